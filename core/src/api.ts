@@ -1,0 +1,118 @@
+/**
+ * What a node offers its users: the gateway, plugins, scripts. Types only; node.ts builds it.
+ */
+import type { Digest } from './content/digest.ts'
+import type { PeerId, PeerConnection } from './host/host.ts'
+import type {
+  PruneReport,
+  StoreEntry,
+  StoreUsage,
+  VerifyReport,
+  Visibility,
+} from './store/store.ts'
+
+/** Where the bytes of an artifact came from. */
+export type ArtifactSource = 'store' | 'peer' | 'origin'
+
+/** An artifact under way. Exactly one consumer reads `body`; many `get`s of one digest share one download. */
+export interface Artifact {
+  readonly digest: Digest
+  readonly source: ArtifactSource
+  /** Bytes; undefined only while an origin has not said. */
+  readonly size: number | undefined
+  /** The whole artifact, verified, when it is at hand already (small ones always are). Never write to it. */
+  readonly bytes: Uint8Array | undefined
+  /**
+   * The bytes in order. The last byte is handed out only after the whole digest has matched; when it does not match, or
+   * every source fails, iteration throws. So a complete iteration is a verified artifact.
+   */
+  readonly body: AsyncIterable<Uint8Array>
+}
+
+/** A fallback outside the network (the HTTP registry), opened only when it is needed. */
+export interface Origin {
+  /** Rejects when the origin has not got it; its error reaches the caller of `get` if no peer has it either. */
+  open(options: {
+    signal: AbortSignal
+  }): Promise<{ size?: number; body: AsyncIterable<Uint8Array> }>
+  /** Whether what it gives was fetched with credentials. */
+  readonly visibility: Visibility
+}
+
+export interface GetOptions {
+  readonly signal?: AbortSignal
+  readonly origin?: Origin
+  /** false: never ask peers (the artifact's very name is private). Default true. */
+  readonly peers?: boolean
+}
+
+export interface NodePeer extends PeerConnection {
+  /** Artifacts it says it holds. */
+  readonly artifacts: number
+  readonly rttMs: number | undefined
+  /** Bytes received from and sent to it, this run. */
+  readonly receivedBytes: number
+  readonly sentBytes: number
+  readonly strikes: number
+}
+
+export interface NodeStats {
+  readonly id: PeerId
+  readonly addresses: readonly string[]
+  readonly peers: number
+  readonly bannedPeers: number
+  readonly store: StoreUsage
+  /** Artifacts and bytes handed to callers, by source, this run. */
+  readonly served: Readonly<Record<ArtifactSource, { artifacts: number; bytes: number }>>
+  /** What other peers got from us, this run. */
+  readonly uploaded: { readonly artifacts: number; readonly bytes: number }
+  readonly announced: number
+  readonly activeDownloads: number
+  /** Bad bytes, wrong manifests, protocol violations seen from peers, this run. */
+  readonly misbehaviour: number
+}
+
+export type NodeEvent =
+  | { readonly type: 'peer-connected'; readonly peer: PeerId }
+  | { readonly type: 'peer-disconnected'; readonly peer: PeerId }
+  | {
+      readonly type: 'peer-banned'
+      readonly peer: PeerId
+      readonly reason: string
+      readonly forMs: number
+    }
+  | {
+      readonly type: 'artifact-added'
+      readonly digest: Digest
+      readonly source: ArtifactSource
+      readonly bytes: number
+    }
+  | { readonly type: 'artifact-removed'; readonly digest: Digest }
+
+export interface CatalogNode {
+  readonly id: PeerId
+  /**
+   * The artifact from the store, else from the download already under way, else from peers, else from `origin`. Resolves when
+   * the first bytes (of a small artifact: all, verified) are there.
+   * @throws CatalogError NO_PROVIDERS when nobody has it and there is no origin; the origin's own error when that failed too
+   */
+  get(digest: Digest, options?: GetOptions): Promise<Artifact>
+  /** Stores bytes (and announces them if public); returns their digest. */
+  put(bytes: Uint8Array, options?: { visibility?: Visibility }): Promise<Digest>
+  has(digest: Digest): boolean
+  entry(digest: Digest): StoreEntry | undefined
+  stats(): NodeStats
+  peers(): readonly NodePeer[]
+  /** Connects to a multiaddr. */
+  connect(address: string, options?: { signal?: AbortSignal }): Promise<PeerId>
+  pin(digest: Digest, pinned: boolean): Promise<boolean>
+  verify(options?: {
+    signal?: AbortSignal
+    onProgress?: (checked: number, total: number) => void
+  }): Promise<VerifyReport>
+  prune(options?: { targetBytes?: number; signal?: AbortSignal }): Promise<PruneReport>
+  onEvent(listener: (event: NodeEvent) => void): () => void
+  /** Stops in order, lets writes under way finish; idempotent. */
+  close(): Promise<void>
+  [Symbol.asyncDispose](): Promise<void>
+}

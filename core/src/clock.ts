@@ -1,0 +1,17 @@
+/** Time as a collaborator, so that tests advance it instead of sleeping. */
+import { setTimeout as sleep } from 'node:timers/promises'
+
+export interface Clock {
+  /** Milliseconds, monotonic, for measuring; no relation to the calendar. */
+  now(): number
+  /** Milliseconds since the Unix epoch, for what is persisted. */
+  epochMs(): number
+  /** Rejects with `signal.reason` when aborted. Does not keep the process alive. */
+  sleep(ms: number, signal?: AbortSignal): Promise<void>
+}
+
+export const systemClock: Clock = {
+  now: () => performance.now(),
+  epochMs: () => Date.now(),
+  sleep: (ms, signal) => sleep(ms, undefined, { ref: false, ...(signal && { signal }) }),
+}

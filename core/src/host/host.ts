@@ -1,0 +1,92 @@
+/**
+ * Port 2: connections and streams to peers, authenticated and encrypted by the implementation.
+ * Implementations: memory-host.ts (tests, with latency and loss knobs) and libp2p-host.ts.
+ * One contract suite (test/contract/host.contract.ts) runs on both.
+ */
+
+/** The text form of a libp2p peer id: the hash of a peer's public key, so it can't be claimed. */
+export type PeerId = string
+
+/** Ordered, reliable bytes both ways. */
+export interface ByteStream {
+  readonly peer: PeerId
+  readonly protocol: string
+  /**
+   * What the remote sends; ends when it has ended its side, throws when the stream was aborted.
+   * One consumer. A consumer that falls `maxInboundBytes` behind has its stream aborted (QUIC streams here can't
+   * be paused), so protocols must ask for no more than they can hold.
+   */
+  readonly source: AsyncIterable<Uint8Array>
+  /** Resolves when the transport takes more; await it before writing on. Rejects when the stream has failed. */
+  write(bytes: Uint8Array): Promise<void>
+  /** Ends our side after what is written; the remote's side stays open. */
+  end(): Promise<void>
+  /** Drops both sides at once; the remote sees a reset. */
+  abort(reason: Error): void
+}
+
+export type Transport = 'quic' | 'tcp' | 'relay' | 'memory' | 'other'
+
+export interface PeerConnection {
+  readonly peer: PeerId
+  /** Multiaddr of the remote end. */
+  readonly address: string
+  readonly direction: 'inbound' | 'outbound'
+  readonly transport: Transport
+  readonly connectedAtMs: number
+}
+
+export type HostEvent =
+  | { readonly type: 'connected'; readonly peer: PeerId }
+  | { readonly type: 'disconnected'; readonly peer: PeerId }
+
+export interface HandleOptions {
+  /** Streams of this protocol that one peer may hold open at once; more are reset. */
+  readonly maxStreamsPerPeer: number
+}
+
+export interface Host {
+  readonly id: PeerId
+  start(): Promise<void>
+  stop(): Promise<void>
+  /** Multiaddrs on which others can reach us, each ending in our peer id. */
+  addresses(): readonly string[]
+  /** One entry a peer: its best connection. */
+  peers(): readonly PeerConnection[]
+  isConnected(peer: PeerId): boolean
+  /**
+   * Connects to a peer id that we have addresses for, or to a multiaddr.
+   * @throws CatalogError PEER_UNREACHABLE, PEER_REFUSED (banned)
+   */
+  connect(target: string, options: { signal: AbortSignal }): Promise<PeerId>
+  disconnect(peer: PeerId): Promise<void>
+  /** @throws CatalogError PEER_UNREACHABLE, PEER_REFUSED (protocol unknown there) */
+  open(peer: PeerId, protocol: string, options: { signal: AbortSignal }): Promise<ByteStream>
+  /** Handlers own their stream; one that throws or rejects has its stream aborted. */
+  handle(
+    protocol: string,
+    handler: (stream: ByteStream) => void | Promise<void>,
+    options: HandleOptions,
+  ): void
+  /** Multiaddrs of a peer that others could dial, as that peer says them (signed where the transport can). */
+  addressesOf(peer: PeerId): Promise<readonly string[]>
+  /** Remembers addresses of a peer that we may dial later. They are claims: the handshake proves the id. */
+  learnAddresses(peer: PeerId, addresses: readonly string[]): Promise<void>
+  /** Asked before each connection, in and out; a peer that is denied is also disconnected. */
+  setGate(isDenied: (peer: PeerId) => boolean): void
+  onEvent(listener: (event: HostEvent) => void): () => void
+  /** The DHT, where there is one. */
+  readonly routing: Routing | undefined
+}
+
+/** Provider records under a sha2-512 key. All of it is slow, background work. */
+export interface Routing {
+  /** Publishes a provider record for the 64 bytes of a digest. */
+  provide(key: Uint8Array, options: { signal: AbortSignal }): Promise<void>
+  /** Stops re-announcing it and drops the local record; remote records expire by themselves. */
+  withdraw(key: Uint8Array): Promise<void>
+  findProviders(
+    key: Uint8Array,
+    options: { signal: AbortSignal },
+  ): AsyncIterable<{ peer: PeerId; addresses: readonly string[] }>
+}

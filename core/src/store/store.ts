@@ -1,0 +1,127 @@
+/**
+ * Port 1: where artifacts live. A digest in the store means complete and verified; nothing else
+ * ever becomes visible under it. Implementations: memory-store.ts (reference) and fs-store.ts.
+ * One contract suite (test/contract/store.contract.ts) runs on both.
+ */
+import type { Digest } from '../content/digest.ts'
+import type { Manifest } from '../content/manifest.ts'
+
+/** Private artifacts are kept for their owner: never announced, never offered to a peer. */
+export type Visibility = 'public' | 'private'
+
+export interface StoreEntry {
+  readonly digest: Digest
+  /** Bytes. */
+  readonly size: number
+  readonly visibility: Visibility
+  /** Pinned entries are never evicted. */
+  readonly pinned: boolean
+  readonly addedAtMs: number
+  readonly usedAtMs: number
+}
+
+export type StoreEvent =
+  | { readonly type: 'added'; readonly entry: StoreEntry }
+  | { readonly type: 'removed'; readonly digest: Digest }
+
+export interface PutOptions {
+  readonly visibility: Visibility
+  readonly signal?: AbortSignal
+}
+
+export interface VerifyReport {
+  readonly checked: number
+  readonly bytes: number
+  /** Removed because their bytes no longer match; the next request fetches them again. */
+  readonly corrupt: readonly Digest[]
+}
+
+export interface PruneReport {
+  readonly removed: number
+  /** Bytes. */
+  readonly freed: number
+}
+
+export interface StoreUsage {
+  readonly artifacts: number
+  /** Bytes of complete artifacts. */
+  readonly bytes: number
+  /** Bytes of unfinished downloads. */
+  readonly partialBytes: number
+  readonly quotaBytes: number
+  readonly pinned: number
+  /** False after ENOSPC, EACCES or EROFS: the store then serves what it has and keeps nothing. */
+  readonly writable: boolean
+}
+
+export interface Store {
+  /** @throws CatalogError STORE_LOCKED when another process owns the folder */
+  start(): Promise<void>
+  /** Waits for writes under way; afterwards every call rejects with NODE_STOPPED. */
+  stop(): Promise<void>
+
+  has(digest: Digest): boolean
+  entry(digest: Digest): StoreEntry | undefined
+  entries(): Iterable<StoreEntry>
+  usage(): StoreUsage
+
+  /**
+   * Keeps complete bytes whose digest the caller has already verified with `digestOf`. The entry is
+   * visible and readable (from memory) as soon as this returns; writing to disk goes on behind, with
+   * a bounded backlog: the promise resolves when there is room for more, not when bytes are on disk.
+   * Storing what is stored already is cheap, and widens a private entry to public if asked to.
+   * A disk failure degrades (see `usage().writable`) and never rejects.
+   */
+  put(digest: Digest, bytes: Uint8Array, options: PutOptions): Promise<void>
+
+  /** Waits until all that `put` accepted is on disk. */
+  flush(): Promise<void>
+
+  /**
+   * Bytes [start, end) of a complete artifact; marks it used. The result may be shared: never write to it.
+   * @throws CatalogError NOT_FOUND, STORE_CORRUPT (the entry is dropped then)
+   */
+  read(digest: Digest, range?: { start: number; end: number }): Promise<Uint8Array>
+
+  /** Manifest and SHA-256 leaves (concatenated, 32 bytes each) of a complete artifact; computed once, on first need. */
+  describe(digest: Digest): Promise<{ manifest: Manifest; leaves: Uint8Array }>
+
+  /** Opens or resumes the unfinished download of `manifest.digest`. One per digest at a time. */
+  openPartial(manifest: Manifest, leaves: Uint8Array, options: PutOptions): Promise<PartialArtifact>
+
+  /** The manifest and leaves of an unfinished download kept from an earlier run, if any. */
+  findPartial(digest: Digest): Promise<{ manifest: Manifest; leaves: Uint8Array } | undefined>
+
+  delete(digest: Digest): Promise<boolean>
+  pin(digest: Digest, pinned: boolean): Promise<boolean>
+  /** Re-hashes every artifact. */
+  verify(options: {
+    signal?: AbortSignal
+    onProgress?: (checked: number, total: number) => void
+  }): Promise<VerifyReport>
+  /** Evicts unpinned artifacts, least recently used first, until at most `targetBytes` remain; also stale partials. */
+  prune(options: { targetBytes?: number; signal?: AbortSignal }): Promise<PruneReport>
+
+  /** Listeners run synchronously and must not throw. Returns the function that removes it. */
+  onEvent(listener: (event: StoreEvent) => void): () => void
+}
+
+/** An unfinished download: chunks land in any order, each already verified against the manifest's root. */
+export interface PartialArtifact {
+  readonly manifest: Manifest
+  readonly leaves: Uint8Array
+  hasChunk(index: number): boolean
+  /** Chunks present. */
+  readonly present: number
+  writeChunk(index: number, bytes: Uint8Array): Promise<void>
+  readChunk(index: number): Promise<Uint8Array>
+  /**
+   * Checks the sha512 of the whole, then makes the artifact visible in the store.
+   * `verified` says the caller has hashed these very bytes already, in order, and they matched.
+   * @throws CatalogError DIGEST_MISMATCH, after which the partial is gone
+   */
+  commit(options: { verified: boolean }): Promise<void>
+  /** Stops working on it; keeps what is there for a later run. */
+  suspend(): Promise<void>
+  discard(): Promise<void>
+}
