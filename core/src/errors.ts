@@ -70,7 +70,7 @@ export class CatalogError extends Error {
 /** True when `error` is a CatalogError, from any copy of this module, with `code` if one is given. */
 export function isCatalogError(error: unknown, code?: ErrorCode): error is CatalogError {
   if (typeof error !== 'object' || error === null || !(BRAND in error)) return false
-  return code === undefined || (error as CatalogError).code === code
+  return code === undefined || (error as unknown as CatalogError).code === code
 }
 
 /** Masks user:password in URLs and the values of tokens, wherever they stand in `text`. */

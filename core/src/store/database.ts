@@ -1,0 +1,56 @@
+/**
+ * The one embedded index for everything that persists: SQLite, as Node ships it (no dependency, nothing to compile).
+ * A database is owned by one process: the operating system drops the lock when that process dies, however it dies.
+ */
+import { mkdirSync } from 'node:fs'
+import { dirname } from 'node:path'
+import type { DatabaseSync } from 'node:sqlite'
+import { CatalogError } from '../errors.ts'
+
+export type Database = DatabaseSync
+
+/**
+ * Opens (creating it and its folder) a database for this process alone; `':memory:'` keeps it in memory.
+ * @throws CatalogError STORE_LOCKED when another process has it open, STORE_FAILED for any other reason
+ */
+export async function openDatabase(path: string): Promise<Database> {
+  const { DatabaseSync } = await importSqlite()
+  let database: DatabaseSync | undefined
+  try {
+    if (path !== ':memory:') mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
+    database = new DatabaseSync(path)
+    // EXCLUSIVE before WAL: the lock is taken at the first read and held, and no shared memory file is made.
+    database.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL;')
+    database.exec('PRAGMA synchronous = NORMAL; BEGIN IMMEDIATE; COMMIT;')
+    return database
+  } catch (error) {
+    database?.close()
+    throw toOpenError(error, path)
+  }
+}
+
+function toOpenError(error: unknown, path: string): CatalogError {
+  const message = error instanceof Error ? error.message : String(error)
+  if (/locked|busy/i.test(message)) {
+    return new CatalogError('STORE_LOCKED', `another process is using ${path}`, {
+      cause: error,
+      hint: 'stop the other catalog process, or give this one a folder of its own with --store',
+    })
+  }
+  return new CatalogError('STORE_FAILED', `cannot open ${path}: ${message}`, {
+    cause: error,
+    hint: 'check that the folder exists and that you may write to it',
+  })
+}
+
+// Node marks node:sqlite as experimental with a warning on first import; we pin what we use with tests, and a warning that
+// a user can do nothing about does not belong in a terminal.
+async function importSqlite(): Promise<typeof import('node:sqlite')> {
+  const emit = process.emitWarning
+  process.emitWarning = (() => undefined) as typeof process.emitWarning
+  try {
+    return await import('node:sqlite')
+  } finally {
+    process.emitWarning = emit
+  }
+}

@@ -1,0 +1,104 @@
+/**
+ * Length-prefixed frames over a byte stream: u32 big-endian length, then that many bytes. The length is checked before
+ * anything is allocated. Used by every protocol of ours; docs/protocol.md, section Frames.
+ */
+import { CatalogError } from '../errors.ts'
+
+export const FRAME_HEADER_BYTES = 4
+
+/** One frame holding `parts` one after another. Copies: for small control messages. */
+export function encodeFrame(...parts: readonly Uint8Array[]): Uint8Array {
+  let length = 0
+  for (const part of parts) length += part.byteLength
+  const frame = Buffer.allocUnsafe(FRAME_HEADER_BYTES + length)
+  frame.writeUInt32BE(length, 0)
+  let offset = FRAME_HEADER_BYTES
+  for (const part of parts) {
+    frame.set(part, offset)
+    offset += part.byteLength
+  }
+  return frame
+}
+
+/**
+ * Cuts a byte stream into frame bodies, in batches: all the frames that one read completed. Bodies may be views of the
+ * bytes read, so copy what you keep.
+ * @throws CatalogError PEER_MISBEHAVED for a frame longer than `maxFrameBytes`, an empty frame, or an end inside a frame
+ */
+export async function* readFrames(
+  source: AsyncIterable<Uint8Array>,
+  options: { readonly maxFrameBytes: number },
+): AsyncGenerator<Uint8Array[]> {
+  const splitter = createFrameSplitter(options.maxFrameBytes)
+  for await (const bytes of source) {
+    const frames = splitter.push(bytes)
+    if (frames.length > 0) yield frames
+  }
+  splitter.end()
+}
+
+/** The state between two reads, apart from IO so that it can be tested byte by byte. */
+export function createFrameSplitter(maxFrameBytes: number): {
+  push(bytes: Uint8Array): Uint8Array[]
+  end(): void
+} {
+  const header = Buffer.alloc(FRAME_HEADER_BYTES)
+  let headerFilled = 0
+  let body: Buffer | undefined
+  let bodyFilled = 0
+
+  function startBody(): void {
+    const length = header.readUInt32BE(0)
+    if (length === 0 || length > maxFrameBytes) {
+      throw new CatalogError(
+        'PEER_MISBEHAVED',
+        `frame of ${length} bytes, 1 to ${maxFrameBytes} allowed`,
+      )
+    }
+    headerFilled = 0
+    body = Buffer.allocUnsafe(length)
+    bodyFilled = 0
+  }
+
+  function push(bytes: Uint8Array): Uint8Array[] {
+    const frames: Uint8Array[] = []
+    let offset = 0
+    while (offset < bytes.byteLength) {
+      if (body === undefined) {
+        const take = Math.min(FRAME_HEADER_BYTES - headerFilled, bytes.byteLength - offset)
+        header.set(bytes.subarray(offset, offset + take), headerFilled)
+        headerFilled += take
+        offset += take
+        if (headerFilled < FRAME_HEADER_BYTES) break
+        const length = header.readUInt32BE(0)
+        if (length > 0 && length <= maxFrameBytes && bytes.byteLength - offset >= length) {
+          // The whole frame is in this read: no copy.
+          headerFilled = 0
+          frames.push(bytes.subarray(offset, offset + length))
+          offset += length
+          continue
+        }
+        startBody()
+      }
+      const target = body
+      if (target === undefined) break
+      const take = Math.min(target.byteLength - bodyFilled, bytes.byteLength - offset)
+      target.set(bytes.subarray(offset, offset + take), bodyFilled)
+      bodyFilled += take
+      offset += take
+      if (bodyFilled === target.byteLength) {
+        frames.push(target)
+        body = undefined
+      }
+    }
+    return frames
+  }
+
+  function end(): void {
+    if (headerFilled > 0 || body !== undefined) {
+      throw new CatalogError('PEER_MISBEHAVED', 'stream ended inside a frame')
+    }
+  }
+
+  return { push, end }
+}
