@@ -65,7 +65,7 @@ function check() {
 }
 
 function checkWith(node) {
-  return each([
+  return runAll([
     () => tool(node, 'tsc', ['-p', '.']),
     () => tool(node, 'eslint', ['.']),
     () => tool(node, 'prettier', ['--check', '--log-level=warn', '.']),
@@ -74,7 +74,7 @@ function checkWith(node) {
 
 function fix() {
   const node = setUpWorkspace()
-  return each([
+  return runAll([
     () => tool(node, 'eslint', ['--fix', '.']),
     () => tool(node, 'prettier', ['--write', '--log-level=warn', '.']),
   ])
@@ -98,7 +98,7 @@ async function build() {
 // ---- running ---------------------------------------------------------------------------------
 
 /** Runs every step, so that one run shows all that is wrong; the first failure's exit code. */
-async function each(steps) {
+async function runAll(steps) {
   let failure = 0
   for (const step of steps) failure ||= await step()
   return failure
@@ -197,7 +197,8 @@ function isForThisMachine({ os, cpu, libc }) {
     (list.some((each) => !each.startsWith('!'))
       ? list.includes(value)
       : !list.includes(`!${value}`))
-  return libc === undefined && allows(os, process.platform) && allows(cpu, process.arch)
+  if ((!os && !cpu) || libc) return false
+  return allows(os, process.platform) && allows(cpu, process.arch)
 }
 
 function workspaces() {
