@@ -86,7 +86,10 @@ export interface Store {
   /** Manifest and SHA-256 leaves (concatenated, 32 bytes each) of a complete artifact; computed once, on first need. */
   describe(digest: Digest): Promise<{ manifest: Manifest; leaves: Uint8Array }>
 
-  /** Opens or resumes the unfinished download of `manifest.digest`. One per digest at a time. */
+  /**
+   * Opens or resumes the unfinished download of `manifest.digest`. One per digest at a time. `leaves` of no bytes: not
+   * known yet (bytes from an origin); such a partial is never resumed, what an earlier run left is thrown away.
+   */
   openPartial(manifest: Manifest, leaves: Uint8Array, options: PutOptions): Promise<PartialArtifact>
 
   /** The manifest and leaves of an unfinished download kept from an earlier run, if any. */
@@ -117,10 +120,11 @@ export interface PartialArtifact {
   readChunk(index: number): Promise<Uint8Array>
   /**
    * Checks the sha512 of the whole, then makes the artifact visible in the store.
-   * `verified` says the caller has hashed these very bytes already, in order, and they matched.
+   * `verified` says the caller has hashed these very bytes already, in order, and they matched; `leaves` are those it
+   * found meanwhile, kept for `describe`.
    * @throws CatalogError DIGEST_MISMATCH, after which the partial is gone
    */
-  commit(options: { verified: boolean }): Promise<void>
+  commit(options: { verified: boolean; leaves?: Uint8Array }): Promise<void>
   /** Stops working on it; keeps what is there for a later run. */
   suspend(): Promise<void>
   discard(): Promise<void>
