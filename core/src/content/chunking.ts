@@ -1,0 +1,85 @@
+/**
+ * How an artifact is cut into chunks: all of `chunkSize` but the last, which is what is left. An empty artifact is one
+ * empty chunk, so that every artifact has a first chunk and a Merkle root. Pure. docs/protocol.md, section Manifest.
+ */
+
+const KiB = 1024
+
+/** Bytes. */
+export const MIN_CHUNK_SIZE = 64 * KiB
+/** Bytes. */
+export const MAX_CHUNK_SIZE = 4 * KiB * KiB
+/** Bounds what the leaves of one artifact take: 2 MiB. At the largest chunk size that is an artifact of 256 GiB. */
+export const MAX_CHUNKS = 65_536
+/** Bytes of the largest artifact that a manifest can describe. */
+export const MAX_ARTIFACT_SIZE = MAX_CHUNKS * MAX_CHUNK_SIZE
+
+export function isChunkSize(value: number): boolean {
+  return (
+    Number.isInteger(value) &&
+    value >= MIN_CHUNK_SIZE &&
+    value <= MAX_CHUNK_SIZE &&
+    (value & (value - 1)) === 0
+  )
+}
+
+/**
+ * The chunk size for an artifact: the preferred one, doubled while it would give more than MAX_CHUNKS chunks.
+ * @throws RangeError for a preferred size that is none, or an artifact above MAX_ARTIFACT_SIZE
+ */
+export function chunkSizeFor(size: number, preferred: number): number {
+  if (!isChunkSize(preferred)) throw new RangeError(`not a chunk size: ${preferred}`)
+  checkSize(size)
+  let chunkSize = preferred
+  while (chunkCount(size, chunkSize) > MAX_CHUNKS) chunkSize *= 2
+  return chunkSize
+}
+
+/** At least 1. */
+export function chunkCount(size: number, chunkSize: number): number {
+  return size === 0 ? 1 : Math.ceil(size / chunkSize)
+}
+
+/** What of an artifact's geometry the functions below need; a Manifest fits. */
+export interface ChunkGeometry {
+  /** Bytes. */
+  readonly size: number
+  /** Bytes. */
+  readonly chunkSize: number
+}
+
+/**
+ * The bytes [start, end) of chunk `index`.
+ * @throws RangeError when there is no such chunk
+ */
+export function chunkRange(geometry: ChunkGeometry, index: number): { start: number; end: number } {
+  const { size, chunkSize } = geometry
+  if (!Number.isInteger(index) || index < 0 || index >= chunkCount(size, chunkSize)) {
+    throw new RangeError(`chunk ${index} of ${chunkCount(size, chunkSize)}`)
+  }
+  const start = index * chunkSize
+  return { start, end: Math.min(start + chunkSize, size) }
+}
+
+/** Bytes of chunk `index`. */
+export function chunkLength(geometry: ChunkGeometry, index: number): number {
+  const { start, end } = chunkRange(geometry, index)
+  return end - start
+}
+
+/**
+ * The chunk that byte `offset` lies in.
+ * @throws RangeError for an offset at or beyond the end
+ */
+export function chunkIndexAt(geometry: ChunkGeometry, offset: number): number {
+  if (!Number.isInteger(offset) || offset < 0 || offset >= geometry.size) {
+    throw new RangeError(`offset ${offset} of ${geometry.size}`)
+  }
+  return Math.floor(offset / geometry.chunkSize)
+}
+
+function checkSize(size: number): void {
+  if (!Number.isInteger(size) || size < 0 || size > MAX_ARTIFACT_SIZE) {
+    throw new RangeError(`not an artifact size: ${size}`)
+  }
+}
