@@ -1,0 +1,45 @@
+/**
+ * What the gateway offers its users: the CLI, tests, scripts. Types only; gateway.ts builds it.
+ */
+import type { Application } from 'express'
+import type { ArtifactSource, CatalogNode, Logger } from '@catalog-p2p/core'
+import type { NpmConfig } from './npmrc.ts'
+import type { RouteName } from './route.ts'
+
+export interface GatewayDependencies {
+  /** The caller starts and closes it. */
+  readonly node: CatalogNode
+  readonly log: Logger
+  /** npm's configuration; read from this user's files and environment at start() when absent. */
+  readonly npmConfig?: NpmConfig
+}
+
+export interface GatewayStats {
+  /** Requests answered, by route, this run. */
+  readonly requests: Readonly<Record<RouteName, number>>
+  /** Artifacts and bytes of tarballs sent to clients, by where they came from, this run. */
+  readonly tarballs: Readonly<Record<ArtifactSource, { artifacts: number; bytes: number }>>
+  /** Metadata answers: from the cache without asking, after asking, and old ones because upstream failed. */
+  readonly packuments: { readonly fresh: number; readonly fetched: number; readonly stale: number }
+  /** HTTP requests sent to upstream, this run (redirects and retries count). */
+  readonly upstreamRequests: number
+  readonly upstreamFailures: number
+  /** Bytes of tarballs and metadata received from upstream, as they came over the wire. */
+  readonly upstreamBytes: number
+  readonly activeRequests: number
+  /** Credentials are never part of it; null: peers only. */
+  readonly upstream: string | null
+}
+
+export interface Gateway {
+  /**
+   * Opens the cache and listens.
+   * @throws CatalogError PORT_IN_USE, STORE_LOCKED, INVALID_OPTIONS
+   */
+  start(): Promise<{ port: number; urls: string[] }>
+  /** Stops accepting, lets answers under way finish (bounded), closes the cache; idempotent. Does not close the node. */
+  stop(): Promise<void>
+  stats(): GatewayStats
+  /** The Express application, for mounting elsewhere; answers 503 before start(). */
+  readonly app: Application
+}

@@ -1,0 +1,124 @@
+/**
+ * npm's own configuration, read the way npm reads it: environment over project over user over global .npmrc, with
+ * `${ENV}` expansion. Only what a registry client needs. Never writes, never logs a value (some are secrets).
+ * https://docs.npmjs.com/cli/configuring-npm/npmrc
+ */
+import { readFileSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
+import { parse } from 'ini'
+
+export interface NpmConfig {
+  /** The value of a key (`registry`, `@scope:registry`, `//host/:_authToken`), expanded. */
+  get(key: string): string | undefined
+  /** For keys that may be given several times (`ca[]`). */
+  all(key: string): readonly string[]
+  keys(): Iterable<string>
+}
+
+export type Environment = Readonly<Record<string, string | undefined>>
+
+export interface NpmConfigPlace {
+  readonly env: Environment
+  readonly cwd: string
+  readonly home: string
+  readonly execPath: string
+  readonly platform: NodeJS.Platform
+}
+
+type Layer = ReadonlyMap<string, readonly string[]>
+
+/** Reads npm's configuration as seen from `place`; files that do not exist or cannot be read count as empty. */
+export function readNpmConfig(place: NpmConfigPlace): NpmConfig {
+  const fromEnv = environmentLayer(place.env)
+  const option = (name: string): string | undefined => fromEnv.get(name)?.[0]
+  const userFile = option('userconfig') ?? join(place.home, '.npmrc')
+  const projectFile = join(option('local-prefix') ?? place.cwd, '.npmrc')
+  const layers: Layer[] = [fromEnv]
+  if (resolve(projectFile) !== resolve(userFile)) layers.push(fileLayer(projectFile, place.env))
+  const user = fileLayer(userFile, place.env)
+  layers.push(user)
+  const prefix = option('prefix') ?? layers.map((l) => l.get('prefix')?.[0]).find(isPresent)
+  const globalFile =
+    option('globalconfig') ??
+    user.get('globalconfig')?.[0] ??
+    join(prefix ?? globalPrefix(place), 'etc', 'npmrc')
+  layers.push(fileLayer(globalFile, place.env))
+  return npmConfigOf(layers)
+}
+
+/** A configuration from plain values; for tests and embedding. */
+export function npmConfigFrom(values: Readonly<Record<string, string>>): NpmConfig {
+  return npmConfigOf([new Map(Object.entries(values).map(([key, value]) => [key, [value]]))])
+}
+
+function npmConfigOf(layers: readonly Layer[]): NpmConfig {
+  const merged = new Map<string, readonly string[]>()
+  for (const layer of layers) {
+    for (const [key, values] of layer) if (!merged.has(key)) merged.set(key, values)
+  }
+  return {
+    get: (key) => merged.get(key)?.[0],
+    all: (key) => merged.get(key) ?? [],
+    keys: () => merged.keys(),
+  }
+}
+
+function fileLayer(path: string, env: Environment): Layer {
+  let text: string
+  try {
+    text = readFileSync(path, 'utf8')
+  } catch {
+    return new Map() // npm, too, goes on without a file that is missing or not readable
+  }
+  const layer = new Map<string, readonly string[]>()
+  for (const [key, value] of Object.entries(parse(text))) {
+    const values = toValues(value).map((one) => expandEnvironment(one, env))
+    if (values.length > 0) layer.set(expandEnvironment(key, env), values)
+  }
+  return layer
+}
+
+function environmentLayer(env: Environment): Layer {
+  const layer = new Map<string, readonly string[]>()
+  for (const [name, value] of Object.entries(env)) {
+    if (value === undefined || value === '' || !/^npm_config_/i.test(name)) continue
+    const raw = name.slice('npm_config_'.length)
+    // Keys that belong to a host or a scope keep their spelling; all others are lower case with hyphens.
+    const verbatim = raw.startsWith('//') || raw.startsWith('@')
+    const key = verbatim ? raw : raw.toLowerCase().replace(/(?!^)_/g, '-')
+    layer.set(key, value.split('\n\n'))
+  }
+  return layer
+}
+
+/** npm's `${NAME}` and `${NAME?}`; a backslash before it keeps the text, an unset name too unless marked with `?`. */
+export function expandEnvironment(text: string, env: Environment): string {
+  return text.replace(
+    /(\\*)\$\{([^${}?]+)(\?)?\}/g,
+    (whole, slashes: string, name: string, optional: string | undefined) => {
+      if (slashes.length % 2 === 1) return whole.slice((slashes.length + 1) / 2)
+      const value = env[name] ?? (optional === undefined ? `\${${name}}` : '')
+      return slashes.slice(slashes.length / 2) + value
+    },
+  )
+}
+
+function toValues(value: unknown): string[] {
+  if (Array.isArray(value)) return value.flatMap(toValues)
+  if (typeof value === 'string') return [value]
+  return typeof value === 'boolean' || typeof value === 'number' ? [String(value)] : []
+}
+
+// Where npm was installed with the Node that runs us; `npm start` and `npm exec` tell the truth in npm_config_globalconfig.
+function globalPrefix(place: NpmConfigPlace): string {
+  if (place.env.PREFIX !== undefined && place.env.PREFIX !== '') return place.env.PREFIX
+  if (place.platform === 'win32') {
+    const data = place.env.APPDATA
+    return data === undefined ? dirname(place.execPath) : join(data, 'npm')
+  }
+  return dirname(dirname(place.execPath))
+}
+
+function isPresent(value: string | undefined): value is string {
+  return value !== undefined
+}

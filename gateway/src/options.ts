@@ -1,0 +1,100 @@
+/**
+ * Every knob of the gateway with its default: the only place with defaults. Flat, so that flags, environment and
+ * config file use the same names. docs/options.md is tested against this table.
+ */
+import { z } from 'zod'
+import { CatalogError } from '@catalog-p2p/core'
+
+const MiB = 1024 * 1024
+
+const timeMs = z.number().int().min(1).max(86_400_000)
+const httpUrl = z.url({ protocol: /^https?$/, error: 'must be an http or https URL' })
+
+const schema = z.strictObject({
+  /** TCP port. Fixed by default, because clients write the registry's URL into lockfiles and caches. 0: any free one. */
+  port: z.number().int().min(0).max(65_535).default(4874),
+  /** Addresses to listen on. Anything but loopback opens the gateway to the network. */
+  addresses: z.array(z.string().min(1)).min(1).default(['127.0.0.1', '::1']),
+  /** Host names, beside loopback's and the addresses above, that a request may carry in its Host header. */
+  allowedHosts: z.array(z.string().min(1)).default([]),
+
+  /** The registry behind us; null: none at all (peers only); undefined: what npm is configured with. */
+  upstream: httpUrl.nullable().optional(),
+  /** What npm's registry was before it was pointed at us; used when npm's configuration leads back to us. */
+  previousRegistry: httpUrl.optional(),
+  /** Scopes that never touch the network of peers, with their `@`. */
+  privateScopes: z.array(z.string().regex(/^@[^/\s]+$/, 'must look like @scope')).default([]),
+
+  /** Folder for metadata; undefined keeps it in memory. */
+  cachePath: z.string().min(1).optional(),
+  /** Bytes of metadata kept on disk, at most. */
+  metadataQuotaBytes: z
+    .number()
+    .int()
+    .nonnegative()
+    .default(1024 * MiB),
+  /** Bytes of metadata kept in memory, at most. */
+  metadataMemoryBytes: z
+    .number()
+    .int()
+    .nonnegative()
+    .default(64 * MiB),
+  /** Metadata younger than this is served without asking upstream. */
+  maxAgeMs: z.number().int().min(0).default(300_000),
+  /** Largest metadata document taken from upstream, unpacked. */
+  maxPackumentBytes: z
+    .number()
+    .int()
+    .min(1024)
+    .default(128 * MiB),
+
+  /** Largest body of a request that is passed on (a publish). */
+  maxUploadBytes: z
+    .number()
+    .int()
+    .nonnegative()
+    .default(256 * MiB),
+  /** Open client connections, at most. */
+  maxSockets: z.number().int().min(1).default(2048),
+  /** A client must have sent its headers within this. */
+  headersTimeoutMs: timeMs.default(15_000),
+  /** A connection on which nothing moves for this long is closed. */
+  idleTimeoutMs: timeMs.default(300_000),
+  /** An idle client connection is kept open for this long. */
+  keepAliveMs: timeMs.default(65_000),
+  /** On stop, answers under way get this long to finish. */
+  drainTimeoutMs: timeMs.default(10_000),
+
+  /** Connecting to upstream. */
+  upstreamConnectTimeoutMs: timeMs.default(10_000),
+  /** Upstream's headers, and each pause between bytes of its body. */
+  upstreamTimeoutMs: timeMs.default(60_000),
+  /** Further tries of an idempotent upstream request. */
+  upstreamRetries: z.number().int().min(0).max(10).default(2),
+  /** Connections to one upstream, at most. */
+  upstreamSockets: z.number().int().min(1).max(512).default(32),
+
+  /** Packages in one prefetch request, at most. */
+  maxPrefetch: z.number().int().min(1).default(20_000),
+  /** Artifacts that one prefetch request gets at once. */
+  prefetchConcurrency: z.number().int().min(1).max(256).default(24),
+  /** What `x-catalog-token` must say on requests that change something; undefined refuses them all. */
+  adminToken: z.string().min(16).optional(),
+})
+
+/** What a caller writes: everything optional. */
+export type GatewayOptions = z.input<typeof schema>
+/** What the parts get: everything decided. */
+export type ParsedGatewayOptions = Readonly<z.output<typeof schema>>
+
+/** @throws CatalogError INVALID_OPTIONS naming every bad option and what was expected */
+export function parseGatewayOptions(input: unknown): ParsedGatewayOptions {
+  const parsed = schema.safeParse(input ?? {})
+  if (parsed.success) return parsed.data
+  const problems = parsed.error.issues.map(
+    (issue) => `${issue.path.join('.') || 'options'}: ${issue.message}`,
+  )
+  throw new CatalogError('INVALID_OPTIONS', problems.join('; '), {
+    hint: 'docs/options.md lists every option with its type and default',
+  })
+}

@@ -1,0 +1,168 @@
+/**
+ * Which registry call a request is: pure, from method and URL alone. Accepts both spellings of a scoped name (`@s/n` and
+ * `@s%2fn`), as clients differ. Never decodes anything into a path of ours: names are checked against npm's rules first.
+ */
+
+export const ROUTE_NAMES = [
+  'packument',
+  'tarball',
+  'dist-tags',
+  'ping',
+  'passthrough',
+  'health',
+  'status',
+  'metrics',
+  'peers',
+  'prefetch',
+  'store',
+  'invalid',
+] as const
+
+export type RouteName = (typeof ROUTE_NAMES)[number]
+
+export interface TarballRoute {
+  readonly route: 'tarball'
+  readonly name: string
+  /** File name as the client asked for it, decoded. */
+  readonly file: string
+  /** From the file name; undefined when that does not follow npm's pattern. */
+  readonly version: string | undefined
+}
+
+export type Route =
+  | { readonly route: 'packument'; readonly name: string }
+  | TarballRoute
+  | { readonly route: 'dist-tags'; readonly name: string }
+  | { readonly route: 'ping' }
+  /** `name`: the package it is about, when the path tells; it decides which upstream gets it. */
+  | { readonly route: 'passthrough'; readonly name: string | undefined }
+  | { readonly route: 'health' | 'status' | 'metrics' | 'peers' | 'prefetch' }
+  | { readonly route: 'store'; readonly action: string }
+  | { readonly route: 'invalid'; readonly reason: string }
+
+const MAX_URL = 4096
+// Old packages have capitals and odd characters; a dot or hyphen in front would clash with our own routes.
+const NAME_PART = /^[A-Za-z0-9_~!'()*][A-Za-z0-9_.~!'()*-]*$/
+const SCOPE = /^@[A-Za-z0-9_.~!'()*-]+$/
+
+/** The route of a request. */
+export function parseRoute(method: string, url: string): Route {
+  if (url.length > MAX_URL) return invalid('the URL is too long')
+  const query = url.indexOf('?')
+  const segments = decodeSegments(query === -1 ? url : url.slice(0, query))
+  if (segments === undefined) return invalid('the URL is not well-formed')
+  if (segments[0] === '-') return dashRoute(method, segments)
+  const read = method === 'GET' || method === 'HEAD'
+  const { name, rest } = takeName(segments)
+  if (name === undefined) return { route: 'passthrough', name: undefined }
+  // `?write=true` asks for the truth before a change, so no cache may answer.
+  if (rest.length === 0 && read && !isWrite(url, query)) return { route: 'packument', name }
+  if (rest.length === 2 && rest[0] === '-' && read) return tarballRoute(name, rest[1] ?? '')
+  return { route: 'passthrough', name }
+}
+
+function dashRoute(method: string, segments: readonly string[]): Route {
+  if (segments[1] === 'catalog') return catalogRoute(segments)
+  if (segments[1] === 'ping' && segments.length === 2) return { route: 'ping' }
+  if (segments[1] === 'package') {
+    const { name, rest } = takeName(segments.slice(2))
+    const tags = rest.length === 1 && rest[0] === 'dist-tags'
+    if (name !== undefined && tags && (method === 'GET' || method === 'HEAD')) {
+      return { route: 'dist-tags', name }
+    }
+    return { route: 'passthrough', name }
+  }
+  if (segments[1] === 'npm' && segments[3] === 'attestations') {
+    const spec = segments.slice(4).join('/')
+    const at = spec.lastIndexOf('@')
+    const name = at > 0 ? spec.slice(0, at) : spec
+    return { route: 'passthrough', name: isPackageName(name) ? name : undefined }
+  }
+  return { route: 'passthrough', name: undefined }
+}
+
+function catalogRoute(segments: readonly string[]): Route {
+  const [, , action, sub] = segments
+  switch (action) {
+    case 'health':
+    case 'status':
+    case 'metrics':
+    case 'peers':
+    case 'prefetch':
+      if (segments.length === 3) return { route: action }
+      break
+    case 'store':
+      if (segments.length === 4 && sub !== undefined) return { route: 'store', action: sub }
+      break
+    case undefined:
+    default:
+  }
+  return invalid('no such catalog route')
+}
+
+function tarballRoute(name: string, file: string): Route {
+  if (!/^[^\\/\0]+$/.test(file)) return invalid('not a tarball name')
+  return { route: 'tarball', name, file, version: versionOf(name, file) }
+}
+
+/** The version in a tarball's file name. Old packages' files differ from the name in case, so case is ignored. */
+function versionOf(name: string, file: string): string | undefined {
+  const base = name.slice(name.indexOf('/') + 1)
+  if (!file.endsWith('.tgz')) return undefined
+  if (file.slice(0, base.length + 1).toLowerCase() !== `${base.toLowerCase()}-`) return undefined
+  const version = file.slice(base.length + 1, -'.tgz'.length)
+  return isVersion(version) ? version : undefined
+}
+
+function takeName(segments: readonly string[]): { name: string | undefined; rest: string[] } {
+  const [first = '', second] = segments
+  if (first.startsWith('@') && !first.includes('/')) {
+    const name = `${first}/${second ?? ''}`
+    if (second !== undefined && isPackageName(name)) return { name, rest: segments.slice(2) }
+  } else if (isPackageName(first)) {
+    return { name: first, rest: segments.slice(1) }
+  }
+  return { name: undefined, rest: [...segments] }
+}
+
+/** True for a name that npm could hold, old ones included. */
+export function isPackageName(name: string): boolean {
+  if (name.length === 0 || name.length > 214) return false
+  const slash = name.indexOf('/')
+  if (!name.startsWith('@')) return NAME_PART.test(name)
+  return slash > 1 && SCOPE.test(name.slice(0, slash)) && NAME_PART.test(name.slice(slash + 1))
+}
+
+/** True for what may stand as a version in a file name or an index line. */
+export function isVersion(version: string): boolean {
+  return version.length <= 256 && /^\d+\.\d+\.\d+[0-9A-Za-z.+-]*$/.test(version)
+}
+
+/** The scope of a name with its `@`, if it has one. */
+export function scopeOf(name: string): string | undefined {
+  return name.startsWith('@') ? name.slice(0, name.indexOf('/')) : undefined
+}
+
+function decodeSegments(path: string): string[] | undefined {
+  if (!path.startsWith('/')) return undefined
+  try {
+    const segments = path.split('/').slice(1).map(decodeURIComponent)
+    if (segments.at(-1) === '') segments.pop()
+    return segments.some(climbs) ? undefined : segments
+  } catch {
+    return undefined // a stray % in the URL
+  }
+}
+
+// Also behind an encoded slash: a path must never leave the prefix that an upstream's credentials belong to.
+function climbs(segment: string): boolean {
+  return segment.split(/[\\/]/).some((part) => part === '.' || part === '..')
+}
+
+function isWrite(url: string, query: number): boolean {
+  return query !== -1 && new URLSearchParams(url.slice(query + 1)).get('write') === 'true'
+}
+
+function invalid(reason: string): Route {
+  return { route: 'invalid', reason }
+}
