@@ -1,0 +1,57 @@
+/**
+ * Which credentials may go where. npm's configuration ties a token to a host and a path prefix; a client's own
+ * Authorization header belongs to the upstream of the package it asks for. Nothing here is ever logged.
+ */
+import { createHash } from 'node:crypto'
+import type { NpmConfig } from './npmrc.ts'
+
+/** The value of an Authorization header, with a fingerprint that can be stored and compared. */
+export interface Credentials {
+  readonly authorization: string
+  /** Tells owners of private artifacts apart; the secret can't be got back from it. */
+  readonly fingerprint: string
+}
+
+export function credentialsOf(authorization: string): Credentials {
+  const fingerprint = createHash('sha256').update('catalog-owner\0').update(authorization)
+  return { authorization, fingerprint: fingerprint.digest('base64url') }
+}
+
+/**
+ * The credentials that npm's configuration holds for `url`: those of the longest prefix `//host[:port]/path/`.
+ * They never travel in clear text, except to the very origin that is configured as a registry (`clearOrigins`).
+ */
+export function configuredCredentials(
+  config: NpmConfig,
+  url: URL,
+  clearOrigins: ReadonlySet<string>,
+): Credentials | undefined {
+  if (url.protocol !== 'https:' && !clearOrigins.has(url.origin)) return undefined
+  for (const prefix of prefixesOf(url)) {
+    const authorization = authorizationAt(config, prefix)
+    if (authorization !== undefined) return credentialsOf(authorization)
+  }
+  return undefined
+}
+
+/** From the whole path down to `//host/`, in both spellings that npm accepts (with and without the last slash). */
+function* prefixesOf(url: URL): Iterable<string> {
+  const segments = url.pathname.split('/').filter((segment) => segment !== '')
+  for (let count = segments.length; count >= 0; count -= 1) {
+    const path = segments.slice(0, count).join('/')
+    yield `//${url.host}/${path}${path === '' ? '' : '/'}`
+    yield `//${url.host}${path === '' ? '' : `/${path}`}`
+  }
+}
+
+function authorizationAt(config: NpmConfig, prefix: string): string | undefined {
+  const token = config.get(`${prefix}:_authToken`)
+  if (token !== undefined) return `Bearer ${token}`
+  const basic = config.get(`${prefix}:_auth`)
+  if (basic !== undefined) return `Basic ${basic}`
+  const username = config.get(`${prefix}:username`)
+  const password = config.get(`${prefix}:_password`)
+  if (username === undefined || password === undefined) return undefined
+  const plain = Buffer.from(password, 'base64').toString('utf8')
+  return `Basic ${Buffer.from(`${username}:${plain}`).toString('base64')}`
+}

@@ -1,0 +1,62 @@
+/**
+ * Connections to upstreams as npm's configuration wants them: proxies, certificate authorities, strict-ssl.
+ */
+import { readFileSync } from 'node:fs'
+import { EnvHttpProxyAgent, type Dispatcher } from 'undici'
+import { CatalogError } from '@catalog-p2p/core'
+import type { Environment, NpmConfig } from './npmrc.ts'
+
+export interface DispatcherOptions {
+  readonly connectTimeoutMs: number
+  readonly maxSockets: number
+}
+
+/** @throws CatalogError INVALID_OPTIONS when npm's `cafile` cannot be read */
+export function createDispatcher(
+  config: NpmConfig,
+  env: Environment,
+  options: DispatcherOptions,
+): Dispatcher {
+  const setting = (key: string, ...variables: string[]): string => {
+    const value = config.get(key)
+    if (value !== undefined && value !== 'null') return value === 'false' ? '' : value
+    return variables.map((name) => env[name]).find((one) => one !== undefined) ?? ''
+  }
+  const httpProxy = setting('proxy', 'http_proxy', 'HTTP_PROXY', 'PROXY', 'proxy')
+  const httpsProxy = setting('https-proxy', 'https_proxy', 'HTTPS_PROXY') || httpProxy
+  const ca = certificateAuthorities(config)
+  const tls = {
+    rejectUnauthorized: config.get('strict-ssl') !== 'false',
+    ...(ca && { ca }),
+  }
+  return new EnvHttpProxyAgent({
+    // Empty, not undefined: undici would look into process.env itself.
+    httpProxy,
+    httpsProxy,
+    noProxy: setting('noproxy', 'no_proxy', 'NO_PROXY'),
+    connections: options.maxSockets,
+    keepAliveTimeout: 20_000,
+    keepAliveMaxTimeout: 60_000,
+    pipelining: 1,
+    allowH2: false,
+    connect: { timeout: options.connectTimeoutMs, ...tls },
+    requestTls: tls,
+    proxyTls: tls,
+  })
+}
+
+// As in npm: what is configured replaces the built-in authorities. NODE_EXTRA_CA_CERTS adds to them, by Node's own means.
+function certificateAuthorities(config: NpmConfig): string[] | undefined {
+  const inline = config.all('ca').filter((text) => text !== '' && text !== 'null')
+  if (inline.length > 0) return inline.map((text) => text.replaceAll('\\n', '\n'))
+  const file = config.get('cafile')
+  if (file === undefined || file === '' || file === 'null') return undefined
+  try {
+    return [readFileSync(file, 'utf8')]
+  } catch (error) {
+    throw new CatalogError('INVALID_OPTIONS', `npm's cafile cannot be read: ${file}`, {
+      cause: error,
+      hint: 'correct cafile in .npmrc, or remove it',
+    })
+  }
+}
