@@ -5,7 +5,6 @@
 import envPaths from 'env-paths'
 import { z } from 'zod'
 import { CatalogError } from './errors.ts'
-import { silentLogger, type Logger } from './log.ts'
 
 const MiB = 1024 * 1024
 
@@ -98,10 +97,3 @@ export function parseNodeOptions(input: unknown): ParsedNodeOptions {
 export function defaultStorePath(): string {
   return envPaths('catalog-p2p', { suffix: '' }).cache
 }
-
-/** Collaborators that a caller may replace. */
-export interface NodeDependencies {
-  readonly log: Logger
-}
-
-export const defaultDependencies: NodeDependencies = { log: silentLogger }

@@ -1,0 +1,204 @@
+/**
+ * The composition root: builds each part once, starts them in order, stops them in reverse. No other file knows which
+ * implementation stands behind a port.
+ */
+import type { Artifact, ArtifactSource, CatalogNode, NodeEvent, NodeStats } from './api.ts'
+import { systemClock } from './clock.ts'
+import { digestOf } from './content/digest.ts'
+import { createSwarmDiscovery } from './discovery/swarm-discovery.ts'
+import { CatalogError } from './errors.ts'
+import { createLibp2pHost } from './host/libp2p-host.ts'
+import type { Host } from './host/host.ts'
+import { silentLogger, type Logger } from './log.ts'
+import { parseNodeOptions, type NodeOptions, type ParsedNodeOptions } from './options.ts'
+import { createSeeder } from './seeding/seeder.ts'
+import { createFsStore } from './store/fs-store.ts'
+import { createMemoryStore } from './store/memory-store.ts'
+import type { Store } from './store/store.ts'
+import { createPeerScores } from './transfer/peer-score.ts'
+import { createTransfer } from './transfer/transfer.ts'
+
+/** Connections that peer exchange aims for. */
+const TARGET_PEERS = 30
+const CONNECT_DEADLINE_MS = 10_000
+
+/** Collaborators that a caller may bring; what is absent is built from the options. */
+export interface NodeDependencies {
+  readonly log?: Logger
+  readonly host?: Host
+  readonly store?: Store
+}
+
+/**
+ * Builds and starts a node.
+ * @throws CatalogError INVALID_OPTIONS, STORE_LOCKED, STORE_FAILED, HOST_FAILED
+ */
+export async function createNode(
+  input: NodeOptions = {},
+  given: NodeDependencies = {},
+): Promise<CatalogNode> {
+  const options = parseNodeOptions(input)
+  const log = given.log ?? silentLogger
+  const clock = systemClock
+  const store = given.store ?? createStore(options, log)
+  const host =
+    given.host ??
+    createLibp2pHost({ log, clock }, { network: options.network, path: options.store.path })
+  const listeners = new Set<(event: NodeEvent) => void>()
+  const emit = (event: NodeEvent): void => {
+    for (const listener of listeners) listener(event)
+  }
+  const scores = createPeerScores(clock, (peer, reason, forMs) => {
+    log.warn('peer.banned', { peer, reason, forMs })
+    emit({ type: 'peer-banned', peer, reason, forMs })
+    host
+      .disconnect(peer)
+      .catch((error: unknown) => log.debug('peer.disconnect-failed', { peer, error }))
+  })
+  const discovery = createSwarmDiscovery(
+    { host, clock, log, onMisbehaviour: scores.lied },
+    {
+      peerExchange: options.network.peerExchange,
+      dht: options.network.dht,
+      targetPeers: TARGET_PEERS,
+    },
+  )
+  const transfer = createTransfer({ host, store, discovery, scores, clock, log }, options.transfer)
+  const seeder = createSeeder({ store, discovery, log }, { seed: options.transfer.seed })
+  const served = createServedCounter()
+  const subscriptions: (() => void)[] = []
+
+  function subscribe(): void {
+    host.setGate(scores.isBanned)
+    subscriptions.push(
+      host.onEvent(({ type, peer }) => {
+        if (type === 'connected') transfer.warmPeer(peer)
+        else transfer.dropPeer(peer)
+        emit({ type: `peer-${type}`, peer })
+      }),
+      store.onEvent((event) => {
+        if (event.type === 'removed') emit({ type: 'artifact-removed', digest: event.digest })
+      }),
+    )
+  }
+
+  // In this order; stopped in reverse.
+  const parts: readonly { start(): unknown; stop(): unknown }[] = [
+    store,
+    { start: subscribe, stop: () => subscriptions.forEach((unsubscribe) => unsubscribe()) },
+    host,
+    transfer,
+    discovery,
+    seeder,
+  ]
+  await startAll(parts, log)
+
+  let closing: Promise<void> | undefined
+  const assertOpen = (): void => {
+    if (closing !== undefined) throw new CatalogError('NODE_STOPPED', 'the node has stopped')
+  }
+
+  const node: CatalogNode = {
+    id: host.id,
+    async get(digest, getOptions = {}) {
+      assertOpen()
+      const artifact = await transfer.get(digest, getOptions)
+      if (artifact.source !== 'store') emitAdded(artifact)
+      served.count(artifact.source, artifact.size ?? 0)
+      return artifact
+    },
+    async put(bytes, { visibility = 'public' } = {}) {
+      assertOpen()
+      const digest = digestOf(bytes)
+      await store.put(digest, bytes, { visibility })
+      return digest
+    },
+    has: (digest) => store.has(digest),
+    entry: (digest) => store.entry(digest),
+    stats: () => ({
+      id: host.id,
+      addresses: host.addresses(),
+      peers: host.peers().length,
+      bannedPeers: scores.bannedCount(),
+      store: store.usage(),
+      served: served.totals(),
+      uploaded: { artifacts: transfer.uploads.artifacts, bytes: transfer.uploads.bytes },
+      announced: discovery.stats().announced,
+      activeDownloads: transfer.activeDownloads,
+      misbehaviour: scores.totalStrikes(),
+    }),
+    peers: () =>
+      host.peers().map((connection) => ({
+        ...connection,
+        artifacts: discovery.inventorySize(connection.peer),
+        rttMs: scores.answerMs(connection.peer),
+        receivedBytes: scores.receivedBytes(connection.peer),
+        sentBytes: transfer.uploads.sentBytes(connection.peer),
+        strikes: scores.strikes(connection.peer),
+      })),
+    connect: (address, { signal } = {}) =>
+      host.connect(address, { signal: signal ?? AbortSignal.timeout(CONNECT_DEADLINE_MS) }),
+    pin: (digest, pinned) => store.pin(digest, pinned),
+    verify: (verifyOptions = {}) => store.verify(verifyOptions),
+    prune: (pruneOptions = {}) => store.prune(pruneOptions),
+    onEvent(listener) {
+      listeners.add(listener)
+      return () => void listeners.delete(listener)
+    },
+    close: () => (closing ??= stopAll(parts, log)),
+    [Symbol.asyncDispose]: () => node.close(),
+  }
+
+  function emitAdded({ digest, source, size }: Artifact): void {
+    emit({ type: 'artifact-added', digest, source, bytes: size ?? 0 })
+  }
+
+  return node
+}
+
+function createStore(options: ParsedNodeOptions, log: Logger): Store {
+  const { path, ...sizes } = options.store
+  const { chunkSize } = options.transfer
+  const deps = { clock: systemClock, log }
+  if (path === undefined) return createMemoryStore(deps, { ...sizes, chunkSize })
+  return createFsStore(deps, { ...sizes, path, chunkSize })
+}
+
+async function startAll(
+  parts: readonly { start(): unknown; stop(): unknown }[],
+  log: Logger,
+): Promise<void> {
+  for (const [index, part] of parts.entries()) {
+    try {
+      await part.start()
+    } catch (error) {
+      await stopAll(parts.slice(0, index), log)
+      throw error
+    }
+  }
+}
+
+async function stopAll(parts: readonly { stop(): unknown }[], log: Logger): Promise<void> {
+  for (const part of [...parts].reverse()) {
+    try {
+      await part.stop()
+    } catch (error) {
+      log.error('node.stop-failed', { error }) // the others must still stop
+    }
+  }
+}
+
+function createServedCounter(): {
+  count(source: ArtifactSource, bytes: number): void
+  totals(): NodeStats['served']
+} {
+  const empty = (): { artifacts: number; bytes: number } => ({ artifacts: 0, bytes: 0 })
+  const totals = { store: empty(), peer: empty(), origin: empty() }
+  return {
+    count(source, bytes) {
+      totals[source].artifacts++
+      totals[source].bytes += bytes
+    },
+    totals: () => structuredClone(totals),
+  }
+}

@@ -1,0 +1,77 @@
+/**
+ * Thread that hashes large artifacts while they arrive: SHA-256 of each chunk as it lands, against its leaf where leaves
+ * are known, and the sha512 of the whole in order. Chunks come as transferred buffers; out-of-order ones wait here, and
+ * the sender bounds how many.
+ */
+import { createHash, type Hash } from 'node:crypto'
+import { parentPort } from 'node:worker_threads'
+import { HASH_BYTES, hashLeaf } from '../content/merkle.ts'
+
+export type HashRequest =
+  | { op: 'open'; job: number; chunks: number; leaves: Uint8Array | undefined }
+  | { op: 'chunk'; job: number; index: number; bytes: Uint8Array }
+  | { op: 'close'; job: number }
+
+export type HashReply =
+  | { op: 'checked'; job: number; index: number; matches: boolean }
+  | { op: 'done'; job: number; sha512: string; leaves: Uint8Array }
+
+interface Job {
+  readonly chunks: number
+  readonly expected: Uint8Array | undefined
+  readonly leaves: Buffer
+  readonly sha512: Hash
+  readonly waiting: Map<number, Uint8Array>
+  next: number
+}
+
+const jobs = new Map<number, Job>()
+
+function reply(message: HashReply): void {
+  parentPort?.postMessage(message)
+}
+
+function addChunk(id: number, job: Job, index: number, bytes: Uint8Array): void {
+  const leaf = hashLeaf(bytes)
+  const start = index * HASH_BYTES
+  const expected = job.expected?.subarray(start, start + HASH_BYTES)
+  const matches = expected === undefined || Buffer.compare(leaf, expected) === 0
+  reply({ op: 'checked', job: id, index, matches })
+  if (!matches || index < job.next || job.waiting.has(index)) return
+  job.leaves.set(leaf, start)
+  job.waiting.set(index, bytes)
+  for (;;) {
+    const turn = job.waiting.get(job.next)
+    if (turn === undefined) break
+    job.waiting.delete(job.next)
+    job.sha512.update(turn)
+    job.next++
+  }
+  if (job.next < job.chunks) return
+  jobs.delete(id)
+  const leaves = new Uint8Array(job.leaves)
+  reply({ op: 'done', job: id, sha512: job.sha512.digest('base64'), leaves })
+}
+
+parentPort?.on('message', (request: HashRequest) => {
+  switch (request.op) {
+    case 'open':
+      jobs.set(request.job, {
+        chunks: request.chunks,
+        expected: request.leaves,
+        leaves: Buffer.alloc(request.chunks * HASH_BYTES),
+        sha512: createHash('sha512'),
+        waiting: new Map(),
+        next: 0,
+      })
+      return
+    case 'chunk': {
+      const job = jobs.get(request.job)
+      if (job !== undefined) addChunk(request.job, job, request.index, request.bytes)
+      return
+    }
+    case 'close':
+      jobs.delete(request.job)
+      return
+  }
+})

@@ -1,0 +1,96 @@
+/**
+ * Hedged requests: start the best attempt, start the next one too when it fails or stays silent too long, take the first
+ * that succeeds and cancel the rest. ("The Tail at Scale", Dean and Barroso, CACM 56(2), 2013.)
+ */
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import type { Clock } from '../clock.ts'
+
+export interface Attempt<T> {
+  run(signal: AbortSignal): Promise<T>
+  /** Milliseconds before the next attempt starts beside this one. */
+  readonly hedgeMs: number
+  /** Asked when `hedgeMs` is over: true means it is making progress and is given as long again. */
+  isProgressing?(): boolean
+  /** Told that a later attempt had to be started because of it, or overtook it. */
+  onLate?(): void
+}
+
+/**
+ * @throws the last attempt's error when all failed; `signal.reason` when aborted
+ * @param next gives attempts best first; undefined when there are no more
+ */
+export async function hedge<T>(
+  next: () => Attempt<T> | undefined,
+  deps: { clock: Clock; signal: AbortSignal; onDiscarded?: (result: T) => void },
+): Promise<T> {
+  const { clock, signal } = deps
+  signal.throwIfAborted()
+  const cancel = new AbortController()
+  const all = AbortSignal.any([signal, cancel.signal])
+  return await new Promise<T>((resolve, reject) => {
+    let running = 0
+    let settled = false
+    let exhausted = false
+    let lastError: unknown
+
+    function finish(action: () => void): void {
+      if (settled) return
+      settled = true
+      signal.removeEventListener('abort', onAbort)
+      cancel.abort(new Error('another source was quicker'))
+      action()
+    }
+    function onAbort(): void {
+      finish(() => reject(signal.reason))
+    }
+
+    function startNext(): void {
+      if (settled || exhausted) return
+      const attempt = next()
+      if (attempt === undefined) {
+        exhausted = true
+        if (running === 0) finish(() => reject(lastError))
+        return
+      }
+      running++
+      let movedOn = false
+      const moveOn = (): void => {
+        if (movedOn) return
+        movedOn = true
+        startNext()
+      }
+      void watch(attempt, () => movedOn || settled, moveOn)
+      attempt.run(all).then(
+        (result) => {
+          running--
+          if (settled) deps.onDiscarded?.(result)
+          else finish(() => resolve(result))
+        },
+        (error: unknown) => {
+          running--
+          lastError = error
+          moveOn()
+          if (exhausted && running === 0) finish(() => reject(lastError))
+        },
+      )
+    }
+
+    async function watch(attempt: Attempt<T>, isOver: () => boolean, moveOn: () => void) {
+      try {
+        do {
+          await clock.sleep(attempt.hedgeMs, all)
+          // A timer that is late because the thread was busy must not beat the answer that waits behind it.
+          await nextTurn()
+        } while (!isOver() && attempt.isProgressing?.() === true)
+      } catch {
+        return // aborted: the race is over
+      }
+      if (isOver()) return
+      attempt.onLate?.()
+      moveOn()
+    }
+
+    signal.addEventListener('abort', onAbort, { once: true })
+    startNext()
+  })
+}

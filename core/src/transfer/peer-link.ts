@@ -1,0 +1,109 @@
+/**
+ * Our side of one connected peer: a session stream for small artifacts and manifests, and a bulk stream for chunks of
+ * large ones so that they never wait for each other. Opened on first need, reopened after a failure.
+ */
+import type { Clock } from '../clock.ts'
+import { CatalogError } from '../errors.ts'
+import type { Host, PeerId } from '../host/host.ts'
+import type { Encoding } from '../content/compression.ts'
+import { TRANSFER_PROTOCOL } from '../wire/messages.ts'
+import { createRequestStream, type RequestStream } from './request-stream.ts'
+
+const OPEN_DEADLINE_MS = 5_000
+
+export type Lane = 'session' | 'bulk'
+
+export interface PeerLinks {
+  /** @throws CatalogError PEER_UNREACHABLE */
+  readonly stream: (peer: PeerId, lane: Lane) => Promise<RequestStream>
+  readonly outstanding: (peer: PeerId) => number
+  /** Bytes received on the peer's streams so far. */
+  readonly receivedBytes: (peer: PeerId) => number
+  /** Opens the session ahead of the first request. */
+  readonly warm: (peer: PeerId) => void
+  readonly drop: (peer: PeerId, reason: Error) => void
+  readonly stop: () => void
+}
+
+interface Link {
+  readonly opening: Map<Lane, Promise<RequestStream>>
+  readonly open: Map<Lane, RequestStream>
+}
+
+export function createPeerLinks(
+  deps: { host: Host; clock: Clock; onMisbehaviour: (peer: PeerId, reason: string) => void },
+  options: { encodings: readonly Encoding[]; maxArtifactBytes: number },
+): PeerLinks {
+  const links = new Map<PeerId, Link>()
+  let stopped = false
+
+  function linkTo(peer: PeerId): Link {
+    let link = links.get(peer)
+    if (link === undefined) links.set(peer, (link = { opening: new Map(), open: new Map() }))
+    return link
+  }
+
+  async function open(peer: PeerId, lane: Lane, link: Link): Promise<RequestStream> {
+    const signal = AbortSignal.timeout(OPEN_DEADLINE_MS)
+    const bytes = await deps.host.open(peer, TRANSFER_PROTOCOL, { signal })
+    if (stopped || links.get(peer) !== link) {
+      const error = new CatalogError('PEER_UNREACHABLE', 'the peer has gone', { peer })
+      bytes.abort(error)
+      throw error
+    }
+    const stream: RequestStream = createRequestStream(
+      bytes,
+      {
+        clock: deps.clock,
+        onMisbehaviour: (reason) => deps.onMisbehaviour(peer, reason),
+        onClosed: () => {
+          if (link.open.get(lane) === stream) link.open.delete(lane)
+        },
+      },
+      options,
+    )
+    link.open.set(lane, stream)
+    return stream
+  }
+
+  function stream(peer: PeerId, lane: Lane): Promise<RequestStream> {
+    const link = linkTo(peer)
+    const ready = link.open.get(lane)
+    if (ready !== undefined && !ready.failed) return Promise.resolve(ready)
+    let opening = link.opening.get(lane)
+    if (opening === undefined) {
+      opening = open(peer, lane, link).finally(() => link.opening.delete(lane))
+      link.opening.set(lane, opening)
+    }
+    return opening
+  }
+
+  function drop(peer: PeerId, reason: Error): void {
+    const link = links.get(peer)
+    links.delete(peer)
+    for (const one of [...(link?.open.values() ?? [])]) one.close(reason)
+  }
+
+  return {
+    stream,
+    outstanding(peer) {
+      let count = 0
+      for (const one of links.get(peer)?.open.values() ?? []) count += one.outstanding
+      return count
+    },
+    receivedBytes(peer) {
+      let bytes = 0
+      for (const one of links.get(peer)?.open.values() ?? []) bytes += one.receivedBytes
+      return bytes
+    },
+    warm(peer) {
+      stream(peer, 'session').catch(() => undefined) // the first request will say so
+    },
+    drop,
+    stop() {
+      stopped = true
+      const reason = new CatalogError('NODE_STOPPED', 'the node has stopped')
+      for (const peer of [...links.keys()]) drop(peer, reason)
+    },
+  }
+}

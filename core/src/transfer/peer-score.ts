@@ -1,0 +1,160 @@
+/**
+ * What we have learned about each peer: how fast it answers, how late it has been, whether it lied. Decides who is asked
+ * first, how long a request waits before another is asked too, and who is banned for how long. Pure but for the clock.
+ */
+import type { Clock } from '../clock.ts'
+import type { PeerId } from '../host/host.ts'
+
+/** A request is never given less, however quick the peer has been: a garbage collection pause is not a failure. */
+const MIN_HEDGE_MS = 40
+/** A silent peer costs a request no more than this. */
+const MAX_HEDGE_MS = 90
+const UNKNOWN_HEDGE_MS = 60
+/** Late answers in a row that make a peer cool down; fewer are a busy moment. */
+const COOL_AFTER = 3
+const FIRST_COOLDOWN_MS = 500
+const MAX_COOLDOWN_MS = 60_000
+const FIRST_BAN_MS = 60_000
+const MAX_BAN_MS = 24 * 3600_000
+/** Peers remembered; the least recently seen is forgotten first. */
+const MAX_PEERS = 5_000
+
+interface Score {
+  /** Smoothed time to an answer and its deviation, as TCP does for round trips (RFC 6298). */
+  answerMs: number | undefined
+  deviationMs: number
+  receivedBytes: number
+  lateInARow: number
+  /** Times it has had to cool down since its last good answer. */
+  cooled: number
+  coolUntilMs: number
+  strikes: number
+  bannedUntilMs: number
+}
+
+/** Functions without `this`: they can be handed on alone. */
+export interface PeerScores {
+  /** A good answer. `bytes` and `ms` of the transfer itself. */
+  readonly answered: (peer: PeerId, answer: { answerMs: number; bytes: number }) => void
+  /** It was too late, failed or said BUSY: ask others first for a while that grows. */
+  readonly late: (peer: PeerId) => void
+  /** It broke the protocol or sent wrong bytes: banned for a time that grows. */
+  readonly lied: (peer: PeerId, reason: string) => void
+  readonly isBanned: (peer: PeerId) => boolean
+  /** Late again and again: not worth waiting for while there is another source. */
+  readonly isCooling: (peer: PeerId) => boolean
+  readonly bannedCount: () => number
+  readonly strikes: (peer: PeerId) => number
+  /** Lies seen from anybody. */
+  readonly totalStrikes: () => number
+  readonly receivedBytes: (peer: PeerId) => number
+  /** Milliseconds a request to it may stay unanswered before another peer is asked as well. */
+  readonly hedgeMs: (peer: PeerId) => number
+  /** Smoothed answer time. */
+  readonly answerMs: (peer: PeerId) => number | undefined
+  /** Best first; the banned are left out, those cooling down come last. */
+  readonly rank: (peers: readonly PeerId[], outstanding: (peer: PeerId) => number) => PeerId[]
+}
+
+export function createPeerScores(
+  clock: Clock,
+  onBan: (peer: PeerId, reason: string, forMs: number) => void,
+): PeerScores {
+  const scores = new Map<PeerId, Score>()
+  let totalStrikes = 0
+
+  function scoreOf(peer: PeerId): Score {
+    let score = scores.get(peer)
+    if (score === undefined) {
+      score = {
+        answerMs: undefined,
+        deviationMs: 0,
+        receivedBytes: 0,
+        lateInARow: 0,
+        cooled: 0,
+        coolUntilMs: 0,
+        strikes: 0,
+        bannedUntilMs: 0,
+      }
+    } else {
+      scores.delete(peer)
+    }
+    scores.set(peer, score)
+    if (scores.size > MAX_PEERS) forgetOldest()
+    return score
+  }
+
+  function forgetOldest(): void {
+    for (const [peer, score] of scores) {
+      if (score.bannedUntilMs > clock.now()) continue
+      scores.delete(peer)
+      return
+    }
+  }
+
+  function cost(score: Score | undefined, outstanding: number, nowMs: number): number {
+    if (score === undefined) return UNKNOWN_HEDGE_MS * (1 + outstanding)
+    const cooling = score.coolUntilMs > nowMs ? 1e9 : 0
+    return cooling + (score.answerMs ?? UNKNOWN_HEDGE_MS) * (1 + outstanding)
+  }
+
+  return {
+    answered(peer, { answerMs, bytes }) {
+      const score = scoreOf(peer)
+      score.receivedBytes += bytes
+      score.lateInARow = 0
+      score.cooled = 0
+      score.coolUntilMs = 0
+      if (score.answerMs === undefined) {
+        score.answerMs = answerMs
+        score.deviationMs = answerMs / 2
+        return
+      }
+      const error = answerMs - score.answerMs
+      score.answerMs += error / 8
+      score.deviationMs += (Math.abs(error) - score.deviationMs) / 4
+    },
+    late(peer) {
+      const score = scoreOf(peer)
+      score.lateInARow++
+      // Requests under way together are late together: that is one reason to cool down, not many.
+      if (score.lateInARow < COOL_AFTER || score.coolUntilMs > clock.now()) return
+      score.coolUntilMs =
+        clock.now() + Math.min(MAX_COOLDOWN_MS, FIRST_COOLDOWN_MS * 2 ** score.cooled)
+      score.cooled++
+    },
+    lied(peer, reason) {
+      const score = scoreOf(peer)
+      score.strikes++
+      totalStrikes++
+      const forMs = Math.min(MAX_BAN_MS, FIRST_BAN_MS * 4 ** (score.strikes - 1))
+      score.bannedUntilMs = clock.now() + forMs
+      onBan(peer, reason, forMs)
+    },
+    isCooling: (peer) => (scores.get(peer)?.coolUntilMs ?? 0) > clock.now(),
+    isBanned: (peer) => (scores.get(peer)?.bannedUntilMs ?? 0) > clock.now(),
+    bannedCount() {
+      let count = 0
+      for (const score of scores.values()) if (score.bannedUntilMs > clock.now()) count++
+      return count
+    },
+    strikes: (peer) => scores.get(peer)?.strikes ?? 0,
+    totalStrikes: () => totalStrikes,
+    receivedBytes: (peer) => scores.get(peer)?.receivedBytes ?? 0,
+    hedgeMs(peer) {
+      const score = scores.get(peer)
+      if (score?.answerMs === undefined) return UNKNOWN_HEDGE_MS
+      const learned = score.answerMs + 4 * score.deviationMs
+      return Math.min(MAX_HEDGE_MS, Math.max(MIN_HEDGE_MS, learned))
+    },
+    answerMs: (peer) => scores.get(peer)?.answerMs,
+    rank(peers, outstanding) {
+      const nowMs = clock.now()
+      return peers
+        .filter((peer) => (scores.get(peer)?.bannedUntilMs ?? 0) <= nowMs)
+        .map((peer) => ({ peer, cost: cost(scores.get(peer), outstanding(peer), nowMs) }))
+        .sort((a, b) => a.cost - b.cost)
+        .map(({ peer }) => peer)
+    },
+  }
+}

@@ -1,0 +1,59 @@
+/**
+ * Token buckets for upload and download. A bucket may go into debt: callers wait until it is out of debt, move what they
+ * have, then say how much it was; so an answer of unknown size needs no reservation and the rate holds on average.
+ */
+import type { Clock } from '../clock.ts'
+
+export interface RateLimit {
+  /** Resolves when more may be moved. Rejects with `signal.reason`. */
+  ready(signal: AbortSignal): Promise<void>
+  spend(bytes: number): void
+}
+
+export const unlimited: RateLimit = { ready: () => Promise.resolve(), spend: () => undefined }
+
+/** Bytes a bucket saves up while nothing moves, as seconds of its rate. */
+const BURST_SECONDS = 0.25
+
+/** `bytesPerSecond` 0 means no limit. */
+export function createRateLimit(clock: Clock, bytesPerSecond: number): RateLimit {
+  if (bytesPerSecond === 0) return unlimited
+  const burst = bytesPerSecond * BURST_SECONDS
+  let tokens = burst
+  let filledAtMs = clock.now()
+
+  function fill(): void {
+    const nowMs = clock.now()
+    tokens = Math.min(burst, tokens + ((nowMs - filledAtMs) / 1000) * bytesPerSecond)
+    filledAtMs = nowMs
+  }
+
+  return {
+    async ready(signal) {
+      for (;;) {
+        signal.throwIfAborted()
+        fill()
+        if (tokens > 0) return
+        await clock.sleep(Math.max(1, (-tokens / bytesPerSecond) * 1000), signal)
+      }
+    },
+    spend(bytes) {
+      fill()
+      tokens -= bytes
+    },
+  }
+}
+
+/** Waits for all of several limits, spends from all. */
+export function combineRateLimits(...limits: readonly RateLimit[]): RateLimit {
+  const real = limits.filter((limit) => limit !== unlimited)
+  if (real.length === 0) return unlimited
+  return {
+    async ready(signal) {
+      for (const limit of real) await limit.ready(signal)
+    },
+    spend(bytes) {
+      for (const limit of real) limit.spend(bytes)
+    },
+  }
+}

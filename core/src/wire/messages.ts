@@ -1,0 +1,202 @@
+/**
+ * The transfer protocol's messages: what one peer asks another for, and the answers. Pure data, no IO.
+ * docs/protocol.md is the specification; test/protocol/golden.test.ts holds its byte vectors. A body never carries our
+ * error texts or anything else about this machine.
+ */
+import { chunkCount, isChunkSize, MAX_CHUNK_SIZE, MAX_CHUNKS } from '../content/chunking.ts'
+import { ENCODING_CODES, encodingOfCode, type Encoding } from '../content/compression.ts'
+import { HASH_BYTES } from '../content/merkle.ts'
+import { DIGEST_BYTES, digestFromBytes, digestToBytes, type Digest } from '../content/digest.ts'
+import { CatalogError } from '../errors.ts'
+import { FieldReader, FieldWriter } from './fields.ts'
+import { encodeFrame } from './frames.ts'
+
+/** One long-lived stream a peer for pipelined requests; further streams of it carry bulk. */
+export const TRANSFER_PROTOCOL = '/catalog/transfer/1.0.0'
+export const TRANSFER_VERSION = 1
+
+/** The longest body: a whole chunk, or all leaves and a bitfield, and the fields before them. */
+export const MAX_ANSWER_FRAME_BYTES = MAX_CHUNK_SIZE + 64
+/** Requests are small. */
+export const MAX_REQUEST_FRAME_BYTES = 1024
+
+export const STATUS_IDS = { 'not-found': 1, busy: 2, refused: 3, 'bad-request': 4 } as const
+export type Status = keyof typeof STATUS_IDS
+
+/** Sent first by both sides. Unknown encodings and trailing bytes are ignored, so it can grow. */
+export interface Hello {
+  readonly type: 'hello'
+  readonly version: number
+  /** What the sender can decode, best first. */
+  readonly encodings: readonly Encoding[]
+}
+/** Asks for the manifest, and for the bytes too if they are one chunk. */
+export interface Want {
+  readonly type: 'want'
+  readonly id: number
+  readonly digest: Digest
+}
+export interface WantChunk {
+  readonly type: 'want-chunk'
+  readonly id: number
+  readonly digest: Digest
+  readonly index: number
+}
+/** The asker no longer needs it; the answer may still come. */
+export interface Cancel {
+  readonly type: 'cancel'
+  readonly id: number
+}
+/**
+ * Answers Want. `leaves` is empty for an artifact of one chunk: there the digest itself is the proof, and a Chunk
+ * follows. `present` is the bitfield of an artifact that is still arriving at the sender.
+ */
+export interface ManifestAnswer {
+  readonly type: 'manifest'
+  readonly id: number
+  readonly size: number
+  readonly chunkSize: number
+  readonly leaves: Uint8Array
+  readonly present: Uint8Array | undefined
+}
+export interface ChunkAnswer {
+  readonly type: 'chunk'
+  readonly id: number
+  readonly index: number
+  readonly encoding: Encoding
+  readonly bytes: Uint8Array
+}
+export interface StatusAnswer {
+  readonly type: 'status'
+  readonly id: number
+  readonly status: Status
+}
+
+export type Request = Hello | Want | WantChunk | Cancel
+export type Answer = Hello | ManifestAnswer | ChunkAnswer | StatusAnswer
+
+const TYPE = { hello: 1, want: 2, wantChunk: 3, cancel: 4, manifest: 17, chunk: 18, status: 19 }
+const FLAG_INCOMPLETE = 1
+
+const statusNames = new Map<number, Status>(
+  Object.entries(STATUS_IDS).map(([name, id]) => [id, name as Status]),
+)
+
+export function encodeRequest(message: Request): Uint8Array {
+  const body = new FieldWriter()
+  switch (message.type) {
+    case 'hello':
+      return encodeHello(message)
+    case 'want':
+      body.u8(TYPE.want).u32(message.id).bytes(digestToBytes(message.digest))
+      break
+    case 'want-chunk':
+      body
+        .u8(TYPE.wantChunk)
+        .u32(message.id)
+        .bytes(digestToBytes(message.digest))
+        .u32(message.index)
+      break
+    case 'cancel':
+      body.u8(TYPE.cancel).u32(message.id)
+      break
+  }
+  return encodeFrame(body.toBytes())
+}
+
+export function encodeAnswer(message: Answer): Uint8Array {
+  switch (message.type) {
+    case 'hello':
+      return encodeHello(message)
+    case 'manifest': {
+      const head = new FieldWriter().u8(TYPE.manifest).u32(message.id)
+      head.u8(message.present === undefined ? 0 : FLAG_INCOMPLETE)
+      head.u64(message.size).u32(message.chunkSize)
+      return encodeFrame(head.toBytes(), message.leaves, message.present ?? new Uint8Array(0))
+    }
+    case 'chunk': {
+      const head = Buffer.allocUnsafe(10)
+      head.writeUInt8(TYPE.chunk, 0)
+      head.writeUInt32BE(message.id, 1)
+      head.writeUInt32BE(message.index, 5)
+      head.writeUInt8(ENCODING_CODES[message.encoding], 9)
+      return encodeFrame(head, message.bytes)
+    }
+    case 'status':
+      return encodeFrame(
+        new FieldWriter().u8(TYPE.status).u32(message.id).u8(STATUS_IDS[message.status]).toBytes(),
+      )
+  }
+}
+
+/** @throws CatalogError PEER_MISBEHAVED */
+export function decodeRequest(body: Uint8Array): Request {
+  const fields = new FieldReader(body)
+  const type = fields.u8()
+  if (type === TYPE.hello) return decodeHello(fields)
+  const id = fields.u32()
+  let message: Request
+  if (type === TYPE.want) {
+    message = { type: 'want', id, digest: digestFromBytes(fields.bytes(DIGEST_BYTES)) }
+  } else if (type === TYPE.wantChunk) {
+    const digest = digestFromBytes(fields.bytes(DIGEST_BYTES))
+    message = { type: 'want-chunk', id, digest, index: fields.u32() }
+  } else if (type === TYPE.cancel) {
+    message = { type: 'cancel', id }
+  } else {
+    throw new CatalogError('PEER_MISBEHAVED', `unknown request type ${type}`)
+  }
+  fields.end()
+  return message
+}
+
+/** Byte fields of the result are views of `body`. @throws CatalogError PEER_MISBEHAVED */
+export function decodeAnswer(body: Uint8Array): Answer {
+  const fields = new FieldReader(body)
+  const type = fields.u8()
+  if (type === TYPE.hello) return decodeHello(fields)
+  const id = fields.u32()
+  if (type === TYPE.manifest) return decodeManifest(id, fields)
+  if (type === TYPE.chunk) {
+    const index = fields.u32()
+    const encoding = encodingOfCode(fields.u8())
+    if (encoding === undefined) throw new CatalogError('PEER_MISBEHAVED', 'unknown encoding')
+    return { type: 'chunk', id, index, encoding, bytes: fields.rest() }
+  }
+  if (type === TYPE.status) {
+    const status = statusNames.get(fields.u8())
+    if (status === undefined) throw new CatalogError('PEER_MISBEHAVED', 'unknown status')
+    fields.end()
+    return { type: 'status', id, status }
+  }
+  throw new CatalogError('PEER_MISBEHAVED', `unknown answer type ${type}`)
+}
+
+function decodeManifest(id: number, fields: FieldReader): ManifestAnswer {
+  const flags = fields.u8()
+  const size = fields.u64()
+  const chunkSize = fields.u32()
+  if (!isChunkSize(chunkSize)) {
+    throw new CatalogError('PEER_MISBEHAVED', `chunk size of ${chunkSize} bytes`)
+  }
+  const chunks = chunkCount(size, chunkSize)
+  if (chunks > MAX_CHUNKS) throw new CatalogError('PEER_MISBEHAVED', `${chunks} chunks`)
+  const leaves = fields.bytes(chunks === 1 ? 0 : chunks * HASH_BYTES)
+  const incomplete = (flags & FLAG_INCOMPLETE) !== 0
+  const present = incomplete ? fields.bytes(Math.ceil(chunks / 8)) : undefined
+  fields.end()
+  return { type: 'manifest', id, size, chunkSize, leaves, present }
+}
+
+function encodeHello(message: Hello): Uint8Array {
+  const body = new FieldWriter().u8(TYPE.hello).u8(message.version).u8(message.encodings.length)
+  for (const encoding of message.encodings) body.u8(ENCODING_CODES[encoding])
+  return encodeFrame(body.toBytes())
+}
+
+function decodeHello(fields: FieldReader): Hello {
+  const version = fields.u8()
+  const ids = fields.bytes(fields.u8())
+  const encodings = [...ids].flatMap((id) => encodingOfCode(id) ?? [])
+  return { type: 'hello', version, encodings }
+}
