@@ -1,0 +1,273 @@
+/**
+ * Peers tell each other of peers, so that one known address is enough to join a swarm: a newcomer is asked whom it knows,
+ * asks in turn, and is made known to those who came shortly before it. What is heard is hearsay: bounded, filtered by
+ * address-scope.ts, dialled with deadlines, and proven only by the handshake. docs/protocol-peer-exchange.md
+ */
+import { LRUCache } from 'lru-cache'
+import PQueue from 'p-queue'
+import type { Clock } from '../clock.ts'
+import { CatalogError, isCatalogError } from '../errors.ts'
+import type { ByteStream, Host, PeerId } from '../host/host.ts'
+import type { Logger } from '../log.ts'
+import { withDeadline } from './deadline.ts'
+import { openStream, toError } from './open-stream.ts'
+import { fitFor, shuffled } from './peer-choice.ts'
+import { PeerDialer } from './peer-dialer.ts'
+import {
+  encodePeerMessage,
+  MAX_EXCHANGED_PEERS,
+  PEER_EXCHANGE_PROTOCOL,
+  type KnownPeer,
+  type PeerMessage,
+} from './peer-messages.ts'
+import { readPeerMessage } from './peer-stream.ts'
+import { createRateBudget, type RateBudget } from './rate-budget.ts'
+import { createWakeup, type Wakeup } from './wakeup.ts'
+
+const EXCHANGE_TIMEOUT_MS = 10_000
+const ASK_EVERY_MS = 120_000
+const ASK_AGAIN = 3
+const MAX_ASKING = 4
+/** A peer's addresses are known a moment after it has connected; and newcomers come in crowds. */
+const NEWS_DELAY_MS = 1000
+const NEWS_INTERVAL_MS = 2000
+const NEWS_TRIES = 3
+const MAX_NEWS_RECIPIENTS = 16
+/** "Shortly before". */
+const RECENT_MS = 600_000
+const MAX_NEWCOMERS = 256
+const ASK_BUDGET = { burst: 4, perSecond: 1 / 30 }
+const NEWS_BUDGET = { burst: 20, perSecond: 1 / 2 }
+const MAX_BUDGETS = 2000
+const MAX_STREAMS_PER_PEER = 4
+const FOREVER_MS = 3_600_000
+
+interface PeerExchangeDeps {
+  readonly host: Host
+  readonly clock: Clock
+  readonly log: Logger
+  readonly onMisbehaviour: (peer: PeerId, reason: string) => void
+}
+
+export class PeerExchange {
+  readonly #deps: PeerExchangeDeps
+  readonly #dialer: PeerDialer
+  readonly #asks = new PQueue({ concurrency: MAX_ASKING })
+  readonly #news: Wakeup
+  /** Peers not yet told on, and how often their addresses may still be asked for. */
+  readonly #newcomers = new Map<PeerId, number>()
+  readonly #budgets = new LRUCache<PeerId, { asks: RateBudget; news: RateBudget }>({
+    max: MAX_BUDGETS,
+  })
+  #tasks: Promise<void>[] = []
+  readonly #handling = new Set<Promise<void>>()
+  #stopping = new AbortController()
+  #isRunning = false
+  #isHandled = false
+  #removeListener: (() => void) | undefined
+
+  constructor(deps: PeerExchangeDeps, options: { readonly targetPeers: number }) {
+    this.#deps = deps
+    this.#dialer = new PeerDialer(deps, options)
+    this.#news = createWakeup(deps.clock)
+  }
+
+  start(): void {
+    if (this.#isRunning) return
+    this.#isRunning = true
+    this.#stopping = new AbortController()
+    this.#dialer.start()
+    if (!this.#isHandled) {
+      this.#isHandled = true
+      const options = { maxStreamsPerPeer: MAX_STREAMS_PER_PEER }
+      this.#deps.host.handle(PEER_EXCHANGE_PROTOCOL, (stream) => this.#handle(stream), options)
+    }
+    this.#removeListener = this.#deps.host.onEvent(({ type, peer }) => {
+      if (type === 'connected') this.#onConnected(peer)
+      else this.#newcomers.delete(peer)
+    })
+    for (const { peer } of this.#deps.host.peers()) this.#onConnected(peer)
+    const { signal } = this.#stopping
+    this.#tasks = [this.#tellLoop(signal), this.#askLoop(signal)]
+  }
+
+  async stop(): Promise<void> {
+    this.#isRunning = false
+    this.#removeListener?.()
+    this.#stopping.abort(new CatalogError('NODE_STOPPED', 'discovery has stopped'))
+    this.#asks.clear()
+    await Promise.all([this.#asks.onIdle(), ...this.#tasks, ...this.#handling])
+    await this.#dialer.stop()
+    this.#newcomers.clear()
+  }
+
+  #onConnected(peer: PeerId): void {
+    if (this.#newcomers.size < MAX_NEWCOMERS) this.#newcomers.set(peer, NEWS_TRIES)
+    this.#news.wake()
+    if (this.#dialer.wantsMore) this.#ask(peer)
+  }
+
+  async #askLoop(signal: AbortSignal): Promise<void> {
+    const { clock, host } = this.#deps
+    while (!signal.aborted) {
+      // Jitter, so that a fleet that was switched on together does not ask together.
+      await sleepUnlessAborted(clock, ASK_EVERY_MS * (0.9 + Math.random() / 5), signal)
+      if (signal.aborted) return
+      this.#dialer.dial()
+      if (!this.#dialer.wantsMore) continue
+      for (const { peer } of shuffled(host.peers()).slice(0, ASK_AGAIN)) this.#ask(peer)
+    }
+  }
+
+  #ask(peer: PeerId): void {
+    const { signal } = this.#stopping
+    void this.#asks.add(() =>
+      this.#exchange(peer, { type: 'ask', max: MAX_EXCHANGED_PEERS }, signal),
+    )
+  }
+
+  async #tellLoop(signal: AbortSignal): Promise<void> {
+    const { clock } = this.#deps
+    while (!signal.aborted) {
+      if (this.#newcomers.size === 0) {
+        await this.#news.wait(FOREVER_MS, signal).catch(() => undefined) // aborted: the loop ends
+      }
+      await sleepUnlessAborted(clock, NEWS_DELAY_MS, signal)
+      if (signal.aborted) return
+      await this.#tellNews(signal)
+      await sleepUnlessAborted(clock, NEWS_INTERVAL_MS, signal)
+    }
+  }
+
+  /** Makes newcomers known to those who connected shortly before, and to each other. */
+  async #tellNews(signal: AbortSignal): Promise<void> {
+    const { host, clock } = this.#deps
+    const news: KnownPeer[] = []
+    for (const [peer, tries] of [...this.#newcomers].slice(0, MAX_EXCHANGED_PEERS)) {
+      const addresses = await host.addressesOf(peer)
+      if (addresses.length > 0) news.push({ peer, addresses })
+      if (addresses.length > 0 || tries <= 1) this.#newcomers.delete(peer)
+      else if (this.#newcomers.has(peer)) this.#newcomers.set(peer, tries - 1)
+    }
+    const recent = host
+      .peers()
+      .filter(({ connectedAtMs }) => clock.epochMs() - connectedAtMs < RECENT_MS)
+      .sort((a, b) => b.connectedAtMs - a.connectedAtMs)
+      .slice(0, MAX_NEWS_RECIPIENTS)
+    await Promise.all(
+      recent.map(async (recipient) => {
+        const peers = fitFor(recipient, news)
+        if (peers.length > 0) await this.#exchange(recipient.peer, { type: 'peers', peers }, signal)
+      }),
+    )
+  }
+
+  /** Opens a stream, says `message` and, when it is a question, hears the answer. Never rejects. */
+  async #exchange(peer: PeerId, message: PeerMessage, signal: AbortSignal): Promise<void> {
+    const limits = { timeoutMs: EXCHANGE_TIMEOUT_MS, signal }
+    let stream: ByteStream | undefined
+    try {
+      signal.throwIfAborted()
+      if (!this.#deps.host.isConnected(peer)) return
+      const opened = await openStream(
+        this.#deps,
+        { peer, protocol: PEER_EXCHANGE_PROTOCOL },
+        limits,
+      )
+      stream = opened
+      await withDeadline({ clock: this.#deps.clock, ...limits }, async () => {
+        await opened.write(encodePeerMessage(message))
+        await opened.end()
+        const answer = await readPeerMessage(opened)
+        if (message.type === 'peers') {
+          if (answer !== undefined) throw misbehaved('an answer to no question')
+          return
+        }
+        if (answer === undefined) throw new CatalogError('PEER_UNREACHABLE', 'no answer')
+        if (answer.type !== 'peers') throw misbehaved('a question for an answer')
+        if (answer.peers.length > message.max) throw misbehaved('more peers than asked for')
+        this.#hear(peer, answer.peers)
+      })
+    } catch (error) {
+      this.#onBroken(peer, stream, error)
+    }
+  }
+
+  #handle(stream: ByteStream): Promise<void> {
+    const task = this.#answer(stream).finally(() => this.#handling.delete(task))
+    this.#handling.add(task)
+    return task
+  }
+
+  /** Never rejects. */
+  async #answer(stream: ByteStream): Promise<void> {
+    const { clock } = this.#deps
+    const { signal } = this.#stopping
+    const { peer } = stream
+    try {
+      await withDeadline({ clock, timeoutMs: EXCHANGE_TIMEOUT_MS, signal }, async () => {
+        const message = await readPeerMessage(stream)
+        if (message === undefined) throw new CatalogError('PEER_UNREACHABLE', 'no message')
+        const budgets = this.#budgetsOf(peer)
+        if (message.type === 'peers') {
+          if (!budgets.news.take(1, clock.now())) throw misbehaved('too much news')
+          this.#hear(peer, message.peers)
+        } else {
+          if (!budgets.asks.take(1, clock.now()))
+            throw new CatalogError('PEER_BUSY', 'asked too often')
+          const peers = await this.#known(peer, message.max)
+          await stream.write(encodePeerMessage({ type: 'peers', peers }))
+        }
+        await stream.end()
+      })
+    } catch (error) {
+      this.#onBroken(peer, stream, error)
+    }
+  }
+
+  /** A random choice of the peers we are connected to, with addresses fit for `asker`. */
+  async #known(asker: PeerId, max: number): Promise<readonly KnownPeer[]> {
+    const { host } = this.#deps
+    const connections = host.peers()
+    const to = connections.find(({ peer }) => peer === asker)
+    if (to === undefined) return []
+    const known: KnownPeer[] = []
+    for (const { peer } of shuffled(connections)) {
+      if (known.length >= max) break
+      known.push(...fitFor(to, [{ peer, addresses: await host.addressesOf(peer) }]))
+    }
+    return known
+  }
+
+  #hear(from: PeerId, peers: readonly KnownPeer[]): void {
+    const connection = this.#deps.host.peers().find(({ peer }) => peer === from)
+    // What may not be told over this connection is not believed over it either.
+    if (connection !== undefined) this.#dialer.learn(fitFor(connection, peers))
+  }
+
+  #onBroken(peer: PeerId, stream: ByteStream | undefined, error: unknown): void {
+    const { log, onMisbehaviour } = this.#deps
+    stream?.abort(toError(error))
+    if (this.#stopping.signal.aborted) return
+    log.debug('peers.exchange.failed', { peer, error })
+    if (isCatalogError(error, 'PEER_MISBEHAVED')) onMisbehaviour(peer, `peers: ${error.message}`)
+  }
+
+  #budgetsOf(peer: PeerId): { asks: RateBudget; news: RateBudget } {
+    const budgets = this.#budgets.get(peer) ?? {
+      asks: createRateBudget(ASK_BUDGET),
+      news: createRateBudget(NEWS_BUDGET),
+    }
+    this.#budgets.set(peer, budgets)
+    return budgets
+  }
+}
+
+/** The loops that call it look at the signal themselves. */
+async function sleepUnlessAborted(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
+  await clock.sleep(ms, signal).catch(() => undefined)
+}
+
+function misbehaved(what: string): CatalogError {
+  return new CatalogError('PEER_MISBEHAVED', what)
+}

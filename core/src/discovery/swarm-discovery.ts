@@ -1,0 +1,79 @@
+/**
+ * The Discovery of a real node: inventories of connected peers first, peer exchange to have some, the DHT beyond. Composes
+ * the parts of this folder and adds nothing to them.
+ */
+import type { Clock } from '../clock.ts'
+import type { Digest } from '../content/digest.ts'
+import type { Host, PeerId } from '../host/host.ts'
+import type { Logger } from '../log.ts'
+import { Announcer } from './announcer.ts'
+import type { Discovery } from './discovery.ts'
+import { createInventorySync } from './inventory-sync.ts'
+import { PeerExchange } from './peer-exchange.ts'
+import { ProviderSearch } from './provider-search.ts'
+
+export interface SwarmDiscovery extends Discovery {
+  /** Artifacts that a connected peer lists; 0 while it has told nothing. */
+  inventorySize(peer: PeerId): number
+}
+
+/** Start it after `host`, stop it before. */
+export function createSwarmDiscovery(
+  deps: {
+    readonly host: Host
+    readonly clock: Clock
+    readonly log: Logger
+    readonly onMisbehaviour: (peer: PeerId, reason: string) => void
+  },
+  options: {
+    readonly peerExchange: boolean
+    readonly dht: boolean
+    /** Connections that peer exchange dials up to. */
+    readonly targetPeers: number
+  },
+): SwarmDiscovery {
+  const { host } = deps
+  const routing = options.dht ? host.routing : undefined
+  const inventory = createInventorySync(deps)
+  const exchange = options.peerExchange ? new PeerExchange(deps, options) : undefined
+  const announcer = routing && new Announcer({ ...deps, routing })
+  const providers = routing && new ProviderSearch({ ...deps, routing })
+
+  return {
+    async start() {
+      inventory.start()
+      exchange?.start()
+      announcer?.start()
+      providers?.start()
+    },
+
+    async stop() {
+      await Promise.all([providers?.stop(), announcer?.stop(), exchange?.stop()])
+      await inventory.stop()
+    },
+
+    holders: (digest) => inventory.holders(digest).filter((peer) => host.isConnected(peer)),
+
+    async *search(digest: Digest, { signal }: { signal: AbortSignal }) {
+      if (providers !== undefined) yield* providers.search(digest, { signal })
+    },
+
+    announce(digest) {
+      inventory.announce(digest)
+      announcer?.announce(digest)
+    },
+
+    withdraw(digest) {
+      inventory.withdraw(digest)
+      announcer?.withdraw(digest)
+    },
+
+    stats: () => ({
+      announced: inventory.announced,
+      announceBacklog: announcer?.backlog ?? 0,
+      inventories: inventory.inventories,
+    }),
+
+    inventorySize: (peer) => inventory.sizeOf(peer),
+  }
+}

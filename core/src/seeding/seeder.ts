@@ -1,0 +1,61 @@
+/**
+ * Tells the network what the store holds: store events become announcements. It decides what is told, and a private entry
+ * never is: nothing else in a node announces artifacts. docs/threat-model.md
+ */
+import type { Digest } from '../content/digest.ts'
+import type { Discovery } from '../discovery/discovery.ts'
+import type { Logger } from '../log.ts'
+import type { Store, StoreEntry } from '../store/store.ts'
+
+/** Announcing is quick, 100,000 times is not: others get their turn in between. */
+const BATCH = 2000
+
+export interface Seeder {
+  /** Announces what the store holds already; the store and discovery have been started. */
+  start(): Promise<void>
+  stop(): Promise<void>
+}
+
+export function createSeeder(
+  deps: { readonly store: Store; readonly discovery: Discovery; readonly log: Logger },
+  options: { readonly seed: boolean },
+): Seeder {
+  const { store, discovery, log } = deps
+  let stopListening: (() => void) | undefined
+
+  function tell(entry: StoreEntry): void {
+    if (entry.visibility === 'public') discovery.announce(entry.digest)
+    // Entries only ever widen; should one be private all the same, its privacy wins.
+    else discovery.withdraw(entry.digest)
+  }
+
+  async function announceAll(): Promise<void> {
+    const digests: Digest[] = []
+    for (const entry of store.entries()) digests.push(entry.digest)
+    for (let from = 0; from < digests.length; from += BATCH) {
+      if (stopListening === undefined) return
+      for (const digest of digests.slice(from, from + BATCH)) {
+        // Asked again: it may have been evicted since.
+        const entry = store.entry(digest)
+        if (entry !== undefined) tell(entry)
+      }
+      await new Promise(setImmediate)
+    }
+    log.info('seeding.started', { artifacts: digests.length })
+  }
+
+  return {
+    async start() {
+      if (!options.seed || stopListening !== undefined) return
+      stopListening = store.onEvent((event) => {
+        if (event.type === 'added') tell(event.entry)
+        else discovery.withdraw(event.digest)
+      })
+      await announceAll()
+    },
+    async stop() {
+      stopListening?.()
+      stopListening = undefined
+    },
+  }
+}
