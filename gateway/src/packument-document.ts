@@ -147,7 +147,7 @@ const KEPT = [
 function abbreviate(document: Packument): Packument {
   const versions: Record<string, Manifest> = {}
   for (const [version, manifest] of Object.entries(document.versions ?? {})) {
-    const short: Manifest = {}
+    const short: Record<string, unknown> = {}
     for (const key of KEPT) if (manifest[key] !== undefined) short[key] = manifest[key]
     const { preinstall, install, postinstall } = manifest.scripts ?? {}
     if (preinstall ?? install ?? postinstall) short.hasInstallScript = true

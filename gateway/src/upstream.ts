@@ -80,7 +80,7 @@ export function createUpstream(
       const response = await deps.dispatcher.request({
         origin: url.origin,
         path: url.pathname + url.search,
-        method: (request.method ?? 'GET') as Dispatcher.HttpMethod,
+        method: request.method ?? 'GET',
         headers: {
           'user-agent': options.userAgent,
           ...request.headers,

@@ -1,0 +1,185 @@
+/**
+ * Packuments for whoever asks: from the cache while fresh, revalidated when not, old ones when upstream fails. A document
+ * is parsed once for each form it is served in, in a worker; afterwards only bytes move.
+ */
+import { CatalogError, isCatalogError } from '@catalog-p2p/core'
+import type { Credentials } from './credentials.ts'
+import { variantKey, type TarballPolicy } from './client-policy.ts'
+import type { CachedDocument, PackumentKind } from './packument-cache.ts'
+import { fetchPackument, type PackumentFetchDependencies } from './packument-fetch.ts'
+import { partOf } from './packument-part.ts'
+import type { Registries } from './registries.ts'
+import { createSingleFlight } from './single-flight.ts'
+
+export interface PackumentRequest {
+  readonly name: string
+  readonly kind: PackumentKind
+  /** What the client sent. */
+  readonly client: Credentials | undefined
+  readonly policy: TarballPolicy
+  readonly base: string
+  readonly signal: AbortSignal
+}
+
+export interface PackumentAnswer {
+  readonly document: CachedDocument
+  /** fresh: upstream was not asked; fetched: it was; stale: it should have been, but failed. */
+  readonly state: 'fresh' | 'fetched' | 'stale'
+}
+
+export interface PackumentVariant {
+  /** Gzipped JSON. */
+  readonly body: Buffer
+  /** Tells this form from all others of this and any document; without quotes. */
+  readonly tag: string
+  readonly kind: PackumentKind
+}
+
+export interface Packuments {
+  /** @throws CatalogError UPSTREAM_UNREACHABLE, UPSTREAM_REJECTED; NOT_FOUND when there is no upstream */
+  get(request: PackumentRequest): Promise<PackumentAnswer>
+  /** The bytes to send; `undefined` when the cache lost them (the caller gets the document anew). */
+  variant(
+    request: PackumentRequest,
+    document: CachedDocument,
+  ): Promise<PackumentVariant | undefined>
+  /** Who may see what: the fingerprints to look documents up by, and the credentials that go upstream. */
+  viewer(name: string, client: Credentials | undefined): Viewer
+  readonly counts: { fresh: number; fetched: number; stale: number }
+}
+
+export interface Viewer {
+  readonly credentials: Credentials | undefined
+  readonly owners: readonly string[]
+}
+
+export interface PackumentsOptions {
+  readonly maxAgeMs: number
+  readonly maxBytes: number
+}
+
+export function createPackuments(
+  deps: PackumentFetchDependencies & { registries: Registries },
+  options: PackumentsOptions,
+): Packuments {
+  const { cache, registries, upstream, jobs, log } = deps
+  const fetches = createSingleFlight<CachedDocument>()
+  const variants = createSingleFlight<Buffer | undefined>()
+  const counts = { fresh: 0, fetched: 0, stale: 0 }
+
+  function viewer(name: string, client: Credentials | undefined): Viewer {
+    const registry = registries.forName(name)
+    const own =
+      registry === null ? undefined : registries.credentialsFor(new URL(name, registry.url))
+    const credentials = client ?? own
+    return { credentials, owners: credentials ? ['', credentials.fingerprint] : [''] }
+  }
+
+  /** The best there is: of the kind asked for, else of the other. */
+  async function cached(request: PackumentRequest, owners: readonly string[]) {
+    // Peers only: there is no registry whose documents they would be, so any registry's will do.
+    const registry = registries.forName(request.name)
+    const documents = cache.findByName(registry?.url, request.name, owners)
+    documents.sort((a, b) => Number(b.kind === request.kind) - Number(a.kind === request.kind))
+    for (const document of documents) {
+      const at = { document: document.id, hash: document.hash }
+      if ((await cache.bodies.read({ ...at, part: 'raw' })) !== undefined) return document
+    }
+    return undefined
+  }
+
+  async function fetchOrStale(request: PackumentRequest, view: Viewer): Promise<PackumentAnswer> {
+    const registry = registries.forName(request.name)
+    const old = await cached(request, view.owners)
+    if (registry === null) {
+      if (old !== undefined) return { document: old, state: 'fresh' }
+      throw new CatalogError(
+        'NOT_FOUND',
+        `${request.name}: not known to this node, and it has no upstream`,
+        {
+          hint: 'it runs with peers only: metadata that it has seen itself is all there is',
+        },
+      )
+    }
+    if (old !== undefined && upstream.isDown(registry.origin))
+      return { document: old, state: 'stale' }
+    const key = [registry.url, request.name, request.kind, view.credentials?.fingerprint].join('\n')
+    const work = (signal: AbortSignal): Promise<CachedDocument> =>
+      fetchPackument(deps, options, {
+        ...{ registry, name: request.name, kind: request.kind, credentials: view.credentials },
+        mayCarry: (url) => registries.owns(registry, url),
+        ...{ policy: request.policy, base: request.base, signal },
+        // Who has an old copy need not wait for long.
+        retries: old === undefined ? undefined : 0,
+      })
+    try {
+      return { document: await fetches.run(key, work, request.signal), state: 'fetched' }
+    } catch (error) {
+      if (old === undefined || !isCatalogError(error, 'UPSTREAM_UNREACHABLE')) throw error
+      log.warn('packument.stale', { name: request.name, reason: error.message })
+      return { document: old, state: 'stale' }
+    }
+  }
+
+  async function makeVariant(
+    request: PackumentRequest,
+    document: CachedDocument,
+    form: { part: string; derived: boolean },
+  ): Promise<Buffer | undefined> {
+    const at = { document: document.id, hash: document.hash }
+    const raw = await cache.bodies.read({ ...at, part: 'raw' })
+    if (raw === undefined) return undefined
+    const { policy, base, name } = request
+    const job = { body: raw, gzipped: true, maxBytes: options.maxBytes, name, policy, base }
+    const { variant } = await jobs.run({ ...job, abbreviate: form.derived, ingest: false })
+    if (variant === undefined) return raw
+    await cache.bodies.write({ ...at, part: form.part }, variant)
+    return Buffer.from(variant.buffer, variant.byteOffset, variant.byteLength)
+  }
+
+  return {
+    counts,
+    viewer,
+    async get(request) {
+      const view = viewer(request.name, request.client)
+      const registry = registries.forName(request.name)
+      const fresh = registry && freshDocument(request, view, registry.url)
+      const answer = fresh
+        ? ({ document: fresh, state: 'fresh' } as const)
+        : await fetchOrStale(request, view)
+      counts[answer.state] += 1
+      return answer
+    },
+    async variant(request, document) {
+      const { policy, base, kind } = request
+      const derived = kind === 'abbreviated' && document.kind === 'full'
+      const at = { document: document.id, hash: document.hash }
+      const asIs = !derived && policy === 'leave' && document.publicUrls
+      const part = asIs ? 'raw' : partOf(variantKey(policy, base), derived)
+      const found =
+        (await cache.bodies.read({ ...at, part })) ??
+        (asIs
+          ? undefined
+          : await variants.run(
+              [at.document, at.hash, part].join('\n'),
+              () => makeVariant(request, document, { part, derived }),
+              request.signal,
+            ))
+      if (found === undefined) return undefined
+      return { body: found, tag: `${document.hash}-${part}`, kind: derived ? kind : document.kind }
+    },
+  }
+
+  function freshDocument(
+    request: PackumentRequest,
+    view: Viewer,
+    registry: string,
+  ): CachedDocument | undefined {
+    const oldest = Date.now() - options.maxAgeMs
+    for (const owner of view.owners) {
+      const found = cache.find({ registry, name: request.name, kind: request.kind, owner })
+      if (found !== undefined && found.checkedAtMs > oldest) return found
+    }
+    return undefined
+  }
+}
