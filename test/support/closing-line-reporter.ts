@@ -1,0 +1,24 @@
+/**
+ * A vitest reporter that ends the output with one plain line, `N passed, N failed, N skipped`, for
+ * people who scroll and for programs that don't. It only adds to what the default reporter says.
+ */
+import type { Reporter, TestModule } from 'vitest/node'
+
+export default class ClosingLineReporter implements Reporter {
+  onTestRunEnd(modules: readonly TestModule[]): void {
+    const counts = { passed: 0, failed: 0, skipped: 0 }
+    for (const module of modules) {
+      for (const test of module.children.allTests()) {
+        const { state } = test.result()
+        if (state === 'pending') counts.failed += 1
+        else counts[state] += 1
+      }
+      // A file that can't be loaded has no tests, and must not pass for nothing.
+      if (module.state() === 'failed' && module.children.size === 0) counts.failed += 1
+    }
+    const { passed, failed, skipped } = counts
+    process.once('exit', () => {
+      process.stdout.write(`\n${passed} passed, ${failed} failed, ${skipped} skipped\n`)
+    })
+  }
+}
