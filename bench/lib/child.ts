@@ -1,0 +1,91 @@
+/**
+ * Runs a part of a benchmark as a process of its own, spoken to over Node's IPC: every part has its own event loop, as it
+ * has in life.
+ */
+import { fork, type ChildProcess } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+
+export interface Child {
+  /** CPU and memory are the child's own. */
+  call<T>(op: string, argument?: unknown): Promise<T>
+  close(): Promise<void>
+}
+
+const CALL_DEADLINE_MS = 300_000
+const EXIT_DEADLINE_MS = 15_000
+
+/** `script` is relative to bench/. */
+export function startChild(script: string): Child {
+  const child: ChildProcess = fork(fileURLToPath(new URL(`../${script}`, import.meta.url)), {
+    execArgv: ['--conditions=@catalog-p2p/source', '--disable-warning=ExperimentalWarning'],
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    serialization: 'advanced',
+  })
+  const waiting = new Map<number, PromiseWithResolvers<unknown>>()
+  const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()))
+  let nextId = 1
+  child.on('message', (reply: { id: number; error?: string; value?: unknown }) => {
+    const call = waiting.get(reply.id)
+    waiting.delete(reply.id)
+    if (reply.error === undefined) call?.resolve(reply.value)
+    else call?.reject(new Error(`${script}: ${reply.error}`))
+  })
+  child.on('exit', (code) => {
+    for (const call of waiting.values()) call.reject(new Error(`${script} ended with code ${code}`))
+  })
+  return {
+    async call<T>(op: string, argument?: unknown): Promise<T> {
+      const id = nextId++
+      const call = Promise.withResolvers<unknown>()
+      waiting.set(id, call)
+      const timer = setTimeout(
+        () => call.reject(new Error(`${script}: ${op} took too long`)),
+        CALL_DEADLINE_MS,
+      )
+      child.send({ id, op, argument })
+      try {
+        return (await call.promise) as T
+      } finally {
+        clearTimeout(timer)
+      }
+    },
+    async close() {
+      if (child.exitCode !== null) return
+      child.disconnect()
+      const timer = setTimeout(() => child.kill('SIGKILL'), EXIT_DEADLINE_MS)
+      await exited
+      clearTimeout(timer)
+    },
+  }
+}
+
+/** In the child: answers calls until the parent goes, then `onClose`. */
+export function answerCalls(
+  operations: Readonly<Record<string, (argument: never) => unknown>>,
+  onClose: () => Promise<void>,
+): void {
+  process.on('message', (message: { id: number; op: string; argument: never }) => {
+    void (async () => {
+      try {
+        const operation = operations[message.op]
+        if (operation === undefined) throw new Error(`no operation ${message.op}`)
+        process.send?.({ id: message.id, value: await operation(message.argument) })
+      } catch (error) {
+        const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
+        process.send?.({ id: message.id, error: text })
+      }
+    })()
+  })
+  process.on('disconnect', () => {
+    onClose().then(
+      () => process.exit(0),
+      () => process.exit(1),
+    )
+  })
+}
+
+/** CPU time of this process so far, milliseconds. */
+export function cpuMs(): number {
+  const { user, system } = process.cpuUsage()
+  return (user + system) / 1000
+}

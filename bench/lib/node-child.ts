@@ -1,0 +1,57 @@
+/** One Catalog node, with a gateway when asked for, as a child process. */
+import { createNode, parseDigest, type CatalogNode, type NodeOptions } from '@catalog-p2p/core'
+import { createGateway, type Gateway, type GatewayOptions } from '@catalog-p2p/gateway'
+import { createCipheriv } from 'node:crypto'
+import { answerCalls, cpuMs } from './child.ts'
+import { benchLogger } from './logger.ts'
+
+let node: CatalogNode | undefined
+let gateway: Gateway | undefined
+
+function theNode(): CatalogNode {
+  if (node === undefined) throw new Error('start first')
+  return node
+}
+
+answerCalls(
+  {
+    async start(options: { node: NodeOptions; gateway?: GatewayOptions }) {
+      const log = benchLogger
+      node = await createNode(options.node, { log })
+      if (options.gateway === undefined) return { addresses: node.stats().addresses }
+      gateway = createGateway({ node, log }, options.gateway)
+      const { port } = await gateway.start()
+      return { addresses: node.stats().addresses, port }
+    },
+    async connect(addresses: string[]) {
+      for (const address of addresses) await theNode().connect(address)
+    },
+    /** Incompressible bytes that follow from the seed. */
+    async putRandom({ bytes, seed }: { bytes: number; seed: number }) {
+      const key = Buffer.alloc(16)
+      key.writeUInt32BE(seed, 0)
+      const cipher = createCipheriv('aes-128-ctr', key, Buffer.alloc(16))
+      const data = cipher.update(Buffer.alloc(bytes))
+      return await theNode().put(data)
+    },
+    put: (bytes: Uint8Array) => theNode().put(bytes),
+    has: (digest: string) => theNode().has(parseDigest(digest)),
+    /** Gets and reads one artifact to its end. */
+    async get(digest: string) {
+      const cpuBefore = cpuMs()
+      const startedMs = performance.now()
+      const artifact = await theNode().get(parseDigest(digest))
+      let bytes = 0
+      for await (const part of artifact.body) bytes += part.byteLength
+      const ms = performance.now() - startedMs
+      return { bytes, ms, cpuMs: cpuMs() - cpuBefore, source: artifact.source }
+    },
+    peers: () => theNode().peers(),
+    stats: () => theNode().stats(),
+    cpu: () => cpuMs(),
+  },
+  async () => {
+    await gateway?.stop()
+    await node?.close()
+  },
+)

@@ -1,0 +1,29 @@
+/** Nodes of a benchmark meet because they are told to, on loopback, and know nobody else. */
+import type { Child } from './child.ts'
+
+export const OFFLINE = {
+  loopbackOnly: true,
+  port: 0,
+  mdns: false,
+  dht: false,
+  upnp: false,
+  autonat: false,
+  relayClient: false,
+} as const
+
+const DEADLINE_MS = 20_000
+
+/** Until `peers` peers have each said that they hold `artifacts` or more. */
+export async function waitForInventories(
+  node: Child,
+  peers: number,
+  artifacts: number,
+): Promise<void> {
+  const deadline = performance.now() + DEADLINE_MS
+  while (performance.now() < deadline) {
+    const known = await node.call<{ artifacts: number }[]>('peers')
+    if (known.filter((peer) => peer.artifacts >= artifacts).length >= peers) return
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+  throw new Error('the providers did not say what they hold')
+}

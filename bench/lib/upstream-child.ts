@@ -1,0 +1,93 @@
+/**
+ * A registry on loopback over a corpus, as fast as Node serves it: packuments made from the list, tarballs from memory.
+ * `delayMs` holds each answer's head back, as distance to a registry does; `bytesPerSecond` is the line all answers share.
+ */
+import { readFile } from 'node:fs/promises'
+import { createServer, type Server, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { answerCalls, cpuMs } from './child.ts'
+import type { Corpus, CorpusFile } from './corpus.ts'
+
+interface Line {
+  readonly delayMs: number
+  /** 0: no limit. */
+  readonly bytesPerSecond: number
+}
+
+let server: Server | undefined
+let requests = 0
+let line: Line = { delayMs: 0, bytesPerSecond: 0 }
+let lineFreeAtMs = 0
+
+const PIECE = 64 * 1024
+
+async function sendOverLine(response: ServerResponse, bytes: Buffer): Promise<void> {
+  for (let offset = 0; offset < bytes.byteLength && !response.destroyed; offset += PIECE) {
+    const piece = bytes.subarray(offset, offset + PIECE)
+    const nowMs = performance.now()
+    lineFreeAtMs = Math.max(lineFreeAtMs, nowMs) + (piece.byteLength / line.bytesPerSecond) * 1000
+    if (lineFreeAtMs - nowMs > 2) await sleep(lineFreeAtMs - nowMs)
+    response.write(piece)
+  }
+  response.end()
+}
+
+async function start(options: { corpus: Corpus; line?: Line }): Promise<{ port: number }> {
+  if (options.line) line = options.line
+  const tarballs = new Map<string, Buffer>()
+  const versions = new Map<string, CorpusFile[]>()
+  for (const file of options.corpus.files) {
+    tarballs.set(
+      `/${file.path}`,
+      await readFile(join(options.corpus.folder, 'tarballs', file.path)),
+    )
+    versions.set(file.name, [...(versions.get(file.name) ?? []), file])
+  }
+  server = createServer({ keepAliveTimeout: 60_000 }, (request, response) => {
+    void (async () => {
+      requests++
+      if (line.delayMs > 0) await sleep(line.delayMs)
+      const path = decodeURIComponent(request.url ?? '/')
+      const tarball = tarballs.get(path)
+      if (tarball !== undefined) {
+        response.writeHead(200, {
+          'content-type': 'application/octet-stream',
+          'content-length': tarball.byteLength,
+        })
+        if (line.bytesPerSecond > 0) return await sendOverLine(response, tarball)
+        response.end(tarball)
+        return
+      }
+      const files = versions.get(path.slice(1))
+      if (files === undefined) {
+        response.writeHead(404, { 'content-type': 'application/json' }).end('{"error":"not found"}')
+        return
+      }
+      const origin = `http://127.0.0.1:${(server?.address() as AddressInfo).port}`
+      const body = JSON.stringify(packument(origin, path.slice(1), files))
+      response.writeHead(200, { 'content-type': 'application/json' }).end(body)
+    })()
+  })
+  await new Promise<void>((resolve) => server?.listen(0, '127.0.0.1', resolve))
+  return { port: (server.address() as AddressInfo).port }
+}
+
+function packument(origin: string, name: string, files: readonly CorpusFile[]): unknown {
+  const entries = files.map(({ version, path, integrity }) => {
+    const dist = { tarball: `${origin}/${path}`, integrity }
+    return [version, { name, version, dist }] as const
+  })
+  return {
+    name,
+    'dist-tags': { latest: entries[0]?.[0] },
+    versions: Object.fromEntries(entries),
+    time: {},
+  }
+}
+
+answerCalls(
+  { start, requests: () => requests, cpu: () => cpuMs() },
+  async () => void server?.closeAllConnections(),
+)
