@@ -154,7 +154,7 @@ export class InventoryListener {
     const { clock } = this.#deps
     const receiver = new InventoryReceiver()
     const splitter = createFrameSplitter(MAX_INVENTORY_FRAME_BYTES)
-    const watchdog = startWatchdog(clock, SNAPSHOT_MS, () => stream.abort(stalled(receiver)))
+    const watchdog = startWatchdog(clock, SNAPSHOT_MS, () => this.#onStall(stream, receiver))
     try {
       for await (const bytes of stream.source) {
         for (const body of splitter.push(bytes)) {
@@ -176,6 +176,16 @@ export class InventoryListener {
     }
   }
 
+  /**
+   * Silence is a breach only in the middle of a snapshot; else it is how a suspended machine looks. It may try again: the
+   * network may have been to blame.
+   */
+  #onStall(stream: ByteStream, receiver: InventoryReceiver): void {
+    const { peer } = stream
+    stream.abort(new CatalogError('PEER_TIMEOUT', 'inventory stream stalled', { peer }))
+    if (receiver.isInSnapshot) this.#deps.onMisbehaviour(peer, 'inventory: snapshot stalled')
+  }
+
   #onBroken(stream: ByteStream, teller: Teller, error: unknown): void {
     const { host, log } = this.#deps
     const { peer } = stream
@@ -190,8 +200,9 @@ export class InventoryListener {
   }
 
   #refuse(peer: PeerId, teller: Teller, reason: string): void {
+    if (teller.isRefused) return
     teller.isRefused = true
-    teller.stream?.abort(new CatalogError('PEER_MISBEHAVED', reason, { peer }))
+    teller.stream?.abort(new CatalogError('PEER_REFUSED', reason, { peer }))
     this.#forget(teller)
     this.#deps.log.warn('inventory.refused', { peer, reason })
     this.#deps.onMisbehaviour(peer, `inventory: ${reason}`)
@@ -202,11 +213,4 @@ export class InventoryListener {
     teller.stream = undefined
     teller.staleSinceMs = undefined
   }
-}
-
-/** Silence is a breach only in the middle of a snapshot; later it is how a suspended machine looks. */
-function stalled(receiver: InventoryReceiver): CatalogError {
-  return receiver.inventory === undefined
-    ? new CatalogError('PEER_MISBEHAVED', 'inventory snapshot stalled')
-    : new CatalogError('PEER_TIMEOUT', 'inventory stream went silent')
 }

@@ -28,9 +28,9 @@ export class InventoryReceiver {
     return this.#state.kind === 'live' ? this.#state.inventory : undefined
   }
 
-  /** Prefixes promised by the snapshot under way. */
-  get expectedCount(): number {
-    return this.#state.kind === 'snapshot' ? this.#state.count : 0
+  /** Has begun, and not ended, to tell what it holds. */
+  get isInSnapshot(): boolean {
+    return this.#state.kind === 'snapshot'
   }
 
   /** @throws CatalogError PEER_MISBEHAVED, after which the stream is to be aborted */

@@ -24,8 +24,8 @@ const FAREWELL_MS = 1000
 const STEADY_MS = 60_000
 const FIRST_BACKOFF_MS = 1000
 const MAX_BACKOFF_MS = 60_000
-/** A peer that does not speak the protocol may be updated while we stay connected. */
-const UNSUPPORTED_BACKOFF_MS = 600_000
+/** For a peer that does not speak the protocol: it may be starting still, or be something else altogether. */
+const MAX_UNSUPPORTED_BACKOFF_MS = 600_000
 const MAX_QUEUED_FRAMES = 128
 const FOREVER_MS = 3_600_000
 
@@ -123,18 +123,18 @@ export class InventorySender {
     let failures = 0
     while (!signal.aborted) {
       const startedAtMs = clock.now()
-      let backoffMs = 0
+      let maxBackoffMs = MAX_BACKOFF_MS
       try {
         await this.#tell(peer, signal)
       } catch (error) {
         if (signal.aborted) return
         log.debug('inventory.send.broken', { peer, error })
-        if (isCatalogError(error, 'PEER_REFUSED')) backoffMs = UNSUPPORTED_BACKOFF_MS
+        if (isCatalogError(error, 'PEER_REFUSED')) maxBackoffMs = MAX_UNSUPPORTED_BACKOFF_MS
       }
       failures = clock.now() - startedAtMs > STEADY_MS ? 0 : failures + 1
-      const growingMs = Math.min(MAX_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** Math.max(0, failures - 1))
+      const backoffMs = Math.min(maxBackoffMs, FIRST_BACKOFF_MS * 2 ** Math.max(0, failures - 1))
       // Jitter, so that peers of a node that hiccuped do not all come back at once.
-      await clock.sleep(backoffMs || growingMs * (0.75 + Math.random() / 2), signal)
+      await clock.sleep(backoffMs * (0.75 + Math.random() / 2), signal)
     }
   }
 

@@ -26,7 +26,9 @@ import { createWakeup, type Wakeup } from './wakeup.ts'
 
 const EXCHANGE_TIMEOUT_MS = 10_000
 const ASK_EVERY_MS = 120_000
-const ASK_AGAIN = 3
+const ASKED_AT_ONCE = 3
+const ASK_TRIES = 3
+const ASK_AGAIN_MS = 2000
 const MAX_ASKING = 4
 /** A peer's addresses are known a moment after it has connected; and newcomers come in crowds. */
 const NEWS_DELAY_MS = 1000
@@ -60,9 +62,9 @@ export class PeerExchange {
     max: MAX_BUDGETS,
   })
   #tasks: Promise<void>[] = []
-  readonly #handling = new Set<Promise<void>>()
+  readonly #running = new Set<Promise<void>>()
   #stopping = new AbortController()
-  #isRunning = false
+  #isStarted = false
   #isHandled = false
   #removeListener: (() => void) | undefined
 
@@ -73,8 +75,8 @@ export class PeerExchange {
   }
 
   start(): void {
-    if (this.#isRunning) return
-    this.#isRunning = true
+    if (this.#isStarted) return
+    this.#isStarted = true
     this.#stopping = new AbortController()
     this.#dialer.start()
     if (!this.#isHandled) {
@@ -92,11 +94,10 @@ export class PeerExchange {
   }
 
   async stop(): Promise<void> {
-    this.#isRunning = false
+    this.#isStarted = false
     this.#removeListener?.()
     this.#stopping.abort(new CatalogError('NODE_STOPPED', 'discovery has stopped'))
-    this.#asks.clear()
-    await Promise.all([this.#asks.onIdle(), ...this.#tasks, ...this.#handling])
+    await Promise.all([...this.#tasks, ...this.#running])
     await this.#dialer.stop()
     this.#newcomers.clear()
   }
@@ -115,15 +116,27 @@ export class PeerExchange {
       if (signal.aborted) return
       this.#dialer.dial()
       if (!this.#dialer.wantsMore) continue
-      for (const { peer } of shuffled(host.peers()).slice(0, ASK_AGAIN)) this.#ask(peer)
+      for (const { peer } of shuffled(host.peers()).slice(0, ASKED_AT_ONCE)) this.#ask(peer)
     }
   }
 
   #ask(peer: PeerId): void {
-    const { signal } = this.#stopping
-    void this.#asks.add(() =>
-      this.#exchange(peer, { type: 'ask', max: MAX_EXCHANGED_PEERS }, signal),
+    const task = this.#askUntilAnswered(peer, this.#stopping.signal).finally(() =>
+      this.#running.delete(task),
     )
+    this.#running.add(task)
+  }
+
+  /** A few times: a peer that has just started may not speak the protocol yet. Never rejects. */
+  async #askUntilAnswered(peer: PeerId, signal: AbortSignal): Promise<void> {
+    const question = { type: 'ask', max: MAX_EXCHANGED_PEERS } as const
+    for (let tries = 1; tries <= ASK_TRIES; tries += 1) {
+      const isAnswered = await this.#asks.add(() => this.#exchange(peer, question, signal))
+      const isPointless = !this.#dialer.wantsMore || !this.#deps.host.isConnected(peer)
+      if (isAnswered || isPointless || signal.aborted) return
+      await sleepUnlessAborted(this.#deps.clock, ASK_AGAIN_MS * tries, signal)
+      if (signal.aborted) return
+    }
   }
 
   async #tellLoop(signal: AbortSignal): Promise<void> {
@@ -162,13 +175,13 @@ export class PeerExchange {
     )
   }
 
-  /** Opens a stream, says `message` and, when it is a question, hears the answer. Never rejects. */
-  async #exchange(peer: PeerId, message: PeerMessage, signal: AbortSignal): Promise<void> {
+  /** Opens a stream, says `message` and, when it is a question, hears the answer. False when that failed; never rejects. */
+  async #exchange(peer: PeerId, message: PeerMessage, signal: AbortSignal): Promise<boolean> {
     const limits = { timeoutMs: EXCHANGE_TIMEOUT_MS, signal }
     let stream: ByteStream | undefined
     try {
       signal.throwIfAborted()
-      if (!this.#deps.host.isConnected(peer)) return
+      if (!this.#deps.host.isConnected(peer)) return false
       const opened = await openStream(
         this.#deps,
         { peer, protocol: PEER_EXCHANGE_PROTOCOL },
@@ -188,14 +201,16 @@ export class PeerExchange {
         if (answer.peers.length > message.max) throw misbehaved('more peers than asked for')
         this.#hear(peer, answer.peers)
       })
+      return true
     } catch (error) {
       this.#onBroken(peer, stream, error)
+      return false
     }
   }
 
   #handle(stream: ByteStream): Promise<void> {
-    const task = this.#answer(stream).finally(() => this.#handling.delete(task))
-    this.#handling.add(task)
+    const task = this.#answer(stream).finally(() => this.#running.delete(task))
+    this.#running.add(task)
     return task
   }
 
