@@ -1,0 +1,93 @@
+/**
+ * The config file: YAML or JSON, found in the platform's config folder or named by --config or CATALOG_CONFIG. Read
+ * and flattened to the settings' file keys; what the values mean is resolve.ts's business. Never written by us.
+ */
+import { readFileSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import envPaths from 'env-paths'
+import { parseDocument } from 'yaml'
+import { CatalogError } from '@catalog-p2p/core'
+
+const NAMES = ['config.yaml', 'config.yml', 'config.json']
+const MAX_BYTES = 1024 * 1024
+const MAX_DEPTH = 8
+
+export interface ConfigFile {
+  readonly path: string
+  /** `network.family` -> value, as the file has it. */
+  readonly values: ReadonlyMap<string, unknown>
+}
+
+/** Where the config file and the state of `catalog use` live. */
+export function defaultConfigFolder(): string {
+  return envPaths('catalog-p2p', { suffix: '' }).config
+}
+
+/** @throws CatalogError INVALID_OPTIONS when it can't be read, is no YAML or JSON, or there are two */
+export function readConfigFile(named: string | undefined, folder: string): ConfigFile | undefined {
+  const path = named ?? findConfigFile(folder)
+  if (path === undefined) return undefined
+  const root = parse(path, readText(path))
+  const values = new Map<string, unknown>()
+  flatten({ value: root, prefix: '', depth: 0 }, values, path)
+  return { path, values }
+}
+
+function findConfigFile(folder: string): string | undefined {
+  const found = NAMES.map((name) => join(folder, name)).filter(isFile)
+  if (found.length > 1) {
+    throw new CatalogError('INVALID_OPTIONS', `several config files: ${found.join(', ')}`, {
+      hint: 'keep one of them',
+    })
+  }
+  return found[0]
+}
+
+function isFile(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isFile() === true
+}
+
+function readText(path: string): string {
+  try {
+    const { size } = statSync(path)
+    if (size > MAX_BYTES) throw new CatalogError('INVALID_OPTIONS', `${path}: larger than 1 MiB`)
+    return readFileSync(path, 'utf8')
+  } catch (error) {
+    if (error instanceof CatalogError) throw error
+    throw new CatalogError('INVALID_OPTIONS', `${path}: can't be read`, { cause: error })
+  }
+}
+
+// JSON is YAML, too, so one parser gives both their line numbers.
+function parse(path: string, text: string): unknown {
+  const document = parseDocument(text.replace(/^\uFEFF/, ''), { prettyErrors: true })
+  const problem = document.errors[0]
+  if (problem !== undefined) {
+    const line = problem.message.split('\n', 1)[0]?.replace(/:$/, '')
+    throw new CatalogError('INVALID_OPTIONS', `${path}: ${line}`)
+  }
+  return document.toJS({ maxAliasCount: 100 }) as unknown
+}
+
+interface Part {
+  readonly value: unknown
+  readonly prefix: string
+  readonly depth: number
+}
+
+function flatten(part: Part, into: Map<string, unknown>, path: string): void {
+  const { value, prefix, depth } = part
+  if (value === null || value === undefined) return // `port:` with nothing behind it: not set
+  if (typeof value !== 'object' || Array.isArray(value)) {
+    if (prefix === '') {
+      throw new CatalogError('INVALID_OPTIONS', `${path}: expected "name: value" lines`)
+    }
+    into.set(prefix, value)
+    return
+  }
+  if (depth > MAX_DEPTH) throw new CatalogError('INVALID_OPTIONS', `${path}: nested too deep`)
+  for (const [key, inner] of Object.entries(value)) {
+    const name = prefix === '' ? key : `${prefix}.${key}`
+    flatten({ value: inner, prefix: name, depth: depth + 1 }, into, path)
+  }
+}

@@ -1,0 +1,171 @@
+/**
+ * Every setting of the daemon: the one table behind flags, CATALOG_* environment, config file, help texts and
+ * docs/options.md. Defaults and limits are not here but where they apply: core's and the gateway's options.ts.
+ */
+import { advanced, boolean, bytes, choice, duration, group, integer } from './setting.ts'
+import { list, path, rate, text, type Setting } from './setting.ts'
+
+export const SETTINGS: readonly Setting[] = [
+  ...group('Registry', {
+    port: integer('gateway:port', 'port of the registry; lockfiles and caches remember it'),
+    host: list(
+      'gateway:addresses',
+      'address to listen on; anything but loopback opens the registry to the network',
+      'address',
+    ),
+    'allowed-host': advanced(
+      list('gateway:allowedHosts', 'further host name that requests may be addressed to', 'name'),
+    ),
+    upstream: text(
+      'gateway:upstream',
+      'registry to ask for what no peer has; without it, the one that npm is configured with',
+      'url',
+    ),
+    'peers-only': boolean('start:peersOnly', 'use no registry at all, only the store and peers'),
+    'private-scope': list(
+      'gateway:privateScopes',
+      'scope that never touches the network of peers',
+      '@scope',
+    ),
+    'max-age': duration(
+      'gateway:maxAgeMs',
+      'metadata younger than this is served without asking upstream',
+    ),
+  }),
+
+  ...group('Network', {
+    'network.family': choice('node:network.family', 'IP versions to use between peers', [
+      'any',
+      'ipv4',
+      'ipv6',
+    ]),
+    'network.port': integer(
+      'node:network.port',
+      'UDP (QUIC) and TCP port for peers; 0 lets the system choose',
+    ),
+    bootstrap: list('node:network.bootstrap', 'peer to join the network by', 'multiaddr'),
+    mdns: boolean('node:network.mdns', 'find peers on the local network'),
+    dht: boolean('node:network.dht', 'find peers and artifacts beyond the local network'),
+    relay: boolean('node:network.relayServer', 'relay for peers behind NAT; for public machines'),
+    'bootstrap-server': boolean(
+      'node:network.bootstrapServer',
+      'always answer DHT queries of others; for public machines',
+    ),
+    'announce-address': advanced(
+      list(
+        'node:network.announceAddresses',
+        'address to tell peers instead of those found',
+        'multiaddr',
+      ),
+    ),
+    'loopback-only': advanced(
+      boolean('node:network.loopbackOnly', 'meet peers on this machine only'),
+    ),
+    quic: advanced(boolean('node:network.quic', 'use QUIC (UDP) between peers')),
+    tcp: advanced(boolean('node:network.tcp', 'use TCP where QUIC does not get through')),
+    'peer-exchange': advanced(boolean('node:network.peerExchange', 'learn of peers from peers')),
+    upnp: advanced(boolean('node:network.upnp', 'ask the router to open the port')),
+    autonat: advanced(
+      boolean('node:network.autonat', 'let peers test whether this machine can be reached'),
+    ),
+    'relay-client': advanced(
+      boolean('node:network.relayClient', 'reach peers behind NAT through relays'),
+    ),
+    'max-connections': advanced(
+      integer('node:network.maxConnections', 'connections to peers, at most'),
+    ),
+  }),
+
+  ...group('Store', {
+    store: path('node:store.path', 'folder for artifacts and metadata', 'folder'),
+    quota: bytes(
+      'node:store.quotaBytes',
+      'disk space for artifacts; the least recently used make room',
+    ),
+    'metadata-quota': advanced(bytes('gateway:metadataQuotaBytes', 'disk space for metadata')),
+    memory: advanced(bytes('node:store.memoryBytes', 'memory for artifacts before the disk')),
+    'memory-artifacts': advanced(
+      integer('node:store.memoryArtifacts', 'artifacts in memory before the disk, at most'),
+    ),
+    'metadata-memory': advanced(
+      bytes('gateway:metadataMemoryBytes', 'memory for metadata before the disk'),
+    ),
+  }),
+
+  ...group('Transfer', {
+    'upload-rate': rate('node:transfer.uploadRate', 'to all peers together, a second; 0: no limit'),
+    'download-rate': rate(
+      'node:transfer.downloadRate',
+      'from all peers together, a second; 0: no limit',
+    ),
+    'upload-rate-per-peer': advanced(
+      rate('node:transfer.uploadRatePerPeer', 'to one peer, a second; 0: no limit'),
+    ),
+    'download-rate-per-peer': advanced(
+      rate('node:transfer.downloadRatePerPeer', 'from one peer, a second; 0: no limit'),
+    ),
+    'max-concurrent-transfers': advanced(
+      integer(
+        'node:transfer.maxConcurrentTransfers',
+        'large artifacts moving from or to one peer at once',
+      ),
+    ),
+    'max-artifact': advanced(
+      bytes('node:transfer.maxArtifactBytes', 'largest artifact taken from a peer'),
+    ),
+    'chunk-size': advanced(
+      bytes('node:transfer.chunkSize', 'piece that is verified by itself; a power of two'),
+    ),
+    compression: advanced(
+      list('node:transfer.compression', 'offered to peers, best first: zstd, lz4, gzip', 'name'),
+    ),
+    seed: boolean('node:transfer.seed', 'serve public artifacts to peers'),
+  }),
+
+  ...group('Limits', {
+    'max-packument': advanced(
+      bytes('gateway:maxPackumentBytes', 'largest metadata document taken from upstream'),
+    ),
+    'max-upload': advanced(bytes('gateway:maxUploadBytes', 'largest request body passed on')),
+    'max-sockets': advanced(integer('gateway:maxSockets', 'client connections, at most')),
+    'headers-timeout': advanced(
+      duration('gateway:headersTimeoutMs', 'a client must have sent its headers within this'),
+    ),
+    'idle-timeout': advanced(
+      duration('gateway:idleTimeoutMs', 'a client connection without movement is closed'),
+    ),
+    'keep-alive': advanced(
+      duration('gateway:keepAliveMs', 'an idle client connection stays open for this'),
+    ),
+    'drain-timeout': advanced(
+      duration('gateway:drainTimeoutMs', 'on stop, answers under way get this long'),
+    ),
+    'upstream-connect-timeout': advanced(
+      duration('gateway:upstreamConnectTimeoutMs', 'connecting to upstream'),
+    ),
+    'upstream-timeout': advanced(
+      duration('gateway:upstreamTimeoutMs', "upstream's headers, and each pause in its body"),
+    ),
+    'upstream-retries': advanced(
+      integer('gateway:upstreamRetries', 'further tries of a request to upstream'),
+    ),
+    'upstream-sockets': advanced(
+      integer('gateway:upstreamSockets', 'connections to one upstream, at most'),
+    ),
+    'max-prefetch': advanced(integer('gateway:maxPrefetch', 'packages in one prefetch, at most')),
+    'prefetch-concurrency': advanced(
+      integer('gateway:prefetchConcurrency', 'artifacts that one prefetch gets at once'),
+    ),
+  }),
+
+  ...group('Output', {
+    'log-level': choice('start:logLevel', 'what to log; on a terminal only warnings by default', [
+      'silent',
+      'error',
+      'warn',
+      'info',
+      'debug',
+    ]),
+    json: boolean('start:json', 'write JSON lines to standard output'),
+  }),
+]
