@@ -5,6 +5,7 @@
 import { mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
 import type { DatabaseSync } from 'node:sqlite'
+import type * as sqlite from 'node:sqlite'
 import { CatalogError } from '../errors.ts'
 
 export type Database = DatabaseSync
@@ -43,11 +44,19 @@ function toOpenError(error: unknown, path: string): CatalogError {
   })
 }
 
+let imported: Promise<typeof sqlite> | undefined
+
+// Once: two imports at a time would each restore what the other had put in place.
+function importSqlite(): Promise<typeof sqlite> {
+  imported ??= importQuietly()
+  return imported
+}
+
 // Node marks node:sqlite as experimental with a warning on first import; we pin what we use with tests, and a warning that
 // a user can do nothing about does not belong in a terminal.
-async function importSqlite(): Promise<typeof import('node:sqlite')> {
-  const emit = process.emitWarning
-  process.emitWarning = (() => undefined) as typeof process.emitWarning
+async function importQuietly(): Promise<typeof sqlite> {
+  const emit = process.emitWarning.bind(process)
+  process.emitWarning = () => undefined
   try {
     return await import('node:sqlite')
   } finally {

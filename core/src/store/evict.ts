@@ -1,0 +1,39 @@
+/**
+ * Who has to go when room is needed: least recently used first, as few as suffice, and nobody at all when even everything
+ * evictable would not make enough room. Pure; never sees pinned entries (the caller offers none).
+ */
+import type { Digest } from '../content/digest.ts'
+
+export interface Evictable {
+  readonly digest: Digest
+  /** Bytes. */
+  readonly size: number
+}
+
+export interface RoomNeeded {
+  readonly quotaBytes: number
+  /** Taken now, evictable or not. */
+  readonly usedBytes: number
+  readonly incomingBytes: number
+}
+
+/**
+ * The victims, or undefined when the room cannot be made.
+ * @param candidates least recently used first; read only as far as needed
+ */
+export function chooseVictims(
+  candidates: Iterable<Evictable>,
+  needed: RoomNeeded,
+): Digest[] | undefined {
+  const { quotaBytes, usedBytes, incomingBytes } = needed
+  if (incomingBytes > quotaBytes) return undefined
+  let excess = usedBytes + incomingBytes - quotaBytes
+  const victims: Digest[] = []
+  if (excess <= 0) return victims
+  for (const candidate of candidates) {
+    victims.push(candidate.digest)
+    excess -= candidate.size
+    if (excess <= 0) return victims
+  }
+  return undefined
+}

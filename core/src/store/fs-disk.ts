@@ -1,0 +1,148 @@
+/**
+ * The parts of the file-system store that exist only while its folder is open: index, writer, durability, partials, and how a
+ * finished download gets its name. Opening reconciles what the last run left. Never keeps entries: fs-store.ts does.
+ */
+import type { Clock } from '../clock.ts'
+import { chunkCount } from '../content/chunking.ts'
+import type { Digest } from '../content/digest.ts'
+import type { Description } from '../content/manifest.ts'
+import { HASH_BYTES, merkleRoot } from '../content/merkle.ts'
+import type { Logger } from '../log.ts'
+import type { DiskHealth } from './disk-health.ts'
+import { Durability } from './durability.ts'
+import type { Entries } from './entries.ts'
+import type { StoreFiles } from './fs-files.ts'
+import { FsIndex, type PartialRow } from './fs-index.ts'
+import type { FsLayout } from './fs-layout.ts'
+import { FsPartials, type PlaceRequest } from './fs-partials.ts'
+import { reconcile, type Reconciled } from './fs-reconcile.ts'
+import { FsWriter } from './fs-writer.ts'
+import type { StoreEntry } from './store.ts'
+
+/** Of fsync when stopping; what is left is hashed at the next start. */
+const STOP_SYNC_BUDGET_MS = 2000
+
+export interface DiskDeps {
+  readonly clock: Clock
+  readonly log: Logger
+  readonly files: StoreFiles
+  readonly layout: FsLayout
+  readonly health: DiskHealth
+  readonly entries: Entries
+  readonly makeRoom: (bytes: number) => boolean
+  readonly read: (digest: Digest, range: { start: number; end: number }) => Promise<Uint8Array>
+  readonly lost: (digest: Digest) => void
+}
+
+export interface Disk {
+  readonly index: FsIndex
+  readonly writer: FsWriter
+  readonly durability: Durability
+  readonly partials: FsPartials
+  /** What the last run left. */
+  readonly found: Reconciled
+  /** Takes in a file that has its name already: visible, recorded, to be synced. */
+  adopt(entry: StoreEntry, description: Description | undefined): void
+  close(): Promise<void>
+}
+
+/** @throws CatalogError STORE_LOCKED, STORE_FAILED; Node's errors */
+export async function openDisk(deps: DiskDeps): Promise<Disk> {
+  const { files, layout, clock, log, entries, health } = deps
+  const index = await FsIndex.open(layout.database)
+  try {
+    const found = await reconcile({ files, layout, index, log })
+    const durability = new Durability({ files, layout, index, clock, log })
+    const writer = new FsWriter({
+      ...{ clock, files, layout, index, health, durability },
+      entryOf: (digest) => entries.get(digest),
+      lost: deps.lost,
+    })
+    const disk: Disk = {
+      ...{ index, writer, durability, found },
+      partials: new FsPartials(
+        {
+          ...{ files, layout, index, health, clock },
+          makeRoom: deps.makeRoom,
+          place: (request) => place(deps, disk, request),
+          readPlaced: deps.read,
+        },
+        withoutOrphans(found),
+      ),
+      adopt: (entry, description) => adopt(deps, disk, { entry, description }),
+      close: () => close(disk),
+    }
+    for (const row of found.entries) if (!row.synced) durability.add(row.digest)
+    return disk
+  } catch (error) {
+    index.close()
+    throw error
+  }
+}
+
+async function close({ index, writer, durability, partials }: Disk): Promise<void> {
+  try {
+    await partials.stop()
+    await writer.drain()
+    await durability.stop({ budgetMs: STOP_SYNC_BUDGET_MS })
+  } finally {
+    index.close()
+  }
+}
+
+/**
+ * Gives a finished download its name. Rename first, row second: the other way a kill in between would lose the download;
+ * this way its row among the partials still tells start-up what the nameless-in-the-index file is. Nothing is synced here:
+ * the row says so, and the file is hashed again if the machine dies before durability.ts got to it.
+ */
+async function place(deps: DiskDeps, disk: Disk, request: PlaceRequest): Promise<boolean> {
+  const { files, layout, clock, entries, health } = deps
+  const { digest, size } = request.manifest
+  try {
+    await disk.writer.settle(digest) // an earlier delete must not take the new file
+    await disk.writer.makeShard(digest)
+    if (!entries.has(digest)) await files.rename(layout.partial(digest), layout.artifact(digest))
+  } catch (error) {
+    health.failed(error)
+    return false
+  }
+  const { visibility } = request
+  if (entries.has(digest)) {
+    // Put by somebody else meanwhile: the same bytes.
+    if (entries.widen(digest, visibility)) disk.writer.rows.touch(digest)
+    return true
+  }
+  const nowMs = clock.epochMs()
+  const entry = { digest, size, visibility, pinned: false, addedAtMs: nowMs, usedAtMs: nowMs }
+  adopt(deps, disk, { entry, description: toDescription(request) })
+  return true
+}
+
+function adopt(
+  { entries, health }: DiskDeps,
+  { index, durability }: Disk,
+  { entry, description }: { entry: StoreEntry; description: Description | undefined },
+): void {
+  durability.add(entry.digest)
+  entries.add(entry)
+  try {
+    index.apply({
+      entries: [{ ...entry, synced: false }],
+      descriptions: description ? [description] : [],
+      removedPartials: [entry.digest],
+    })
+  } catch (error) {
+    health.failed(error) // the file is there, and start-up adopts files without rows
+  }
+}
+
+function toDescription({ manifest, leaves }: PlaceRequest): Description | undefined {
+  const expected = chunkCount(manifest.size, manifest.chunkSize) * HASH_BYTES
+  if (leaves.byteLength !== expected) return undefined
+  return { manifest: { ...manifest, root: merkleRoot(leaves) }, leaves }
+}
+
+function withoutOrphans({ partials, orphans }: Reconciled): PartialRow[] {
+  const adopted = new Set(orphans)
+  return partials.filter((row) => !adopted.has(row.manifest.digest))
+}

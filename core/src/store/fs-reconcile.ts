@@ -1,0 +1,114 @@
+/**
+ * Start-up: brings the index and the files into agreement, whatever ended the last run. A row without its file is dropped; a
+ * row whose file may not have reached the disk is hashed first; a file without a row is hashed and adopted, or deleted when
+ * it is not what its name says. No stat a file: 100,000 artifacts cost 256 directory listings and one query.
+ */
+import { join } from 'node:path'
+import type { Digest } from '../content/digest.ts'
+import type { Logger } from '../log.ts'
+import { errnoOf, type StoreFiles } from './fs-files.ts'
+import type { EntryRow, FsIndex, PartialRow } from './fs-index.ts'
+import { digestOfFileName, SHARDS, type FsLayout } from './fs-layout.ts'
+import { hashFile } from './fs-reader.ts'
+
+export interface ReconcileDeps {
+  readonly files: StoreFiles
+  readonly layout: FsLayout
+  readonly index: FsIndex
+  readonly log: Logger
+}
+
+export interface Reconciled {
+  /** Rows with their files, least recently used first. */
+  readonly entries: EntryRow[]
+  readonly partials: PartialRow[]
+  /** Complete files that no row knows: to be hashed with `identify`. */
+  readonly orphans: Digest[]
+}
+
+export async function reconcile(deps: ReconcileDeps): Promise<Reconciled> {
+  const { files, layout } = deps
+  for (const folder of [layout.artifacts, layout.partials, layout.temporary]) {
+    await files.makeFolder(folder)
+  }
+  for (const name of await files.list(layout.temporary)) {
+    await files.remove(join(layout.temporary, name))
+  }
+  const { entries, orphans } = await reconcileArtifacts(deps)
+  const partials = await reconcilePartials(deps, new Set(orphans))
+  return { entries, partials, orphans }
+}
+
+/** The size of the file of `digest`, or undefined when its content is something else. */
+export async function identify(
+  deps: Pick<ReconcileDeps, 'files' | 'layout'>,
+  digest: Digest,
+  signal?: AbortSignal,
+): Promise<number | undefined> {
+  try {
+    const found = await hashFile(deps.files, deps.layout.artifact(digest), signal)
+    return found.digest === digest ? found.size : undefined
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return undefined
+    throw error
+  }
+}
+
+async function reconcileArtifacts(
+  deps: ReconcileDeps,
+): Promise<{ entries: EntryRow[]; orphans: Digest[] }> {
+  const { files, layout, index, log } = deps
+  const rows = new Map<Digest, EntryRow>()
+  for (const row of index.entries()) rows.set(row.digest, row)
+  const present = new Set<Digest>()
+  const orphans: Digest[] = []
+  for (const shard of SHARDS) {
+    for (const name of await files.list(join(layout.artifacts, shard))) {
+      const digest = digestOfFileName(name)
+      if (digest === undefined || !name.startsWith(shard)) continue // not ours: leave it alone
+      if (rows.has(digest)) present.add(digest)
+      else orphans.push(digest)
+    }
+  }
+  const entries: EntryRow[] = []
+  const dropped: Digest[] = []
+  for (const row of rows.values()) {
+    if (present.has(row.digest) && (row.synced || (await isWhole(deps, row)))) entries.push(row)
+    else dropped.push(row.digest)
+  }
+  if (dropped.length > 0) {
+    index.apply({ removed: dropped })
+    log.info('store.rows-dropped', { artifacts: dropped.length })
+  }
+  return { entries, orphans }
+}
+
+async function isWhole(deps: ReconcileDeps, row: EntryRow): Promise<boolean> {
+  if ((await identify(deps, row.digest)) === row.size) return true
+  deps.log.warn('store.corrupt', { digest: row.digest, found: 'at start-up' })
+  await deps.files.remove(deps.layout.artifact(row.digest))
+  return false
+}
+
+async function reconcilePartials(
+  deps: ReconcileDeps,
+  orphans: ReadonlySet<Digest>,
+): Promise<PartialRow[]> {
+  const { files, layout, index } = deps
+  const present = new Set<Digest>()
+  for (const name of await files.list(layout.partials)) {
+    const digest = digestOfFileName(name)
+    if (digest !== undefined) present.add(digest)
+  }
+  const kept: PartialRow[] = []
+  const removedPartials: Digest[] = []
+  for (const row of index.partials()) {
+    const { digest } = row.manifest
+    // A commit that got as far as the rename: the orphan takes its visibility and leaves from this row.
+    if (present.delete(digest) || orphans.has(digest)) kept.push(row)
+    else removedPartials.push(digest)
+  }
+  if (removedPartials.length > 0) index.apply({ removedPartials })
+  for (const digest of present) await files.remove(layout.partial(digest))
+  return kept
+}

@@ -1,0 +1,299 @@
+/**
+ * Port 1 on a folder. Lookups are map accesses; puts are visible at once and reach the disk behind (fs-writer.ts); reads come
+ * from memory or from one file. A name in the store means complete and verified, however the process or the machine dies:
+ * fs-writer, durability and fs-reconcile say why. A disk that refuses never fails an install: disk-health.ts.
+ */
+import type { Clock } from '../clock.ts'
+import type { Digest } from '../content/digest.ts'
+import type { Description, Manifest } from '../content/manifest.ts'
+import { CatalogError, isCatalogError } from '../errors.ts'
+import type { Logger } from '../log.ts'
+import { ArtifactDescriber } from './artifact-describer.ts'
+import { ArtifactReader, withoutSlack, type ByteRange } from './artifact-reader.ts'
+import { DiskHealth } from './disk-health.ts'
+import { Entries } from './entries.ts'
+import { adoptOrphans } from './fs-adopt.ts'
+import { openDisk, type Disk, type DiskDeps } from './fs-disk.ts'
+import { createNodeFiles, type StoreFiles } from './fs-files.ts'
+import { createFsLayout } from './fs-layout.ts'
+import { makeRoom } from './fs-room.ts'
+import { dropStalePartials, pruneFiles, verifyFiles } from './fs-upkeep.ts'
+import type { PartialArtifact, PutOptions, Store, StoreEntry, StoreEvent } from './store.ts'
+import type { PruneReport, StoreUsage, VerifyReport } from './store.ts'
+
+/** How often uses are written to the index, at most. */
+const HOUSEKEEPING_MS = 30_000
+
+export interface FsStoreDeps {
+  readonly clock: Clock
+  readonly log: Logger
+  /** The file operations; those of Node unless given. */
+  readonly files?: StoreFiles
+}
+
+export interface FsStoreOptions {
+  /** Folder, this store's alone. */
+  readonly path: string
+  readonly quotaBytes: number
+  readonly memoryArtifacts: number
+  readonly memoryBytes: number
+  /** For artifacts that this store describes, bytes. */
+  readonly chunkSize: number
+}
+
+export function createFsStore(deps: FsStoreDeps, options: FsStoreOptions): Store {
+  return new FsStore(deps, options)
+}
+
+class FsStore implements Store {
+  readonly #options: FsStoreOptions
+  readonly #deps: DiskDeps
+  readonly #entries = new Entries()
+  readonly #health: DiskHealth
+  readonly #reader: ArtifactReader
+  readonly #describer: ArtifactDescriber
+  readonly #stopping = new AbortController()
+  readonly #background: Promise<void>[] = []
+  #state: 'new' | 'running' | 'stopped' = 'new'
+  /** Undefined while the folder can't be opened: everything is absent then, and nothing is kept. */
+  #disk: Disk | undefined
+
+  constructor({ clock, log, files = createNodeFiles() }: FsStoreDeps, options: FsStoreOptions) {
+    this.#options = options
+    this.#health = new DiskHealth({ clock, log }, options.path)
+    const layout = createFsLayout(options.path)
+    const entries = this.#entries
+    const read = (digest: Digest, range: ByteRange) => this.#reader.read(digest, range)
+    this.#deps = {
+      ...{ clock, log, files, layout, entries, read },
+      health: this.#health,
+      makeRoom: (bytes) => this.#makeRoom(bytes),
+      lost: (digest) => this.#forget(digest),
+    }
+    const pending = (digest: Digest) => this.#disk?.writer.pending(digest)
+    const corrupt = (digest: Digest) => this.#dropCorrupt(digest)
+    this.#reader = new ArtifactReader({ files, layout, entries, pending, corrupt }, options)
+    const sizeOf = (digest: Digest) => entries.sizeOf(digest)
+    const load = (digest: Digest) => this.#disk?.index.description(digest)
+    const save = (description: Description) => this.#disk?.writer.rows.describe(description)
+    this.#describer = new ArtifactDescriber({ sizeOf, read, load, save }, options.chunkSize)
+  }
+
+  async start(): Promise<void> {
+    if (this.#state !== 'new') throw new Error(`a store starts once, this one is ${this.#state}`)
+    try {
+      await this.#open((entry) => this.#entries.load(entry))
+    } catch (error) {
+      if (isCatalogError(error, 'STORE_LOCKED')) throw error
+      this.#health.failed(error)
+    }
+    this.#state = 'running'
+    this.#background.push(this.#keepHouse())
+  }
+
+  async stop(): Promise<void> {
+    if (this.#state === 'stopped') return
+    this.#state = 'stopped'
+    this.#stopping.abort()
+    await Promise.all(this.#background)
+    await this.#disk?.close()
+    this.#disk = undefined
+  }
+
+  has(digest: Digest): boolean {
+    return this.#entries.has(digest)
+  }
+
+  entry(digest: Digest): StoreEntry | undefined {
+    return this.#entries.get(digest)
+  }
+
+  entries(): Iterable<StoreEntry> {
+    return this.#entries.all()
+  }
+
+  usage(): StoreUsage {
+    return {
+      artifacts: this.#entries.count,
+      bytes: this.#entries.bytes,
+      partialBytes: this.#disk?.partials.presentBytes ?? 0,
+      quotaBytes: this.#options.quotaBytes,
+      pinned: this.#entries.pinned,
+      writable: this.#health.writable,
+    }
+  }
+
+  async put(digest: Digest, bytes: Uint8Array, options: PutOptions): Promise<void> {
+    this.#assertRunning()
+    options.signal?.throwIfAborted()
+    const disk = this.#disk ?? (await this.#reopen())
+    if (disk === undefined) return
+    if (this.#entries.has(digest)) {
+      this.#entries.widen(digest, options.visibility)
+      this.#touch(digest)
+      return
+    }
+    const size = bytes.byteLength
+    if (disk.writer.overloaded || !this.#health.mayWrite() || !this.#makeRoom(size)) return
+    const own = withoutSlack(bytes)
+    const nowMs = this.#deps.clock.epochMs()
+    const { visibility, signal } = options
+    // Memory first: a listener of the event may read it at once.
+    this.#reader.remember(digest, own)
+    disk.writer.write(digest, own)
+    disk.partials.drop(digest)
+    const times = { addedAtMs: nowMs, usedAtMs: nowMs }
+    this.#entries.add({ digest, size, visibility, pinned: false, ...times })
+    if (!disk.writer.hasRoom) await disk.writer.room(signal)
+  }
+
+  async flush(): Promise<void> {
+    this.#assertRunning()
+    await this.#disk?.writer.drain()
+    await this.#disk?.durability.sync()
+  }
+
+  async read(digest: Digest, range?: ByteRange): Promise<Uint8Array> {
+    this.#assertRunning()
+    this.#touch(digest)
+    return await this.#reader.read(digest, range)
+  }
+
+  async describe(digest: Digest): Promise<Description> {
+    this.#assertRunning()
+    return await this.#describer.describe(digest)
+  }
+
+  async openPartial(
+    manifest: Manifest,
+    leaves: Uint8Array,
+    options: PutOptions,
+  ): Promise<PartialArtifact> {
+    this.#assertRunning()
+    options.signal?.throwIfAborted()
+    const disk = this.#disk ?? (await this.#reopen())
+    if (disk === undefined || !this.#health.mayWrite()) {
+      throw new CatalogError('STORE_FAILED', 'the disk takes no writes at the moment')
+    }
+    return await disk.partials.open(manifest, leaves, options.visibility)
+  }
+
+  async findPartial(digest: Digest): Promise<Description | undefined> {
+    this.#assertRunning()
+    return this.#disk?.partials.find(digest)
+  }
+
+  async delete(digest: Digest): Promise<boolean> {
+    this.#assertRunning()
+    if (!this.#drop(digest)) return false
+    await this.#disk?.writer.settle(digest)
+    return true
+  }
+
+  async pin(digest: Digest, pinned: boolean): Promise<boolean> {
+    this.#assertRunning()
+    if (!this.#entries.pin(digest, pinned)) return false
+    this.#disk?.writer.rows.touch(digest)
+    await this.#disk?.writer.drain()
+    return true
+  }
+
+  async verify(options: Parameters<Store['verify']>[0]): Promise<VerifyReport> {
+    this.#assertRunning()
+    await this.#disk?.writer.drain()
+    return await verifyFiles(this.#upkeep(), options)
+  }
+
+  async prune(options: Parameters<Store['prune']>[0]): Promise<PruneReport> {
+    this.#assertRunning()
+    options.signal?.throwIfAborted()
+    if (this.#disk === undefined) return { removed: 0, freed: 0 }
+    const targetBytes = Math.min(options.targetBytes ?? Infinity, this.#options.quotaBytes)
+    const nowMs = this.#deps.clock.epochMs()
+    const report = pruneFiles(this.#upkeep(), this.#disk.partials, { targetBytes, nowMs })
+    await this.#disk.writer.drain()
+    return report
+  }
+
+  onEvent(listener: (event: StoreEvent) => void): () => void {
+    return this.#entries.onEvent(listener)
+  }
+
+  async #open(take: (entry: StoreEntry) => void): Promise<Disk> {
+    const disk = await openDisk(this.#deps)
+    this.#disk = disk
+    for (const row of disk.found.entries) take(row)
+    dropStalePartials(disk.partials, this.#deps.clock.epochMs())
+    this.#makeRoom(0) // the quota may have been lowered
+    this.#background.push(adoptOrphans(this.#deps, disk, this.#stopping.signal))
+    return disk
+  }
+
+  /** The folder could not be opened at start; once a minute it may be tried again. */
+  async #reopen(): Promise<Disk | undefined> {
+    if (!this.#health.mayWrite()) return undefined
+    try {
+      const disk = await this.#open((entry) => this.#entries.add(entry))
+      this.#health.succeeded()
+      return disk
+    } catch (error) {
+      this.#health.failed(error)
+      return undefined
+    }
+  }
+
+  #makeRoom(incomingBytes: number): boolean {
+    const { quotaBytes } = this.#options
+    const drop = (digest: Digest) => this.#drop(digest)
+    const partials = this.#disk?.partials
+    return makeRoom({ entries: this.#entries, partials, quotaBytes, drop }, incomingBytes)
+  }
+
+  #touch(digest: Digest): void {
+    this.#entries.touch(digest, this.#deps.clock.epochMs())
+    this.#disk?.writer.rows.touch(digest)
+  }
+
+  #drop(digest: Digest): boolean {
+    if (!this.#entries.has(digest)) return false
+    this.#disk?.durability.removed(digest)
+    this.#disk?.writer.remove(digest)
+    this.#forget(digest)
+    return true
+  }
+
+  #forget(digest: Digest): void {
+    this.#reader.forget(digest)
+    this.#describer.forget(digest)
+    this.#entries.remove(digest)
+  }
+
+  #dropCorrupt(digest: Digest): void {
+    this.#deps.log.warn('store.corrupt', { digest, found: 'by read' })
+    this.#drop(digest)
+  }
+
+  #upkeep(): Parameters<typeof verifyFiles>[0] {
+    const isPending = (digest: Digest) => this.#disk?.writer.pending(digest) !== undefined
+    return { ...this.#deps, isPending, drop: (digest) => void this.#drop(digest) }
+  }
+
+  async #keepHouse(): Promise<void> {
+    const { signal } = this.#stopping
+    while (!signal.aborted) {
+      try {
+        await this.#deps.clock.sleep(HOUSEKEEPING_MS, signal)
+      } catch {
+        return // stopping
+      }
+      this.#disk?.partials.saveProgress()
+      await this.#disk?.writer.drain()
+    }
+  }
+
+  #assertRunning(): void {
+    if (this.#state !== 'running') {
+      throw new CatalogError('NODE_STOPPED', `the store is ${this.#state}`)
+    }
+  }
+}

@@ -1,0 +1,92 @@
+/**
+ * What an operator asks of the store: check every byte, make it smaller. Both work through `drop` and `files`, one artifact
+ * at a time, and let everything else go on meanwhile.
+ */
+import type { Digest } from '../content/digest.ts'
+import type { Logger } from '../log.ts'
+import type { Entries } from './entries.ts'
+import { chooseVictims } from './evict.ts'
+import { errnoOf, type StoreFiles } from './fs-files.ts'
+import type { FsLayout } from './fs-layout.ts'
+import { PARTIAL_MAX_AGE_MS, type FsPartials } from './fs-partials.ts'
+import { hashFile } from './fs-reader.ts'
+import type { PruneReport, VerifyReport } from './store.ts'
+
+export interface UpkeepDeps {
+  readonly files: StoreFiles
+  readonly layout: FsLayout
+  readonly entries: Entries
+  readonly log: Logger
+  /** Not on disk yet. */
+  readonly isPending: (digest: Digest) => boolean
+  readonly drop: (digest: Digest) => void
+}
+
+export async function verifyFiles(
+  deps: UpkeepDeps,
+  options: { signal?: AbortSignal; onProgress?: (checked: number, total: number) => void },
+): Promise<VerifyReport> {
+  const corrupt: Digest[] = []
+  const entries = [...deps.entries.all()]
+  let checked = 0
+  let bytes = 0
+  for (const { digest, size } of entries) {
+    options.signal?.throwIfAborted()
+    if (!(await isWhole(deps, { digest, size }, options.signal)) && isStored(deps, digest)) {
+      deps.log.warn('store.corrupt', { digest, found: 'by verify' })
+      deps.drop(digest)
+      corrupt.push(digest)
+    }
+    checked += 1
+    bytes += size
+    options.onProgress?.(checked, entries.length)
+  }
+  return { checked, bytes, corrupt }
+}
+
+/** Stale partials first, then artifacts until `targetBytes` remain or only pinned ones are left. */
+export function pruneFiles(
+  deps: Pick<UpkeepDeps, 'entries' | 'drop'>,
+  partials: FsPartials,
+  options: { targetBytes: number; nowMs: number },
+): PruneReport {
+  const { entries } = deps
+  const { targetBytes, nowMs } = options
+  let freed = dropStalePartials(partials, nowMs)
+  const needed = { quotaBytes: targetBytes, usedBytes: entries.bytes, incomingBytes: 0 }
+  const victims =
+    chooseVictims(entries.evictable(), needed) ?? Array.from(entries.evictable(), (e) => e.digest)
+  for (const digest of victims) {
+    freed += entries.sizeOf(digest) ?? 0
+    deps.drop(digest)
+  }
+  return { removed: victims.length, freed }
+}
+
+/** Returns the bytes freed. */
+export function dropStalePartials(partials: FsPartials, nowMs: number): number {
+  let freed = 0
+  for (const { digest, size, updatedAtMs } of [...partials.kept()]) {
+    if (nowMs - updatedAtMs >= PARTIAL_MAX_AGE_MS && partials.drop(digest)) freed += size
+  }
+  return freed
+}
+
+async function isWhole(
+  { files, layout }: UpkeepDeps,
+  expected: { digest: Digest; size: number },
+  signal: AbortSignal | undefined,
+): Promise<boolean> {
+  try {
+    const found = await hashFile(files, layout.artifact(expected.digest), signal)
+    return found.digest === expected.digest && found.size === expected.size
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return false
+    throw error
+  }
+}
+
+// Evicted, or stored again, while its old file was being read: not corrupt.
+function isStored({ entries, isPending }: UpkeepDeps, digest: Digest): boolean {
+  return entries.has(digest) && !isPending(digest)
+}

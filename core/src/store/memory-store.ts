@@ -1,0 +1,218 @@
+/**
+ * Port 1 in memory: the reference that the contract suite holds fs-store.ts against, and the store of a node without a folder.
+ * Keeps the bytes it is given, copies nothing, survives nothing.
+ */
+import type { Clock } from '../clock.ts'
+import { digestOf, type Digest } from '../content/digest.ts'
+import { describeBytes, type Description, type Manifest } from '../content/manifest.ts'
+import { CatalogError } from '../errors.ts'
+import type { Logger } from '../log.ts'
+import { checkRange, cut, notFound, type ByteRange } from './artifact-reader.ts'
+import { Entries } from './entries.ts'
+import { chooseVictims } from './evict.ts'
+import { MemoryPartials } from './memory-partials.ts'
+import type { PartialArtifact, PutOptions, Store, StoreEntry, StoreEvent } from './store.ts'
+import type { PruneReport, StoreUsage, VerifyReport } from './store.ts'
+
+export interface MemoryStoreOptions {
+  readonly quotaBytes: number
+  /** For artifacts that this store describes, bytes. */
+  readonly chunkSize: number
+}
+
+export function createMemoryStore(
+  deps: { clock: Clock; log: Logger },
+  options: MemoryStoreOptions,
+): Store {
+  return new MemoryStore(deps, options)
+}
+
+class MemoryStore implements Store {
+  readonly #clock: Clock
+  readonly #log: Logger
+  readonly #options: MemoryStoreOptions
+  readonly #entries = new Entries()
+  readonly #bytes = new Map<Digest, Uint8Array>()
+  readonly #descriptions = new Map<Digest, Description>()
+  readonly #partials: MemoryPartials
+  #state: 'new' | 'running' | 'stopped' = 'new'
+
+  constructor(deps: { clock: Clock; log: Logger }, options: MemoryStoreOptions) {
+    this.#clock = deps.clock
+    this.#log = deps.log
+    this.#options = options
+    this.#partials = new MemoryPartials({
+      makeRoom: (bytes) => this.#makeRoom(bytes),
+      keep: (bytes, description, options) => {
+        this.#keep(description.manifest.digest, bytes, options)
+        if (description.leaves.byteLength > 0) {
+          this.#descriptions.set(description.manifest.digest, description)
+        }
+      },
+    })
+  }
+
+  async start(): Promise<void> {
+    if (this.#state !== 'new') throw new Error(`a store starts once, this one is ${this.#state}`)
+    this.#state = 'running'
+  }
+
+  async stop(): Promise<void> {
+    this.#state = 'stopped'
+  }
+
+  has(digest: Digest): boolean {
+    return this.#entries.has(digest)
+  }
+
+  entry(digest: Digest): StoreEntry | undefined {
+    return this.#entries.get(digest)
+  }
+
+  entries(): Iterable<StoreEntry> {
+    return this.#entries.all()
+  }
+
+  usage(): StoreUsage {
+    return {
+      artifacts: this.#entries.count,
+      bytes: this.#entries.bytes,
+      partialBytes: this.#partials.presentBytes,
+      quotaBytes: this.#options.quotaBytes,
+      pinned: this.#entries.pinned,
+      writable: true,
+    }
+  }
+
+  async put(digest: Digest, bytes: Uint8Array, options: PutOptions): Promise<void> {
+    this.#assertRunning()
+    options.signal?.throwIfAborted()
+    if (this.#entries.has(digest) || this.#makeRoom(bytes.byteLength)) {
+      this.#partials.drop(digest)
+      this.#keep(digest, bytes, options)
+    }
+  }
+
+  async flush(): Promise<void> {
+    this.#assertRunning()
+  }
+
+  async read(digest: Digest, range?: ByteRange): Promise<Uint8Array> {
+    this.#assertRunning()
+    const bytes = this.#bytes.get(digest)
+    if (bytes === undefined) throw notFound(digest)
+    if (range !== undefined) checkRange(range, bytes.byteLength)
+    this.#entries.touch(digest, this.#clock.epochMs())
+    return cut(bytes, range)
+  }
+
+  async describe(digest: Digest): Promise<Description> {
+    this.#assertRunning()
+    const bytes = this.#bytes.get(digest)
+    if (bytes === undefined) throw notFound(digest)
+    const known = this.#descriptions.get(digest)
+    if (known !== undefined) return known
+    const description = describeBytes(digest, bytes, this.#options.chunkSize)
+    this.#descriptions.set(digest, description)
+    return description
+  }
+
+  async openPartial(
+    manifest: Manifest,
+    leaves: Uint8Array,
+    options: PutOptions,
+  ): Promise<PartialArtifact> {
+    this.#assertRunning()
+    options.signal?.throwIfAborted()
+    return this.#partials.open(manifest, leaves, options.visibility)
+  }
+
+  async findPartial(digest: Digest): Promise<Description | undefined> {
+    this.#assertRunning()
+    return this.#partials.find(digest)
+  }
+
+  async delete(digest: Digest): Promise<boolean> {
+    this.#assertRunning()
+    return this.#drop(digest)
+  }
+
+  async pin(digest: Digest, pinned: boolean): Promise<boolean> {
+    this.#assertRunning()
+    return this.#entries.pin(digest, pinned)
+  }
+
+  async verify(options: {
+    signal?: AbortSignal
+    onProgress?: (checked: number, total: number) => void
+  }): Promise<VerifyReport> {
+    this.#assertRunning()
+    const artifacts = [...this.#bytes]
+    const corrupt: Digest[] = []
+    let bytes = 0
+    for (const [index, [digest, content]] of artifacts.entries()) {
+      options.signal?.throwIfAborted()
+      if (digestOf(content) !== digest) {
+        this.#log.warn('store.corrupt', { digest, found: 'by verify' })
+        this.#drop(digest)
+        corrupt.push(digest)
+      }
+      bytes += content.byteLength
+      options.onProgress?.(index + 1, artifacts.length)
+    }
+    return { checked: artifacts.length, bytes, corrupt }
+  }
+
+  async prune(options: { targetBytes?: number; signal?: AbortSignal }): Promise<PruneReport> {
+    this.#assertRunning()
+    options.signal?.throwIfAborted()
+    const before = this.#entries.bytes
+    const quotaBytes = Math.min(options.targetBytes ?? Infinity, this.#options.quotaBytes)
+    const victims =
+      chooseVictims(this.#entries.evictable(), {
+        quotaBytes,
+        usedBytes: before,
+        incomingBytes: 0,
+      }) ?? Array.from(this.#entries.evictable(), (entry) => entry.digest)
+    for (const digest of victims) this.#drop(digest)
+    return { removed: victims.length, freed: before - this.#entries.bytes }
+  }
+
+  onEvent(listener: (event: StoreEvent) => void): () => void {
+    return this.#entries.onEvent(listener)
+  }
+
+  #keep(digest: Digest, bytes: Uint8Array, { visibility }: PutOptions): void {
+    const nowMs = this.#clock.epochMs()
+    if (this.#entries.has(digest)) {
+      this.#entries.widen(digest, visibility)
+      this.#entries.touch(digest, nowMs)
+      return
+    }
+    this.#bytes.set(digest, bytes)
+    const times = { addedAtMs: nowMs, usedAtMs: nowMs }
+    this.#entries.add({ digest, size: bytes.byteLength, visibility, pinned: false, ...times })
+  }
+
+  #makeRoom(incomingBytes: number): boolean {
+    const victims = chooseVictims(this.#entries.evictable(), {
+      quotaBytes: this.#options.quotaBytes,
+      usedBytes: this.#entries.bytes + this.#partials.reservedBytes,
+      incomingBytes,
+    })
+    for (const digest of victims ?? []) this.#drop(digest)
+    return victims !== undefined
+  }
+
+  #drop(digest: Digest): boolean {
+    this.#bytes.delete(digest)
+    this.#descriptions.delete(digest)
+    return this.#entries.remove(digest)
+  }
+
+  #assertRunning(): void {
+    if (this.#state !== 'running') {
+      throw new CatalogError('NODE_STOPPED', `the store is ${this.#state}`)
+    }
+  }
+}
