@@ -100,7 +100,10 @@ async function build() {
 /** Runs every step, so that one run shows all that is wrong; the first failure's exit code. */
 async function runAll(steps) {
   let failure = 0
-  for (const step of steps) failure ||= await step()
+  for (const step of steps) {
+    const code = await step()
+    failure ||= code
+  }
   return failure
 }
 
@@ -160,7 +163,7 @@ function setUp(folder, what, finish) {
   if (stamp.key === key && (stamp.node === undefined || existsSync(stamp.node))) return stamp
   if (!isInstalled(folder)) {
     console.error(`catalog: setting up ${what}: npm ci (once; needs the network)`)
-    npm(folder, ['ci'])
+    npm(folder, ['ci', '--loglevel=error', '--no-audit', '--no-fund'])
   }
   const done = { key, ...finish() }
   writeFileSync(stampFile, JSON.stringify(done))
@@ -227,7 +230,7 @@ function findNode() {
   mkdirSync(cache, { recursive: true })
   writeFileSync(join(cache, 'package.json'), '{"private":true}')
   try {
-    const quiet = ['--no-save', '--no-package-lock', '--ignore-scripts', '--no-audit', '--no-fund']
+    const quiet = ['--no-save', '--no-package-lock', '--ignore-scripts', '--loglevel=error']
     npm(cache, ['install', '--prefix', cache, ...quiet, `${packageName}@${version}`])
   } catch (error) {
     console.error(`catalog: ${error.message}`)
