@@ -147,7 +147,11 @@ export class PeerExchange {
       }
       await sleepUnlessAborted(clock, NEWS_DELAY_MS, signal)
       if (signal.aborted) return
-      await this.#tellNews(signal)
+      try {
+        await this.#tellNews(signal)
+      } catch (error) {
+        this.#deps.log.warn('peers.news.failed', { error })
+      }
       await sleepUnlessAborted(clock, NEWS_INTERVAL_MS, signal)
     }
   }
