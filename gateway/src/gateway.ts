@@ -1,11 +1,144 @@
 /**
- * The composition root of the gateway: builds each part once, starts them in order and stops them in reverse.
+ * The composition root of the gateway: the application, the parts behind it, the sockets in front of it; started in that
+ * order, stopped in reverse.
  */
-import type { Gateway, GatewayDependencies } from './api.ts'
-import { parseGatewayOptions, type GatewayOptions } from './options.ts'
+import { CatalogError } from '@catalog-p2p/core'
+import { answerAdmin } from './admin.ts'
+import type { Gateway, GatewayDependencies, GatewayStats } from './api.ts'
+import { createApp } from './app.ts'
+import { createCounters, type Counters } from './counters.ts'
+import type { Exchange } from './exchange.ts'
+import { answerDistTags, answerPing } from './fallback.ts'
+import { createHostCheck } from './host-check.ts'
+import { createMetrics, type Metrics } from './metrics.ts'
+import { npmConfigPlace, readNpmConfig } from './npmrc.ts'
+import { parseGatewayOptions, type GatewayOptions, type ParsedGatewayOptions } from './options.ts'
+import { answerPackument } from './packument.ts'
+import { newInstance, openParts, type Parts } from './parts.ts'
+import { passThrough } from './passthrough.ts'
+import { ROUTE_NAMES, type Route, type RouteName } from './route.ts'
+import { createListener } from './server.ts'
+import { answerTarball } from './tarball.ts'
 
 /** Builds a gateway on a node; nothing happens before `start()`. */
-export function createGateway(deps: GatewayDependencies, options: GatewayOptions): Gateway {
-  const parsed = parseGatewayOptions(options)
-  throw new Error(`not built yet: port ${parsed.port} ${deps.node.id}`)
+export function createGateway(deps: GatewayDependencies, input: GatewayOptions = {}): Gateway {
+  const options = parseGatewayOptions(input)
+  const counters = createCounters()
+  const instance = newInstance()
+  let parts: Parts | undefined
+  let stopping: Promise<void> | undefined
+  const stats = (): GatewayStats => statsOf(counters, parts)
+  const metrics = createMetrics({ node: deps.node, counters, stats })
+  const app = createApp({
+    ...{ log: deps.log, counters, instance },
+    hosts: createHostCheck(options),
+    observe: (route, ms) => metrics.observe(route, ms),
+    answer: async (exchange, route) => {
+      if (parts === undefined) throw new CatalogError('NODE_STOPPED', 'the gateway is not running')
+      await answer({ parts, deps, options, counters, metrics, instance, stats }, exchange, route)
+    },
+  })
+  const listener = createListener({ log: deps.log, handle: app }, options)
+
+  async function close(): Promise<void> {
+    await listener.stop()
+    await parts?.close()
+    parts = undefined
+  }
+
+  return {
+    app,
+    stats,
+    async start() {
+      if (parts !== undefined) throw new Error('the gateway is running already')
+      stopping = undefined
+      const { env } = process
+      const config = deps.npmConfig ?? readNpmConfig(npmConfigPlace())
+      // A caller that brings its own configuration gets no proxy from the environment either.
+      const partsEnv = deps.npmConfig === undefined ? env : {}
+      parts = await openParts({ node: deps.node, log: deps.log, config, env: partsEnv }, options)
+      try {
+        const started = await listener.start()
+        const upstream = parts.registries.main?.url ?? null
+        deps.log.info('gateway.started', { urls: started.urls, upstream })
+        return started
+      } catch (error) {
+        await close()
+        throw error
+      }
+    },
+    stop: () => (stopping ??= close()),
+  }
+}
+
+interface Context {
+  readonly parts: Parts
+  readonly deps: GatewayDependencies
+  readonly options: ParsedGatewayOptions
+  readonly counters: Counters
+  readonly metrics: Metrics
+  readonly instance: string
+  readonly stats: () => GatewayStats
+}
+
+async function answer(context: Context, exchange: Exchange, route: Route): Promise<void> {
+  const { parts, options, counters, metrics, stats } = context
+  const passing = { maxUploadBytes: options.maxUploadBytes, instance: context.instance }
+  switch (route.route) {
+    case 'tarball':
+      return answerTarball({ artifacts: parts.artifacts, counters }, exchange, route)
+    case 'packument': {
+      const { packuments } = parts
+      return answerPackument({ packuments, maxAgeMs: options.maxAgeMs }, exchange, route.name)
+    }
+    case 'dist-tags':
+      return answerDistTags(parts, passing, { exchange, name: route.name })
+    case 'ping':
+      return answerPing(parts, passing, exchange)
+    case 'passthrough':
+      return pass(parts, passing, { exchange, name: route.name })
+    case 'invalid':
+      throw new CatalogError('NOT_FOUND', route.reason)
+    case 'health':
+    case 'status':
+    case 'metrics':
+    case 'peers':
+    case 'prefetch':
+    case 'store': {
+      const { node } = context.deps
+      const { adminToken: token, maxPrefetch, prefetchConcurrency } = options
+      const { artifacts, index } = parts
+      const admin = { node, artifacts, index, metrics, stats }
+      return answerAdmin(admin, { token, maxPrefetch, prefetchConcurrency }, { exchange, route })
+    }
+  }
+}
+
+async function pass(
+  parts: Parts,
+  options: { maxUploadBytes: number; instance: string },
+  ask: { exchange: Exchange; name: string | undefined },
+): Promise<void> {
+  const { method } = ask.exchange.req
+  const status = await passThrough(parts, options, ask)
+  const wrote = method !== 'GET' && method !== 'HEAD' && status < 400
+  // A publish, a tag, a deprecation: what we have of it is old from now on.
+  if (wrote && ask.name !== undefined) parts.cache.expire(ask.name)
+}
+
+function statsOf(counters: Counters, parts: Parts | undefined): GatewayStats {
+  const upstream = parts?.upstream.counts
+  const requests = Object.fromEntries(
+    ROUTE_NAMES.map((name) => [name, counters.routes[name].requests]),
+  ) as Record<RouteName, number>
+  return {
+    requests,
+    tarballs: structuredClone(counters.tarballs),
+    packuments: { fresh: 0, fetched: 0, stale: 0, ...parts?.packuments.counts },
+    upstreamRequests: upstream?.requests ?? 0,
+    upstreamFailures: upstream?.failures ?? 0,
+    upstreamBytes: upstream?.bytes ?? 0,
+    activeRequests: counters.active,
+    upstream: parts?.registries.main?.url ?? null,
+  }
 }

@@ -4,6 +4,7 @@
  * https://docs.npmjs.com/cli/configuring-npm/npmrc
  */
 import { readFileSync } from 'node:fs'
+import { homedir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { parse } from 'ini'
 
@@ -23,6 +24,12 @@ export interface NpmConfigPlace {
   readonly home: string
   readonly execPath: string
   readonly platform: NodeJS.Platform
+}
+
+/** Where this process finds npm's configuration. */
+export function npmConfigPlace(): NpmConfigPlace {
+  const { env, execPath, platform } = process
+  return { env, cwd: process.cwd(), home: homedir(), execPath, platform }
 }
 
 type Layer = ReadonlyMap<string, readonly string[]>

@@ -4,8 +4,10 @@
  */
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
-import { openDatabase, type Database, type Logger } from '@catalog-p2p/core'
+import { openDatabase, type Database, type Logger, type Origin } from '@catalog-p2p/core'
 import { createBodyFiles, type BodyFiles } from './body-files.ts'
+
+export type Visibility = Origin['visibility']
 
 export type PackumentKind = 'full' | 'abbreviated'
 
@@ -42,6 +44,8 @@ export interface PackumentCache {
     name: string,
     owners: readonly string[],
   ): CachedDocument[]
+  /** Whether anyone may see it, as far as it was ever asked for; undefined when it was not. */
+  visibilityOf(registry: string, name: string): Visibility | undefined
   save(document: Omit<CachedDocument, 'id'>, bytes: number): CachedDocument
   /** Upstream said that it is still current. */
   touch(document: CachedDocument, checkedAtMs: number): CachedDocument
@@ -96,6 +100,7 @@ export async function openPackumentCache(
   const sql = {
     find: database.prepare('SELECT * FROM documents WHERE id = ?'),
     byName: database.prepare('SELECT * FROM documents WHERE name = ?'),
+    owners: database.prepare('SELECT owner FROM documents WHERE name = ? AND registry = ?'),
     save: database.prepare('INSERT OR REPLACE INTO documents VALUES (?,?,?,?,?,?,?,?,?,?,?)'),
     touch: database.prepare('UPDATE documents SET checked_ms = ? WHERE id = ?'),
     remove: database.prepare('DELETE FROM documents WHERE id = ?'),
@@ -129,6 +134,11 @@ export async function openPackumentCache(
         .filter((row) => owners.includes(row.owner))
         .sort((a, b) => a.owner.length - b.owner.length || b.checked_ms - a.checked_ms)
         .map(toDocument)
+    },
+    visibilityOf(registry, name) {
+      const rows = sql.owners.all(name, registry) as { owner: string }[]
+      if (rows.length === 0) return undefined
+      return rows.some((row) => row.owner === '') ? 'public' : 'private'
     },
     save(document, bytes) {
       const id = documentId(document)

@@ -8,14 +8,20 @@ import { gunzipSync, gzipSync } from 'node:zlib'
 import { tarballUrl, type TarballPolicy } from './client-policy.ts'
 import { isVersion } from './route.ts'
 
+export interface PackumentForm {
+  readonly policy: TarballPolicy
+  /** Of the gateway as the client spells it, without a trailing slash. */
+  readonly base: string
+}
+
 export interface PackumentJob {
   readonly body: Uint8Array
   readonly gzipped: boolean
   /** Bytes, unpacked, at most. */
   readonly maxBytes: number
   readonly name: string
-  readonly policy: TarballPolicy
-  readonly base: string
+  /** Whose tarball URLs to put in; undefined: no variant is wanted. */
+  readonly form: PackumentForm | undefined
   /** Make the abbreviated form from a full document. */
   readonly abbreviate: boolean
   /** Fresh from upstream: hash it and list its versions as well. */
@@ -59,26 +65,27 @@ const LEVEL = 4
 export function processPackument(job: PackumentJob): PackumentResult {
   const text = job.gzipped ? gunzipSync(job.body, { maxOutputLength: job.maxBytes }) : job.body
   const document = parsePackument(text)
-  const versions = Object.entries(document.versions ?? {})
   const ingested = job.ingest ? ingest(job, text, document) : undefined
+  if (job.form === undefined) return { variant: undefined, ingested }
   const output = job.abbreviate ? abbreviate(document) : document
-  let changed = job.abbreviate
-  for (const [version, manifest] of versions) {
-    if (typeof manifest.dist !== 'object' || manifest.dist === null) continue
-    const { tarball } = manifest.dist
-    const wanted = tarballUrl(typeof tarball === 'string' ? tarball : undefined, {
-      policy: job.policy,
-      base: job.base,
-      name: job.name,
-      version,
-    })
-    if (wanted === tarball) continue
-    changed = true
-    if (wanted === undefined) delete manifest.dist.tarball
-    else manifest.dist.tarball = wanted
-  }
-  const variant = changed ? gzipSync(JSON.stringify(output), { level: LEVEL }) : undefined
+  const changed = rewriteTarballs(output, job.name, job.form)
+  const same = !changed && !job.abbreviate
+  const variant = same ? undefined : gzipSync(JSON.stringify(output), { level: LEVEL })
   return { variant, ingested }
+}
+
+function rewriteTarballs(document: Packument, name: string, form: PackumentForm): boolean {
+  let changed = false
+  for (const [version, { dist }] of Object.entries(document.versions ?? {})) {
+    if (typeof dist !== 'object' || dist === null) continue
+    const before = typeof dist.tarball === 'string' ? dist.tarball : undefined
+    const wanted = tarballUrl(before, { ...form, name, version })
+    if (wanted === dist.tarball) continue
+    changed = true
+    if (wanted === undefined) delete dist.tarball
+    else dist.tarball = wanted
+  }
+  return changed
 }
 
 function ingest(job: PackumentJob, text: Uint8Array, document: Packument): IngestedPackument {

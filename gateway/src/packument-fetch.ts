@@ -4,7 +4,8 @@
  */
 import type { Logger } from '@catalog-p2p/core'
 import type { Credentials } from './credentials.ts'
-import { variantKey, type TarballPolicy } from './client-policy.ts'
+import { variantKey } from './client-policy.ts'
+import type { PackumentForm } from './packument-document.ts'
 import type { CachedDocument, PackumentCache, PackumentKind } from './packument-cache.ts'
 import type { PackumentJobs } from './packument-jobs.ts'
 import { partOf } from './packument-part.ts'
@@ -24,9 +25,8 @@ export interface FetchRequest {
   /** Used only when the document is not there for anyone, and only under the registry's own URL. */
   readonly credentials: Credentials | undefined
   readonly mayCarry: (url: URL) => boolean
-  /** The variant that will be asked for next; made in the same pass. */
-  readonly policy: TarballPolicy
-  readonly base: string
+  /** The variant that will be asked for next, made in the same pass. */
+  readonly form: PackumentForm | undefined
   readonly retries: number | undefined
   readonly signal: AbortSignal
 }
@@ -116,10 +116,10 @@ async function ingest(
   options: { maxBytes: number },
   { request, response, body, owner }: Received,
 ): Promise<CachedDocument> {
-  const { registry, name, kind, policy, base } = request
+  const { registry, name, kind, form } = request
   const { etag, 'last-modified': lastModified } = response.headers
   const gzipped = response.headers['content-encoding'] === 'gzip'
-  const job = { body, gzipped, maxBytes: options.maxBytes, name, policy, base }
+  const job = { body, gzipped, maxBytes: options.maxBytes, name, form }
   const result = await deps.jobs
     .run({ ...job, abbreviate: false, ingest: true })
     .catch((error: unknown) => {
@@ -141,8 +141,8 @@ async function ingest(
   const at = { document: document.id, hash: document.hash }
   await bodies.write({ ...at, part: 'raw' }, raw)
   await bodies.write({ ...at, part: 'versions' }, ingested.versions)
-  if (variant !== undefined) {
-    const part = partOf(variantKey(policy, base), false)
+  if (variant !== undefined && form !== undefined) {
+    const part = partOf(variantKey(form.policy, form.base), false)
     await bodies.write({ ...at, part }, variant)
   }
   if (request.cached !== undefined && request.cached.hash !== document.hash) {

@@ -4,7 +4,8 @@
  */
 import { CatalogError, isCatalogError } from '@catalog-p2p/core'
 import type { Credentials } from './credentials.ts'
-import { variantKey, type TarballPolicy } from './client-policy.ts'
+import { variantKey } from './client-policy.ts'
+import type { PackumentForm } from './packument-document.ts'
 import type { CachedDocument, PackumentKind } from './packument-cache.ts'
 import { fetchPackument, type PackumentFetchDependencies } from './packument-fetch.ts'
 import { partOf } from './packument-part.ts'
@@ -16,8 +17,10 @@ export interface PackumentRequest {
   readonly kind: PackumentKind
   /** What the client sent. */
   readonly client: Credentials | undefined
-  readonly policy: TarballPolicy
-  readonly base: string
+  /** The variant that will be asked for; saves a pass if it has to be made. */
+  readonly form?: PackumentForm
+  /** Ask upstream even if the document is young. */
+  readonly revalidate?: boolean
   readonly signal: AbortSignal
 }
 
@@ -40,7 +43,7 @@ export interface Packuments {
   get(request: PackumentRequest): Promise<PackumentAnswer>
   /** The bytes to send; `undefined` when the cache lost them (the caller gets the document anew). */
   variant(
-    request: PackumentRequest,
+    request: PackumentRequest & { form: PackumentForm },
     document: CachedDocument,
   ): Promise<PackumentVariant | undefined>
   /** Who may see what: the fingerprints to look documents up by, and the credentials that go upstream. */
@@ -68,10 +71,8 @@ export function createPackuments(
   const counts = { fresh: 0, fetched: 0, stale: 0 }
 
   function viewer(name: string, client: Credentials | undefined): Viewer {
-    const registry = registries.forName(name)
-    const own =
-      registry === null ? undefined : registries.credentialsFor(new URL(name, registry.url))
-    const credentials = client ?? own
+    const home = registries.homeOf(name)
+    const credentials = client ?? registries.credentialsFor(new URL(name, home.url))
     return { credentials, owners: credentials ? ['', credentials.fingerprint] : [''] }
   }
 
@@ -108,7 +109,8 @@ export function createPackuments(
       fetchPackument(deps, options, {
         ...{ registry, name: request.name, kind: request.kind, credentials: view.credentials },
         mayCarry: (url) => registries.owns(registry, url),
-        ...{ policy: request.policy, base: request.base, signal },
+        form: request.form,
+        signal,
         // Who has an old copy need not wait for long.
         retries: old === undefined ? undefined : 0,
       })
@@ -122,18 +124,18 @@ export function createPackuments(
   }
 
   async function makeVariant(
-    request: PackumentRequest,
+    request: PackumentRequest & { form: PackumentForm },
     document: CachedDocument,
-    form: { part: string; derived: boolean },
+    made: { part: string; derived: boolean },
   ): Promise<Buffer | undefined> {
     const at = { document: document.id, hash: document.hash }
     const raw = await cache.bodies.read({ ...at, part: 'raw' })
     if (raw === undefined) return undefined
-    const { policy, base, name } = request
-    const job = { body: raw, gzipped: true, maxBytes: options.maxBytes, name, policy, base }
-    const { variant } = await jobs.run({ ...job, abbreviate: form.derived, ingest: false })
+    const { form, name } = request
+    const job = { body: raw, gzipped: true, maxBytes: options.maxBytes, name, form }
+    const { variant } = await jobs.run({ ...job, abbreviate: made.derived, ingest: false })
     if (variant === undefined) return raw
-    await cache.bodies.write({ ...at, part: form.part }, variant)
+    await cache.bodies.write({ ...at, part: made.part }, variant)
     return Buffer.from(variant.buffer, variant.byteOffset, variant.byteLength)
   }
 
@@ -143,7 +145,8 @@ export function createPackuments(
     async get(request) {
       const view = viewer(request.name, request.client)
       const registry = registries.forName(request.name)
-      const fresh = registry && freshDocument(request, view, registry.url)
+      const young = request.revalidate !== true && registry !== null
+      const fresh = young ? freshDocument(request, view, registry.url) : undefined
       const answer = fresh
         ? ({ document: fresh, state: 'fresh' } as const)
         : await fetchOrStale(request, view)
@@ -151,7 +154,8 @@ export function createPackuments(
       return answer
     },
     async variant(request, document) {
-      const { policy, base, kind } = request
+      const { form, kind } = request
+      const { policy, base } = form
       const derived = kind === 'abbreviated' && document.kind === 'full'
       const at = { document: document.id, hash: document.hash }
       const asIs = !derived && policy === 'leave' && document.publicUrls

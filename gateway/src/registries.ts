@@ -21,6 +21,8 @@ export interface Registries {
   readonly main: Registry | null
   /** The upstream of a package; of calls about no package in particular when `name` is undefined. */
   forName(name: string | undefined): Registry | null
+  /** Where a package belongs by configuration, though it may not be asked (peers only). */
+  homeOf(name: string | undefined): Registry
   /** Our own credentials for a URL (a registry's, or a tarball's elsewhere). */
   credentialsFor(url: URL): Credentials | undefined
   /** True when `url` lies under a configured registry: same origin, same path prefix. */
@@ -41,14 +43,7 @@ export function createRegistries(
   options: RegistriesOptions,
 ): Registries {
   const isSelf = selfTest(options)
-  if (options.upstream === null) {
-    return {
-      main: null,
-      forName: () => null,
-      credentialsFor: () => undefined,
-      owns: () => false,
-    }
-  }
+  const peersOnly = options.upstream === null
   const fromUrl = new Map<string, Credentials>()
   const register = (url: string): Registry => toRegistry(url, fromUrl)
   const main = register(chooseMain(deps, options, isSelf))
@@ -61,12 +56,14 @@ export function createRegistries(
     else scopes.set(scope.toLowerCase(), register(url))
   }
   const origins = new Set([main, ...scopes.values()].map((registry) => registry.origin))
+  const homeOf = (name: string | undefined): Registry => {
+    const scope = name === undefined ? undefined : scopeOf(name)?.toLowerCase()
+    return (scope === undefined ? undefined : scopes.get(scope)) ?? main
+  }
   return {
-    main,
-    forName(name) {
-      const scope = name === undefined ? undefined : scopeOf(name)?.toLowerCase()
-      return (scope === undefined ? undefined : scopes.get(scope)) ?? main
-    },
+    main: peersOnly ? null : main,
+    forName: (name) => (peersOnly ? null : homeOf(name)),
+    homeOf,
     credentialsFor: (url) => {
       const owner = [...fromUrl].find(([base]) => url.href.startsWith(base))
       return owner?.[1] ?? configuredCredentials(deps.config, url, origins)

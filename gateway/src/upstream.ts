@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Readable } from 'node:stream'
 import type { Dispatcher } from 'undici'
-import { CatalogError } from '@catalog-p2p/core'
+import { CatalogError, isCatalogError } from '@catalog-p2p/core'
 import type { Credentials } from './credentials.ts'
 
 export interface UpstreamRequest {
@@ -96,6 +96,7 @@ export function createUpstream(
       return { status, headers, body, url, withCredentials: credentials !== undefined }
     } catch (error) {
       if (request.signal.aborted) throw request.signal.reason
+      if (isCatalogError(error)) throw error // the body's own: it is too large
       counts.failures += 1
       failedAt.set(url.origin, Date.now())
       throw unreachable(url, error)
@@ -132,7 +133,7 @@ export function createUpstream(
           })
         } catch (error) {
           if (request.signal.aborted) throw request.signal.reason
-          if (attempt >= tries || !isUnreachable(error)) throw error
+          if (attempt >= tries || !isCatalogError(error, 'UPSTREAM_UNREACHABLE')) throw error
           await sleep(backoffMs(attempt, undefined), undefined, { signal: request.signal })
         }
       }
@@ -184,7 +185,7 @@ export async function readBody(
   } catch (error) {
     response.body.destroy()
     if (limits.signal.aborted) throw limits.signal.reason
-    throw error instanceof CatalogError ? error : unreachable(response.url, error)
+    throw isCatalogError(error) ? error : unreachable(response.url, error)
   }
   return Buffer.concat(chunks, size)
 }
@@ -199,8 +200,4 @@ export function unreachable(url: URL, cause: unknown): CatalogError {
 
 export function rejected(url: URL, why: string, facts: Record<string, unknown> = {}): CatalogError {
   return new CatalogError('UPSTREAM_REJECTED', `${url.origin}${url.pathname}: ${why}`, facts)
-}
-
-function isUnreachable(error: unknown): boolean {
-  return error instanceof CatalogError && error.code === 'UPSTREAM_UNREACHABLE'
 }

@@ -1,0 +1,93 @@
+/**
+ * /-/catalog/*: health, status, metrics, peers for reading; prefetch and store actions for those who hold the token that the
+ * daemon wrote to a file only its user can read.
+ */
+import { createHash, timingSafeEqual } from 'node:crypto'
+import { CatalogError, type CatalogNode } from '@catalog-p2p/core'
+import { runStoreAction } from './admin-store.ts'
+import type { GatewayStats } from './api.ts'
+import type { Artifacts } from './artifacts.ts'
+import type { Exchange } from './exchange.ts'
+import type { Metrics } from './metrics.ts'
+import { answerPrefetch, readJson } from './prefetch.ts'
+import { sendJson } from './respond.ts'
+import type { Route } from './route.ts'
+import type { VersionIndex } from './version-index.ts'
+
+export interface AdminDependencies {
+  readonly node: CatalogNode
+  readonly artifacts: Artifacts
+  readonly index: VersionIndex
+  readonly metrics: Metrics
+  readonly stats: () => GatewayStats
+}
+
+export interface AdminOptions {
+  readonly token: string | undefined
+  readonly maxPrefetch: number
+  readonly prefetchConcurrency: number
+}
+
+export type AdminRoute = Extract<
+  Route,
+  { route: 'health' | 'status' | 'metrics' | 'peers' | 'prefetch' | 'store' }
+>
+
+const MAX_BODY_BYTES = 16 * 1024 * 1024
+
+export async function answerAdmin(
+  deps: AdminDependencies,
+  options: AdminOptions,
+  { exchange, route }: { exchange: Exchange; route: AdminRoute },
+): Promise<void> {
+  const { req, res, signal } = exchange
+  const json = (body: unknown): void => sendJson(req, res, { status: 200, body })
+  if (route.route === 'prefetch' || route.route === 'store') {
+    requireMethod(req.method, ['POST'])
+    requireToken(options.token, req.headers['x-catalog-token'])
+    const body = await readJson(exchange, MAX_BODY_BYTES)
+    if (route.route === 'store') {
+      return json(await runStoreAction(deps.node, route.action, { body, signal }))
+    }
+    const limits = { maxPackages: options.maxPrefetch, concurrency: options.prefetchConcurrency }
+    return answerPrefetch(deps, limits, { exchange, body })
+  }
+  requireMethod(req.method, ['GET', 'HEAD'])
+  switch (route.route) {
+    case 'health':
+      return json({ status: 'ok', id: deps.node.id })
+    case 'status':
+      return json({ gateway: deps.stats(), node: deps.node.stats() })
+    case 'peers':
+      return json({ peers: deps.node.peers() })
+    case 'metrics': {
+      const text = await deps.metrics.render()
+      res.setHeader('content-type', deps.metrics.contentType)
+      res.setHeader('cache-control', 'no-store')
+      res.end(req.method === 'HEAD' ? undefined : text)
+    }
+  }
+}
+
+function requireMethod(method: string | undefined, allowed: readonly string[]): void {
+  if (allowed.includes(method ?? '')) return
+  throw new CatalogError('INVALID_OPTIONS', `only ${allowed.join(' and ')} here`, { status: 405 })
+}
+
+function requireToken(token: string | undefined, given: string | string[] | undefined): void {
+  if (token === undefined) {
+    throw new CatalogError('INVALID_OPTIONS', 'this gateway was started without an admin token', {
+      status: 403,
+    })
+  }
+  if (typeof given === 'string' && timingSafeEqual(sha256(given), sha256(token))) return
+  throw new CatalogError('INVALID_OPTIONS', 'x-catalog-token is missing or wrong', {
+    status: 403,
+    hint: 'the daemon wrote it to daemon.json in its store folder',
+  })
+}
+
+// Equal lengths, as timingSafeEqual needs, and nothing learned from a difference.
+function sha256(text: string): Buffer {
+  return createHash('sha256').update(text).digest()
+}

@@ -1,0 +1,96 @@
+/**
+ * The Express application: one handler, because every request is one pure route decision away from its answer. Checks the
+ * host first, bounds nothing itself (server.ts does), logs one line a finished request.
+ */
+import express, { type Application } from 'express'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { CatalogError, type Logger } from '@catalog-p2p/core'
+import type { Counters } from './counters.ts'
+import type { Exchange } from './exchange.ts'
+import type { HostCheck } from './host-check.ts'
+import { sendError } from './respond.ts'
+import { parseRoute, type Route } from './route.ts'
+
+export interface AppDependencies {
+  readonly log: Logger
+  readonly counters: Counters
+  readonly hosts: HostCheck
+  /** Answers it, or rejects with the error to send. */
+  readonly answer: (exchange: Exchange, route: Route) => Promise<void>
+  readonly observe: (route: Route['route'], ms: number) => void
+  /** Our own mark in Via. */
+  readonly instance: string
+}
+
+type MountedRequest = IncomingMessage & { readonly baseUrl?: string }
+
+export function createApp(deps: AppDependencies): Application {
+  const app = express()
+  app.disable('x-powered-by')
+  app.disable('etag')
+  app.set('query parser', false)
+  app.use((req: MountedRequest, res: ServerResponse) => handle(deps, req, res))
+  return app
+}
+
+function handle(deps: AppDependencies, req: MountedRequest, res: ServerResponse): void {
+  const startedMs = performance.now()
+  const method = req.method ?? 'GET'
+  const url = req.url ?? '/'
+  const route = parseRoute(method, url)
+  const controller = new AbortController()
+  deps.counters.active += 1
+  res.once('close', () => {
+    deps.counters.active -= 1
+    if (!res.writableFinished) controller.abort(new Error('the client has gone'))
+    const ms = performance.now() - startedMs
+    deps.counters.request(route.route, res.statusCode)
+    deps.observe(route.route, ms)
+    if (route.route === 'health') return
+    const { statusCode: status } = res
+    deps.log.debug('request.done', { method, url, route: route.route, status, ms: Math.round(ms) })
+  })
+  const refused = refuse(deps, req, route)
+  if (refused !== undefined) {
+    sendError(req, res, refused)
+    return
+  }
+  const base = `http://${req.headers.host ?? 'localhost'}${req.baseUrl ?? ''}`
+  const giveUp = (): void => controller.abort(new Error('the request is answered'))
+  deps
+    .answer({ req, res, base, giveUp, signal: controller.signal }, route)
+    .catch((error: unknown) => {
+      if (controller.signal.aborted && res.destroyed) return // nobody is there to be told
+      logFailure(deps.log, url, error)
+      sendError(req, res, error)
+    })
+}
+
+function refuse(
+  deps: AppDependencies,
+  req: IncomingMessage,
+  route: Route,
+): CatalogError | undefined {
+  const method = req.method ?? 'GET'
+  const problem = deps.hosts.problem(method, req.headers)
+  if (problem !== undefined) return bad(403, problem)
+  if (req.headers.via?.includes(deps.instance) === true) {
+    return bad(508, 'this request came from this gateway itself: its upstream leads back to it')
+  }
+  // No answer to a preflight: no web page of another origin gets leave to do anything here.
+  if (['OPTIONS', 'TRACE', 'CONNECT'].includes(method)) return bad(405, `no ${method} here`)
+  return route.route === 'invalid' ? bad(404, route.reason) : undefined
+}
+
+function bad(status: number, message: string): CatalogError {
+  return new CatalogError('INVALID_OPTIONS', message, { status })
+}
+
+function logFailure(log: Logger, url: string, error: unknown): void {
+  if (!(error instanceof Error)) return log.error('request.failed', { url, error: String(error) })
+  const code = (error as { code?: unknown }).code
+  if (!(error instanceof CatalogError)) log.error('request.failed', { url, error })
+  else if (error.kind === 'integrity')
+    log.warn('request.failed', { url, code, reason: error.message })
+  else log.info('request.failed', { url, code, reason: error.message })
+}

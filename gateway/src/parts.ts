@@ -1,0 +1,92 @@
+/**
+ * Everything behind the gateway's routes, built once in order and closed in reverse.
+ */
+import { randomBytes } from 'node:crypto'
+import type { CatalogNode, Logger } from '@catalog-p2p/core'
+import { createArtifacts, type Artifacts } from './artifacts.ts'
+import { createDispatcher } from './dispatcher.ts'
+import type { Environment, NpmConfig } from './npmrc.ts'
+import type { ParsedGatewayOptions } from './options.ts'
+import { openPackumentCache, type PackumentCache } from './packument-cache.ts'
+import { createPackumentJobs } from './packument-jobs.ts'
+import { createPackuments, type Packuments } from './packuments.ts'
+import { createPrivateArtifacts } from './private-artifacts.ts'
+import { createRegistries, type Registries } from './registries.ts'
+import { createUpstream, type Upstream } from './upstream.ts'
+import { createVersionIndex, type VersionIndex } from './version-index.ts'
+
+export interface Parts {
+  readonly registries: Registries
+  readonly upstream: Upstream
+  readonly cache: PackumentCache
+  readonly packuments: Packuments
+  readonly index: VersionIndex
+  readonly artifacts: Artifacts
+  close(): Promise<void>
+}
+
+export interface PartsDependencies {
+  readonly node: CatalogNode
+  readonly log: Logger
+  readonly config: NpmConfig
+  readonly env: Environment
+}
+
+/** A name for this run that goes into Via; no secret. */
+export function newInstance(): string {
+  return `catalog-${randomBytes(6).toString('hex')}`
+}
+
+/** @throws CatalogError INVALID_OPTIONS, STORE_LOCKED */
+export async function openParts(
+  deps: PartsDependencies,
+  options: ParsedGatewayOptions,
+): Promise<Parts> {
+  const { node, log, config, env } = deps
+  const { port, addresses, previousRegistry } = options
+  const registries = createRegistries(
+    { config, log },
+    { upstream: options.upstream, previousRegistry, port, addresses },
+  )
+  const dispatcher = createDispatcher(config, env, {
+    connectTimeoutMs: options.upstreamConnectTimeoutMs,
+    maxSockets: options.upstreamSockets,
+  })
+  const upstream = createUpstream(
+    { dispatcher },
+    {
+      timeoutMs: options.upstreamTimeoutMs,
+      retries: options.upstreamRetries,
+      userAgent: `catalog-p2p node/${process.version}`,
+    },
+  )
+  const maxBytes = options.maxPackumentBytes
+  const cache = await openPackumentCache(
+    { log },
+    {
+      path: options.cachePath,
+      memoryBytes: options.metadataMemoryBytes,
+      quotaBytes: options.metadataQuotaBytes,
+      maxBytes,
+    },
+  )
+  const jobs = createPackumentJobs()
+  const index = createVersionIndex(cache)
+  const privates = createPrivateArtifacts({ node, database: cache.database })
+  const packuments = createPackuments(
+    { registries, upstream, cache, jobs, log },
+    { maxAgeMs: options.maxAgeMs, maxBytes },
+  )
+  const artifacts = createArtifacts(
+    { node, registries, upstream, cache, packuments, index, privates },
+    { privateScopes: options.privateScopes },
+  )
+  return {
+    ...{ registries, upstream, cache, packuments, index, artifacts },
+    async close() {
+      await upstream.close()
+      await jobs.close()
+      await cache.close()
+    },
+  }
+}

@@ -1,0 +1,154 @@
+/**
+ * Registry calls that are not ours: login, publish, search, audit, keys, attestations. Streamed to the upstream of the
+ * package they are about, status and headers kept. Only the client's own credentials go along, and only there: the gateway's
+ * own are for reading packages, never for acting in its user's name on behalf of any local process.
+ */
+import { Transform, type Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
+import { CatalogError } from '@catalog-p2p/core'
+import { clientCredentials, type Exchange } from './exchange.ts'
+import type { Registries, Registry } from './registries.ts'
+import type { Upstream, UpstreamResponse } from './upstream.ts'
+
+export interface PassthroughDependencies {
+  readonly registries: Registries
+  readonly upstream: Upstream
+}
+
+export interface PassthroughOptions {
+  readonly maxUploadBytes: number
+  /** Goes into Via, so that a loop is seen even through other proxies. */
+  readonly instance: string
+}
+
+// RFC 9110 7.6.1, and what belongs to this hop or to a browser.
+const NOT_FORWARDED = new Set([
+  'connection',
+  'keep-alive',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+  'expect',
+  'host',
+  'authorization',
+  'content-length',
+  'cookie',
+  'origin',
+  'referer',
+  'x-catalog-token',
+])
+// Cookies are shared by all ports of localhost: an upstream's must not reach other programs, nor theirs the upstream.
+const NOT_RETURNED = new Set([
+  'connection',
+  'keep-alive',
+  'proxy-authenticate',
+  'proxy-connection',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+  'set-cookie',
+  'strict-transport-security',
+  'alt-svc',
+])
+
+/** Passes a request on and its answer back; resolves to the answer's status. */
+export async function passThrough(
+  deps: PassthroughDependencies,
+  options: PassthroughOptions,
+  { exchange, name }: { exchange: Exchange; name: string | undefined },
+): Promise<number> {
+  const { req, res, signal } = exchange
+  const registry = deps.registries.forName(name)
+  if (registry === null) throw noUpstream(req)
+  const response = await ask(deps, options, { exchange, registry })
+  res.statusCode = response.status
+  for (const [key, value] of Object.entries(response.headers)) {
+    // Leave to read our answers is not upstream's to give to web pages.
+    if (key.startsWith('access-control-') || NOT_RETURNED.has(key)) continue
+    if (value !== undefined) res.setHeader(key, value)
+  }
+  await pipeline(response.body, res, { signal })
+  return response.status
+}
+
+async function ask(
+  deps: PassthroughDependencies,
+  options: PassthroughOptions,
+  { exchange, registry }: { exchange: Exchange; registry: Registry },
+): Promise<UpstreamResponse> {
+  const { req, signal } = exchange
+  const client = clientCredentials(req)
+  const method = req.method ?? 'GET'
+  const body = bodyOf(req, options.maxUploadBytes)
+  const via = [req.headers.via, `1.1 ${options.instance}`].filter((one) => one !== undefined)
+  const length = req.headers['content-length']
+  return deps.upstream.request({
+    url: new URL(registry.url + (req.url ?? '/').slice(1)),
+    method,
+    headers: {
+      ...forwarded(req.headers),
+      via: via.join(', '),
+      ...(body !== undefined && length !== undefined && { 'content-length': length }),
+    },
+    credentialsFor: (url) => (deps.registries.owns(registry, url) ? client : undefined),
+    ...(body !== undefined && { body }),
+    // The client decides: it may want to see where it is sent.
+    followRedirects: false,
+    signal,
+  })
+}
+
+function forwarded(headers: IncomingHttpHeaders): Record<string, string | string[]> {
+  const named = new Set((headers.connection ?? '').toLowerCase().split(/\s*,\s*/))
+  const kept: Record<string, string | string[]> = {}
+  for (const [key, value] of Object.entries(headers)) {
+    if (value !== undefined && !NOT_FORWARDED.has(key) && !named.has(key)) kept[key] = value
+  }
+  return kept
+}
+
+/** @throws CatalogError INVALID_OPTIONS with status 413 when it says, or turns out, to be too long */
+function bodyOf(req: IncomingMessage, maxBytes: number): Readable | undefined {
+  const length = req.headers['content-length']
+  if (length === undefined && req.headers['transfer-encoding'] === undefined) return undefined
+  if (Number(length) === 0) return undefined
+  if (Number(length) > maxBytes) throw tooLarge(maxBytes)
+  let received = 0
+  const limit = new Transform({
+    transform(chunk: Buffer, _encoding, done) {
+      received += chunk.byteLength
+      if (received > maxBytes) done(tooLarge(maxBytes))
+      else done(null, chunk)
+    },
+  })
+  req.once('error', (error) => limit.destroy(error))
+  req.once('aborted', () => limit.destroy(new Error('the client has gone')))
+  return req.pipe(limit)
+}
+
+export function tooLarge(maxBytes: number): CatalogError {
+  return new CatalogError('INVALID_OPTIONS', `the body is larger than ${maxBytes} bytes`, {
+    status: 413,
+  })
+}
+
+/**
+ * Reads fail with 404 here, which every client takes for an answer at once; a 5xx would make npm and pnpm try again for more
+ * than a minute. What would change something fails with 503: nothing was done.
+ */
+function noUpstream(req: IncomingMessage): CatalogError {
+  const read = req.method === 'GET' || req.method === 'HEAD'
+  return new CatalogError(
+    read ? 'NOT_FOUND' : 'UPSTREAM_UNREACHABLE',
+    'this gateway has no upstream registry (peers only), so it cannot answer this call',
+    {
+      ...(read ? {} : { status: 503 }),
+      hint: 'start it with an upstream, or point the client at a registry',
+    },
+  )
+}

@@ -1,0 +1,128 @@
+/**
+ * POST /-/catalog/prefetch: a lockfile's packages, got before the client asks for them. Streams one JSON line a package and
+ * a last one with the sum. What a lockfile says of a version is remembered, for clients that do not send its hash.
+ */
+import { once } from 'node:events'
+import PQueue from 'p-queue'
+import { z } from 'zod'
+import { CatalogError, findDigest, isCatalogError } from '@catalog-p2p/core'
+import { parseBody } from './admin-store.ts'
+import type { Artifacts } from './artifacts.ts'
+import { errorBody } from './respond.ts'
+import type { Exchange } from './exchange.ts'
+import { isPackageName, isVersion } from './route.ts'
+import type { VersionIndex } from './version-index.ts'
+
+export interface PrefetchLine {
+  readonly name: string
+  readonly version: string
+  readonly status: 'ok' | 'failed'
+  readonly source?: string
+  readonly bytes?: number
+  readonly error?: string
+}
+
+export interface PrefetchSum {
+  readonly done: true
+  readonly packages: number
+  readonly ok: number
+  readonly failed: number
+  readonly bytes: number
+}
+
+const packageSchema = z.object({
+  name: z.string().refine(isPackageName, 'is not a package name'),
+  version: z.string().refine(isVersion, 'is not a version'),
+  integrity: z.string().max(1024).optional(),
+  /** Accepted for tools that send it; upstream's own metadata says where a tarball is. */
+  url: z.string().max(4096).optional(),
+})
+
+type WantedPackage = z.infer<typeof packageSchema>
+
+export async function answerPrefetch(
+  deps: { artifacts: Artifacts; index: VersionIndex },
+  options: { maxPackages: number; concurrency: number },
+  { exchange, body }: { exchange: Exchange; body: unknown },
+): Promise<void> {
+  const schema = z.object({ packages: z.array(packageSchema).max(options.maxPackages) })
+  const { packages } = parseBody(schema, body)
+  const { res, signal, giveUp } = exchange
+  res.statusCode = 200
+  res.setHeader('content-type', 'application/x-ndjson')
+  res.setHeader('cache-control', 'no-store')
+  const sum = { ok: 0, failed: 0, bytes: 0 }
+  const queue = new PQueue({ concurrency: options.concurrency })
+  for (const wanted of packages) {
+    remember(deps.index, wanted)
+    void queue
+      .add(async () => {
+        if (signal.aborted) return
+        const line = await prefetchOne(deps.artifacts, wanted, signal)
+        sum[line.status] += 1
+        sum.bytes += line.bytes ?? 0
+        if (!res.write(`${JSON.stringify(line)}\n`)) await once(res, 'drain', { signal })
+      })
+      .catch(giveUp) // the client has gone: drop the rest
+  }
+  await queue.onIdle()
+  signal.throwIfAborted()
+  const last: PrefetchSum = { done: true, packages: packages.length, ...sum }
+  res.end(`${JSON.stringify(last)}\n`)
+}
+
+function remember(index: VersionIndex, { name, version, integrity }: WantedPackage): void {
+  const digest = findDigest(integrity ?? '')
+  if (digest !== undefined) index.rememberLockfile(name, version, digest)
+}
+
+async function prefetchOne(
+  artifacts: Artifacts,
+  { name, version, integrity }: WantedPackage,
+  signal: AbortSignal,
+): Promise<PrefetchLine> {
+  try {
+    const request = { name, version, file: undefined, integrity, client: undefined, signal }
+    const { artifact } = await artifacts.get(request)
+    let bytes = artifact.bytes?.byteLength ?? 0
+    if (artifact.bytes === undefined) {
+      for await (const chunk of artifact.body) bytes += chunk.byteLength
+    }
+    return { name, version, status: 'ok', source: artifact.source, bytes }
+  } catch (error) {
+    signal.throwIfAborted()
+    if (!isCatalogError(error)) throw error
+    return { name, version, status: 'failed', error: errorBody(error).error }
+  }
+}
+
+/**
+ * A JSON body of at most `maxBytes`.
+ * @throws CatalogError INVALID_OPTIONS
+ */
+export async function readJson(exchange: Exchange, maxBytes: number): Promise<unknown> {
+  const { req, signal } = exchange
+  // A web page can send a form or plain text to localhost unasked, but not this.
+  if (!/^application\/json\b/.test(req.headers['content-type'] ?? '')) {
+    throw new CatalogError('INVALID_OPTIONS', 'the body must be application/json', { status: 415 })
+  }
+  const tooLarge = () =>
+    new CatalogError('INVALID_OPTIONS', `the body is larger than ${maxBytes} bytes`, {
+      status: 413,
+    })
+  if (Number(req.headers['content-length'] ?? 0) > maxBytes) throw tooLarge()
+  const chunks: Buffer[] = []
+  let size = 0
+  for await (const chunk of req as AsyncIterable<Buffer>) {
+    signal.throwIfAborted()
+    size += chunk.byteLength
+    if (size > maxBytes) throw tooLarge()
+    chunks.push(chunk)
+  }
+  if (size === 0) return {}
+  try {
+    return JSON.parse(Buffer.concat(chunks, size).toString('utf8'))
+  } catch (error) {
+    throw new CatalogError('INVALID_OPTIONS', 'the body is not JSON', { cause: error })
+  }
+}

@@ -1,0 +1,69 @@
+/**
+ * What may leave this machine, and who on this machine may see it. Private is: a scope marked so, and whatever needed
+ * credentials, its metadata or its bytes. Private artifacts are never asked of peers nor offered to them, and a client
+ * gets one only with credentials that upstream has accepted for it.
+ */
+import { CatalogError, findDigest, isCatalogError, type Digest } from '@catalog-p2p/core'
+import { fetchFacts, type ArtifactRequest, type TargetDependencies } from './artifact-target.ts'
+import type { PackumentCache, Visibility } from './packument-cache.ts'
+import type { Viewer } from './packuments.ts'
+import type { PrivateArtifacts } from './private-artifacts.ts'
+import { scopeOf } from './route.ts'
+
+export interface PrivacyDependencies extends TargetDependencies {
+  readonly cache: PackumentCache
+  readonly privates: PrivateArtifacts
+}
+
+export interface Privacy {
+  of(request: ArtifactRequest, viewer: Viewer): Promise<Visibility>
+  /** @throws CatalogError NOT_FOUND when the artifact is somebody else's */
+  guard(digest: Digest, request: ArtifactRequest, viewer: Viewer): Promise<void>
+}
+
+export function createPrivacy(
+  deps: PrivacyDependencies,
+  options: { privateScopes: readonly string[] },
+): Privacy {
+  const { registries, packuments, cache, privates } = deps
+  const marked = new Set(options.privateScopes.map((scope) => scope.toLowerCase()))
+
+  /** Credentials would apply, and nothing is known of the package: see what upstream says to somebody without them. */
+  async function findOut(request: ArtifactRequest): Promise<Visibility> {
+    const { name, client, signal } = request
+    const home = registries.homeOf(name)
+    // There is nothing private without a scope on npm's public registry.
+    if (home.isPublicDefault && scopeOf(name) === undefined) return 'public'
+    // With upstream out of reach: on the public registry nearly everything is public; a company's registry is another matter.
+    const guess = home.isPublicDefault ? 'public' : 'private'
+    if (registries.forName(name) === null) return guess
+    try {
+      const { document } = await packuments.get({ name, kind: 'abbreviated', client, signal })
+      return document.owner === '' ? 'public' : 'private'
+    } catch (error) {
+      if (isCatalogError(error, 'UPSTREAM_UNREACHABLE')) return guess
+      if (isCatalogError(error, 'UPSTREAM_REJECTED')) return 'private'
+      throw error
+    }
+  }
+
+  return {
+    async of(request, viewer) {
+      const scope = scopeOf(request.name)
+      if (scope !== undefined && marked.has(scope.toLowerCase())) return 'private'
+      const known = cache.visibilityOf(registries.homeOf(request.name).url, request.name)
+      if (known !== undefined) return known
+      return viewer.credentials === undefined ? 'public' : findOut(request)
+    },
+    async guard(digest, request, viewer) {
+      const owner = viewer.credentials?.fingerprint
+      if (!privates.isForeign(digest, owner)) return
+      // Only metadata that upstream shows to this client proves that it may have these very bytes.
+      const facts = await fetchFacts(deps, request, viewer)
+      if (findDigest(facts.integrity) !== digest) {
+        throw new CatalogError('NOT_FOUND', `${request.name}: not these bytes`)
+      }
+      if (owner !== undefined) privates.grant(digest, owner)
+    },
+  }
+}

@@ -1,0 +1,76 @@
+/**
+ * Answers: the only place that turns a CatalogError into an HTTP status, and the only one that writes npm's error shape.
+ * Says what the user needs and no more: no stack, no path, no credentials (CatalogError redacts them).
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { isCatalogError, type CatalogError } from '@catalog-p2p/core'
+
+/** The HTTP status for an error; what is not a CatalogError is a bug, hence 500. */
+export function statusOf(error: unknown): number {
+  if (!isCatalogError(error)) return 500
+  const { status } = error.details
+  switch (error.kind) {
+    case 'input':
+      return typeof status === 'number' ? status : 400
+    case 'absent':
+      return 404
+    case 'upstream':
+      return isOwnStatus(status) ? status : 502
+    case 'peer':
+    case 'integrity':
+      return 502
+    case 'local':
+    case 'lifecycle':
+      return 503
+  }
+}
+
+// What upstream itself said to this client; its own troubles are a bad gateway.
+function isOwnStatus(status: unknown): status is number {
+  return typeof status === 'number' && ((status >= 400 && status < 500) || status === 503)
+}
+
+/** npm, pnpm and Yarn print `error`; the hint goes into the same sentence. */
+export function errorBody(error: unknown): { error: string; code?: string } {
+  if (!isCatalogError(error)) return { error: 'catalog: internal error, see the log' }
+  const upstreamText = error.details.text
+  const text = typeof upstreamText === 'string' ? upstreamText : error.message
+  return { error: withHint(text, error), code: error.code }
+}
+
+function withHint(text: string, error: CatalogError): string {
+  return error.hint === undefined ? text : `${text} (${error.hint})`
+}
+
+export function sendError(req: IncomingMessage, res: ServerResponse, error: unknown): void {
+  if (res.headersSent) {
+    // Too late to say so properly: an answer that breaks off can't be taken for a whole one.
+    res.destroy()
+    return
+  }
+  for (const name of res.getHeaderNames()) res.removeHeader(name)
+  // The body of the request may not have been read: the connection can't be used again.
+  if (statusOf(error) === 413) res.setHeader('connection', 'close')
+  sendJson(req, res, { status: statusOf(error), body: errorBody(error) })
+}
+
+export function sendJson(
+  req: IncomingMessage,
+  res: ServerResponse,
+  answer: { status: number; body: unknown },
+): void {
+  const bytes = Buffer.from(JSON.stringify(answer.body))
+  res.statusCode = answer.status
+  res.setHeader('content-type', 'application/json; charset=utf-8')
+  res.setHeader('content-length', bytes.byteLength)
+  if (!res.hasHeader('cache-control')) res.setHeader('cache-control', 'no-store')
+  res.end(req.method === 'HEAD' ? undefined : bytes)
+}
+
+/** True when the client's If-None-Match names `etag` (weak comparison, RFC 9110 8.8.3.2). */
+export function isNotModified(req: IncomingMessage, etag: string): boolean {
+  const given = req.headers['if-none-match']
+  if (given === undefined) return false
+  if (given.trim() === '*') return true
+  return given.split(',').some((one) => one.trim().replace(/^W\//, '') === etag)
+}

@@ -1,0 +1,126 @@
+/**
+ * Listening: loopback on both families, limits on what a client may cost, and a drain on stop that lets answers finish.
+ */
+import { createServer, type RequestListener, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { CatalogError, type Logger } from '@catalog-p2p/core'
+
+export interface ServerOptions {
+  readonly port: number
+  readonly addresses: readonly string[]
+  readonly maxSockets: number
+  readonly headersTimeoutMs: number
+  readonly idleTimeoutMs: number
+  readonly keepAliveMs: number
+  readonly drainTimeoutMs: number
+}
+
+export interface Listener {
+  /** @throws CatalogError PORT_IN_USE, HOST_FAILED */
+  start(): Promise<{ port: number; urls: string[] }>
+  /** Accepts nothing more, lets answers under way finish, then cuts what is left. */
+  stop(): Promise<void>
+}
+
+const MAX_HEADER_BYTES = 32 * 1024
+const MAX_HEADERS = 100
+
+export function createListener(
+  deps: { log: Logger; handle: RequestListener },
+  options: ServerOptions,
+): Listener {
+  const servers: Server[] = []
+
+  function makeServer(): Server {
+    const server = createServer(
+      {
+        maxHeaderSize: MAX_HEADER_BYTES,
+        headersTimeout: options.headersTimeoutMs,
+        // The whole of a request, a publish over a slow line included; what stalls, idleTimeoutMs ends.
+        requestTimeout: Math.max(options.idleTimeoutMs, options.headersTimeoutMs),
+        keepAliveTimeout: options.keepAliveMs,
+        connectionsCheckingInterval: 5_000,
+        noDelay: true,
+      },
+      deps.handle,
+    )
+    server.maxHeadersCount = MAX_HEADERS
+    server.maxConnections = options.maxSockets
+    server.timeout = options.idleTimeoutMs
+    return server
+  }
+
+  async function listen(address: string, port: number): Promise<number> {
+    const server = makeServer()
+    const listening = Promise.withResolvers<void>()
+    server.once('error', listening.reject)
+    server.listen({ host: address, port, exclusive: true, ipv6Only: true }, listening.resolve)
+    await listening.promise
+    server.off('error', listening.reject)
+    server.on('error', (error) => deps.log.error('gateway.socket', { error }))
+    servers.push(server)
+    return (server.address() as AddressInfo).port
+  }
+
+  async function stop(): Promise<void> {
+    const closing = servers.map(
+      (server) => new Promise<void>((resolve) => server.close(() => resolve())),
+    )
+    for (const server of servers) server.closeIdleConnections()
+    const drained = new AbortController()
+    const deadline = sleep(options.drainTimeoutMs, undefined, { signal: drained.signal }).then(
+      () => {
+        for (const server of servers) server.closeAllConnections()
+      },
+      () => undefined, // drained in time
+    )
+    await Promise.all(closing)
+    drained.abort()
+    await deadline
+    servers.length = 0
+  }
+
+  return {
+    stop,
+    async start() {
+      let { port } = options
+      const urls: string[] = []
+      for (const address of options.addresses) {
+        try {
+          port = await listen(address, port)
+          urls.push(`http://${address.includes(':') ? `[${address}]` : address}:${port}/`)
+        } catch (error) {
+          if (isUnavailable(error) && options.addresses.length > 1) {
+            deps.log.debug('gateway.address-unavailable', { address })
+            continue
+          }
+          await stop()
+          throw toListenError(error, address, port)
+        }
+      }
+      if (urls.length > 0) return { port, urls }
+      throw new CatalogError('HOST_FAILED', `cannot listen on ${options.addresses.join(', ')}`)
+    },
+  }
+}
+
+// A machine without IPv6 (or without IPv4) listens on what it has.
+function isUnavailable(error: unknown): boolean {
+  const { code } = error as NodeJS.ErrnoException
+  return code === 'EADDRNOTAVAIL' || code === 'EAFNOSUPPORT'
+}
+
+function toListenError(error: unknown, address: string, port: number): CatalogError {
+  const { code, message } = error as NodeJS.ErrnoException
+  if (code === 'EADDRINUSE') {
+    return new CatalogError('PORT_IN_USE', `port ${port} on ${address} is in use`, {
+      cause: error,
+      hint: 'perhaps catalog runs already (catalog status); otherwise choose another port with --port',
+    })
+  }
+  return new CatalogError('HOST_FAILED', `cannot listen on ${address} port ${port}: ${message}`, {
+    cause: error,
+    hint: 'choose another port with --port, or other addresses',
+  })
+}
