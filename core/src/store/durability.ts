@@ -7,7 +7,6 @@
 import type { Clock } from '../clock.ts'
 import type { Digest } from '../content/digest.ts'
 import type { Logger } from '../log.ts'
-import { firstItems } from './first-items.ts'
 import { errnoOf, type StoreFiles } from './fs-files.ts'
 import type { FsIndex } from './fs-index.ts'
 import type { FsLayout } from './fs-layout.ts'
@@ -101,7 +100,7 @@ export class Durability {
 
   async #syncGroup(): Promise<void> {
     const { files, layout, index, log } = this.#deps
-    const group = firstItems(this.#queue, GROUP_ITEMS)
+    const group = [...this.#queue.keys().take(GROUP_ITEMS)]
     const shards = new Set<string>()
     const synced: Digest[] = []
     try {

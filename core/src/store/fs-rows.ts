@@ -5,7 +5,6 @@
 import type { Digest } from '../content/digest.ts'
 import type { Description } from '../content/manifest.ts'
 import type { Durability } from './durability.ts'
-import { firstItems } from './first-items.ts'
 import type { IndexChanges } from './fs-index.ts'
 import type { StoreEntry } from './store.ts'
 
@@ -50,8 +49,8 @@ export class FsRows {
   flush(): void {
     const { entryOf, durability, apply } = this.#deps
     while (this.#dirty.size > 0 || this.#descriptions.size > 0) {
-      const digests = firstItems(this.#dirty, ROWS_PER_TRANSACTION)
-      const descriptions = firstItems(this.#descriptions.values(), ROWS_PER_TRANSACTION)
+      const digests = [...this.#dirty.keys().take(ROWS_PER_TRANSACTION)]
+      const descriptions = [...this.#descriptions.values().take(ROWS_PER_TRANSACTION)]
       const entries = digests.flatMap((digest) => {
         const entry = entryOf(digest)
         return entry ? [{ ...entry, synced: durability.isSynced(digest) }] : []

@@ -7,7 +7,7 @@ import { digestOf, type Digest } from '../content/digest.ts'
 import { describeBytes, type Description, type Manifest } from '../content/manifest.ts'
 import { CatalogError } from '../errors.ts'
 import type { Logger } from '../log.ts'
-import { checkRange, cut, notFound, type ByteRange } from './artifact-reader.ts'
+import { checkRange, cut, notFound, withoutSlack, type ByteRange } from './artifact-reader.ts'
 import { Entries } from './entries.ts'
 import { chooseVictims } from './evict.ts'
 import { MemoryPartials } from './memory-partials.ts'
@@ -189,7 +189,7 @@ class MemoryStore implements Store {
       this.#entries.touch(digest, nowMs)
       return
     }
-    this.#bytes.set(digest, bytes)
+    this.#bytes.set(digest, withoutSlack(bytes))
     const times = { addedAtMs: nowMs, usedAtMs: nowMs }
     this.#entries.add({ digest, size: bytes.byteLength, visibility, pinned: false, ...times })
   }

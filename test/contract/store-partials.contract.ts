@@ -1,0 +1,226 @@
+/** What every Store does with unfinished downloads. Run from store.test.ts on each implementation. */
+import { describe, expect, test, type TestContext } from 'vitest'
+import { chunkCount, chunkRange } from '../../core/src/content/chunking.ts'
+import { digestOf } from '../../core/src/content/digest.ts'
+import { describeBytes, type Description } from '../../core/src/content/manifest.ts'
+import type { PartialArtifact, Store } from '../../core/src/store/store.ts'
+import { blob, CHUNK_SIZE, INTERESTING_SIZES, plain, type Blob } from '../support/blobs.ts'
+import type { WithStore } from './store.contract.ts'
+
+const PUBLIC = { visibility: 'public' } as const
+const PRIVATE = { visibility: 'private' } as const
+const UNKNOWN_LEAVES = new Uint8Array()
+const SIZE = 5 * CHUNK_SIZE + 7
+
+interface Sample extends Blob, Description {}
+
+export function storePartialsContract(name: string, createWorld: WithStore): void {
+  async function started(context: TestContext, quotaBytes?: number): Promise<Store> {
+    const world = await createWorld(context)
+    const store = world.create(quotaBytes === undefined ? {} : { quotaBytes })
+    await store.start()
+    return store
+  }
+
+  describe(`${name}: partials`, () => {
+    test.for(INTERESTING_SIZES)('of $size bytes ($why) become artifacts', async ({ size }, ctx) => {
+      const store = await started(ctx)
+      const made = sample(size)
+      const partial = await store.openPartial(made.manifest, made.leaves, PUBLIC)
+      const indices = indicesOf(made).reverse()
+      await Promise.all(indices.map((index) => partial.writeChunk(index, chunkOf(made, index))))
+      expect(partial.present).toBe(indices.length)
+      expect(store.has(made.digest)).toBe(false) // not before the whole digest has matched
+      await partial.commit({ verified: size % 2 === 0 })
+      expect(store.entry(made.digest)).toMatchObject({ size, visibility: 'public' })
+      expect(digestOf(await store.read(made.digest))).toBe(made.digest)
+      expect(plain(await store.describe(made.digest))).toEqual(plain(made))
+      await store.flush()
+      expect(digestOf(await store.read(made.digest))).toBe(made.digest)
+      expect(store.usage()).toMatchObject({ artifacts: 1, bytes: size, partialBytes: 0 })
+    })
+
+    test('give back each chunk, before and after the commit', async (ctx) => {
+      const store = await started(ctx)
+      const made = sample(SIZE)
+      const partial = await store.openPartial(made.manifest, made.leaves, PUBLIC)
+      await expect(partial.readChunk(1)).rejects.toMatchObject({ code: 'NOT_FOUND' })
+      await expect(partial.readChunk(6)).rejects.toThrow(RangeError)
+      expect(partial.hasChunk(1)).toBe(false)
+      await partial.writeChunk(1, chunkOf(made, 1))
+      expect(partial.hasChunk(1)).toBe(true)
+      expect(store.usage().partialBytes).toBe(CHUNK_SIZE)
+      expect(Buffer.compare(await partial.readChunk(1), chunkOf(made, 1))).toBe(0)
+      await writeAll(partial, made)
+      // Readers of a download do not wait for its commit.
+      const reading = indicesOf(made).map((index) => partial.readChunk(index))
+      await partial.commit({ verified: true })
+      for (const index of indicesOf(made)) {
+        expect(Buffer.compare((await reading[index]) ?? UNKNOWN_LEAVES, chunkOf(made, index))).toBe(
+          0,
+        )
+        expect(Buffer.compare(await partial.readChunk(index), chunkOf(made, index))).toBe(0)
+      }
+    })
+
+    test('with wrong bytes are DIGEST_MISMATCH, and gone', async (ctx) => {
+      const store = await started(ctx)
+      const made = sample(SIZE)
+      const lie = { ...made.manifest, digest: blob(SIZE, 99).digest }
+      const partial = await store.openPartial(lie, made.leaves, PUBLIC)
+      await writeAll(partial, made)
+      await expect(partial.commit({ verified: false })).rejects.toMatchObject({
+        code: 'DIGEST_MISMATCH',
+      })
+      expect(store.has(lie.digest)).toBe(false)
+      expect(await store.findPartial(lie.digest)).toBeUndefined()
+      expect(store.usage()).toMatchObject({ artifacts: 0, partialBytes: 0 })
+    })
+
+    test('that are not complete can not be committed, and go on', async (ctx) => {
+      const store = await started(ctx)
+      const made = sample(SIZE)
+      const partial = await store.openPartial(made.manifest, made.leaves, PUBLIC)
+      await partial.writeChunk(0, chunkOf(made, 0))
+      await expect(partial.commit({ verified: true })).rejects.toThrow('1 of 6 chunks')
+      await writeAll(partial, made)
+      await partial.commit({ verified: true })
+      expect(store.has(made.digest)).toBe(true)
+    })
+
+    test('are resumed with what they had', async (ctx) => {
+      const store = await started(ctx)
+      const made = sample(SIZE)
+      const first = await store.openPartial(made.manifest, made.leaves, PRIVATE)
+      await first.writeChunk(2, chunkOf(made, 2))
+      await first.writeChunk(5, chunkOf(made, 5))
+      await first.suspend()
+      expect(store.usage().partialBytes).toBe(2 * CHUNK_SIZE)
+      expect(plain(await store.findPartial(made.digest))).toEqual(plain(made))
+      const second = await store.openPartial(made.manifest, made.leaves, PUBLIC)
+      expect(indicesOf(made).filter((index) => second.hasChunk(index))).toEqual([2, 5])
+      expect(Buffer.compare(await second.readChunk(5), chunkOf(made, 5))).toBe(0)
+      await writeAll(second, made)
+      await second.commit({ verified: false })
+      expect(digestOf(await store.read(made.digest))).toBe(made.digest)
+      expect(await store.findPartial(made.digest)).toBeUndefined()
+    })
+
+    test('of another manifest are thrown away', async (ctx) => {
+      const store = await started(ctx)
+      const made = sample(SIZE)
+      const first = await store.openPartial(made.manifest, made.leaves, PUBLIC)
+      await first.writeChunk(2, chunkOf(made, 2))
+      await first.suspend()
+      const other = describeBytes(made.digest, made.bytes, 2 * CHUNK_SIZE)
+      const second = await store.openPartial(other.manifest, other.leaves, PUBLIC)
+      expect(second.present).toBe(0)
+      await second.discard()
+      expect(await store.findPartial(made.digest)).toBeUndefined()
+      expect(store.usage().partialBytes).toBe(0)
+    })
+
+    test('whose leaves are not known yet are never resumed', async (ctx) => {
+      const store = await started(ctx)
+      const made = sample(SIZE)
+      const unknown = { ...made.manifest, root: new Uint8Array(32) }
+      const first = await store.openPartial(made.manifest, made.leaves, PUBLIC)
+      await first.writeChunk(2, chunkOf(made, 2))
+      await first.suspend()
+      const second = await store.openPartial(unknown, UNKNOWN_LEAVES, PUBLIC)
+      expect(second.present).toBe(0)
+      expect(await store.findPartial(made.digest)).toBeUndefined()
+      await writeAll(second, made)
+      await second.suspend()
+      expect(await store.findPartial(made.digest)).toBeUndefined()
+      expect(store.usage().partialBytes).toBe(0)
+      const third = await store.openPartial(unknown, UNKNOWN_LEAVES, PUBLIC)
+      await writeAll(third, made)
+      await third.commit({ verified: true, leaves: made.leaves })
+      expect(plain(await store.describe(made.digest))).toEqual(plain(made))
+    })
+
+    test('refuse what does not fit their manifest', async (ctx) => {
+      const store = await started(ctx)
+      const made = sample(SIZE)
+      const { manifest, leaves } = made
+      const refused = { code: 'PEER_MISBEHAVED' }
+      for (const [badManifest, badLeaves] of [
+        [manifest, leaves.subarray(32)],
+        [manifest, Buffer.concat([leaves.subarray(32), leaves.subarray(0, 32)])],
+        [{ ...manifest, chunkSize: 1000 }, leaves],
+        [{ ...manifest, size: -1 }, leaves],
+      ] as const) {
+        await expect(store.openPartial(badManifest, badLeaves, PUBLIC)).rejects.toMatchObject(
+          refused,
+        )
+      }
+      const partial = await store.openPartial(manifest, leaves, PUBLIC)
+      await expect(partial.writeChunk(0, chunkOf(made, 0).subarray(1))).rejects.toThrow(RangeError)
+      await expect(partial.writeChunk(6, chunkOf(made, 0))).rejects.toThrow(RangeError)
+      expect(partial.present).toBe(0)
+    })
+
+    test('are open once at a time, and closed for good', async (ctx) => {
+      const store = await started(ctx)
+      const made = sample(SIZE)
+      const partial = await store.openPartial(made.manifest, made.leaves, PUBLIC)
+      await expect(store.openPartial(made.manifest, made.leaves, PUBLIC)).rejects.toThrow(/open/)
+      await partial.discard()
+      await expect(partial.writeChunk(0, chunkOf(made, 0))).rejects.toThrow(/closed/)
+      await expect(partial.commit({ verified: true })).rejects.toThrow()
+      await partial.suspend()
+      await partial.discard()
+      const again = await store.openPartial(made.manifest, made.leaves, PUBLIC)
+      expect(again.present).toBe(0)
+    })
+
+    test('committed after somebody put the same artifact widen it', async (ctx) => {
+      const store = await started(ctx)
+      const made = sample(SIZE)
+      const partial = await store.openPartial(made.manifest, made.leaves, PUBLIC)
+      await writeAll(partial, made)
+      await store.put(made.digest, made.bytes, PRIVATE)
+      await partial.commit({ verified: true })
+      await store.flush()
+      expect(store.entry(made.digest)?.visibility).toBe('public')
+      expect(store.usage()).toMatchObject({ artifacts: 1, bytes: SIZE, partialBytes: 0 })
+      expect(digestOf(await store.read(made.digest))).toBe(made.digest)
+    })
+
+    test('take their room before they start', async (ctx) => {
+      const store = await started(ctx, 2 * SIZE)
+      const [a, b, c] = [sample(SIZE, 1), sample(SIZE, 2), sample(2 * SIZE + 1, 3)]
+      await store.put(a.digest, a.bytes, PUBLIC)
+      await store.put(b.digest, b.bytes, PUBLIC)
+      await expect(store.openPartial(c.manifest, c.leaves, PUBLIC)).rejects.toMatchObject({
+        code: 'STORE_FULL',
+      })
+      expect([store.has(a.digest), store.has(b.digest)]).toEqual([true, true])
+      const d = sample(SIZE, 4)
+      const partial = await store.openPartial(d.manifest, d.leaves, PUBLIC)
+      expect([store.has(a.digest), store.has(b.digest)]).toEqual([false, true])
+      await writeAll(partial, d)
+      await partial.commit({ verified: true })
+      expect(store.usage().bytes).toBe(2 * SIZE)
+    })
+  })
+}
+
+function sample(size: number, seed = 0): Sample {
+  const { digest, bytes } = blob(size, seed)
+  return { digest, bytes, ...describeBytes(digest, bytes, CHUNK_SIZE) }
+}
+
+function indicesOf({ manifest }: Sample): number[] {
+  return Array.from({ length: chunkCount(manifest.size, manifest.chunkSize) }, (_, index) => index)
+}
+
+function chunkOf({ manifest, bytes }: Sample, index: number): Uint8Array {
+  const { start, end } = chunkRange(manifest, index)
+  return bytes.subarray(start, end)
+}
+
+async function writeAll(partial: PartialArtifact, made: Sample): Promise<void> {
+  for (const index of indicesOf(made)) await partial.writeChunk(index, chunkOf(made, index))
+}

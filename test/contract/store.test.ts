@@ -1,0 +1,57 @@
+/** The store's contract on both implementations. */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { TestContext } from 'vitest'
+import { silentLogger } from '../../core/src/log.ts'
+import { createFsStore } from '../../core/src/store/fs-store.ts'
+import { createMemoryStore } from '../../core/src/store/memory-store.ts'
+import type { Store } from '../../core/src/store/store.ts'
+import { CHUNK_SIZE } from '../support/blobs.ts'
+import { createFakeClock } from '../support/fake-clock.ts'
+import { storePartialsContract } from './store-partials.contract.ts'
+import { storeContract, type StoreWorld } from './store.contract.ts'
+
+const QUOTA_BYTES = 1024 ** 3
+const KiB = 1024
+
+async function memoryWorld(): Promise<StoreWorld> {
+  const clock = createFakeClock()
+  const deps = { clock, log: silentLogger }
+  return {
+    clock,
+    create: ({ quotaBytes = QUOTA_BYTES } = {}) =>
+      createMemoryStore(deps, { quotaBytes, chunkSize: CHUNK_SIZE }),
+  }
+}
+
+function fsWorld(memory: { memoryArtifacts: number; memoryBytes: number }) {
+  return async (context: TestContext): Promise<StoreWorld> => {
+    const clock = createFakeClock()
+    const path = await mkdtemp(join(tmpdir(), 'catalog-store-'))
+    const stores: Store[] = []
+    context.onTestFinished(async () => {
+      for (const store of stores) await store.stop()
+      await rm(path, { recursive: true })
+    })
+    return {
+      clock,
+      create({ quotaBytes = QUOTA_BYTES } = {}) {
+        const options = { path, quotaBytes, chunkSize: CHUNK_SIZE, ...memory }
+        const store = createFsStore({ clock, log: silentLogger }, options)
+        stores.push(store)
+        return store
+      },
+    }
+  }
+}
+
+const withCache = fsWorld({ memoryArtifacts: 100, memoryBytes: 64 * KiB * KiB })
+const withoutCache = fsWorld({ memoryArtifacts: 0, memoryBytes: 0 })
+
+storeContract('memory store', memoryWorld)
+storePartialsContract('memory store', memoryWorld)
+storeContract('file-system store', withCache)
+storePartialsContract('file-system store', withCache)
+storeContract('file-system store without a memory cache', withoutCache)
+storePartialsContract('file-system store without a memory cache', withoutCache)
