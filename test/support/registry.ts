@@ -85,7 +85,7 @@ export async function startRegistry(options: RegistryOptions): Promise<LoopbackR
     count: (kind) => requests.filter((each) => kind === undefined || each.kind === kind).length,
     forget: () => void requests.splice(0),
     stop,
-    restart: async () => void (await listen(server, port)),
+    restart: async () => void (server.listening || (await listen(server, port))),
     [Symbol.asyncDispose]: stop,
   }
 }

@@ -1,0 +1,77 @@
+/**
+ * A whole daemon without its command line: a real node with real QUIC, and a gateway on it, on
+ * loopback, with nothing of the user's configuration and no way of finding peers but being told.
+ */
+import { createNode, type CatalogNode, type NodeOptions } from '@catalog-p2p/core'
+import { createGateway, npmConfigFrom, type Gateway } from '@catalog-p2p/gateway'
+import { vi } from 'vitest'
+
+export interface Machine extends AsyncDisposable {
+  readonly node: CatalogNode
+  readonly gateway: Gateway
+  readonly port: number
+  /** The registry that clients use, no trailing slash. */
+  readonly url: string
+}
+
+export interface MachineOptions {
+  readonly upstream: string
+  /** The gateway's; any free one by default. */
+  readonly port?: number
+  /** A node that is there already; it is then the caller's to close. */
+  readonly node?: CatalogNode
+  /** Folder for metadata; in memory by default. */
+  readonly cachePath?: string
+}
+
+const MEET_TIMEOUT_MS = 20_000
+
+/** Every kind of automatic discovery off. */
+export function quietNode(options: NodeOptions = {}): Promise<CatalogNode> {
+  const off = { mdns: false, dht: false, upnp: false, autonat: false, relayClient: false }
+  const network = { ...off, loopbackOnly: true, port: 0, ...options.network }
+  return createNode({ ...options, network })
+}
+
+export async function startMachine(options: MachineOptions): Promise<Machine> {
+  const node = options.node ?? (await quietNode())
+  const closeNode = async (): Promise<void> => {
+    if (options.node === undefined) await node.close()
+  }
+  const { upstream, port = 0, cachePath } = options
+  const gateway = createGateway(
+    { node, log: quiet, npmConfig: npmConfigFrom({ registry: upstream }) },
+    { upstream, port, addresses: ['127.0.0.1'], ...(cachePath !== undefined && { cachePath }) },
+  )
+  try {
+    const started = await gateway.start()
+    return {
+      node,
+      gateway,
+      port: started.port,
+      url: `http://127.0.0.1:${started.port}`,
+      async [Symbol.asyncDispose]() {
+        await gateway.stop()
+        await closeNode()
+      },
+    }
+  } catch (error) {
+    await closeNode()
+    throw error
+  }
+}
+
+/** Connects `from` to `to` over QUIC, and waits until it has heard of at least so many artifacts there. */
+export async function meet(from: CatalogNode, to: CatalogNode, artifacts: number): Promise<void> {
+  const address = to.stats().addresses.find((each) => each.includes('/quic-v1'))
+  if (address === undefined) throw new Error(`no QUIC address in ${to.stats().addresses.join()}`)
+  await from.connect(address)
+  const isReady = (): void => {
+    const heard = from.peers().find((each) => each.peer === to.id)?.artifacts ?? 0
+    if (heard < artifacts) throw new Error(`heard of ${heard} artifacts out of ${artifacts}`)
+  }
+  await vi.waitFor(isReady, { timeout: MEET_TIMEOUT_MS, interval: 20 })
+}
+
+const drop = (): void => undefined
+const quiet = { debug: drop, info: drop, warn: drop, error: drop }
