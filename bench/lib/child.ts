@@ -17,7 +17,8 @@ const EXIT_DEADLINE_MS = 15_000
 /** `script` is relative to bench/. */
 export function startChild(script: string): Child {
   const child: ChildProcess = fork(fileURLToPath(new URL(`../${script}`, import.meta.url)), {
-    execArgv: ['--conditions=@catalog-p2p/source', '--disable-warning=ExperimentalWarning'],
+    execArgv: [
+      ...(process.env.BENCH_NODE_FLAGS?.split(' ') ?? []),'--conditions=@catalog-p2p/source', '--disable-warning=ExperimentalWarning'],
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     serialization: 'advanced',
   })
