@@ -1,0 +1,175 @@
+/**
+ * `catalog use` and `catalog unuse`: points package managers at the gateway by editing the user's files, and undoes it
+ * byte for byte. A file that somebody has changed in between keeps those changes: then only our lines go.
+ */
+import { createHash } from 'node:crypto'
+import { CatalogError } from '@catalog-p2p/core'
+import { clientFiles, type ClientFile, type ClientName, type ClientPlace } from './client-files.ts'
+import { undoChanges } from './line-edits.ts'
+import { readOwnedFile, removeOwnedFile, writeOwnedFile } from './owned-file.ts'
+import { UneditableText } from './registry-format.ts'
+import { readUseState, writeUseState, type UsedFile } from './use-state.ts'
+
+/** What happened to one file. */
+export interface FileReport {
+  readonly path: string
+  /**
+   * written, or already as wanted; restored: the very bytes from before; removed: the file was ours alone;
+   * cleaned: somebody changed it since, only our lines went; kept: other clients still need it.
+   */
+  readonly action: 'written' | 'unchanged' | 'restored' | 'removed' | 'cleaned' | 'kept'
+  /** The registry it names now. */
+  readonly registry: string | undefined
+  /** Which versions of the client read it, where not all do. */
+  readonly reads?: string
+  /** What the user should know. */
+  readonly note?: string
+}
+
+export interface UseDependencies {
+  readonly place: ClientPlace
+  /** Where the state is kept. */
+  readonly statePath: string
+}
+
+/** @throws CatalogError INVALID_OPTIONS when a file can't be edited safely; nothing has been changed then */
+export async function useClient(
+  deps: UseDependencies,
+  client: ClientName,
+  url: string,
+): Promise<FileReport[]> {
+  const state = new Map(await readUseState(deps.statePath))
+  const plans = []
+  // Everything is worked out before anything is written.
+  for (const file of clientFiles(client, deps.place)) {
+    const plan = await planWrite(file, { client, url, used: state.get(file.path) })
+    if (plan !== undefined) plans.push(plan)
+  }
+  for (const { path, used } of plans) state.set(path, used)
+  await writeUseState(deps.statePath, state)
+  const reports: FileReport[] = []
+  for (const { path, bytes, isNew, reads } of plans) {
+    if (bytes !== undefined) await writeOwnedFile(path, bytes, isNew ? 0o600 : 0o644)
+    const action = bytes === undefined ? 'unchanged' : 'written'
+    reports.push({ path, action, registry: url, ...(reads !== undefined && { reads }) })
+  }
+  return reports
+}
+
+interface WritePlan {
+  readonly path: string
+  readonly used: UsedFile
+  /** undefined: it is as it should be. */
+  readonly bytes: Buffer | undefined
+  readonly isNew: boolean
+  readonly reads: string | undefined
+}
+
+async function planWrite(
+  file: ClientFile,
+  wish: { client: ClientName; url: string; used: UsedFile | undefined },
+): Promise<WritePlan | undefined> {
+  const { client, url, used } = wish
+  const now = await readOwnedFile(file.path)
+  const base = used === undefined ? now : before(now, used).bytes
+  const text = toText(base, file.path)
+  const { previous, edited } = edit(file, text, url)
+  if (file.write === 'when-set' && previous === undefined) return undefined
+  const bytes = Buffer.from(edited.text, 'latin1')
+  return {
+    path: file.path,
+    reads: file.reads,
+    isNew: now === undefined,
+    bytes: now?.equals(bytes) === true ? undefined : bytes,
+    used: {
+      clients: [...new Set([...(used?.clients ?? []), client])],
+      url,
+      previous: previous ?? null,
+      original: base?.toString('base64') ?? null,
+      written: sha256(bytes),
+      changes: [...edited.changes],
+    },
+  }
+}
+
+function edit(file: ClientFile, text: string, url: string) {
+  try {
+    return { previous: file.format.registryOf(text), edited: file.format.setRegistry(text, url) }
+  } catch (error) {
+    if (!(error instanceof UneditableText)) throw error
+    throw new CatalogError('INVALID_OPTIONS', `${file.path}: not changed, ${error.message}`, {
+      hint: `set the registry to ${url} there by hand`,
+      cause: error,
+    })
+  }
+}
+
+/** Undoes what was done for `clients` (undefined: for all). */
+export async function unuseClients(
+  deps: UseDependencies,
+  clients: readonly ClientName[] | undefined,
+): Promise<FileReport[]> {
+  const state = new Map(await readUseState(deps.statePath))
+  const reports: FileReport[] = []
+  for (const [path, used] of [...state]) {
+    const left = used.clients.filter((client) => clients !== undefined && !clients.includes(client))
+    if (left.length === used.clients.length) continue
+    if (left.length > 0) {
+      state.set(path, { ...used, clients: left })
+      reports.push({ path, action: 'kept', registry: used.url, note: `${left.join(', ')} in use` })
+    } else {
+      reports.push(await restore(path, used))
+      state.delete(path)
+    }
+    // After each file: what has been undone must not be undone again.
+    await writeUseState(deps.statePath, state)
+  }
+  return reports
+}
+
+async function restore(path: string, used: UsedFile): Promise<FileReport> {
+  const now = await readOwnedFile(path)
+  const { bytes, exact, missing } = before(now, used)
+  const registry = used.previous ?? undefined
+  if (bytes === undefined) {
+    if (now !== undefined) await removeOwnedFile(path)
+    return { path, action: now === undefined ? 'unchanged' : 'removed', registry }
+  }
+  if (now?.equals(bytes) !== true) await writeOwnedFile(path, bytes, 0o600)
+  if (exact)
+    return { path, action: now?.equals(bytes) === true ? 'unchanged' : 'restored', registry }
+  const gone = missing.filter((line) => !line.startsWith('#'))
+  const note =
+    gone.length === 0
+      ? 'it has been changed since; only our lines were taken out'
+      : `it has been changed since, and these lines of ours were not found: ${gone.join('; ')}`
+  return { path, action: 'cleaned', registry, note }
+}
+
+/** The file without our doing: the original bytes if it is as we left it, else the present ones minus our lines. */
+function before(
+  now: Buffer | undefined,
+  used: UsedFile,
+): { bytes: Buffer | undefined; exact: boolean; missing: readonly string[] } {
+  const original = used.original === null ? undefined : Buffer.from(used.original, 'base64')
+  if (now === undefined) return { bytes: undefined, exact: true, missing: [] }
+  if (sha256(now) === used.written) return { bytes: original, exact: true, missing: [] }
+  if (original?.equals(now) === true) return { bytes: now, exact: true, missing: [] }
+  const undone = undoChanges(now.toString('latin1'), used.changes)
+  const bytes = Buffer.from(undone.text, 'latin1')
+  const isEmptied = original === undefined && bytes.length === 0
+  return { bytes: isEmptied ? undefined : bytes, exact: false, missing: undone.missing }
+}
+
+function toText(bytes: Buffer | undefined, path: string): string {
+  if (bytes?.includes(0) === true) {
+    throw new CatalogError('INVALID_OPTIONS', `${path}: not a text file (or not UTF-8)`, {
+      hint: 'save it as UTF-8',
+    })
+  }
+  return bytes?.toString('latin1') ?? ''
+}
+
+function sha256(bytes: Buffer): string {
+  return createHash('sha256').update(bytes).digest('hex')
+}
