@@ -23,7 +23,7 @@ export interface Discovery {
    * network, any order.
    */
   holders(digest: Digest): readonly PeerId[]
-  /** Looks beyond the swarm (DHT), connects to providers and yields them. Ends by itself or by the signal. */
+  /** Looks beyond the swarm (DHT), connects to providers and yields them. Ends by itself; throws when aborted. */
   search(digest: Digest, options: { signal: AbortSignal }): AsyncIterable<PeerId>
   /** Tells the swarm at once (batched) and the DHT in the background at a bounded rate. Returns at once. */
   announce(digest: Digest): void

@@ -52,7 +52,8 @@ export function createSwarmDiscovery(
       await inventory.stop()
     },
 
-    holders: (digest) => inventory.holders(digest).filter((peer) => host.isConnected(peer)),
+    // No question to the host: the inventory of a peer is dropped the moment it disconnects.
+    holders: (digest) => inventory.holders(digest),
 
     async *search(digest: Digest, { signal }: { signal: AbortSignal }) {
       if (providers !== undefined) yield* providers.search(digest, { signal })
