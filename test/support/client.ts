@@ -20,6 +20,8 @@ export interface ClientRun {
   readonly timeoutMs?: number
   /** Variables on top. */
   readonly env?: Readonly<Record<string, string>>
+  /** A command that runs another one elsewhere: a machine of namespaces.ts has one. */
+  readonly prefix?: readonly string[]
 }
 
 export interface ClientResult {
@@ -44,8 +46,8 @@ export async function runClient(
   for (const [path, content] of Object.entries(client.files(run.registry))) {
     await writeFile(join(run.home, path), content)
   }
-  const [command, ...prefix] = clientCommand(client)
-  return execute(command, [...prefix, ...args], {
+  const [command = '', ...rest] = [...(run.prefix ?? []), ...clientCommand(client), ...args]
+  return execute(command, rest, {
     cwd: run.cwd,
     timeoutMs: run.timeoutMs ?? 60_000,
     env: { ...isolatedEnvironment(run.home), ...client.variables(run.home), ...run.env },

@@ -1,0 +1,132 @@
+/**
+ * The daemon as people run it, `catalog start` in a process of its own, here or on a machine made of a
+ * network namespace. It is asked over HTTP from where it is; nothing is read from its output but words
+ * for the error message when it does not come up.
+ */
+import { execFile, spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { promisify } from 'node:util'
+import { isolatedEnvironment } from './client.ts'
+import { repositoryRoot } from './source-tree.ts'
+
+export interface DaemonOptions {
+  /** After `catalog start`. */
+  readonly args: readonly string[]
+  readonly home: string
+  /** The gateway's, as `args` say it. */
+  readonly port: number
+  /** A command that runs another one elsewhere. */
+  readonly prefix?: readonly string[]
+}
+
+/** The part of /-/catalog/status that tests look at. */
+export interface DaemonStatus {
+  readonly node: { readonly id: string; readonly addresses: readonly string[] }
+  readonly gateway: { readonly tarballs: Readonly<Record<'store' | 'peer' | 'origin', Served>> }
+}
+
+export interface Served {
+  readonly artifacts: number
+  readonly bytes: number
+}
+
+export interface DaemonPeer {
+  readonly peer: string
+  readonly transport: string
+  readonly artifacts: number
+}
+
+export interface Daemon extends AsyncDisposable {
+  readonly url: string
+  status(): Promise<DaemonStatus>
+  peers(): Promise<readonly DaemonPeer[]>
+  /** What it has printed so far. */
+  output(): string
+  /** SIGTERM, and SIGKILL if that takes too long; its exit code, or null when killed. */
+  stop(): Promise<number | null>
+}
+
+const START_TIMEOUT_MS = 30_000
+const STOP_TIMEOUT_MS = 20_000
+const POLL_MS = 100
+
+export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
+  const { home, port, prefix = [] } = options
+  await mkdir(join(home, 'tmp'), { recursive: true })
+  const flags = ['--conditions=@catalog-p2p/source', '--disable-warning=ExperimentalWarning']
+  const cli = join(repositoryRoot, 'gateway', 'src', 'cli.ts')
+  const argv = [...prefix, process.execPath, ...flags, cli, 'start', ...options.args]
+  const [command = '', ...args] = argv
+  const env = isolatedEnvironment(home)
+  const child = spawn(command, args, { cwd: home, env, stdio: ['ignore', 'pipe', 'pipe'] })
+  let printed = ''
+  const take = (text: string): void => {
+    printed = (printed + text).slice(-100_000)
+  }
+  child.stdout.setEncoding('utf8').on('data', take)
+  child.stderr.setEncoding('utf8').on('data', take)
+
+  const url = `http://127.0.0.1:${port}`
+  const ask = <T>(path: string): Promise<T> => fetchJson<T>(`${url}/-/catalog/${path}`, prefix)
+  const daemon: Daemon = {
+    url,
+    status: () => ask('status'),
+    peers: async () => (await ask<{ peers: readonly DaemonPeer[] }>('peers')).peers,
+    output: () => printed,
+    stop: () => stop(child),
+    async [Symbol.asyncDispose]() {
+      await stop(child)
+    },
+  }
+  try {
+    await eventually(() => {
+      if (child.exitCode !== null) throw new Fatal(`it ended with ${child.exitCode}`)
+      return ask('health')
+    }, START_TIMEOUT_MS)
+  } catch (error) {
+    await stop(child)
+    throw new Error(`the daemon did not start:\n${printed.slice(-4000)}`, { cause: error })
+  }
+  return daemon
+}
+
+/** Not worth trying again. */
+class Fatal extends Error {}
+
+/** Tries until `attempt` no longer throws; throws what it threw last when the time is over. */
+export async function eventually<T>(attempt: () => Promise<T>, timeoutMs: number): Promise<T> {
+  const deadline = performance.now() + timeoutMs
+  for (;;) {
+    try {
+      return await attempt()
+    } catch (error) {
+      if (error instanceof Fatal || performance.now() > deadline) throw error
+    }
+    await sleep(POLL_MS)
+  }
+}
+
+const execute = promisify(execFile)
+
+/** From where the daemon is: its loopback is not ours when it runs in a namespace. */
+async function fetchJson<T>(url: string, prefix: readonly string[]): Promise<T> {
+  if (prefix.length === 0) return (await (await fetch(url)).json()) as T
+  const script = 'process.stdout.write(await (await fetch(process.argv[1])).text())'
+  const node = [process.execPath, '--input-type=module', '--eval', script, url]
+  const [command = '', ...args] = [...prefix, ...node]
+  const { stdout } = await execute(command, args, { timeout: 20_000, maxBuffer: 16 * 1024 * 1024 })
+  return JSON.parse(stdout) as T
+}
+
+async function stop(child: ChildProcess): Promise<number | null> {
+  if (child.exitCode !== null || child.signalCode !== null) return child.exitCode
+  const ended = once(child, 'exit')
+  child.kill('SIGTERM')
+  const deadline = setTimeout(() => child.kill('SIGKILL'), STOP_TIMEOUT_MS)
+  await ended
+  clearTimeout(deadline)
+  return child.exitCode
+}
