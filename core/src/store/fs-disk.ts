@@ -7,6 +7,7 @@ import { chunkCount } from '../content/chunking.ts'
 import type { Digest } from '../content/digest.ts'
 import type { Description } from '../content/manifest.ts'
 import { HASH_BYTES, merkleRoot } from '../content/merkle.ts'
+import { isCatalogError } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import type { DiskHealth } from './disk-health.ts'
 import { Durability } from './durability.ts'
@@ -21,6 +22,7 @@ import type { StoreEntry } from './store.ts'
 
 /** Of fsync when stopping; what is left is hashed at the next start. */
 const STOP_SYNC_BUDGET_MS = 2000
+const HOUSEKEEPING_MS = 30_000
 
 export interface DiskDeps {
   readonly clock: Clock
@@ -43,13 +45,15 @@ export interface Disk {
   readonly found: Reconciled
   /** Takes in a file that has its name already: visible, recorded, to be synced. */
   adopt(entry: StoreEntry, description: Description | undefined): void
+  /** Until aborted: writes to the index, now and then, what reads and downloads have changed. */
+  keepHouse(signal: AbortSignal): Promise<void>
   close(): Promise<void>
 }
 
 /** @throws CatalogError STORE_LOCKED, STORE_FAILED; Node's errors */
 export async function openDisk(deps: DiskDeps): Promise<Disk> {
   const { files, layout, clock, log, entries, health } = deps
-  const index = await FsIndex.open(layout.database)
+  const index = await openIndex(deps)
   try {
     const found = await reconcile({ files, layout, index, log })
     const durability = new Durability({ files, layout, index, clock, log })
@@ -70,6 +74,7 @@ export async function openDisk(deps: DiskDeps): Promise<Disk> {
         withoutOrphans(found),
       ),
       adopt: (entry, description) => adopt(deps, disk, { entry, description }),
+      keepHouse: (signal) => keepHouse(clock, disk, signal),
       close: () => close(disk),
     }
     for (const row of found.entries) if (!row.synced) durability.add(row.digest)
@@ -77,6 +82,41 @@ export async function openDisk(deps: DiskDeps): Promise<Disk> {
   } catch (error) {
     index.close()
     throw error
+  }
+}
+
+// SQLITE_CORRUPT and SQLITE_NOTADB, https://www.sqlite.org/rescode.html
+const DAMAGED: readonly unknown[] = [11, 26]
+
+/** A damaged index is put aside and made anew: it says nothing that the files can't tell, but for who may see them. */
+async function openIndex({ files, layout, log }: DiskDeps): Promise<FsIndex> {
+  const path = layout.database
+  try {
+    return await FsIndex.open(path)
+  } catch (error) {
+    if (!DAMAGED.includes(sqliteCodeOf(error))) throw error
+    log.warn('store.index-damaged', { path, reason: String(error), keptAs: `${path}.damaged` })
+    await files.rename(path, `${path}.damaged`)
+    for (const suffix of ['-wal', '-shm']) await files.remove(path + suffix)
+    return await FsIndex.open(path)
+  }
+}
+
+function sqliteCodeOf(error: unknown): unknown {
+  const cause = isCatalogError(error) ? error.cause : error
+  return cause instanceof Error && 'errcode' in cause ? cause.errcode : undefined
+}
+
+async function keepHouse(clock: Clock, disk: Disk, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    try {
+      await clock.sleep(HOUSEKEEPING_MS, signal)
+    } catch (error) {
+      if (signal.aborted) return
+      throw error
+    }
+    disk.partials.saveProgress()
+    await disk.writer.drain()
   }
 }
 

@@ -21,9 +21,6 @@ import { dropStalePartials, pruneFiles, verifyFiles } from './fs-upkeep.ts'
 import type { PartialArtifact, PutOptions, Store, StoreEntry, StoreEvent } from './store.ts'
 import type { PruneReport, StoreUsage, VerifyReport } from './store.ts'
 
-/** How often uses are written to the index, at most. */
-const HOUSEKEEPING_MS = 30_000
-
 export interface FsStoreDeps {
   readonly clock: Clock
   readonly log: Logger
@@ -53,7 +50,8 @@ class FsStore implements Store {
   readonly #reader: ArtifactReader
   readonly #describer: ArtifactDescriber
   readonly #stopping = new AbortController()
-  readonly #background: Promise<void>[] = []
+  #adopting: Promise<void> = Promise.resolve()
+  #housekeeping: Promise<void> = Promise.resolve()
   #state: 'new' | 'running' | 'stopped' = 'new'
   /** Undefined while the folder can't be opened: everything is absent then, and nothing is kept. */
   #disk: Disk | undefined
@@ -88,14 +86,13 @@ class FsStore implements Store {
       this.#health.failed(error)
     }
     this.#state = 'running'
-    this.#background.push(this.#keepHouse())
   }
 
   async stop(): Promise<void> {
     if (this.#state === 'stopped') return
     this.#state = 'stopped'
     this.#stopping.abort()
-    await Promise.all(this.#background)
+    await Promise.all([this.#housekeeping, this.#adopting])
     await this.#disk?.close()
     this.#disk = undefined
   }
@@ -149,6 +146,7 @@ class FsStore implements Store {
 
   async flush(): Promise<void> {
     this.#assertRunning()
+    await this.#adopting
     await this.#disk?.writer.drain()
     await this.#disk?.durability.sync()
   }
@@ -225,7 +223,8 @@ class FsStore implements Store {
     for (const row of disk.found.entries) take(row)
     dropStalePartials(disk.partials, this.#deps.clock.epochMs())
     this.#makeRoom(0) // the quota may have been lowered
-    this.#background.push(adoptOrphans(this.#deps, disk, this.#stopping.signal))
+    this.#housekeeping = disk.keepHouse(this.#stopping.signal)
+    this.#adopting = adoptOrphans(this.#deps, disk, this.#stopping.signal)
     return disk
   }
 
@@ -276,19 +275,6 @@ class FsStore implements Store {
   #upkeep(): Parameters<typeof verifyFiles>[0] {
     const isPending = (digest: Digest) => this.#disk?.writer.pending(digest) !== undefined
     return { ...this.#deps, isPending, drop: (digest) => void this.#drop(digest) }
-  }
-
-  async #keepHouse(): Promise<void> {
-    const { signal } = this.#stopping
-    while (!signal.aborted) {
-      try {
-        await this.#deps.clock.sleep(HOUSEKEEPING_MS, signal)
-      } catch {
-        return // stopping
-      }
-      this.#disk?.partials.saveProgress()
-      await this.#disk?.writer.drain()
-    }
   }
 
   #assertRunning(): void {
