@@ -1,6 +1,7 @@
 import { defineConfig } from 'vitest/config'
 
-const conditions = ['@catalog-p2p/source', 'node', 'import', 'module', 'default']
+// Ours alone: these reach Node itself, where 'import' would hand ES modules to require().
+const conditions = ['@catalog-p2p/source']
 
 export default defineConfig({
   resolve: { conditions },
