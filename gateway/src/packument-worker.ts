@@ -11,23 +11,33 @@ export type AnswerMessage =
   | { readonly id: number; readonly result: PackumentResult }
   | { readonly id: number; readonly problem: string }
 
+const MAX_POOLED_BYTES = 64 * 1024
+
 const port = parentPort
 if (port === null) throw new Error('packument-worker.ts must be started as a worker')
 
 port.on('message', ({ id, job }: JobMessage) => {
   try {
-    const result = processPackument(job)
+    const result = movable(processPackument(job))
     const parts = [result.variant, result.ingested?.raw, result.ingested?.versions]
-    const owned = parts.filter((part) => part !== undefined).map(own)
-    const message: AnswerMessage = { id, result }
-    port.postMessage(message, owned)
+    const moved = parts.filter((part) => part !== undefined).map((part) => part.buffer)
+    port.postMessage({ id, result } satisfies AnswerMessage, moved as ArrayBuffer[])
   } catch (error) {
     const problem = error instanceof Error ? error.message : String(error)
     port.postMessage({ id, problem } satisfies AnswerMessage)
   }
 })
 
-// Moved to the main thread instead of copied. zlib hands out buffers of their own.
-function own(part: Uint8Array): ArrayBuffer {
-  return part.buffer as ArrayBuffer
+/** With buffers that can be moved to the main thread: Node's small ones lie in a pool that cannot. */
+function movable({ variant, ingested }: PackumentResult): PackumentResult {
+  const own = (part: Uint8Array): Uint8Array =>
+    part.byteLength < MAX_POOLED_BYTES ? new Uint8Array(part) : part
+  return {
+    variant: variant && own(variant),
+    ingested: ingested && {
+      ...ingested,
+      raw: ingested.raw && own(ingested.raw),
+      versions: own(ingested.versions),
+    },
+  }
 }
