@@ -9,6 +9,7 @@ export interface InboundQueue extends AsyncIterable<Uint8Array> {
   end(): void
   /** The stream has failed: what is queued is dropped, the reader gets `error`. */
   fail(error: Error): void
+  /** What is queued, with its overhead. */
   readonly queuedBytes: number
 }
 
@@ -27,6 +28,8 @@ interface Waiter {
 const DONE: IteratorResult<Uint8Array, undefined> = { done: true, value: undefined }
 // Shift the array only now and then: shift() on a long array costs its length.
 const COMPACT_AT = 1024
+// What a queued read costs beside its bytes: a peer that sends single bytes must not pile up objects either.
+const READ_OVERHEAD_BYTES = 256
 
 export function createInboundQueue(options: {
   readonly maxBytes: number
@@ -57,12 +60,13 @@ export function createInboundQueue(options: {
       wake((waiting) => waiting.resolve({ done: false, value: bytes }))
       return
     }
-    if (queuedBytes + bytes.byteLength > options.maxBytes) {
+    const cost = bytes.byteLength + READ_OVERHEAD_BYTES
+    if (queuedBytes + cost > options.maxBytes) {
       options.onOverflow()
       return
     }
     queue.push(bytes)
-    queuedBytes += bytes.byteLength
+    queuedBytes += cost
   }
 
   function end(): void {
@@ -82,7 +86,7 @@ export function createInboundQueue(options: {
     const bytes = queue[head]
     if (bytes === undefined) return undefined
     head += 1
-    queuedBytes -= bytes.byteLength
+    queuedBytes -= bytes.byteLength + READ_OVERHEAD_BYTES
     if (head === queue.length) {
       queue = []
       head = 0

@@ -138,11 +138,16 @@ class MemoryHost implements Host, NetworkMember {
     protocol: string,
     { signal }: { signal: AbortSignal },
   ): Promise<ByteStream> {
+    if (this.#isDenied(peer)) this.drop(peer)
     await this.connect(peer, { signal })
     await this.#wait(2 * this.#network.latencyBetween(this.id, peer), signal)
     const link = this.#links.get(peer)
     if (link === undefined) {
       throw new CatalogError('PEER_UNREACHABLE', 'connection lost while opening a stream', { peer })
+    }
+    if (link.other.#isDenied(this.id)) {
+      this.drop(peer)
+      throw new CatalogError('PEER_UNREACHABLE', 'the peer closed the connection', { peer })
     }
     const handler = link.other.#handlers.get(protocol)
     if (handler === undefined) {

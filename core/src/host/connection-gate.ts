@@ -1,0 +1,41 @@
+/**
+ * Who may connect, and what is never dialled: banned peers, families that are switched off, link-local addresses, and our own
+ * listeners (every machine with containers has the same bridge address, so a peer's address may well be ours).
+ */
+import type { ConnectionGater, PeerId as LibP2PPeerId } from '@libp2p/interface'
+import type { Multiaddr } from '@multiformats/multiaddr'
+import { familyOf, isLinkLocalIp, socketOf } from './address-order.ts'
+import type { PeerId } from './host.ts'
+import type { IpFamily } from './listen-addresses.ts'
+
+export function createConnectionGater(deps: {
+  readonly isDenied: (peer: PeerId) => boolean
+  readonly families: readonly IpFamily[]
+  /** What we listen on, as `socketOf` spells it. */
+  readonly ownSockets: () => ReadonlySet<string>
+}): ConnectionGater {
+  const isDenied = (peer: LibP2PPeerId): boolean => deps.isDenied(peer.toString())
+  return {
+    denyDialPeer: isDenied,
+    denyDialMultiaddr: (address) => isUndialable(address, deps.families, deps.ownSockets()),
+    // Inbound peers are known only after the handshake.
+    denyInboundEncryptedConnection: isDenied,
+    denyOutboundEncryptedConnection: isDenied,
+    denyOutboundRelayedConnection: (_source, destination) => isDenied(destination),
+  }
+}
+
+function isUndialable(
+  address: Multiaddr,
+  families: readonly IpFamily[],
+  ownSockets: ReadonlySet<string>,
+): boolean {
+  const family = familyOf(address)
+  if (family === undefined) return false
+  if (!families.includes(family)) return true
+  const ip = address.getComponents()[0]?.value
+  if (ip !== undefined && isLinkLocalIp(ip)) return true
+  // A relay's address may be on our own machine: the socket is then the relay's.
+  const socket = socketOf(address)
+  return socket !== undefined && ownSockets.has(socket)
+}

@@ -1,0 +1,22 @@
+/** libp2p's errors in our terms. It has classes but no codes, so here, and only here, names are compared. */
+import { CatalogError, type ErrorCode } from '../errors.ts'
+
+const CODES: Readonly<Record<string, ErrorCode>> = {
+  UnsupportedProtocolError: 'PEER_REFUSED',
+  DialDeniedError: 'PEER_REFUSED',
+  ConnectionInterceptedError: 'PEER_REFUSED',
+  TooManyOutboundProtocolStreamsError: 'PEER_BUSY',
+  NotStartedError: 'NODE_STOPPED',
+}
+
+/** Abort comes first: the caller gets its own reason, untouched. */
+export function toHostError(error: unknown, peer: string, signal: AbortSignal): unknown {
+  if (signal.aborted) return signal.reason
+  if (error instanceof CatalogError) return error
+  const name = error instanceof Error ? error.name : ''
+  const message = error instanceof Error ? error.message : String(error)
+  return new CatalogError(CODES[name] ?? 'PEER_UNREACHABLE', `${peer}: ${message}`, {
+    peer,
+    cause: error,
+  })
+}

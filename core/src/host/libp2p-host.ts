@@ -1,0 +1,297 @@
+/**
+ * The real Host: libp2p with QUIC first and TCP second, on IPv6 and IPv4. This file keeps the port's promises (events, gate,
+ * errors in our terms); the node itself comes from libp2p-node.ts. Starting waits for nothing on the network.
+ */
+import type { Connection, PrivateKey, Stream } from '@libp2p/interface'
+import { isMultiaddr } from '@multiformats/multiaddr'
+import type { Clock } from '../clock.ts'
+import { CatalogError } from '../errors.ts'
+import type { Logger } from '../log.ts'
+import { transportOf } from './address-order.ts'
+import type {
+  ByteStream,
+  HandleOptions,
+  Host,
+  HostEvent,
+  PeerConnection,
+  PeerId,
+  Routing,
+  Transport,
+} from './host.ts'
+import { loadIdentity } from './identity.ts'
+import { toHostError } from './libp2p-errors.ts'
+import { buildLibp2pNode, type BuiltNode } from './libp2p-node.ts'
+import type { NetworkOptions } from './listen-addresses.ts'
+import { orAborted } from './or-aborted.ts'
+import { findAddress, parsePeer, parseTarget, peerOf, withPeer } from './peer-addresses.ts'
+import { createDhtRouting } from './routing.ts'
+import { createStreamRegistry, type StreamHandler } from './stream-registry.ts'
+
+/** Nothing waits longer for a connection, whatever the caller's signal says. */
+const CONNECT_TIMEOUT_MS = 15_000
+const OPEN_TIMEOUT_MS = 10_000
+/** libp2p's own limit on streams we open to one peer would be 64. */
+const MAX_OUTBOUND_STREAMS = 1024
+const MAX_LEARNED_ADDRESSES = 16
+/** Best first. */
+const TRANSPORT_ORDER: readonly Transport[] = ['quic', 'tcp', 'other', 'memory', 'relay']
+
+export interface Libp2pHostDependencies {
+  readonly log: Logger
+  readonly clock: Clock
+}
+
+export interface Libp2pHostOptions {
+  readonly network: NetworkOptions
+  /** Folder for the identity and for known peers; undefined keeps both in memory. */
+  readonly path: string | undefined
+}
+
+export function createLibp2pHost(deps: Libp2pHostDependencies, options: Libp2pHostOptions): Host {
+  return new LibP2PHost(deps, options)
+}
+
+class LibP2PHost implements Host {
+  readonly routing: Routing | undefined
+  readonly #deps: Libp2pHostDependencies
+  readonly #options: Libp2pHostOptions
+  readonly #handlers = new Map<string, { run: StreamHandler; options: HandleOptions }>()
+  readonly #listeners = new Set<(event: HostEvent) => void>()
+  /** Those whose 'connected' has been told and whose 'disconnected' has not. */
+  readonly #connected = new Set<PeerId>()
+  readonly #streams: ReturnType<typeof createStreamRegistry>
+  #isDenied: (peer: PeerId) => boolean = () => false
+  #identity: PrivateKey | undefined
+  #node: BuiltNode | undefined
+
+  constructor(deps: Libp2pHostDependencies, options: Libp2pHostOptions) {
+    this.#deps = deps
+    this.#options = options
+    this.#streams = createStreamRegistry(deps)
+    this.routing = options.network.dht
+      ? createDhtRouting({ self: () => this.id, dht: () => this.#node?.dht })
+      : undefined
+  }
+
+  /** Reads the identity, or makes one, when it is asked for first. */
+  get id(): PeerId {
+    return this.#key().publicKey.toString()
+  }
+
+  async start(): Promise<void> {
+    if (this.#node !== undefined) return
+    const node = await buildLibp2pNode(
+      {
+        ...this.#deps,
+        privateKey: this.#key(),
+        isDenied: (peer) => this.#isDenied(peer),
+        onEvent: (event) => this.#emit(event),
+      },
+      this.#options,
+    )
+    // Set before it starts: the first peer may connect while it does.
+    this.#node = node
+    try {
+      for (const protocol of this.#handlers.keys()) await this.#register(protocol)
+      await node.start()
+    } catch (error) {
+      this.#node = undefined
+      await node.stop()
+      throw error
+    }
+  }
+
+  async stop(): Promise<void> {
+    const node = this.#node
+    if (node === undefined) return
+    this.#node = undefined
+    this.#streams.abortAll(new CatalogError('NODE_STOPPED', 'the host has stopped'))
+    await node.stop()
+    // libp2p is silent about what it closes itself.
+    for (const peer of [...this.#connected]) this.#emit({ type: 'disconnected', peer })
+  }
+
+  addresses(): readonly string[] {
+    return this.#node?.libp2p.getMultiaddrs().map(String) ?? []
+  }
+
+  peers(): readonly PeerConnection[] {
+    const best = new Map<PeerId, Connection>()
+    for (const connection of this.#node?.libp2p.getConnections() ?? []) {
+      const peer = connection.remotePeer.toString()
+      const other = best.get(peer)
+      if (connection.status === 'open' && (other === undefined || isBetter(connection, other))) {
+        best.set(peer, connection)
+      }
+    }
+    return [...best].map(([peer, connection]) => toPeerConnection(peer, connection))
+  }
+
+  isConnected(peer: PeerId): boolean {
+    return this.#bestConnection(peer) !== undefined
+  }
+
+  async connect(target: string, { signal }: { signal: AbortSignal }): Promise<PeerId> {
+    signal.throwIfAborted()
+    const { libp2p } = this.#running()
+    const to = parseTarget(target)
+    const peer = isMultiaddr(to) ? peerOf(to) : target
+    if (peer !== undefined) {
+      this.#throwIfDenied(peer)
+      if (this.isConnected(peer)) return peer
+    }
+    const bounded = AbortSignal.any([signal, AbortSignal.timeout(CONNECT_TIMEOUT_MS)])
+    try {
+      const connection = await orAborted(libp2p.dial(to, { signal: bounded }), bounded)
+      return connection.remotePeer.toString()
+    } catch (error) {
+      throw toHostError(error, target, signal)
+    }
+  }
+
+  async disconnect(peer: PeerId): Promise<void> {
+    const id = parsePeer(peer)
+    for (const connection of this.#node?.libp2p.getConnections(id) ?? []) {
+      connection.abort(new Error('disconnected'))
+    }
+  }
+
+  async open(
+    peer: PeerId,
+    protocol: string,
+    { signal }: { signal: AbortSignal },
+  ): Promise<ByteStream> {
+    signal.throwIfAborted()
+    this.#throwIfDenied(peer)
+    if (!this.isConnected(peer)) await this.connect(peer, { signal })
+    const connection = this.#bestConnection(peer)
+    if (connection === undefined) {
+      throw new CatalogError('PEER_UNREACHABLE', 'connection lost while opening a stream', { peer })
+    }
+    const bounded = AbortSignal.any([signal, AbortSignal.timeout(OPEN_TIMEOUT_MS)])
+    const opening = connection.newStream([protocol], {
+      signal: bounded,
+      runOnLimitedConnection: true,
+      maxOutboundStreams: MAX_OUTBOUND_STREAMS,
+    })
+    try {
+      const stream = await orAborted(opening, bounded, (late) => late.abort(new Error('too late')))
+      return this.#streams.adopt(stream, peer)
+    } catch (error) {
+      throw toHostError(error, peer, signal)
+    }
+  }
+
+  handle(protocol: string, handler: StreamHandler, options: HandleOptions): void {
+    this.#handlers.set(protocol, { run: handler, options })
+    if (this.#node === undefined) return
+    this.#register(protocol).catch((error: unknown) => {
+      this.#deps.log.error('host.handle-failed', { protocol, error })
+    })
+  }
+
+  async addressesOf(peer: PeerId): Promise<readonly string[]> {
+    const { peerStore } = this.#running().libp2p
+    const id = parsePeer(peer)
+    if (!(await peerStore.has(id))) return []
+    const { addresses } = await peerStore.get(id)
+    const signed = addresses.filter(({ isCertified }) => isCertified)
+    const told = signed.length > 0 ? signed : addresses
+    return told.map((address) => withPeer(address.multiaddr, peer))
+  }
+
+  async learnAddresses(peer: PeerId, addresses: readonly string[]): Promise<void> {
+    if (peer === this.id) return
+    const claims = addresses
+      .slice(0, MAX_LEARNED_ADDRESSES)
+      .flatMap((text) => findAddress(text) ?? [])
+      .filter((address) => (peerOf(address) ?? peer) === peer)
+    if (claims.length === 0) return
+    await this.#running().libp2p.peerStore.merge(parsePeer(peer), { multiaddrs: claims })
+  }
+
+  setGate(isDenied: (peer: PeerId) => boolean): void {
+    this.#isDenied = isDenied
+    for (const connection of this.#node?.libp2p.getConnections() ?? []) {
+      if (isDenied(connection.remotePeer.toString())) connection.abort(new Error('denied'))
+    }
+  }
+
+  onEvent(listener: (event: HostEvent) => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  #key(): PrivateKey {
+    this.#identity ??= loadIdentity(this.#options.path)
+    return this.#identity
+  }
+
+  #running(): BuiltNode {
+    if (this.#node === undefined) throw new CatalogError('NODE_STOPPED', 'the host is not running')
+    return this.#node
+  }
+
+  #throwIfDenied(peer: PeerId): void {
+    if (!this.#isDenied(peer)) return
+    void this.disconnect(peer)
+    throw new CatalogError('PEER_REFUSED', 'peer is banned', { peer })
+  }
+
+  #bestConnection(peer: PeerId): Connection | undefined {
+    let best: Connection | undefined
+    for (const connection of this.#node?.libp2p.getConnections(parsePeer(peer)) ?? []) {
+      if (connection.status !== 'open') continue
+      if (best === undefined || isBetter(connection, best)) best = connection
+    }
+    return best
+  }
+
+  async #register(protocol: string): Promise<void> {
+    await this.#running().libp2p.handle(
+      protocol,
+      (stream, connection) => this.#accept(stream, connection),
+      {
+        force: true,
+        runOnLimitedConnection: true,
+        maxInboundStreams: this.#handlers.get(protocol)?.options.maxStreamsPerPeer ?? 0,
+        maxOutboundStreams: MAX_OUTBOUND_STREAMS,
+      },
+    )
+  }
+
+  #accept(stream: Stream, connection: Connection): void {
+    const peer = connection.remotePeer.toString()
+    const handler = this.#handlers.get(stream.protocol)
+    if (handler === undefined || this.#isDenied(peer)) {
+      stream.abort(new CatalogError('PEER_REFUSED', 'not served'))
+      if (this.#isDenied(peer)) connection.abort(new Error('denied'))
+      return
+    }
+    this.#streams.accept(stream, peer, handler.run, handler.options)
+  }
+
+  #emit(event: HostEvent): void {
+    if (event.type === 'connected') this.#connected.add(event.peer)
+    else if (!this.#connected.delete(event.peer)) return
+    for (const listener of [...this.#listeners]) listener(event)
+  }
+}
+
+function isBetter(a: Connection, b: Connection): boolean {
+  return rankOf(a) < rankOf(b)
+}
+
+function rankOf(connection: Connection): number {
+  return TRANSPORT_ORDER.indexOf(transportOf(connection.remoteAddr))
+}
+
+function toPeerConnection(peer: PeerId, connection: Connection): PeerConnection {
+  return {
+    peer,
+    address: connection.remoteAddr.toString(),
+    direction: connection.direction,
+    transport: transportOf(connection.remoteAddr),
+    connectedAtMs: connection.timeline.open,
+  }
+}

@@ -1,0 +1,192 @@
+/**
+ * The life of the libp2p node behind a host: what is built in which order, what goes on in the background, and how all of it
+ * ends. After `stop` nothing is left: no socket, no timer, no open file.
+ */
+import { join } from 'node:path'
+import type { PrivateKey } from '@libp2p/interface'
+import type { KadDHT } from '@libp2p/kad-dht'
+import { isMultiaddr } from '@multiformats/multiaddr'
+import type { Libp2p } from 'libp2p'
+import type { Clock } from '../clock.ts'
+import { CatalogError, isCatalogError } from '../errors.ts'
+import type { Logger } from '../log.ts'
+import { openDatabase } from '../store/database.ts'
+import { createConnectionGater } from './connection-gate.ts'
+import { SqliteDatastore } from './datastore.ts'
+import type { HostEvent, PeerId } from './host.ts'
+import { createNode, type LibP2PNode } from './libp2p-services.ts'
+import { chooseListening, type NetworkOptions } from './listen-addresses.ts'
+import { orAborted } from './or-aborted.ts'
+import { createOwnAddresses, type OwnAddresses } from './own-addresses.ts'
+import { parseAddress, parsePeer, parseTarget, peerOf } from './peer-addresses.ts'
+import { createPeerFinder, type PeerFinder } from './peer-finder.ts'
+import { createPeerMemory, type PeerMemory } from './peer-memory.ts'
+import { applyQuicReadSize } from './quic-read-size.ts'
+
+export const PEERS_FILE = 'peers.sqlite'
+const STOP_TIMEOUT_MS = 10_000
+
+export interface BuiltNode {
+  readonly libp2p: Libp2p
+  readonly dht: KadDHT | undefined
+  start(): Promise<void>
+  /** Frees everything, whether it was started or not. Never rejects: there is nothing left to be done about it. */
+  stop(): Promise<void>
+}
+
+export interface NodeDependencies {
+  readonly log: Logger
+  readonly clock: Clock
+  readonly privateKey: PrivateKey
+  readonly isDenied: (peer: PeerId) => boolean
+  readonly onEvent: (event: HostEvent) => void
+}
+
+/** @throws CatalogError HOST_FAILED, STORE_LOCKED when another process uses the folder, INVALID_OPTIONS */
+export async function buildLibp2pNode(
+  deps: NodeDependencies,
+  options: { readonly network: NetworkOptions; readonly path: string | undefined },
+): Promise<BuiltNode> {
+  const { network, path } = options
+  for (const address of [...network.bootstrap, ...network.announceAddresses]) parseAddress(address)
+  if (network.quic && !(await applyQuicReadSize())) deps.log.debug('host.quic-reads-small')
+  const database = path === undefined ? undefined : await openDatabase(join(path, PEERS_FILE))
+  const datastore = database && new SqliteDatastore(database)
+  const closeDatabase = (): void => {
+    datastore?.close()
+    database?.close()
+  }
+  try {
+    datastore?.dropOwnProviderRecords(deps.privateKey.publicKey.toString())
+    const { node, own } = await buildNode(deps, network, datastore)
+    return connectParts(deps, { network, own, closeDatabase, ...node })
+  } catch (error) {
+    closeDatabase()
+    throw toStartError(error)
+  }
+}
+
+async function buildNode(
+  deps: NodeDependencies,
+  network: NetworkOptions,
+  datastore: SqliteDatastore | undefined,
+): Promise<{ node: LibP2PNode; own: OwnAddresses }> {
+  const listening = await chooseListening(network, deps.log)
+  const own = createOwnAddresses(deps, { network, listening })
+  const gater = createConnectionGater({
+    isDenied: deps.isDenied,
+    families: listening.families,
+    ownSockets: () => own.sockets(),
+  })
+  const { privateKey } = deps
+  const node = await createNode({ privateKey, datastore, gater, network, listening, own })
+  return { node, own }
+}
+
+interface Parts extends LibP2PNode {
+  readonly network: NetworkOptions
+  readonly own: OwnAddresses
+  readonly closeDatabase: () => void
+}
+
+function connectParts(deps: NodeDependencies, parts: Parts): BuiltNode {
+  const { libp2p, dht, network } = parts
+  const memory = createPeerMemory({ libp2p, clock: deps.clock })
+  const finder = createPeerFinder(
+    {
+      log: deps.log,
+      clock: deps.clock,
+      dial: (target, { signal }) => dial(libp2p, target, signal),
+      remembered: (limit) => memory.remembered(limit),
+      isConnected: (peer) => isConnected(libp2p, peer),
+      connectedPeers: () => libp2p.getPeers().length,
+    },
+    { bootstrap: network.bootstrap, maxConnections: network.maxConnections },
+  )
+  watchPeers(deps, { libp2p, memory, finder })
+  if (dht !== undefined && !network.bootstrapServer) keepDhtMode(deps, { ...parts, dht })
+
+  return {
+    libp2p,
+    dht,
+    async start() {
+      try {
+        await libp2p.start()
+      } catch (error) {
+        throw toStartError(error)
+      }
+      finder.start()
+    },
+    async stop() {
+      await finder.stop()
+      const peers = libp2p.getPeers().map(String)
+      await Promise.allSettled(peers.map((peer) => memory.saw(peer)))
+      await withinTime(Promise.resolve(libp2p.stop()), (error) =>
+        deps.log.error('host.stop-failed', { error }),
+      )
+      parts.closeDatabase()
+    },
+  }
+}
+
+function watchPeers(
+  deps: NodeDependencies,
+  parts: { libp2p: Libp2p; memory: PeerMemory; finder: PeerFinder },
+): void {
+  const { libp2p, memory, finder } = parts
+  const remember = (peer: PeerId): void => {
+    memory.saw(peer).catch((error: unknown) => {
+      deps.log.warn('host.remember-failed', { error })
+    })
+  }
+  libp2p.addEventListener('peer:connect', ({ detail }) => {
+    const peer = detail.toString()
+    remember(peer)
+    deps.onEvent({ type: 'connected', peer })
+  })
+  libp2p.addEventListener('peer:disconnect', ({ detail }) => {
+    const peer = detail.toString()
+    if (libp2p.status === 'started') remember(peer)
+    finder.lost()
+    deps.onEvent({ type: 'disconnected', peer })
+  })
+}
+
+/** A DHT server is one that others reach: as long as a public address of ours is verified. */
+function keepDhtMode(deps: NodeDependencies, parts: Parts & { readonly dht: KadDHT }): void {
+  const { libp2p, dht, own } = parts
+  libp2p.addEventListener('self:peer:update', () => {
+    const mode = own.isPublic() ? 'server' : 'client'
+    if (libp2p.status !== 'started' || dht.getMode() === mode) return
+    dht.setMode(mode).catch((error: unknown) => deps.log.warn('host.dht-mode-failed', { error }))
+  })
+}
+
+async function dial(libp2p: Libp2p, target: string, signal: AbortSignal): Promise<PeerId> {
+  const connection = await orAborted(libp2p.dial(parseTarget(target), { signal }), signal)
+  return connection.remotePeer.toString()
+}
+
+function isConnected(libp2p: Libp2p, target: string): boolean {
+  const address = parseTarget(target)
+  const peer = isMultiaddr(address) ? peerOf(address) : target
+  if (peer === undefined) return false
+  return libp2p.getConnections(parsePeer(peer)).some(({ status }) => status === 'open')
+}
+
+async function withinTime(
+  promise: Promise<void>,
+  onError: (error: unknown) => void,
+): Promise<void> {
+  try {
+    await orAborted(promise, AbortSignal.timeout(STOP_TIMEOUT_MS))
+  } catch (error) {
+    onError(error)
+  }
+}
+
+function toStartError(error: unknown): CatalogError {
+  if (isCatalogError(error)) return error
+  const message = error instanceof Error ? error.message : String(error)
+  return new CatalogError('HOST_FAILED', `the network did not start: ${message}`, { cause: error })
+}

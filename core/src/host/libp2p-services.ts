@@ -1,0 +1,151 @@
+/**
+ * The libp2p node as this project wants it: transports, muxer, limits and services from the `network` options. Everything
+ * that is slow (UPnP, AutoNAT, relay search) libp2p does in the background after its start.
+ */
+import { noise } from '@chainsafe/libp2p-noise'
+import { yamux } from '@chainsafe/libp2p-yamux'
+import { autoNAT } from '@libp2p/autonat'
+import { circuitRelayServer, circuitRelayTransport } from '@libp2p/circuit-relay-v2'
+import { dcutr } from '@libp2p/dcutr'
+import { identify, identifyPush } from '@libp2p/identify'
+import type { ComponentLogger, ConnectionGater, Logger, PrivateKey } from '@libp2p/interface'
+import { kadDHT, passthroughMapper, type KadDHT } from '@libp2p/kad-dht'
+import { ping, type Ping } from '@libp2p/ping'
+import { tcp } from '@libp2p/tcp'
+import { uPnPNAT } from '@libp2p/upnp-nat'
+import type { Datastore } from 'interface-datastore'
+import { createLibp2p, type Libp2p, type Libp2pOptions, type ServiceFactoryMap } from 'libp2p'
+import { compareAddresses } from './address-order.ts'
+import { CONNECTION_MONITOR, connectionLimits } from './connection-limits.ts'
+import type { Listening, NetworkOptions } from './listen-addresses.ts'
+import type { OwnAddresses } from './own-addresses.ts'
+import { withPacedWalks } from './paced-walks.ts'
+import { quicTransport } from './quic-transport.ts'
+
+export const DHT_PROTOCOL = '/catalog/kad/1.0.0'
+
+const DAY_MS = 24 * 60 * 60 * 1000
+/** libp2p forgets addresses after an hour; a machine that was off for the night wants its peers back. */
+const ADDRESS_MEMORY_MS = 7 * DAY_MS
+const PEER_MEMORY_MS = 30 * DAY_MS
+/** What a relay passes on for a pair of peers. libp2p's 128 KiB in 2 minutes would end in the middle of a first tarball. */
+const RELAY_MAX_BYTES = 256n * 1024n * 1024n
+const RELAY_MAX_MS = 30 * 60 * 1000
+const RELAY_RESERVATIONS = 128
+
+export interface NodeParts {
+  readonly privateKey: PrivateKey
+  readonly datastore: Datastore | undefined
+  readonly gater: ConnectionGater
+  readonly network: NetworkOptions
+  readonly listening: Listening
+  readonly own: OwnAddresses
+}
+
+/** Which services there are depends on the options. */
+type Services = {
+  identify: unknown
+  identifyPush: unknown
+  ping: Ping
+  dht?: KadDHT
+  dcutr?: unknown
+  relay?: unknown
+  autonat?: unknown
+  upnp?: unknown
+}
+
+export interface LibP2PNode {
+  readonly libp2p: Libp2p
+  readonly dht: KadDHT | undefined
+}
+
+/** A node that is not started. */
+export async function createNode(parts: NodeParts): Promise<LibP2PNode> {
+  const { network, listening, own } = parts
+  const peer = parts.privateKey.publicKey.toString()
+  const options: Libp2pOptions<Services> = {
+    start: false,
+    privateKey: parts.privateKey,
+    nodeInfo: { name: 'catalog-p2p', version: '1' },
+    addresses: {
+      listen: [...listening.addresses, ...(network.relayClient ? ['/p2p-circuit'] : [])],
+      announce: [...network.announceAddresses],
+      announceFilter: (verified) =>
+        network.announceAddresses.length > 0 ? verified : own.announced(verified, peer),
+    },
+    transports: [
+      ...(network.quic ? [quicTransport(listening.families)] : []),
+      ...(network.tcp ? [tcp({ dialOpts: { noDelay: true }, listenOpts: { noDelay: true } })] : []),
+      ...(network.relayClient ? [circuitRelayTransport()] : []),
+    ],
+    connectionEncrypters: [noise()],
+    streamMuxers: [yamux({ streamOptions: { maxStreamWindowSize: 8 * 1024 * 1024 } })],
+    connectionManager: connectionLimits({
+      maxConnections: network.maxConnections,
+      addressSorter: (a, b) => compareAddresses(a.multiaddr, b.multiaddr, own.isLocal),
+    }),
+    connectionMonitor: CONNECTION_MONITOR,
+    connectionGater: parts.gater,
+    peerStore: { maxAddressAge: ADDRESS_MEMORY_MS, maxPeerAge: PEER_MEMORY_MS },
+    services: services(network),
+    logger: SILENT,
+    ...(parts.datastore && { datastore: parts.datastore }),
+  }
+  const libp2p = await createLibp2p(options)
+  return { libp2p, dht: libp2p.services.dht }
+}
+
+function services(network: NetworkOptions): ServiceFactoryMap<Services> {
+  const chosen: ServiceFactoryMap<Services> = {
+    identify: identify({ runOnLimitedConnection: true }),
+    identifyPush: identifyPush({ runOnLimitedConnection: true }),
+    ping: ping(),
+  }
+  if (network.dht) chosen.dht = dht(network)
+  if (network.relayClient) chosen.dcutr = dcutr()
+  if (network.relayServer) chosen.relay = relay()
+  // Of no use on loopback, and they would talk to the world.
+  if (network.autonat && !network.loopbackOnly) chosen.autonat = autoNAT()
+  if (network.upnp && !network.loopbackOnly) {
+    // Without AutoNAT nobody would confirm the mapped address.
+    chosen.upnp = uPnPNAT({ autoConfirmAddress: !network.autonat })
+  }
+  return chosen
+}
+
+function relay(): ReturnType<typeof circuitRelayServer> {
+  return circuitRelayServer({
+    reservations: {
+      maxReservations: RELAY_RESERVATIONS,
+      defaultDataLimit: RELAY_MAX_BYTES,
+      defaultDurationLimit: RELAY_MAX_MS,
+    },
+    maxInboundHopStreams: 256,
+    maxOutboundStopStreams: 256,
+  })
+}
+
+function dht(network: NetworkOptions): ReturnType<typeof kadDHT> {
+  const create = kadDHT({
+    protocol: DHT_PROTOCOL,
+    // Explicit, so that kad-dht does not take any public interface address for reachability: libp2p-host.ts switches it
+    // when a public address has been verified.
+    clientMode: !network.bootstrapServer,
+    // Private addresses stay in: whole companies are behind them, and who can't reach one loses a second in the background.
+    peerInfoMapper: passthroughMapper,
+    // A node alone must not wait for peers that may never come.
+    allowQueryWithZeroPeers: true,
+    // Re-announcing is discovery's business; this only clears what has expired.
+    reprovide: { concurrency: 1, threshold: 0 },
+    maxInboundStreams: 64,
+  })
+  return (components) => withPacedWalks(create(components))
+}
+
+const silent: Logger = Object.assign(() => undefined, {
+  enabled: false,
+  error: () => undefined,
+  trace: () => undefined,
+  newScope: () => silent,
+})
+const SILENT: ComponentLogger = { forComponent: () => silent }

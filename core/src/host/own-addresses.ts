@@ -1,0 +1,110 @@
+/**
+ * What this machine's interfaces mean for the network: which addresses we tell others, which sockets are our own, which
+ * addresses are on our networks. Interfaces come and go on laptops, so they are looked up again now and then; libp2p's QUIC
+ * looks once.
+ */
+import { networkInterfaces } from 'node:os'
+import { multiaddr, type Multiaddr } from '@multiformats/multiaddr'
+import type { Clock } from '../clock.ts'
+import { createLocality, isLinkLocalIp, isLoopbackIp, isPrivateIp } from './address-order.ts'
+import type { IpFamily, Listening, NetworkOptions } from './listen-addresses.ts'
+
+export interface OwnAddresses {
+  /** An address is on a network that we are on. */
+  isLocal(this: void, ip: string): boolean
+  /** What we listen on, as `socketOf` spells it. */
+  sockets(): ReadonlySet<string>
+  /**
+   * What to tell others: our interfaces, and of what libp2p has found out (observed, mapped, relayed addresses) what has
+   * been verified, which is what it passes here.
+   */
+  announced(verified: readonly Multiaddr[], peer: string): Multiaddr[]
+  /** Whether libp2p has verified a public address of ours, at the last call of `announced`. */
+  isPublic(): boolean
+}
+
+const REFRESH_MS = 15_000
+
+interface Snapshot {
+  readonly atMs: number
+  readonly isLocal: (ip: string) => boolean
+  readonly sockets: ReadonlySet<string>
+  /** Without the peer id. */
+  readonly multiaddrs: readonly string[]
+}
+
+export function createOwnAddresses(
+  deps: { readonly clock: Clock },
+  options: { readonly network: NetworkOptions; readonly listening: Listening },
+): OwnAddresses {
+  const { network, listening } = options
+  let snapshot: Snapshot | undefined
+  let hasPublic = false
+
+  function current(): Snapshot {
+    const now = deps.clock.now()
+    if (snapshot === undefined || now - snapshot.atMs > REFRESH_MS) {
+      snapshot = { atMs: now, ...look(network, listening) }
+    }
+    return snapshot
+  }
+
+  return {
+    isLocal: (ip) => current().isLocal(ip),
+    sockets: () => current().sockets,
+    isPublic: () => hasPublic,
+    announced(verified, peer) {
+      const { multiaddrs } = current()
+      hasPublic = verified.some((address) => isPublicAddress(address))
+      const found = verified.filter((address) => !isOnInterface(address)).map(String)
+      const own = multiaddrs.map((address) => `${address}/p2p/${peer}`)
+      return [...new Set([...own, ...found])].map((address) => multiaddr(address))
+    },
+  }
+
+  // Loopback addresses are known from the snapshot, if they are to be told at all.
+  function isOnInterface(address: Multiaddr): boolean {
+    const ip = address.getComponents()[0]?.value
+    return ip !== undefined && (isLoopbackIp(ip) || isLinkLocalIp(ip))
+  }
+}
+
+function look(network: NetworkOptions, listening: Listening): Omit<Snapshot, 'atMs'> {
+  const interfaces = networkInterfaces()
+  const all = Object.values(interfaces)
+    .flatMap((found) => found ?? [])
+    .map(({ address, family }): Own => ({ ip: address, family: family === 'IPv4' ? 4 : 6 }))
+    .filter(({ family }) => listening.families.includes(family))
+  const sockets = all.flatMap(({ ip }) => [
+    `${ip} udp ${listening.port}`,
+    `${ip} tcp ${listening.port}`,
+  ])
+  return {
+    isLocal: createLocality(interfaces),
+    sockets: new Set(sockets),
+    multiaddrs: told(all, network).flatMap(({ ip, family }) => [
+      ...(network.quic ? [`/ip${family}/${ip}/udp/${listening.port}/quic-v1`] : []),
+      ...(network.tcp ? [`/ip${family}/${ip}/tcp/${listening.port}`] : []),
+    ]),
+  }
+}
+
+interface Own {
+  readonly ip: string
+  readonly family: IpFamily
+}
+
+/** Others can do nothing with our loopback; but where there is nothing else, others on this machine can. */
+function told(all: readonly Own[], network: NetworkOptions): readonly Own[] {
+  const loopback = all.filter(({ ip }) => isLoopbackIp(ip))
+  if (network.loopbackOnly) return loopback
+  const others = all.filter(({ ip }) => !isLoopbackIp(ip) && !isLinkLocalIp(ip))
+  return others.length > 0 ? others : loopback
+}
+
+function isPublicAddress(address: Multiaddr): boolean {
+  const components = address.getComponents()
+  const ip = components[0]?.value
+  if (ip === undefined || components.some(({ name }) => name === 'p2p-circuit')) return false
+  return !isLoopbackIp(ip) && !isLinkLocalIp(ip) && !isPrivateIp(ip)
+}

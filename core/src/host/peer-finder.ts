@@ -1,0 +1,115 @@
+/**
+ * Keeps this node in a swarm: dials the peers it remembers and the bootstrap addresses at start, and again, less and less
+ * often, while it has few peers; dials what the LAN shows. All in the background; nothing here fails a start.
+ */
+import PQueue from 'p-queue'
+import type { Clock } from '../clock.ts'
+import type { Logger } from '../log.ts'
+import type { PeerId } from './host.ts'
+
+/** With fewer peers than this, go on looking. */
+const ENOUGH_PEERS = 4
+const MAX_REMEMBERED = 32
+const MAX_DIALS = 8
+const DIAL_TIMEOUT_MS = 10_000
+const FIRST_PAUSE_MS = 1_000
+const LAST_PAUSE_MS = 60_000
+/** Discovered peers are dialled only while this part of the connections is free for those who dial us. */
+const FREE_PART = 0.25
+
+export interface PeerFinder {
+  start(): void
+  stop(): Promise<void>
+  /** A peer shows itself on the LAN; its addresses are known. */
+  found(peer: PeerId): void
+  /** A connection was lost: look again soon. */
+  lost(): void
+}
+
+export function createPeerFinder(
+  deps: {
+    readonly log: Logger
+    readonly clock: Clock
+    readonly dial: (target: string, options: { signal: AbortSignal }) => Promise<PeerId>
+    readonly remembered: (limit: number) => Promise<readonly PeerId[]>
+    readonly isConnected: (peer: PeerId) => boolean
+    readonly connectedPeers: () => number
+  },
+  options: { readonly bootstrap: readonly string[]; readonly maxConnections: number },
+): PeerFinder {
+  const { log, clock } = deps
+  const queue = new PQueue({ concurrency: MAX_DIALS })
+  const underWay = new Set<string>()
+  const stopped = new AbortController()
+  // A bootstrap address may lack a peer id; who answered there is known after the first dial.
+  const answeredBy = new Map<string, PeerId>()
+  let isRestless = new AbortController()
+  let loop: Promise<void> | undefined
+
+  function tryDial(target: string): Promise<void> {
+    const peer = answeredBy.get(target) ?? target
+    if (underWay.has(target) || deps.isConnected(peer)) return Promise.resolve()
+    underWay.add(target)
+    return queue.add(() => dialOnce(target))
+  }
+
+  async function dialOnce(target: string): Promise<void> {
+    if (stopped.signal.aborted) return
+    try {
+      const signal = AbortSignal.any([stopped.signal, AbortSignal.timeout(DIAL_TIMEOUT_MS)])
+      answeredBy.set(target, await deps.dial(target, { signal }))
+    } catch (error) {
+      log.debug('host.dial-failed', { target, error })
+    } finally {
+      underWay.delete(target)
+    }
+  }
+
+  async function look(): Promise<void> {
+    const known = await deps.remembered(MAX_REMEMBERED)
+    await Promise.all([...options.bootstrap, ...known].map((target) => tryDial(target)))
+  }
+
+  async function run(): Promise<void> {
+    let pauseMs = FIRST_PAUSE_MS
+    while (!stopped.signal.aborted) {
+      if (deps.connectedPeers() < ENOUGH_PEERS) await look()
+      // A fleet that starts at one moment must not knock in step.
+      const jitteredMs = pauseMs * (0.75 + Math.random() / 2)
+      const isCut = await pause(jitteredMs)
+      pauseMs = isCut ? FIRST_PAUSE_MS : Math.min(pauseMs * 2, LAST_PAUSE_MS)
+    }
+  }
+
+  /** True when it was cut short by a lost connection. */
+  async function pause(ms: number): Promise<boolean> {
+    isRestless = new AbortController()
+    const signal = AbortSignal.any([stopped.signal, isRestless.signal])
+    try {
+      await clock.sleep(ms, signal)
+      return false
+    } catch (error) {
+      if (!signal.aborted) throw error
+      return true
+    }
+  }
+
+  return {
+    start() {
+      loop = run().catch((error: unknown) => log.error('host.peer-finder-failed', { error }))
+    },
+    async stop() {
+      stopped.abort()
+      // Not queue.clear(): what was waiting would never settle. It ends at once, as everything here heeds the signal.
+      await loop
+      await queue.onIdle()
+    },
+    found(peer) {
+      const room = options.maxConnections * (1 - FREE_PART)
+      if (deps.connectedPeers() < room) void tryDial(peer)
+    },
+    lost() {
+      isRestless.abort()
+    },
+  }
+}

@@ -1,0 +1,65 @@
+/**
+ * libp2p's QUIC transport with dials that end. Its own ignore the signal and wait 10 s for an answer, so where UDP is dropped
+ * TCP would never be tried in time. Here an address has a short time to answer, and once one of a peer's addresses has been
+ * silent the others of that peer get less still: UDP is most likely dropped on the way.
+ */
+import { quic } from '@chainsafe/libp2p-quic'
+import type { Transport } from '@libp2p/interface'
+import type { Multiaddr } from '@multiformats/multiaddr'
+import { LRUCache } from 'lru-cache'
+import type { IpFamily } from './listen-addresses.ts'
+import { orAborted } from './or-aborted.ts'
+
+type QuicTransportFactory = ReturnType<typeof quic>
+type Components = Parameters<QuicTransportFactory>[0]
+type Dial = Transport['dial']
+
+const DIAL_TIMEOUT_MS = 1_000
+const DIAL_AGAIN_TIMEOUT_MS = 300
+/** How long a silent address counts against its peer's other addresses. */
+const SILENCE_MEMORY_MS = 10_000
+
+/** Flow control windows: what one peer can make us hold before JavaScript takes it, so no more than needed for 1 Gbit at 100 ms. */
+const QUIC_OPTIONS = {
+  maxStreamData: 12_000_000,
+  maxConnectionData: 16_000_000,
+  maxConcurrentStreamLimit: 256,
+  maxIdleTimeout: 10_000,
+  keepAliveInterval: 3_000,
+  receiveBufferSize: 1_000_000,
+  sendBufferSize: 1_000_000,
+} as const
+
+export function quicTransport(
+  families: readonly IpFamily[],
+): (components: Components) => Transport {
+  const create = quic({ ...QUIC_OPTIONS, ipv4: families.includes(4), ipv6: families.includes(6) })
+  return (components) => {
+    const transport = create(components)
+    transport.dial = withDeadline(transport.dial.bind(transport))
+    return transport
+  }
+}
+
+function withDeadline(dial: Dial): Dial {
+  const silentPeers = new LRUCache<string, true>({ max: 1000, ttl: SILENCE_MEMORY_MS })
+  return async (address, options) => {
+    const peer = peerOf(address)
+    const wasSilent = peer !== undefined && silentPeers.has(peer)
+    const timeout = AbortSignal.timeout(wasSilent ? DIAL_AGAIN_TIMEOUT_MS : DIAL_TIMEOUT_MS)
+    // The signal also reaches the upgrade, so a connection that comes too late is dropped there.
+    const signal = AbortSignal.any([timeout, options.signal])
+    try {
+      const connection = await orAborted(dial(address, { ...options, signal }), signal)
+      if (peer !== undefined) silentPeers.delete(peer)
+      return connection
+    } catch (error) {
+      if (timeout.aborted && peer !== undefined) silentPeers.set(peer, true)
+      throw error
+    }
+  }
+}
+
+function peerOf(address: Multiaddr): string | undefined {
+  return address.getComponents().findLast((component) => component.name === 'p2p')?.value
+}
