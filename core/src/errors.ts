@@ -30,6 +30,8 @@ export const ERROR_CODES = {
   HOST_FAILED: { kind: 'local', retry: 'later' },
   UPSTREAM_UNREACHABLE: { kind: 'upstream', retry: 'later' },
   UPSTREAM_REJECTED: { kind: 'upstream', retry: 'never' },
+  DAEMON_NOT_RUNNING: { kind: 'absent', retry: 'later' },
+  DAEMON_FAILED: { kind: 'local', retry: 'later' },
   NODE_STOPPED: { kind: 'lifecycle', retry: 'never' },
 } as const satisfies Record<string, { kind: ErrorKind; retry: 'never' | 'later' | 'other' }>
 

@@ -2,16 +2,14 @@
  * Reading and replacing files that belong to the user: atomically (temporary file, then rename), through symbolic links,
  * keeping the mode. Never leaves half a file behind.
  */
-import { randomBytes } from 'node:crypto'
-import { chmod, lstat, mkdir, open, readFile, readlink, rename, rm, stat } from 'node:fs/promises'
+import { lstat, readFile, readlink, rm, stat } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { CatalogError } from '@catalog-p2p/core'
+import { replaceFile } from '../../replace-file.ts'
 
 /** No config file is this long; a longer one is something else. */
 const MAX_BYTES = 1024 * 1024
 const MAX_LINKS = 40
-const RENAME_TRIES = 5
 
 /** The bytes, or undefined when there is no such file. @throws CatalogError STORE_FAILED, INVALID_OPTIONS */
 export async function readOwnedFile(path: string): Promise<Buffer | undefined> {
@@ -29,23 +27,9 @@ export async function readOwnedFile(path: string): Promise<Buffer | undefined> {
 
 /** Replaces the file, or makes it; an existing one keeps its mode, a new one gets `mode`. */
 export async function writeOwnedFile(path: string, bytes: Buffer, mode: number): Promise<void> {
-  const target = await followLinks(path)
-  const temporary = `${target}.${process.pid}.${randomBytes(4).toString('hex')}.tmp`
   try {
-    await mkdir(dirname(target), { recursive: true })
-    const existing = await stat(target).catch(ifMissing)
-    const file = await open(temporary, 'wx', mode)
-    try {
-      await file.writeFile(bytes)
-      // Not by open's mode alone: the umask would take bits away that the file has.
-      await file.chmod(existing === undefined ? mode : existing.mode & 0o7777)
-      await file.sync()
-    } finally {
-      await file.close()
-    }
-    await replace(temporary, target)
+    await replaceFile(await followLinks(path), bytes, { mode, keepMode: true })
   } catch (error) {
-    await rm(temporary, { force: true })
     throw failed(`${path}: can't be written`, error)
   }
 }
@@ -68,21 +52,6 @@ async function followLinks(path: string): Promise<string> {
     target = resolve(dirname(target), await readlink(target))
   }
   throw new CatalogError('STORE_FAILED', `${path}: its links go round in a circle`)
-}
-
-// On Windows a virus scanner may hold a file for a moment.
-async function replace(from: string, to: string): Promise<void> {
-  for (let tries = 1; ; tries++) {
-    try {
-      await rename(from, to)
-      return
-    } catch (error) {
-      const isBusy = ['EPERM', 'EACCES', 'EBUSY'].includes(codeOf(error) ?? '')
-      if (process.platform !== 'win32' || !isBusy || tries === RENAME_TRIES) throw error
-      await chmod(to, 0o666).catch(ifMissing)
-      await sleep(20 * tries)
-    }
-  }
 }
 
 function ifMissing(error: unknown): undefined {
