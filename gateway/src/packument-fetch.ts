@@ -11,6 +11,7 @@ import type { PackumentJobs } from './packument-jobs.ts'
 import { partOf } from './packument-part.ts'
 import type { Registry } from './registries.ts'
 import {
+  discard,
   readBody,
   rejected,
   unreachable,
@@ -96,7 +97,7 @@ async function attempt(
   })
   const limits = { maxBytes: options.maxBytes, signal, counts: deps.upstream.counts }
   if (response.status === 304 && cached !== undefined) {
-    response.body.destroy()
+    discard(response)
     return deps.cache.touch(cached, Date.now())
   }
   if (response.status !== 200) throw await refusal(response, name, limits)
@@ -176,7 +177,7 @@ async function refusal(
 ): Promise<Error> {
   const { status, url } = response
   if (status >= 500 || status === 429) {
-    response.body.destroy()
+    discard(response)
     return unreachable(url, new Error(`it answered ${status}`))
   }
   const body = await readBody(response, { maxBytes: MAX_ERROR_BYTES, signal: limits.signal }).catch(

@@ -5,6 +5,7 @@
 import type { Origin } from '@catalog-p2p/core'
 import type { Credentials } from './credentials.ts'
 import {
+  discard,
   rejected,
   unreachable,
   type Upstream,
@@ -102,7 +103,7 @@ function skipOf(response: UpstreamResponse, received: number): number {
 }
 
 function refusal(response: UpstreamResponse): Error {
-  response.body.destroy()
+  discard(response)
   const { status, url } = response
   if (status >= 500 || status === 429) return unreachable(url, new Error(`it answered ${status}`))
   return rejected(url, `upstream answered ${status}`, { status })

@@ -27,8 +27,8 @@ export interface UpstreamRequest {
 export interface UpstreamResponse {
   readonly status: number
   readonly headers: IncomingHttpHeaders
-  /** Must be read to its end or destroyed. */
-  readonly body: Readable
+  /** Must be read to its end, or given to `discard`. */
+  readonly body: Dispatcher.ResponseData['body']
   /** After redirects. */
   readonly url: URL
   /** True when the last hop carried credentials. */
@@ -60,6 +60,7 @@ export interface UpstreamOptions {
 }
 
 const MAX_REDIRECTS = 5
+const MAX_DISCARDED_BYTES = 64 * 1024
 const DOWN_MS = 5_000
 const FIRST_BACKOFF_MS = 150
 const MAX_BACKOFF_MS = 4_000
@@ -93,6 +94,8 @@ export function createUpstream(
       })
       failedAt.delete(url.origin)
       const { statusCode: status, headers, body } = response
+      // Who reads it sees the error; one that nobody reads any more must not end the process.
+      body.on('error', () => undefined)
       return { status, headers, body, url, withCredentials: credentials !== undefined }
     } catch (error) {
       if (request.signal.aborted) throw request.signal.reason
@@ -110,7 +113,7 @@ export function createUpstream(
       const location = response.headers.location
       const follow = request.followRedirects !== false && request.body === undefined
       if (!follow || !REDIRECTS.has(response.status) || location === undefined) return response
-      response.body.destroy()
+      discard(response)
       if (hops >= MAX_REDIRECTS) throw rejected(url, 'too many redirects')
       url = nextHop(url, location)
     }
@@ -127,7 +130,7 @@ export function createUpstream(
         try {
           const response = await sendFollowing(request)
           if (attempt >= tries || !RETRIED_STATUS.has(response.status)) return response
-          response.body.destroy()
+          discard(response)
           await sleep(backoffMs(attempt, response.headers['retry-after']), undefined, {
             signal: request.signal,
           })
@@ -163,6 +166,11 @@ function nextHop(from: URL, location: string): URL {
   return to
 }
 
+/** Gives up a body that is not wanted; a short one is read, so that its connection can be used again. */
+export function discard(response: UpstreamResponse): void {
+  response.body.dump({ limit: MAX_DISCARDED_BYTES }).catch(() => undefined) // it is not wanted
+}
+
 /**
  * The whole body, at most `maxBytes`.
  * @throws CatalogError UPSTREAM_UNREACHABLE when it breaks off, UPSTREAM_REJECTED when it is longer
@@ -183,7 +191,7 @@ export async function readBody(
       chunks.push(chunk)
     }
   } catch (error) {
-    response.body.destroy()
+    discard(response)
     if (limits.signal.aborted) throw limits.signal.reason
     throw isCatalogError(error) ? error : unreachable(response.url, error)
   }
