@@ -150,10 +150,7 @@ class LibP2PHost implements Host {
   }
 
   async disconnect(peer: PeerId): Promise<void> {
-    const id = parsePeer(peer)
-    for (const connection of this.#node?.libp2p.getConnections(id) ?? []) {
-      connection.abort(new Error('disconnected'))
-    }
+    this.#node?.leave(peer)
   }
 
   async open(
@@ -212,9 +209,7 @@ class LibP2PHost implements Host {
 
   setGate(isDenied: (peer: PeerId) => boolean): void {
     this.#isDenied = isDenied
-    for (const connection of this.#node?.libp2p.getConnections() ?? []) {
-      if (isDenied(connection.remotePeer.toString())) connection.abort(new Error('denied'))
-    }
+    for (const peer of this.#connected) if (isDenied(peer)) this.#node?.leave(peer)
   }
 
   onEvent(listener: (event: HostEvent) => void): () => void {
@@ -265,7 +260,7 @@ class LibP2PHost implements Host {
     const handler = this.#handlers.get(stream.protocol)
     if (handler === undefined || this.#isDenied(peer)) {
       stream.abort(new CatalogError('PEER_REFUSED', 'not served'))
-      if (this.#isDenied(peer)) connection.abort(new Error('denied'))
+      if (this.#isDenied(peer)) this.#node?.leave(peer)
       return
     }
     this.#streams.accept(stream, peer, handler.run, handler.options)

@@ -30,6 +30,8 @@ export interface BuiltNode {
   readonly libp2p: Libp2p
   readonly dht: KadDHT | undefined
   start(): Promise<void>
+  /** Drops the connections with a peer, and does not dial it again soon unless asked to. */
+  leave(peer: PeerId): void
   /** Frees everything, whether it was started or not. Never rejects: there is nothing left to be done about it. */
   stop(): Promise<void>
 }
@@ -116,6 +118,12 @@ function connectParts(deps: NodeDependencies, parts: Parts): BuiltNode {
         throw toStartError(error)
       }
       finder.start()
+    },
+    leave(peer) {
+      finder.leave(peer)
+      for (const connection of libp2p.getConnections(parsePeer(peer))) {
+        connection.abort(new Error('left'))
+      }
     },
     async stop() {
       await finder.stop()

@@ -2,6 +2,7 @@
  * Keeps this node in a swarm: dials the peers it remembers and the bootstrap addresses at start, and again, less and less
  * often, while it has few peers; dials what the LAN shows. All in the background; nothing here fails a start.
  */
+import { LRUCache } from 'lru-cache'
 import PQueue from 'p-queue'
 import type { Clock } from '../clock.ts'
 import type { Logger } from '../log.ts'
@@ -14,6 +15,9 @@ const MAX_DIALS = 8
 const DIAL_TIMEOUT_MS = 10_000
 const FIRST_PAUSE_MS = 1_000
 const LAST_PAUSE_MS = 60_000
+/** A peer that was left on purpose is not dialled for so long. */
+const LEAVE_MS = 10 * 60_000
+const MAX_LEFT = 1000
 /** Discovered peers are dialled only while this part of the connections is free for those who dial us. */
 const FREE_PART = 0.25
 
@@ -22,8 +26,10 @@ export interface PeerFinder {
   stop(): Promise<void>
   /** A peer shows itself on the LAN; its addresses are known. */
   found(peer: PeerId): void
-  /** A connection was lost: look again soon. */
+  /** A connection was lost: look again soon, though not at once, for the peer may have meant it. */
   lost(): void
+  /** We left this peer on purpose: do not come back for a while. */
+  leave(peer: PeerId): void
 }
 
 export function createPeerFinder(
@@ -43,12 +49,13 @@ export function createPeerFinder(
   const stopped = new AbortController()
   // A bootstrap address may lack a peer id; who answered there is known after the first dial.
   const answeredBy = new Map<string, PeerId>()
+  const left = new LRUCache<PeerId, true>({ max: MAX_LEFT, ttl: LEAVE_MS })
   let isRestless = new AbortController()
   let loop: Promise<void> | undefined
 
   function tryDial(target: string): Promise<void> {
     const peer = answeredBy.get(target) ?? target
-    if (underWay.has(target) || deps.isConnected(peer)) return Promise.resolve()
+    if (underWay.has(target) || left.has(peer) || deps.isConnected(peer)) return Promise.resolve()
     underWay.add(target)
     return queue.add(() => dialOnce(target))
   }
@@ -75,13 +82,13 @@ export function createPeerFinder(
     while (!stopped.signal.aborted) {
       if (deps.connectedPeers() < ENOUGH_PEERS) await look()
       // A fleet that starts at one moment must not knock in step.
-      const jitteredMs = pauseMs * (0.75 + Math.random() / 2)
-      const isCut = await pause(jitteredMs)
-      pauseMs = isCut ? FIRST_PAUSE_MS : Math.min(pauseMs * 2, LAST_PAUSE_MS)
+      const wasCut = await pause(pauseMs * (0.75 + Math.random() / 2))
+      pauseMs = wasCut ? FIRST_PAUSE_MS : Math.min(pauseMs * 2, LAST_PAUSE_MS)
+      if (wasCut) await pause(FIRST_PAUSE_MS)
     }
   }
 
-  /** True when it was cut short by a lost connection. */
+  /** True when it was cut short: a connection was lost, or it is time to stop. */
   async function pause(ms: number): Promise<boolean> {
     isRestless = new AbortController()
     const signal = AbortSignal.any([stopped.signal, isRestless.signal])
@@ -110,6 +117,9 @@ export function createPeerFinder(
     },
     lost() {
       isRestless.abort()
+    },
+    leave(peer) {
+      left.set(peer, true)
     },
   }
 }
