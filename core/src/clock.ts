@@ -13,5 +13,12 @@ export interface Clock {
 export const systemClock: Clock = {
   now: () => performance.now(),
   epochMs: () => Date.now(),
-  sleep: (ms, signal) => sleep(ms, undefined, { ref: false, ...(signal && { signal }) }),
+  async sleep(ms, signal) {
+    try {
+      await sleep(ms, undefined, { ref: false, ...(signal && { signal }) })
+    } catch (error) {
+      signal?.throwIfAborted() // Node rejects with an AbortError of its own
+      throw error
+    }
+  },
 }

@@ -3,18 +3,18 @@
  * in the worker, written to the store's partial, and can be read in order meanwhile. It becomes visible in the store,
  * and its last bytes readable, only after the whole digest has matched.
  */
+import { Bitfield } from '../content/bitfield.ts'
 import { chunkCount, chunkLength } from '../content/chunking.ts'
 import type { Manifest } from '../content/manifest.ts'
 import { CatalogError } from '../errors.ts'
+import type { Logger } from '../log.ts'
 import type { PartialArtifact } from '../store/store.ts'
 import type { HashJob } from './hasher.ts'
 
 /** Bytes at the end that nobody reads before the digest has matched. */
 const HOLD_BACK_BYTES = 64 * 1024
-/** Bytes kept in memory for readers; what is older is read back from the partial. */
-const MEMORY_BYTES = 48 * 1024 * 1024
-/** Chunks being written to the partial at once. */
-const MAX_WRITES = 8
+/** Chunks being hashed or written to the partial at once, beyond which whoever brings more waits. */
+const MAX_WORK = 8
 
 export interface Assembly {
   readonly manifest: Manifest
@@ -27,6 +27,8 @@ export interface Assembly {
   /** Loads what an earlier run left. Resolves to the chunks that are present. */
   resume(): Promise<number[]>
   has(index: number): boolean
+  /** The chunks that are present; a copy. */
+  present(): Bitfield
   /** One present chunk, for serving onward. */
   chunk(index: number): Promise<Uint8Array>
   /** Resolves when the whole digest has matched and the store has it; rejects when it did not match or `fail` was called. */
@@ -34,8 +36,10 @@ export interface Assembly {
   readonly isVerified: boolean
   /** In order; the end only after `verified`. Any number of readers. */
   read(): AsyncGenerator<Uint8Array>
-  /** Ends it. Keeps the partial for a later run if `keep`. */
+  /** Ends it, unless it is being committed already. Keeps the partial for a later run if `keep`. Never rejects. */
   fail(reason: unknown, options: { keep: boolean }): Promise<void>
+  /** Settles when the partial is committed or closed. Never rejects. */
+  readonly closed: Promise<void>
 }
 
 export function createAssembly(
@@ -44,29 +48,32 @@ export function createAssembly(
   deps: {
     partial: PartialArtifact
     job: HashJob
-    /** Reads the committed artifact; absent where the partial outlives the commit. */
-    readStored: ((start: number, end: number) => Promise<Uint8Array>) | undefined
+    log: Logger
+    /** Bytes kept in memory for readers just now; what is older is read back from the partial. */
+    memoryBytes: () => number
   },
 ): Assembly {
-  const { partial, job } = deps
-  const { size, chunkSize } = manifest
+  const { partial, job, log } = deps
+  const { digest, size, chunkSize } = manifest
   const chunks = chunkCount(size, chunkSize)
   const memory = new Map<number, Uint8Array>()
-  const present = new Set<number>()
-  const writes = new Set<Promise<void>>()
+  const present = new Bitfield(chunks)
+  const work = new Set<Promise<void>>()
   const verified = Promise.withResolvers<void>()
   verified.promise.catch(() => undefined) // readers and the download see it; it may also end with neither
+  const closed = Promise.withResolvers<void>()
   let progress = Promise.withResolvers<void>()
   let contiguousChunks = 0
   let filling: Buffer | undefined
   let filled = 0
-  let isVerified = false
-  let failure: { reason: unknown } | undefined
+  let state: 'open' | 'committing' | 'verified' | 'failed' = 'open'
+  let failure: unknown
 
   const lengthOf = (index: number): number => chunkLength(manifest, index)
+  const isFailed = (): boolean => state === 'failed'
 
   function throwIfFailed(): void {
-    if (failure !== undefined) throw failure.reason as Error
+    if (isFailed()) throw failure as Error
   }
 
   function moved(): void {
@@ -84,28 +91,41 @@ export function createAssembly(
     memory.set(index, bytes)
     // Insertion order is arrival order; only chunks that are on disk may leave.
     for (const old of memory.keys()) {
-      if (memory.size * chunkSize <= MEMORY_BYTES) return
+      if (memory.size * chunkSize <= deps.memoryBytes()) return
       if (partial.hasChunk(old)) memory.delete(old)
     }
   }
 
-  async function write(index: number, bytes: Uint8Array): Promise<void> {
-    const writing = partial.writeChunk(index, bytes).finally(() => writes.delete(writing))
-    writing.catch((error: unknown) => void fail(error, { keep: false }))
-    writes.add(writing)
-    if (writes.size >= MAX_WRITES) await Promise.race(writes)
+  function track(working: Promise<unknown>): void {
+    const tracked = working.then(() => void work.delete(tracked))
+    tracked.catch((error: unknown) => void giveUp(error, { keep: false }))
+    work.add(tracked)
+  }
+
+  async function room(): Promise<void> {
+    while (work.size >= MAX_WORK) await Promise.race(work)
+  }
+
+  async function matches(index: number, bytes: Uint8Array): Promise<boolean> {
+    try {
+      return await job.add(index, bytes)
+    } catch (error) {
+      if (present.has(index)) return true // another copy of it came first, and was the last that was missing
+      throw error
+    }
   }
 
   async function add(index: number, bytes: Uint8Array): Promise<boolean> {
     throwIfFailed()
     if (present.has(index)) return true
     if (bytes.byteLength !== lengthOf(index)) return false
-    if (!(await job.add(index, bytes))) return false
+    if (!(await matches(index, bytes))) return false
     throwIfFailed()
     if (present.has(index)) return true
     remember(index, bytes)
     landed(index)
-    await write(index, bytes)
+    track(partial.writeChunk(index, bytes))
+    await room()
     return true
   }
 
@@ -128,54 +148,60 @@ export function createAssembly(
       filling = undefined
       filled = 0
       remember(index, whole)
-      // The hash follows behind: bytes in order need no verdict per chunk, only the one on the whole.
-      job.add(index, whole).catch((error: unknown) => void fail(error, { keep: false }))
       landed(index)
-      await write(index, whole)
+      // The hash follows behind: bytes in order need no verdict per chunk, only the one on the whole.
+      track(job.add(index, whole))
+      track(partial.writeChunk(index, whole))
+      await room()
     }
   }
 
   async function finish(): Promise<void> {
     const found = await job.done
-    if (found.digest !== manifest.digest) {
-      const mismatch = new CatalogError(
-        'DIGEST_MISMATCH',
-        'the bytes are not what the digest names',
-        {
-          expected: manifest.digest,
-          got: found.digest,
-        },
-      )
-      await fail(mismatch, { keep: false })
-      return
+    if (found.digest !== digest) {
+      throw new CatalogError('DIGEST_MISMATCH', 'the bytes are not what the digest names', {
+        expected: digest,
+        got: found.digest,
+      })
     }
-    await Promise.all(writes)
-    if (failure !== undefined) return
+    while (!present.complete || work.size > 0) {
+      if (isFailed()) return
+      await (work.size > 0 ? Promise.all(work) : progress.promise)
+    }
+    if (isFailed()) return
+    state = 'committing'
     await partial.commit({ verified: true, leaves: found.leaves })
-    isVerified = true
+    state = 'verified'
     verified.resolve()
+    closed.resolve()
     moved()
   }
 
-  async function fail(reason: unknown, options: { keep: boolean }): Promise<void> {
-    if (failure !== undefined || isVerified) return
-    failure = { reason }
+  async function giveUp(reason: unknown, options: { keep: boolean }): Promise<void> {
+    if (state === 'verified' || isFailed()) return await closed.promise
+    state = 'failed'
+    failure = reason
     verified.reject(reason)
     moved()
     job.close()
-    await Promise.allSettled(writes)
+    await Promise.allSettled(work)
     memory.clear()
-    await (options.keep ? partial.suspend() : partial.discard())
+    try {
+      await (options.keep ? partial.suspend() : partial.discard())
+    } catch (error) {
+      log.warn('download.partial-not-closed', { digest, error })
+    }
+    closed.resolve()
+  }
+
+  async function fail(reason: unknown, options: { keep: boolean }): Promise<void> {
+    // What is being committed has matched: too late to stop, and no reason to.
+    if (state === 'committing') await closed.promise
+    else await giveUp(reason, options)
   }
 
   async function chunk(index: number): Promise<Uint8Array> {
-    const inMemory = memory.get(index)
-    if (inMemory !== undefined) return inMemory
-    if (isVerified && deps.readStored !== undefined) {
-      const start = index * chunkSize
-      return await deps.readStored(start, start + lengthOf(index))
-    }
-    return await partial.readChunk(index)
+    return memory.get(index) ?? (await partial.readChunk(index))
   }
 
   async function* read(): AsyncGenerator<Uint8Array> {
@@ -183,7 +209,8 @@ export function createAssembly(
     while (position < size) {
       throwIfFailed()
       const arrived = Math.min(size, contiguousChunks * chunkSize) + filled
-      const limit = isVerified ? size : Math.min(arrived, size - Math.min(size, HOLD_BACK_BYTES))
+      const held = state === 'verified' ? 0 : Math.min(size, HOLD_BACK_BYTES)
+      const limit = Math.min(arrived, size - held)
       if (position >= limit) {
         await progress.promise
         continue
@@ -191,6 +218,7 @@ export function createAssembly(
       const index = Math.floor(position / chunkSize)
       const start = index * chunkSize
       const bytes = index === contiguousChunks && filling ? filling : await chunk(index)
+      throwIfFailed()
       const end = Math.min(limit, start + bytes.byteLength)
       yield bytes.subarray(position - start, end - start)
       position = end
@@ -198,7 +226,25 @@ export function createAssembly(
     await verified.promise
   }
 
-  finish().catch((error: unknown) => void fail(error, { keep: false }))
+  async function resume(): Promise<number[]> {
+    const resumed: number[] = []
+    for (let index = 0; index < chunks; index++) {
+      throwIfFailed()
+      if (!partial.hasChunk(index)) continue
+      const bytes = await partial.readChunk(index)
+      if (!(await job.add(index, bytes))) {
+        throw new CatalogError('STORE_CORRUPT', 'an unfinished download has changed on disk', {
+          digest,
+          chunk: index,
+        })
+      }
+      landed(index)
+      resumed.push(index)
+    }
+    return resumed
+  }
+
+  finish().catch((error: unknown) => void giveUp(error, { keep: false }))
 
   return {
     manifest,
@@ -206,24 +252,16 @@ export function createAssembly(
     chunks,
     add,
     append,
-    async resume() {
-      const resumed: number[] = []
-      for (let index = 0; index < chunks; index++) {
-        if (!partial.hasChunk(index)) continue
-        const bytes = await partial.readChunk(index)
-        if (!(await job.add(index, bytes))) continue
-        landed(index)
-        resumed.push(index)
-      }
-      return resumed
-    },
-    has: (index) => present.has(index),
+    resume,
+    has: (index) => !isFailed() && present.has(index),
+    present: () => Bitfield.decode(present.encode(), chunks),
     chunk,
     verified: verified.promise,
     get isVerified() {
-      return isVerified
+      return state === 'verified'
     },
     read,
     fail,
+    closed: closed.promise,
   }
 }

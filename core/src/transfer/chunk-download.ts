@@ -6,9 +6,12 @@ import type { Clock } from '../clock.ts'
 import { CatalogError, isCatalogError } from '../errors.ts'
 import type { PeerId } from '../host/host.ts'
 import type { Assembly } from './assembly.ts'
+import type { BulkSlots } from './bulk-slots.ts'
 import type { PeerLinks } from './peer-link.ts'
 import type { PeerScores } from './peer-score.ts'
+import { createPeerPace } from './peer-pace.ts'
 import { createPlan } from './plan.ts'
+import { createProgress } from './progress.ts'
 import type { RateLimit } from './rate-limit.ts'
 
 /** Bytes asked for beyond the first missing chunk. */
@@ -18,11 +21,15 @@ const PER_PEER_BYTES = 8 * 1024 * 1024
 const TICK_MS = 50
 const LATE_CHUNK_MS = 1_000
 const CHUNK_DEADLINE_MS = 60_000
+/** How long a peer that said BUSY is left alone. */
+const BUSY_REST_MS = 250
 
 /** When the peers are given up: `minBytes` must arrive within every `graceMs`. */
 export interface Patience {
   readonly graceMs: number
   readonly minBytes: number
+  /** Waiting for a place among the artifacts that come from a peer does not count. */
+  readonly mayQueue: boolean
 }
 
 export interface ChunkPeers {
@@ -35,6 +42,8 @@ export interface ChunkDownloadDeps {
   readonly scores: PeerScores
   readonly clock: Clock
   readonly limitOf: (peer: PeerId) => RateLimit
+  /** Places for artifacts that come in bulk from one peer. */
+  readonly slots: BulkSlots
 }
 
 /**
@@ -47,33 +56,53 @@ export async function downloadChunks(
   deps: ChunkDownloadDeps,
   options: { patience: Patience; present: readonly number[]; signal: AbortSignal },
 ): Promise<void> {
-  const { links, scores, clock } = deps
+  const { links, scores, clock, slots } = deps
   const { chunkSize, digest, size } = assembly.manifest
+  const pace = createPeerPace({ chunkSize, maxBytes: PER_PEER_BYTES })
   const plan = createPlan({
     chunks: assembly.chunks,
     window: Math.max(4, Math.floor(WINDOW_BYTES / chunkSize)),
-    perPeer: Math.max(2, Math.floor(PER_PEER_BYTES / chunkSize)),
+    perPeer: (peer) => pace.chunks(peer),
   })
   for (const index of options.present) plan.arrived(index)
   const stop = new AbortController()
   const signal = AbortSignal.any([options.signal, stop.signal])
   const over = Promise.withResolvers<void>()
+  const progress = createProgress((peer) => links.receivedBytes(peer, 'bulk'))
+  /** Peers with a place for this artifact. */
+  const seated = new Set<PeerId>()
+  /** Peers that said BUSY, and until when they are left alone. */
+  const resting = new Map<PeerId, number>()
+  /** Requests that our own limit holds back. */
+  let held = 0
+
+  async function holdBack(limit: RateLimit): Promise<void> {
+    held++
+    try {
+      await limit.ready(signal)
+    } finally {
+      held--
+    }
+  }
 
   async function fetchChunk(peer: PeerId, index: number): Promise<void> {
-    const startedMs = clock.now()
     const limit = deps.limitOf(peer)
-    await limit.ready(signal)
+    await holdBack(limit)
+    if (assembly.has(index)) return
+    plan.sent(peer, index, clock.now())
+    pace.sent(peer, clock.now())
+    const length = Math.min(chunkSize, size - index * chunkSize)
+    limit.spend(length)
     const deadline = AbortSignal.any([signal, AbortSignal.timeout(CHUNK_DEADLINE_MS)])
     const stream = await links.stream(peer, 'bulk')
-    const length = Math.min(chunkSize, size - index * chunkSize)
     const bytes = await stream.wantChunk(digest, { index, size: length }, { signal: deadline })
-    limit.spend(length)
+    pace.arrived(peer, length, clock.now())
     if (assembly.has(index)) return
     if (!(await assembly.add(index, bytes))) {
       scores.lied(peer, 'a chunk that does not match its manifest')
       throw new CatalogError('PEER_MISBEHAVED', 'a chunk does not match its manifest', { peer })
     }
-    scores.answered(peer, { answerMs: clock.now() - startedMs, bytes: length })
+    scores.answered(peer, { bytes: length })
   }
 
   function start(peer: PeerId, index: number): void {
@@ -87,7 +116,8 @@ export async function downloadChunks(
       (error: unknown) => {
         if (signal.aborted) return
         plan.failed(peer, index)
-        dismiss(peer, error)
+        if (isCatalogError(error, 'PEER_BUSY')) resting.set(peer, clock.now() + BUSY_REST_MS)
+        else dismiss(peer, error)
         pump()
       },
     )
@@ -95,11 +125,24 @@ export async function downloadChunks(
 
   function dismiss(peer: PeerId, error: unknown): void {
     if (!isCatalogError(error, 'NOT_FOUND')) scores.late(peer)
+    leave(peer)
     plan.removePeer(peer)
     if (plan.peers.length > 0) return
     over.reject(
       new CatalogError('NO_PROVIDERS', 'no peer is left to ask', { digest, cause: error }),
     )
+  }
+
+  function leave(peer: PeerId): void {
+    if (seated.delete(peer)) slots.release(peer, digest)
+  }
+
+  function canAsk(peer: PeerId): boolean {
+    if ((resting.get(peer) ?? 0) > clock.now()) return false
+    if (seated.has(peer)) return true
+    if (!slots.take(peer, digest)) return false
+    seated.add(peer)
+    return true
   }
 
   function pump(): void {
@@ -109,6 +152,7 @@ export async function downloadChunks(
         dismiss(peer, new CatalogError('PEER_REFUSED', 'the peer is banned', { peer }))
         continue
       }
+      if (!canAsk(peer)) continue
       for (;;) {
         const index = plan.next(peer, clock.now(), LATE_CHUNK_MS)
         if (index === undefined) break
@@ -117,22 +161,19 @@ export async function downloadChunks(
     }
   }
 
-  function received(): number {
-    let bytes = 0
-    for (const peer of plan.peers) bytes += links.receivedBytes(peer)
-    return bytes
-  }
-
   async function watch(): Promise<void> {
-    let bytes = received()
+    const { graceMs, minBytes, mayQueue } = options.patience
+    let bytes = progress.total(plan.peers)
     let sinceMs = clock.now()
     for (;;) {
       await clock.sleep(TICK_MS, signal)
       pump()
-      if (clock.now() - sinceMs < options.patience.graceMs) continue
-      const now = received()
-      if (now - bytes < options.patience.minBytes) {
-        for (const peer of plan.peers) scores.late(peer)
+      const now = progress.total(plan.peers) // at every tick: a peer may leave, what it sent has arrived
+      // We are what is slow.
+      if (held > 0 || (mayQueue && seated.size === 0)) sinceMs = clock.now()
+      if (clock.now() - sinceMs < graceMs) continue
+      if (now - bytes < minBytes) {
+        for (const peer of plan.peers) if (plan.owes(peer) > 0) scores.late(peer)
         throw new CatalogError('PEER_TIMEOUT', 'the peers are too slow', { digest })
       }
       bytes = now
@@ -140,20 +181,21 @@ export async function downloadChunks(
     }
   }
 
-  peers.onPeer((peer, has) => {
-    if (signal.aborted) return
-    plan.addPeer(peer, has)
-    pump()
-  })
   const onAbort = (): void => over.reject(options.signal.reason as Error)
   options.signal.addEventListener('abort', onAbort, { once: true })
+  over.promise.catch(() => undefined) // raced below
   try {
-    if (plan.complete) return
     options.signal.throwIfAborted()
+    if (plan.complete) return
+    peers.onPeer((peer, has) => {
+      if (signal.aborted) return
+      plan.addPeer(peer, has)
+      pump()
+    })
     await Promise.race([over.promise, watch(), assembly.verified])
   } finally {
     options.signal.removeEventListener('abort', onAbort)
-    over.promise.catch(() => undefined) // decided already
     stop.abort(new Error('the download is over'))
+    for (const peer of [...seated]) leave(peer)
   }
 }

@@ -5,29 +5,24 @@
  */
 import type { Artifact, ArtifactSource, Origin } from '../api.ts'
 import type { Digest } from '../content/digest.ts'
-import { CatalogError, isCatalogError } from '../errors.ts'
+import { isCatalogError } from '../errors.ts'
 import type { PeerId } from '../host/host.ts'
 import type { Visibility } from '../store/store.ts'
 import type { Assembly } from './assembly.ts'
-import type { AssemblyMaker } from './assembly-maker.ts'
 import { downloadChunks } from './chunk-download.ts'
+import { findSource } from './find-source.ts'
 import { gatherPeers, type GatheredPeers } from './gather-peers.ts'
-import { hedge, type Attempt } from './hedge.ts'
-import { askPeer, type Claim } from './holders.ts'
-import { feedAssembly, openOrigin, type OriginStream } from './origin-download.ts'
+import type { Claim } from './holders.ts'
+import { completeAssembly, feedAssembly, openOrigin, type OriginStream } from './origin-download.ts'
+import { noProviders } from './search-attempt.ts'
 import type { TransferDeps } from './transfer.ts'
 
-/** Peers asked for one artifact before the origin's turn. */
-const MAX_ASKED = 6
-/** A slow origin is given this long before the network beyond the swarm is searched as well. */
-const SEARCH_AFTER_MS = 500
-const SEARCH_DEADLINE_MS = 10_000
 /** Chunks from peers are a claim until the whole has matched, so readers wait; but not longer than clients would. */
 const UNVERIFIED_READ_AFTER_MS = 20_000
-/** Rounds of peers, when claims turn out wrong and there is no origin. */
-const MAX_ROUNDS = 4
-const WITH_ORIGIN = { graceMs: 1_000, minBytes: 64 * 1024 }
-const WITHOUT_ORIGIN = { graceMs: 20_000, minBytes: 80 * 1024 }
+/** Rounds of peers, when claims turn out wrong and there is no origin. Each bans a liar. */
+const MAX_ROUNDS = 8
+const WITH_ORIGIN = { graceMs: 1_000, minBytes: 64 * 1024, mayQueue: false }
+const WITHOUT_ORIGIN = { graceMs: 20_000, minBytes: 80 * 1024, mayQueue: true }
 
 export interface DownloadRequest {
   readonly digest: Digest
@@ -41,11 +36,6 @@ type Delivery =
   | { readonly source: ArtifactSource; readonly bytes: Uint8Array }
   | { readonly source: ArtifactSource; readonly assembly: Assembly }
 
-type Found =
-  | { readonly kind: 'whole'; readonly source: ArtifactSource; readonly bytes: Uint8Array }
-  | { readonly kind: 'claim'; readonly claim: Claim }
-  | { readonly kind: 'origin'; readonly result: OriginStream; readonly cancel: AbortController }
-
 export interface Download {
   /** Rejects when every source has failed. */
   artifact(): Promise<Artifact>
@@ -57,15 +47,22 @@ export interface Download {
 
 export function startDownload(
   request: DownloadRequest,
-  deps: TransferDeps & { assemblies: AssemblyMaker },
+  deps: TransferDeps,
   signal: AbortSignal,
 ): Download {
   const { digest, visibility } = request
   const delivery = Promise.withResolvers<Delivery>()
   delivery.promise.catch(() => undefined) // every waiter sees it; there may be none left
-  /** Peers that vouched for a manifest that came to nothing. */
+  /** What the waiters have got hold of, if it is an assembly. */
+  let delivered: Assembly | undefined
+  /** Peers that sent a manifest that came to nothing. */
   const distrusted = new Set<PeerId>()
   let arriving: Assembly | undefined
+
+  function deliver(source: ArtifactSource, assembly: Assembly): void {
+    delivered ??= assembly
+    delivery.resolve({ source, assembly })
+  }
 
   function holders(): PeerId[] {
     const known = deps.discovery.holders(digest).filter((peer) => !distrusted.has(peer))
@@ -74,128 +71,46 @@ export function startDownload(
 
   async function run(): Promise<void> {
     let origin = request.origin
-    let lastError: unknown
+    let askSwarm = request.peers
+    let originFailure: { error: unknown } | undefined
+    let chunksError: unknown
     for (let round = 0; round < MAX_ROUNDS; round++) {
-      const found = await findSource(origin, lastError)
-      if (found.kind === 'whole') {
-        await deps.store.put(digest, found.bytes, { visibility: visibilityOf(found.source) })
-        return delivery.resolve(found)
-      }
-      if (found.kind === 'origin') return await takeFromOrigin(found.result)
       try {
-        return await takeChunks(found.claim, origin !== undefined)
+        return await tryOnce(origin, askSwarm ? holders() : [])
       } catch (error) {
         signal.throwIfAborted()
-        lastError = error
-        deps.log.warn('download.peers-failed', { digest, error })
-        if (origin !== undefined) {
-          const result = await openOrigin(origin, digest, { smallBytes: deps.chunkSize, signal })
-          if (result.kind === 'stream') return await takeFromOrigin(result)
-          await deps.store.put(digest, result.bytes, { visibility })
-          return delivery.resolve({ source: 'origin', bytes: result.bytes })
+        // Somebody reads already what has failed: it can't be taken back.
+        if (delivered !== undefined) throw error
+        if (error instanceof ChunksFailed) {
+          deps.log.warn('download.peers-failed', { digest, round, error: error.cause })
+          chunksError = error.cause
+          askSwarm = origin === undefined
+        } else if (origin !== undefined && request.peers && !askSwarm) {
+          // Peers that the origin was preferred to are better than nothing.
+          originFailure = { error }
+          origin = undefined
+          askSwarm = true
+        } else {
+          if (originFailure !== undefined) throw originFailure.error
+          throw chunksError === undefined ? error : noProviders(digest, chunksError)
         }
-        origin = undefined
       }
     }
-    throw lastError
+    if (originFailure !== undefined) throw originFailure.error
+    throw noProviders(digest, chunksError)
   }
 
-  // What peers offer is public by definition: they have it without our credentials.
-  function visibilityOf(source: ArtifactSource): Visibility {
-    return source === 'peer' ? 'public' : visibility
-  }
-
-  async function findSource(origin: Origin | undefined, lastError: unknown): Promise<Found> {
-    const ranked = request.peers ? holders() : []
-    const waiting = ranked
-      .filter((peer) => origin === undefined || !deps.scores.isCooling(peer))
-      .slice(0, MAX_ASKED)
-    let originLeft = origin !== undefined
-    let searchLeft = request.peers
-    let originError: unknown
-    const next = (): Attempt<Found> | undefined => {
-      const peer = waiting.shift()
-      if (peer !== undefined) return fromPeer(peer)
-      if (originLeft && origin !== undefined) {
-        originLeft = false
-        return fromOrigin(origin, (error) => (originError = error))
-      }
-      if (!searchLeft) return undefined
-      searchLeft = false
-      return fromSearch(lastError)
-    }
-    const onDiscarded = (late: Found): void => {
-      if (late.kind === 'origin') late.cancel.abort(new Error('a peer was quicker'))
-    }
-    try {
-      return await hedge(next, { clock: deps.clock, signal, onDiscarded })
-    } catch (error) {
-      throw originError ?? error // what the registry said explains more than that no peer has it
-    }
-  }
-
-  function fromPeer(peer: PeerId): Attempt<Found> {
-    const attempt = askPeer(peer, digest, deps)
-    return {
-      ...attempt,
-      async run(attemptSignal) {
-        const answer = await attempt.run(attemptSignal)
-        if (answer.kind === 'claim') return answer
-        return { kind: 'whole', source: 'peer', bytes: answer.bytes }
-      },
-    }
-  }
-
-  function fromOrigin(origin: Origin, onError: (error: unknown) => void): Attempt<Found> {
-    return {
-      hedgeMs: SEARCH_AFTER_MS,
-      async run(attemptSignal) {
-        // The attempt ends when its head has come; its body goes on after the race is over.
-        const cancel = new AbortController()
-        const forward = (): void => cancel.abort(attemptSignal.reason)
-        attemptSignal.addEventListener('abort', forward, { once: true })
-        try {
-          const all = AbortSignal.any([signal, cancel.signal])
-          const result = await openOrigin(origin, digest, {
-            smallBytes: deps.chunkSize,
-            signal: all,
-          })
-          if (result.kind === 'stream') return { kind: 'origin', result, cancel }
-          return { kind: 'whole', source: 'origin', bytes: result.bytes }
-        } catch (error) {
-          onError(error)
-          throw error
-        } finally {
-          attemptSignal.removeEventListener('abort', forward)
-        }
-      },
-    }
-  }
-
-  function fromSearch(lastError: unknown): Attempt<Found> {
-    return {
-      hedgeMs: SEARCH_DEADLINE_MS,
-      async run(attemptSignal) {
-        const deadline = AbortSignal.any([attemptSignal, AbortSignal.timeout(SEARCH_DEADLINE_MS)])
-        let failure = lastError
-        try {
-          for await (const peer of deps.discovery.search(digest, { signal: deadline })) {
-            try {
-              return await fromPeer(peer).run(attemptSignal)
-            } catch (error) {
-              failure = error
-            }
-          }
-        } catch (error) {
-          if (!deadline.aborted) throw error
-        }
-        attemptSignal.throwIfAborted()
-        throw new CatalogError('NO_PROVIDERS', 'no peer has it', {
-          digest,
-          cause: failure,
-          hint: 'connect to the registry or to a machine that has the package',
-        })
-      },
+  async function tryOnce(origin: Origin | undefined, swarm: readonly PeerId[]): Promise<void> {
+    const search = { digest, origin, swarm, search: request.peers, distrusted }
+    const found = await findSource(search, deps, signal)
+    switch (found.kind) {
+      case 'whole':
+        await deps.store.put(digest, found.bytes, { visibility })
+        return delivery.resolve(found)
+      case 'origin':
+        return await takeFromOrigin(found.result)
+      case 'claim':
+        return await takeChunks(found.claim, origin)
     }
   }
 
@@ -203,7 +118,7 @@ export function startDownload(
     const { size } = result
     const manifest = { digest, size, chunkSize: deps.chunkSize, root: new Uint8Array(32) }
     const assembly = await deps.assemblies.open(manifest, new Uint8Array(0), visibility)
-    delivery.resolve({ source: 'origin', assembly })
+    deliver('origin', assembly)
     try {
       await feedAssembly(assembly, result.body)
     } catch (error) {
@@ -212,40 +127,71 @@ export function startDownload(
     }
   }
 
-  async function takeChunks(first: Claim, hasOrigin: boolean): Promise<void> {
-    const { manifest, leaves } = first
-    const assembly = await deps.assemblies.open(manifest, leaves, 'public')
-    const patience = hasOrigin ? WITH_ORIGIN : WITHOUT_ORIGIN
-    const early = setTimeout(
-      () => delivery.resolve({ source: 'peer', assembly }),
-      UNVERIFIED_READ_AFTER_MS,
-    )
-    let gathered: GatheredPeers | undefined
+  /** @throws ChunksFailed when other sources may do better */
+  async function takeChunks(first: Claim, origin: Origin | undefined): Promise<void> {
+    const assembly = await deps.assemblies.open(first.manifest, first.leaves, visibility)
     const stop = new AbortController()
     const all = AbortSignal.any([signal, stop.signal])
+    let peers: GatheredPeers | undefined
+    deps.clock.sleep(UNVERIFIED_READ_AFTER_MS, all).then(
+      () => deliver('peer', assembly),
+      () => undefined, // over before that
+    )
     try {
       const present = await assembly.resume()
-      arriving = assembly
-      deps.onArriving(digest)
-      const others = holders().filter((peer) => peer !== first.peer)
-      gathered = gatherPeers(first, others, deps, all)
-      await downloadChunks(assembly, gathered, deps, { patience, present, signal: all })
+      passOn(assembly)
+      peers = gatherPeers(first, holders, deps, all)
+      await fill(assembly, peers, { present, origin, signal: all })
       await assembly.verified
-      delivery.resolve({ source: 'peer', assembly })
+      deliver('peer', assembly)
     } catch (error) {
-      if (isCatalogError(error, 'DIGEST_MISMATCH')) {
-        for (const peer of gathered?.vouchers ?? [])
-          deps.scores.lied(peer, 'a manifest of other bytes')
-        for (const peer of gathered?.asked ?? []) distrusted.add(peer)
-      }
-      await assembly.fail(error, { keep: true })
-      throw error
+      if (isCatalogError(error, 'DIGEST_MISMATCH')) blame(peers)
+      await assembly.fail(error, { keep: !isCatalogError(error, 'STORE_CORRUPT') })
+      if (assembly.isVerified) return deliver('peer', assembly)
+      throw new ChunksFailed(error)
     } finally {
-      clearTimeout(early)
       stop.abort(new Error('the download is over'))
-      arriving = undefined
-      if (!deps.store.has(digest)) deps.onArrivingFailed(digest)
+      passOnNoMore()
     }
+  }
+
+  async function fill(
+    assembly: Assembly,
+    peers: GatheredPeers,
+    options: { present: readonly number[]; origin: Origin | undefined; signal: AbortSignal },
+  ): Promise<void> {
+    const { origin, present } = options
+    const patience = origin === undefined ? WITHOUT_ORIGIN : WITH_ORIGIN
+    try {
+      await downloadChunks(assembly, peers, deps, { patience, present, signal: options.signal })
+    } catch (error) {
+      // Readers that have begun to read can't begin anew with other bytes: the origin fills what is missing.
+      if (delivered !== assembly || origin === undefined || !isPeersFault(error)) throw error
+      deps.log.warn('download.origin-completes', { digest, error })
+      const result = await openOrigin(origin, digest, { smallBytes: 0, signal: options.signal })
+      await completeAssembly(assembly, result.kind === 'stream' ? result.body : once(result.bytes))
+    }
+  }
+
+  /** Who vouched for a manifest of other bytes has lied; who passed it on while downloading may have been lied to. */
+  function blame(peers: GatheredPeers | undefined): void {
+    for (const peer of peers?.asked ?? []) {
+      distrusted.add(peer)
+      const report = peers?.vouchers.has(peer) ? deps.scores.lied : deps.scores.suspected
+      report(peer, 'a manifest of other bytes')
+    }
+  }
+
+  function passOn(assembly: Assembly): void {
+    if (visibility !== 'public') return
+    arriving = assembly
+    deps.onArriving(digest)
+  }
+
+  function passOnNoMore(): void {
+    if (arriving === undefined) return
+    arriving = undefined
+    if (!deps.store.has(digest)) deps.onArrivingFailed(digest)
   }
 
   const finished = run().catch((error: unknown) => {
@@ -258,10 +204,21 @@ export function startDownload(
       return toArtifact(digest, await delivery.promise)
     },
     get arriving() {
-      return visibility === 'public' ? arriving : undefined
+      return arriving
     },
     finished,
   }
+}
+
+/** The chunks of one manifest did not come together; `cause` says why. Never leaves this file. */
+class ChunksFailed extends Error {
+  constructor(cause: unknown) {
+    super('the chunks did not come together', { cause })
+  }
+}
+
+function isPeersFault(error: unknown): boolean {
+  return isCatalogError(error, 'PEER_TIMEOUT') || isCatalogError(error, 'NO_PROVIDERS')
 }
 
 function toArtifact(digest: Digest, delivery: Delivery): Artifact {

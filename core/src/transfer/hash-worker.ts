@@ -1,7 +1,7 @@
 /**
  * Thread that hashes large artifacts while they arrive: SHA-256 of each chunk as it lands, against its leaf where leaves
  * are known, and the sha512 of the whole in order. Chunks come as transferred buffers; out-of-order ones wait here, and
- * the sender bounds how many.
+ * the sender bounds how many. A verdict is on the bytes of one check, never on an index: two peers may send one chunk.
  */
 import { createHash, type Hash } from 'node:crypto'
 import { parentPort } from 'node:worker_threads'
@@ -9,11 +9,11 @@ import { HASH_BYTES, hashLeaf } from '../content/merkle.ts'
 
 export type HashRequest =
   | { op: 'open'; job: number; chunks: number; leaves: Uint8Array | undefined }
-  | { op: 'chunk'; job: number; index: number; bytes: Uint8Array }
+  | { op: 'chunk'; job: number; check: number; index: number; bytes: Uint8Array }
   | { op: 'close'; job: number }
 
 export type HashReply =
-  | { op: 'checked'; job: number; index: number; matches: boolean }
+  | { op: 'checked'; job: number; check: number; matches: boolean }
   | { op: 'done'; job: number; sha512: string; leaves: Uint8Array }
 
 interface Job {
@@ -31,12 +31,13 @@ function reply(message: HashReply): void {
   parentPort?.postMessage(message)
 }
 
-function addChunk(id: number, job: Job, index: number, bytes: Uint8Array): void {
+function addChunk(job: Job, request: Extract<HashRequest, { op: 'chunk' }>): void {
+  const { index, bytes } = request
   const leaf = hashLeaf(bytes)
   const start = index * HASH_BYTES
   const expected = job.expected?.subarray(start, start + HASH_BYTES)
   const matches = expected === undefined || Buffer.compare(leaf, expected) === 0
-  reply({ op: 'checked', job: id, index, matches })
+  reply({ op: 'checked', job: request.job, check: request.check, matches })
   if (!matches || index < job.next || job.waiting.has(index)) return
   job.leaves.set(leaf, start)
   job.waiting.set(index, bytes)
@@ -48,9 +49,9 @@ function addChunk(id: number, job: Job, index: number, bytes: Uint8Array): void 
     job.next++
   }
   if (job.next < job.chunks) return
-  jobs.delete(id)
+  jobs.delete(request.job)
   const leaves = new Uint8Array(job.leaves)
-  reply({ op: 'done', job: id, sha512: job.sha512.digest('base64'), leaves })
+  reply({ op: 'done', job: request.job, sha512: job.sha512.digest('base64'), leaves })
 }
 
 parentPort?.on('message', (request: HashRequest) => {
@@ -67,7 +68,7 @@ parentPort?.on('message', (request: HashRequest) => {
       return
     case 'chunk': {
       const job = jobs.get(request.job)
-      if (job !== undefined) addChunk(request.job, job, request.index, request.bytes)
+      if (job !== undefined) addChunk(job, request)
       return
     }
     case 'close':

@@ -8,8 +8,9 @@ import type { HashReply, HashRequest } from './hash-worker.ts'
 
 export interface HashJob {
   /**
-   * Hashes one chunk, in any order; takes its own copy. Resolves to whether it matches its leaf (true where no leaves
-   * were given). Never give more than a bounded window of chunks ahead of the first missing one.
+   * Hashes one chunk, in any order; takes its own copy. Resolves to whether these bytes match its leaf (true where no
+   * leaves were given); rejects when the job ends before the verdict. Never give more than a bounded window of chunks
+   * ahead of the first missing one.
    */
   add(index: number, bytes: Uint8Array): Promise<boolean>
   /** Settles when every chunk has matched: the digest of the whole and the leaves. */
@@ -24,6 +25,7 @@ export interface Hasher {
 }
 
 interface OpenJob {
+  /** By their own number, not by chunk: a good and a bad copy of one chunk may be under way together. */
   readonly checks: Map<number, PromiseWithResolvers<boolean>>
   readonly done: PromiseWithResolvers<{ digest: Digest; leaves: Uint8Array }>
 }
@@ -34,40 +36,48 @@ const WORKER_URL = new URL(
   import.meta.url,
 )
 
-/** The thread starts with the first job. */
+/** The thread starts with the first job, and again after it has failed. */
 export function createHasher(): Hasher {
   const jobs = new Map<number, OpenJob>()
   let worker: Worker | undefined
   let nextJob = 1
+  let nextCheck = 1
+  let stopped = false
 
   function start(): Worker {
     const started = new Worker(WORKER_URL)
     started.unref()
     started.on('message', accept)
-    started.on('error', (error) => failAll(error))
-    started.on('exit', (code) => failAll(new Error(`the hash thread ended with code ${code}`)))
+    started.on('error', (error) => lost(started, error))
+    started.on('exit', (code) => lost(started, new Error(`the hash thread ended with ${code}`)))
     return started
   }
 
-  function failAll(error: unknown): void {
+  // An ended thread says so twice (error, exit); by then the next one may be at work.
+  function lost(ended: Worker, error: unknown): void {
+    if (worker !== ended) return
     worker = undefined
-    for (const job of jobs.values()) {
-      job.done.reject(error)
-      for (const check of job.checks.values()) check.reject(error)
-    }
-    jobs.clear()
+    for (const id of [...jobs.keys()]) end(id, error)
+  }
+
+  function end(id: number, reason: unknown): void {
+    const job = jobs.get(id)
+    if (job === undefined) return
+    jobs.delete(id)
+    job.done.reject(reason)
+    for (const check of job.checks.values()) check.reject(reason)
   }
 
   function accept(reply: HashReply): void {
     const job = jobs.get(reply.job)
     if (job === undefined) return
     if (reply.op === 'checked') {
-      job.checks.get(reply.index)?.resolve(reply.matches)
-      job.checks.delete(reply.index)
+      job.checks.get(reply.check)?.resolve(reply.matches)
+      job.checks.delete(reply.check)
       return
     }
-    jobs.delete(reply.job)
     job.done.resolve({ digest: `sha512-${reply.sha512}` as Digest, leaves: reply.leaves })
+    end(reply.job, new Error('the hash job is over')) // for copies of chunks that came too late
   }
 
   function send(request: HashRequest, transfer: ArrayBuffer[] = []): void {
@@ -77,6 +87,7 @@ export function createHasher(): Hasher {
 
   return {
     open({ chunks, leaves }) {
+      if (stopped) throw new Error('the hasher has stopped')
       const id = nextJob++
       const job: OpenJob = { checks: new Map(), done: Promise.withResolvers() }
       job.done.promise.catch(() => undefined) // whoever awaits it sees it; closing early is no error
@@ -85,26 +96,27 @@ export function createHasher(): Hasher {
       return {
         async add(index, bytes) {
           if (!jobs.has(id)) throw new Error('the hash job is over')
-          const check = Promise.withResolvers<boolean>()
-          job.checks.set(index, check)
+          const check = nextCheck++
+          const verdict = Promise.withResolvers<boolean>()
+          job.checks.set(check, verdict)
           const copy = new Uint8Array(bytes.byteLength)
           copy.set(bytes)
-          send({ op: 'chunk', job: id, index, bytes: copy }, [copy.buffer])
-          return await check.promise
+          send({ op: 'chunk', job: id, check, index, bytes: copy }, [copy.buffer])
+          return await verdict.promise
         },
         done: job.done.promise,
         close() {
-          if (!jobs.delete(id)) return
-          const reason = new Error('the hash job was closed')
-          job.done.reject(reason)
-          for (const check of job.checks.values()) check.reject(reason)
+          if (!jobs.has(id)) return
+          end(id, new Error('the hash job was closed'))
           if (worker !== undefined) send({ op: 'close', job: id })
         },
       }
     },
     async stop() {
+      stopped = true
       const running = worker
-      failAll(new Error('the hasher has stopped'))
+      worker = undefined
+      for (const id of [...jobs.keys()]) end(id, new Error('the hasher has stopped'))
       await running?.terminate()
     },
   }

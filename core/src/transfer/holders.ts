@@ -42,20 +42,22 @@ const WANT_DEADLINE_MS = 60_000
 
 export function askPeer(peer: PeerId, digest: Digest, deps: HolderDeps): Attempt<PeerAnswer> {
   const { links, scores, clock } = deps
-  const startedMs = clock.now()
+  /** When the request left; undefined while our own limit holds it back. */
+  let askedMs: number | undefined
   let seenBytes = links.receivedBytes(peer)
   return {
     hedgeMs: scores.hedgeMs(peer),
     isProgressing() {
+      if (askedMs === undefined) return true // no fault of the peer, and another one would have to wait too
       const now = links.receivedBytes(peer)
       const moved = now - seenBytes
       seenBytes = now
-      return moved >= PROGRESS_BYTES && clock.now() - startedMs < MAX_PROGRESS_MS
+      return moved >= PROGRESS_BYTES && clock.now() - askedMs < MAX_PROGRESS_MS
     },
     onLate: () => scores.late(peer),
     async run(signal) {
       try {
-        return await want(peer, digest, deps, signal)
+        return await want(peer, digest, deps, { signal, onAsked: () => (askedMs = clock.now()) })
       } catch (error) {
         if (!signal.aborted && !isCatalogError(error, 'NOT_FOUND')) scores.late(peer)
         throw error
@@ -68,11 +70,12 @@ async function want(
   peer: PeerId,
   digest: Digest,
   deps: HolderDeps,
-  signal: AbortSignal,
+  { signal, onAsked }: { signal: AbortSignal; onAsked?: () => void },
 ): Promise<PeerAnswer> {
   const { links, scores, clock } = deps
   const limit = deps.limitOf(peer)
   await limit.ready(signal)
+  onAsked?.()
   const startedMs = clock.now()
   const stream = await links.stream(peer, 'session')
   const deadline = AbortSignal.any([signal, AbortSignal.timeout(WANT_DEADLINE_MS)])
@@ -94,7 +97,7 @@ export async function askClaim(
   deps: HolderDeps,
   signal: AbortSignal,
 ): Promise<Claim> {
-  const answer = await want(peer, digest, deps, signal)
+  const answer = await want(peer, digest, deps, { signal })
   if (answer.kind === 'claim') return answer.claim
   throw new CatalogError('PEER_REFUSED', 'the peer cuts the artifact otherwise', { peer })
 }
@@ -106,7 +109,5 @@ export function sameManifest(a: Manifest, b: Manifest): boolean {
 function toClaim(peer: PeerId, digest: Digest, answer: ManifestAnswer): Claim {
   const { size, chunkSize, leaves, present } = answer
   const manifest = { digest, size, chunkSize, root: merkleRoot(leaves) }
-  const has =
-    present && ((index: number) => ((present[index >> 3] ?? 0) & (0x80 >> (index & 7))) !== 0)
-  return { peer, manifest, leaves, has }
+  return { peer, manifest, leaves, has: present && ((index) => present.has(index)) }
 }

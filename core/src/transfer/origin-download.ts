@@ -1,7 +1,9 @@
 /**
  * Bytes from an origin (the HTTP registry): small ones are collected and verified before anyone sees them, large ones go
- * through an assembly, readable as they arrive except for the end, which waits for the digest.
+ * through an assembly, readable as they arrive except for the end, which waits for the digest. Nothing here waits longer
+ * than its signal, whatever the origin does.
  */
+import { chunkLength } from '../content/chunking.ts'
 import { digestOf, type Digest } from '../content/digest.ts'
 import type { Origin } from '../api.ts'
 import { CatalogError } from '../errors.ts'
@@ -21,15 +23,18 @@ export type OriginResult = { readonly kind: 'whole'; readonly bytes: Uint8Array 
 
 /**
  * Opens the origin; a small artifact is read to its end and verified.
- * @throws the origin's own error, or CatalogError DIGEST_MISMATCH
+ * @throws the origin's own error, or CatalogError DIGEST_MISMATCH, UPSTREAM_REJECTED, UPSTREAM_UNREACHABLE
  */
 export async function openOrigin(
   origin: Origin,
   digest: Digest,
   options: { smallBytes: number; signal: AbortSignal },
 ): Promise<OriginResult> {
-  const { size, body } = await origin.open({ signal: options.signal })
-  if (size !== undefined && size > options.smallBytes) return { kind: 'stream', size, body }
+  const { smallBytes, signal } = options
+  const opened = await origin.open({ signal })
+  const { size } = opened
+  const body = untilAborted(opened.body, signal)
+  if (size !== undefined && size > smallBytes) return { kind: 'stream', size, body }
   const bytes = await collect(body, size)
   const got = digestOf(bytes)
   if (got === digest) return { kind: 'whole', bytes }
@@ -54,6 +59,7 @@ async function collect(
     }
     parts.push(bytes)
   }
+  if (size !== undefined && length < size) throw endedEarly(size, length)
   const [only] = parts
   return parts.length === 1 && only !== undefined ? only : Buffer.concat(parts, length)
 }
@@ -68,12 +74,84 @@ export async function feedAssembly(
     length += bytes.byteLength
     await assembly.append(bytes)
   }
-  if (length < assembly.manifest.size) {
-    throw new CatalogError('UPSTREAM_UNREACHABLE', 'the registry ended the answer early', {
-      expected: assembly.manifest.size,
-      got: length,
-      hint: 'try again; if it keeps happening, look at the network between here and the registry',
-    })
-  }
+  if (length < assembly.manifest.size) throw endedEarly(assembly.manifest.size, length)
   await assembly.verified
+}
+
+/**
+ * Gives an assembly whose leaves are known the chunks that it misses.
+ * @throws CatalogError UPSTREAM_REJECTED when its bytes are not those of the leaves, which may be either's fault;
+ * UPSTREAM_UNREACHABLE when they end early
+ */
+export async function completeAssembly(
+  assembly: Assembly,
+  body: AsyncIterable<Uint8Array>,
+): Promise<void> {
+  const { manifest } = assembly
+  let chunk = Buffer.allocUnsafeSlow(chunkLength(manifest, 0))
+  let index = 0
+  let filled = 0
+  for await (const bytes of body) {
+    for (let offset = 0; offset < bytes.byteLength;) {
+      if (index >= assembly.chunks) throw otherBytes(manifest.digest)
+      const take = Math.min(chunk.byteLength - filled, bytes.byteLength - offset)
+      chunk.set(bytes.subarray(offset, offset + take), filled)
+      filled += take
+      offset += take
+      if (filled < chunk.byteLength) continue
+      if (!(await assembly.add(index, chunk))) throw otherBytes(manifest.digest)
+      index++
+      filled = 0
+      if (index < assembly.chunks) chunk = Buffer.allocUnsafeSlow(chunkLength(manifest, index))
+    }
+  }
+  if (index < assembly.chunks) throw endedEarly(manifest.size, index * manifest.chunkSize + filled)
+  await assembly.verified
+}
+
+/** The same bytes; ends with `signal.reason` though the body itself may not heed it. */
+async function* untilAborted(
+  body: AsyncIterable<Uint8Array>,
+  signal: AbortSignal,
+): AsyncGenerator<Uint8Array> {
+  const iterator = body[Symbol.asyncIterator]()
+  // One promise a read: racing them all against one for the signal would keep every read alive.
+  let rejectRead: ((reason: unknown) => void) | undefined
+  const read = (): Promise<IteratorResult<Uint8Array>> =>
+    new Promise((resolve, reject) => {
+      rejectRead = reject
+      iterator.next().then(resolve, reject)
+    })
+  const onAbort = (): void => rejectRead?.(signal.reason)
+  signal.addEventListener('abort', onAbort, { once: true })
+  let ended = false
+  try {
+    for (;;) {
+      signal.throwIfAborted()
+      const next = await read()
+      if (next.done === true) {
+        ended = true
+        return
+      }
+      yield next.value
+    }
+  } finally {
+    signal.removeEventListener('abort', onAbort)
+    // Not awaited: a generator that is stuck in its next() would not come back from its return() either.
+    if (!ended) iterator.return?.().catch(() => undefined) // we have what we wanted, or an error of our own
+  }
+}
+
+function endedEarly(expected: number, got: number): CatalogError {
+  return new CatalogError('UPSTREAM_UNREACHABLE', 'the registry ended the answer early', {
+    expected,
+    got,
+    hint: 'try again; if it keeps happening, look at the network between here and the registry',
+  })
+}
+
+function otherBytes(digest: Digest): CatalogError {
+  return new CatalogError('UPSTREAM_REJECTED', 'peers and the registry hold different bytes', {
+    digest,
+  })
 }

@@ -17,8 +17,8 @@ export interface PeerLinks {
   /** @throws CatalogError PEER_UNREACHABLE */
   readonly stream: (peer: PeerId, lane: Lane) => Promise<RequestStream>
   readonly outstanding: (peer: PeerId) => number
-  /** Bytes received on the peer's streams so far. */
-  readonly receivedBytes: (peer: PeerId) => number
+  /** Bytes received on one of the peer's lanes, or on both. Begins anew when the peer has gone and come back. */
+  readonly receivedBytes: (peer: PeerId, lane?: Lane) => number
   /** Opens the session ahead of the first request. */
   readonly warm: (peer: PeerId) => void
   readonly drop: (peer: PeerId, reason: Error) => void
@@ -28,6 +28,8 @@ export interface PeerLinks {
 interface Link {
   readonly opening: Map<Lane, Promise<RequestStream>>
   readonly open: Map<Lane, RequestStream>
+  /** Bytes received on streams that are closed by now. */
+  readonly receivedBytes: Record<Lane, number>
 }
 
 export function createPeerLinks(
@@ -39,7 +41,10 @@ export function createPeerLinks(
 
   function linkTo(peer: PeerId): Link {
     let link = links.get(peer)
-    if (link === undefined) links.set(peer, (link = { opening: new Map(), open: new Map() }))
+    if (link === undefined) {
+      link = { opening: new Map(), open: new Map(), receivedBytes: { session: 0, bulk: 0 } }
+      links.set(peer, link)
+    }
     return link
   }
 
@@ -54,10 +59,11 @@ export function createPeerLinks(
     const stream: RequestStream = createRequestStream(
       bytes,
       {
-        clock: deps.clock,
         onMisbehaviour: (reason) => deps.onMisbehaviour(peer, reason),
         onClosed: () => {
-          if (link.open.get(lane) === stream) link.open.delete(lane)
+          if (link.open.get(lane) !== stream) return
+          link.open.delete(lane)
+          link.receivedBytes[lane] += stream.receivedBytes
         },
       },
       options,
@@ -66,15 +72,27 @@ export function createPeerLinks(
     return stream
   }
 
+  async function openFor(peer: PeerId, lane: Lane, link: Link): Promise<RequestStream> {
+    try {
+      return await open(peer, lane, link)
+    } catch (error) {
+      // Nobody tells us that a peer has gone that never came.
+      if (links.get(peer) === link && !deps.host.isConnected(peer)) links.delete(peer)
+      throw error
+    } finally {
+      link.opening.delete(lane)
+    }
+  }
+
   function stream(peer: PeerId, lane: Lane): Promise<RequestStream> {
+    if (stopped) {
+      return Promise.reject(new CatalogError('NODE_STOPPED', 'the node has stopped'))
+    }
     const link = linkTo(peer)
     const ready = link.open.get(lane)
     if (ready !== undefined && !ready.failed) return Promise.resolve(ready)
     let opening = link.opening.get(lane)
-    if (opening === undefined) {
-      opening = open(peer, lane, link).finally(() => link.opening.delete(lane))
-      link.opening.set(lane, opening)
-    }
+    if (opening === undefined) link.opening.set(lane, (opening = openFor(peer, lane, link)))
     return opening
   }
 
@@ -84,6 +102,10 @@ export function createPeerLinks(
     for (const one of [...(link?.open.values() ?? [])]) one.close(reason)
   }
 
+  function received(link: Link, lane: Lane): number {
+    return link.receivedBytes[lane] + (link.open.get(lane)?.receivedBytes ?? 0)
+  }
+
   return {
     stream,
     outstanding(peer) {
@@ -91,10 +113,11 @@ export function createPeerLinks(
       for (const one of links.get(peer)?.open.values() ?? []) count += one.outstanding
       return count
     },
-    receivedBytes(peer) {
-      let bytes = 0
-      for (const one of links.get(peer)?.open.values() ?? []) bytes += one.receivedBytes
-      return bytes
+    receivedBytes(peer, lane) {
+      const link = links.get(peer)
+      if (link === undefined) return 0
+      if (lane !== undefined) return received(link, lane)
+      return received(link, 'session') + received(link, 'bulk')
     },
     warm(peer) {
       stream(peer, 'session').catch(() => undefined) // the first request will say so

@@ -18,6 +18,8 @@ const FIRST_BAN_MS = 60_000
 const MAX_BAN_MS = 24 * 3600_000
 /** Peers remembered; the least recently seen is forgotten first. */
 const MAX_PEERS = 5_000
+/** Times that a peer may have passed on a lie that could be another's, before it counts as its own. */
+const LIE_AFTER_SUSPICIONS = 3
 
 interface Score {
   /** Smoothed time to an answer and its deviation, as TCP does for round trips (RFC 6298). */
@@ -28,18 +30,24 @@ interface Score {
   /** Times it has had to cool down since its last good answer. */
   cooled: number
   coolUntilMs: number
+  suspicions: number
   strikes: number
   bannedUntilMs: number
 }
 
 /** Functions without `this`: they can be handed on alone. */
 export interface PeerScores {
-  /** A good answer. `bytes` and `ms` of the transfer itself. */
-  readonly answered: (peer: PeerId, answer: { answerMs: number; bytes: number }) => void
+  /**
+   * A good answer. `answerMs` where it says how quickly the peer answers: absent for one chunk of many, which waited for
+   * those before it.
+   */
+  readonly answered: (peer: PeerId, answer: { answerMs?: number; bytes: number }) => void
   /** It was too late, failed or said BUSY: ask others first for a while that grows. */
   readonly late: (peer: PeerId) => void
   /** It broke the protocol or sent wrong bytes: banned for a time that grows. */
   readonly lied: (peer: PeerId, reason: string) => void
+  /** It passed on a lie that may be another's: again and again, it is its own. */
+  readonly suspected: (peer: PeerId, reason: string) => void
   readonly isBanned: (peer: PeerId) => boolean
   /** Late again and again: not worth waiting for while there is another source. */
   readonly isCooling: (peer: PeerId) => boolean
@@ -73,6 +81,7 @@ export function createPeerScores(
         lateInARow: 0,
         cooled: 0,
         coolUntilMs: 0,
+        suspicions: 0,
         strikes: 0,
         bannedUntilMs: 0,
       }
@@ -80,16 +89,31 @@ export function createPeerScores(
       scores.delete(peer)
     }
     scores.set(peer, score)
-    if (scores.size > MAX_PEERS) forgetOldest()
+    if (scores.size > MAX_PEERS) forgetOldest(peer)
     return score
   }
 
-  function forgetOldest(): void {
+  // The oldest that is not banned; an army of banned ids must not make the map grow, nor push out the one just seen.
+  function forgetOldest(newest: PeerId): void {
+    let oldest: PeerId | undefined
     for (const [peer, score] of scores) {
+      if (peer === newest) continue
+      oldest ??= peer
       if (score.bannedUntilMs > clock.now()) continue
-      scores.delete(peer)
-      return
+      oldest = peer
+      break
     }
+    if (oldest !== undefined) scores.delete(oldest)
+  }
+
+  function lied(peer: PeerId, reason: string): void {
+    const score = scoreOf(peer)
+    score.strikes++
+    score.suspicions = 0
+    totalStrikes++
+    const forMs = Math.min(MAX_BAN_MS, FIRST_BAN_MS * 4 ** (score.strikes - 1))
+    score.bannedUntilMs = clock.now() + forMs
+    onBan(peer, reason, forMs)
   }
 
   function cost(score: Score | undefined, outstanding: number, nowMs: number): number {
@@ -105,6 +129,7 @@ export function createPeerScores(
       score.lateInARow = 0
       score.cooled = 0
       score.coolUntilMs = 0
+      if (answerMs === undefined) return
       if (score.answerMs === undefined) {
         score.answerMs = answerMs
         score.deviationMs = answerMs / 2
@@ -123,13 +148,11 @@ export function createPeerScores(
         clock.now() + Math.min(MAX_COOLDOWN_MS, FIRST_COOLDOWN_MS * 2 ** score.cooled)
       score.cooled++
     },
-    lied(peer, reason) {
+    lied,
+    suspected(peer, reason) {
       const score = scoreOf(peer)
-      score.strikes++
-      totalStrikes++
-      const forMs = Math.min(MAX_BAN_MS, FIRST_BAN_MS * 4 ** (score.strikes - 1))
-      score.bannedUntilMs = clock.now() + forMs
-      onBan(peer, reason, forMs)
+      score.suspicions++
+      if (score.suspicions >= LIE_AFTER_SUSPICIONS) lied(peer, reason)
     },
     isCooling: (peer) => (scores.get(peer)?.coolUntilMs ?? 0) > clock.now(),
     isBanned: (peer) => (scores.get(peer)?.bannedUntilMs ?? 0) > clock.now(),

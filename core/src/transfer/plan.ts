@@ -9,8 +9,8 @@ export interface PlanOptions {
   readonly chunks: number
   /** Chunks asked for beyond the first missing one, at most: bounds what waits in memory for its turn. */
   readonly window: number
-  /** Chunks one peer may owe us at once. */
-  readonly perPeer: number
+  /** Chunks that a peer may owe us at once, just now. */
+  readonly perPeer: (peer: PeerId) => number
 }
 
 export interface Plan {
@@ -21,6 +21,10 @@ export interface Plan {
   /** The next chunk to ask `peer` for, or undefined when it should wait. `lateAfterMs`: age at which a chunk counts as late. */
   next(peer: PeerId, nowMs: number, lateAfterMs: number): number | undefined
   asked(peer: PeerId, index: number, nowMs: number): void
+  /** The request, held back until now, has left: its age counts from here. */
+  sent(peer: PeerId, index: number, nowMs: number): void
+  /** Chunks that `peer` has been asked for and that are still wanted. */
+  owes(peer: PeerId): number
   /** The request ended without the chunk. */
   failed(peer: PeerId, index: number): void
   /** True the first time a chunk arrives. */
@@ -98,7 +102,8 @@ export function createPlan(options: PlanOptions): Plan {
     },
     next(peer, nowMs, lateAfterMs) {
       const state = peers.get(peer)
-      if (state === undefined || state.owes >= perPeer || presentCount === chunks) return undefined
+      if (state === undefined || presentCount === chunks) return undefined
+      if (state.owes >= perPeer(peer)) return undefined
       return pickMissing(state.has) ?? pickLate(peer, state.has, nowMs - lateAfterMs)
     },
     asked(peer, index, nowMs) {
@@ -109,6 +114,11 @@ export function createPlan(options: PlanOptions): Plan {
       if (!asked.has(peer)) state.owes++
       asked.set(peer, nowMs)
     },
+    sent(peer, index, nowMs) {
+      const asked = askers.get(index)
+      if (asked?.has(peer) === true) asked.set(peer, nowMs)
+    },
+    owes: (peer) => peers.get(peer)?.owes ?? 0,
     failed: forget,
     arrived(index) {
       for (const peer of [...(askers.get(index)?.keys() ?? [])]) forget(peer, index)

@@ -1,6 +1,7 @@
 /**
- * Token buckets for upload and download. A bucket may go into debt: callers wait until it is out of debt, move what they
- * have, then say how much it was; so an answer of unknown size needs no reservation and the rate holds on average.
+ * Token buckets for upload and download. A bucket may go into debt: callers wait until it is out of debt, then say how much
+ * they move, before moving it where they know, else as soon as they do. So one answer may be larger than what the bucket
+ * saves up, an answer of unknown size needs no reservation, and the rate holds on average.
  */
 import type { Clock } from '../clock.ts'
 
@@ -14,6 +15,8 @@ export const unlimited: RateLimit = { ready: () => Promise.resolve(), spend: () 
 
 /** Bytes a bucket saves up while nothing moves, as seconds of its rate. */
 const BURST_SECONDS = 0.25
+/** Timers count 31 bits of milliseconds; a longer wait is taken in parts. */
+const MAX_SLEEP_MS = 60_000
 
 /** `bytesPerSecond` 0 means no limit. */
 export function createRateLimit(clock: Clock, bytesPerSecond: number): RateLimit {
@@ -34,7 +37,8 @@ export function createRateLimit(clock: Clock, bytesPerSecond: number): RateLimit
         signal.throwIfAborted()
         fill()
         if (tokens > 0) return
-        await clock.sleep(Math.max(1, (-tokens / bytesPerSecond) * 1000), signal)
+        const untilPaidMs = Math.max(1, (-tokens / bytesPerSecond) * 1000)
+        await clock.sleep(Math.min(MAX_SLEEP_MS, untilPaidMs), signal)
       }
     },
     spend(bytes) {

@@ -4,7 +4,6 @@
  */
 import { decompressChunk, type Encoding } from '../content/compression.ts'
 import type { Digest } from '../content/digest.ts'
-import type { Clock } from '../clock.ts'
 import { CatalogError, isCatalogError } from '../errors.ts'
 import type { ByteStream } from '../host/host.ts'
 import { readFrames } from '../wire/frames.ts'
@@ -16,13 +15,15 @@ import {
   type Answer,
   type ChunkAnswer,
   type ManifestAnswer,
-  type StatusAnswer,
 } from '../wire/messages.ts'
+import { createOutbox } from './outbox.ts'
+import { toStatusError } from './status-error.ts'
+import { createTurns } from './turns.ts'
 
 /** Requests under way on one stream; more wait for their turn. */
-const MAX_OUTSTANDING = 64
-/** Cancelled ids whose answers may still come. */
-const MAX_CANCELLED = 1024
+export const MAX_OUTSTANDING = 64
+/** Cancelled requests that the peer has not answered yet; one that answers none of so many is stuck. */
+export const MAX_CANCELLED = 1024
 
 export interface WantResult {
   readonly manifest: ManifestAnswer
@@ -30,12 +31,14 @@ export interface WantResult {
   readonly bytes: Uint8Array | undefined
 }
 
+type Settled = { manifest: ManifestAnswer | undefined; bytes: Uint8Array | undefined }
+
 interface Pending {
   readonly index: number | undefined
   /** Most bytes its chunk may have. */
   maxBytes: number
   manifest: ManifestAnswer | undefined
-  resolve(result: { manifest: ManifestAnswer | undefined; bytes: Uint8Array | undefined }): void
+  resolve(result: Settled): void
   reject(error: unknown): void
 }
 
@@ -46,6 +49,7 @@ export interface RequestStream {
     chunk: { index: number; size: number },
     options: { signal: AbortSignal },
   ): Promise<Uint8Array>
+  /** Requests under way or waiting. */
   readonly outstanding: number
   /** Bytes received so far: tells a slow stream from a silent one. */
   readonly receivedBytes: number
@@ -55,12 +59,15 @@ export interface RequestStream {
 
 export function createRequestStream(
   stream: ByteStream,
-  deps: { clock: Clock; onMisbehaviour: (reason: string) => void; onClosed: () => void },
+  deps: { onMisbehaviour: (reason: string) => void; onClosed: () => void },
   options: { encodings: readonly Encoding[]; maxArtifactBytes: number },
 ): RequestStream {
+  const { peer } = stream
   const pending = new Map<number, Pending>()
+  /** Ids that we have given up and whose last answer has not come. */
   const cancelled = new Set<number>()
-  const queue: (() => void)[] = []
+  const turns = createTurns(MAX_OUTSTANDING)
+  const outbox = createOutbox(stream, fail)
   let nextId = 1
   let receivedBytes = 0
   let failure: unknown
@@ -76,7 +83,7 @@ export function createRequestStream(
   async function readAnswers(): Promise<void> {
     const frames = readFrames(counted(stream.source), { maxFrameBytes: MAX_ANSWER_FRAME_BYTES })
     for await (const batch of frames) for (const frame of batch) accept(decodeAnswer(frame))
-    throw new CatalogError('PEER_UNREACHABLE', 'the peer ended the stream', { peer: stream.peer })
+    throw new CatalogError('PEER_UNREACHABLE', 'the peer ended the stream', { peer })
   }
 
   function accept(answer: Answer): void {
@@ -85,12 +92,13 @@ export function createRequestStream(
       greeted = true
       return
     }
+    if (!greeted) throw misbehaved('an answer before its hello')
     const request = pending.get(answer.id)
     if (request === undefined) return acceptCancelled(answer)
     switch (answer.type) {
       case 'status':
         settle(answer.id)
-        request.reject(statusError(answer, stream.peer))
+        request.reject(toStatusError(answer.status, peer))
         return
       case 'manifest':
         acceptManifest(request, answer)
@@ -101,10 +109,9 @@ export function createRequestStream(
     }
   }
 
-  function acceptCancelled(answer: ManifestAnswer | ChunkAnswer | StatusAnswer): void {
+  function acceptCancelled(answer: Exclude<Answer, { type: 'hello' }>): void {
     if (!cancelled.has(answer.id)) throw misbehaved('an answer nobody asked for')
-    if (answer.type === 'manifest' && answer.leaves.byteLength === 0) return // its chunk follows
-    cancelled.delete(answer.id)
+    if (answer.type !== 'manifest' || !isFollowedByChunk(answer)) cancelled.delete(answer.id)
   }
 
   function acceptManifest(request: Pending, answer: ManifestAnswer): void {
@@ -113,12 +120,13 @@ export function createRequestStream(
     }
     if (answer.size > options.maxArtifactBytes) {
       settle(answer.id)
-      const error = new CatalogError('PEER_REFUSED', `artifact of ${answer.size} bytes`)
+      if (isFollowedByChunk(answer)) giveUp(answer.id)
+      const error = new CatalogError('PEER_REFUSED', `artifact of ${answer.size} bytes`, { peer })
       return request.reject(error)
     }
-    // Views of a read buffer: keep copies.
-    const manifest = { ...answer, leaves: answer.leaves.slice(), present: answer.present?.slice() }
-    if (answer.leaves.byteLength === 0 && answer.present === undefined) {
+    // A view of a read buffer: keep a copy.
+    const manifest = { ...answer, leaves: answer.leaves.slice() }
+    if (isFollowedByChunk(answer)) {
       request.manifest = manifest
       request.maxBytes = answer.size
       return
@@ -128,48 +136,60 @@ export function createRequestStream(
   }
 
   function acceptChunk(request: Pending, answer: ChunkAnswer): void {
+    const { manifest, maxBytes } = request
     const expected = request.index ?? 0
-    if (answer.index !== expected || (request.index === undefined && !request.manifest)) {
+    if (answer.index !== expected || (request.index === undefined && manifest === undefined)) {
       throw misbehaved('a chunk nobody asked for')
     }
-    if (answer.bytes.byteLength > request.maxBytes) throw misbehaved('a chunk that is too long')
-    settle(answer.id)
+    if (answer.bytes.byteLength > maxBytes) throw misbehaved('a chunk that is too long')
     if (answer.encoding === 'none') {
-      if (answer.bytes.byteLength !== request.maxBytes)
-        throw misbehaved('a chunk that is too short')
-      const { bytes } = answer
-      // A small view would keep its whole read buffer alive.
-      const own = bytes.byteLength * 2 < bytes.buffer.byteLength ? Buffer.from(bytes) : bytes
-      return request.resolve({ manifest: request.manifest, bytes: own })
+      if (answer.bytes.byteLength !== maxBytes) throw misbehaved('a chunk that is too short')
+      settle(answer.id)
+      return request.resolve({ manifest, bytes: unshared(answer.bytes) })
     }
-    decompressChunk(answer.encoding, answer.bytes, request.maxBytes).then(
-      (bytes) => request.resolve({ manifest: request.manifest, bytes }),
-      (error: unknown) => {
+    if (!options.encodings.includes(answer.encoding)) {
+      throw misbehaved('a chunk in an encoding that was not offered')
+    }
+    settle(answer.id)
+    decompressChunk(answer.encoding, answer.bytes, maxBytes).then(
+      (bytes) => request.resolve({ manifest, bytes }),
+      () => {
         const lie = misbehaved('a chunk that does not decompress')
         request.reject(lie)
-        fail(error instanceof Error ? lie : error)
+        fail(lie)
       },
     )
   }
 
   function misbehaved(what: string): CatalogError {
-    return new CatalogError('PEER_MISBEHAVED', `the peer sent ${what}`, { peer: stream.peer })
+    return new CatalogError('PEER_MISBEHAVED', `the peer sent ${what}`, { peer })
   }
 
   function settle(id: number): void {
     pending.delete(id)
-    queue.shift()?.()
+    turns.release()
+  }
+
+  /** From now on its answers are ignored; the last of them ends that. */
+  function giveUp(id: number): void {
+    cancelled.add(id)
+    if (cancelled.size > MAX_CANCELLED) {
+      fail(new CatalogError('PEER_TIMEOUT', 'the peer answers nothing', { peer }))
+    } else {
+      outbox.send(encodeRequest({ type: 'cancel', id }))
+    }
   }
 
   function fail(error: unknown): void {
     if (failure !== undefined) return
-    failure = error
     const reason = error instanceof Error ? error : new Error(String(error))
+    failure = reason
     stream.abort(reason)
-    for (const request of pending.values()) request.reject(error)
+    turns.close(reason)
+    for (const request of pending.values()) request.reject(reason)
     pending.clear()
-    for (const wake of queue.splice(0)) wake()
-    if (isCatalogError(error, 'PEER_MISBEHAVED')) deps.onMisbehaviour(error.message)
+    cancelled.clear()
+    if (isCatalogError(reason, 'PEER_MISBEHAVED')) deps.onMisbehaviour(reason.message)
     deps.onClosed()
   }
 
@@ -177,22 +197,18 @@ export function createRequestStream(
     frame: (id: number) => Uint8Array,
     about: { index: number | undefined; maxBytes: number },
     signal: AbortSignal,
-  ): Promise<{ manifest: ManifestAnswer | undefined; bytes: Uint8Array | undefined }> {
+  ): Promise<Settled> {
+    await turns.take(signal)
+    // Between being called and getting here, both may have happened.
+    if (signal.aborted) turns.release()
     signal.throwIfAborted()
-    while (pending.size >= MAX_OUTSTANDING && failure === undefined) {
-      await new Promise<void>((resolve) => queue.push(resolve))
-      signal.throwIfAborted()
-    }
     if (failure !== undefined) throw failure as Error
     const id = nextId++ >>> 0
     return await new Promise((resolve, reject) => {
       const onAbort = (): void => {
-        if (!pending.has(id)) return
+        if (!pending.has(id)) return // answered; its bytes are being decompressed
         settle(id)
-        cancelled.add(id)
-        if (cancelled.size > MAX_CANCELLED)
-          fail(new CatalogError('PEER_TIMEOUT', 'too much cancelled'))
-        else stream.write(encodeRequest({ type: 'cancel', id })).catch(fail)
+        giveUp(id)
         reject(signal.reason as Error)
       }
       const done = <A extends unknown[]>(then: (...args: A) => void) => {
@@ -208,12 +224,13 @@ export function createRequestStream(
         reject: done(reject),
       })
       signal.addEventListener('abort', onAbort, { once: true })
-      stream.write(frame(id)).catch(fail)
+      outbox.send(frame(id))
     })
   }
 
-  const hello = { type: 'hello', version: TRANSFER_VERSION, encodings: options.encodings } as const
-  stream.write(encodeRequest(hello)).catch(fail)
+  outbox.send(
+    encodeRequest({ type: 'hello', version: TRANSFER_VERSION, encodings: options.encodings }),
+  )
   readAnswers().catch(fail)
 
   return {
@@ -231,7 +248,7 @@ export function createRequestStream(
       return bytes
     },
     get outstanding() {
-      return pending.size + queue.length
+      return pending.size + turns.waiting
     },
     get receivedBytes() {
       return receivedBytes
@@ -243,15 +260,12 @@ export function createRequestStream(
   }
 }
 
-function statusError(answer: StatusAnswer, peer: string): CatalogError {
-  switch (answer.status) {
-    case 'not-found':
-      return new CatalogError('NOT_FOUND', 'the peer has not got it', { peer })
-    case 'busy':
-      return new CatalogError('PEER_BUSY', 'the peer is busy', { peer })
-    case 'refused':
-      return new CatalogError('PEER_REFUSED', 'the peer refused', { peer })
-    case 'bad-request':
-      return new CatalogError('PEER_REFUSED', 'the peer did not understand the request', { peer })
-  }
+/** The manifest of an artifact of one chunk has no leaves: the chunk comes next. */
+function isFollowedByChunk(answer: ManifestAnswer): boolean {
+  return answer.leaves.byteLength === 0
+}
+
+/** A small view would keep its whole read buffer alive. */
+function unshared(bytes: Uint8Array): Uint8Array {
+  return bytes.byteLength * 2 < bytes.buffer.byteLength ? Buffer.from(bytes) : bytes
 }

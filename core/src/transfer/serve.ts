@@ -1,7 +1,7 @@
 /**
- * The answering side of one transfer stream: reads requests, answers from the store or from a download that is still
- * arriving. It answers for public artifacts only, says the same about private and absent ones, and holds a bounded
- * number of requests and bytes a stream.
+ * The answering side of one transfer stream: reads requests, answers each exactly once to its end, from the store or from
+ * a download that is still arriving. It answers for public artifacts only, says the same about private and absent ones,
+ * and holds a bounded number of requests and bytes a stream. docs/protocol.md, section Transfer
  */
 import { compressChunk, negotiateEncoding, type Encoding } from '../content/compression.ts'
 import { chunkCount, chunkLength } from '../content/chunking.ts'
@@ -18,6 +18,7 @@ import {
   MAX_REQUEST_FRAME_BYTES,
   TRANSFER_VERSION,
   type Answer,
+  type Cancel,
   type Request,
   type Status,
   type Want,
@@ -27,14 +28,16 @@ import type { Assembly } from './assembly.ts'
 import type { RateLimit } from './rate-limit.ts'
 
 /** Requests of one stream that are read but not answered yet; beyond it the answer is BUSY. */
-const MAX_QUEUED = 256
+export const MAX_QUEUED = 256
 /** Answers of one stream being read from disk or written at once. */
-const MAX_ACTIVE = 6
-const HELLO_DEADLINE_MS = 10_000
+export const MAX_ACTIVE = 6
+export const HELLO_DEADLINE_MS = 10_000
 /** A reader that takes nothing for this long is dropped, with what we hold for it. */
-const STUCK_MS = 60_000
+export const STUCK_MS = 60_000
 /** Artifacts up to this many bytes are sent as one chunk with their manifest, without being hashed for it. */
-const INLINE_BYTES = 1024 * 1024
+export const INLINE_BYTES = 1024 * 1024
+
+const NO_LEAVES = new Uint8Array(0)
 
 export interface ServeDeps {
   readonly store: Store
@@ -44,8 +47,9 @@ export interface ServeDeps {
   readonly arriving: (digest: Digest) => Assembly | undefined
   readonly limit: RateLimit
   readonly onServed: (bytes: number, whole: boolean) => void
-  /** Takes or keeps a place among the artifacts moving in bulk to this peer; false when all are taken. */
+  /** Takes a place among the artifacts moving in bulk to this peer; false when all are taken. */
   readonly takeBulkSlot: (digest: Digest) => boolean
+  readonly releaseBulkSlot: (digest: Digest) => void
 }
 
 export interface ServeOptions {
@@ -59,18 +63,27 @@ export async function serveStream(
   deps: ServeDeps,
   options: ServeOptions,
 ): Promise<void> {
+  const { store, clock } = deps
+  /** Ids of requests that are not answered to their end. */
   const live = new Set<number>()
+  /** Those of them that are being answered and no longer wanted. */
   const cancelled = new Set<number>()
   const queue: (Want | WantChunk)[] = []
   const stop = new AbortController()
   let active = 0
-  let writtenAtMs = deps.clock.now()
+  /** Those of the active that wait for our own upload limit. */
+  let held = 0
+  let writing: Promise<unknown> = Promise.resolve()
+  let movedAtMs = clock.now()
   let encoding: Encoding | undefined
   let idle = Promise.withResolvers<void>()
 
+  /** One at a time: so each that gets through shows that the reader still reads, and only one waits in the transport. */
   async function send(answer: Answer): Promise<void> {
-    await stream.write(encodeAnswer(answer))
-    writtenAtMs = deps.clock.now()
+    const mine = writing.then(async () => stream.write(encodeAnswer(answer)))
+    writing = mine.catch(() => undefined) // its sender sees it
+    await mine
+    movedAtMs = clock.now()
   }
 
   async function answer(request: Want | WantChunk): Promise<void> {
@@ -87,9 +100,10 @@ export async function serveStream(
 
   async function answerWith(request: Want | WantChunk): Promise<Status | undefined> {
     if (!options.seed) return 'refused'
-    if (deps.store.entry(request.digest)?.visibility === 'public') {
+    if (store.entry(request.digest)?.visibility === 'public') {
       return request.type === 'want' ? await sendStored(request) : await sendStoredChunk(request)
     }
+    // The same way for what is private and what is absent, in what is said and in what is done.
     const assembly = deps.arriving(request.digest)
     if (assembly === undefined) return 'not-found'
     return request.type === 'want'
@@ -98,46 +112,38 @@ export async function serveStream(
   }
 
   async function sendStored({ id, digest }: Want): Promise<Status | undefined> {
-    const size = deps.store.entry(digest)?.size ?? 0
-    const one = {
-      type: 'manifest',
-      id,
-      size,
-      leaves: new Uint8Array(0),
-      present: undefined,
-    } as const
+    const size = store.entry(digest)?.size ?? 0
+    const about = { type: 'manifest', id, size, present: undefined } as const
     if (size <= INLINE_BYTES) {
       // Known to be one chunk whatever the chunk size: no need to hash it.
-      const bytes = await deps.store.read(digest)
-      await send({ ...one, chunkSize: INLINE_BYTES })
+      const bytes = await store.read(digest)
+      await send({ ...about, chunkSize: INLINE_BYTES, leaves: NO_LEAVES })
       return await sendChunk(id, 0, bytes)
     }
-    const { manifest, leaves } = await deps.store.describe(digest)
+    const { manifest, leaves } = await store.describe(digest)
     const { chunkSize } = manifest
-    if (chunkCount(size, chunkSize) > 1) await send({ ...one, chunkSize, leaves })
-    else {
-      await send({ ...one, chunkSize })
-      return await sendChunk(id, 0, await deps.store.read(digest))
+    if (chunkCount(size, chunkSize) > 1) {
+      await send({ ...about, chunkSize, leaves })
+      return undefined
     }
-    return undefined
+    const bytes = await store.read(digest)
+    await send({ ...about, chunkSize, leaves: NO_LEAVES })
+    return await sendChunk(id, 0, bytes)
   }
 
   async function sendStoredChunk({ id, digest, index }: WantChunk): Promise<Status | undefined> {
-    const { manifest } = await deps.store.describe(digest)
+    const { manifest } = await store.describe(digest)
     if (index >= chunkCount(manifest.size, manifest.chunkSize)) return 'bad-request'
-    if (!deps.takeBulkSlot(digest)) return 'busy'
     const start = index * manifest.chunkSize
     const end = start + chunkLength(manifest, index)
-    return await sendChunk(id, index, await deps.store.read(digest, { start, end }))
+    return await inBulk(digest, async () =>
+      sendChunk(id, index, await store.read(digest, { start, end })),
+    )
   }
 
   async function sendArriving(id: number, assembly: Assembly): Promise<Status | undefined> {
     const { size, chunkSize } = assembly.manifest
-    const present = Buffer.alloc(Math.ceil(assembly.chunks / 8))
-    for (let index = 0; index < assembly.chunks; index++) {
-      if (assembly.has(index))
-        present[index >> 3] = (present[index >> 3] ?? 0) | (0x80 >> (index & 7))
-    }
+    const present = assembly.present()
     await send({ type: 'manifest', id, size, chunkSize, leaves: assembly.leaves, present })
     return undefined
   }
@@ -148,34 +154,56 @@ export async function serveStream(
   ): Promise<Status | undefined> {
     if (index >= assembly.chunks) return 'bad-request'
     if (!assembly.has(index)) return 'not-found'
-    if (!deps.takeBulkSlot(digest)) return 'busy'
-    return await sendChunk(id, index, await assembly.chunk(index))
+    return await inBulk(digest, async () => sendChunk(id, index, await assembly.chunk(index)))
   }
 
-  async function sendChunk(id: number, index: number, bytes: Uint8Array): Promise<undefined> {
+  async function inBulk(
+    digest: Digest,
+    act: () => Promise<Status | undefined>,
+  ): Promise<Status | undefined> {
+    if (!deps.takeBulkSlot(digest)) return 'busy'
+    try {
+      return await act()
+    } finally {
+      deps.releaseBulkSlot(digest)
+    }
+  }
+
+  async function sendChunk(
+    id: number,
+    index: number,
+    bytes: Uint8Array,
+  ): Promise<Status | undefined> {
+    if (cancelled.has(id)) return 'cancelled'
     const chosen = encoding ?? 'none'
     const encoded = chosen === 'none' ? undefined : await compressChunk(chosen, bytes)
-    await deps.limit.ready(stop.signal)
-    if (cancelled.has(id)) return undefined
     const body = encoded ?? bytes
-    await send({ type: 'chunk', id, index, encoding: encoded ? chosen : 'none', bytes: body })
+    await holdBack()
+    if (cancelled.has(id)) return 'cancelled'
     deps.limit.spend(body.byteLength)
+    await send({ type: 'chunk', id, index, encoding: encoded ? chosen : 'none', bytes: body })
     deps.onServed(body.byteLength, index === 0)
     return undefined
+  }
+
+  async function holdBack(): Promise<void> {
+    held++
+    try {
+      await deps.limit.ready(stop.signal)
+    } finally {
+      held--
+      movedAtMs = clock.now() // the wait was not the reader's fault
+    }
   }
 
   function pump(): void {
     while (active < MAX_ACTIVE) {
       const request = queue.shift()
       if (request === undefined) break
-      if (cancelled.delete(request.id)) {
-        live.delete(request.id)
-        continue
-      }
-      if (active === 0) writtenAtMs = deps.clock.now()
+      if (active === 0) movedAtMs = clock.now()
       active++
       answer(request)
-        .catch((error: unknown) => abort(error))
+        .catch(abort)
         .finally(() => {
           active--
           live.delete(request.id)
@@ -191,33 +219,48 @@ export async function serveStream(
     stream.abort(error instanceof Error ? error : new Error(String(error)))
   }
 
+  /** Awaited by the reading of requests: whoever floods us without reading is not read either. */
   async function accept(request: Request): Promise<void> {
     if (request.type === 'hello') {
-      if (encoding !== undefined) throw new CatalogError('PEER_MISBEHAVED', 'a second hello')
+      if (encoding !== undefined) throw misbehaved('a second hello')
       encoding = negotiateEncoding(options.encodings, request.encodings)
       return
     }
-    if (encoding === undefined) throw new CatalogError('PEER_MISBEHAVED', 'no hello')
-    if (request.type === 'cancel') {
-      if (live.has(request.id)) cancelled.add(request.id)
-      return
-    }
+    if (encoding === undefined) throw misbehaved('no hello')
+    if (request.type === 'cancel') return await acceptCancel(request)
+    if (live.has(request.id)) throw misbehaved('an id that is in use')
     if (queue.length >= MAX_QUEUED) {
-      // Awaited: whoever floods us without reading is not read either.
       return await send({ type: 'status', id: request.id, status: 'busy' })
     }
     live.add(request.id)
     queue.push(request)
   }
 
-  const greeting = setTimeout(() => {
-    if (encoding === undefined) abort(new CatalogError('PEER_TIMEOUT', 'no hello'))
-  }, HELLO_DEADLINE_MS)
-  const stuck = setInterval(() => {
-    if (active > 0 && deps.clock.now() - writtenAtMs > STUCK_MS) {
-      abort(new CatalogError('PEER_TIMEOUT', 'the peer takes nothing'))
+  async function acceptCancel({ id }: Cancel): Promise<void> {
+    if (!live.has(id)) return // answered already: the answers crossed
+    const position = queue.findIndex((queued) => queued.id === id)
+    if (position < 0) {
+      cancelled.add(id)
+      return
     }
-  }, STUCK_MS / 4)
+    queue.splice(position, 1)
+    live.delete(id)
+    await send({ type: 'status', id, status: 'cancelled' })
+  }
+
+  async function watch(): Promise<void> {
+    await clock.sleep(HELLO_DEADLINE_MS, stop.signal)
+    if (encoding === undefined) return abort(new CatalogError('PEER_TIMEOUT', 'no hello'))
+    for (;;) {
+      await clock.sleep(STUCK_MS / 4, stop.signal)
+      if (active === held || clock.now() - movedAtMs < STUCK_MS) continue
+      return abort(new CatalogError('PEER_TIMEOUT', 'the peer takes nothing'))
+    }
+  }
+
+  watch().catch((error: unknown) => {
+    if (!stop.signal.aborted) abort(error)
+  })
   try {
     await send({ type: 'hello', version: TRANSFER_VERSION, encodings: options.encodings })
     const frames = readFrames(stream.source, { maxFrameBytes: MAX_REQUEST_FRAME_BYTES })
@@ -229,8 +272,11 @@ export async function serveStream(
     if (active > 0 || queue.length > 0) await idle.promise
     await stream.end()
   } finally {
-    clearTimeout(greeting)
-    clearInterval(stuck)
     stop.abort(new Error('the stream is over'))
+    queue.length = 0
   }
+}
+
+function misbehaved(what: string): CatalogError {
+  return new CatalogError('PEER_MISBEHAVED', `the peer sent ${what}`)
 }

@@ -13,7 +13,8 @@ import type { Logger } from '../log.ts'
 import type { ParsedNodeOptions } from '../options.ts'
 import type { Store } from '../store/store.ts'
 import { TRANSFER_PROTOCOL } from '../wire/messages.ts'
-import { createAssemblyMaker } from './assembly-maker.ts'
+import { createAssemblyMaker, type AssemblyMaker } from './assembly-maker.ts'
+import { createBulkSlots, type BulkSlots } from './bulk-slots.ts'
 import { startDownload, type Download } from './download.ts'
 import { createHasher } from './hasher.ts'
 import { createPeerLinks, type PeerLinks } from './peer-link.ts'
@@ -37,6 +38,9 @@ export interface TransferDeps {
   readonly log: Logger
   readonly chunkSize: number
   readonly limitOf: (peer: PeerId) => RateLimit
+  /** Places for artifacts that come in bulk from one peer. */
+  readonly slots: BulkSlots
+  readonly assemblies: AssemblyMaker
   /** A public artifact has begun to arrive and can be passed on. */
   readonly onArriving: (digest: Digest) => void
   readonly onArrivingFailed: (digest: Digest) => void
@@ -56,6 +60,7 @@ export interface Transfer {
 interface Shared {
   readonly download: Download
   readonly cancel: AbortController
+  readonly hasOrigin: boolean
   waiting: number
 }
 
@@ -103,6 +108,8 @@ export function createTransfer(
     log,
     chunkSize: options.chunkSize,
     limitOf,
+    slots: createBulkSlots(options.maxConcurrentTransfers),
+    assemblies,
     onArriving: (digest) => {
       if (options.seed) discovery.announce(digest)
     },
@@ -120,7 +127,8 @@ export function createTransfer(
           arriving: (digest) => downloads.get(keyOf(digest, true))?.download.arriving,
           limit: uploads.limitOf(stream.peer),
           onServed: (bytes, whole) => uploads.count(stream.peer, bytes, whole),
-          takeBulkSlot: (digest) => uploads.takeBulkSlot(stream.peer, digest),
+          takeBulkSlot: (digest) => uploads.slots.take(stream.peer, digest),
+          releaseBulkSlot: (digest) => uploads.slots.release(stream.peer, digest),
         },
         { seed: options.seed, encodings },
       )
@@ -160,19 +168,38 @@ export function createTransfer(
     }
   }
 
-  function join(digest: Digest, getOptions: GetOptions): Shared {
+  /** A download that counts the caller among those who wait for it. */
+  async function join(digest: Digest, getOptions: GetOptions): Promise<Shared> {
     const peers = getOptions.peers ?? true
     const key = keyOf(digest, peers)
-    const running = downloads.get(key)
-    if (running !== undefined) return running
+    for (;;) {
+      if (stopped) throw new CatalogError('NODE_STOPPED', 'the node has stopped')
+      getOptions.signal?.throwIfAborted()
+      const running = downloads.get(key)
+      if (running === undefined) return begin(key, digest, { ...getOptions, peers })
+      if (!running.cancel.signal.aborted) {
+        running.waiting++
+        return running
+      }
+      await running.download.finished // given up by all others; it is clearing up
+    }
+  }
+
+  function begin(
+    key: string,
+    digest: Digest,
+    getOptions: GetOptions & { readonly peers: boolean },
+  ): Shared {
+    const { peers } = getOptions
     const cancel = new AbortController()
     const visibility = getOptions.origin?.visibility ?? 'public'
     const download = startDownload(
       { digest, origin: getOptions.origin, peers, visibility },
-      { ...shared, assemblies },
+      shared,
       cancel.signal,
     )
-    const entry: Shared = { download, cancel, waiting: 0 }
+    const hasOrigin = getOptions.origin !== undefined
+    const entry: Shared = { download, cancel, hasOrigin, waiting: 1 }
     downloads.set(key, entry)
     void download.finished.then(() => {
       if (downloads.get(key) === entry) downloads.delete(key)
@@ -181,17 +208,25 @@ export function createTransfer(
   }
 
   async function get(digest: Digest, getOptions: GetOptions): Promise<Artifact> {
-    if (stopped) throw new CatalogError('NODE_STOPPED', 'the node has stopped')
-    getOptions.signal?.throwIfAborted()
-    const stored = await fromStore(digest)
-    if (stored !== undefined) return stored
-    const entry = join(digest, getOptions)
-    entry.waiting++
-    const leave = (): void => {
-      entry.waiting--
-      if (entry.waiting === 0) entry.cancel.abort(new Error('nobody waits for it any more'))
+    for (;;) {
+      if (stopped) throw new CatalogError('NODE_STOPPED', 'the node has stopped')
+      getOptions.signal?.throwIfAborted()
+      const stored = await fromStore(digest)
+      if (stored !== undefined) return stored
+      const entry = await join(digest, getOptions)
+      const leave = (): void => {
+        entry.waiting--
+        if (entry.waiting === 0) entry.cancel.abort(new Error('nobody waits for it any more'))
+      }
+      try {
+        return await abortable(entry.download, getOptions.signal, leave)
+      } catch (error) {
+        // Others asked without an origin and failed; ours has not been tried.
+        if (entry.hasOrigin || getOptions.origin === undefined || stopped) throw error
+        getOptions.signal?.throwIfAborted()
+        await entry.download.finished
+      }
     }
-    return await abortable(entry.download, getOptions.signal, leave)
   }
 
   return {
@@ -227,6 +262,8 @@ async function abortable(
   leave: () => void,
 ): Promise<Artifact> {
   if (signal === undefined) return await download.artifact()
+  if (signal.aborted) leave()
+  signal.throwIfAborted()
   const aborted = Promise.withResolvers<never>()
   const onAbort = (): void => {
     leave()

@@ -4,6 +4,8 @@
  */
 import { CatalogError } from '../errors.ts'
 
+const UTF8 = new TextDecoder('utf-8', { fatal: true })
+
 function malformed(what: string): CatalogError {
   return new CatalogError('PEER_MISBEHAVED', `malformed message: ${what}`)
 }
@@ -55,7 +57,13 @@ export class FieldReader {
   text(maxBytes: number): string {
     const length = this.u16()
     if (length > maxBytes) throw malformed(`text of ${length} bytes, ${maxBytes} allowed`)
-    return new TextDecoder('utf-8', { fatal: true }).decode(this.bytes(length))
+    const bytes = this.bytes(length)
+    try {
+      return UTF8.decode(bytes)
+    } catch (error) {
+      if (error instanceof TypeError) throw malformed('text that is not UTF-8')
+      throw error
+    }
   }
 
   /** What is left, as a view. */

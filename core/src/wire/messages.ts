@@ -3,6 +3,7 @@
  * docs/protocol.md is the specification; test/protocol/golden.test.ts holds its byte vectors. A body never carries our
  * error texts or anything else about this machine.
  */
+import { Bitfield } from '../content/bitfield.ts'
 import { chunkCount, isChunkSize, MAX_CHUNK_SIZE, MAX_CHUNKS } from '../content/chunking.ts'
 import { ENCODING_CODES, encodingOfCode, type Encoding } from '../content/compression.ts'
 import { HASH_BYTES } from '../content/merkle.ts'
@@ -20,7 +21,13 @@ export const MAX_ANSWER_FRAME_BYTES = MAX_CHUNK_SIZE + 64
 /** Requests are small. */
 export const MAX_REQUEST_FRAME_BYTES = 1024
 
-export const STATUS_IDS = { 'not-found': 1, busy: 2, refused: 3, 'bad-request': 4 } as const
+export const STATUS_IDS = {
+  'not-found': 1,
+  busy: 2,
+  refused: 3,
+  'bad-request': 4,
+  cancelled: 5,
+} as const
 export type Status = keyof typeof STATUS_IDS
 
 /** Sent first by both sides. Unknown encodings and trailing bytes are ignored, so it can grow. */
@@ -42,7 +49,7 @@ export interface WantChunk {
   readonly digest: Digest
   readonly index: number
 }
-/** The asker no longer needs it; the answer may still come. */
+/** The asker no longer needs it. It is answered all the same: by what was on its way, or by the status `cancelled`. */
 export interface Cancel {
   readonly type: 'cancel'
   readonly id: number
@@ -57,7 +64,7 @@ export interface ManifestAnswer {
   readonly size: number
   readonly chunkSize: number
   readonly leaves: Uint8Array
-  readonly present: Uint8Array | undefined
+  readonly present: Bitfield | undefined
 }
 export interface ChunkAnswer {
   readonly type: 'chunk'
@@ -77,6 +84,7 @@ export type Answer = Hello | ManifestAnswer | ChunkAnswer | StatusAnswer
 
 const TYPE = { hello: 1, want: 2, wantChunk: 3, cancel: 4, manifest: 17, chunk: 18, status: 19 }
 const FLAG_INCOMPLETE = 1
+const NOTHING = new Uint8Array(0)
 
 const statusNames = new Map<number, Status>(
   Object.entries(STATUS_IDS).map(([name, id]) => [id, name as Status]),
@@ -112,7 +120,7 @@ export function encodeAnswer(message: Answer): Uint8Array {
       const head = new FieldWriter().u8(TYPE.manifest).u32(message.id)
       head.u8(message.present === undefined ? 0 : FLAG_INCOMPLETE)
       head.u64(message.size).u32(message.chunkSize)
-      return encodeFrame(head.toBytes(), message.leaves, message.present ?? new Uint8Array(0))
+      return encodeFrame(head.toBytes(), message.leaves, message.present?.encode() ?? NOTHING)
     }
     case 'chunk': {
       const head = Buffer.allocUnsafe(10)
@@ -144,7 +152,7 @@ export function decodeRequest(body: Uint8Array): Request {
   } else if (type === TYPE.cancel) {
     message = { type: 'cancel', id }
   } else {
-    throw new CatalogError('PEER_MISBEHAVED', `unknown request type ${type}`)
+    throw malformed(`unknown request type ${type}`)
   }
   fields.end()
   return message
@@ -160,30 +168,33 @@ export function decodeAnswer(body: Uint8Array): Answer {
   if (type === TYPE.chunk) {
     const index = fields.u32()
     const encoding = encodingOfCode(fields.u8())
-    if (encoding === undefined) throw new CatalogError('PEER_MISBEHAVED', 'unknown encoding')
+    if (encoding === undefined) throw malformed('unknown encoding')
     return { type: 'chunk', id, index, encoding, bytes: fields.rest() }
   }
   if (type === TYPE.status) {
     const status = statusNames.get(fields.u8())
-    if (status === undefined) throw new CatalogError('PEER_MISBEHAVED', 'unknown status')
+    if (status === undefined) throw malformed('unknown status')
     fields.end()
     return { type: 'status', id, status }
   }
-  throw new CatalogError('PEER_MISBEHAVED', `unknown answer type ${type}`)
+  throw malformed(`unknown answer type ${type}`)
 }
 
 function decodeManifest(id: number, fields: FieldReader): ManifestAnswer {
   const flags = fields.u8()
+  if ((flags & ~FLAG_INCOMPLETE) !== 0) throw malformed(`flags ${flags}`)
   const size = fields.u64()
   const chunkSize = fields.u32()
-  if (!isChunkSize(chunkSize)) {
-    throw new CatalogError('PEER_MISBEHAVED', `chunk size of ${chunkSize} bytes`)
-  }
+  if (!isChunkSize(chunkSize)) throw malformed(`chunk size of ${chunkSize} bytes`)
   const chunks = chunkCount(size, chunkSize)
-  if (chunks > MAX_CHUNKS) throw new CatalogError('PEER_MISBEHAVED', `${chunks} chunks`)
+  if (chunks > MAX_CHUNKS) throw malformed(`${chunks} chunks`)
   const leaves = fields.bytes(chunks === 1 ? 0 : chunks * HASH_BYTES)
   const incomplete = (flags & FLAG_INCOMPLETE) !== 0
-  const present = incomplete ? fields.bytes(Math.ceil(chunks / 8)) : undefined
+  // One chunk is there or it is not.
+  if (incomplete && chunks === 1) throw malformed('one chunk that is not complete')
+  const present = incomplete
+    ? Bitfield.decode(fields.bytes(Math.ceil(chunks / 8)), chunks)
+    : undefined
   fields.end()
   return { type: 'manifest', id, size, chunkSize, leaves, present }
 }
@@ -199,4 +210,8 @@ function decodeHello(fields: FieldReader): Hello {
   const ids = fields.bytes(fields.u8())
   const encodings = [...ids].flatMap((id) => encodingOfCode(id) ?? [])
   return { type: 'hello', version, encodings }
+}
+
+function malformed(what: string): CatalogError {
+  return new CatalogError('PEER_MISBEHAVED', `malformed message: ${what}`)
 }

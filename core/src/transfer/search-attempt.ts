@@ -1,0 +1,69 @@
+/**
+ * The last attempt for an artifact: peers beyond the swarm. Each is asked as it is found, beside those found before that
+ * have not answered yet, until one gives it.
+ */
+import type { Clock } from '../clock.ts'
+import type { Digest } from '../content/digest.ts'
+import type { Discovery } from '../discovery/discovery.ts'
+import { CatalogError } from '../errors.ts'
+import type { PeerId } from '../host/host.ts'
+import type { Attempt } from './hedge.ts'
+
+const SEARCH_DEADLINE_MS = 10_000
+
+export function searchAttempt<T>(
+  digest: Digest,
+  deps: {
+    discovery: Discovery
+    clock: Clock
+    /** Undefined for a peer that is not worth asking. */
+    ask: (peer: PeerId) => Attempt<T> | undefined
+  },
+): Attempt<T> {
+  return {
+    hedgeMs: SEARCH_DEADLINE_MS,
+    async run(signal) {
+      const won = Promise.withResolvers<T>()
+      const stop = new AbortController()
+      const all = AbortSignal.any([signal, stop.signal])
+      try {
+        return await Promise.race([won.promise, askAll(digest, deps, all, won.resolve)])
+      } finally {
+        stop.abort(new Error('the search is over'))
+      }
+    },
+  }
+}
+
+async function askAll<T>(
+  digest: Digest,
+  deps: Parameters<typeof searchAttempt<T>>[1],
+  signal: AbortSignal,
+  onFound: (result: T) => void,
+): Promise<never> {
+  const running: Promise<void>[] = []
+  let failure: unknown
+  const deadline = AbortSignal.any([signal, AbortSignal.timeout(SEARCH_DEADLINE_MS)])
+  try {
+    for await (const peer of deps.discovery.search(digest, { signal: deadline })) {
+      const attempt = deps.ask(peer)
+      if (attempt === undefined) continue
+      const asking = attempt.run(signal).then(onFound, (error: unknown) => void (failure = error))
+      running.push(asking)
+      await Promise.race([asking, deps.clock.sleep(attempt.hedgeMs, signal)])
+    }
+  } catch (error) {
+    if (!deadline.aborted) throw error
+  }
+  await Promise.all(running)
+  signal.throwIfAborted() // found meanwhile, or nobody wants it any more
+  throw noProviders(digest, failure)
+}
+
+export function noProviders(digest: Digest, cause: unknown): CatalogError {
+  return new CatalogError('NO_PROVIDERS', 'no peer has it', {
+    digest,
+    cause,
+    hint: 'connect to the registry or to a machine that has the package',
+  })
+}

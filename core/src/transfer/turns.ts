@@ -1,0 +1,58 @@
+/** Places for so many at once; the others wait in line, first come first served, and leave it when they give up. */
+
+export interface Turns {
+  /** Resolves with a place taken. Rejects with `signal.reason`, or what `close` was given. */
+  take(signal: AbortSignal): Promise<void>
+  /** Gives a place back. */
+  release(): void
+  /** Everyone in line, and everyone later, is rejected. */
+  close(reason: Error): void
+  /** Length of the line. */
+  readonly waiting: number
+}
+
+export function createTurns(places: number): Turns {
+  const line = new Set<PromiseWithResolvers<void>>()
+  let free = places
+  let closed: Error | undefined
+
+  return {
+    async take(signal) {
+      signal.throwIfAborted()
+      if (closed !== undefined) throw closed
+      if (free > 0) {
+        free--
+        return
+      }
+      const turn = Promise.withResolvers<void>()
+      // Leaving the line and being called are both synchronous: a place is never handed to who has left.
+      const leave = (): void => {
+        if (line.delete(turn)) turn.reject(signal.reason)
+      }
+      line.add(turn)
+      signal.addEventListener('abort', leave, { once: true })
+      try {
+        await turn.promise
+      } finally {
+        signal.removeEventListener('abort', leave)
+      }
+    },
+    release() {
+      const [next] = line
+      if (next === undefined) {
+        free++
+        return
+      }
+      line.delete(next)
+      next.resolve()
+    },
+    close(reason) {
+      closed = reason
+      for (const turn of line) turn.reject(reason)
+      line.clear()
+    },
+    get waiting() {
+      return line.size
+    },
+  }
+}
