@@ -5,6 +5,7 @@
 import { LRUCache } from 'lru-cache'
 import type { Digest } from '../content/digest.ts'
 import { CatalogError } from '../errors.ts'
+import type { Logger } from '../log.ts'
 import type { Entries } from './entries.ts'
 import { errnoOf, type StoreFiles } from './fs-files.ts'
 import type { FsLayout } from './fs-layout.ts'
@@ -19,13 +20,14 @@ export interface ByteRange {
 }
 
 export interface ReaderDeps {
+  readonly log: Logger
   readonly files: StoreFiles
   readonly layout: FsLayout
   readonly entries: Entries
   /** Bytes that are not on disk yet. */
   readonly pending: (digest: Digest) => Uint8Array | undefined
-  /** Its file is not what it should be: drop it. */
-  readonly corrupt: (digest: Digest) => void
+  /** Its file is not what it should be. */
+  readonly drop: (digest: Digest) => void
 }
 
 export class ArtifactReader {
@@ -85,7 +87,7 @@ export class ArtifactReader {
   }
 
   async #readFile(digest: Digest, range: ByteRange & { fileSize: number }): Promise<Uint8Array> {
-    const { files, layout, entries, pending, corrupt } = this.#deps
+    const { files, layout, entries, pending, drop, log } = this.#deps
     try {
       return await readRange(files, layout.artifact(digest), range)
     } catch (error) {
@@ -93,7 +95,8 @@ export class ArtifactReader {
       const again = pending(digest)
       if (again !== undefined) return cut(again, range) // evicted and stored again while we read
       if (error instanceof WrongSizeError || errnoOf(error) === 'ENOENT') {
-        corrupt(digest)
+        log.warn('store.corrupt', { digest, found: 'by read' })
+        drop(digest)
         throw new CatalogError('STORE_CORRUPT', `the file of ${digest} is damaged`, {
           cause: error,
         })

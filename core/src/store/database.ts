@@ -4,6 +4,7 @@
  */
 import { mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import type { DatabaseSync } from 'node:sqlite'
 import type * as sqlite from 'node:sqlite'
 import { CatalogError } from '../errors.ts'
@@ -26,6 +27,22 @@ export async function openDatabase(path: string): Promise<Database> {
     return database
   } catch (error) {
     database?.close()
+    throw toOpenError(error, path)
+  }
+}
+
+/**
+ * Opens a database in a folder that may not be written, such as a store baked into an image. Takes no lock: nobody else may
+ * be writing to it either.
+ * @throws CatalogError STORE_FAILED
+ */
+export async function openReadOnly(path: string): Promise<Database> {
+  const { DatabaseSync } = await importSqlite()
+  try {
+    // Without `immutable` SQLite wants to write lock and log files even to read.
+    const url = new URL(`${pathToFileURL(path).href}?immutable=1`)
+    return new DatabaseSync(url, { readOnly: true })
+  } catch (error) {
     throw toOpenError(error, path)
   }
 }

@@ -48,12 +48,13 @@ export class DiskHealth {
     if (this.#failing) return
     this.#failing = true
     const cause = isCatalogError(error) ? (error.cause ?? error) : error
-    const code = errnoOf(cause)
+    const hint = isCatalogError(error) ? error.hint : undefined
+    const code = isSqliteFull(cause) ? 'ENOSPC' : errnoOf(cause)
     this.#log.warn('store.degraded', {
       path: this.#path,
       code,
       reason: cause instanceof Error ? cause.message : String(cause),
-      hint: HINTS[code ?? ''] ?? 'check the disk',
+      hint: HINTS[code ?? ''] ?? hint ?? 'check the disk',
       effect: 'serving without storing; trying again every minute',
     })
   }
@@ -63,4 +64,9 @@ export class DiskHealth {
     this.#failing = false
     this.#log.info('store.recovered', { path: this.#path })
   }
+}
+
+// https://www.sqlite.org/rescode.html#full
+function isSqliteFull(error: unknown): boolean {
+  return error instanceof Error && 'errcode' in error && error.errcode === 13
 }

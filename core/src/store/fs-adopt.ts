@@ -10,7 +10,8 @@ import type { Entries } from './entries.ts'
 import type { Disk } from './fs-disk.ts'
 import type { StoreFiles } from './fs-files.ts'
 import type { FsLayout } from './fs-layout.ts'
-import { identify } from './fs-reconcile.ts'
+import type { PartialRow } from './fs-index.ts'
+import { identify, type Reconciled } from './fs-reconcile.ts'
 
 export interface AdoptDeps {
   readonly files: StoreFiles
@@ -19,30 +20,29 @@ export interface AdoptDeps {
   readonly log: Logger
   readonly entries: Entries
   readonly makeRoom: (bytes: number) => boolean
+  readonly disk: Disk
 }
 
 export async function adoptOrphans(
   deps: AdoptDeps,
-  disk: Disk,
+  { orphans, partials }: Pick<Reconciled, 'orphans' | 'partials'>,
   signal: AbortSignal,
 ): Promise<void> {
-  const { orphans, partials } = disk.found
   if (orphans.length === 0) return
   const rows = new Map(partials.map((row) => [row.manifest.digest, row]))
   let adopted = 0
   for (const digest of orphans) {
     if (signal.aborted) return // the next start goes on
-    if (await adoptOne(deps, disk, { digest, row: rows.get(digest), signal })) adopted += 1
+    if (await adoptOne(deps, { digest, row: rows.get(digest), signal })) adopted += 1
   }
   deps.log.info('store.orphans', { found: orphans.length, adopted })
 }
 
 async function adoptOne(
   deps: AdoptDeps,
-  disk: Disk,
   orphan: {
     digest: Digest
-    row: Disk['found']['partials'][number] | undefined
+    row: PartialRow | undefined
     signal: AbortSignal
   },
 ): Promise<boolean> {
@@ -58,12 +58,12 @@ async function adoptOne(
   }
   if (entries.has(digest)) return false // stored again meanwhile
   if (size === undefined || !deps.makeRoom(size)) {
-    disk.writer.remove(digest)
+    deps.disk.writer.remove(digest)
     return false
   }
   const nowMs = clock.epochMs()
   const visibility = row?.visibility ?? 'private'
-  disk.adopt(
+  deps.disk.adopt(
     { digest, size, visibility, pinned: false, addedAtMs: nowMs, usedAtMs: nowMs },
     row && { manifest: row.manifest, leaves: row.leaves },
   )

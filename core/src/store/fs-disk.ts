@@ -16,7 +16,7 @@ import type { StoreFiles } from './fs-files.ts'
 import { FsIndex, type PartialRow } from './fs-index.ts'
 import type { FsLayout } from './fs-layout.ts'
 import { FsPartials, type PlaceRequest } from './fs-partials.ts'
-import { reconcile, type Reconciled } from './fs-reconcile.ts'
+import { findSound, reconcile, type Reconciled } from './fs-reconcile.ts'
 import { FsWriter } from './fs-writer.ts'
 import type { StoreEntry } from './store.ts'
 
@@ -41,8 +41,6 @@ export interface Disk {
   readonly writer: FsWriter
   readonly durability: Durability
   readonly partials: FsPartials
-  /** What the last run left. */
-  readonly found: Reconciled
   /** Takes in a file that has its name already: visible, recorded, to be synced. */
   adopt(entry: StoreEntry, description: Description | undefined): void
   /** Until aborted: writes to the index, now and then, what reads and downloads have changed. */
@@ -50,39 +48,63 @@ export interface Disk {
   close(): Promise<void>
 }
 
-/** @throws CatalogError STORE_LOCKED, STORE_FAILED; Node's errors */
-export async function openDisk(deps: DiskDeps): Promise<Disk> {
-  const { files, layout, clock, log, entries, health } = deps
+/**
+ * Also says what the last run left.
+ * @throws CatalogError STORE_LOCKED, STORE_FAILED; Node's errors
+ */
+export async function openDisk(deps: DiskDeps): Promise<{ disk: Disk; found: Reconciled }> {
   const index = await openIndex(deps)
   try {
-    const found = await reconcile({ files, layout, index, log })
-    const durability = new Durability({ files, layout, index, clock, log })
-    const writer = new FsWriter({
-      ...{ clock, files, layout, index, health, durability },
-      entryOf: (digest) => entries.get(digest),
-      lost: deps.lost,
-    })
-    const disk: Disk = {
-      ...{ index, writer, durability, found },
-      partials: new FsPartials(
-        {
-          ...{ files, layout, index, health, clock },
-          makeRoom: deps.makeRoom,
-          place: (request) => place(deps, disk, request),
-          readPlaced: deps.read,
-        },
-        withoutOrphans(found),
-      ),
-      adopt: (entry, description) => adopt(deps, disk, { entry, description }),
-      keepHouse: (signal) => keepHouse(clock, disk, signal),
-      close: () => close(disk),
-    }
-    for (const row of found.entries) if (!row.synced) durability.add(row.digest)
-    return disk
+    const found = await reconcile({ ...deps, index })
+    const disk = assemble(deps, index, found)
+    for (const row of found.entries) if (!row.synced) disk.durability.add(row.digest)
+    return { disk, found }
   } catch (error) {
     index.close()
     throw error
   }
+}
+
+/**
+ * For a folder that may not be written, such as a store baked into an image: what is in it can be read, and every write
+ * fails as it does on a full disk.
+ * @throws CatalogError STORE_FAILED when there is no store in it
+ */
+export async function openReadOnlyDisk(deps: DiskDeps): Promise<{ disk: Disk; found: Reconciled }> {
+  const index = await FsIndex.openReadOnly(deps.layout.database)
+  try {
+    const found = await findSound({ ...deps, index })
+    return { disk: assemble(deps, index, found), found }
+  } catch (error) {
+    index.close()
+    throw error
+  }
+}
+
+function assemble(deps: DiskDeps, index: FsIndex, found: Reconciled): Disk {
+  const { files, layout, clock, log, entries, health } = deps
+  const durability = new Durability({ files, layout, index, clock, log })
+  const writer = new FsWriter({
+    ...{ clock, files, layout, index, health, durability },
+    entryOf: (digest) => entries.get(digest),
+    lost: deps.lost,
+  })
+  const disk: Disk = {
+    ...{ index, writer, durability },
+    partials: new FsPartials(
+      {
+        ...{ files, layout, index, health, clock },
+        makeRoom: deps.makeRoom,
+        place: (request) => place(deps, disk, request),
+        readPlaced: deps.read,
+      },
+      withoutOrphans(found),
+    ),
+    adopt: (entry, description) => adopt(deps, disk, { entry, description }),
+    keepHouse: (signal) => keepHouse(clock, disk, signal),
+    close: () => close(disk),
+  }
+  return disk
 }
 
 // SQLITE_CORRUPT and SQLITE_NOTADB, https://www.sqlite.org/rescode.html

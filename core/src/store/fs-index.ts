@@ -6,7 +6,7 @@ import type { StatementSync } from 'node:sqlite'
 import { CatalogError } from '../errors.ts'
 import { digestFromBytes, digestToBytes, type Digest } from '../content/digest.ts'
 import type { Description, Manifest } from '../content/manifest.ts'
-import { openDatabase, type Database } from './database.ts'
+import { openDatabase, openReadOnly, type Database } from './database.ts'
 import type { StoreEntry, Visibility } from './store.ts'
 
 export interface EntryRow extends StoreEntry {
@@ -75,7 +75,7 @@ export class FsIndex {
   readonly #database: Database
   readonly #statements: Statements
 
-  private constructor(database: Database) {
+  constructor(database: Database) {
     this.#database = database
     const prepare = ([name, sql]: [string, string]) => [name, database.prepare(sql)] as const
     this.#statements = Object.fromEntries(Object.entries(STATEMENTS).map(prepare)) as Statements
@@ -84,20 +84,16 @@ export class FsIndex {
   /** @throws CatalogError STORE_LOCKED, STORE_FAILED */
   static async open(path: string): Promise<FsIndex> {
     const database = await openDatabase(path)
-    try {
-      const version = Number(database.prepare('PRAGMA user_version').get()?.['user_version'])
-      if (version > SCHEMA_VERSION) {
-        throw new CatalogError('STORE_FAILED', `${path} was made by a newer version`, {
-          hint: 'update catalog, or give this version a folder of its own with --store',
-        })
-      }
-      // Checkpoints sync; keep them out of the middle of an install (16 MiB of log) and make them when idle.
-      database.exec(`PRAGMA wal_autocheckpoint = 4096; ${SCHEMA}`)
-      return new FsIndex(database)
-    } catch (error) {
-      database.close()
-      throw error
-    }
+    // Checkpoints sync; keep them out of the middle of an install (16 MiB of log) and make them when idle.
+    return prepared(database, path, `PRAGMA wal_autocheckpoint = 4096; ${SCHEMA}`)
+  }
+
+  /**
+   * For a folder that may not be written; `apply` throws then.
+   * @throws CatalogError STORE_FAILED
+   */
+  static async openReadOnly(path: string): Promise<FsIndex> {
+    return prepared(await openReadOnly(path), path, '')
   }
 
   /** Least recently used first. */
@@ -175,6 +171,22 @@ export class FsIndex {
       ...[size, Number(row.visibility === 'public'), Math.floor(row.updatedAtMs), chunkSize],
       ...[root, row.leaves, row.bitfield],
     )
+  }
+}
+
+function prepared(database: Database, path: string, sql: string): FsIndex {
+  try {
+    const version = Number(database.prepare('PRAGMA user_version').get()?.['user_version'])
+    if (version > SCHEMA_VERSION) {
+      throw new CatalogError('STORE_FAILED', `${path} was made by a newer version`, {
+        hint: 'update catalog, or give this version a folder of its own with --store',
+      })
+    }
+    database.exec(sql)
+    return new FsIndex(database)
+  } catch (error) {
+    database.close()
+    throw error
   }
 }
 

@@ -39,6 +39,17 @@ export async function reconcile(deps: ReconcileDeps): Promise<Reconciled> {
   return { entries, partials, orphans }
 }
 
+/** The same for a folder that may not be written: takes what is sound, repairs nothing. */
+export async function findSound(deps: ReconcileDeps): Promise<Reconciled> {
+  const { rows, present } = await compare(deps)
+  const entries: EntryRow[] = []
+  for (const row of rows.values()) {
+    if (!present.has(row.digest)) continue
+    if (row.synced || (await identify(deps, row.digest)) === row.size) entries.push(row)
+  }
+  return { entries, partials: [], orphans: [] }
+}
+
 /** The size of the file of `digest`, or undefined when its content is something else. */
 export async function identify(
   deps: Pick<ReconcileDeps, 'files' | 'layout'>,
@@ -57,7 +68,29 @@ export async function identify(
 async function reconcileArtifacts(
   deps: ReconcileDeps,
 ): Promise<{ entries: EntryRow[]; orphans: Digest[] }> {
-  const { files, layout, index, log } = deps
+  const { index, log } = deps
+  const { rows, present, orphans } = await compare(deps)
+  const entries: EntryRow[] = []
+  const dropped: Digest[] = []
+  for (const row of rows.values()) {
+    if (present.has(row.digest) && (row.synced || (await isWhole(deps, row)))) entries.push(row)
+    else dropped.push(row.digest)
+  }
+  if (dropped.length > 0) {
+    index.apply({ removed: dropped })
+    log.info('store.rows-dropped', { artifacts: dropped.length })
+  }
+  return { entries, orphans }
+}
+
+async function compare({ files, layout, index }: ReconcileDeps): Promise<{
+  /** Least recently used first. */
+  rows: ReadonlyMap<Digest, EntryRow>
+  /** Rows that have a file. */
+  present: ReadonlySet<Digest>
+  /** Files that have no row. */
+  orphans: Digest[]
+}> {
   const rows = new Map<Digest, EntryRow>()
   for (const row of index.entries()) rows.set(row.digest, row)
   const present = new Set<Digest>()
@@ -70,17 +103,7 @@ async function reconcileArtifacts(
       else orphans.push(digest)
     }
   }
-  const entries: EntryRow[] = []
-  const dropped: Digest[] = []
-  for (const row of rows.values()) {
-    if (present.has(row.digest) && (row.synced || (await isWhole(deps, row)))) entries.push(row)
-    else dropped.push(row.digest)
-  }
-  if (dropped.length > 0) {
-    index.apply({ removed: dropped })
-    log.info('store.rows-dropped', { artifacts: dropped.length })
-  }
-  return { entries, orphans }
+  return { rows, present, orphans }
 }
 
 async function isWhole(deps: ReconcileDeps, row: EntryRow): Promise<boolean> {

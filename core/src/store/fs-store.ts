@@ -13,7 +13,7 @@ import { ArtifactReader, withoutSlack, type ByteRange } from './artifact-reader.
 import { DiskHealth } from './disk-health.ts'
 import { Entries } from './entries.ts'
 import { adoptOrphans } from './fs-adopt.ts'
-import { openDisk, type Disk, type DiskDeps } from './fs-disk.ts'
+import { openDisk, openReadOnlyDisk, type Disk, type DiskDeps } from './fs-disk.ts'
 import { createNodeFiles, type StoreFiles } from './fs-files.ts'
 import { createFsLayout } from './fs-layout.ts'
 import { makeRoom } from './fs-room.ts'
@@ -55,6 +55,8 @@ class FsStore implements Store {
   #state: 'new' | 'running' | 'stopped' = 'new'
   /** Undefined while the folder can't be opened: everything is absent then, and nothing is kept. */
   #disk: Disk | undefined
+  /** The same, unless the folder may not be written. */
+  #writable: Disk | undefined
 
   constructor({ clock, log, files = createNodeFiles() }: FsStoreDeps, options: FsStoreOptions) {
     this.#options = options
@@ -69,8 +71,8 @@ class FsStore implements Store {
       lost: (digest) => this.#forget(digest),
     }
     const pending = (digest: Digest) => this.#disk?.writer.pending(digest)
-    const corrupt = (digest: Digest) => this.#dropCorrupt(digest)
-    this.#reader = new ArtifactReader({ files, layout, entries, pending, corrupt }, options)
+    const drop = (digest: Digest) => void this.#drop(digest)
+    this.#reader = new ArtifactReader({ log, files, layout, entries, pending, drop }, options)
     const sizeOf = (digest: Digest) => entries.sizeOf(digest)
     const load = (digest: Digest) => this.#disk?.index.description(digest)
     const save = (description: Description) => this.#disk?.writer.rows.describe(description)
@@ -84,6 +86,7 @@ class FsStore implements Store {
     } catch (error) {
       if (isCatalogError(error, 'STORE_LOCKED')) throw error
       this.#health.failed(error)
+      await this.#openReadOnly()
     }
     this.#state = 'running'
   }
@@ -95,6 +98,7 @@ class FsStore implements Store {
     await Promise.all([this.#housekeeping, this.#adopting])
     await this.#disk?.close()
     this.#disk = undefined
+    this.#writable = undefined
   }
 
   has(digest: Digest): boolean {
@@ -123,7 +127,7 @@ class FsStore implements Store {
   async put(digest: Digest, bytes: Uint8Array, options: PutOptions): Promise<void> {
     this.#assertRunning()
     options.signal?.throwIfAborted()
-    const disk = this.#disk ?? (await this.#reopen())
+    const disk = this.#writable ?? (await this.#reopen())
     if (disk === undefined) return
     if (this.#entries.has(digest)) {
       this.#entries.widen(digest, options.visibility)
@@ -169,7 +173,7 @@ class FsStore implements Store {
   ): Promise<PartialArtifact> {
     this.#assertRunning()
     options.signal?.throwIfAborted()
-    const disk = this.#disk ?? (await this.#reopen())
+    const disk = this.#writable ?? (await this.#reopen())
     if (disk === undefined || !this.#health.mayWrite()) {
       throw new CatalogError('STORE_FAILED', 'the disk takes no writes at the moment')
     }
@@ -218,17 +222,31 @@ class FsStore implements Store {
   }
 
   async #open(take: (entry: StoreEntry) => void): Promise<Disk> {
-    const disk = await openDisk(this.#deps)
+    const { disk, found } = await openDisk(this.#deps)
+    this.#disk?.index.close()
     this.#disk = disk
-    for (const row of disk.found.entries) take(row)
+    this.#writable = disk
+    for (const row of found.entries) if (!this.#entries.has(row.digest)) take(row)
     dropStalePartials(disk.partials, this.#deps.clock.epochMs())
     this.#makeRoom(0) // the quota may have been lowered
-    this.#housekeeping = disk.keepHouse(this.#stopping.signal)
-    this.#adopting = adoptOrphans(this.#deps, disk, this.#stopping.signal)
+    const { signal } = this.#stopping
+    this.#housekeeping = disk.keepHouse(signal)
+    this.#adopting = adoptOrphans({ ...this.#deps, disk }, found, signal)
     return disk
   }
 
-  /** The folder could not be opened at start; once a minute it may be tried again. */
+  /** What a folder holds that may not be written is still of use. */
+  async #openReadOnly(): Promise<void> {
+    try {
+      const { disk, found } = await openReadOnlyDisk(this.#deps)
+      this.#disk = disk
+      for (const row of found.entries) this.#entries.load(row)
+    } catch (error) {
+      this.#deps.log.debug('store.absent', { reason: String(error) })
+    }
+  }
+
+  /** The folder could not be opened for writing; once a minute it is tried again. */
   async #reopen(): Promise<Disk | undefined> {
     if (!this.#health.mayWrite()) return undefined
     try {
@@ -265,11 +283,6 @@ class FsStore implements Store {
     this.#reader.forget(digest)
     this.#describer.forget(digest)
     this.#entries.remove(digest)
-  }
-
-  #dropCorrupt(digest: Digest): void {
-    this.#deps.log.warn('store.corrupt', { digest, found: 'by read' })
-    this.#drop(digest)
   }
 
   #upkeep(): Parameters<typeof verifyFiles>[0] {

@@ -1,0 +1,46 @@
+/**
+ * A child process for store-full.test.ts: a store in the folder argv[2] that the system refuses to let grow, by a file-size
+ * limit that the parent has set, or (argv[3] = permissions) because the folder belongs to somebody else or is read-only.
+ */
+import { chmodSync } from 'node:fs'
+import { systemClock } from '../../core/src/clock.ts'
+import { digestOf } from '../../core/src/content/digest.ts'
+import { createFsStore } from '../../core/src/store/fs-store.ts'
+import { blob, CHUNK_SIZE } from '../support/store-blobs.ts'
+import { createCollectingLogger } from '../support/collecting-logger.ts'
+
+const [path = '', how = ''] = process.argv.slice(2)
+
+if (how === 'permissions') {
+  chmodSync(path, 0o555)
+  // Root may write anywhere: become nobody.
+  if (process.getuid?.() === 0) process.setuid?.(65_534)
+}
+
+const log = createCollectingLogger()
+const store = createFsStore(
+  { clock: systemClock, log },
+  {
+    ...{ path, quotaBytes: 1e9, chunkSize: CHUNK_SIZE },
+    ...{ memoryArtifacts: 0, memoryBytes: 0 },
+  },
+)
+await store.start()
+const wishes = [blob(1000), blob(50_000), blob(4 * 1024 * 1024), blob(2000)]
+for (const { digest, bytes } of wishes) {
+  await store.put(digest, bytes, { visibility: 'public' })
+  await store.flush()
+}
+const degraded = log.lines.filter(({ level }) => level === 'warn')
+const { writable, artifacts } = store.usage()
+let read = 0
+for (const { digest } of store.entries()) {
+  if (digestOf(await store.read(digest)) === digest) read += 1
+}
+await store.stop()
+process.stdout.write(
+  JSON.stringify({
+    ...{ writable, kept: artifacts, read, warnings: degraded.length },
+    code: degraded[0]?.facts['code'],
+  }),
+)

@@ -1,0 +1,119 @@
+/** A folder for file-system stores under test: opened, closed and damaged at will, removed after the test. */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { onTestFinished } from 'vitest'
+import type { Digest } from '../../core/src/content/digest.ts'
+import { createNodeFiles, type OpenFile, type StoreFiles } from '../../core/src/store/fs-files.ts'
+import { createFsLayout, type FsLayout } from '../../core/src/store/fs-layout.ts'
+import { createFsStore } from '../../core/src/store/fs-store.ts'
+import type { Store } from '../../core/src/store/store.ts'
+import { CHUNK_SIZE, type Blob } from './store-blobs.ts'
+import { createCollectingLogger } from './collecting-logger.ts'
+import { createFakeClock, type FakeClock } from './fake-clock.ts'
+
+export interface FsWorld {
+  readonly path: string
+  readonly layout: FsLayout
+  readonly clock: FakeClock
+  readonly log: ReturnType<typeof createCollectingLogger>
+  readonly files: FaultyFiles
+  /** A started store without a memory cache. */
+  open(options?: { quotaBytes?: number }): Promise<Store>
+}
+
+export async function createFsWorld(): Promise<FsWorld> {
+  const path = await mkdtemp(join(tmpdir(), 'catalog-store-'))
+  const [clock, log, files] = [createFakeClock(), createCollectingLogger(), createFaultyFiles()]
+  const stores: Store[] = []
+  onTestFinished(async () => {
+    files.heal()
+    for (const store of stores) await store.stop()
+    await rm(path, { recursive: true })
+  })
+  return {
+    ...{ path, clock, log, files, layout: createFsLayout(path) },
+    async open({ quotaBytes = 1e9 } = {}) {
+      const memory = { memoryArtifacts: 0, memoryBytes: 0 }
+      const options = { path, quotaBytes, chunkSize: CHUNK_SIZE, ...memory }
+      const store = createFsStore({ clock, log, files }, options)
+      stores.push(store)
+      await store.start()
+      return store
+    },
+  }
+}
+
+export async function putAll(
+  store: Store,
+  blobs: readonly Blob[],
+  visibility: 'public' | 'private' = 'public',
+): Promise<void> {
+  for (const { digest, bytes } of blobs) await store.put(digest, bytes, { visibility })
+}
+
+export function digestsOf(store: Store): Digest[] {
+  return Array.from(store.entries(), ({ digest }) => digest)
+}
+
+export type FileOperation = keyof StoreFiles | 'write'
+
+export interface FaultyFiles extends StoreFiles {
+  /** These fail from now on, with Node's error of this code. */
+  fail(operations: readonly FileOperation[], code: string): void
+  heal(): void
+  /** `operation path` of each since the last time. */
+  take(): string[]
+}
+
+/** Node's, with faults on demand. */
+export function createFaultyFiles(): FaultyFiles {
+  const real = createNodeFiles()
+  let failing: readonly FileOperation[] = []
+  let failureCode = ''
+  let done: string[] = []
+
+  async function run<T>(
+    name: FileOperation,
+    path: string,
+    operation: () => Promise<T>,
+  ): Promise<T> {
+    done.push(`${name} ${path}`)
+    if (!failing.includes(name)) return await operation()
+    throw Object.assign(new Error(`${failureCode}: ${name} '${path}'`), { code: failureCode })
+  }
+
+  async function open(path: string, mode: 'read' | 'write' | 'create'): Promise<OpenFile> {
+    const file = await run('open', path, () => real.open(path, mode))
+    return {
+      read: file.read.bind(file),
+      stat: file.stat.bind(file),
+      close: file.close.bind(file),
+      write: ((...rest: Parameters<OpenFile['write']>) =>
+        run('write', path, () => file.write(...rest))) as OpenFile['write'],
+    }
+  }
+
+  return {
+    open,
+    list: (path) => run('list', path, () => real.list(path)),
+    makeFolder: (path) => run('makeFolder', path, () => real.makeFolder(path)),
+    create: (path, bytes) => run('create', path, () => real.create(path, bytes)),
+    rename: (from, to) => run('rename', to, () => real.rename(from, to)),
+    remove: (path) => run('remove', path, () => real.remove(path)),
+    sync: (path) => run('sync', path, () => real.sync(path)),
+    syncFolder: (path) => run('syncFolder', path, () => real.syncFolder(path)),
+    fail(operations, code) {
+      failing = operations
+      failureCode = code
+    },
+    heal() {
+      failing = []
+    },
+    take() {
+      const taken = done
+      done = []
+      return taken
+    },
+  }
+}
