@@ -13,7 +13,7 @@ describe('addressScope', () => {
     ['/ip4/172.31.0.1/tcp/1', 'private'],
     ['/ip4/172.32.0.1/tcp/1', 'public'],
     ['/ip4/192.168.1.5/tcp/1', 'private'],
-    ['/ip4/169.254.169.254/tcp/80', 'private'],
+    ['/ip4/169.254.169.254/tcp/80', undefined],
     ['/ip6/fd00::1/tcp/1', 'private'],
     ['/ip6/::ffff:192.168.0.1/tcp/1', 'private'],
     ['/ip4/203.0.113.7/udp/4875/quic-v1', 'public'],

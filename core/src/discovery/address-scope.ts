@@ -21,7 +21,6 @@ const privateNets = new BlockList()
 privateNets.addSubnet('10.0.0.0', 8, 'ipv4')
 privateNets.addSubnet('172.16.0.0', 12, 'ipv4')
 privateNets.addSubnet('192.168.0.0', 16, 'ipv4')
-privateNets.addSubnet('169.254.0.0', 16, 'ipv4')
 privateNets.addSubnet('100.64.0.0', 10, 'ipv4')
 privateNets.addSubnet('fc00::', 7, 'ipv6')
 
@@ -32,6 +31,7 @@ undialable.addAddress('::', 'ipv6')
 undialable.addSubnet('ff00::', 8, 'ipv6')
 // Link-local means nothing without the interface, which differs from machine to machine.
 undialable.addSubnet('fe80::', 10, 'ipv6')
+undialable.addSubnet('169.254.0.0', 16, 'ipv4')
 
 /** Undefined for an address that is not to be exchanged at all: malformed, no IP address, or none that can be dialled. */
 export function addressScope(address: string): AddressScope | undefined {

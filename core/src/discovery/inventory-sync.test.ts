@@ -1,6 +1,12 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { createFakeClock, type FakeClock } from '../../../test/support/fake-clock.ts'
-import { digestFromBytes, digestOf, digestToBytes, type Digest } from '../content/digest.ts'
+import {
+  digestFromBytes,
+  digestOf,
+  digestPrefix,
+  digestToBytes,
+  type Digest,
+} from '../content/digest.ts'
 import type { ByteStream, Host, PeerId } from '../host/host.ts'
 import { createMemoryNetwork, type MemoryNetwork } from '../host/memory-host.ts'
 import { silentLogger } from '../log.ts'
@@ -252,13 +258,16 @@ describe('broken streams', () => {
     world = createWorld()
     const a = await world.node('a')
     const b = await world.stranger('b')
+    const prefix = digestPrefix(digest('x'))
     await b.connect('a', { signal })
     const stream = await b.open('a', INVENTORY_PROTOCOL, { signal })
-    for (const frame of encodeSnapshot(BigUint64Array.of(1n, 2n))) await stream.write(frame)
+    for (const frame of encodeSnapshot(BigUint64Array.of(1n, prefix))) await stream.write(frame)
     await world.until(() => a.sync.sizeOf('b') === 2)
+    const isHolder = (): boolean => a.sync.holders(digest('x')).includes('b')
     stream.abort(new Error('broken'))
     await world.clock.advance(10_000)
     expect(a.sync.sizeOf('b')).toBe(2)
+    expect(isHolder()).toBe(true)
     const again = await b.open('a', INVENTORY_PROTOCOL, { signal })
     await again.write(encodeInventoryMessage({ type: 'snapshot', count: 1 }))
     await world.clock.advance(10)
@@ -267,7 +276,34 @@ describe('broken streams', () => {
     await world.clock.advance(31_000)
     expect(a.sync.sizeOf('b')).toBe(0)
     expect(a.sync.inventories).toBe(0)
+    expect(isHolder()).toBe(false)
     expect(a.misbehaved).toEqual([])
+  })
+
+  it('end a stream whose reader falls too far behind, before anything piles up', async () => {
+    world = createWorld()
+    const a = await world.node('a')
+    const b = await world.stranger('b')
+    let opened = 0
+    const listen = async (stream: ByteStream): Promise<void> => {
+      opened += 1
+      for await (const bytes of stream.source) expect(bytes.byteLength).toBeGreaterThan(0)
+    }
+    b.handle(INVENTORY_PROTOCOL, listen, { maxStreamsPerPeer: 2 })
+    await b.connect('a', { signal })
+    await world.until(() => opened === 1)
+    await world.clock.advance(100)
+    world.network.silence('a')
+    const digests = Array.from({ length: 4096 }, (_, i) => digest(`${i}`))
+    // Well below the minute after which a write that is not taken ends the stream.
+    for (let waitedMs = 0; waitedMs < 40_000 && opened < 2; waitedMs += 210) {
+      for (const one of digests) {
+        if ((waitedMs / 210) % 2 === 0) a.sync.announce(one)
+        else a.sync.withdraw(one)
+      }
+      await world.clock.advance(210)
+    }
+    expect(opened).toBe(2)
   })
 
   it('cost nothing but their stream when a peer does not read', async () => {
