@@ -11,14 +11,16 @@ import type { Clock } from '../clock.ts'
 import { CatalogError, isCatalogError } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import { openDatabase } from '../store/database.ts'
+import { transportOf } from './address-order.ts'
 import { createConnectionGater } from './connection-gate.ts'
 import { SqliteDatastore } from './datastore.ts'
 import type { HostEvent, PeerId } from './host.ts'
+import { createLanDiscovery, type LanDiscovery } from './lan-discovery.ts'
 import { createNode, type LibP2PNode } from './libp2p-services.ts'
-import { chooseListening, type NetworkOptions } from './listen-addresses.ts'
+import { chooseListening, type Listening, type NetworkOptions } from './listen-addresses.ts'
 import { orAborted } from './or-aborted.ts'
 import { createOwnAddresses, type OwnAddresses } from './own-addresses.ts'
-import { parseAddress, parsePeer, parseTarget, peerOf } from './peer-addresses.ts'
+import { findAddress, parseAddress, parsePeer, parseTarget, peerOf } from './peer-addresses.ts'
 import { createPeerFinder, type PeerFinder } from './peer-finder.ts'
 import { createPeerMemory, type PeerMemory } from './peer-memory.ts'
 import { applyQuicReadSize } from './quic-read-size.ts'
@@ -60,33 +62,30 @@ export async function buildLibp2pNode(
   }
   try {
     datastore?.dropOwnProviderRecords(deps.privateKey.publicKey.toString())
-    const { node, own } = await buildNode(deps, network, datastore)
-    return connectParts(deps, { network, own, closeDatabase, ...node })
+    const listening = await chooseListening(network, deps.log)
+    const own = createOwnAddresses(deps, { network, listening })
+    const node = await createNode({
+      privateKey: deps.privateKey,
+      datastore,
+      network,
+      listening,
+      own,
+      gater: createConnectionGater({
+        isDenied: deps.isDenied,
+        families: listening.families,
+        ownSockets: () => own.sockets(),
+      }),
+    })
+    return connectParts(deps, { network, listening, own, closeDatabase, ...node })
   } catch (error) {
     closeDatabase()
     throw toStartError(error)
   }
 }
 
-async function buildNode(
-  deps: NodeDependencies,
-  network: NetworkOptions,
-  datastore: SqliteDatastore | undefined,
-): Promise<{ node: LibP2PNode; own: OwnAddresses }> {
-  const listening = await chooseListening(network, deps.log)
-  const own = createOwnAddresses(deps, { network, listening })
-  const gater = createConnectionGater({
-    isDenied: deps.isDenied,
-    families: listening.families,
-    ownSockets: () => own.sockets(),
-  })
-  const { privateKey } = deps
-  const node = await createNode({ privateKey, datastore, gater, network, listening, own })
-  return { node, own }
-}
-
 interface Parts extends LibP2PNode {
   readonly network: NetworkOptions
+  readonly listening: Listening
   readonly own: OwnAddresses
   readonly closeDatabase: () => void
 }
@@ -105,6 +104,7 @@ function connectParts(deps: NodeDependencies, parts: Parts): BuiltNode {
     },
     { bootstrap: network.bootstrap, maxConnections: network.maxConnections },
   )
+  const lan = createLan(deps, parts, (peer) => finder.found(peer))
   watchPeers(deps, { libp2p, memory, finder })
   if (dht !== undefined && !network.bootstrapServer) keepDhtMode(deps, { ...parts, dht })
 
@@ -118,6 +118,7 @@ function connectParts(deps: NodeDependencies, parts: Parts): BuiltNode {
         throw toStartError(error)
       }
       finder.start()
+      lan?.start()
     },
     leave(peer) {
       finder.leave(peer)
@@ -126,6 +127,7 @@ function connectParts(deps: NodeDependencies, parts: Parts): BuiltNode {
       }
     },
     async stop() {
+      await lan?.stop()
       await finder.stop()
       const peers = libp2p.getPeers().map(String)
       await Promise.allSettled(peers.map((peer) => memory.saw(peer)))
@@ -135,6 +137,39 @@ function connectParts(deps: NodeDependencies, parts: Parts): BuiltNode {
       parts.closeDatabase()
     },
   }
+}
+
+function createLan(
+  deps: NodeDependencies,
+  { libp2p, network, listening }: Parts,
+  onFound: (peer: PeerId) => void,
+): LanDiscovery | undefined {
+  // Multicast leaves the machine, which is not what loopback only means.
+  if (!network.mdns || network.loopbackOnly) return undefined
+  async function learn(peer: PeerId, addresses: readonly string[]): Promise<void> {
+    const multiaddrs = addresses.flatMap((address) => findAddress(address) ?? [])
+    await libp2p.peerStore.merge(parsePeer(peer), { multiaddrs })
+    onFound(peer)
+  }
+  return createLanDiscovery(
+    {
+      log: deps.log,
+      clock: deps.clock,
+      self: libp2p.peerId.toString(),
+      addresses: () => directAddresses(libp2p),
+      onFound: (peer, addresses) => {
+        learn(peer, addresses).catch((error: unknown) => {
+          deps.log.debug('host.lan-peer-failed', { peer, error })
+        })
+      },
+    },
+    { families: listening.families },
+  )
+}
+
+function directAddresses(libp2p: Libp2p): string[] {
+  const direct = libp2p.getMultiaddrs().filter((address) => transportOf(address) !== 'relay')
+  return direct.map(String)
 }
 
 function watchPeers(
