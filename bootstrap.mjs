@@ -8,6 +8,7 @@ import { spawn, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { basename, delimiter, dirname, join } from 'node:path'
+import { clearInterval, setInterval } from 'node:timers'
 import { fileURLToPath } from 'node:url'
 
 const root = dirname(fileURLToPath(import.meta.url))
@@ -128,10 +129,16 @@ function run(node, args) {
   }
   const signals = ['SIGINT', 'SIGTERM', 'SIGHUP']
   for (const signal of signals) process.on(signal, forward)
+  // npm's shell passes no signal on: when npm is told to end, all we see is that our parent is gone.
+  const parent = process.ppid
+  const watch = setInterval(() => {
+    if (process.env.npm_lifecycle_event && process.ppid !== parent) child.kill('SIGTERM')
+  }, 1000)
   return new Promise((resolve, reject) => {
     child.once('error', (error) => reject(new Error(`can't run ${node}: ${error.message}`)))
     child.once('exit', (code, signal) => {
-      for (const each of signals) process.off(each, forward)
+      clearInterval(watch)
+      for (const forwarded of signals) process.off(forwarded, forward)
       if (signal === null) return resolve(code)
       process.kill(process.pid, signal)
     })
