@@ -1,0 +1,148 @@
+import { describe, expect, test } from 'vitest'
+import { createFakeClock } from '../../../test/support/fake-clock.ts'
+import { createPeerScores } from './peer-score.ts'
+
+const MINUTE = 60_000
+const idle = (): number => 0
+
+function world() {
+  const clock = createFakeClock()
+  const bans: { peer: string; reason: string; forMs: number }[] = []
+  const scores = createPeerScores(clock, (peer, reason, forMs) =>
+    bans.push({ peer, reason, forMs }),
+  )
+  const answered = (peer: string, answerMs: number, times = 10): void => {
+    for (let time = 0; time < times; time++) scores.answered(peer, { answerMs, bytes: 100 })
+  }
+  return { clock, bans, scores, answered }
+}
+
+describe('rank', () => {
+  test('quick ones first, unknown ones like ordinary ones, those with much to do later', () => {
+    const { scores, answered } = world()
+    answered('quick', 5)
+    answered('slow', 200)
+    expect(scores.rank(['slow', 'new', 'quick'], idle)).toEqual(['quick', 'new', 'slow'])
+    const outstanding = (peer: string): number => (peer === 'quick' ? 30 : 0)
+    expect(scores.rank(['quick', 'new'], outstanding)).toEqual(['new', 'quick'])
+  })
+
+  test('who cools down comes last, who is banned not at all', async () => {
+    const { scores, answered, clock } = world()
+    answered('quick', 1)
+    answered('slow', 80)
+    for (let time = 0; time < 3; time++) scores.late('quick')
+    scores.lied('liar', 'wrong bytes')
+    expect(scores.rank(['liar', 'quick', 'slow'], idle)).toEqual(['slow', 'quick'])
+    await clock.advance(500)
+    expect(scores.rank(['quick', 'slow'], idle)).toEqual(['quick', 'slow'])
+  })
+})
+
+describe('cooling down', () => {
+  test('begins with the third late answer in a row, not before', () => {
+    const { scores } = world()
+    scores.late('a')
+    scores.late('a')
+    scores.answered('a', { answerMs: 1, bytes: 1 })
+    scores.late('a')
+    scores.late('a')
+    expect(scores.isCooling('a')).toBe(false)
+    scores.late('a')
+    expect(scores.isCooling('a')).toBe(true)
+    expect(scores.isBanned('a')).toBe(false)
+  })
+
+  test('grows with each time up to a minute, and ends with a good answer', async () => {
+    const { scores, clock } = world()
+    for (let time = 0; time < 2; time++) scores.late('a')
+    const lasted: number[] = []
+    for (let time = 0; time < 9; time++) {
+      scores.late('a')
+      lasted.push(
+        await clock.advanceUntil(() => !scores.isCooling('a'), { maxMs: 2 * MINUTE, stepMs: 100 }),
+      )
+    }
+    expect(lasted).toEqual([500, 1000, 2000, 4000, 8000, 16_000, 32_000, MINUTE, MINUTE])
+    scores.late('a')
+    scores.answered('a', { bytes: 1 })
+    expect(scores.isCooling('a')).toBe(false)
+    for (let time = 0; time < 3; time++) scores.late('a')
+    await clock.advance(500)
+    expect(scores.isCooling('a')).toBe(false)
+  })
+
+  test('many requests late together are one reason', async () => {
+    const { scores, clock } = world()
+    for (let time = 0; time < 60; time++) scores.late('a')
+    await clock.advance(500)
+    expect(scores.isCooling('a')).toBe(false)
+  })
+})
+
+describe('bans', () => {
+  test('grow fourfold with each lie, up to a day', async () => {
+    const { scores, bans, clock } = world()
+    for (let time = 0; time < 7; time++) scores.lied('a', 'wrong bytes')
+    expect(bans.map(({ forMs }) => forMs / MINUTE)).toEqual([1, 4, 16, 64, 256, 1024, 1440])
+    expect(bans[0]).toMatchObject({ peer: 'a', reason: 'wrong bytes' })
+    expect(scores.strikes('a')).toBe(7)
+    expect(scores.totalStrikes()).toBe(7)
+    expect(scores.bannedCount()).toBe(1)
+    await clock.advance(1440 * MINUTE)
+    expect(scores.isBanned('a')).toBe(false)
+    expect(scores.bannedCount()).toBe(0)
+  })
+
+  test('a suspicion is no ban, three are', () => {
+    const { scores, bans } = world()
+    scores.suspected('a', 'a manifest of other bytes')
+    scores.suspected('a', 'a manifest of other bytes')
+    expect(scores.isBanned('a')).toBe(false)
+    scores.suspected('a', 'a manifest of other bytes')
+    expect(scores.isBanned('a')).toBe(true)
+    expect(bans).toHaveLength(1)
+  })
+})
+
+describe('hedgeMs', () => {
+  test('learned from the peer, within its bounds', () => {
+    const { scores, answered } = world()
+    expect(scores.hedgeMs('new')).toBe(60)
+    answered('quick', 1, 50)
+    expect(scores.hedgeMs('quick')).toBe(40)
+    answered('steady', 55, 100)
+    expect(scores.hedgeMs('steady')).toBeCloseTo(55, 0)
+    answered('slow', 5_000)
+    expect(scores.hedgeMs('slow')).toBe(90)
+  })
+
+  test('one chunk of many says nothing about how quickly a peer answers', () => {
+    const { scores } = world()
+    scores.answered('a', { answerMs: 10, bytes: 1 })
+    for (let time = 0; time < 100; time++) scores.answered('a', { bytes: 1_000_000 })
+    expect(scores.answerMs('a')).toBe(10)
+    expect(scores.receivedBytes('a')).toBe(100_000_001)
+  })
+})
+
+describe('memory', () => {
+  test('is bounded; who was seen last and who is banned stay', () => {
+    const { scores, answered } = world()
+    scores.lied('liar', 'wrong bytes')
+    answered('old', 7)
+    for (let index = 0; index < 6_000; index++) answered(`peer-${index}`, 1, 1)
+    expect(scores.isBanned('liar')).toBe(true)
+    expect(scores.answerMs('old')).toBeUndefined()
+    expect(scores.answerMs('peer-0')).toBeUndefined()
+    expect(scores.answerMs('peer-5999')).toBe(1)
+  })
+
+  test('an army of liars neither grows it nor has the newest lie forgotten', () => {
+    const { scores } = world()
+    for (let index = 0; index < 5_100; index++) scores.lied(`liar-${index}`, 'wrong bytes')
+    expect(scores.bannedCount()).toBe(5_000)
+    expect(scores.isBanned('liar-5099')).toBe(true)
+    expect(scores.totalStrikes()).toBe(5_100)
+  })
+})
