@@ -18,6 +18,11 @@ export interface ClientPlace {
   readonly platform: NodeJS.Platform
 }
 
+/** Anything that knows them, without the rest. */
+export function clientPlace({ env, home, platform }: ClientPlace): ClientPlace {
+  return { env, home, platform }
+}
+
 export interface ClientFile {
   readonly path: string
   readonly format: RegistryFormat

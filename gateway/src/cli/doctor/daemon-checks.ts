@@ -1,0 +1,61 @@
+/** Checks that ask the running daemon: that it is there, whom it knows, and whether it reaches its registry. */
+import type { DaemonClient, DaemonStatus } from '../../daemon-client.ts'
+import { formatMs, plural } from '../format.ts'
+import { askUpstream } from '../upstream-probe.ts'
+import { fail, ok, reasonOf, warn, type Finding } from './check.ts'
+
+const SLOW_UPSTREAM_MS = 3_000
+const DIRECT_TIMEOUT_MS = 10_000
+
+export function checkDaemon(daemon: DaemonClient | undefined): Finding {
+  if (daemon === undefined) return warn('daemon', 'is not running', 'start it: catalog start')
+  const { url, info } = daemon
+  if (info !== undefined)
+    return ok('daemon', `serves ${url} (process ${info.pid}, ${info.version})`)
+  return warn(
+    'daemon',
+    `one with another store folder serves ${url}`,
+    'name its folder with --store to manage it',
+  )
+}
+
+export function checkPeers(status: DaemonStatus): Finding {
+  const { peers, bannedPeers, addresses } = status.node
+  const banned = bannedPeers > 0 ? `, ${bannedPeers} banned` : ''
+  if (peers > 0) return ok('peers', `${peers} connected${banned}`)
+  const text = `none connected${banned} (${plural(addresses.length, 'address', 'addresses')} of our own)`
+  const next =
+    'start catalog on another machine of this network, or name one elsewhere with --bootstrap'
+  return warn('peers', text, next)
+}
+
+export function checkStoreHealth(status: DaemonStatus): Finding {
+  if (status.node.store.writable) return ok('storing', 'what arrives is kept')
+  const next = 'free disk space or fix the rights of the store folder; it is tried again by itself'
+  return fail('storing', 'the daemon serves, but keeps nothing new', next)
+}
+
+/** Through the daemon, because it knows proxies, certificates and credentials. */
+export async function checkUpstream(url: string, upstream: string | null): Promise<Finding> {
+  if (upstream === null) return ok('upstream', 'none, as told (peers only)')
+  const { ms, problem } = await askUpstream(url)
+  const next = 'check --upstream, the proxy settings and the network'
+  if (problem !== undefined) return fail('upstream', `${upstream}: ${problem}`, next)
+  const text = `${upstream} answers in ${formatMs(ms)}`
+  return ms > SLOW_UPSTREAM_MS ? warn('upstream', text, next) : ok('upstream', text)
+}
+
+/** Without a daemon: only whether something answers there at all. */
+export async function checkUpstreamDirectly(upstream: string | null): Promise<Finding> {
+  if (upstream === null) return ok('upstream', 'none, as told (peers only)')
+  const startMs = performance.now()
+  try {
+    const signal = AbortSignal.timeout(DIRECT_TIMEOUT_MS)
+    await fetch(upstream, { method: 'HEAD', redirect: 'manual', signal })
+    return ok('upstream', `${upstream} answers in ${formatMs(performance.now() - startMs)}`)
+  } catch (error) {
+    const next =
+      'check --upstream and the network; behind a proxy, ask again with the daemon running'
+    return fail('upstream', `${upstream} does not answer (${reasonOf(error)})`, next)
+  }
+}

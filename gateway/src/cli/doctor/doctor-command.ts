@@ -1,0 +1,92 @@
+/** `catalog doctor`: one line a check, each that is not well with the next step. */
+import { parseNodeOptions } from '@catalog-p2p/core'
+import type { Config } from '../../config/resolve.ts'
+import { findDaemon } from '../../daemon-client.ts'
+import { DEFAULT_REGISTRY } from '../../default-registry.ts'
+import { npmConfigPlace, readNpmConfig } from '../../npmrc.ts'
+import { clientPlace } from '../clients/client-files.ts'
+import { upstreamBeforeUse } from '../clients/upstream-before-use.ts'
+import { loadConfig, portOf, useDependencies, type Invocation } from '../command.ts'
+import { EXIT } from '../exit-codes.ts'
+import type { Style, Terminal } from '../terminal.ts'
+import { ok, type Finding, type Verdict } from './check.ts'
+import { checkClients } from './client-checks.ts'
+import * as daemonChecks from './daemon-checks.ts'
+import { checkClock, checkDisk, checkNode, checkStore } from './machine-checks.ts'
+import * as networkChecks from './network-checks.ts'
+
+export async function doctorCommand(invocation: Invocation): Promise<number> {
+  const { terminal } = invocation
+  const config = loadConfig(invocation)
+  const findings = await examine(invocation, config)
+  if (config.json) terminal.print(JSON.stringify({ findings }))
+  else print(terminal, findings)
+  return findings.some(({ verdict }) => verdict === 'fail') ? EXIT.failed : EXIT.ok
+}
+
+async function examine(invocation: Invocation, config: Config): Promise<Finding[]> {
+  const { terminal, signal } = invocation
+  const { network, store } = parseNodeOptions(config.node)
+  const port = portOf(config)
+  const daemon = await findDaemon(config.storePath, port)
+  const status = await daemon?.status({ signal })
+  const upstream =
+    status === undefined ? await expectedUpstream(terminal, config) : status.gateway.upstream
+  const usedBytes = status?.node.store.bytes ?? 0
+  const place = clientPlace(terminal)
+  const gatewayUrl = daemon?.url ?? `http://127.0.0.1:${port}/`
+  const families = (['ipv4', 'ipv6'] as const).filter(
+    (family) => network.family === 'any' || network.family === family,
+  )
+  const checks: Promise<Finding | readonly Finding[]>[] = [
+    Promise.resolve([checkNode(process.version), daemonChecks.checkDaemon(daemon)]),
+    checkStore(config.storePath),
+    checkDisk(config.storePath, { quotaBytes: store.quotaBytes, usedBytes }),
+    ...(daemon !== undefined && status !== undefined
+      ? [
+          Promise.resolve([daemonChecks.checkStoreHealth(status), daemonChecks.checkPeers(status)]),
+          daemonChecks.checkUpstream(daemon.url, upstream),
+        ]
+      : [
+          networkChecks.checkRegistryPort(port),
+          ...families.map((family) => networkChecks.checkPeerPort(network.port, family)),
+          daemonChecks.checkUpstreamDirectly(upstream),
+        ]),
+    checkClock(upstream),
+    ...(network.quic
+      ? families.map(networkChecks.checkUdp)
+      : [Promise.resolve(ok('UDP', 'off, as told'))]),
+    ...(network.mdns
+      ? families.map(networkChecks.checkMulticast)
+      : [Promise.resolve(ok('mDNS', 'off, as told'))]),
+    checkClients(place, gatewayUrl),
+  ]
+  return (await Promise.all(checks)).flat()
+}
+
+/** What a daemon that is not running would use. */
+async function expectedUpstream(terminal: Terminal, config: Config): Promise<string | null> {
+  const { upstream } = config.gateway
+  if (upstream !== undefined) return upstream
+  const before = await upstreamBeforeUse(useDependencies(terminal))
+  return before ?? readNpmConfig(npmConfigPlace()).get('registry') ?? DEFAULT_REGISTRY
+}
+
+const SIGNS: Readonly<Record<Verdict, { sign: string; style: Style }>> = {
+  ok: { sign: 'ok  ', style: 'green' },
+  warn: { sign: 'warn', style: 'yellow' },
+  fail: { sign: 'FAIL', style: 'red' },
+}
+
+function print(terminal: Terminal, findings: readonly Finding[]): void {
+  const width = Math.max(...findings.map(({ name }) => name.length))
+  for (const { name, verdict, text, next } of findings) {
+    const { sign, style } = SIGNS[verdict]
+    terminal.print(`${terminal.paint(style, sign)}  ${name.padEnd(width)}  ${text}`)
+    if (next !== undefined)
+      terminal.print(`${' '.repeat(width + 8)}${terminal.paint('cyan', `-> ${next}`)}`)
+  }
+  const count = (verdict: Verdict): number =>
+    findings.filter((finding) => finding.verdict === verdict).length
+  terminal.print(`${count('ok')} ok, ${count('warn')} to look at, ${count('fail')} failed`)
+}

@@ -1,0 +1,102 @@
+/**
+ * What the daemon is doing, once a second: on a terminal one line that is rewritten, elsewhere (only while something moves) a
+ * log line now and then.
+ */
+import type { ArtifactSource, Logger } from '@catalog-p2p/core'
+import { formatBytes } from '../format.ts'
+import type { Terminal } from '../terminal.ts'
+
+/** Totals since the start. */
+export interface Totals {
+  readonly peers: number
+  readonly served: Readonly<Record<ArtifactSource, { artifacts: number; bytes: number }>>
+  readonly uploadedBytes: number
+  readonly activeRequests: number
+}
+
+export interface Progress {
+  start(): void
+  /** Takes the line away for something else to be printed. */
+  clear(): void
+  stop(): void
+}
+
+const EVERY_MS = 1000
+/** Of ticks, between log lines while something moves. */
+const LOG_EVERY = 10
+
+const WORDS: Readonly<Record<ArtifactSource, string>> = {
+  store: 'store',
+  peer: 'peers',
+  origin: 'registry',
+}
+
+export function createProgress(
+  deps: { terminal: Terminal; log: Logger; totals: () => Totals },
+  options: { rewrite: boolean },
+): Progress {
+  const { terminal, log, totals } = deps
+  let timer: NodeJS.Timeout | undefined
+  let before: Totals | undefined
+  let isShown = false
+  let ticks = 0
+  let logged = ''
+
+  function clear(): void {
+    if (isShown) terminal.raw('\r\u001B[2K')
+    isShown = false
+  }
+
+  function tick(): void {
+    const now = totals()
+    const speed = before === undefined ? 0 : bytesOf(now) - bytesOf(before)
+    const upload = before === undefined ? 0 : now.uploadedBytes - before.uploadedBytes
+    before = now
+    if (options.rewrite) {
+      const line = progressLine(now, { speed, upload }).slice(0, terminal.columns - 1)
+      clear()
+      terminal.raw(terminal.paintNote('dim', line))
+      isShown = true
+      return
+    }
+    const state = JSON.stringify([now.served, now.uploadedBytes])
+    if (ticks++ % LOG_EVERY !== 0 || state === logged) return
+    // The very first look shows nothing but zeros.
+    if (logged !== '') log.info('daemon.progress', { ...now, bytesPerSecond: speed })
+    logged = state
+  }
+
+  return {
+    start() {
+      timer ??= setInterval(tick, EVERY_MS).unref()
+      tick()
+    },
+    clear,
+    stop() {
+      clearInterval(timer)
+      clear()
+    },
+  }
+}
+
+/** `3 peers · 120 from store, 33 from peers (4.2 MB), 12 from registry (8.1 MB) · 3.4 MB/s`. Pure. */
+export function progressLine(now: Totals, rates: { speed: number; upload: number }): string {
+  const sources = (['store', 'peer', 'origin'] as const)
+    .filter((source) => now.served[source].artifacts > 0)
+    .map((source) => {
+      const { artifacts, bytes } = now.served[source]
+      return `${artifacts} from ${WORDS[source]} (${formatBytes(bytes)})`
+    })
+  const parts = [now.peers === 1 ? '1 peer' : `${now.peers} peers`]
+  parts.push(sources.length === 0 ? 'nothing asked for yet' : sources.join(', '))
+  if (now.activeRequests > 0 || rates.speed > 0) parts.push(`${formatBytes(rates.speed)}/s`)
+  if (now.uploadedBytes > 0) {
+    const rate = rates.upload > 0 ? `, ${formatBytes(rates.upload)}/s` : ''
+    parts.push(`${formatBytes(now.uploadedBytes)} given to peers${rate}`)
+  }
+  return parts.join(' · ')
+}
+
+function bytesOf({ served }: Totals): number {
+  return served.store.bytes + served.peer.bytes + served.origin.bytes
+}

@@ -1,0 +1,121 @@
+/**
+ * The daemon without its surface: node, gateway and daemon.json, started in that order and stopped in reverse. Explains what
+ * a user can do about a start that failed.
+ */
+import { randomBytes } from 'node:crypto'
+import {
+  CatalogError,
+  createNode,
+  isCatalogError,
+  type CatalogNode,
+  type Logger,
+} from '@catalog-p2p/core'
+import type { Gateway } from '../../api.ts'
+import type { Config } from '../../config/resolve.ts'
+import { createGateway } from '../../gateway.ts'
+import {
+  probeDaemon,
+  readDaemonFile,
+  removeDaemonFile,
+  writeDaemonFile,
+} from '../../daemon-client.ts'
+import type { DaemonInfo } from '../../daemon-client.ts'
+import { portOf } from '../command.ts'
+
+export interface RunningDaemon {
+  readonly node: CatalogNode
+  readonly gateway: Gateway
+  readonly info: DaemonInfo
+  readonly urls: readonly string[]
+  /** Answers under way finish first (bounded by the drain timeout). Idempotent. */
+  stop(): Promise<void>
+}
+
+export interface DaemonSetup {
+  readonly config: Config
+  readonly log: Logger
+  readonly version: string
+  /** npm's registry before `catalog use`. */
+  readonly previousRegistry: string | undefined
+}
+
+/** @throws CatalogError PORT_IN_USE, STORE_LOCKED, HOST_FAILED, INVALID_OPTIONS, each with the next step */
+export async function runDaemon(setup: DaemonSetup): Promise<RunningDaemon> {
+  const { config, log } = setup
+  const node = await createNode(config.node, { log }).catch((error: unknown) =>
+    explainNodeFailure(error, config.storePath),
+  )
+  const token = randomBytes(32).toString('base64url')
+  const { previousRegistry, version } = setup
+  const gateway = createGateway(
+    { node, log },
+    {
+      ...config.gateway,
+      cachePath: config.storePath,
+      adminToken: token,
+      ...(previousRegistry !== undefined && { previousRegistry }),
+    },
+  )
+  try {
+    const { port, urls } = await gateway.start()
+    const url = urls.find((one) => one.startsWith('http://127.0.0.1:')) ?? urls[0] ?? ''
+    const identity = { pid: process.pid, id: node.id, startedAtMs: Date.now() }
+    const info: DaemonInfo = { ...identity, port, url, token, version }
+    await keepDaemonFile(config.storePath, info, log)
+    let stopping: Promise<void> | undefined
+    const stop = async (): Promise<void> => {
+      await removeDaemonFile(config.storePath, info)
+      await gateway.stop()
+      await node.close()
+    }
+    return { node, gateway, info, urls, stop: () => (stopping ??= stop()) }
+  } catch (error) {
+    await gateway.stop()
+    await node.close()
+    throw await explainGatewayFailure(error, portOf(config))
+  }
+}
+
+/** A store that can't be written to degrades; the daemon then serves, and only the other commands have to guess. */
+async function keepDaemonFile(storePath: string, info: DaemonInfo, log: Logger): Promise<void> {
+  try {
+    await writeDaemonFile(storePath, info)
+  } catch (error) {
+    log.warn('daemon.file-not-written', { storePath, error })
+  }
+}
+
+async function explainNodeFailure(error: unknown, storePath: string): Promise<never> {
+  if (!isCatalogError(error, 'STORE_LOCKED')) throw error
+  const owner = await readDaemonFile(storePath)
+  const isAlive = owner !== undefined && (await probeDaemon(owner.url))?.id === owner.id
+  throw new CatalogError(
+    'STORE_LOCKED',
+    isAlive
+      ? `a catalog daemon (process ${owner.pid}) already uses ${storePath} and serves ${owner.url}`
+      : `another process uses the store ${storePath}`,
+    {
+      cause: error,
+      hint: isAlive
+        ? 'use that one (catalog status), stop it, or give this one a folder of its own with --store'
+        : 'stop that process, or give this one a folder of its own with --store',
+    },
+  )
+}
+
+async function explainGatewayFailure(error: unknown, port: number): Promise<unknown> {
+  if (!isCatalogError(error, 'PORT_IN_USE')) return error
+  const isCatalog = (await probeDaemon(`http://127.0.0.1:${port}/`)) !== undefined
+  return new CatalogError(
+    'PORT_IN_USE',
+    isCatalog
+      ? `port ${port} is taken by another catalog daemon (with another store folder)`
+      : `port ${port} is taken by a program that is not catalog`,
+    {
+      cause: error,
+      hint: isCatalog
+        ? `use that one (catalog status --port ${port}), stop it, or choose another port with --port`
+        : 'stop that program, or choose another port with --port',
+    },
+  )
+}

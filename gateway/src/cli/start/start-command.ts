@@ -1,0 +1,130 @@
+/** `catalog start`: the daemon in the foreground until a signal ends it. */
+import { rmSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { parseNodeOptions, type Logger } from '@catalog-p2p/core'
+import type { Config } from '../../config/resolve.ts'
+import { daemonFile } from '../../daemon-client.ts'
+import { parseGatewayOptions } from '../../options.ts'
+import { upstreamBeforeUse } from '../clients/upstream-before-use.ts'
+import { loadConfig, useDependencies, type Invocation } from '../command.ts'
+import { EXIT, exitCodeOfSignal } from '../exit-codes.ts'
+import { formatBytes } from '../format.ts'
+import type { Terminal } from '../terminal.ts'
+import { askUpstream } from '../upstream-probe.ts'
+import { createDaemonLog } from './daemon-log.ts'
+import { createProgress, type Progress, type Totals } from './progress.ts'
+import { runDaemon, type RunningDaemon } from './run-daemon.ts'
+import { listenForStop, type StopSignals } from './stop-signals.ts'
+
+/** Beyond the drain timeout: closing connections to peers and the store. */
+const CLOSE_TIMEOUT_MS = 15_000
+
+export interface StartDependencies {
+  readonly version: string
+  /** Ends the process at once. */
+  readonly exit: (code: number) => never
+}
+
+/** @returns the exit code, once the daemon has stopped */
+export async function startCommand(
+  invocation: Invocation,
+  { version, exit }: StartDependencies,
+): Promise<number> {
+  const { terminal } = invocation
+  const config = loadConfig(invocation)
+  const progress: { current?: Progress } = {}
+  const rewrite = terminal.canRewrite && !config.json
+  const log = createDaemonLog(terminal, {
+    level: config.logLevel ?? (rewrite ? 'warn' : 'info'),
+    json: config.json,
+    beforeLine: () => progress.current?.clear(),
+  })
+  let daemon: RunningDaemon | undefined
+  const signals = listenForStop((_, number) => {
+    progress.current?.clear()
+    if (daemon !== undefined) rmSync(daemonFile(config.storePath), { force: true })
+    exit(exitCodeOfSignal(number))
+  })
+  try {
+    const previous = await upstreamBeforeUse(useDependencies(terminal))
+    daemon = await runDaemon({ config, log, version, previousRegistry: previous })
+    announce({ terminal, log, config, version }, daemon, rewrite)
+    const running = daemon
+    const totals = (): Totals => totalsOf(running)
+    progress.current = createProgress({ terminal, log, totals }, { rewrite })
+    progress.current.start()
+    void warnOfUpstream(running, log)
+    return await runUntilSignal(running, { signals, log, config, progress: progress.current })
+  } finally {
+    progress.current?.stop()
+    signals.dispose()
+  }
+}
+
+interface Running {
+  readonly signals: StopSignals
+  readonly log: Logger
+  readonly config: Config
+  readonly progress: Progress
+}
+
+async function runUntilSignal(daemon: RunningDaemon, running: Running): Promise<number> {
+  const { signals, log, config, progress } = running
+  const signal = await signals.first
+  progress.stop()
+  log.info('daemon.stopping', { signal, activeRequests: daemon.gateway.stats().activeRequests })
+  const limitMs = parseGatewayOptions(config.gateway).drainTimeoutMs + CLOSE_TIMEOUT_MS
+  const timeout = new AbortController()
+  const stopped = await Promise.race([
+    daemon.stop().then(() => true),
+    sleep(limitMs, false, { signal: timeout.signal }).catch(() => true),
+  ])
+  timeout.abort()
+  if (stopped) {
+    log.info('daemon.stopped', { signal })
+    return EXIT.ok
+  }
+  log.error('daemon.stop-timeout', { limitMs })
+  return EXIT.failed
+}
+
+function announce(
+  by: { terminal: Terminal; log: Logger; config: Config; version: string },
+  daemon: RunningDaemon,
+  forPeople: boolean,
+): void {
+  const { terminal, log, config, version } = by
+  const { id, addresses, store } = daemon.node.stats()
+  const { upstream } = daemon.gateway.stats()
+  const { url } = daemon.info
+  if (!forPeople) {
+    const { storePath: folder } = config
+    log.info('daemon.started', { version, url, upstream, peer: id, addresses, store: folder })
+    return
+  }
+  const strong = (text: string): string => terminal.paintNote('bold', text)
+  const room = `${formatBytes(store.bytes)} of ${formatBytes(parseNodeOptions(config.node).store.quotaBytes)}`
+  terminal.note(`${strong('catalog')} ${version} serves ${strong(url)}`)
+  terminal.note(`  registry behind it  ${upstream ?? 'none (peers only)'}`)
+  terminal.note(`  store               ${config.storePath} (${store.artifacts} artifacts, ${room})`)
+  terminal.note(`  peer id             ${id}`)
+  terminal.note(`  use it              catalog use npm, or npm ci --registry ${url}`)
+}
+
+function totalsOf({ node, gateway }: RunningDaemon): Totals {
+  const { peers, uploaded } = node.stats()
+  const { tarballs, activeRequests } = gateway.stats()
+  return { peers, served: tarballs, uploadedBytes: uploaded.bytes, activeRequests }
+}
+
+/** Says early what would otherwise show only at the first install; nothing depends on it. */
+async function warnOfUpstream(daemon: RunningDaemon, log: Logger): Promise<void> {
+  const { upstream } = daemon.gateway.stats()
+  if (upstream === null) return
+  const { problem } = await askUpstream(daemon.info.url)
+  if (problem === undefined) return
+  log.warn('upstream.unreachable', {
+    ...{ upstream, problem },
+    hint: 'check --upstream and the network; until then only the store and peers can answer',
+  })
+}
