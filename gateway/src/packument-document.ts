@@ -24,7 +24,7 @@ export interface PackumentJob {
   readonly form: PackumentForm | undefined
   /** Make the abbreviated form from a full document. */
   readonly abbreviate: boolean
-  /** Fresh from upstream: hash it and list its versions as well. */
+  /** Fresh from upstream: hash it and list its versions as well. `body` is then the worker's, and comes back as `raw`. */
   readonly ingest: boolean
 }
 
@@ -35,8 +35,8 @@ export interface PackumentResult {
 }
 
 export interface IngestedPackument {
-  /** What came in, gzipped; undefined when it came gzipped. */
-  readonly raw: Uint8Array | undefined
+  /** What came in, gzipped. */
+  readonly raw: Uint8Array
   /** Of the unpacked text. */
   readonly hash: string
   /** Lines of the version list (see version-lines.ts), gzipped. */
@@ -101,7 +101,7 @@ function ingest(job: PackumentJob, text: Uint8Array, document: Packument): Inges
     if (clean && isVersion(version)) lines.push(fields.join('\t'))
   }
   return {
-    raw: job.gzipped ? undefined : gzipSync(text, { level: LEVEL }),
+    raw: job.gzipped ? job.body : gzipSync(text, { level: LEVEL }),
     hash: createHash('sha256').update(text).digest('base64url').slice(0, 22),
     versions: gzipSync(`${lines.join('\n')}\n`, { level: 1 }),
     publicUrls,

@@ -129,7 +129,7 @@ async function ingest(
     })
   const { ingested, variant } = result
   if (ingested === undefined) throw new Error('the packument worker did not ingest')
-  const raw = ingested.raw ?? body
+  const { raw } = ingested
   const bytes = raw.byteLength + ingested.versions.byteLength + (variant?.byteLength ?? 0)
   const document = deps.cache.save(
     {

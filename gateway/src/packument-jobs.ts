@@ -27,6 +27,7 @@ interface Crew {
 
 const JOB_TIMEOUT_MS = 60_000
 const MAX_PENDING = 10_000
+const MIN_MOVED_BYTES = 64 * 1024
 
 export function createPackumentJobs(
   options: { workers: number } = { workers: Math.max(1, Math.min(2, availableParallelism() - 1)) },
@@ -90,7 +91,7 @@ export function createPackumentJobs(
         )
         crew.pending.set(id, { resolve, reject, deadline })
         crew.worker.ref()
-        crew.worker.postMessage({ id, job } satisfies JobMessage)
+        crew.worker.postMessage({ id, job } satisfies JobMessage, movable(job))
       })
     },
     async close() {
@@ -100,6 +101,13 @@ export function createPackumentJobs(
       await Promise.all(workers.map((worker) => worker.terminate()))
     },
   }
+}
+
+// Megabytes are moved, not copied, where nobody here needs them any more. A pooled buffer cannot be, and is small.
+function movable({ body, ingest }: PackumentJob): ArrayBuffer[] {
+  const { buffer } = body
+  const whole = buffer instanceof ArrayBuffer && buffer.byteLength === body.byteLength
+  return ingest && whole && body.byteLength > MIN_MOVED_BYTES ? [buffer] : []
 }
 
 // The worker has this file's own extension: .ts when run from source, .js when compiled.

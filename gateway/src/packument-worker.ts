@@ -36,7 +36,7 @@ function movable({ variant, ingested }: PackumentResult): PackumentResult {
     variant: variant && own(variant),
     ingested: ingested && {
       ...ingested,
-      raw: ingested.raw && own(ingested.raw),
+      raw: own(ingested.raw),
       versions: own(ingested.versions),
     },
   }

@@ -18,6 +18,7 @@ export interface GatewayWorld extends AsyncDisposable {
   readonly upstream: FaultyUpstream
   readonly node: FakeNode
   readonly gateway: Gateway
+  readonly cachePath: string
   /** Without a trailing slash. */
   readonly url: string
   /** `host:port` of it. */
@@ -70,7 +71,7 @@ export async function gatewayWorld(options: WorldOptions = {}): Promise<GatewayW
   }
   await start({})
   return {
-    ...{ upstream, node, logged },
+    ...{ upstream, node, logged, cachePath },
     get gateway() {
       return gateway
     },

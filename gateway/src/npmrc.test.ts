@@ -1,0 +1,98 @@
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { expandEnvironment, readNpmConfig, type NpmConfig } from './npmrc.ts'
+
+let root: string
+beforeEach(async () => {
+  root = await mkdtemp(join(tmpdir(), 'catalog-npmrc-'))
+  for (const folder of ['home', 'project', 'prefix/etc']) {
+    await mkdir(join(root, folder), { recursive: true })
+  }
+})
+afterEach(() => rm(root, { recursive: true, force: true }))
+
+function read(env: Record<string, string> = {}): NpmConfig {
+  return readNpmConfig({
+    ...{ env, cwd: join(root, 'project'), home: join(root, 'home') },
+    ...{ execPath: join(root, 'prefix', 'bin', 'node'), platform: 'linux' },
+  })
+}
+const write = (path: string, text: string) => writeFile(join(root, path), text)
+
+test('environment before project before user before global', async () => {
+  await write('prefix/etc/npmrc', 'registry=https://g.invalid/\na=g\nb=g\nc=g\n')
+  await write('home/.npmrc', 'registry=https://u.invalid/\na=u\nb=u\n')
+  await write('project/.npmrc', 'registry=https://p.invalid/\na=p\n')
+  const config = read({ npm_config_registry: 'https://e.invalid/' })
+  expect(config.get('registry')).toBe('https://e.invalid/')
+  expect([config.get('a'), config.get('b'), config.get('c')]).toEqual(['p', 'u', 'g'])
+  expect(read().get('registry')).toBe('https://p.invalid/')
+})
+
+test('keys of hosts and scopes, and lists', async () => {
+  await write(
+    'home/.npmrc',
+    [
+      '; a comment',
+      '@corp:registry = "https://corp.invalid/"',
+      '//corp.invalid/:_authToken=abc==',
+      '//corp.invalid/npm/:_auth=dTpw',
+      'strict-ssl=false',
+      'ca[]=one',
+      'ca[]=two',
+    ].join('\n'),
+  )
+  const config = read()
+  expect(config.get('@corp:registry')).toBe('https://corp.invalid/')
+  expect(config.get('//corp.invalid/:_authToken')).toBe('abc==')
+  expect(config.get('//corp.invalid/npm/:_auth')).toBe('dTpw')
+  expect(config.get('strict-ssl')).toBe('false')
+  expect(config.all('ca')).toEqual(['one', 'two'])
+})
+
+test('names in the environment are spelled as npm takes them', () => {
+  const config = read({
+    NPM_CONFIG_STRICT_SSL: 'false',
+    npm_config_https_proxy: 'http://proxy.invalid',
+    'npm_config_//Corp.invalid/:_authToken': 'secret',
+    'npm_config_@Corp:registry': 'https://corp.invalid/',
+    npm_config__auth: 'x',
+    npm_config_empty: '',
+  })
+  expect(config.get('strict-ssl')).toBe('false')
+  expect(config.get('https-proxy')).toBe('http://proxy.invalid')
+  expect(config.get('//Corp.invalid/:_authToken')).toBe('secret')
+  expect(config.get('@Corp:registry')).toBe('https://corp.invalid/')
+  expect(config.get('_auth')).toBe('x')
+  expect(config.get('empty')).toBeUndefined()
+})
+
+test('the files may lie elsewhere', async () => {
+  await write('home/other', 'a=other\nglobalconfig=' + join(root, 'g').replaceAll('\\', '\\\\'))
+  await write('g', 'b=global\n')
+  const config = read({ npm_config_userconfig: join(root, 'home', 'other') })
+  expect([config.get('a'), config.get('b')]).toEqual(['other', 'global'])
+})
+
+test('environment variables are expanded as npm does', async () => {
+  await write('home/.npmrc', '//a.invalid/:_authToken=${TOKEN}\nb=x${NONE}y\nc=x${NONE?}y\n')
+  const config = read({ TOKEN: 's3cret' })
+  expect(config.get('//a.invalid/:_authToken')).toBe('s3cret')
+  expect(config.get('b')).toBe('x${NONE}y')
+  expect(config.get('c')).toBe('xy')
+})
+
+test.each([
+  ['${A}-${A}', '1-1'],
+  ['\\${A}', '${A}'],
+  ['\\\\${A}', '\\1'],
+  ['$A ${} ${', '$A ${} ${'],
+])('%s expands to %s', (text, expected) => {
+  expect(expandEnvironment(text, { A: '1' })).toBe(expected)
+})
+
+test('no file at all is no configuration', () => {
+  expect([...read().keys()]).toEqual([])
+})

@@ -1,0 +1,150 @@
+import { describe, expect, test } from 'vitest'
+import { DEFAULT_REGISTRY } from './default-registry.ts'
+import { npmConfigFrom } from './npmrc.ts'
+import { createRegistries, type Registries, type RegistriesOptions } from './registries.ts'
+
+const logged: string[] = []
+const note = (event: string, facts: object = {}): void => {
+  logged.push(`${event} ${JSON.stringify(facts)}`)
+}
+const log = { debug: note, info: note, warn: note, error: note }
+
+function registries(
+  config: Record<string, string>,
+  options: Partial<RegistriesOptions> = {},
+): Registries {
+  logged.length = 0
+  return createRegistries(
+    { config: npmConfigFrom(config), log },
+    {
+      ...{ upstream: undefined, previousRegistry: undefined, port: 4874 },
+      ...{ addresses: ['127.0.0.1', '::1'], ...options },
+    },
+  )
+}
+
+const authFor = (from: Registries, url: string) => from.credentialsFor(new URL(url))?.authorization
+
+describe('the upstream', () => {
+  test("is npm's default with no configuration", () => {
+    expect(registries({}).main).toMatchObject({ url: DEFAULT_REGISTRY, isPublicDefault: true })
+  })
+
+  test("is npm's configured registry, with a slash at its end", () => {
+    const { main } = registries({ registry: 'https://npm.corp.invalid/path' })
+    expect(main).toMatchObject({ url: 'https://npm.corp.invalid/path/', isPublicDefault: false })
+  })
+
+  test('is the option before all', () => {
+    const { main } = registries(
+      { registry: 'https://a.invalid' },
+      { upstream: 'https://b.invalid' },
+    )
+    expect(main?.url).toBe('https://b.invalid/')
+  })
+
+  test('is none with peers only, though packages keep their home', () => {
+    const none = registries({ '@s:registry': 'https://s.invalid/' }, { upstream: null })
+    expect(none.main).toBeNull()
+    expect(none.forName('@s/n')).toBeNull()
+    expect(none.homeOf('@s/n').url).toBe('https://s.invalid/')
+  })
+
+  test('of a scope is its own', () => {
+    const found = registries({ '@Corp:registry': 'https://corp.invalid/npm' })
+    expect(found.forName('@corp/x')?.url).toBe('https://corp.invalid/npm/')
+    expect(found.forName('@other/x')?.url).toBe(DEFAULT_REGISTRY)
+    expect(found.forName('x')?.url).toBe(DEFAULT_REGISTRY)
+    expect(found.forName(undefined)?.url).toBe(DEFAULT_REGISTRY)
+  })
+})
+
+describe('a registry that is this gateway', () => {
+  test.each(['http://127.0.0.1:4874/', 'http://localhost:4874', 'http://[::1]:4874/'])(
+    '%s falls back to the default and says so',
+    (registry) => {
+      expect(registries({ registry }).main?.url).toBe(DEFAULT_REGISTRY)
+      expect(logged.join()).toContain('upstream.loop')
+    },
+  )
+
+  test('falls back to the one before it', () => {
+    const config = { registry: 'http://localhost:4874/' }
+    const previousRegistry = 'https://user:pass@before.invalid/'
+    const found = registries(config, { previousRegistry })
+    expect(found.main?.url).toBe('https://before.invalid/')
+    expect(logged.join()).not.toContain('pass')
+  })
+
+  test('falls through a previous one that is this gateway, too', () => {
+    const config = { registry: 'http://localhost:4874/' }
+    const found = registries(config, { previousRegistry: 'http://127.0.0.1:4874' })
+    expect(found.main?.url).toBe(DEFAULT_REGISTRY)
+  })
+
+  test('on another port is another gateway', () => {
+    expect(registries({ registry: 'http://localhost:4873/' }).main?.url).toBe(
+      'http://localhost:4873/',
+    )
+  })
+
+  test('as an option is an error', () => {
+    expect(() => registries({}, { upstream: 'http://localhost:4874/' })).toThrow(/itself/)
+  })
+
+  test('for a scope falls back to the default upstream', () => {
+    const config = { '@s:registry': 'http://localhost:4874/', registry: 'https://a.invalid/' }
+    expect(registries(config).forName('@s/n')?.url).toBe('https://a.invalid/')
+  })
+})
+
+describe('credentials', () => {
+  const config = {
+    registry: 'https://a.invalid/npm/',
+    '//a.invalid/npm/:_authToken': 'token-a',
+    '//b.invalid/:_auth': 'dXNlcjpwYXNz',
+    '//c.invalid/deep/:username': 'user',
+    '//c.invalid/deep/:_password': Buffer.from('pa:ss').toString('base64'),
+    '//d.invalid:8080:_authToken': 'no-slash',
+    '//plain.invalid/:_authToken': 'in-clear',
+  }
+
+  test.each([
+    ['https://a.invalid/npm/x', 'Bearer token-a'],
+    ['https://a.invalid/npm/x/-/x-1.0.0.tgz', 'Bearer token-a'],
+    ['https://a.invalid/other/x', undefined],
+    ['https://a.invalid/npmx/x', undefined],
+    ['https://sub.a.invalid/npm/x', undefined],
+    ['https://a.invalid:8443/npm/x', undefined],
+    ['https://b.invalid/x', 'Basic dXNlcjpwYXNz'],
+    ['https://c.invalid/deep/x', `Basic ${Buffer.from('user:pa:ss').toString('base64')}`],
+    ['https://c.invalid/x', undefined],
+    ['https://d.invalid:8080/x', 'Bearer no-slash'],
+    ['http://plain.invalid/x', undefined],
+    ['https://plain.invalid/x', 'Bearer in-clear'],
+  ])('for %s are %s', (url, expected) => {
+    expect(authFor(registries(config), url)).toBe(expected)
+  })
+
+  test('go in clear text only to a registry configured so', () => {
+    const clear = registries({ ...config, '@p:registry': 'http://plain.invalid/' })
+    expect(authFor(clear, 'http://plain.invalid/x')).toBe('Bearer in-clear')
+  })
+
+  test('in a URL belong to what lies under it', () => {
+    const found = registries({}, { upstream: 'https://me:se%40cret@u.invalid/npm/' })
+    const basic = `Basic ${Buffer.from('me:se@cret').toString('base64')}`
+    expect(found.main?.url).toBe('https://u.invalid/npm/')
+    expect(authFor(found, 'https://u.invalid/npm/x')).toBe(basic)
+    expect(authFor(found, 'https://u.invalid/x')).toBeUndefined()
+  })
+
+  test('a registry owns its origin and path only', () => {
+    const found = registries(config)
+    const owns = (url: string) => found.main !== null && found.owns(found.main, new URL(url))
+    expect(owns('https://a.invalid/npm/x')).toBe(true)
+    expect(owns('https://a.invalid/x')).toBe(false)
+    expect(owns('http://a.invalid/npm/x')).toBe(false)
+    expect(owns('https://a.invalid.evil.invalid/npm/x')).toBe(false)
+  })
+})
