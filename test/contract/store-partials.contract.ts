@@ -188,6 +188,20 @@ export function storePartialsContract(name: string, createWorld: WithStore): voi
       expect(digestOf(await store.read(made.digest))).toBe(made.digest)
     })
 
+    test('committed while an older copy is being deleted are there', async (ctx) => {
+      const store = await started(ctx)
+      const made = sample(SIZE)
+      const partial = await store.openPartial(made.manifest, made.leaves, PUBLIC)
+      await writeAll(partial, made)
+      await store.put(made.digest, made.bytes, PUBLIC)
+      await store.flush()
+      const deleting = store.delete(made.digest)
+      await partial.commit({ verified: true })
+      expect(await deleting).toBe(true)
+      await store.flush()
+      expect(await store.verify({})).toEqual({ checked: 1, bytes: SIZE, corrupt: [] })
+    })
+
     test('take their room before they start', async (ctx) => {
       const store = await started(ctx, 2 * SIZE)
       const [a, b, c] = [sample(SIZE, 1), sample(SIZE, 2), sample(2 * SIZE + 1, 3)]

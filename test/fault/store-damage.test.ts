@@ -298,6 +298,26 @@ describe('an unfinished download', () => {
   })
 })
 
+test('a download is not taken for the older copy that is being deleted', async () => {
+  const world = await createFsWorld()
+  const store = await world.open()
+  const [made, other] = [blob(CHUNK_SIZE, 1), blob(10, 2)]
+  const { manifest, leaves } = describeBytes(...pair(made), CHUNK_SIZE)
+  const partial = await store.openPartial(manifest, leaves, PUBLIC)
+  await partial.writeChunk(0, made.bytes)
+  await putAll(store, [made, other])
+  await store.flush()
+  const release = world.files.hold(['remove'])
+  const deleting = store.delete(made.digest)
+  const committing = partial.commit({ verified: true })
+  // Many trips to the disk and back: whatever does not wait for the delete has been done by then.
+  for (let trip = 0; trip < 30; trip += 1) await store.read(other.digest)
+  release()
+  await Promise.all([deleting, committing])
+  await store.flush()
+  expect(await store.verify({})).toMatchObject({ checked: 2, corrupt: [] })
+})
+
 describe('after a restart', () => {
   test('everything is as it was: pins, visibility, order of use, descriptions', async () => {
     const world = await createFsWorld()

@@ -6,11 +6,9 @@ import { spawn } from 'node:child_process'
 import { chmod, readdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { digestOf } from '../../core/src/content/digest.ts'
 import { describeBytes } from '../../core/src/content/manifest.ts'
-import { silentLogger } from '../../core/src/log.ts'
-import { createFsStore } from '../../core/src/store/fs-store.ts'
 import { blob, CHUNK_SIZE } from '../support/store-blobs.ts'
 import { createFsWorld, digestsOf, putAll, type FsWorld } from '../support/fs-store-world.ts'
 
@@ -150,28 +148,16 @@ describe('a disk that refuses', () => {
   })
 })
 
-describe('memory', () => {
-  test('of a disk that hangs is bounded: artifacts are refused, not piled up', async () => {
+describe('a disk that hangs', () => {
+  test('has artifacts refused, not piled up in memory', async () => {
     const world = await createFsWorld()
-    const gate = Promise.withResolvers<void>()
-    const { create } = world.files
-    const hanging = {
-      ...world.files,
-      create: (path: string, bytes: Uint8Array) => gate.promise.then(() => create(path, bytes)),
-    }
-    const store = createFsStore(
-      { clock: world.clock, log: silentLogger, files: hanging },
-      {
-        ...{ path: world.path, quotaBytes: 1e9, chunkSize: CHUNK_SIZE },
-        ...{ memoryArtifacts: 0, memoryBytes: 0 },
-      },
-    )
-    await store.start()
+    const store = await world.open()
+    const release = world.files.hold(['create'])
     const many = Array.from({ length: 1500 }, (_, seed) => blob(10, seed))
     const waiting = many.map(({ digest, bytes }) => store.put(digest, bytes, PUBLIC))
     expect(store.usage().artifacts).toBeLessThan(1100)
     expect(store.usage().artifacts).toBeGreaterThan(512)
-    gate.resolve()
+    release()
     await Promise.all(waiting)
     await store.flush()
     const { artifacts } = store.usage()
@@ -180,22 +166,11 @@ describe('memory', () => {
     expect(world.clock.sleepers).toBe(0)
   })
 
-  test('and time: whoever waits for a hanging disk goes on after half a minute', async () => {
+  test('holds nobody up for more than half a minute', async () => {
     const world = await createFsWorld()
-    const gate = Promise.withResolvers<void>()
-    const { create } = world.files
-    const hanging = {
-      ...world.files,
-      create: (path: string, bytes: Uint8Array) => gate.promise.then(() => create(path, bytes)),
-    }
-    const store = createFsStore(
-      { clock: world.clock, log: silentLogger, files: hanging },
-      {
-        ...{ path: world.path, quotaBytes: 1e9, chunkSize: CHUNK_SIZE },
-        ...{ memoryArtifacts: 0, memoryBytes: 0 },
-      },
-    )
-    await store.start()
+    const store = await world.open()
+    const release = world.files.hold(['create'])
+    onTestFinished(release)
     const many = Array.from({ length: 600 }, (_, seed) => blob(10, seed))
     let settled = 0
     const waiting = many.map(async ({ digest, bytes }) => {
@@ -206,8 +181,26 @@ describe('memory', () => {
     expect(settled).toBeLessThan(600)
     await world.clock.advance(1000)
     await Promise.all(waiting)
-    gate.resolve()
-    await store.stop()
+    release()
+  })
+
+  test('an abort ends the waiting, with its reason', async () => {
+    const world = await createFsWorld()
+    const store = await world.open()
+    const release = world.files.hold(['create'])
+    onTestFinished(release)
+    await Promise.all(
+      Array.from({ length: 512 }, (_, seed) => blob(10, seed)).map(({ digest, bytes }) =>
+        store.put(digest, bytes, PUBLIC),
+      ),
+    )
+    const abort = new AbortController()
+    const { digest, bytes } = blob(20)
+    const last = store.put(digest, bytes, { ...PUBLIC, signal: abort.signal })
+    abort.abort(new Error('enough'))
+    await expect(last).rejects.toBe(abort.signal.reason)
+    expect(store.has(digest)).toBe(true) // it was accepted; only the waiting has ended
+    release()
   })
 })
 

@@ -62,6 +62,8 @@ export interface FaultyFiles extends StoreFiles {
   /** These fail from now on, with Node's error of this code. */
   fail(operations: readonly FileOperation[], code: string): void
   heal(): void
+  /** These wait from now on, until the function returned is called. */
+  hold(operations: readonly FileOperation[]): () => void
   /** `operation path` of each since the last time. */
   take(): string[]
 }
@@ -71,6 +73,8 @@ export function createFaultyFiles(): FaultyFiles {
   const real = createNodeFiles()
   let failing: readonly FileOperation[] = []
   let failureCode = ''
+  let held: readonly FileOperation[] = []
+  let gate = Promise.withResolvers<void>()
   let done: string[] = []
 
   async function run<T>(
@@ -78,6 +82,7 @@ export function createFaultyFiles(): FaultyFiles {
     path: string,
     operation: () => Promise<T>,
   ): Promise<T> {
+    if (held.includes(name)) await gate.promise
     done.push(`${name} ${path}`)
     if (!failing.includes(name)) return await operation()
     throw Object.assign(new Error(`${failureCode}: ${name} '${path}'`), { code: failureCode })
@@ -109,6 +114,14 @@ export function createFaultyFiles(): FaultyFiles {
     },
     heal() {
       failing = []
+    },
+    hold(operations) {
+      held = operations
+      gate = Promise.withResolvers()
+      return () => {
+        held = []
+        gate.resolve()
+      }
     },
     take() {
       const taken = done
