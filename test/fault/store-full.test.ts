@@ -189,11 +189,8 @@ describe('a disk that hangs', () => {
     const store = await world.open()
     const release = world.files.hold(['create'])
     onTestFinished(release)
-    await Promise.all(
-      Array.from({ length: 512 }, (_, seed) => blob(10, seed)).map(({ digest, bytes }) =>
-        store.put(digest, bytes, PUBLIC),
-      ),
-    )
+    const many = Array.from({ length: 600 }, (_, seed) => blob(10, seed))
+    const waiting = many.map((each) => store.put(each.digest, each.bytes, PUBLIC))
     const abort = new AbortController()
     const { digest, bytes } = blob(20)
     const last = store.put(digest, bytes, { ...PUBLIC, signal: abort.signal })
@@ -201,6 +198,7 @@ describe('a disk that hangs', () => {
     await expect(last).rejects.toBe(abort.signal.reason)
     expect(store.has(digest)).toBe(true) // it was accepted; only the waiting has ended
     release()
+    await Promise.all(waiting)
   })
 })
 
