@@ -6,7 +6,13 @@
 import { networkInterfaces } from 'node:os'
 import { multiaddr, type Multiaddr } from '@multiformats/multiaddr'
 import type { Clock } from '../clock.ts'
-import { createLocality, isLinkLocalIp, isLoopbackIp, isPrivateIp } from './address-order.ts'
+import {
+  createLocality,
+  isLinkLocalIp,
+  isLoopbackIp,
+  isPrivateIp,
+  transportOf,
+} from './address-order.ts'
 import type { IpFamily, Listening, NetworkOptions } from './listen-addresses.ts'
 
 export interface OwnAddresses {
@@ -56,17 +62,18 @@ export function createOwnAddresses(
     announced(verified, peer) {
       const { multiaddrs } = current()
       hasPublic = verified.some((address) => isPublicAddress(address))
-      const found = verified.filter((address) => !isOnInterface(address)).map(String)
+      const found = verified.filter((address) => !isOnlyHere(address)).map(String)
       const own = multiaddrs.map((address) => `${address}/p2p/${peer}`)
       return [...new Set([...own, ...found])].map((address) => multiaddr(address))
     },
   }
+}
 
-  // Loopback addresses are known from the snapshot, if they are to be told at all.
-  function isOnInterface(address: Multiaddr): boolean {
-    const ip = address.getComponents()[0]?.value
-    return ip !== undefined && (isLoopbackIp(ip) || isLinkLocalIp(ip))
-  }
+/** Those of our interfaces that others can do nothing with; what of them is to be told comes from the snapshot. */
+function isOnlyHere(address: Multiaddr): boolean {
+  const ip = address.getComponents()[0]?.value
+  const isDirect = transportOf(address) !== 'relay'
+  return isDirect && ip !== undefined && (isLoopbackIp(ip) || isLinkLocalIp(ip))
 }
 
 function look(network: NetworkOptions, listening: Listening): Omit<Snapshot, 'atMs'> {
@@ -103,8 +110,7 @@ function told(all: readonly Own[], network: NetworkOptions): readonly Own[] {
 }
 
 function isPublicAddress(address: Multiaddr): boolean {
-  const components = address.getComponents()
-  const ip = components[0]?.value
-  if (ip === undefined || components.some(({ name }) => name === 'p2p-circuit')) return false
+  const ip = address.getComponents()[0]?.value
+  if (ip === undefined || transportOf(address) === 'relay') return false
   return !isLoopbackIp(ip) && !isLinkLocalIp(ip) && !isPrivateIp(ip)
 }

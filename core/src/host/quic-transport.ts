@@ -5,10 +5,10 @@
  */
 import { quic } from '@chainsafe/libp2p-quic'
 import type { Transport } from '@libp2p/interface'
-import type { Multiaddr } from '@multiformats/multiaddr'
 import { LRUCache } from 'lru-cache'
 import type { IpFamily } from './listen-addresses.ts'
 import { orAborted } from './or-aborted.ts'
+import { peerOf } from './peer-addresses.ts'
 
 type QuicTransportFactory = ReturnType<typeof quic>
 type Components = Parameters<QuicTransportFactory>[0]
@@ -18,6 +18,8 @@ const DIAL_TIMEOUT_MS = 1_000
 const DIAL_AGAIN_TIMEOUT_MS = 300
 /** How long a silent address counts against its peer's other addresses. */
 const SILENCE_MEMORY_MS = 10_000
+/** After so many silent dials without an answer to any, this network drops UDP: no address gets the long time. */
+const SILENT_NETWORK = 4
 
 /** Flow control windows: what one peer can make us hold before JavaScript takes it, so no more than needed for 1 Gbit at 100 ms. */
 const QUIC_OPTIONS = {
@@ -43,23 +45,24 @@ export function quicTransport(
 
 function withDeadline(dial: Dial): Dial {
   const silentPeers = new LRUCache<string, true>({ max: 1000, ttl: SILENCE_MEMORY_MS })
+  let silentInRow = 0
   return async (address, options) => {
-    const peer = peerOf(address)
-    const wasSilent = peer !== undefined && silentPeers.has(peer)
-    const timeout = AbortSignal.timeout(wasSilent ? DIAL_AGAIN_TIMEOUT_MS : DIAL_TIMEOUT_MS)
+    const peer = peerOf(address) ?? address.toString()
+    const isSilent = silentPeers.has(peer) || silentInRow >= SILENT_NETWORK
+    const timeout = AbortSignal.timeout(isSilent ? DIAL_AGAIN_TIMEOUT_MS : DIAL_TIMEOUT_MS)
     // The signal also reaches the upgrade, so a connection that comes too late is dropped there.
     const signal = AbortSignal.any([timeout, options.signal])
     try {
       const connection = await orAborted(dial(address, { ...options, signal }), signal)
-      if (peer !== undefined) silentPeers.delete(peer)
+      silentPeers.delete(peer)
+      silentInRow = 0
       return connection
     } catch (error) {
-      if (timeout.aborted && peer !== undefined) silentPeers.set(peer, true)
+      if (timeout.aborted) {
+        silentPeers.set(peer, true)
+        silentInRow += 1
+      }
       throw error
     }
   }
-}
-
-function peerOf(address: Multiaddr): string | undefined {
-  return address.getComponents().findLast((component) => component.name === 'p2p')?.value
 }
