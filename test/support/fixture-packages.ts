@@ -101,9 +101,10 @@ export function fixturePackages(): readonly FixturePackage[] {
     ),
     makePackage('fx-host', '4.1.0'),
     makePackage('fx-plugin', '1.0.0', {
-      peerDependencies: { 'fx-host': '^4.0.0', 'fx-absent': '*' },
-      peerDependenciesMeta: { 'fx-absent': { optional: true } },
+      peerDependencies: { 'fx-host': '^4.0.0', 'fx-optional-host': '*' },
+      peerDependenciesMeta: { 'fx-optional-host': { optional: true } },
     }),
+    makePackage('fx-optional-host', '1.0.0'),
     makePackage('fx-tree', '1.0.0', { dependencies: dependenciesOn(tiny) }),
     ...tiny,
     makePackage('fx-dev', '0.9.0', { engines: { node: '>=10' } }),
@@ -134,7 +135,10 @@ export const fixtureProject = {
 
 /** `name@version` of everything that a correct install of `fixtureProject` puts on this machine. */
 export function expectedInstall(packages: readonly FixturePackage[]): ReadonlySet<string> {
-  const unwanted = new Set(['@fx/beta@2.2.0', 'fx-leaf@1.0.0', 'fx-leaf@3.0.0-rc.1'])
+  const unwanted = new Set([
+    ...['@fx/beta@2.2.0', 'fx-leaf@1.0.0', 'fx-leaf@3.0.0-rc.1'],
+    'fx-optional-host@1.0.0', // nobody asks for it
+  ])
   const isForThisPlatform = (each: FixturePackage): boolean => {
     const { os } = each.manifest
     return !Array.isArray(os) || os.includes(process.platform)
