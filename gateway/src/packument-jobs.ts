@@ -25,12 +25,14 @@ interface Crew {
   readonly pending: Map<number, Pending>
 }
 
-const JOB_TIMEOUT_MS = 60_000
 const MAX_PENDING = 10_000
 const MIN_MOVED_BYTES = 64 * 1024
 
 export function createPackumentJobs(
-  options: { workers: number } = { workers: Math.max(1, Math.min(2, availableParallelism() - 1)) },
+  options: { workers: number; timeoutMs: number } = {
+    workers: Math.max(1, Math.min(2, availableParallelism() - 1)),
+    timeoutMs: 60_000,
+  },
 ): PackumentJobs {
   const crews = new Set<Crew>()
   let nextId = 0
@@ -86,8 +88,8 @@ export function createPackumentJobs(
       const id = (nextId += 1)
       return new Promise((resolve, reject) => {
         const deadline = setTimeout(
-          () => dismiss(crew, new Error(`${job.name}: took longer than ${JOB_TIMEOUT_MS} ms`)),
-          JOB_TIMEOUT_MS,
+          () => dismiss(crew, new Error(`${job.name}: took longer than ${options.timeoutMs} ms`)),
+          options.timeoutMs,
         )
         crew.pending.set(id, { resolve, reject, deadline })
         crew.worker.ref()

@@ -131,18 +131,21 @@ export function createUpstream(
           const response = await sendFollowing(request)
           if (attempt >= tries || !RETRIED_STATUS.has(response.status)) return response
           discard(response)
-          await sleep(backoffMs(attempt, response.headers['retry-after']), undefined, {
-            signal: request.signal,
-          })
+          await pause(backoffMs(attempt, response.headers['retry-after']), request.signal)
         } catch (error) {
           if (request.signal.aborted) throw request.signal.reason
           if (attempt >= tries || !isCatalogError(error, 'UPSTREAM_UNREACHABLE')) throw error
-          await sleep(backoffMs(attempt, undefined), undefined, { signal: request.signal })
+          await pause(backoffMs(attempt, undefined), request.signal)
         }
       }
     },
     close: () => deps.dispatcher.destroy(),
   }
+}
+
+/** Rejects with the signal's own reason. */
+async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  await sleep(ms, undefined, { signal }).catch(() => signal.throwIfAborted())
 }
 
 /** Half fixed, half random, so that many gateways do not come back at once. */

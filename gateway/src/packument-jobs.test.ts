@@ -1,0 +1,49 @@
+import { gunzipSync } from 'node:zlib'
+import { afterEach, expect, test } from 'vitest'
+import type { PackumentJob } from './packument-document.ts'
+import { createPackumentJobs, type PackumentJobs } from './packument-jobs.ts'
+
+let jobs: PackumentJobs
+afterEach(() => jobs.close())
+
+function job(text: string): PackumentJob {
+  const form = { policy: 'self', base: 'http://x' } as const
+  const flags = { gzipped: false, maxBytes: 1e9, abbreviate: false, ingest: true }
+  return { body: Buffer.from(text), name: 'n', form, ...flags }
+}
+const good = '{"name":"n","versions":{"1.0.0":{"dist":{"tarball":"http://y/n.tgz"}}}}'
+
+test('many jobs go to few workers, and come back to who asked', async () => {
+  jobs = createPackumentJobs({ workers: 2, timeoutMs: 30_000 })
+  const texts = Array.from({ length: 50 }, (_, i) => good.replace('"n"', `"n${i}"`))
+  const results = await Promise.all(texts.map((text) => jobs.run(job(text))))
+  const names = results.map(({ variant }) => {
+    const text = gunzipSync(variant ?? new Uint8Array(0)).toString()
+    return (JSON.parse(text) as { name: string }).name
+  })
+  expect(names).toEqual(texts.map((_, i) => `n${i}`))
+})
+
+test('a bad document fails alone', async () => {
+  jobs = createPackumentJobs({ workers: 1, timeoutMs: 30_000 })
+  const [bad, fine] = await Promise.allSettled([jobs.run(job('{')), jobs.run(job(good))])
+  expect([bad.status, fine.status]).toEqual(['rejected', 'fulfilled'])
+})
+
+test('a worker that takes too long is replaced', async () => {
+  jobs = createPackumentJobs({ workers: 1, timeoutMs: 1 })
+  const huge = JSON.stringify({ readme: 'x'.repeat(30_000_000) })
+  await expect(jobs.run(job(huge))).rejects.toThrow('longer than 1 ms')
+  await jobs.close()
+  jobs = createPackumentJobs({ workers: 1, timeoutMs: 30_000 })
+  expect((await jobs.run(job(good))).ingested?.hash).toHaveLength(22)
+})
+
+test('after close there is no work', async () => {
+  jobs = createPackumentJobs({ workers: 1, timeoutMs: 30_000 })
+  const pending = jobs.run(job(good))
+  const settled = Promise.allSettled([pending])
+  await jobs.close()
+  expect((await settled)[0].status).toBe('rejected')
+  await expect(jobs.run(job(good))).rejects.toThrow('stopped')
+})
