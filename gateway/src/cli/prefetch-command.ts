@@ -7,13 +7,14 @@ import type { Config } from '../config/resolve.ts'
 import type { DaemonClient, PrefetchResult } from '../daemon-client.ts'
 import { DEFAULT_REGISTRY } from '../default-registry.ts'
 import type { LockfilePackage, SkipReason } from '../lockfiles/package-collector.ts'
-import { libcOf, type Platform } from '../lockfiles/platform.ts'
+import type { Platform } from '../lockfiles/platform.ts'
 import { selectPackages } from '../lockfiles/select.ts'
 import { loadConfig, requireDaemon, type Invocation } from './command.ts'
 import { EXIT } from './exit-codes.ts'
 import { formatBytes, formatMs, plural } from './format.ts'
 import { readLockfiles } from './lockfile-arguments.ts'
 import type { Terminal } from './terminal.ts'
+import { thisPlatform } from './this-platform.ts'
 
 export interface PrefetchOptions {
   readonly lockfiles: readonly string[]
@@ -44,7 +45,7 @@ export async function prefetchCommand(
 ): Promise<number> {
   const { terminal, signal } = invocation
   const config = loadConfig(invocation)
-  const platform = platformOf(options, terminal)
+  const platform = platformOf(options)
   const locks = await readLockfiles(terminal.cwd, options.lockfiles)
   const daemon = await requireDaemon(config)
   const { gateway } = await daemon.status({ signal })
@@ -162,7 +163,7 @@ function hostsOf(daemon: DaemonClient, upstream: string | null): string[] {
   return [...urls.map((url) => new URL(url).host), host, `localhost:${port}`, `[::1]:${port}`]
 }
 
-function platformOf(options: PrefetchOptions, terminal: Terminal): Platform | undefined {
+function platformOf(options: PrefetchOptions): Platform | undefined {
   if (options.all) {
     if ((options.os ?? options.cpu ?? options.libc) === undefined) return undefined
     throw new CatalogError(
@@ -170,9 +171,13 @@ function platformOf(options: PrefetchOptions, terminal: Terminal): Platform | un
       '--all: has no use together with --os, --cpu or --libc',
     )
   }
-  const os = options.os ?? terminal.platform
+  const here = thisPlatform()
+  const os = options.os ?? here.os
   // What runs here says nothing of the libc elsewhere; glibc is what nearly all Linux machines have.
-  const here = os === process.platform ? libcOf(os, () => process.report.getReport()) : 'glibc'
-  const libc = options.libc ?? (os === 'linux' ? here : undefined)
-  return { os, cpu: options.cpu ?? process.arch, libc }
+  const libc = os === here.os ? here.libc : 'glibc'
+  return {
+    os,
+    cpu: options.cpu ?? here.cpu,
+    libc: os === 'linux' ? (options.libc ?? libc) : undefined,
+  }
 }

@@ -2,11 +2,12 @@
 import { CatalogError, findDigest } from '@catalog-p2p/core'
 import { readValue } from '../config/values.ts'
 import { SETTINGS } from '../config/settings.ts'
-import type { LockfilePackage } from '../lockfiles/package-collector.ts'
+import { isForPlatform } from '../lockfiles/platform.ts'
 import { loadConfig, type Invocation } from './command.ts'
 import { EXIT } from './exit-codes.ts'
 import { formatBytes, formatFacts, formatMs, plural } from './format.ts'
 import { readLockfiles } from './lockfile-arguments.ts'
+import { thisPlatform } from './this-platform.ts'
 import { openStoreFolder, type StoreFolder } from './store-folder.ts'
 import type { Terminal } from './terminal.ts'
 
@@ -111,10 +112,10 @@ async function digestsOf(
       hint: 'give it as lockfiles have it: sha512-…, or name a lockfile with --lockfile',
     })
   })
+  const platform = thisPlatform()
   for (const { lock } of await readLockfiles(terminal.cwd, lockfiles)) {
-    found.push(
-      ...lock.packages.flatMap((entry: LockfilePackage) => findDigest(entry.integrity ?? '') ?? []),
-    )
+    const packages = lock.packages.filter((entry) => isForPlatform(entry, platform))
+    found.push(...packages.flatMap(({ integrity }) => findDigest(integrity ?? '') ?? []))
   }
   if (found.length > 0) return [...new Set(found)]
   throw new CatalogError('INVALID_OPTIONS', 'no digest given', {

@@ -21,12 +21,15 @@ import {
 } from '../../daemon-client.ts'
 import type { DaemonInfo } from '../../daemon-client.ts'
 import { portOf } from '../command.ts'
+import { chooseStore } from './store-access.ts'
 
 export interface RunningDaemon {
   readonly node: CatalogNode
   readonly gateway: Gateway
   readonly info: DaemonInfo
   readonly urls: readonly string[]
+  /** undefined: in memory. */
+  readonly storePath: string | undefined
   /** Answers under way finish first (bounded by the drain timeout). Idempotent. */
   stop(): Promise<void>
 }
@@ -42,7 +45,8 @@ export interface DaemonSetup {
 /** @throws CatalogError PORT_IN_USE, STORE_LOCKED, HOST_FAILED, INVALID_OPTIONS, each with the next step */
 export async function runDaemon(setup: DaemonSetup): Promise<RunningDaemon> {
   const { config, log } = setup
-  const node = await createNode(config.node, { log }).catch((error: unknown) =>
+  const { node: options, cachePath } = await chooseStore(config.node, config.storePath, log)
+  const node = await createNode(options, { log }).catch((error: unknown) =>
     explainNodeFailure(error, config.storePath),
   )
   const token = randomBytes(32).toString('base64url')
@@ -51,7 +55,7 @@ export async function runDaemon(setup: DaemonSetup): Promise<RunningDaemon> {
     { node, log },
     {
       ...config.gateway,
-      cachePath: config.storePath,
+      ...(cachePath !== undefined && { cachePath }),
       adminToken: token,
       ...(previousRegistry !== undefined && { previousRegistry }),
     },
@@ -61,14 +65,14 @@ export async function runDaemon(setup: DaemonSetup): Promise<RunningDaemon> {
     const url = urls.find((one) => one.startsWith('http://127.0.0.1:')) ?? urls[0] ?? ''
     const identity = { pid: process.pid, id: node.id, startedAtMs: Date.now() }
     const info: DaemonInfo = { ...identity, port, url, token, version }
-    await keepDaemonFile(config.storePath, info, log)
+    if (cachePath !== undefined) await keepDaemonFile(cachePath, info, log)
     let stopping: Promise<void> | undefined
     const stop = async (): Promise<void> => {
       await removeDaemonFile(config.storePath, info)
       await gateway.stop()
       await node.close()
     }
-    return { node, gateway, info, urls, stop: () => (stopping ??= stop()) }
+    return { node, gateway, info, urls, storePath: cachePath, stop: () => (stopping ??= stop()) }
   } catch (error) {
     await gateway.stop()
     await node.close()

@@ -1,7 +1,7 @@
 /** `catalog start`: the daemon in the foreground until a signal ends it. */
 import { rmSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { parseNodeOptions, type Logger } from '@catalog-p2p/core'
+import type { Logger } from '@catalog-p2p/core'
 import type { Config } from '../../config/resolve.ts'
 import { daemonFile } from '../../daemon-client.ts'
 import { parseGatewayOptions } from '../../options.ts'
@@ -48,7 +48,7 @@ export async function startCommand(
   try {
     const previous = await upstreamBeforeUse(useDependencies(terminal))
     daemon = await runDaemon({ config, log, version, previousRegistry: previous })
-    announce({ terminal, log, config, version }, daemon, rewrite)
+    announce({ terminal, log, version }, daemon, rewrite)
     const running = daemon
     const totals = (): Totals => totalsOf(running)
     progress.current = createProgress({ terminal, log, totals }, { rewrite })
@@ -89,24 +89,26 @@ async function runUntilSignal(daemon: RunningDaemon, running: Running): Promise<
 }
 
 function announce(
-  by: { terminal: Terminal; log: Logger; config: Config; version: string },
+  by: { terminal: Terminal; log: Logger; version: string },
   daemon: RunningDaemon,
   forPeople: boolean,
 ): void {
-  const { terminal, log, config, version } = by
+  const { terminal, log, version } = by
   const { id, addresses, store } = daemon.node.stats()
   const { upstream } = daemon.gateway.stats()
   const { url } = daemon.info
   if (!forPeople) {
-    const { storePath: folder } = config
+    const folder = daemon.storePath ?? 'memory'
     log.info('daemon.started', { version, url, upstream, peer: id, addresses, store: folder })
     return
   }
   const strong = (text: string): string => terminal.paintNote('bold', text)
-  const room = `${formatBytes(store.bytes)} of ${formatBytes(parseNodeOptions(config.node).store.quotaBytes)}`
+  const room = `${formatBytes(store.bytes)} of ${formatBytes(store.quotaBytes)}`
   terminal.note(`${strong('catalog')} ${version} serves ${strong(url)}`)
   terminal.note(`  registry behind it  ${upstream ?? 'none (peers only)'}`)
-  terminal.note(`  store               ${config.storePath} (${store.artifacts} artifacts, ${room})`)
+  terminal.note(
+    `  store               ${daemon.storePath ?? 'in memory'} (${store.artifacts} artifacts, ${room})`,
+  )
   terminal.note(`  peer id             ${id}`)
   terminal.note(`  use it              catalog use npm, or npm ci --registry ${url}`)
 }

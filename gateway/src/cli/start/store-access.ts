@@ -1,0 +1,55 @@
+/**
+ * A store folder that can't be used at all must not keep the daemon from serving: then everything stays in memory. One that can
+ * be read, but not written to, is left to the node, which serves what is there.
+ */
+import { randomBytes } from 'node:crypto'
+import { access, constants, mkdir, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { parseNodeOptions, type Logger, type NodeOptions } from '@catalog-p2p/core'
+
+export interface StoreChoice {
+  readonly node: NodeOptions
+  /** Where the gateway keeps metadata; undefined: in memory. */
+  readonly cachePath: string | undefined
+}
+
+export async function chooseStore(
+  options: NodeOptions,
+  storePath: string,
+  log: Logger,
+): Promise<StoreChoice> {
+  const problem = await whyUnusable(storePath)
+  if (problem === undefined) return { node: options, cachePath: storePath }
+  log.warn('store.in-memory', {
+    storePath,
+    problem,
+    hint: 'give this user the rights to the folder, or name another one with --store',
+    effect: 'everything is kept in memory and forgotten at the end',
+  })
+  const { memoryBytes } = parseNodeOptions(options).store
+  // The quota is for a disk; memory has its own bound.
+  const node = { ...options, store: { memoryBytes, quotaBytes: memoryBytes } }
+  return { node, cachePath: undefined }
+}
+
+async function whyUnusable(storePath: string): Promise<string | undefined> {
+  const probe = join(storePath, `probe.${randomBytes(6).toString('hex')}.tmp`)
+  try {
+    await mkdir(storePath, { recursive: true, mode: 0o700 })
+    await writeFile(probe, '')
+    await rm(probe, { force: true })
+    return undefined
+  } catch (error) {
+    // With its identity there it has been a store, and can still give what it holds.
+    return (await isReadable(join(storePath, 'identity.key'))) ? undefined : String(error)
+  }
+}
+
+async function isReadable(path: string): Promise<boolean> {
+  try {
+    await access(path, constants.R_OK)
+    return true
+  } catch {
+    return false // whatever the reason, it can't be used
+  }
+}
