@@ -124,8 +124,8 @@ export function createRequestStream(
       const error = new CatalogError('PEER_REFUSED', `artifact of ${answer.size} bytes`, { peer })
       return request.reject(error)
     }
-    // A view of a read buffer: keep a copy.
-    const manifest = { ...answer, leaves: answer.leaves.slice() }
+    // A view of a read buffer: keep a copy. (Not with slice: that of a Buffer is a view too.)
+    const manifest = { ...answer, leaves: Uint8Array.from(answer.leaves) }
     if (isFollowedByChunk(answer)) {
       request.manifest = manifest
       request.maxBytes = answer.size
@@ -248,7 +248,7 @@ export function createRequestStream(
       return bytes
     },
     get outstanding() {
-      return pending.size + turns.waiting
+      return turns.taken + turns.waiting
     },
     get receivedBytes() {
       return receivedBytes

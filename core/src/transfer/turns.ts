@@ -7,6 +7,7 @@ export interface Turns {
   release(): void
   /** Everyone in line, and everyone later, is rejected. */
   close(reason: Error): void
+  readonly taken: number
   /** Length of the line. */
   readonly waiting: number
 }
@@ -38,6 +39,7 @@ export function createTurns(places: number): Turns {
       }
     },
     release() {
+      if (closed !== undefined) return
       const [next] = line
       if (next === undefined) {
         free++
@@ -48,8 +50,12 @@ export function createTurns(places: number): Turns {
     },
     close(reason) {
       closed = reason
+      free = places
       for (const turn of line) turn.reject(reason)
       line.clear()
+    },
+    get taken() {
+      return places - free
     },
     get waiting() {
       return line.size
