@@ -6,7 +6,8 @@ import { CatalogError, findDigest, isCatalogError, type Digest } from '@catalog-
 import type { Credentials } from './credentials.ts'
 import { tarballFile } from './client-policy.ts'
 import type { Packuments, Viewer } from './packuments.ts'
-import type { Registries } from './registries.ts'
+import { DEFAULT_REGISTRY_HOST } from './default-registry.ts'
+import type { Registries, Registry } from './registries.ts'
 import type { VersionIndex, VersionQuery } from './version-index.ts'
 import type { VersionFacts } from './version-lines.ts'
 
@@ -102,12 +103,18 @@ function tarballLocation(
   facts: VersionFacts | undefined,
 ): URL {
   const { name } = request
-  const home = registries.homeOf(name).url
+  const home = registries.homeOf(name)
   const listed = facts?.tarball ?? ''
-  if (/^https?:/i.test(listed) && URL.canParse(listed)) return new URL(listed)
+  if (/^https?:/i.test(listed) && URL.canParse(listed)) return atHome(home, new URL(listed))
   const version = request.version ?? facts?.version ?? ''
   const file = request.file ?? tarballFile(name, version)
-  return new URL(`${home}${name}/-/${encodeURIComponent(file)}`)
+  return new URL(`${home.url}${name}/-/${encodeURIComponent(file)}`)
+}
+
+// As npm does: a mirror's document may still name the public registry, but its tarballs are the mirror's.
+function atHome(home: Registry, listed: URL): URL {
+  if (home.isPublicDefault || listed.host !== DEFAULT_REGISTRY_HOST) return listed
+  return new URL(home.url + listed.pathname.slice(1) + listed.search)
 }
 
 /** True when upstream would not say whether it exists, or would not give it without (other) credentials. */

@@ -131,8 +131,11 @@ describe('tarball URLs', () => {
     expect(versions['1.0.0']?.dist.tarball).toBe(`${world.url}/fx-one/-/fx-one-1.0.0.tgz`)
   })
 
-  test('lead to the tarball', async () => {
-    await start({ registry: {} })
+  test.each([
+    ['of its own', {}],
+    ['of the public registry, as a mirror keeps them', { tarballBase: publicBase }],
+  ])('%s lead to the tarball at upstream', async (_whose, registry) => {
+    await start({ registry })
     const { versions } = await doc('/@fx/scoped')
     const path = new URL(versions['2.0.0']?.dist.tarball ?? '').pathname
     expect((await world.get(path)).body.equals(scoped.tarball)).toBe(true)
