@@ -43,6 +43,7 @@ export async function whyNoNamespaces(): Promise<string | undefined> {
 
 /** One bridge, one machine for each name. */
 export async function createLan(names: readonly string[]): Promise<Lan> {
+  await removeStale()
   const id = `catalog-${process.pid}-${Math.random().toString(36).slice(2, 6)}`
   const hub = `${id}-hub`
   const created: string[] = []
@@ -64,6 +65,14 @@ export async function createLan(names: readonly string[]): Promise<Lan> {
   } catch (error) {
     await dispose()
     throw error
+  }
+}
+
+/** What a run that was killed has left: namespaces named after a process that is no more. */
+async function removeStale(): Promise<void> {
+  const { stdout } = await execute(findProgram('ip'), ['netns', 'list'], { timeout: 20_000 })
+  for (const [name, pid] of stdout.matchAll(/^catalog-(\d+)-\S+/gm)) {
+    if (!existsSync(`/proc/${pid}`)) await ip('netns', 'del', name)
   }
 }
 
