@@ -92,6 +92,7 @@ export function createPeerFinder(
   async function pause(ms: number): Promise<boolean> {
     isRestless = new AbortController()
     const signal = AbortSignal.any([stopped.signal, isRestless.signal])
+    if (signal.aborted) return true
     try {
       await clock.sleep(ms, signal)
       return false

@@ -1,7 +1,9 @@
 /**
- * Routing over libp2p's Kademlia DHT. The key of a digest is CIDv1(raw, sha2-512), so the DHT of another implementation could
- * hold the same records. All of it is slow: at most a few walks run at once, the others wait for their turn.
+ * Routing over libp2p's Kademlia DHT. The key of an artifact is CIDv1(raw, sha2-256 of its 64 digest bytes): js-libp2p's DHT
+ * servers drop records whose multihash is not sha2-256, and a key that is a hash of the digest does not tell a DHT server what
+ * we hold. All of it is slow: at most a few walks run at once, the others wait for their turn.
  */
+import { hash } from 'node:crypto'
 import type { KadDHT } from '@libp2p/kad-dht'
 import { CID } from 'multiformats/cid'
 import * as raw from 'multiformats/codecs/raw'
@@ -10,8 +12,8 @@ import PQueue from 'p-queue'
 import { CatalogError } from '../errors.ts'
 import type { PeerId, Routing } from './host.ts'
 
-/** sha2-512 in the multihash table. */
-const SHA2_512 = 0x13
+/** sha2-256 in the multihash table. */
+const SHA2_256 = 0x12
 const KEY_BYTES = 64
 const MAX_PROVIDES = 4
 const MAX_SEARCHES = 8
@@ -87,7 +89,7 @@ function toCid(key: Uint8Array): CID {
   if (key.byteLength !== KEY_BYTES) {
     throw new CatalogError('INVALID_DIGEST', `a routing key has 64 bytes, got ${key.byteLength}`)
   }
-  return CID.createV1(raw.code, createMultihash(SHA2_512, key))
+  return CID.createV1(raw.code, createMultihash(SHA2_256, hash('sha256', key, 'buffer')))
 }
 
 function withTimeout(signal: AbortSignal, timeoutMs: number): AbortSignal {
