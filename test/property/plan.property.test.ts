@@ -1,0 +1,242 @@
+/**
+ * plan.ts against a model: peers that answer, fail, are slow, hold only parts, leave and come back, in any order. Whatever
+ * happens, every chunk arrives as long as somebody who has it stays; and the bounds hold at every step.
+ */
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { createPlan, type Plan } from '../../core/src/transfer/plan.ts'
+
+const LATE_MS = 1_000
+
+interface PeerModel {
+  readonly name: string
+  /** Chunks it holds; undefined: all. */
+  readonly holds: ReadonlySet<number> | undefined
+  /** Requests under way, with when they left. */
+  readonly owed: Map<number, number>
+  present: boolean
+}
+
+interface World {
+  readonly plan: Plan
+  readonly chunks: number
+  readonly window: number
+  readonly perPeer: number
+  readonly peers: readonly PeerModel[]
+  readonly arrived: Set<number>
+  nowMs: number
+}
+
+const holdings = (chunks: number) =>
+  fc.option(fc.uniqueArray(fc.nat(chunks - 1), { maxLength: chunks }), { nil: undefined })
+
+const setups = fc
+  .record({ chunks: fc.integer({ min: 1, max: 40 }), window: fc.integer({ min: 1, max: 12 }) })
+  .chain(({ chunks, window }) =>
+    fc.record({
+      chunks: fc.constant(chunks),
+      window: fc.constant(window),
+      perPeer: fc.integer({ min: 1, max: 5 }),
+      holdings: fc.array(holdings(chunks), { minLength: 1, maxLength: 4 }),
+    }),
+  )
+
+type Step =
+  | { readonly do: 'ask'; readonly peer: number }
+  | { readonly do: 'arrive' | 'fail'; readonly peer: number; readonly which: number }
+  | { readonly do: 'leave' | 'join'; readonly peer: number }
+  | { readonly do: 'wait'; readonly ms: number }
+
+const peerIndex = fc.nat(3)
+const steps: fc.Arbitrary<Step> = fc.oneof(
+  { weight: 6, arbitrary: fc.record({ do: fc.constant('ask' as const), peer: peerIndex }) },
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      do: fc.constantFrom('arrive' as const, 'fail' as const),
+      peer: peerIndex,
+      which: fc.nat(20),
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      do: fc.constantFrom('leave' as const, 'join' as const),
+      peer: peerIndex,
+    }),
+  },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('wait' as const), ms: fc.nat(1_500) }) },
+)
+
+type Setup = typeof setups extends fc.Arbitrary<infer T> ? T : never
+
+function build(setup: Setup): World {
+  const { chunks, window, perPeer } = setup
+  const plan = createPlan({ chunks, window, perPeer: () => perPeer })
+  const peers = setup.holdings.map((held, index): PeerModel => ({
+    name: `peer-${index}`,
+    holds: held && new Set(held),
+    owed: new Map(),
+    present: false,
+  }))
+  const world: World = { plan, chunks, window, perPeer, peers, arrived: new Set(), nowMs: 0 }
+  for (const peer of peers) join(world, peer)
+  return world
+}
+
+function join({ plan }: World, peer: PeerModel): void {
+  const { holds } = peer
+  peer.present = true
+  plan.addPeer(peer.name, holds && ((index) => holds.has(index)))
+}
+
+function leave({ plan }: World, peer: PeerModel): void {
+  peer.present = false
+  peer.owed.clear()
+  plan.removePeer(peer.name)
+}
+
+/** Asks once; checks all that must hold of the choice. */
+function ask(world: World, peer: PeerModel): number | undefined {
+  const { plan, peers, nowMs } = world
+  const index = plan.next(peer.name, nowMs, LATE_MS)
+  if (index === undefined) return undefined
+  expect(peer.present).toBe(true)
+  expect(world.arrived.has(index)).toBe(false)
+  expect(peer.holds === undefined || peer.holds.has(index)).toBe(true)
+  expect(peer.owed.has(index)).toBe(false)
+  expect(peer.owed.size).toBeLessThan(world.perPeer)
+  expect(index).toBeGreaterThanOrEqual(plan.firstMissing)
+  expect(index).toBeLessThan(plan.firstMissing + world.window)
+  const askedBefore = peers.flatMap((other) => [...(other.owed.has(index) ? [other] : [])])
+  expect(askedBefore.length).toBeLessThan(2)
+  for (const other of askedBefore) {
+    expect(nowMs - (other.owed.get(index) ?? nowMs)).toBeGreaterThanOrEqual(LATE_MS)
+  }
+  plan.asked(peer.name, index, nowMs)
+  peer.owed.set(index, nowMs)
+  expect(plan.owes(peer.name)).toBe(peer.owed.size)
+  return index
+}
+
+function arrive(world: World, index: number): void {
+  expect(world.plan.arrived(index)).toBe(!world.arrived.has(index))
+  world.arrived.add(index)
+  for (const peer of world.peers) peer.owed.delete(index)
+  check(world)
+}
+
+function check({ plan, arrived, peers, chunks }: World): void {
+  expect(plan.present).toBe(arrived.size)
+  expect(plan.complete).toBe(arrived.size === chunks)
+  expect(arrived.has(plan.firstMissing)).toBe(false)
+  for (let index = 0; index < plan.firstMissing; index++) expect(arrived.has(index)).toBe(true)
+  for (let index = 0; index < chunks; index++)
+    expect(plan.isPresent(index)).toBe(arrived.has(index))
+  for (const peer of peers) expect(plan.owes(peer.name)).toBe(peer.owed.size)
+  expect([...plan.peers].sort()).toEqual(
+    peers.filter(({ present }) => present).map(({ name }) => name),
+  )
+}
+
+function take(world: World, step: Step): void {
+  if (step.do === 'wait') {
+    world.nowMs += step.ms
+    return
+  }
+  const peer = world.peers[step.peer]
+  if (peer === undefined) return
+  switch (step.do) {
+    case 'ask':
+      ask(world, peer)
+      break
+    case 'join':
+      join(world, peer)
+      break
+    case 'leave':
+      leave(world, peer)
+      break
+    case 'arrive':
+    case 'fail': {
+      const index = [...peer.owed.keys()][step.which % Math.max(1, peer.owed.size)]
+      if (index === undefined) return
+      if (step.do === 'arrive') return arrive(world, index)
+      peer.owed.delete(index)
+      world.plan.failed(peer.name, index)
+    }
+  }
+  check(world)
+}
+
+/** Everybody answers all they are asked, round by round, until nobody is asked any more. */
+function finish(world: World): void {
+  for (let round = 0; round <= world.chunks * 4; round++) {
+    world.nowMs += LATE_MS
+    for (const peer of world.peers) {
+      if (!peer.present) continue
+      for (const index of [...peer.owed.keys()]) arrive(world, index)
+      while (ask(world, peer) !== undefined) {
+        // as many as it may owe
+      }
+    }
+    if (world.plan.complete) return
+  }
+}
+
+describe('plan', () => {
+  test('keeps its bounds, and every chunk arrives, whatever happens before', () => {
+    fc.assert(
+      fc.property(setups, fc.array(steps, { maxLength: 150 }), (setup, script) => {
+        const world = build(setup)
+        for (const step of script) take(world, step)
+        for (const peer of world.peers) if (!peer.present) join(world, peer)
+        // One more that holds everything: what nobody else has must not hold the others up.
+        const whole: PeerModel = {
+          name: 'peer-9',
+          holds: undefined,
+          owed: new Map(),
+          present: false,
+        }
+        const complete = { ...world, peers: [...world.peers, whole] }
+        join(complete, whole)
+        finish(complete)
+        expect(complete.plan.complete).toBe(true)
+      }),
+      { numRuns: 300 },
+    )
+  })
+
+  test('a chunk is asked for a second time only when the first is late', () => {
+    const plan = createPlan({ chunks: 2, window: 8, perPeer: () => 8 })
+    for (const peer of ['a', 'b', 'c']) plan.addPeer(peer, undefined)
+    plan.asked('a', 0, 0)
+    plan.asked('a', 1, 500)
+    expect(plan.next('b', 999, LATE_MS)).toBeUndefined()
+    expect(plan.next('b', 1000, LATE_MS)).toBe(0)
+    plan.asked('b', 0, 1000)
+    expect(plan.next('c', 9999, LATE_MS)).toBe(1)
+    expect(plan.next('a', 9999, LATE_MS)).toBeUndefined()
+    plan.asked('c', 1, 9999)
+    expect(plan.next('b', 99_999, LATE_MS)).toBeUndefined()
+  })
+
+  test('a request that was held back counts from when it left', () => {
+    const plan = createPlan({ chunks: 1, window: 8, perPeer: () => 8 })
+    plan.addPeer('a', undefined)
+    plan.addPeer('b', undefined)
+    plan.asked('a', 0, 0)
+    plan.sent('a', 0, 5_000)
+    plan.sent('b', 0, 0)
+    expect(plan.next('b', 5_999, LATE_MS)).toBeUndefined()
+    expect(plan.next('b', 6_000, LATE_MS)).toBe(0)
+  })
+
+  test('rarest first where peers hold only parts', () => {
+    const plan = createPlan({ chunks: 4, window: 8, perPeer: () => 8 })
+    plan.addPeer('all', undefined)
+    plan.addPeer('some', (index) => index !== 2)
+    expect(plan.next('all', 0, LATE_MS)).toBe(2)
+    plan.asked('all', 2, 0)
+    expect(plan.next('all', 0, LATE_MS)).toBe(0)
+  })
+})
