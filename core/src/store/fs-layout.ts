@@ -4,7 +4,7 @@
  * reads 256 folders instead of the 65,536 that two levels would make.
  */
 import { join } from 'node:path'
-import { DIGEST_BYTES, digestFromHex, digestToHex, type Digest } from '../content/digest.ts'
+import { DIGEST_BYTES, digestFromBytes, digestToHex, type Digest } from '../content/digest.ts'
 
 export interface FsLayout {
   readonly root: string
@@ -47,7 +47,6 @@ export function createFsLayout(root: string): FsLayout {
 
 /** The digest that a file is named after, or undefined when it is none of ours. */
 export function digestOfFileName(name: string): Digest | undefined {
-  return name.length === 2 * DIGEST_BYTES && /^[0-9a-f]+$/.test(name)
-    ? digestFromHex(name)
-    : undefined
+  if (name.length !== 2 * DIGEST_BYTES || !/^[0-9a-f]+$/.test(name)) return undefined
+  return digestFromBytes(Buffer.from(name, 'hex'))
 }
