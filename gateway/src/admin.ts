@@ -46,6 +46,8 @@ export async function answerAdmin(
     requireMethod(req.method, ['POST'])
     requireToken(options.token, req.headers['x-catalog-token'])
     const body = await readJson(exchange, MAX_BODY_BYTES)
+    // Verifying a large store says nothing for longer than the server would bear; the client may leave at any time.
+    req.socket.setTimeout(0)
     if (route.route === 'store') {
       return json(await runStoreAction(deps.node, route.action, { body, signal }))
     }

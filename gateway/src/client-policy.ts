@@ -1,6 +1,6 @@
 /**
  * What a client should find in `dist.tarball`: each one treats that URL in a way of its own, and the wrong spelling
- * bypasses the gateway or ends up in a lockfile. Pure; the measurements behind it are in docs/clients.md.
+ * bypasses the gateway or ends up in a lockfile. Pure.
  */
 import { DEFAULT_REGISTRY_HOST } from './default-registry.ts'
 

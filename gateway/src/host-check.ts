@@ -20,7 +20,7 @@ export function createHostCheck(options: { allowedHosts: readonly string[] }): H
       const name = hostName(host)
       // A literal address cannot be rebound.
       if (name === undefined || (isIP(name) === 0 && !allowed.has(name))) {
-        return 'this Host is not allowed; add it with --allowed-hosts if it is yours'
+        return 'this Host is not allowed; add it with --allowed-host if it is yours'
       }
       const reads = method === 'GET' || method === 'HEAD'
       if (!reads && origin !== undefined && !sameHost(origin, host)) {

@@ -1,6 +1,6 @@
 /**
  * Prometheus metrics of gateway and node, computed when they are scraped. Labels come from closed sets: never a package's
- * or a peer's name. docs/metrics.md is tested against this file.
+ * or a peer's name. metrics.test.ts keeps docs/metrics.md in step.
  */
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
 import type { CatalogNode, NodeStats } from '@catalog-p2p/core'

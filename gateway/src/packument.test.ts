@@ -244,6 +244,19 @@ describe('when upstream fails', () => {
     expect((await doc('/fx-one')).name).toBe('fx-one')
   })
 
+  test('a slow one is not waited for when an old document is at hand', async () => {
+    await start({ maxAgeMs: 0 })
+    const before = await world.http.get('/fx-one')
+    const gate = Promise.withResolvers<void>()
+    world.upstream.fault(/fx-one/, { kind: 'hold', until: gate.promise })
+    world.upstream.add(makePackage('fx-one', '3.0.0'))
+    const after = await world.http.get('/fx-one')
+    expect(after.body).toEqual(before.body)
+    gate.resolve()
+    await expect.poll(async () => (await doc('/fx-one'))['dist-tags'].latest).toBe('3.0.0')
+    expect(world.upstream.count(/fx-one/)).toBeLessThan(5)
+  })
+
   test('the short form is made of the full one', async () => {
     await doc('/@fx/scoped', { accept: 'application/json' })
     await world.upstream.stop()

@@ -2,6 +2,7 @@
  * Packuments for whoever asks: from the cache while fresh, revalidated when not, old ones when upstream fails. A document
  * is parsed once for each form it is served in, in a worker; afterwards only bytes move.
  */
+import { setTimeout as sleep } from 'node:timers/promises'
 import { CatalogError, isCatalogError } from '@catalog-p2p/core'
 import type { Credentials } from './credentials.ts'
 import { variantKey } from './client-policy.ts'
@@ -11,6 +12,7 @@ import { fetchPackument, type PackumentFetchDependencies } from './packument-fet
 import { partOf } from './packument-part.ts'
 import type { Registries } from './registries.ts'
 import { createSingleFlight } from './single-flight.ts'
+import { unreachable } from './upstream.ts'
 
 export interface PackumentRequest {
   readonly name: string
@@ -61,6 +63,11 @@ export interface PackumentsOptions {
   readonly maxBytes: number
 }
 
+/** A fetch that nobody waits for any more ends by this. */
+const MAX_FETCH_MS = 120_000
+/** How long a client waits for upstream while an old document is at hand. */
+const PATIENCE_MS = 3_000
+
 export function createPackuments(
   deps: PackumentFetchDependencies & { registries: Registries },
   options: PackumentsOptions,
@@ -104,6 +111,7 @@ export function createPackuments(
     }
     if (old !== undefined && upstream.isDown(registry.origin))
       return { document: old, state: 'stale' }
+    const url = new URL(registry.url)
     const key = [registry.url, request.name, request.kind, view.credentials?.fingerprint].join('\n')
     const work = (signal: AbortSignal): Promise<CachedDocument> =>
       fetchPackument(deps, options, {
@@ -115,7 +123,11 @@ export function createPackuments(
         retries: old === undefined ? undefined : 0,
       })
     try {
-      return { document: await fetches.run(key, work, request.signal), state: 'fetched' }
+      const { signal } = request
+      const document = await (old === undefined
+        ? fetches.run(key, work, signal)
+        : patiently(fetches.run(key, work, AbortSignal.timeout(MAX_FETCH_MS)), { url, signal }))
+      return { document, state: 'fetched' }
     } catch (error) {
       if (old === undefined || !isCatalogError(error, 'UPSTREAM_UNREACHABLE')) throw error
       log.warn('packument.stale', { name: request.name, reason: error.message })
@@ -185,5 +197,29 @@ export function createPackuments(
       if (found !== undefined && found.checkedAtMs > oldest) return found
     }
     return undefined
+  }
+}
+
+/**
+ * Who has an old copy waits for a slow upstream only so long; the fetch goes on, for the next one who asks.
+ * @throws CatalogError UPSTREAM_UNREACHABLE when patience ends
+ */
+async function patiently<T>(
+  work: Promise<T>,
+  { url, signal }: { url: URL; signal: AbortSignal },
+): Promise<T> {
+  work.catch(() => undefined) // it may fail when nobody waits any more
+  const over = new AbortController()
+  const patience = sleep(PATIENCE_MS, undefined, { signal: AbortSignal.any([signal, over.signal]) })
+  try {
+    return await Promise.race([
+      work,
+      patience.then(
+        () => Promise.reject(unreachable(url, new Error(`nothing for ${PATIENCE_MS} ms`))),
+        () => Promise.reject(signal.reason),
+      ),
+    ])
+  } finally {
+    over.abort()
   }
 }

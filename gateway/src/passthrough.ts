@@ -1,7 +1,7 @@
 /**
  * Registry calls that are not ours: login, publish, search, audit, keys, attestations. Streamed to the upstream of the
- * package they are about, status and headers kept. Only the client's own credentials go along, and only there: the gateway's
- * own are for reading packages, never for acting in its user's name on behalf of any local process.
+ * package they are about, status and headers kept. The client's own credentials go along, and only there. The gateway's own
+ * do for calls that only read about packages, never for acting in its user's name on behalf of any local process.
  */
 import { Transform, type Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
@@ -95,12 +95,26 @@ async function ask(
       via: via.join(', '),
       ...(body !== undefined && length !== undefined && { 'content-length': length }),
     },
-    credentialsFor: (url) => (deps.registries.owns(registry, url) ? client : undefined),
+    credentialsFor: (url) => {
+      if (!deps.registries.owns(registry, url)) return undefined
+      const own = isPackageRead(method, req.url ?? '/')
+      return client ?? (own ? deps.registries.credentialsFor(url) : undefined)
+    },
     ...(body !== undefined && { body }),
     // The client decides: it may want to see where it is sent.
     followRedirects: false,
     signal,
   })
+}
+
+/** Calls that tell about packages, and nothing about the user. */
+export function isPackageRead(method: string, url: string): boolean {
+  const path = url.split('?', 1)[0] ?? ''
+  if (/^\/-\/npm\/v1\/security\//.test(path)) return true // an audit is a POST, but changes nothing
+  if (method !== 'GET' && method !== 'HEAD') return false
+  if (/^\/-\/(v1\/search|npm\/v1\/(keys|attestations)\b|package\/[^?]+\/dist-tags$)/.test(path))
+    return true
+  return !path.startsWith('/-/') && /\d+\.\d+\.\d+[^/]*$/.test(path)
 }
 
 function forwarded(headers: IncomingHttpHeaders): Record<string, string | string[]> {

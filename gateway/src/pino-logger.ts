@@ -18,9 +18,9 @@ export function createPinoLogger(options: PinoLoggerOptions): Logger {
     pino.destination({ dest: options.destination ?? 2, sync: true }),
   )
   return {
-    debug: (event, facts) => sink.debug(facts, event),
-    info: (event, facts) => sink.info(facts, event),
-    warn: (event, facts) => sink.warn(facts, event),
-    error: (event, facts) => sink.error(facts, event),
+    debug: (event, facts) => sink.debug(facts ?? {}, event),
+    info: (event, facts) => sink.info(facts ?? {}, event),
+    warn: (event, facts) => sink.warn(facts ?? {}, event),
+    error: (event, facts) => sink.error(facts ?? {}, event),
   }
 }

@@ -151,6 +151,16 @@ describe("with the gateway's own credentials", () => {
     expect(world.upstream.seen).toHaveLength(3)
     expect(world.upstream.seen.some(({ headers }) => headers.authorization)).toBe(false)
   })
+
+  test('they do read about packages: audits, searches, tags', async () => {
+    await start({ npmrc })
+    await world.http.post('/-/npm/v1/security/advisories/bulk').send({})
+    await world.http.get('/-/v1/search?text=x')
+    await world.http.get('/-/package/@corp%2fsecret/dist-tags')
+    await world.http.get('/@corp%2fsecret/1.0.0')
+    const sent = world.upstream.seen.map(({ headers }) => headers.authorization)
+    expect(sent).toEqual(Array(4).fill(MINE))
+  })
 })
 
 describe('a scope marked private', () => {
