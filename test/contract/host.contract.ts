@@ -124,6 +124,21 @@ export function describeHost(name: string, createWorld: () => HostWorld): void {
       expect(await echo(b, a.id, randomBytes(10_000))).toBe(true)
     })
 
+    it('lets both sides open a stream as soon as they hear of each other', async () => {
+      const { a, b } = await pair()
+      const worked: Promise<boolean>[] = []
+      for (const host of [a, b]) {
+        handleEcho(host)
+        host.onEvent(({ type, peer }) => {
+          if (type === 'connected') worked.push(echo(host, peer, randomBytes(1000)))
+        })
+      }
+      const seen = [eventOf(a, 'connected', b.id), eventOf(b, 'connected', a.id)]
+      await a.connect(addressOf(b), deadline())
+      await Promise.all(seen)
+      expect(await Promise.all(worked)).toEqual([true, true])
+    })
+
     it('knows the peer and the protocol at both ends', async () => {
       const { a, b } = await connected()
       const arrived = streamOf(b, HOLD)

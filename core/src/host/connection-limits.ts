@@ -3,6 +3,7 @@
  * starts behind one address (facts are in docs/operating.md, section Limits).
  */
 import type { Libp2pOptions } from 'libp2p'
+import { RESOLVERS } from './dns-resolver.ts'
 
 type ConnectionManagerOptions = NonNullable<Libp2pOptions['connectionManager']>
 type AddressSorter = NonNullable<ConnectionManagerOptions['addressSorter']>
@@ -36,6 +37,7 @@ export function connectionLimits(options: {
     // Peers to return to are our own business (peer-finder.ts).
     reconnectRetries: 0,
     addressSorter: options.addressSorter,
+    resolvers: RESOLVERS,
   }
 }
 

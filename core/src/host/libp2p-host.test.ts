@@ -218,6 +218,13 @@ describe('libp2p host', () => {
     await expect(a.connect('nobody', deadline())).rejects.toMatchObject({ code: 'INVALID_OPTIONS' })
   })
 
+  it('dials names, over QUIC too', async () => {
+    const [a, b] = [await start(), await start()]
+    const named = addressOf(b, '/ip4/127.0.0.1/udp/').replace('/ip4/127.0.0.1/', '/dns4/localhost/')
+    await a.connect(named.replace(/\/p2p\/.*/, ''), deadline())
+    expect(a.peers()).toMatchObject([{ peer: b.id, transport: 'quic' }])
+  })
+
   it('reaches a peer through a relay', async () => {
     const relay = await start({ relayServer: true, relayClient: false })
     const b = await start({ bootstrap: [addressOf(relay)] })

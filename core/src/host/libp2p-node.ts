@@ -54,14 +54,14 @@ export async function buildLibp2pNode(
   const { network, path } = options
   for (const address of [...network.bootstrap, ...network.announceAddresses]) parseAddress(address)
   if (network.quic && !(await applyQuicReadSize())) deps.log.debug('host.quic-reads-small')
-  const database = path === undefined ? undefined : await openDatabase(join(path, PEERS_FILE))
-  const datastore = database && new SqliteDatastore(database)
+  const database = await openDatabase(path === undefined ? ':memory:' : join(path, PEERS_FILE))
+  const datastore = new SqliteDatastore(database)
   const closeDatabase = (): void => {
-    datastore?.close()
-    database?.close()
+    datastore.close()
+    database.close()
   }
   try {
-    datastore?.dropOwnProviderRecords(deps.privateKey.publicKey.toString())
+    datastore.dropOwnProviderRecords(deps.privateKey.publicKey.toString())
     const listening = await chooseListening(network, deps.log)
     const own = createOwnAddresses(deps, { network, listening })
     const node = await createNode({

@@ -35,7 +35,7 @@ const RELAY_RESERVATIONS = 128
 
 export interface NodeParts {
   readonly privateKey: PrivateKey
-  readonly datastore: Datastore | undefined
+  readonly datastore: Datastore
   readonly gater: ConnectionGater
   readonly network: NetworkOptions
   readonly listening: Listening
@@ -89,7 +89,7 @@ export async function createNode(parts: NodeParts): Promise<LibP2PNode> {
     peerStore: { maxAddressAge: ADDRESS_MEMORY_MS, maxPeerAge: PEER_MEMORY_MS },
     services: services(network),
     logger: SILENT,
-    ...(parts.datastore && { datastore: parts.datastore }),
+    datastore: parts.datastore,
   }
   const libp2p = await createLibp2p(options)
   return { libp2p, dht: libp2p.services.dht }
