@@ -10,6 +10,8 @@ import { errnoOf } from './fs-files.ts'
 /** Between two attempts while the disk refuses. */
 export const RETRY_AFTER_MS = 60_000
 
+const WARN_AGAIN_AFTER_MS = 3_600_000
+
 const HINTS: Readonly<Record<string, string>> = {
   ENOSPC: 'the disk is full: free some space, or lower the quota',
   EDQUOT: 'your disk quota is used up: free some space, or lower the quota of the store',
@@ -24,6 +26,7 @@ export class DiskHealth {
   readonly #path: string
   #failing = false
   #retryAtMs = 0
+  #warnedAtMs = -Infinity
 
   constructor(deps: { clock: Clock; log: Logger }, path: string) {
     this.#clock = deps.clock
@@ -50,7 +53,11 @@ export class DiskHealth {
     const cause = isCatalogError(error) ? (error.cause ?? error) : error
     const hint = isCatalogError(error) ? error.hint : undefined
     const code = isSqliteFull(cause) ? 'ENOSPC' : errnoOf(cause)
-    this.#log.warn('store.degraded', {
+    // A disk that is nearly full takes this and refuses that: one line tells it all.
+    const nowMs = this.#clock.now()
+    const level = nowMs - this.#warnedAtMs < WARN_AGAIN_AFTER_MS ? 'debug' : 'warn'
+    if (level === 'warn') this.#warnedAtMs = nowMs
+    this.#log[level]('store.degraded', {
       path: this.#path,
       code,
       reason: cause instanceof Error ? cause.message : String(cause),

@@ -66,13 +66,15 @@ export class Durability {
   }
 
   /** Syncs all there is now, or as much as fits in `budgetMs`. What is left is hashed again after a restart. */
-  async sync(options: { budgetMs?: number } = {}): Promise<void> {
+  async sync(options: { budgetMs?: number; signal?: AbortSignal } = {}): Promise<void> {
     const { clock } = this.#deps
     const deadlineMs = clock.now() + (options.budgetMs ?? Infinity)
     // One at a time: syncing in parallel would take all the threads that reads need.
     const before = this.#syncing
     this.#syncing = before.then(async () => {
-      while (this.#queue.size > 0 && clock.now() < deadlineMs) await this.#syncGroup()
+      while (this.#queue.size > 0 && clock.now() < deadlineMs && !options.signal?.aborted) {
+        await this.#syncGroup()
+      }
       this.#checkpoint()
     })
     await this.#syncing
@@ -87,7 +89,7 @@ export class Durability {
   async #syncLater(): Promise<void> {
     try {
       await this.#deps.clock.sleep(DELAY_MS, this.#stopped.signal)
-      await this.sync()
+      await this.sync({ signal: this.#stopped.signal })
     } catch (error) {
       if (!this.#stopped.signal.aborted) throw error
     } finally {

@@ -163,6 +163,7 @@ async function place(deps: DiskDeps, disk: Disk, request: PlaceRequest): Promise
   try {
     await disk.writer.settle(digest) // an earlier delete must not take the new file
     await disk.writer.makeShard(digest)
+    if (disk.durability.mustSyncFirst(digest)) await files.sync(layout.partial(digest))
     if (!entries.has(digest)) await files.rename(layout.partial(digest), layout.artifact(digest))
   } catch (error) {
     health.failed(error)

@@ -121,8 +121,10 @@ export class FsPartials {
       throw new Error(`already open: ${digest}`)
     }
     this.#opening.set(digest, 0)
+    const kept = this.#kept.get(digest)
+    let row: PartialRow | undefined
     try {
-      const row = await this.#resumable(manifest, leaves)
+      row = await this.#resumable(manifest, leaves)
       if (!this.#deps.makeRoom(size)) {
         throw new CatalogError('STORE_FULL', `no room for an artifact of ${size} bytes`, {
           hint: 'raise the quota, or unpin some artifacts',
@@ -130,6 +132,9 @@ export class FsPartials {
       }
       this.#opening.set(digest, size)
       return await this.#openFile({ manifest, leaves, visibility }, row)
+    } catch (error) {
+      if (kept && row) this.#kept.set(digest, kept) // as it was
+      throw error
     } finally {
       this.#opening.delete(digest)
     }
@@ -172,7 +177,6 @@ export class FsPartials {
     const { manifest } = request
     try {
       const { file, bitfield } = await openPartialFile(files, layout.partial(manifest.digest), row)
-      health.succeeded()
       return this.#register(
         request,
         file,
@@ -194,7 +198,10 @@ export class FsPartials {
         file,
         bitfield,
         failed: (error) => this.#deps.health.failed(error),
-        progressed: () => this.#progressed(opened),
+        progressed: () => {
+          this.#deps.health.succeeded()
+          this.#progressed(opened)
+        },
         place: (found) => this.#deps.place({ manifest, visibility, leaves: found }),
         readPlaced: (range) => this.#deps.readPlaced(digest, range),
         closed: (outcome) => this.#closed(opened, outcome),

@@ -107,9 +107,16 @@ async function compare({ files, layout, index }: ReconcileDeps): Promise<{
 }
 
 async function isWhole(deps: ReconcileDeps, row: EntryRow): Promise<boolean> {
-  if ((await identify(deps, row.digest)) === row.size) return true
-  deps.log.warn('store.corrupt', { digest: row.digest, found: 'at start-up' })
-  await deps.files.remove(deps.layout.artifact(row.digest))
+  const { digest, size } = row
+  try {
+    if ((await identify(deps, digest)) === size) return true
+  } catch (error) {
+    // One unreadable file must not keep all the others away; the next start looks at it again.
+    deps.log.warn('store.unreadable', { digest, reason: String(error) })
+    return false
+  }
+  deps.log.warn('store.corrupt', { digest, found: 'at start-up' })
+  await deps.files.remove(deps.layout.artifact(digest))
   return false
 }
 

@@ -16,8 +16,8 @@ import { adoptOrphans } from './fs-adopt.ts'
 import { openDisk, openReadOnlyDisk, type Disk, type DiskDeps } from './fs-disk.ts'
 import { createNodeFiles, type StoreFiles } from './fs-files.ts'
 import { createFsLayout } from './fs-layout.ts'
-import { makeRoom } from './fs-room.ts'
 import { dropStalePartials, pruneFiles, verifyFiles } from './fs-upkeep.ts'
+import { makeRoom } from './room.ts'
 import type { PartialArtifact, PutOptions, Store, StoreEntry, StoreEvent } from './store.ts'
 import type { PruneReport, StoreUsage, VerifyReport } from './store.ts'
 
@@ -84,7 +84,7 @@ class FsStore implements Store {
     try {
       await this.#open((entry) => this.#entries.load(entry))
     } catch (error) {
-      if (isCatalogError(error, 'STORE_LOCKED')) throw error
+      if (isCatalogError(error, 'STORE_LOCKED') || this.#state !== 'new') throw error
       this.#health.failed(error)
       await this.#openReadOnly()
     }
@@ -97,8 +97,6 @@ class FsStore implements Store {
     this.#stopping.abort()
     await Promise.all([this.#housekeeping, this.#adopting])
     await this.#disk?.close()
-    this.#disk = undefined
-    this.#writable = undefined
   }
 
   has(digest: Digest): boolean {
@@ -223,6 +221,10 @@ class FsStore implements Store {
 
   async #open(take: (entry: StoreEntry) => void): Promise<Disk> {
     const { disk, found } = await openDisk(this.#deps)
+    if (this.#stopping.signal.aborted) {
+      await disk.close()
+      throw new CatalogError('NODE_STOPPED', 'the store was stopped while it opened')
+    }
     this.#disk?.index.close()
     this.#disk = disk
     this.#writable = disk

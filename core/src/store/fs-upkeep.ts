@@ -3,6 +3,7 @@
  * at a time, and let everything else go on meanwhile.
  */
 import type { Digest } from '../content/digest.ts'
+import { CatalogError } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import type { Entries } from './entries.ts'
 import { chooseVictims } from './evict.ts'
@@ -81,8 +82,10 @@ async function isWhole(
     const found = await hashFile(files, layout.artifact(expected.digest), signal)
     return found.digest === expected.digest && found.size === expected.size
   } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return false
-    throw error
+    signal?.throwIfAborted()
+    // Unreadable is as good as gone; but a folder closed to us altogether is no reason to drop everything.
+    if (['ENOENT', 'EIO'].includes(errnoOf(error) ?? '')) return false
+    throw new CatalogError('STORE_FAILED', `cannot read ${expected.digest}`, { cause: error })
   }
 }
 

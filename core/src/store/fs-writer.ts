@@ -108,7 +108,9 @@ export class FsWriter {
 
   /** Resolves when nothing asked for about `digest` is still to be done. */
   async settle(digest: Digest): Promise<void> {
-    while (this.#intents.has(digest) || this.#group.has(digest)) await this.#running
+    while (this.#running && (this.#intents.has(digest) || this.#group.has(digest))) {
+      await this.#running
+    }
   }
 
   /** Makes the folder that `digest` belongs into. */
@@ -162,7 +164,7 @@ export class FsWriter {
   }
 
   async #writeGroup(): Promise<void> {
-    const { files, layout, health } = this.#deps
+    const { files, layout, health, durability } = this.#deps
     const removed: Digest[] = []
     const writes: Write[] = []
     for (const [digest, intent] of this.#group) {
@@ -172,7 +174,10 @@ export class FsWriter {
         writes.push({ digest, bytes: intent.bytes, temporary })
       }
     }
-    await this.#each(removed, (digest) => files.remove(layout.artifact(digest)))
+    await this.#each(removed, async (digest) => {
+      await files.remove(layout.artifact(digest))
+      durability.removed(digest)
+    })
     const written = await this.#each(writes, (write) => this.#writeTemporary(write))
     const recorded = this.#record(removed, written) ? written : []
     const placed = await this.#each(recorded, (write) => this.#place(write))

@@ -6,6 +6,7 @@ import { equalManifests, validateLeaves, validateManifest } from '../content/man
 import type { Description, Manifest } from '../content/manifest.ts'
 import { HASH_BYTES, merkleRoot } from '../content/merkle.ts'
 import { CatalogError } from '../errors.ts'
+import type { Evictable } from './evict.ts'
 import type { PartialArtifact, Visibility } from './store.ts'
 
 export interface MemoryPartialsDeps {
@@ -48,8 +49,12 @@ export class MemoryPartials {
     return { manifest: found.manifest, leaves: found.leaves }
   }
 
-  drop(digest: Digest): void {
-    this.#kept.delete(digest)
+  *kept(): Generator<Evictable> {
+    for (const [digest, { manifest }] of this.#kept) yield { digest, size: manifest.size }
+  }
+
+  drop(digest: Digest): boolean {
+    return this.#kept.delete(digest)
   }
 
   open(manifest: Manifest, leaves: Uint8Array, visibility: Visibility): PartialArtifact {
@@ -60,6 +65,7 @@ export class MemoryPartials {
     const kept = this.#kept.get(digest)
     this.#kept.delete(digest)
     if (!this.#deps.makeRoom(size)) {
+      if (kept) this.#kept.set(digest, kept) // as it was
       throw new CatalogError('STORE_FULL', `no room for an artifact of ${size} bytes`)
     }
     const resumable = kept && leaves.byteLength > 0 && equalManifests(kept.manifest, manifest)

@@ -11,6 +11,7 @@ import { checkRange, cut, notFound, withoutSlack, type ByteRange } from './artif
 import { Entries } from './entries.ts'
 import { chooseVictims } from './evict.ts'
 import { MemoryPartials } from './memory-partials.ts'
+import { makeRoom } from './room.ts'
 import type { PartialArtifact, PutOptions, Store, StoreEntry, StoreEvent } from './store.ts'
 import type { PruneReport, StoreUsage, VerifyReport } from './store.ts'
 
@@ -195,13 +196,10 @@ class MemoryStore implements Store {
   }
 
   #makeRoom(incomingBytes: number): boolean {
-    const victims = chooseVictims(this.#entries.evictable(), {
-      quotaBytes: this.#options.quotaBytes,
-      usedBytes: this.#entries.bytes + this.#partials.reservedBytes,
-      incomingBytes,
-    })
-    for (const digest of victims ?? []) this.#drop(digest)
-    return victims !== undefined
+    const drop = (digest: Digest) => this.#drop(digest)
+    const { quotaBytes } = this.#options
+    const deps = { entries: this.#entries, partials: this.#partials, quotaBytes, drop }
+    return makeRoom(deps, incomingBytes)
   }
 
   #drop(digest: Digest): boolean {

@@ -20,6 +20,7 @@ export interface StoreEntry {
   readonly usedAtMs: number
 }
 
+/** `added` comes again when a private entry has become public. */
 export type StoreEvent =
   | { readonly type: 'added'; readonly entry: StoreEntry }
   | { readonly type: 'removed'; readonly digest: Digest }
@@ -74,7 +75,7 @@ export interface Store {
    */
   put(digest: Digest, bytes: Uint8Array, options: PutOptions): Promise<void>
 
-  /** Waits until all that `put` accepted is on disk. */
+  /** Waits until all that `put` accepted is on disk (synced) or given up. */
   flush(): Promise<void>
 
   /**
@@ -89,6 +90,7 @@ export interface Store {
   /**
    * Opens or resumes the unfinished download of `manifest.digest`. One per digest at a time. `leaves` of no bytes: not
    * known yet (bytes from an origin); such a partial is never resumed, what an earlier run left is thrown away.
+   * @throws CatalogError STORE_FULL (no room under the quota), STORE_FAILED (the disk takes no writes): go on without storing
    */
   openPartial(manifest: Manifest, leaves: Uint8Array, options: PutOptions): Promise<PartialArtifact>
 
@@ -117,11 +119,13 @@ export interface PartialArtifact {
   /** Chunks present. */
   readonly present: number
   writeChunk(index: number, bytes: Uint8Array): Promise<void>
+  /** Also after `commit`, whether or not the store could keep the artifact. */
   readChunk(index: number): Promise<Uint8Array>
   /**
    * Checks the sha512 of the whole, then makes the artifact visible in the store.
    * `verified` says the caller has hashed these very bytes already, in order, and they matched; `leaves` are those it
-   * found meanwhile, kept for `describe`.
+   * found meanwhile, kept for `describe`. When the disk has refused some of it, it resolves all the same, but the store
+   * has not got the artifact: only `readChunk` of this partial gives it.
    * @throws CatalogError DIGEST_MISMATCH, after which the partial is gone
    */
   commit(options: { verified: boolean; leaves?: Uint8Array }): Promise<void>

@@ -1,15 +1,23 @@
 /**
- * Keeps the file-system store within its quota: what complete artifacts and unfinished downloads take together. Evicts
+ * Keeps a store within its quota: what complete artifacts and unfinished downloads take together. Evicts
  * artifacts first and kept downloads last; never what is pinned or being downloaded.
  */
 import type { Digest } from '../content/digest.ts'
 import type { Entries } from './entries.ts'
 import { chooseVictims, type Evictable } from './evict.ts'
-import type { FsPartials } from './fs-partials.ts'
+
+/** Unfinished downloads, as far as room is concerned. */
+export interface PartialsRoom {
+  /** Bytes that they take, or will when they are complete. */
+  readonly reservedBytes: number
+  /** Those that nobody works on, least recently touched first. */
+  kept(): Iterable<Evictable>
+  drop(digest: Digest): boolean
+}
 
 export interface RoomDeps {
   readonly entries: Entries
-  readonly partials: FsPartials | undefined
+  readonly partials: PartialsRoom | undefined
   readonly quotaBytes: number
   /** False when it is no entry. */
   readonly drop: (digest: Digest) => boolean
