@@ -130,7 +130,7 @@ async function listen(server: Server): Promise<number> {
 const json = (text: string) => JSON.parse(text)
 const lines = (text: string) => text.trim().split('\n').map(json)
 
-describe('without a daemon', () => {
+describe('without a daemon', { timeout: 90_000 }, () => {
   test('help and version', async () => {
     const { version } = json(
       readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
@@ -228,7 +228,7 @@ describe('without a daemon', () => {
   })
 })
 
-describe('a daemon', () => {
+describe('a daemon', { timeout: 90_000 }, () => {
   const packages = [makePackage('left', '1.3.0'), makePackage('@scope/right', '2.0.0')]
   const lockfile = {
     lockfileVersion: 3,

@@ -1,0 +1,131 @@
+import { createSocket } from 'node:dgram'
+import { once } from 'node:events'
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { useClient } from '../clients/use.ts'
+import { checkClients } from './client-checks.ts'
+import { checkUpstreamDirectly } from './daemon-checks.ts'
+import { checkClock, checkDisk, checkNode, checkStore } from './machine-checks.ts'
+import { checkMulticast, checkPeerPort, checkRegistryPort, checkUdp } from './network-checks.ts'
+
+let home: string
+beforeEach(() => {
+  home = mkdtempSync(join(tmpdir(), 'catalog-doctor-'))
+})
+afterEach(() => rmSync(home, { recursive: true }))
+
+describe('machine', () => {
+  test.each([
+    ['v20.20.2', 'fail'],
+    ['v22.18.0', 'fail'],
+    ['v22.19.0', 'ok'],
+    ['v24.0.0', 'ok'],
+  ])('node %s: %s', (version, verdict) => {
+    expect(checkNode(version).verdict).toBe(verdict)
+  })
+
+  test('a store that can be made is well, and nothing stays behind', async () => {
+    const folder = join(home, 'a', 'b')
+    expect(await checkStore(folder)).toMatchObject({ verdict: 'ok' })
+    expect(readdirSync(folder)).toEqual([])
+  })
+
+  test('a store that cannot be made fails, with the next step', async () => {
+    writeFileSync(join(home, 'file'), '')
+    const finding = await checkStore(join(home, 'file', 'store'))
+    expect(finding).toMatchObject({ verdict: 'fail', next: expect.stringContaining('--store') })
+  })
+
+  test('a quota that the disk cannot hold is worth a look', async () => {
+    const roomy = await checkDisk(join(home, 'not', 'there'), { quotaBytes: 10, usedBytes: 0 })
+    expect(roomy.verdict).not.toBe('warn')
+    const large = { quotaBytes: Number.MAX_SAFE_INTEGER, usedBytes: 0 }
+    expect((await checkDisk(home, large)).verdict).not.toBe('ok')
+  })
+
+  test('a clock that cannot be compared is no fault', async () => {
+    expect(await checkClock(null)).toMatchObject({ verdict: 'ok' })
+    expect(await checkClock('http://127.0.0.1:1/')).toMatchObject({ verdict: 'ok' })
+  })
+})
+
+describe('network', () => {
+  test('ports: free, and taken over TCP or UDP', async () => {
+    const server = createServer().listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const { port } = server.address() as AddressInfo
+    expect(await checkRegistryPort(port)).toMatchObject({
+      verdict: 'fail',
+      next: expect.stringContaining('--port'),
+    })
+    server.close()
+    await once(server, 'close')
+    expect(await checkRegistryPort(port)).toMatchObject({ verdict: 'ok' })
+
+    const socket = createSocket('udp4')
+    socket.bind({ port: 0, address: '0.0.0.0', exclusive: true })
+    await once(socket, 'listening')
+    const taken = await checkPeerPort(socket.address().port, 'ipv4')
+    expect(taken).toMatchObject({
+      verdict: 'fail',
+      next: expect.stringContaining('--network.port'),
+    })
+    socket.close()
+    expect(await checkPeerPort(0, 'ipv4')).toMatchObject({ verdict: 'ok' })
+  })
+
+  test('UDP to itself works over IPv4; the others find something out, whatever the machine', async () => {
+    expect(await checkUdp('ipv4')).toMatchObject({ verdict: 'ok' })
+    for (const finding of await Promise.all([
+      checkUdp('ipv6'),
+      checkMulticast('ipv4'),
+      checkMulticast('ipv6'),
+    ])) {
+      expect(finding.verdict).not.toBe('fail')
+      expect(finding.verdict === 'ok').toBe(finding.next === undefined)
+    }
+  })
+
+  test('an upstream that does not answer fails; none at all is as told', async () => {
+    expect(await checkUpstreamDirectly('http://127.0.0.1:1/')).toMatchObject({ verdict: 'fail' })
+    expect(await checkUpstreamDirectly(null)).toMatchObject({ verdict: 'ok' })
+  })
+})
+
+describe('clients', () => {
+  const url = 'http://127.0.0.1:4874/'
+  const place = (env: Record<string, string> = {}) => ({ env, home, platform: process.platform })
+  const verdicts = async (env?: Record<string, string>) =>
+    Object.fromEntries(
+      (await checkClients(place(env), url)).map(({ name, verdict, text }) => [
+        name.replace('client ', ''),
+        `${verdict} ${text.split(' ').slice(0, 2).join(' ')}`,
+      ]),
+    )
+
+  test('says who uses the gateway', async () => {
+    expect(await verdicts()).toMatchObject({ npm: 'ok does not', bun: 'ok does not' })
+    await useClient({ place: place(), statePath: join(home, 'state.json') }, 'npm', url)
+    expect(await verdicts()).toMatchObject({
+      npm: 'ok uses this',
+      pnpm: 'ok uses this',
+      bun: 'ok does not',
+    })
+    writeFileSync(join(home, '.npmrc'), 'registry=http://localhost:4874')
+    expect(await verdicts()).toMatchObject({ npm: 'ok uses this' })
+  })
+
+  test('sees a variable, and a second file, that point elsewhere', async () => {
+    const env = { npm_config_registry: 'https://other.example/' }
+    expect((await verdicts(env)).npm).toBe('warn npm_config_registry points')
+    writeFileSync(join(home, '.npmrc'), `registry=${url}`)
+    const xdg = { XDG_CONFIG_HOME: join(home, 'xdg') }
+    mkdirSync(join(home, 'xdg', 'pnpm'), { recursive: true })
+    writeFileSync(join(home, 'xdg', 'pnpm', 'auth.ini'), 'registry=https://other.example/')
+    expect((await verdicts(xdg)).pnpm).toMatch(/^warn /)
+  })
+})
