@@ -2,11 +2,12 @@
  * A vitest reporter that ends the output with one plain line, `N passed, N failed, N skipped`, for
  * people who scroll and for programs that don't. It only adds to what the default reporter says.
  */
-import type { Reporter, TestModule } from 'vitest/node'
+import type { Reporter, SerializedError, TestModule } from 'vitest/node'
 
 export default class ClosingLineReporter implements Reporter {
-  onTestRunEnd(modules: readonly TestModule[]): void {
-    const counts = { passed: 0, failed: 0, skipped: 0 }
+  onTestRunEnd(modules: readonly TestModule[], unhandled: readonly SerializedError[]): void {
+    // An error that no test caught fails the run, so it counts.
+    const counts = { passed: 0, failed: unhandled.length, skipped: 0 }
     for (const module of modules) {
       for (const test of module.children.allTests()) {
         const { state } = test.result()

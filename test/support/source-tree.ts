@@ -44,7 +44,7 @@ export function importsOf(path: string): readonly Import[] {
     /^\s*(?:import|export)\s+(?<type>type\s)?[^'";]*?\bfrom\s+'(?<specifier>[^']+)'/gm,
     /^\s*import\s+'(?<specifier>[^']+)'/gm,
     /\bimport\(\s*'(?<specifier>[^']+)'/g,
-    /\bnew URL\(\s*'(?<specifier>\.{1,2}\/[^']+)',\s*import\.meta\.url/g,
+    /\bnew URL\(\s*'(?<specifier>\.{1,2}\/[^']+\.[jt]s)',\s*import\.meta\.url/g,
   ]
   return patterns.flatMap((pattern) =>
     [...text.matchAll(pattern)].map(({ groups }) => {
