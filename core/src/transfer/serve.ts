@@ -15,10 +15,12 @@ import { readFrames } from '../wire/frames.ts'
 import {
   decodeRequest,
   encodeAnswer,
+  encodeChunk,
   MAX_REQUEST_FRAME_BYTES,
   TRANSFER_VERSION,
   type Answer,
   type Cancel,
+  type ManifestAnswer,
   type Request,
   type Status,
   type Want,
@@ -37,6 +39,8 @@ export const STUCK_MS = 60_000
 /** Artifacts up to this many bytes are sent as one chunk with their manifest, without being hashed for it. */
 export const INLINE_BYTES = 1024 * 1024
 
+/** Copying less than this costs less than a second write. */
+const GATHER_BYTES = 32 * 1024
 const NO_LEAVES = new Uint8Array(0)
 
 export interface ServeDeps {
@@ -79,8 +83,8 @@ export async function serveStream(
   let idle = Promise.withResolvers<void>()
 
   /** One at a time: so each that gets through shows that the reader still reads, and only one waits in the transport. */
-  async function send(answer: Answer): Promise<void> {
-    const mine = writing.then(async () => stream.write(encodeAnswer(answer)))
+  async function send(...answers: readonly Answer[]): Promise<void> {
+    const mine = writing.then(() => writeAnswers(stream, answers))
     writing = mine.catch(() => undefined) // its sender sees it
     await mine
     movedAtMs = clock.now()
@@ -116,9 +120,8 @@ export async function serveStream(
     const about = { type: 'manifest', id, size, present: undefined } as const
     if (size <= INLINE_BYTES) {
       // Known to be one chunk whatever the chunk size: no need to hash it.
-      const bytes = await store.read(digest)
-      await send({ ...about, chunkSize: INLINE_BYTES, leaves: NO_LEAVES })
-      return await sendChunk(id, 0, bytes)
+      const manifest = { ...about, chunkSize: INLINE_BYTES, leaves: NO_LEAVES }
+      return await sendChunk({ id, index: 0, manifest }, await store.read(digest))
     }
     const { manifest, leaves } = await store.describe(digest)
     const { chunkSize } = manifest
@@ -126,9 +129,8 @@ export async function serveStream(
       await send({ ...about, chunkSize, leaves })
       return undefined
     }
-    const bytes = await store.read(digest)
-    await send({ ...about, chunkSize, leaves: NO_LEAVES })
-    return await sendChunk(id, 0, bytes)
+    const one = { ...about, chunkSize, leaves: NO_LEAVES }
+    return await sendChunk({ id, index: 0, manifest: one }, await store.read(digest))
   }
 
   async function sendStoredChunk({ id, digest, index }: WantChunk): Promise<Status | undefined> {
@@ -137,7 +139,7 @@ export async function serveStream(
     const start = index * manifest.chunkSize
     const end = start + chunkLength(manifest, index)
     return await inBulk(digest, async () =>
-      sendChunk(id, index, await store.read(digest, { start, end })),
+      sendChunk({ id, index }, await store.read(digest, { start, end })),
     )
   }
 
@@ -154,7 +156,7 @@ export async function serveStream(
   ): Promise<Status | undefined> {
     if (index >= assembly.chunks) return 'bad-request'
     if (!assembly.has(index)) return 'not-found'
-    return await inBulk(digest, async () => sendChunk(id, index, await assembly.chunk(index)))
+    return await inBulk(digest, async () => sendChunk({ id, index }, await assembly.chunk(index)))
   }
 
   async function inBulk(
@@ -170,8 +172,7 @@ export async function serveStream(
   }
 
   async function sendChunk(
-    id: number,
-    index: number,
+    { id, index, manifest }: { id: number; index: number; manifest?: ManifestAnswer },
     bytes: Uint8Array,
   ): Promise<Status | undefined> {
     if (cancelled.has(id)) return 'cancelled'
@@ -181,7 +182,8 @@ export async function serveStream(
     await holdBack()
     if (cancelled.has(id)) return 'cancelled'
     deps.limit.spend(body.byteLength)
-    await send({ type: 'chunk', id, index, encoding: encoded ? chosen : 'none', bytes: body })
+    const chunk = { id, index, encoding: encoded ? chosen : 'none', bytes: body } as const
+    await send(...(manifest ? [manifest] : []), { type: 'chunk', ...chunk })
     deps.onServed(body.byteLength, index === 0)
     return undefined
   }
@@ -275,6 +277,18 @@ export async function serveStream(
     stop.abort(new Error('the stream is over'))
     queue.length = 0
   }
+}
+
+/** Small answers go as one write, large bytes as they are. All writes are queued before any is waited for. */
+async function writeAnswers(stream: ByteStream, answers: readonly Answer[]): Promise<void> {
+  const parts = answers.flatMap((answer) =>
+    answer.type === 'chunk' ? encodeChunk(answer) : [encodeAnswer(answer)],
+  )
+  const body = parts.at(-1)
+  if (parts.length === 1 || body === undefined || body.byteLength <= GATHER_BYTES) {
+    return await stream.write(parts.length === 1 && body ? body : Buffer.concat(parts))
+  }
+  await Promise.all([stream.write(Buffer.concat(parts.slice(0, -1))), stream.write(body)])
 }
 
 function misbehaved(what: string): CatalogError {

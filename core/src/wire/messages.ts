@@ -10,7 +10,7 @@ import { HASH_BYTES } from '../content/merkle.ts'
 import { DIGEST_BYTES, digestFromBytes, digestToBytes, type Digest } from '../content/digest.ts'
 import { CatalogError } from '../errors.ts'
 import { FieldReader, FieldWriter } from './fields.ts'
-import { encodeFrame } from './frames.ts'
+import { encodeFrame, FRAME_HEADER_BYTES } from './frames.ts'
 
 /** One long-lived stream a peer for pipelined requests; further streams of it carry bulk. */
 export const TRANSFER_PROTOCOL = '/catalog/transfer/1.0.0'
@@ -84,6 +84,8 @@ export type Answer = Hello | ManifestAnswer | ChunkAnswer | StatusAnswer
 
 const TYPE = { hello: 1, want: 2, wantChunk: 3, cancel: 4, manifest: 17, chunk: 18, status: 19 }
 const FLAG_INCOMPLETE = 1
+/** Type, id, index and encoding. */
+const CHUNK_FIELDS_BYTES = 10
 const NOTHING = new Uint8Array(0)
 
 const statusNames = new Map<number, Status>(
@@ -112,6 +114,21 @@ export function encodeRequest(message: Request): Uint8Array {
   return encodeFrame(body.toBytes())
 }
 
+/**
+ * A chunk's frame in two parts, to be written one right after the other: the head, and the bytes as they are. Nine tenths of
+ * all traffic is this, and a copy of it here would be garbage a moment later.
+ */
+export function encodeChunk(message: ChunkAnswer): [head: Uint8Array, bytes: Uint8Array] {
+  const { id, index, encoding, bytes } = message
+  const head = Buffer.allocUnsafe(FRAME_HEADER_BYTES + CHUNK_FIELDS_BYTES)
+  head.writeUInt32BE(CHUNK_FIELDS_BYTES + bytes.byteLength, 0)
+  head.writeUInt8(TYPE.chunk, 4)
+  head.writeUInt32BE(id, 5)
+  head.writeUInt32BE(index, 9)
+  head.writeUInt8(ENCODING_CODES[encoding], 13)
+  return [head, bytes]
+}
+
 export function encodeAnswer(message: Answer): Uint8Array {
   switch (message.type) {
     case 'hello':
@@ -122,14 +139,8 @@ export function encodeAnswer(message: Answer): Uint8Array {
       head.u64(message.size).u32(message.chunkSize)
       return encodeFrame(head.toBytes(), message.leaves, message.present?.encode() ?? NOTHING)
     }
-    case 'chunk': {
-      const head = Buffer.allocUnsafe(10)
-      head.writeUInt8(TYPE.chunk, 0)
-      head.writeUInt32BE(message.id, 1)
-      head.writeUInt32BE(message.index, 5)
-      head.writeUInt8(ENCODING_CODES[message.encoding], 9)
-      return encodeFrame(head, message.bytes)
-    }
+    case 'chunk':
+      return Buffer.concat(encodeChunk(message))
     case 'status':
       return encodeFrame(
         new FieldWriter().u8(TYPE.status).u32(message.id).u8(STATUS_IDS[message.status]).toBytes(),
