@@ -1,3 +1,4 @@
+import { createRequire } from 'node:module'
 import { describe, expect, test } from 'vitest'
 import { DEFAULT_REGISTRY } from './default-registry.ts'
 import { npmConfigFrom } from './npmrc.ts'
@@ -57,6 +58,12 @@ describe('the upstream', () => {
     expect(found.forName('x')?.url).toBe(DEFAULT_REGISTRY)
     expect(found.forName(undefined)?.url).toBe(DEFAULT_REGISTRY)
   })
+})
+
+test("the default is npm's own", () => {
+  const require = createRequire(import.meta.url)
+  const options = require('npm-registry-fetch/lib/default-opts.js') as { registry: string }
+  expect(DEFAULT_REGISTRY).toBe(options.registry)
 })
 
 describe('a registry that is this gateway', () => {

@@ -133,7 +133,7 @@ describe('limits', () => {
 describe('stop', () => {
   test('lets an answer under way finish, and takes no new ones', async () => {
     const gate = Promise.withResolvers<void>()
-    await world.restart({ drainTimeoutMs: 10_000 })
+    await world.restart({ drainTimeoutMs: 120_000 })
     world.upstream.fault(/tgz/, { kind: 'hold', until: gate.promise }, 1)
     const under = world.get('/fx-one/-/fx-one-1.0.0.tgz')
     await expect.poll(() => world.upstream.count(/tgz/)).toBe(1)

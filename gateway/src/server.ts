@@ -3,7 +3,6 @@
  */
 import { createServer, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { CatalogError, type Logger } from '@catalog-p2p/core'
 
 export interface ServerOptions {
@@ -25,6 +24,7 @@ export interface Listener {
 
 const MAX_HEADER_BYTES = 32 * 1024
 const MAX_HEADERS = 100
+const SWEEP_MS = 20
 
 export function createListener(
   deps: { log: Logger; handle: RequestListener },
@@ -67,17 +67,16 @@ export function createListener(
     const closing = servers.map(
       (server) => new Promise<void>((resolve) => server.close(() => resolve())),
     )
-    for (const server of servers) server.closeIdleConnections()
-    const drained = new AbortController()
-    const deadline = sleep(options.drainTimeoutMs, undefined, { signal: drained.signal }).then(
-      () => {
-        for (const server of servers) server.closeAllConnections()
-      },
-      () => undefined, // drained in time
-    )
+    // A connection that is kept alive is idle only once its answer is out.
+    const sweep = setInterval(() => {
+      for (const server of servers) server.closeIdleConnections()
+    }, SWEEP_MS)
+    const deadline = setTimeout(() => {
+      for (const server of servers) server.closeAllConnections()
+    }, options.drainTimeoutMs)
     await Promise.all(closing)
-    drained.abort()
-    await deadline
+    clearInterval(sweep)
+    clearTimeout(deadline)
     servers.length = 0
   }
 
