@@ -67,7 +67,7 @@ export interface DaemonClient {
   ): AsyncIterable<PrefetchResult>
 }
 
-const FIND_TIMEOUT_MS = 2_000
+const FIND_TIMEOUT_MS = 5_000
 /** Nothing heard for this long: the daemon hangs. */
 const SILENCE_MS = 30_000
 /** Verifying and prefetching say nothing for as long as one large artifact takes. */

@@ -23,8 +23,14 @@ const fileSchema = z.strictObject({
   previous: z.string().nullable(),
   /** The bytes before, base64; null: there was no file. */
   original: z.base64().nullable(),
-  /** SHA-256 of what we wrote, hex: tells whether somebody has changed the file since. */
-  written: z.string().regex(/^[0-9a-f]{64}$/),
+  /**
+   * SHA-256 of what we wrote, hex: tells whether somebody has changed the file since. The newest first; the one before it
+   * too, because the file is written after this.
+   */
+  written: z
+    .array(z.string().regex(/^[0-9a-f]{64}$/))
+    .min(1)
+    .max(2),
   changes: z.array(changeSchema),
 })
 

@@ -230,6 +230,16 @@ describe('use', () => {
     expect(read('.npmrc')).toBe('a=1')
   })
 
+  test('an interrupted second use (state written, file not) undoes to the beginning as well', async () => {
+    write('.npmrc', 'a=1')
+    await useClient(deps, 'npm', URL_A)
+    const first = read('.npmrc')
+    await useClient(deps, 'npm', URL_B)
+    write('.npmrc', first)
+    expect(await unuseClients(deps, undefined)).toMatchObject([{ action: 'restored' }])
+    expect(read('.npmrc')).toBe('a=1')
+  })
+
   test('a state file that makes no sense is an error, not lost', async () => {
     mkdirSync(dirname(deps.statePath))
     writeFileSync(deps.statePath, '{}')

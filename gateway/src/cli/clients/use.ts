@@ -71,7 +71,9 @@ async function planWrite(
 ): Promise<WritePlan | undefined> {
   const { client, url, used } = wish
   const now = await readOwnedFile(file.path)
-  const base = used === undefined ? now : before(now, used).bytes
+  const found = used === undefined ? undefined : before(now, used)
+  const base = found === undefined ? now : found.bytes
+  const earlier = found?.exact === true ? used?.written.slice(0, 1) : undefined
   const text = toText(base, file.path)
   const { previous, edited } = edit(file, text, url)
   if (file.write === 'when-set' && previous === undefined) return undefined
@@ -86,7 +88,7 @@ async function planWrite(
       url,
       previous: previous ?? null,
       original: base?.toString('base64') ?? null,
-      written: sha256(bytes),
+      written: [...new Set([sha256(bytes), ...(earlier ?? [])])],
       changes: [...edited.changes],
     },
   }
@@ -153,7 +155,7 @@ function before(
 ): { bytes: Buffer | undefined; exact: boolean; missing: readonly string[] } {
   const original = used.original === null ? undefined : Buffer.from(used.original, 'base64')
   if (now === undefined) return { bytes: undefined, exact: true, missing: [] }
-  if (sha256(now) === used.written) return { bytes: original, exact: true, missing: [] }
+  if (used.written.includes(sha256(now))) return { bytes: original, exact: true, missing: [] }
   if (original?.equals(now) === true) return { bytes: now, exact: true, missing: [] }
   const undone = undoChanges(now.toString('latin1'), used.changes)
   const bytes = Buffer.from(undone.text, 'latin1')
