@@ -350,6 +350,19 @@ export function describeHost(name: string, createWorld: () => HostWorld): void {
       await host.stop()
     })
 
+    it('can be stopped while it starts, and started again', async () => {
+      const { a } = await pair()
+      const host = createWorld().createHost()
+      started.push(host)
+      const starting = host.start()
+      await host.stop()
+      await starting
+      expect(host.addresses()).toEqual([])
+      await a.stop()
+      await a.start()
+      expect(a.addresses().length).toBeGreaterThan(0)
+    })
+
     it('refuses to dial a denied peer', async () => {
       const { a, b } = await pair()
       a.setGate((peer) => peer === b.id)

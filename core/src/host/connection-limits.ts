@@ -1,6 +1,6 @@
 /**
  * libp2p's connection limits, each set on purpose: several of its defaults drop connections without a word when a fleet
- * starts behind one address (facts are in docs/operating.md, section Limits).
+ * starts behind one address.
  */
 import type { Libp2pOptions } from 'libp2p'
 import { RESOLVERS } from './dns-resolver.ts'

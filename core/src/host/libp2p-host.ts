@@ -7,7 +7,7 @@ import { isMultiaddr } from '@multiformats/multiaddr'
 import type { Clock } from '../clock.ts'
 import { CatalogError } from '../errors.ts'
 import type { Logger } from '../log.ts'
-import { transportOf } from './address-order.ts'
+import { bestConnection, toPeerConnections } from './best-connection.ts'
 import type {
   ByteStream,
   HandleOptions,
@@ -16,7 +16,6 @@ import type {
   PeerConnection,
   PeerId,
   Routing,
-  Transport,
 } from './host.ts'
 import { loadIdentity } from './identity.ts'
 import { toHostError } from './libp2p-errors.ts'
@@ -33,8 +32,6 @@ const OPEN_TIMEOUT_MS = 10_000
 /** libp2p's own limit on streams we open to one peer would be 64. */
 const MAX_OUTBOUND_STREAMS = 1024
 const MAX_LEARNED_ADDRESSES = 16
-/** Best first. */
-const TRANSPORT_ORDER: readonly Transport[] = ['quic', 'tcp', 'other', 'memory', 'relay']
 
 export interface Libp2pHostDependencies {
   readonly log: Logger
@@ -63,6 +60,7 @@ class LibP2PHost implements Host {
   #isDenied: (peer: PeerId) => boolean = () => false
   #identity: PrivateKey | undefined
   #node: BuiltNode | undefined
+  #starting: Promise<void> | undefined
 
   constructor(deps: Libp2pHostDependencies, options: Libp2pHostOptions) {
     this.#deps = deps
@@ -78,30 +76,16 @@ class LibP2PHost implements Host {
     return this.#key().publicKey.toString()
   }
 
-  async start(): Promise<void> {
-    if (this.#node !== undefined) return
-    const node = await buildLibp2pNode(
-      {
-        ...this.#deps,
-        privateKey: this.#key(),
-        isDenied: (peer) => this.#isDenied(peer),
-        onEvent: (event) => this.#emit(event),
-      },
-      this.#options,
-    )
-    // Set before it starts: the first peer may connect while it does.
-    this.#node = node
-    try {
-      for (const protocol of this.#handlers.keys()) await this.#register(protocol)
-      await node.start()
-    } catch (error) {
-      this.#node = undefined
-      await node.stop()
-      throw error
-    }
+  start(): Promise<void> {
+    this.#starting ??= this.#start().finally(() => {
+      this.#starting = undefined
+    })
+    return this.#starting
   }
 
   async stop(): Promise<void> {
+    // A start that fails cleans up behind itself.
+    await this.#starting?.catch(() => undefined)
     const node = this.#node
     if (node === undefined) return
     this.#node = undefined
@@ -116,15 +100,7 @@ class LibP2PHost implements Host {
   }
 
   peers(): readonly PeerConnection[] {
-    const best = new Map<PeerId, Connection>()
-    for (const connection of this.#node?.libp2p.getConnections() ?? []) {
-      const peer = connection.remotePeer.toString()
-      const other = best.get(peer)
-      if (connection.status === 'open' && (other === undefined || isBetter(connection, other))) {
-        best.set(peer, connection)
-      }
-    }
-    return [...best].map(([peer, connection]) => toPeerConnection(peer, connection))
+    return toPeerConnections(this.#node?.libp2p.getConnections() ?? [])
   }
 
   isConnected(peer: PeerId): boolean {
@@ -217,6 +193,29 @@ class LibP2PHost implements Host {
     return () => this.#listeners.delete(listener)
   }
 
+  async #start(): Promise<void> {
+    if (this.#node !== undefined) return
+    const node = await buildLibp2pNode(
+      {
+        ...this.#deps,
+        privateKey: this.#key(),
+        isDenied: (peer) => this.#isDenied(peer),
+        onEvent: (event) => this.#emit(event),
+      },
+      this.#options,
+    )
+    // Set before it starts: the first peer may connect while it does.
+    this.#node = node
+    try {
+      for (const protocol of this.#handlers.keys()) await this.#register(protocol)
+      await node.start()
+    } catch (error) {
+      this.#node = undefined
+      await node.stop()
+      throw error
+    }
+  }
+
   #key(): PrivateKey {
     this.#identity ??= loadIdentity(this.#options.path)
     return this.#identity
@@ -234,12 +233,7 @@ class LibP2PHost implements Host {
   }
 
   #bestConnection(peer: PeerId): Connection | undefined {
-    let best: Connection | undefined
-    for (const connection of this.#node?.libp2p.getConnections(parsePeer(peer)) ?? []) {
-      if (connection.status !== 'open') continue
-      if (best === undefined || isBetter(connection, best)) best = connection
-    }
-    return best
+    return bestConnection(this.#node?.libp2p.getConnections(parsePeer(peer)) ?? [])
   }
 
   async #register(protocol: string): Promise<void> {
@@ -270,23 +264,5 @@ class LibP2PHost implements Host {
     if (event.type === 'connected') this.#connected.add(event.peer)
     else if (!this.#connected.delete(event.peer)) return
     for (const listener of [...this.#listeners]) listener(event)
-  }
-}
-
-function isBetter(a: Connection, b: Connection): boolean {
-  return rankOf(a) < rankOf(b)
-}
-
-function rankOf(connection: Connection): number {
-  return TRANSPORT_ORDER.indexOf(transportOf(connection.remoteAddr))
-}
-
-function toPeerConnection(peer: PeerId, connection: Connection): PeerConnection {
-  return {
-    peer,
-    address: connection.remoteAddr.toString(),
-    direction: connection.direction,
-    transport: transportOf(connection.remoteAddr),
-    connectedAtMs: connection.timeline.open,
   }
 }
