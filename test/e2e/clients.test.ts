@@ -15,7 +15,13 @@ import {
   type Workspace,
 } from '../support/client.ts'
 import { clients, whyUnavailable } from '../support/clients.ts'
-import { expectedInstall, fixturePackages, fixtureProject } from '../support/fixture-packages.ts'
+import type { DaemonStatus } from '../support/daemon.ts'
+import {
+  BIG_PACKAGE_BYTES,
+  expectedInstall,
+  fixturePackages,
+  fixtureProject,
+} from '../support/fixture-packages.ts'
 import { asInstalled, readInstalled } from '../support/installed.ts'
 import { meet, quietNode, startMachine, type Machine } from '../support/machine.ts'
 import { startRegistry, type LoopbackRegistry } from '../support/registry.ts'
@@ -84,9 +90,11 @@ describe.each(clients.map((client) => ({ name: client.name, client })))('$name',
     await expectInstalled(cwd, home)
     expect(await readFile(join(cwd, client.lockfile), 'utf8')).toBe(lockfile)
     expect(registry.count()).toBe(0)
-    const { tarballs } = b.gateway.stats()
+    const response = await fetch(`${b.url}/-/catalog/status`)
+    const { tarballs } = ((await response.json()) as DaemonStatus).gateway
     expect(tarballs.peer.artifacts).toBeGreaterThanOrEqual(expected.size)
-    expect(tarballs.origin.artifacts).toBe(0)
+    expect(tarballs.peer.bytes).toBeGreaterThan(BIG_PACKAGE_BYTES)
+    expect(tarballs.origin).toEqual({ artifacts: 0, bytes: 0 })
     const connections = b.node.peers().map(({ peer, transport }) => ({ peer, transport }))
     expect(connections).toEqual([{ peer: nodeA.id, transport: 'quic' }])
   })
