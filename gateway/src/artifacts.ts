@@ -14,10 +14,8 @@ import {
 import { createPrivacy, type PrivacyDependencies } from './privacy.ts'
 import type { Visibility } from './packument-cache.ts'
 import type { Viewer } from './packuments.ts'
-import type { PrivateArtifacts } from './private-artifacts.ts'
 import { createSingleFlight } from './single-flight.ts'
 import { createTarballOrigin, type TarballOrigin } from './tarball-origin.ts'
-import type { Upstream } from './upstream.ts'
 
 export interface Artifacts {
   /** @throws CatalogError of every kind; respond.ts makes HTTP of it */
@@ -26,8 +24,6 @@ export interface Artifacts {
 
 export interface ArtifactsDependencies extends PrivacyDependencies {
   readonly node: CatalogNode
-  readonly upstream: Upstream
-  readonly privates: PrivateArtifacts
 }
 
 /** Old packages are small; what has no sha512 is held in memory until its sha1 is checked. */
@@ -136,7 +132,7 @@ export function createArtifacts(
           ? getOld(request, target, { visibility, viewer })
           : open(request, { ...target, digest }, { visibility, viewer })
       }
-      const visibility = await privacy.of(request, viewer)
+      const visibility = await privacy.of(request, target, viewer)
       if (visibility === 'private' || viewer.credentials === undefined) {
         return { artifact: await fetch(visibility), visibility }
       }
@@ -145,6 +141,7 @@ export function createArtifacts(
       } catch (error) {
         if (!isRefusal(error)) throw error
         // Nobody gets it without credentials, so it is private, whatever its name looked like.
+        privacy.refused(request.name)
         return { artifact: await fetch('private'), visibility: 'private' }
       }
     },

@@ -4,19 +4,28 @@
  * gets one only with credentials that upstream has accepted for it.
  */
 import { CatalogError, findDigest, isCatalogError, type Digest } from '@catalog-p2p/core'
-import { fetchFacts, type ArtifactRequest, type TargetDependencies } from './artifact-target.ts'
+import {
+  fetchFacts,
+  type ArtifactRequest,
+  type ArtifactTarget,
+  type TargetDependencies,
+} from './artifact-target.ts'
 import type { PackumentCache, Visibility } from './packument-cache.ts'
 import type { Viewer } from './packuments.ts'
 import type { PrivateArtifacts } from './private-artifacts.ts'
 import { scopeOf } from './route.ts'
+import { discard, type Upstream } from './upstream.ts'
 
 export interface PrivacyDependencies extends TargetDependencies {
   readonly cache: PackumentCache
   readonly privates: PrivateArtifacts
+  readonly upstream: Upstream
 }
 
 export interface Privacy {
-  of(request: ArtifactRequest, viewer: Viewer): Promise<Visibility>
+  of(request: ArtifactRequest, target: ArtifactTarget, viewer: Viewer): Promise<Visibility>
+  /** Upstream would not give an artifact of this package without credentials after all. */
+  refused(name: string): void
   /** @throws CatalogError NOT_FOUND when the artifact is somebody else's */
   guard(digest: Digest, request: ArtifactRequest, viewer: Viewer): Promise<void>
 }
@@ -25,19 +34,32 @@ export function createPrivacy(
   deps: PrivacyDependencies,
   options: { privateScopes: readonly string[] },
 ): Privacy {
-  const { registries, packuments, cache, privates } = deps
+  const { registries, packuments, cache, privates, upstream } = deps
   const marked = new Set(options.privateScopes.map((scope) => scope.toLowerCase()))
+  cache.database.exec(
+    'CREATE TABLE IF NOT EXISTS public_names (registry TEXT, name TEXT, PRIMARY KEY (registry, name)) STRICT, WITHOUT ROWID',
+  )
+  const sql = {
+    find: cache.database.prepare('SELECT 1 FROM public_names WHERE registry = ? AND name = ?'),
+    add: cache.database.prepare('INSERT OR IGNORE INTO public_names VALUES (?, ?)'),
+    remove: cache.database.prepare('DELETE FROM public_names WHERE name = ?'),
+  }
 
   /** Credentials would apply, and nothing is known of the package: see what upstream says to somebody without them. */
-  async function findOut(request: ArtifactRequest): Promise<Visibility> {
+  async function findOut(request: ArtifactRequest, target: ArtifactTarget): Promise<Visibility> {
     const { name, client, signal } = request
     const home = registries.homeOf(name)
     // There is nothing private without a scope on npm's public registry.
     if (home.isPublicDefault && scopeOf(name) === undefined) return 'public'
     // With upstream out of reach: on the public registry nearly everything is public; a company's registry is another matter.
     const guess = home.isPublicDefault ? 'public' : 'private'
-    if (registries.forName(name) === null) return guess
+    if (registries.forName(name) === null || upstream.isDown(home.origin)) return guess
     try {
+      // Cheaper than metadata, which `npm ci` does without.
+      if (await isOpen(await target.url(), signal)) {
+        sql.add.run(home.url, name)
+        return 'public'
+      }
       const { document } = await packuments.get({ name, kind: 'abbreviated', client, signal })
       return document.owner === '' ? 'public' : 'private'
     } catch (error) {
@@ -47,13 +69,22 @@ export function createPrivacy(
     }
   }
 
+  async function isOpen(url: URL, signal: AbortSignal): Promise<boolean> {
+    const response = await upstream.request({ url, method: 'HEAD', retries: 0, signal })
+    discard(response)
+    return response.status === 200
+  }
+
   return {
-    async of(request, viewer) {
+    refused: (name) => void sql.remove.run(name),
+    async of(request, target, viewer) {
       const scope = scopeOf(request.name)
       if (scope !== undefined && marked.has(scope.toLowerCase())) return 'private'
-      const known = cache.visibilityOf(registries.homeOf(request.name).url, request.name)
+      const { url } = registries.homeOf(request.name)
+      const known = cache.visibilityOf(url, request.name)
       if (known !== undefined) return known
-      return viewer.credentials === undefined ? 'public' : findOut(request)
+      if (viewer.credentials === undefined) return 'public'
+      return sql.find.get(url, request.name) === undefined ? findOut(request, target) : 'public'
     },
     async guard(digest, request, viewer) {
       const owner = viewer.credentials?.fingerprint

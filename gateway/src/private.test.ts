@@ -143,6 +143,28 @@ describe("with the gateway's own credentials", () => {
     expect(world.node.entry(parseDigest(open.integrity))?.visibility).toBe('public')
   })
 
+  test('a scoped one, asked for by digest, costs one look and no metadata', async () => {
+    const scoped = makePackage('@fx/scoped', '1.0.0')
+    const other = makePackage('@fx/scoped', '1.1.0')
+    await start({ npmrc })
+    world.upstream.add(scoped, other)
+    for (const { version, integrity } of [scoped, other]) {
+      const file = `/@fx/scoped/-/scoped-${version}.tgz`
+      expect((await world.get(file, { 'pacote-integrity': integrity })).status).toBe(200)
+    }
+    expect(world.upstream.seen.map(({ method }) => method)).toEqual(['HEAD', 'GET', 'GET'])
+    expect(world.node.asked.every(({ peers }) => peers)).toBe(true)
+    expect(world.upstream.seen.some(({ headers }) => headers.authorization)).toBe(false)
+  })
+
+  test('with upstream out of reach, what is not known to be public is kept from peers', async () => {
+    await start({ npmrc })
+    await world.upstream.stop()
+    await world.get(path, { 'pacote-integrity': secret.integrity })
+    expect(leaks()).toEqual([])
+    expect(world.node.asked).toHaveLength(1)
+  })
+
   test('they do not act for a client: no publish, no profile', async () => {
     await start({ npmrc })
     await world.http.put('/fx-open').send({ name: 'fx-open' })
