@@ -314,6 +314,31 @@ describe('cancelling', () => {
     expect(misbehaviour).toHaveLength(1)
   })
 
+  test.each<[string, (id: number) => Answer[]]>([
+    [
+      'manifests without end',
+      (id) => {
+        const manifest: Answer = { ...inline, id, size: 1000, present: undefined }
+        return [manifest, manifest]
+      },
+    ],
+    ['a chunk before its manifest', (id) => [chunkOf(id, 0, small.bytes)]],
+    [
+      'another chunk',
+      (id) => [{ ...inline, id, size: 1000, present: undefined }, chunkOf(id, 1, small.bytes)],
+    ],
+  ])('%s for a cancelled request are a lie as well', async (_, answers) => {
+    const { stream, send, next, misbehaviour } = world()
+    const stop = new AbortController()
+    const wanted = stream.want(small.digest, { signal: stop.signal })
+    const { id } = await next()
+    stop.abort(new Error('over'))
+    await expect(wanted).rejects.toThrow('over')
+    send(...answers(id))
+    await until(() => stream.failed)
+    expect(misbehaviour).toHaveLength(1)
+  })
+
   test('thousands of cancelled requests that the peer answers do not end the stream', async () => {
     const { stream, send, next, misbehaviour } = world()
     for (let round = 0; round < 2 * MAX_CANCELLED; round += 16) {

@@ -33,11 +33,16 @@ export interface WantResult {
 
 type Settled = { manifest: ManifestAnswer | undefined; bytes: Uint8Array | undefined }
 
-interface Pending {
+/** What has been asked, and answered so far: tells which answer may come next. */
+interface Asked {
+  /** Of a chunk; undefined for Want. */
   readonly index: number | undefined
+  manifest: ManifestAnswer | undefined
+}
+
+interface Pending extends Asked {
   /** Most bytes its chunk may have. */
   maxBytes: number
-  manifest: ManifestAnswer | undefined
   resolve(result: Settled): void
   reject(error: unknown): void
 }
@@ -64,8 +69,8 @@ export function createRequestStream(
 ): RequestStream {
   const { peer } = stream
   const pending = new Map<number, Pending>()
-  /** Ids that we have given up and whose last answer has not come. */
-  const cancelled = new Set<number>()
+  /** Those that we have given up and whose last answer has not come. */
+  const cancelled = new Map<number, Asked>()
   const turns = createTurns(MAX_OUTSTANDING)
   const outbox = createOutbox(stream, fail)
   let nextId = 1
@@ -95,6 +100,7 @@ export function createRequestStream(
     if (!greeted) throw misbehaved('an answer before its hello')
     const request = pending.get(answer.id)
     if (request === undefined) return acceptCancelled(answer)
+    checkTurn(request, answer)
     switch (answer.type) {
       case 'status':
         settle(answer.id)
@@ -110,17 +116,31 @@ export function createRequestStream(
   }
 
   function acceptCancelled(answer: Exclude<Answer, { type: 'hello' }>): void {
-    if (!cancelled.has(answer.id)) throw misbehaved('an answer nobody asked for')
-    if (answer.type !== 'manifest' || !isFollowedByChunk(answer)) cancelled.delete(answer.id)
+    const asked = cancelled.get(answer.id)
+    if (asked === undefined) throw misbehaved('an answer nobody asked for')
+    checkTurn(asked, answer)
+    if (answer.type === 'manifest' && isFollowedByChunk(answer)) asked.manifest = answer
+    else cancelled.delete(answer.id)
+  }
+
+  /** Every request has one last answer, and a Want may have a manifest before it: no more, whether we still want it or not. */
+  function checkTurn(asked: Asked, answer: Exclude<Answer, { type: 'hello' }>): void {
+    if (answer.type === 'manifest') {
+      if (asked.index !== undefined || asked.manifest !== undefined) {
+        throw misbehaved('a manifest nobody asked for')
+      }
+    } else if (answer.type === 'chunk') {
+      const isDue = asked.index !== undefined || asked.manifest !== undefined
+      if (!isDue || answer.index !== (asked.index ?? 0)) {
+        throw misbehaved('a chunk nobody asked for')
+      }
+    }
   }
 
   function acceptManifest(request: Pending, answer: ManifestAnswer): void {
-    if (request.index !== undefined || request.manifest !== undefined) {
-      throw misbehaved('a manifest nobody asked for')
-    }
     if (answer.size > options.maxArtifactBytes) {
       settle(answer.id)
-      if (isFollowedByChunk(answer)) giveUp(answer.id)
+      if (isFollowedByChunk(answer)) giveUp(answer.id, { index: undefined, manifest: answer })
       const error = new CatalogError('PEER_REFUSED', `artifact of ${answer.size} bytes`, { peer })
       return request.reject(error)
     }
@@ -137,10 +157,6 @@ export function createRequestStream(
 
   function acceptChunk(request: Pending, answer: ChunkAnswer): void {
     const { manifest, maxBytes } = request
-    const expected = request.index ?? 0
-    if (answer.index !== expected || (request.index === undefined && manifest === undefined)) {
-      throw misbehaved('a chunk nobody asked for')
-    }
     if (answer.bytes.byteLength > maxBytes) throw misbehaved('a chunk that is too long')
     if (answer.encoding === 'none') {
       if (answer.bytes.byteLength !== maxBytes) throw misbehaved('a chunk that is too short')
@@ -171,8 +187,8 @@ export function createRequestStream(
   }
 
   /** From now on its answers are ignored; the last of them ends that. */
-  function giveUp(id: number): void {
-    cancelled.add(id)
+  function giveUp(id: number, { index, manifest }: Asked): void {
+    cancelled.set(id, { index, manifest })
     if (cancelled.size > MAX_CANCELLED) {
       fail(new CatalogError('PEER_TIMEOUT', 'the peer answers nothing', { peer }))
     } else {
@@ -206,9 +222,10 @@ export function createRequestStream(
     const id = nextId++ >>> 0
     return await new Promise((resolve, reject) => {
       const onAbort = (): void => {
-        if (!pending.has(id)) return // answered; its bytes are being decompressed
+        const asked = pending.get(id)
+        if (asked === undefined) return // answered; its bytes are being decompressed
         settle(id)
-        giveUp(id)
+        giveUp(id, asked)
         reject(signal.reason as Error)
       }
       const done = <A extends unknown[]>(then: (...args: A) => void) => {

@@ -1,0 +1,130 @@
+/**
+ * A peer of ours with a transfer protocol of its own making: a bare host that tells the swarm it holds artifacts, as an
+ * honest peer does, and then answers requests for them as the test says. Also asks as the test says.
+ */
+import { systemClock } from '../../core/src/clock.ts'
+import { digestOf } from '../../core/src/content/digest.ts'
+import { describeBytes, type Description } from '../../core/src/content/manifest.ts'
+import { createSwarmDiscovery } from '../../core/src/discovery/swarm-discovery.ts'
+import type { ByteStream, Host, PeerId } from '../../core/src/host/host.ts'
+import { createLibp2pHost } from '../../core/src/host/libp2p-host.ts'
+import { silentLogger } from '../../core/src/log.ts'
+import { parseNodeOptions, type NodeOptions } from '../../core/src/options.ts'
+import { readFrames } from '../../core/src/wire/frames.ts'
+import {
+  decodeRequest,
+  encodeAnswer,
+  encodeRequest,
+  TRANSFER_PROTOCOL,
+  type Answer,
+  type Want,
+  type WantChunk,
+} from '../../core/src/wire/messages.ts'
+import type { Blob } from './blobs.ts'
+
+/** Everything on loopback, over QUIC alone, and found by nobody. */
+export const QUIC_LOOPBACK: NonNullable<NodeOptions['network']> = {
+  ...{ family: 'ipv4', port: 0, loopbackOnly: true, quic: true, tcp: false },
+  ...{ mdns: false, dht: false, peerExchange: false, upnp: false, autonat: false },
+  ...{ relayClient: false, relayServer: false },
+}
+
+/** Serves one stream that a victim has opened, however badly. */
+export type Behaviour = (stream: ByteStream) => Promise<void>
+
+/** What an answering behaviour does with one request. */
+export type Answering = (
+  request: Want | WantChunk,
+  reply: {
+    send(...answers: (Answer | Uint8Array)[]): Promise<void>
+    readonly stream: ByteStream
+  },
+) => Promise<void>
+
+export interface HostilePeer extends AsyncDisposable {
+  readonly id: PeerId
+  readonly host: Host
+  /** Streams that victims have opened to it. */
+  readonly streams: number
+  /** Opens a stream of the transfer protocol to a victim. */
+  open(victim: PeerId): Promise<ByteStream>
+}
+
+export async function hostilePeer(options: {
+  /** What it claims to hold. */
+  readonly claims?: readonly Blob[]
+  readonly behave?: Behaviour
+  /** Over real QUIC on loopback unless given. */
+  readonly host?: Host
+}): Promise<HostilePeer> {
+  const { network } = parseNodeOptions({ network: QUIC_LOOPBACK })
+  const deps = { log: silentLogger, clock: systemClock }
+  const host = options.host ?? createLibp2pHost(deps, { network, path: undefined })
+  const discovery = createSwarmDiscovery(
+    { ...deps, host, onMisbehaviour: () => undefined },
+    { peerExchange: false, dht: false, targetPeers: 0 },
+  )
+  let streams = 0
+  const handle: Behaviour = async (stream) => {
+    streams++
+    await options.behave?.(stream)
+  }
+  host.handle(TRANSFER_PROTOCOL, handle, { maxStreamsPerPeer: 16 })
+  await host.start()
+  await discovery.start()
+  for (const { digest } of options.claims ?? []) discovery.announce(digest)
+  return {
+    id: host.id,
+    host,
+    get streams() {
+      return streams
+    },
+    open: async (victim) =>
+      host.open(victim, TRANSFER_PROTOCOL, { signal: AbortSignal.timeout(10_000) }),
+    async [Symbol.asyncDispose]() {
+      await discovery.stop()
+      await host.stop()
+    },
+  }
+}
+
+/** Says hello and answers each request as told. */
+export function answering(answer: Answering): Behaviour {
+  return async (stream) => {
+    const send = async (...answers: (Answer | Uint8Array)[]): Promise<void> => {
+      for (const one of answers) {
+        await stream.write(one instanceof Uint8Array ? one : encodeAnswer(one))
+      }
+    }
+    await send({ type: 'hello', version: 1, encodings: [] })
+    for await (const batch of readFrames(stream.source, { maxFrameBytes: 1024 })) {
+      for (const frame of batch) {
+        const request = decodeRequest(frame)
+        if (request.type === 'want' || request.type === 'want-chunk') {
+          await answer(request, { send, stream })
+        }
+      }
+    }
+  }
+}
+
+/** Answers as an honest peer would that holds these bytes; under whatever digest it is asked for. */
+export function serving(bytes: Uint8Array, chunkSize: number): Answering {
+  const described: Description = describeBytes(digestOf(bytes), bytes, chunkSize)
+  return async ({ type, id, ...request }, { send }) => {
+    const { size } = described.manifest
+    const about = { type: 'manifest', id, size, chunkSize, present: undefined } as const
+    if (type === 'want' && size <= chunkSize) {
+      await send({ ...about, leaves: new Uint8Array(0) })
+      await send({ type: 'chunk', id, index: 0, encoding: 'none', bytes })
+    } else if (type === 'want') {
+      await send({ ...about, leaves: described.leaves })
+    } else {
+      const index = 'index' in request ? request.index : 0
+      const part = bytes.subarray(index * chunkSize, (index + 1) * chunkSize)
+      await send({ type: 'chunk', id, index, encoding: 'none', bytes: part })
+    }
+  }
+}
+
+export const HELLO = encodeRequest({ type: 'hello', version: 1, encodings: [] })
