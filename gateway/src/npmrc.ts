@@ -1,7 +1,7 @@
 /**
  * npm's own configuration, read the way npm reads it: environment over project over user over global .npmrc, with
  * `${ENV}` expansion. Only what a registry client needs. Never writes, never logs a value (some are secrets).
- * https://docs.npmjs.com/cli/configuring-npm/npmrc
+ * The rules: `npm help npmrc`.
  */
 import { readFileSync } from 'node:fs'
 import { homedir } from 'node:os'
