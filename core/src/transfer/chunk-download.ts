@@ -76,10 +76,10 @@ export async function downloadChunks(
   /** Requests that our own limit holds back. */
   let held = 0
 
-  async function holdBack(limit: RateLimit): Promise<void> {
+  async function holdBack(limit: RateLimit, bytes: number): Promise<void> {
     held++
     try {
-      await limit.ready(signal)
+      await limit.take(bytes, signal)
     } finally {
       held--
     }
@@ -87,12 +87,11 @@ export async function downloadChunks(
 
   async function fetchChunk(peer: PeerId, index: number): Promise<void> {
     const limit = deps.limitOf(peer)
-    await holdBack(limit)
-    if (assembly.has(index)) return
+    const length = Math.min(chunkSize, size - index * chunkSize)
+    await holdBack(limit, length)
+    if (assembly.has(index)) return limit.spend(-length)
     plan.sent(peer, index, clock.now())
     pace.sent(peer, clock.now())
-    const length = Math.min(chunkSize, size - index * chunkSize)
-    limit.spend(length)
     const deadline = AbortSignal.any([signal, AbortSignal.timeout(CHUNK_DEADLINE_MS)])
     const stream = await links.stream(peer, 'bulk')
     const bytes = await stream.wantChunk(digest, { index, size: length }, { signal: deadline })

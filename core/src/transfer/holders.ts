@@ -74,7 +74,7 @@ async function want(
 ): Promise<PeerAnswer> {
   const { links, scores, clock } = deps
   const limit = deps.limitOf(peer)
-  await limit.ready(signal)
+  await limit.take(0, signal) // how much it is, the answer will say
   onAsked?.()
   const startedMs = clock.now()
   const stream = await links.stream(peer, 'session')

@@ -9,7 +9,7 @@ describe('createRateLimit', () => {
   test('0 is no limit', async () => {
     const limit = createRateLimit(createFakeClock(), 0)
     limit.spend(1e12)
-    await limit.ready(never)
+    await limit.take(1e12, never)
     expect(limit).toBe(unlimited)
   })
 
@@ -19,8 +19,7 @@ describe('createRateLimit', () => {
     let moved = 0
     const mover = (async () => {
       while (moved < 1000 * KB) {
-        await limit.ready(never)
-        limit.spend(10 * KB)
+        await limit.take(10 * KB, never)
         moved += 10 * KB
       }
     })()
@@ -37,19 +36,28 @@ describe('createRateLimit', () => {
   test('many who wait move one after another, not all at the moment the debt is paid', async () => {
     const clock = createFakeClock()
     const limit = createRateLimit(clock, 100 * KB)
-    limit.spend(35 * KB)
     let moved = 0
     const movers = Array.from({ length: 8 }, async () => {
-      await limit.ready(never)
-      limit.spend(100 * KB)
+      await limit.take(100 * KB, never)
       moved++
     })
-    await clock.advance(120)
+    await clock.advance(0)
     expect(moved).toBe(1)
-    await clock.advance(1_000)
+    await clock.advance(760)
     expect(moved).toBe(2)
-    await clock.advance(7_000)
+    await clock.advance(1_000)
+    expect(moved).toBe(3)
+    await clock.advance(6_000)
     await Promise.all(movers)
+  })
+
+  test('what was taken and not moved is given back', async () => {
+    const clock = createFakeClock()
+    const limit = createRateLimit(clock, 100 * KB)
+    await limit.take(1000 * KB, never)
+    limit.spend(-1000 * KB)
+    await limit.take(0, never)
+    expect(clock.sleepers).toBe(0)
   })
 
   test('does not save up more than the burst', async () => {
@@ -58,7 +66,7 @@ describe('createRateLimit', () => {
     await clock.advance(3_600_000)
     limit.spend(25 * KB)
     let ready = false
-    const waiting = limit.ready(never).then(() => (ready = true))
+    const waiting = limit.take(0, never).then(() => (ready = true))
     await clock.advance(0)
     expect(ready).toBe(false)
     await clock.advance(1)
@@ -74,7 +82,7 @@ describe('createRateLimit', () => {
     )
     limit.spend(2 ** 40)
     const stop = new AbortController()
-    const waiting = limit.ready(stop.signal)
+    const waiting = limit.take(0, stop.signal)
     await clock.advance(200_000)
     expect(Math.max(...slept)).toBeLessThan(2 ** 31)
     stop.abort(new Error('enough'))
@@ -88,10 +96,10 @@ describe('createRateLimit', () => {
     limit.spend(1000)
     const stop = new AbortController()
     const reason = new Error('gone')
-    const waiting = limit.ready(stop.signal)
+    const waiting = limit.take(0, stop.signal)
     stop.abort(reason)
     await expect(waiting).rejects.toBe(reason)
-    await expect(limit.ready(stop.signal)).rejects.toBe(reason)
+    await expect(limit.take(0, stop.signal)).rejects.toBe(reason)
   })
 })
 
@@ -103,7 +111,7 @@ describe('combineRateLimits', () => {
     const both = combineRateLimits(wide, unlimited, narrow)
     both.spend(12.5 * KB)
     let ready = false
-    const waiting = both.ready(never).then(() => (ready = true))
+    const waiting = both.take(0, never).then(() => (ready = true))
     await clock.advance(900)
     expect(ready).toBe(false)
     await clock.advance(101)

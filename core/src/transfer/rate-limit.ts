@@ -1,17 +1,18 @@
 /**
- * Token buckets for upload and download. A bucket may go into debt: callers wait until it is out of debt, then say how much
- * they move, before moving it where they know, else as soon as they do. So one answer may be larger than what the bucket
- * saves up, an answer of unknown size needs no reservation, and the rate holds on average.
+ * Token buckets for upload and download. A bucket may go into debt: callers wait until it is out of debt, then take what
+ * they are about to move; where they do not know how much that is, they say so afterwards. So one answer may be larger than
+ * what the bucket saves up, an answer of unknown size needs no reservation, and the rate holds on average.
  */
 import type { Clock } from '../clock.ts'
 
 export interface RateLimit {
-  /** Resolves when more may be moved. Rejects with `signal.reason`. */
-  ready(signal: AbortSignal): Promise<void>
+  /** Resolves when more may be moved, with `bytes` spent: of many who wait, one gets through. Rejects with `signal.reason`. */
+  take(bytes: number, signal: AbortSignal): Promise<void>
+  /** What has been moved beyond what was taken; below 0 to give back. */
   spend(bytes: number): void
 }
 
-export const unlimited: RateLimit = { ready: () => Promise.resolve(), spend: () => undefined }
+export const unlimited: RateLimit = { take: () => Promise.resolve(), spend: () => undefined }
 
 /** Bytes a bucket saves up while nothing moves, as seconds of its rate. */
 const BURST_SECONDS = 0.25
@@ -32,11 +33,14 @@ export function createRateLimit(clock: Clock, bytesPerSecond: number): RateLimit
   }
 
   return {
-    async ready(signal) {
+    async take(bytes, signal) {
       for (;;) {
         signal.throwIfAborted()
         fill()
-        if (tokens > 0) return
+        if (tokens > 0) {
+          tokens -= bytes
+          return
+        }
         const untilPaidMs = Math.max(1, (-tokens / bytesPerSecond) * 1000)
         await clock.sleep(Math.min(MAX_SLEEP_MS, untilPaidMs), signal)
       }
@@ -53,8 +57,8 @@ export function combineRateLimits(...limits: readonly RateLimit[]): RateLimit {
   const real = limits.filter((limit) => limit !== unlimited)
   if (real.length === 0) return unlimited
   return {
-    async ready(signal) {
-      for (const limit of real) await limit.ready(signal)
+    async take(bytes, signal) {
+      for (const limit of real) await limit.take(bytes, signal)
     },
     spend(bytes) {
       for (const limit of real) limit.spend(bytes)

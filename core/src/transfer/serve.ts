@@ -179,19 +179,21 @@ export async function serveStream(
     const chosen = encoding ?? 'none'
     const encoded = chosen === 'none' ? undefined : await compressChunk(chosen, bytes)
     const body = encoded ?? bytes
-    await holdBack()
-    if (cancelled.has(id)) return 'cancelled'
-    deps.limit.spend(body.byteLength)
+    await holdBack(body.byteLength)
+    if (cancelled.has(id)) {
+      deps.limit.spend(-body.byteLength)
+      return 'cancelled'
+    }
     const chunk = { id, index, encoding: encoded ? chosen : 'none', bytes: body } as const
     await send(...(manifest ? [manifest] : []), { type: 'chunk', ...chunk })
     deps.onServed(body.byteLength, index === 0)
     return undefined
   }
 
-  async function holdBack(): Promise<void> {
+  async function holdBack(bytes: number): Promise<void> {
     held++
     try {
-      await deps.limit.ready(stop.signal)
+      await deps.limit.take(bytes, stop.signal)
     } finally {
       held--
       movedAtMs = clock.now() // the wait was not the reader's fault

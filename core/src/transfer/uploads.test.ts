@@ -34,9 +34,7 @@ describe('createUploads', () => {
     const stop = new AbortController()
     const send = async (peer: 'a' | 'b'): Promise<void> => {
       for (;;) {
-        const limit = uploads.limitOf(peer)
-        await limit.ready(stop.signal)
-        limit.spend(100)
+        await uploads.limitOf(peer).take(100, stop.signal)
         sent[peer] += 100
       }
     }
@@ -48,6 +46,6 @@ describe('createUploads', () => {
       expect(bytes).toBeGreaterThan(9_500)
       expect(bytes).toBeLessThan(10_700)
     }
-    await uploads.limitOf('c').ready(never)
+    await uploads.limitOf('c').take(0, never)
   })
 })

@@ -1,0 +1,525 @@
+/** Downloads as a whole, over the in-memory network: which source gives what, who waits for whom, what ends when. */
+import { afterEach, describe, expect, test } from 'vitest'
+import { blob, CHUNK_SIZE, type Blob } from '../../../test/support/blobs.ts'
+import { createFakeClock } from '../../../test/support/fake-clock.ts'
+import { answering, serving } from '../../../test/support/hostile-peer.ts'
+import { readAll } from '../../../test/support/read-all.ts'
+import { until } from '../../../test/support/until.ts'
+import type { Origin } from '../api.ts'
+import { systemClock, type Clock } from '../clock.ts'
+import { Bitfield } from '../content/bitfield.ts'
+import type { Digest } from '../content/digest.ts'
+import type { Discovery } from '../discovery/discovery.ts'
+import { createMemoryDirectory, createMemoryDiscovery } from '../discovery/memory-discovery.ts'
+import { CatalogError, isCatalogError, type ErrorCode } from '../errors.ts'
+import { createMemoryNetwork, type MemoryNetwork } from '../host/memory-host.ts'
+import type { Host } from '../host/host.ts'
+import { silentLogger } from '../log.ts'
+import { parseNodeOptions, type NodeOptions } from '../options.ts'
+import { createMemoryStore } from '../store/memory-store.ts'
+import type { Store, Visibility } from '../store/store.ts'
+import { TRANSFER_PROTOCOL } from '../wire/messages.ts'
+import { createPeerScores, type PeerScores } from './peer-score.ts'
+import { createTransfer, type Transfer } from './transfer.ts'
+
+const small = blob(40_000, 1)
+const large = blob(20 * CHUNK_SIZE + 11, 2)
+const withCode = (code: ErrorCode) =>
+  expect.toSatisfy((error: unknown) => isCatalogError(error, code))
+
+interface Node {
+  readonly host: Host
+  readonly store: Store
+  readonly discovery: Discovery
+  readonly scores: PeerScores
+  readonly transfer: Transfer
+  readonly bans: string[]
+  /** Digests it has told the network about, and taken back. */
+  readonly told: string[]
+  put(artifact: Blob, visibility?: Visibility): Promise<void>
+}
+
+interface World {
+  readonly network: MemoryNetwork
+  add(name: string, transfer?: NodeOptions['transfer']): Promise<Node>
+}
+
+const stops: (() => Promise<void>)[] = []
+afterEach(async () => {
+  for (const stop of stops.splice(0).reverse()) await stop()
+})
+
+function createWorld(clock: Clock = systemClock): World {
+  const network = createMemoryNetwork({ clock })
+  const directory = createMemoryDirectory()
+
+  async function add(name: string, options: NodeOptions['transfer'] = {}): Promise<Node> {
+    const transferOptions = parseNodeOptions({ transfer: { chunkSize: CHUNK_SIZE, ...options } })
+    const log = silentLogger
+    const host = network.createHost(name)
+    const store = createMemoryStore({ clock, log }, { quotaBytes: 1e9, chunkSize: CHUNK_SIZE })
+    const real = createMemoryDiscovery(directory, name)
+    const told: string[] = []
+    const discovery: Discovery = {
+      ...real,
+      announce: (digest) => (told.push(`+${digest}`), real.announce(digest)),
+      withdraw: (digest) => (told.push(`-${digest}`), real.withdraw(digest)),
+    }
+    const bans: string[] = []
+    const scores = createPeerScores(clock, (peer) => bans.push(peer))
+    const deps = { host, store, discovery, scores, clock, log }
+    const transfer = createTransfer(deps, transferOptions.transfer)
+    await store.start()
+    await host.start()
+    await discovery.start()
+    transfer.start()
+    host.onEvent(({ type, peer }) => {
+      if (type === 'disconnected') transfer.dropPeer(peer)
+    })
+    stops.push(async () => {
+      await transfer.stop()
+      await discovery.stop()
+      await host.stop()
+      await store.stop()
+    })
+    const put = async ({ digest, bytes }: Blob, visibility: Visibility = 'public') => {
+      await store.put(digest, bytes, { visibility })
+      if (visibility === 'public') real.announce(digest)
+    }
+    return { host, store, discovery, scores, transfer, bans, told, put }
+  }
+  return { network, add }
+}
+
+interface TestOrigin extends Origin {
+  opened: number
+  aborted: boolean
+}
+
+function originOf(
+  { bytes }: Blob,
+  options: { visibility?: Visibility; gate?: Promise<void>; sized?: boolean } = {},
+): TestOrigin {
+  const origin: TestOrigin = {
+    visibility: options.visibility ?? 'public',
+    opened: 0,
+    aborted: false,
+    async open({ signal }) {
+      origin.opened++
+      signal.addEventListener('abort', () => (origin.aborted = true))
+      const piece = Math.min(50_000, Math.ceil(bytes.byteLength / 2))
+      const body = (async function* () {
+        for (let at = 0; at < bytes.byteLength; at += piece) {
+          if (at > 0) await options.gate
+          yield bytes.subarray(at, at + piece)
+        }
+      })()
+      return options.sized === false ? { body } : { body, size: bytes.byteLength }
+    },
+  }
+  return origin
+}
+
+function brokenOrigin(error: Error): TestOrigin {
+  return {
+    ...originOf(small),
+    open: async () => Promise.reject(error),
+  }
+}
+
+async function getBytes(
+  node: Node,
+  digest: Digest,
+  options: Parameters<Transfer['get']>[1] = {},
+): Promise<{ bytes: Buffer; source: string }> {
+  const artifact = await node.transfer.get(digest, options)
+  return { bytes: await readAll(artifact.body), source: artifact.source }
+}
+
+describe('sources', () => {
+  test('the store, then peers, then the origin', async () => {
+    const world = createWorld()
+    const a = await world.add('a')
+    const b = await world.add('b')
+    await a.put(small)
+    const origin = originOf(small)
+    for (const source of ['peer', 'store']) {
+      const got = await getBytes(b, small.digest, { origin })
+      expect(got.source).toBe(source)
+      expect(Buffer.compare(got.bytes, small.bytes)).toBe(0)
+    }
+    expect(origin.opened).toBe(0)
+    const other = blob(1000, 9)
+    expect((await getBytes(b, other.digest, { origin: originOf(other) })).source).toBe('origin')
+    expect(b.store.has(other.digest)).toBe(true)
+  })
+
+  test.each([small, large])('an origin with and without a length', async (artifact) => {
+    const node = await createWorld().add('a')
+    const origin = originOf(artifact, { sized: false })
+    const got = await getBytes(node, artifact.digest, { origin })
+    expect(Buffer.compare(got.bytes, artifact.bytes)).toBe(0)
+    await node.store.delete(artifact.digest)
+    const again = await getBytes(node, artifact.digest, { origin: originOf(artifact) })
+    expect(Buffer.compare(again.bytes, artifact.bytes)).toBe(0)
+    expect(node.store.has(artifact.digest)).toBe(true)
+  })
+
+  test('nobody: NO_PROVIDERS, or what the origin said', async () => {
+    const world = createWorld()
+    const a = await world.add('a')
+    await world.add('b')
+    await expect(a.transfer.get(small.digest, {})).rejects.toEqual(withCode('NO_PROVIDERS'))
+    await expect(a.transfer.get(small.digest, { peers: false })).rejects.toEqual(
+      withCode('NO_PROVIDERS'),
+    )
+    const failure = new CatalogError('UPSTREAM_REJECTED', '404')
+    await expect(a.transfer.get(small.digest, { origin: brokenOrigin(failure) })).rejects.toBe(
+      failure,
+    )
+    expect(a.transfer.activeDownloads).toBe(0)
+  })
+
+  test('a peer that has lost it costs nothing: the next one is asked', async () => {
+    const world = createWorld()
+    const [a, b, c] = [await world.add('a'), await world.add('b'), await world.add('c')]
+    a.discovery.announce(small.digest)
+    await b.put(small)
+    expect((await getBytes(c, small.digest)).source).toBe('peer')
+    expect(c.scores.isCooling('a')).toBe(false)
+    expect(c.bans).toEqual([])
+  })
+
+  test('a silent peer: the next one, on its own, and no one waits for the silent one', async () => {
+    const world = createWorld()
+    const [a, b, c] = [await world.add('a'), await world.add('b'), await world.add('c')]
+    await a.put(small)
+    await b.put(small)
+    world.network.silence('a')
+    expect((await getBytes(c, small.digest)).source).toBe('peer')
+    world.network.unsilence('a')
+  })
+
+  test('wrong bytes from the origin never come out, small or large', async () => {
+    const node = await createWorld().add('a')
+    for (const artifact of [small, large]) {
+      const lie = originOf({ ...blob(artifact.bytes.byteLength, 77) })
+      const getting = getBytes(node, artifact.digest, { origin: lie })
+      await expect(getting).rejects.toEqual(withCode('DIGEST_MISMATCH'))
+      expect(node.store.has(artifact.digest)).toBe(false)
+    }
+    await until(() => node.transfer.activeDownloads === 0)
+  })
+
+  test('peers: false asks no peer, and does not join those who do', async () => {
+    const world = createWorld()
+    const [a, b] = [await world.add('a'), await world.add('b')]
+    await a.put(large)
+    const origin = originOf(large)
+    const [alone, together] = await Promise.all([
+      getBytes(b, large.digest, { peers: false, origin }),
+      getBytes(b, large.digest),
+    ])
+    expect(alone.source).toBe('origin')
+    expect(together.source).toBe('peer')
+    for (const { bytes } of [alone, together]) {
+      expect(Buffer.compare(bytes, large.bytes)).toBe(0)
+    }
+    await until(() => b.transfer.activeDownloads === 0)
+    expect(b.store.has(large.digest)).toBe(true)
+  })
+
+  test('more large artifacts at once than may come from one peer, and no origin: all come', async () => {
+    const world = createWorld()
+    const a = await world.add('a', { maxConcurrentTransfers: 2 })
+    const b = await world.add('b', { maxConcurrentTransfers: 4 })
+    const artifacts = Array.from({ length: 12 }, (_, seed) => blob(6 * CHUNK_SIZE, 100 + seed))
+    for (const artifact of artifacts) await a.put(artifact)
+    const got = await Promise.all(artifacts.map(async ({ digest }) => getBytes(b, digest)))
+    for (const [index, { bytes }] of got.entries()) {
+      expect(Buffer.compare(bytes, artifacts[index]?.bytes ?? Buffer.of())).toBe(0)
+    }
+  })
+})
+
+describe('lies', () => {
+  /** A peer that answers badly; first in line because it announced first. */
+  async function addLiar(
+    world: World,
+    name: string,
+    lie: Parameters<typeof answering>[0],
+    claims: Blob,
+  ): Promise<void> {
+    const node = await world.add(name)
+    await node.put(claims)
+    node.host.handle(TRANSFER_PROTOCOL, answering(lie), { maxStreamsPerPeer: 8 })
+  }
+  const other = blob(large.bytes.byteLength, 55)
+
+  test('five liars in a row, an origin that is down: it comes from the good peer', async () => {
+    const world = createWorld()
+    for (let index = 0; index < 5; index++) {
+      const lie = blob(large.bytes.byteLength, 60 + index)
+      await addLiar(world, `liar-${index}`, serving(lie.bytes, CHUNK_SIZE), large)
+    }
+    const good = await world.add('good')
+    await good.put(large)
+    const victim = await world.add('victim')
+    const origin = brokenOrigin(new CatalogError('UPSTREAM_UNREACHABLE', 'offline'))
+    for (const options of [{}, { origin }]) {
+      const got = await getBytes(victim, large.digest, options)
+      expect(Buffer.compare(got.bytes, large.bytes)).toBe(0)
+      await victim.store.delete(large.digest)
+    }
+    expect(victim.bans).not.toContain('good')
+  })
+
+  test('many small liars, and no origin: all are asked, until the good one', async () => {
+    const world = createWorld()
+    const lie = blob(small.bytes.byteLength, 60)
+    for (let index = 0; index < 9; index++) {
+      await addLiar(world, `liar-${index}`, serving(lie.bytes, CHUNK_SIZE), small)
+    }
+    const good = await world.add('good')
+    await good.put(small)
+    const victim = await world.add('victim')
+    expect((await getBytes(victim, small.digest)).source).toBe('peer')
+    expect(victim.bans).toHaveLength(9)
+  })
+
+  test('who passes on a lie while downloading it is suspected, and banned when it happens again', async () => {
+    const world = createWorld()
+    const lie = serving(other.bytes, CHUNK_SIZE)
+    // As if it were still arriving there: it does not vouch for the whole.
+    await addLiar(
+      world,
+      'liar',
+      async (request, reply) => {
+        if (request.type !== 'want') return await lie(request, reply)
+        await lie(request, {
+          ...reply,
+          async send(...answers) {
+            for (const answer of answers) {
+              if (answer instanceof Uint8Array || answer.type !== 'manifest') continue
+              await reply.send({ ...answer, present: allPresent(21) })
+            }
+          },
+        })
+      },
+      large,
+    )
+    const victim = await world.add('victim')
+    for (let time = 1; time <= 3; time++) {
+      expect(victim.bans).toEqual([])
+      await expect(getBytes(victim, large.digest)).rejects.toEqual(withCode('NO_PROVIDERS'))
+    }
+    expect(victim.bans).toEqual(['liar'])
+  })
+})
+
+describe('those who wait for one artifact', () => {
+  test('a hundred at once cost one download', async () => {
+    const world = createWorld()
+    const node = await world.add('a')
+    const origin = originOf(large)
+    const all = await Promise.all(
+      Array.from({ length: 100 }, async () => getBytes(node, large.digest, { origin })),
+    )
+    expect(origin.opened).toBe(1)
+    for (const { bytes } of all) expect(Buffer.compare(bytes, large.bytes)).toBe(0)
+  })
+
+  test('one that gives up gets its reason; the other gets the artifact', async () => {
+    const node = await createWorld().add('a')
+    const gate = Promise.withResolvers<void>()
+    const origin = originOf(large, { gate: gate.promise })
+    const stop = new AbortController()
+    const leaving = getBytes(node, large.digest, { origin, signal: stop.signal })
+    const staying = getBytes(node, large.digest, { origin, signal: new AbortController().signal })
+    await until(() => origin.opened === 1)
+    stop.abort(new Error('the client has gone'))
+    gate.resolve()
+    expect(Buffer.compare((await staying).bytes, large.bytes)).toBe(0)
+    expect(origin.aborted).toBe(false)
+    await leaving.catch((error: unknown) => expect(error).toEqual(new Error('the client has gone')))
+  })
+
+  test('all that give up end it, also one whose origin heeds no signal; the next one starts anew', async () => {
+    const node = await createWorld().add('a')
+    const origin = originOf(small, { gate: new Promise(() => undefined), sized: false })
+    const stuck = { ...originOf(large, { gate: new Promise(() => undefined) }) }
+    for (const [artifact, from] of [
+      [small, origin],
+      [large, stuck],
+    ] as const) {
+      const stops = [new AbortController(), new AbortController()]
+      const getting = stops.map(async ({ signal }) =>
+        getBytes(node, artifact.digest, { origin: from, signal }),
+      )
+      const settled = Promise.allSettled(getting)
+      await until(() => node.transfer.activeDownloads === 1)
+      for (const stop of stops) stop.abort(new Error('gone'))
+      // In the same turn: the one that is ending must not take this one with it.
+      const next = getBytes(node, artifact.digest, { origin: originOf(artifact) })
+      expect((await settled).map(({ status }) => status)).toEqual(['rejected', 'rejected'])
+      expect(Buffer.compare((await next).bytes, artifact.bytes)).toBe(0)
+    }
+  })
+
+  test('an aborted signal waits for nothing, whenever it is aborted', async () => {
+    const node = await createWorld().add('a')
+    const origin = originOf(small)
+    const reason = new Error('before')
+    await expect(
+      node.transfer.get(small.digest, { origin, signal: AbortSignal.abort(reason) }),
+    ).rejects.toBe(reason)
+    expect(origin.opened).toBe(0)
+    for (let hops = 0; hops < 12; hops++) {
+      const stop = new AbortController()
+      const getting = node.transfer.get(small.digest, { signal: stop.signal, origin })
+      const settled = Promise.allSettled([getting])
+      for (let hop = 0; hop < hops; hop++) await Promise.resolve()
+      stop.abort(reason)
+      const [outcome] = await settled
+      if (outcome?.status === 'rejected') expect(outcome.reason).toBe(reason)
+      await until(() => node.transfer.activeDownloads === 0)
+      await node.store.delete(small.digest)
+    }
+  })
+
+  test('one that joined others who had no origin has its own tried when they fail', async () => {
+    const node = await createWorld().add('a')
+    const without = node.transfer.get(small.digest, {})
+    const failed = expect(without).rejects.toEqual(withCode('NO_PROVIDERS'))
+    const origin = originOf(small)
+    const got = await getBytes(node, small.digest, { origin })
+    await failed
+    expect(got.source).toBe('origin')
+    expect(Buffer.compare(got.bytes, small.bytes)).toBe(0)
+  })
+})
+
+describe('what is private', () => {
+  test('is fetched from its origin, kept private, neither told nor served while it arrives or after', async () => {
+    const world = createWorld()
+    const [a, b] = [await world.add('a'), await world.add('b')]
+    const gate = Promise.withResolvers<void>()
+    const origin = originOf(large, { visibility: 'private', gate: gate.promise })
+    const getting = getBytes(a, large.digest, { origin, peers: false })
+    await until(() => origin.opened === 1)
+    // Somebody who knows the digest asks all the same.
+    a.discovery.announce(large.digest)
+    await expect(b.transfer.get(large.digest, {})).rejects.toEqual(withCode('NO_PROVIDERS'))
+    gate.resolve()
+    await getting
+    expect(a.store.entry(large.digest)?.visibility).toBe('private')
+    await expect(b.transfer.get(large.digest, {})).rejects.toEqual(withCode('NO_PROVIDERS'))
+    expect(a.told).toEqual([`+${large.digest}`])
+  })
+
+  test('stays private when a peer has it too', async () => {
+    const world = createWorld()
+    const [a, b] = [await world.add('a'), await world.add('b')]
+    for (const artifact of [small, large]) {
+      await b.put(artifact)
+      const origin = originOf(artifact, { visibility: 'private' })
+      const got = await getBytes(a, artifact.digest, { origin })
+      expect(Buffer.compare(got.bytes, artifact.bytes)).toBe(0)
+      expect(a.store.entry(artifact.digest)?.visibility).toBe('private')
+    }
+    expect(a.told).toEqual([])
+  })
+})
+
+describe('passing on', () => {
+  test('what arrives is told at once, and taken back when it does not come', async () => {
+    const world = createWorld()
+    const [a, b] = [await world.add('a'), await world.add('b')]
+    await a.put(large)
+    const getting = getBytes(b, large.digest)
+    await getting
+    expect(b.told[0]).toBe(`+${large.digest}`)
+    await a.store.delete(large.digest)
+    await b.store.delete(large.digest)
+    b.told.length = 0
+    const lie = serving(blob(large.bytes.byteLength, 3).bytes, CHUNK_SIZE)
+    a.host.handle(TRANSFER_PROTOCOL, answering(lie), { maxStreamsPerPeer: 8 })
+    b.transfer.dropPeer('a')
+    await expect(getBytes(b, large.digest)).rejects.toEqual(withCode('NO_PROVIDERS'))
+    expect(b.told).toEqual([`+${large.digest}`, `-${large.digest}`])
+  })
+
+  test('nothing is told by a node that does not seed', async () => {
+    const world = createWorld()
+    const [a, b] = [await world.add('a'), await world.add('b', { seed: false })]
+    await a.put(large)
+    await getBytes(b, large.digest)
+    expect(b.told.filter((line) => line.startsWith('+'))).toEqual([])
+  })
+})
+
+describe('an origin behind peers that give up', () => {
+  test('completes what readers have begun to read, after a long while', async () => {
+    const clock = createFakeClock()
+    const world = createWorld(clock)
+    // 100 kB/s: after 20 s, readers are given what is there; then the peer goes.
+    const a = await world.add('a', { uploadRate: 100_000 })
+    const b = await world.add('b')
+    const artifact = blob(64 * CHUNK_SIZE, 31)
+    await a.put(artifact)
+    // What takes real time, beforehand: the manifest, and the hash thread.
+    await a.store.describe(artifact.digest)
+    await getBytes(b, large.digest, { origin: originOf(large) })
+    const origin = originOf(artifact)
+    const read = { bytes: 0, ended: false, failed: undefined as unknown }
+    const reading = (async () => {
+      const { body } = await b.transfer.get(artifact.digest, { origin })
+      for await (const part of body) {
+        const expected = artifact.bytes.subarray(read.bytes, read.bytes + part.byteLength)
+        expect(Buffer.compare(part, expected)).toBe(0)
+        read.bytes += part.byteLength
+      }
+      read.ended = true
+    })().catch((error: unknown) => (read.failed = error))
+    // The hash thread knows nothing of this clock: it gets a moment of its own at every step.
+    const advanceUntil = async (condition: () => boolean): Promise<void> => {
+      for (let step = 0; !condition(); step++) {
+        if (step > 2_000) throw new Error(`not so after ${step} steps: ${String(condition)}`)
+        await clock.advance(25)
+        await new Promise((resolve) => setTimeout(resolve, 1))
+      }
+    }
+    await advanceUntil(() => read.bytes > 0)
+    expect(clock.now()).toBeGreaterThanOrEqual(20_000)
+    expect(origin.opened).toBe(0)
+    world.network.cut('a')
+    await advanceUntil(() => read.ended || read.failed !== undefined)
+    await reading
+    expect(read).toEqual({ bytes: artifact.bytes.byteLength, ended: true, failed: undefined })
+    expect(origin.opened).toBe(1)
+  })
+})
+
+describe('stop', () => {
+  test('ends what is under way with NODE_STOPPED, also with an origin that is stuck', async () => {
+    const node = await createWorld().add('a')
+    const never = new Promise<void>(() => undefined)
+    const getting = [
+      getBytes(node, large.digest, { origin: originOf(large, { gate: never }) }),
+      getBytes(node, small.digest, { origin: originOf(small, { gate: never, sized: false }) }),
+    ]
+    const settled = Promise.allSettled(getting)
+    await until(() => node.transfer.activeDownloads === 2)
+    await node.transfer.stop()
+    for (const outcome of await settled) {
+      expect(outcome).toEqual({ status: 'rejected', reason: withCode('NODE_STOPPED') })
+    }
+    await expect(node.transfer.get(small.digest, {})).rejects.toEqual(withCode('NODE_STOPPED'))
+  })
+})
+
+function allPresent(chunks: number): Bitfield {
+  const present = new Bitfield(chunks)
+  for (let index = 0; index < chunks; index++) present.add(index)
+  return present
+}
