@@ -1,0 +1,238 @@
+/**
+ * The wire, byte by byte: vectors written by hand from docs/protocol.md. When one of these fails, peers of the last release
+ * no longer understand us: change the protocol's id, not the vector.
+ */
+import { readFileSync } from 'node:fs'
+import { describe, expect, test } from 'vitest'
+import { Bitfield } from '../../core/src/content/bitfield.ts'
+import { chunkCount } from '../../core/src/content/chunking.ts'
+import { ENCODING_CODES, type Encoding } from '../../core/src/content/compression.ts'
+import { digestOf } from '../../core/src/content/digest.ts'
+import { decodeManifest, describeBytes, encodeManifest } from '../../core/src/content/manifest.ts'
+import { hashLeaf, merkleRoot } from '../../core/src/content/merkle.ts'
+import {
+  decodeInventoryMessage,
+  encodeInventoryMessage,
+  INVENTORY_PROTOCOL,
+  MAX_INVENTORY_FRAME_BYTES,
+  type InventoryMessage,
+} from '../../core/src/discovery/inventory-messages.ts'
+import {
+  decodePeerMessage,
+  encodePeerMessage,
+  MAX_PEERS_FRAME_BYTES,
+  PEER_EXCHANGE_PROTOCOL,
+  type PeerMessage,
+} from '../../core/src/discovery/peer-messages.ts'
+import { isCatalogError } from '../../core/src/errors.ts'
+import { createFrameSplitter } from '../../core/src/wire/frames.ts'
+import {
+  decodeAnswer,
+  decodeRequest,
+  encodeAnswer,
+  encodeRequest,
+  MAX_ANSWER_FRAME_BYTES,
+  MAX_REQUEST_FRAME_BYTES,
+  STATUS_IDS,
+  TRANSFER_PROTOCOL,
+  TRANSFER_VERSION,
+  type Answer,
+  type Request,
+} from '../../core/src/wire/messages.ts'
+
+interface Vector {
+  readonly name: string
+  readonly message: Record<string, unknown>
+  /** Hex of the whole frame; spaces between fields. */
+  readonly frame: string
+}
+interface Malformed {
+  readonly name: string
+  readonly body: string
+}
+
+function load<T>(name: string): T {
+  const path = new URL(`vectors/${name}.json`, import.meta.url)
+  return JSON.parse(readFileSync(path, 'utf8')) as T
+}
+
+const fromHex = (hex: string): Buffer => Buffer.from(hex.replaceAll(' ', ''), 'hex')
+const toHex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
+const unspaced = (hex: string): string => hex.replaceAll(' ', '')
+
+function bodyOf(frame: string, maxFrameBytes: number): Uint8Array {
+  const splitter = createFrameSplitter(maxFrameBytes)
+  const [body, ...others] = splitter.push(fromHex(frame))
+  splitter.end()
+  if (body === undefined || others.length > 0) throw new Error('not one frame')
+  return body
+}
+
+function isRefused(decode: () => unknown): boolean {
+  try {
+    decode()
+  } catch (error) {
+    if (isCatalogError(error, 'PEER_MISBEHAVED')) return true
+    throw error
+  }
+  return false
+}
+
+describe('/catalog/transfer/1.0.0', () => {
+  const vectors = load<{
+    requests: Vector[]
+    answers: Vector[]
+    malformed: { requests: Malformed[]; answers: Malformed[] }
+  }>('transfer')
+
+  function toMessage(plain: Record<string, unknown>): Request & Answer {
+    const message: Record<string, unknown> = { ...plain }
+    if (plain['digest'] === 'abc') message['digest'] = digestOf(Buffer.from('abc'))
+    for (const name of ['leaves', 'bytes']) {
+      if (typeof plain[name] === 'string') message[name] = fromHex(plain[name])
+    }
+    if (plain['type'] === 'manifest') {
+      const { size, chunkSize, present } = plain as {
+        size: number
+        chunkSize: number
+        present?: number[]
+      }
+      const field = new Bitfield(chunkCount(size, chunkSize))
+      for (const index of present ?? []) field.add(index)
+      message['present'] = present === undefined ? undefined : field
+    }
+    return message as unknown as Request & Answer
+  }
+
+  function toPlain(message: Request | Answer): Record<string, unknown> {
+    const plain: Record<string, unknown> = {}
+    for (const [name, value] of Object.entries(message) as [string, unknown][]) {
+      if (value instanceof Bitfield) plain[name] = [...value.present()]
+      else if (value instanceof Uint8Array) plain[name] = toHex(value)
+      else if (name === 'digest')
+        plain[name] = value === digestOf(Buffer.from('abc')) ? 'abc' : value
+      else if (value !== undefined) plain[name] = value
+    }
+    return plain
+  }
+
+  const expected = ({ message }: Vector): Record<string, unknown> =>
+    typeof message['leaves'] === 'string'
+      ? { ...message, leaves: unspaced(message['leaves']) }
+      : message
+
+  test.each(vectors.requests)('request: $name', (vector) => {
+    expect(toHex(encodeRequest(toMessage(vector.message)))).toBe(unspaced(vector.frame))
+    const body = bodyOf(vector.frame, MAX_REQUEST_FRAME_BYTES)
+    expect(toPlain(decodeRequest(body))).toEqual(expected(vector))
+  })
+
+  test.each(vectors.answers)('answer: $name', (vector) => {
+    expect(toHex(encodeAnswer(toMessage(vector.message)))).toBe(unspaced(vector.frame))
+    const body = bodyOf(vector.frame, MAX_ANSWER_FRAME_BYTES)
+    expect(toPlain(decodeAnswer(body))).toEqual(expected(vector))
+  })
+
+  test.each(vectors.malformed.requests)('no request: $name', ({ body }) => {
+    expect(isRefused(() => decodeRequest(fromHex(body)))).toBe(true)
+  })
+
+  test.each(vectors.malformed.answers)('no answer: $name', ({ body }) => {
+    expect(isRefused(() => decodeAnswer(fromHex(body)))).toBe(true)
+  })
+
+  test('there is a vector of every message, status and encoding', () => {
+    const types = (list: Vector[]): unknown[] => [
+      ...new Set(list.map(({ message }) => message['type'])),
+    ]
+    expect(types(vectors.requests)).toEqual(['hello', 'want', 'want-chunk', 'cancel'])
+    expect(types(vectors.answers)).toEqual(['hello', 'manifest', 'chunk', 'status'])
+    const statuses = vectors.answers.flatMap(({ message }) => message['status'] ?? [])
+    expect(statuses).toEqual(Object.keys(STATUS_IDS))
+    const encodings = vectors.answers.flatMap(({ message }) => message['encoding'] ?? [])
+    expect(new Set(encodings)).toEqual(new Set(Object.keys(ENCODING_CODES) as Encoding[]))
+  })
+
+  test('ids, versions and limits', () => {
+    expect(TRANSFER_PROTOCOL).toBe('/catalog/transfer/1.0.0')
+    expect(TRANSFER_VERSION).toBe(1)
+    expect(MAX_REQUEST_FRAME_BYTES).toBe(1024)
+    expect(MAX_ANSWER_FRAME_BYTES).toBe(4 * 1024 * 1024 + 64)
+  })
+})
+
+describe('/catalog/inventory/1.0.0', () => {
+  const vectors = load<{ messages: Vector[]; malformed: Malformed[] }>('inventory')
+
+  function toMessage(plain: Record<string, unknown>): InventoryMessage {
+    const { prefixes } = plain as { prefixes?: string[] }
+    const values = prefixes && BigUint64Array.from(prefixes.map((hex) => BigInt(`0x${hex}`)))
+    return { ...plain, ...(values && { prefixes: values }) } as InventoryMessage
+  }
+
+  test.each(vectors.messages)('$name', ({ message, frame }) => {
+    expect(toHex(encodeInventoryMessage(toMessage(message)))).toBe(unspaced(frame))
+    const decoded = decodeInventoryMessage(bodyOf(frame, MAX_INVENTORY_FRAME_BYTES))
+    expect(decoded).toEqual(toMessage(message))
+  })
+
+  test.each(vectors.malformed)('malformed: $name', ({ body }) => {
+    expect(isRefused(() => decodeInventoryMessage(fromHex(body)))).toBe(true)
+  })
+
+  test('there is a vector of every message', () => {
+    expect(vectors.messages.map(({ message }) => message['type'])).toEqual([
+      ...['snapshot', 'part', 'end', 'have', 'lost', 'alive'],
+    ])
+    expect(INVENTORY_PROTOCOL).toBe('/catalog/inventory/1.0.0')
+    expect(MAX_INVENTORY_FRAME_BYTES).toBe(64 * 1024)
+  })
+})
+
+describe('/catalog/peers/1.0.0', () => {
+  const vectors = load<{ messages: Vector[]; malformed: Malformed[] }>('peers')
+
+  test.each(vectors.messages)('$name', ({ message, frame }) => {
+    const typed = message as unknown as PeerMessage
+    expect(toHex(encodePeerMessage(typed))).toBe(unspaced(frame))
+    expect(decodePeerMessage(bodyOf(frame, MAX_PEERS_FRAME_BYTES))).toEqual(typed)
+  })
+
+  test.each(vectors.malformed)('malformed: $name', ({ body }) => {
+    expect(isRefused(() => decodePeerMessage(fromHex(body)))).toBe(true)
+  })
+
+  test('there is a vector of every message', () => {
+    const types = new Set(vectors.messages.map(({ message }) => message['type']))
+    expect(types).toEqual(new Set(['ask', 'peers']))
+    expect(PEER_EXCHANGE_PROTOCOL).toBe('/catalog/peers/1.0.0')
+    expect(MAX_PEERS_FRAME_BYTES).toBe(72 * 1024)
+  })
+})
+
+describe('manifests and Merkle trees', () => {
+  const vectors = load<{
+    leaves: { name: string; chunk: string; leaf: string }[]
+    roots: { name: string; leaves: string[]; root: string }[]
+    manifests: { name: string; bytes: string; chunkSize: number; encoded: string }[]
+  }>('manifest')
+
+  test.each(vectors.leaves)('leaf: $name', ({ chunk, leaf }) => {
+    expect(toHex(hashLeaf(fromHex(chunk)))).toBe(leaf)
+  })
+
+  test.each(vectors.roots)('root: $name', ({ leaves, root }) => {
+    expect(toHex(merkleRoot(fromHex(leaves.join(''))))).toBe(root)
+  })
+
+  test.each(vectors.manifests)('manifest: $name', ({ bytes, chunkSize, encoded }) => {
+    const content = fromHex(bytes)
+    const { manifest } = describeBytes(digestOf(content), content, chunkSize)
+    expect(toHex(encodeManifest(manifest))).toBe(unspaced(encoded))
+    const decoded = decodeManifest(fromHex(encoded))
+    expect({ ...decoded, root: toHex(decoded.root) }).toEqual({
+      ...manifest,
+      root: toHex(manifest.root),
+    })
+  })
+})
