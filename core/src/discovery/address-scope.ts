@@ -1,7 +1,7 @@
 /**
  * Which addresses may be told to whom, by looking at the multiaddr's text. Nobody is told where something listens inside a
  * network that they are not in, and nobody makes us dial into ours: an address is as far-reaching as its first part says.
- * Only IP addresses are exchanged: a name could resolve to anything. Pure. docs/protocol-peer-exchange.md
+ * Only IP addresses are exchanged: a name could resolve to anything. Pure. docs/protocol.md, section Peer exchange
  */
 import { BlockList, isIP } from 'node:net'
 

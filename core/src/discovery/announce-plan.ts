@@ -1,7 +1,7 @@
 /**
  * What is to be announced in the DHT, and when again: new announcements first, in order; then those that are due again.
  * Bounded: when full, the re-announcement that has waited longest is forgotten (the swarm still learns of that artifact
- * through inventories). Pure: time and chance are arguments. docs/protocol-inventory.md, section DHT
+ * through inventories). Pure: time and chance are arguments. docs/protocol.md, section DHT
  */
 import type { Digest } from '../content/digest.ts'
 

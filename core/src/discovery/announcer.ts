@@ -1,7 +1,7 @@
 /**
  * Announces artifacts in the DHT, in the background: one announcement walks the network for seconds, so they go out at a
  * bounded rate, a few at once, and wait while there is nobody to tell. Nothing ever waits for it.
- * docs/protocol-inventory.md, section DHT
+ * docs/protocol.md, section DHT
  */
 import type { Clock } from '../clock.ts'
 import { digestToBytes, type Digest } from '../content/digest.ts'

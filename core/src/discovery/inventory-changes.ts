@@ -1,7 +1,7 @@
 /**
  * Changes of our list that connected peers have not been told yet, and how long to wait for company before telling them.
  * What comes and goes within one window is told once; news of what we hold goes before news of what we lost. Pure: time is
- * an argument. docs/protocol-inventory.md
+ * an argument. docs/protocol.md, section Inventory
  */
 import { encodeInventoryMessage, MAX_CHANGES_PER_FRAME } from './inventory-messages.ts'
 

@@ -1,6 +1,6 @@
 /**
  * What connected peers tell us they hold. Everything they send is judged (inventory-receiver.ts) and timed; whoever breaks
- * the rules is reported and not listened to again while it stays connected. docs/protocol-inventory.md
+ * the rules is reported and not listened to again while it stays connected. docs/protocol.md, section Inventory
  */
 import type { Clock } from '../clock.ts'
 import { CatalogError, isCatalogError } from '../errors.ts'

@@ -1,6 +1,6 @@
 /**
  * The messages of `/catalog/inventory/1.0.0` as bytes, and back. Nothing a peer sends is allocated for before its length
- * was checked, and every prefix is copied out of the bytes read. Pure. docs/protocol-inventory.md
+ * was checked, and every prefix is copied out of the bytes read. Pure. docs/protocol.md, section Inventory
  */
 import { CatalogError } from '../errors.ts'
 import { FieldReader, FieldWriter } from '../wire/fields.ts'

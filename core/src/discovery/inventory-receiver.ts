@@ -1,7 +1,7 @@
 /**
  * What one inventory stream has told so far: the snapshot being received, the inventory it became, the changes since. Any
  * breach of the protocol or of its limits throws. The inventory known before stays in use until a new snapshot is complete.
- * Pure: time is an argument. docs/protocol-inventory.md
+ * Pure: time is an argument. docs/protocol.md, section Inventory
  */
 import { CatalogError } from '../errors.ts'
 import { Inventory, MAX_INVENTORY_PREFIXES } from './inventory.ts'

@@ -1,7 +1,7 @@
 /**
  * Tells connected peers what we hold: to each one long-lived stream with a snapshot, then changes. Changes are batched and
  * encoded once for all peers; a peer that does not keep up gets its stream dropped and starts again with a new snapshot, so
- * nothing here grows with a slow peer. It lists only what it is told to. docs/protocol-inventory.md
+ * nothing here grows with a slow peer. It lists only what it is told to. docs/protocol.md, section Inventory
  */
 import type { Clock } from '../clock.ts'
 import { CatalogError, isCatalogError } from '../errors.ts'

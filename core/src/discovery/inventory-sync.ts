@@ -1,6 +1,6 @@
 /**
  * Inventories of connected peers, kept in step: what we announce is on their lists within some 50 ms, and what they announce
- * on ours. Composes sender and listener. docs/protocol-inventory.md
+ * on ours. Composes sender and listener. docs/protocol.md, section Inventory
  */
 import type { Clock } from '../clock.ts'
 import { digestPrefix, type Digest } from '../content/digest.ts'

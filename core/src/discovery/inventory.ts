@@ -1,7 +1,7 @@
 /**
  * What one peer says it holds: a set of 8-byte digest prefixes, packed (8 bytes each, sorted) because a node keeps one for
  * each of some 200 peers and asks all of them at every request. Recent changes live in a small map that is merged into the
- * packed part when it has grown. Pure. docs/protocol-inventory.md
+ * packed part when it has grown. Pure. docs/protocol.md, section Inventory
  */
 
 /** More from one peer is misbehaviour; we never list more ourselves. */

@@ -1,4 +1,4 @@
-/** Which peers, and which of their addresses, to tell a peer or to believe it. Pure. docs/protocol-peer-exchange.md */
+/** Which peers, and which of their addresses, to tell a peer or to believe it. Pure. docs/protocol.md, section Peer exchange */
 import type { PeerConnection } from '../host/host.ts'
 import { connectionScope, exchangeable } from './address-scope.ts'
 import { MAX_ADDRESSES_PER_PEER, type KnownPeer } from './peer-messages.ts'

@@ -1,7 +1,7 @@
 /**
  * Peers tell each other of peers, so that one known address is enough to join a swarm: a newcomer is asked whom it knows,
  * asks in turn, and is made known to those who came shortly before it. What is heard is hearsay: bounded, filtered by
- * address-scope.ts, dialled with deadlines, and proven only by the handshake. docs/protocol-peer-exchange.md
+ * address-scope.ts, dialled with deadlines, and proven only by the handshake. docs/protocol.md, section Peer exchange
  */
 import { LRUCache } from 'lru-cache'
 import PQueue from 'p-queue'

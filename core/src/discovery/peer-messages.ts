@@ -1,5 +1,5 @@
 /**
- * The messages of `/catalog/peers/1.0.0` as bytes, and back, within their bounds. Pure. docs/protocol-peer-exchange.md
+ * The messages of `/catalog/peers/1.0.0` as bytes, and back, within their bounds. Pure. docs/protocol.md, section Peer exchange
  */
 import { CatalogError } from '../errors.ts'
 import type { PeerId } from '../host/host.ts'

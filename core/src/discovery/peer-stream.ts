@@ -1,4 +1,4 @@
-/** Reads the one message that a side of a peer exchange stream carries. docs/protocol-peer-exchange.md */
+/** Reads the one message that a side of a peer exchange stream carries. docs/protocol.md, section Peer exchange */
 import { CatalogError } from '../errors.ts'
 import type { ByteStream } from '../host/host.ts'
 import { createFrameSplitter } from '../wire/frames.ts'

@@ -1,6 +1,6 @@
 /**
  * Looks for providers beyond the swarm: asks the DHT, connects to who it names, and hands out those that answer. One search
- * a digest however many ask; a search that found nobody is not repeated for a while. docs/protocol-inventory.md, section DHT
+ * a digest however many ask; a search that found nobody is not repeated for a while. docs/protocol.md, section DHT
  */
 import { LRUCache } from 'lru-cache'
 import type { Clock } from '../clock.ts'
