@@ -13,10 +13,15 @@ import type { FsIndex, IndexChanges } from './fs-index.ts'
 import type { FsLayout } from './fs-layout.ts'
 import { FsRows } from './fs-rows.ts'
 import type { StoreEntry } from './store.ts'
+import { WritePause } from './write-pause.ts'
 
 /** Beyond either of these, `put` waits; beyond twice that, artifacts are not taken. */
 export const MAX_BACKLOG_BYTES = 64 * 1024 * 1024
 export const MAX_BACKLOG_ITEMS = 512
+
+/** Writing begins at this backlog, or at the first rest. */
+const START_BYTES = MAX_BACKLOG_BYTES / 2
+const START_ITEMS = MAX_BACKLOG_ITEMS / 2
 
 /** Of waiting for room. */
 const ROOM_MAX_MS = 30_000
@@ -53,11 +58,16 @@ export class FsWriter {
   #backlogBytes = 0
   #sequence = 0
   #running: Promise<void> | undefined
+  readonly #pause: WritePause
   #room: PromiseWithResolvers<void> | undefined
 
   constructor(deps: WriterDeps) {
     this.#deps = deps
     const { durability, entryOf } = deps
+    this.#pause = new WritePause(
+      deps.clock,
+      () => this.#backlogBytes >= START_BYTES || this.#intents.size >= START_ITEMS,
+    )
     this.rows = new FsRows({ durability, entryOf, apply: (changes) => this.#apply(changes) })
   }
 
@@ -102,15 +112,19 @@ export class FsWriter {
 
   /** Resolves when everything asked for so far is written (or lost), rows too. */
   async drain(): Promise<void> {
-    while (this.#running !== undefined) await this.#running
+    await this.#pause.hurry(async () => {
+      while (this.#running !== undefined) await this.#running
+    })
     this.rows.flush()
   }
 
   /** Resolves when nothing asked for about `digest` is still to be done. */
   async settle(digest: Digest): Promise<void> {
-    while (this.#running && (this.#intents.has(digest) || this.#group.has(digest))) {
-      await this.#running
-    }
+    await this.#pause.hurry(async () => {
+      while (this.#running && (this.#intents.has(digest) || this.#group.has(digest))) {
+        await this.#running
+      }
+    })
   }
 
   /** Makes the folder that `digest` belongs into. */
@@ -126,6 +140,7 @@ export class FsWriter {
     this.#intents.set(digest, intent)
     if (intent.type === 'write') this.#backlogBytes += intent.bytes.byteLength
     this.#running ??= this.#run()
+    this.#pause.wanted()
   }
 
   #forget(digest: Digest): void {
@@ -139,6 +154,7 @@ export class FsWriter {
       // A tick later, so that what is put in one go makes one group.
       await Promise.resolve()
       while (this.#intents.size > 0) {
+        await this.#pause.over()
         this.#takeGroup()
         await this.#writeGroup()
         for (const intent of this.#group.values()) {

@@ -1,0 +1,59 @@
+/**
+ * When write-behind begins: at the first rest, so that in the middle of an install the processor is left to it; at once when
+ * much waits or somebody waits for the disk. What a kill takes in that moment is fetched again, never half there.
+ */
+import type { Clock } from '../clock.ts'
+
+/** Nothing new for this long is a rest. */
+const QUIET_MS = 100
+
+export class WritePause {
+  readonly #clock: Clock
+  readonly #isUrgent: () => boolean
+  #hurried = 0
+  #wantedAtMs = 0
+  #wake: (() => void) | undefined
+
+  constructor(clock: Clock, isUrgent: () => boolean) {
+    this.#clock = clock
+    this.#isUrgent = isUrgent
+  }
+
+  /** Something new is to be written. */
+  wanted(): void {
+    this.#wantedAtMs = this.#clock.now()
+    if (this.#mustStart) this.#wake?.()
+  }
+
+  /** No pause while `work` waits for the disk. */
+  async hurry(work: () => Promise<void>): Promise<void> {
+    this.#hurried += 1
+    this.#wake?.()
+    try {
+      await work()
+    } finally {
+      this.#hurried -= 1
+    }
+  }
+
+  /** Resolves when writing may begin. */
+  async over(): Promise<void> {
+    const woken = new AbortController()
+    this.#wake = () => woken.abort()
+    try {
+      for (;;) {
+        const leftMs = this.#wantedAtMs + QUIET_MS - this.#clock.now()
+        if (this.#mustStart || leftMs <= 0) return
+        await this.#clock.sleep(leftMs, woken.signal)
+      }
+    } catch (error) {
+      if (!woken.signal.aborted) throw error
+    } finally {
+      this.#wake = undefined
+    }
+  }
+
+  get #mustStart(): boolean {
+    return this.#hurried > 0 || this.#isUrgent()
+  }
+}
