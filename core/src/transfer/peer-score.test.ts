@@ -83,7 +83,10 @@ describe('cooling down', () => {
 describe('bans', () => {
   test('grow fourfold with each lie, up to a day', async () => {
     const { scores, bans, clock } = world()
-    for (let time = 0; time < 7; time++) scores.lied('a', 'wrong bytes')
+    for (let time = 0; time < 7; time++) {
+      await clock.advance(1440 * MINUTE)
+      scores.lied('a', 'wrong bytes')
+    }
     expect(bans.map(({ forMs }) => forMs / MINUTE)).toEqual([1, 4, 16, 64, 256, 1024, 1440])
     expect(bans[0]).toMatchObject({ peer: 'a', reason: 'wrong bytes' })
     expect(scores.strikes('a')).toBe(7)
@@ -92,6 +95,13 @@ describe('bans', () => {
     await clock.advance(1440 * MINUTE)
     expect(scores.isBanned('a')).toBe(false)
     expect(scores.bannedCount()).toBe(0)
+  })
+
+  test('many lies that come to light together are one', () => {
+    const { scores, bans } = world()
+    for (let time = 0; time < 8; time++) scores.lied('a', 'a chunk that does not match')
+    expect(bans.map(({ forMs }) => forMs)).toEqual([MINUTE])
+    expect(scores.strikes('a')).toBe(1)
   })
 
   test('a suspicion is no ban, three are', () => {

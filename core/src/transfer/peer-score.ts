@@ -108,6 +108,8 @@ export function createPeerScores(
 
   function lied(peer: PeerId, reason: string): void {
     const score = scoreOf(peer)
+    // What was under way when it was found out comes to light one by one: that is one reason, not many.
+    if (score.bannedUntilMs > clock.now()) return
     score.strikes++
     score.suspicions = 0
     totalStrikes++

@@ -1,0 +1,104 @@
+import { afterAll, describe, expect, test } from 'vitest'
+import { blob, CHUNK_SIZE } from '../../../test/support/blobs.ts'
+import { createCollectingLogger } from '../../../test/support/collecting-logger.ts'
+import { readAll } from '../../../test/support/read-all.ts'
+import { systemClock } from '../clock.ts'
+import { chunkCount } from '../content/chunking.ts'
+import { describeBytes } from '../content/manifest.ts'
+import { CatalogError } from '../errors.ts'
+import { silentLogger } from '../log.ts'
+import { createMemoryStore } from '../store/memory-store.ts'
+import type { Store } from '../store/store.ts'
+import type { Assembly } from './assembly.ts'
+import { createAssemblyMaker } from './assembly-maker.ts'
+import { createHasher } from './hasher.ts'
+
+const { bytes, digest } = blob(3 * CHUNK_SIZE + 1)
+const { manifest, leaves } = describeBytes(digest, bytes, CHUNK_SIZE)
+const hasher = createHasher()
+afterAll(async () => hasher.stop())
+
+async function startStore(): Promise<Store> {
+  const deps = { clock: systemClock, log: silentLogger }
+  const store = createMemoryStore(deps, { quotaBytes: 1e9, chunkSize: CHUNK_SIZE })
+  await store.start()
+  return store
+}
+
+async function fill(assembly: Assembly): Promise<void> {
+  for (let index = 0; index < chunkCount(bytes.byteLength, CHUNK_SIZE); index++) {
+    await assembly.add(index, bytes.subarray(index * CHUNK_SIZE, (index + 1) * CHUNK_SIZE))
+  }
+  await assembly.verified
+}
+
+describe('createAssemblyMaker', () => {
+  test('what is complete is in the store, with its visibility', async () => {
+    const store = await startStore()
+    const maker = createAssemblyMaker({ store, hasher, log: silentLogger })
+    await fill(await maker.open(manifest, leaves, 'private'))
+    expect(store.entry(digest)?.visibility).toBe('private')
+  })
+
+  test('two of one digest at once: the second is in memory, both are readable', async () => {
+    const store = await startStore()
+    const maker = createAssemblyMaker({ store, hasher, log: silentLogger })
+    const [first, second] = [
+      await maker.open(manifest, leaves, 'public'),
+      await maker.open(manifest, leaves, 'private'),
+    ]
+    await Promise.all([fill(second), fill(first)])
+    for (const assembly of [first, second]) {
+      expect(Buffer.compare(await readAll(assembly.read()), bytes)).toBe(0)
+    }
+    expect(store.entry(digest)?.visibility).toBe('public')
+  })
+
+  test('one that was given up makes way for the next', async () => {
+    const store = await startStore()
+    const maker = createAssemblyMaker({ store, hasher, log: silentLogger })
+    for (let time = 0; time < 3; time++) {
+      const assembly = await maker.open(manifest, leaves, 'public')
+      await assembly.fail(new Error('given up'), { keep: true })
+      expect(store.usage().partialBytes).toBe(0)
+    }
+    await fill(await maker.open(manifest, leaves, 'public'))
+    expect(store.has(digest)).toBe(true)
+  })
+
+  test.each(['STORE_FULL', 'STORE_FAILED'] as const)(
+    'a store that says %s: it is served from memory, and logged once',
+    async (code) => {
+      const store = await startStore()
+      const log = createCollectingLogger()
+      const refusing: Pick<Store, 'usage' | 'openPartial'> = {
+        usage: () => store.usage(),
+        openPartial: async () => Promise.reject(new CatalogError(code, 'no room')),
+      }
+      const maker = createAssemblyMaker({ store: refusing as Store, hasher, log })
+      const assembly = await maker.open(manifest, leaves, 'public')
+      await fill(assembly)
+      expect(Buffer.compare(await readAll(assembly.read()), bytes)).toBe(0)
+      expect(store.has(digest)).toBe(false)
+      expect(log.lines.map(({ event }) => event)).toEqual(['download.in-memory'])
+    },
+  )
+
+  test('any other failure of the store is the caller’s to know, and blocks nobody after it', async () => {
+    const store = await startStore()
+    const failure = new CatalogError('PEER_MISBEHAVED', 'leaves that do not fit')
+    let fails = true
+    const once: Pick<Store, 'usage' | 'openPartial'> = {
+      usage: () => store.usage(),
+      async openPartial(...args) {
+        if (fails) throw failure
+        return await store.openPartial(...args)
+      },
+    }
+    const maker = createAssemblyMaker({ store: once as Store, hasher, log: silentLogger })
+    await expect(maker.open(manifest, leaves, 'public')).rejects.toBe(failure)
+    fails = false
+    await fill(await maker.open(manifest, leaves, 'public'))
+    expect(store.has(digest)).toBe(true)
+  })
+})

@@ -1,0 +1,277 @@
+/** Chunks of one artifact from peers that are what the test says, on a clock that stands still. */
+import { describe, expect, test } from 'vitest'
+import { CHUNK_SIZE } from '../../../test/support/blobs.ts'
+import { createFakeClock, type FakeClock } from '../../../test/support/fake-clock.ts'
+import { digestOf } from '../content/digest.ts'
+import { CatalogError, isCatalogError, type ErrorCode } from '../errors.ts'
+import type { PeerId } from '../host/host.ts'
+import type { Assembly } from './assembly.ts'
+import { createBulkSlots } from './bulk-slots.ts'
+import { downloadChunks, type Patience } from './chunk-download.ts'
+import type { PeerLinks } from './peer-link.ts'
+import { createPeerScores } from './peer-score.ts'
+import { createRateLimit, unlimited, type RateLimit } from './rate-limit.ts'
+import type { RequestStream } from './request-stream.ts'
+
+const digest = digestOf(Buffer.from('an artifact'))
+const otherDigest = digestOf(Buffer.from('another'))
+const IMPATIENT: Patience = { graceMs: 1_000, minBytes: 64 * 1024, mayQueue: false }
+const PATIENT: Patience = { graceMs: 20_000, minBytes: 80 * 1024, mayQueue: true }
+const withCode = (code: ErrorCode) =>
+  expect.toSatisfy((error: unknown) => isCatalogError(error, code))
+
+type Behaviour = (index: number, signal: AbortSignal) => Promise<'good' | 'bad'>
+
+interface World {
+  readonly clock: FakeClock
+  readonly received: Map<PeerId, number>
+  readonly asked: { peer: PeerId; index: number; atMs: number }[]
+  readonly scores: ReturnType<typeof createPeerScores>
+  readonly banned: PeerId[]
+  readonly late: PeerId[]
+  readonly slots: ReturnType<typeof createBulkSlots>
+  readonly has: Set<number>
+  run(options?: { patience?: Patience; signal?: AbortSignal }): Promise<unknown>
+  join(peer: PeerId): void
+}
+
+function createWorld(
+  chunks: number,
+  behaviours: Record<PeerId, Behaviour>,
+  options: { limit?: (clock: FakeClock) => RateLimit; places?: number; join?: PeerId[] } = {},
+): World {
+  const clock = createFakeClock()
+  const received = new Map<PeerId, number>()
+  const asked: World['asked'] = []
+  const banned: PeerId[] = []
+  const late: PeerId[] = []
+  const real = createPeerScores(clock, (peer) => banned.push(peer))
+  const scores = { ...real, late: (peer: PeerId) => (late.push(peer), real.late(peer)) }
+  const slots = createBulkSlots(options.places ?? 10)
+  const limit = options.limit?.(clock) ?? unlimited
+  const has = new Set<number>()
+  const verified = Promise.withResolvers<void>()
+  const size = chunks * CHUNK_SIZE
+  const good = Buffer.alloc(1)
+  const bad = Buffer.alloc(2)
+  const assembly: Partial<Assembly> = {
+    manifest: { digest, size, chunkSize: CHUNK_SIZE, root: Buffer.alloc(32) },
+    chunks,
+    has: (index) => has.has(index),
+    async add(index, bytes) {
+      if (bytes === bad) return false
+      has.add(index)
+      return true
+    },
+    verified: verified.promise,
+  }
+  const links: Partial<PeerLinks> = {
+    receivedBytes: (peer) => received.get(peer) ?? 0,
+    async stream(peer) {
+      const stream: Partial<RequestStream> = {
+        async wantChunk(_, { index }, { signal }) {
+          asked.push({ peer, index, atMs: clock.now() })
+          const outcome = await behaviours[peer]?.(index, signal)
+          received.set(peer, (received.get(peer) ?? 0) + CHUNK_SIZE)
+          return outcome === 'good' ? good : bad
+        },
+      }
+      return stream as RequestStream
+    },
+  }
+  let listener: ((peer: PeerId, has: undefined) => void) | undefined
+  const peers = {
+    onPeer(added: (peer: PeerId, has: ((index: number) => boolean) | undefined) => void) {
+      listener = added
+      for (const peer of options.join ?? Object.keys(behaviours)) added(peer, undefined)
+    },
+  }
+  return {
+    ...{ clock, received, asked, scores, banned, late, slots, has },
+    join: (peer) => listener?.(peer, undefined),
+    run: async ({ patience = IMPATIENT, signal = new AbortController().signal } = {}) =>
+      downloadChunks(
+        assembly as Assembly,
+        peers,
+        { links: links as PeerLinks, scores, clock, limitOf: () => limit, slots },
+        { patience, present: [], signal },
+      ).catch((error: unknown) => error),
+  }
+}
+
+/** Answers each chunk after so long. */
+const after =
+  (clock: () => FakeClock, ms: number): Behaviour =>
+  async (_, signal) => {
+    await clock().sleep(ms, signal)
+    return 'good'
+  }
+
+async function settle(world: World, running: Promise<unknown>, maxMs: number): Promise<unknown> {
+  let outcome: { value: unknown } | undefined
+  void running.then((value) => (outcome = { value }))
+  await world.clock.advanceUntil(() => outcome !== undefined, { maxMs, stepMs: 10 })
+  return outcome?.value
+}
+
+describe('downloadChunks', () => {
+  test('every chunk comes, once, and every place is given back', async () => {
+    const world: World = createWorld(40, {
+      a: after(() => world.clock, 20),
+      b: after(() => world.clock, 30),
+    })
+    expect(await settle(world, world.run(), 10_000)).toBeUndefined()
+    expect(world.has.size).toBe(40)
+    expect(world.asked.map(({ index }) => index).sort((x, y) => x - y)).toEqual(
+      Array.from({ length: 40 }, (_, index) => index),
+    )
+    expect(new Set(world.asked.map(({ peer }) => peer))).toEqual(new Set(['a', 'b']))
+    expect(world.slots.taken('a') + world.slots.taken('b')).toBe(0)
+    expect(world.clock.sleepers).toBe(0)
+  })
+
+  test('a fast peer that leaves does not make those who stay look slow', async () => {
+    let sent = 0
+    const world: World = createWorld(200, {
+      async leaving(_, signal) {
+        await world.clock.sleep(5, signal)
+        if (++sent > 100) {
+          world.received.delete('leaving')
+          throw new CatalogError('PEER_UNREACHABLE', 'gone')
+        }
+        return 'good'
+      },
+      staying: after(() => world.clock, 100),
+    })
+    expect(await settle(world, world.run(), 60_000)).toBeUndefined()
+    expect(world.has.size).toBe(200)
+  })
+
+  test('peers that stall are given up within two graces, and only those who owe us are blamed', async () => {
+    const world: World = createWorld(40, {
+      async silent(_, signal) {
+        await world.clock.sleep(1e9, signal)
+        return 'good'
+      },
+    })
+    const error = await settle(world, world.run(), 2_100)
+    expect(error).toEqual(withCode('PEER_TIMEOUT'))
+    expect(world.late).toContain('silent')
+    expect(world.banned).toEqual([])
+    expect(world.slots.taken('silent')).toBe(0)
+    expect(world.clock.sleepers).toBe(0)
+  })
+
+  test('a chunk that does not match: the peer is banned, the chunk comes from another', async () => {
+    const world: World = createWorld(8, {
+      liar: async () => 'bad',
+      good: after(() => world.clock, 10),
+    })
+    expect(await settle(world, world.run(), 10_000)).toBeUndefined()
+    expect(world.banned).toEqual(['liar'])
+    expect(world.has.size).toBe(8)
+  })
+
+  test('one that says BUSY is left alone for a while, then asked again; it is not late', async () => {
+    let busy = 5
+    const world: World = createWorld(4, {
+      async a(_, signal) {
+        await world.clock.sleep(10, signal)
+        if (busy-- > 0) throw new CatalogError('PEER_BUSY', 'the peer is busy')
+        return 'good'
+      },
+    })
+    expect(await settle(world, world.run({ patience: PATIENT }), 20_000)).toBeUndefined()
+    expect(world.late).toEqual([])
+    const times = new Set(world.asked.map(({ atMs }) => atMs))
+    expect(Math.max(...times)).toBeGreaterThanOrEqual(250)
+    expect(world.asked.length).toBeLessThan(20)
+  })
+
+  test('one that has it no longer is not late, only left', async () => {
+    const world: World = createWorld(4, {
+      gone: async () => Promise.reject(new CatalogError('NOT_FOUND', 'the peer has not got it')),
+      good: after(() => world.clock, 10),
+    })
+    expect(await settle(world, world.run(), 5_000)).toBeUndefined()
+    expect(world.late).toEqual([])
+  })
+
+  test('nobody is left: NO_PROVIDERS, with the reason', async () => {
+    const reason = new CatalogError('PEER_UNREACHABLE', 'reset')
+    const world = createWorld(4, { a: async () => Promise.reject(reason) })
+    const error = await settle(world, world.run(), 5_000)
+    expect(error).toEqual(withCode('NO_PROVIDERS'))
+    expect((error as Error).cause).toBe(reason)
+  })
+
+  test('a chunk that is late is asked of another peer as well', async () => {
+    const world: World = createWorld(2, {
+      async stuck(_, signal) {
+        await world.clock.sleep(1e9, signal)
+        return 'good'
+      },
+      good: after(() => world.clock, 10),
+    })
+    expect(await settle(world, world.run({ patience: PATIENT }), 5_000)).toBeUndefined()
+    expect(world.asked.filter(({ peer }) => peer === 'stuck')).toHaveLength(2)
+    const again = world.asked.filter(({ peer }) => peer === 'good')
+    expect(again.map(({ index }) => index).sort()).toEqual([0, 1])
+    for (const { atMs } of again) expect(atMs).toBeGreaterThanOrEqual(1_000)
+  })
+
+  test('our own limit is no fault of the peers, and is kept', async () => {
+    const world: World = createWorld(
+      20,
+      { a: after(() => world.clock, 1) },
+      { limit: (clock) => createRateLimit(clock, CHUNK_SIZE / 4) },
+    )
+    expect(await settle(world, world.run(), 100_000)).toBeUndefined()
+    expect(world.late).toEqual([])
+    expect(world.clock.now()).toBeGreaterThan(18 * 4_000)
+  })
+
+  test('waiting for a place: with another source there is no waiting, without one there is', async () => {
+    for (const patience of [IMPATIENT, PATIENT]) {
+      const world: World = createWorld(4, { a: after(() => world.clock, 10) }, { places: 1 })
+      world.slots.take('a', otherDigest)
+      const running = world.run({ patience })
+      if (!patience.mayQueue) {
+        expect(await settle(world, running, 5_000)).toEqual(withCode('PEER_TIMEOUT'))
+        expect(world.late).toEqual([])
+        continue
+      }
+      await world.clock.advance(120_000)
+      expect(world.asked).toEqual([])
+      world.slots.release('a', otherDigest)
+      expect(await settle(world, running, 5_000)).toBeUndefined()
+    }
+  })
+
+  test('peers that join later take part', async () => {
+    const world: World = createWorld(
+      100,
+      { a: after(() => world.clock, 400), b: after(() => world.clock, 10) },
+      { join: ['a'] },
+    )
+    const running = world.run()
+    await world.clock.advance(300)
+    world.join('b')
+    expect(await settle(world, running, 60_000)).toBeUndefined()
+    expect(world.asked.filter(({ peer }) => peer === 'b').length).toBeGreaterThan(50)
+  })
+
+  test('aborted: the reason of the signal; nothing is left behind', async () => {
+    const world: World = createWorld(100, { a: after(() => world.clock, 400) })
+    const stop = new AbortController()
+    const reason = new Error('nobody waits for it any more')
+    const running = world.run({ signal: stop.signal })
+    await world.clock.advance(950)
+    stop.abort(reason)
+    expect(await running).toBe(reason)
+    await world.clock.advance(0)
+    expect(world.clock.sleepers).toBe(0)
+    expect(world.slots.taken('a')).toBe(0)
+    expect(await world.run({ signal: stop.signal })).toBe(reason)
+  })
+})
