@@ -131,20 +131,21 @@ describe('downloadChunks', () => {
   })
 
   test('a fast peer that leaves does not make those who stay look slow', async () => {
-    let sent = 0
-    const world: World = createWorld(200, {
+    const world: World = createWorld(1_200, {
       async leaving(_, signal) {
-        await world.clock.sleep(5, signal)
-        if (++sent > 100) {
+        await world.clock.sleep(20, signal)
+        // After the first grace, with most of it delivered.
+        if (world.clock.now() > 1_500) {
           world.received.delete('leaving')
           throw new CatalogError('PEER_UNREACHABLE', 'gone')
         }
         return 'good'
       },
-      staying: after(() => world.clock, 100),
+      staying: after(() => world.clock, 50),
     })
     expect(await settle(world, world.run(), 60_000)).toBeUndefined()
-    expect(world.has.size).toBe(200)
+    expect(world.has.size).toBe(1_200)
+    expect(world.asked.filter(({ atMs }) => atMs > 2_500).length).toBeGreaterThan(100)
   })
 
   test('peers that stall are given up within two graces, and only those who owe us are blamed', async () => {
