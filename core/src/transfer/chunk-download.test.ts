@@ -131,9 +131,9 @@ describe('downloadChunks', () => {
   })
 
   test('a fast peer that leaves does not make those who stay look slow', async () => {
-    const world: World = createWorld(1_200, {
+    const world: World = createWorld(2_600, {
       async leaving(_, signal) {
-        await world.clock.sleep(20, signal)
+        await world.clock.sleep(200, signal)
         // After the first grace, with most of it delivered.
         if (world.clock.now() > 1_500) {
           world.received.delete('leaving')
@@ -141,10 +141,10 @@ describe('downloadChunks', () => {
         }
         return 'good'
       },
-      staying: after(() => world.clock, 50),
+      staying: after(() => world.clock, 250),
     })
     expect(await settle(world, world.run(), 60_000)).toBeUndefined()
-    expect(world.has.size).toBe(1_200)
+    expect(world.has.size).toBe(2_600)
     expect(world.asked.filter(({ atMs }) => atMs > 2_500).length).toBeGreaterThan(100)
   })
 
