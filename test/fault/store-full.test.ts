@@ -7,6 +7,7 @@ import { chmod, readdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, onTestFinished, test } from 'vitest'
+import { MAX_BACKLOG_ITEMS } from '../../core/src/store/fs-writer.ts'
 import { digestOf } from '../../core/src/content/digest.ts'
 import { describeBytes } from '../../core/src/content/manifest.ts'
 import { blob, CHUNK_SIZE } from '../support/store-blobs.ts'
@@ -153,10 +154,10 @@ describe('a disk that hangs', () => {
     const world = await createFsWorld()
     const store = await world.open()
     const release = world.files.hold(['create'])
-    const many = Array.from({ length: 1500 }, (_, seed) => blob(10, seed))
+    const many = Array.from({ length: 3 * MAX_BACKLOG_ITEMS }, (_, seed) => blob(10, seed))
     const waiting = many.map(({ digest, bytes }) => store.put(digest, bytes, PUBLIC))
-    expect(store.usage().artifacts).toBeLessThan(1100)
-    expect(store.usage().artifacts).toBeGreaterThan(512)
+    expect(store.usage().artifacts).toBeLessThan(2.2 * MAX_BACKLOG_ITEMS)
+    expect(store.usage().artifacts).toBeGreaterThan(MAX_BACKLOG_ITEMS)
     release()
     await Promise.all(waiting)
     await store.flush()
@@ -171,14 +172,14 @@ describe('a disk that hangs', () => {
     const store = await world.open()
     const release = world.files.hold(['create'])
     onTestFinished(release)
-    const many = Array.from({ length: 600 }, (_, seed) => blob(10, seed))
+    const many = Array.from({ length: MAX_BACKLOG_ITEMS + 100 }, (_, seed) => blob(10, seed))
     let settled = 0
     const waiting = many.map(async ({ digest, bytes }) => {
       await store.put(digest, bytes, PUBLIC)
       settled += 1
     })
     await world.clock.advance(29_000)
-    expect(settled).toBeLessThan(600)
+    expect(settled).toBeLessThan(MAX_BACKLOG_ITEMS + 100)
     await world.clock.advance(1000)
     await Promise.all(waiting)
     release()
@@ -189,7 +190,7 @@ describe('a disk that hangs', () => {
     const store = await world.open()
     const release = world.files.hold(['create'])
     onTestFinished(release)
-    const many = Array.from({ length: 600 }, (_, seed) => blob(10, seed))
+    const many = Array.from({ length: MAX_BACKLOG_ITEMS + 100 }, (_, seed) => blob(10, seed))
     const waiting = many.map((each) => store.put(each.digest, each.bytes, PUBLIC))
     const abort = new AbortController()
     const { digest, bytes } = blob(20)

@@ -65,7 +65,7 @@ export class FsPartial implements PartialArtifact {
     }
     if (this.hasChunk(index)) return
     if (!this.#spilling && (await this.#writeToFile(index, bytes))) return
-    this.#spill(index, bytes)
+    this.#spill(index, Buffer.from(bytes)) // the caller uses its own again
   }
 
   async readChunk(index: number): Promise<Uint8Array> {

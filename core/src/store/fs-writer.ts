@@ -16,12 +16,12 @@ import type { StoreEntry } from './store.ts'
 import { WritePause } from './write-pause.ts'
 
 /** Beyond either of these, `put` waits; beyond twice that, artifacts are not taken. */
-export const MAX_BACKLOG_BYTES = 64 * 1024 * 1024
-export const MAX_BACKLOG_ITEMS = 512
+export const MAX_BACKLOG_BYTES = 128 * 1024 * 1024
+export const MAX_BACKLOG_ITEMS = 2048
 
 /** Writing begins at this backlog, or at the first rest. */
-const START_BYTES = MAX_BACKLOG_BYTES / 2
-const START_ITEMS = MAX_BACKLOG_ITEMS / 2
+const START_BYTES = (MAX_BACKLOG_BYTES / 8) * 7
+const START_ITEMS = (MAX_BACKLOG_ITEMS / 8) * 7
 
 /** Of waiting for room. */
 const ROOM_MAX_MS = 30_000

@@ -118,6 +118,7 @@ export interface PartialArtifact {
   hasChunk(index: number): boolean
   /** Chunks present. */
   readonly present: number
+  /** Keeps no reference to `bytes` once it has resolved. */
   writeChunk(index: number, bytes: Uint8Array): Promise<void>
   /** Also after `commit`, whether or not the store could keep the artifact. */
   readChunk(index: number): Promise<Uint8Array>

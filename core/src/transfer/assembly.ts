@@ -9,6 +9,7 @@ import type { Manifest } from '../content/manifest.ts'
 import { CatalogError } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import type { PartialArtifact } from '../store/store.ts'
+import { createChunkMemory } from './chunk-memory.ts'
 import type { HashJob } from './hasher.ts'
 
 /** Bytes at the end that nobody reads before the digest has matched. */
@@ -20,8 +21,9 @@ export interface Assembly {
   readonly manifest: Manifest
   readonly leaves: Uint8Array
   readonly chunks: number
-  /** A whole chunk. False: it does not match its leaf and was dropped. Holds the caller back while writing lags. */
-  add(index: number, bytes: Uint8Array): Promise<boolean>
+  /** A whole chunk. False: it does not match its leaf and was dropped. Holds the caller back while writing lags.
+   * `onDone`: pooled bytes are no longer read (other bytes are kept for readers). */
+  add(index: number, bytes: Uint8Array, onDone?: () => void): Promise<boolean>
   /** The next bytes in order, from an origin. */
   append(bytes: Uint8Array): Promise<void>
   /** Loads what an earlier run left. Resolves to the chunks that are present. */
@@ -56,7 +58,7 @@ export function createAssembly(
   const { partial, job, log } = deps
   const { digest, size, chunkSize } = manifest
   const chunks = chunkCount(size, chunkSize)
-  const memory = new Map<number, Uint8Array>()
+  const memory = createChunkMemory(partial, { chunkSize, maxBytes: deps.memoryBytes })
   const present = new Bitfield(chunks)
   const work = new Set<Promise<void>>()
   const verified = Promise.withResolvers<void>()
@@ -87,15 +89,6 @@ export function createAssembly(
     moved()
   }
 
-  function remember(index: number, bytes: Uint8Array): void {
-    memory.set(index, bytes)
-    // Insertion order is arrival order; only chunks that are on disk may leave.
-    for (const old of memory.keys()) {
-      if (memory.size * chunkSize <= deps.memoryBytes()) return
-      if (partial.hasChunk(old)) memory.delete(old)
-    }
-  }
-
   function track(working: Promise<unknown>): void {
     const tracked = working.then(() => void work.delete(tracked))
     tracked.catch((error: unknown) => void giveUp(error, { keep: false }))
@@ -106,27 +99,60 @@ export function createAssembly(
     while (work.size >= MAX_WORK) await Promise.race(work)
   }
 
-  async function matches(index: number, bytes: Uint8Array): Promise<boolean> {
+  async function matches(index: number, bytes: Uint8Array, done: () => void): Promise<boolean> {
     try {
-      return await job.add(index, bytes)
+      return await job.add(index, bytes, done)
     } catch (error) {
       if (present.has(index)) return true // another copy of it came first, and was the last that was missing
       throw error
     }
   }
 
-  async function add(index: number, bytes: Uint8Array): Promise<boolean> {
+  async function add(
+    index: number,
+    bytes: Uint8Array,
+    onDone: () => void = () => undefined,
+  ): Promise<boolean> {
     throwIfFailed()
-    if (present.has(index)) return true
-    if (bytes.byteLength !== lengthOf(index)) return false
-    if (!(await matches(index, bytes))) return false
-    throwIfFailed()
-    if (present.has(index)) return true
-    remember(index, bytes)
+    // Two read them: the hash thread and the write.
+    let readers = 2
+    const done = (): void => {
+      readers -= 1
+      if (readers === 0) onDone()
+    }
+    const isNew = (): boolean => !present.has(index)
+    if (!isNew() || bytes.byteLength !== lengthOf(index)) {
+      onDone()
+      return !isNew()
+    }
+    try {
+      if (!(await matches(index, bytes, done))) {
+        done()
+        return false
+      }
+    } catch (error) {
+      done()
+      throw error
+    }
+    if (isFailed() || !isNew()) {
+      done()
+      throwIfFailed()
+      return true
+    }
+    memory.keep(index, bytes)
     landed(index)
-    track(partial.writeChunk(index, bytes))
+    track(write(index, bytes, done))
     await room()
     return true
+  }
+
+  async function write(index: number, bytes: Uint8Array, done: () => void): Promise<void> {
+    try {
+      await partial.writeChunk(index, bytes)
+    } finally {
+      memory.written(index)
+      done()
+    }
   }
 
   async function append(bytes: Uint8Array): Promise<void> {
@@ -147,7 +173,7 @@ export function createAssembly(
       const whole = filling
       filling = undefined
       filled = 0
-      remember(index, whole)
+      memory.keep(index, whole)
       landed(index)
       // The hash follows behind: bytes in order need no verdict per chunk, only the one on the whole.
       track(job.add(index, whole))
@@ -201,7 +227,7 @@ export function createAssembly(
   }
 
   async function chunk(index: number): Promise<Uint8Array> {
-    return memory.get(index) ?? (await partial.readChunk(index))
+    return memory.find(index) ?? (await partial.readChunk(index))
   }
 
   async function* read(): AsyncGenerator<Uint8Array> {

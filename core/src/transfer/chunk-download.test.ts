@@ -7,6 +7,7 @@ import { CatalogError, isCatalogError, type ErrorCode } from '../errors.ts'
 import type { PeerId } from '../host/host.ts'
 import type { Assembly } from './assembly.ts'
 import { createBulkSlots } from './bulk-slots.ts'
+import { createChunkPool } from './chunk-pool.ts'
 import { downloadChunks, type Patience } from './chunk-download.ts'
 import type { PeerLinks } from './peer-link.ts'
 import { createPeerScores } from './peer-score.ts'
@@ -86,6 +87,7 @@ function createWorld(
       for (const peer of options.join ?? Object.keys(behaviours)) added(peer, undefined)
     },
   }
+  const pool = createChunkPool({ chunkSize: 65_536, maxBytes: 0 })
   return {
     ...{ clock, received, asked, scores, banned, late, slots, has },
     join: (peer) => listener?.(peer, undefined),
@@ -93,7 +95,7 @@ function createWorld(
       downloadChunks(
         assembly as Assembly,
         peers,
-        { links: links as PeerLinks, scores, clock, limitOf: () => limit, slots },
+        { links: links as PeerLinks, scores, clock, limitOf: () => limit, slots, pool },
         { patience, present: [], signal },
       ).catch((error: unknown) => error),
   }

@@ -7,6 +7,7 @@ import { CatalogError, isCatalogError } from '../errors.ts'
 import type { PeerId } from '../host/host.ts'
 import type { Assembly } from './assembly.ts'
 import type { BulkSlots } from './bulk-slots.ts'
+import type { ChunkPool } from './chunk-pool.ts'
 import type { PeerLinks } from './peer-link.ts'
 import type { PeerScores } from './peer-score.ts'
 import { createPeerPace } from './peer-pace.ts'
@@ -44,6 +45,7 @@ export interface ChunkDownloadDeps {
   readonly limitOf: (peer: PeerId) => RateLimit
   /** Places for artifacts that come in bulk from one peer. */
   readonly slots: BulkSlots
+  readonly pool: ChunkPool
 }
 
 /**
@@ -56,7 +58,7 @@ export async function downloadChunks(
   deps: ChunkDownloadDeps,
   options: { patience: Patience; present: readonly number[]; signal: AbortSignal },
 ): Promise<void> {
-  const { links, scores, clock, slots } = deps
+  const { links, scores, clock, slots, pool } = deps
   const { chunkSize, digest, size } = assembly.manifest
   const pace = createPeerPace({ chunkSize, maxBytes: PER_PEER_BYTES })
   const plan = createPlan({
@@ -96,8 +98,7 @@ export async function downloadChunks(
     const stream = await links.stream(peer, 'bulk')
     const bytes = await stream.wantChunk(digest, { index, size: length }, { signal: deadline })
     pace.arrived(peer, length, clock.now())
-    if (assembly.has(index)) return
-    if (!(await assembly.add(index, bytes))) {
+    if (!(await assembly.add(index, bytes, () => pool.give(bytes)))) {
       scores.lied(peer, 'a chunk that does not match its manifest')
       throw new CatalogError('PEER_MISBEHAVED', 'a chunk does not match its manifest', { peer })
     }

@@ -1,7 +1,7 @@
 /**
  * Thread that hashes large artifacts while they arrive: SHA-256 of each chunk as it lands, against its leaf where leaves
  * are known, and the sha512 of the whole in order. Chunks come as transferred buffers; out-of-order ones wait here, and
- * the sender bounds how many. A verdict is on the bytes of one check, never on an index: two peers may send one chunk.
+ * the sender bounds how many. Pooled chunks are shared instead, and said to be `consumed` when they are no longer needed. A verdict is on the bytes of one check, never on an index: two peers may send one chunk.
  */
 import { createHash, type Hash } from 'node:crypto'
 import { parentPort } from 'node:worker_threads'
@@ -14,6 +14,7 @@ export type HashRequest =
 
 export type HashReply =
   | { op: 'checked'; job: number; check: number; matches: boolean }
+  | { op: 'consumed'; job: number; check: number }
   | { op: 'done'; job: number; sha512: string; leaves: Uint8Array }
 
 interface Job {
@@ -21,7 +22,7 @@ interface Job {
   readonly expected: Uint8Array | undefined
   readonly leaves: Buffer
   readonly sha512: Hash
-  readonly waiting: Map<number, Uint8Array>
+  readonly waiting: Map<number, { bytes: Uint8Array; check: number }>
   next: number
 }
 
@@ -38,14 +39,16 @@ function addChunk(job: Job, request: Extract<HashRequest, { op: 'chunk' }>): voi
   const expected = job.expected?.subarray(start, start + HASH_BYTES)
   const matches = expected === undefined || Buffer.compare(leaf, expected) === 0
   reply({ op: 'checked', job: request.job, check: request.check, matches })
-  if (!matches || index < job.next || job.waiting.has(index)) return
+  const consumed = (check: number): void => reply({ op: 'consumed', job: request.job, check })
+  if (!matches || index < job.next || job.waiting.has(index)) return consumed(request.check)
   job.leaves.set(leaf, start)
-  job.waiting.set(index, bytes)
+  job.waiting.set(index, { bytes, check: request.check })
   for (;;) {
     const turn = job.waiting.get(job.next)
     if (turn === undefined) break
     job.waiting.delete(job.next)
-    job.sha512.update(turn)
+    job.sha512.update(turn.bytes)
+    consumed(turn.check)
     job.next++
   }
   if (job.next < job.chunks) return

@@ -4,6 +4,7 @@
  */
 import { Worker } from 'node:worker_threads'
 import type { Digest } from '../content/digest.ts'
+import { isPooled } from './chunk-pool.ts'
 import type { HashReply, HashRequest } from './hash-worker.ts'
 
 export interface HashJob {
@@ -12,7 +13,7 @@ export interface HashJob {
    * leaves were given); rejects when the job ends before the verdict. Never give more than a bounded window of chunks
    * ahead of the first missing one.
    */
-  add(index: number, bytes: Uint8Array): Promise<boolean>
+  add(index: number, bytes: Uint8Array, onConsumed?: () => void): Promise<boolean>
   /** Settles when every chunk has matched: the digest of the whole and the leaves. */
   readonly done: Promise<{ digest: Digest; leaves: Uint8Array }>
   /** Forgets the job; safe at any time. */
@@ -27,6 +28,7 @@ export interface Hasher {
 interface OpenJob {
   /** By their own number, not by chunk: a good and a bad copy of one chunk may be under way together. */
   readonly checks: Map<number, PromiseWithResolvers<boolean>>
+  readonly consumed: Map<number, () => void>
   readonly done: PromiseWithResolvers<{ digest: Digest; leaves: Uint8Array }>
 }
 
@@ -66,6 +68,8 @@ export function createHasher(): Hasher {
     jobs.delete(id)
     job.done.reject(reason)
     for (const check of job.checks.values()) check.reject(reason)
+    // The thread may still read them, for a job whose outcome nobody wants.
+    for (const consumed of job.consumed.values()) consumed()
   }
 
   function accept(reply: HashReply): void {
@@ -74,6 +78,11 @@ export function createHasher(): Hasher {
     if (reply.op === 'checked') {
       job.checks.get(reply.check)?.resolve(reply.matches)
       job.checks.delete(reply.check)
+      return
+    }
+    if (reply.op === 'consumed') {
+      job.consumed.get(reply.check)?.()
+      job.consumed.delete(reply.check)
       return
     }
     job.done.resolve({ digest: `sha512-${reply.sha512}` as Digest, leaves: reply.leaves })
@@ -89,19 +98,26 @@ export function createHasher(): Hasher {
     open({ chunks, leaves }) {
       if (stopped) throw new Error('the hasher has stopped')
       const id = nextJob++
-      const job: OpenJob = { checks: new Map(), done: Promise.withResolvers() }
+      const job: OpenJob = { checks: new Map(), consumed: new Map(), done: Promise.withResolvers() }
       job.done.promise.catch(() => undefined) // whoever awaits it sees it; closing early is no error
       jobs.set(id, job)
       send({ op: 'open', job: id, chunks, leaves })
       return {
-        async add(index, bytes) {
-          if (!jobs.has(id)) throw new Error('the hash job is over')
+        async add(index, bytes, onConsumed) {
+          if (!jobs.has(id)) {
+            onConsumed?.()
+            throw new Error('the hash job is over')
+          }
           const check = nextCheck++
           const verdict = Promise.withResolvers<boolean>()
           job.checks.set(check, verdict)
-          const copy = new Uint8Array(bytes.byteLength)
-          copy.set(bytes)
-          send({ op: 'chunk', job: id, check, index, bytes: copy }, [copy.buffer])
+          if (onConsumed !== undefined) job.consumed.set(check, onConsumed)
+          if (isPooled(bytes)) send({ op: 'chunk', job: id, check, index, bytes })
+          else {
+            const copy = new Uint8Array(bytes.byteLength)
+            copy.set(bytes)
+            send({ op: 'chunk', job: id, check, index, bytes: copy }, [copy.buffer])
+          }
           return await verdict.promise
         },
         done: job.done.promise,

@@ -4,6 +4,7 @@
 import type { Manifest } from '../content/manifest.ts'
 import { CatalogError } from '../errors.ts'
 import type { PartialArtifact } from '../store/store.ts'
+import { isPooled } from './chunk-pool.ts'
 
 /** Largest artifact that is assembled in memory, bytes. */
 const MAX_BYTES = 512 * 1024 * 1024
@@ -28,7 +29,7 @@ export function createMemoryPartial(manifest: Manifest, leaves: Uint8Array): Par
       return chunks.size
     },
     writeChunk(index, bytes) {
-      chunks.set(index, bytes)
+      chunks.set(index, isPooled(bytes) ? Buffer.from(bytes) : bytes)
       return Promise.resolve()
     },
     readChunk(index) {

@@ -7,6 +7,7 @@ import { isCatalogError, type ErrorCode } from '../errors.ts'
 import type { ByteStream, Host } from '../host/host.ts'
 import { createMemoryNetwork, type MemoryNetwork } from '../host/memory-host.ts'
 import { TRANSFER_PROTOCOL } from '../wire/messages.ts'
+import { createChunkPool } from './chunk-pool.ts'
 import { createPeerLinks, type PeerLinks } from './peer-link.ts'
 
 const signal = new AbortController().signal
@@ -36,7 +37,12 @@ beforeEach(async () => {
   await here.start()
   await there.start()
   links = createPeerLinks(
-    { host: here, clock: systemClock, onMisbehaviour: (peer) => lies.push(peer) },
+    {
+      host: here,
+      pool: createChunkPool({ chunkSize: 65_536, maxBytes: 0 }),
+      clock: systemClock,
+      onMisbehaviour: (peer) => lies.push(peer),
+    },
     { encodings: [], maxArtifactBytes: 1e9 },
   )
 })

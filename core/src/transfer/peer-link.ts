@@ -7,6 +7,7 @@ import { CatalogError } from '../errors.ts'
 import type { Host, PeerId } from '../host/host.ts'
 import type { Encoding } from '../content/compression.ts'
 import { TRANSFER_PROTOCOL } from '../wire/messages.ts'
+import type { ChunkPool } from './chunk-pool.ts'
 import { createRequestStream, type RequestStream } from './request-stream.ts'
 
 const OPEN_DEADLINE_MS = 5_000
@@ -33,7 +34,12 @@ interface Link {
 }
 
 export function createPeerLinks(
-  deps: { host: Host; clock: Clock; onMisbehaviour: (peer: PeerId, reason: string) => void },
+  deps: {
+    host: Host
+    pool: ChunkPool
+    clock: Clock
+    onMisbehaviour: (peer: PeerId, reason: string) => void
+  },
   options: { encodings: readonly Encoding[]; maxArtifactBytes: number },
 ): PeerLinks {
   const links = new Map<PeerId, Link>()
@@ -59,6 +65,8 @@ export function createPeerLinks(
     const stream: RequestStream = createRequestStream(
       bytes,
       {
+        // Only chunks of large artifacts come in bulk, and whoever asks for those gives them back.
+        ...(lane === 'bulk' && { allocate: (bytes: number) => deps.pool.take(bytes) }),
         onMisbehaviour: (reason) => deps.onMisbehaviour(peer, reason),
         onClosed: () => {
           if (link.open.get(lane) !== stream) return

@@ -16,6 +16,7 @@ import {
   type ChunkAnswer,
   type ManifestAnswer,
 } from '../wire/messages.ts'
+import { isPooled } from './chunk-pool.ts'
 import { createOutbox } from './outbox.ts'
 import { toStatusError } from './status-error.ts'
 import { createTurns } from './turns.ts'
@@ -64,7 +65,12 @@ export interface RequestStream {
 
 export function createRequestStream(
   stream: ByteStream,
-  deps: { onMisbehaviour: (reason: string) => void; onClosed: () => void },
+  deps: {
+    onMisbehaviour: (reason: string) => void
+    onClosed: () => void
+    /** Memory for large answers; see chunk-pool.ts. */
+    allocate?: (bytes: number) => Buffer | undefined
+  },
   options: { encodings: readonly Encoding[]; maxArtifactBytes: number },
 ): RequestStream {
   const { peer } = stream
@@ -86,7 +92,10 @@ export function createRequestStream(
   }
 
   async function readAnswers(): Promise<void> {
-    const frames = readFrames(counted(stream.source), { maxFrameBytes: MAX_ANSWER_FRAME_BYTES })
+    const frames = readFrames(counted(stream.source), {
+      maxFrameBytes: MAX_ANSWER_FRAME_BYTES,
+      ...(deps.allocate && { allocate: deps.allocate }),
+    })
     for await (const batch of frames) for (const frame of batch) accept(decodeAnswer(frame))
     throw new CatalogError('PEER_UNREACHABLE', 'the peer ended the stream', { peer })
   }
@@ -284,5 +293,6 @@ function isFollowedByChunk(answer: ManifestAnswer): boolean {
 
 /** A small view would keep its whole read buffer alive. */
 function unshared(bytes: Uint8Array): Uint8Array {
+  if (isPooled(bytes)) return bytes // goes back to its pool
   return bytes.byteLength * 2 < bytes.buffer.byteLength ? Buffer.from(bytes) : bytes
 }

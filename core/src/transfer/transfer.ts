@@ -15,6 +15,7 @@ import type { Store } from '../store/store.ts'
 import { TRANSFER_PROTOCOL } from '../wire/messages.ts'
 import { createAssemblyMaker, type AssemblyMaker } from './assembly-maker.ts'
 import { createBulkSlots, type BulkSlots } from './bulk-slots.ts'
+import { createChunkPool, type ChunkPool } from './chunk-pool.ts'
 import { startDownload, type Download } from './download.ts'
 import { createHasher } from './hasher.ts'
 import { createPeerLinks, type PeerLinks } from './peer-link.ts'
@@ -23,6 +24,8 @@ import { createRateLimit, combineRateLimits, type RateLimit } from './rate-limit
 import { serveStream } from './serve.ts'
 import { createUploads, type Uploads } from './uploads.ts'
 
+/** Memory for chunks that arrive. */
+const POOL_BYTES = 40 * 1024 * 1024
 /** Streams of the transfer protocol that one peer may hold open to us. */
 const MAX_STREAMS_PER_PEER = 4
 /** Peers whose download limit is remembered. */
@@ -40,6 +43,7 @@ export interface TransferDeps {
   readonly limitOf: (peer: PeerId) => RateLimit
   /** Places for artifacts that come in bulk from one peer. */
   readonly slots: BulkSlots
+  readonly pool: ChunkPool
   readonly assemblies: AssemblyMaker
   /** A public artifact has begun to arrive and can be passed on. */
   readonly onArriving: (digest: Digest) => void
@@ -81,8 +85,9 @@ export function createTransfer(
   const hasher = createHasher()
   const assemblies = createAssemblyMaker({ store, hasher, log })
   const uploads = createUploads(clock, options)
+  const pool = createChunkPool({ chunkSize: options.chunkSize, maxBytes: POOL_BYTES })
   const links = createPeerLinks(
-    { host, clock, onMisbehaviour: scores.lied },
+    { host, pool, clock, onMisbehaviour: scores.lied },
     { encodings, maxArtifactBytes: options.maxArtifactBytes },
   )
   const globalLimit = createRateLimit(clock, options.downloadRate)
@@ -109,6 +114,7 @@ export function createTransfer(
     chunkSize: options.chunkSize,
     limitOf,
     slots: createBulkSlots(options.maxConcurrentTransfers),
+    pool,
     assemblies,
     onArriving: (digest) => {
       if (options.seed) discovery.announce(digest)

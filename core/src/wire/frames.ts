@@ -20,6 +20,12 @@ export function encodeFrame(...parts: readonly Uint8Array[]): Uint8Array {
   return frame
 }
 
+export interface FrameOptions {
+  readonly maxFrameBytes: number
+  /** Memory for a body that does not come in one read; undefined: an ordinary buffer. */
+  readonly allocate?: (bytes: number) => Buffer | undefined
+}
+
 /**
  * Cuts a byte stream into frame bodies, in batches: all the frames that one read completed. Bodies may be views of the
  * bytes read, so copy what you keep.
@@ -27,9 +33,9 @@ export function encodeFrame(...parts: readonly Uint8Array[]): Uint8Array {
  */
 export async function* readFrames(
   source: AsyncIterable<Uint8Array>,
-  options: { readonly maxFrameBytes: number },
+  options: FrameOptions,
 ): AsyncGenerator<Uint8Array[]> {
-  const splitter = createFrameSplitter(options.maxFrameBytes)
+  const splitter = createFrameSplitter(options.maxFrameBytes, options.allocate)
   for await (const bytes of source) {
     const frames = splitter.push(bytes)
     if (frames.length > 0) yield frames
@@ -38,7 +44,10 @@ export async function* readFrames(
 }
 
 /** The state between two reads, apart from IO so that it can be tested byte by byte. */
-export function createFrameSplitter(maxFrameBytes: number): {
+export function createFrameSplitter(
+  maxFrameBytes: number,
+  allocate?: FrameOptions['allocate'],
+): {
   push(bytes: Uint8Array): Uint8Array[]
   end(): void
 } {
@@ -56,7 +65,7 @@ export function createFrameSplitter(maxFrameBytes: number): {
       )
     }
     headerFilled = 0
-    body = Buffer.allocUnsafe(length)
+    body = allocate?.(length) ?? Buffer.allocUnsafe(length)
     bodyFilled = 0
   }
 

@@ -22,6 +22,7 @@ import {
 import type { DaemonInfo } from '../../daemon-client.ts'
 import { portOf } from '../command.ts'
 import { chooseStore } from './store-access.ts'
+import { tuneCollector } from './tune-collector.ts'
 
 export interface RunningDaemon {
   readonly node: CatalogNode
@@ -45,6 +46,7 @@ export interface DaemonSetup {
 /** @throws CatalogError PORT_IN_USE, STORE_LOCKED, HOST_FAILED, INVALID_OPTIONS, each with the next step */
 export async function runDaemon(setup: DaemonSetup): Promise<RunningDaemon> {
   const { config, log } = setup
+  tuneCollector()
   const { node: options, cachePath } = await chooseStore(config.node, config.storePath, log)
   const node = await createNode(options, { log }).catch((error: unknown) =>
     explainNodeFailure(error, config.storePath),

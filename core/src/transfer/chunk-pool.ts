@@ -1,0 +1,57 @@
+/**
+ * Buffers for chunks of large artifacts, used again and again and shared with the hash thread. Fresh memory of that size
+ * costs a receiver a third of its time: pages to map, a copy for the thread, and collections that V8 starts for memory
+ * outside its heap. Whoever is done with a chunk gives it back; one that is never given back is only an ordinary buffer that
+ * the collector takes.
+ */
+
+export interface ChunkPool {
+  /** A buffer of `bytes`, or undefined when it is not of a size worth pooling or all are lent. */
+  take(bytes: number): Buffer | undefined
+  /** Takes back a buffer, or a view of it. Nobody may read it after that. Others' buffers are ignored. */
+  give(view: Uint8Array): void
+}
+
+/** Below this an ordinary buffer is as good. */
+const MIN_BYTES = 256 * 1024
+/** Room for the fields before a chunk. */
+const EXTRA_BYTES = 64
+
+export function createChunkPool(options: { chunkSize: number; maxBytes: number }): ChunkPool {
+  const slabBytes = options.chunkSize + EXTRA_BYTES
+  const maxSlabs = Math.floor(options.maxBytes / slabBytes)
+  const free: SharedArrayBuffer[] = []
+  const lent = new WeakSet<SharedArrayBuffer>()
+  let slabs = 0
+  const lost = new FinalizationRegistry<undefined>(() => (slabs -= 1))
+
+  function make(): SharedArrayBuffer | undefined {
+    if (slabs >= maxSlabs) return undefined
+    slabs += 1
+    const slab = new SharedArrayBuffer(slabBytes)
+    lost.register(slab, undefined)
+    return slab
+  }
+
+  return {
+    take(bytes) {
+      if (bytes < MIN_BYTES || bytes > slabBytes) return undefined
+      const slab = free.pop() ?? make()
+      if (slab === undefined) return undefined
+      lent.add(slab)
+      return Buffer.from(slab, 0, bytes)
+    },
+    give({ buffer }) {
+      if (isShared(buffer) && lent.delete(buffer)) free.push(buffer)
+    },
+  }
+}
+
+/** True for a view of a pooled chunk: it may change once it has been given back, so copy what you keep. */
+export function isPooled(view: Uint8Array): boolean {
+  return isShared(view.buffer)
+}
+
+function isShared(buffer: ArrayBufferLike): buffer is SharedArrayBuffer {
+  return buffer instanceof SharedArrayBuffer
+}
