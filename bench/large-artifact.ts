@@ -2,6 +2,7 @@
  * Question: how much of a bare QUIC stream does one large artifact get, hashed, verified and stored, from one and from
  * three providers? The ceiling runs in the same round, because these machines are noisy.
  */
+import { spawnSync } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -10,6 +11,8 @@ import { OFFLINE, waitForInventories } from './lib/offline.ts'
 import { formatSpread, spreadOf, toMarkdownTable } from './lib/measure.ts'
 
 const MB = 1_000_000
+const WARM_UP_BYTES = 30 * MB
+const WARM_UP_SEED = 1_000_000
 
 interface Got {
   readonly bytes: number
@@ -17,9 +20,15 @@ interface Got {
   readonly cpuMs: number
 }
 
+/** What was written before must not be written out during the measurement. */
+function settleDisk(): void {
+  if (process.platform !== 'win32') spawnSync('sync')
+}
+
 export async function run(options: { rounds: number; megabytes: number }): Promise<unknown> {
   const folder = await mkdtemp(join(tmpdir(), 'catalog-bench-'))
   const children: Child[] = []
+  let getters = 0
   const start = (script: string): Child => {
     const child = startChild(script)
     children.push(child)
@@ -38,14 +47,17 @@ export async function run(options: { rounds: number; megabytes: number }): Promi
       providerAddresses.push(started.addresses.find((a) => a.includes('/quic-v1')) ?? '')
     }
     const bytes = options.megabytes * MB
+    const warmUp = await fill(WARM_UP_SEED, WARM_UP_BYTES)
     const raw: number[] = []
     const one: number[] = []
     const three: number[] = []
     const details: unknown[] = []
     for (let round = 0; round < options.rounds; round++) {
       const ceiling = await rawClient.call<Got>('get', { address: addresses[0], bytes })
-      const single = await fetchFrom(1, round * 2)
-      const triple = await fetchFrom(3, round * 2 + 1)
+      const digest = await fill(round, bytes)
+      await fetchFrom(3, digest) // the providers have served it before, and their disks are at rest
+      const single = await fetchFrom(1, digest)
+      const triple = await fetchFrom(3, digest)
       const rate = (got: Got): number => got.bytes / MB / (got.ms / 1000)
       raw.push(rate(ceiling))
       one.push(rate(single))
@@ -67,17 +79,23 @@ export async function run(options: { rounds: number; megabytes: number }): Promi
     )
     return { megabytes: options.megabytes, details }
 
-    async function fetchFrom(count: number, seed: number): Promise<Got> {
-      const chosen = providers.slice(0, count)
+    async function fill(seed: number, bytes: number): Promise<string> {
       let digest = ''
-      for (const provider of chosen)
+      for (const provider of providers) {
         digest = await provider.call<string>('putRandom', { bytes, seed })
+      }
+      return digest
+    }
+
+    async function fetchFrom(count: number, digest: string): Promise<Got> {
       const getter = startChild('lib/node-child.ts')
       try {
-        const path = join(folder, `getter-${seed}`)
+        const path = join(folder, `getter-${(getters += 1)}`)
         await getter.call('start', { node: { network: OFFLINE, store: { path } } })
         await getter.call('connect', providerAddresses.slice(0, count))
-        await waitForInventories(getter, count, 1)
+        await waitForInventories(getter, count, 2)
+        await getter.call<Got>('get', warmUp) // a daemon has been running since the morning
+        settleDisk()
         return await getter.call<Got>('get', digest)
       } finally {
         await getter.close()

@@ -6,11 +6,15 @@ import { readFile, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startChild, type Child } from './lib/child.ts'
-import { loadCorpus, type Corpus } from './lib/corpus.ts'
+import { loadCorpus, makeWarmUp, type Corpus } from './lib/corpus.ts'
 import { formatSpread, spreadOf, toMarkdownTable } from './lib/measure.ts'
 import { OFFLINE, waitForInventories } from './lib/offline.ts'
 import type { ReplayResult } from './lib/replay-child.ts'
 import { startNginx, startVerdaccio, type Rival } from './lib/rivals.ts'
+
+interface Served {
+  readonly served: { readonly peer: { readonly artifacts: number } }
+}
 
 interface Round {
   readonly name: string
@@ -33,9 +37,8 @@ export async function run(options: {
     const corpus = await loadCorpus(join(folder, 'corpus'), options.mirror)
     console.log(`${corpus.files.length} artifacts, ${(corpus.bytes / 1e6).toFixed(0)} MB\n`)
     const replay = start('lib/replay-child.ts')
-    const ask = async (port: number, sendIntegrity = true): Promise<ReplayResult> => {
-      const files = corpus.files
-      const result = await replay.call<ReplayResult>('replay', { port, files, sendIntegrity })
+    const ask = async (port: number, files = corpus.files): Promise<ReplayResult> => {
+      const result = await replay.call<ReplayResult>('replay', { port, files, sendIntegrity: true })
       if (result.bad > 0) throw new Error(`${result.bad} of ${result.files} artifacts were wrong`)
       return result
     }
@@ -55,6 +58,9 @@ export async function run(options: {
       node: { network: OFFLINE, store: { path: join(folder, 'a') } },
     })
     await fill(a, corpus)
+    // A daemon has been running since the morning: B's process is warm, its store has none of what is measured.
+    const warmUp = await makeWarmUp(join(folder, 'warm-up'))
+    await fill(a, warmUp)
 
     const rounds: Round[] = []
     for (let round = 0; round < options.rounds; round++) {
@@ -66,16 +72,19 @@ export async function run(options: {
         gateway: { port: 0, upstream: null },
       })
       await b.call('connect', [addresses.find((address) => address.includes('/quic-v1')) ?? ''])
-      await waitForInventories(b, 1, corpus.files.length)
+      await waitForInventories(b, 1, corpus.files.length + warmUp.files.length)
+      await ask(port, warmUp.files)
+      const before = await b.call<Served>('stats')
       const cpuBefore = [await a.call<number>('cpu'), await b.call<number>('cpu')]
       rounds.push({ name: 'B from A over QUIC', result: await ask(port) })
       const cpuAfter = [await a.call<number>('cpu'), await b.call<number>('cpu')]
       const used = cpuAfter.map((ms, i) => Math.round(ms - (cpuBefore[i] ?? 0)))
       console.log(`round ${round}: CPU of A ${used[0]} ms, of B ${used[1]} ms`)
       rounds.push({ name: 'B again, from its store', result: await ask(port) })
-      const { served } = await b.call<{ served: { peer: { artifacts: number } } }>('stats')
-      if (served.peer.artifacts !== corpus.files.length) {
-        throw new Error(`${served.peer.artifacts} of ${corpus.files.length} artifacts came from A`)
+      const after = await b.call<Served>('stats')
+      const fromA = after.served.peer.artifacts - before.served.peer.artifacts
+      if (fromA !== corpus.files.length) {
+        throw new Error(`${fromA} of ${corpus.files.length} artifacts came from A`)
       }
       await b.close()
     }

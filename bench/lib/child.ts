@@ -5,6 +5,12 @@
 import { fork, type ChildProcess } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 
+/** As `catalog start` sets them: gateway/src/cli/start/tune-collector.ts says why. */
+const COLLECTOR_FLAGS = [
+  '--external-memory-accounted-in-global-limit',
+  '--heap-growing-percent=400',
+]
+
 export interface Child {
   /** CPU and memory are the child's own. */
   call<T>(op: string, argument?: unknown): Promise<T>
@@ -18,7 +24,11 @@ const EXIT_DEADLINE_MS = 15_000
 export function startChild(script: string): Child {
   const child: ChildProcess = fork(fileURLToPath(new URL(`../${script}`, import.meta.url)), {
     execArgv: [
-      ...(process.env.BENCH_NODE_FLAGS?.split(' ') ?? []),'--conditions=@catalog-p2p/source', '--disable-warning=ExperimentalWarning'],
+      ...COLLECTOR_FLAGS,
+      ...(process.env.BENCH_NODE_FLAGS?.split(' ') ?? []),
+      '--conditions=@catalog-p2p/source',
+      '--disable-warning=ExperimentalWarning',
+    ],
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     serialization: 'advanced',
   })

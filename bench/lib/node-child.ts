@@ -41,10 +41,11 @@ answerCalls(
       const cpuBefore = cpuMs()
       const startedMs = performance.now()
       const artifact = await theNode().get(parseDigest(digest))
+      const getMs = performance.now() - startedMs
       let bytes = 0
       for await (const part of artifact.body) bytes += part.byteLength
       const ms = performance.now() - startedMs
-      return { bytes, ms, cpuMs: cpuMs() - cpuBefore, source: artifact.source }
+      return { bytes, ms, getMs, cpuMs: cpuMs() - cpuBefore, source: artifact.source }
     },
     peers: () => theNode().peers(),
     stats: () => theNode().stats(),
