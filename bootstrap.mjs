@@ -15,7 +15,7 @@ const root = dirname(fileURLToPath(import.meta.url))
 const isWindows = process.platform === 'win32'
 const sourceFlags = ['--conditions=@catalog-p2p/source', '--disable-warning=ExperimentalWarning']
 
-const commands = { start, test, demo, check, fix, build, bench }
+const commands = { start, catalog, test, demo, check, fix, build, bench }
 
 const [name = '', ...args] = process.argv.slice(2)
 if (!Object.hasOwn(commands, name)) {
@@ -32,9 +32,14 @@ try {
 // ---- commands --------------------------------------------------------------------------------
 
 function start(args) {
+  return catalog(['start', ...args])
+}
+
+/** Any other command of the CLI. */
+function catalog(args) {
   const pinned = setUpWorkspace()
   const node = runsSources(process.version) ? process.execPath : pinned
-  return run(node, [...sourceFlags, join(root, 'gateway', 'src', 'cli.ts'), 'start', ...args])
+  return run(node, [...sourceFlags, join(root, 'gateway', 'src', 'cli.ts'), ...args])
 }
 
 async function test(args) {
@@ -170,11 +175,22 @@ function setUp(folder, what, finish) {
   if (stamp.key === key && (stamp.node === undefined || existsSync(stamp.node))) return stamp
   if (!isInstalled(folder)) {
     console.error(`catalog: setting up ${what}: npm ci (once; needs the network)`)
-    npm(folder, ['ci', '--loglevel=error', '--no-audit', '--no-fund'])
+    install(folder)
   }
   const done = { key, ...finish() }
   writeFileSync(stampFile, JSON.stringify(done))
   return done
+}
+
+/** A lockfile made elsewhere may lack the native packages of this platform: then npm adds them, beside it. */
+function install(folder) {
+  const quiet = ['--loglevel=error', '--no-audit', '--no-fund']
+  try {
+    npm(folder, ['ci', ...quiet])
+  } catch (error) {
+    console.error(`catalog: ${error.message}; once more with npm install`)
+    npm(folder, ['install', '--no-save', ...quiet])
+  }
 }
 
 function lockKey(folder) {

@@ -7,7 +7,6 @@ import { systemClock } from './clock.ts'
 import { digestOf } from './content/digest.ts'
 import { createSwarmDiscovery } from './discovery/swarm-discovery.ts'
 import { CatalogError } from './errors.ts'
-import { createLibp2pHost } from './host/libp2p-host.ts'
 import type { Host } from './host/host.ts'
 import { silentLogger, type Logger } from './log.ts'
 import { parseNodeOptions, type NodeOptions, type ParsedNodeOptions } from './options.ts'
@@ -41,9 +40,7 @@ export async function createNode(
   const log = given.log ?? silentLogger
   const clock = systemClock
   const store = given.store ?? createStore(options, log)
-  const host =
-    given.host ??
-    createLibp2pHost({ log, clock }, { network: options.network, path: options.store.path })
+  const host = given.host ?? (await createDefaultHost(options, log))
   const listeners = new Set<(event: NodeEvent) => void>()
   const emit = (event: NodeEvent): void => {
     for (const listener of listeners) listener(event)
@@ -154,6 +151,13 @@ export async function createNode(
   }
 
   return node
+}
+
+// libp2p is most of what there is to load: only a node that uses it pays for that.
+async function createDefaultHost(options: ParsedNodeOptions, log: Logger): Promise<Host> {
+  const { createLibp2pHost } = await import('./host/libp2p-host.ts')
+  const { network, store } = options
+  return createLibp2pHost({ log, clock: systemClock }, { network, path: store.path })
 }
 
 function createStore(options: ParsedNodeOptions, log: Logger): Store {

@@ -20,6 +20,8 @@ export interface DaemonOptions {
   readonly port: number
   /** A command that runs another one elsewhere. */
   readonly prefix?: readonly string[]
+  /** What `catalog` is; by default the sources here. */
+  readonly catalog?: readonly string[]
 }
 
 /** The part of /-/catalog/status that tests look at. */
@@ -58,7 +60,8 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   await mkdir(join(home, 'tmp'), { recursive: true })
   const flags = ['--conditions=@catalog-p2p/source', '--disable-warning=ExperimentalWarning']
   const cli = join(repositoryRoot, 'gateway', 'src', 'cli.ts')
-  const argv = [...prefix, process.execPath, ...flags, cli, 'start', ...options.args]
+  const catalog = options.catalog ?? [process.execPath, ...flags, cli]
+  const argv = [...prefix, ...catalog, 'start', ...options.args]
   const [command = '', ...args] = argv
   const env = isolatedEnvironment(home)
   const child = spawn(command, args, { cwd: home, env, stdio: ['ignore', 'pipe', 'pipe'] })

@@ -29,8 +29,7 @@ export function packTarball(files: readonly TarFile[]): Buffer {
 }
 
 function header(file: TarFile, size: number): Buffer {
-  const path = `package/${file.path}`
-  if (Buffer.byteLength(path) > 100) throw new Error(`path too long for ustar: ${path}`)
+  const { prefix, path } = splitPath(`package/${file.path}`)
   const block = Buffer.alloc(BLOCK_BYTES)
   const octal = (value: number, offset: number, length: number): void => {
     block.write(value.toString(8).padStart(length - 1, '0'), offset, 'latin1')
@@ -44,9 +43,20 @@ function header(file: TarFile, size: number): Buffer {
   block.write('        ', 148, 'latin1')
   block.write('0', 156, 'latin1')
   block.write('ustar\u000000', 257, 'latin1')
+  block.write(prefix, 345)
   const sum = block.reduce((total, byte) => total + byte, 0)
   block.write(`${sum.toString(8).padStart(6, '0')}\u0000 `, 148, 'latin1')
   return block
+}
+
+/** ustar keeps what does not fit into its name field in front of a slash, in another. */
+function splitPath(whole: string): { prefix: string; path: string } {
+  if (Buffer.byteLength(whole) <= 100) return { prefix: '', path: whole }
+  for (let at = whole.indexOf('/'); at >= 0; at = whole.indexOf('/', at + 1)) {
+    const [prefix, path] = [whole.slice(0, at), whole.slice(at + 1)]
+    if (Buffer.byteLength(prefix) <= 155 && Buffer.byteLength(path) <= 100) return { prefix, path }
+  }
+  throw new Error(`path too long for ustar: ${whole}`)
 }
 
 /** Small input is compressed; large input is random in our fixtures and goes in stored blocks. */

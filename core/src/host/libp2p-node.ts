@@ -24,6 +24,7 @@ import { findAddress, parseAddress, parsePeer, parseTarget, peerOf } from './pee
 import { createPeerFinder, type PeerFinder } from './peer-finder.ts'
 import { createPeerMemory, type PeerMemory } from './peer-memory.ts'
 import { applyQuicReadSize } from './quic-read-size.ts'
+import { loadQuic, type Quic } from './quic-transport.ts'
 
 export const PEERS_FILE = 'peers.sqlite'
 const STOP_TIMEOUT_MS = 10_000
@@ -46,14 +47,36 @@ export interface NodeDependencies {
   readonly onEvent: (event: HostEvent) => void
 }
 
+/** QUIC is native code: where the platform has none, TCP does the work and the log says so. */
+async function withQuicIfThere(
+  network: NetworkOptions,
+  log: Logger,
+): Promise<{ quic: Quic | undefined; network: NetworkOptions }> {
+  if (!network.quic) return { quic: undefined, network }
+  try {
+    const quic = await loadQuic()
+    if (!(await applyQuicReadSize())) log.debug('host.quic-reads-small')
+    return { quic, network }
+  } catch (error) {
+    if (!network.tcp) {
+      throw new CatalogError('HOST_FAILED', 'QUIC is not available on this platform', {
+        cause: error,
+        hint: 'leave TCP on, or install again on this machine so that npm picks its binary',
+      })
+    }
+    log.warn('host.quic-unavailable', { platform: process.platform, arch: process.arch, error })
+    return { quic: undefined, network: { ...network, quic: false } }
+  }
+}
+
 /** @throws CatalogError HOST_FAILED, STORE_LOCKED when another process uses the folder, INVALID_OPTIONS */
 export async function buildLibp2pNode(
   deps: NodeDependencies,
   options: { readonly network: NetworkOptions; readonly path: string | undefined },
 ): Promise<BuiltNode> {
-  const { network, path } = options
+  const { path } = options
+  const { quic, network } = await withQuicIfThere(options.network, deps.log)
   for (const address of [...network.bootstrap, ...network.announceAddresses]) parseAddress(address)
-  if (network.quic && !(await applyQuicReadSize())) deps.log.debug('host.quic-reads-small')
   const database = await openDatabase(path === undefined ? ':memory:' : join(path, PEERS_FILE))
   const datastore = new SqliteDatastore(database)
   const closeDatabase = (): void => {
@@ -67,6 +90,7 @@ export async function buildLibp2pNode(
     const node = await createNode({
       privateKey: deps.privateKey,
       datastore,
+      quic,
       network,
       listening,
       own,

@@ -20,7 +20,7 @@ import { CONNECTION_MONITOR, connectionLimits } from './connection-limits.ts'
 import type { Listening, NetworkOptions } from './listen-addresses.ts'
 import type { OwnAddresses } from './own-addresses.ts'
 import { withPacedWalks } from './paced-walks.ts'
-import { quicTransport } from './quic-transport.ts'
+import { quicTransport, type Quic } from './quic-transport.ts'
 
 export const DHT_PROTOCOL = '/catalog/kad/1.0.0'
 
@@ -37,6 +37,8 @@ export interface NodeParts {
   readonly privateKey: PrivateKey
   readonly datastore: Datastore
   readonly gater: ConnectionGater
+  /** Undefined: without QUIC. */
+  readonly quic: Quic | undefined
   readonly network: NetworkOptions
   readonly listening: Listening
   readonly own: OwnAddresses
@@ -74,7 +76,7 @@ export async function createNode(parts: NodeParts): Promise<LibP2PNode> {
         network.announceAddresses.length > 0 ? verified : own.announced(verified, peer),
     },
     transports: [
-      ...(network.quic ? [quicTransport(listening.families)] : []),
+      ...(parts.quic ? [quicTransport(parts.quic, listening.families)] : []),
       ...(network.tcp ? [tcp({ dialOpts: { noDelay: true }, listenOpts: { noDelay: true } })] : []),
       ...(network.relayClient ? [circuitRelayTransport()] : []),
     ],

@@ -3,7 +3,7 @@
  * TCP would never be tried in time. Here an address has a short time to answer, and once one of a peer's addresses has been
  * silent the others of that peer get less still: UDP is most likely dropped on the way.
  */
-import { quic } from '@chainsafe/libp2p-quic'
+import type { quic } from '@chainsafe/libp2p-quic'
 import type { Transport } from '@libp2p/interface'
 import { LRUCache } from 'lru-cache'
 import type { IpFamily } from './listen-addresses.ts'
@@ -32,10 +32,23 @@ const QUIC_OPTIONS = {
   sendBufferSize: 1_000_000,
 } as const
 
+/** libp2p's factory; it is native code, and rejects where there is none for the platform. */
+export type Quic = typeof quic
+
+export async function loadQuic(): Promise<Quic> {
+  const module = await import('@chainsafe/libp2p-quic')
+  return module.quic
+}
+
 export function quicTransport(
+  createFactory: Quic,
   families: readonly IpFamily[],
 ): (components: Components) => Transport {
-  const create = quic({ ...QUIC_OPTIONS, ipv4: families.includes(4), ipv6: families.includes(6) })
+  const create = createFactory({
+    ...QUIC_OPTIONS,
+    ipv4: families.includes(4),
+    ipv6: families.includes(6),
+  })
   return (components) => {
     const transport = create(components)
     transport.dial = withDeadline(transport.dial.bind(transport))
