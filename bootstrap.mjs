@@ -15,7 +15,13 @@ const root = dirname(fileURLToPath(import.meta.url))
 const isWindows = process.platform === 'win32'
 const sourceFlags = ['--conditions=@catalog-p2p/source', '--disable-warning=ExperimentalWarning']
 
-const commands = { start, catalog, test, demo, check, fix, build, bench }
+const commands = {
+  start: (args) => catalog(['start', ...args]),
+  demo: (args) => run(setUpWorkspace(), [...sourceFlags, 'examples/demo.ts', ...args]),
+  bench: (args) => run(setUpWorkspace(), [...sourceFlags, 'bench/run.ts', ...args]),
+  check: () => checkWith(setUpWorkspace()),
+  ...{ catalog, test, fix, build },
+}
 
 const [name = '', ...args] = process.argv.slice(2)
 if (!Object.hasOwn(commands, name)) {
@@ -30,10 +36,6 @@ try {
 }
 
 // ---- commands --------------------------------------------------------------------------------
-
-function start(args) {
-  return catalog(['start', ...args])
-}
 
 /** Any other command of the CLI. */
 function catalog(args) {
@@ -56,18 +58,6 @@ async function test(args) {
     `--reporter=${join(root, 'test', 'support', 'closing-line-reporter.ts')}`,
     ...args,
   ])
-}
-
-function demo(args) {
-  return run(setUpWorkspace(), [...sourceFlags, join(root, 'examples', 'demo.ts'), ...args])
-}
-
-function bench(args) {
-  return run(setUpWorkspace(), [...sourceFlags, join(root, 'bench', 'run.ts'), ...args])
-}
-
-function check() {
-  return checkWith(setUpWorkspace())
 }
 
 function checkWith(node) {
