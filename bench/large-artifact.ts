@@ -2,11 +2,11 @@
  * Question: how much of a bare QUIC stream does one large artifact get, hashed, verified and stored, from one and from
  * three providers? The ceiling runs in the same round, because these machines are noisy.
  */
-import { spawnSync } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startChild, type Child } from './lib/child.ts'
+import { settle } from './lib/settle.ts'
 import { OFFLINE, waitForInventories } from './lib/offline.ts'
 import { formatSpread, spreadOf, toMarkdownTable } from './lib/measure.ts'
 
@@ -18,11 +18,6 @@ interface Got {
   readonly bytes: number
   readonly ms: number
   readonly cpuMs: number
-}
-
-/** What was written before must not be written out during the measurement. */
-function settleDisk(): void {
-  if (process.platform !== 'win32') spawnSync('sync')
 }
 
 export async function run(options: { rounds: number; megabytes: number }): Promise<unknown> {
@@ -95,7 +90,7 @@ export async function run(options: { rounds: number; megabytes: number }): Promi
         await getter.call('connect', providerAddresses.slice(0, count))
         await waitForInventories(getter, count, 2)
         await getter.call<Got>('get', warmUp) // a daemon has been running since the morning
-        settleDisk()
+        await settle()
         return await getter.call<Got>('get', digest)
       } finally {
         await getter.close()

@@ -7,9 +7,10 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startChild, type Child } from './lib/child.ts'
-import { loadCorpus, type CorpusFile } from './lib/corpus.ts'
+import { loadCorpus, makeWarmUp, type CorpusFile } from './lib/corpus.ts'
 import { formatSpread, spreadOf, toMarkdownTable } from './lib/measure.ts'
 import { OFFLINE } from './lib/offline.ts'
+import { settle } from './lib/settle.ts'
 import type { ReplayResult } from './lib/replay-child.ts'
 
 const LARGE_BYTES = 1_000_000
@@ -26,6 +27,7 @@ export async function run(options: {
   const children: Child[] = []
   try {
     const corpus = await loadCorpus(join(folder, 'corpus'), options.mirror)
+    const warmUp = await makeWarmUp(join(folder, 'warm-up'))
     const sets = {
       'whole lockfile': corpus.files,
       'files over 1 MB': corpus.files.filter((file) => file.bytes > LARGE_BYTES),
@@ -37,7 +39,10 @@ export async function run(options: {
     for (const [lineName, line] of Object.entries(LINES)) {
       const upstream = startChild('lib/upstream-child.ts')
       children.push(upstream)
-      const { port } = await upstream.call<{ port: number }>('start', { corpus, line })
+      const { port } = await upstream.call<{ port: number }>('start', {
+        corpora: [corpus, warmUp],
+        line,
+      })
       for (const [setName, files] of Object.entries(sets)) {
         const pairs: { direct: ReplayResult; through: ReplayResult }[] = []
         for (let round = 0; round < options.rounds; round++) {
@@ -80,6 +85,8 @@ export async function run(options: {
           node: { network: OFFLINE, store: { path: join(folder, `node-${name}`) } },
           gateway: { port: 0, upstream: `http://127.0.0.1:${upstreamPort}/` },
         })
+        await ask(port, warmUp.files) // a daemon has been running since the morning
+        await settle()
         return await ask(port, files)
       } finally {
         await node.close()

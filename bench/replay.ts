@@ -10,6 +10,7 @@ import { loadCorpus, makeWarmUp, type Corpus } from './lib/corpus.ts'
 import { formatSpread, spreadOf, toMarkdownTable } from './lib/measure.ts'
 import { OFFLINE, waitForInventories } from './lib/offline.ts'
 import type { ReplayResult } from './lib/replay-child.ts'
+import { settle } from './lib/settle.ts'
 import { startNginx, startVerdaccio, type Rival } from './lib/rivals.ts'
 
 interface Served {
@@ -44,7 +45,9 @@ export async function run(options: {
     }
 
     const upstream = start('lib/upstream-child.ts')
-    const { port: upstreamPort } = await upstream.call<{ port: number }>('start', { corpus })
+    const { port: upstreamPort } = await upstream.call<{ port: number }>('start', {
+      corpora: [corpus],
+    })
     const nginx = await startNginx(join(folder, 'nginx'), join(corpus.folder, 'tarballs'))
     if (nginx) rivals.push(nginx)
     const verdaccio = await startVerdaccio(join(folder, 'verdaccio'), upstreamPort)
@@ -74,6 +77,7 @@ export async function run(options: {
       await b.call('connect', [addresses.find((address) => address.includes('/quic-v1')) ?? ''])
       await waitForInventories(b, 1, corpus.files.length + warmUp.files.length)
       await ask(port, warmUp.files)
+      await settle()
       const before = await b.call<Served>('stats')
       const cpuBefore = [await a.call<number>('cpu'), await b.call<number>('cpu')]
       rounds.push({ name: 'B from A over QUIC', result: await ask(port) })

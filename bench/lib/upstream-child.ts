@@ -34,15 +34,18 @@ async function sendOverLine(response: ServerResponse, bytes: Buffer): Promise<vo
   response.end()
 }
 
-async function start(options: { corpus: Corpus; line?: Line }): Promise<{ port: number }> {
+async function start(options: {
+  corpora: readonly Corpus[]
+  line?: Line
+}): Promise<{ port: number }> {
   if (options.line) line = options.line
   const tarballs = new Map<string, Buffer>()
   const versions = new Map<string, CorpusFile[]>()
-  for (const file of options.corpus.files) {
-    tarballs.set(
-      `/${file.path}`,
-      await readFile(join(options.corpus.folder, 'tarballs', file.path)),
-    )
+  const all = options.corpora.flatMap(({ folder, files }) =>
+    files.map((file) => ({ folder, file })),
+  )
+  for (const { folder, file } of all) {
+    tarballs.set(`/${file.path}`, await readFile(join(folder, 'tarballs', file.path)))
     versions.set(file.name, [...(versions.get(file.name) ?? []), file])
   }
   server = createServer({ keepAliveTimeout: 60_000 }, (request, response) => {
