@@ -32,7 +32,7 @@ export async function readRange(
     const toEnd = end === fileSize
     if (!toEnd) await checkSize(file, fileSize)
     const buffer = Buffer.allocUnsafeSlow(end - start + Number(toEnd))
-    const count = await fill(file, buffer, start)
+    const count = await fill(file, buffer, start, end - start)
     if (count !== end - start) throw new WrongSizeError(`${count} of ${end - start} bytes`)
     return buffer.subarray(0, end - start)
   } finally {
@@ -63,10 +63,18 @@ export async function hashFile(
   }
 }
 
-/** Fills `buffer` from `position` on; fewer bytes than it holds mean the end of the file. */
-export async function fill(file: OpenFile, buffer: Buffer, position: number): Promise<number> {
+/**
+ * Fills `buffer` from `position` on; fewer bytes than it holds mean the end of the file. A read that ends after exactly
+ * `expected` bytes is taken at its word: asking again only to hear that there is nothing costs a call for each artifact.
+ */
+export async function fill(
+  file: OpenFile,
+  buffer: Buffer,
+  position: number,
+  expected = buffer.byteLength,
+): Promise<number> {
   let filled = 0
-  while (filled < buffer.byteLength) {
+  while (filled < buffer.byteLength && filled !== expected) {
     const { bytesRead } = await file.read(
       buffer,
       filled,

@@ -5,7 +5,7 @@
 import type { Clock } from '../clock.ts'
 
 /** Nothing new for this long is a rest. */
-const QUIET_MS = 100
+const QUIET_MS = 500
 
 export class WritePause {
   readonly #clock: Clock

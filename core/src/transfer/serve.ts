@@ -3,7 +3,7 @@
  * a download that is still arriving. It answers for public artifacts only, says the same about private and absent ones,
  * and holds a bounded number of requests and bytes a stream. docs/protocol.md, section Transfer
  */
-import { compressChunk, negotiateEncoding, type Encoding } from '../content/compression.ts'
+import { negotiateEncoding, type Encoding } from '../content/compression.ts'
 import { chunkCount, chunkLength } from '../content/chunking.ts'
 import type { Digest } from '../content/digest.ts'
 import type { Clock } from '../clock.ts'
@@ -14,8 +14,6 @@ import type { Store } from '../store/store.ts'
 import { readFrames } from '../wire/frames.ts'
 import {
   decodeRequest,
-  encodeAnswer,
-  encodeChunk,
   MAX_REQUEST_FRAME_BYTES,
   TRANSFER_VERSION,
   type Answer,
@@ -28,6 +26,8 @@ import {
 } from '../wire/messages.ts'
 import type { Assembly } from './assembly.ts'
 import type { RateLimit } from './rate-limit.ts'
+import { createChunkEncoder } from './chunk-encoder.ts'
+import { writeAnswers } from './write-answers.ts'
 
 /** Requests of one stream that are read but not answered yet; beyond it the answer is BUSY. */
 export const MAX_QUEUED = 256
@@ -39,8 +39,6 @@ export const STUCK_MS = 60_000
 /** Artifacts up to this many bytes are sent as one chunk with their manifest, without being hashed for it. */
 export const INLINE_BYTES = 1024 * 1024
 
-/** Copying less than this costs less than a second write. */
-const GATHER_BYTES = 32 * 1024
 const NO_LEAVES = new Uint8Array(0)
 
 export interface ServeDeps {
@@ -61,6 +59,14 @@ export interface ServeOptions {
   readonly encodings: readonly Encoding[]
 }
 
+interface ChunkToSend {
+  readonly id: number
+  readonly digest: Digest
+  readonly index: number
+  /** Goes before it. */
+  readonly manifest?: ManifestAnswer
+}
+
 /** Answers until the asker ends the stream. @throws CatalogError PEER_MISBEHAVED when it breaks the protocol */
 export async function serveStream(
   stream: ByteStream,
@@ -73,6 +79,7 @@ export async function serveStream(
   /** Those of them that are being answered and no longer wanted. */
   const cancelled = new Set<number>()
   const queue: (Want | WantChunk)[] = []
+  const encoder = createChunkEncoder()
   const stop = new AbortController()
   let active = 0
   /** Those of the active that wait for our own upload limit. */
@@ -121,7 +128,7 @@ export async function serveStream(
     if (size <= INLINE_BYTES) {
       // Known to be one chunk whatever the chunk size: no need to hash it.
       const manifest = { ...about, chunkSize: INLINE_BYTES, leaves: NO_LEAVES }
-      return await sendChunk({ id, index: 0, manifest }, await store.read(digest))
+      return await sendChunk({ id, digest, index: 0, manifest }, await store.read(digest))
     }
     const { manifest, leaves } = await store.describe(digest)
     const { chunkSize } = manifest
@@ -130,7 +137,7 @@ export async function serveStream(
       return undefined
     }
     const one = { ...about, chunkSize, leaves: NO_LEAVES }
-    return await sendChunk({ id, index: 0, manifest: one }, await store.read(digest))
+    return await sendChunk({ id, digest, index: 0, manifest: one }, await store.read(digest))
   }
 
   async function sendStoredChunk({ id, digest, index }: WantChunk): Promise<Status | undefined> {
@@ -139,7 +146,7 @@ export async function serveStream(
     const start = index * manifest.chunkSize
     const end = start + chunkLength(manifest, index)
     return await inBulk(digest, async () =>
-      sendChunk({ id, index }, await store.read(digest, { start, end })),
+      sendChunk({ id, digest, index }, await store.read(digest, { start, end })),
     )
   }
 
@@ -156,7 +163,9 @@ export async function serveStream(
   ): Promise<Status | undefined> {
     if (index >= assembly.chunks) return 'bad-request'
     if (!assembly.has(index)) return 'not-found'
-    return await inBulk(digest, async () => sendChunk({ id, index }, await assembly.chunk(index)))
+    return await inBulk(digest, async () =>
+      sendChunk({ id, digest, index }, await assembly.chunk(index)),
+    )
   }
 
   async function inBulk(
@@ -172,12 +181,12 @@ export async function serveStream(
   }
 
   async function sendChunk(
-    { id, index, manifest }: { id: number; index: number; manifest?: ManifestAnswer },
+    { id, digest, index, manifest }: ChunkToSend,
     bytes: Uint8Array,
   ): Promise<Status | undefined> {
     if (cancelled.has(id)) return 'cancelled'
     const chosen = encoding ?? 'none'
-    const encoded = chosen === 'none' ? undefined : await compressChunk(chosen, bytes)
+    const encoded = await encoder.encode(chosen, digest, bytes)
     const body = encoded ?? bytes
     await holdBack(body.byteLength)
     if (cancelled.has(id)) {
@@ -279,18 +288,6 @@ export async function serveStream(
     stop.abort(new Error('the stream is over'))
     queue.length = 0
   }
-}
-
-/** Small answers go as one write, large bytes as they are. All writes are queued before any is waited for. */
-async function writeAnswers(stream: ByteStream, answers: readonly Answer[]): Promise<void> {
-  const parts = answers.flatMap((answer) =>
-    answer.type === 'chunk' ? encodeChunk(answer) : [encodeAnswer(answer)],
-  )
-  const body = parts.at(-1)
-  if (parts.length === 1 || body === undefined || body.byteLength <= GATHER_BYTES) {
-    return await stream.write(parts.length === 1 && body ? body : Buffer.concat(parts))
-  }
-  await Promise.all([stream.write(Buffer.concat(parts.slice(0, -1))), stream.write(body)])
 }
 
 function misbehaved(what: string): CatalogError {

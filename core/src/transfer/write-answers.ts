@@ -1,0 +1,18 @@
+/** Puts answers on a stream: small ones as one write, large bytes as they are. */
+import type { ByteStream } from '../host/host.ts'
+import { encodeAnswer, encodeChunk, type Answer } from '../wire/messages.ts'
+
+/** Copying less than this costs less than a second write. */
+const GATHER_BYTES = 32 * 1024
+
+/** All writes are queued before any is waited for, so nothing comes between them. */
+export async function writeAnswers(stream: ByteStream, answers: readonly Answer[]): Promise<void> {
+  const parts = answers.flatMap((answer) =>
+    answer.type === 'chunk' ? encodeChunk(answer) : [encodeAnswer(answer)],
+  )
+  const body = parts.at(-1)
+  if (parts.length === 1 || body === undefined || body.byteLength <= GATHER_BYTES) {
+    return await stream.write(parts.length === 1 && body ? body : Buffer.concat(parts))
+  }
+  await Promise.all([stream.write(Buffer.concat(parts.slice(0, -1))), stream.write(body)])
+}
