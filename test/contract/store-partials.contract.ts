@@ -4,7 +4,7 @@ import { chunkCount, chunkRange } from '../../core/src/content/chunking.ts'
 import { digestOf } from '../../core/src/content/digest.ts'
 import { describeBytes, type Description } from '../../core/src/content/manifest.ts'
 import type { PartialArtifact, Store } from '../../core/src/store/store.ts'
-import { blob, CHUNK_SIZE, INTERESTING_SIZES, plain, type Blob } from '../support/store-blobs.ts'
+import { blob, CHUNK_SIZE, INTERESTING_SIZES, plain, type Blob } from '../support/blobs.ts'
 import type { WithStore } from './store.contract.ts'
 
 const PUBLIC = { visibility: 'public' } as const

@@ -6,7 +6,7 @@ import { describe, expect, test, type TestContext } from 'vitest'
 import { digestOf, type Digest } from '../../core/src/content/digest.ts'
 import { describeBytes } from '../../core/src/content/manifest.ts'
 import type { Store, StoreEvent } from '../../core/src/store/store.ts'
-import { blob, CHUNK_SIZE, INTERESTING_SIZES, plain, type Blob } from '../support/store-blobs.ts'
+import { blob, CHUNK_SIZE, INTERESTING_SIZES, plain, type Blob } from '../support/blobs.ts'
 import type { FakeClock } from '../support/fake-clock.ts'
 
 export interface StoreWorld {

@@ -13,7 +13,7 @@ import { digestOf, digestToHex, parseDigest, type Digest } from '../../core/src/
 import { silentLogger } from '../../core/src/log.ts'
 import { createFsStore } from '../../core/src/store/fs-store.ts'
 import type { Store } from '../../core/src/store/store.ts'
-import { blob, CHUNK_SIZE } from '../support/store-blobs.ts'
+import { blob, CHUNK_SIZE } from '../support/blobs.ts'
 
 const WRITER = fileURLToPath(new URL('store-writer.ts', import.meta.url))
 const DEADLINE_MS = 20_000

@@ -8,7 +8,7 @@ import { describe, expect, test, vi } from 'vitest'
 import { digestOf } from '../../core/src/content/digest.ts'
 import { describeBytes } from '../../core/src/content/manifest.ts'
 import type { Store } from '../../core/src/store/store.ts'
-import { blob, CHUNK_SIZE, plain, type Blob } from '../support/store-blobs.ts'
+import { blob, CHUNK_SIZE, plain, type Blob } from '../support/blobs.ts'
 import { createFsWorld, digestsOf, putAll, type FsWorld } from '../support/fs-store-world.ts'
 
 const PUBLIC = { visibility: 'public' } as const

@@ -10,7 +10,7 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import { MAX_BACKLOG_ITEMS } from '../../core/src/store/fs-writer.ts'
 import { digestOf } from '../../core/src/content/digest.ts'
 import { describeBytes } from '../../core/src/content/manifest.ts'
-import { blob, CHUNK_SIZE } from '../support/store-blobs.ts'
+import { blob, CHUNK_SIZE } from '../support/blobs.ts'
 import { createFsWorld, digestsOf, putAll, type FsWorld } from '../support/fs-store-world.ts'
 
 const PUBLIC = { visibility: 'public' } as const

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { expect, onTestFinished, test } from 'vitest'
 import { createFsStore } from '../../core/src/store/fs-store.ts'
 import { silentLogger } from '../../core/src/log.ts'
-import { CHUNK_SIZE, blob } from '../support/store-blobs.ts'
+import { CHUNK_SIZE, blob } from '../support/blobs.ts'
 import { createFsWorld, digestsOf, putAll } from '../support/fs-store-world.ts'
 
 const OWNER = fileURLToPath(new URL('store-owner.ts', import.meta.url))

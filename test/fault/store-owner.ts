@@ -2,7 +2,7 @@
 import { systemClock } from '../../core/src/clock.ts'
 import { silentLogger } from '../../core/src/log.ts'
 import { createFsStore } from '../../core/src/store/fs-store.ts'
-import { blob, CHUNK_SIZE } from '../support/store-blobs.ts'
+import { blob, CHUNK_SIZE } from '../support/blobs.ts'
 
 const store = createFsStore(
   { clock: systemClock, log: silentLogger },

@@ -6,7 +6,7 @@ import { chmodSync } from 'node:fs'
 import { systemClock } from '../../core/src/clock.ts'
 import { digestOf } from '../../core/src/content/digest.ts'
 import { createFsStore } from '../../core/src/store/fs-store.ts'
-import { blob, CHUNK_SIZE } from '../support/store-blobs.ts'
+import { blob, CHUNK_SIZE } from '../support/blobs.ts'
 import { createCollectingLogger } from '../support/collecting-logger.ts'
 
 const [path = '', how = ''] = process.argv.slice(2)

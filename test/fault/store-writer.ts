@@ -11,7 +11,7 @@ import { silentLogger } from '../../core/src/log.ts'
 import { createNodeFiles, type OpenFile, type StoreFiles } from '../../core/src/store/fs-files.ts'
 import { createFsStore } from '../../core/src/store/fs-store.ts'
 import type { PartialArtifact } from '../../core/src/store/store.ts'
-import { blob, CHUNK_SIZE, type Blob } from '../support/store-blobs.ts'
+import { blob, CHUNK_SIZE, type Blob } from '../support/blobs.ts'
 
 const [path = '', killAtText = '', mode = 'before'] = process.argv.slice(2)
 const killAt = Number(killAtText)

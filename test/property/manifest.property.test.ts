@@ -13,7 +13,7 @@ import {
   type Manifest,
 } from '../../core/src/content/manifest.ts'
 import { isCatalogError } from '../../core/src/errors.ts'
-import { blob } from '../support/store-blobs.ts'
+import { blob } from '../support/blobs.ts'
 
 const bytesOf = (length: number) => fc.uint8Array({ minLength: length, maxLength: length })
 const chunkSize = fc.integer({ min: 16, max: 22 }).map((power) => 2 ** power)

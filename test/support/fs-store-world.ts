@@ -8,7 +8,7 @@ import { createNodeFiles, type OpenFile, type StoreFiles } from '../../core/src/
 import { createFsLayout, type FsLayout } from '../../core/src/store/fs-layout.ts'
 import { createFsStore } from '../../core/src/store/fs-store.ts'
 import type { Store } from '../../core/src/store/store.ts'
-import { CHUNK_SIZE, type Blob } from './store-blobs.ts'
+import { CHUNK_SIZE, type Blob } from './blobs.ts'
 import { createCollectingLogger } from './collecting-logger.ts'
 import { createFakeClock, type FakeClock } from './fake-clock.ts'
 
