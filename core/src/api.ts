@@ -84,7 +84,6 @@ export type NodeEvent =
   | {
       readonly type: 'artifact-added'
       readonly digest: Digest
-      readonly source: ArtifactSource
       readonly bytes: number
     }
   | { readonly type: 'artifact-removed'; readonly digest: Digest }

@@ -2,7 +2,7 @@
  * The composition root: builds each part once, starts them in order, stops them in reverse. No other file knows which
  * implementation stands behind a port.
  */
-import type { Artifact, ArtifactSource, CatalogNode, NodeEvent, NodeStats } from './api.ts'
+import type { ArtifactSource, CatalogNode, NodeEvent, NodeStats } from './api.ts'
 import { systemClock } from './clock.ts'
 import { digestOf } from './content/digest.ts'
 import { createSwarmDiscovery } from './discovery/swarm-discovery.ts'
@@ -75,6 +75,7 @@ export async function createNode(
       }),
       store.onEvent((event) => {
         if (event.type === 'removed') emit({ type: 'artifact-removed', digest: event.digest })
+        else emit({ type: 'artifact-added', digest: event.entry.digest, bytes: event.entry.size })
       }),
     )
   }
@@ -100,7 +101,6 @@ export async function createNode(
     async get(digest, getOptions = {}) {
       assertOpen()
       const artifact = await transfer.get(digest, getOptions)
-      if (artifact.source !== 'store') emitAdded(artifact)
       served.count(artifact.source, artifact.size ?? 0)
       return artifact
     },
@@ -144,10 +144,6 @@ export async function createNode(
     },
     close: () => (closing ??= stopAll(parts, log)),
     [Symbol.asyncDispose]: () => node.close(),
-  }
-
-  function emitAdded({ digest, source, size }: Artifact): void {
-    emit({ type: 'artifact-added', digest, source, bytes: size ?? 0 })
   }
 
   return node

@@ -2,7 +2,6 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { blob } from '../../../test/support/blobs.ts'
 import { answering, serving } from '../../../test/support/hostile-peer.ts'
 import { until } from '../../../test/support/until.ts'
-import { systemClock } from '../clock.ts'
 import { isCatalogError, type ErrorCode } from '../errors.ts'
 import type { ByteStream, Host } from '../host/host.ts'
 import { createMemoryNetwork, type MemoryNetwork } from '../host/memory-host.ts'
@@ -40,7 +39,6 @@ beforeEach(async () => {
     {
       host: here,
       pool: createChunkPool({ chunkSize: 65_536, maxBytes: 0 }),
-      clock: systemClock,
       onMisbehaviour: (peer) => lies.push(peer),
     },
     { encodings: [], maxArtifactBytes: 1e9 },

@@ -2,7 +2,6 @@
  * Our side of one connected peer: a session stream for small artifacts and manifests, and a bulk stream for chunks of
  * large ones so that they never wait for each other. Opened on first need, reopened after a failure.
  */
-import type { Clock } from '../clock.ts'
 import { CatalogError } from '../errors.ts'
 import type { Host, PeerId } from '../host/host.ts'
 import type { Encoding } from '../content/compression.ts'
@@ -37,7 +36,6 @@ export function createPeerLinks(
   deps: {
     host: Host
     pool: ChunkPool
-    clock: Clock
     onMisbehaviour: (peer: PeerId, reason: string) => void
   },
   options: { encodings: readonly Encoding[]; maxArtifactBytes: number },

@@ -1,0 +1,31 @@
+import { expect, onTestFinished, test } from 'vitest'
+import { digestOf } from './content/digest.ts'
+import { createMemoryNetwork } from './host/memory-host.ts'
+import { createNode } from './node.ts'
+
+test('an artifact that many wait for is added once, and only when the store has it', async () => {
+  const host = createMemoryNetwork({}).createHost('alone')
+  const node = await createNode({ network: { dht: false } }, { host })
+  onTestFinished(() => node.close())
+  const added: { digest: string; bytes: number; stored: boolean }[] = []
+  node.onEvent((event) => {
+    if (event.type !== 'artifact-added') return
+    const { digest, bytes } = event
+    added.push({ digest, bytes, stored: node.has(digest) })
+  })
+  const bytes = Buffer.from('what everybody wants')
+  const digest = digestOf(bytes)
+  const origin = {
+    visibility: 'public' as const,
+    open: () => Promise.resolve({ size: bytes.byteLength, body: once(bytes) }),
+  }
+
+  const all = await Promise.all(Array.from({ length: 20 }, () => node.get(digest, { origin })))
+
+  expect(all.map((artifact) => artifact.bytes)).toEqual(all.map(() => bytes))
+  expect(added).toEqual([{ digest, bytes: bytes.byteLength, stored: true }])
+})
+
+async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes
+}
