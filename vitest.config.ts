@@ -15,7 +15,10 @@ export default defineConfig({
     projects: [
       {
         extends: true,
-        test: { name: 'unit', include: ['core/src/**/*.test.ts', 'gateway/src/**/*.test.ts'] },
+        test: {
+          name: 'unit',
+          include: ['{core,gateway}/src/**/*.test.ts', 'plugins/*/src/**/*.test.ts'],
+        },
       },
       {
         extends: true,
