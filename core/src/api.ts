@@ -105,6 +105,8 @@ export interface CatalogNode {
   /** Connects to a multiaddr. */
   connect(address: string, options?: { signal?: AbortSignal }): Promise<PeerId>
   pin(digest: Digest, pinned: boolean): Promise<boolean>
+  /** Deletes it from the store and withdraws its announcement; whether it was there. */
+  remove(digest: Digest): Promise<boolean>
   verify(options?: {
     signal?: AbortSignal
     onProgress?: (checked: number, total: number) => void

@@ -26,6 +26,20 @@ test('an artifact that many wait for is added once, and only when the store has 
   expect(added).toEqual([{ digest, bytes: bytes.byteLength, stored: true }])
 })
 
+test('a removed artifact is gone from the store and no longer announced', async () => {
+  const host = createMemoryNetwork({}).createHost('alone')
+  const node = await createNode({ network: { dht: false } }, { host })
+  onTestFinished(() => node.close())
+  const digest = await node.put(Buffer.from('published by mistake'))
+  expect(node.stats().announced).toBe(1)
+
+  expect(await node.remove(digest)).toBe(true)
+
+  expect(node.has(digest)).toBe(false)
+  expect(node.stats().announced).toBe(0)
+  expect(await node.remove(digest)).toBe(false)
+})
+
 async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   yield bytes
 }

@@ -136,6 +136,7 @@ export async function createNode(
     connect: (address, { signal } = {}) =>
       host.connect(address, { signal: signal ?? AbortSignal.timeout(CONNECT_DEADLINE_MS) }),
     pin: (digest, pinned) => store.pin(digest, pinned),
+    remove: (digest) => store.delete(digest),
     verify: (verifyOptions = {}) => store.verify(verifyOptions),
     prune: (pruneOptions = {}) => store.prune(pruneOptions),
     onEvent(listener) {

@@ -202,6 +202,7 @@ export function createFakeNode(): FakeNode {
       if (found !== undefined) found.pinned = pinned
       return found !== undefined
     },
+    remove: async (digest) => stored.delete(digest),
     verify: async () => ({ checked: stored.size, bytes: 0, corrupt: [] }),
     async prune() {
       const removed = stored.size
