@@ -10,6 +10,8 @@ import { createCounters, type Counters } from './counters.ts'
 import type { Exchange } from './exchange.ts'
 import { answerDistTags, answerPing } from './fallback.ts'
 import { createHostCheck } from './host-check.ts'
+import { answerHints } from './hints/answer-hints.ts'
+import { isBulkAudit, readAuditHints } from './hints/audit-hints.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
 import { npmConfigPlace, readNpmConfig } from './npmrc.ts'
 import { parseGatewayOptions, type GatewayOptions, type ParsedGatewayOptions } from './options.ts'
@@ -86,7 +88,9 @@ async function answer(context: Context, exchange: Exchange, route: Route): Promi
   const passing = { maxUploadBytes: options.maxUploadBytes, instance: context.instance }
   switch (route.route) {
     case 'tarball':
-      return answerTarball({ artifacts: parts.artifacts, counters }, exchange, route)
+      return parts.hints.during(route, () =>
+        answerTarball({ artifacts: parts.artifacts, counters }, exchange, route),
+      )
     case 'packument': {
       const { packuments } = parts
       return answerPackument({ packuments, maxAgeMs: options.maxAgeMs }, exchange, route.name)
@@ -101,7 +105,12 @@ async function answer(context: Context, exchange: Exchange, route: Route): Promi
       throw new CatalogError('NOT_FOUND', route.reason)
     case 'health':
     case 'status':
+      if (options.hints && isBulkAudit(exchange.req.method, exchange.req.url)) {
+        void readAuditHints(exchange.req, options.maxHints).then(parts.hints.offer)
+      }
     case 'metrics':
+    case 'hints':
+      return answerHints(parts.hints, exchange)
     case 'peers':
     case 'prefetch':
     case 'store': {
@@ -126,7 +135,9 @@ async function pass(
   if (wrote && ask.name !== undefined) parts.cache.expire(ask.name)
 }
 
-function statsOf(counters: Counters, parts: Parts | undefined): GatewayStats {
+const NO_HINTS = { lists: 0, packages: 0, fetched: 0, claimed: 0, bytes: 0, failed: 0 }
+
+function statsOf(counters: Counters, parts: Parts | undefined): Omit<GatewayStats, 'temporary'> {
   const upstream = parts?.upstream.counts
   const requests = Object.fromEntries(
     ROUTE_NAMES.map((name) => [name, counters.routes[name].requests]),
@@ -140,5 +151,6 @@ function statsOf(counters: Counters, parts: Parts | undefined): GatewayStats {
     upstreamBytes: upstream?.bytes ?? 0,
     activeRequests: counters.active,
     upstream: parts?.registries.main?.url ?? null,
+    hints: { ...NO_HINTS, ...parts?.hints.counts },
   }
 }

@@ -80,6 +80,14 @@ const schema = z.strictObject({
   prefetchConcurrency: z.number().int().min(1).max(256).default(24),
   /** What `x-catalog-token` must say on requests that change something; undefined refuses them all. */
   adminToken: z.string().min(16).optional(),
+  /** Fetch ahead of a client what its audit or its plugin said that its project holds. */
+  hints: z.boolean().default(true),
+  /** Packages taken from one such list, at most. */
+  maxHints: z.number().int().min(0).max(100_000).default(5_000),
+  /** Artifacts moving at once for clients and ahead of them, together; clients come first. */
+  hintConcurrency: z.number().int().min(1).max(256).default(32),
+  /** It ends with the command that it was started for (`catalog exec`), so nobody else should count on it. */
+  temporary: z.boolean().default(false),
 })
 
 /** What a caller writes: everything optional. */

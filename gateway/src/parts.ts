@@ -5,6 +5,7 @@ import { randomBytes } from 'node:crypto'
 import type { CatalogNode, Logger } from '@catalog-p2p/core'
 import { createArtifacts, type Artifacts } from './artifacts.ts'
 import { createDispatcher } from './dispatcher.ts'
+import { createHints, type Hints } from './hints/hints.ts'
 import type { Environment, NpmConfig } from './npmrc.ts'
 import type { ParsedGatewayOptions } from './options.ts'
 import { openPackumentCache, type PackumentCache } from './packument-cache.ts'
@@ -23,6 +24,8 @@ export interface Parts {
   readonly index: VersionIndex
   readonly artifacts: Artifacts
   close(): Promise<void>
+  readonly signingKeys: SigningKeys
+  readonly hints: Hints
 }
 
 export interface PartsDependencies {
@@ -82,9 +85,23 @@ export async function openParts(
     { privateScopes: options.privateScopes },
   )
   return {
-    ...{ registries, upstream, cache, packuments, index, artifacts },
+  const hints = createHints(
+    { node, registries, cache, packuments, index, artifacts, log },
+    {
+      enabled: options.hints,
+      maxPackages: options.maxHints,
+      concurrency: options.hintConcurrency,
+      privateScopes: options.privateScopes,
+    },
+  )
+  const signingKeys = createSigningKeys(
+    { registries, upstream, database: cache.database, log },
+    { maxAgeMs: options.maxAgeMs, keyringPath: options.keyringPath },
+  )
+    ...{ registries, upstream, cache, packuments, index, artifacts, signingKeys, hints },
     async close() {
       await upstream.close()
+      hints.close()
       await jobs.close()
       await cache.close()
     },

@@ -15,6 +15,7 @@ export const ROUTE_NAMES = [
   'peers',
   'prefetch',
   'store',
+  'hints',
   'invalid',
 ] as const
 
@@ -38,6 +39,7 @@ export type Route =
   | { readonly route: 'passthrough'; readonly name: string | undefined }
   | { readonly route: 'health' | 'status' | 'metrics' | 'peers' | 'prefetch' }
   | { readonly route: 'store'; readonly action: string }
+  | { readonly route: 'hints' }
   | { readonly route: 'invalid'; readonly reason: string }
 
 const MAX_URL = 4096
@@ -96,6 +98,7 @@ function catalogRoute(segments: readonly string[]): Route {
       break
     case undefined:
     default:
+    case 'hints':
   }
   return invalid('no such catalog route')
 }

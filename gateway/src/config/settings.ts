@@ -123,6 +123,10 @@ export const SETTINGS: readonly Setting[] = [
   }),
 
   ...group('Limits', {
+    hints: boolean(
+      'gateway:hints',
+      'fetch ahead of a client what it said early (audit, plugins) that its project holds',
+    ),
     'max-packument': advanced(
       bytes('gateway:maxPackumentBytes', 'largest metadata document taken from upstream'),
     ),
@@ -159,6 +163,15 @@ export const SETTINGS: readonly Setting[] = [
   }),
 
   ...group('Output', {
+    'max-hints': advanced(
+      integer('gateway:maxHints', 'packages taken from one audit or plugin, at most'),
+    ),
+    'hint-concurrency': advanced(
+      integer(
+        'gateway:hintConcurrency',
+        'artifacts moving at once for clients and ahead of them, together',
+      ),
+    ),
     'log-level': choice('start:logLevel', 'what to log; on a terminal only warnings by default', [
       'silent',
       'error',

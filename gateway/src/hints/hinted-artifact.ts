@@ -1,0 +1,67 @@
+/**
+ * Which bytes a hint means, and whether they may be fetched on a mere hint: only public packages, only by what is known here.
+ * Never asks upstream for metadata; what cannot be decided without is left to the client's own request.
+ */
+import { findDigest, type Digest } from '@catalog-p2p/core'
+import type { PackumentCache } from '../packument-cache.ts'
+import type { Packuments } from '../packuments.ts'
+import type { Registries } from '../registries.ts'
+import { scopeOf } from '../route.ts'
+import type { VersionIndex } from '../version-index.ts'
+import type { Hint } from './hint.ts'
+
+export interface HintedArtifactDependencies {
+  readonly registries: Registries
+  readonly packuments: Packuments
+  readonly cache: PackumentCache
+  readonly index: VersionIndex
+}
+
+export async function digestOfHint(
+  deps: HintedArtifactDependencies,
+  { name, version, integrity }: Hint,
+): Promise<Digest | undefined> {
+  const given = findDigest(integrity ?? '')
+  if (given !== undefined) return given
+  const registry = deps.registries.forName(name)?.url
+  const query = { registry, name, version, file: undefined, owners: [''] }
+  const facts = await deps.index.find(query)
+  return findDigest(facts?.integrity ?? '') ?? deps.index.lockfileDigest(name, version)
+}
+
+/** False when in doubt. `privateScopes` in lower case, with their `@`. */
+export function isPublicName(
+  deps: HintedArtifactDependencies,
+  name: string,
+  privateScopes: ReadonlySet<string>,
+): boolean {
+  const scope = scopeOf(name)?.toLowerCase()
+  if (scope !== undefined && privateScopes.has(scope)) return false
+  const home = deps.registries.homeOf(name)
+  const known = deps.cache.visibilityOf(home.url, name)
+  if (known !== undefined) return known === 'public'
+  const { credentials } = deps.packuments.viewer(name, undefined)
+  return credentials === undefined || (home.isPublicDefault && scope === undefined)
+}
+
+const SYSTEMS =
+  'aix|android|cygwin|darwin|freebsd|haiku|linux|macos|netbsd|openbsd|openharmony|sunos|wasi|wasm32|win32|windows'
+const PROCESSORS = 'arm|armv6|armv7|arm64|ia32|loong64|mips64el|ppc64|ppc64le|riscv64|s390x|x64'
+const SYSTEM = new RegExp(`(?:^|[-_/.@])(${SYSTEMS})(?=$|[-_/.])`, 'i')
+const PROCESSOR = new RegExp(`(?:^|[-_/.])(${PROCESSORS})(?=$|[-_/.])`, 'i')
+const OTHER_NAMES: Readonly<Record<string, string>> = { macos: 'darwin', windows: 'win32' }
+
+/**
+ * Whether a package's name says that it holds the build for another platform. npm's tree lists those of all platforms
+ * (esbuild alone has 26, of 10 MB each), and only their metadata says so properly; a wrong guess costs nothing but a hint.
+ */
+export function isForOtherPlatform(
+  name: string,
+  here: { platform: string; arch: string } = process,
+): boolean {
+  const system = SYSTEM.exec(name)?.[1]?.toLowerCase()
+  if (system === undefined) return false
+  if ((OTHER_NAMES[system] ?? system) !== here.platform) return true
+  const processor = PROCESSOR.exec(name)?.[1]?.toLowerCase()
+  return processor !== undefined && processor !== here.arch && !here.arch.startsWith(processor)
+}
