@@ -27,6 +27,8 @@ const schema = z.strictObject({
 
   /** Folder for metadata; undefined keeps it in memory. */
   cachePath: z.string().min(1).optional(),
+  /** File with the signing keys that `catalog keys` imported; undefined: the pinned ones only. */
+  keyringPath: z.string().min(1).optional(),
   /** Bytes of metadata kept on disk, at most. */
   metadataQuotaBytes: z
     .number()

@@ -17,7 +17,6 @@ describe('what the gateway does not know', () => {
     ['GET', '/-/v1/search?text=fx&size=20'],
     ['POST', '/-/npm/v1/security/advisories/bulk'],
     ['POST', '/-/npm/v1/security/audits/quick'],
-    ['GET', '/-/npm/v1/keys'],
     ['GET', '/-/npm/v1/attestations/fx-one@1.0.0'],
     ['PUT', '/fx-one'],
     ['GET', '/fx-one?write=true'],
@@ -165,7 +164,6 @@ describe('with peers only', () => {
 
   test.each([
     ['get', '/-/v1/search?text=x', 404],
-    ['get', '/-/npm/v1/keys', 404],
     ['get', '/-/pnpr', 404],
     ['post', '/-/npm/v1/security/advisories/bulk', 503],
     ['put', '/fx-one', 503],

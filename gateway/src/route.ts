@@ -8,6 +8,7 @@ export const ROUTE_NAMES = [
   'tarball',
   'dist-tags',
   'ping',
+  'keys',
   'passthrough',
   'health',
   'status',
@@ -34,7 +35,7 @@ export type Route =
   | { readonly route: 'packument'; readonly name: string }
   | TarballRoute
   | { readonly route: 'dist-tags'; readonly name: string }
-  | { readonly route: 'ping' }
+  | { readonly route: 'ping' | 'keys' }
   /** `name`: the package it is about, when the path tells; it decides which upstream gets it. */
   | { readonly route: 'passthrough'; readonly name: string | undefined }
   | { readonly route: 'health' | 'status' | 'metrics' | 'peers' | 'prefetch' }
@@ -66,6 +67,7 @@ export function parseRoute(method: string, url: string): Route {
 function dashRoute(method: string, segments: readonly string[]): Route {
   if (segments[1] === 'catalog') return catalogRoute(segments)
   if (segments[1] === 'ping' && segments.length === 2) return { route: 'ping' }
+  if (isKeys(method, segments)) return { route: 'keys' }
   if (segments[1] === 'package') {
     const { name, rest } = takeName(segments.slice(2))
     const tags = rest.length === 1 && rest[0] === 'dist-tags'
@@ -81,6 +83,11 @@ function dashRoute(method: string, segments: readonly string[]): Route {
     return { route: 'passthrough', name: isPackageName(name) ? name : undefined }
   }
   return { route: 'passthrough', name: undefined }
+}
+
+function isKeys(method: string, segments: readonly string[]): boolean {
+  const read = method === 'GET' || method === 'HEAD'
+  return read && segments.length === 4 && segments.slice(1).join('/') === 'npm/v1/keys'
 }
 
 function catalogRoute(segments: readonly string[]): Route {

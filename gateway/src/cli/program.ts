@@ -7,6 +7,7 @@ import type { ClientName } from './clients/client-files.ts'
 import { CLIENTS } from './clients/client-files.ts'
 import type { Invocation } from './command.ts'
 import { EXIT, EXIT_MEANINGS } from './exit-codes.ts'
+import { addKeysCommands } from './keys-program.ts'
 import {
   addCommonSettings,
   addSettings,
@@ -47,6 +48,7 @@ export function createProgram(deps: ProgramDependencies): Command {
   addDaemonCommands(program, deps)
   addStoreCommands(program, deps)
   addClientCommands(program, deps)
+  addKeysCommands(program, (command, run) => act(command, deps, run))
   return program
 }
 

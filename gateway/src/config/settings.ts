@@ -27,6 +27,9 @@ export const SETTINGS: readonly Setting[] = [
       'scope that never touches the network of peers',
       '@scope',
     ),
+    keyring: advanced(
+      path('gateway:keyringPath', "file with the registries' signing keys", 'file'),
+    ),
     'max-age': duration(
       'gateway:maxAgeMs',
       'metadata younger than this is served without asking upstream',

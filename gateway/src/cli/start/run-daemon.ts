@@ -11,6 +11,7 @@ import {
   type Logger,
 } from '@catalog-p2p/core'
 import type { Gateway } from '../../api.ts'
+import { defaultConfigFolder } from '../../config/config-file.ts'
 import type { Config } from '../../config/resolve.ts'
 import { createGateway } from '../../gateway.ts'
 import {
@@ -20,6 +21,7 @@ import {
   writeDaemonFile,
 } from '../../daemon-client.ts'
 import type { DaemonInfo } from '../../daemon-client.ts'
+import { keyringPath } from '../../keys/keyring.ts'
 import { portOf } from '../command.ts'
 import { chooseStore } from './store-access.ts'
 import { tuneCollector } from './tune-collector.ts'
@@ -56,6 +58,7 @@ export async function runDaemon(setup: DaemonSetup): Promise<RunningDaemon> {
   const gateway = createGateway(
     { node, log },
     {
+      keyringPath: keyringPath(defaultConfigFolder()),
       ...config.gateway,
       ...(cachePath !== undefined && { cachePath }),
       adminToken: token,
