@@ -36,7 +36,10 @@ type Line = Record<string, unknown>
 describe('reading', () => {
   test('health is small, and not logged', async () => {
     const got = await world.http.get('/-/catalog/health')
-    expect(got.body).toEqual({ status: 'ok', id: 'fake-node' })
+    expect(got.body).toEqual({
+      ...{ status: 'ok', id: 'fake-node' },
+      registries: [{ scope: null, url: world.upstream.url, isPublicDefault: false }],
+    })
     expect(world.logged.some((line) => line.includes('health'))).toBe(false)
   })
 

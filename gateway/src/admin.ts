@@ -10,6 +10,7 @@ import type { Artifacts } from './artifacts.ts'
 import type { Exchange } from './exchange.ts'
 import type { Metrics } from './metrics.ts'
 import { answerPrefetch, readJson } from './prefetch.ts'
+import type { Registries } from './registries.ts'
 import { sendJson } from './respond.ts'
 import type { Route } from './route.ts'
 import type { VersionIndex } from './version-index.ts'
@@ -18,6 +19,7 @@ export interface AdminDependencies {
   readonly node: CatalogNode
   readonly artifacts: Artifacts
   readonly index: VersionIndex
+  readonly registries: Registries
   readonly metrics: Metrics
   readonly stats: () => GatewayStats
 }
@@ -57,7 +59,7 @@ export async function answerAdmin(
   requireMethod(req.method, ['GET', 'HEAD'])
   switch (route.route) {
     case 'health':
-      return json({ status: 'ok', id: deps.node.id })
+      return json({ status: 'ok', id: deps.node.id, registries: deps.registries.all() })
     case 'status':
       return json({ gateway: deps.stats(), node: deps.node.stats() })
     case 'peers':

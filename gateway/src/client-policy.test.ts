@@ -13,6 +13,7 @@ test.each([
   ['yarn/1.22.22 npm/? node/v20 linux x64', 'self'],
   ['got (https://github.com/sindresorhus/got)', 'self'],
   ['something npm/1', 'self'],
+  ['catalog-yarn-plugin/0.1.0', 'verbatim'],
   ['', 'self'],
   [undefined, 'self'],
 ] as const)('%s: %s', (agent, policy) => {
@@ -32,6 +33,8 @@ test.each([
   ['self', theirs, ours],
   ['self', 'https://host.invalid/download/0123abcd', ours],
   ['omit', theirs, undefined],
+  ['verbatim', 'https://cdn.invalid/n.tgz', 'https://cdn.invalid/n.tgz'],
+  ['verbatim', undefined, undefined],
 ] as const)('%s of %s', (policy, original, expected) => {
   expect(tarballUrl(original, { ...context, policy })).toBe(expected)
 })

@@ -7,15 +7,17 @@ import { DEFAULT_REGISTRY_HOST } from './default-registry.ts'
 /**
  * `leave`: as upstream wrote it, where it names npm's public registry (npm and Deno fetch such a URL from the registry
  * they are configured with, and their lockfiles stay portable); anywhere else `self`.
+ * `verbatim`: as upstream wrote it, whatever it names (our Yarn plugin asks in Yarn's place, which must see what it always saw).
  * `self`: this gateway, spelled as the client spelled it. `omit`: no URL (Bun then derives it, and its lockfile stays portable).
  */
-export type TarballPolicy = 'leave' | 'self' | 'omit'
+export type TarballPolicy = 'leave' | 'verbatim' | 'self' | 'omit'
 
 /** The policy for a client, by its User-Agent. */
 export function tarballPolicy(userAgent: string | undefined): TarballPolicy {
   // Not /^npm/: Verdaccio says `npm (hidden)` and would go around its uplink.
   if (/^npm\//.test(userAgent ?? '')) return 'leave'
   if (/^Deno\//.test(userAgent ?? '')) return 'leave'
+  if (/^catalog-yarn-plugin\//.test(userAgent ?? '')) return 'verbatim'
   return /^Bun\//.test(userAgent ?? '') ? 'omit' : 'self'
 }
 
@@ -33,6 +35,7 @@ export function tarballUrl(
   context: TarballUrlContext,
 ): string | undefined {
   if (context.policy === 'omit') return undefined
+  if (context.policy === 'verbatim') return original
   if (context.policy === 'leave' && original !== undefined && isPublicDefault(original)) {
     return original
   }
@@ -46,7 +49,7 @@ export function tarballFile(name: string, version: string): string {
 
 /** What tells variants of one document apart: equal keys have equal bytes. */
 export function variantKey(policy: TarballPolicy, base: string): string {
-  return policy === 'omit' ? 'omit' : `${policy} ${base}`
+  return policy === 'omit' || policy === 'verbatim' ? policy : `${policy} ${base}`
 }
 
 function isPublicDefault(url: string): boolean {

@@ -116,8 +116,8 @@ async function answer(context: Context, exchange: Exchange, route: Route): Promi
     case 'store': {
       const { node } = context.deps
       const { adminToken: token, maxPrefetch, prefetchConcurrency } = options
-      const { artifacts, index } = parts
-      const admin = { node, artifacts, index, metrics, stats }
+      const { artifacts, index, registries } = parts
+      const admin = { node, artifacts, index, registries, metrics, stats }
       return answerAdmin(admin, { token, maxPrefetch, prefetchConcurrency }, { exchange, route })
     }
   }

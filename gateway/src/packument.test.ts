@@ -51,6 +51,13 @@ describe('a packument', () => {
     expect(world.upstream.seen[0]?.headers.accept).toBe('application/json')
   })
 
+  test('is left alone for our Yarn plugin, byte for byte', async () => {
+    await start({ registry: { tarballBase: 'https://cdn.invalid/files' } })
+    const agent = { 'user-agent': 'catalog-yarn-plugin/0.1.0' }
+    const { body } = await world.get('/fx-one', agent)
+    expect(body.toString()).toBe(JSON.stringify(world.upstream.document('fx-one')))
+  })
+
   test('is short for who does, with its modified time', async () => {
     const short = await world.http.get('/fx-one').set('accept', CORGI)
     expect(short.headers['content-type']).toBe('application/vnd.npm.install-v1+json')

@@ -170,7 +170,8 @@ export function createPackuments(
       const { policy, base } = form
       const derived = kind === 'abbreviated' && document.kind === 'full'
       const at = { document: document.id, hash: document.hash }
-      const asIs = !derived && policy === 'leave' && document.publicUrls
+      const untouched = policy === 'verbatim' || (policy === 'leave' && document.publicUrls)
+      const asIs = !derived && untouched
       const part = asIs ? 'raw' : partOf(variantKey(policy, base), derived)
       const found =
         (await cache.bodies.read({ ...at, part })) ??

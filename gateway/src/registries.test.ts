@@ -57,6 +57,10 @@ describe('the upstream', () => {
     expect(found.forName('@other/x')?.url).toBe(DEFAULT_REGISTRY)
     expect(found.forName('x')?.url).toBe(DEFAULT_REGISTRY)
     expect(found.forName(undefined)?.url).toBe(DEFAULT_REGISTRY)
+    expect(found.all()).toEqual([
+      { scope: null, url: DEFAULT_REGISTRY, isPublicDefault: true },
+      { scope: '@corp', url: 'https://corp.invalid/npm/', isPublicDefault: false },
+    ])
   })
 })
 

@@ -16,11 +16,20 @@ export interface Registry {
   readonly isPublicDefault: boolean
 }
 
+export interface ScopedRegistry {
+  /** With its `@`; null: of every package whose scope has none of its own. */
+  readonly scope: string | null
+  readonly url: string
+  readonly isPublicDefault: boolean
+}
+
 export interface Registries {
   /** null: peers only. */
   readonly main: Registry | null
   /** The upstream of a package; of calls about no package in particular when `name` is undefined. */
   forName(name: string | undefined): Registry | null
+  /** Every registry packages may belong to by configuration: the default one first, then those of scopes. */
+  all(): readonly ScopedRegistry[]
   /** Where a package belongs by configuration, though it may not be asked (peers only). */
   homeOf(name: string | undefined): Registry
   /** Our own credentials for a URL (a registry's, or a tarball's elsewhere). */
@@ -64,6 +73,10 @@ export function createRegistries(
     main: peersOnly ? null : main,
     forName: (name) => (peersOnly ? null : homeOf(name)),
     homeOf,
+    all: () =>
+      [[null, main] as const, ...scopes].map(([scope, { url, isPublicDefault }]) => {
+        return { scope, url, isPublicDefault }
+      }),
     credentialsFor: (url) => {
       const owner = [...fromUrl].find(([base]) => url.href.startsWith(base))
       return owner?.[1] ?? configuredCredentials(deps.config, url, origins)
