@@ -5,9 +5,11 @@
 import express, { type Application } from 'express'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { CatalogError, type Logger } from '@catalog-p2p/core'
+import { AS_UPSTREAM } from './as-upstream.ts'
 import type { Counters } from './counters.ts'
 import type { Exchange } from './exchange.ts'
 import type { HostCheck } from './host-check.ts'
+import { loggableUrl } from './log-url.ts'
 import { sendError } from './respond.ts'
 import { parseRoute, type Route } from './route.ts'
 
@@ -29,7 +31,9 @@ export function createApp(deps: AppDependencies): Application {
   app.disable('x-powered-by')
   app.disable('etag')
   app.set('query parser', false)
-  app.use((req: MountedRequest, res: ServerResponse) => handle(deps, req, res))
+  const answer = (req: MountedRequest, res: ServerResponse): void => handle(deps, req, res)
+  app.use(AS_UPSTREAM, answer)
+  app.use(answer)
   return app
 }
 
@@ -48,7 +52,13 @@ function handle(deps: AppDependencies, req: MountedRequest, res: ServerResponse)
     deps.observe(route.route, ms)
     if (route.route === 'health') return
     const { statusCode: status } = res
-    deps.log.debug('request.done', { method, url, route: route.route, status, ms: Math.round(ms) })
+    deps.log.debug('request.done', {
+      method,
+      url: loggableUrl(url),
+      route: route.route,
+      status,
+      ms: Math.round(ms),
+    })
   })
   const refused = refuse(deps, req, route)
   if (refused !== undefined) {
@@ -57,11 +67,12 @@ function handle(deps: AppDependencies, req: MountedRequest, res: ServerResponse)
   }
   const base = `http://${req.headers.host ?? 'localhost'}${req.baseUrl ?? ''}`
   const giveUp = (): void => controller.abort(new Error('the request is answered'))
+  const asUpstream = req.baseUrl?.endsWith(AS_UPSTREAM) === true
   deps
-    .answer({ req, res, base, giveUp, signal: controller.signal }, route)
+    .answer({ req, res, base, giveUp, asUpstream, signal: controller.signal }, route)
     .catch((error: unknown) => {
       if (controller.signal.aborted && res.destroyed) return // nobody is there to be told
-      logFailure(deps.log, url, error)
+      logFailure(deps.log, loggableUrl(url), error)
       sendError(req, res, error)
     })
 }

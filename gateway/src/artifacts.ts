@@ -20,6 +20,8 @@ import { createTarballOrigin, type TarballOrigin } from './tarball-origin.ts'
 export interface Artifacts {
   /** @throws CatalogError of every kind; respond.ts makes HTTP of it */
   get(request: ArtifactRequest): Promise<{ artifact: Artifact; visibility: Visibility }>
+  /** Whether anyone may see a package is found out anew. */
+  forgetVisibility(name: string): void
 }
 
 export interface ArtifactsDependencies extends PrivacyDependencies {
@@ -123,6 +125,7 @@ export function createArtifacts(
   }
 
   return {
+    forgetVisibility: (name) => privacy.refused(name),
     async get(request) {
       const viewer = packuments.viewer(request.name, request.client)
       const target = await locateArtifact(deps, request, viewer)

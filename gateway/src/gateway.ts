@@ -6,21 +6,24 @@ import { CatalogError } from '@catalog-p2p/core'
 import { answerAdmin } from './admin.ts'
 import type { Gateway, GatewayDependencies, GatewayStats } from './api.ts'
 import { createApp } from './app.ts'
+import { routeAsUpstream } from './as-upstream.ts'
 import { createCounters, type Counters } from './counters.ts'
 import type { Exchange } from './exchange.ts'
 import { answerDistTags, answerPing } from './fallback.ts'
-import { createHostCheck } from './host-check.ts'
 import { answerHints } from './hints/answer-hints.ts'
 import { isBulkAudit, readAuditHints } from './hints/audit-hints.ts'
+import { createHostCheck } from './host-check.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
 import { npmConfigPlace, readNpmConfig } from './npmrc.ts'
+import { noteWrite } from './own-writes.ts'
 import { parseGatewayOptions, type GatewayOptions, type ParsedGatewayOptions } from './options.ts'
 import { answerPackument } from './packument.ts'
 import { newInstance, openParts, type Parts } from './parts.ts'
 import { passThrough } from './passthrough.ts'
-import { ROUTE_NAMES, type Route, type RouteName } from './route.ts'
+import { ROUTE_NAMES, type PassthroughRoute, type Route, type RouteName } from './route.ts'
 import { createListener } from './server.ts'
 import { answerTarball } from './tarball.ts'
+import { passedRoute } from './upstream-path.ts'
 
 /** Builds a gateway on a node; nothing happens before `start()`. */
 export function createGateway(deps: GatewayDependencies, input: GatewayOptions = {}): Gateway {
@@ -29,7 +32,8 @@ export function createGateway(deps: GatewayDependencies, input: GatewayOptions =
   const instance = newInstance()
   let parts: Parts | undefined
   let stopping: Promise<void> | undefined
-  const stats = (): GatewayStats => statsOf(counters, parts)
+  const { temporary } = options
+  const stats = (): GatewayStats => ({ ...statsOf(counters, parts), temporary })
   const metrics = createMetrics({ node: deps.node, counters, stats })
   const app = createApp({
     ...{ log: deps.log, counters, instance },
@@ -83,8 +87,9 @@ interface Context {
   readonly stats: () => GatewayStats
 }
 
-async function answer(context: Context, exchange: Exchange, route: Route): Promise<void> {
+async function answer(context: Context, exchange: Exchange, given: Route): Promise<void> {
   const { parts, options, counters, metrics, stats } = context
+  const route = routeAsUpstream(exchange, given, parts.registries.main?.url)
   const passing = { maxUploadBytes: options.maxUploadBytes, instance: context.instance }
   switch (route.route) {
     case 'tarball':
@@ -99,18 +104,20 @@ async function answer(context: Context, exchange: Exchange, route: Route): Promi
       return answerDistTags(parts, passing, { exchange, name: route.name })
     case 'ping':
       return answerPing(parts, passing, exchange)
+    case 'keys':
+      return parts.signingKeys.answer(exchange)
     case 'passthrough':
-      return pass(parts, passing, { exchange, name: route.name })
+      if (options.hints && isBulkAudit(exchange.req.method, exchange.req.url)) {
+        void readAuditHints(exchange.req, options.maxHints).then(parts.hints.offer)
+      }
+      return pass(parts, passing, { exchange, route })
+    case 'hints':
+      return answerHints(parts.hints, exchange)
     case 'invalid':
       throw new CatalogError('NOT_FOUND', route.reason)
     case 'health':
     case 'status':
-      if (options.hints && isBulkAudit(exchange.req.method, exchange.req.url)) {
-        void readAuditHints(exchange.req, options.maxHints).then(parts.hints.offer)
-      }
     case 'metrics':
-    case 'hints':
-      return answerHints(parts.hints, exchange)
     case 'peers':
     case 'prefetch':
     case 'store': {
@@ -123,16 +130,16 @@ async function answer(context: Context, exchange: Exchange, route: Route): Promi
   }
 }
 
-async function pass(
+function pass(
   parts: Parts,
   options: { maxUploadBytes: number; instance: string },
-  ask: { exchange: Exchange; name: string | undefined },
+  { exchange, route }: { exchange: Exchange; route: PassthroughRoute },
 ): Promise<void> {
-  const { method } = ask.exchange.req
-  const status = await passThrough(parts, options, ask)
-  const wrote = method !== 'GET' && method !== 'HEAD' && status < 400
-  // A publish, a tag, a deprecation: what we have of it is old from now on.
-  if (wrote && ask.name !== undefined) parts.cache.expire(ask.name)
+  const { req } = exchange
+  const { name, scope } = passedRoute(req, route, parts.registries)
+  const { method, url } = req
+  const onSettled = (): void => noteWrite(parts, { method, url, name })
+  return passThrough(parts, options, { exchange, name, scope, onSettled })
 }
 
 const NO_HINTS = { lists: 0, packages: 0, fetched: 0, claimed: 0, bytes: 0, failed: 0 }
@@ -146,11 +153,11 @@ function statsOf(counters: Counters, parts: Parts | undefined): Omit<GatewayStat
     requests,
     tarballs: structuredClone(counters.tarballs),
     packuments: { fresh: 0, fetched: 0, stale: 0, ...parts?.packuments.counts },
+    hints: { ...NO_HINTS, ...parts?.hints.counts },
     upstreamRequests: upstream?.requests ?? 0,
     upstreamFailures: upstream?.failures ?? 0,
     upstreamBytes: upstream?.bytes ?? 0,
     activeRequests: counters.active,
     upstream: parts?.registries.main?.url ?? null,
-    hints: { ...NO_HINTS, ...parts?.hints.counts },
   }
 }

@@ -4,6 +4,7 @@
  */
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
+import { LRUCache } from 'lru-cache'
 import { openDatabase, type Database, type Logger, type Origin } from '@catalog-p2p/core'
 import { createBodyFiles, type BodyFiles } from './body-files.ts'
 
@@ -50,8 +51,13 @@ export interface PackumentCache {
   /** Upstream said that it is still current. */
   touch(document: CachedDocument, checkedAtMs: number): CachedDocument
   remove(document: CachedDocument): void
-  /** Ask upstream before any document of this package is used again. */
+  /** Ask upstream before any document of this package is used again, also one that is being fetched just now. */
   expire(name: string): void
+  expireAll(): void
+  /** Removes all documents of a package, whosever they are. */
+  forget(name: string): void
+  /** Changes whenever documents of this package expire: what was fetched before is then old. */
+  epochOf(name: string): number
   readonly bodies: BodyFiles
   readonly database: Database
   close(): Promise<void>
@@ -80,6 +86,9 @@ const SCHEMA = `
   CREATE INDEX IF NOT EXISTS documents_by_age ON documents (checked_ms);
 `
 
+/** Packages changed through this gateway whose change is remembered, at most. */
+const MAX_EPOCHS = 10_000
+
 export interface PackumentCacheOptions {
   readonly path: string | undefined
   readonly memoryBytes: number
@@ -105,10 +114,15 @@ export async function openPackumentCache(
     touch: database.prepare('UPDATE documents SET checked_ms = ? WHERE id = ?'),
     remove: database.prepare('DELETE FROM documents WHERE id = ?'),
     expire: database.prepare('UPDATE documents SET checked_ms = 0 WHERE name = ?'),
+    expireAll: database.prepare('UPDATE documents SET checked_ms = 0'),
     total: database.prepare('SELECT coalesce(sum(bytes), 0) AS bytes FROM documents'),
     oldest: database.prepare('SELECT id, bytes FROM documents ORDER BY checked_ms LIMIT 50'),
   }
   let total = (sql.total.get() as { bytes: number }).bytes
+  // Never the same number twice, so that one that was thrown out counts as changed.
+  const epochs = new LRUCache<string, number>({ max: MAX_EPOCHS })
+  let epoch = 0
+  let epochOfAll = 0
 
   function evict(newest: string): void {
     if (total <= options.quotaBytes) return
@@ -118,6 +132,13 @@ export async function openPackumentCache(
       bodies.clear(id)
       total -= bytes
     }
+  }
+
+  function remove({ id }: { readonly id: string }): void {
+    const row = sql.find.get(id) as { bytes: number } | undefined
+    total -= row?.bytes ?? 0
+    sql.remove.run(id)
+    bodies.clear(id)
   }
 
   return {
@@ -156,13 +177,20 @@ export async function openPackumentCache(
       sql.touch.run(checkedAtMs, document.id)
       return { ...document, checkedAtMs }
     },
-    remove(document) {
-      const row = sql.find.get(document.id) as { bytes: number } | undefined
-      total -= row?.bytes ?? 0
-      sql.remove.run(document.id)
-      bodies.clear(document.id)
+    remove,
+    expire(name) {
+      epochs.set(name, ++epoch)
+      sql.expire.run(name)
     },
-    expire: (name) => void sql.expire.run(name),
+    expireAll() {
+      epochOfAll = ++epoch
+      sql.expireAll.run()
+    },
+    forget(name) {
+      epochs.set(name, ++epoch)
+      for (const row of sql.byName.all(name) as unknown as Row[]) remove(row)
+    },
+    epochOf: (name) => Math.max(epochs.get(name) ?? 0, epochOfAll),
     async close() {
       await bodies.flush()
       database.close()

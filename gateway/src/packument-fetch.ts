@@ -86,6 +86,7 @@ async function attempt(
 ): Promise<CachedDocument> {
   const { registry, name, kind, signal } = request
   const url = new URL(registry.url + name.replace('/', '%2f'))
+  const epoch = deps.cache.epochOf(name)
   const cached = await withBody(deps.cache, request.cached)
   const credentials = request.withCredentials ? request.credentials : undefined
   const response = await deps.upstream.request({
@@ -98,11 +99,12 @@ async function attempt(
   const limits = { maxBytes: options.maxBytes, signal, counts: deps.upstream.counts }
   if (response.status === 304 && cached !== undefined) {
     discard(response)
-    return deps.cache.touch(cached, Date.now())
+    return deps.cache.touch(cached, checkedAt(deps.cache, name, epoch))
   }
   if (response.status !== 200) throw await refusal(response, name, limits)
   const body = await readBody(response, limits)
-  return ingest(deps, options, { request, response, body, owner: credentials?.fingerprint ?? '' })
+  const owner = credentials?.fingerprint ?? ''
+  return ingest(deps, options, { request, response, body, owner, epoch })
 }
 
 interface Received {
@@ -110,12 +112,19 @@ interface Received {
   readonly response: UpstreamResponse
   readonly body: Buffer
   readonly owner: string
+  /** Of the cache, when upstream was asked. */
+  readonly epoch: number
+}
+
+/** Now; long ago for what was asked for before the package was changed through this gateway. */
+function checkedAt(cache: PackumentCache, name: string, epoch: number): number {
+  return cache.epochOf(name) === epoch ? Date.now() : 0
 }
 
 async function ingest(
   deps: PackumentFetchDependencies,
   options: { maxBytes: number },
-  { request, response, body, owner }: Received,
+  { request, response, body, owner, epoch }: Received,
 ): Promise<CachedDocument> {
   const { registry, name, kind, form } = request
   const { etag, 'last-modified': lastModified } = response.headers
@@ -134,7 +143,8 @@ async function ingest(
   const document = deps.cache.save(
     {
       ...{ registry: registry.url, name, kind, owner, hash: ingested.hash },
-      ...{ etag, lastModified, checkedAtMs: Date.now(), publicUrls: ingested.publicUrls },
+      ...{ etag, lastModified, publicUrls: ingested.publicUrls },
+      checkedAtMs: checkedAt(deps.cache, name, epoch),
     },
     bytes,
   )

@@ -63,6 +63,9 @@ export interface PackumentsOptions {
   readonly maxBytes: number
 }
 
+/** When a document was checked last, if it is known to be old, and if upstream could not be asked since. */
+const CHANGED = 0
+const ASKED_IN_VAIN = 1
 /** A fetch that nobody waits for any more ends by this. */
 const MAX_FETCH_MS = 120_000
 /** How long a client waits for upstream while an old document is at hand. */
@@ -109,10 +112,16 @@ export function createPackuments(
         },
       )
     }
-    if (old !== undefined && upstream.isDown(registry.origin))
+    // Old copies from before a change are no answer, unless upstream has been asked and failed.
+    const isChanged = old?.checkedAtMs === CHANGED
+    if (old !== undefined && !isChanged && upstream.isDown(registry.origin)) {
       return { document: old, state: 'stale' }
+    }
     const url = new URL(registry.url)
-    const key = [registry.url, request.name, request.kind, view.credentials?.fingerprint].join('\n')
+    // Who asks after a change does not join who asked before it.
+    const epoch = cache.epochOf(request.name)
+    const who = view.credentials?.fingerprint
+    const key = [registry.url, request.name, request.kind, who, epoch].join('\n')
     const work = (signal: AbortSignal): Promise<CachedDocument> =>
       fetchPackument(deps, options, {
         ...{ registry, name: request.name, kind: request.kind, credentials: view.credentials },
@@ -120,18 +129,18 @@ export function createPackuments(
         form: request.form,
         signal,
         // Who has an old copy need not wait for long.
-        retries: old === undefined ? undefined : 0,
+        retries: old === undefined || isChanged ? undefined : 0,
       })
     try {
       const { signal } = request
-      const document = await (old === undefined
+      const document = await (old === undefined || isChanged
         ? fetches.run(key, work, signal)
         : patiently(fetches.run(key, work, AbortSignal.timeout(MAX_FETCH_MS)), { url, signal }))
       return { document, state: 'fetched' }
     } catch (error) {
       if (old === undefined || !isCatalogError(error, 'UPSTREAM_UNREACHABLE')) throw error
       log.warn('packument.stale', { name: request.name, reason: error.message })
-      return { document: old, state: 'stale' }
+      return { document: isChanged ? cache.touch(old, ASKED_IN_VAIN) : old, state: 'stale' }
     }
   }
 

@@ -127,10 +127,32 @@ describe('a scope with a registry of its own', () => {
     for (const path of names) expect((await world.http.get(path).set(auth)).status).toBe(200)
     await world.http.put('/@corp%2flib').set(auth).send({})
     await world.http.get('/-/npm/v1/attestations/@corp%2flib@1.0.0').set(auth)
+    await world.http.post('/-/stage/package/@corp%2flib').set(auth).send({})
+    await world.http.post('/-/npm/v1/oidc/token/exchange/package/@corp%2flib').set(auth)
+    await world.http.get('/-/team/corp/developers/user').set(auth)
+    await world.http.get('/-/org/corp/team').set(auth)
     const tarball = await world.get('/@corp/lib/-/lib-1.0.0.tgz', auth)
     expect(tarball.status).toBe(200)
     expect(world.upstream.seen).toEqual([])
     expect(corp.seen.every(({ url }) => url.startsWith('/npm/'))).toBe(true)
+  })
+
+  test('hears its own path only once, where a client takes it out of a URL', async () => {
+    corp.otherwise = (_request, res) => void res.writeHead(200).end('{}')
+    const calls = [
+      ['DELETE', '/@corp%2flib/-/lib-1.0.0.tgz/-rev/7'],
+      ['DELETE', '/npm/@corp/lib/-/lib-1.0.0.tgz/-rev/7'],
+      ['GET', '/npm/-/npm/v1/attestations/@corp%2flib@1.0.0'],
+    ] as const
+    for (const [method, path] of calls) {
+      expect((await fetch(world.url + path, { method })).status).toBe(200)
+    }
+    expect(corp.seen.map(({ url }) => url)).toEqual([
+      '/npm/@corp%2flib/-/lib-1.0.0.tgz/-rev/7',
+      '/npm/@corp/lib/-/lib-1.0.0.tgz/-rev/7',
+      '/npm/-/npm/v1/attestations/@corp%2flib@1.0.0',
+    ])
+    expect(world.upstream.seen).toEqual([])
   })
 })
 
@@ -149,6 +171,17 @@ describe('when upstream is down', () => {
     expect(got.body.error).toContain('cannot be reached')
   })
 
+  test('who reads is not kept waiting for it again', async () => {
+    await world.http.get('/-/v1/search?text=x')
+    await world.upstream.restart()
+    const got = await world.http.post('/-/npm/v1/security/advisories/bulk').send({})
+    expect(got.status).toBe(502)
+    expect(world.upstream.seen).toEqual([])
+    // Who changes something is worth another try.
+    world.upstream.otherwise = (_request, res) => void res.writeHead(201).end('{}')
+    expect((await world.http.put('/fx-one').send({})).status).toBe(201)
+  })
+
   test('dist-tags come from the metadata at hand', async () => {
     await world.upstream.restart()
     await world.http.get('/fx-one')
@@ -165,12 +198,24 @@ describe('with peers only', () => {
   test.each([
     ['get', '/-/v1/search?text=x', 404],
     ['get', '/-/pnpr', 404],
-    ['post', '/-/npm/v1/security/advisories/bulk', 503],
-    ['put', '/fx-one', 503],
+    ['get', '/-/whoami', 404],
+    ['get', '/-/npm/v1/tokens', 404],
+    ['get', '/-/package/fx-one/collaborators', 404],
+    // npm install says nothing, npm audit that the endpoint failed; an empty report would be a lie.
+    ['post', '/-/npm/v1/security/advisories/bulk', 404],
+    // npm would take a 404 here for a package that is unpublished already.
+    ['get', '/fx-one?write=true', 405],
+    ['put', '/fx-one', 405],
+    ['delete', '/fx-one/-rev/1', 405],
+    ['put', '/-/package/fx-one/dist-tags/next', 405],
+    ['put', '/-/user/org.couchdb.user:me', 405],
+    // At a 4xx npm goes on to ask for a password.
+    ['post', '/-/v1/login', 503],
   ] as const)('%s %s says that there is no upstream: %i', async (method, url, status) => {
     const got = await world.http[method](url).send(method === 'get' ? undefined : {})
     expect(got.status).toBe(status)
     expect(got.body.error).toContain('no upstream')
+    expect(got.headers.allow).toBe(status === 405 ? 'GET, HEAD' : undefined)
   })
 
   test('ping is answered here', async () => {

@@ -1,15 +1,17 @@
 /**
- * Registry calls that are not ours: login, publish, search, audit, keys, attestations. Streamed to the upstream of the
- * package they are about, status and headers kept. The client's own credentials go along, and only there. The gateway's own
- * do for calls that only read about packages, never for acting in its user's name on behalf of any local process.
+ * Registry calls that are not ours: login, publish, search, audit, attestations. Streamed to the upstream of the package they
+ * are about, status and headers kept. The client's own credentials go along, and only there. The gateway's own do for calls
+ * that only read about packages, never for acting in its user's name on behalf of any local process.
  */
 import { Transform, type Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import { CatalogError } from '@catalog-p2p/core'
+import { noUpstream } from './api-errors.ts'
 import { clientCredentials, type Exchange } from './exchange.ts'
+import { hasFollowedUrls, MAX_FOLLOWED_BYTES, spellAsOurs } from './follow-urls.ts'
 import type { Registries, Registry } from './registries.ts'
-import type { Upstream, UpstreamResponse } from './upstream.ts'
+import { readBody, unreachable, type Upstream, type UpstreamResponse } from './upstream.ts'
 
 export interface PassthroughDependencies {
   readonly registries: Registries
@@ -56,24 +58,45 @@ const NOT_RETURNED = new Set([
   'alt-svc',
 ])
 
-/** Passes a request on and its answer back; resolves to the answer's status. */
+export interface PassedRequest {
+  readonly exchange: Exchange
+  readonly name: string | undefined
+  readonly scope?: string | undefined
+  /** Called when upstream has answered, or has failed to, before the client hears of it. */
+  readonly onSettled?: () => void
+}
+
+/** Passes a request on and its answer back. */
 export async function passThrough(
   deps: PassthroughDependencies,
   options: PassthroughOptions,
-  { exchange, name }: { exchange: Exchange; name: string | undefined },
-): Promise<number> {
+  { exchange, name, scope, onSettled }: PassedRequest,
+): Promise<void> {
   const { req, res, signal } = exchange
-  const registry = deps.registries.forName(name)
-  if (registry === null) throw noUpstream(req)
-  const response = await ask(deps, options, { exchange, registry })
+  const registry = deps.registries.forName(name ?? (scope && `${scope}/-`))
+  const { method = 'GET', url = '/' } = req
+  if (registry === null) throw noUpstream({ method, url })
+  let response: UpstreamResponse
+  try {
+    response = await ask(deps, options, { exchange, registry })
+  } finally {
+    onSettled?.()
+  }
   res.statusCode = response.status
   for (const [key, value] of Object.entries(response.headers)) {
     // Leave to read our answers is not upstream's to give to web pages.
     if (key.startsWith('access-control-') || NOT_RETURNED.has(key)) continue
     if (value !== undefined) res.setHeader(key, value)
   }
-  await pipeline(response.body, res, { signal })
-  return response.status
+  if (!hasFollowedUrls({ ...response, method, url })) {
+    return pipeline(response.body, res, { signal })
+  }
+  const body = await readBody(response, { maxBytes: MAX_FOLLOWED_BYTES, signal })
+  const coding = response.headers['content-encoding']
+  const ours = await spellAsOurs(body, coding, { registry, base: exchange.base })
+  if (ours !== undefined) res.removeHeader('content-encoding')
+  res.setHeader('content-length', (ours ?? body).byteLength)
+  res.end(ours ?? body)
 }
 
 async function ask(
@@ -84,6 +107,11 @@ async function ask(
   const { req, signal } = exchange
   const client = clientCredentials(req)
   const method = req.method ?? 'GET'
+  const isRead = isPackageRead(method, req.url ?? '/')
+  // An install waits for its audit: not once more for an upstream that has just not been there.
+  if (isRead && deps.upstream.isDown(registry.origin)) {
+    throw unreachable(new URL(registry.url), new Error('it has just not answered'))
+  }
   const body = bodyOf(req, options.maxUploadBytes)
   const via = [req.headers.via, `1.1 ${options.instance}`].filter((one) => one !== undefined)
   const length = req.headers['content-length']
@@ -97,8 +125,7 @@ async function ask(
     },
     credentialsFor: (url) => {
       if (!deps.registries.owns(registry, url)) return undefined
-      const own = isPackageRead(method, req.url ?? '/')
-      return client ?? (own ? deps.registries.credentialsFor(url) : undefined)
+      return client ?? (isRead ? deps.registries.credentialsFor(url) : undefined)
     },
     ...(body !== undefined && { body }),
     // The client decides: it may want to see where it is sent.
@@ -149,20 +176,4 @@ export function tooLarge(maxBytes: number): CatalogError {
   return new CatalogError('INVALID_OPTIONS', `the body is larger than ${maxBytes} bytes`, {
     status: 413,
   })
-}
-
-/**
- * Reads fail with 404 here, which every client takes for an answer at once; a 5xx would make npm and pnpm try again for more
- * than a minute. What would change something fails with 503: nothing was done.
- */
-function noUpstream(req: IncomingMessage): CatalogError {
-  const read = req.method === 'GET' || req.method === 'HEAD'
-  return new CatalogError(
-    read ? 'NOT_FOUND' : 'UPSTREAM_UNREACHABLE',
-    'this gateway has no upstream registry (peers only), so it cannot answer this call',
-    {
-      ...(read ? {} : { status: 503 }),
-      hint: 'start it with an upstream, or point the client at a registry',
-    },
-  )
 }

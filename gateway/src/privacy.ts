@@ -24,7 +24,7 @@ export interface PrivacyDependencies extends TargetDependencies {
 
 export interface Privacy {
   of(request: ArtifactRequest, target: ArtifactTarget, viewer: Viewer): Promise<Visibility>
-  /** Upstream would not give an artifact of this package without credentials after all. */
+  /** Upstream would not give an artifact of this package without credentials after all, or that may have changed. */
   refused(name: string): void
   /** @throws CatalogError NOT_FOUND when the artifact is somebody else's */
   guard(digest: Digest, request: ArtifactRequest, viewer: Viewer): Promise<void>

@@ -49,6 +49,8 @@ export function sendError(req: IncomingMessage, res: ServerResponse, error: unkn
     return
   }
   for (const name of res.getHeaderNames()) res.removeHeader(name)
+  const allow = isCatalogError(error) ? error.details.allow : undefined
+  if (typeof allow === 'string') res.setHeader('allow', allow)
   // The body of the request may not have been read: the connection can't be used again.
   if (statusOf(error) === 413) res.setHeader('connection', 'close')
   sendJson(req, res, { status: statusOf(error), body: errorBody(error) })

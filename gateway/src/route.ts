@@ -15,8 +15,8 @@ export const ROUTE_NAMES = [
   'metrics',
   'peers',
   'prefetch',
-  'store',
   'hints',
+  'store',
   'invalid',
 ] as const
 
@@ -31,16 +31,23 @@ export interface TarballRoute {
   readonly version: string | undefined
 }
 
+/** Which upstream gets it is decided by the package, or else by the scope, that it is about, where the path tells. */
+export interface PassthroughRoute {
+  readonly route: 'passthrough'
+  readonly name: string | undefined
+  /** With its `@`. */
+  readonly scope?: string
+}
+
 export type Route =
   | { readonly route: 'packument'; readonly name: string }
   | TarballRoute
   | { readonly route: 'dist-tags'; readonly name: string }
   | { readonly route: 'ping' | 'keys' }
-  /** `name`: the package it is about, when the path tells; it decides which upstream gets it. */
-  | { readonly route: 'passthrough'; readonly name: string | undefined }
+  | PassthroughRoute
   | { readonly route: 'health' | 'status' | 'metrics' | 'peers' | 'prefetch' }
-  | { readonly route: 'store'; readonly action: string }
   | { readonly route: 'hints' }
+  | { readonly route: 'store'; readonly action: string }
   | { readonly route: 'invalid'; readonly reason: string }
 
 const MAX_URL = 4096
@@ -76,13 +83,20 @@ function dashRoute(method: string, segments: readonly string[]): Route {
     }
     return { route: 'passthrough', name }
   }
-  if (segments[1] === 'npm' && segments[3] === 'attestations') {
-    const spec = segments.slice(4).join('/')
-    const at = spec.lastIndexOf('@')
-    const name = at > 0 ? spec.slice(0, at) : spec
-    return { route: 'passthrough', name: isPackageName(name) ? name : undefined }
+  return passthroughRoute(segments)
+}
+
+/** `/-/stage/package/NAME`, `/-/npm/v1/oidc/token/exchange/package/NAME`, `/-/npm/v1/attestations/NAME@VERSION`, `/-/team/SCOPE/…` */
+function passthroughRoute(segments: readonly string[]): PassthroughRoute {
+  if (segments[1] === 'team' || segments[1] === 'org') {
+    const scope = `@${(segments[2] ?? '').replace(/^@/, '')}`
+    return { route: 'passthrough', name: undefined, ...(SCOPE.test(scope) && { scope }) }
   }
-  return { route: 'passthrough', name: undefined }
+  const path = segments.slice(1).join('/')
+  const named = /^(?:stage|npm\/v1\/oidc\/token\/exchange)\/package\/(.+)$/.exec(path)?.[1]
+  const attested = /^npm\/v1\/attestations\/(.[^]*?)(?:@[^@]*)?$/.exec(path)?.[1]
+  const name = named ?? attested ?? ''
+  return { route: 'passthrough', name: isPackageName(name) ? name : undefined }
 }
 
 function isKeys(method: string, segments: readonly string[]): boolean {
@@ -98,6 +112,7 @@ function catalogRoute(segments: readonly string[]): Route {
     case 'metrics':
     case 'peers':
     case 'prefetch':
+    case 'hints':
       if (segments.length === 3) return { route: action }
       break
     case 'store':
@@ -105,7 +120,6 @@ function catalogRoute(segments: readonly string[]): Route {
       break
     case undefined:
     default:
-    case 'hints':
   }
   return invalid('no such catalog route')
 }
