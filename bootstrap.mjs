@@ -80,9 +80,11 @@ async function build() {
   const node = setUpWorkspace()
   for (const folder of workspaces()) {
     const config = join(folder, 'tsconfig.build.json')
-    if (!existsSync(join(root, config))) continue
+    const script = join(folder, 'build.ts') // bundled instead
+    const isBundled = existsSync(join(root, script))
+    if (!isBundled && !existsSync(join(root, config))) continue
     rmSync(join(root, folder, 'dist'), { recursive: true, force: true })
-    const code = await tool(node, 'tsc', ['-p', config])
+    const code = isBundled ? await run(node, [script]) : await tool(node, 'tsc', ['-p', config])
     if (code !== 0) return code
     for (const file of Object.values(readJson(join(root, folder, 'package.json')).bin ?? {})) {
       chmodSync(join(root, folder, file), 0o755)

@@ -1,0 +1,26 @@
+/**
+ * The plugin as Yarn loads it: built into one file by build.ts, with Yarn's own modules left outside. Nothing happens when it
+ * is loaded; the default export is what Yarn's loader demands.
+ */
+import type { Plugin } from '@yarnpkg/core'
+import { createCommands } from './commands.ts'
+import { createPeerFetcher } from './p2p-fetcher.ts'
+import { createPeerResolver } from './p2p-resolver.ts'
+import { createPeerPackages } from './peer-packages.ts'
+import { createProjectHooks } from './project-hooks.ts'
+import { createSession } from './session.ts'
+import { settingDefinitions } from './settings.ts'
+import { createNetworkWrapper } from './wrap-request.ts'
+
+const session = createSession()
+const packages = createPeerPackages(session)
+
+const plugin: Plugin = {
+  configuration: settingDefinitions,
+  commands: createCommands(session),
+  hooks: { wrapNetworkRequest: createNetworkWrapper(session), ...createProjectHooks(session) },
+  fetchers: [createPeerFetcher(packages)],
+  resolvers: [createPeerResolver(packages)],
+}
+
+export default plugin

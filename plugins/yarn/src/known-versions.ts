@@ -1,0 +1,93 @@
+/**
+ * What this Yarn run has learned of versions: their hashes, tarballs at unusual addresses, and which ones yarn.lock itself
+ * protects. Only from metadata of the registry that a package belongs to, never from a tarball's own words.
+ */
+import { expectedIntegrity } from './integrity.ts'
+import type { Packument } from './packument-body.ts'
+import type { TarballBase, TarballRoute } from './request-route.ts'
+
+export type MetadataSource = 'daemon' | 'registry'
+
+export interface KnownVersion {
+  /** undefined: its metadata has no hash. */
+  readonly integrity: string | undefined
+  /** Who had the metadata. */
+  readonly source: MetadataSource
+}
+
+interface Home {
+  readonly name: string
+  readonly registry: string
+}
+
+export class KnownVersions {
+  /** By registry and name, then by version. */
+  readonly #packages = new Map<string, Map<string, KnownVersion>>()
+  readonly #locations = new Map<string, TarballRoute>()
+  readonly #bases = new Map<string, TarballBase>()
+  readonly #locked = new Map<string, boolean>()
+
+  /** Takes the hashes of a whole packument. */
+  learn(home: Home, packument: Packument, source: MetadataSource): void {
+    const versions = new Map<string, KnownVersion>()
+    for (const [version, { dist }] of Object.entries(packument.versions ?? {})) {
+      versions.set(version, { integrity: expectedIntegrity(dist ?? {}), source })
+    }
+    this.#packages.set(keyOf(home), versions)
+    this.learnLocations(home, packument)
+  }
+
+  /** Takes only where tarballs are, from a packument whose hashes Yarn has dropped already. */
+  learnLocations(home: Home, packument: Packument): void {
+    for (const [version, { dist }] of Object.entries(packument.versions ?? {})) {
+      const tarball = dist?.tarball
+      if (typeof tarball !== 'string') continue
+      const usual = usualEnd(home.name, version)
+      if (!tarball.endsWith(usual)) {
+        this.learnLocation(tarball, { kind: 'tarball', version, ...home })
+        continue
+      }
+      // There are many versions and few such places: remembered is the place.
+      const url = tarball.slice(0, -usual.length)
+      if (url !== home.registry) {
+        this.#bases.set(`${home.registry} ${url}`, { url, registry: home.registry })
+      }
+    }
+  }
+
+  learnLocation(tarball: string, route: TarballRoute): void {
+    if (URL.canParse(tarball)) this.#locations.set(new URL(tarball).href, route)
+  }
+
+  /** Yarn compares the archive with yarn.lock itself, so that no metadata is needed to be safe. */
+  learnLocked(name: string, version: string, isChecked: boolean): void {
+    const key = `${name}@${version}`
+    this.#locked.set(key, isChecked && this.#locked.get(key) !== false)
+  }
+
+  find(home: Home & { readonly version: string }): KnownVersion | undefined {
+    return this.#packages.get(keyOf(home))?.get(home.version)
+  }
+
+  locate(target: URL): TarballRoute | undefined {
+    return this.#locations.get(target.href)
+  }
+
+  /** Places other than the registries' own addresses. */
+  tarballBases(): readonly TarballBase[] {
+    return [...this.#bases.values()]
+  }
+
+  isLocked(name: string, version: string): boolean {
+    return this.#locked.get(`${name}@${version}`) === true
+  }
+}
+
+// A name has no space, a URL none either.
+function keyOf({ registry, name }: Home): string {
+  return `${registry} ${name}`
+}
+
+function usualEnd(name: string, version: string): string {
+  return `/${name}/-/${name.slice(name.indexOf('/') + 1)}-${version}.tgz`
+}
