@@ -32,6 +32,8 @@ export interface GatewayStats {
   readonly activeRequests: number
   /** Credentials are never part of it; null: peers only. */
   readonly upstream: string | null
+  /** It ends with the command that it was started for. */
+  readonly temporary: boolean
 }
 
 export interface Gateway {

@@ -32,6 +32,7 @@ async function main(argv: readonly string[]): Promise<number> {
   const program = createProgram({
     terminal,
     version: readVersion(),
+    argv,
     signal: interrupt.signal,
     takeSignals: () => interrupt.release(),
     exit: (code) => process.exit(code),

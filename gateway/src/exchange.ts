@@ -11,6 +11,8 @@ export interface Exchange {
   readonly giveUp: () => void
   /** This gateway as the client spelled it: scheme, host, mount path; no trailing slash. */
   readonly base: string
+  /** The client asks by upstream's own paths and must see upstream's own tarball URLs (`catalog exec` with npm). */
+  readonly asUpstream: boolean
 }
 
 /** What the client sent in Authorization, if anything. */

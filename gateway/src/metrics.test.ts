@@ -10,6 +10,7 @@ test('the page says what is measured', async () => {
     ...{ node: createFakeNode(), counters: createCounters() },
     stats: () => ({
       ...{ packuments: { fresh: 0, fetched: 0, stale: 0 }, upstream: null, activeRequests: 0 },
+      temporary: false,
       hints: { lists: 0, packages: 0, fetched: 0, claimed: 0, bytes: 0, failed: 0 },
       ...{ upstreamRequests: 0, upstreamFailures: 0, upstreamBytes: 0 },
       ...{ requests: createRequests(), tarballs: createCounters().tarballs },

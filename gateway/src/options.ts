@@ -80,8 +80,6 @@ const schema = z.strictObject({
   maxPrefetch: z.number().int().min(1).default(20_000),
   /** Artifacts that one prefetch request gets at once. */
   prefetchConcurrency: z.number().int().min(1).max(256).default(24),
-  /** What `x-catalog-token` must say on requests that change something; undefined refuses them all. */
-  adminToken: z.string().min(16).optional(),
   /** Fetch ahead of a client what its audit or its plugin said that its project holds. */
   hints: z.boolean().default(true),
   /** Packages taken from one such list, at most. */
@@ -90,6 +88,8 @@ const schema = z.strictObject({
   hintConcurrency: z.number().int().min(1).max(256).default(32),
   /** It ends with the command that it was started for (`catalog exec`), so nobody else should count on it. */
   temporary: z.boolean().default(false),
+  /** What `x-catalog-token` must say on requests that change something; undefined refuses them all. */
+  adminToken: z.string().min(16).optional(),
 })
 
 /** What a caller writes: everything optional. */

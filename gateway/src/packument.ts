@@ -19,7 +19,8 @@ export async function answerPackument(
   name: string,
 ): Promise<void> {
   const { req, res, signal, base } = exchange
-  const form = { policy: tarballPolicy(req.headers['user-agent']), base }
+  const policy = exchange.asUpstream ? 'verbatim' : tarballPolicy(req.headers['user-agent'])
+  const form = { policy, base } as const
   const client = clientCredentials(req)
   const request = { name, kind: kindFor(req.headers.accept), client, form, signal }
   const { answer, variant } = await getVariant(deps.packuments, request)

@@ -6,6 +6,7 @@ import { Command } from 'commander'
 import type { ClientName } from './clients/client-files.ts'
 import { CLIENTS } from './clients/client-files.ts'
 import type { Invocation } from './command.ts'
+import { addExecCommand } from './exec-program.ts'
 import { EXIT, EXIT_MEANINGS } from './exit-codes.ts'
 import { addKeysCommands } from './keys-program.ts'
 import {
@@ -20,6 +21,8 @@ import type { Terminal } from './terminal.ts'
 export interface ProgramDependencies {
   readonly terminal: Terminal
   readonly version: string
+  /** As the process got them. */
+  readonly argv: readonly string[]
   /** Ctrl-C. */
   readonly signal: AbortSignal
   /** Hands SIGINT and its like over to the command that runs until then. */
@@ -29,7 +32,10 @@ export interface ProgramDependencies {
   readonly run: (command: () => Promise<number>, json: boolean) => Promise<void>
 }
 
-type Run = (invocation: Invocation, args: readonly unknown[]) => Promise<number>
+/** Runs a command's action; see act(). */
+export type Act = (command: Command, deps: ProgramDependencies, run: Run) => void
+
+export type Run = (invocation: Invocation, args: readonly unknown[]) => Promise<number>
 
 export function createProgram(deps: ProgramDependencies): Command {
   const program = new Command('catalog')
@@ -48,6 +54,7 @@ export function createProgram(deps: ProgramDependencies): Command {
   addDaemonCommands(program, deps)
   addStoreCommands(program, deps)
   addClientCommands(program, deps)
+  addExecCommand(program, deps, act)
   addKeysCommands(program, (command, run) => act(command, deps, run))
   return program
 }
@@ -207,6 +214,7 @@ order; "catalog config" prints them, docs/options.md explains them.
 First steps:
   catalog start           the daemon; then, in another terminal:
   catalog use npm         npm gets its packages from it (undo: catalog unuse npm)
+  catalog exec -- npm ci  for one command, as in CI; needs no daemon
   catalog doctor          when something is not as it should be
 
 Exit codes:

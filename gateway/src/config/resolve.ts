@@ -48,7 +48,7 @@ export interface GivenValue {
 }
 
 /** Names in CATALOG_* that are no settings. */
-const OTHER_ENVIRONMENT = new Set(['CATALOG_CONFIG'])
+const OTHER_ENVIRONMENT = new Set(['CATALOG_CONFIG', 'CATALOG_EXEC_SEED'])
 
 /** @throws CatalogError INVALID_OPTIONS with every problem, one a line */
 export function resolveConfig(input: ConfigInput): Config {

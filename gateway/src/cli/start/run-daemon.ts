@@ -22,6 +22,7 @@ import {
 } from '../../daemon-client.ts'
 import type { DaemonInfo } from '../../daemon-client.ts'
 import { keyringPath } from '../../keys/keyring.ts'
+import type { NpmConfig } from '../../npmrc.ts'
 import { portOf } from '../command.ts'
 import { chooseStore } from './store-access.ts'
 import { tuneCollector } from './tune-collector.ts'
@@ -43,6 +44,10 @@ export interface DaemonSetup {
   readonly version: string
   /** npm's registry before `catalog use`. */
   readonly previousRegistry: string | undefined
+  /** It ends with a command: not for others to count on. */
+  readonly temporary?: boolean
+  /** npm's configuration, when it is not the one of this process. */
+  readonly npmConfig?: NpmConfig
 }
 
 /** @throws CatalogError PORT_IN_USE, STORE_LOCKED, HOST_FAILED, INVALID_OPTIONS, each with the next step */
@@ -54,14 +59,15 @@ export async function runDaemon(setup: DaemonSetup): Promise<RunningDaemon> {
     explainNodeFailure(error, config.storePath),
   )
   const token = randomBytes(32).toString('base64url')
-  const { previousRegistry, version } = setup
+  const { previousRegistry, version, temporary = false, npmConfig } = setup
   const gateway = createGateway(
-    { node, log },
+    { node, log, ...(npmConfig !== undefined && { npmConfig }) },
     {
       keyringPath: keyringPath(defaultConfigFolder()),
       ...config.gateway,
       ...(cachePath !== undefined && { cachePath }),
       adminToken: token,
+      temporary,
       ...(previousRegistry !== undefined && { previousRegistry }),
     },
   )

@@ -1,0 +1,59 @@
+/** `catalog exec` on the command line: its options, and that the command stands behind `--`. */
+import type { Command } from 'commander'
+import { CatalogError } from '@catalog-p2p/core'
+import type { Act, ProgramDependencies } from './program.ts'
+import { addSettings } from './program-options.ts'
+
+const EXEC_HELP = `
+Its package manager is pointed at a gateway by environment variables; no file is changed. A daemon that
+runs is used, otherwise one is started for as long as the command runs. Whatever fails there, the command
+runs as it would without. CATALOG_EXEC_SEED is --seed. More: docs/ci.md`
+
+interface ExecFlags {
+  readonly seed?: string | false
+  readonly quiet: boolean
+  readonly reuse: boolean
+  readonly report?: string
+}
+
+export function addExecCommand(program: Command, deps: ProgramDependencies, act: Act): void {
+  const exec = program
+    .command('exec')
+    .description('run a command whose packages come from peers; ends with its exit code')
+    .usage('[options] -- <command> [args...]')
+    .argument('<command...>', 'npm ci, pnpm install, yarn, bun install, deno install, a script')
+    .option('--seed <time>', 'stay for so long after the command, for peers (default 0)')
+    .option('--no-seed', "don't serve public artifacts to peers at all")
+    .option('--report <file>', 'write what came from where as JSON')
+    .option('--no-reuse', 'start a gateway of its own even if a daemon runs')
+    .option('-q, --quiet', 'print warnings only', false)
+  addSettings(exec, ({ name }) => name !== 'seed')
+  exec.addHelpText('after', EXEC_HELP)
+  act(exec, deps, async (invocation, args) => {
+    const [words, flags] = args as [string[], ExecFlags]
+    const { seed, quiet, reuse, report } = flags
+    deps.takeSignals()
+    const { execCommand } = await import('./exec/exec-command.ts')
+    const { seed: _, ...settings } = invocation.flags
+    return execCommand(
+      { ...invocation, flags: seed === false ? { ...settings, seed } : settings },
+      {
+        command: commandAfterDashes(deps.argv, words),
+        seed: seed || undefined,
+        quiet,
+        reuse,
+        report,
+      },
+      deps,
+    )
+  })
+}
+
+/** @throws CatalogError INVALID_OPTIONS unless all words stand behind \`--\`: before it, options are ours */
+function commandAfterDashes(argv: readonly string[], words: readonly string[]): string[] {
+  const at = argv.indexOf('--')
+  if (at !== -1 && argv.length - at - 1 === words.length) return [...words]
+  throw new CatalogError('INVALID_OPTIONS', 'exec: the command must stand behind "--"', {
+    hint: `catalog exec -- ${words.join(' ')}`,
+  })
+}

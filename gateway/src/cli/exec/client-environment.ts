@@ -1,0 +1,168 @@
+/**
+ * The variables that point package managers at the gateway, and nothing else: no file is touched. Which ones work, and that
+ * they win over every file, was found by running the clients (test/e2e/exec.test.ts runs them again): npm_config_registry for
+ * npm, pnpm 10, Yarn 1 and Bun, in capitals for Deno; pnpm_config_registry for pnpm 11 and newer; YARN_* for Yarn 2 and newer.
+ */
+import { AS_UPSTREAM } from '../../as-upstream.ts'
+import { DEFAULT_REGISTRY } from '../../default-registry.ts'
+import type { NpmConfig } from '../../npmrc.ts'
+import { FAMILIES, type ClientFamily } from './client-family.ts'
+import { registryOf, type ExecPlace } from './client-registry.ts'
+import { npmReplacement, pnpmObstacle } from './registry-replacement.ts'
+import { readYarnSettings } from './yarnrc-files.ts'
+
+type Variables = Readonly<Record<string, string>>
+
+export interface Routing {
+  /** The registry that the clients would use without us, so what the gateway must have behind it; without credentials. */
+  readonly upstream: string
+  /** As it is configured: its URL may hold a user and a password. */
+  readonly upstreamAsConfigured: string
+  /** Credentials beyond npm's configuration that the gateway needs for it. */
+  readonly credentials: Readonly<Record<string, string>>
+  readonly routed: readonly ClientFamily[]
+  /** Left to go where they go, and why. */
+  readonly left: readonly { readonly family: ClientFamily; readonly reason: string }[]
+  /** For the command, given the gateway's URL. */
+  variables(gateway: string): Variables
+}
+
+export interface RoutingWish {
+  /** Of the command; undefined: anything. */
+  readonly family: ClientFamily | undefined
+  /** Chosen by the user for the gateway; undefined: the client's own. */
+  readonly upstream: string | undefined
+  /** What a registry that is the gateway itself (after `catalog use`) was before. */
+  readonly behind: (url: string) => string
+}
+
+export function planRouting(place: ExecPlace, npm: NpmConfig, wish: RoutingWish): Routing {
+  const main = registryOf(wish.family ?? 'npm', place, npm)
+  const upstreamAsConfigured = wish.upstream ?? wish.behind(main.url)
+  const upstream = withoutUser(upstreamAsConfigured)
+  const routed: ClientFamily[] = []
+  const left: { family: ClientFamily; reason: string }[] = []
+  for (const family of FAMILIES) {
+    const reason = obstacleOf(family, { place, npm, wish, upstream })
+    if (reason === undefined) routed.push(family)
+    else left.push({ family, reason })
+  }
+  const credentials = main.credentials
+  const variables = (gateway: string): Variables =>
+    variablesFor({ place, npm, upstream, family: wish.family, routed, gateway })
+  return { upstream, upstreamAsConfigured, credentials, routed, left, variables }
+}
+
+interface Question {
+  readonly place: ExecPlace
+  readonly npm: NpmConfig
+  readonly wish: RoutingWish
+  readonly upstream: string
+}
+
+function obstacleOf(family: ClientFamily, { place, npm, wish, upstream }: Question) {
+  const own = registryOf(family, place, npm)
+  if (!/^https?:\/\//.test(own.url) || !URL.canParse(own.url)) return `its registry is ${own.url}`
+  const wanted = wish.upstream ?? wish.behind(own.url)
+  if (withoutUser(wanted) !== upstream) return `its registry is ${withoutUser(wanted)}`
+  if (own.obstacle !== undefined) return own.obstacle
+  if (family === 'pnpm') return pnpmObstacle(upstream, place.cwd)
+  if (family !== 'npm') return undefined
+  const replacement = npmReplacement(upstream, npm, place.cwd)
+  return replacement.kind === 'impossible' ? replacement.reason : undefined
+}
+
+interface Target {
+  readonly place: ExecPlace
+  readonly npm: NpmConfig
+  readonly upstream: string
+  readonly family: ClientFamily | undefined
+  readonly routed: readonly ClientFamily[]
+  readonly gateway: string
+}
+
+function variablesFor(target: Target): Variables {
+  const { routed, gateway, place } = target
+  const has = (family: ClientFamily): boolean => routed.includes(family)
+  const shared = sharedVariables(target)
+  // The same variable as npm's, in capitals; npm reads both.
+  const deno = target.family === 'deno' || shared.npm_config_registry === gateway
+  return {
+    ...(routed.length > 0 && directTo(gateway, target)),
+    ...shared,
+    ...(has('deno') && deno && { NPM_CONFIG_REGISTRY: gateway }),
+    ...(has('pnpm') && { pnpm_config_registry: gateway }),
+    ...(has('bun') && { BUN_CONFIG_REGISTRY: gateway }),
+    ...(has('yarn-berry') && yarnVariables(place, gateway)),
+  }
+}
+
+/** npm's variable is read by pnpm 10 and Yarn 1 too; whose command it is decides when they need different ones. */
+function sharedVariables(target: Target): Variables {
+  const { family, routed, gateway } = target
+  if (family === 'pnpm' || family === 'yarn-classic') {
+    return routed.includes(family) ? registry(gateway) : {}
+  }
+  return routed.includes('npm') ? npmVariables(target) : {}
+}
+
+function registry(url: string): Variables {
+  return { npm_config_registry: url }
+}
+
+function npmVariables({ upstream, npm, place, gateway }: Target): Variables {
+  const replacement = npmReplacement(upstream, npm, place.cwd)
+  if (replacement.kind !== 'as-upstream') return registry(gateway)
+  return {
+    ...registry(`${gateway.replace(/\/$/, '')}${AS_UPSTREAM}/`),
+    npm_config_replace_registry_host: replacement.replaceRegistryHost,
+  }
+}
+
+/** Yarn builds tarball URLs from it and compares them as text: no trailing slash, as its own default. */
+function yarnVariables(place: ExecPlace, gateway: string): Variables {
+  const { hostname } = new URL(gateway)
+  const hosts = [...new Set([hostname, ...readYarnSettings(place).unsafeHosts])]
+  return {
+    YARN_NPM_REGISTRY_SERVER: gateway.replace(/\/$/, ''),
+    YARN_UNSAFE_HTTP_WHITELIST: hosts.join(','),
+  }
+}
+
+/** A proxy is for what is outside of this machine; npm and pnpm would ask it for the gateway too. */
+function directTo(gateway: string, { place, npm }: Target): Variables {
+  const { hostname } = new URL(gateway)
+  const withUs = (list: string | undefined): string =>
+    [...new Set([...(list ?? '').split(','), hostname])]
+      .map((one) => one.trim())
+      .filter(Boolean)
+      .join(',')
+  const before = place.env.NO_PROXY ?? place.env.no_proxy
+  const configured = npm.get('noproxy')
+  return {
+    NO_PROXY: withUs(before),
+    no_proxy: withUs(place.env.no_proxy ?? before),
+    ...(configured !== undefined && {
+      npm_config_noproxy: withUs(configured),
+      pnpm_config_noproxy: withUs(configured),
+    }),
+  }
+}
+
+/**
+ * `env` with `variables` instead of whatever says the same in other letters: npm reads its variables in any case, and Windows
+ * knows no difference.
+ */
+export function withVariables(env: ExecPlace['env'], variables: Variables): Record<string, string> {
+  const replaced = new Set(Object.keys(variables).map((name) => name.toLowerCase()))
+  const kept = Object.entries(env).flatMap(([name, value]) =>
+    value === undefined || replaced.has(name.toLowerCase()) ? [] : [[name, value] as const],
+  )
+  return { ...Object.fromEntries(kept), ...variables }
+}
+
+export function withoutUser(text: string): string {
+  if (!URL.canParse(text)) return DEFAULT_REGISTRY
+  const { origin, pathname } = new URL(text)
+  return `${origin}${pathname}${pathname.endsWith('/') ? '' : '/'}`
+}

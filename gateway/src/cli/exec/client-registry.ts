@@ -1,0 +1,126 @@
+/**
+ * The registry that each package manager would use here without us, and what we need to ask it in its place. Reads the same
+ * files and variables as the client does; scopes with a registry of their own are not our business, the client goes there.
+ */
+import { join } from 'node:path'
+import { parse } from 'ini'
+import { DEFAULT_REGISTRY } from '../../default-registry.ts'
+import { expandEnvironment, readNpmConfig, type NpmConfig } from '../../npmrc.ts'
+import { bunfigFormat } from '../clients/bunfig-format.ts'
+import { clientFiles, type ClientPlace } from '../clients/client-files.ts'
+import { pnpmYamlFormat } from '../clients/yaml-format.ts'
+import { yarnV1Format } from '../clients/yarn-v1-format.ts'
+import type { ClientFamily } from './client-family.ts'
+import { foldersUpwards, projectRoot, readText } from './project-files.ts'
+import { readYarnSettings } from './yarnrc-files.ts'
+
+export interface ExecPlace extends ClientPlace {
+  readonly cwd: string
+  readonly execPath: string
+}
+
+export interface ClientRegistry {
+  /** As configured; the public default when nothing is. */
+  readonly url: string
+  /** Credentials from the client's own files, in npm's spelling, on top of npm's configuration. */
+  readonly credentials: Readonly<Record<string, string>>
+  /** Why the client can't be pointed at a gateway without losing something. */
+  readonly obstacle: string | undefined
+}
+
+/** npm's configuration as npm sees it from the project around `cwd`, the environment included. */
+export function npmConfigAt(place: ExecPlace): NpmConfig {
+  const root = projectRoot(place.cwd)
+  const isGiven = Object.keys(place.env).some((name) => /^npm_config_local_prefix$/i.test(name))
+  const env = isGiven ? place.env : { ...place.env, npm_config_local_prefix: root ?? place.cwd }
+  return readNpmConfig({ ...place, env })
+}
+
+export function registryOf(family: ClientFamily, place: ExecPlace, npm: NpmConfig): ClientRegistry {
+  const named = (url: string | undefined, more: Partial<ClientRegistry> = {}): ClientRegistry => ({
+    ...{ url: url ?? npm.get('registry') ?? DEFAULT_REGISTRY, credentials: {} },
+    ...{ obstacle: undefined, ...more },
+  })
+  switch (family) {
+    case 'npm':
+    case 'deno':
+      return named(undefined)
+    case 'pnpm':
+      return named(pnpmRegistry(place, npm), { credentials: pnpmCredentials(place) })
+    case 'yarn-classic':
+      return named(npm.get('registry') ?? yarnClassicRegistry(place))
+    case 'yarn-berry': {
+      const { registry, credentials, hasHttpProxy } = readYarnSettings(place)
+      const obstacle = hasHttpProxy ? 'Yarn sends everything through its httpProxy' : undefined
+      return named(registry ?? DEFAULT_REGISTRY, { credentials, obstacle })
+    }
+    case 'bun': {
+      const { url, holdsSecrets } = bunRegistry(place)
+      const obstacle = holdsSecrets ? 'its bunfig.toml holds credentials' : undefined
+      return named(url, { obstacle })
+    }
+  }
+}
+
+function pnpmRegistry(place: ExecPlace, npm: NpmConfig): string | undefined {
+  const variable = Object.entries(place.env).find(([name]) => /^pnpm_config_registry$/i.test(name))
+  if (variable?.[1] !== undefined && variable[1] !== '') return variable[1]
+  const root = projectRoot(place.cwd)
+  const workspace = root === undefined ? undefined : readText(join(root, 'pnpm-workspace.yaml'))
+  const inProject = quietly(() => pnpmYamlFormat.registryOf(workspace ?? ''))
+  if (inProject !== undefined) return expandEnvironment(inProject, place.env)
+  if (npm.get('registry') !== undefined) return undefined
+  const users = clientFiles('pnpm', place).slice(1)
+  return firstOf(
+    users.map(({ path, format }) => quietly(() => format.registryOf(readText(path) ?? ''))),
+  )
+}
+
+/** pnpm keeps tokens in a file of its own, in npm's format. */
+function pnpmCredentials(place: ExecPlace): Record<string, string> {
+  const file = clientFiles('pnpm', place).find(({ path }) => path.endsWith('auth.ini'))
+  const text = file === undefined ? undefined : readText(file.path)
+  return Object.fromEntries(
+    Object.entries(parse(text ?? '')).flatMap(([key, value]) =>
+      key.startsWith('//') && typeof value === 'string'
+        ? [[expandEnvironment(key, place.env), expandEnvironment(value, place.env)]]
+        : [],
+    ),
+  )
+}
+
+function yarnClassicRegistry({ cwd, home, env }: ExecPlace): string | undefined {
+  const variable = env.YARN_REGISTRY ?? env.yarn_registry
+  if (variable !== undefined && variable !== '') return variable
+  const folders = [...foldersUpwards(cwd), home]
+  return firstOf(
+    folders.map((folder) => yarnV1Format.registryOf(readText(join(folder, '.yarnrc')) ?? '')),
+  )
+}
+
+function bunRegistry(place: ExecPlace): { url: string | undefined; holdsSecrets: boolean } {
+  const variable = place.env.BUN_CONFIG_REGISTRY
+  if (variable !== undefined && variable !== '') return { url: variable, holdsSecrets: false }
+  const project = foldersUpwards(place.cwd).map((folder) => join(folder, 'bunfig.toml'))
+  const user = clientFiles('bun', place).map(({ path }) => path)
+  for (const path of [...project, ...user]) {
+    const text = readText(path) ?? ''
+    const url = quietly(() => bunfigFormat.registryOf(text))
+    const holdsSecrets = /^[^#\n]*\b(?:token|password|username)\b\s*=/m.test(text)
+    if (url !== undefined) return { url: expandEnvironment(url, place.env), holdsSecrets }
+  }
+  return { url: undefined, holdsSecrets: false }
+}
+
+function firstOf(found: readonly (string | undefined)[]): string | undefined {
+  return found.find((one) => one !== undefined)
+}
+
+/** A file that makes no sense to us makes none to the client either, which will say so. */
+function quietly<T>(read: () => T): T | undefined {
+  try {
+    return read()
+  } catch {
+    return undefined // see above
+  }
+}

@@ -1,0 +1,137 @@
+/**
+ * `catalog exec -- CMD`: runs a command whose package manager gets its packages from peers, by environment alone, and ends
+ * with the command's own code. Whatever fails on our side costs the command nothing but the help: it then runs as it would
+ * without us.
+ */
+import { CatalogError } from '@catalog-p2p/core'
+import type { Config } from '../../config/resolve.ts'
+import { duration } from '../../config/setting.ts'
+import { readValue } from '../../config/values.ts'
+import { loadConfig, type Invocation } from '../command.ts'
+import { exitCodeOfSignal } from '../exit-codes.ts'
+import type { Terminal } from '../terminal.ts'
+import { withVariables, type Routing } from './client-environment.ts'
+import type { ExecGateway } from './exec-gateway.ts'
+import { createExecOutput, type ExecOutput } from './exec-output.ts'
+import { reportOf, shownCommand, type ExecReport } from './exec-report.ts'
+import { prepareGateway } from './prepare-gateway.ts'
+import { runCommand, type CommandEnd } from './run-command.ts'
+import { seed } from './seeding.ts'
+import { numberOf, relaySignals, type SignalRelay } from './signal-relay.ts'
+
+export interface ExecOptions {
+  readonly command: readonly string[]
+  /** As it was given. */
+  readonly seed: string | undefined
+  readonly quiet: boolean
+  /** false: start a gateway even if one runs. */
+  readonly reuse: boolean
+  /** File for the report as JSON. */
+  readonly report: string | undefined
+}
+
+interface Session {
+  readonly terminal: Terminal
+  readonly config: Config
+  readonly options: ExecOptions
+  readonly relay: SignalRelay
+  readonly output: ExecOutput
+  readonly seedMs: number
+}
+
+/** @returns the command's exit code */
+export async function execCommand(
+  invocation: Invocation,
+  options: ExecOptions,
+  { version }: { readonly version: string },
+): Promise<number> {
+  const { terminal } = invocation
+  const config = loadConfig(invocation)
+  const seedMs = seedTime(options.seed ?? terminal.env.CATALOG_EXEC_SEED)
+  const output = createExecOutput(terminal, { ...options, json: config.json })
+  const relay = relaySignals(process.stdin.isTTY)
+  try {
+    const session = { terminal, config, options, relay, output, seedMs }
+    const { command, reuse } = options
+    const prepared = await prepareGateway({ terminal, config, command, reuse, version, relay })
+    if (relay.received !== undefined) {
+      if ('gateway' in prepared) await prepared.close()
+      return exitCodeOfSignal(numberOf(relay.received))
+    }
+    if ('gateway' in prepared) return await runWith(session, prepared)
+    return await runWithout(session, prepared.problem)
+  } finally {
+    relay.dispose()
+  }
+}
+
+/** Ready to be used. */
+export interface PreparedGateway {
+  readonly gateway: ExecGateway
+  readonly routing: Routing
+  /** Never throws, never takes long. */
+  close(): Promise<void>
+}
+
+async function runWith(session: Session, prepared: PreparedGateway): Promise<number> {
+  const { terminal, options, output, relay, seedMs } = session
+  const { gateway, routing } = prepared
+  const command = shownCommand(options.command)
+  try {
+    const before = await gateway.status()
+    const end = await run(session, withVariables(terminal.env, routing.variables(gateway.url)))
+    const outcome = { command, exitCode: end.code, durationMs: Math.round(end.durationMs) }
+    const look = async (): Promise<ExecReport | undefined> => {
+      // A daemon may have gone in the meantime; that is no business of the command's.
+      const after = await gateway.status().catch(() => undefined)
+      if (after === undefined) return undefined
+      return reportOf({ ...outcome, gateway: gateway.kind }, before, after)
+    }
+    const first = await look()
+    if (first === undefined) {
+      await output.finish({ ...outcome, gateway: 'none', problem: 'the daemon has gone meanwhile' })
+      return end.code
+    }
+    await output.summarize(first)
+    // A daemon that was there goes on seeding by itself.
+    const wantedMs = gateway.kind === 'own' && relay.received === undefined ? seedMs : 0
+    if (wantedMs > 0) output.seeding(wantedMs)
+    const uploadedBytes = async (): Promise<number> => (await gateway.status()).node.uploaded.bytes
+    const seededMs = await seed({ durationMs: wantedMs, signal: relay.signal, uploadedBytes })
+    await output.finish({ ...((await look()) ?? first), seededMs: Math.round(seededMs) })
+    return end.code
+  } finally {
+    await prepared.close()
+  }
+}
+
+async function runWithout(session: Session, problem: string): Promise<number> {
+  const { terminal, options, output } = session
+  output.warn(`${problem}; running the command without peers`)
+  const end = await run(session, withVariables(terminal.env, {}))
+  const report: ExecReport = {
+    ...{ command: shownCommand(options.command), exitCode: end.code },
+    ...{ durationMs: Math.round(end.durationMs), gateway: 'none', problem },
+  }
+  await output.summarize(report)
+  await output.finish(report)
+  return end.code
+}
+
+async function run(session: Session, env: Record<string, string>): Promise<CommandEnd> {
+  const { terminal, options, relay, output } = session
+  const end = await runCommand(options.command, { cwd: terminal.cwd, env, relay })
+  if (end.problem !== undefined) output.warn(end.problem)
+  return end
+}
+
+/** @throws CatalogError INVALID_OPTIONS */
+function seedTime(text: string | undefined): number {
+  if (text === undefined || text === '') return 0
+  const setting = { name: 'seed', group: 'Transfer', ...duration('start:seed', '') } as const
+  const read = readValue(setting, text, { folder: '', home: '' })
+  if (read.ok) return Number(read.value)
+  throw new CatalogError('INVALID_OPTIONS', `--seed: expected ${read.expected}, got ${text}`, {
+    hint: 'also from CATALOG_EXEC_SEED; --no-seed gives peers nothing at all',
+  })
+}

@@ -1,0 +1,132 @@
+/**
+ * What a command got from where, as numbers, as a table, and as Markdown. The numbers are differences between two looks at
+ * the gateway; of a daemon that others use meanwhile they are everybody's, and the report says so. No "seconds saved":
+ * how long the registry would have taken for what it was not asked for, nobody has measured.
+ */
+import type { ArtifactSource } from '@catalog-p2p/core'
+import type { DaemonStatus } from '../../daemon-client.ts'
+import { formatBytes, formatMs, formatTable } from '../format.ts'
+
+type Status = Pick<DaemonStatus, 'gateway' | 'node'>
+type Amount = { readonly artifacts: number; readonly bytes: number }
+
+export interface ExecReport {
+  /** Its beginning; arguments may hold secrets. */
+  readonly command: string
+  readonly exitCode: number
+  readonly durationMs: number
+  /** own: ours; daemon: one that was running; none: the command ran without, `problem` says why. */
+  readonly gateway: 'own' | 'daemon' | 'none'
+  readonly problem?: string
+  readonly upstream?: string | null
+  /** Artifacts that the command was given, by where they came from. */
+  readonly sources?: Readonly<Record<ArtifactSource, Amount>>
+  readonly metadata?: { readonly fresh: number; readonly fetched: number; readonly stale: number }
+  /** All that was asked of the registry, and all bytes that came from it. */
+  readonly registry?: { readonly requests: number; readonly bytes: number }
+  /** What peers got from us, while the command ran and while seeding. */
+  readonly uploaded?: Amount
+  readonly peers?: number
+  readonly seededMs?: number
+}
+
+export interface Outcome {
+  readonly command: string
+  readonly exitCode: number
+  readonly durationMs: number
+  readonly gateway: 'own' | 'daemon'
+}
+
+export function reportOf(outcome: Outcome, before: Status, after: Status): ExecReport {
+  const minus = (a: Amount, b: Amount): Amount => ({
+    artifacts: a.artifacts - b.artifacts,
+    bytes: a.bytes - b.bytes,
+  })
+  const [was, is] = [before.gateway, after.gateway]
+  const source = (name: ArtifactSource): Amount => minus(is.tarballs[name], was.tarballs[name])
+  return {
+    ...outcome,
+    upstream: is.upstream,
+    sources: { peer: source('peer'), origin: source('origin'), store: source('store') },
+    metadata: {
+      fresh: is.packuments.fresh - was.packuments.fresh,
+      fetched: is.packuments.fetched - was.packuments.fetched,
+      stale: is.packuments.stale - was.packuments.stale,
+    },
+    registry: {
+      requests: is.upstreamRequests - was.upstreamRequests,
+      bytes: is.upstreamBytes - was.upstreamBytes,
+    },
+    uploaded: minus(after.node.uploaded, before.node.uploaded),
+    peers: after.node.peers,
+  }
+}
+
+const WORDS: Readonly<Record<ArtifactSource, string>> = {
+  peer: 'peers',
+  origin: 'registry',
+  store: 'own store',
+}
+const ORDER = ['peer', 'origin', 'store'] as const
+
+/** Lines for people; the first one is the title. */
+export function reportLines(report: ExecReport): string[] {
+  const { sources } = report
+  if (sources === undefined) return [`without peers: ${report.problem ?? 'no gateway'}`]
+  const rows = ORDER.map((name) => cells(WORDS[name], sources[name]))
+  const columns = [
+    { title: 'packages from' },
+    { title: 'artifacts', align: 'right' },
+    { title: 'bytes', align: 'right' },
+  ] as const
+  return [...formatTable(columns, rows), ...facts(report)]
+}
+
+/** A section for a job summary. */
+export function reportMarkdown(report: ExecReport): string {
+  const { sources, command, exitCode, durationMs } = report
+  const title = `### catalog exec: ${code(command)}`
+  const ended = `Exit code ${exitCode} after ${formatMs(durationMs)}.`
+  if (sources === undefined) {
+    return `${title}\n\n${ended} It ran without peers: ${report.problem ?? 'no gateway'}.\n\n`
+  }
+  const rows = ORDER.map((name) => `| ${cells(WORDS[name], sources[name]).join(' | ')} |`)
+  const table = ['| packages from | artifacts | bytes |', '| --- | ---: | ---: |', ...rows]
+  return `${[title, '', ...table, '', `${ended} ${facts(report).join('. ')}.`, ''].join('\n')}\n`
+}
+
+function facts(report: ExecReport): string[] {
+  const { metadata, registry, uploaded, peers = 0, gateway } = report
+  const lines = []
+  if (metadata !== undefined && registry !== undefined) {
+    const { fresh, fetched, stale } = metadata
+    const documents = `metadata: ${fetched} from the registry, ${fresh + stale} from the cache`
+    lines.push(documents, `the registry sent ${formatBytes(registry.bytes)} in all`)
+  }
+  if (uploaded !== undefined && uploaded.artifacts > 0) {
+    lines.push(`given to peers: ${uploaded.artifacts} (${formatBytes(uploaded.bytes)})`)
+  }
+  lines.push(peers === 1 ? '1 peer' : `${peers} peers`)
+  if (gateway === 'daemon') lines.push('counted at the daemon, so with whatever else used it')
+  return lines
+}
+
+function cells(name: string, { artifacts, bytes }: Amount): [string, string, string] {
+  return [name, String(artifacts), formatBytes(bytes)]
+}
+
+/** Whatever the command holds, it can't end the code it stands in. */
+function code(text: string): string {
+  const flat = text.replaceAll(/\s+/g, ' ')
+  const longest = Math.max(0, ...[...flat.matchAll(/`+/g)].map(([run]) => run.length))
+  const fence = '`'.repeat(longest + 1)
+  return longest === 0 ? `${fence}${flat}${fence}` : `${fence} ${flat} ${fence}`
+}
+
+/** The program and its first words: `npm ci …`. What comes after the first option may be a secret. */
+export function shownCommand(command: readonly string[]): string {
+  const option = command.findIndex((word, index) => index > 0 && /^-|=|:\/\//.test(word))
+  const shown = command.slice(0, Math.min(option === -1 ? command.length : option, 4))
+  const program = shown[0]?.split(/[/\\]/).at(-1) ?? ''
+  return [program, ...shown.slice(1), ...(shown.length < command.length ? ['…'] : [])].join(' ')
+}

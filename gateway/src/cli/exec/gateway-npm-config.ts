@@ -1,0 +1,31 @@
+/**
+ * npm's configuration for a gateway of `catalog exec`: as the project has it, with credentials from the client's own files
+ * and the proxies of the environment, which a gateway with a configuration of its own does not look for.
+ */
+import type { Environment, NpmConfig } from '../../npmrc.ts'
+
+const PROXIES: Readonly<Record<string, readonly string[]>> = {
+  proxy: ['http_proxy', 'HTTP_PROXY', 'PROXY', 'proxy'],
+  'https-proxy': ['https_proxy', 'HTTPS_PROXY', 'http_proxy', 'HTTP_PROXY', 'PROXY', 'proxy'],
+  noproxy: ['no_proxy', 'NO_PROXY'],
+}
+
+export function gatewayNpmConfig(
+  npm: NpmConfig,
+  credentials: Readonly<Record<string, string>>,
+  env: Environment,
+): NpmConfig {
+  const own = new Map(Object.entries(credentials))
+  for (const [key, names] of Object.entries(PROXIES)) {
+    const value = names.map((name) => env[name]).find((one) => one !== undefined)
+    if (npm.get(key) === undefined && value !== undefined) own.set(key, value)
+  }
+  return {
+    get: (key) => own.get(key) ?? npm.get(key),
+    all: (key) => {
+      const value = own.get(key)
+      return value === undefined ? npm.all(key) : [value]
+    },
+    keys: () => new Set([...own.keys(), ...npm.keys()]),
+  }
+}

@@ -1,0 +1,103 @@
+/**
+ * From a command to a gateway that it can use, or to the reason why it has to do without. Never throws: a start that fails or
+ * takes too long is a reason, too.
+ */
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Config } from '../../config/resolve.ts'
+import { DEFAULT_REGISTRY } from '../../default-registry.ts'
+import { upstreamBeforeUse } from '../clients/upstream-before-use.ts'
+import { portOf, useDependencies } from '../command.ts'
+import { createDaemonLog } from '../start/daemon-log.ts'
+import type { Terminal } from '../terminal.ts'
+import { planRouting, type Routing } from './client-environment.ts'
+import { familyOf, type ClientFamily } from './client-family.ts'
+import { npmConfigAt, type ExecPlace } from './client-registry.ts'
+import type { PreparedGateway } from './exec-command.ts'
+import { openGateway, type ExecGateway } from './exec-gateway.ts'
+import { waitForPeers } from './first-peers.ts'
+import type { SignalRelay } from './signal-relay.ts'
+
+export interface Preparation {
+  readonly terminal: Terminal
+  readonly config: Config
+  readonly command: readonly string[]
+  readonly reuse: boolean
+  readonly version: string
+  readonly relay: SignalRelay
+}
+
+/** Beyond this the command starts without us. */
+const START_TIMEOUT_MS = 20_000
+const STOP_TIMEOUT_MS = 20_000
+
+export async function prepareGateway(
+  preparation: Preparation,
+): Promise<PreparedGateway | { readonly problem: string }> {
+  const { terminal, config, command, version, reuse, relay } = preparation
+  const { env, cwd, home, platform } = terminal
+  const place: ExecPlace = { env, cwd, home, platform, execPath: process.execPath }
+  const family = familyOf(command, cwd)
+  try {
+    const npm = npmConfigAt(place)
+    const routing = await route(preparation, { place, family })
+    const obstacle = routing.left.find((one) => one.family === family)
+    if (obstacle !== undefined) {
+      return { problem: `${obstacle.family} is not pointed at the gateway: ${obstacle.reason}` }
+    }
+    // Standard output is the command's.
+    const level = config.logLevel ?? 'error'
+    const log = createDaemonLog(terminal, { level, json: false, beforeLine: () => undefined })
+    const starting = openGateway({ config, routing, place, npm, log, version, reuse })
+    const gateway = await inTime(starting, relay.signal)
+    if (gateway === undefined) return { problem: 'the gateway did not start in time' }
+    if (gateway.kind === 'own') await waitForPeers(gateway, config, relay.signal)
+    return { gateway, routing, close: () => stopInTime(gateway) }
+  } catch (error) {
+    const { message } = error instanceof Error ? error : new Error(String(error))
+    return { problem: `the gateway did not start: ${message}` }
+  }
+}
+
+async function route(
+  { terminal, config }: Preparation,
+  { place, family }: { place: ExecPlace; family: ClientFamily | undefined },
+): Promise<Routing> {
+  const before = await upstreamBeforeUse(useDependencies(terminal)).catch(() => undefined)
+  const port = String(portOf(config))
+  const { upstream } = config.gateway
+  return planRouting(place, npmConfigAt(place), {
+    family,
+    upstream: typeof upstream === 'string' ? upstream : undefined,
+    behind: (url) => (isOurs(url, port) ? (before ?? DEFAULT_REGISTRY) : url),
+  })
+}
+
+/** After `catalog use`. */
+function isOurs(text: string, port: string): boolean {
+  if (!URL.canParse(text)) return false
+  const url = new URL(text)
+  return url.port === port && ['127.0.0.1', 'localhost', '[::1]'].includes(url.hostname)
+}
+
+/** Undefined when it takes too long or a signal comes first; should it start after that, it is stopped again. */
+async function inTime(
+  starting: Promise<ExecGateway>,
+  signal: AbortSignal,
+): Promise<ExecGateway | undefined> {
+  const done = new AbortController()
+  const late = sleep(START_TIMEOUT_MS, undefined, {
+    signal: AbortSignal.any([signal, done.signal]),
+  }).catch(() => undefined)
+  const first = await Promise.race([starting, late])
+  done.abort()
+  if (first === undefined) void starting.then(stopInTime, () => undefined)
+  return first
+}
+
+/** The command has ended: what can't be closed properly must not keep its user waiting. */
+async function stopInTime(gateway: ExecGateway): Promise<void> {
+  const done = new AbortController()
+  const late = sleep(STOP_TIMEOUT_MS, undefined, { signal: done.signal }).catch(() => undefined)
+  await Promise.race([gateway.stop().catch(() => undefined), late])
+  done.abort()
+}

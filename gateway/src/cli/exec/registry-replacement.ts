@@ -1,0 +1,80 @@
+/**
+ * npm fetches tarballs from the URLs in its lockfile. It replaces the public registry's host there by the one it is
+ * configured with, and any other host only if told to (`replace-registry-host`). Behind a company's registry it must be told
+ * which, or it would go around the gateway (npm 12: refuse to install). And pnpm compares the few URLs that its lockfile has.
+ */
+import { join } from 'node:path'
+import { DEFAULT_REGISTRY_HOST } from '../../default-registry.ts'
+import type { NpmConfig } from '../../npmrc.ts'
+import { projectRoot, readText } from './project-files.ts'
+
+export type Replacement =
+  /** npm does the right thing by itself. */
+  | { readonly kind: 'none' }
+  /** npm must be told, and sees the registry as upstream shows it. */
+  | { readonly kind: 'as-upstream'; readonly replaceRegistryHost: string }
+  | { readonly kind: 'impossible'; readonly reason: string }
+
+export function npmReplacement(upstream: string, npm: NpmConfig, cwd: string): Replacement {
+  const main = new URL(upstream)
+  if (main.host === DEFAULT_REGISTRY_HOST) return { kind: 'none' }
+  const configured = npm.get('replace-registry-host')
+  if (configured !== undefined && configured !== 'npmjs' && configured !== 'always') {
+    return { kind: 'impossible', reason: `npm's replace-registry-host is ${configured}` }
+  }
+  const scoped = scopedHosts(npm)
+  const locked = npmLockHosts(cwd)
+  const isMain = (host: string): boolean => host === main.host
+  const isPublic = (host: string): boolean => host === DEFAULT_REGISTRY_HOST
+  const foreign = [...locked, ...scoped].filter((host) => !isMain(host) && !isPublic(host))
+  const asUpstream = (host: string): Replacement => ({
+    kind: 'as-upstream',
+    replaceRegistryHost: host,
+  })
+  if (foreign.length === 0 && scoped.size === 0) return asUpstream('always')
+  // 'always' would send what is elsewhere to us, so from here on it can be one host only.
+  if (![...locked].some(isMain) && [...locked].some(isPublic)) return { kind: 'none' }
+  if ([...locked].some(isPublic)) {
+    const reason = `package-lock.json names both the public registry and ${main.host}`
+    return { kind: 'impossible', reason }
+  }
+  if ([...scoped].some((host) => hostname(host) === main.hostname)) {
+    return { kind: 'impossible', reason: `a scope has a registry of its own on ${main.hostname}` }
+  }
+  return asUpstream(main.hostname)
+}
+
+/** pnpm 11 and newer refuse a locked URL that is not the one the registry now names. */
+export function pnpmObstacle(upstream: string, cwd: string): string | undefined {
+  const text = readText(join(projectRoot(cwd) ?? cwd, 'pnpm-lock.yaml')) ?? ''
+  const { host } = new URL(upstream)
+  const isNamed = [...text.matchAll(/\btarball: ['"]?(https?:\/\/[^\s,'"}]+)/g)].some(
+    ([, url = '']) => URL.canParse(url) && new URL(url).host === host,
+  )
+  return isNamed ? `pnpm-lock.yaml names tarballs on ${host}` : undefined
+}
+
+function scopedHosts(npm: NpmConfig): Set<string> {
+  const hosts = new Set<string>()
+  for (const key of npm.keys()) {
+    const url = /^@[^:/]+:registry$/.test(key) ? npm.get(key) : undefined
+    if (url !== undefined && URL.canParse(url)) hosts.add(new URL(url).host)
+  }
+  return hosts
+}
+
+function npmLockHosts(cwd: string): Set<string> {
+  const root = projectRoot(cwd) ?? cwd
+  const text =
+    readText(join(root, 'npm-shrinkwrap.json')) ?? readText(join(root, 'package-lock.json')) ?? ''
+  const hosts = new Set<string>()
+  for (const [, url = ''] of text.matchAll(/"resolved":\s*"((?:git\+)?[a-z]+:\/\/[^"]+)"/g)) {
+    // A git repository is not a URL that npm replaces, but a sign that 'always' might hit more than is meant.
+    if (URL.canParse(url)) hosts.add(new URL(url).host)
+  }
+  return hosts
+}
+
+function hostname(host: string): string {
+  return host.replace(/:\d+$/, '')
+}
