@@ -1,0 +1,120 @@
+/**
+ * A catalog daemon on this machine as a source, over HTTP. A daemon that is away or hangs is left alone for a while, so that
+ * it costs one request its deadline and not every one of an install.
+ */
+import { get, type IncomingMessage } from 'node:http'
+import { get as getSecure } from 'node:https'
+import type { Logger } from '@catalog-p2p/core'
+import type { OpenTarball, Source, TarballRequest } from './tarball-request.ts'
+
+export interface DaemonLink {
+  /** undefined while the daemon is left alone. */
+  source(request: TarballRequest, digest: string): Source | undefined
+  readonly isUp: boolean
+  /** Asks whether it is there, for the log; never rejects. */
+  probe(options: { signal: AbortSignal }): Promise<void>
+}
+
+export interface DaemonOptions {
+  readonly url: string
+  /** To the head of its answer. */
+  readonly timeoutMs: number
+  /** Between pieces of its body. */
+  readonly silenceMs: number
+}
+
+const LEFT_ALONE_MS = 30_000
+
+export function createDaemonLink(log: Logger, options: DaemonOptions): DaemonLink {
+  const base = options.url.endsWith('/') ? options.url : `${options.url}/`
+  let downUntilMs = 0
+  let isUp = true
+
+  function isBack(): void {
+    if (!isUp) log.info('daemon.back', { url: base })
+    isUp = true
+  }
+
+  function isDown(error: unknown): void {
+    downUntilMs = performance.now() + LEFT_ALONE_MS
+    if (isUp) {
+      const next = 'start one with `catalog start`, or use mode: node; uplinks are used meanwhile'
+      log.warn('daemon.unreachable', { url: base, error, next })
+    }
+    isUp = false
+  }
+
+  async function ask(path: string, headers: Record<string, string>, signal: AbortSignal) {
+    try {
+      const answer = await send(new URL(path, base), { headers, signal, ...options })
+      isBack()
+      return answer
+    } catch (error) {
+      signal.throwIfAborted()
+      isDown(error)
+      throw error
+    }
+  }
+
+  return {
+    get isUp() {
+      return isUp
+    },
+    source({ name, filename }, digest) {
+      if (performance.now() < downUntilMs) return undefined
+      return {
+        name: 'daemon',
+        async open({ signal }): Promise<OpenTarball> {
+          const path = `${name.replace('/', '%2f')}/-/${encodeURIComponent(filename)}`
+          const headers = { 'pacote-integrity': digest, accept: 'application/octet-stream, */*' }
+          const answer = await ask(path, headers, signal)
+          if (answer.statusCode !== 200) {
+            answer.resume()
+            throw new Error(`the daemon answered ${answer.statusCode}`)
+          }
+          const length = answer.headers['content-length']
+          return {
+            from: 'daemon',
+            size: length === undefined ? undefined : Number(length),
+            body: answer as AsyncIterable<Buffer>,
+          }
+        },
+      }
+    },
+    async probe({ signal }) {
+      try {
+        const answer = await ask('-/catalog/health', { accept: 'application/json' }, signal)
+        answer.resume()
+        log.info('daemon.found', { url: base, status: answer.statusCode })
+      } catch {
+        // Said by ask already, or nobody wants to know any more.
+      }
+    },
+  }
+}
+
+function send(
+  url: URL,
+  options: DaemonOptions & { headers: Record<string, string>; signal: AbortSignal },
+): Promise<IncomingMessage> {
+  const { headers, signal, timeoutMs, silenceMs } = options
+  return new Promise((resolve, reject) => {
+    const request = url.protocol === 'https:' ? getSecure : get
+    const req = request(url, { headers, signal }, (answer) => {
+      clearTimeout(deadline)
+      // Errors of the body reach who reads it; nobody may be reading.
+      answer.on('error', () => undefined)
+      resolve(answer)
+    })
+    const deadline = setTimeout(() => {
+      req.destroy(new Error(`no answer from the daemon within ${timeoutMs} ms`))
+    }, timeoutMs)
+    req.setTimeout(silenceMs, () => {
+      req.destroy(new Error(`the daemon sent nothing for ${silenceMs} ms`))
+    })
+    req.on('error', (error) => {
+      clearTimeout(deadline)
+      reject(error)
+    })
+  })
+}

@@ -1,0 +1,129 @@
+/**
+ * Wraps the parts of Verdaccio's storage that tarballs go through. Verdaccio has no plugin kind for uplinks, so this is the
+ * one place that knows its inner workings: a request for a tarball sets a context; an uplink's download inside of it is ours;
+ * what is stored is checked if it did not come from us, and told to the seeder; what is removed is told too.
+ */
+import type { Logger } from '@catalog-p2p/core'
+import type { TarballFetcher } from './fetch-tarball.ts'
+import { checkUpload, keepUnless } from './guard-upload.ts'
+import type { Contexts } from './request-context.ts'
+import { createRescue, type RescueDependencies } from './rescue.ts'
+import { startUplink } from './start-uplink.ts'
+import type { Callback, Uplink, VerdaccioStorage } from './verdaccio.ts'
+
+export interface Seeding {
+  /** Verdaccio has stored a tarball. */
+  stored(name: string, filename: string): void
+  /** Verdaccio is about to remove these files; call the result when it has. */
+  removing(name: string, filenames: readonly string[] | 'all'): Promise<() => void>
+}
+
+export interface InterceptDependencies extends Pick<RescueDependencies, 'privacy' | 'counters'> {
+  readonly storage: VerdaccioStorage
+  readonly uplinkPrototype: Uplink | undefined
+  readonly contexts: Contexts
+  readonly fetcher: TarballFetcher
+  readonly seeding: Seeding
+  readonly log: Logger
+}
+
+export function intercept(deps: InterceptDependencies): void {
+  interceptRequests(deps)
+  if (deps.uplinkPrototype !== undefined) interceptUplinks(deps, deps.uplinkPrototype)
+  interceptUploads(deps)
+  interceptRemovals(deps)
+}
+
+/** Every request for a tarball gets its context, and its metadata when Verdaccio reads it. */
+function interceptRequests(deps: InterceptDependencies): void {
+  const { storage, contexts } = deps
+  const { localStorage } = storage
+  const getTarball = storage.getTarball.bind(storage)
+  const rescue = createRescue(deps)
+  storage.getTarball = (name, filename) => {
+    const client = contexts.clients.getStore()
+    const begun = { name, filename, client, manifest: undefined, isUnverifiable: false }
+    const found = contexts.tarballs.run(begun, () => getTarball(name, filename))
+    const stream = rescue(begun, found)
+    // Whoever asked has gone: what is under way is stored all the same.
+    client?.gone.addEventListener('abort', () => stream.resume(), { once: true })
+    return stream
+  }
+  const readMetadata = localStorage.getPackageMetadataAsync.bind(localStorage)
+  localStorage.getPackageMetadataAsync = async (name) => {
+    const manifest = await readMetadata(name)
+    const context = contexts.tarballs.getStore()
+    if (context?.name === name) context.manifest = manifest
+    return manifest
+  }
+}
+
+/** On the class, so that uplinks that Verdaccio makes on the way (tarballs on another host) are ours as well. */
+function interceptUplinks(deps: InterceptDependencies, prototype: Uplink): void {
+  const { contexts, fetcher, log } = deps
+  // eslint-disable-next-line @typescript-eslint/unbound-method -- called with its uplink as `this` below
+  const fetchTarball = prototype.fetchTarball
+  prototype.fetchTarball = function (this: Uplink, url: string) {
+    const context = contexts.tarballs.getStore()
+    if (context === undefined) return fetchTarball.call(this, url)
+    try {
+      return fetcher.fetch(context, this.upname, () => startUplink(this, url, fetchTarball))
+    } catch (error) {
+      log.error('tarball.bypassed', { package: context.name, error })
+      return fetchTarball.call(this, url)
+    }
+  }
+}
+
+function interceptUploads(deps: InterceptDependencies): void {
+  const { storage, contexts, seeding, counters, log } = deps
+  const { localStorage } = storage
+  const addTarball = localStorage.addTarball.bind(localStorage)
+  localStorage.addTarball = (name, filename, distFile) => {
+    const upload = addTarball(name, filename, distFile)
+    try {
+      const context = contexts.tarballs.getStore()
+      if (context?.name === name && context.filename === filename) {
+        keepUnless(upload, () => context.isUnverifiable)
+      } else if (distFile !== undefined) {
+        checkUpload(upload, { name, filename }, { localStorage, counters, log })
+      }
+      upload.once('success', () => seeding.stored(name, filename))
+    } catch (error) {
+      log.error('storage.not-watched', { package: name, file: filename, error })
+    }
+    return upload
+  }
+}
+
+function interceptRemovals({ storage, seeding, log }: InterceptDependencies): void {
+  const { localStorage } = storage
+  const removeTarball = localStorage.removeTarball.bind(localStorage)
+  const removePackage = localStorage.removePackage.bind(localStorage)
+
+  function around(
+    { name, files, fail }: { name: string; files: readonly string[] | 'all'; fail: Callback },
+    remove: (withdraw: () => void) => void,
+  ): void {
+    const unknown = (error: unknown): (() => void) => {
+      log.warn('storage.not-withdrawn', { package: name, error })
+      return () => undefined
+    }
+    seeding.removing(name, files).catch(unknown).then(remove).catch(fail)
+  }
+
+  localStorage.removeTarball = (name, filename, revision, callback) =>
+    around({ name, files: [filename], fail: callback }, (withdraw) =>
+      removeTarball(name, filename, revision, (error, ...rest) => {
+        if (error === null || error === undefined) withdraw()
+        callback(error, ...rest)
+      }),
+    )
+  localStorage.removePackage = (name, callback) =>
+    around({ name, files: 'all', fail: callback }, (withdraw) =>
+      removePackage(name, (error, ...rest) => {
+        if (error === null || error === undefined) withdraw()
+        callback(error, ...rest)
+      }),
+    )
+}

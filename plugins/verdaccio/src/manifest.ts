@@ -1,0 +1,73 @@
+/**
+ * What Verdaccio's own copy of a package's metadata says about one tarball. The document came from an uplink, so nothing in
+ * it is taken on trust but looked at field by field. Pure.
+ */
+import { expectedOf, type Expected } from './integrity.ts'
+import { isObject } from './verdaccio.ts'
+
+export interface TarballRecord {
+  /** `name@version`, or `name (file)` when no version names the file: for people. */
+  readonly label: string
+  readonly expected: Expected | undefined
+  /** It came, or would come, from an uplink. */
+  readonly isProxied: boolean
+  /** The uplink on record for it. */
+  readonly uplink: string | undefined
+}
+
+/** The record of a file; its hashes are those of the version whose `dist.tarball` ends in it. */
+export function tarballRecord(manifest: unknown, name: string, filename: string): TarballRecord {
+  const distFile = own(own(manifest, '_distfiles'), filename)
+  const [version, dist] = distOf(manifest, name, filename)
+  const registry = own(distFile, 'registry')
+  return {
+    label: version === undefined ? `${name} (${filename})` : `${name}@${version}`,
+    expected: expectedOf(own(dist, 'integrity'), own(dist, 'shasum') ?? own(distFile, 'sha')),
+    isProxied: distFile !== undefined,
+    uplink: typeof registry === 'string' ? registry : undefined,
+  }
+}
+
+/** Files of the package that Verdaccio says it has. */
+export function storedFiles(manifest: unknown): readonly string[] {
+  const attachments = own(manifest, '_attachments')
+  return isObject(attachments) ? Object.keys(attachments) : []
+}
+
+/** True when the package is known from an uplink, and not only from being published here. */
+export function isFromUplink(manifest: unknown): boolean {
+  const uplinks = own(manifest, '_uplinks')
+  return isObject(uplinks) && Object.keys(uplinks).length > 0
+}
+
+function distOf(
+  manifest: unknown,
+  name: string,
+  filename: string,
+): readonly [version: string, dist: unknown] | readonly [] {
+  const versions = own(manifest, 'versions')
+  if (!isObject(versions)) return []
+  const names = (version: string): boolean => {
+    const tarball = own(own(own(versions, version), 'dist'), 'tarball')
+    return typeof tarball === 'string' && fileOf(tarball) === filename
+  }
+  // The version in the file's own name first, as Verdaccio does it: most packages have many.
+  const base = `${name.replace(/^.*\//, '')}-`
+  const likely = filename.startsWith(base) ? filename.slice(base.length, -'.tgz'.length) : ''
+  const version = names(likely) ? likely : Object.keys(versions).find(names)
+  return version === undefined ? [] : [version, own(own(versions, version), 'dist')]
+}
+
+function fileOf(url: string): string {
+  const path = url.split(/[?#]/, 1)[0] ?? ''
+  const file = path.slice(path.lastIndexOf('/') + 1)
+  try {
+    return decodeURIComponent(file)
+  } catch {
+    return file // a stray %: then it is spelled like that
+  }
+}
+
+function own(value: unknown, key: string): unknown {
+  return isObject(value) && Object.hasOwn(value, key) ? value[key] : undefined
+}

@@ -1,0 +1,100 @@
+/**
+ * The node in Verdaccio's process, from its start in the background to its end with Verdaccio. Verdaccio never waits for it and
+ * never fails with it: a node that can't start is said once, and everything goes on without peers.
+ */
+import type * as Core from '@catalog-p2p/core'
+import type { Logger, NodeOptions } from '@catalog-p2p/core'
+import type { RunningNode } from './node-source.ts'
+
+export type NodeState = 'starting' | 'running' | 'failed' | 'stopped'
+
+export interface NodeLife {
+  readonly state: NodeState
+  readonly running: RunningNode | undefined
+  /** Settles when it runs for the first time, or with undefined when it never will. */
+  readonly ready: Promise<RunningNode | undefined>
+  start(): void
+  /** Never rejects. */
+  stop(): Promise<void>
+}
+
+/** The store's owner may be a Verdaccio that is about to end: it is asked again. */
+const RETRY_MS = 15_000
+
+export function createNodeLife(
+  deps: {
+    readonly log: Logger
+    readonly nodeLog: Logger
+    /** Loads core when it is needed, so that Verdaccio does not wait for it. */
+    readonly load: () => Promise<typeof Core>
+  },
+  options: NodeOptions,
+): NodeLife {
+  const { log } = deps
+  const ready = Promise.withResolvers<RunningNode | undefined>()
+  let state: NodeState = 'starting'
+  let running: RunningNode | undefined
+  let starting: Promise<void> | undefined
+  let retry: NodeJS.Timeout | undefined
+
+  const isStopped = (): boolean => state === 'stopped'
+
+  async function tryStart(): Promise<void> {
+    const core = await deps.load()
+    try {
+      const node = await core.createNode(options, { log: deps.nodeLog })
+      if (isStopped()) return await node.close()
+      running = {
+        node,
+        toDigest: core.findDigest,
+        isMismatch: (error) => core.isCatalogError(error, 'DIGEST_MISMATCH'),
+      }
+      state = 'running'
+      log.info('node.running', { id: node.id, addresses: node.stats().addresses.join(' ') })
+      ready.resolve(running)
+    } catch (error) {
+      if (!core.isCatalogError(error, 'STORE_LOCKED') || isStopped()) throw error
+      if (state !== 'failed') failed(error)
+      retry = setTimeout(begin, RETRY_MS).unref()
+    }
+  }
+
+  function failed(error: unknown): void {
+    state = 'failed'
+    const path = options.store?.path
+    const next = 'Verdaccio serves without peers; mend this and start it again'
+    log.error('node.failed', { error, store: path, next })
+  }
+
+  function begin(): void {
+    starting = tryStart().catch((error: unknown) => {
+      if (isStopped()) return
+      failed(error)
+      ready.resolve(undefined)
+    })
+  }
+
+  return {
+    get state() {
+      return state
+    },
+    get running() {
+      return running
+    },
+    ready: ready.promise,
+    start: begin,
+    async stop() {
+      state = 'stopped'
+      clearTimeout(retry)
+      const { node } = running ?? {}
+      running = undefined
+      ready.resolve(undefined)
+      await starting
+      try {
+        await node?.close()
+      } catch (error) {
+        log.warn('node.stop-failed', { error })
+      }
+    },
+  }
+}

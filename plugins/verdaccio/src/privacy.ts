@@ -1,0 +1,87 @@
+/**
+ * Which packages peers may hear of. Public is only what anybody may read here and what came from an uplink that nobody had to
+ * log in to; everything else is private unless an administrator lists it by name. When in doubt: private. Pure.
+ */
+import { createNameMatcher } from './name-pattern.ts'
+import { isObject } from './verdaccio.ts'
+
+export interface Privacy {
+  /** Whether peers may be asked for, and be given, what this package has from there. */
+  isPublic(name: string, from: TarballOrigin): boolean
+  /** Whether what a registry answers for this package may be had from peers: nothing of it has been seen yet. */
+  isProxiedPublic(name: string): boolean
+  /** Names of the uplinks that Verdaccio asks for this package. */
+  proxiesOf(name: string): readonly string[]
+}
+
+export interface TarballOrigin {
+  /** False: published here. */
+  readonly isProxied: boolean
+  /** Its uplink; undefined when it is not on record. */
+  readonly uplink: string | undefined
+}
+
+export interface PrivacyLists {
+  readonly seed: readonly string[]
+  readonly private: readonly string[]
+  readonly uplinks: readonly string[] | undefined
+}
+
+/** Groups that somebody who has not logged in belongs to. */
+const EVERYBODY = new Set(['$all', '@all', '$anonymous', '@anonymous'])
+/** Headers that an uplink is given to be let in. */
+const SECRET_HEADER = /auth|cookie|token|key|secret|password|session|credential/i
+
+export function createPrivacy(config: unknown, lists: PrivacyLists): Privacy {
+  const isSeeded = createNameMatcher(lists.seed)
+  const isWithheld = createNameMatcher(lists.private)
+  const publicUplinks = new Set(
+    entriesOf(isObject(config) ? config['uplinks'] : undefined)
+      .filter(([, uplink]) => !needsCredentials(uplink))
+      .map(([name]) => name)
+      .filter((name) => lists.uplinks?.includes(name) ?? true),
+  )
+  const specOf = (name: string): unknown => {
+    const match = isObject(config) ? config['getMatchedPackagesSpec'] : undefined
+    return typeof match === 'function' ? (match.call(config, name) as unknown) : undefined
+  }
+  const proxiesOf = (name: string): string[] => namesOf(specOf(name), 'proxy')
+  const isOpen = (name: string): boolean =>
+    namesOf(specOf(name), 'access').some((group) => EVERYBODY.has(group))
+
+  function isFromPublicUplink(name: string, uplink: string | undefined): boolean {
+    const candidates = uplink === undefined ? proxiesOf(name) : [uplink]
+    return candidates.length > 0 && candidates.every((each) => publicUplinks.has(each))
+  }
+
+  return {
+    proxiesOf,
+    isProxiedPublic: (name) =>
+      !isWithheld(name) && isOpen(name) && isFromPublicUplink(name, undefined),
+    isPublic(name, { isProxied, uplink }) {
+      if (isWithheld(name)) return false
+      if (isSeeded(name)) return true
+      return isProxied && isOpen(name) && isFromPublicUplink(name, uplink)
+    },
+  }
+}
+
+function needsCredentials(uplink: unknown): boolean {
+  if (!isObject(uplink)) return true
+  const { auth, headers, url } = uplink
+  if (auth !== undefined && auth !== null && auth !== false) return true
+  if (entriesOf(headers).some(([name]) => SECRET_HEADER.test(name))) return true
+  if (typeof url !== 'string' || !URL.canParse(url)) return true
+  const { username, password, search } = new URL(url)
+  return username !== '' || password !== '' || search !== ''
+}
+
+function namesOf(spec: unknown, field: string): string[] {
+  const value = isObject(spec) ? spec[field] : undefined
+  if (typeof value === 'string') return value.split(/\s+/).filter(Boolean)
+  return Array.isArray(value) ? value.filter((each) => typeof each === 'string') : []
+}
+
+function entriesOf(value: unknown): [string, unknown][] {
+  return isObject(value) ? Object.entries(value) : []
+}

@@ -1,0 +1,68 @@
+/**
+ * A tarball that Verdaccio can't place, because it has never seen the package's metadata and no uplink can be reached: a
+ * client that brings the digest from its lockfile (npm does) gets it from peers. Checked by that digest, given to that client
+ * alone, and not stored by Verdaccio, which would not know what it is.
+ */
+import { PassThrough } from 'node:stream'
+import type { Logger } from '@catalog-p2p/core'
+import type { Counters } from './counters.ts'
+import type { TarballFetcher } from './fetch-tarball.ts'
+import { isFromUplink, tarballRecord } from './manifest.ts'
+import type { Privacy } from './privacy.ts'
+import type { TarballContext } from './request-context.ts'
+import { isObject, type TarballStream, type VerdaccioStorage } from './verdaccio.ts'
+
+export interface RescueDependencies {
+  readonly storage: VerdaccioStorage
+  readonly privacy: Privacy
+  readonly fetcher: TarballFetcher
+  readonly counters: Counters
+  readonly log: Logger
+}
+
+export type Rescue = (context: TarballContext, stream: TarballStream) => TarballStream
+
+export function createRescue(deps: RescueDependencies): Rescue {
+  const { storage, privacy, fetcher, counters, log } = deps
+
+  function isUnreachable(name: string): boolean {
+    const proxies = privacy.proxiesOf(name)
+    return proxies.every((each) => (storage.uplinks[each]?.failed_requests ?? 0) > 0)
+  }
+
+  function mayRescue({ name, filename, manifest }: TarballContext, error: unknown): boolean {
+    const status = isObject(error) ? error['status'] : undefined
+    if (typeof status === 'number' && status !== 404 && status < 500) return false
+    // What a filter would say of it can't be known.
+    if ((storage.filters?.length ?? 0) > 0) return false
+    if (!privacy.isProxiedPublic(name) || !isUnreachable(name)) return false
+    if (manifest === undefined) return true
+    return isFromUplink(manifest) && tarballRecord(manifest, name, filename).expected === undefined
+  }
+
+  return (context, stream) => {
+    const integrity = context.client?.digest
+    if (integrity === undefined) return stream
+    const out = Object.assign(new PassThrough(), { abort: () => stream.abort() })
+    let hasBegun = false
+    const forward = (from: TarballStream, onError: (error: unknown) => void): void => {
+      from.on('content-length', (length) => out.emit('content-length', length))
+      from.once('data', () => (hasBegun = true))
+      from.on('error', onError)
+      from.pipe(out)
+    }
+    forward(stream, (error) => {
+      const peers =
+        !hasBegun && mayRescue(context, error) ? fetcher.fromPeers(context, integrity) : undefined
+      if (peers === undefined) return void out.emit('error', error)
+      stream.unpipe(out)
+      peers.once('end', () => {
+        counters.rescued += 1
+        log.info('tarball.rescued', { package: context.name, file: context.filename })
+      })
+      // Verdaccio's own words say more than that no peer has it either.
+      forward(peers, () => out.emit('error', error))
+    })
+    return out
+  }
+}

@@ -1,0 +1,113 @@
+/**
+ * Walks through what Verdaccio's storage holds already and hands it to the seeder, slowly: so that a Verdaccio with a full
+ * cache is a seeder from its first minute on. Stops when the node's store is as good as full, for it would only push out what
+ * it has taken.
+ */
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Logger } from '@catalog-p2p/core'
+import { storedFiles } from './manifest.ts'
+import type { RunningNode } from './node-source.ts'
+import type { Seeder, SeedResult } from './seeding.ts'
+import { isObject, type LocalStorage } from './verdaccio.ts'
+
+export interface SeedExistingDependencies {
+  readonly localStorage: LocalStorage
+  readonly seeder: Pick<Seeder, 'seed'>
+  readonly running: RunningNode
+  readonly log: Logger
+}
+
+export interface SeedExistingOptions {
+  /** Tarballs that are read. */
+  readonly perSecond: number
+  readonly signal: AbortSignal
+}
+
+/** Of the quota: beyond it, taking one means evicting another. */
+const FULL = 0.95
+
+type Callback = (error?: unknown) => void
+type Search = (
+  onPackage: (item: unknown, callback: Callback) => void,
+  onEnd: Callback,
+  isName: (name: string) => boolean,
+) => void
+
+/** Rejects only when the signal aborts. */
+export async function seedExisting(
+  deps: SeedExistingDependencies,
+  options: SeedExistingOptions,
+): Promise<void> {
+  const { localStorage, log } = deps
+  const { signal } = options
+  const plugin = localStorage.storagePlugin
+  const search = isObject(plugin) ? plugin['search'] : undefined
+  if (typeof search !== 'function' || search.length < 2) {
+    const next =
+      'this storage plugin has no way to list packages; they are seeded as they are asked for'
+    return log.warn('seeding.no-list', { next })
+  }
+  const found: Record<SeedResult, number> = { seeded: 0, present: 0, left: 0, damaged: 0 }
+  let isFull = false
+  try {
+    await forEachPackage((search as Search).bind(plugin), async (name) => {
+      signal.throwIfAborted()
+      isFull ||= isAlmostFull(deps.running)
+      if (!isFull) await seedPackage(deps, name, { ...options, found })
+    })
+  } catch (error) {
+    signal.throwIfAborted()
+    log.warn('seeding.stopped', { error })
+  }
+  const next = isFull ? 'the quota is reached: raise it to seed the rest' : undefined
+  log.info('seeding.existing', { ...found, next })
+}
+
+async function seedPackage(
+  { localStorage, seeder, running, log }: SeedExistingDependencies,
+  name: string,
+  options: SeedExistingOptions & { found: Record<SeedResult, number> },
+): Promise<void> {
+  const { found, perSecond, signal } = options
+  try {
+    for (const filename of storedFiles(await localStorage.getPackageMetadataAsync(name))) {
+      if (isAlmostFull(running)) return
+      const result = await seeder.seed(name, filename, { signal })
+      found[result] += 1
+      // What was there already cost next to nothing.
+      if (result === 'seeded' || result === 'damaged') {
+        await sleep(1000 / perSecond, undefined, { signal, ref: false })
+      }
+    }
+  } catch (error) {
+    signal.throwIfAborted()
+    log.debug('seeding.skipped', { package: name, error }) // a folder that is no package, say
+  }
+}
+
+function isAlmostFull({ node }: RunningNode): boolean {
+  const { bytes, quotaBytes } = node.stats().store
+  return bytes > quotaBytes * FULL
+}
+
+/** One package after the other: the storage goes on when it is called back. */
+function forEachPackage(search: Search, visit: (name: string) => Promise<void>): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const finish = (error?: unknown): void => {
+      if (error === undefined || error === null) resolve()
+      else
+        reject(
+          error instanceof Error ? error : new Error('the storage could not list its packages'),
+        )
+    }
+    const onPackage = (item: unknown, callback: Callback): void => {
+      const name = isObject(item) ? item['name'] : undefined
+      if (typeof name !== 'string') return callback(null)
+      // Not from within the storage's own callback: a long list must not become a deep stack.
+      setImmediate(() => {
+        visit(name).then(() => callback(null), callback)
+      })
+    }
+    search(onPackage, finish, (name) => /^[^.@/\\][^/\\]*$/.test(name))
+  })
+}

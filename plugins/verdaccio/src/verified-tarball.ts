@@ -1,0 +1,164 @@
+/**
+ * A tarball from one source after the other, as one stream of bytes. The last MiB is held back in memory until the hash of
+ * the whole has matched: so a small tarball is checked before a byte of it leaves, and a large one never ends unless it is
+ * right. A source that breaks off is continued by the next one; nothing here is ever larger in memory than what is held.
+ */
+import { createChecker, type Checker } from './integrity.ts'
+import {
+  FinalError,
+  type OpenTarball,
+  type Source,
+  type SourceName,
+  type TarballRequest,
+} from './tarball-request.ts'
+
+/** Bytes held back. */
+export const HELD_BYTES = 1024 * 1024
+
+/** Not the bytes that the metadata names; `status` is what Verdaccio answers with. */
+export class IntegrityError extends Error {
+  readonly status = 502
+  readonly from: SourceName
+
+  constructor(request: TarballRequest, from: SourceName) {
+    const { label, filename, expected } = request
+    super(
+      `${label}: ${filename} from ${from} does not match the ${expected.algorithm} in its metadata; nothing was stored`,
+    )
+    this.from = from
+  }
+}
+
+export interface VerifiedTarball {
+  /** Of the source that answered first. */
+  readonly size: number | undefined
+  /** The source of the last byte; known when the body has ended. */
+  readonly from: () => SourceName
+  readonly body: AsyncIterable<Uint8Array>
+}
+
+export interface ReadOptions {
+  readonly signal: AbortSignal
+  /** A source has failed, and the next one is asked. */
+  readonly onFallback: (source: Source, error: unknown) => void
+}
+
+/**
+ * Opens the first source that answers. The last one is asked once more when it breaks off in the middle.
+ * @throws the last source's error, or IntegrityError; so does reading the body
+ */
+export async function openVerified(
+  request: TarballRequest,
+  sources: readonly Source[],
+  options: ReadOptions,
+): Promise<VerifiedTarball> {
+  const reader = new Reader(request, sources, options)
+  const first = await reader.begin()
+  return { size: first.size, from: () => reader.from, body: reader.read(first) }
+}
+
+class Reader {
+  readonly #request: TarballRequest
+  readonly #waiting: Source[]
+  readonly #last: Source | undefined
+  readonly #options: ReadOptions
+  #checker: Checker
+  #held: Uint8Array[] = []
+  #heldBytes = 0
+  /** Bytes hashed: handed out or held. */
+  #received = 0
+  #askedAgain = false
+  from: SourceName = 'uplink'
+  #source: Source | undefined
+
+  constructor(request: TarballRequest, sources: readonly Source[], options: ReadOptions) {
+    this.#request = request
+    this.#waiting = [...sources]
+    this.#last = sources.at(-1)
+    this.#options = options
+    this.#checker = createChecker(request.expected)
+  }
+
+  /** The next source that answers. */
+  async begin(): Promise<OpenTarball> {
+    const { signal, onFallback } = this.#options
+    for (;;) {
+      signal.throwIfAborted()
+      this.#source = this.#waiting.shift()
+      if (this.#source === undefined) throw new Error('a tarball without sources')
+      try {
+        const opened = await this.#source.open({ signal })
+        this.from = opened.from
+        return opened
+      } catch (error) {
+        signal.throwIfAborted()
+        if (error instanceof FinalError) throw error.cause
+        if (this.#waiting.length === 0) throw error
+        onFallback(this.#source, error)
+      }
+    }
+  }
+
+  async *read(first: OpenTarball): AsyncGenerator<Uint8Array> {
+    for (let opened = first; ; opened = await this.begin()) {
+      try {
+        yield* this.#readOne(opened)
+        if (!this.#checker.matches()) throw new IntegrityError(this.#request, opened.from)
+        yield* this.#held
+        return
+      } catch (error) {
+        this.#recover(error)
+      }
+    }
+  }
+
+  /** Everything but what is held back. */
+  async *#readOne({ body }: OpenTarball): AsyncGenerator<Uint8Array> {
+    let skip = this.#received
+    for await (const chunk of body) {
+      this.#options.signal.throwIfAborted()
+      const fresh = chunk.subarray(Math.min(skip, chunk.byteLength))
+      skip -= chunk.byteLength - fresh.byteLength
+      if (fresh.byteLength === 0) continue
+      this.#checker.update(fresh)
+      this.#received += fresh.byteLength
+      this.#held.push(fresh)
+      this.#heldBytes += fresh.byteLength
+      yield* this.#release()
+    }
+    if (skip > 0) throw new Error(`it ended ${skip} bytes before the source that it continues`)
+  }
+
+  *#release(): Generator<Uint8Array> {
+    for (;;) {
+      const oldest = this.#held[0]
+      if (oldest === undefined || this.#heldBytes - oldest.byteLength < HELD_BYTES) return
+      this.#held.shift()
+      this.#heldBytes -= oldest.byteLength
+      yield oldest
+    }
+  }
+
+  /** Returns when another source may go on; throws when none can. */
+  #recover(error: unknown): void {
+    this.#options.signal.throwIfAborted()
+    const source = this.#source
+    if (source === undefined) throw error
+    const isFresh = this.#received === this.#heldBytes // nothing has left yet
+    if (error instanceof IntegrityError && !isFresh) throw error
+    if (this.#waiting.length === 0) {
+      if (isFresh || this.#askedAgain || this.#last === undefined) throw error
+      this.#askedAgain = true
+      this.#waiting.push(this.#last)
+    }
+    if (isFresh) this.#reset()
+    this.#options.onFallback(source, error)
+  }
+
+  #reset(): void {
+    this.#checker = createChecker(this.#request.expected)
+    this.#held = []
+    this.#heldBytes = 0
+    this.#received = 0
+  }
+}
