@@ -1,0 +1,232 @@
+/**
+ * The pnpmfile of plugins/pnpm under real pnpm 10, 11 and 12: tarballs come through the gateway while the registry setting,
+ * the metadata and the lockfile stay what they are; whatever is wrong with the daemon, pnpm installs as it does alone.
+ */
+import { once } from 'node:events'
+import { readFile, writeFile } from 'node:fs/promises'
+import { createServer, type AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import {
+  createWorkspace,
+  mustRunClient,
+  type ClientResult,
+  type Workspace,
+} from '../support/client.ts'
+import { findClient, whyUnavailable } from '../support/clients.ts'
+import { expectedInstall, fixturePackages, fixtureProject } from '../support/fixture-packages.ts'
+import { asInstalled, readInstalled } from '../support/installed.ts'
+import { startMachine, type Machine } from '../support/machine.ts'
+import { startRegistry, tarballPath, type LoopbackRegistry } from '../support/registry.ts'
+import { startScriptedDaemon } from '../support/scripted-daemon.ts'
+import { repositoryRoot } from '../support/source-tree.ts'
+
+const PNPMFILE = join(repositoryRoot, 'plugins', 'pnpm', 'pnpmfile.cjs')
+/** What pnpm 11.28 and 12 write for any global pnpmfile, an empty one too. */
+const MARK = 'untrackedPnpmfileReadPackageHook: false\n\n'
+
+const packages = fixturePackages()
+const expected = expectedInstall(packages)
+const bytes = new Map(packages.map((each) => [tarballPath(each), each.tarball]))
+
+let workspace: Workspace
+let registry: LoopbackRegistry
+let machine: Machine
+let closedPort = 0
+
+beforeAll(async () => {
+  workspace = await createWorkspace()
+  registry = await startRegistry({ packages, tarballs: 'self' })
+  machine = await startMachine({ upstream: registry.url })
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  closedPort = (server.address() as AddressInfo).port
+  server.close()
+})
+
+afterAll(async () => {
+  await machine[Symbol.asyncDispose]()
+  await registry.stop()
+  await workspace[Symbol.asyncDispose]()
+})
+
+describe.each(['pnpm-10', 'pnpm-11', 'pnpm-12'] as const)('%s', (name) => {
+  const unavailable = whyUnavailable(findClient(name))
+  const isWithoutUrls = name === 'pnpm-12'
+  /** Made without any pnpmfile. */
+  let lockfile = ''
+
+  interface Run {
+    readonly port?: number
+    /** Global; ours by default. */
+    readonly pnpmfile?: string
+    readonly project?: Readonly<Record<string, string>>
+    readonly env?: Readonly<Record<string, string>>
+    readonly args?: readonly string[]
+  }
+
+  async function install(run: Run): Promise<{ cwd: string; lockfile: string; ran: ClientResult }> {
+    registry.forget()
+    const cwd = await workspace.folder('project')
+    const home = await workspace.folder('home')
+    const files = { 'package.json': JSON.stringify(fixtureProject), ...run.project }
+    for (const [path, content] of Object.entries(files)) await writeFile(join(cwd, path), content)
+    const file = run.pnpmfile ?? PNPMFILE
+    const env = {
+      ...(run.port !== undefined && { CATALOG_PORT: String(run.port) }),
+      ...(file !== '' && { npm_config_global_pnpmfile: file, pnpm_config_global_pnpmfile: file }),
+      ...run.env,
+    }
+    const frozen = run.project?.['pnpm-lock.yaml'] !== undefined
+    const kind = frozen ? '--frozen-lockfile' : '--no-frozen-lockfile'
+    const args = ['install', kind, ...(run.args ?? [])]
+    const ran = await mustRunClient(name, args, { cwd, home, registry: registry.url, env })
+    return { cwd, ran, lockfile: await readFile(join(cwd, 'pnpm-lock.yaml'), 'utf8') }
+  }
+
+  const installed = async (cwd: string): Promise<void> =>
+    expect(await readInstalled(cwd)).toEqual(asInstalled(packages, expected))
+
+  test('writes the lockfile that pnpm writes without it', async ({ skip }) => {
+    if (unavailable !== undefined) skip(unavailable)
+    lockfile = (await install({ pnpmfile: '' })).lockfile
+    const before = machine.gateway.stats().tarballs
+    const { cwd, lockfile: written } = await install({ port: machine.port })
+    await installed(cwd)
+    expect(written.replace(MARK, '')).toBe(lockfile)
+    if (name === 'pnpm-10') expect(written).toBe(lockfile)
+    else {
+      const empty = join(await workspace.folder('empty'), 'pnpmfile.cjs')
+      await writeFile(empty, 'module.exports = {}\n')
+      expect(written).toBe((await install({ pnpmfile: empty })).lockfile)
+    }
+    const { store, origin } = machine.gateway.stats().tarballs
+    const served = store.artifacts + origin.artifacts - before.store.artifacts
+    expect(served - before.origin.artifacts).toBe(expected.size)
+  })
+
+  test('installs from the lockfile through the daemon alone, and says what else it needs', async ({
+    skip,
+  }) => {
+    if (unavailable !== undefined) skip(unavailable)
+    const before = machine.gateway.stats()
+    const { cwd, lockfile: after } = await install({
+      port: machine.port,
+      project: { 'pnpm-lock.yaml': lockfile },
+    })
+    await installed(cwd)
+    expect(after).toBe(lockfile)
+    expect(registry.count('tarball')).toBe(0)
+    const { hints } = machine.gateway.stats()
+    expect(hints.lists - before.hints.lists).toBe(1)
+    expect(hints.packages - before.hints.packages).toBeGreaterThanOrEqual(expected.size)
+  })
+
+  test.runIf(name === 'pnpm-10')("leaves a project's own pnpmfile its checksum", async () => {
+    const own = { '.pnpmfile.cjs': 'module.exports = { hooks: { readPackage: (it) => it } }\n' }
+    const { lockfile: without } = await install({ pnpmfile: '', project: own })
+    expect(without).toContain('pnpmfileChecksum')
+    const { lockfile: written } = await install({ port: machine.port, project: own })
+    expect(written).toBe(without)
+  })
+
+  test('is as if absent without a daemon, and with one that does not answer', async ({ skip }) => {
+    if (unavailable !== undefined) skip(unavailable)
+    const project = { 'pnpm-lock.yaml': lockfile }
+    await installed((await install({ port: closedPort, project })).cwd)
+    expect(registry.count('tarball')).toBe(expected.size)
+    await using mute = await startScriptedDaemon({
+      ...{ registry: `${registry.url}/`, isMute: true },
+      answer: (_path, response) => void response.destroy(),
+    })
+    await installed((await install({ port: mute.port, project })).cwd)
+    expect(registry.count('tarball')).toBe(expected.size)
+    expect(mute.tarballs).toEqual([])
+  })
+
+  test.for([
+    ['lies', 'wrong'],
+    ['fails', 'status'],
+    ['dies in the middle', 'dies'],
+  ] as const)('installs all the same when the daemon %s', async ([, fault], { skip }) => {
+    if (unavailable !== undefined) skip(unavailable)
+    await using daemon = await startScriptedDaemon({
+      registry: `${registry.url}/`,
+      answer: (path, response, count) => {
+        const whole = bytes.get(path) ?? Buffer.alloc(0)
+        if (count <= 5) response.end(whole)
+        else if (fault === 'wrong') response.end(Buffer.alloc(whole.length, 7))
+        else if (fault === 'status') response.writeHead(502).end('{"error":"no"}')
+        else {
+          response.writeHead(200, { 'content-length': whole.length })
+          response.write(whole.subarray(0, 20), () => response.destroy())
+        }
+      },
+    })
+    const project = { 'pnpm-lock.yaml': lockfile }
+    const { cwd, lockfile: after } = await install({ port: daemon.port, project })
+    await installed(cwd)
+    expect(after).toBe(lockfile)
+    expect(daemon.tarballs.length).toBeGreaterThan(5)
+    expect(registry.count('tarball')).toBe(expected.size - 5)
+  })
+
+  test('never asks it for packages of another registry', async ({ skip }) => {
+    if (unavailable !== undefined) skip(unavailable)
+    await using other = await startRegistry({ packages, tarballs: 'self' })
+    await using daemon = await startScriptedDaemon({
+      registry: `${registry.url}/`,
+      answer: (path, response) => void response.end(bytes.get(path)),
+    })
+    const npmrc = `@fx:registry=${other.url}/\n`
+    const { cwd } = await install({
+      port: daemon.port,
+      project: { 'pnpm-lock.yaml': lockfile, '.npmrc': npmrc },
+    })
+    await installed(cwd)
+    expect(daemon.tarballs.length).toBeGreaterThan(10)
+    const named = [...daemon.tarballs, ...daemon.hints.flat().map((each) => `/${each.name}`)]
+    expect(named.filter((path) => path.startsWith('/@fx/'))).toEqual([])
+    expect(other.count('tarball')).toBeGreaterThan(2)
+  })
+
+  test("never asks it for scopes when the project's credentials may open them", async ({
+    skip,
+  }) => {
+    if (unavailable !== undefined) skip(unavailable)
+    await using daemon = await startScriptedDaemon({
+      registry: `${registry.url}/`,
+      answer: (path, response) => void response.end(bytes.get(path)),
+    })
+    const npmrc = `//${new URL(registry.url).host}/:_authToken=a-token-of-this-project\n`
+    const { cwd } = await install({
+      port: daemon.port,
+      project: { 'pnpm-lock.yaml': lockfile, '.npmrc': npmrc },
+    })
+    await installed(cwd)
+    expect(daemon.tarballs.length).toBeGreaterThan(10)
+    const named = [...daemon.tarballs, ...daemon.hints.flat().map((each) => `/${each.name}`)]
+    expect(named.filter((path) => path.startsWith('/@'))).toEqual([])
+  })
+
+  // It is not told where packages come from, so it must be sure.
+  test.runIf(isWithoutUrls)('asks nothing when any place names a registry', async ({ skip }) => {
+    if (unavailable !== undefined) skip(unavailable)
+    await using daemon = await startScriptedDaemon({
+      registry: `${registry.url}/`,
+      answer: (path, response) => void response.end(bytes.get(path)),
+    })
+    const port = daemon.port
+    for (const run of [
+      { project: { 'pnpm-workspace.yaml': `registries:\n  default: ${registry.url}/\n` } },
+      {
+        project: { '.npmrc': 'registry=http://127.0.0.1:1/\n' },
+        args: [`--registry=${registry.url}`],
+      },
+      { args: [`--registry=${registry.url}`] },
+    ]) {
+      await installed((await install({ port, ...run })).cwd)
+    }
+    expect(daemon.tarballs).toEqual([])
+  })
+})
