@@ -38,7 +38,8 @@ async function bundlePlugin(file: string): Promise<void> {
   try {
     const { output } = await bundle.generate({ format: 'cjs', exports: 'named' })
     const [{ code }, ...more] = output
-    if (more.length > 0) throw new Error(`more than one file: ${more.map((each) => each.fileName)}`)
+    if (more.length > 0)
+      throw new Error(`more than one file: ${more.map((each) => each.fileName).join(', ')}`)
     await mkdir(dirname(file), { recursive: true })
     await writeFile(file, wrapped(code))
   } finally {

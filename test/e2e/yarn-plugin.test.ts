@@ -1,36 +1,58 @@
 /**
- * The Yarn plugin under a real Yarn 4: the lockfile is the one that Yarn makes without it, every byte is checked whoever sent
- * it, and no failure of ours fails an install.
+ * The Yarn plugin, as npm packs it, under a real Yarn 4: the lockfile is the one that Yarn makes without it, every byte is
+ * checked whoever sent it, and no failure of ours fails an install.
  */
-import { readFile, writeFile } from 'node:fs/promises'
+import { access, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createWorkspace, type Workspace } from '../support/client.ts'
-import { expectedInstall, fixturePackages, fixtureProject } from '../support/fixture-packages.ts'
+import { eventually } from '../support/daemon.ts'
+import {
+  expectedInstall,
+  fixturePackages,
+  fixtureProject,
+  makePackage,
+} from '../support/fixture-packages.ts'
 import { asInstalled, readInstalled } from '../support/installed.ts'
+import { freePort } from '../support/free-port.ts'
 import { startMachine, type Machine } from '../support/machine.ts'
 import { startRegistry, type LoopbackRegistry } from '../support/registry.ts'
-import { buildPlugin, mustRunYarn, type YarnRun } from '../support/yarn-plugin.ts'
+import { repositoryRoot } from '../support/source-tree.ts'
+import { startUpstream } from '../support/upstream.ts'
+import { until } from '../support/until.ts'
+import {
+  mustRunYarn,
+  packPlugin,
+  runYarn,
+  startRelay,
+  type Relay,
+  type YarnRun,
+} from '../support/yarn-plugin.ts'
 
 const packages = fixturePackages()
 const expected = expectedInstall(packages)
+/** The one that tests tamper with. */
+const LEAF = /\/fx-leaf-1\.3\.0\.tgz$/
+const WARNING = 'fx-leaf@1.3.0: the daemon had other bytes than their metadata says'
+const small = { name: 'small', dependencies: { 'fx-leaf': '^1.0.0' } }
 
 let workspace: Workspace
 let registry: LoopbackRegistry
 let machine: Machine
 let plugin: string
-/** Made by Yarn alone. */
+/** Made by Yarn alone, of `fixtureProject`. */
 let lockfile: string
+let nobody: string
 
 beforeAll(async () => {
   workspace = await createWorkspace()
   registry = await startRegistry({ packages, tarballs: 'self' })
   machine = await startMachine({ upstream: registry.url })
-  plugin = join(workspace.path, 'plugin.cjs')
-  await buildPlugin(plugin)
-  const plain = await project({})
-  await mustRunYarn(['install'], { ...plain, settings: ['nodeLinker: node-modules'] })
-  lockfile = await readLockfile(plain.cwd)
+  plugin = await packPlugin(await workspace.folder('publisher'))
+  nobody = `http://127.0.0.1:${await freePort()}`
+  const alone = await project({ plugin: false })
+  await mustRunYarn(['install', '--no-immutable'], alone)
+  lockfile = await readLockfile(alone)
 })
 
 afterAll(async () => {
@@ -40,41 +62,471 @@ afterAll(async () => {
 })
 
 interface Setup {
+  readonly plugin?: false
   readonly linker?: string
+  /** Where the plugin looks for a daemon. */
   readonly daemon?: string
+  readonly registry?: string
+  /** Further lines of the user's .yarnrc.yml. */
   readonly settings?: readonly string[]
   readonly manifest?: object
   readonly lockfile?: string
 }
 
-/** A new project in a new home; without `daemon` the plugin is there all the same. */
-async function project(setup: Setup): Promise<YarnRun> {
+/** A new project, and a new home with nothing in any cache and the plugin in its .yarnrc.yml. */
+async function project(setup: Setup = {}): Promise<YarnRun> {
   const cwd = await workspace.folder('project')
   await writeFile(join(cwd, 'package.json'), JSON.stringify(setup.manifest ?? fixtureProject))
   await writeFile(join(cwd, 'yarn.lock'), setup.lockfile ?? '')
-  return { cwd, home: await workspace.folder('home'), registry: registry.url }
-}
-
-async function withPlugin(setup: Setup = {}): Promise<YarnRun> {
-  const settings = [
-    `nodeLinker: ${setup.linker ?? 'node-modules'}`,
+  const ours = [
     `catalogDaemonUrl: '${setup.daemon ?? machine.url}'`,
     'plugins:',
-    `  - path: '${plugin.replaceAll('\\', '/')}'`,
+    `  - path: '${plugin?.replaceAll('\\', '/')}'`,
+  ]
+  const settings = [
+    `nodeLinker: ${setup.linker ?? 'node-modules'}`,
+    ...(setup.plugin === false ? [] : ours),
     ...(setup.settings ?? []),
   ]
-  return { ...(await project(setup)), settings }
+  const home = await workspace.folder('home')
+  return { cwd, home, registry: setup.registry ?? registry.url, settings }
 }
 
-function readLockfile(cwd: string): Promise<string> {
+const install = (run: YarnRun): Promise<string> => mustRunYarn(['install', '--no-immutable'], run)
+
+function readLockfile({ cwd }: YarnRun): Promise<string> {
   return readFile(join(cwd, 'yarn.lock'), 'utf8')
 }
 
+/** Paths that Yarn itself asked the registry for. */
+function askedDirectly(): string[] {
+  const byYarn = registry.requests.filter((each) => /^got\b/.test(each.headers['user-agent'] ?? ''))
+  return byYarn.map((each) => each.path)
+}
+
+function served(of: Machine): number {
+  const { store, peer, origin } = of.gateway.stats().tarballs
+  return store.artifacts + peer.artifacts + origin.artifacts
+}
+
 describe.each(['node-modules', 'pnpm', 'pnp'])('with the %s linker', (linker) => {
-  test('installs through the daemon, and the lockfile is the one that Yarn makes', async () => {
-    const run = await withPlugin({ linker })
+  test('a fresh install comes from the daemon, and its lockfile is the one Yarn makes', async () => {
+    const run = await project({ linker })
     registry.forget()
-    await mustRunYarn(['install', '--no-immutable'], run)
-    expect(await readLockfile(run.cwd)).toBe(lockfile)
+    const before = served(machine)
+
+    const output = await install(run)
+
+    expect(await readLockfile(run)).toBe(lockfile)
+    expect(askedDirectly()).toEqual([])
+    expect(served(machine) - before).toBe(expected.size)
+    expect(output).toContain(`Catalog P2P: ${expected.size} packages by the daemon`)
+    expect(await mustRunYarn(['fx-hello'], run)).toContain('hello from @fx/cli with fx-colors')
+    if (linker === 'node-modules') {
+      expect(await readInstalled(run.cwd)).toEqual(asInstalled(packages, expected))
+    }
+    const files = await readdir(run.cwd)
+    expect(files.includes('.pnp.cjs')).toBe(linker === 'pnp')
+  })
+
+  test('an immutable one too, announced by hints', async () => {
+    const run = await project({ linker, lockfile })
+    registry.forget()
+    const before = machine.gateway.stats().hints.lists
+
+    await mustRunYarn(['install', '--immutable'], run)
+
+    expect(await readLockfile(run)).toBe(lockfile)
+    expect(askedDirectly()).toEqual([])
+    expect(machine.gateway.stats().hints.lists).toBe(before + 1)
+    // With everything in Yarn's own cache there is nothing to announce, and nothing to ask for.
+    const again = served(machine)
+    await mustRunYarn(['install', '--immutable'], run)
+    expect(machine.gateway.stats().hints.lists).toBe(before + 1)
+    expect(served(machine)).toBe(again)
   })
 })
+
+describe("Yarn's own ways", () => {
+  test('hardened mode checks the lockfile against metadata from the daemon', async () => {
+    const run = await project({ lockfile })
+    registry.forget()
+    const env = { YARN_ENABLE_HARDENED_MODE: '1' }
+    await mustRunYarn(['install', '--immutable'], { ...run, env })
+    expect(askedDirectly()).toEqual([])
+    // A lockfile that somebody bent is found out.
+    const bent = lockfile.replace('fx-tiny-3: "npm:^1.0.3"', 'fx-tiny-3: "npm:^1.0.2"')
+    expect(bent).not.toBe(lockfile)
+    const result = await runYarn(['install', '--immutable'], {
+      ...(await project({ lockfile: bent })),
+      env,
+    })
+    expect(result.exitCode).not.toBe(0)
+  })
+
+  test('a cache in the project works as well', async () => {
+    const settings = ['enableGlobalCache: false', 'enableMirror: false']
+    const run = await project({ settings })
+    await install(run)
+    expect(await readLockfile(run)).toBe(lockfile)
+    const cached = await readdir(join(run.cwd, '.yarn', 'cache'))
+    expect(cached.filter((file) => file.endsWith('.zip'))).toHaveLength(expected.size)
+  })
+
+  test('npm info says what it says without the plugin', async () => {
+    const args = ['npm', 'info', 'fx-leaf', '@fx/alpha', '--json']
+    const alone = await mustRunYarn(args, await project({ plugin: false }))
+    registry.forget()
+    expect(await mustRunYarn(args, await project())).toBe(alone)
+    expect(askedDirectly()).toEqual([])
+  })
+
+  test('dlx runs a package from the daemon', async () => {
+    const run = await project()
+    registry.forget()
+    const output = await mustRunYarn(['dlx', '-p', '@fx/cli', 'fx-hello'], run)
+    expect(output).toContain('hello from @fx/cli with fx-colors@1.4.0')
+    expect(askedDirectly()).toEqual([])
+  })
+
+  test('no network means no network, the daemon included', async () => {
+    const run = await project({ settings: ['enableNetwork: false'] })
+    const before = served(machine)
+    const { exitCode, output } = await runYarn(['install', '--no-immutable'], run)
+    expect(exitCode).not.toBe(0)
+    expect(output).toContain('YN0080')
+    expect(served(machine)).toBe(before)
+  })
+})
+
+describe('without a daemon', () => {
+  test('Yarn installs as ever, and says nothing of us', async () => {
+    const run = await project({ daemon: nobody })
+    const output = await install(run)
+    expect(await readLockfile(run)).toBe(lockfile)
+    expect(output).not.toContain('Catalog')
+  })
+
+  test('an install from the lockfile asks for nothing but the tarballs', async () => {
+    registry.forget()
+    const run = await project({ daemon: nobody, lockfile })
+    await mustRunYarn(['install', '--immutable'], run)
+    const foreign = registry.requests.filter((each) => each.kind === 'packument')
+    // What is for some platforms only has no checksum in yarn.lock: its hash has to be asked for.
+    expect(foreign.map((each) => each.path)).toEqual([`/@fx/native-${process.platform}`])
+    expect(registry.count('tarball')).toBe(expected.size)
+  })
+
+  test('status and peers say so, with exit code 1', async () => {
+    const run = await project({ daemon: nobody })
+    for (const command of ['status', 'peers']) {
+      const { exitCode, output } = await runYarn(['catalog', command], run)
+      expect(exitCode).toBe(1)
+      expect(output).toContain(`No Catalog P2P daemon answers at ${nobody}`)
+      expect(output).toContain('catalog start')
+    }
+  })
+
+  test('an address elsewhere is refused in words, and the install goes on', async () => {
+    const run = await project({ daemon: 'http://192.0.2.7:4874' })
+    expect(await install(run)).toContain('must be an http address of this machine')
+    expect(await readLockfile(run)).toBe(lockfile)
+  })
+})
+
+describe('a daemon that fails', () => {
+  test('by dying in the middle of an install leaves the rest to Yarn', async () => {
+    await using relay = await startRelay(machine.url)
+    let tarballs = 0
+    relay.diesAt = (path) => path.endsWith('.tgz') && (tarballs += 1) === 8
+    const run = await project({ daemon: relay.url })
+    registry.forget()
+
+    await install(run)
+
+    expect(tarballs).toBe(8)
+    expect(await readLockfile(run)).toBe(lockfile)
+    expect(await readInstalled(run.cwd)).toEqual(asInstalled(packages, expected))
+    expect(askedDirectly().filter((path) => path.endsWith('.tgz')).length).toBeGreaterThan(0)
+  })
+
+  test('by having other bytes is found out, named, and gone around', async () => {
+    await using relay = await startRelay(machine.url)
+    relay.change = ({ path, body }) => (LEAF.test(path) ? flipped(body) : undefined)
+    const run = await project({ daemon: relay.url })
+
+    const output = await install(run)
+
+    expect(output).toContain(WARNING)
+    expect(await readLockfile(run)).toBe(lockfile)
+    expect(await readInstalled(run.cwd)).toEqual(asInstalled(packages, expected))
+  })
+
+  test('by lying about a hash fails the install, by name', async () => {
+    await using relay = await startRelay(machine.url)
+    const liar = makePackage('fx-leaf', '1.3.0', { description: 'another one' })
+    const real = packages.find((each) => each.name === 'fx-leaf' && each.version === '1.3.0')
+    relay.change = ({ path, body }) =>
+      path === '/fx-leaf'
+        ? Buffer.from(body.toString().replace(real?.integrity ?? '-', liar.integrity))
+        : undefined
+    const { exitCode, output } = await runYarn(
+      ['install', '--no-immutable'],
+      await project({ daemon: relay.url, manifest: small }),
+    )
+    expect(exitCode).not.toBe(0)
+    expect(output).toContain('fx-leaf@1.3.0 is not what its metadata says')
+    expect(output).toContain(`expected ${liar.integrity}, got ${real?.integrity}`)
+    expect(output).toContain('YARN_CATALOG_ENABLED=0')
+  })
+
+  test("by lying about hash and bytes alike is found out by yarn.lock's own checksum", async () => {
+    await using relay = await startRelay(machine.url)
+    const liar = makePackage('fx-leaf', '1.3.0', { description: 'another one' })
+    const real = packages.find((each) => each.name === 'fx-leaf' && each.version === '1.3.0')
+    relay.change = ({ path, body }) => {
+      if (LEAF.test(path)) return liar.tarball
+      if (path !== '/fx-leaf') return undefined
+      return Buffer.from(body.toString().replace(real?.integrity ?? '-', liar.integrity))
+    }
+    const run = await project({ daemon: relay.url, lockfile })
+    const { exitCode, output } = await runYarn(['install', '--immutable'], run)
+    expect(exitCode).not.toBe(0)
+    expect(output).toMatch(/YN0018:.*fx-leaf@npm:1\.3\.0/)
+  })
+
+  test('by answering rubbish is as good as none', async () => {
+    await using relay = await startRelay(machine.url)
+    relay.change = ({ path }) => (path.startsWith('/-/') ? undefined : Buffer.from('<html>'))
+    const run = await project({ daemon: relay.url })
+    await install(run)
+    expect(await readLockfile(run)).toBe(lockfile)
+  })
+})
+
+describe('an upstream that serves changed packages', () => {
+  test.each(['with', 'without'])('fails the install %s a daemon, by name', async (how) => {
+    await using upstream = await startUpstream(packages)
+    await using behind = await startMachine({ upstream: upstream.url })
+    const daemon = how === 'with' ? behind.url : nobody
+    const address = upstream.url.slice(0, -1)
+    const leaf = packages.find((each) => each.name === 'fx-leaf' && each.version === '1.3.0')
+    upstream.fault(LEAF, { kind: 'wrong-bytes' })
+
+    const run = await project({ daemon, registry: address, manifest: small })
+    const { exitCode, output } = await runYarn(['install', '--no-immutable'], run)
+
+    expect(exitCode).not.toBe(0)
+    expect(output).toContain('fx-leaf@1.3.0 is not what its metadata says')
+    expect(output).toContain(`expected ${leaf?.integrity}`)
+    expect(output).toContain(`from ${address}`)
+    // The cure works: nothing wrong was kept anywhere.
+    upstream.heal()
+    await install(run)
+    expect(Object.keys(Object.fromEntries(await readInstalled(run.cwd)))).toEqual(['fx-leaf@1.3.0'])
+  })
+
+  test('or is gone when the daemon has other bytes: the message names the package', async () => {
+    await using upstream = await startUpstream(packages)
+    await using behind = await startMachine({ upstream: upstream.url })
+    const address = upstream.url.slice(0, -1)
+    await install(await project({ daemon: behind.url, registry: address, manifest: small }))
+    await using relay = await startRelay(behind.url)
+    relay.change = ({ path, body }) => (LEAF.test(path) ? flipped(body) : undefined)
+    upstream.fault(LEAF, { kind: 'reset' })
+
+    const run = await project({ daemon: relay.url, registry: address, manifest: small })
+    const { exitCode, output } = await runYarn(['install', '--no-immutable'], run)
+
+    expect(exitCode).not.toBe(0)
+    expect(output).toContain('fx-leaf@1.3.0: what the daemon had is not the package')
+    expect(output).toContain('try again when the registry is there')
+  })
+})
+
+describe('registries', () => {
+  test('a scope with a registry of its own never meets the daemon of another', async () => {
+    const own = makePackage('@fx/beta', '2.1.3', { description: 'of another registry' })
+    await using other = await startRegistry({ packages: [own], tarballs: 'self' })
+    await using relay = await startRelay(machine.url)
+    const run = await project({
+      daemon: relay.url,
+      manifest: { name: 'scoped', dependencies: { '@fx/beta': '2.1.3', 'fx-leaf': '^1.0.0' } },
+      settings: ['npmScopes:', '  fx:', `    npmRegistryServer: '${other.url}'`],
+    })
+    await install(run)
+    const found = await readInstalled(run.cwd)
+    expect(found).toEqual(
+      asInstalled(
+        [own, ...packages.filter((each) => each.name === 'fx-leaf')],
+        new Set(['@fx/beta@2.1.3', 'fx-leaf@1.3.0']),
+      ),
+    )
+    expect(pathsOf(relay).filter((path) => path.includes('@fx'))).toEqual([])
+    expect(pathsOf(relay)).toContain('/fx-leaf/-/fx-leaf-1.3.0.tgz')
+  })
+
+  test('credentials go where they went before, and never to the daemon', async () => {
+    await using relay = await startRelay(machine.url)
+    const settings = ['npmAuthToken: s3cret-token']
+    registry.forget()
+    const run = await project({ daemon: relay.url, settings })
+    await install(run)
+    expect(await readLockfile(run)).toBe(lockfile)
+    await mustRunYarn(
+      ['install', '--immutable'],
+      await project({ daemon: relay.url, settings, lockfile }),
+    )
+
+    // Yarn sends them for scoped packages only.
+    const carrying = registry.requests.filter((each) => each.headers.authorization !== undefined)
+    expect(new Set(carrying.map((each) => each.path.split('/')[1]))).toEqual(new Set(['@fx']))
+    expect(relay.seen.filter(({ headers }) => headers.authorization !== undefined)).toEqual([])
+    expect(pathsOf(relay).filter((path) => path.includes('@fx'))).toEqual([])
+    expect(relay.posted.join()).toContain('fx-leaf')
+    expect(relay.posted.join()).not.toContain('@fx')
+  })
+
+  test('tarballs at unusual addresses come from the daemon and are checked, too', async () => {
+    await using upstream = await startUpstream(packages)
+    const address = upstream.url.slice(0, -1)
+    const odd = `${address}/fx-leaf/-/old/Leaf.tgz`
+    upstream.document('fx-leaf').versions['1.3.0']!.dist.tarball = odd
+    const { tarball } = packages.find((each) => each.version === '1.3.0')!
+    let bytes = flipped(tarball)
+    upstream.otherwise = ({ url }, res) =>
+      void res.writeHead(url.endsWith('/Leaf.tgz') ? 200 : 404).end(bytes)
+    const bad = await runYarn(
+      ['install', '--no-immutable'],
+      await project({ daemon: nobody, registry: address, manifest: small }),
+    )
+    expect(bad.exitCode).not.toBe(0)
+    expect(bad.output).toContain('fx-leaf@1.3.0 is not what its metadata says')
+
+    bytes = tarball
+    const alone = await project({ plugin: false, registry: address, manifest: small })
+    await install(alone)
+    await using behind = await startMachine({ upstream: upstream.url })
+    const run = await project({ daemon: behind.url, registry: address, manifest: small })
+    upstream.forget()
+    await install(run)
+    expect(await readLockfile(run)).toBe(await readLockfile(alone))
+    expect(await readLockfile(run)).toContain('__archiveUrl=')
+    expect(served(behind)).toBe(1)
+  })
+})
+
+describe('p2p:', () => {
+  const manifest = {
+    name: 'peers-only',
+    dependencies: { 'fx-nested-a': 'p2p:^1.0.0', 'fx-leaf': 'p2p:latest' },
+  }
+
+  test('gets packages from the daemon that no registry of Yarn has', async () => {
+    await using empty = await startRegistry({
+      packages: packages.filter((each) => each.name === 'fx-leaf'),
+      tarballs: 'self',
+    })
+    const run = await project({ manifest, registry: empty.url })
+    await install(run)
+    const found = await readLockfile(run)
+    expect(found).toContain('"fx-leaf@p2p:latest":')
+    expect(found).toContain('resolution: "fx-nested-a@p2p:1.0.0"')
+    await mustRunYarn(['install', '--immutable'], { ...run, home: await workspace.folder('home') })
+    expect((await readInstalled(run.cwd)).has('fx-leaf@2.0.0')).toBe(true)
+    expect(empty.requests.filter((each) => each.path.includes('nested'))).toEqual([])
+  })
+
+  test('without a daemon says what is needed', async () => {
+    const { exitCode, output } = await runYarn(
+      ['install', '--no-immutable'],
+      await project({ manifest, daemon: nobody }),
+    )
+    expect(exitCode).not.toBe(0)
+    expect(output).toMatch(/fx-(leaf|nested-a): its p2p: range needs the Catalog P2P daemon/)
+  })
+})
+
+describe('a newcomer', () => {
+  test('imports the plugin into a project, installs, looks at the daemon', async () => {
+    const run = await project({ plugin: false })
+    const env = { YARN_CATALOG_DAEMON_URL: machine.url }
+    expect(await mustRunYarn(['plugin', 'import', plugin], run)).toContain('catalog-p2p')
+    await access(join(run.cwd, '.yarn', 'plugins', '@yarnpkg', 'plugin-catalog-p2p.cjs'))
+    await install({ ...run, env })
+    expect(await readLockfile(run)).toBe(lockfile)
+    const status = await mustRunYarn(['catalog', 'status'], { ...run, env })
+    expect(status).toContain(`node      ${machine.node.id}`)
+    expect(status).toContain(`upstream  ${registry.url}/`)
+    expect(status).toContain(`in use    yes, for packages of ${registry.url}`)
+    const other = { ...run, env, registry: 'http://127.0.0.1:1' }
+    expect(await mustRunYarn(['catalog', 'status'], other)).toContain('in use    no: Yarn gets')
+    expect(await mustRunYarn(['catalog', 'peers'], { ...run, env })).toContain('no peers yet')
+    const json = await mustRunYarn(['catalog', 'status', '--json'], { ...run, env })
+    expect(JSON.parse(json)).toMatchObject({ node: { id: machine.node.id } })
+  })
+
+  test('has the daemon started in the background, without waiting for it', async () => {
+    const port = await freePort()
+    const store = await workspace.folder('store')
+    const script = await daemonScript(store)
+    const daemon = `http://127.0.0.1:${port}`
+    const run = await project({
+      daemon,
+      settings: [`catalogCommand: '${script}'`],
+      manifest: small,
+    })
+    try {
+      expect(await install(run)).not.toContain('YN0001')
+      const status = await eventually(async () => {
+        const response = await fetch(`${daemon}/-/catalog/status`)
+        return (await response.json()) as { gateway: { upstream: string } }
+      }, 30_000)
+      expect(status.gateway.upstream).toBe(`${registry.url}/`)
+      const again = await project({ daemon, manifest: small })
+      expect(await install(again)).toContain('Catalog P2P: 1 packages by the daemon')
+    } finally {
+      const { pid } = JSON.parse(await readFile(join(store, 'daemon.json'), 'utf8')) as {
+        pid: number
+      }
+      process.kill(pid, 'SIGTERM')
+      await until(() => !isAlive(pid), { deadlineMs: 20_000 })
+    }
+  })
+})
+
+/** A `catalog` like an installed one, for the sources here and with everything but loopback switched off. */
+async function daemonScript(store: string): Promise<string> {
+  const flags = ['--conditions=@catalog-p2p/source', '--disable-warning=ExperimentalWarning']
+  const cli = join(repositoryRoot, 'gateway', 'src', 'cli.ts')
+  const quiet = ['--store', store, '--upstream', registry.url, '--loopback-only', '--no-mdns']
+  const more = [...quiet, '--no-upnp', '--no-dht', '--network.port', '0']
+  const file = join(store, 'catalog.mjs')
+  await writeFile(
+    file,
+    `import { spawn } from 'node:child_process'
+const [command, ...args] = process.argv.slice(2)
+const all = [...${JSON.stringify([...flags, cli])}, command, ...args, ...${JSON.stringify(more)}]
+spawn(process.execPath, all, { stdio: 'inherit' }).once('exit', (code) => (process.exitCode = code ?? 1))
+`,
+  )
+  return file.replaceAll('\\', '/')
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0)
+  } catch {
+    return false
+  }
+}
+
+function pathsOf(relay: Relay): string[] {
+  return relay.seen.map(({ path }) => path)
+}
+
+function flipped(bytes: Buffer): Buffer {
+  const copy = Buffer.from(bytes)
+  copy[copy.length - 9] = (copy.at(-9) ?? 0) ^ 1
+  return copy
+}

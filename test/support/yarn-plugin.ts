@@ -3,7 +3,7 @@
  * front of a gateway a relay that can change what passes and die on demand.
  */
 import { once } from 'node:events'
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { createServer, request, type IncomingHttpHeaders, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
@@ -11,15 +11,25 @@ import { execute, isolatedEnvironment, type ClientResult } from './client.ts'
 import { clientCommand, findClient } from './clients.ts'
 import { repositoryRoot } from './source-tree.ts'
 
-/** Builds the plugin's one file. */
-export async function buildPlugin(file: string): Promise<void> {
-  const script = join(repositoryRoot, 'plugins', 'yarn', 'build.ts')
-  const { exitCode, output } = await execute(process.execPath, [script, file], {
-    cwd: repositoryRoot,
-    env: { PATH: process.env.PATH ?? '' },
-    timeoutMs: 60_000,
-  })
-  if (exitCode !== 0) throw new Error(`the plugin can't be built:\n${output}`)
+/** Builds the plugin, packs it, installs it into `folder`: the path of its one file there, as strangers have it. */
+export async function packPlugin(folder: string): Promise<string> {
+  const workspace = join(repositoryRoot, 'plugins', 'yarn')
+  const { name, version } = JSON.parse(await readFile(join(workspace, 'package.json'), 'utf8')) as {
+    name: string
+    version: string
+  }
+  const npm = clientCommand(findClient('npm-11'))
+  const quiet = ['--ignore-scripts', '--offline', '--no-audit', '--no-fund']
+  await must([process.execPath, join(workspace, 'build.ts')], folder)
+  await must([...npm, 'pack', workspace, '--pack-destination', folder, ...quiet], folder)
+  await must([...npm, 'install', join(folder, `${name}-${version}.tgz`), ...quiet], folder)
+  return join(folder, 'node_modules', name, 'dist', 'plugin-catalog-p2p.cjs')
+}
+
+async function must([command = '', ...args]: readonly string[], home: string): Promise<void> {
+  const env = isolatedEnvironment(home)
+  const { exitCode, output } = await execute(command, args, { cwd: home, env, timeoutMs: 60_000 })
+  if (exitCode !== 0) throw new Error(`${[command, ...args].join(' ')}:\n${output}`)
 }
 
 export interface YarnRun {
@@ -38,6 +48,7 @@ export async function runYarn(args: readonly string[], run: YarnRun): Promise<Cl
     `unsafeHttpWhitelist: ['127.0.0.1']`,
     'enableTelemetry: false',
     'httpRetry: 0',
+    `httpsProxy: 'http://127.0.0.1:1'`, // answers nobody, as in isolatedEnvironment
     ...(run.settings ?? []),
   ]
   await writeFile(join(run.home, '.yarnrc.yml'), `${lines.join('\n')}\n`)
@@ -71,6 +82,8 @@ export interface Relay extends AsyncDisposable {
   readonly url: string
   /** What passed, in order. */
   readonly seen: { readonly path: string; readonly headers: IncomingHttpHeaders }[]
+  /** Bodies of what was posted. */
+  readonly posted: string[]
   /** Changes bodies on their way; undefined leaves one alone. */
   change: (answer: RelayedAnswer) => Buffer | undefined
   /** Asked at each request; true: it dies, with all that is under way, and answers nobody again. */
@@ -80,6 +93,7 @@ export interface Relay extends AsyncDisposable {
 /** Stands in front of `target`, a gateway or a registry, as if it were it. */
 export async function startRelay(target: string): Promise<Relay> {
   const seen: Relay['seen'] = []
+  const posted: string[] = []
   const server = createServer((req, res) => {
     const path = decodeURIComponent(req.url ?? '/')
     seen.push({ path, headers: req.headers })
@@ -101,6 +115,7 @@ export async function startRelay(target: string): Promise<Relay> {
         passOn(res, answer.headers, { path, status, body: Buffer.concat(chunks) })
       })
     })
+    if (req.method === 'POST') req.on('data', (chunk: Buffer) => posted.push(chunk.toString()))
     req.pipe(forward)
   })
   const passOn = (res: ServerResponse, headers: IncomingHttpHeaders, answer: RelayedAnswer) => {
@@ -112,7 +127,7 @@ export async function startRelay(target: string): Promise<Relay> {
   await once(server, 'listening')
   const relay: Relay = {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    seen,
+    ...{ seen, posted },
     change: () => undefined,
     diesAt: () => false,
     async [Symbol.asyncDispose]() {

@@ -8,13 +8,16 @@ import { Command, Option, UsageError, type CommandClass } from 'clipanion'
 import type { CommandContext } from '@yarnpkg/core'
 import { peersText, statusText, type DaemonPeers, type DaemonStatus } from './report-text.ts'
 import type { Session } from './session.ts'
-import { readDaemonSettings } from './settings.ts'
+import { readDaemonSettings, yarnRegistries } from './settings.ts'
 
 export function createCommands(session: Session): CommandClass<CommandContext>[] {
   abstract class DaemonCommand extends BaseCommand {
     json = Option.Boolean('--json', false, { description: 'Write JSON' })
 
-    protected async ask(path: string, text: (answer: unknown) => string): Promise<number> {
+    protected async ask(
+      path: string,
+      text: (answer: unknown, usage: string) => string,
+    ): Promise<number> {
       const { stdout, stderr } = this.context
       const configuration = await Configuration.find(this.context.cwd, this.context.plugins)
       const { problem } = readDaemonSettings(configuration)
@@ -28,7 +31,8 @@ export function createCommands(session: Session): CommandClass<CommandContext>[]
         return 1
       }
       const body = answer.body.toString()
-      stdout.write(`${this.json ? body : text(JSON.parse(body))}\n`)
+      const usage = await usageOf(session, configuration)
+      stdout.write(`${this.json ? body : text(JSON.parse(body), usage)}\n`)
       return 0
     }
   }
@@ -41,7 +45,7 @@ export function createCommands(session: Session): CommandClass<CommandContext>[]
     })
 
     execute(): Promise<number> {
-      return this.ask('status', (answer) => statusText(answer as DaemonStatus))
+      return this.ask('status', (answer, usage) => statusText(answer as DaemonStatus, usage))
     }
   }
 
@@ -58,6 +62,15 @@ export function createCommands(session: Session): CommandClass<CommandContext>[]
   }
 
   return [StatusCommand, PeersCommand]
+}
+
+/** Whether packages of no special scope come through the daemon here, and if not why. */
+async function usageOf(session: Session, configuration: Configuration): Promise<string> {
+  const registry = yarnRegistries(configuration).of('')
+  const found = await session.gatewayFor(configuration, { name: '', registry })
+  return found === undefined
+    ? `no: Yarn gets packages from ${registry} (npmRegistryServer), which is another registry`
+    : `yes, for packages of ${registry}`
 }
 
 const switchedOff = 'Catalog P2P is switched off here (catalogEnabled: false)'

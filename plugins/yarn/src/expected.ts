@@ -5,7 +5,7 @@
 import { structUtils } from '@yarnpkg/core'
 import { npmHttpUtils } from '@yarnpkg/plugin-npm'
 import type { KnownVersion } from './known-versions.ts'
-import { parsePackument } from './packument-body.ts'
+import { parsePackument, pickPackument } from './packument-body.ts'
 import type { TarballRoute } from './request-route.ts'
 import type { Session } from './session.ts'
 import type { WrappedRequest } from './wrap-request.ts'
@@ -54,7 +54,8 @@ async function askFor(
     wrapNetworkRequest: (executor) => Promise.resolve(executor),
   })
   if (session.known.find(route) !== undefined) return
-  session.known.learn(route, parsePackument(Buffer.from(body.toString())), 'registry')
+  const packument = pickPackument(parsePackument(Buffer.from(body.toString())))
+  session.known.learn(route, packument, 'registry')
 }
 
 function unknown({ name, version, registry }: TarballRoute, reason: string): Expected {

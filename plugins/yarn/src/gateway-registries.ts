@@ -2,6 +2,7 @@
  * Whether the gateway's packages are Yarn's packages. The gateway serves a name from its own registry; a package of the same
  * name in another registry is another package, so the gateway is asked only where both mean the same registry. Pure.
  */
+import { plainUrl } from './parse-url.ts'
 import { scopeOf } from './request-route.ts'
 
 /** As `GET /-/catalog/health` tells them. */
@@ -24,15 +25,18 @@ export function sharedRegistry(
     (scope === null ? undefined : gateway.find((each) => each.scope === scope)) ??
     gateway.find((each) => each.scope === null)
   if (home === undefined) return undefined
-  const registry = plain(wanted.registry)
-  const isSame = registry === plain(home.url)
-  const isAlias = home.isPublicDefault && registry === plain(yarnDefault)
+  const registry = plainUrl(wanted.registry)
+  if (registry === undefined) return undefined
+  const isSame = registry === plainUrl(home.url)
+  const isAlias = home.isPublicDefault && registry === plainUrl(yarnDefault)
   return isSame || isAlias ? home : undefined
 }
 
-// Case and default ports as URL writes them; http and https are different places.
-function plain(url: string): string | undefined {
-  if (!URL.canParse(url)) return undefined
-  const { origin, pathname } = new URL(url)
-  return origin + pathname.replace(/\/+$/, '')
+/**
+ * Whether the daemon, which gets none of our credentials, may be asked about a package that Yarn has credentials for. A
+ * company's registry may show each user something else; npm's public one shows a package to everybody or to few, so what
+ * the daemon sees of it is what we would see.
+ */
+export function mayAskWithout(registry: GatewayRegistry, hasCredentials: boolean): boolean {
+  return !hasCredentials || registry.isPublicDefault
 }

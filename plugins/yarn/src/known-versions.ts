@@ -3,6 +3,7 @@
  * protects. Only from metadata of the registry that a package belongs to, never from a tarball's own words.
  */
 import { expectedIntegrity } from './integrity.ts'
+import { parseUrl } from './parse-url.ts'
 import type { Packument } from './packument-body.ts'
 import type { TarballBase, TarballRoute } from './request-route.ts'
 
@@ -21,19 +22,15 @@ interface Home {
 }
 
 export class KnownVersions {
-  /** By registry and name, then by version. */
-  readonly #packages = new Map<string, Map<string, KnownVersion>>()
+  /** By registry and name. The objects are those that Yarn keeps anyway. */
+  readonly #packages = new Map<string, { packument: Packument; source: MetadataSource }>()
   readonly #locations = new Map<string, TarballRoute>()
   readonly #bases = new Map<string, TarballBase>()
   readonly #locked = new Map<string, boolean>()
 
   /** Takes the hashes of a whole packument. */
   learn(home: Home, packument: Packument, source: MetadataSource): void {
-    const versions = new Map<string, KnownVersion>()
-    for (const [version, { dist }] of Object.entries(packument.versions ?? {})) {
-      versions.set(version, { integrity: expectedIntegrity(dist ?? {}), source })
-    }
-    this.#packages.set(keyOf(home), versions)
+    this.#packages.set(keyOf(home), { packument, source })
     this.learnLocations(home, packument)
   }
 
@@ -44,7 +41,7 @@ export class KnownVersions {
       if (typeof tarball !== 'string') continue
       const usual = usualEnd(home.name, version)
       if (!tarball.endsWith(usual)) {
-        this.learnLocation(tarball, { kind: 'tarball', version, ...home })
+        this.learnLocation(tarball, { ...home, kind: 'tarball', version })
         continue
       }
       // There are many versions and few such places: remembered is the place.
@@ -56,7 +53,8 @@ export class KnownVersions {
   }
 
   learnLocation(tarball: string, route: TarballRoute): void {
-    if (URL.canParse(tarball)) this.#locations.set(new URL(tarball).href, route)
+    const url = parseUrl(tarball)
+    if (url !== undefined) this.#locations.set(url.href, route)
   }
 
   /** Yarn compares the archive with yarn.lock itself, so that no metadata is needed to be safe. */
@@ -66,7 +64,11 @@ export class KnownVersions {
   }
 
   find(home: Home & { readonly version: string }): KnownVersion | undefined {
-    return this.#packages.get(keyOf(home))?.get(home.version)
+    const found = this.#packages.get(keyOf(home))
+    const versions = found?.packument.versions ?? {}
+    const manifest = Object.hasOwn(versions, home.version) ? versions[home.version] : undefined
+    if (found === undefined || manifest === undefined) return undefined
+    return { integrity: expectedIntegrity(manifest.dist ?? {}), source: found.source }
   }
 
   locate(target: URL): TarballRoute | undefined {

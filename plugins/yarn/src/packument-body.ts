@@ -20,7 +20,7 @@ export interface VersionManifest {
  * settings) can be a hundred times as large.
  */
 const KEPT = [
-  ...['name', 'version', 'dist', 'bin', 'scripts', 'os', 'cpu', 'libc', 'engines', 'deprecated'],
+  ...['name', 'version', 'bin', 'scripts', 'os', 'cpu', 'libc', 'engines', 'deprecated'],
   ...['dependencies', 'dependenciesMeta', 'optionalDependencies', 'peerDependencies'],
   ...['peerDependenciesMeta', 'bundleDependencies', 'bundledDependencies', 'hasInstallScript'],
   ...['installConfig', '_npmUser'],
@@ -40,6 +40,8 @@ export function pickPackument(packument: Packument): Packument {
   for (const [version, manifest] of Object.entries(packument.versions ?? {})) {
     const short: Record<string, unknown> = {}
     for (const field of KEPT) if (manifest[field] !== undefined) short[field] = manifest[field]
+    const { tarball, integrity, shasum } = manifest.dist ?? {}
+    short.dist = { tarball, integrity, shasum }
     picked.push([version, short])
   }
   // Yarn compares, sorts and iterates in the order of the registry's document.

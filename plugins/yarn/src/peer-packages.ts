@@ -12,7 +12,7 @@ import {
 import type { Gateway } from './daemon.ts'
 import { GatewayGone, type GatewayAnswer } from './gateway-client.ts'
 import { mismatch } from './integrity.ts'
-import { parsePackument, type Packument } from './packument-body.ts'
+import { parsePackument, pickPackument, type Packument } from './packument-body.ts'
 import { packumentPath, tarballPath } from './request-route.ts'
 import type { Session } from './session.ts'
 
@@ -35,7 +35,7 @@ export function createPeerPackages(session: Session): PeerPackages {
   async function fetchPackument(configuration: Configuration, name: string): Promise<Packument> {
     const answer = await ask(session, configuration, { name, path: packumentPath(name) })
     try {
-      const packument = parsePackument(answer.body)
+      const packument = pickPackument(parsePackument(answer.body))
       session.known.learn({ name, registry: REGISTRY }, packument, 'daemon')
       return packument
     } catch (error) {

@@ -13,7 +13,7 @@ import {
 } from '@yarnpkg/core'
 import { xfs } from '@yarnpkg/fslib'
 import type { Session } from './session.ts'
-import { readDaemonSettings, yarnRegistries } from './settings.ts'
+import { readDaemonSettings, sendsCredentials, yarnRegistries } from './settings.ts'
 
 type ValidateReport = Parameters<NonNullable<Hooks['validateProject']>>[1]
 
@@ -57,7 +57,14 @@ async function prepare(session: Session, project: Project, report: ValidateRepor
   const daemon = session.daemon(configuration)
   if (daemon === undefined) return
   await daemon.start()
-  if (configuration.get('catalogHints')) await sendHints(session, project, locked)
+  if (!configuration.get('catalogHints')) return
+  try {
+    await sendHints(session, project, locked)
+  } catch (error) {
+    // A courtesy: it looks into Yarn's cache, which another Yarn may keep in another way.
+    const words = error instanceof Error ? error.message : String(error)
+    report.reportWarning(MessageName.UNNAMED, `Catalog P2P: no hints to the daemon (${words})`)
+  }
 }
 
 interface LockedPackage {
@@ -92,8 +99,10 @@ async function sendHints(
   for (const { name, version, pkg } of locked) {
     if (packages.length === MAX_HINTS) break
     if (!structUtils.isPackageCompatible(pkg, architectures)) continue
-    const found = await session.gatewayFor(configuration, { name, registry: registries.of(name) })
+    const registry = registries.of(name)
+    const found = await session.gatewayFor(configuration, { name, registry })
     if (found === undefined || isCached(cache, project, pkg)) continue
+    if (sendsCredentials(configuration, { ident: pkg, registry })) continue
     gateway = found
     packages.push({ name, version })
   }

@@ -25,11 +25,13 @@ export interface DaemonPeers {
   }[]
 }
 
-export function statusText({ gateway, node }: DaemonStatus): string {
+/** `usage`: whether Yarn uses it here. */
+export function statusText({ gateway, node }: DaemonStatus, usage: string): string {
   const { peer, store, origin } = gateway.tarballs
   return [
     `node      ${node.id}`,
     `upstream  ${gateway.upstream ?? 'none, peers only'}`,
+    `in use    ${usage}`,
     `store     ${amount(node.store)}`,
     `served    ${amount(peer)} from peers, ${amount(store)} from the store, ${amount(origin)} from upstream`,
   ].join('\n')

@@ -2,9 +2,15 @@
  * The plugin's settings in .yarnrc.yml, and what Yarn's own say of registries. No digit in a name: Yarn would not find the
  * setting again from its environment variable. The only place with defaults.
  */
-import { SettingsType, type Configuration, type ConfigurationDefinitionMap } from '@yarnpkg/core'
+import {
+  SettingsType,
+  type Configuration,
+  type ConfigurationDefinitionMap,
+  type Ident,
+} from '@yarnpkg/core'
 import { npath, type PortablePath } from '@yarnpkg/fslib'
 import { npmConfigUtils } from '@yarnpkg/plugin-npm'
+import { parseUrl, plainUrl } from './parse-url.ts'
 import type { YarnRegistries } from './request-route.ts'
 
 declare module '@yarnpkg/core' {
@@ -72,15 +78,17 @@ export function readDaemonSettings(configuration: Configuration): DaemonSettings
 
 // What it says of a package is believed like a registry's word, and it travels unencrypted: so it must not leave the machine.
 function urlProblem(text: string): string | undefined {
-  const url = URL.canParse(text) ? new URL(text) : undefined
+  const url = parseUrl(text)
   const isLocal = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/.test(url?.hostname ?? '')
   if (url?.protocol === 'http:' && isLocal && url.search === '') return undefined
   return `catalogDaemonUrl is ${JSON.stringify(text)}, but must be an http address of this machine, like http://127.0.0.1:4874`
 }
 
 export function yarnRegistries(configuration: Configuration): YarnRegistries {
-  const of = (scope: string | null): string =>
-    plainUrl(npmConfigUtils.getScopeRegistry(scope, { configuration }))
+  const of = (scope: string | null): string => {
+    const url = npmConfigUtils.getScopeRegistry(scope, { configuration })
+    return plainUrl(url) ?? url
+  }
   const scopes = [null, ...configuration.get('npmScopes').keys(), 'jsr'] // jsr has one unasked
   return {
     urls: [...new Set(scopes.map(of))],
@@ -88,11 +96,19 @@ export function yarnRegistries(configuration: Configuration): YarnRegistries {
   }
 }
 
-// As Yarn's requests spell it in the end: host in lower case, no default port.
-function plainUrl(text: string): string {
-  if (!URL.canParse(text)) return text
-  const { origin, pathname } = new URL(text)
-  return origin + pathname.replace(/\/+$/, '')
+/** Whether Yarn would send credentials when it asks `registry` for this package. */
+export function sendsCredentials(
+  configuration: Configuration,
+  { ident, registry }: { ident: Ident; registry: string },
+): boolean {
+  const found = npmConfigUtils.getAuthConfiguration(registry, { configuration, ident })
+  const get = (name: string): unknown => (found as Map<string, unknown>).get(name)
+  if (ident.scope === null && get('npmAlwaysAuth') !== true) return false
+  // A plugin may have some that nobody sees before they are sent.
+  const others = [...configuration.plugins.values()].some(
+    ({ hooks }) => (hooks as { getNpmAuthenticationHeader?: unknown })?.getNpmAuthenticationHeader,
+  )
+  return others || Boolean(get('npmAuthToken')) || Boolean(get('npmAuthIdent'))
 }
 
 /** What Yarn calls npm's public registry when nobody configures another. */

@@ -5,6 +5,7 @@
  */
 import { MessageName, ReportError, type httpUtils } from '@yarnpkg/core'
 import { findExpected, type Expected } from './expected.ts'
+import { mayAskWithout } from './gateway-registries.ts'
 import { mismatch } from './integrity.ts'
 import { tarballPath, type TarballRoute } from './request-route.ts'
 import type { Session } from './session.ts'
@@ -16,13 +17,15 @@ export async function fetchTarball(
   request: WrappedRequest,
 ): Promise<httpUtils.Response> {
   const found = await session.gatewayFor(request.configuration, route)
-  if (found === undefined) return fetchDirectly(session, route, { request, before: undefined })
+  const hasCredentials = request.headers.has('authorization')
+  if (found === undefined || !mayAskWithout(found.registry, hasCredentials)) {
+    return fetchDirectly(session, route, { request, before: undefined })
+  }
   const expected = await findExpected(session, route, request)
   const { integrity } = expected
-  // Others' eyes are not ours: what needs our credentials is asked of the daemon only if it knew the package without them.
-  const isShared = !request.headers.has('authorization') || expected.source === 'daemon'
   let before: string | undefined
-  if (integrity !== undefined && isShared) {
+  // What the daemon does not see without our credentials is private: its peers should not even be asked for its hash.
+  if (integrity !== undefined && (!hasCredentials || expected.source === 'daemon')) {
     const answer = await askGateway(session, request, {
       gateway: found.gateway,
       path: tarballPath(route.name, route.version),

@@ -11,6 +11,7 @@ import {
 } from '@yarnpkg/core'
 import { GatewayGone, type GatewayAnswer } from './gateway-client.ts'
 import type { Gateway } from './daemon.ts'
+import { mayAskWithout } from './gateway-registries.ts'
 import { parsePackument, pickPackument } from './packument-body.ts'
 import { packumentPath, routeOf, type PackumentRoute, type RequestRoute } from './request-route.ts'
 import type { Session } from './session.ts'
@@ -64,14 +65,15 @@ async function fetchPackument(
   route: PackumentRoute,
   request: WrappedRequest,
 ): Promise<httpUtils.Response> {
-  const found = mayAsk(request) ? await session.gatewayFor(request.configuration, route) : undefined
-  // A registry may show each user something else; npm's public one shows a package to all or to few.
-  const isShared = found?.registry.isPublicDefault === true || !request.headers.has('authorization')
-  if (found !== undefined && isShared) {
+  const { configuration, headers } = request
+  // Who wants no cache wants to hear it from the registry itself.
+  const mayBeOld = headers.get('cache-control') !== 'no-cache'
+  const found = mayBeOld ? await session.gatewayFor(configuration, route) : undefined
+  if (found !== undefined && mayAskWithout(found.registry, headers.has('authorization'))) {
     const answer = await askGateway(session, request, {
       gateway: found.gateway,
       path: packumentPath(route.name),
-      headers: { accept: request.headers.get('accept') ?? 'application/json' },
+      headers: { accept: headers.get('accept') ?? 'application/json' },
     })
     const response = answer && takePackument(session, route, { request, answer })
     if (response !== undefined) return response
@@ -83,20 +85,15 @@ async function fetchPackument(
   return response
 }
 
-// Who wants no cache wants to hear it from the registry itself.
-function mayAsk({ headers }: WrappedRequest): boolean {
-  return headers.get('cache-control') !== 'no-cache'
-}
-
 function takePackument(
   session: Session,
   route: PackumentRoute,
   { request, answer }: { request: WrappedRequest; answer: GatewayAnswer },
 ): httpUtils.Response | undefined {
   try {
-    const packument = parsePackument(answer.body)
+    const packument = pickPackument(parsePackument(answer.body))
     session.known.learn(route, packument, 'daemon')
-    const body = request.isReader ? pickPackument(packument) : answer.body
+    const body = request.isReader ? packument : answer.body
     return { body, headers: answer.headers, statusCode: 200, statusMessage: 'OK' }
   } catch {
     return undefined // no packument: the registry will have one

@@ -15,6 +15,10 @@ declare module '@yarnpkg/plugin-npm' {
   import type { Configuration, Hooks, Ident } from '@yarnpkg/core'
 
   export const npmConfigUtils: {
+    getAuthConfiguration(
+      registry: string,
+      options: { configuration: Configuration; ident: Ident },
+    ): Map<string, unknown> | Configuration
     getScopeRegistry(scope: string | null, options: { configuration: Configuration }): string
   }
   export const npmHttpUtils: {

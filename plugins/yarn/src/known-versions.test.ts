@@ -1,0 +1,64 @@
+import { expect, test } from 'vitest'
+import { KnownVersions } from './known-versions.ts'
+
+const registry = 'https://main.invalid'
+const home = { name: 'pkg', registry }
+const sri = (letter: string): string => `sha512-${letter.repeat(86)}==`
+
+test('hashes are of one registry, one name, one version', () => {
+  const known = new KnownVersions()
+  known.learn(
+    home,
+    { versions: { '1.0.0': { dist: { integrity: sri('A') } }, '2.0.0': {} } },
+    'daemon',
+  )
+  expect(known.find({ ...home, version: '1.0.0' })).toEqual({
+    integrity: sri('A'),
+    source: 'daemon',
+  })
+  expect(known.find({ ...home, version: '2.0.0' })?.integrity).toBeUndefined()
+  expect(known.find({ ...home, version: '3.0.0' })).toBeUndefined()
+  expect(known.find({ ...home, registry: 'https://b.invalid', version: '1.0.0' })).toBeUndefined()
+  expect(known.find({ ...home, name: 'other', version: '1.0.0' })).toBeUndefined()
+})
+
+test('newer metadata replaces older', () => {
+  const known = new KnownVersions()
+  known.learn(home, { versions: { '1.0.0': { dist: { integrity: sri('A') } } } }, 'daemon')
+  known.learn(home, { versions: { '1.0.0': { dist: { integrity: sri('B') } } } }, 'registry')
+  expect(known.find({ ...home, version: '1.0.0' })).toEqual({
+    integrity: sri('B'),
+    source: 'registry',
+  })
+})
+
+test('tarballs at unusual addresses are known by address, other places by their root', () => {
+  const known = new KnownVersions()
+  const odd = 'https://main.invalid/pkg/download/1'
+  const dist = (tarball: string) => ({ dist: { tarball } })
+  known.learnLocations(
+    { ...home, ...{ kind: 'packument' } },
+    {
+      versions: {
+        '1.0.0': dist(odd),
+        '1.1.0': dist('https://main.invalid/pkg/-/pkg-1.1.0.tgz'),
+        '1.2.0': dist('https://cdn.invalid/x/pkg/-/pkg-1.2.0.tgz'),
+        '1.3.0': dist('https://cdn.invalid/x/pkg/-/pkg-1.3.0.tgz'),
+      },
+    },
+  )
+  expect(known.locate(new URL(odd))).toEqual({ kind: 'tarball', version: '1.0.0', ...home })
+  expect(known.locate(new URL('https://main.invalid/pkg/-/pkg-1.1.0.tgz'))).toBeUndefined()
+  expect(known.tarballBases()).toEqual([{ url: 'https://cdn.invalid/x', registry }])
+})
+
+test('a version is locked only if all entries of it are', () => {
+  const known = new KnownVersions()
+  known.learnLocked('a', '1.0.0', true)
+  known.learnLocked('b', '1.0.0', true)
+  known.learnLocked('b', '1.0.0', false)
+  known.learnLocked('b', '1.0.0', true)
+  expect(known.isLocked('a', '1.0.0')).toBe(true)
+  expect(known.isLocked('b', '1.0.0')).toBe(false)
+  expect(known.isLocked('c', '1.0.0')).toBe(false)
+})
