@@ -34,7 +34,10 @@ export function addExecCommand(program: Command, deps: ProgramDependencies, act:
     const { seed, quiet, reuse, report } = flags
     deps.takeSignals()
     const { execCommand } = await import('./exec/exec-command.ts')
-    const { seed: _, ...settings } = invocation.flags
+    // The setting of this name is a yes or no; here it is a time, and only --no-seed is the setting.
+    const settings = Object.fromEntries(
+      Object.entries(invocation.flags).filter(([name]) => name !== 'seed'),
+    )
     return execCommand(
       { ...invocation, flags: seed === false ? { ...settings, seed } : settings },
       {

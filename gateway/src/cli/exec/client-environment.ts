@@ -8,7 +8,13 @@ import { DEFAULT_REGISTRY } from '../../default-registry.ts'
 import type { NpmConfig } from '../../npmrc.ts'
 import { FAMILIES, type ClientFamily } from './client-family.ts'
 import { registryOf, type ExecPlace } from './client-registry.ts'
-import { npmReplacement, pnpmObstacle } from './registry-replacement.ts'
+import {
+  bunObstacle,
+  denoObstacle,
+  npmReplacement,
+  pnpmObstacle,
+  yarnClassicObstacle,
+} from './registry-replacement.ts'
 import { readYarnSettings } from './yarnrc-files.ts'
 
 type Variables = Readonly<Record<string, string>>
@@ -66,10 +72,19 @@ function obstacleOf(family: ClientFamily, { place, npm, wish, upstream }: Questi
   const wanted = wish.upstream ?? wish.behind(own.url)
   if (withoutUser(wanted) !== upstream) return `its registry is ${withoutUser(wanted)}`
   if (own.obstacle !== undefined) return own.obstacle
-  if (family === 'pnpm') return pnpmObstacle(upstream, place.cwd)
-  if (family !== 'npm') return undefined
+  if (family !== 'npm') {
+    return LOCKFILE_OBSTACLES[family]?.(withoutUser(wish.behind(own.url)), place.cwd)
+  }
   const replacement = npmReplacement(upstream, npm, place.cwd)
   return replacement.kind === 'impossible' ? replacement.reason : undefined
+}
+
+/** What would be changed in a lockfile, or refused because of it, given the registry that the client is configured with. */
+const LOCKFILE_OBSTACLES: Partial<
+  Record<ClientFamily, (registry: string, cwd: string) => string | undefined>
+> = {
+  ...{ pnpm: pnpmObstacle, 'yarn-classic': yarnClassicObstacle },
+  ...{ bun: bunObstacle, deno: denoObstacle },
 }
 
 interface Target {

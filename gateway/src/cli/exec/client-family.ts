@@ -17,18 +17,18 @@ const BY_NAME: ReadonlyMap<string, ClientFamily | 'yarn'> = new Map([
 /** Undefined: something else, which may start any of them. */
 export function familyOf(command: readonly string[], cwd: string): ClientFamily | undefined {
   const [program = '', ...args] = command
-  const name = nameOf(program)
-  if (name === 'corepack' || name === 'node') {
-    const inner = args.find((arg) => !arg.startsWith('-'))
-    return inner === undefined ? undefined : ofName(nameOf(inner), cwd)
-  }
-  return ofName(name, cwd)
+  const isRunner = ['corepack', 'node'].includes(nameOf(program))
+  return ofPath((isRunner ? args.find((arg) => !arg.startsWith('-')) : program) ?? '', cwd)
 }
 
-function ofName(name: string, cwd: string): ClientFamily | undefined {
+function ofPath(path: string, cwd: string): ClientFamily | undefined {
+  const name = nameOf(path)
   // .yarn/releases/yarn-4.9.1.cjs, and `corepack yarn@4`
   const known = BY_NAME.get(name.replace(/[-@]\d.*$/, ''))
-  return known === 'yarn' ? yarnFamily(cwd) : known
+  if (known !== 'yarn') return known
+  const major = /^yarn[-@](\d+)/.exec(name)?.[1]
+  if (major !== undefined) return major === '1' ? 'yarn-classic' : 'yarn-berry'
+  return /@yarnpkg[/\\]cli-dist/.test(path) ? 'yarn-berry' : yarnFamily(cwd)
 }
 
 function nameOf(program: string): string {

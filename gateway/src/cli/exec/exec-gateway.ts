@@ -138,7 +138,7 @@ async function startOn(
 ): Promise<ExecGateway> {
   const { log, version, routing, npm, place } = wish
   const upstream = config.peersOnly ? null : routing.upstreamAsConfigured
-  let failure: unknown
+  let failure = new Error('no port to listen on')
   for (const port of [portOf(config), ...OTHER_PORTS]) {
     if (!(await isFree(port))) continue
     const gateway = { ...config.gateway, upstream, port }
@@ -162,7 +162,7 @@ async function startOn(
       failure = error // taken since we looked
     }
   }
-  throw failure ?? new Error('every port was taken')
+  throw failure
 }
 
 /** A look, not a promise: saves starting a whole node for a port that can't be had. */

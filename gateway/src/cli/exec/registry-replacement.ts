@@ -45,13 +45,35 @@ export function npmReplacement(upstream: string, npm: NpmConfig, cwd: string): R
 }
 
 /** pnpm 11 and newer refuse a locked URL that is not the one the registry now names. */
-export function pnpmObstacle(upstream: string, cwd: string): string | undefined {
+export function pnpmObstacle(registry: string, cwd: string): string | undefined {
   const text = readText(join(projectRoot(cwd) ?? cwd, 'pnpm-lock.yaml')) ?? ''
-  const { host } = new URL(upstream)
+  const { host } = new URL(registry)
   const isNamed = [...text.matchAll(/\btarball: ['"]?(https?:\/\/[^\s,'"}]+)/g)].some(
     ([, url = '']) => URL.canParse(url) && new URL(url).host === host,
   )
   return isNamed ? `pnpm-lock.yaml names tarballs on ${host}` : undefined
+}
+
+/** Behind another registry than the public one Bun locks its URLs, and fetches them from there; through us it would not. */
+export function bunObstacle(registry: string, cwd: string): string | undefined {
+  const { host } = new URL(registry)
+  if (host === DEFAULT_REGISTRY_HOST) return undefined
+  const lockfile = readText(join(projectRoot(cwd) ?? cwd, 'bun.lock'))
+  if (lockfile === undefined) return `bun.lock would not name the tarballs on ${host}`
+  return lockfile.includes(`://${host}/`) ? `bun.lock names tarballs on ${host}` : undefined
+}
+
+/** Yarn 1 locks the URLs that it is shown, and fetches what is locked from there: with a lockfile there are none to add. */
+export function yarnClassicObstacle(_: string, cwd: string): string | undefined {
+  const lockfile = readText(join(projectRoot(cwd) ?? cwd, 'yarn.lock'))
+  return lockfile === undefined ? 'a new yarn.lock would name the gateway' : undefined
+}
+
+/** Deno locks the URLs that it is shown, unless they are the public registry's; with a lockfile there are none to add. */
+export function denoObstacle(registry: string, cwd: string): string | undefined {
+  if (new URL(registry).host === DEFAULT_REGISTRY_HOST) return undefined
+  const lockfile = readText(join(projectRoot(cwd) ?? cwd, 'deno.lock'))
+  return lockfile === undefined ? 'a new deno.lock would name the gateway' : undefined
 }
 
 function scopedHosts(npm: NpmConfig): Set<string> {

@@ -1,0 +1,195 @@
+/**
+ * `catalog exec -- CLIENT …` with every package manager, against what the same client does without it: a frozen install
+ * from the lockfile that the client made by itself, and a fresh one, every package from a peer where the client lets us; the
+ * lockfile and the user's files are in the end byte for byte what they would have been.
+ */
+import { parseDigest, type CatalogNode } from '@catalog-p2p/core'
+import { mkdir, readFile, readdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { createWorkspace, mustRunClient, type Workspace } from '../support/client.ts'
+import { clients, whyUnavailable, type Client, type ClientName } from '../support/clients.ts'
+import { clientByExec, type ExecResult } from '../support/exec-run.ts'
+import { expectedInstall, fixturePackages, fixtureProject } from '../support/fixture-packages.ts'
+import { asInstalled, readInstalled } from '../support/installed.ts'
+import { quietNode, startMachine } from '../support/machine.ts'
+import { startRegistry, type LoopbackRegistry } from '../support/registry.ts'
+
+const packages = fixturePackages()
+const expected = expectedInstall(packages)
+const manifest = `${JSON.stringify(fixtureProject, null, 2)}\n`
+
+let workspace: Workspace
+let peer: CatalogNode
+let options: string[]
+
+beforeAll(async () => {
+  workspace = await createWorkspace()
+  peer = await quietNode({ store: { path: await workspace.folder('peer') } })
+  for (const { tarball, integrity } of packages) {
+    expect(await peer.put(tarball)).toBe(parseDigest(integrity))
+  }
+  const address = peer.stats().addresses.find((each) => each.includes('/quic-v1')) ?? ''
+  options = ['--bootstrap', address, '--port', '0']
+})
+
+afterAll(async () => {
+  await peer.close()
+  await workspace[Symbol.asyncDispose]()
+})
+
+type Way = 'peers' | 'around' | 'left alone'
+
+interface Expectation {
+  /** From a lockfile that the client has made. */
+  readonly frozen: Way
+  /** Without a lockfile. */
+  readonly fresh: Way
+}
+
+const THROUGH: Expectation = { frozen: 'peers', fresh: 'peers' }
+
+/** Behind a company's registry, which names itself in metadata. */
+const BEHIND_A_COMPANY: Partial<Record<ClientName, Expectation>> = {
+  // It fetches what is locked from there, and locks whatever it is pointed at.
+  'yarn-1': { frozen: 'around', fresh: 'left alone' },
+  // It locks that registry's URLs, and fetches them from there.
+  bun: { frozen: 'left alone', fresh: 'left alone' },
+  // A new lockfile would name the gateway; one that exists decides nothing.
+  deno: { frozen: 'peers', fresh: 'left alone' },
+}
+
+const table = clients.map((client) => ({ name: client.name, client }))
+
+describe.each(table)('behind a company registry: $name', ({ name, client }) => {
+  const unavailable = whyUnavailable(client)
+  const { frozen, fresh } = BEHIND_A_COMPANY[name] ?? THROUGH
+  let registry: LoopbackRegistry
+  let lockfile: string
+
+  beforeAll(async () => {
+    registry = await startRegistry({ packages, tarballs: 'self' })
+    if (unavailable !== undefined) return
+    const own = await project()
+    await mustRunClient(name, client.install, { ...own, registry: registry.url })
+    lockfile = await readFile(join(own.cwd, client.lockfile), 'utf8')
+    registry.forget()
+  })
+
+  afterAll(() => registry.stop())
+
+  test(`frozen: ${frozen}`, async ({ skip }) => {
+    if (unavailable !== undefined) skip(unavailable)
+    const { cwd, home } = await project()
+    await writeFile(join(cwd, client.lockfile), lockfile)
+    const run = { cwd, home, options, registry: registry.url }
+
+    const result = await clientByExec(client, client.frozen, run)
+
+    await expectInstalled(result, { client, cwd, home, lockfile, registry: registry.url })
+    expectWay(result, frozen, registry)
+  })
+
+  test(`fresh: ${fresh}`, async ({ skip }) => {
+    if (unavailable !== undefined) skip(unavailable)
+    const { cwd, home } = await project()
+    registry.forget()
+    const run = { cwd, home, options, registry: registry.url }
+
+    const result = await clientByExec(client, client.install, run)
+
+    await expectInstalled(result, { client, cwd, home, lockfile, registry: registry.url })
+    expectWay(result, fresh, registry)
+  })
+})
+
+/** The newest of each kind; what differs between versions of npm and pnpm is in the table above. */
+const NEWEST: readonly ClientName[] = ['npm-12', 'pnpm-12', 'yarn-4', 'bun', 'deno']
+
+/**
+ * Clients that no file tells of a registry, and a lockfile as it is with the public one (a gateway makes the same, as
+ * clients.test.ts shows). The public registry itself is out of the tests' reach, so --upstream names one that stands for it.
+ */
+describe.each(table.filter(({ name }) => NEWEST.includes(name)))(
+  'with the public registry: $name',
+  ({ name, client }) => {
+    const unavailable = whyUnavailable(client)
+    let registry: LoopbackRegistry
+    let lockfile: string
+
+    beforeAll(async () => {
+      registry = await startRegistry({ packages })
+      if (unavailable !== undefined) return
+      await using machine = await startMachine({ upstream: registry.url })
+      const own = await project()
+      await mustRunClient(name, client.install, { ...own, registry: machine.url })
+      lockfile = await readFile(join(own.cwd, client.lockfile), 'utf8')
+      registry.forget()
+    })
+
+    afterAll(() => registry.stop())
+
+    test('frozen: peers', async ({ skip }) => {
+      if (unavailable !== undefined) skip(unavailable)
+      const { cwd, home } = await project()
+      await writeFile(join(cwd, client.lockfile), lockfile)
+      const given = [...options, '--upstream', registry.url]
+
+      const run = { cwd, home, options: given, registry: undefined }
+      const result = await clientByExec(client, client.frozen, run)
+
+      await expectInstalled(result, { client, cwd, home, lockfile, registry: undefined })
+      expectWay(result, 'peers', registry)
+    })
+  },
+)
+
+interface Place {
+  readonly client: Client
+  readonly cwd: string
+  readonly home: string
+  readonly lockfile: string
+  readonly registry: string | undefined
+}
+
+/** Every byte of every package, the lockfile as without us, and no file of the user's or the project's touched. */
+async function expectInstalled(result: ExecResult, place: Place): Promise<void> {
+  const { client, cwd, home, lockfile, registry } = place
+  expect(result.exitCode, result.output).toBe(0)
+  expect(await readInstalled(cwd)).toEqual(asInstalled(packages, expected))
+  expect(await readFile(join(cwd, client.lockfile), 'utf8')).toBe(lockfile)
+  expect(await readFile(join(cwd, 'package.json'), 'utf8')).toBe(manifest)
+  const known = ['node_modules', 'package.json', client.lockfile, '.yarn', '.pnpm-store']
+  expect((await readdir(cwd)).filter((name) => !known.includes(name))).toEqual([])
+  for (const [path, content] of Object.entries(client.files(registry ?? ''))) {
+    if (registry !== undefined) expect(await readFile(join(home, path), 'utf8')).toBe(content)
+  }
+}
+
+function expectWay({ report }: ExecResult, way: Way, registry: LoopbackRegistry): void {
+  const upstream = `${registry.url}/`
+  if (way === 'left alone') {
+    expect(report).toMatchObject({ gateway: 'none' })
+    expect(report?.problem).toMatch(/is not pointed at the gateway: /)
+    return
+  }
+  expect(report).toMatchObject({ gateway: 'own', upstream })
+  const { peer: peers, store, origin } = report?.sources ?? {}
+  expect(origin).toEqual({ artifacts: 0, bytes: 0 })
+  // The store was empty: what is in it was fetched from the peer ahead of the client.
+  const artifacts = (peers?.artifacts ?? 0) + (store?.artifacts ?? 0)
+  if (way === 'around') expect(artifacts).toBe(0)
+  else {
+    expect(artifacts).toBeGreaterThanOrEqual(expected.size)
+    expect(registry.count('tarball')).toBe(0)
+  }
+}
+
+/** A new project, and a new home with nothing in any cache. */
+async function project(): Promise<{ cwd: string; home: string }> {
+  const cwd = await workspace.folder('project')
+  await writeFile(join(cwd, 'package.json'), manifest)
+  const home = await workspace.folder('home')
+  await mkdir(join(home, 'tmp'), { recursive: true })
+  return { cwd, home }
+}
