@@ -14,8 +14,10 @@ const OLDEST_NODE: readonly [number, number] = [22, 19]
 const LINGER_MS = 2_000
 
 process.exitCode = await main(process.argv)
-// All is done and closed; should some library still hold a handle, it must not keep the command from ending.
+// All is done and closed; timers that libraries still hold must not keep the command from ending, nor readers of its output.
 setTimeout(() => process.exit(), LINGER_MS).unref()
+await Promise.all([process.stdout, process.stderr].map(flushed))
+process.exit()
 
 async function main(argv: readonly string[]): Promise<number> {
   const terminal = processTerminal()
@@ -93,6 +95,11 @@ function surviveClosedPipes(): void {
       throw error
     })
   }
+}
+
+/** Where pipes are written to in the background (Windows), what is still on its way. */
+function flushed(stream: NodeJS.WriteStream): Promise<void> {
+  return new Promise((resolve) => stream.write('', () => resolve()))
 }
 
 function readVersion(): string {
