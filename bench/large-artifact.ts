@@ -23,7 +23,6 @@ interface Got {
 export async function run(options: { rounds: number; megabytes: number }): Promise<unknown> {
   const folder = await mkdtemp(join(tmpdir(), 'catalog-bench-'))
   const children: Child[] = []
-  let getters = 0
   const start = (script: string): Child => {
     const child = startChild(script)
     children.push(child)
@@ -43,6 +42,10 @@ export async function run(options: { rounds: number; megabytes: number }): Promi
     }
     const bytes = options.megabytes * MB
     const warmUp = await fill(WARM_UP_SEED, WARM_UP_BYTES)
+    // Like the bare client, each has been running since the morning.
+    const fromOne = await startGetter('one', 1)
+    const fromThree = await startGetter('three', 3)
+    const first = await startGetter('first', 3)
     const raw: number[] = []
     const one: number[] = []
     const three: number[] = []
@@ -50,9 +53,12 @@ export async function run(options: { rounds: number; megabytes: number }): Promi
     for (let round = 0; round < options.rounds; round++) {
       const ceiling = await rawClient.call<Got>('get', { address: addresses[0], bytes })
       const digest = await fill(round, bytes)
-      await fetchFrom(3, digest) // the providers have served it before, and their disks are at rest
-      const single = await fetchFrom(1, digest)
-      const triple = await fetchFrom(3, digest)
+      await first.call<Got>('get', digest) // the providers have served it before, and their disks are at rest
+      await settle()
+      const single = await fromOne.call<Got>('get', digest)
+      await settle()
+      const triple = await fromThree.call<Got>('get', digest)
+      await settle()
       const rate = (got: Got): number => got.bytes / MB / (got.ms / 1000)
       raw.push(rate(ceiling))
       one.push(rate(single))
@@ -82,19 +88,14 @@ export async function run(options: { rounds: number; megabytes: number }): Promi
       return digest
     }
 
-    async function fetchFrom(count: number, digest: string): Promise<Got> {
-      const getter = startChild('lib/node-child.ts')
-      try {
-        const path = join(folder, `getter-${(getters += 1)}`)
-        await getter.call('start', { node: { network: OFFLINE, store: { path } } })
-        await getter.call('connect', providerAddresses.slice(0, count))
-        await waitForInventories(getter, count, 2)
-        await getter.call<Got>('get', warmUp) // a daemon has been running since the morning
-        await settle()
-        return await getter.call<Got>('get', digest)
-      } finally {
-        await getter.close()
-      }
+    async function startGetter(name: string, count: number): Promise<Child> {
+      const getter = start('lib/node-child.ts')
+      const path = join(folder, `getter-${name}`)
+      await getter.call('start', { node: { network: OFFLINE, store: { path } } })
+      await getter.call('connect', providerAddresses.slice(0, count))
+      await waitForInventories(getter, count, 1)
+      await getter.call<Got>('get', warmUp)
+      return getter
     }
   } finally {
     for (const child of children) await child.close()

@@ -50,6 +50,7 @@ answerCalls(
     peers: () => theNode().peers(),
     stats: () => theNode().stats(),
     cpu: () => cpuMs(),
+    pid: () => process.pid,
   },
   async () => {
     await gateway?.stop()

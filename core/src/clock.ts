@@ -8,7 +8,11 @@ export interface Clock {
   epochMs(): number
   /** Rejects with `signal.reason` when aborted. Does not keep the process alive. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>
+  /** Calls `action` once unless cancelled before, for hot paths: no promise, no signal. Does not keep the process alive. */
+  after(ms: number, action: () => void): CancelTimer
 }
+
+export type CancelTimer = () => void
 
 export const systemClock: Clock = {
   now: () => performance.now(),
@@ -20,5 +24,10 @@ export const systemClock: Clock = {
       signal?.throwIfAborted() // Node rejects with an AbortError of its own
       throw error
     }
+  },
+  after(ms, action) {
+    const timer = setTimeout(action, ms)
+    timer.unref()
+    return () => clearTimeout(timer)
   },
 }

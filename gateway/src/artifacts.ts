@@ -68,9 +68,10 @@ export function createArtifacts(
     for (let tries = 0; ; tries += 1) {
       await privacy.guard(digest, request, how.viewer)
       const origin = originOf(request, target, how.visibility)
-      const unmark = how.visibility === 'private' ? privates.mark(digest) : () => undefined
+      const isPrivate = how.visibility === 'private'
+      const unmark = isPrivate ? privates.mark(digest) : () => undefined
       // The body may never be read (HEAD, a client that left).
-      request.signal.addEventListener('abort', unmark, { once: true })
+      if (isPrivate) request.signal.addEventListener('abort', unmark, { once: true })
       try {
         const artifact = await node.get(digest, {
           signal: request.signal,
@@ -78,7 +79,7 @@ export function createArtifacts(
           ...(origin && { origin }),
         })
         return whenComplete(artifact, unmark, () => {
-          if (owner !== undefined && origin?.opened === true && how.visibility === 'private') {
+          if (owner !== undefined && origin?.opened === true && isPrivate) {
             privates.grant(digest, owner)
           }
         })

@@ -53,6 +53,8 @@ export type Route =
 const MAX_URL = 4096
 // Old packages have capitals and odd characters; a dot or hyphen in front would clash with our own routes.
 const NAME_PART = /^[A-Za-z0-9_~!'()*][A-Za-z0-9_.~!'()*-]*$/
+/** Nothing to decode, nothing that climbs: nearly every path of an install. */
+const PLAIN = /^(?:\/(?!\.{1,2}(?:\/|$))[\w.@~+-]*)+$/
 const SCOPE = /^@[A-Za-z0-9_.~!'()*-]+$/
 
 /** The route of a request. */
@@ -169,6 +171,11 @@ export function scopeOf(name: string): string | undefined {
 
 function decodeSegments(path: string): string[] | undefined {
   if (!path.startsWith('/')) return undefined
+  if (PLAIN.test(path)) {
+    const segments = path.slice(1).split('/')
+    if (segments.at(-1) === '') segments.pop()
+    return segments
+  }
   try {
     const segments = path.split('/').slice(1).map(decodeURIComponent)
     if (segments.at(-1) === '') segments.pop()

@@ -69,6 +69,12 @@ export function createFakeClock(startMs = 0, epochStartMs = 1_790_000_000_000): 
       })
     },
 
+    after(ms, action) {
+      const sleeper: Sleeper = { dueAtMs: nowMs + Math.max(0, ms), wake: action }
+      sleepers.add(sleeper)
+      return () => void sleepers.delete(sleeper)
+    },
+
     advance,
 
     async advanceUntil(condition, { maxMs, stepMs = 10 }) {

@@ -48,6 +48,7 @@ describe('in-memory network', () => {
         sleeps.push(ms)
         nowMs += ms
       },
+      after: () => () => undefined,
     }
     const { network, a } = await connected({ latencyMs: 10, clock })
     expect(sleeps).toEqual([20])

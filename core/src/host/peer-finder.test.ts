@@ -32,6 +32,7 @@ function create(options: {
         wake = resolve
         signal?.addEventListener('abort', () => reject(signal.reason as Error), { once: true })
       }),
+    after: () => () => undefined,
   }
   const finder = createPeerFinder(
     {

@@ -10,6 +10,7 @@ import type { Entries } from './entries.ts'
 import { errnoOf, type StoreFiles } from './fs-files.ts'
 import type { FsLayout } from './fs-layout.ts'
 import { readRange, WrongSizeError } from './fs-reader.ts'
+import type { WholeFiles } from './read-thread.ts'
 
 /** Artifacts up to this size are always read whole and kept in the cache, even for a range, bytes. */
 const WHOLE_BYTES = 1024 * 1024
@@ -22,6 +23,7 @@ export interface ByteRange {
 export interface ReaderDeps {
   readonly log: Logger
   readonly files: StoreFiles
+  readonly whole: WholeFiles
   readonly layout: FsLayout
   readonly entries: Entries
   /** Bytes that are not on disk yet. */
@@ -56,6 +58,10 @@ export class ArtifactReader {
     this.#reading.delete(digest)
   }
 
+  stop(): Promise<void> {
+    return this.#deps.whole.stop()
+  }
+
   /**
    * @throws CatalogError NOT_FOUND, STORE_CORRUPT, STORE_FAILED
    * @throws RangeError
@@ -87,9 +93,12 @@ export class ArtifactReader {
   }
 
   async #readFile(digest: Digest, range: ByteRange & { fileSize: number }): Promise<Uint8Array> {
-    const { files, layout, entries, pending, drop, log } = this.#deps
+    const { files, whole, layout, entries, pending, drop, log } = this.#deps
+    const path = layout.artifact(digest)
+    const { start, end, fileSize } = range
+    const isSmall = start === 0 && end === fileSize && fileSize <= WHOLE_BYTES
     try {
-      return await readRange(files, layout.artifact(digest), range)
+      return isSmall ? await whole.read(path, fileSize) : await readRange(files, path, range)
     } catch (error) {
       if (!entries.has(digest)) throw notFound(digest) // evicted while we read
       const again = pending(digest)

@@ -43,6 +43,8 @@ export interface Disk {
   readonly partials: FsPartials
   /** Takes in a file that has its name already: visible, recorded, to be synced. */
   adopt(entry: StoreEntry, description: Description | undefined): void
+  /** Its file goes, soon. */
+  forget(digest: Digest): void
   /** Until aborted: writes to the index, now and then, what reads and downloads have changed. */
   keepHouse(signal: AbortSignal): Promise<void>
   close(): Promise<void>
@@ -97,10 +99,15 @@ function assemble(deps: DiskDeps, index: FsIndex, found: Reconciled): Disk {
         makeRoom: deps.makeRoom,
         place: (request) => place(deps, disk, request),
         readPlaced: deps.read,
+        progressed: () => writer.busy(),
       },
       withoutOrphans(found),
     ),
     adopt: (entry, description) => adopt(deps, disk, { entry, description }),
+    forget(digest) {
+      durability.removed(digest)
+      writer.remove(digest)
+    },
     keepHouse: (signal) => keepHouse(clock, disk, signal),
     close: () => close(disk),
   }

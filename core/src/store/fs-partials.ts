@@ -44,6 +44,8 @@ export interface PartialsDeps {
     digest: Digest,
     range: { start: number; end: number },
   ) => Promise<Uint8Array>
+  /** A chunk has landed. */
+  readonly progressed: () => void
 }
 
 export interface Kept extends Evictable {
@@ -201,6 +203,7 @@ export class FsPartials {
         progressed: () => {
           this.#deps.health.succeeded()
           this.#progressed(opened)
+          this.#deps.progressed()
         },
         place: (found) => this.#deps.place({ manifest, visibility, leaves: found }),
         readPlaced: (range) => this.#deps.readPlaced(digest, range),

@@ -15,6 +15,7 @@ import { Entries } from './entries.ts'
 import { adoptOrphans } from './fs-adopt.ts'
 import { openDisk, openReadOnlyDisk, type Disk, type DiskDeps } from './fs-disk.ts'
 import { createNodeFiles, type StoreFiles } from './fs-files.ts'
+import { createPooledReads, createReadThread } from './read-thread.ts'
 import { createFsLayout } from './fs-layout.ts'
 import { dropStalePartials, pruneFiles, verifyFiles } from './fs-upkeep.ts'
 import { makeRoom } from './room.ts'
@@ -58,21 +59,23 @@ class FsStore implements Store {
   /** The same, unless the folder may not be written. */
   #writable: Disk | undefined
 
-  constructor({ clock, log, files = createNodeFiles() }: FsStoreDeps, options: FsStoreOptions) {
+  constructor({ clock, log, files: given }: FsStoreDeps, options: FsStoreOptions) {
+    const files = given ?? createNodeFiles()
+    // Files of a test's own see every operation.
+    const whole = given ? createPooledReads(given) : createReadThread(files)
     this.#options = options
     this.#health = new DiskHealth({ clock, log }, options.path)
-    const layout = createFsLayout(options.path)
     const entries = this.#entries
+    const shared = { log, files, layout: createFsLayout(options.path), entries }
     const read = (digest: Digest, range: ByteRange) => this.#reader.read(digest, range)
     this.#deps = {
-      ...{ clock, log, files, layout, entries, read },
-      health: this.#health,
+      ...{ ...shared, clock, read, health: this.#health },
       makeRoom: (bytes) => this.#makeRoom(bytes),
       lost: (digest) => this.#forget(digest),
     }
     const pending = (digest: Digest) => this.#disk?.writer.pending(digest)
     const drop = (digest: Digest) => void this.#drop(digest)
-    this.#reader = new ArtifactReader({ log, files, layout, entries, pending, drop }, options)
+    this.#reader = new ArtifactReader({ ...shared, whole, pending, drop }, options)
     const sizeOf = (digest: Digest) => entries.sizeOf(digest)
     const load = (digest: Digest) => this.#disk?.index.description(digest)
     const save = (description: Description) => this.#disk?.writer.rows.describe(description)
@@ -97,6 +100,7 @@ class FsStore implements Store {
     this.#stopping.abort()
     await Promise.all([this.#housekeeping, this.#adopting])
     await this.#disk?.close()
+    await this.#reader.stop()
   }
 
   has(digest: Digest): boolean {
@@ -209,8 +213,8 @@ class FsStore implements Store {
     options.signal?.throwIfAborted()
     if (this.#disk === undefined) return { removed: 0, freed: 0 }
     const targetBytes = Math.min(options.targetBytes ?? Infinity, this.#options.quotaBytes)
-    const nowMs = this.#deps.clock.epochMs()
-    const report = pruneFiles(this.#upkeep(), this.#disk.partials, { targetBytes, nowMs })
+    const what = { targetBytes, nowMs: this.#deps.clock.epochMs() }
+    const report = pruneFiles(this.#upkeep(), this.#disk.partials, what)
     await this.#disk.writer.drain()
     return report
   }
@@ -226,8 +230,7 @@ class FsStore implements Store {
       throw new CatalogError('NODE_STOPPED', 'the store was stopped while it opened')
     }
     this.#disk?.index.close()
-    this.#disk = disk
-    this.#writable = disk
+    this.#disk = this.#writable = disk
     for (const row of found.entries) if (!this.#entries.has(row.digest)) take(row)
     dropStalePartials(disk.partials, this.#deps.clock.epochMs())
     this.#makeRoom(0) // the quota may have been lowered
@@ -263,9 +266,8 @@ class FsStore implements Store {
 
   #makeRoom(incomingBytes: number): boolean {
     const { quotaBytes } = this.#options
-    const drop = (digest: Digest) => this.#drop(digest)
-    const partials = this.#disk?.partials
-    return makeRoom({ entries: this.#entries, partials, quotaBytes, drop }, incomingBytes)
+    const what = { entries: this.#entries, partials: this.#disk?.partials, quotaBytes }
+    return makeRoom({ ...what, drop: (digest) => this.#drop(digest) }, incomingBytes)
   }
 
   #touch(digest: Digest): void {
@@ -275,8 +277,7 @@ class FsStore implements Store {
 
   #drop(digest: Digest): boolean {
     if (!this.#entries.has(digest)) return false
-    this.#disk?.durability.removed(digest)
-    this.#disk?.writer.remove(digest)
+    this.#disk?.forget(digest)
     this.#forget(digest)
     return true
   }
@@ -293,8 +294,7 @@ class FsStore implements Store {
   }
 
   #assertRunning(): void {
-    if (this.#state !== 'running') {
-      throw new CatalogError('NODE_STOPPED', `the store is ${this.#state}`)
-    }
+    if (this.#state === 'running') return
+    throw new CatalogError('NODE_STOPPED', `the store is ${this.#state}`)
   }
 }

@@ -110,6 +110,11 @@ export class FsWriter {
     }
   }
 
+  /** A download goes on: no time for what can wait. */
+  busy(): void {
+    this.#pause.busy()
+  }
+
   /** Resolves when everything asked for so far is written (or lost), rows too. */
   async drain(): Promise<void> {
     await this.#pause.hurry(async () => {

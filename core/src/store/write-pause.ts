@@ -6,12 +6,15 @@ import type { Clock } from '../clock.ts'
 
 /** Nothing new for this long is a rest. */
 const QUIET_MS = 500
+/** A download that goes on puts writing off for so long, counted from the latest wish. */
+const MAX_BUSY_MS = 5_000
 
 export class WritePause {
   readonly #clock: Clock
   readonly #isUrgent: () => boolean
   #hurried = 0
   #wantedAtMs = 0
+  #busyAtMs = 0
   #wake: (() => void) | undefined
 
   constructor(clock: Clock, isUrgent: () => boolean) {
@@ -23,6 +26,11 @@ export class WritePause {
   wanted(): void {
     this.#wantedAtMs = this.#clock.now()
     if (this.#mustStart) this.#wake?.()
+  }
+
+  /** Something is under way: not a rest, though nothing is to be written. */
+  busy(): void {
+    this.#busyAtMs = this.#clock.now()
   }
 
   /** No pause while `work` waits for the disk. */
@@ -42,7 +50,8 @@ export class WritePause {
     this.#wake = () => woken.abort()
     try {
       for (;;) {
-        const leftMs = this.#wantedAtMs + QUIET_MS - this.#clock.now()
+        const busyMs = Math.min(this.#busyAtMs + QUIET_MS, this.#wantedAtMs + MAX_BUSY_MS)
+        const leftMs = Math.max(this.#wantedAtMs + QUIET_MS, busyMs) - this.#clock.now()
         if (this.#mustStart || leftMs <= 0) return
         await this.#clock.sleep(leftMs, woken.signal)
       }

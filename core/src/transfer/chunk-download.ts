@@ -21,7 +21,6 @@ const WINDOW_BYTES = 32 * 1024 * 1024
 const PER_PEER_BYTES = 8 * 1024 * 1024
 const TICK_MS = 50
 const LATE_CHUNK_MS = 1_000
-const CHUNK_DEADLINE_MS = 60_000
 /** How long a peer that said BUSY is left alone. */
 const BUSY_REST_MS = 250
 
@@ -94,9 +93,8 @@ export async function downloadChunks(
     if (assembly.has(index)) return limit.spend(-length)
     plan.sent(peer, index, clock.now())
     pace.sent(peer, clock.now())
-    const deadline = AbortSignal.any([signal, AbortSignal.timeout(CHUNK_DEADLINE_MS)])
     const stream = await links.stream(peer, 'bulk')
-    const bytes = await stream.wantChunk(digest, { index, size: length }, { signal: deadline })
+    const bytes = await stream.wantChunk(digest, { index, size: length }, { signal })
     pace.arrived(peer, length, clock.now())
     if (!(await assembly.add(index, bytes, () => pool.give(bytes)))) {
       scores.lied(peer, 'a chunk that does not match its manifest')

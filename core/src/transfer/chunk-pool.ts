@@ -12,6 +12,9 @@ export interface ChunkPool {
   give(view: Uint8Array): void
 }
 
+/** Every pool's. */
+const SLABS = new WeakSet<ArrayBufferLike>()
+
 /** Below this an ordinary buffer is as good. */
 const MIN_BYTES = 256 * 1024
 /** Room for the fields before a chunk. */
@@ -29,6 +32,7 @@ export function createChunkPool(options: { chunkSize: number; maxBytes: number }
     if (slabs >= maxSlabs) return undefined
     slabs += 1
     const slab = new SharedArrayBuffer(slabBytes)
+    SLABS.add(slab)
     lost.register(slab, undefined)
     return slab
   }
@@ -49,9 +53,14 @@ export function createChunkPool(options: { chunkSize: number; maxBytes: number }
 
 /** True for a view of a pooled chunk: it may change once it has been given back, so copy what you keep. */
 export function isPooled(view: Uint8Array): boolean {
-  return isShared(view.buffer)
+  return SLABS.has(view.buffer)
 }
 
-function isShared(buffer: ArrayBufferLike): buffer is SharedArrayBuffer {
+/** Memory of its own for a chunk, which the hash thread can read as well; never used again. */
+export function allocateShared(bytes: number): Buffer {
+  return Buffer.from(new SharedArrayBuffer(bytes))
+}
+
+export function isShared(buffer: ArrayBufferLike): buffer is SharedArrayBuffer {
   return buffer instanceof SharedArrayBuffer
 }

@@ -105,9 +105,10 @@ function fromOrigin(
       const cancel = new AbortController()
       const forward = (): void => cancel.abort(attemptSignal.reason)
       attemptSignal.addEventListener('abort', forward, { once: true })
+      signal.addEventListener('abort', () => cancel.abort(signal.reason), { once: true })
       try {
-        const all = AbortSignal.any([signal, cancel.signal])
-        const result = await openOrigin(origin, digest, { smallBytes: chunkSize, signal: all })
+        const options = { smallBytes: chunkSize, signal: cancel.signal }
+        const result = await openOrigin(origin, digest, options)
         if (result.kind === 'stream') return { kind: 'origin', result, cancel }
         return { kind: 'whole', source: 'origin', bytes: result.bytes }
       } catch (error) {

@@ -4,12 +4,12 @@
  */
 import { Worker } from 'node:worker_threads'
 import type { Digest } from '../content/digest.ts'
-import { isPooled } from './chunk-pool.ts'
+import { isShared } from './chunk-pool.ts'
 import type { HashReply, HashRequest } from './hash-worker.ts'
 
 export interface HashJob {
   /**
-   * Hashes one chunk, in any order; takes its own copy. Resolves to whether these bytes match its leaf (true where no
+   * Hashes one chunk, in any order; takes its own copy, unless the memory is shared: then leave it as it is until `onConsumed`. Resolves to whether these bytes match its leaf (true where no
    * leaves were given); rejects when the job ends before the verdict. Never give more than a bounded window of chunks
    * ahead of the first missing one.
    */
@@ -112,7 +112,7 @@ export function createHasher(): Hasher {
           const verdict = Promise.withResolvers<boolean>()
           job.checks.set(check, verdict)
           if (onConsumed !== undefined) job.consumed.set(check, onConsumed)
-          if (isPooled(bytes)) send({ op: 'chunk', job: id, check, index, bytes })
+          if (isShared(bytes.buffer)) send({ op: 'chunk', job: id, check, index, bytes })
           else {
             const copy = new Uint8Array(bytes.byteLength)
             copy.set(bytes)

@@ -2,8 +2,7 @@
  * Hedged requests: start the best attempt, start the next one too when it fails or stays silent too long, take the first
  * that succeeds and cancel the rest. ("The Tail at Scale", Dean and Barroso, CACM 56(2), 2013.)
  */
-import { setImmediate as nextTurn } from 'node:timers/promises'
-import type { Clock } from '../clock.ts'
+import type { CancelTimer, Clock } from '../clock.ts'
 
 export interface Attempt<T> {
   run(signal: AbortSignal): Promise<T>
@@ -26,18 +25,21 @@ export async function hedge<T>(
   const { clock, signal } = deps
   signal.throwIfAborted()
   const cancel = new AbortController()
-  const all = AbortSignal.any([signal, cancel.signal])
   return await new Promise<T>((resolve, reject) => {
     let running = 0
     let settled = false
     let exhausted = false
     let lastError: unknown
+    const timers = new Set<CancelTimer>()
 
     function finish(action: () => void): void {
       if (settled) return
       settled = true
       signal.removeEventListener('abort', onAbort)
-      cancel.abort(new Error('another source was quicker'))
+      for (const stop of timers) stop()
+      if (running > 0) {
+        cancel.abort(signal.aborted ? signal.reason : new Error('another source was quicker'))
+      }
       action()
     }
     function onAbort(): void {
@@ -59,8 +61,8 @@ export async function hedge<T>(
         movedOn = true
         startNext()
       }
-      void watch(attempt, () => movedOn || settled, moveOn)
-      attempt.run(all).then(
+      watch(attempt, () => movedOn || settled, moveOn)
+      attempt.run(cancel.signal).then(
         (result) => {
           running--
           if (settled) deps.onDiscarded?.(result)
@@ -75,19 +77,18 @@ export async function hedge<T>(
       )
     }
 
-    async function watch(attempt: Attempt<T>, isOver: () => boolean, moveOn: () => void) {
-      try {
-        do {
-          await clock.sleep(attempt.hedgeMs, all)
-          // A timer that is late because the thread was busy must not beat the answer that waits behind it.
-          await nextTurn()
-        } while (!isOver() && attempt.isProgressing?.() === true)
-      } catch {
-        return // aborted: the race is over
-      }
-      if (isOver()) return
-      attempt.onLate?.()
-      moveOn()
+    function watch(attempt: Attempt<T>, isOver: () => boolean, moveOn: () => void): void {
+      const stop = clock.after(attempt.hedgeMs, () => {
+        timers.delete(stop)
+        // A timer that is late because the thread was busy must not beat the answer that waits behind it.
+        setImmediate(() => {
+          if (isOver()) return
+          if (attempt.isProgressing?.() === true) return watch(attempt, isOver, moveOn)
+          attempt.onLate?.()
+          moveOn()
+        })
+      })
+      timers.add(stop)
     }
 
     signal.addEventListener('abort', onAbort, { once: true })

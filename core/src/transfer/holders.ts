@@ -38,7 +38,6 @@ export interface HolderDeps {
 const PROGRESS_BYTES = 8 * 1024
 /** However much moves, an answer that takes longer is late: other answers may be what moves. */
 const MAX_PROGRESS_MS = 2_000
-const WANT_DEADLINE_MS = 60_000
 
 export function askPeer(peer: PeerId, digest: Digest, deps: HolderDeps): Attempt<PeerAnswer> {
   const { links, scores, clock } = deps
@@ -78,8 +77,7 @@ async function want(
   onAsked?.()
   const startedMs = clock.now()
   const stream = await links.stream(peer, 'session')
-  const deadline = AbortSignal.any([signal, AbortSignal.timeout(WANT_DEADLINE_MS)])
-  const { manifest, bytes } = await stream.want(digest, { signal: deadline })
+  const { manifest, bytes } = await stream.want(digest, { signal })
   if (bytes === undefined) return { kind: 'claim', claim: toClaim(peer, digest, manifest) }
   limit.spend(bytes.byteLength)
   if (digestOf(bytes) !== digest) {

@@ -1,5 +1,5 @@
 /**
- * Sends small frames in order, waiting for the transport as a ByteStream asks for, without making the sender wait: what
+ * Sends small frames in order, a turn of the event loop later, waiting for the transport as a ByteStream asks for, without making the sender wait: what
  * comes meanwhile goes out together. Its users bound how much that is.
  */
 import type { ByteStream } from '../host/host.ts'
@@ -15,8 +15,8 @@ export function createOutbox(stream: ByteStream, onFailed: (error: unknown) => v
   let failed = false
 
   async function flush(): Promise<void> {
-    // A turn, so that requests made together leave together.
-    await Promise.resolve()
+    // A turn of the event loop, so that what its requests ask for leaves in one write.
+    await new Promise(setImmediate)
     while (waiting.length > 0) {
       const frames = waiting
       waiting = []

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { blob } from '../../../test/support/blobs.ts'
 import { answering, serving } from '../../../test/support/hostile-peer.ts'
 import { until } from '../../../test/support/until.ts'
+import { systemClock } from '../clock.ts'
 import { isCatalogError, type ErrorCode } from '../errors.ts'
 import type { ByteStream, Host } from '../host/host.ts'
 import { createMemoryNetwork, type MemoryNetwork } from '../host/memory-host.ts'
@@ -38,6 +39,7 @@ beforeEach(async () => {
   links = createPeerLinks(
     {
       host: here,
+      clock: systemClock,
       pool: createChunkPool({ chunkSize: 65_536, maxBytes: 0 }),
       onMisbehaviour: (peer) => lies.push(peer),
     },

@@ -2,6 +2,7 @@
  * Our side of one connected peer: a session stream for small artifacts and manifests, and a bulk stream for chunks of
  * large ones so that they never wait for each other. Opened on first need, reopened after a failure.
  */
+import type { Clock } from '../clock.ts'
 import { CatalogError } from '../errors.ts'
 import type { Host, PeerId } from '../host/host.ts'
 import type { Encoding } from '../content/compression.ts'
@@ -35,6 +36,7 @@ interface Link {
 export function createPeerLinks(
   deps: {
     host: Host
+    clock: Clock
     pool: ChunkPool
     onMisbehaviour: (peer: PeerId, reason: string) => void
   },
@@ -63,6 +65,7 @@ export function createPeerLinks(
     const stream: RequestStream = createRequestStream(
       bytes,
       {
+        clock: deps.clock,
         // Only chunks of large artifacts come in bulk, and whoever asks for those gives them back.
         ...(lane === 'bulk' && { allocate: (bytes: number) => deps.pool.take(bytes) }),
         onMisbehaviour: (reason) => deps.onMisbehaviour(peer, reason),

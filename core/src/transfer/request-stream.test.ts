@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { blob, CHUNK_SIZE } from '../../../test/support/blobs.ts'
+import { createFakeClock } from '../../../test/support/fake-clock.ts'
 import { streamPair } from '../../../test/support/stream-pair.ts'
 import { until } from '../../../test/support/until.ts'
 import { compressChunk } from '../content/compression.ts'
@@ -7,7 +8,12 @@ import { describeBytes } from '../content/manifest.ts'
 import { isCatalogError, type ErrorCode } from '../errors.ts'
 import { encodeFrame, readFrames } from '../wire/frames.ts'
 import { decodeRequest, encodeAnswer, type Answer, type Request } from '../wire/messages.ts'
-import { createRequestStream, MAX_CANCELLED, MAX_OUTSTANDING } from './request-stream.ts'
+import {
+  ANSWER_DEADLINE_MS,
+  createRequestStream,
+  MAX_CANCELLED,
+  MAX_OUTSTANDING,
+} from './request-stream.ts'
 
 const never = new AbortController().signal
 const small = blob(1000)
@@ -23,13 +29,14 @@ type Asked = Exclude<Request, { type: 'hello' }>
 /** A request stream and a peer that does what the test says. */
 function world(options: { greet?: boolean; maxArtifactBytes?: number; encodings?: 'zstd'[] } = {}) {
   const pair = streamPair()
+  const clock = createFakeClock()
   const misbehaviour: string[] = []
   const asked: Asked[] = []
   const hellos: Request[] = []
   let closed = 0
   const stream = createRequestStream(
     pair.local,
-    { onMisbehaviour: (reason) => misbehaviour.push(reason), onClosed: () => closed++ },
+    { clock, onMisbehaviour: (reason) => misbehaviour.push(reason), onClosed: () => closed++ },
     {
       encodings: options.encodings ?? ['zstd'],
       maxArtifactBytes: options.maxArtifactBytes ?? 1e9,
@@ -59,7 +66,18 @@ function world(options: { greet?: boolean; maxArtifactBytes?: number; encodings?
     if (request === undefined) throw new Error('no request')
     return request
   }
-  return { ...pair, stream, send, next, asked, hellos, misbehaviour, peer, closed: () => closed }
+  return {
+    ...pair,
+    clock,
+    stream,
+    send,
+    next,
+    asked,
+    hellos,
+    misbehaviour,
+    peer,
+    closed: () => closed,
+  }
 }
 
 const chunkOf = (id: number, index: number, bytes: Uint8Array): Answer => ({
@@ -102,6 +120,19 @@ describe('want', () => {
     frame.fill(0)
     expect(bytes).toBeUndefined()
     expect(Buffer.compare(manifest.leaves, leaves)).toBe(0)
+  })
+
+  test('one that is never answered ends, and is called off', async () => {
+    const { stream, next, clock } = world()
+    const wanted = stream.want(small.digest, { signal: never })
+    const { id } = await next()
+    await Promise.all([
+      expect(wanted).rejects.toEqual(withCode('PEER_TIMEOUT')),
+      clock.advance(ANSWER_DEADLINE_MS + 1_000),
+    ])
+    expect(await next()).toEqual({ type: 'cancel', id })
+    expect(stream.failed).toBe(false)
+    expect(stream.outstanding).toBe(0)
   })
 
   test('answers come in any order', async () => {
@@ -383,6 +414,7 @@ describe('cancelling', () => {
       stream.want(small.digest, { signal: stop.signal }),
     )
     const last = stream.want(small.digest, { signal: never })
+    const outcomes = Promise.allSettled([...wanted, last])
     expect(stream.outstanding).toBe(4 * MAX_OUTSTANDING + 1)
     stop.abort(new Error('over'))
     for (const each of waiting) await expect(each).rejects.toThrow('over')
@@ -392,7 +424,9 @@ describe('cancelling', () => {
       expect(request.type).toBe('want')
       send({ type: 'status', id: request.id, status: 'not-found' })
     }
-    for (const each of [...wanted, last]) await expect(each).rejects.toEqual(withCode('NOT_FOUND'))
+    for (const outcome of await outcomes) {
+      expect(outcome).toEqual({ status: 'rejected', reason: withCode('NOT_FOUND') })
+    }
   })
 
   test('an aborted signal asks nothing', async () => {

@@ -2,6 +2,7 @@
  * The asking side of one transfer stream: pipelines requests, matches answers to them by id, checks that every answer is
  * one that was asked for and no longer than promised. It verifies no digest: who asked does that.
  */
+import type { Clock } from '../clock.ts'
 import { decompressChunk, type Encoding } from '../content/compression.ts'
 import type { Digest } from '../content/digest.ts'
 import { CatalogError, isCatalogError } from '../errors.ts'
@@ -16,13 +17,17 @@ import {
   type ChunkAnswer,
   type ManifestAnswer,
 } from '../wire/messages.ts'
+import { isFollowedByChunk, outOfTurn, type Asked } from './answer-order.ts'
 import { isPooled } from './chunk-pool.ts'
+import { createDeadlines } from './deadlines.ts'
 import { createOutbox } from './outbox.ts'
 import { toStatusError } from './status-error.ts'
 import { createTurns } from './turns.ts'
 
 /** Requests under way on one stream; more wait for their turn. */
 export const MAX_OUTSTANDING = 64
+/** Of a request, once it is its turn. */
+export const ANSWER_DEADLINE_MS = 60_000
 /** Cancelled requests that the peer has not answered yet; one that answers none of so many is stuck. */
 export const MAX_CANCELLED = 1024
 
@@ -34,16 +39,11 @@ export interface WantResult {
 
 type Settled = { manifest: ManifestAnswer | undefined; bytes: Uint8Array | undefined }
 
-/** What has been asked, and answered so far: tells which answer may come next. */
-interface Asked {
-  /** Of a chunk; undefined for Want. */
-  readonly index: number | undefined
-  manifest: ManifestAnswer | undefined
-}
-
 interface Pending extends Asked {
   /** Most bytes its chunk may have. */
   maxBytes: number
+  /** Stops waiting for it. */
+  giveUp(reason: Error): void
   resolve(result: Settled): void
   reject(error: unknown): void
 }
@@ -66,6 +66,7 @@ export interface RequestStream {
 export function createRequestStream(
   stream: ByteStream,
   deps: {
+    clock: Clock
     onMisbehaviour: (reason: string) => void
     onClosed: () => void
     /** Memory for large answers; see chunk-pool.ts. */
@@ -78,6 +79,7 @@ export function createRequestStream(
   /** Those that we have given up and whose last answer has not come. */
   const cancelled = new Map<number, Asked>()
   const turns = createTurns(MAX_OUTSTANDING)
+  const deadlines = createDeadlines(deps.clock, { afterMs: ANSWER_DEADLINE_MS, precisionMs: 1_000 })
   const outbox = createOutbox(stream, fail)
   let nextId = 1
   let receivedBytes = 0
@@ -132,18 +134,9 @@ export function createRequestStream(
     else cancelled.delete(answer.id)
   }
 
-  /** Every request has one last answer, and a Want may have a manifest before it: no more, whether we still want it or not. */
   function checkTurn(asked: Asked, answer: Exclude<Answer, { type: 'hello' }>): void {
-    if (answer.type === 'manifest') {
-      if (asked.index !== undefined || asked.manifest !== undefined) {
-        throw misbehaved('a manifest nobody asked for')
-      }
-    } else if (answer.type === 'chunk') {
-      const isDue = asked.index !== undefined || asked.manifest !== undefined
-      if (!isDue || answer.index !== (asked.index ?? 0)) {
-        throw misbehaved('a chunk nobody asked for')
-      }
-    }
+    const problem = outOfTurn(asked, answer)
+    if (problem !== undefined) throw misbehaved(problem)
   }
 
   function acceptManifest(request: Pending, answer: ManifestAnswer): void {
@@ -230,25 +223,31 @@ export function createRequestStream(
     if (failure !== undefined) throw failure as Error
     const id = nextId++ >>> 0
     return await new Promise((resolve, reject) => {
-      const onAbort = (): void => {
-        const asked = pending.get(id)
-        if (asked === undefined) return // answered; its bytes are being decompressed
-        settle(id)
-        giveUp(id, asked)
-        reject(signal.reason as Error)
-      }
+      const onAbort = (): void => pending.get(id)?.giveUp(signal.reason as Error)
+      const timely = deadlines.add(() =>
+        pending
+          .get(id)
+          ?.giveUp(new CatalogError('PEER_TIMEOUT', 'the peer does not answer', { peer })),
+      )
       const done = <A extends unknown[]>(then: (...args: A) => void) => {
         return (...args: A): void => {
           signal.removeEventListener('abort', onAbort)
+          timely()
           then(...args)
         }
       }
-      pending.set(id, {
+      const request: Pending = {
         ...about,
         manifest: undefined,
+        giveUp(reason) {
+          settle(id)
+          giveUp(id, request)
+          request.reject(reason)
+        },
         resolve: done(resolve),
         reject: done(reject),
-      })
+      }
+      pending.set(id, request)
       signal.addEventListener('abort', onAbort, { once: true })
       outbox.send(frame(id))
     })
@@ -284,11 +283,6 @@ export function createRequestStream(
     },
     close: fail,
   }
-}
-
-/** The manifest of an artifact of one chunk has no leaves: the chunk comes next. */
-function isFollowedByChunk(answer: ManifestAnswer): boolean {
-  return answer.leaves.byteLength === 0
 }
 
 /** A small view would keep its whole read buffer alive. */

@@ -87,7 +87,7 @@ export function createTransfer(
   const uploads = createUploads(clock, options)
   const pool = createChunkPool({ chunkSize: options.chunkSize, maxBytes: POOL_BYTES })
   const links = createPeerLinks(
-    { host, pool, onMisbehaviour: scores.lied },
+    { host, clock, pool, onMisbehaviour: scores.lied },
     { encodings, maxArtifactBytes: options.maxArtifactBytes },
   )
   const globalLimit = createRateLimit(clock, options.downloadRate)
