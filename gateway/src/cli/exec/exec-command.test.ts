@@ -1,0 +1,354 @@
+/**
+ * `catalog exec` as a process: how it ends, what it prints where, what becomes of signals, which gateway it takes. The commands
+ * are small programs that ask the registry their environment names; test/e2e/exec.test.ts runs real package managers.
+ */
+import { spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import { constants, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { parseDigest, type CatalogNode } from '@catalog-p2p/core'
+import { isolatedEnvironment } from '../../../../test/support/client.ts'
+import { startDaemon } from '../../../../test/support/daemon.ts'
+import { ALONE } from '../../../../test/support/exec-run.ts'
+import { makePackage } from '../../../../test/support/fixture-packages.ts'
+import { quietNode } from '../../../../test/support/machine.ts'
+import { startUpstream, type FaultyUpstream } from '../../../../test/support/upstream.ts'
+import type { ExecReport } from './exec-report.ts'
+
+const CLI = fileURLToPath(new URL('../../cli.ts', import.meta.url))
+const FLAGS = ['--conditions=@catalog-p2p/source', '--disable-warning=ExperimentalWarning']
+const DEADLINE_MS = 30_000
+
+const one = makePackage('fx-one', '1.0.0')
+const two = makePackage('fx-two', '1.0.0')
+
+let home: string
+let upstream: FaultyUpstream
+let cleanups: (() => unknown)[]
+beforeEach(async () => {
+  home = mkdtempSync(join(tmpdir(), 'catalog-exec-test-'))
+  mkdirSync(join(home, 'tmp'))
+  upstream = await startUpstream([one, two])
+  writeFileSync(join(home, '.npmrc'), `registry=${upstream.url}\n`)
+  cleanups = [() => upstream.stop()]
+})
+afterEach(async () => {
+  for (const cleanup of cleanups.reverse()) await cleanup()
+  rmSync(home, { recursive: true, maxRetries: 5 })
+})
+
+interface Running {
+  readonly child: ChildProcess
+  readonly stdout: () => string
+  readonly stderr: () => string
+  /** Resolves once the command has printed this. */
+  prints(text: string): Promise<void>
+  /** The exit code. */
+  readonly ended: Promise<number | null>
+}
+
+interface Given {
+  readonly env?: Record<string, string>
+  readonly cwd?: string
+  /** Of a catalog that has to find no free port of ours: `--port 0` is the default here. */
+  readonly port?: number
+}
+
+function exec(options: readonly string[], command: readonly string[], given: Given = {}): Running {
+  const { env = {}, cwd = home, port = 0 } = given
+  const own = ['exec', ...ALONE, '--port', String(port), ...options]
+  const argv = [...FLAGS, CLI, ...own, '--', ...command]
+  const child = spawn(process.execPath, argv, {
+    cwd,
+    env: { ...isolatedEnvironment(home), ...env },
+  })
+  const deadline = setTimeout(() => child.kill('SIGKILL'), DEADLINE_MS)
+  let [stdout, stderr] = ['', '']
+  const waiting: { text: string; resolve: () => void }[] = []
+  const take = (): void => {
+    for (const { text, resolve } of waiting) if ((stdout + stderr).includes(text)) resolve()
+  }
+  child.stdout.setEncoding('utf8').on('data', (text: string) => ((stdout += text), take()))
+  child.stderr.setEncoding('utf8').on('data', (text: string) => ((stderr += text), take()))
+  const ended = once(child, 'close').then(([code]) => {
+    clearTimeout(deadline)
+    return code as number | null
+  })
+  cleanups.push(async () => {
+    if (child.exitCode === null && child.signalCode === null) child.kill('SIGKILL')
+    await ended
+  })
+  const prints = async (text: string): Promise<void> => {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    waiting.push({ text, resolve })
+    take()
+    const early = ended.then(() => {
+      throw new Error(`it ended without saying "${text}":\n${stdout}${stderr}`)
+    })
+    await Promise.race([promise, early])
+  }
+  return { child, stdout: () => stdout, stderr: () => stderr, prints, ended }
+}
+
+/** A program for Node. */
+const script = (source: string): string[] => [process.execPath, '--eval', source]
+/** Fetches fx-one as npm would, and prints its length and where it came from. */
+const FETCH_ONE = `
+  const answer = await fetch(process.env.npm_config_registry + 'fx-one/-/fx-one-1.0.0.tgz')
+  const { byteLength } = await answer.arrayBuffer()
+  console.log('got', answer.status, byteLength, answer.headers.get('x-catalog-source'))`
+const module = (source: string): string[] => [
+  ...[process.execPath, '--input-type=module', '--eval', source],
+]
+
+describe('the command', { timeout: 60_000 }, () => {
+  test('has its own code, output and arguments', async () => {
+    const source = `console.log(JSON.stringify(process.argv.slice(1))); process.exitCode = 7`
+    const words = ['--json', 'a b', '"$HOME"', '%PATH%', '']
+    const run = exec(['--quiet'], [...script(source), '--', ...words])
+    expect(await run.ended).toBe(7)
+    expect(run.stdout()).toBe(`${JSON.stringify(words)}\n`)
+    expect(run.stderr()).toBe('')
+  })
+
+  test.skipIf(process.platform === 'win32')(
+    'that a signal kills makes 128 and its number',
+    async () => {
+      const run = exec(['--quiet'], script(`process.kill(process.pid, 'SIGKILL')`))
+      expect(await run.ended).toBe(128 + constants.signals.SIGKILL)
+    },
+  )
+
+  test('that does not exist makes 127, one that is no program 126', async () => {
+    const nowhere = exec(['--quiet'], ['no-such-program'])
+    expect(await nowhere.ended).toBe(127)
+    expect(nowhere.stderr()).toContain('no-such-program: command not found')
+    if (process.platform === 'win32') return // where what is no program goes by its name
+    writeFileSync(join(home, 'text'), 'no program')
+    chmodSync(join(home, 'text'), 0o644)
+    const text = exec(['--quiet'], [join(home, 'text')])
+    expect(await text.ended).toBe(126)
+  })
+
+  test.skipIf(process.platform === 'win32')('is told of a signal, and decides', async () => {
+    const source = `
+      process.on('SIGTERM', () => { console.log('told'); process.exit(9) })
+      setTimeout(() => {}, 60_000)
+      console.log('ready')`
+    const run = exec(['--seed', '10m'], script(source))
+    await run.prints('ready')
+    run.child.kill('SIGTERM')
+    expect(await run.ended).toBe(9)
+    expect(run.stdout()).toBe('ready\ntold\n')
+    expect(run.stderr()).not.toContain('seeding')
+  })
+
+  test('must stand behind two dashes', async () => {
+    const argv = [...FLAGS, CLI, 'exec', 'npm', 'ci']
+    const child = spawn(process.execPath, argv, { cwd: home, env: isolatedEnvironment(home) })
+    let said = ''
+    child.stderr.on('data', (chunk: Buffer) => (said += chunk.toString()))
+    expect(await once(child, 'close')).toEqual([2, null])
+    expect(said).toContain('catalog exec -- npm ci')
+  })
+
+  test('runs without us when we cannot start, and says so once', async () => {
+    const source = `console.log(process.env.npm_config_registry ?? 'as it was')`
+    const run = exec(['--no-quic', '--no-tcp'], script(source))
+    expect(await run.ended).toBe(0)
+    expect(run.stdout()).toBe('as it was\n')
+    expect(run.stderr()).toMatch(/^catalog: warning: the gateway did not start: .*\n$/)
+  })
+})
+
+describe('what came from where', { timeout: 60_000 }, () => {
+  let peer: CatalogNode
+  let options: string[]
+  beforeEach(async () => {
+    peer = await quietNode()
+    cleanups.push(() => peer.close())
+    await peer.put(one.tarball)
+    const address = peer.stats().addresses.find((each) => each.includes('/quic-v1')) ?? ''
+    options = ['--bootstrap', address]
+  })
+
+  test('is a table on stderr, a report in a file, and a job summary', async () => {
+    const [report, summary] = [join(home, 'report.json'), join(home, 'summary.md')]
+    writeFileSync(summary, '# Build\n\n')
+    const given = { env: { GITHUB_STEP_SUMMARY: summary } }
+    const run = exec([...options, '--report', report], module(FETCH_ONE), given)
+    expect(await run.ended).toBe(0)
+    const size = one.tarball.byteLength
+    expect(run.stdout()).toBe(`got 200 ${size} peer\n`)
+    expect(run.stderr()).toMatch(/^catalog: peers +1 +\d+ B$/m)
+    const written = JSON.parse(readFileSync(report, 'utf8')) as ExecReport
+    expect(written).toMatchObject({
+      ...{ exitCode: 0, gateway: 'own', upstream: upstream.url },
+      sources: { peer: { artifacts: 1, bytes: size }, origin: { artifacts: 0, bytes: 0 } },
+    })
+    const page = readFileSync(summary, 'utf8')
+    expect(page).toMatch(/^# Build\n\n### catalog exec: `node …`\n/)
+    expect(page).toContain(`| peers | 1 | ${size} B |`)
+  })
+
+  test('is a line of JSON on stderr, and nothing with --quiet', async () => {
+    const json = exec([...options, '--json'], module(FETCH_ONE))
+    expect(await json.ended).toBe(0)
+    expect(JSON.parse(json.stderr())).toMatchObject({ sources: { peer: { artifacts: 1 } } })
+    const quiet = exec([...options, '--quiet'], module(FETCH_ONE))
+    expect(await quiet.ended).toBe(0)
+    expect(quiet.stderr()).toBe('')
+  })
+})
+
+describe('seeding', { timeout: 60_000 }, () => {
+  test.skipIf(process.platform === 'win32')(
+    'goes on until its time or a signal ends it',
+    async () => {
+      const source = `${FETCH_ONE}; process.exitCode = 4`
+      const store = join(home, 'store')
+      const run = exec(['--store', store, '--seed', '10m'], module(source))
+      await run.prints('seeding for 10 min')
+      expect(run.stdout()).toContain('origin')
+      const info = JSON.parse(readFileSync(join(store, 'daemon.json'), 'utf8')) as { url: string }
+      const status = await (await fetch(`${info.url}-/catalog/status`)).json()
+      const { addresses } = (status as { node: { addresses: string[] } }).node
+      const late = await quietNode()
+      cleanups.push(() => late.close())
+      await late.connect(addresses.find((each) => each.includes('/quic-v1')) ?? '')
+      await knowsOf(late, 1)
+      const artifact = await late.get(parseDigest(one.integrity))
+      for await (const _ of artifact.body);
+      run.child.kill('SIGINT')
+      expect(await run.ended).toBe(4)
+      expect(run.stderr()).toMatch(new RegExp(`seeded for .*: ${one.tarball.byteLength} B given`))
+    },
+  )
+
+  test('needs a time that makes sense', async () => {
+    const run = exec(['--seed', 'soon'], script(''))
+    expect(await run.ended).toBe(2)
+    expect(run.stderr()).toContain('expected a time like')
+    const variable = exec(['--quiet'], script(''), { env: { CATALOG_EXEC_SEED: '1 fortnight' } })
+    expect(await variable.ended).toBe(2)
+  })
+})
+
+describe('the gateway', { timeout: 90_000 }, () => {
+  const REPORT = ['--report', 'report.json']
+  const report = (): ExecReport =>
+    JSON.parse(readFileSync(join(home, 'report.json'), 'utf8')) as ExecReport
+
+  test('is the daemon that runs, unless the project has another registry or a token', async () => {
+    const port = await freePort()
+    const args = [...ALONE, '--port', String(port)]
+    await using daemon = await startDaemon({ args, home, port })
+    const reused = exec(REPORT, module(FETCH_ONE), { port })
+    expect(await reused.ended).toBe(0)
+    expect(report()).toMatchObject({ gateway: 'daemon', sources: { origin: { artifacts: 1 } } })
+
+    const project = join(home, 'project')
+    mkdirSync(project)
+    writeFileSync(join(project, 'package.json'), '{}')
+    const other = await startUpstream([one])
+    cleanups.push(() => other.stop())
+    writeFileSync(join(project, '.npmrc'), `registry=${other.url}\n`)
+    const elsewhere = exec(['--report', '../report.json'], module(FETCH_ONE), {
+      port,
+      cwd: project,
+    })
+    expect(await elsewhere.ended).toBe(0)
+    expect(report()).toMatchObject({ gateway: 'own', upstream: other.url })
+    // The daemon holds the store, and is a peer.
+    expect(elsewhere.stdout()).toContain('peer')
+
+    const { host } = new URL(upstream.url)
+    writeFileSync(join(project, '.npmrc'), `//${host}/:_authToken=hush\n`)
+    const withToken = exec(['--report', '../report.json'], module(FETCH_ONE), {
+      port,
+      cwd: project,
+    })
+    expect(await withToken.ended).toBe(0)
+    expect(report()).toMatchObject({ gateway: 'own', upstream: upstream.url })
+    expect((await daemon.status()).gateway.tarballs.origin.artifacts).toBe(1)
+  })
+
+  test.skipIf(process.platform === 'win32')(
+    'is not another command’s, which may end any time',
+    async () => {
+      const wait = `${FETCH_ONE}; setInterval(() => {}, 1000)`
+      const first = exec([], module(wait))
+      await first.prints('got 200')
+      const second = exec(REPORT, module(FETCH_ONE))
+      expect(await second.ended).toBe(0)
+      expect(report()).toMatchObject({ gateway: 'own', sources: { peer: { artifacts: 1 } } })
+      first.child.kill('SIGTERM')
+      expect(await first.ended).toBe(128 + constants.signals.SIGTERM)
+    },
+  )
+
+  test('takes another fixed port where a stranger has ours', async () => {
+    const stranger = createServer((_, response) => response.end('hello')).listen(0, '127.0.0.1')
+    await once(stranger, 'listening')
+    cleanups.push(() => stranger.close())
+    const { port } = stranger.address() as { port: number }
+    const run = exec([], module(`${FETCH_ONE}; console.log(process.env.npm_config_registry)`), {
+      port,
+    })
+    expect(await run.ended).toBe(0)
+    expect(run.stdout()).toMatch(/^got 200 .*\nhttp:\/\/127\.0\.0\.1:4874\d\//)
+  })
+
+  test('brings the project’s credentials, and keeps what they open from peers', async () => {
+    await using company = await startUpstream([one, two], { prefix: '/npm/' })
+    company.wall(/fx-one/, ['Bearer hush'])
+    const project = join(home, 'project')
+    mkdirSync(project)
+    writeFileSync(join(project, 'package.json'), '{}')
+    const { host } = new URL(company.url)
+    const npmrc = `registry=${company.url}\n//${host}/npm/:_authToken=\${TOKEN}\n`
+    writeFileSync(join(project, '.npmrc'), npmrc)
+    const peer = await quietNode()
+    cleanups.push(() => peer.close())
+    const address = peer.stats().addresses.find((each) => each.includes('/quic-v1')) ?? ''
+    // npm keeps the path that the company's registry has when it replaces its host by ours.
+    const source = FETCH_ONE.replace("'fx-one", "'npm/fx-one")
+    const wait = `{${source}};{${source.replaceAll('fx-one', 'fx-two')}};
+      await fetch('http://127.0.0.1:' + process.env.WAIT)`
+    const held = createServer().listen(0, '127.0.0.1')
+    await once(held, 'listening')
+    cleanups.push(() => held.close())
+    const given = {
+      cwd: project,
+      env: { TOKEN: 'hush', WAIT: String((held.address() as { port: number }).port) },
+    }
+    const run = exec(['--bootstrap', address], module(wait), given)
+    const [, response] = (await once(held, 'request')) as [unknown, { end(): void }]
+    const size = one.tarball.byteLength
+    expect(run.stdout()).toBe(`got 200 ${size} origin\ngot 200 ${two.tarball.byteLength} origin\n`)
+    await knowsOf(peer, 1)
+    await peer.get(parseDigest(two.integrity))
+    await expect(peer.get(parseDigest(one.integrity))).rejects.toThrow()
+    response.end()
+    expect(await run.ended).toBe(0)
+  })
+})
+
+/** The artifacts that all its peers say they have. */
+function knowsOf(node: CatalogNode, artifacts: number): Promise<void> {
+  const look = (): void => expect(node.peers().map((each) => each.artifacts)).toEqual([artifacts])
+  return vi.waitFor(look, { timeout: 10_000, interval: 20 })
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as { port: number }
+  server.close()
+  await once(server, 'close')
+  return port
+}

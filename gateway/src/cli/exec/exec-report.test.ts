@@ -1,0 +1,52 @@
+/** The numbers of a run as people read them. */
+import { expect, test } from 'vitest'
+import { reportLines, reportMarkdown, shownCommand, type ExecReport } from './exec-report.ts'
+
+const report: ExecReport = {
+  ...{ command: 'npm ci', exitCode: 0, durationMs: 12_345, gateway: 'own', upstream: null },
+  sources: {
+    peer: { artifacts: 40, bytes: 5_500_000 },
+    origin: { artifacts: 2, bytes: 1_000 },
+    store: { artifacts: 0, bytes: 0 },
+  },
+  metadata: { fresh: 1, fetched: 3, stale: 1 },
+  registry: { requests: 5, bytes: 4_000 },
+  uploaded: { artifacts: 0, bytes: 0 },
+  peers: 1,
+}
+
+test('as a table', () => {
+  expect(reportLines(report)).toEqual([
+    'packages from  artifacts   bytes',
+    'peers                 40  5.5 MB',
+    'registry               2  1.0 kB',
+    'own store              0     0 B',
+    'metadata: 3 from the registry, 2 from the cache',
+    'the registry sent 4.0 kB in all',
+    '1 peer',
+  ])
+})
+
+test('of a daemon, it says that others are counted too', () => {
+  expect(reportLines({ ...report, gateway: 'daemon' }).at(-1)).toContain('whatever else used it')
+})
+
+test('as a job summary, which a command can’t break out of', () => {
+  const page = reportMarkdown({ ...report, command: 'a `b`\n# c' })
+  expect(page.split('\n')[0]).toBe('### catalog exec: `` a `b` # c ``')
+  expect(page).toContain('| peers | 40 | 5.5 MB |')
+  expect(reportMarkdown({ ...report, command: 'npm ci', sources: undefined as never })).toContain(
+    'without peers',
+  )
+})
+
+test.each([
+  [['npm', 'ci'], 'npm ci'],
+  [['/usr/bin/npm', 'ci', '--//r.example/:_authToken=hush'], 'npm ci …'],
+  [['sh', '-c', 'curl -H token'], 'sh …'],
+  [['env', 'TOKEN=hush', 'npm'], 'env …'],
+  [['git', 'clone', 'https://me:hush@code.example'], 'git clone …'],
+  [['a', 'b', 'c', 'd', 'e'], 'a b c d …'],
+])('of %j it shows the beginning only', (command, shown) => {
+  expect(shownCommand(command)).toBe(shown)
+})

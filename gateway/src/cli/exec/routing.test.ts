@@ -1,0 +1,268 @@
+/** From a command, a project and a user's files to the registry behind the gateway and the variables of each client. */
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { DEFAULT_REGISTRY } from '../../default-registry.ts'
+import { planRouting, withVariables, type Routing } from './client-environment.ts'
+import { familyOf } from './client-family.ts'
+import { npmConfigAt, type ExecPlace } from './client-registry.ts'
+
+const GATEWAY = 'http://127.0.0.1:4874/'
+const AS_UPSTREAM = `${GATEWAY}-/catalog/as-upstream/`
+const CORP = 'https://npm.corp.example/'
+
+let root: string
+let cwd: string
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), 'catalog-routing-'))
+  cwd = join(root, 'project')
+  write('project/package.json', '{}')
+})
+afterEach(() => rmSync(root, { recursive: true }))
+
+function write(path: string, text: string): void {
+  mkdirSync(dirname(join(root, path)), { recursive: true })
+  writeFileSync(join(root, path), text)
+}
+
+function plan(
+  command: string,
+  more: { env?: Record<string, string>; upstream?: string } = {},
+): Routing {
+  const { env = {}, upstream } = more
+  const home = join(root, 'home')
+  const place: ExecPlace = {
+    env,
+    cwd,
+    home,
+    platform: 'linux',
+    execPath: join(root, 'bin', 'node'),
+  }
+  const family = familyOf(command.split(' '), cwd)
+  return planRouting(place, npmConfigAt(place), { family, upstream, behind: (url) => url })
+}
+
+const variables = (routing: Routing) => routing.variables(GATEWAY)
+const reasonFor = (routing: Routing, name: string) =>
+  routing.left.find(({ family }) => family === name)?.reason
+
+describe('which client a command is', () => {
+  test.each([
+    ['npm ci', 'npm'],
+    ['/usr/bin/npx eslint', 'npm'],
+    ['C:\\nodejs\\npm.cmd ci', 'npm'],
+    ['node /opt/npm/bin/npm-cli.js ci', 'npm'],
+    ['pnpm.exe install', 'pnpm'],
+    ['corepack pnpm@9 install', 'pnpm'],
+    ['corepack yarn@4 install', 'yarn-berry'],
+    ['node .yarn/releases/yarn-4.9.1.cjs', 'yarn-berry'],
+    ['yarn-1.22.22.js install', 'yarn-classic'],
+    ['yarn install', 'yarn-classic'],
+    ['bunx x', 'bun'],
+    ['deno install', 'deno'],
+    ['make', undefined],
+    ['node', undefined],
+  ])('%s: %s', (command, family) => {
+    expect(familyOf(command.split(' '), cwd)).toBe(family)
+  })
+
+  test.each([
+    ['yarn.lock', '__metadata:\n  version: 8\n', 'yarn-berry'],
+    ['yarn.lock', '# yarn lockfile v1\n', 'yarn-classic'],
+    ['.yarnrc.yml', '', 'yarn-berry'],
+    ['package.json', '{"packageManager":"yarn@4.1.0"}', 'yarn-berry'],
+    ['package.json', '{"packageManager":"yarn@1.22.22"}', 'yarn-classic'],
+  ])('yarn with %s', (file, text, family) => {
+    write(`project/${file}`, text)
+    mkdirSync(join(cwd, 'inner'))
+    expect(familyOf(['yarn'], join(cwd, 'inner'))).toBe(family)
+  })
+})
+
+describe('with the public registry', () => {
+  test('all are routed, each by its own variables', () => {
+    for (const lock of ['package-lock.json', 'yarn.lock', 'bun.lock', 'deno.lock']) {
+      write(`project/${lock}`, '')
+    }
+    const routing = plan('npm ci')
+    expect(routing).toMatchObject({ upstream: DEFAULT_REGISTRY, left: [] })
+    expect(variables(routing)).toEqual({
+      ...{ npm_config_registry: GATEWAY, NPM_CONFIG_REGISTRY: GATEWAY },
+      ...{ pnpm_config_registry: GATEWAY, BUN_CONFIG_REGISTRY: GATEWAY },
+      YARN_NPM_REGISTRY_SERVER: 'http://127.0.0.1:4874',
+      YARN_UNSAFE_HTTP_WHITELIST: '127.0.0.1',
+      ...{ NO_PROXY: '127.0.0.1', no_proxy: '127.0.0.1' },
+    })
+  })
+
+  test('a proxy is not asked for us, and hosts without TLS stay allowed', () => {
+    write('project/.npmrc', 'noproxy=.corp.example\n')
+    write('project/.yarnrc.yml', 'unsafeHttpWhitelist: [old.corp.example]\n')
+    expect(variables(plan('make', { env: { NO_PROXY: 'a.example, b.example' } }))).toMatchObject({
+      NO_PROXY: 'a.example,b.example,127.0.0.1',
+      no_proxy: 'a.example,b.example,127.0.0.1',
+      npm_config_noproxy: '.corp.example,127.0.0.1',
+      YARN_UNSAFE_HTTP_WHITELIST: '127.0.0.1,old.corp.example',
+    })
+  })
+
+  test('what would put us into a new lockfile is left alone', () => {
+    const routing = plan('make')
+    expect(reasonFor(routing, 'yarn-classic')).toContain('yarn.lock')
+    expect(routing.routed).toEqual(['npm', 'pnpm', 'yarn-berry', 'bun', 'deno'])
+  })
+
+  test('scopes with a registry of their own change nothing', () => {
+    write('home/.npmrc', '@acme:registry=https://acme.example/\n')
+    expect(variables(plan('npm ci')).npm_config_registry).toBe(GATEWAY)
+  })
+})
+
+describe('with a company’s registry', () => {
+  beforeEach(() => write('project/.npmrc', `registry=${CORP}\n`))
+  const lock = (...urls: string[]): void => {
+    const packages = urls.map((resolved) => ({ resolved }))
+    write('project/package-lock.json', JSON.stringify({ packages }, null, 2))
+  }
+
+  test('it is behind the gateway, found from inside the project', () => {
+    mkdirSync(join(cwd, 'inner'))
+    cwd = join(cwd, 'inner')
+    expect(plan('npm ci').upstream).toBe(CORP)
+  })
+
+  test('npm sees it as it is, and replaces its host', () => {
+    lock(`${CORP}a/-/a-1.0.0.tgz`, `${DEFAULT_REGISTRY}b/-/b-1.0.0.tgz`)
+    expect(variables(plan('npm ci'))).toMatchObject({
+      npm_config_registry: AS_UPSTREAM,
+      npm_config_replace_registry_host: 'always',
+    })
+  })
+
+  test('with tarballs elsewhere in the lockfile npm replaces that one host only', () => {
+    lock(`${CORP}a/-/a-1.0.0.tgz`, 'https://code.example/b.tgz')
+    const { npm_config_replace_registry_host: host } = variables(plan('npm ci'))
+    expect(host).toBe('npm.corp.example')
+  })
+
+  test('a lockfile of public URLs needs nothing when scopes are elsewhere', () => {
+    write('home/.npmrc', '@acme:registry=https://acme.example/\n')
+    lock(`${DEFAULT_REGISTRY}b/-/b-1.0.0.tgz`)
+    const given = variables(plan('npm ci'))
+    expect(given.npm_config_registry).toBe(GATEWAY)
+    expect(given).not.toHaveProperty('npm_config_replace_registry_host')
+  })
+
+  test.each([
+    ['git+ssh://git@code.example/x.git', 'names both'],
+    ['https://code.example/b.tgz', 'names both'],
+  ])('npm is left alone with %s beside both registries', (url, reason) => {
+    lock(`${CORP}a/-/a-1.0.0.tgz`, `${DEFAULT_REGISTRY}b/-/b-1.0.0.tgz`, url)
+    expect(reasonFor(plan('npm ci'), 'npm')).toContain(reason)
+  })
+
+  test('npm is left alone when a scope has a registry on the same host', () => {
+    write('home/.npmrc', `@acme:registry=${CORP}acme/\n`)
+    lock(`${CORP}a/-/a-1.0.0.tgz`)
+    expect(reasonFor(plan('npm ci'), 'npm')).toContain('a scope')
+  })
+
+  test('its user and password are for the gateway, not for reports', () => {
+    write('project/.npmrc', 'registry=https://me:hush@npm.corp.example\n')
+    const routing = plan('npm ci')
+    expect(routing.upstream).toBe(CORP)
+    expect(routing.upstreamAsConfigured).toContain('hush')
+    expect(JSON.stringify(variables(routing))).not.toContain('hush')
+  })
+
+  test.each([
+    ['pnpm', 'pnpm-lock.yaml', `resolution: {integrity: x, tarball: ${CORP}a.tgz}`],
+    ['bun', 'bun.lock', `"a": ["a@1.0.0", "${CORP}a/-/a-1.0.0.tgz"]`],
+  ])('%s is left alone when %s names its tarballs', (family, file, text) => {
+    write(`project/${file}`, text)
+    expect(reasonFor(plan('make'), family)).toContain(file)
+  })
+
+  test('Yarn, which does not read npm’s file, goes where it went', () => {
+    expect(reasonFor(plan('npm ci'), 'yarn-berry')).toContain(DEFAULT_REGISTRY)
+    expect(variables(plan('npm ci'))).not.toHaveProperty('YARN_NPM_REGISTRY_SERVER')
+  })
+
+  test('pnpm 10 and Yarn 1 read npm’s variable, and need another one than npm', () => {
+    write('project/yarn.lock', '# yarn lockfile v1\n')
+    for (const command of ['pnpm i', 'yarn']) {
+      expect(variables(plan(command)).npm_config_registry).toBe(GATEWAY)
+    }
+    expect(variables(plan('npm ci'))).not.toHaveProperty('NPM_CONFIG_REGISTRY')
+  })
+})
+
+describe('with registries in other files', () => {
+  test('Yarn: the nearest .yarnrc.yml, its variables, and credentials tied to it', () => {
+    write('home/.yarnrc.yml', 'npmRegistryServer: "https://home.example"\n')
+    const text = [
+      'npmRegistryServer: "${REGISTRY:-https://npm.corp.example}"',
+      'npmRegistries:',
+      '  "//npm.corp.example": { npmAuthToken: "${TOKEN}" }',
+      '  "https://old.example": { npmAuthIdent: "me:hush" }',
+    ]
+    write('project/.yarnrc.yml', `${text.join('\n')}\n`)
+    const routing = plan('yarn install', { env: { TOKEN: 'abc' } })
+    expect(routing.upstream).toBe(CORP)
+    expect(routing.credentials).toEqual({
+      '//npm.corp.example/:_authToken': 'abc',
+      '//old.example/:_auth': Buffer.from('me:hush').toString('base64'),
+    })
+    expect(reasonFor(routing, 'npm')).toContain(DEFAULT_REGISTRY)
+  })
+
+  test('Yarn behind a proxy of its own is left alone', () => {
+    write('project/.yarnrc.yml', 'httpProxy: http://proxy.example\n')
+    expect(reasonFor(plan('yarn'), 'yarn-berry')).toContain('httpProxy')
+  })
+
+  test('pnpm: the workspace, then the user’s config.yaml, with tokens of auth.ini', () => {
+    write('home/.config/pnpm/config.yaml', `registry: ${CORP}\n`)
+    write('home/.config/pnpm/auth.ini', '//npm.corp.example/:_authToken=abc\n')
+    expect(plan('pnpm i')).toMatchObject({
+      upstream: CORP,
+      credentials: { '//npm.corp.example/:_authToken': 'abc' },
+    })
+    write('project/pnpm-workspace.yaml', 'registries: { default: "https://near.example/" }\n')
+    expect(plan('pnpm i').upstream).toBe('https://near.example/')
+  })
+
+  test('Bun: bunfig.toml, unless it holds what only Bun can send', () => {
+    write('project/bunfig.toml', `[install]\nregistry = "${CORP}"\n`)
+    write('project/bun.lock', '')
+    expect(plan('bun i')).toMatchObject({ upstream: CORP })
+    expect(reasonFor(plan('bun i'), 'bun')).toBeUndefined()
+    write('project/bunfig.toml', `[install]\nregistry = { url = "${CORP}", token = "x" }\n`)
+    expect(reasonFor(plan('bun i'), 'bun')).toContain('credentials')
+  })
+
+  test('variables win over files', () => {
+    write('project/.npmrc', `registry=${CORP}\n`)
+    const upstreams = [
+      plan('npm ci', { env: { NPM_CONFIG_REGISTRY: 'https://env.example/' } }),
+      plan('pnpm i', { env: { PNPM_CONFIG_REGISTRY: 'https://env.example/' } }),
+      plan('yarn-4.cjs', { env: { YARN_NPM_REGISTRY_SERVER: 'https://env.example' } }),
+    ].map(({ upstream }) => upstream)
+    expect(new Set(upstreams)).toEqual(new Set(['https://env.example/']))
+  })
+})
+
+test('a registry that the user names for us stands in for whatever clients have', () => {
+  const routing = plan('npm ci', { upstream: 'https://mirror.example/npm' })
+  expect(routing.upstream).toBe('https://mirror.example/npm/')
+  expect(routing.routed).toContain('npm')
+})
+
+test('variables replace those of the same name in any letters', () => {
+  const env = { NPM_CONFIG_REGISTRY: 'x', npm_config_Registry: 'y', PATH: '/bin', GONE: undefined }
+  expect(withVariables(env, { npm_config_registry: 'z' })).toEqual({
+    PATH: '/bin',
+    npm_config_registry: 'z',
+  })
+})
