@@ -22,7 +22,11 @@ export interface ClientRun {
   readonly env?: Readonly<Record<string, string>>
   /** A command that runs another one elsewhere: a machine of namespaces.ts has one. */
   readonly prefix?: readonly string[]
+  /** What it is told when it asks: the end of its question, and the answer. Nothing by default. */
+  readonly answers?: Answers
 }
+
+export type Answers = readonly (readonly [question: string, answer: string])[]
 
 export interface ClientResult {
   /** null when it was killed. */
@@ -50,6 +54,7 @@ export async function runClient(
   return execute(command, rest, {
     cwd: run.cwd,
     timeoutMs: run.timeoutMs ?? 60_000,
+    ...(run.answers !== undefined && { answers: run.answers }),
     env: { ...isolatedEnvironment(run.home), ...client.variables(run.home), ...run.env },
   })
 }
@@ -110,6 +115,7 @@ export interface ExecuteOptions {
   readonly cwd: string
   readonly env: Readonly<Record<string, string>>
   readonly timeoutMs: number
+  readonly answers?: Answers
 }
 
 /** Runs a program to its end or its deadline; at the deadline its whole process tree is killed. */
@@ -122,16 +128,18 @@ export async function execute(
   const child = spawn(command, args, {
     cwd: options.cwd,
     env: options.env,
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: [options.answers === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
     detached: process.platform !== 'win32', // its own group, so that children die with it
     windowsHide: true,
   })
   let output = ''
+  const answer = answering(child, options.answers ?? [])
   const take = (text: string): void => {
     output = (output + text).slice(-MAX_OUTPUT_CHARS)
+    answer(text)
   }
-  child.stdout.setEncoding('utf8').on('data', take)
-  child.stderr.setEncoding('utf8').on('data', take)
+  child.stdout?.setEncoding('utf8').on('data', take)
+  child.stderr?.setEncoding('utf8').on('data', take)
   const deadline = setTimeout(() => {
     take(`\n(killed: still running after ${options.timeoutMs} ms)\n`)
     killTree(child)
@@ -141,6 +149,22 @@ export async function execute(
     return { exitCode, output, durationMs: performance.now() - startedAt }
   } finally {
     clearTimeout(deadline)
+  }
+}
+
+/** Told what the program prints, writes each answer when its question is there. */
+function answering({ stdin }: ChildProcess, answers: Answers): (printed: string) => void {
+  const left = [...answers]
+  let unread = ''
+  stdin?.on('error', () => undefined) // it may end before it was told all
+  return (printed) => {
+    unread += printed
+    const [question = '', reply = ''] = left[0] ?? []
+    if (left.length === 0 || !unread.includes(question)) return
+    left.shift()
+    unread = ''
+    stdin?.write(`${reply}\n`)
+    if (left.length === 0) stdin?.end()
   }
 }
 
