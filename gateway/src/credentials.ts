@@ -34,6 +34,16 @@ export function configuredCredentials(
   return undefined
 }
 
+/** Of every host that has any: nearly every URL that is asked about has none. */
+export function hostsWithCredentials(config: NpmConfig): ReadonlySet<string> {
+  const hosts = new Set<string>()
+  for (const key of config.keys()) {
+    const host = /^\/\/([^/]+?)(?:\/.*)?:(?:_authToken|_auth|username|_password)$/.exec(key)?.[1]
+    if (host !== undefined) hosts.add(host)
+  }
+  return hosts
+}
+
 /** From the whole path down to `//host/`, in both spellings that npm accepts (with and without the last slash). */
 function* prefixesOf(url: URL): Iterable<string> {
   const segments = url.pathname.split('/').filter((segment) => segment !== '')

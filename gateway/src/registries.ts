@@ -3,7 +3,12 @@
  * leads back to this gateway (after `catalog use npm`) and then falls back instead of asking itself for ever.
  */
 import { CatalogError, type Logger } from '@catalog-p2p/core'
-import { configuredCredentials, credentialsOf, type Credentials } from './credentials.ts'
+import {
+  configuredCredentials,
+  hostsWithCredentials,
+  credentialsOf,
+  type Credentials,
+} from './credentials.ts'
 import { DEFAULT_REGISTRY, DEFAULT_REGISTRY_HOST } from './default-registry.ts'
 import type { NpmConfig } from './npmrc.ts'
 import { scopeOf } from './route.ts'
@@ -65,6 +70,7 @@ export function createRegistries(
     else scopes.set(scope.toLowerCase(), register(url))
   }
   const origins = new Set([main, ...scopes.values()].map((registry) => registry.origin))
+  const hosts = hostsWithCredentials(deps.config)
   const homeOf = (name: string | undefined): Registry => {
     const scope = name === undefined ? undefined : scopeOf(name)?.toLowerCase()
     return (scope === undefined ? undefined : scopes.get(scope)) ?? main
@@ -79,7 +85,8 @@ export function createRegistries(
       }),
     credentialsFor: (url) => {
       const owner = [...fromUrl].find(([base]) => url.href.startsWith(base))
-      return owner?.[1] ?? configuredCredentials(deps.config, url, origins)
+      if (owner !== undefined || !hosts.has(url.host)) return owner?.[1]
+      return configuredCredentials(deps.config, url, origins)
     },
     owns: (registry, url) => `${url.origin}${url.pathname}`.startsWith(registry.url),
   }
