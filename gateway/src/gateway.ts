@@ -112,7 +112,7 @@ async function answer(context: Context, exchange: Exchange, given: Route): Promi
       }
       return pass(parts, passing, { exchange, route })
     case 'hints':
-      return answerHints(parts, exchange)
+      return answerHints(parts.hints, exchange)
     case 'invalid':
       throw new CatalogError('NOT_FOUND', route.reason)
     case 'health':

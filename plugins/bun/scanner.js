@@ -39,8 +39,8 @@ function daemonOf(packages) {
 
 async function isDaemon(origin) {
   const signal = AbortSignal.timeout(PROBE_MS)
-  const response = await fetch(`${origin}/-/catalog/hints`, { signal, redirect: 'error' })
-  return response.status === 200 && 'registry' in (await response.json())
+  const response = await fetch(`${origin}/-/catalog/health`, { signal, redirect: 'error' })
+  return response.status === 200 && 'registries' in (await response.json())
 }
 
 async function send(origin, packages) {

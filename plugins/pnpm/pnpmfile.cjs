@@ -20,14 +20,13 @@ const PROBE_MS = 150
 const SILENCE_MS = 15_000
 /** So many failures in a row, and the daemon is left alone for the rest of this run. */
 const MAX_FAILURES = 3
-const HINTS_MS = 2_000
 /** What the daemon takes of one list. */
 const MAX_HINTS = 5_000
 const MAX_ANSWER_BYTES = 64 * 1024
 
 const agent = new http.Agent({ keepAlive: true, maxSockets: 64 })
 
-/** `{url, registry, isDefault}`; undefined when there is none. Asked once a process. */
+/** `{url, registries}`; undefined when there is none. Asked once a process. */
 let finding
 let failures = 0
 
@@ -39,7 +38,7 @@ function findDaemon() {
 async function probe() {
   const url = `http://127.0.0.1:${Number(process.env.CATALOG_PORT || 4874)}/`
   const signal = AbortSignal.timeout(PROBE_MS)
-  const response = await request(`${url}-/catalog/hints`, { signal })
+  const response = await request(`${url}-/catalog/health`, { signal })
   const chunks = []
   let size = 0
   for await (const chunk of response) {
@@ -47,9 +46,8 @@ async function probe() {
     if (size > MAX_ANSWER_BYTES) throw new Error('no answer of ours')
     chunks.push(chunk)
   }
-  const { registry, isDefault } = JSON.parse(Buffer.concat(chunks).toString('utf8'))
-  const isUseful = response.statusCode === 200 && /^https?:.*\/$/.test(registry)
-  return isUseful ? { url, registry, isDefault: isDefault === true } : undefined
+  const { status, registries } = JSON.parse(Buffer.concat(chunks).toString('utf8'))
+  return status === 'ok' && registries.length > 0 ? { url, registries } : undefined
 }
 
 function request(url, { method = 'GET', headers = {}, body, signal }) {
@@ -64,6 +62,9 @@ function request(url, { method = 'GET', headers = {}, body, signal }) {
 /** What the files and variables that pnpm reads say of registries; read once a process. */
 let settings
 
+const REGISTRY_LINE = /^\s*(?:(@[^:=\s]+):)?registry\s*=\s*["']?([^\s"']+)/i
+const CREDENTIAL_LINE = /^\s*(\/\/.*?):(?:_auth\w*|_password|username|tokenhelper)\s*=/i
+
 function readSettings(folder) {
   const { XDG_CONFIG_HOME, LOCALAPPDATA } = process.env
   const folders = [
@@ -71,41 +72,25 @@ function readSettings(folder) {
     join(homedir(), 'Library', 'Preferences', 'pnpm'),
     ...(LOCALAPPDATA ? [join(LOCALAPPDATA, 'pnpm', 'config')] : []),
   ]
-  const variables = Object.entries(process.env).map(([key, value]) => [key.toLowerCase(), value])
-  const user = variables.find(([key]) => /^p?npm_config_userconfig$/.test(key))?.[1]
-  const ini = (file) => textOf(file).split('\n')
-  const own = [join(folder, '.npmrc'), ...folders.map((each) => join(each, 'auth.ini'))].flatMap(
-    ini,
-  )
-  const others = [user || join(homedir(), '.npmrc'), ...folders.map((each) => join(each, 'rc'))]
-  const lines = [...own, ...others.flatMap(ini)]
-  for (const [key, value] of variables) {
-    const name = /^p?npm_config_(.*)$/.exec(key)?.[1]
-    if (name !== undefined) lines.push(`${name}=${value}`)
-  }
-  const yaml = [
-    join(folder, 'pnpm-workspace.yaml'),
-    ...folders.map((each) => join(each, 'config.yaml')),
-  ]
-  const registries = lines.flatMap((line) => {
-    const found = /^\s*(?:(@[^:=\s]+):)?registry\s*=\s*["']?([^\s"']+)/i.exec(line)
-    return found === null
-      ? []
-      : [{ scope: found[1]?.toLowerCase(), url: `${found[2]}/`.replace(/\/+$/, '/') }]
+  const within = (file) => folders.map((each) => join(each, file))
+  const matches = (lines, pattern) => lines.map((line) => pattern.exec(line)).filter(Boolean)
+  const linesOf = (file) => textOf(file).split('\n')
+  const variables = Object.entries(process.env).flatMap(([key, value]) => {
+    const name = /^p?npm_config_(.*)$/i.exec(key)?.[1]
+    return name === undefined ? [] : [`${name}=${value}`]
   })
+  const user = matches(variables, /^userconfig=(.+)/i)[0]?.[1] ?? join(homedir(), '.npmrc')
+  const own = [...[join(folder, '.npmrc'), ...within('auth.ini')].flatMap(linesOf), ...variables]
+  const lines = [...own, ...[user, ...within('rc')].flatMap(linesOf)]
+  const yaml = [join(folder, 'pnpm-workspace.yaml'), ...within('config.yaml')]
   return {
-    registries,
+    registries: matches(lines, REGISTRY_LINE).map(([, scope, url]) => {
+      return { scope: scope?.toLowerCase(), url: `${url}/`.replace(/\/+$/, '/') }
+    }),
     // Registries in places or forms that are not read here: then nothing is the daemon's.
     isUnclear: yaml.some((file) => /^\s*["']?\S*registr/im.test(textOf(file))) || hasRegistryFlag(),
-    // Credentials that the daemon does not see; those of ~/.npmrc it does, and keeps what needs them from peers.
-    credentials: [...own, ...variables.map(([key]) => key.replace(/^p?npm_config_/, ''))].flatMap(
-      (line) => {
-        const found = /^\s*(\/\/.*?):(?:_auth\w*|_password|username|tokenhelper)\s*(?:=|$)/i.exec(
-          line,
-        )
-        return found === null ? [] : [found[1]]
-      },
-    ),
+    // Those that the daemon does not see; those of ~/.npmrc it does, and keeps what needs them from peers.
+    credentials: matches(own, CREDENTIAL_LINE).map(([, place]) => place),
   }
 }
 
@@ -134,21 +119,31 @@ function hasRegistryFlag() {
   }
 }
 
-/** Whether pnpm would take this package from the registry behind the daemon, and anyone may have it. */
+/** Where the daemon takes a package from. */
+function homeOf({ registries }, name) {
+  const scope = scopeOf(name)?.toLowerCase() ?? null
+  return (
+    registries.find((each) => each.scope === scope) ??
+    registries.find((each) => each.scope === null)
+  )
+}
+
+/** Whether pnpm would take this package from where the daemon does, and anyone may have it. */
 function isServedName(daemon, name, folder) {
   settings ??= readSettings(folder)
+  const home = homeOf(daemon, name)
   const scope = scopeOf(name)?.toLowerCase()
   const set = settings.registries
   const scoped = set.filter((each) => each.scope !== undefined && each.scope === scope)
   const wanted = scoped.length > 0 ? scoped : set.filter((each) => each.scope === undefined)
-  if (settings.isUnclear || (wanted.length === 0 && !daemon.isDefault)) return false
-  return wanted.every(({ url }) => url === daemon.registry) && !isPrivate(daemon, name, folder)
+  if (settings.isUnclear || (wanted.length === 0 && !home?.isPublicDefault)) return false
+  return wanted.every(({ url }) => url === home?.url) && !isPrivate(home, name, folder)
 }
 
-function isPrivate(daemon, name, folder) {
+function isPrivate(home, name, folder) {
   settings ??= readSettings(folder)
-  const place = daemon.registry.replace(/^https?:/, '')
-  return scopeOf(name) !== undefined && settings.credentials.some((each) => place.startsWith(each))
+  const isUnder = (each) => home.url.replace(/^https?:/, '').startsWith(each)
+  return scopeOf(name) !== undefined && settings.credentials.some(isUnder)
 }
 
 function scopeOf(name) {
@@ -167,11 +162,16 @@ function placeOf(daemon, resolution, { id, folder }) {
     if (name === undefined || !isServedName(daemon, name, folder)) return undefined
     return { url: `${daemon.url}${name}/-/${name.split('/').at(-1)}-${version}.tgz`, sha512 }
   }
-  if (!tarball.startsWith(daemon.registry)) return undefined
-  const path = tarball.slice(daemon.registry.length)
-  const [, name] = /^((?:@[^/%]+(?:\/|%2f))?[^/@%]+)\/-\/[^/%]+\.tgz$/i.exec(path) ?? []
-  if (name === undefined || isPrivate(daemon, name.replace(/%2f/i, '/'), folder)) return undefined
-  return { url: daemon.url + path, sha512 }
+  for (const { url } of daemon.registries) {
+    if (!tarball.startsWith(url)) continue
+    const path = tarball.slice(url.length)
+    const file = /^((?:@[^/%]+(?:\/|%2f))?[^/@%]+)\/-\/[^/%]+\.tgz$/i.exec(path)
+    const name = file?.[1].replace(/%2f/i, '/') ?? ''
+    const home = homeOf(daemon, name)
+    if (file === null || home?.url !== url || isPrivate(home, name, folder)) continue
+    return { url: daemon.url + path, sha512 }
+  }
+  return undefined
 }
 
 function sha512Of(integrity) {
@@ -229,14 +229,13 @@ async function sendHints(daemon, folder) {
     /^ {2}'?((?:@[^/@\s]+\/)?[^/@\s']+)@(\d+\.\d+\.\d+[\w.+-]*)'?:\r?\n {4}resolution: \{integrity: (sha512-[\w+/]+==)\}/gm
   const packages = []
   for (const [, name, version, integrity] of text.matchAll(entry)) {
-    if (packages.length === MAX_HINTS) break
     if (isServedName(daemon, name, folder)) packages.push({ name, version, integrity })
   }
   const response = await request(`${daemon.url}-/catalog/hints`, {
     ...{
       method: 'POST',
-      body: JSON.stringify({ packages }),
-      signal: AbortSignal.timeout(HINTS_MS),
+      body: JSON.stringify({ packages: packages.slice(0, MAX_HINTS) }),
+      signal: AbortSignal.timeout(SILENCE_MS),
     },
     headers: { 'content-type': 'application/json', 'x-catalog-client': 'pnpm' },
   })

@@ -1,5 +1,5 @@
 /**
- * What a plugin takes for a daemon: answers on /-/catalog/hints as one does, and on tarballs as the test says, well or badly.
+ * What a plugin takes for a daemon: answers on /-/catalog/health and hints as one does, and on tarballs as the test says, well or badly.
  * Knows what it was asked.
  */
 import { once } from 'node:events'
@@ -35,12 +35,13 @@ export async function startScriptedDaemon(options: {
   const hintHeaders: Readonly<Record<string, unknown>>[] = []
   const server = createServer((request, response) => {
     const path = decodeURIComponent(request.url ?? '/')
+    if (path.startsWith('/-/catalog/') && options.isMute === true) return
+    if (path === '/-/catalog/health') {
+      const registries = [{ scope: null, url: options.registry, isPublicDefault: false }]
+      response.end(JSON.stringify({ status: 'ok', id: 'scripted', registries }))
+      return
+    }
     if (path === '/-/catalog/hints') {
-      if (options.isMute === true) return
-      if (request.method === 'GET') {
-        response.end(JSON.stringify({ registry: options.registry, isDefault: false }))
-        return
-      }
       const chunks: Buffer[] = []
       request.on('data', (chunk: Buffer) => chunks.push(chunk))
       request.on('end', () => {

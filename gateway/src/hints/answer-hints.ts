@@ -2,14 +2,13 @@
  * POST /-/catalog/hints: what the plugins of pnpm, Bun and Yarn know of a project before its packages are fetched. Needs no
  * token, because it gives nothing that a plain GET of a tarball would not: a list does nothing until its client fetches, and
  * says nothing of what is here. Web pages are kept out by Host and Origin (host-check.ts), by the content type, and by a
- * header that only programs can set. GET says which registry it is about.
+ * header that only programs can set.
  */
 import { z } from 'zod'
 import { CatalogError } from '@catalog-p2p/core'
 import { parseBody } from '../admin-store.ts'
 import type { Exchange } from '../exchange.ts'
 import { readJson } from '../prefetch.ts'
-import type { Registries } from '../registries.ts'
 import { sendJson } from '../respond.ts'
 import { isPackageName, isVersion } from '../route.ts'
 import type { Hints } from './hints.ts'
@@ -28,18 +27,10 @@ const schema = z.object({
 })
 
 /** @throws CatalogError INVALID_OPTIONS */
-export async function answerHints(
-  { hints, registries }: { hints: Hints; registries: Registries },
-  exchange: Exchange,
-): Promise<void> {
+export async function answerHints(hints: Hints, exchange: Exchange): Promise<void> {
   const { req, res } = exchange
-  if (req.method === 'GET' || req.method === 'HEAD') {
-    // What a plugin must know before it turns to us: whose packages these are.
-    const { url = null, isPublicDefault = false } = registries.main ?? {}
-    return sendJson(req, res, { status: 200, body: { registry: url, isDefault: isPublicDefault } })
-  }
   if (req.method !== 'POST') {
-    throw new CatalogError('INVALID_OPTIONS', 'only GET, HEAD and POST here', { status: 405 })
+    throw new CatalogError('INVALID_OPTIONS', 'only POST here', { status: 405 })
   }
   if (req.headers['x-catalog-client'] === undefined) {
     throw new CatalogError('INVALID_OPTIONS', 'x-catalog-client is missing', {
