@@ -26,6 +26,10 @@ const questions: Readonly<Record<string, () => Promise<unknown>>> = {
     const { run } = await import('./replay.ts')
     return await run({ rounds, mirror: values.mirror })
   },
+  'silent-peer': async () => {
+    const { run } = await import('./silent-peer.ts')
+    return await run({ rounds })
+  },
   'no-peers': async () => {
     const { run } = await import('./no-peers.ts')
     return await run({ rounds, mirror: values.mirror })
