@@ -10,7 +10,8 @@ import type { OpenTarball, Source, TarballRequest } from './tarball-request.ts'
 export interface DaemonLink {
   /** undefined while the daemon is left alone. */
   source(request: TarballRequest, digest: string): Source | undefined
-  readonly isUp: boolean
+  /** Not known before it has been asked. */
+  readonly state: 'unknown' | 'reachable' | 'unreachable'
   /** Asks whether it is there, for the log; never rejects. */
   probe(options: { signal: AbortSignal }): Promise<void>
 }
@@ -28,20 +29,20 @@ const LEFT_ALONE_MS = 30_000
 export function createDaemonLink(log: Logger, options: DaemonOptions): DaemonLink {
   const base = options.url.endsWith('/') ? options.url : `${options.url}/`
   let downUntilMs = 0
-  let isUp = true
+  let state: DaemonLink['state'] = 'unknown'
 
   function isBack(): void {
-    if (!isUp) log.info('daemon.back', { url: base })
-    isUp = true
+    if (state === 'unreachable') log.info('daemon.back', { url: base })
+    state = 'reachable'
   }
 
   function isDown(error: unknown): void {
     downUntilMs = performance.now() + LEFT_ALONE_MS
-    if (isUp) {
+    if (state !== 'unreachable') {
       const next = 'start one with `catalog start`, or use mode: node; uplinks are used meanwhile'
       log.warn('daemon.unreachable', { url: base, error, next })
     }
-    isUp = false
+    state = 'unreachable'
   }
 
   async function ask(path: string, headers: Record<string, string>, signal: AbortSignal) {
@@ -57,8 +58,8 @@ export function createDaemonLink(log: Logger, options: DaemonOptions): DaemonLin
   }
 
   return {
-    get isUp() {
-      return isUp
+    get state() {
+      return state
     },
     source({ name, filename }, digest) {
       if (performance.now() < downUntilMs) return undefined

@@ -128,12 +128,13 @@ export function createTarballFetcher(
     const manifest = context.manifest ?? (await readManifest(name))
     const { expected, label } = tarballRecord(manifest, name, filename)
     if (expected === undefined) {
-      context.isUnverifiable = true
+      context.download = 'unverifiable'
       counters.unverifiable += 1
       const next = 'the uplink gives no hash for it: it is passed on, and not stored'
       log.warn('tarball.unverifiable', { package: label, file: filename, next })
       return await uplink.open({ signal })
     }
+    context.download = 'checked'
     const request = { name, filename, label, expected }
     const isPublic = privacy.isPublic(name, { isProxied: true, uplink: uplinkName })
     const peers = isPublic ? peerSource(request, context, uplink) : undefined

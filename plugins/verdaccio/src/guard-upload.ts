@@ -7,21 +7,27 @@ import type { Logger } from '@catalog-p2p/core'
 import type { Counters } from './counters.ts'
 import { createWitness } from './integrity.ts'
 import { tarballRecord } from './manifest.ts'
+import type { TarballContext } from './request-context.ts'
 import type { LocalStorage, UploadStream } from './verdaccio.ts'
 
-export function keepUnless(upload: UploadStream, isUnwanted: () => boolean): void {
+/** Keeps what came through us, where it was checked. */
+export function keepChecked(upload: UploadStream, context: TarballContext, log: Logger): void {
   const done = upload.done.bind(upload)
   upload.done = () => {
-    if (isUnwanted()) upload.abort()
-    else done()
+    if (context.download === 'checked') return done()
+    const { name, filename, download } = context
+    if (download === 'unseen')
+      log.error('storage.refused', { package: name, file: filename, download })
+    upload.abort()
   }
 }
 
+/** Keeps what has the hash in its metadata. */
 export function checkUpload(
   upload: UploadStream,
   tarball: { readonly name: string; readonly filename: string },
   deps: {
-    readonly localStorage: Pick<LocalStorage, 'getPackageMetadataAsync'>
+    readonly storage: { readonly localStorage: Pick<LocalStorage, 'getPackageMetadataAsync'> }
     readonly counters: Counters
     readonly log: Logger
   },
@@ -34,7 +40,7 @@ export function checkUpload(
 
   async function decide(): Promise<void> {
     await ended
-    const manifest = await deps.localStorage.getPackageMetadataAsync(name)
+    const manifest = await deps.storage.localStorage.getPackageMetadataAsync(name)
     const { expected, label } = tarballRecord(manifest, name, filename)
     if (expected !== undefined && witness.matches(expected)) return done()
     deps.counters.integrityFailures.uplink += 1

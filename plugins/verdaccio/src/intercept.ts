@@ -5,8 +5,8 @@
  */
 import type { Logger } from '@catalog-p2p/core'
 import type { TarballFetcher } from './fetch-tarball.ts'
-import { checkUpload, keepUnless } from './guard-upload.ts'
-import type { Contexts } from './request-context.ts'
+import { checkUpload, keepChecked } from './guard-upload.ts'
+import type { ClientRequest, Contexts, TarballContext } from './request-context.ts'
 import { createRescue, type RescueDependencies } from './rescue.ts'
 import { startUplink } from './start-uplink.ts'
 import type { Callback, Uplink, VerdaccioStorage } from './verdaccio.ts'
@@ -42,11 +42,12 @@ function interceptRequests(deps: InterceptDependencies): void {
   const rescue = createRescue(deps)
   storage.getTarball = (name, filename) => {
     const client = contexts.clients.getStore()
-    const begun = { name, filename, client, manifest: undefined, isUnverifiable: false }
+    const begun = newContext(name, filename, client)
     const found = contexts.tarballs.run(begun, () => getTarball(name, filename))
     const stream = rescue(begun, found)
     // Whoever asked has gone: what is under way is stored all the same.
-    client?.gone.addEventListener('abort', () => stream.resume(), { once: true })
+    const readOn = (): void => void setImmediate(() => stream.resume()) // the pipe pauses it first
+    client?.gone.addEventListener('abort', readOn, { once: true })
     return stream
   }
   const readMetadata = localStorage.getPackageMetadataAsync.bind(localStorage)
@@ -76,18 +77,16 @@ function interceptUplinks(deps: InterceptDependencies, prototype: Uplink): void 
 }
 
 function interceptUploads(deps: InterceptDependencies): void {
-  const { storage, contexts, seeding, counters, log } = deps
-  const { localStorage } = storage
+  const { contexts, seeding, log } = deps
+  const { localStorage } = deps.storage
   const addTarball = localStorage.addTarball.bind(localStorage)
   localStorage.addTarball = (name, filename, distFile) => {
     const upload = addTarball(name, filename, distFile)
     try {
       const context = contexts.tarballs.getStore()
-      if (context?.name === name && context.filename === filename) {
-        keepUnless(upload, () => context.isUnverifiable)
-      } else if (distFile !== undefined) {
-        checkUpload(upload, { name, filename }, { localStorage, counters, log })
-      }
+      const isOurs = context?.name === name && context.filename === filename
+      if (isOurs && deps.uplinkPrototype !== undefined) keepChecked(upload, context, log)
+      else if (distFile !== undefined) checkUpload(upload, { name, filename }, deps)
       upload.once('success', () => seeding.stored(name, filename))
     } catch (error) {
       log.error('storage.not-watched', { package: name, file: filename, error })
@@ -126,4 +125,12 @@ function interceptRemovals({ storage, seeding, log }: InterceptDependencies): vo
         callback(error, ...rest)
       }),
     )
+}
+
+function newContext(
+  name: string,
+  filename: string,
+  client: ClientRequest | undefined,
+): TarballContext {
+  return { name, filename, client, manifest: undefined, download: 'unseen' }
 }

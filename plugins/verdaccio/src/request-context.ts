@@ -22,8 +22,11 @@ export interface TarballContext {
   readonly client: ClientRequest | undefined
   /** Verdaccio's metadata of the package, as it has read it for this request. */
   manifest: unknown
-  /** There is nothing to check it by, so it must not be stored. */
-  isUnverifiable: boolean
+  /**
+   * How the uplink's download came to be: `unseen` not through us, `checked` by us, `unverifiable` because nothing names its
+   * hash. Only what was checked may be stored.
+   */
+  download: 'unseen' | 'checked' | 'unverifiable'
 }
 
 export interface Contexts {

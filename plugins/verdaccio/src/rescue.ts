@@ -41,8 +41,8 @@ export function createRescue(deps: RescueDependencies): Rescue {
   }
 
   return (context, stream) => {
-    const integrity = context.client?.digest
-    if (integrity === undefined) return stream
+    const integrity = context.client?.digest ?? ''
+    if (integrity === '') return stream
     const out = Object.assign(new PassThrough(), { abort: () => stream.abort() })
     let hasBegun = false
     const forward = (from: TarballStream, onError: (error: unknown) => void): void => {
@@ -51,9 +51,9 @@ export function createRescue(deps: RescueDependencies): Rescue {
       from.on('error', onError)
       from.pipe(out)
     }
-    forward(stream, (error) => {
-      const peers =
-        !hasBegun && mayRescue(context, error) ? fetcher.fromPeers(context, integrity) : undefined
+    function giveFromPeers(error: unknown): void {
+      const isEligible = !hasBegun && mayRescue(context, error)
+      const peers = isEligible ? fetcher.fromPeers(context, integrity) : undefined
       if (peers === undefined) return void out.emit('error', error)
       stream.unpipe(out)
       peers.once('end', () => {
@@ -62,7 +62,9 @@ export function createRescue(deps: RescueDependencies): Rescue {
       })
       // Verdaccio's own words say more than that no peer has it either.
       forward(peers, () => out.emit('error', error))
-    })
+    }
+    // Later, because an uplink notes that it has failed after it has told so.
+    forward(stream, (error) => void setImmediate(giveFromPeers, error))
     return out
   }
 }

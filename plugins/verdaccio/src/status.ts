@@ -44,7 +44,7 @@ function statusOf({ options, counters, life, daemon }: StatusDependencies): obje
   return {
     mode: options.mode,
     ...(life && { state: life.state }),
-    ...(daemon && { daemon: daemon.isUp ? 'reachable' : 'unreachable' }),
+    ...(daemon && { daemon: daemon.state }),
     ...counters,
     ...(stats && {
       node: {

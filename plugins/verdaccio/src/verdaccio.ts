@@ -99,10 +99,12 @@ export function inspectStorage(value: unknown): Inspected {
     const missingFetch = missingMethod(uplink, ['fetchTarball'], 'storage.uplinks[*]')
     if (missingFetch !== undefined) return { ok: false, missing: missingFetch }
   }
+  const [first] = uplinks
   // The class, because Verdaccio makes further uplinks of it for tarballs on other hosts.
-  const uplinkPrototype = prototypeWith(uplinks[0], 'fetchTarball')
-  if (uplinks.length > 0 && uplinkPrototype === undefined) {
-    return { ok: false, missing: 'fetchTarball on the class of storage.uplinks[*]' }
+  const uplinkPrototype = prototypeWith(first, 'fetchTarball')
+  const areAlike = uplinks.every((each) => Object.getPrototypeOf(each) === uplinkPrototype)
+  if (uplinks.length > 0 && (uplinkPrototype === undefined || !areAlike)) {
+    return { ok: false, missing: 'one class with fetchTarball of all storage.uplinks' }
   }
   return { ok: true, storage, uplinkPrototype }
 }
