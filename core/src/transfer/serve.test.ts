@@ -73,6 +73,7 @@ function world(
       onServed: (bytes, whole) => served.push({ bytes, whole }),
       takeBulkSlot: () => true,
       releaseBulkSlot: () => undefined,
+      memory: { hold: (_peer, _bytes, act) => act() },
       ...deps,
     },
     { seed, encodings },
@@ -303,6 +304,16 @@ describe('bounds', () => {
     free = 0
     send(chunk(21, 0))
     expect(await answersTo(21)).toMatchObject([{ status: 'busy' }])
+  })
+
+  test('what there is no memory for is refused, small or a chunk', async () => {
+    const { send, answersTo, want } = world({
+      memory: { hold: (_peer, bytes, act) => (bytes > 500 ? Promise.resolve('busy') : act()) },
+    })
+    send(want(1, small.digest))
+    send({ type: 'want-chunk', id: 2, digest: large.digest, index: 0 })
+    const answers = await answersTo(1, 2)
+    expect(answers).toMatchObject([{ status: 'busy' }, { status: 'busy' }])
   })
 
   test('a stream on which nobody speaks is closed', async () => {

@@ -4,7 +4,7 @@
  * and holds a bounded number of requests and bytes a stream. docs/protocol.md, section Transfer
  */
 import { negotiateEncoding, type Encoding } from '../content/compression.ts'
-import { chunkCount, chunkLength } from '../content/chunking.ts'
+import { chunkCount, chunkLength, chunkRange } from '../content/chunking.ts'
 import type { Digest } from '../content/digest.ts'
 import type { Clock } from '../clock.ts'
 import { CatalogError, isCatalogError } from '../errors.ts'
@@ -27,6 +27,7 @@ import {
 import type { Assembly } from './assembly.ts'
 import type { RateLimit } from './rate-limit.ts'
 import { createChunkEncoder } from './chunk-encoder.ts'
+import type { UploadMemory } from './upload-memory.ts'
 import { writeAnswers } from './write-answers.ts'
 
 /** Requests of one stream that are read but not answered yet; beyond it the answer is BUSY. */
@@ -52,6 +53,7 @@ export interface ServeDeps {
   /** Takes a place among the artifacts moving in bulk to this peer; false when all are taken. */
   readonly takeBulkSlot: (digest: Digest) => boolean
   readonly releaseBulkSlot: (digest: Digest) => void
+  readonly memory: UploadMemory
 }
 
 export interface ServeOptions {
@@ -128,7 +130,7 @@ export async function serveStream(
     if (size <= INLINE_BYTES) {
       // Known to be one chunk whatever the chunk size: no need to hash it.
       const manifest = { ...about, chunkSize: INLINE_BYTES, leaves: NO_LEAVES }
-      return await sendChunk({ id, digest, index: 0, manifest }, await store.read(digest))
+      return await sendWhole({ id, digest, index: 0, manifest }, size)
     }
     const { manifest, leaves } = await store.describe(digest)
     const { chunkSize } = manifest
@@ -137,15 +139,19 @@ export async function serveStream(
       return undefined
     }
     const one = { ...about, chunkSize, leaves: NO_LEAVES }
-    return await sendChunk({ id, digest, index: 0, manifest: one }, await store.read(digest))
+    return await sendWhole({ id, digest, index: 0, manifest: one }, size)
   }
+
+  const sendWhole = (chunk: ChunkToSend, size: number): Promise<Status | undefined> =>
+    deps.memory.hold(stream.peer, size, async () =>
+      sendChunk(chunk, await store.read(chunk.digest)),
+    )
 
   async function sendStoredChunk({ id, digest, index }: WantChunk): Promise<Status | undefined> {
     const { manifest } = await store.describe(digest)
     if (index >= chunkCount(manifest.size, manifest.chunkSize)) return 'bad-request'
-    const start = index * manifest.chunkSize
-    const end = start + chunkLength(manifest, index)
-    return await inBulk(digest, async () =>
+    const { start, end } = chunkRange(manifest, index)
+    return await inBulk(digest, end - start, async () =>
       sendChunk({ id, digest, index }, await store.read(digest, { start, end })),
     )
   }
@@ -163,18 +169,19 @@ export async function serveStream(
   ): Promise<Status | undefined> {
     if (index >= assembly.chunks) return 'bad-request'
     if (!assembly.has(index)) return 'not-found'
-    return await inBulk(digest, async () =>
+    return await inBulk(digest, chunkLength(assembly.manifest, index), async () =>
       sendChunk({ id, digest, index }, await assembly.chunk(index)),
     )
   }
 
   async function inBulk(
     digest: Digest,
+    bytes: number,
     act: () => Promise<Status | undefined>,
   ): Promise<Status | undefined> {
     if (!deps.takeBulkSlot(digest)) return 'busy'
     try {
-      return await act()
+      return await deps.memory.hold(stream.peer, bytes, act)
     } finally {
       deps.releaseBulkSlot(digest)
     }
@@ -252,10 +259,7 @@ export async function serveStream(
   async function acceptCancel({ id }: Cancel): Promise<void> {
     if (!live.has(id)) return // answered already: the answers crossed
     const position = queue.findIndex((queued) => queued.id === id)
-    if (position < 0) {
-      cancelled.add(id)
-      return
-    }
+    if (position < 0) return void cancelled.add(id)
     queue.splice(position, 1)
     live.delete(id)
     await send({ type: 'status', id, status: 'cancelled' })

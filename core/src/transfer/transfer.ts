@@ -135,6 +135,7 @@ export function createTransfer(
           onServed: (bytes, whole) => uploads.count(stream.peer, bytes, whole),
           takeBulkSlot: (digest) => uploads.slots.take(stream.peer, digest),
           releaseBulkSlot: (digest) => uploads.slots.release(stream.peer, digest),
+          memory: uploads.memory,
         },
         { seed: options.seed, encodings },
       )

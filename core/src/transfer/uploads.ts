@@ -3,10 +3,15 @@ import type { Clock } from '../clock.ts'
 import type { PeerId } from '../host/host.ts'
 import { createBulkSlots, type BulkSlots } from './bulk-slots.ts'
 import { combineRateLimits, createRateLimit, type RateLimit } from './rate-limit.ts'
+import { createUploadMemory, type UploadMemory } from './upload-memory.ts'
+
+/** Read for answers that have not left. A peer that reads what it asks for needs 12 MiB. */
+const MEMORY = { maxBytes: 128 * 1024 * 1024, maxBytesPerPeer: 32 * 1024 * 1024 }
 
 export interface Uploads {
   limitOf(peer: PeerId): RateLimit
   readonly slots: BulkSlots
+  readonly memory: UploadMemory
   /** `whole`: with it an artifact has gone out, or begun to. */
   count(peer: PeerId, bytes: number, whole: boolean): void
   sentBytes(peer: PeerId): number
@@ -36,6 +41,7 @@ export function createUploads(
       return state.limit
     },
     slots: createBulkSlots(options.maxConcurrentTransfers),
+    memory: createUploadMemory(MEMORY),
     count(peer, bytes, whole) {
       bytesSent += bytes
       if (whole) artifacts++
