@@ -344,6 +344,37 @@ describe('an upstream that serves changed packages', () => {
   })
 })
 
+describe('hashes that are', () => {
+  const fresh = ['install', '--no-immutable']
+
+  test('sha1 only are checked, and missing ones are told of', async () => {
+    await using upstream = await startUpstream(packages)
+    const registry = upstream.url.slice(0, -1)
+    const { dist } = upstream.document('fx-leaf').versions['1.3.0']!
+    delete dist.integrity
+    upstream.fault(LEAF, { kind: 'wrong-bytes' }, 1)
+    const old = await project({ daemon: nobody, registry, manifest: small })
+    const { exitCode, output } = await runYarn(fresh, old)
+    expect(exitCode).not.toBe(0)
+    expect(output).toContain('fx-leaf@1.3.0 is not what its metadata says: expected sha1-')
+    expect(await install(old)).not.toContain('Catalog')
+
+    delete dist.shasum
+    const none = await project({ daemon: nobody, registry, manifest: small })
+    expect(await install(none)).toContain('fx-leaf@1.3.0: their metadata has no hash')
+  })
+
+  test('not to be had fail the install where nothing else protects it', async () => {
+    await using upstream = await startUpstream(packages)
+    const name = `native-${process.platform}`
+    upstream.fault(new RegExp(`fx%2f${name}$`, 'i'), { kind: 'status', status: 500 })
+    const run = await project({ daemon: nobody, registry: upstream.url.slice(0, -1), lockfile })
+    const { exitCode, output } = await runYarn(['install', '--immutable'], run)
+    expect(exitCode).not.toBe(0)
+    expect(output).toMatch(new RegExp(`YN0035:.*@fx/${name}@1.1.0 can't be checked`))
+  })
+})
+
 describe('registries', () => {
   test('a scope with a registry of its own never meets the daemon of another', async () => {
     const own = makePackage('@fx/beta', '2.1.3', { description: 'of another registry' })
@@ -484,7 +515,7 @@ describe('a newcomer', () => {
       }, 30_000)
       expect(status.gateway.upstream).toBe(`${registry.url}/`)
       const again = await project({ daemon, manifest: small })
-      expect(await install(again)).toContain('Catalog P2P: 1 packages by the daemon')
+      expect(await install(again)).toContain('Catalog P2P: 1 package by the daemon')
     } finally {
       const { pid } = JSON.parse(await readFile(join(store, 'daemon.json'), 'utf8')) as {
         pid: number

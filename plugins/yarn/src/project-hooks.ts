@@ -126,10 +126,9 @@ function sumUp(session: Session, { report }: InstallOptions): void {
       .filter(([place]) => daemon[place] !== undefined)
       .map(([place, words]) => `${daemon[place]} ${words}`)
     const rest = direct > 0 ? `; ${direct} fetched directly` : ''
-    report.reportInfo(
-      null,
-      `Catalog P2P: ${total} packages by the daemon (${parts.join(', ')})${rest}`,
-    )
+    const what = total === 1 ? 'package' : 'packages'
+    const text = `${total} ${what} by the daemon (${parts.join(', ')})${rest}`
+    report.reportInfo(null, `Catalog P2P: ${text}`)
   }
   for (const [names, words] of [
     [wrong, 'the daemon had other bytes than their metadata says; the registry had the right ones'],
