@@ -12,13 +12,29 @@ import { repositoryRoot } from './source-tree.ts'
 import { packTarball, type TarFile } from './tarball.ts'
 
 const BUILD_TIMEOUT_MS = 120_000
-const OURS = ['core', 'gateway']
+const OURS = ['core', 'gateway', 'plugins/verdaccio']
 
 /** Everything that installing our packages takes. `home` is an empty folder to work in. */
 export async function publishedPackages(home: string): Promise<readonly FixturePackage[]> {
   await run([process.execPath, join(repositoryRoot, 'bootstrap.mjs'), 'build'], home)
   const ours = await Promise.all(OURS.map((folder) => packOurs(folder, home)))
   return [...ours, ...(await dependencies())]
+}
+
+/** A package among the test clients with everything that it depends on, to be installed from a loopback registry. */
+export async function clientPackages(name: string): Promise<readonly FixturePackage[]> {
+  const root = join(repositoryRoot, 'test', 'clients')
+  const lock = await readLock(root)
+  const wanted = new Set<string>()
+  const waiting = [`node_modules/${name}`]
+  for (let path = waiting.pop(); path !== undefined; path = waiting.pop()) {
+    const entry = lock[path]
+    if (entry === undefined || wanted.has(path)) continue
+    wanted.add(path)
+    const names = Object.keys({ ...entry.dependencies, ...entry.optionalDependencies })
+    waiting.push(...names.map((each) => resolveInLock(lock, path, each)))
+  }
+  return await packInstalled(root, [...wanted])
 }
 
 async function run(command: readonly string[], home: string): Promise<void> {
@@ -41,13 +57,35 @@ async function packOurs(folder: string, home: string): Promise<FixturePackage> {
 }
 
 async function dependencies(): Promise<FixturePackage[]> {
-  const lock = JSON.parse(await readFile(join(repositoryRoot, 'package-lock.json'), 'utf8')) as {
-    packages: Record<string, { dev?: boolean; link?: boolean }>
+  const entries = Object.entries(await readLock(repositoryRoot))
+  const paths = entries.flatMap(([path, { dev, link }]) =>
+    path.includes('node_modules/') && dev !== true && link !== true ? [path] : [],
+  )
+  return await packInstalled(repositoryRoot, paths)
+}
+
+type Lock = Record<
+  string,
+  { dev?: boolean; link?: boolean; dependencies?: object; optionalDependencies?: object }
+>
+
+async function readLock(root: string): Promise<Lock> {
+  const text = await readFile(join(root, 'package-lock.json'), 'utf8')
+  return (JSON.parse(text) as { packages: Lock }).packages
+}
+
+/** Where Node would find `name` from the package at `from`. */
+function resolveInLock(lock: Lock, from: string, name: string): string {
+  for (let base = `${from}/`; ; base = base.slice(0, base.lastIndexOf('node_modules/'))) {
+    const path = `${base}node_modules/${name}`
+    if (base === '' || lock[path] !== undefined) return path
   }
+}
+
+async function packInstalled(root: string, paths: readonly string[]): Promise<FixturePackage[]> {
   const found = new Map<string, FixturePackage>()
-  for (const [path, entry] of Object.entries(lock.packages)) {
-    if (!path.includes('node_modules/') || entry.dev === true || entry.link === true) continue
-    const folder = join(repositoryRoot, path)
+  for (const path of paths) {
+    const folder = join(root, path)
     if (!(await isFolder(folder))) continue // for another platform
     const manifest = await readManifest(folder)
     const key = `${manifest.name}@${manifest.version}`

@@ -1,0 +1,83 @@
+/**
+ * The Verdaccio plugin as strangers get it: npm installs Verdaccio and our packed plugin from a registry into an empty folder
+ * with an empty home; loaded by its name or from a `plugins:` folder, it verifies, seeds and serves an install.
+ */
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { createWorkspace, mustRunClient, type Workspace } from '../support/client.ts'
+import { expectedInstall, fixturePackages, fixtureProject } from '../support/fixture-packages.ts'
+import { asInstalled, readInstalled } from '../support/installed.ts'
+import { clientPackages, publishedPackages } from '../support/published.ts'
+import { startRegistry, type LoopbackRegistry } from '../support/registry.ts'
+import { nodeIsUp, quietNetwork, startVerdaccio } from '../support/verdaccio.ts'
+
+const fixtures = fixturePackages()
+const wanted = expectedInstall(fixtures)
+let workspace: Workspace
+let registry: LoopbackRegistry
+/** Where Verdaccio is installed. */
+let server: string
+
+beforeAll(async () => {
+  workspace = await createWorkspace()
+  const published = await publishedPackages(await workspace.folder('publisher'))
+  const verdaccio = await clientPackages('verdaccio')
+  // Ours first: where both have a package, one of its versions more does no harm.
+  const packages = [...published, ...verdaccio, ...fixtures]
+  registry = await startRegistry({ packages, tarballs: 'self' })
+})
+
+afterAll(async () => {
+  await registry?.stop()
+  await workspace[Symbol.asyncDispose]()
+})
+
+test('in a folder of plugins, away from Verdaccio', async () => {
+  server = await install('verdaccio', await folder('server'))
+  const elsewhere = await install('verdaccio-catalog-p2p', await folder('plugins'))
+  await serves(server, { plugins: join(elsewhere, 'node_modules') })
+})
+
+test('beside Verdaccio, found by its name', async () => {
+  await serves(await install('verdaccio-catalog-p2p', server), {})
+})
+
+async function folder(name: string): Promise<string> {
+  const cwd = await workspace.folder(name)
+  // Verdaccio asks for a dist-tag of node-fetch, which not every registry has.
+  const manifest = { private: true, overrides: { 'node-fetch': '^2.6.7' } }
+  await writeFile(join(cwd, 'package.json'), JSON.stringify(manifest))
+  return cwd
+}
+
+/** Installs with an empty home. */
+async function install(name: string, cwd: string): Promise<string> {
+  const home = await workspace.folder('home')
+  const args = ['install', name, '--ignore-scripts', '--no-audit']
+  const timeoutMs = 120_000
+  await mustRunClient('npm-11', args, { cwd, home, registry: registry.url, timeoutMs })
+  return cwd
+}
+
+async function serves(installation: string, more: Record<string, unknown>): Promise<void> {
+  await using verdaccio = await startVerdaccio({
+    folder: await workspace.folder('verdaccio'),
+    program: join(installation, 'node_modules', 'verdaccio', 'bin', 'verdaccio'),
+    config: {
+      uplinks: { main: { url: `${registry.url}/`, max_fails: 1000, fail_timeout: '1s' } },
+      packages: { '**': { access: '$all', proxy: 'main' } },
+      ...more,
+    },
+    plugin: { network: quietNetwork() },
+  })
+  await nodeIsUp(verdaccio)
+  const cwd = await workspace.folder('project')
+  await writeFile(join(cwd, 'package.json'), JSON.stringify(fixtureProject))
+  const home = await workspace.folder('home')
+  await mustRunClient('npm-11', ['install'], { cwd, home, registry: verdaccio.url })
+  expect(await readInstalled(cwd)).toEqual(asInstalled(fixtures, wanted))
+  const { tarballs, node } = await verdaccio.status()
+  expect(tarballs.uplink.artifacts).toBe(wanted.size)
+  expect(node?.announced).toBe(wanted.size)
+}
