@@ -26,12 +26,17 @@ function describe(error: unknown, text: string): string {
   return `line ${before.length}, column ${(before.at(-1)?.length ?? 0) + 1}`
 }
 
-// Strings first, so that what looks like a comment inside one stays.
-const TOKEN =
-  /"(?:[^"\\]|\\.)*"|\/\/[^\n]*|\/\*[\s\S]*?\*\/|,(?=(?:\s|\/\/[^\n]*|\/\*[\s\S]*?\*\/)*[}\]])/g
+// Strings first, so that what looks like a comment or a comma inside one stays. Each alternative takes all it can and never
+// fails half-way (the closing quote or sign may be missing): whatever the text, one pass, no trying again.
+const COMMENT = /"(?:[^"\\]|\\[^])*"?|\/\/[^\n]*|\/\*[^]*?(?:\*\/|$)/g
+const TRAILING_COMMA = /"(?:[^"\\]|\\[^])*"?|,(?=\s*[}\]])/g
 
 function blankExtras(text: string): string {
-  return text.replace(TOKEN, (token) =>
+  return blank(blank(text, COMMENT), TRAILING_COMMA)
+}
+
+function blank(text: string, tokens: RegExp): string {
+  return text.replace(tokens, (token) =>
     token.startsWith('"') ? token : token.replace(/[^\n]/g, ' '),
   )
 }

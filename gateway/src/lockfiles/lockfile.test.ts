@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { CatalogError, isDigest } from '@catalog-p2p/core'
+import { CatalogError, isCatalogError, isDigest } from '@catalog-p2p/core'
 import { MAX_LOCKFILE_LENGTH, parseLockfile } from './lockfile.ts'
 import type { LockfilePackages } from './package-collector.ts'
 import { selectPackages } from './select.ts'
@@ -262,6 +262,42 @@ describe('what is wrong is named', () => {
       expect(parseLockfile(path, text)).toEqual(parseFixture(path))
     }
   })
+})
+
+// Before, each of these kept one processor busy for hours: a test that fails here does not end.
+test.each([
+  ['line comments and no end', 'bun.lock', `{"a": 1,${'//'.repeat(50)}\nx}`],
+  ['block comments and no end', 'bun.lock', `{"a": 1,${'/**/'.repeat(50)}x}`],
+  ['block comments left open', 'bun.lock', `{"a": 1}${'/*/'.repeat(1_000_000)}`],
+  ['a text left open', 'bun.lock', `{"a": "${'\\"'.repeat(1_000_000)}`],
+  ['a value after much space', 'yarn.lock', `a@1:\n  version ${' '.repeat(1_000_000)}1\u2028`],
+  [
+    'an address of signs',
+    'yarn.lock',
+    `a@1:\n  version "1.0.0"\n  resolved ${'#'.repeat(1_000_000)}\u2028`,
+  ],
+])('%s: read in one pass', (_, name, text) => {
+  const read = (): unknown => {
+    try {
+      return parseLockfile(name, text).packages
+    } catch (error) {
+      return error
+    }
+  }
+  expect(read()).toSatisfy(
+    (result) => Array.isArray(result) || isCatalogError(result, 'INVALID_LOCKFILE'),
+  )
+})
+
+test('what looks like a comment or a trailing comma in a text stays', () => {
+  const text = `{
+    // "packages": 1,
+    "lockfileVersion": 1, /* , } */
+    "packages": { "a": ["a@1.0.0", "http://h.test/,]//x/*y*/", { "x": ",}", }, "i-1", /* , */ ], },
+  }`
+  expect(parseLockfile('bun.lock', text).packages).toEqual([
+    { name: 'a', version: '1.0.0', integrity: 'i-1', url: 'http://h.test/,]//x/*y*/' },
+  ])
 })
 
 const NAMES = ['package-lock.json', 'pnpm-lock.yaml', 'yarn.lock', 'bun.lock', 'deno.lock']

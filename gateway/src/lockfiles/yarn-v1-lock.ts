@@ -35,7 +35,7 @@ export function readYarnV1Lock(text: string, into: PackageCollector): void {
 }
 
 function readField(line: string, entry: Entry, number: number): void {
-  const field = /^ {2}("?)(version|resolved|integrity)\1\s+(.+)$/.exec(line)
+  const field = /^ {2}("?)(version|resolved|integrity)\1\s+(.+)$/s.exec(line)
   const value = field?.[3]
   if (value === undefined) {
     if (/^ {2,}\S/.test(line)) return
@@ -55,7 +55,7 @@ function addEntry(entry: Entry, into: PackageCollector): void {
   const alias = range.startsWith('npm:') ? splitAtName(range.slice('npm:'.length)) : undefined
   const aliasName = alias?.name ?? (range.startsWith('npm:') ? range.slice(4) : undefined)
   // Yarn writes `…tgz#<sha1>`; for git the fragment is the commit.
-  const url = entry.resolved?.replace(/#.*$/, '')
+  const url = entry.resolved?.split('#', 1)[0]
   const reason = sourceReason(range, entry.resolved)
   if (reason !== undefined) return into.skip(first, reason)
   into.add({
