@@ -16,6 +16,7 @@ import {
   givenSettings,
   parseClient,
 } from './program-options.ts'
+import { addServiceCommands } from './service-program.ts'
 import type { Terminal } from './terminal.ts'
 
 export interface ProgramDependencies {
@@ -55,6 +56,7 @@ export function createProgram(deps: ProgramDependencies): Command {
   addStoreCommands(program, deps)
   addClientCommands(program, deps)
   addExecCommand(program, deps, act)
+  addServiceCommands(program, deps, act)
   addKeysCommands(program, (command, run) => act(command, deps, run))
   return program
 }

@@ -222,7 +222,7 @@ describe('seeding', { timeout: 60_000 }, () => {
       await late.connect(addresses.find((each) => each.includes('/quic-v1')) ?? '')
       await knowsOf(late, 1)
       const artifact = await late.get(parseDigest(one.integrity))
-      for await (const _ of artifact.body);
+      for await (const part of artifact.body) expect(part.byteLength).toBeGreaterThan(0)
       run.child.kill('SIGINT')
       expect(await run.ended).toBe(4)
       expect(run.stderr()).toMatch(new RegExp(`seeded for .*: ${one.tarball.byteLength} B given`))

@@ -1,0 +1,92 @@
+/**
+ * What a service is on each platform: which file, with what in it, and which commands make the system take notice. Pure, and
+ * the platform is an argument, so that every platform's answer can be looked at on every other.
+ */
+import { posix } from 'node:path'
+import { CatalogError } from '@catalog-p2p/core'
+import type { ClientPlace } from '../clients/client-files.ts'
+import { AGENT_LABEL, launchdPlist } from './launchd-plist.ts'
+import { systemdUnit, UNIT_NAME } from './systemd-unit.ts'
+
+export type CommandLine = readonly [program: string, ...args: string[]]
+
+export interface ServiceKind {
+  /** What it is called by the system. */
+  readonly name: string
+  readonly path: string
+  readonly text: string
+  /** Runs it now, and at every login from now on. Whatever ran before by this name is replaced. */
+  readonly start: readonly CommandLine[]
+  /** Ends it, for good; before the file goes. */
+  readonly stop: readonly CommandLine[]
+  /** After the file has gone. */
+  readonly afterwards: readonly CommandLine[]
+  /** Succeeds while it runs. */
+  readonly isRunning: CommandLine
+  /** What else there is to know. */
+  readonly hint: string
+}
+
+export interface ServicePlace extends ClientPlace {
+  /** The user's number; undefined where there are none. */
+  readonly uid: number | undefined
+}
+
+/** @throws CatalogError INVALID_OPTIONS where there are no services of a kind that we know */
+export function serviceKind(place: ServicePlace, argv: readonly string[]): ServiceKind {
+  const { platform } = place
+  if (platform === 'linux') return systemd(place, argv)
+  if (platform === 'darwin') return launchd(place, argv)
+  throw new CatalogError('INVALID_OPTIONS', `service: not supported on ${platform}`, {
+    hint:
+      platform === 'win32'
+        ? `the Task Scheduler does it: ${taskCommand(argv)}`
+        : 'let the init system of this machine run "catalog start"',
+  })
+}
+
+function systemd({ env, home }: ServicePlace, argv: readonly string[]): ServiceKind {
+  const given = env.XDG_CONFIG_HOME
+  // The specification has relative paths ignored.
+  const config = given?.startsWith('/') === true ? given : posix.join(home, '.config')
+  const user = ['systemctl', '--user'] as const
+  return {
+    name: UNIT_NAME,
+    path: posix.join(config, 'systemd', 'user', UNIT_NAME),
+    text: systemdUnit(argv),
+    start: [
+      [...user, 'daemon-reload'],
+      [...user, 'enable', UNIT_NAME],
+      [...user, 'restart', UNIT_NAME],
+    ],
+    stop: [[...user, 'disable', '--now', UNIT_NAME]],
+    afterwards: [[...user, 'daemon-reload']],
+    isRunning: [...user, 'is-active', '--quiet', UNIT_NAME],
+    hint: 'it runs while you are logged in; on a server, "loginctl enable-linger" keeps it running',
+  }
+}
+
+function launchd({ home, uid }: ServicePlace, argv: readonly string[]): ServiceKind {
+  const path = posix.join(home, 'Library', 'LaunchAgents', `${AGENT_LABEL}.plist`)
+  const domain = `gui/${uid ?? 0}`
+  const target = `${domain}/${AGENT_LABEL}`
+  const log = posix.join(home, 'Library', 'Logs', 'catalog-p2p.log')
+  return {
+    name: AGENT_LABEL,
+    path,
+    text: launchdPlist(argv, log),
+    start: [
+      ['launchctl', 'enable', target],
+      ['launchctl', 'bootstrap', domain, path],
+    ],
+    stop: [['launchctl', 'bootout', target]],
+    afterwards: [],
+    isRunning: ['launchctl', 'print', target],
+    hint: `it runs while you are logged in, and logs to ${log}`,
+  }
+}
+
+function taskCommand(argv: readonly string[]): string {
+  const run = argv.map((word) => (/^[\w:\\/.=-]+$/.test(word) ? word : `\\"${word}\\"`)).join(' ')
+  return `schtasks /Create /TN "Catalog P2P" /SC ONLOGON /TR "${run}"`
+}

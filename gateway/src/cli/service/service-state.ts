@@ -1,0 +1,51 @@
+/**
+ * What `catalog service install` has written, and what was there before: one JSON file beside the settings, so that a file of
+ * somebody else's is never taken for ours, and ours can be undone exactly.
+ */
+import { join } from 'node:path'
+import { z } from 'zod'
+import { CatalogError } from '@catalog-p2p/core'
+import { readOwnedFile, removeOwnedFile, writeOwnedFile } from '../clients/owned-file.ts'
+
+const stateSchema = z.strictObject({
+  version: z.literal(1),
+  path: z.string().min(1),
+  /** SHA-256 of what we wrote, hex; the newest first, and the one before it, because the file is written after this. */
+  written: z
+    .array(z.string().regex(/^[0-9a-f]{64}$/))
+    .min(1)
+    .max(2),
+  /** The bytes before, base64; null: there was no file. */
+  original: z.base64().nullable(),
+  /** Folders that were made for it, innermost first. */
+  folders: z.array(z.string().min(1)),
+})
+
+export type ServiceState = Readonly<z.output<typeof stateSchema>>
+
+export function serviceStatePath(configFolder: string): string {
+  return join(configFolder, 'service.json')
+}
+
+/** @throws CatalogError STORE_CORRUPT when the file makes no sense; it is never thrown away by us */
+export async function readServiceState(path: string): Promise<ServiceState | undefined> {
+  const bytes = await readOwnedFile(path)
+  if (bytes === undefined) return undefined
+  try {
+    return stateSchema.parse(JSON.parse(bytes.toString('utf8')))
+  } catch (error) {
+    throw new CatalogError('STORE_CORRUPT', `${path}: not what "catalog service" writes`, {
+      hint: 'move it away, and remove the service by hand',
+      cause: error,
+    })
+  }
+}
+
+/** undefined removes it. */
+export async function writeServiceState(
+  path: string,
+  state: ServiceState | undefined,
+): Promise<void> {
+  if (state === undefined) return removeOwnedFile(path)
+  await writeOwnedFile(path, Buffer.from(`${JSON.stringify(state, null, 2)}\n`), 0o600)
+}
