@@ -8,7 +8,7 @@ import type { KnownVersion } from './known-versions.ts'
 import { parsePackument, pickPackument } from './packument-body.ts'
 import type { TarballRoute } from './request-route.ts'
 import type { Session } from './session.ts'
-import type { WrappedRequest } from './wrap-request.ts'
+import type { WrappedRequest } from './ask-gateway.ts'
 
 export interface Expected extends KnownVersion {
   /** Why nothing is known; undefined: something is, or the metadata has no hash. */

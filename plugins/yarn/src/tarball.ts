@@ -9,7 +9,7 @@ import { mayAskWithout } from './gateway-registries.ts'
 import { mismatch } from './integrity.ts'
 import { tarballPath, type TarballRoute } from './request-route.ts'
 import type { Session } from './session.ts'
-import { askGateway, type WrappedRequest } from './wrap-request.ts'
+import { askGateway, type WrappedRequest } from './ask-gateway.ts'
 
 export async function fetchTarball(
   session: Session,
