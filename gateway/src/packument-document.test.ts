@@ -54,6 +54,19 @@ describe('a packument', () => {
     expect(processPackument(job()).ingested?.publicUrls).toBe(false)
   })
 
+  test.each([
+    [
+      'in two gzip members',
+      [gzipSync(job().body.subarray(0, 99)), gzipSync(job().body.subarray(99))],
+    ],
+    ['with zeros behind it', [gzipSync(job().body), Buffer.alloc(8)]],
+  ])('that came %s is kept in one, whose last bytes tell its length', (_, parts) => {
+    const { ingested } = processPackument(job({ body: Buffer.concat(parts), gzipped: true }))
+    const raw = Buffer.from(ingested?.raw ?? [])
+    expect(gunzipSync(raw).equals(job().body)).toBe(true)
+    expect(raw.readUInt32LE(raw.length - 4)).toBe(job().body.length)
+  })
+
   test('comes packed or not, and the same hash comes of it', () => {
     const plain = processPackument(job())
     const packed = processPackument(job({ body: gzipSync(job().body), gzipped: true }))

@@ -101,11 +101,19 @@ function ingest(job: PackumentJob, text: Uint8Array, document: Packument): Inges
     if (clean && isVersion(version)) lines.push(fields.join('\t'))
   }
   return {
-    raw: job.gzipped ? job.body : gzipSync(text, { level: LEVEL }),
+    raw: job.gzipped && tellsLength(job.body, text) ? job.body : gzipSync(text, { level: LEVEL }),
     hash: createHash('sha256').update(text).digest('base64url').slice(0, 22),
     versions: gzipSync(`${lines.join('\n')}\n`, { level: 1 }),
     publicUrls,
   }
+}
+
+// The length of what is served unpacked is read off gzip's last bytes: they tell it only where one member is all there is.
+function tellsLength(gzipped: Uint8Array, text: Uint8Array): boolean {
+  const { buffer, byteOffset, byteLength } = gzipped
+  return (
+    new DataView(buffer, byteOffset, byteLength).getUint32(byteLength - 4, true) === text.length
+  )
 }
 
 function parsePackument(text: Uint8Array): Packument {

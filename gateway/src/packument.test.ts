@@ -1,4 +1,4 @@
-import { gunzipSync } from 'node:zlib'
+import { gunzipSync, gzipSync } from 'node:zlib'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { makePackage } from '../../test/support/fixture-packages.ts'
 import { gatewayWorld, type GatewayWorld } from '../../test/support/gateway-world.ts'
@@ -93,6 +93,16 @@ describe('encoding', () => {
     expect(plain.headers['content-length']).toBe(String(plain.body.length))
     expect(packed.headers['content-length']).toBe(String(packed.body.length))
     expect(packed.headers.etag).not.toBe(plain.headers.etag)
+  })
+
+  test('is right though upstream sends gzip in two members', async () => {
+    const text = Buffer.from(JSON.stringify(world.upstream.document('fx-one')))
+    const body = Buffer.concat([gzipSync(text.subarray(0, 50)), gzipSync(text.subarray(50))])
+    world.upstream.otherwise = (_request, res) =>
+      void res.writeHead(200, { 'content-encoding': 'gzip' }).end(body)
+    const plain = await rawGet('/fx-two', { 'user-agent': 'catalog-yarn-plugin/0.1.0' })
+    expect(plain.body.equals(text)).toBe(true)
+    expect(plain.headers['content-length']).toBe(String(text.length))
   })
 
   test('Accept and Accept-Encoding are read as they are meant', () => {
