@@ -4,7 +4,15 @@
  */
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { createServer } from 'node:http'
 import { constants, tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -236,6 +244,19 @@ describe('seeding', { timeout: 60_000 }, () => {
     const variable = exec(['--quiet'], script(''), { env: { CATALOG_EXEC_SEED: '1 fortnight' } })
     expect(await variable.ended).toBe(2)
   })
+})
+
+test('in CI the store is without its identity, which a cache would spread', async () => {
+  const store = join(home, 'store')
+  const key = join(store, 'identity.key')
+  const look = script(`process.exitCode = require('fs').existsSync(${JSON.stringify(key)}) ? 5 : 6`)
+  expect(await exec(['--quiet', '--store', store], look).ended).toBe(5)
+  const before = readFileSync(key)
+  expect(await exec(['--quiet', '--store', store], look).ended).toBe(5)
+  expect(readFileSync(key)).toEqual(before)
+  expect(await exec(['--quiet', '--store', store], look, { env: { CI: 'true' } }).ended).toBe(5)
+  expect(existsSync(key)).toBe(false)
+  expect(existsSync(join(store, 'daemon.json'))).toBe(false)
 })
 
 describe('the gateway', { timeout: 90_000 }, () => {

@@ -50,7 +50,7 @@ export async function prepareGateway(
     const starting = openGateway({ config, routing, place, npm, log, version, reuse })
     const gateway = await inTime(starting, relay.signal)
     if (gateway === undefined) return { problem: 'the gateway did not start in time' }
-    if (gateway.kind === 'own') await waitForPeers(gateway, config, relay.signal)
+    await waitForPeers(gateway, relay.signal)
     return { gateway, routing, close: () => stopInTime(gateway) }
   } catch (error) {
     const { message } = error instanceof Error ? error : new Error(String(error))

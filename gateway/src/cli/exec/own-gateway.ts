@@ -1,0 +1,113 @@
+/**
+ * A node and a gateway in this very process, for as long as a command runs: in the store that is configured, or in passing,
+ * in a folder that goes away with us, when another catalog has that store.
+ */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { isCatalogError } from '@catalog-p2p/core'
+import type { Config } from '../../config/resolve.ts'
+import type { Environment } from '../../npmrc.ts'
+import { portOf } from '../command.ts'
+import { runDaemon, type RunningDaemon } from '../start/run-daemon.ts'
+import type { ExecGateway, ExecGatewayWish } from './exec-gateway.ts'
+import { gatewayNpmConfig } from './gateway-npm-config.ts'
+
+/** Tried in this order when the configured port is taken: fixed ones, because caches and lockfiles remember the URL. */
+const OTHER_PORTS = [48_740, 48_741, 48_742, 48_743, 0]
+
+/** `peers`: addresses to meet. @throws CatalogError STORE_LOCKED and all that a daemon's start throws */
+export async function startInStore(
+  wish: ExecGatewayWish,
+  peers: readonly string[],
+): Promise<ExecGateway> {
+  const { config, place } = wish
+  // A store that comes out of a CI cache is on many machines at once, and two peers of one identity can't meet. Nor is a
+  // private key for a cache that others can read.
+  const forget = async (): Promise<void> => {
+    if (isCi(place.env)) await rm(join(config.storePath, 'identity.key'), { force: true })
+  }
+  await forget()
+  return start(wish, withPeers(config, peers), forget)
+}
+
+export async function startInPassing(
+  wish: ExecGatewayWish,
+  peers: readonly string[],
+): Promise<ExecGateway> {
+  const folder = await mkdtemp(join(tmpdir(), 'catalog-exec-'))
+  const remove = (): Promise<void> =>
+    rm(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 })
+  try {
+    return await start(wish, inFolder(withPeers(wish.config, peers), folder), remove)
+  } catch (error) {
+    await remove()
+    throw error
+  }
+}
+
+function withPeers(config: Config, peers: readonly string[]): Config {
+  const { network = {} } = config.node
+  const bootstrap = [...(network.bootstrap ?? []), ...peers]
+  return { ...config, node: { ...config.node, network: { ...network, bootstrap } } }
+}
+
+function inFolder(config: Config, folder: string): Config {
+  const { network, store } = config.node
+  // The usual port for peers is the other catalog's.
+  const node = { store: { ...store, path: folder }, network: { ...network, port: 0 } }
+  return { ...config, storePath: folder, node: { ...config.node, ...node } }
+}
+
+async function start(
+  { log, version, routing, npm, place }: ExecGatewayWish,
+  config: Config,
+  afterwards: () => Promise<void>,
+): Promise<ExecGateway> {
+  const upstream = config.peersOnly ? null : routing.upstreamAsConfigured
+  const npmConfig = gatewayNpmConfig(npm, routing.credentials, place.env)
+  const setup = { log, version, npmConfig, temporary: true, previousRegistry: undefined }
+  let failure = new Error('no port to listen on')
+  for (const port of [portOf(config), ...OTHER_PORTS]) {
+    if (!(await isFree(port))) continue
+    const gateway = { ...config.gateway, upstream, port }
+    try {
+      const daemon = await runDaemon({ ...setup, config: { ...config, gateway } })
+      return asExecGateway(daemon, config, afterwards)
+    } catch (error) {
+      if (!isCatalogError(error, 'PORT_IN_USE')) throw error
+      failure = error // taken since we looked
+    }
+  }
+  throw failure
+}
+
+function asExecGateway(
+  { node, gateway, info, stop }: RunningDaemon,
+  config: Config,
+  afterwards: () => Promise<void>,
+): ExecGateway {
+  let stopping: Promise<void> | undefined
+  return {
+    url: info.url,
+    kind: 'own',
+    expectsPeers: (config.node.network?.bootstrap ?? []).length > 0,
+    status: async () => ({ gateway: gateway.stats(), node: node.stats() }),
+    knownArtifacts: () => node.peers().reduce((sum, { artifacts }) => sum + artifacts, 0),
+    stop: () => (stopping ??= stop().finally(afterwards)),
+  }
+}
+
+function isCi({ CI }: Environment): boolean {
+  return CI !== undefined && !['', '0', 'false'].includes(CI.toLowerCase())
+}
+
+/** A look, not a promise: saves starting a whole node for a port that can't be had. */
+async function isFree(port: number): Promise<boolean> {
+  const server = createServer()
+  return new Promise((resolve) => {
+    server.once('error', () => resolve(false))
+    server.listen({ port, host: '127.0.0.1' }, () => server.close(() => resolve(true)))
+  })
+}
