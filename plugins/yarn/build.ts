@@ -3,9 +3,9 @@
  * outside, for they must be those of the running Yarn. The factory holds everything: Yarn evaluates the file once in a bare
  * context to learn its name, where there is neither `require` nor `process`.
  */
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { builtinModules } from 'node:module'
-import { dirname, join, resolve } from 'node:path'
+import { basename, dirname, join, resolve } from 'node:path'
 import { rolldown } from 'rolldown'
 
 /** As `yarn plugin list` shows it, and as the copy in .yarn/plugins is called. */
@@ -37,14 +37,29 @@ async function bundlePlugin(file: string): Promise<void> {
   })
   try {
     const { output } = await bundle.generate({ format: 'cjs', exports: 'named' })
-    const [{ code }, ...more] = output
+    const [{ code, moduleIds }, ...more] = output
     if (more.length > 0)
       throw new Error(`more than one file: ${more.map((each) => each.fileName).join(', ')}`)
     await mkdir(dirname(file), { recursive: true })
-    await writeFile(file, wrapped(code))
+    await writeFile(file, (await notices(moduleIds)) + wrapped(code))
   } finally {
     await bundle.close()
   }
+}
+
+/** The licences of what is in the bundle and not ours: it travels as one file, so they travel in it. */
+async function notices(moduleIds: readonly string[]): Promise<string> {
+  const inModules = /^(.*[\\/]node_modules[\\/](?:@[^\\/]+[\\/])?[^\\/]+)[\\/]/
+  const folders = new Set(moduleIds.flatMap((id) => inModules.exec(id)?.[1] ?? []))
+  const texts = await Promise.all(
+    [...folders].sort().map(async (folder) => {
+      const licence = (await readdir(folder)).find((name) => /^licen[sc]e/i.test(name))
+      if (licence === undefined) throw new Error(`${folder} has no licence to include`)
+      const text = await readFile(join(folder, licence), 'utf8')
+      return `${basename(folder)}:\n\n${text.trim().replaceAll('*/', '* /')}\n`
+    }),
+  )
+  return `/*\nThis file contains other people's work:\n\n${texts.join('\n')}*/\n`
 }
 
 function wrapped(code: string): string {
