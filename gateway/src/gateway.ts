@@ -25,12 +25,15 @@ import { createListener } from './server.ts'
 import { answerTarball } from './tarball.ts'
 import { passedRoute } from './upstream-path.ts'
 
+type Started = Awaited<ReturnType<Gateway['start']>>
+
 /** Builds a gateway on a node; nothing happens before `start()`. */
 export function createGateway(deps: GatewayDependencies, input: GatewayOptions = {}): Gateway {
   const options = parseGatewayOptions(input)
   const counters = createCounters()
   const instance = newInstance()
   let parts: Parts | undefined
+  let starting: Promise<Started> | undefined
   let stopping: Promise<void> | undefined
   const { temporary } = options
   const stats = (): GatewayStats => ({ ...statsOf(counters, parts), temporary })
@@ -46,32 +49,42 @@ export function createGateway(deps: GatewayDependencies, input: GatewayOptions =
   })
   const listener = createListener({ log: deps.log, handle: app }, options)
 
-  async function close(): Promise<void> {
+  async function open(): Promise<Started> {
+    try {
+      const config = deps.npmConfig ?? readNpmConfig(npmConfigPlace())
+      // A caller that brings its own configuration gets no proxy from the environment either.
+      const env = deps.npmConfig === undefined ? process.env : {}
+      parts = await openParts({ node: deps.node, log: deps.log, config, env }, options)
+      const started = await listener.start()
+      const upstream = parts.registries.main?.url ?? null
+      deps.log.info('gateway.started', { urls: started.urls, upstream })
+      return started
+    } catch (error) {
+      await shut()
+      throw error
+    }
+  }
+
+  async function shut(): Promise<void> {
     await listener.stop()
     await parts?.close()
     parts = undefined
+    starting = undefined
+  }
+
+  async function close(): Promise<void> {
+    await starting?.catch(() => undefined) // whoever asked for the start sees why it failed
+    await shut()
   }
 
   return {
     app,
     stats,
     async start() {
-      if (parts !== undefined) throw new Error('the gateway is running already')
+      if (starting !== undefined) throw new Error('the gateway is running already')
       stopping = undefined
-      const { env } = process
-      const config = deps.npmConfig ?? readNpmConfig(npmConfigPlace())
-      // A caller that brings its own configuration gets no proxy from the environment either.
-      const partsEnv = deps.npmConfig === undefined ? env : {}
-      parts = await openParts({ node: deps.node, log: deps.log, config, env: partsEnv }, options)
-      try {
-        const started = await listener.start()
-        const upstream = parts.registries.main?.url ?? null
-        deps.log.info('gateway.started', { urls: started.urls, upstream })
-        return started
-      } catch (error) {
-        await close()
-        throw error
-      }
+      starting = open()
+      return starting
     },
     stop: () => (stopping ??= close()),
   }

@@ -53,6 +53,18 @@ describe('listening', () => {
     await gateway.stop()
   })
 
+  test('ends with a stop in the middle of the start, and can begin again', async () => {
+    const gateway = createGateway(deps, { port: 0, upstream: null })
+    const starting = gateway.start()
+    await expect(gateway.start()).rejects.toThrow('running already')
+    await gateway.stop()
+    const { urls } = await starting
+    for (const url of urls) await expect(fetch(`${url}-/catalog/health`)).rejects.toThrow()
+    const again = await gateway.start()
+    expect((await fetch(`${again.urls[0]}-/catalog/health`)).status).toBe(200)
+    await gateway.stop()
+  })
+
   test('with a cache folder that another gateway uses fails, and says so', async () => {
     const { cachePath } = world
     const gateway = createGateway(deps, { port: 0, upstream: null, cachePath })
