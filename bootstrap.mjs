@@ -20,6 +20,7 @@ const commands = {
   demo: (args) => run(setUpWorkspace(), [...sourceFlags, 'examples/demo.ts', ...args]),
   bench: (args) => run(setUpWorkspace(), [...sourceFlags, 'bench/run.ts', ...args]),
   check: () => checkWith(setUpWorkspace()),
+  'test:clients': testClients,
   ...{ catalog, test, fix, build },
 }
 
@@ -52,12 +53,23 @@ async function test(args) {
     const code = await checkWith(node)
     if (code !== 0) return code
   }
-  return tool(node, 'vitest', [
-    'run',
-    '--reporter=default',
-    `--reporter=${join(root, 'test', 'support', 'closing-line-reporter.ts')}`,
-    ...args,
-  ])
+  return vitest(node, ['closing-line-reporter.ts'], args)
+}
+
+/** Every client by every feature; `--table` prints what came out in Markdown. */
+function testClients(args) {
+  const node = setUpWorkspace()
+  setUpClients()
+  const table = args.includes('--table') ? ['features-table-reporter.ts'] : []
+  const rest = args.filter((each) => each !== '--table')
+  const reporters = ['closing-line-reporter.ts', ...table]
+  return vitest(node, reporters, ['--project=e2e', 'test/e2e/features.test.ts', ...rest])
+}
+
+/** `reporters` of ours, beside the default one. */
+function vitest(node, reporters, args) {
+  const paths = reporters.map((file) => `--reporter=${join(root, 'test', 'support', file)}`)
+  return tool(node, 'vitest', ['run', '--reporter=default', ...paths, ...args])
 }
 
 function checkWith(node) {
