@@ -102,7 +102,7 @@ interface Context {
 
 async function answer(context: Context, exchange: Exchange, given: Route): Promise<void> {
   const { parts, options, counters, metrics, stats } = context
-  const route = routeAsUpstream(exchange, given, parts.registries.main?.url)
+  const route = routeAsUpstream(exchange, given, parts.registries.homeOf(undefined).url)
   const passing = { maxUploadBytes: options.maxUploadBytes, instance: context.instance }
   switch (route.route) {
     case 'tarball':
@@ -111,7 +111,8 @@ async function answer(context: Context, exchange: Exchange, given: Route): Promi
       )
     case 'packument': {
       const { packuments } = parts
-      return answerPackument({ packuments, maxAgeMs: options.maxAgeMs }, exchange, route.name)
+      await answerPackument({ packuments, maxAgeMs: options.maxAgeMs }, exchange, route.name)
+      return parts.prediction?.seen(route.name)
     }
     case 'dist-tags':
       return answerDistTags(parts, passing, { exchange, name: route.name })
