@@ -82,6 +82,8 @@ const schema = z.strictObject({
   prefetchConcurrency: z.number().int().min(1).max(256).default(24),
   /** Fetch ahead of a client what its audit or its plugin said that its project holds. */
   hints: z.boolean().default(true),
+  /** Guess from the metadata a client asks for what it will fetch, and treat the guesses like such a list. */
+  predict: z.boolean().default(false),
   /** Packages taken from one such list, at most. */
   maxHints: z.number().int().min(0).max(100_000).default(5_000),
   /** Artifacts moving at once for clients and ahead of them, together; clients come first. */

@@ -6,8 +6,10 @@ import type { CatalogNode, Logger } from '@catalog-p2p/core'
 import { createArtifacts, type Artifacts } from './artifacts.ts'
 import { createDispatcher } from './dispatcher.ts'
 import { createHints, type Hints } from './hints/hints.ts'
+import { createPrediction, type Prediction } from './hints/prediction.ts'
 import type { Environment, NpmConfig } from './npmrc.ts'
 import type { ParsedGatewayOptions } from './options.ts'
+import { createSigningKeys, type SigningKeys } from './keys/signing-keys.ts'
 import { openPackumentCache, type PackumentCache } from './packument-cache.ts'
 import { createPackumentJobs } from './packument-jobs.ts'
 import { createPackuments, type Packuments } from './packuments.ts'
@@ -23,9 +25,11 @@ export interface Parts {
   readonly packuments: Packuments
   readonly index: VersionIndex
   readonly artifacts: Artifacts
-  close(): Promise<void>
   readonly signingKeys: SigningKeys
   readonly hints: Hints
+  /** undefined: nothing is guessed. */
+  readonly prediction: Prediction | undefined
+  close(): Promise<void>
 }
 
 export interface PartsDependencies {
@@ -84,7 +88,6 @@ export async function openParts(
     { node, registries, upstream, cache, packuments, index, privates },
     { privateScopes: options.privateScopes },
   )
-  return {
   const hints = createHints(
     { node, registries, cache, packuments, index, artifacts, log },
     {
@@ -98,10 +101,15 @@ export async function openParts(
     { registries, upstream, database: cache.database, log },
     { maxAgeMs: options.maxAgeMs, keyringPath: options.keyringPath },
   )
+  const prediction = options.predict
+    ? createPrediction({ hints, cache, registries, log })
+    : undefined
+  return {
     ...{ registries, upstream, cache, packuments, index, artifacts, signingKeys, hints },
+    prediction,
     async close() {
-      await upstream.close()
       hints.close()
+      await upstream.close()
       await jobs.close()
       await cache.close()
     },

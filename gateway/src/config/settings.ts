@@ -123,13 +123,13 @@ export const SETTINGS: readonly Setting[] = [
       list('node:transfer.compression', 'offered to peers, best first: zstd, lz4, gzip', 'name'),
     ),
     seed: boolean('node:transfer.seed', 'serve public artifacts to peers'),
-  }),
-
-  ...group('Limits', {
     hints: boolean(
       'gateway:hints',
       'fetch ahead of a client what it said early (audit, plugins) that its project holds',
     ),
+  }),
+
+  ...group('Limits', {
     'max-packument': advanced(
       bytes('gateway:maxPackumentBytes', 'largest metadata document taken from upstream'),
     ),
@@ -163,9 +163,12 @@ export const SETTINGS: readonly Setting[] = [
     'prefetch-concurrency': advanced(
       integer('gateway:prefetchConcurrency', 'artifacts that one prefetch gets at once'),
     ),
-  }),
-
-  ...group('Output', {
+    predict: advanced(
+      boolean(
+        'gateway:predict',
+        'treat guesses from the metadata that clients ask for as hints, too',
+      ),
+    ),
     'max-hints': advanced(
       integer('gateway:maxHints', 'packages taken from one audit or plugin, at most'),
     ),
@@ -175,6 +178,9 @@ export const SETTINGS: readonly Setting[] = [
         'artifacts moving at once for clients and ahead of them, together',
       ),
     ),
+  }),
+
+  ...group('Output', {
     'log-level': choice('start:logLevel', 'what to log; on a terminal only warnings by default', [
       'silent',
       'error',

@@ -30,7 +30,9 @@ export interface HintCounts {
 
 export interface Hints {
   /** Takes a list (of a bounded length) and waits for the client to show that it fetches; returns how many it took. */
-  offer(hints: readonly Hint[]): number
+  readonly offer: (hints: readonly Hint[]) => number
+  /** The same for a guess, one at a time. */
+  predict(hint: Hint): void
   /** Runs the answer to a client's tarball request, which tells that the client is at it. */
   during<T>(
     asked: { name: string; version: string | undefined },
@@ -58,6 +60,8 @@ export interface HintsOptions {
 
 /** One a client at work; who comes fifth drops the list that has been quiet for longest. */
 const MAX_LISTS = 4
+/** Guesses that no tarball followed for so long were about another project. */
+const GUESSES_MS = 120_000
 
 export function createHints(
   deps: HintsDependencies,
@@ -69,6 +73,7 @@ export function createHints(
   const counts = { lists: 0, packages: 0, fetched: 0, claimed: 0, bytes: 0, failed: 0 }
   const closing = new AbortController()
   let lists: HintList[] = []
+  let guesses: HintList | undefined
   /** The client's own tarball requests, and ours. */
   let asking = 0
   let running = 0
@@ -85,9 +90,11 @@ export function createHints(
     }
   }
 
+  const all = (): readonly HintList[] => (guesses === undefined ? lists : [...lists, guesses])
+
   function nextHint(): { list: HintList; hint: Hint } | undefined {
     const now = nowMs()
-    for (const list of lists) {
+    for (const list of all()) {
       const hint = list.next(now)
       if (hint !== undefined) return { list, hint }
     }
@@ -135,9 +142,19 @@ export function createHints(
       counts.packages += taken.length
       return taken.length
     },
+    predict(hint) {
+      if (!options.enabled) return
+      const now = nowMs()
+      if (guesses === undefined || now - guesses.touchedMs > GUESSES_MS) {
+        guesses = new HintList([], now)
+        counts.lists += 1
+      }
+      if (guesses.add(hint, options.maxPackages)) counts.packages += 1
+      pump()
+    },
     async during({ name, version }, answer) {
       const key = version === undefined ? undefined : hintKey({ name, version })
-      for (const list of key === undefined ? [] : lists) {
+      for (const list of key === undefined ? [] : all()) {
         if (list.claim(key ?? '', nowMs()) === 'ahead') counts.claimed += 1
       }
       asking += 1
@@ -152,6 +169,7 @@ export function createHints(
     },
     close() {
       lists = []
+      guesses = undefined
       closing.abort(new Error('the gateway is stopping'))
     },
   }
