@@ -497,6 +497,14 @@ describe('a newcomer', () => {
     expect(JSON.parse(json)).toMatchObject({ node: { id: machine.node.id } })
   })
 
+  test('imports it from a URL', async () => {
+    const bytes = await readFile(plugin)
+    await using site = await startRelay(nobody, () => bytes)
+    const run = await project({ plugin: false })
+    await mustRunYarn(['plugin', 'import', `${site.url}/plugin.cjs`], run)
+    expect(await mustRunYarn(['plugin', 'runtime'], run)).toContain('@yarnpkg/plugin-catalog-p2p')
+  })
+
   test('has the daemon started in the background, without waiting for it', async () => {
     const port = await freePort()
     const store = await workspace.folder('store')

@@ -90,8 +90,8 @@ export interface Relay extends AsyncDisposable {
   diesAt: (path: string) => boolean
 }
 
-/** Stands in front of `target`, a gateway or a registry, as if it were it. */
-export async function startRelay(target: string): Promise<Relay> {
+/** Stands in front of `target`, a gateway or a registry, as if it were it; `page` answers instead of it, if given. */
+export async function startRelay(target: string, page?: () => Buffer): Promise<Relay> {
   const seen: Relay['seen'] = []
   const posted: string[] = []
   const server = createServer((req, res) => {
@@ -102,6 +102,7 @@ export async function startRelay(target: string): Promise<Relay> {
       server.closeAllConnections()
       return
     }
+    if (page !== undefined) return void res.end(page())
     // Without an encoding, so that bodies can be changed.
     const headers = { ...req.headers, 'accept-encoding': 'identity' }
     const forward = request(target + (req.url ?? '/'), { method: req.method, headers })

@@ -86,3 +86,11 @@ test('so is one that does not listen', async () => {
   const nobodys = createGatewayClient(new URL(`http://127.0.0.1:${port}/`))
   await expect(nobodys.get('x')).rejects.toThrow(/ECONNREFUSED/)
 })
+
+test('so is one that hangs, before its answer or in the middle of it', async () => {
+  const patient = createGatewayClient(client.url, 50)
+  answer = () => undefined
+  await expect(patient.get('x')).rejects.toThrow(/no word for 50 ms/)
+  answer = (_req, res) => void res.writeHead(200, { 'content-length': 100 }).write('half')
+  await expect(patient.get('x')).rejects.toThrow(GatewayGone)
+})

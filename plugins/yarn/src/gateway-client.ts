@@ -39,13 +39,14 @@ export interface GatewayHealth {
   readonly registries: readonly GatewayRegistry[]
 }
 
-export function createGatewayClient(url: URL, agent = newAgent()): GatewayClient {
+export function createGatewayClient(url: URL, silenceMs = SILENCE_MS): GatewayClient {
+  const agent = new Agent({ keepAlive: true, maxSockets: MAX_SOCKETS })
   return {
     url,
-    get: (path, headers = {}) => exchange({ url: new URL(path, url), agent, headers }),
+    get: (path, headers = {}) => exchange({ url: new URL(path, url), agent, silenceMs, headers }),
     post: (path, body) =>
       exchange({
-        ...{ url: new URL(path, url), agent, body: JSON.stringify(body) },
+        ...{ url: new URL(path, url), agent, silenceMs, body: JSON.stringify(body) },
         headers: { 'content-type': 'application/json', 'x-catalog-client': USER_AGENT },
       }),
   }
@@ -62,7 +63,10 @@ export async function probeGateway(
   try {
     const { signal } = controller
     const health = new URL('-/catalog/health', url)
-    const { status, body } = await exchange({ url: health, agent: false, headers: {}, signal })
+    const { status, body } = await exchange({
+      ...{ url: health, agent: false, silenceMs: 2 * deadlineMs, headers: {} },
+      signal,
+    })
     return status === 200 ? parseHealth(body) : undefined
   } catch {
     return undefined // nobody there, or somebody else
@@ -83,13 +87,10 @@ function isRegistry(value: unknown): value is GatewayRegistry {
   return hasScope && typeof url === 'string' && typeof isPublicDefault === 'boolean'
 }
 
-function newAgent(): Agent {
-  return new Agent({ keepAlive: true, maxSockets: MAX_SOCKETS })
-}
-
 interface Question {
   readonly url: URL
   readonly agent: Agent | false
+  readonly silenceMs: number
   readonly headers: Readonly<Record<string, string>>
   /** Makes it a POST. */
   readonly body?: string
@@ -105,7 +106,14 @@ async function exchange(question: Question): Promise<GatewayAnswer> {
   return { status, headers, body }
 }
 
-function send({ url, agent, headers, body, signal }: Question): Promise<IncomingMessage> {
+function send({
+  url,
+  agent,
+  silenceMs,
+  headers,
+  body,
+  signal,
+}: Question): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     const req = httpRequest(
       url,
@@ -116,8 +124,8 @@ function send({ url, agent, headers, body, signal }: Question): Promise<Incoming
       },
       resolve,
     )
-    req.setTimeout(SILENCE_MS, () => {
-      req.destroy(new Error(`no word for ${SILENCE_MS} ms`))
+    req.setTimeout(silenceMs, () => {
+      req.destroy(new Error(`no word for ${silenceMs} ms`))
     })
     req.once('error', (error) => reject(gone(url, error)))
     req.end(body)
