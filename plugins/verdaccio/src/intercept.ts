@@ -100,31 +100,43 @@ function interceptRemovals({ storage, seeding, log }: InterceptDependencies): vo
   const removeTarball = localStorage.removeTarball.bind(localStorage)
   const removePackage = localStorage.removePackage.bind(localStorage)
 
+  /** What Verdaccio calls back with, only once: it would answer twice. */
   function around(
-    { name, files, fail }: { name: string; files: readonly string[] | 'all'; fail: Callback },
-    remove: (withdraw: () => void) => void,
+    {
+      name,
+      files,
+      callback,
+    }: { name: string; files: readonly string[] | 'all'; callback: Callback },
+    remove: (done: Callback) => void,
   ): void {
+    let isCalled = false
+    const finish: Callback = (error, ...rest) => {
+      if (isCalled) return log.error('storage.remove-failed', { package: name, error })
+      isCalled = true
+      callback(error, ...rest)
+    }
     const unknown = (error: unknown): (() => void) => {
       log.warn('storage.not-withdrawn', { package: name, error })
       return () => undefined
     }
-    seeding.removing(name, files).catch(unknown).then(remove).catch(fail)
+    seeding
+      .removing(name, files)
+      .catch(unknown)
+      .then((withdraw) =>
+        remove((error, ...rest) => {
+          if (error === null || error === undefined) withdraw()
+          finish(error, ...rest)
+        }),
+      )
+      .catch(finish)
   }
 
   localStorage.removeTarball = (name, filename, revision, callback) =>
-    around({ name, files: [filename], fail: callback }, (withdraw) =>
-      removeTarball(name, filename, revision, (error, ...rest) => {
-        if (error === null || error === undefined) withdraw()
-        callback(error, ...rest)
-      }),
+    around({ name, files: [filename], callback }, (done) =>
+      removeTarball(name, filename, revision, done),
     )
   localStorage.removePackage = (name, callback) =>
-    around({ name, files: 'all', fail: callback }, (withdraw) =>
-      removePackage(name, (error, ...rest) => {
-        if (error === null || error === undefined) withdraw()
-        callback(error, ...rest)
-      }),
-    )
+    around({ name, files: 'all', callback }, (done) => removePackage(name, done))
 }
 
 function newContext(

@@ -113,7 +113,7 @@ class Reader {
   }
 
   /** Everything but what is held back. */
-  async *#readOne({ body }: OpenTarball): AsyncGenerator<Uint8Array> {
+  async *#readOne({ body, size = 0 }: OpenTarball): AsyncGenerator<Uint8Array> {
     let skip = this.#received
     for await (const chunk of body) {
       this.#options.signal.throwIfAborted()
@@ -126,7 +126,8 @@ class Reader {
       this.#heldBytes += fresh.byteLength
       yield* this.#release()
     }
-    if (skip > 0) throw new Error(`it ended ${skip} bytes before the source that it continues`)
+    const missing = Math.max(skip, size - this.#received)
+    if (missing > 0) throw new Error(`it ended ${missing} bytes too early`)
   }
 
   *#release(): Generator<Uint8Array> {

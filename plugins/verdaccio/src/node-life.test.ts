@@ -1,0 +1,74 @@
+import { CatalogError, findDigest, isCatalogError } from '@catalog-p2p/core'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { createFakeNode } from '../../../test/support/fake-node.ts'
+import { createNodeLife } from './node-life.ts'
+
+let logged: string[]
+const note =
+  (level: string) =>
+  (event: string): void =>
+    void logged.push(`${level} ${event}`)
+
+function life(createNode: () => Promise<ReturnType<typeof createFakeNode>>) {
+  const log = { debug: note('debug'), info: note('info'), warn: note('warn'), error: note('error') }
+  const core = { createNode, findDigest, isCatalogError }
+  const load = () => Promise.resolve(core as never)
+  return createNodeLife({ log, nodeLog: log, load }, {})
+}
+
+beforeEach(() => {
+  logged = []
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+})
+afterEach(() => vi.useRealTimers())
+
+test('a node that starts is there until it is stopped', async () => {
+  const node = createFakeNode()
+  const closed = vi.spyOn(node, 'close')
+  const it = life(() => Promise.resolve(node))
+  it.start()
+  expect(it.state).toBe('starting')
+  expect((await it.ready)?.node).toBe(node)
+  expect(it.state).toBe('running')
+  await it.stop()
+  expect(it.running).toBeUndefined()
+  expect(closed).toHaveBeenCalledTimes(1)
+})
+
+test('one that can not start is said once, and those who wait for it go on', async () => {
+  const it = life(() => Promise.reject(new CatalogError('INVALID_OPTIONS', 'network.prot')))
+  it.start()
+  expect(await it.ready).toBeUndefined()
+  expect(it.state).toBe('failed')
+  await vi.advanceTimersByTimeAsync(60_000)
+  expect(logged).toEqual(['error node.failed'])
+})
+
+test('a store that somebody else has is asked for again, quietly', async () => {
+  const locked = new CatalogError('STORE_LOCKED', 'another process has it')
+  const create = vi.fn().mockRejectedValue(locked)
+  const it = life(create)
+  it.start()
+  await vi.advanceTimersByTimeAsync(40_000)
+  expect(create).toHaveBeenCalledTimes(3)
+  expect(it.state).toBe('failed')
+  create.mockResolvedValue(createFakeNode())
+  await vi.advanceTimersByTimeAsync(15_000)
+  expect(it.state).toBe('running')
+  expect(await it.ready).toBeDefined()
+  expect(logged).toEqual(['error node.failed', 'info node.running'])
+})
+
+test('one that is stopped while it starts is closed when it has', async () => {
+  const node = createFakeNode()
+  const closed = vi.spyOn(node, 'close')
+  const slow = Promise.withResolvers<typeof node>()
+  const it = life(() => slow.promise)
+  it.start()
+  const stopping = it.stop()
+  slow.resolve(node)
+  await stopping
+  expect(closed).toHaveBeenCalledTimes(1)
+  expect(it.state).toBe('stopped')
+  expect(await it.ready).toBeUndefined()
+})
