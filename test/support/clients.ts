@@ -105,6 +105,7 @@ const yarn4: Client = {
       `npmRegistryServer: '${registry}'`,
       `unsafeHttpWhitelist: ['127.0.0.1', 'localhost']`,
       'enableTelemetry: false',
+      "httpsProxy: 'http://127.0.0.1:1'", // it heeds no variable of that name; answers nobody
       'nodeLinker: node-modules',
       '',
     ].join('\n'),
