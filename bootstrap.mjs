@@ -20,7 +20,6 @@ const commands = {
   demo: (args) => run(setUpWorkspace(), [...sourceFlags, 'examples/demo.ts', ...args]),
   bench: (args) => run(setUpWorkspace(), [...sourceFlags, 'bench/run.ts', ...args]),
   check: () => checkWith(setUpWorkspace()),
-  'test:clients': testClients,
   ...{ catalog, test, fix, build },
 }
 
@@ -53,23 +52,13 @@ async function test(args) {
     const code = await checkWith(node)
     if (code !== 0) return code
   }
-  return vitest(node, ['closing-line-reporter.ts'], args)
-}
-
-/** Every client by every feature; `--table` prints what came out in Markdown. */
-function testClients(args) {
-  const node = setUpWorkspace()
-  setUpClients()
+  // Of features.test.ts: the table that docs/clients.md holds.
   const table = args.includes('--table') ? ['features-table-reporter.ts'] : []
+  const reporters = ['closing-line-reporter.ts', ...table].map(
+    (file) => `--reporter=${join(root, 'test', 'support', file)}`,
+  )
   const rest = args.filter((each) => each !== '--table')
-  const reporters = ['closing-line-reporter.ts', ...table]
-  return vitest(node, reporters, ['--project=e2e', 'test/e2e/features.test.ts', ...rest])
-}
-
-/** `reporters` of ours, beside the default one. */
-function vitest(node, reporters, args) {
-  const paths = reporters.map((file) => `--reporter=${join(root, 'test', 'support', file)}`)
-  return tool(node, 'vitest', ['run', '--reporter=default', ...paths, ...args])
+  return tool(node, 'vitest', ['run', '--reporter=default', ...reporters, ...rest])
 }
 
 function checkWith(node) {
