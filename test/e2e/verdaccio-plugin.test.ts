@@ -8,6 +8,7 @@ import { existsSync } from 'node:fs'
 import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { parse } from 'yaml'
 import { createWorkspace, mustRunClient, type Workspace } from '../support/client.ts'
 import { eventually } from '../support/daemon.ts'
 import {
@@ -20,6 +21,7 @@ import {
 } from '../support/fixture-packages.ts'
 import { asInstalled, readInstalled } from '../support/installed.ts'
 import { quietNode, startMachine } from '../support/machine.ts'
+import { readText } from '../support/source-tree.ts'
 import { startRegistry, tarballPath, type LoopbackRegistry } from '../support/registry.ts'
 import { until } from '../support/until.ts'
 import { startUpstream, type FaultyUpstream } from '../support/upstream.ts'
@@ -346,15 +348,9 @@ describe.skipIf(unavailable !== undefined)('a registry that fails in the middle'
 describe.skipIf(unavailable !== undefined)('with a catalog daemon on the machine', () => {
   test('as an uplink, without the plugin', async () => {
     await using machine = await startMachine({ upstream: registry.url })
-    const limits = { maxage: '1s', max_fails: 1000, fail_timeout: '1s', timeout: '60s' }
     const folder = await workspace.folder('uplink')
-    await using verdaccio = await startVerdaccio({
-      folder,
-      config: {
-        uplinks: { catalog: { url: `${machine.url}/`, ...limits } },
-        packages: { '**': { access: '$all', proxy: 'catalog' } },
-      },
-    })
+    const advised = readmeConfig(/catalog:\n {4}url/, { catalog: `${machine.url}/` })
+    await using verdaccio = await startVerdaccio({ folder, config: advised })
     const { cwd, home } = await project()
     await mustRunClient('npm-11', ['install'], { cwd, home, registry: verdaccio.url })
     expect(await readInstalled(cwd)).toEqual(asInstalled(fixtures, wanted))
@@ -382,6 +378,21 @@ describe.skipIf(unavailable !== undefined)('with a catalog daemon on the machine
     await says(verdaccio, 'daemon.unreachable')
   })
 })
+
+test.skipIf(unavailable !== undefined)(
+  'the configuration of the README is one that works',
+  async () => {
+    const { middlewares, ...config } = readmeConfig(/mode: node/, { npmjs: `${registry.url}/` })
+    const advised = (middlewares as Record<string, { network: object }>)['catalog-p2p']
+    const plugin = { ...advised, network: { ...advised?.network, ...quietNetwork() } }
+    const folder = await workspace.folder('readme')
+    await using verdaccio = await startVerdaccio({ folder, config, plugin })
+    await nodeIsUp(verdaccio)
+    await get(verdaccio, find('fx-leaf'))
+    expect((await verdaccio.status()).node?.announced).toBe(1)
+    expect(await readdir(join(folder, 'catalog-p2p'))).toContain('identity.key')
+  },
+)
 
 describe.skipIf(unavailable !== undefined)('Verdaccio works as without the plugin', () => {
   test('when the configuration is wrong, and says all that is', async () => {
@@ -437,6 +448,18 @@ describe.skipIf(unavailable !== undefined)('Verdaccio works as without the plugi
     expect(await metrics.text()).toContain('catalog_verdaccio_node_up 1')
   })
 })
+
+/** The block of the README that matches, with other addresses for its uplinks. */
+function readmeConfig(match: RegExp, urls: Record<string, string>): Record<string, unknown> {
+  const readme = readText('plugins/verdaccio/README.md')
+  const blocks = [...readme.matchAll(/```yaml\n([^]*?)```/g)].map(([, text]) => text ?? '')
+  const found = blocks.find((text) => match.test(text)) ?? ''
+  const parsed = parse(found) as { uplinks: Record<string, { url: string }> }
+  for (const [name, url] of Object.entries(urls)) {
+    parsed.uplinks[name] = { ...parsed.uplinks[name], url }
+  }
+  return parsed
+}
 
 async function startPlugged(
   name: string,

@@ -6,7 +6,7 @@ import { createCounters } from './counters.ts'
 import type { TarballFetcher } from './fetch-tarball.ts'
 import { intercept, type Seeding } from './intercept.ts'
 import { createContexts, type TarballContext } from './request-context.ts'
-import type { LocalStorage, TarballStream, UploadStream, VerdaccioStorage } from './verdaccio.ts'
+import type { LocalStorage, TarballStream, VerdaccioStorage } from './verdaccio.ts'
 
 const bytes = Buffer.from('a tarball')
 const manifest = {

@@ -47,6 +47,9 @@ test('lists may be empty keys', () => {
     private: [],
     uplinks: undefined,
   })
+  const { node } = parsed({ network: { bootstrap: null, port: 1 }, transfer: null })
+  expect(node).toMatchObject({ network: { port: 1 }, transfer: {} })
+  expect(node.network).not.toHaveProperty('bootstrap')
 })
 
 test('all problems are told at once, each with its setting', () => {

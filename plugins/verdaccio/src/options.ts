@@ -83,6 +83,9 @@ const schema = z.strictObject({
   stallMs: timeMs.default(120_000),
 })
 
+/** For the README to be compared with. */
+export const SETTINGS: readonly string[] = Object.keys(schema.shape)
+
 export type PluginOptions = Omit<
   z.output<typeof schema>,
   'store' | 'network' | 'transfer' | 'uplinks'
@@ -108,8 +111,8 @@ export function parseOptions(
   const path = store === undefined ? defaultStore(place) : resolve(place.folder, store)
   // Not of the right type yet: the node's own schema says what is wrong with them.
   const node = {
-    network: network ?? {},
-    transfer: transfer ?? {},
+    network: written(network),
+    transfer: written(transfer),
     store: { path, quotaBytes: rest.quota },
   } as NodeOptions
   return { ok: true, options: { ...rest, uplinks: uplinks ?? undefined, node } }
@@ -146,6 +149,12 @@ function defaultStore({
   return join(storage ?? folder, '.catalog-p2p')
 }
 
+/** Without the keys that have nothing behind them, as YAML allows it. */
+function written(section: Readonly<Record<string, unknown>> | null | undefined): object {
+  const entries = Object.entries(section ?? {})
+  return Object.fromEntries(entries.filter(([, value]) => value !== null))
+}
+
 /** Settings that would do nothing are mistakes: their author believes they do something. */
 function uselessSettings(
   { mode, seed }: { mode: string; seed: readonly string[] },
@@ -164,7 +173,7 @@ function uselessSettings(
 function problemOf(issue: z.core.$ZodIssue): string {
   const path = issue.path.join('.') || 'catalog-p2p'
   if (issue.code === 'unrecognized_keys') {
-    return `${issue.keys.join(', ')}: no such setting; there are ${Object.keys(schema.shape).join(', ')}`
+    return `${issue.keys.join(', ')}: no such setting; there are ${SETTINGS.join(', ')}`
   }
   return `${path}: ${issue.message}`
 }
