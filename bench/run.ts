@@ -30,6 +30,10 @@ const questions: Readonly<Record<string, () => Promise<unknown>>> = {
     const { run } = await import('./silent-peer.ts')
     return await run({ rounds })
   },
+  early: async () => {
+    const { run } = await import('./early.ts')
+    return await run({ rounds, mirror: values.mirror })
+  },
   'no-peers': async () => {
     const { run } = await import('./no-peers.ts')
     return await run({ rounds, mirror: values.mirror })

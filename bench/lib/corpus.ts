@@ -14,6 +14,8 @@ export interface CorpusFile {
   readonly path: string
   readonly bytes: number
   readonly integrity: string
+  /** Of the package, where a question needs them. */
+  readonly dependencies?: Readonly<Record<string, string>>
 }
 
 export interface Corpus {

@@ -78,9 +78,9 @@ async function start(options: {
 }
 
 function packument(origin: string, name: string, files: readonly CorpusFile[]): unknown {
-  const entries = files.map(({ version, path, integrity }) => {
+  const entries = files.map(({ version, path, integrity, dependencies = {} }) => {
     const dist = { tarball: `${origin}/${path}`, integrity }
-    return [version, { name, version, dist }] as const
+    return [version, { name, version, dependencies, dist }] as const
   })
   return {
     name,
