@@ -1,6 +1,7 @@
 /**
  * The Ed25519 key whose hash is this node's peer id. Kept in `<path>/identity.key` (libp2p's protobuf form), readable by its
- * owner alone; a file that can't be read is never replaced, because peers trust the id. Without a path it lives in memory.
+ * owner alone; a file that can't be read is never replaced, because peers trust the id. Without a path, or where the folder
+ * refuses, it lives in memory: nobody's install waits for an identity.
  */
 import { generateKeyPairSync, randomBytes } from 'node:crypto'
 import {
@@ -21,27 +22,38 @@ import {
   privateKeyToProtobuf,
 } from '@libp2p/crypto/keys'
 import type { PrivateKey } from '@libp2p/interface'
-import { CatalogError } from '../errors.ts'
+import { CatalogError, isCatalogError } from '../errors.ts'
+import type { Logger } from '../log.ts'
 
 export const IDENTITY_FILE = 'identity.key'
 
 /**
- * The key in `path`, made there at first use.
- * @throws CatalogError HOST_FAILED when the file can't be read, can't be written or holds something else
+ * The key in `path`, made there at first use; a new one with a warning when the file can't be read or written.
+ * @throws CatalogError HOST_FAILED when the file holds something else
  */
-export function loadIdentity(path: string | undefined): PrivateKey {
+export function loadIdentity(path: string | undefined, log: Logger): PrivateKey {
   if (path === undefined) return generateKey()
   const file = join(path, IDENTITY_FILE)
-  return readKey(file) ?? createKey(path, file)
+  try {
+    return readKey(file) ?? createKey(path, file)
+  } catch (error) {
+    if (isCatalogError(error)) throw error
+    log.warn('identity.not-kept', {
+      ...{ file, error, hint: "check the file's owner and mode, and those of its folder" },
+      effect: 'this node has another peer id after each start',
+    })
+    return generateKey()
+  }
 }
 
+/** @throws Node's errors; CatalogError HOST_FAILED */
 function readKey(file: string): PrivateKey | undefined {
   let bytes: Buffer
   try {
     bytes = readFileSync(file)
   } catch (error) {
     if (isErrno(error, 'ENOENT')) return undefined
-    throw failed(`cannot read ${file}`, error)
+    throw error
   }
   try {
     const key = privateKeyFromProtobuf(bytes)
@@ -52,6 +64,7 @@ function readKey(file: string): PrivateKey | undefined {
   throw failed(`${file} holds a key that is not Ed25519`, undefined)
 }
 
+/** @throws Node's errors; CatalogError HOST_FAILED */
 function createKey(path: string, file: string): PrivateKey {
   const key = generateKey()
   const temporary = `${file}.${randomBytes(6).toString('hex')}.tmp`
@@ -68,9 +81,17 @@ function createKey(path: string, file: string): PrivateKey {
     return key
   } catch (error) {
     if (isErrno(error, 'EEXIST')) return readKey(file) ?? key
-    throw failed(`cannot write ${file}`, error)
+    throw error
   } finally {
-    rmSync(temporary, { force: true })
+    removeQuietly(temporary)
+  }
+}
+
+function removeQuietly(file: string): void {
+  try {
+    rmSync(file, { force: true })
+  } catch {
+    // Where nothing may be written nothing was; what counts is the error of the writing.
   }
 }
 
@@ -97,7 +118,7 @@ function generateKey(): PrivateKey {
 function failed(message: string, cause: unknown): CatalogError {
   return new CatalogError('HOST_FAILED', message, {
     cause,
-    hint: `check the file's owner and mode, or move it away to get a new identity`,
+    hint: 'move it away to get a new identity',
   })
 }
 

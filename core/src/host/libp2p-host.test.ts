@@ -7,6 +7,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { networkInterfaces, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
+import { createCollectingLogger } from '../../../test/support/collecting-logger.ts'
 import { systemClock } from '../clock.ts'
 import { isCatalogError } from '../errors.ts'
 import { silentLogger, type Logger } from '../log.ts'
@@ -14,6 +15,7 @@ import { parseNodeOptions, type NodeOptions } from '../options.ts'
 import type { Host, PeerId } from './host.ts'
 import { IDENTITY_FILE } from './identity.ts'
 import { createLibp2pHost } from './libp2p-host.ts'
+import { PEERS_FILE } from './libp2p-node.ts'
 
 const DEADLINE_MS = 15_000
 const ECHO = '/catalog-test/echo/1'
@@ -164,6 +166,22 @@ describe('libp2p host', () => {
     const path = folder()
     writeFileSync(join(path, IDENTITY_FILE), 'junk')
     await expect(create({}, { path }).start()).rejects.toMatchObject({ code: 'HOST_FAILED' })
+  })
+
+  it('starts without its folder when that cannot be used, and says so', async () => {
+    const file = join(folder(), 'file')
+    writeFileSync(file, '')
+    const log = createCollectingLogger()
+    const host = await start({}, { path: join(file, 'below'), log })
+    expect(host.addresses()).not.toEqual([])
+    const said = log.lines.map(({ level, event }) => `${level} ${event}`)
+    expect(said.slice(0, 2)).toEqual(['warn identity.not-kept', 'info peers.not-kept'])
+  })
+
+  it('starts with a damaged memory of its peers', async () => {
+    const path = folder()
+    writeFileSync(join(path, PEERS_FILE), 'junk'.repeat(1000))
+    expect((await start({}, { path })).addresses()).not.toEqual([])
   })
 
   it('says which bootstrap address is wrong', async () => {

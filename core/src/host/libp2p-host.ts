@@ -217,7 +217,7 @@ class LibP2PHost implements Host {
   }
 
   #key(): PrivateKey {
-    this.#identity ??= loadIdentity(this.#options.path)
+    this.#identity ??= loadIdentity(this.#options.path, this.#deps.log)
     return this.#identity
   }
 

@@ -10,7 +10,7 @@ import type { Libp2p } from 'libp2p'
 import type { Clock } from '../clock.ts'
 import { CatalogError, isCatalogError } from '../errors.ts'
 import type { Logger } from '../log.ts'
-import { openDatabase } from '../store/database.ts'
+import { openDatabase, type Database } from '../store/database.ts'
 import { transportOf } from './address-order.ts'
 import { createConnectionGater } from './connection-gate.ts'
 import { SqliteDatastore } from './datastore.ts'
@@ -69,6 +69,21 @@ async function withQuicIfThere(
   }
 }
 
+/**
+ * Where libp2p remembers its peers: in memory when the folder can't be used, which costs a restarted node some seconds.
+ * @throws CatalogError STORE_LOCKED
+ */
+async function openPeers(path: string | undefined, log: Logger): Promise<Database> {
+  if (path === undefined) return openDatabase(':memory:')
+  try {
+    return await openDatabase(join(path, PEERS_FILE))
+  } catch (error) {
+    if (!isCatalogError(error, 'STORE_FAILED')) throw error
+    log.info('peers.not-kept', { path, error })
+    return openDatabase(':memory:')
+  }
+}
+
 /** @throws CatalogError HOST_FAILED, STORE_LOCKED when another process uses the folder, INVALID_OPTIONS */
 export async function buildLibp2pNode(
   deps: NodeDependencies,
@@ -77,7 +92,7 @@ export async function buildLibp2pNode(
   const { path } = options
   const { quic, network } = await withQuicIfThere(options.network, deps.log)
   for (const address of [...network.bootstrap, ...network.announceAddresses]) parseAddress(address)
-  const database = await openDatabase(path === undefined ? ':memory:' : join(path, PEERS_FILE))
+  const database = await openPeers(path, deps.log)
   const datastore = new SqliteDatastore(database)
   const closeDatabase = (): void => {
     datastore.close()
