@@ -5,7 +5,13 @@
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import { LRUCache } from 'lru-cache'
-import { openDatabase, type Database, type Logger, type Origin } from '@catalog-p2p/core'
+import {
+  isCatalogError,
+  openDatabase,
+  type Database,
+  type Logger,
+  type Origin,
+} from '@catalog-p2p/core'
 import { createBodyFiles, type BodyFiles } from './body-files.ts'
 
 export type Visibility = Origin['visibility']
@@ -101,10 +107,8 @@ export async function openPackumentCache(
   deps: { log: Logger },
   options: PackumentCacheOptions,
 ): Promise<PackumentCache> {
-  const file = options.path === undefined ? ':memory:' : join(options.path, 'metadata-v1.db')
-  const database = await openDatabase(file)
-  database.exec(SCHEMA)
-  const folder = options.path === undefined ? undefined : join(options.path, 'documents-v1')
+  const { database, path } = await openIndex(deps.log, options.path)
+  const folder = path === undefined ? undefined : join(path, 'documents-v1')
   const bodies = createBodyFiles(deps, { ...options, path: folder })
   const sql = {
     find: database.prepare('SELECT * FROM documents WHERE id = ?'),
@@ -195,6 +199,24 @@ export async function openPackumentCache(
       await bodies.flush()
       database.close()
     },
+  }
+}
+
+/** In memory where the folder can't be used: what was known of packages is asked for anew. */
+async function openIndex(
+  log: Logger,
+  path: string | undefined,
+): Promise<{ database: Database; path: string | undefined }> {
+  let database: Database | undefined
+  try {
+    database = await openDatabase(path === undefined ? ':memory:' : join(path, 'metadata-v1.db'))
+    database.exec(SCHEMA)
+    return { database, path }
+  } catch (error) {
+    database?.close()
+    if (path === undefined || isCatalogError(error, 'STORE_LOCKED')) throw error
+    log.warn('metadata.in-memory', { path, error, effect: 'it is forgotten at the end' })
+    return openIndex(log, undefined)
   }
 }
 

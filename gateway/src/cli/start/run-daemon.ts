@@ -79,7 +79,10 @@ export async function runDaemon(setup: DaemonSetup): Promise<RunningDaemon> {
     if (cachePath !== undefined) await keepDaemonFile(cachePath, info, log)
     let stopping: Promise<void> | undefined
     const stop = async (): Promise<void> => {
-      await removeDaemonFile(config.storePath, info)
+      // A file that stays says where a daemon was; whoever reads it asks there first.
+      await removeDaemonFile(config.storePath, info).catch((error: unknown) =>
+        log.warn('daemon.file-not-removed', { storePath: config.storePath, error }),
+      )
       await gateway.stop()
       await node.close()
     }

@@ -1,9 +1,9 @@
 /**
- * A store folder that can't be used at all must not keep the daemon from serving: then everything stays in memory. One that can
- * be read, but not written to, is left to the node, which serves what is there.
+ * A store folder that can't be used at all must not keep the daemon from serving, nor from seeding: then artifacts stay in
+ * memory. One that has something in it is left to the node, which serves that even where nothing may be written.
  */
 import { randomBytes } from 'node:crypto'
-import { access, constants, mkdir, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseNodeOptions, type Logger, type NodeOptions } from '@catalog-p2p/core'
 
@@ -40,16 +40,7 @@ async function whyUnusable(storePath: string): Promise<string | undefined> {
     await rm(probe, { force: true })
     return undefined
   } catch (error) {
-    // With its identity there it has been a store, and can still give what it holds.
-    return (await isReadable(join(storePath, 'identity.key'))) ? undefined : String(error)
-  }
-}
-
-async function isReadable(path: string): Promise<boolean> {
-  try {
-    await access(path, constants.R_OK)
-    return true
-  } catch {
-    return false // whatever the reason, it can't be used
+    const held = await readdir(storePath).catch(() => []) // whatever the reason, it can't be used
+    return held.length > 0 ? undefined : String(error)
   }
 }
