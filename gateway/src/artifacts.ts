@@ -79,9 +79,9 @@ export function createArtifacts(
           ...(origin && { origin }),
         })
         return whenComplete(artifact, unmark, () => {
-          if (owner !== undefined && origin?.opened === true && isPrivate) {
-            privates.grant(digest, owner)
-          }
+          if (!isPrivate) return
+          if (origin?.givenTo === 'anyone') privates.grant(digest, '')
+          else if (origin?.givenTo === 'owner' && owner !== undefined) privates.grant(digest, owner)
         })
       } catch (error) {
         unmark()

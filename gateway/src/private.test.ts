@@ -192,6 +192,29 @@ describe('a scope marked private', () => {
     expect((await world.get(path)).status).toBe(200)
     expect(leaks()).toEqual([])
   })
+
+  test('is there offline, by the digest alone, where upstream asks for no credentials', async () => {
+    await start({ privateScopes: ['@corp'] })
+    world.upstream.heal()
+    const digest = { 'pacote-integrity': secret.integrity }
+    await world.get(path, digest)
+    await world.upstream.stop()
+    for (const who of [{}, ALICE]) {
+      const got = await world.get(path, { ...digest, ...who })
+      expect(got.headers['x-catalog-source']).toBe('store')
+    }
+    expect(leaks()).toEqual([])
+  })
+
+  test('stays with who showed credentials', async () => {
+    await start({ privateScopes: ['@corp'] })
+    const digest = { 'pacote-integrity': secret.integrity }
+    expect((await world.get(path, { ...digest, ...ALICE })).status).toBe(200)
+    expect((await world.get(path, digest)).status).toBe(404)
+    await world.upstream.stop()
+    expect((await world.get(path, digest)).status).toBe(502)
+    expect((await world.get(path, { ...digest, ...ALICE })).status).toBe(200)
+  })
 })
 
 describe('a package that became private', () => {

@@ -16,8 +16,8 @@ import {
 export interface TarballOrigin extends Origin {
   /** False while another caller's download is shared and upstream was never asked on behalf of this one. */
   readonly asked: boolean
-  /** Upstream has answered 200 to this very request. */
-  readonly opened: boolean
+  /** Upstream has answered 200 to this very request: to somebody with credentials, or to anyone. */
+  readonly givenTo: 'owner' | 'anyone' | undefined
 }
 
 export interface TarballOriginOptions {
@@ -33,14 +33,14 @@ export function createTarballOrigin(
   options: TarballOriginOptions,
 ): TarballOrigin {
   let asked = false
-  let opened = false
+  let givenTo: TarballOrigin['givenTo']
   return {
     visibility: options.visibility,
     get asked() {
       return asked
     },
-    get opened() {
-      return opened
+    get givenTo() {
+      return givenTo
     },
     async open({ signal }) {
       asked = true
@@ -49,7 +49,7 @@ export function createTarballOrigin(
       const request = { url, signal, ...(credentialsFor && { credentialsFor }) }
       const response = await upstream.request({ ...request, headers: plain() })
       if (response.status !== 200) throw refusal(response)
-      opened = true
+      givenTo = response.withCredentials ? 'owner' : 'anyone'
       const length = response.headers['content-length']
       const size = length === undefined ? undefined : Number(length)
       return {
