@@ -44,6 +44,7 @@ export async function parseCatalog(
   })
   if (!isComplete) throw new Error(`catalog ${words.join(' ')}: runs no command`)
   const command = deepest(program, words)
+  if (command.name() === 'exec' && !words.includes('--')) throw new Error('exec without --')
   return {
     command: namesOf(command).join(' '),
     options: command.opts(),

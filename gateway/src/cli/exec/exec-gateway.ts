@@ -43,7 +43,7 @@ export async function openGateway(wish: ExecGatewayWish): Promise<ExecGateway> {
   const { config, reuse } = wish
   const daemon = await findDaemon(config.storePath, portOf(config))
   const now = daemon === undefined ? undefined : await statusOf(daemon).catch(() => undefined)
-  if (daemon !== undefined && now !== undefined && reuse && isSuitable(wish, daemon, now)) {
+  if (daemon !== undefined && now !== undefined && reuse && isSuitable(wish, now)) {
     return {
       ...{ url: daemon.url, kind: 'daemon', expectsPeers: false },
       status: () => statusOf(daemon),
@@ -67,10 +67,8 @@ function statusOf(daemon: DaemonClient): Promise<DaemonStatus> {
   return daemon.status({ signal: AbortSignal.timeout(STATUS_TIMEOUT_MS) })
 }
 
-function isSuitable(wish: ExecGatewayWish, daemon: DaemonClient, now: DaemonStatus): boolean {
+function isSuitable(wish: ExecGatewayWish, now: DaemonStatus): boolean {
   const { config, routing } = wish
-  // Somebody who names a store wants that one, not the one of whatever holds the port.
-  if (daemon.info === undefined && config.given.has('store')) return false
   if (now.gateway.temporary) return false
   const { upstream } = now.gateway
   if (config.peersOnly || upstream === null) return config.peersOnly && upstream === null

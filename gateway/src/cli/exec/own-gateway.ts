@@ -84,10 +84,11 @@ async function start(
 }
 
 function asExecGateway(
-  { node, gateway, info, stop }: RunningDaemon,
+  daemon: RunningDaemon,
   config: Config,
   afterwards: () => Promise<void>,
 ): ExecGateway {
+  const { node, gateway, info } = daemon
   let stopping: Promise<void> | undefined
   return {
     url: info.url,
@@ -95,7 +96,7 @@ function asExecGateway(
     expectsPeers: (config.node.network?.bootstrap ?? []).length > 0,
     status: async () => ({ gateway: gateway.stats(), node: node.stats() }),
     knownArtifacts: () => node.peers().reduce((sum, { artifacts }) => sum + artifacts, 0),
-    stop: () => (stopping ??= stop().finally(afterwards)),
+    stop: () => (stopping ??= daemon.stop().finally(afterwards)),
   }
 }
 

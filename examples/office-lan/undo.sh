@@ -1,0 +1,5 @@
+#!/bin/sh
+# Leaves everything as it was before setup.sh.
+set -eu
+catalog unuse
+catalog service uninstall
