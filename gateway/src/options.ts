@@ -90,6 +90,8 @@ const schema = z.strictObject({
   hintConcurrency: z.number().int().min(1).max(256).default(32),
   /** It ends with the command that it was started for (`catalog exec`), so nobody else should count on it. */
   temporary: z.boolean().default(false),
+  /** Only while tarballs take longer than this to come, on average: from a peer next door it is not worth it. */
+  hintWaitMs: z.number().int().min(0).max(60_000).default(20),
   /** What `x-catalog-token` must say on requests that change something; undefined refuses them all. */
   adminToken: z.string().min(16).optional(),
 })
@@ -103,10 +105,5 @@ export type ParsedGatewayOptions = Readonly<z.output<typeof schema>>
 export function parseGatewayOptions(input: unknown): ParsedGatewayOptions {
   const parsed = schema.safeParse(input ?? {})
   if (parsed.success) return parsed.data
-  const problems = parsed.error.issues.map(
-    (issue) => `${issue.path.join('.') || 'options'}: ${issue.message}`,
-  )
-  throw new CatalogError('INVALID_OPTIONS', problems.join('; '), {
-    hint: 'docs/options.md lists every option with its type and default',
-  })
+  throw invalidOptions(parsed.error)
 }

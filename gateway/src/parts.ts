@@ -94,6 +94,7 @@ export async function openParts(
       enabled: options.hints,
       maxPackages: options.maxHints,
       concurrency: options.hintConcurrency,
+      waitMs: options.hintWaitMs,
       privateScopes: options.privateScopes,
     },
   )

@@ -169,6 +169,12 @@ export const SETTINGS: readonly Setting[] = [
         'treat guesses from the metadata that clients ask for as hints, too',
       ),
     ),
+    'hint-wait': advanced(
+      duration(
+        'gateway:hintWaitMs',
+        'fetch ahead only while tarballs take longer than this to come, on average',
+      ),
+    ),
     'max-hints': advanced(
       integer('gateway:maxHints', 'packages taken from one audit or plugin, at most'),
     ),

@@ -1,5 +1,6 @@
 /** What early lists make the gateway do, through its HTTP face: nothing unasked, never too much, nothing private. */
 import { gzipSync } from 'node:zlib'
+import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { makePackage } from '../../../test/support/fixture-packages.ts'
 import {
@@ -12,7 +13,8 @@ import { until } from '../../../test/support/until.ts'
 const packages = Array.from({ length: 40 }, (_, i) => makePackage(`fx-hint-${i}`, '1.0.0'))
 const BULK = '/-/npm/v1/security/advisories/bulk'
 
-const world = (options: WorldOptions = {}) => gatewayWorld({ packages, ...options })
+/** Where everything is near, hints would not be worth it. */
+const world = (options: WorldOptions = {}) => gatewayWorld({ packages, hintWaitMs: 0, ...options })
 const tarball = (i: number): string => `/fx-hint-${i}/-/fx-hint-${i}-1.0.0.tgz`
 const bulk = (names: readonly string[]): Buffer =>
   gzipSync(JSON.stringify(Object.fromEntries(names.map((name) => [name, ['1.0.0']]))))
@@ -75,6 +77,21 @@ test('the first tarballs of the list fetch others ahead, which the client then g
   expect(sources.slice(20)).toEqual(Array(20).fill('store'))
   expect(at.upstream.count(/tgz$/)).toBe(40)
   expect(at.upstream.count(/^\/fx-hint-\d+$/)).toBe(0)
+})
+
+test('nothing is fetched ahead while tarballs come at once, and it begins when they do not', async () => {
+  await using at = await world({ hintWaitMs: 250 })
+  await resolve(at)
+  await audit(at, bulk(names))
+  await until(() => hinted(at).packages === 40)
+  for (let i = 39; i > 29; i -= 1) await at.get(tarball(i))
+  expect(hinted(at).fetched).toBe(0)
+  for (let i = 29; hinted(at).fetched === 0; i -= 1) {
+    expect(i).toBeGreaterThan(20)
+    at.upstream.fault(new RegExp(tarball(i)), { kind: 'hold', until: sleep(700) }, 1)
+    await at.get(tarball(i))
+    await turn()
+  }
 })
 
 test('never asks upstream for metadata, nor for what it has', async () => {

@@ -55,11 +55,15 @@ export interface HintsOptions {
   readonly maxPackages: number
   /** Artifacts moving at once for the client and ahead of it, together, at most. */
   readonly concurrency: number
+  /** How long tarballs must take to come, on average, for it to be worth it. */
+  readonly waitMs: number
   readonly privateScopes: readonly string[]
 }
 
 /** One a client at work; who comes fifth drops the list that has been quiet for longest. */
 const MAX_LISTS = 4
+/** Of the last so many tarballs, about. */
+const PACE_WEIGHT = 4
 /** Guesses that no tarball followed for so long were about another project. */
 const GUESSES_MS = 120_000
 
@@ -77,8 +81,11 @@ export function createHints(
   /** The client's own tarball requests, and ours. */
   let asking = 0
   let running = 0
+  /** How long a tarball takes that was not fetched ahead: a moving average. */
+  let paceMs = 0
 
   function pump(): void {
+    if (paceMs < options.waitMs) return
     while (!closing.signal.aborted && running < options.concurrency - asking) {
       const found = nextHint()
       if (found === undefined) return
@@ -88,6 +95,10 @@ export function createHints(
         pump()
       })
     }
+  }
+
+  function pace(ms: number): void {
+    paceMs += (ms - paceMs) / PACE_WEIGHT
   }
 
   const all = (): readonly HintList[] => (guesses === undefined ? lists : [...lists, guesses])
@@ -122,12 +133,14 @@ export function createHints(
     if (digest === undefined || node.has(digest)) return false
     const { signal } = closing
     const request = { name, version, file: undefined, integrity: digest, client: undefined, signal }
+    const startedMs = nowMs()
     const { artifact } = await artifacts.get(request)
     if (artifact.bytes === undefined) {
       for await (const part of artifact.body) counts.bytes += part.byteLength
     } else {
       counts.bytes += artifact.bytes.byteLength
     }
+    pace(nowMs() - startedMs)
     return true
   }
 
@@ -154,8 +167,12 @@ export function createHints(
     },
     async during({ name, version }, answer) {
       const key = version === undefined ? undefined : hintKey({ name, version })
+      const startedMs = nowMs()
+      let wasListed = false
       for (const list of key === undefined ? [] : all()) {
-        if (list.claim(key ?? '', nowMs()) === 'ahead') counts.claimed += 1
+        const claim = list.claim(key ?? '', startedMs)
+        if (claim === 'ahead') counts.claimed += 1
+        if (claim === 'listed') wasListed = true
       }
       asking += 1
       try {
@@ -164,6 +181,7 @@ export function createHints(
         return await answered
       } finally {
         asking -= 1
+        if (wasListed) pace(nowMs() - startedMs)
         pump()
       }
     },

@@ -19,7 +19,7 @@ const packages = [
 const ask = ['app', 'a', 'b', 'c']
 
 test('guesses versions by what was asked for before, and waits for the client to fetch', async () => {
-  await using at = await gatewayWorld({ packages, predict: true })
+  await using at = await gatewayWorld({ packages, predict: true, hintWaitMs: 0 })
   for (const name of ask) await at.get(`/${name}`)
   await until(() => at.gateway.stats().hints.packages === 4)
   expect(at.upstream.count(/tgz$/)).toBe(0)
@@ -37,7 +37,7 @@ test('guesses versions by what was asked for before, and waits for the client to
 })
 
 test('guesses what was asked for before anything depended on it', async () => {
-  await using at = await gatewayWorld({ packages, predict: true })
+  await using at = await gatewayWorld({ packages, predict: true, hintWaitMs: 0 })
   for (const name of ['b', 'a']) await at.get(`/${name}`)
   // b as the latest first; then as what a wants.
   await until(() => at.gateway.stats().hints.packages === 3)
