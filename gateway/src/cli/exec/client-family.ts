@@ -14,11 +14,29 @@ const BY_NAME: ReadonlyMap<string, ClientFamily | 'yarn'> = new Map([
   ...(['deno', 'dx'] as const).map((name) => [name, 'deno'] as const),
 ])
 
+/** What needs the user's own account at the registry, whose token is for that registry's address and no other. */
+const WITH_ACCOUNT = new Set([
+  ...['publish', 'unpublish', 'deprecate', 'undeprecate', 'dist-tag', 'owner', 'access', 'team'],
+  ...['org', 'star', 'unstar', 'login', 'logout', 'adduser', 'whoami', 'token', 'profile', 'stage'],
+])
+
+/** `npm publish` and its like; the word, or undefined. */
+export function accountCommand(command: readonly string[]): string | undefined {
+  const words = command.filter((word) => !word.startsWith('-'))
+  const [, first = '', second] = isRunner(words[0]) ? words.slice(1) : words
+  // `yarn npm publish`
+  const word = first === 'npm' ? second : first
+  return word !== undefined && WITH_ACCOUNT.has(word) ? word : undefined
+}
+
 /** Undefined: something else, which may start any of them. */
 export function familyOf(command: readonly string[], cwd: string): ClientFamily | undefined {
   const [program = '', ...args] = command
-  const isRunner = ['corepack', 'node'].includes(nameOf(program))
-  return ofPath((isRunner ? args.find((arg) => !arg.startsWith('-')) : program) ?? '', cwd)
+  return ofPath((isRunner(program) ? args.find((arg) => !arg.startsWith('-')) : program) ?? '', cwd)
+}
+
+function isRunner(program = ''): boolean {
+  return ['corepack', 'node'].includes(nameOf(program))
 }
 
 function ofPath(path: string, cwd: string): ClientFamily | undefined {

@@ -10,7 +10,7 @@ import { portOf, useDependencies } from '../command.ts'
 import { createDaemonLog } from '../start/daemon-log.ts'
 import type { Terminal } from '../terminal.ts'
 import { planRouting, type Routing } from './client-environment.ts'
-import { familyOf, type ClientFamily } from './client-family.ts'
+import { accountCommand, familyOf, type ClientFamily } from './client-family.ts'
 import { npmConfigAt, type ExecPlace } from './client-registry.ts'
 import type { PreparedGateway } from './exec-command.ts'
 import { openGateway, type ExecGateway } from './exec-gateway.ts'
@@ -37,6 +37,8 @@ export async function prepareGateway(
   const { env, cwd, home, platform } = terminal
   const place: ExecPlace = { env, cwd, home, platform, execPath: process.execPath }
   const family = familyOf(command, cwd)
+  const account = family === undefined ? undefined : accountCommand(command)
+  if (account !== undefined) return { problem: `${account} is between you and your registry` }
   try {
     const npm = npmConfigAt(place)
     const routing = await route(preparation, { place, family })

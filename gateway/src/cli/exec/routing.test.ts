@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { DEFAULT_REGISTRY } from '../../default-registry.ts'
 import { planRouting, withVariables, type Routing } from './client-environment.ts'
-import { familyOf } from './client-family.ts'
+import { accountCommand, familyOf } from './client-family.ts'
 import { npmConfigAt, type ExecPlace } from './client-registry.ts'
 
 const GATEWAY = 'http://127.0.0.1:4874/'
@@ -78,6 +78,17 @@ describe('which client a command is', () => {
     mkdirSync(join(cwd, 'inner'))
     expect(familyOf(['yarn'], join(cwd, 'inner'))).toBe(family)
   })
+})
+
+test.each([
+  ['npm publish --access public', 'publish'],
+  ['node /opt/npm-cli.js whoami', 'whoami'],
+  ['yarn npm publish', 'publish'],
+  ['npm ci', undefined],
+  ['npm install --save publish', undefined],
+  ['npm run build -- publish', undefined],
+])('%s: %s needs an account', (command, word) => {
+  expect(accountCommand(command.split(' '))).toBe(word)
 })
 
 describe('with the public registry', () => {
