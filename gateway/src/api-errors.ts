@@ -1,7 +1,7 @@
 /**
  * What a call of the registry API gets when there is no registry behind this gateway (peers only). The statuses are chosen
- * by what clients do with them: npm and pnpm try a 5xx again for more than a minute (but not after a POST), and an `npm
- * unpublish` takes a 404 for success. docs/clients.md says what each command then prints.
+ * by what clients do with them: npm and pnpm try a 5xx again for more than a minute (but not after a POST), and to npm's
+ * libraries a package that answers 404 is unpublished already. docs/clients.md says what each command then prints.
  */
 import { CatalogError } from '@catalog-p2p/core'
 

@@ -203,7 +203,7 @@ describe('with peers only', () => {
     ['get', '/-/package/fx-one/collaborators', 404],
     // npm install says nothing, npm audit that the endpoint failed; an empty report would be a lie.
     ['post', '/-/npm/v1/security/advisories/bulk', 404],
-    // npm would take a 404 here for a package that is unpublished already.
+    // To npm's libraries a 404 here says that it is unpublished already.
     ['get', '/fx-one?write=true', 405],
     ['put', '/fx-one', 405],
     ['delete', '/fx-one/-rev/1', 405],
