@@ -85,10 +85,13 @@ export type ParsedNodeOptions = Readonly<z.output<typeof schema>>
 export function parseNodeOptions(input: unknown): ParsedNodeOptions {
   const parsed = schema.safeParse(input ?? {})
   if (parsed.success) return parsed.data
-  const problems = parsed.error.issues.map(
-    (issue) => `${issue.path.join('.') || 'options'}: ${issue.message}`,
-  )
-  throw new CatalogError('INVALID_OPTIONS', problems.join('; '), {
+  throw invalidOptions(parsed.error)
+}
+
+/** INVALID_OPTIONS with all that zod found wrong. */
+export function invalidOptions({ issues }: z.ZodError): CatalogError {
+  const problems = issues.map(({ path, message }) => `${path.join('.') || 'options'}: ${message}`)
+  return new CatalogError('INVALID_OPTIONS', problems.join('; '), {
     hint: 'docs/options.md lists every option with its type and default',
   })
 }

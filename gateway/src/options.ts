@@ -3,7 +3,7 @@
  * config file use the same names. docs/options.md is tested against this table.
  */
 import { z } from 'zod'
-import { CatalogError } from '@catalog-p2p/core'
+import { invalidOptions } from '@catalog-p2p/core'
 
 const MiB = 1024 * 1024
 
