@@ -1,7 +1,7 @@
 import { request as httpRequest } from 'node:http'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { parseDigest } from '@catalog-p2p/core'
-import { makePackage } from '../../test/support/fixture-packages.ts'
+import { incompressibleBytes, makePackage } from '../../test/support/fixture-packages.ts'
 import { gatewayWorld, TOKEN, type GatewayWorld } from '../../test/support/gateway-world.ts'
 
 const packages = Array.from({ length: 40 }, (_, i) => makePackage(`fx-many-${i}`, '1.0.0'))
@@ -173,6 +173,24 @@ describe('prefetch', () => {
     await expect.poll(() => world.node.stats().activeDownloads).toBe(0)
     gate.resolve()
     expect(world.upstream.count(/tgz/)).toBeLessThan(40)
+  })
+
+  test("of a lockfile that has other bytes than the registry ends nobody else's install", async () => {
+    const large = makePackage('fx-large', '1.0.0', {}, [
+      { path: 'big.bin', content: incompressibleBytes(700_000, 'large') },
+    ])
+    world.upstream.add(large)
+    const mirrored = wanted[1]?.integrity
+    const names = [first?.name, large.name]
+    await prefetch({
+      packages: names.map((name) => ({ name, version: '1.0.0', integrity: mirrored })),
+    })
+    const path = (name: string | undefined): string => `/${name}/-/${name}-1.0.0.tgz`
+    const got = await world.get(path(first?.name))
+    expect(got.body.equals(first?.tarball ?? Buffer.alloc(0))).toBe(true)
+    // Wrong only at its end: that answer breaks off, the next one is right.
+    await expect(world.get(path(large.name))).rejects.toThrow()
+    expect((await world.get(path(large.name))).body.equals(large.tarball)).toBe(true)
   })
 })
 

@@ -29,6 +29,8 @@ export interface ArtifactTarget {
   readonly shasum: string | undefined
   /** Looked up only when upstream is asked. */
   readonly url: () => Promise<URL>
+  /** Only a lockfile that was prefetched once says so: not this client, nor the registry. */
+  readonly hearsay?: true
 }
 
 export interface TargetDependencies {
@@ -52,7 +54,9 @@ export async function locateArtifact(
   if (known !== undefined) return toTarget(deps, request, known)
   const { name, version } = request
   const locked = version === undefined ? undefined : deps.index.lockfileDigest(name, version)
-  if (locked !== undefined) return { digest: locked, shasum: undefined, url: lazyUrl }
+  if (locked !== undefined) {
+    return { digest: locked, shasum: undefined, url: lazyUrl, hearsay: true }
+  }
   const fetched = await fetchFacts(deps, request, viewer)
   return toTarget(deps, request, fetched)
 }

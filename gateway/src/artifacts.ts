@@ -4,7 +4,13 @@
  * against the sha1 of an old package.
  */
 import { createHash } from 'node:crypto'
-import { CatalogError, type Artifact, type CatalogNode, type Digest } from '@catalog-p2p/core'
+import {
+  CatalogError,
+  isCatalogError,
+  type Artifact,
+  type CatalogNode,
+  type Digest,
+} from '@catalog-p2p/core'
 import {
   isRefusal,
   locateArtifact,
@@ -125,28 +131,49 @@ export function createArtifacts(
     return { ...artifact, body: once(artifact.bytes ?? new Uint8Array(0)) }
   }
 
+  async function getAs(
+    request: ArtifactRequest,
+    target: ArtifactTarget,
+    viewer: Viewer,
+  ): ReturnType<Artifacts['get']> {
+    const fetch = (visibility: Visibility): Promise<Artifact> => {
+      const { digest } = target
+      return digest === undefined
+        ? getOld(request, target, { visibility, viewer })
+        : open(request, { ...target, digest }, { visibility, viewer })
+    }
+    const visibility = await privacy.of(request, target, viewer)
+    if (visibility === 'private' || viewer.credentials === undefined) {
+      return { artifact: await fetch(visibility), visibility }
+    }
+    try {
+      return { artifact: await fetch('public'), visibility: 'public' }
+    } catch (error) {
+      if (!isRefusal(error)) throw error
+      // Nobody gets it without credentials, so it is private, whatever its name looked like.
+      privacy.refused(request.name)
+      return { artifact: await fetch('private'), visibility: 'private' }
+    }
+  }
+
   return {
     forgetVisibility: (name) => privacy.refused(name),
     async get(request) {
       const viewer = packuments.viewer(request.name, request.client)
       const target = await locateArtifact(deps, request, viewer)
-      const fetch = (visibility: Visibility): Promise<Artifact> => {
-        const { digest } = target
-        return digest === undefined
-          ? getOld(request, target, { visibility, viewer })
-          : open(request, { ...target, digest }, { visibility, viewer })
-      }
-      const visibility = await privacy.of(request, target, viewer)
-      if (visibility === 'private' || viewer.credentials === undefined) {
-        return { artifact: await fetch(visibility), visibility }
+      const { name, version = '' } = request
+      if (target.hearsay === undefined) return getAs(request, target, viewer)
+      // The registry has other bytes under this name (the lockfile was of another one): its metadata will say which.
+      const forget = (error: unknown): void => {
+        if (isCatalogError(error, 'DIGEST_MISMATCH')) index.forgetLockfile(name, version)
+        else throw error
       }
       try {
-        return { artifact: await fetch('public'), visibility: 'public' }
+        const { artifact, visibility } = await getAs(request, target, viewer)
+        return { artifact: whenFailed(artifact, forget), visibility }
       } catch (error) {
-        if (!isRefusal(error)) throw error
-        // Nobody gets it without credentials, so it is private, whatever its name looked like.
-        privacy.refused(request.name)
-        return { artifact: await fetch('private'), visibility: 'private' }
+        forget(error)
+        return getAs(request, await locateArtifact(deps, request, viewer), viewer)
       }
     },
   }
@@ -190,6 +217,19 @@ function whenComplete(artifact: Artifact, always: () => void, done: () => void):
   }
   const { digest, source, size, bytes } = artifact
   return { digest, source, size, bytes, body: body() }
+}
+
+/** Tells of a failure in the middle. */
+function whenFailed(artifact: Artifact, tell: (error: unknown) => void): Artifact {
+  async function* body(): AsyncGenerator<Uint8Array, void> {
+    try {
+      yield* artifact.body
+    } catch (error) {
+      tell(error)
+      throw error
+    }
+  }
+  return artifact.bytes === undefined ? { ...artifact, body: body() } : artifact
 }
 
 async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array, void> {

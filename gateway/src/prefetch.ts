@@ -11,7 +11,7 @@ import type { Artifacts } from './artifacts.ts'
 import { errorBody } from './respond.ts'
 import type { Exchange } from './exchange.ts'
 import { isPackageName, isVersion } from './route.ts'
-import type { VersionIndex } from './version-index.ts'
+import type { LockedVersion, VersionIndex } from './version-index.ts'
 
 export interface PrefetchLine {
   readonly name: string
@@ -53,8 +53,9 @@ export async function answerPrefetch(
   res.setHeader('cache-control', 'no-store')
   const sum = { ok: 0, failed: 0, bytes: 0 }
   const queue = new PQueue({ concurrency: options.concurrency })
+  let failure: Error | undefined
+  deps.index.rememberLockfile(packages.flatMap(digestOf))
   for (const wanted of packages) {
-    remember(deps.index, wanted)
     void queue
       .add(async () => {
         if (signal.aborted) return
@@ -63,17 +64,22 @@ export async function answerPrefetch(
         sum.bytes += line.bytes ?? 0
         if (!res.write(`${JSON.stringify(line)}\n`)) await once(res, 'drain', { signal })
       })
-      .catch(giveUp) // the client has gone: drop the rest
+      .catch((error: unknown) => {
+        // The client has gone, or we have a bug: drop the rest.
+        failure ??= error instanceof Error ? error : new Error(String(error))
+        giveUp()
+      })
   }
   await queue.onIdle()
+  if (failure !== undefined) throw failure
   signal.throwIfAborted()
   const last: PrefetchSum = { done: true, packages: packages.length, ...sum }
   res.end(`${JSON.stringify(last)}\n`)
 }
 
-function remember(index: VersionIndex, { name, version, integrity }: WantedPackage): void {
+function digestOf({ name, version, integrity }: WantedPackage): LockedVersion[] {
   const digest = findDigest(integrity ?? '')
-  if (digest !== undefined) index.rememberLockfile(name, version, digest)
+  return digest === undefined ? [] : [{ name, version, digest }]
 }
 
 async function prefetchOne(

@@ -17,12 +17,20 @@ export interface VersionQuery {
   readonly owners: readonly string[]
 }
 
+export interface LockedVersion {
+  readonly name: string
+  readonly version: string
+  readonly digest: Digest
+}
+
 export interface VersionIndex {
   find(query: VersionQuery): Promise<VersionFacts | undefined>
   /** The dist-tags of the newest document, as JSON. */
   distTags(query: VersionQuery): Promise<Buffer | undefined>
   lockfileDigest(name: string, version: string): Digest | undefined
-  rememberLockfile(name: string, version: string, digest: Digest): void
+  rememberLockfile(versions: readonly LockedVersion[]): void
+  /** It was not what the registry has. */
+  forgetLockfile(name: string, version: string): void
   digestOfSha1(shasum: string): Digest | undefined
   /** Only for bytes that were hashed here. */
   rememberSha1(shasum: string, digest: Digest): void
@@ -47,6 +55,7 @@ export function createVersionIndex(cache: PackumentCache): VersionIndex {
       'SELECT digest FROM lockfile_digests WHERE name = ? AND version = ?',
     ),
     putLockfile: database.prepare('INSERT OR REPLACE INTO lockfile_digests VALUES (?, ?, ?)'),
+    dropLockfile: database.prepare('DELETE FROM lockfile_digests WHERE name = ? AND version = ?'),
     sha1: database.prepare('SELECT digest FROM sha1_digests WHERE shasum = ?'),
     putSha1: database.prepare('INSERT OR REPLACE INTO sha1_digests VALUES (?, ?)'),
   }
@@ -73,7 +82,18 @@ export function createVersionIndex(cache: PackumentCache): VersionIndex {
       }),
     distTags: (query) => search(query, distTagsOf),
     lockfileDigest: (name, version) => toDigest(sql.lockfile.get(name, version)),
-    rememberLockfile: (name, version, digest) => void sql.putLockfile.run(name, version, digest),
+    rememberLockfile(versions) {
+      // One at a time would take half a second for the largest list.
+      database.exec('BEGIN')
+      try {
+        for (const { name, version, digest } of versions) sql.putLockfile.run(name, version, digest)
+        database.exec('COMMIT')
+      } catch (error) {
+        if (database.isTransaction) database.exec('ROLLBACK')
+        throw error
+      }
+    },
+    forgetLockfile: (name, version) => void sql.dropLockfile.run(name, version),
     digestOfSha1: (shasum) => toDigest(sql.sha1.get(shasum)),
     rememberSha1: (shasum, digest) => void sql.putSha1.run(shasum, digest),
   }
