@@ -11,7 +11,7 @@ export interface DispatcherOptions {
   readonly maxSockets: number
 }
 
-/** @throws CatalogError INVALID_OPTIONS when npm's `cafile` cannot be read */
+/** @throws CatalogError INVALID_OPTIONS when npm's `cafile` cannot be read, or a proxy is no URL */
 export function createDispatcher(
   config: NpmConfig,
   env: Environment,
@@ -22,8 +22,8 @@ export function createDispatcher(
     if (value !== undefined && value !== 'null') return value === 'false' ? '' : value
     return variables.map((name) => env[name]).find((one) => one !== undefined) ?? ''
   }
-  const httpProxy = setting('proxy', 'http_proxy', 'HTTP_PROXY', 'PROXY', 'proxy')
-  const httpsProxy = setting('https-proxy', 'https_proxy', 'HTTPS_PROXY') || httpProxy
+  const httpProxy = proxyUrl(setting('proxy', 'http_proxy', 'HTTP_PROXY', 'PROXY', 'proxy'))
+  const httpsProxy = proxyUrl(setting('https-proxy', 'https_proxy', 'HTTPS_PROXY')) || httpProxy
   const ca = certificateAuthorities(config)
   const tls = {
     rejectUnauthorized: config.get('strict-ssl') !== 'false',
@@ -42,6 +42,14 @@ export function createDispatcher(
     connect: { timeout: options.connectTimeoutMs, ...tls },
     requestTls: tls,
     proxyTls: tls,
+  })
+}
+
+// The value is not shown: it may hold a password.
+function proxyUrl(given: string): string {
+  if (given === '' || (/^(https?|socks5?):\/\//i.test(given) && URL.canParse(given))) return given
+  throw new CatalogError('INVALID_OPTIONS', 'the proxy is no URL', {
+    hint: 'write it as http://host:port (npm config get proxy, https-proxy; HTTP_PROXY, HTTPS_PROXY)',
   })
 }
 

@@ -204,6 +204,21 @@ describe("npm's settings", () => {
     proxy.closeAllConnections()
   })
 
+  test.each(['proxy.corp:8080', 'proxy', 'http://'])(
+    'the proxy %j is an error with a next step',
+    (proxy) => {
+      const options = { connectTimeoutMs: 1, maxSockets: 1 }
+      const make = (): unknown =>
+        createDispatcher(npmConfigFrom({}), { HTTPS_PROXY: proxy }, options)
+      expect(make).toThrow(
+        expect.objectContaining({
+          code: 'INVALID_OPTIONS',
+          hint: expect.stringContaining('http://'),
+        }),
+      )
+    },
+  )
+
   test('a cafile that cannot be read is an error with a next step', () => {
     const config = npmConfigFrom({ cafile: './no/such/file.pem' })
     const options = { connectTimeoutMs: 1_000, maxSockets: 1 }

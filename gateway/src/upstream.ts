@@ -5,6 +5,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Readable } from 'node:stream'
+import { LRUCache } from 'lru-cache'
 import type { Dispatcher } from 'undici'
 import { CatalogError, isCatalogError } from '@catalog-p2p/core'
 import type { Credentials } from './credentials.ts'
@@ -62,6 +63,7 @@ export interface UpstreamOptions {
 const MAX_REDIRECTS = 5
 const MAX_DISCARDED_BYTES = 64 * 1024
 const DOWN_MS = 5_000
+const MAX_ORIGINS = 1_000
 const FIRST_BACKOFF_MS = 150
 const MAX_BACKOFF_MS = 4_000
 const RETRIED_STATUS = new Set([408, 429, 500, 502, 503, 504])
@@ -71,7 +73,8 @@ export function createUpstream(
   deps: { dispatcher: Dispatcher },
   options: UpstreamOptions,
 ): Upstream {
-  const failedAt = new Map<string, number>()
+  // Tarballs may be anywhere, so there is no end of origins.
+  const failedAt = new LRUCache<string, number>({ max: MAX_ORIGINS })
   const counts: UpstreamCounts = { requests: 0, failures: 0, bytes: 0 }
 
   async function send(url: URL, request: UpstreamRequest): Promise<UpstreamResponse> {
