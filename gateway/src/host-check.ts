@@ -12,8 +12,13 @@ export interface HostCheck {
   ): string | undefined
 }
 
-export function createHostCheck(options: { allowedHosts: readonly string[] }): HostCheck {
-  const allowed = new Set(['localhost', ...options.allowedHosts.map((host) => host.toLowerCase())])
+export function createHostCheck(options: {
+  readonly allowedHosts: readonly string[]
+  /** That we listen on; who listens on a name wants to be called by it. */
+  readonly addresses: readonly string[]
+}): HostCheck {
+  const names = ['localhost', ...options.addresses, ...options.allowedHosts]
+  const allowed = new Set(names.map((name) => name.toLowerCase()))
   return {
     problem(method, { host, origin }) {
       if (host === undefined || host === '') return 'the request has no Host header'

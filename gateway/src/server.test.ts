@@ -8,6 +8,7 @@ import { makePackage } from '../../test/support/fixture-packages.ts'
 import { gatewayWorld, type GatewayWorld } from '../../test/support/gateway-world.ts'
 import { createFakeNode } from '../../test/support/fake-node.ts'
 import { createGateway } from './gateway.ts'
+import { createHostCheck } from './host-check.ts'
 import { npmConfigFrom } from './npmrc.ts'
 
 const one = makePackage('fx-one', '1.0.0')
@@ -35,6 +36,13 @@ describe('listening', () => {
     const { port, urls } = await gateway.start()
     expect(urls[0]).toBe(`http://127.0.0.1:${port}/`)
     for (const url of urls) expect((await fetch(`${url}-/catalog/health`)).status).toBe(200)
+    await gateway.stop()
+  })
+
+  test('on every address says one that can be connected to', async () => {
+    const gateway = createGateway(deps, { port: 0, upstream: null, addresses: ['0.0.0.0'] })
+    const { port, urls } = await gateway.start()
+    expect(urls).toEqual([`http://127.0.0.1:${port}/`])
     await gateway.stop()
   })
 
@@ -99,6 +107,12 @@ describe('the Host header', () => {
     const got = await world.http.get('/-/catalog/health').set('host', 'catalog.lan:4874')
     expect(got.status).toBe(200)
   })
+})
+
+test('a name that we listen on may be called by it', () => {
+  const { problem } = createHostCheck({ allowedHosts: [], addresses: ['Build.lan', '::1'] })
+  expect(problem('GET', { host: 'build.lan:4874' })).toBeUndefined()
+  expect(problem('GET', { host: 'other.lan:4874' })).toContain('--allowed-host')
 })
 
 describe('web pages', () => {

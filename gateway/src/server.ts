@@ -88,7 +88,7 @@ export function createListener(
       for (const address of options.addresses) {
         try {
           port = await listen(address, port)
-          urls.push(`http://${address.includes(':') ? `[${address}]` : address}:${port}/`)
+          urls.push(urlOf(address, port))
         } catch (error) {
           if (isUnavailable(error) && options.addresses.length > 1) {
             deps.log.debug('gateway.address-unavailable', { address })
@@ -102,6 +102,12 @@ export function createListener(
       throw new CatalogError('HOST_FAILED', `cannot listen on ${options.addresses.join(', ')}`)
     },
   }
+}
+
+/** Who listens on every address is reached on this machine's own: the other spelling is none that can be connected to everywhere. */
+function urlOf(address: string, port: number): string {
+  const name = { '0.0.0.0': '127.0.0.1', '::': '::1' }[address] ?? address
+  return `http://${name.includes(':') ? `[${name}]` : name}:${port}/`
 }
 
 // A machine without IPv6 (or without IPv4) listens on what it has.
