@@ -23,11 +23,12 @@ import {
   type Feature,
 } from '../support/features-table.ts'
 import { startWholeUpstream, type WholeUpstream } from '../support/features-upstream.ts'
-import { startVerdaccio, type Verdaccio } from '../support/features-verdaccio.ts'
+import { startPlainVerdaccio } from '../support/features-verdaccio.ts'
 import { makePackage } from '../support/fixture-packages.ts'
 import { readInstalled } from '../support/installed.ts'
 import { startMachine, type Machine } from '../support/machine.ts'
 import { startRegistry, type LoopbackRegistry } from '../support/registry.ts'
+import type { Verdaccio } from '../support/verdaccio.ts'
 import { repositoryRoot } from '../support/source-tree.ts'
 import { packPlugin, runYarn } from '../support/yarn-plugin.ts'
 
@@ -57,12 +58,12 @@ beforeAll(async () => {
   workspace = await createWorkspace()
   registry = await startRegistry({ packages, tarballs: 'self' })
   const behind = await workspace.folder('verdaccio')
-  verdaccio = await startVerdaccio({ folder: behind, uplink: registry.url })
+  verdaccio = await startPlainVerdaccio({ folder: behind, uplink: registry.url })
   upstream = await startWholeUpstream(verdaccio.url)
   addAdvisories(upstream)
   machine = await startMachine({ upstream: upstream.url })
   inFrontFolder = await workspace.folder('verdaccio')
-  inFront = await startVerdaccio({ folder: inFrontFolder, uplink: machine.url })
+  inFront = await startPlainVerdaccio({ folder: inFrontFolder, uplink: machine.url })
   plugin = await packPlugin(await workspace.folder('plugin'))
   token = await makeUser()
   await putNpmOnPath(npmOnPath(workspace.path))
