@@ -53,7 +53,7 @@ export function createGateway(deps: GatewayDependencies, input: GatewayOptions =
     try {
       const config = deps.npmConfig ?? readNpmConfig(npmConfigPlace())
       // A caller that brings its own configuration gets no proxy from the environment either.
-      const env = deps.npmConfig === undefined ? process.env : {}
+      const env = deps.npmConfig === undefined ? npmConfigPlace().env : {}
       parts = await openParts({ node: deps.node, log: deps.log, config, env }, options)
       const started = await listener.start()
       const upstream = parts.registries.main?.url ?? null
