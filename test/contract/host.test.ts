@@ -5,7 +5,9 @@ import { createMemoryNetwork } from '../../core/src/host/memory-host.ts'
 import { MAX_INBOUND_BYTES } from '../../core/src/host/stream-registry.ts'
 import { silentLogger } from '../../core/src/log.ts'
 import { parseNodeOptions, type NodeOptions } from '../../core/src/options.ts'
-import { describeHost, type HostWorld } from './host.contract.ts'
+import type { HostWorld } from './host-pairs.ts'
+import { hostStreamsContract } from './host-streams.contract.ts'
+import { hostContract } from './host.contract.ts'
 
 const MEMORY_BOUND = 2 * 1024 * 1024
 
@@ -31,7 +33,14 @@ function libp2pWorld(transport: string, network: NodeOptions['network']): HostWo
   }
 }
 
-describeHost('in memory', () => memoryWorld(0))
-describeHost('in memory, 3 ms away', () => memoryWorld(3))
-describeHost('libp2p over QUIC', () => libp2pWorld('quic', { tcp: false }))
-describeHost('libp2p over TCP', () => libp2pWorld('tcp', { quic: false }))
+const WORLDS: Readonly<Record<string, () => HostWorld>> = {
+  'in memory': () => memoryWorld(0),
+  'in memory, 3 ms away': () => memoryWorld(3),
+  'libp2p over QUIC': () => libp2pWorld('quic', { tcp: false }),
+  'libp2p over TCP': () => libp2pWorld('tcp', { quic: false }),
+}
+
+for (const [name, createWorld] of Object.entries(WORLDS)) {
+  hostContract(name, createWorld)
+  hostStreamsContract(name, createWorld)
+}

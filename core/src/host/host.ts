@@ -1,7 +1,7 @@
 /**
  * Port 2: connections and streams to peers, authenticated and encrypted by the implementation.
  * Implementations: memory-host.ts (tests, with latency and loss knobs) and libp2p-host.ts.
- * One contract suite (test/contract/host.contract.ts) runs on both.
+ * One contract (test/contract/host.contract.ts, host-streams.contract.ts) runs on both.
  */
 
 /** The text form of a libp2p peer id: the hash of a peer's public key, so it can't be claimed. */
