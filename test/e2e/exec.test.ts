@@ -13,7 +13,7 @@ import { clientByExec, type ExecResult } from '../support/exec-run.ts'
 import { expectedInstall, fixturePackages, fixtureProject } from '../support/fixture-packages.ts'
 import { asInstalled, readInstalled } from '../support/installed.ts'
 import { quietNode, startMachine } from '../support/machine.ts'
-import { startRegistry, type LoopbackRegistry } from '../support/registry.ts'
+import { publicRegistry, startRegistry, type LoopbackRegistry } from '../support/registry.ts'
 
 const packages = fixturePackages()
 const expected = expectedInstall(packages)
@@ -38,7 +38,7 @@ afterAll(async () => {
   await workspace[Symbol.asyncDispose]()
 })
 
-type Way = 'peers' | 'around' | 'left alone'
+type Way = 'peers' | 'left alone'
 
 interface Expectation {
   /** From a lockfile that the client has made. */
@@ -51,8 +51,8 @@ const THROUGH: Expectation = { frozen: 'peers', fresh: 'peers' }
 
 /** Behind a company's registry, which names itself in metadata. */
 const BEHIND_A_COMPANY: Partial<Record<ClientName, Expectation>> = {
-  // It fetches what is locked from there, and locks whatever it is pointed at.
-  'yarn-1': { frozen: 'around', fresh: 'left alone' },
+  // What is locked comes through its offline mirror; it locks whatever registry it is pointed at.
+  'yarn-1': { frozen: 'peers', fresh: 'left alone' },
   // It locks that registry's URLs, and fetches them from there.
   bun: { frozen: 'left alone', fresh: 'left alone' },
   // A new lockfile would name the gateway; one that exists decides nothing.
@@ -104,7 +104,7 @@ describe.each(table)('behind a company registry: $name', ({ name, client }) => {
 })
 
 /** The newest of each kind; what differs between versions of npm and pnpm is in the table above. */
-const NEWEST: readonly ClientName[] = ['npm-12', 'pnpm-12', 'yarn-4', 'bun', 'deno']
+const NEWEST: readonly ClientName[] = ['npm-12', 'pnpm-12', 'yarn-1', 'yarn-4', 'bun', 'deno']
 
 /**
  * Clients that no file tells of a registry, and a lockfile as it is with the public one (a gateway makes the same, as
@@ -124,6 +124,7 @@ describe.each(table.filter(({ name }) => NEWEST.includes(name)))(
       const own = await project()
       await mustRunClient(name, client.install, { ...own, registry: machine.url })
       lockfile = await readFile(join(own.cwd, client.lockfile), 'utf8')
+      if (name === 'yarn-1') lockfile = lockfile.replaceAll(machine.url, yarnAlias())
       registry.forget()
     })
 
@@ -137,6 +138,20 @@ describe.each(table.filter(({ name }) => NEWEST.includes(name)))(
 
       const run = { cwd, home, options: given, registry: undefined }
       const result = await clientByExec(client, client.frozen, run)
+
+      await expectInstalled(result, { client, cwd, home, lockfile, registry: undefined })
+      expectWay(result, 'peers', registry)
+    })
+
+    // Yarn 1 would go to the public registry then.
+    test.skipIf(name === 'yarn-1')('fresh: peers', async ({ skip }) => {
+      if (unavailable !== undefined) skip(unavailable)
+      const { cwd, home } = await project()
+      registry.forget()
+      const given = [...options, '--upstream', registry.url]
+
+      const run = { cwd, home, options: given, registry: undefined }
+      const result = await clientByExec(client, client.install, run)
 
       await expectInstalled(result, { client, cwd, home, lockfile, registry: undefined })
       expectWay(result, 'peers', registry)
@@ -178,11 +193,13 @@ function expectWay({ report }: ExecResult, way: Way, registry: LoopbackRegistry)
   expect(origin).toEqual({ artifacts: 0, bytes: 0 })
   // The store was empty: what is in it was fetched from the peer ahead of the client.
   const artifacts = (peers?.artifacts ?? 0) + (store?.artifacts ?? 0)
-  if (way === 'around') expect(artifacts).toBe(0)
-  else {
-    expect(artifacts).toBeGreaterThanOrEqual(expected.size)
-    expect(registry.count('tarball')).toBe(0)
-  }
+  expect(artifacts).toBeGreaterThanOrEqual(expected.size)
+  expect(registry.count('tarball')).toBe(0)
+}
+
+/** The name that Yarn 1 has for npm's public registry, and puts into every lockfile. */
+function yarnAlias(): string {
+  return publicRegistry().replace(/[^.]+\.[^.]+$/, 'yarnpkg.com')
 }
 
 /** A new project, and a new home with nothing in any cache. */

@@ -1,20 +1,15 @@
 /**
  * The variables that point package managers at the gateway, and nothing else: no file is touched. Which ones work, and that
  * they win over every file, was found by running the clients (test/e2e/exec.test.ts runs them again): npm_config_registry for
- * npm, pnpm 10, Yarn 1 and Bun, in capitals for Deno; pnpm_config_registry for pnpm 11 and newer; YARN_* for Yarn 2 and newer.
+ * npm and pnpm 10, in capitals for Deno; BUN_CONFIG_REGISTRY for Bun; pnpm_config_registry for pnpm 11 and newer; YARN_* for Yarn 2 and newer.
  */
 import { AS_UPSTREAM } from '../../as-upstream.ts'
 import { DEFAULT_REGISTRY } from '../../default-registry.ts'
 import type { NpmConfig } from '../../npmrc.ts'
 import { FAMILIES, type ClientFamily } from './client-family.ts'
 import { registryOf, type ExecPlace } from './client-registry.ts'
-import {
-  bunObstacle,
-  denoObstacle,
-  npmReplacement,
-  pnpmObstacle,
-  yarnClassicObstacle,
-} from './registry-replacement.ts'
+import { bunObstacle, denoObstacle, npmReplacement, pnpmObstacle } from './registry-replacement.ts'
+import { mirrorObstacle } from './yarn-classic-mirror.ts'
 import { readYarnSettings } from './yarnrc-files.ts'
 
 type Variables = Readonly<Record<string, string>>
@@ -72,6 +67,7 @@ function obstacleOf(family: ClientFamily, { place, npm, wish, upstream }: Questi
   const wanted = wish.upstream ?? wish.behind(own.url)
   if (withoutUser(wanted) !== upstream) return `its registry is ${withoutUser(wanted)}`
   if (own.obstacle !== undefined) return own.obstacle
+  if (family === 'yarn-classic') return mirrorObstacle(place)
   if (family !== 'npm') {
     return LOCKFILE_OBSTACLES[family]?.(withoutUser(wish.behind(own.url)), place.cwd)
   }
@@ -83,8 +79,7 @@ function obstacleOf(family: ClientFamily, { place, npm, wish, upstream }: Questi
 const LOCKFILE_OBSTACLES: Partial<
   Record<ClientFamily, (registry: string, cwd: string) => string | undefined>
 > = {
-  ...{ pnpm: pnpmObstacle, 'yarn-classic': yarnClassicObstacle },
-  ...{ bun: bunObstacle, deno: denoObstacle },
+  ...{ pnpm: pnpmObstacle, bun: bunObstacle, deno: denoObstacle },
 }
 
 interface Target {
@@ -112,12 +107,11 @@ function variablesFor(target: Target): Variables {
   }
 }
 
-/** npm's variable is read by pnpm 10 and Yarn 1 too; whose command it is decides when they need different ones. */
+/** npm's variable is read by pnpm 10 and Yarn 1 too, which need other ones, or none; whose command it is decides. */
 function sharedVariables(target: Target): Variables {
   const { family, routed, gateway } = target
-  if (family === 'pnpm' || family === 'yarn-classic') {
-    return routed.includes(family) ? registry(gateway) : {}
-  }
+  if (family === 'yarn-classic') return {} // yarn-classic-mirror.ts
+  if (family === 'pnpm') return routed.includes(family) ? registry(gateway) : {}
   return routed.includes('npm') ? npmVariables(target) : {}
 }
 

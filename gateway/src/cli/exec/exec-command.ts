@@ -10,8 +10,8 @@ import { readValue } from '../../config/values.ts'
 import { loadConfig, type Invocation } from '../command.ts'
 import { exitCodeOfSignal } from '../exit-codes.ts'
 import type { Terminal } from '../terminal.ts'
-import { withVariables, type Routing } from './client-environment.ts'
-import type { ExecGateway } from './exec-gateway.ts'
+import { withVariables } from './client-environment.ts'
+import type { ExecGateway, ExecStatus } from './exec-gateway.ts'
 import { createExecOutput, type ExecOutput } from './exec-output.ts'
 import { reportOf, shownCommand, type ExecReport } from './exec-report.ts'
 import { prepareGateway } from './prepare-gateway.ts'
@@ -68,18 +68,21 @@ export async function execCommand(
 /** Ready to be used. */
 export interface PreparedGateway {
   readonly gateway: ExecGateway
-  readonly routing: Routing
+  /** What it had done before it did something for the command. */
+  readonly before: ExecStatus
+  /** For the command. */
+  readonly variables: Readonly<Record<string, string>>
   /** Never throws, never takes long. */
   close(): Promise<void>
 }
 
 async function runWith(session: Session, prepared: PreparedGateway): Promise<number> {
   const { terminal, options, output, relay, seedMs } = session
-  const { gateway, routing } = prepared
+  const { gateway, variables } = prepared
   const command = shownCommand(options.command)
   try {
-    const before = await gateway.status()
-    const end = await run(session, withVariables(terminal.env, routing.variables(gateway.url)))
+    const { before } = prepared
+    const end = await run(session, withVariables(terminal.env, variables))
     const outcome = { command, exitCode: end.code, durationMs: Math.round(end.durationMs) }
     const look = async (): Promise<ExecReport | undefined> => {
       // A daemon may have gone in the meantime; that is no business of the command's.

@@ -12,11 +12,13 @@ import { withoutUser, type Routing } from './client-environment.ts'
 import type { ExecPlace } from './client-registry.ts'
 import { startInPassing, startInStore } from './own-gateway.ts'
 
+export type ExecStatus = Pick<DaemonStatus, 'gateway' | 'node'>
+
 export interface ExecGateway {
   readonly url: string
   /** daemon: it was there before and stays; own: ends with stop(). */
   readonly kind: 'daemon' | 'own'
-  status(): Promise<Pick<DaemonStatus, 'gateway' | 'node'>>
+  status(): Promise<ExecStatus>
   /** Peers that were named, and should be met before it is of use. */
   readonly expectsPeers: boolean
   /** Artifacts that peers are known to hold. */

@@ -4,10 +4,9 @@
  * how long the registry would have taken for what it was not asked for, nobody has measured.
  */
 import type { ArtifactSource } from '@catalog-p2p/core'
-import type { DaemonStatus } from '../../daemon-client.ts'
 import { formatBytes, formatMs, formatTable } from '../format.ts'
+import type { ExecStatus } from './exec-gateway.ts'
 
-type Status = Pick<DaemonStatus, 'gateway' | 'node'>
 type Amount = { readonly artifacts: number; readonly bytes: number }
 
 export interface ExecReport {
@@ -37,7 +36,7 @@ export interface Outcome {
   readonly gateway: 'own' | 'daemon'
 }
 
-export function reportOf(outcome: Outcome, before: Status, after: Status): ExecReport {
+export function reportOf(outcome: Outcome, before: ExecStatus, after: ExecStatus): ExecReport {
   const minus = (a: Amount, b: Amount): Amount => ({
     artifacts: a.artifacts - b.artifacts,
     bytes: a.bytes - b.bytes,

@@ -16,6 +16,7 @@ import type { PreparedGateway } from './exec-command.ts'
 import { openGateway, type ExecGateway } from './exec-gateway.ts'
 import { waitForPeers } from './first-peers.ts'
 import type { SignalRelay } from './signal-relay.ts'
+import { fillYarnMirror } from './yarn-classic-mirror.ts'
 
 export interface Preparation {
   readonly terminal: Terminal
@@ -53,7 +54,20 @@ export async function prepareGateway(
     const gateway = await inTime(starting, relay.signal)
     if (gateway === undefined) return { problem: 'the gateway did not start in time' }
     await waitForPeers(gateway, relay.signal)
-    return { gateway, routing, close: () => stopInTime(gateway) }
+    const before = await gateway.status()
+    const ask = { command, place, npm, upstream: routing.upstream, gateway: gateway.url }
+    const mirror =
+      family === 'yarn-classic'
+        ? await fillYarnMirror({ ...ask, signal: relay.signal }).catch(() => undefined)
+        : undefined
+    return {
+      ...{ gateway, before },
+      variables: { ...routing.variables(gateway.url), ...mirror?.variables },
+      async close() {
+        await mirror?.remove().catch(() => undefined)
+        await stopInTime(gateway)
+      },
+    }
   } catch (error) {
     const { message } = error instanceof Error ? error : new Error(String(error))
     return { problem: `the gateway did not start: ${message}` }

@@ -63,12 +63,6 @@ export function bunObstacle(registry: string, cwd: string): string | undefined {
   return lockfile.includes(`://${host}/`) ? `bun.lock names tarballs on ${host}` : undefined
 }
 
-/** Yarn 1 locks the URLs that it is shown, and fetches what is locked from there: with a lockfile there are none to add. */
-export function yarnClassicObstacle(_: string, cwd: string): string | undefined {
-  const lockfile = readText(join(projectRoot(cwd) ?? cwd, 'yarn.lock'))
-  return lockfile === undefined ? 'a new yarn.lock would name the gateway' : undefined
-}
-
 /** Deno locks the URLs that it is shown, unless they are the public registry's; with a lockfile there are none to add. */
 export function denoObstacle(registry: string, cwd: string): string | undefined {
   if (new URL(registry).host === DEFAULT_REGISTRY_HOST) return undefined

@@ -121,6 +121,10 @@ describe('with the public registry', () => {
   test('what would put us into a new lockfile is left alone', () => {
     const routing = plan('make')
     expect(reasonFor(routing, 'yarn-classic')).toContain('yarn.lock')
+    write('project/yarn.lock', '# yarn lockfile v1\n')
+    expect(reasonFor(plan('make'), 'yarn-classic')).toBeUndefined()
+    write('home/.yarnrc', 'yarn-offline-mirror "./mirror"\n')
+    expect(reasonFor(plan('make'), 'yarn-classic')).toContain('mirror already')
     expect(routing.routed).toEqual(['npm', 'pnpm', 'yarn-berry', 'bun', 'deno'])
   })
 
@@ -200,11 +204,10 @@ describe('with a company’s registry', () => {
     expect(variables(plan('npm ci'))).not.toHaveProperty('YARN_NPM_REGISTRY_SERVER')
   })
 
-  test('pnpm 10 and Yarn 1 read npm’s variable, and need another one than npm', () => {
+  test('pnpm 10 and Yarn 1 read npm’s variable, and need another one than npm, or none', () => {
     write('project/yarn.lock', '# yarn lockfile v1\n')
-    for (const command of ['pnpm i', 'yarn']) {
-      expect(variables(plan(command)).npm_config_registry).toBe(GATEWAY)
-    }
+    expect(variables(plan('pnpm i')).npm_config_registry).toBe(GATEWAY)
+    expect(variables(plan('yarn'))).not.toHaveProperty('npm_config_registry')
     expect(variables(plan('npm ci'))).not.toHaveProperty('NPM_CONFIG_REGISTRY')
   })
 })
