@@ -1,0 +1,39 @@
+/** What is written in two places says the same: the public surface, and the pages that list what the code has. */
+import { join } from 'node:path'
+import * as core from '@catalog-p2p/core'
+import * as gateway from '@catalog-p2p/gateway'
+import { expect, test } from 'vitest'
+import { ERROR_CODES } from '../core/src/errors.ts'
+import { readText } from './support/source-tree.ts'
+
+test('the public surface is small, and grows only on purpose', () => {
+  expect(Object.keys(core).sort()).toEqual([
+    'CatalogError',
+    'createNode',
+    'defaultStorePath',
+    'digestOf',
+    'findDigest',
+    'invalidOptions',
+    'isCatalogError',
+    'isDigest',
+    'openDatabase',
+    'parseDigest',
+    'parseNodeOptions',
+  ])
+  expect(Object.keys(gateway).sort()).toEqual([
+    'DEFAULT_REGISTRY',
+    'createGateway',
+    'createPinoLogger',
+    'npmConfigFrom',
+    'parseGatewayOptions',
+    'readNpmConfig',
+  ])
+})
+
+test('docs/errors.md has every code, with its kind and whether to try again', () => {
+  const page = readText(join('docs', 'errors.md'))
+  const rows = [...page.matchAll(/^\| `([A-Z_]+)` +\| (\w+) +\| (\w+) +\|/gm)]
+  const listed = rows.map(([, code, kind, retry]) => [code, { kind, retry }])
+  expect(Object.fromEntries(listed)).toEqual(ERROR_CODES)
+  expect(rows).toHaveLength(Object.keys(ERROR_CODES).length)
+})
