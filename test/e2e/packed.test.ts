@@ -1,22 +1,23 @@
 /**
  * The packages as strangers get them: npm installs @catalog-p2p/gateway from a registry into an empty folder with an empty
- * home, and the `catalog` it put there serves an install.
+ * home; the `catalog` it put there serves an install, and `catalog exec` runs one.
  */
-import { readFile, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
-import { once } from 'node:events'
+import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createWorkspace, mustRunClient, type Workspace } from '../support/client.ts'
 import { startDaemon } from '../support/daemon.ts'
 import { expectedInstall, fixturePackages, fixtureProject } from '../support/fixture-packages.ts'
 import { asInstalled, readInstalled } from '../support/installed.ts'
+import { freePort } from '../support/free-port.ts'
 import { publishedPackages } from '../support/published.ts'
 import { startRegistry, type LoopbackRegistry } from '../support/registry.ts'
 
 const fixtures = fixturePackages()
 let workspace: Workspace
 let registry: LoopbackRegistry
+/** The installed program. */
+let bin: string
 
 beforeAll(async () => {
   workspace = await createWorkspace()
@@ -37,7 +38,7 @@ test('npm installs the gateway into an empty folder, and its catalog serves an i
   const { output } = await mustRunClient('npm-11', ['exec', '--', 'catalog', '--version'], run)
   expect(output).toMatch(/^\d+\.\d+\.\d+/m)
 
-  const bin = await installedBin(cwd)
+  bin = await installedBin(cwd)
   const port = await freePort()
   const store = join(home, 'store')
   const args = ['--port', String(port), '--store', store, '--upstream', registry.url, '--no-mdns']
@@ -51,7 +52,37 @@ test('npm installs the gateway into an empty folder, and its catalog serves an i
   await mustRunClient('npm-11', ['install'], { cwd: project, home: clean, registry: daemon.url })
   expect(await readInstalled(project)).toEqual(asInstalled(fixtures, expectedInstall(fixtures)))
   const { tarballs } = (await daemon.status()).gateway
-  expect(tarballs.origin.artifacts).toBeGreaterThanOrEqual(expectedInstall(fixtures).size)
+  // What was fetched ahead of the client counts as the store's.
+  const { origin, store: kept } = tarballs
+  expect(origin.artifacts).toBeGreaterThan(0)
+  const { size } = expectedInstall(fixtures)
+  expect(origin.artifacts + kept.artifacts).toBeGreaterThanOrEqual(size)
+})
+
+test('its catalog exec runs npm ci: from the registry, then with the registry gone', async () => {
+  const store = await workspace.folder('ci-cache')
+  const project = await workspace.folder('project')
+  await writeFile(join(project, 'package.json'), JSON.stringify(fixtureProject))
+  const run = { cwd: project, home: await workspace.folder('home'), registry: registry.url }
+  await mustRunClient('npm-11', ['install', '--package-lock-only'], run)
+  const lockfile = await readFile(join(project, 'package-lock.json'), 'utf8')
+  const port = String(await freePort())
+  const offline = ['--no-mdns', '--network.port', '0', '--no-upnp', '--no-dht']
+  const prefix = [process.execPath, bin, 'exec', '--port', port, '--store', store, ...offline, '--']
+  const ci = async (): Promise<string> => {
+    await rm(join(project, 'node_modules'), { recursive: true, force: true })
+    const home = await workspace.folder('home')
+    const { output } = await mustRunClient('npm-11', ['ci'], { ...run, home, prefix })
+    expect(await readInstalled(project)).toEqual(asInstalled(fixtures, expectedInstall(fixtures)))
+    expect(await readFile(join(project, 'package-lock.json'), 'utf8')).toBe(lockfile)
+    return output
+  }
+
+  expect(await ci()).toMatch(/registry|upstream/i)
+  await registry.stop()
+  registry.forget()
+  await ci()
+  expect(registry.count()).toBe(0)
 })
 
 async function installedBin(cwd: string): Promise<string> {
@@ -60,14 +91,4 @@ async function installedBin(cwd: string): Promise<string> {
     bin: { catalog: string }
   }
   return join(folder, bin.catalog)
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  server.close()
-  await once(server, 'close')
-  if (address === null || typeof address === 'string') throw new Error('no port')
-  return address.port
 }
