@@ -48,8 +48,17 @@ export function shownFacts(facts: Facts | undefined): string {
 function shown(value: unknown): string {
   if (value instanceof Error) {
     const hint = isCatalogError(value) && value.hint !== undefined ? ` (${value.hint})` : ''
-    return JSON.stringify(`${value.message}${hint}`)
+    return quoted(`${value.message}${hint}`)
   }
   if (typeof value !== 'string') return JSON.stringify(value) ?? 'undefined'
-  return /^[^\s"=]+$/.test(value) ? value : JSON.stringify(value)
+  // Some of it is what others said: no control character of theirs reaches a terminal.
+  return /^[^\s"=\p{C}]+$/u.test(value) ? value : quoted(value)
+}
+
+// JSON leaves those above U+007F as they are, and some terminals obey the ones up to U+009F.
+function quoted(text: string): string {
+  return JSON.stringify(text).replace(
+    /\p{C}/gu,
+    (sign) => `\\u${sign.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  )
 }
