@@ -163,6 +163,31 @@ describe.skipIf(unavailable !== undefined)('several Verdaccios are one cache', (
     await mustRunClient('npm-11', ['install'], { cwd, home, registry: b.url })
     expect(await readInstalled(cwd)).toEqual(asInstalled(fixtures, wanted))
   })
+
+  test('one that dies in the middle of an install, with the registry back, costs nothing', async () => {
+    await registry.restart()
+    const { node } = await b.status()
+    const addresses = (node?.addresses ?? []).filter((each) => each.includes('/quic-v1'))
+    // So slow that the large package is under way for seconds.
+    const transfer = { downloadRate: 1_000_000 }
+    await using c = await startPlugged('c', { network: quietNetwork(addresses), transfer })
+    await nodeIsUp(c)
+    await eventually(async () => {
+      expect((await c.status()).node?.known?.[0]?.artifacts).toBe(wanted.size + 1)
+    }, 20_000)
+    const { cwd, home } = await project()
+    const installing = mustRunClient('npm-11', ['install'], { cwd, home, registry: c.url })
+    await eventually(async () => {
+      expect((await c.status()).tarballs.peer.artifacts).toBeGreaterThan(3)
+    }, 30_000)
+    expect(await b.stop('SIGKILL')).toBe('SIGKILL')
+
+    await installing
+    expect(await readInstalled(cwd)).toEqual(asInstalled(fixtures, wanted))
+    const { tarballs } = await c.status()
+    expect(tarballs.uplink.artifacts).toBeGreaterThan(0)
+    expect(tarballs.peer.artifacts + tarballs.uplink.artifacts).toBe(wanted.size)
+  })
 })
 
 describe.skipIf(unavailable !== undefined)('what is stored is what the metadata names', () => {

@@ -21,7 +21,6 @@ export interface VerdaccioOptions {
   /** `bin/verdaccio` of another installation. */
   readonly program?: string
   readonly env?: Readonly<Record<string, string>>
-  readonly port?: number
 }
 
 export interface VerdaccioStatus {
@@ -67,9 +66,21 @@ export const VERDACCIO_PROGRAM = join(
 const START_TIMEOUT_MS = 60_000
 const STOP_TIMEOUT_MS = 20_000
 
+/** Verdaccio's own, when it can't listen. */
+const CANNOT_LISTEN = 2
+const MAX_PORTS = 3
+
 export async function startVerdaccio(options: VerdaccioOptions): Promise<Verdaccio> {
+  for (let tries = 1; ; tries += 1) {
+    const started = await tryStart(options, await freePort())
+    if (!(started instanceof Error)) return started
+    if (tries === MAX_PORTS) throw started
+  }
+}
+
+/** An error when the port has gone to somebody else meanwhile. */
+async function tryStart(options: VerdaccioOptions, port: number): Promise<Verdaccio | Error> {
   const { folder, plugin } = options
-  const port = options.port ?? (await freePort())
   const storage = join(folder, 'storage')
   const config = {
     storage: './storage',
@@ -113,6 +124,7 @@ export async function startVerdaccio(options: VerdaccioOptions): Promise<Verdacc
   }
   try {
     await eventually(async () => {
+      if (child.exitCode !== null) return
       const response = await fetch(`${url}/-/ping`)
       await response.arrayBuffer()
       if (response.status !== 200) throw new Error(`it answered ${response.status}`)
@@ -121,7 +133,10 @@ export async function startVerdaccio(options: VerdaccioOptions): Promise<Verdacc
     await stop(child, 'SIGKILL')
     throw new Error(`Verdaccio did not start:\n${printed.slice(-4000)}`, { cause: error })
   }
-  return verdaccio
+  if (child.exitCode === null) return verdaccio
+  const failure = new Error(`Verdaccio ended with ${child.exitCode}:\n${printed.slice(-4000)}`)
+  if (child.exitCode === CANNOT_LISTEN) return failure
+  throw failure
 }
 
 /** Waits until the plugin's node runs. */
@@ -139,7 +154,7 @@ export function quietNetwork(bootstrap: readonly string[] = []): Record<string, 
   return { ...off, loopbackOnly: true, port: 0, bootstrap }
 }
 
-export async function freePort(): Promise<number> {
+async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
   const address = server.address()
