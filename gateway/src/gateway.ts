@@ -107,7 +107,11 @@ async function answer(context: Context, exchange: Exchange, given: Route): Promi
   switch (route.route) {
     case 'tarball':
       return parts.hints.during(route, () =>
-        answerTarball({ artifacts: parts.artifacts, counters }, exchange, route),
+        answerTarball(
+          { artifacts: parts.artifacts, hints: parts.hints, counters },
+          exchange,
+          route,
+        ),
       )
     case 'packument': {
       const { packuments } = parts

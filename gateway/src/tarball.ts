@@ -5,6 +5,7 @@ import type { IncomingHttpHeaders } from 'node:http'
 import { findDigest } from '@catalog-p2p/core'
 import type { Artifacts } from './artifacts.ts'
 import { clientCredentials, type Exchange } from './exchange.ts'
+import type { Hints } from './hints/hints.ts'
 import { isNotModified } from './respond.ts'
 import type { TarballRoute } from './route.ts'
 import { sendArtifact } from './send-artifact.ts'
@@ -13,7 +14,7 @@ import type { Counters } from './counters.ts'
 const YEAR_S = 31_536_000
 
 export async function answerTarball(
-  deps: { artifacts: Artifacts; counters: Counters },
+  deps: { artifacts: Artifacts; counters: Counters; hints: Pick<Hints, 'takeSource'> },
   { req, res, signal, giveUp }: Exchange,
   route: TarballRoute,
 ): Promise<void> {
@@ -35,7 +36,12 @@ export async function answerTarball(
     res.setHeader('content-type', 'application/octet-stream')
     res.setHeader('accept-ranges', 'bytes')
     const bytes = await sendArtifact(req, res, artifact)
-    deps.counters.tarball(artifact.source, bytes)
+    // What was fetched a moment ago because of a hint did not come from the store.
+    const ahead = deps.hints.takeSource(artifact.digest)
+    deps.counters.tarball(
+      (artifact.source === 'store' ? ahead : undefined) ?? artifact.source,
+      bytes,
+    )
   } finally {
     // Gives up what nobody read (HEAD, 304, a failure); harmless when all was sent.
     if (req.method === 'HEAD' || res.statusCode !== 200 || !res.writableEnded) {

@@ -1,6 +1,6 @@
 /**
  * `catalog exec -- CLIENT …` with every package manager, against what the same client does without it: a frozen install
- * from the lockfile that the client made by itself, and a fresh one, every package from a peer where the client lets us; the
+ * from the lockfile that the client made by itself, and a fresh one, every package through us where the client lets us; the
  * lockfile and the user's files are in the end byte for byte what they would have been.
  */
 import { parseDigest, type CatalogNode } from '@catalog-p2p/core'
@@ -38,7 +38,7 @@ afterAll(async () => {
   await workspace[Symbol.asyncDispose]()
 })
 
-type Way = 'peers' | 'left alone'
+type Way = 'through us' | 'left alone'
 
 interface Expectation {
   /** From a lockfile that the client has made. */
@@ -47,16 +47,16 @@ interface Expectation {
   readonly fresh: Way
 }
 
-const THROUGH: Expectation = { frozen: 'peers', fresh: 'peers' }
+const THROUGH: Expectation = { frozen: 'through us', fresh: 'through us' }
 
 /** Behind a company's registry, which names itself in metadata. */
 const BEHIND_A_COMPANY: Partial<Record<ClientName, Expectation>> = {
   // What is locked comes through its offline mirror; it locks whatever registry it is pointed at.
-  'yarn-1': { frozen: 'peers', fresh: 'left alone' },
+  'yarn-1': { frozen: 'through us', fresh: 'left alone' },
   // It locks that registry's URLs, and fetches them from there.
   bun: { frozen: 'left alone', fresh: 'left alone' },
   // A new lockfile would name the gateway; one that exists decides nothing.
-  deno: { frozen: 'peers', fresh: 'left alone' },
+  deno: { frozen: 'through us', fresh: 'left alone' },
 }
 
 const table = clients.map((client) => ({ name: client.name, client }))
@@ -130,7 +130,7 @@ describe.each(table.filter(({ name }) => NEWEST.includes(name)))(
 
     afterAll(() => registry.stop())
 
-    test('frozen: peers', async ({ skip }) => {
+    test('frozen: through us', async ({ skip }) => {
       if (unavailable !== undefined) skip(unavailable)
       const { cwd, home } = await project()
       await writeFile(join(cwd, client.lockfile), lockfile)
@@ -140,11 +140,11 @@ describe.each(table.filter(({ name }) => NEWEST.includes(name)))(
       const result = await clientByExec(client, client.frozen, run)
 
       await expectInstalled(result, { client, cwd, home, lockfile, registry: undefined })
-      expectWay(result, 'peers', registry)
+      expectWay(result, 'through us', registry)
     })
 
-    // Yarn 1 would go to the public registry then.
-    test.skipIf(name === 'yarn-1')('fresh: peers', async ({ skip }) => {
+    test('fresh: through us', async ({ skip }) => {
+      if (name === 'yarn-1') skip('it is left alone, and would go to the public registry')
       if (unavailable !== undefined) skip(unavailable)
       const { cwd, home } = await project()
       registry.forget()
@@ -154,7 +154,7 @@ describe.each(table.filter(({ name }) => NEWEST.includes(name)))(
       const result = await clientByExec(client, client.install, run)
 
       await expectInstalled(result, { client, cwd, home, lockfile, registry: undefined })
-      expectWay(result, 'peers', registry)
+      expectWay(result, 'through us', registry)
     })
   },
 )
@@ -190,11 +190,14 @@ function expectWay({ report }: ExecResult, way: Way, registry: LoopbackRegistry)
   }
   expect(report).toMatchObject({ gateway: 'own', upstream })
   const { peer: peers, store, origin } = report?.sources ?? {}
-  expect(origin).toEqual({ artifacts: 0, bytes: 0 })
-  // The store was empty: what is in it was fetched from the peer ahead of the client.
-  const artifacts = (peers?.artifacts ?? 0) + (store?.artifacts ?? 0)
-  expect(artifacts).toBeGreaterThanOrEqual(expected.size)
-  expect(registry.count('tarball')).toBe(0)
+  const through = [peers, store, origin].map((each) => each?.artifacts ?? 0)
+  expect(through.reduce((sum, count) => sum + count)).toBeGreaterThanOrEqual(expected.size)
+  // A peer that is slow, on a busy machine, is not waited for: but it is the gateway then that asks.
+  expect(peers?.artifacts).toBeGreaterThan(0)
+  const asked = registry.requests.filter(({ kind }) => kind === 'tarball')
+  expect(asked.filter(({ headers }) => !headers['user-agent']?.startsWith('catalog-p2p'))).toEqual(
+    [],
+  )
 }
 
 /** The name that Yarn 1 has for npm's public registry, and puts into every lockfile. */

@@ -3,7 +3,7 @@
  * itself asks for tarballs, only in the room that its own requests leave, and never on a request's path: a client that asks
  * for what is on its way joins that download. A hint that fails is forgotten; the client's own request will say why.
  */
-import type { CatalogNode, Logger } from '@catalog-p2p/core'
+import type { ArtifactSource, CatalogNode, Digest, Logger } from '@catalog-p2p/core'
 import type { Artifacts } from '../artifacts.ts'
 import { hintKey, type Hint } from './hint.ts'
 import { HintList } from './hint-list.ts'
@@ -38,6 +38,8 @@ export interface Hints {
     asked: { name: string; version: string | undefined },
     answer: () => Promise<T>,
   ): Promise<T>
+  /** Where an artifact that is in the store because of a hint came from; told once. */
+  takeSource(digest: Digest): ArtifactSource | undefined
   readonly counts: HintCounts
   /** Aborts what is under way. */
   close(): void
@@ -62,6 +64,8 @@ export interface HintsOptions {
 
 /** One a client at work; who comes fifth drops the list that has been quiet for longest. */
 const MAX_LISTS = 4
+/** Fetched ahead and never asked for: forgotten when there are so many. */
+const MAX_SOURCES = 4096
 /** Of the last so many tarballs, about. */
 const PACE_WEIGHT = 4
 /** Guesses that no tarball followed for so long were about another project. */
@@ -76,6 +80,7 @@ export function createHints(
   const privateScopes = new Set(options.privateScopes.map((scope) => scope.toLowerCase()))
   const counts = { lists: 0, packages: 0, fetched: 0, claimed: 0, bytes: 0, failed: 0 }
   const closing = new AbortController()
+  const sources = new Map<Digest, ArtifactSource>()
   let lists: HintList[] = []
   let guesses: HintList | undefined
   /** The client's own tarball requests, and ours. */
@@ -141,11 +146,18 @@ export function createHints(
       counts.bytes += artifact.bytes.byteLength
     }
     pace(nowMs() - startedMs)
+    if (sources.size >= MAX_SOURCES) sources.clear()
+    sources.set(digest, artifact.source)
     return true
   }
 
   return {
     counts,
+    takeSource(digest) {
+      const source = sources.get(digest)
+      sources.delete(digest)
+      return source
+    },
     offer(hints) {
       if (!options.enabled || hints.length === 0) return 0
       const taken = hints.slice(0, options.maxPackages)
