@@ -114,12 +114,16 @@ const module = (source: string): string[] => [
 ]
 
 describe('the command', { timeout: 60_000 }, () => {
-  test('has its own code, output and arguments', async () => {
-    const source = `console.log(JSON.stringify(process.argv.slice(1))); process.exitCode = 7`
+  test('has its own code, input, output and arguments', async () => {
+    const source = `
+      console.log(JSON.stringify(process.argv.slice(1)))
+      console.log(require('fs').readFileSync(0, 'utf8').length)
+      process.exitCode = 7`
     const words = ['--json', 'a b', '"$HOME"', '%PATH%', '']
     const run = exec(['--quiet'], [...script(source), '--', ...words])
+    run.child.stdin?.end('x'.repeat(300_000))
     expect(await run.ended).toBe(7)
-    expect(run.stdout()).toBe(`${JSON.stringify(words)}\n`)
+    expect(run.stdout()).toBe(`${JSON.stringify(words)}\n300000\n`)
     expect(run.stderr()).toBe('')
   })
 
@@ -246,18 +250,24 @@ describe('seeding', { timeout: 60_000 }, () => {
   })
 })
 
-test('in CI the store is without its identity, which a cache would spread', async () => {
-  const store = join(home, 'store')
-  const key = join(store, 'identity.key')
-  const look = script(`process.exitCode = require('fs').existsSync(${JSON.stringify(key)}) ? 5 : 6`)
-  expect(await exec(['--quiet', '--store', store], look).ended).toBe(5)
-  const before = readFileSync(key)
-  expect(await exec(['--quiet', '--store', store], look).ended).toBe(5)
-  expect(readFileSync(key)).toEqual(before)
-  expect(await exec(['--quiet', '--store', store], look, { env: { CI: 'true' } }).ended).toBe(5)
-  expect(existsSync(key)).toBe(false)
-  expect(existsSync(join(store, 'daemon.json'))).toBe(false)
-})
+test(
+  'in CI the store is without its identity, which a cache would spread',
+  { timeout: 60_000 },
+  async () => {
+    const store = join(home, 'store')
+    const key = join(store, 'identity.key')
+    const look = script(
+      `process.exitCode = require('fs').existsSync(${JSON.stringify(key)}) ? 5 : 6`,
+    )
+    expect(await exec(['--quiet', '--store', store], look).ended).toBe(5)
+    const before = readFileSync(key)
+    expect(await exec(['--quiet', '--store', store], look).ended).toBe(5)
+    expect(readFileSync(key)).toEqual(before)
+    expect(await exec(['--quiet', '--store', store], look, { env: { CI: 'true' } }).ended).toBe(5)
+    expect(existsSync(key)).toBe(false)
+    expect(existsSync(join(store, 'daemon.json'))).toBe(false)
+  },
+)
 
 describe('the gateway', { timeout: 90_000 }, () => {
   const REPORT = ['--report', 'report.json']

@@ -3,6 +3,7 @@
  * with the command's own code. Whatever fails on our side costs the command nothing but the help: it then runs as it would
  * without us.
  */
+import { isatty } from 'node:tty'
 import { CatalogError } from '@catalog-p2p/core'
 import type { Config } from '../../config/resolve.ts'
 import { duration } from '../../config/setting.ts'
@@ -49,7 +50,8 @@ export async function execCommand(
   const config = loadConfig(invocation)
   const seedMs = seedTime(options.seed ?? terminal.env.CATALOG_EXEC_SEED)
   const output = createExecOutput(terminal, { ...options, json: config.json })
-  const relay = relaySignals(process.stdin.isTTY)
+  // Not process.stdin: opening it would make a pipe non-blocking, for the command too.
+  const relay = relaySignals(isatty(0))
   try {
     const session = { terminal, config, options, relay, output, seedMs }
     const { command, reuse } = options
