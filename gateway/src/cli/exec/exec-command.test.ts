@@ -322,6 +322,21 @@ describe('the gateway', { timeout: 90_000 }, () => {
     },
   )
 
+  test('has the registry behind it that npm had before "catalog use npm"', async () => {
+    const port = await freePort()
+    const use = [...FLAGS, CLI, 'use', 'npm', '--port', String(port)]
+    const child = spawn(process.execPath, use, { cwd: home, env: isolatedEnvironment(home) })
+    expect(await once(child, 'close')).toEqual([0, null])
+    expect(readFileSync(join(home, '.npmrc'), 'utf8')).toContain(
+      `registry=http://127.0.0.1:${port}/`,
+    )
+    expect(await exec(REPORT, module(FETCH_ONE), { port }).ended).toBe(0)
+    expect(report()).toMatchObject({
+      upstream: upstream.url,
+      sources: { origin: { artifacts: 1 } },
+    })
+  })
+
   test('takes another fixed port where a stranger has ours', async () => {
     const stranger = createServer((_, response) => response.end('hello')).listen(0, '127.0.0.1')
     await once(stranger, 'listening')
