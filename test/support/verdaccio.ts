@@ -144,7 +144,9 @@ export async function nodeIsUp(verdaccio: Verdaccio): Promise<VerdaccioStatus> {
   return await eventually(async () => {
     const status = await verdaccio.status()
     if (status.state === 'running') return status
-    throw new Error(`the node is ${status.state}:\n${verdaccio.output().slice(-4000)}`)
+    const lines = verdaccio.output().split('\n')
+    const ours = lines.filter((line) => line.includes('catalog-p2p')).slice(-20)
+    throw new Error(`the node is ${status.state}:\n${ours.join('\n')}`)
   }, START_TIMEOUT_MS)
 }
 

@@ -44,20 +44,22 @@ test('one that can not start is said once, and those who wait for it go on', asy
   expect(logged).toEqual(['error node.failed'])
 })
 
-test('a store that somebody else has is asked for again, quietly', async () => {
-  const locked = new CatalogError('STORE_LOCKED', 'another process has it')
-  const create = vi.fn().mockRejectedValue(locked)
-  const it = life(create)
-  it.start()
-  await vi.advanceTimersByTimeAsync(40_000)
-  expect(create).toHaveBeenCalledTimes(3)
-  expect(it.state).toBe('failed')
-  create.mockResolvedValue(createFakeNode())
-  await vi.advanceTimersByTimeAsync(15_000)
-  expect(it.state).toBe('running')
-  expect(await it.ready).toBeDefined()
-  expect(logged).toEqual(['error node.failed', 'info node.running'])
-})
+test.each(['STORE_LOCKED', 'HOST_FAILED'] as const)(
+  '%s may pass: tried again, quietly',
+  async (code) => {
+    const create = vi.fn().mockRejectedValue(new CatalogError(code, 'not now'))
+    const it = life(create)
+    it.start()
+    await vi.advanceTimersByTimeAsync(40_000)
+    expect(create).toHaveBeenCalledTimes(3)
+    expect(it.state).toBe('failed')
+    create.mockResolvedValue(createFakeNode())
+    await vi.advanceTimersByTimeAsync(15_000)
+    expect(it.state).toBe('running')
+    expect(await it.ready).toBeDefined()
+    expect(logged).toEqual(['error node.failed', 'info node.running'])
+  },
+)
 
 test('one that is stopped while it starts is closed when it has', async () => {
   const node = createFakeNode()

@@ -18,7 +18,7 @@ export interface NodeLife {
   stop(): Promise<void>
 }
 
-/** The store's owner may be a Verdaccio that is about to end: it is asked again. */
+/** Between tries, when the reason may pass. */
 const RETRY_MS = 15_000
 
 export function createNodeLife(
@@ -53,7 +53,9 @@ export function createNodeLife(
       log.info('node.running', { id: node.id, addresses: node.stats().addresses.join(' ') })
       ready.resolve(running)
     } catch (error) {
-      if (!core.isCatalogError(error, 'STORE_LOCKED') || isStopped()) throw error
+      // A store whose owner is about to end, a network that is not up yet: what is local may pass.
+      const mayPass = core.isCatalogError(error) && error.kind === 'local'
+      if (!mayPass || isStopped()) throw error
       if (state !== 'failed') failed(error)
       retry = setTimeout(begin, RETRY_MS).unref()
     }
