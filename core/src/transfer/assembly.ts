@@ -9,7 +9,6 @@ import type { Manifest } from '../content/manifest.ts'
 import { CatalogError } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import type { PartialArtifact } from '../store/store.ts'
-import { allocateShared } from './chunk-pool.ts'
 import { createChunkMemory } from './chunk-memory.ts'
 import type { HashJob } from './hasher.ts'
 
@@ -162,7 +161,7 @@ export function createAssembly(
       throwIfFailed()
       const index = contiguousChunks
       if (index >= chunks) throw new CatalogError('DIGEST_MISMATCH', 'more bytes than announced')
-      filling ??= allocateShared(lengthOf(index))
+      filling ??= Buffer.allocUnsafeSlow(lengthOf(index))
       const take = Math.min(filling.byteLength - filled, bytes.byteLength - offset)
       filling.set(bytes.subarray(offset, offset + take), filled)
       filled += take

@@ -56,11 +56,6 @@ export function isPooled(view: Uint8Array): boolean {
   return SLABS.has(view.buffer)
 }
 
-/** Memory of its own for a chunk, which the hash thread can read as well; never used again. */
-export function allocateShared(bytes: number): Buffer {
-  return Buffer.from(new SharedArrayBuffer(bytes))
-}
-
-export function isShared(buffer: ArrayBufferLike): buffer is SharedArrayBuffer {
+function isShared(buffer: ArrayBufferLike): buffer is SharedArrayBuffer {
   return buffer instanceof SharedArrayBuffer
 }

@@ -3,6 +3,7 @@ import { blob, CHUNK_SIZE } from '../../../test/support/blobs.ts'
 import { chunkCount } from '../content/chunking.ts'
 import { digestOf } from '../content/digest.ts'
 import { describeBytes } from '../content/manifest.ts'
+import { createChunkPool } from './chunk-pool.ts'
 import { createHasher, type Hasher, type HashJob } from './hasher.ts'
 
 const SIZE = 5 * CHUNK_SIZE + 7
@@ -102,5 +103,23 @@ describe('createHasher, on a real thread', () => {
     await Promise.all([hasher.stop(), expect(adding).rejects.toThrow('stopped')])
     await expect(job.add(1, chunk(1))).rejects.toThrow('over')
     expect(() => hasher.open({ chunks, leaves })).toThrow('stopped')
+  })
+
+  test('copies in pooled memory are given back when they are hashed', async () => {
+    const large = 256 * 1024
+    const pool = createChunkPool({ chunkSize: large, maxBytes: 2 * (large + 64) })
+    const pooling = createHasher(pool)
+    const whole = blob(6 * large)
+    const job = pooling.open({ chunks: 6, leaves: undefined })
+    for (let index = 0; index < 6; index++) {
+      const part = Buffer.from(whole.bytes.subarray(index * large, (index + 1) * large))
+      const added = job.add(index, part)
+      part.fill(0) // it has taken its own copy
+      await added
+    }
+    expect((await job.done).digest).toBe(whole.digest)
+    const free = [pool.take(large), pool.take(large), pool.take(large)]
+    expect(free.map((each) => each !== undefined)).toEqual([true, true, false])
+    await pooling.stop()
   })
 })

@@ -4,12 +4,12 @@
  */
 import { Worker } from 'node:worker_threads'
 import type { Digest } from '../content/digest.ts'
-import { isShared } from './chunk-pool.ts'
+import { isPooled, type ChunkPool } from './chunk-pool.ts'
 import type { HashReply, HashRequest } from './hash-worker.ts'
 
 export interface HashJob {
   /**
-   * Hashes one chunk, in any order; takes its own copy, unless the memory is shared: then leave it as it is until `onConsumed`. Resolves to whether these bytes match its leaf (true where no
+   * Hashes one chunk, in any order; takes its own copy, unless it is pooled: then leave it as it is until `onConsumed`. Resolves to whether these bytes match its leaf (true where no
    * leaves were given); rejects when the job ends before the verdict. Never give more than a bounded window of chunks
    * ahead of the first missing one.
    */
@@ -32,14 +32,23 @@ interface OpenJob {
   readonly done: PromiseWithResolvers<{ digest: Digest; leaves: Uint8Array }>
 }
 
+interface Lent {
+  readonly bytes: Uint8Array
+  readonly onConsumed: (() => void) | undefined
+  readonly transfer?: ArrayBuffer[]
+}
+
 // The same file name with the extension of this one: .ts from source, .js when built.
 const WORKER_URL = new URL(
   `./hash-worker${import.meta.url.slice(import.meta.url.lastIndexOf('.'))}`,
   import.meta.url,
 )
 
-/** The thread starts with the first job, and again after it has failed. */
-export function createHasher(): Hasher {
+/**
+ * The thread starts with the first job, and again after it has failed. Copies for it go into `pool`, while that has any:
+ * memory that two threads share is freed only when both have collected, and the thread has no reason to.
+ */
+export function createHasher(pool?: ChunkPool): Hasher {
   const jobs = new Map<number, OpenJob>()
   let worker: Worker | undefined
   let nextJob = 1
@@ -94,6 +103,20 @@ export function createHasher(): Hasher {
     worker.postMessage(request, transfer)
   }
 
+  /** What the thread reads: pooled bytes as they are, else a copy, in pooled memory while there is any. */
+  function lend(bytes: Uint8Array, onConsumed: (() => void) | undefined): Lent {
+    if (isPooled(bytes)) return { bytes, onConsumed }
+    onConsumed?.()
+    const slab = pool?.take(bytes.byteLength)
+    if (slab !== undefined) {
+      slab.set(bytes)
+      return { bytes: slab, onConsumed: () => pool?.give(slab) }
+    }
+    const copy = new Uint8Array(bytes.byteLength)
+    copy.set(bytes)
+    return { bytes: copy, onConsumed: undefined, transfer: [copy.buffer] }
+  }
+
   return {
     open({ chunks, leaves }) {
       if (stopped) throw new Error('the hasher has stopped')
@@ -111,13 +134,9 @@ export function createHasher(): Hasher {
           const check = nextCheck++
           const verdict = Promise.withResolvers<boolean>()
           job.checks.set(check, verdict)
-          if (onConsumed !== undefined) job.consumed.set(check, onConsumed)
-          if (isShared(bytes.buffer)) send({ op: 'chunk', job: id, check, index, bytes })
-          else {
-            const copy = new Uint8Array(bytes.byteLength)
-            copy.set(bytes)
-            send({ op: 'chunk', job: id, check, index, bytes: copy }, [copy.buffer])
-          }
+          const lent = lend(bytes, onConsumed)
+          if (lent.onConsumed !== undefined) job.consumed.set(check, lent.onConsumed)
+          send({ op: 'chunk', job: id, check, index, bytes: lent.bytes }, lent.transfer)
           return await verdict.promise
         },
         done: job.done.promise,

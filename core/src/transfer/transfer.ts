@@ -82,10 +82,10 @@ export function createTransfer(
   const { host, store, discovery, scores, clock, log } = deps
   const encodings: readonly Encoding[] = options.compression
   const downloads = new Map<string, Shared>()
-  const hasher = createHasher()
+  const pool = createChunkPool({ chunkSize: options.chunkSize, maxBytes: POOL_BYTES })
+  const hasher = createHasher(pool)
   const assemblies = createAssemblyMaker({ store, hasher, log })
   const uploads = createUploads(clock, options)
-  const pool = createChunkPool({ chunkSize: options.chunkSize, maxBytes: POOL_BYTES })
   const links = createPeerLinks(
     { host, clock, pool, onMisbehaviour: scores.lied },
     { encodings, maxArtifactBytes: options.maxArtifactBytes },
