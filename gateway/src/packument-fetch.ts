@@ -162,14 +162,17 @@ async function ingest(
   return document
 }
 
-// Without its body a 304 would be of no use.
+// Without both of its files, as after a kill between the two, a 304 would be of no use.
 async function withBody(
   cache: PackumentCache,
   document: CachedDocument | undefined,
 ): Promise<CachedDocument | undefined> {
   if (document === undefined) return undefined
-  const body = await cache.bodies.read({ document: document.id, hash: document.hash, part: 'raw' })
-  return body === undefined ? undefined : document
+  const at = { document: document.id, hash: document.hash }
+  const parts = await Promise.all(
+    ['raw', 'versions'].map((part) => cache.bodies.read({ ...at, part })),
+  )
+  return parts.includes(undefined) ? undefined : document
 }
 
 function validators(cached: CachedDocument | undefined): Record<string, string> {

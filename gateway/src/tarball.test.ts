@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
+import { readdir, rm } from 'node:fs/promises'
 import { request as httpRequest } from 'node:http'
+import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { digestOf, parseDigest } from '@catalog-p2p/core'
 import { incompressibleBytes, makePackage } from '../../test/support/fixture-packages.ts'
@@ -33,6 +35,19 @@ describe('a tarball', () => {
     const got = await world.get('/@fx/scoped/-/scoped-2.0.0.tgz')
     expect(got.body.equals(scoped.tarball)).toBe(true)
     expect(world.node.asked[0]?.digest).toBe(scoped.integrity)
+  })
+
+  test('is found after a kill between the two files of its packument', async () => {
+    const accept = 'application/vnd.npm.install-v1+json'
+    expect((await world.get('/fx-small', { accept })).headers.etag).toBeDefined()
+    await world.restart({})
+    const files = await readdir(world.cachePath, { recursive: true })
+    const lists = files.filter((file) => file.endsWith('.versions.gz'))
+    expect(lists.length).toBeGreaterThan(0)
+    for (const file of lists) await rm(join(world.cachePath, file))
+    const got = await world.get('/fx-small/-/fx-small-1.0.0.tgz')
+    expect(got.status).toBe(200)
+    expect(got.body.equals(small.tarball)).toBe(true)
   })
 
   test('is found under the encoded spelling of its name', async () => {
