@@ -122,7 +122,15 @@ async function installOn(
   await writeFile(join(cwd, 'package.json'), JSON.stringify(fixtureProject, null, 2))
   if (lockfile !== undefined) await writeFile(join(cwd, client.lockfile), lockfile)
   const args = lockfile === undefined ? client.install : client.frozen
-  await mustRunClient(CLIENT, args, { cwd, home, registry: daemon.url, prefix })
+  // Says of every request how it ended: one that hangs is the one that is missing.
+  const env = { npm_config_loglevel: 'http' }
+  try {
+    await mustRunClient(CLIENT, args, { cwd, home, registry: daemon.url, prefix, env })
+  } catch (error) {
+    throw new Error(`the daemon of ${machine.name} said:\n${daemon.output().slice(-4000)}`, {
+      cause: error,
+    })
+  }
   expect(await readInstalled(cwd)).toEqual(asInstalled(packages, expected))
   return readFile(join(cwd, client.lockfile), 'utf8')
 }
