@@ -1,5 +1,5 @@
 import { gunzipSync } from 'node:zlib'
-import { afterEach, expect, test } from 'vitest'
+import { afterEach, expect, test, vi } from 'vitest'
 import type { PackumentJob } from './packument-document.ts'
 import { createPackumentJobs, type PackumentJobs } from './packument-jobs.ts'
 
@@ -37,6 +37,22 @@ test('a worker that takes too long is replaced', async () => {
   await jobs.close()
   jobs = createPackumentJobs({ workers: 1, timeoutMs: 30_000 })
   expect((await jobs.run(job(good))).ingested?.hash).toHaveLength(22)
+})
+
+test('a job is not late because others were before it', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+  try {
+    jobs = createPackumentJobs({ workers: 1, timeoutMs: 60_000 })
+    const first = jobs.run(job(good))
+    const second = jobs.run(job(good.replace('{', `{"readme":"${'x'.repeat(10_000_000)}",`)))
+    const outcome = Promise.allSettled([second])
+    vi.advanceTimersByTime(59_000)
+    await first
+    vi.advanceTimersByTime(59_000)
+    expect((await outcome)[0].status).toBe('fulfilled')
+  } finally {
+    vi.useRealTimers()
+  }
 })
 
 test('after close there is no work', async () => {

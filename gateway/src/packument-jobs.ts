@@ -1,6 +1,6 @@
 /**
- * Packument work off the main thread: a few worker threads, started when first needed, each job with a deadline. A worker
- * that dies or hangs takes its own jobs with it and is replaced.
+ * Packument work off the main thread: a few worker threads, started when first needed. A worker that dies, or answers nothing
+ * for too long, takes its own jobs with it and is replaced; time spent in its queue counts against nobody.
  */
 import { availableParallelism } from 'node:os'
 import { extname } from 'node:path'
@@ -15,14 +15,17 @@ export interface PackumentJobs {
 }
 
 interface Pending {
+  readonly name: string
   readonly resolve: (result: PackumentResult) => void
   readonly reject: (error: Error) => void
-  readonly deadline: NodeJS.Timeout
 }
 
 interface Crew {
   readonly worker: Worker
+  /** Oldest first, which is how they are answered. */
   readonly pending: Map<number, Pending>
+  /** Until its next answer. */
+  deadline: NodeJS.Timeout | undefined
 }
 
 const MAX_PENDING = 10_000
@@ -40,23 +43,33 @@ export function createPackumentJobs(
 
   function dismiss(crew: Crew, error: Error): void {
     crews.delete(crew)
-    for (const job of crew.pending.values()) {
-      clearTimeout(job.deadline)
-      job.reject(error)
-    }
+    clearTimeout(crew.deadline)
+    for (const job of crew.pending.values()) job.reject(error)
     crew.pending.clear()
     crew.worker.terminate().catch(() => undefined) // it is gone either way
   }
 
+  /** From its last answer, or its first job, to its next answer. */
+  function watch(crew: Crew): void {
+    clearTimeout(crew.deadline)
+    const [oldest] = crew.pending.values()
+    if (oldest === undefined) return
+    const { timeoutMs } = options
+    crew.deadline = setTimeout(
+      () => dismiss(crew, new Error(`${oldest.name}: took longer than ${timeoutMs} ms`)),
+      timeoutMs,
+    )
+  }
+
   function hire(): Crew {
     const worker = new Worker(workerUrl(), { execArgv: [], name: 'catalog-packuments' })
-    const crew: Crew = { worker, pending: new Map() }
+    const crew: Crew = { worker, pending: new Map(), deadline: undefined }
     worker.unref()
     worker.on('message', (message: AnswerMessage) => {
       const job = crew.pending.get(message.id)
       if (job === undefined) return
       crew.pending.delete(message.id)
-      clearTimeout(job.deadline)
+      watch(crew)
       if (crew.pending.size === 0) worker.unref()
       if ('result' in message) job.resolve(message.result)
       else job.reject(new Error(message.problem))
@@ -87,11 +100,8 @@ export function createPackumentJobs(
       }
       const id = (nextId += 1)
       return new Promise((resolve, reject) => {
-        const deadline = setTimeout(
-          () => dismiss(crew, new Error(`${job.name}: took longer than ${options.timeoutMs} ms`)),
-          options.timeoutMs,
-        )
-        crew.pending.set(id, { resolve, reject, deadline })
+        crew.pending.set(id, { name: job.name, resolve, reject })
+        if (crew.pending.size === 1) watch(crew)
         crew.worker.ref()
         crew.worker.postMessage({ id, job } satisfies JobMessage, movable(job))
       })

@@ -22,11 +22,17 @@ export async function startInStore(
   wish: ExecGatewayWish,
   peers: readonly string[],
 ): Promise<ExecGateway> {
-  const { config, place } = wish
+  const { config, place, log } = wish
   // A store that comes out of a CI cache is on many machines at once, and two peers of one identity can't meet. Nor is a
   // private key for a cache that others can read.
   const forget = async (): Promise<void> => {
-    if (isCi(place.env)) await rm(join(config.storePath, 'identity.key'), { force: true })
+    if (!isCi(place.env)) return
+    try {
+      await rm(join(config.storePath, 'identity.key'), { force: true })
+    } catch (error) {
+      // A store that may only be read serves all the same.
+      log.warn('exec.identity-kept', { error, effect: 'machines with this store cannot meet' })
+    }
   }
   await forget()
   return start(wish, withPeers(config, peers), forget)
