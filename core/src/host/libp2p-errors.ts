@@ -1,4 +1,5 @@
-/** libp2p's errors in our terms. It has classes but no codes, so here, and only here, names are compared. */
+/** libp2p's errors in our terms. It has classes but no codes, so here, and only here, names and
+ * messages are compared. */
 import { CatalogError, type ErrorCode } from '../errors.ts'
 
 const CODES: Readonly<Record<string, ErrorCode>> = {
@@ -19,4 +20,12 @@ export function toHostError(error: unknown, peer: string, signal: AbortSignal): 
     peer,
     cause: error,
   })
+}
+
+/** Somebody else listens there: from Node (TCP) or from the QUIC binding, inside what libp2p makes of it. */
+export function isAddressInUse(error: unknown): boolean {
+  for (let each = error; each instanceof Error; each = each.cause) {
+    if (/EADDRINUSE|address already in use/i.test(each.message)) return true
+  }
+  return false
 }

@@ -18,7 +18,7 @@ import type {
   Routing,
 } from './host.ts'
 import { loadIdentity } from './identity.ts'
-import { toHostError } from './libp2p-errors.ts'
+import { isAddressInUse, toHostError } from './libp2p-errors.ts'
 import { buildLibp2pNode, type BuiltNode } from './libp2p-node.ts'
 import type { NetworkOptions } from './listen-addresses.ts'
 import { orAborted } from './or-aborted.ts'
@@ -32,6 +32,7 @@ const OPEN_TIMEOUT_MS = 10_000
 /** libp2p's own limit on streams we open to one peer would be 64. */
 const MAX_OUTBOUND_STREAMS = 1024
 const MAX_LEARNED_ADDRESSES = 16
+const MAX_START_TRIES = 4
 
 export interface Libp2pHostDependencies {
   readonly log: Logger
@@ -193,8 +194,18 @@ class LibP2PHost implements Host {
     return () => this.#listeners.delete(listener)
   }
 
+  /** A port is looked for, then listened on; in between somebody else may take it. */
   async #start(): Promise<void> {
-    if (this.#node !== undefined) return
+    for (let tries = 1; this.#node === undefined; tries += 1) {
+      try {
+        await this.#startOnce()
+      } catch (error) {
+        if (tries >= MAX_START_TRIES || !isAddressInUse(error)) throw error
+      }
+    }
+  }
+
+  async #startOnce(): Promise<void> {
     const node = await buildLibp2pNode(
       {
         ...this.#deps,
