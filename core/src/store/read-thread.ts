@@ -67,8 +67,12 @@ export function createReadThread(files: StoreFiles): WholeFiles {
     const requests = batch
     batch = []
     if (requests.length === 0 || isBroken) return
-    worker ??= start()
-    worker.postMessage(requests)
+    try {
+      worker ??= start()
+      worker.postMessage(requests)
+    } catch (error) {
+      lost(error) // no thread to be had: whoever waits reads through the pool
+    }
   }
 
   async function readInThread(path: string, size: number): Promise<Uint8Array> {

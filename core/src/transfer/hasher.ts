@@ -9,7 +9,8 @@ import type { HashReply, HashRequest } from './hash-worker.ts'
 
 export interface HashJob {
   /**
-   * Hashes one chunk, in any order; takes its own copy, unless it is pooled: then leave it as it is until `onConsumed`. Resolves to whether these bytes match its leaf (true where no
+   * Hashes one chunk, in any order; takes its own copy, unless it is pooled: then leave it as it is until `onConsumed`.
+   * Resolves to whether these bytes match its leaf (true where no
    * leaves were given); rejects when the job ends before the verdict. Never give more than a bounded window of chunks
    * ahead of the first missing one.
    */

@@ -1,5 +1,6 @@
 /**
- * Sends small frames in order, a turn of the event loop later, waiting for the transport as a ByteStream asks for, without making the sender wait: what
+ * Sends small frames in order, a turn of the event loop later, waiting for the transport as a ByteStream asks for, without
+ * making the sender wait: what
  * comes meanwhile goes out together. Its users bound how much that is.
  */
 import type { ByteStream } from '../host/host.ts'
