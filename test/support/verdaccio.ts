@@ -5,11 +5,11 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdir, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { isolatedEnvironment } from './client.ts'
 import { eventually } from './daemon.ts'
 import { repositoryRoot } from './source-tree.ts'
+import { freePort } from './free-port.ts'
 
 export interface VerdaccioOptions {
   /** Everything of it lies in here: configuration, storage, the node's store. */
@@ -154,16 +154,6 @@ export async function nodeIsUp(verdaccio: Verdaccio): Promise<VerdaccioStatus> {
 export function quietNetwork(bootstrap: readonly string[] = []): Record<string, unknown> {
   const off = { mdns: false, dht: false, upnp: false, autonat: false, relayClient: false }
   return { ...off, loopbackOnly: true, port: 0, bootstrap }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  server.close()
-  await once(server, 'close')
-  if (address === null || typeof address === 'string') throw new Error('no port')
-  return address.port
 }
 
 async function stop(child: ChildProcess, signal: NodeJS.Signals): Promise<number | string | null> {
