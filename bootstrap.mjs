@@ -37,7 +37,6 @@ try {
 
 // ---- commands --------------------------------------------------------------------------------
 
-/** Any other command of the CLI. */
 function catalog(args) {
   const pinned = setUpWorkspace()
   const node = runsSources(process.version) ? process.execPath : pinned
@@ -46,7 +45,7 @@ function catalog(args) {
 
 async function test(args) {
   const node = setUpWorkspace()
-  setUpClients()
+  setUp(join(root, 'test', 'clients'), 'the package managers that the tests drive', () => ({}))
   // With arguments somebody is after one test, so types and style wait for the whole run.
   if (args.length === 0) {
     const code = await checkWith(node)
@@ -118,12 +117,11 @@ function run(node, args) {
   const child = spawn(node, args, {
     cwd: root,
     stdio: 'inherit',
-    env: withPath(dirname(node)),
+    env: environment(node),
   })
   const forward = (signal) => {
     // A terminal sends Ctrl-C to the whole foreground group: the child has it already.
-    if (signal === 'SIGINT' && process.stdin.isTTY) return
-    child.kill(signal)
+    if (signal !== 'SIGINT' || !process.stdin.isTTY) child.kill(signal)
   }
   const signals = ['SIGINT', 'SIGTERM', 'SIGHUP']
   for (const signal of signals) process.on(signal, forward)
@@ -143,10 +141,14 @@ function run(node, args) {
   })
 }
 
-function withPath(folder) {
+/** With `node` first on the path, and still with the global npmrc of the machine's own Node. */
+function environment(node) {
   // Windows spells it Path; a second spelling in the same object would win by chance.
   const key = Object.keys(process.env).find((each) => each.toUpperCase() === 'PATH') ?? 'PATH'
-  return { ...process.env, [key]: [folder, process.env[key]].filter(Boolean).join(delimiter) }
+  const path = [dirname(node), process.env[key]].filter(Boolean).join(delimiter)
+  const globalNpmrc = join(dirname(dirname(process.execPath)), 'etc', 'npmrc')
+  const npm = existsSync(globalNpmrc) && { npm_config_globalconfig: globalNpmrc }
+  return { ...npm, ...process.env, [key]: path }
 }
 
 // ---- set-up ----------------------------------------------------------------------------------
@@ -155,10 +157,6 @@ function withPath(folder) {
 function setUpWorkspace() {
   const stamp = setUp(root, 'the workspace', () => ({ node: findNode() }))
   return stamp.node
-}
-
-function setUpClients() {
-  setUp(join(root, 'test', 'clients'), 'the package managers that the tests drive', () => ({}))
 }
 
 function setUp(folder, what, finish) {
@@ -230,8 +228,7 @@ function workspaces() {
  */
 function findNode() {
   const folder = join(root, 'node_modules', 'node')
-  const executable = isWindows ? 'node.exe' : 'node'
-  const own = join(folder, 'bin', executable)
+  const own = join(folder, 'bin', isWindows ? 'node.exe' : 'node')
   if (isNodeThatRunsSources(own)) return own
 
   const { version } = readJson(join(folder, 'package.json'))
@@ -239,7 +236,7 @@ function findNode() {
   const isAppleSilicon = process.platform === 'darwin' && process.arch === 'arm64'
   const packageName = [isAppleSilicon ? 'node-bin' : 'node', platform, process.arch].join('-')
   const cache = join(root, 'node_modules', '.cache', `node-${version}`)
-  const fetched = join(cache, 'node_modules', packageName, 'bin', executable)
+  const fetched = join(cache, 'node_modules', packageName, 'bin', basename(own))
   if (isNodeThatRunsSources(fetched)) return fetched
 
   console.error(`catalog: fetching Node ${version} (its install script did not run)`)
