@@ -4,6 +4,7 @@
  */
 import { CatalogError } from '@catalog-p2p/core'
 import { answerAdmin } from './admin.ts'
+import { answerChanged } from './answer-changed.ts'
 import type { Gateway, GatewayDependencies, GatewayStats } from './api.ts'
 import { createApp } from './app.ts'
 import { routeAsUpstream } from './as-upstream.ts'
@@ -21,6 +22,7 @@ import { answerPackument } from './packument.ts'
 import { newInstance, openParts, type Parts } from './parts.ts'
 import { passThrough } from './passthrough.ts'
 import { ROUTE_NAMES, type PassthroughRoute, type Route, type RouteName } from './route.ts'
+import { requireInPlace } from './scope-place.ts'
 import { createListener } from './server.ts'
 import { answerTarball } from './tarball.ts'
 import { passedRoute } from './upstream-path.ts'
@@ -103,19 +105,15 @@ interface Context {
 async function answer(context: Context, exchange: Exchange, given: Route): Promise<void> {
   const { parts, options, counters, metrics, stats } = context
   const route = routeAsUpstream(exchange, given, parts.registries.homeOf(undefined).url)
+  requireInPlace(exchange.scope, route)
   const passing = { maxUploadBytes: options.maxUploadBytes, instance: context.instance }
   switch (route.route) {
     case 'tarball':
       return parts.hints.during(route, () =>
-        answerTarball(
-          { artifacts: parts.artifacts, hints: parts.hints, counters },
-          exchange,
-          route,
-        ),
+        answerTarball({ ...parts, counters }, exchange, route),
       )
     case 'packument': {
-      const { packuments } = parts
-      await answerPackument({ packuments, maxAgeMs: options.maxAgeMs }, exchange, route.name)
+      await answerPackument({ ...parts, maxAgeMs: options.maxAgeMs }, exchange, route.name)
       return parts.prediction?.seen(route.name)
     }
     case 'dist-tags':
@@ -131,6 +129,8 @@ async function answer(context: Context, exchange: Exchange, given: Route): Promi
       return pass(parts, passing, { exchange, route })
     case 'hints':
       return answerHints(parts.hints, exchange)
+    case 'changed':
+      return answerChanged(parts.cache, exchange)
     case 'invalid':
       throw new CatalogError('NOT_FOUND', route.reason)
     case 'health':

@@ -97,6 +97,49 @@ describe('a change is seen at once', () => {
   })
 })
 
+describe('a change that a program of this machine tells of', () => {
+  const short = { accept: 'application/vnd.npm.install-v1+json' }
+  const mark = { 'x-catalog-client': 'a-test', 'content-type': 'application/json' }
+  const tell = (body: unknown, headers: Record<string, string> = mark): Promise<Response> =>
+    fetch(`${world.url}/-/catalog/changed`, {
+      ...{ method: 'POST', headers, body: JSON.stringify(body) },
+    })
+
+  test.each([{ names: ['fx-one'] }, { names: [], unnamed: true }])(
+    'is seen at once, in both forms of the metadata: %j',
+    async (body) => {
+      expect([await versions(), await versions(short)]).toEqual([['1.0.0'], ['1.0.0']])
+      world.upstream.add(two)
+      world.upstream.forget()
+      expect((await tell(body)).status).toBe(202)
+      expect(world.upstream.seen).toEqual([]) // nobody has asked for it yet
+      expect([await versions(), await versions(short)]).toEqual(
+        Array.from({ length: 2 }, () => ['1.0.0', '2.0.0']),
+      )
+    },
+  )
+
+  test('of another package is none of this one', async () => {
+    await versions()
+    world.upstream.add(two)
+    await tell({ names: ['fx-other'] })
+    expect(await versions()).toEqual(['1.0.0'])
+  })
+
+  test('is not taken from web pages, nor in any other form', async () => {
+    await versions()
+    world.upstream.add(two)
+    const body = { names: ['fx-one'] }
+    expect((await tell(body, { 'content-type': 'application/json' })).status).toBe(403)
+    expect((await tell(body, { ...mark, 'content-type': 'text/plain' })).status).toBe(415)
+    expect((await tell(body, { ...mark, origin: 'https://evil.invalid' })).status).toBe(403)
+    expect((await tell({ names: ['../up'] })).status).toBe(400)
+    expect((await tell({ names: Array(1001).fill('a') })).status).toBe(400)
+    expect((await world.http.get('/-/catalog/changed')).status).toBe(405)
+    expect(await versions()).toEqual(['1.0.0'])
+  })
+})
+
 describe('what was published here', () => {
   const path = '/@corp/secret/-/secret-1.0.0.tgz'
   const digest = parseDigest(secret.integrity)

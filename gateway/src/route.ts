@@ -16,6 +16,7 @@ export const ROUTE_NAMES = [
   'peers',
   'prefetch',
   'hints',
+  'changed',
   'store',
   'invalid',
 ] as const
@@ -46,7 +47,7 @@ export type Route =
   | { readonly route: 'ping' | 'keys' }
   | PassthroughRoute
   | { readonly route: 'health' | 'status' | 'metrics' | 'peers' | 'prefetch' }
-  | { readonly route: 'hints' }
+  | { readonly route: 'hints' | 'changed' }
   | { readonly route: 'store'; readonly action: string }
   | { readonly route: 'invalid'; readonly reason: string }
 
@@ -115,6 +116,7 @@ function catalogRoute(segments: readonly string[]): Route {
     case 'peers':
     case 'prefetch':
     case 'hints':
+    case 'changed':
       if (segments.length === 3) return { route: action }
       break
     case 'store':

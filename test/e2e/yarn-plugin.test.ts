@@ -447,6 +447,62 @@ describe('registries', () => {
   })
 })
 
+describe('what Yarn publishes itself', () => {
+  const [one, two] = ['1.0.0', '2.0.0'].map((version) => makePackage('@fx/mine', version))
+  const SECRET = 's3cret-token'
+
+  /** A registry that takes what is published, and a relay before the daemon that asks it. */
+  async function world() {
+    const upstream = await startUpstream([one!])
+    const behind = await startMachine({ upstream: upstream.url })
+    const relay = await startRelay(behind.url)
+    upstream.otherwise = ({ method }, res) => {
+      if (method === 'PUT') upstream.add(two!)
+      res.writeHead(method === 'PUT' ? 201 : 404, { 'content-type': 'application/json' }).end('{}')
+    }
+    const run = await project({
+      ...{ daemon: relay.url, registry: upstream.url.slice(0, -1) },
+      manifest: { name: '@fx/mine', version: '2.0.0', packageManager: 'yarn@4.0.0' },
+      settings: [`npmAuthToken: ${SECRET}`],
+    })
+    await install(run)
+    return {
+      ...{ upstream, relay, run },
+      /** As another client of the daemon is told. */
+      versions: async () => {
+        const response = await fetch(`${behind.url}/@fx%2fmine`)
+        return Object.keys(((await response.json()) as { versions: object }).versions)
+      },
+      async [Symbol.asyncDispose]() {
+        await relay[Symbol.asyncDispose]()
+        await behind[Symbol.asyncDispose]()
+        await upstream[Symbol.asyncDispose]()
+      },
+    }
+  }
+
+  test('the daemon knows at once, and gets no credentials', async () => {
+    await using at = await world()
+    expect(await at.versions()).toEqual(['1.0.0'])
+
+    await mustRunYarn(['npm', 'publish'], at.run)
+
+    const put = at.upstream.seen.filter(({ method }) => method === 'PUT')
+    expect(put.map(({ headers }) => headers.authorization)).toEqual([`Bearer ${SECRET}`])
+    expect(at.relay.posted).toEqual(['{"names":["@fx/mine"]}'])
+    expect(at.relay.seen.filter(({ headers }) => headers.authorization !== undefined)).toEqual([])
+    expect(await at.versions()).toEqual(['1.0.0', '2.0.0'])
+  })
+
+  test('and a daemon that dies then holds nobody up', async () => {
+    await using at = await world()
+    at.relay.diesAt = (path) => path === '/-/catalog/changed'
+    await mustRunYarn(['npm', 'publish'], at.run)
+    expect(pathsOf(at.relay)).toContain('/-/catalog/changed')
+    expect(Object.keys(at.upstream.document('@fx/mine').versions)).toEqual(['1.0.0', '2.0.0'])
+  })
+})
+
 describe('p2p:', () => {
   const manifest = {
     name: 'peers-only',

@@ -31,8 +31,8 @@ export interface GatewayClient {
   readonly url: URL
   /** @throws GatewayGone */
   get(path: string, headers?: Readonly<Record<string, string>>): Promise<GatewayAnswer>
-  /** A POST of JSON. @throws GatewayGone */
-  post(path: string, body: unknown): Promise<GatewayAnswer>
+  /** A POST of JSON, by `deadlineMs` if that is given. @throws GatewayGone */
+  post(path: string, body: unknown, options?: { deadlineMs: number }): Promise<GatewayAnswer>
 }
 
 export interface GatewayHealth {
@@ -44,10 +44,11 @@ export function createGatewayClient(url: URL, silenceMs = SILENCE_MS): GatewayCl
   return {
     url,
     get: (path, headers = {}) => exchange({ url: new URL(path, url), agent, silenceMs, headers }),
-    post: (path, body) =>
+    post: (path, body, options) =>
       exchange({
         ...{ url: new URL(path, url), agent, silenceMs, body: JSON.stringify(body) },
         headers: { 'content-type': 'application/json', 'x-catalog-client': USER_AGENT },
+        ...(options && { signal: AbortSignal.timeout(options.deadlineMs) }),
       }),
   }
 }

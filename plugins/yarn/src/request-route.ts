@@ -63,10 +63,14 @@ function routeInside(path: string, registry: string): RequestRoute | undefined {
   const scoped = segments[0]?.startsWith('@') === true && !segments[0].includes('/')
   const name = segments.slice(0, scoped ? 2 : 1).join('/')
   const rest = segments.slice(scoped ? 2 : 1)
-  if (!NAME.test(name) || name.length > 214) return undefined
+  if (!isPackageName(name)) return undefined
   if (rest.length === 0) return { kind: 'packument', name, registry }
   const version = rest.length === 2 && rest[0] === '-' ? versionIn(name, rest[1] ?? '') : undefined
   return version === undefined ? undefined : { kind: 'tarball', name, version, registry }
+}
+
+export function isPackageName(name: string): boolean {
+  return NAME.test(name) && name.length <= 214
 }
 
 function versionIn(name: string, file: string): string | undefined {

@@ -1,9 +1,10 @@
 /**
  * The hook: GETs of packuments and tarballs go to the daemon's gateway first, and everything else, and everything that fails
  * there, the way Yarn always went. No tarball reaches Yarn before its hash was checked, whoever sent it; no credentials ever
- * go to the daemon. https://yarnpkg.com/api/yarnpkg-core/interface/Hooks#wrapNetworkRequest
+ * go to the daemon, which is only told of a change that Yarn has made. https://yarnpkg.com/api/yarnpkg-core/interface/Hooks#wrapNetworkRequest
  */
 import { httpUtils, type Hooks, type WrapNetworkRequestInfo } from '@yarnpkg/core'
+import { changeOf, tellingAfter, type Change } from './own-writes.ts'
 import { fetchPackument } from './packument.ts'
 import { routeOf, type RequestRoute } from './request-route.ts'
 import type { Session } from './session.ts'
@@ -12,6 +13,8 @@ import { fetchTarball } from './tarball.ts'
 
 export function createNetworkWrapper(session: Session): NonNullable<Hooks['wrapNetworkRequest']> {
   return async (executor, extra) => {
+    const change = madeChange(extra)
+    if (change !== undefined) return tellingAfter(session, change, { executor, extra })
     const route = wantedRoute(session, extra)
     if (route === undefined) return executor
     const { configuration } = extra
@@ -25,6 +28,14 @@ export function createNetworkWrapper(session: Session): NonNullable<Hooks['wrapN
       ? () => fetchPackument(session, route, request)
       : () => fetchTarball(session, route, request)
   }
+}
+
+function madeChange({ configuration, target, method }: WrapNetworkRequestInfo): Change | undefined {
+  const url = new URL(target)
+  const change = changeOf(url, method ?? httpUtils.Method.GET)
+  if (change === undefined) return undefined
+  const { enableNetwork } = httpUtils.getNetworkSettings(url, { configuration })
+  return enableNetwork === false ? undefined : change
 }
 
 function wantedRoute(session: Session, extra: WrapNetworkRequestInfo): RequestRoute | undefined {
