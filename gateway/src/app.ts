@@ -12,6 +12,7 @@ import type { HostCheck } from './host-check.ts'
 import { loggableUrl } from './log-url.ts'
 import { sendError } from './respond.ts'
 import { parseRoute, type Route } from './route.ts'
+import { scopePlaceOf } from './scope-place.ts'
 
 export interface AppDependencies {
   readonly log: Logger
@@ -40,6 +41,9 @@ export function createApp(deps: AppDependencies): Application {
 function handle(deps: AppDependencies, req: MountedRequest, res: ServerResponse): void {
   const startedMs = performance.now()
   const method = req.method ?? 'GET'
+  const asUpstream = req.baseUrl?.endsWith(AS_UPSTREAM) === true
+  const place = asUpstream ? undefined : scopePlaceOf(req.url ?? '/')
+  if (place !== undefined) req.url = place.url
   const url = req.url ?? '/'
   const route = parseRoute(method, url)
   const controller = new AbortController()
@@ -54,7 +58,7 @@ function handle(deps: AppDependencies, req: MountedRequest, res: ServerResponse)
     const { statusCode: status } = res
     deps.log.debug('request.done', {
       method,
-      url: loggableUrl(url),
+      url: (place?.path ?? '') + loggableUrl(url),
       route: route.route,
       status,
       ms: Math.round(ms),
@@ -65,11 +69,11 @@ function handle(deps: AppDependencies, req: MountedRequest, res: ServerResponse)
     sendError(req, res, refused)
     return
   }
-  const base = `http://${req.headers.host ?? 'localhost'}${req.baseUrl ?? ''}`
+  const base = `http://${req.headers.host ?? 'localhost'}${req.baseUrl ?? ''}${place?.path ?? ''}`
   const giveUp = (): void => controller.abort(new Error('the request is answered'))
-  const asUpstream = req.baseUrl?.endsWith(AS_UPSTREAM) === true
+  const { signal } = controller
   deps
-    .answer({ req, res, base, giveUp, asUpstream, signal: controller.signal }, route)
+    .answer({ req, res, base, giveUp, asUpstream, signal, scope: place?.scope }, route)
     .catch((error: unknown) => {
       if (controller.signal.aborted && res.destroyed) return // nobody is there to be told
       logFailure(deps.log, loggableUrl(url), error)

@@ -1,6 +1,5 @@
 /** One request being answered: what every handler gets. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { credentialsOf, type Credentials } from './credentials.ts'
 
 export interface Exchange {
   readonly req: IncomingMessage
@@ -13,12 +12,6 @@ export interface Exchange {
   readonly base: string
   /** The client asks by upstream's own paths and must see upstream's own tarball URLs (`catalog exec` with npm). */
   readonly asUpstream: boolean
-}
-
-/** What the client sent in Authorization, if anything. */
-export function clientCredentials(req: IncomingMessage): Credentials | undefined {
-  const { authorization } = req.headers
-  return authorization === undefined || authorization === ''
-    ? undefined
-    : credentialsOf(authorization)
+  /** The client asks at the place of this scope (with its `@`, in lower case): for its registry, and nothing else. */
+  readonly scope: string | undefined
 }

@@ -1,12 +1,14 @@
 /** Small registry calls that upstream answers, and that we can answer ourselves when it does not. */
 import { isCatalogError } from '@catalog-p2p/core'
-import { clientCredentials, type Exchange } from './exchange.ts'
+import { clientCredentials } from './client-credentials.ts'
+import type { Exchange } from './exchange.ts'
 import type { Packuments } from './packuments.ts'
 import {
   passThrough,
   type PassthroughDependencies,
   type PassthroughOptions,
 } from './passthrough.ts'
+import { nameIn } from './registries.ts'
 import { sendJson } from './respond.ts'
 import type { VersionIndex } from './version-index.ts'
 
@@ -34,7 +36,7 @@ export async function answerDistTags(
 ): Promise<void> {
   const { req, res, signal } = exchange
   if (await answeredByUpstream(deps, options, { exchange, name })) return
-  const client = clientCredentials(req)
+  const client = clientCredentials(deps.registries, exchange, name)
   // Fails with the right error when nothing is known.
   await deps.packuments.get({ name, kind: 'abbreviated', client, signal })
   const { owners } = deps.packuments.viewer(name, client)
@@ -49,7 +51,7 @@ async function answeredByUpstream(
   options: PassthroughOptions,
   ask: { exchange: Exchange; name: string | undefined },
 ): Promise<boolean> {
-  const registry = deps.registries.forName(ask.name)
+  const registry = deps.registries.forName(ask.name ?? nameIn(ask.exchange.scope))
   if (registry === null || deps.upstream.isDown(registry.origin)) return false
   try {
     await passThrough(deps, options, ask)

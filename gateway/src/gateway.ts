@@ -109,9 +109,7 @@ async function answer(context: Context, exchange: Exchange, given: Route): Promi
   const passing = { maxUploadBytes: options.maxUploadBytes, instance: context.instance }
   switch (route.route) {
     case 'tarball':
-      return parts.hints.during(route, () =>
-        answerTarball({ ...parts, counters }, exchange, route),
-      )
+      return parts.hints.during(route, () => answerTarball({ ...parts, counters }, exchange, route))
     case 'packument': {
       await answerPackument({ ...parts, maxAgeMs: options.maxAgeMs }, exchange, route.name)
       return parts.prediction?.seen(route.name)

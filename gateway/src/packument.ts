@@ -5,23 +5,25 @@ import { promisify } from 'node:util'
 import { gunzip } from 'node:zlib'
 import { CatalogError } from '@catalog-p2p/core'
 import { tarballPolicy } from './client-policy.ts'
-import { clientCredentials, type Exchange } from './exchange.ts'
+import { clientCredentials } from './client-credentials.ts'
+import type { Exchange } from './exchange.ts'
 import type { PackumentKind } from './packument-cache.ts'
 import type { PackumentAnswer, Packuments, PackumentVariant } from './packuments.ts'
+import type { Registries } from './registries.ts'
 import { isNotModified } from './respond.ts'
 
 const unzip = promisify(gunzip)
 const ABBREVIATED = 'application/vnd.npm.install-v1+json'
 
 export async function answerPackument(
-  deps: { packuments: Packuments; maxAgeMs: number },
+  deps: { packuments: Packuments; registries: Registries; maxAgeMs: number },
   exchange: Exchange,
   name: string,
 ): Promise<void> {
   const { req, res, signal, base } = exchange
   const policy = exchange.asUpstream ? 'verbatim' : tarballPolicy(req.headers['user-agent'])
   const form = { policy, base } as const
-  const client = clientCredentials(req)
+  const client = clientCredentials(deps.registries, exchange, name)
   const request = { name, kind: kindFor(req.headers.accept), client, form, signal }
   const { answer, variant } = await getVariant(deps.packuments, request)
   const gzip = acceptsGzip(req.headers['accept-encoding'])

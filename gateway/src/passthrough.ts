@@ -8,9 +8,10 @@ import { pipeline } from 'node:stream/promises'
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import { CatalogError } from '@catalog-p2p/core'
 import { noUpstream } from './api-errors.ts'
-import { clientCredentials, type Exchange } from './exchange.ts'
+import { clientCredentials } from './client-credentials.ts'
+import type { Exchange } from './exchange.ts'
 import { hasFollowedUrls, MAX_FOLLOWED_BYTES, spellAsOurs } from './follow-urls.ts'
-import type { Registries, Registry } from './registries.ts'
+import { nameIn, type Registries, type Registry } from './registries.ts'
 import { readBody, unreachable, type Upstream, type UpstreamResponse } from './upstream.ts'
 
 export interface PassthroughDependencies {
@@ -73,12 +74,13 @@ export async function passThrough(
   { exchange, name, scope, onSettled }: PassedRequest,
 ): Promise<void> {
   const { req, res, signal } = exchange
-  const registry = deps.registries.forName(name ?? (scope && `${scope}/-`))
+  const about = name ?? nameIn(scope ?? exchange.scope)
+  const registry = deps.registries.forName(about)
   const { method = 'GET', url = '/' } = req
   if (registry === null) throw noUpstream({ method, url })
   let response: UpstreamResponse
   try {
-    response = await ask(deps, options, { exchange, registry })
+    response = await ask(deps, options, { exchange, registry, about })
   } finally {
     onSettled?.()
   }
@@ -102,10 +104,14 @@ export async function passThrough(
 async function ask(
   deps: PassthroughDependencies,
   options: PassthroughOptions,
-  { exchange, registry }: { exchange: Exchange; registry: Registry },
+  {
+    exchange,
+    registry,
+    about,
+  }: { exchange: Exchange; registry: Registry; about: string | undefined },
 ): Promise<UpstreamResponse> {
   const { req, signal } = exchange
-  const client = clientCredentials(req)
+  const client = clientCredentials(deps.registries, exchange, about)
   const method = req.method ?? 'GET'
   const isRead = isPackageRead(method, req.url ?? '/')
   // An install waits for its audit: not once more for an upstream that has just not been there.

@@ -51,6 +51,11 @@ export interface RegistriesOptions {
   readonly addresses: readonly string[]
 }
 
+/** What stands for a package of a scope where only the scope is known. */
+export function nameIn(scope: string | undefined): string | undefined {
+  return scope === undefined ? undefined : `${scope}/-`
+}
+
 /** @throws CatalogError INVALID_OPTIONS when `upstream` is this gateway itself */
 export function createRegistries(
   deps: { config: NpmConfig; log: Logger },

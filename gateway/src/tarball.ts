@@ -4,8 +4,10 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { findDigest } from '@catalog-p2p/core'
 import type { Artifacts } from './artifacts.ts'
-import { clientCredentials, type Exchange } from './exchange.ts'
+import { clientCredentials } from './client-credentials.ts'
+import type { Exchange } from './exchange.ts'
 import type { Hints } from './hints/hints.ts'
+import type { Registries } from './registries.ts'
 import { isNotModified } from './respond.ts'
 import type { TarballRoute } from './route.ts'
 import { sendArtifact } from './send-artifact.ts'
@@ -14,13 +16,19 @@ import type { Counters } from './counters.ts'
 const YEAR_S = 31_536_000
 
 export async function answerTarball(
-  deps: { artifacts: Artifacts; counters: Counters; hints: Pick<Hints, 'takeSource'> },
-  { req, res, signal, giveUp }: Exchange,
+  deps: {
+    artifacts: Artifacts
+    registries: Registries
+    counters: Counters
+    hints: Pick<Hints, 'takeSource'>
+  },
+  exchange: Exchange,
   route: TarballRoute,
 ): Promise<void> {
+  const { req, res, signal, giveUp } = exchange
   const { name, version, file } = route
   const integrity = header(req.headers, 'pacote-integrity')
-  const client = clientCredentials(req)
+  const client = clientCredentials(deps.registries, exchange, name)
   try {
     const request = { name, version, file, integrity, client, signal }
     const { artifact, visibility } = await deps.artifacts.get(request)

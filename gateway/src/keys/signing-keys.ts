@@ -5,8 +5,9 @@
  */
 import { CatalogError, isCatalogError, type Database, type Logger } from '@catalog-p2p/core'
 import type { Credentials } from '../credentials.ts'
-import { clientCredentials, type Exchange } from '../exchange.ts'
-import type { Registries, Registry } from '../registries.ts'
+import { clientCredentials } from '../client-credentials.ts'
+import type { Exchange } from '../exchange.ts'
+import { nameIn, type Registries, type Registry } from '../registries.ts'
 import { createSingleFlight } from '../single-flight.ts'
 import { discard, readBody, type Upstream } from '../upstream.ts'
 import { effectiveKeys, publishedForm, readKeyring, type Keyring } from './keyring.ts'
@@ -80,10 +81,12 @@ export function createSigningKeys(
   }
 
   async function find(
-    client: Credentials | undefined,
+    exchange: Exchange,
     signal: AbortSignal,
   ): Promise<{ body: Buffer; source: Source }> {
-    const registry = registries.forName(undefined)
+    const about = nameIn(exchange.scope)
+    const client = clientCredentials(registries, exchange, about)
+    const registry = registries.forName(about)
     if (registry !== null) {
       const cached = sql.find.get(registry.url) as { body: string; checked_ms: number } | undefined
       const old = cached && { body: Buffer.from(cached.body), source: 'cache' as const }
@@ -100,7 +103,7 @@ export function createSigningKeys(
       }
       if (asked === 'failed' && old !== undefined) return old
     }
-    const keys = effectiveKeys(await keyring(), registries.homeOf(undefined).url)
+    const keys = effectiveKeys(await keyring(), registries.homeOf(about).url)
     if (keys.length === 0) throw noKeys()
     return { body: Buffer.from(JSON.stringify(publishedForm(keys))), source: 'keyring' }
   }
@@ -117,8 +120,9 @@ export function createSigningKeys(
   }
 
   return {
-    async answer({ req, res, signal }) {
-      const { body, source } = await find(clientCredentials(req), signal)
+    async answer(exchange) {
+      const { req, res, signal } = exchange
+      const { body, source } = await find(exchange, signal)
       res.statusCode = 200
       res.setHeader('content-type', 'application/json; charset=utf-8')
       res.setHeader('content-length', body.byteLength)

@@ -1,0 +1,44 @@
+/**
+ * A place of its own for one scope: `/-/catalog/scope/@corp/` is the registry that this gateway has behind it for @corp, and
+ * nothing else. There a client keeps credentials for that registry, as npm ties them to a host and a path; those for the
+ * gateway itself belong to its main upstream (client-credentials.ts). Pure.
+ */
+import { CatalogError } from '@catalog-p2p/core'
+import { scopeOf, type Route } from './route.ts'
+
+const PLACE = /^\/-\/catalog\/scope\/(?:@|%40)([A-Za-z0-9_~!'()*-][A-Za-z0-9_.~!'()*-]*)(\/.*)?$/i
+
+export interface ScopePlace {
+  /** With its `@`, in lower case. */
+  readonly scope: string
+  /** Without a slash at its end, as the client spelled it. */
+  readonly path: string
+  /** What is asked for there. */
+  readonly url: string
+}
+
+/** undefined when `url` is not at such a place. */
+export function scopePlaceOf(url: string): ScopePlace | undefined {
+  const found = PLACE.exec(url)
+  if (found === null) return undefined
+  const [whole, name = '', rest = ''] = found
+  const path = whole.slice(0, whole.length - rest.length)
+  return { scope: `@${name.toLowerCase()}`, path, url: rest === '' ? '/' : rest }
+}
+
+/** @throws CatalogError NOT_FOUND for what is not of the place's scope */
+export function requireInPlace(scope: string | undefined, route: Route): void {
+  if (scope === undefined) return
+  const name = 'name' in route ? route.name : undefined
+  // A package without a scope, and the gateway's own calls, are at the gateway itself.
+  const other = name === undefined ? otherScope(route) : (scopeOf(name) ?? name)
+  if (other === undefined || other.toLowerCase() === scope) return
+  throw new CatalogError('NOT_FOUND', `only packages of ${scope} are at this place`, {
+    hint: `ask the gateway itself for others: only ${scope}:registry should name this place`,
+  })
+}
+
+function otherScope(route: Route): string | undefined {
+  if (route.route === 'passthrough') return route.scope
+  return route.route === 'ping' || route.route === 'keys' ? undefined : route.route
+}
