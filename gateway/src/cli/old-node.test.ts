@@ -54,7 +54,9 @@ test('what loads on an old Node imports nothing that may not', () => {
   const walk = (file: URL): void => {
     if (seen.has(file.href)) return
     seen.add(file.href)
-    const imports = readFileSync(file, 'utf8').matchAll(/^import (?!type )[^']*? from '([^']+)'$/gms)
+    const imports = readFileSync(file, 'utf8').matchAll(
+      /^import (?!type )[^']*? from '([^']+)'$/gms,
+    )
     for (const [, name = ''] of imports) {
       if (name.startsWith('.')) walk(new URL(name, file))
       else if (!name.startsWith('node:')) packages.add(name)
