@@ -402,6 +402,15 @@ describe.skipIf(unavailable !== undefined)('with a catalog daemon on the machine
     expect(tarballs.uplink.artifacts).toBe(2)
     await says(verdaccio, 'daemon.unreachable')
   })
+
+  test('it is said that the storage is not seeded through it, and Verdaccio serves', async () => {
+    const folder = await workspace.folder('unseedable')
+    const plugin = { mode: 'daemon', daemon: 'http://127.0.0.1:1/', seedExisting: true }
+    await using verdaccio = await startVerdaccio({ folder, config: config(), plugin })
+    await says(verdaccio, 'config.invalid')
+    await says(verdaccio, 'seedExisting: needs mode: node')
+    await get(verdaccio, find('fx-leaf'))
+  })
 })
 
 test.skipIf(unavailable !== undefined)(

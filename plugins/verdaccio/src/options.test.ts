@@ -73,8 +73,21 @@ test('all problems are told at once, each with its setting', () => {
 test('settings that would do nothing in this mode are problems', () => {
   expect(problems({ mode: 'daemon', seed: ['@acme/*'], network: { port: 1 } })).toEqual([
     'network: has no meaning with mode: daemon, which starts no node',
-    'seed: has no meaning with mode: daemon, only mode: node can seed from here',
+    'seed: needs mode: node (with mode: daemon, the daemon seeds what it fetches itself, and takes no files)',
   ])
+  expect(problems({ mode: 'daemon', seedExisting: true })).toEqual([
+    'seedExisting: needs mode: node (with mode: daemon, the daemon seeds what it fetches itself, and takes no files)',
+  ])
+  expect(problems({ mode: 'verify', seedExistingPerSecond: 5, quota: '1GB', store: 'x' })).toEqual([
+    'store: has no meaning with mode: verify, which starts no node',
+    'quota: has no meaning with mode: verify, which starts no node',
+    'seedExistingPerSecond: needs mode: node (with mode: verify, there is no node to seed with)',
+  ])
+})
+
+test('settings that say that nothing is to be done are none', () => {
+  const section = { mode: 'daemon', seed: [], seedExisting: false, network: null, private: ['a'] }
+  expect(problems(section)).toEqual([])
 })
 
 test.each([['text'], [[]], [7]])('%j is not a section', (section) => {

@@ -106,7 +106,7 @@ export function parseOptions(
   const parsed = schema.safeParse(section ?? {})
   if (!parsed.success) return { ok: false, problems: parsed.error.issues.map(problemOf) }
   const { store, network, transfer, uplinks, ...rest } = parsed.data
-  const useless = uselessSettings(rest, { network, transfer, store })
+  const useless = uselessSettings(rest.mode, section)
   if (useless.length > 0) return { ok: false, problems: useless }
   const path = store === undefined ? defaultStore(place) : resolve(place.folder, store)
   // Not of the right type yet: the node's own schema says what is wrong with them.
@@ -155,17 +155,29 @@ function written(section: Readonly<Record<string, unknown>> | null | undefined):
   return Object.fromEntries(entries.filter(([, value]) => value !== null))
 }
 
+/** What only a node in Verdaccio's own process can do. */
+const NODE_ONLY = ['store', 'quota', 'network', 'transfer'] as const
+const SEEDING = ['seed', 'seedExisting', 'seedExistingPerSecond'] as const
+
 /** Settings that would do nothing are mistakes: their author believes they do something. */
-function uselessSettings(
-  { mode, seed }: { mode: string; seed: readonly string[] },
-  nodeOnly: Readonly<Record<string, unknown>>,
-): string[] {
+function uselessSettings(mode: string, section: unknown): string[] {
   if (mode === 'node') return []
-  const problems = Object.entries(nodeOnly)
-    .filter(([, value]) => value !== undefined && value !== null)
-    .map(([name]) => `${name}: has no meaning with mode: ${mode}, which starts no node`)
-  if (seed.length > 0) {
-    problems.push(`seed: has no meaning with mode: ${mode}, only mode: node can seed from here`)
+  const given = isObject(section) ? section : {}
+  const isWritten = (name: string): boolean => {
+    const value = given[name]
+    const isNothing = value === undefined || value === null || value === false
+    return !isNothing && !(Array.isArray(value) && value.length === 0)
+  }
+  const problems = NODE_ONLY.filter(isWritten).map(
+    (name) => `${name}: has no meaning with mode: ${mode}, which starts no node`,
+  )
+  // The daemon offers what it has fetched itself, because only so it knows what is public.
+  const why =
+    mode === 'daemon'
+      ? 'the daemon seeds what it fetches itself, and takes no files'
+      : 'there is no node to seed with'
+  for (const name of SEEDING.filter(isWritten)) {
+    problems.push(`${name}: needs mode: node (with mode: ${mode}, ${why})`)
   }
   return problems
 }
