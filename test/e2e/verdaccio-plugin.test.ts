@@ -9,7 +9,7 @@ import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { parse } from 'yaml'
-import { createWorkspace, mustRunClient, type Workspace } from '../support/client.ts'
+import { createWorkspace, mustRunClient, runClient, type Workspace } from '../support/client.ts'
 import { eventually } from '../support/daemon.ts'
 import {
   expectedInstall,
@@ -162,6 +162,36 @@ describe.skipIf(unavailable !== undefined)('several Verdaccios are one cache', (
     const { cwd, home } = await project()
     await mustRunClient('npm-11', ['install'], { cwd, home, registry: b.url })
     expect(await readInstalled(cwd)).toEqual(asInstalled(fixtures, wanted))
+  })
+
+  test.each(['npm-10', 'npm-11', 'npm-12'] as const)(
+    "%s ci with the dead one's lockfile gets all from the other only if told to replace its address",
+    async (npm) => {
+      const { cwd, home } = await project()
+      const run = { cwd, home, registry: b.url, env: { npm_config_fetch_retries: '0' } }
+      await writeFile(join(cwd, 'package-lock.json'), lockfile)
+      expect(lockfile).toContain(`"resolved": "${a.url}/`)
+
+      const { exitCode, output } = await runClient(npm, ['ci'], run)
+      expect(exitCode).not.toBe(0)
+      if (npm === 'npm-12') expect(output).toContain('EALLOWREMOTE')
+      await mustRunClient(npm, ['ci', '--replace-registry-host=always'], run)
+
+      expect(await readInstalled(cwd)).toEqual(asInstalled(fixtures, wanted))
+      expect(await readFile(join(cwd, 'package-lock.json'), 'utf8')).toBe(lockfile)
+    },
+  )
+
+  test('a lockfile without addresses needs no such word', async () => {
+    const { cwd, home } = await project()
+    const run = { cwd, home, registry: b.url }
+    await mustRunClient('npm-11', ['install', '--omit-lockfile-registry-resolved'], run)
+    const made = await readFile(join(cwd, 'package-lock.json'), 'utf8')
+    expect(made).not.toContain(b.url)
+    const other = await project()
+    await writeFile(join(other.cwd, 'package-lock.json'), made)
+    await mustRunClient('npm-11', ['ci'], { ...other, registry: b.url })
+    expect(await readInstalled(other.cwd)).toEqual(asInstalled(fixtures, wanted))
   })
 
   test('one that dies in the middle of an install, with the registry back, costs nothing', async () => {
