@@ -1,19 +1,24 @@
 #!/usr/bin/env node
 /**
- * The `catalog` command: hands over to the command line, ends the process with its code. It must load on any Node, so that
- * one that is too old is told so: all else is imported when the version is known.
+ * The `catalog` command: hands over to the command line, ends the process with its code. It must load on any Node and in a damaged
+ * installation, so all else is imported later.
  */
-import { isTooOld, mainOnOldNode } from './cli/old-node.ts'
+import { standIn, whyNodeIsTooOld, whyNotLoaded } from './cli/stand-in.ts'
 
 const LINGER_MS = 2_000
 
-process.exitCode = isTooOld(process.versions.node)
-  ? await mainOnOldNode(process.argv)
-  : await (await import('./cli/main.ts')).main(process.argv)
+process.exitCode = await run(process.argv)
 // All is done and closed; timers that libraries still hold must not keep the command from ending, nor readers of its output.
 setTimeout(() => process.exit(), LINGER_MS).unref()
 await Promise.all([process.stdout, process.stderr].map(flushed))
 process.exit()
+
+async function run(argv: readonly string[]): Promise<number> {
+  const tooOld = whyNodeIsTooOld(process.versions.node)
+  if (tooOld !== undefined) return standIn(argv, tooOld)
+  const loaded = await import('./cli/main.ts').catch(whyNotLoaded)
+  return typeof loaded === 'string' ? standIn(argv, loaded) : loaded.main(argv)
+}
 
 /** Where pipes are written to in the background (Windows), what is still on its way. */
 function flushed(stream: NodeJS.WriteStream): Promise<void> {

@@ -3,6 +3,7 @@ import type { Command } from 'commander'
 import { CatalogError } from '@catalog-p2p/core'
 import type { Act, ProgramDependencies } from './program.ts'
 import { addSettings } from './program-options.ts'
+import { runPlainly, whyNotLoaded } from './stand-in.ts'
 
 const EXEC_HELP = `
 Its package manager is pointed at a gateway by environment variables; no file is changed. A daemon that
@@ -33,15 +34,17 @@ export function addExecCommand(program: Command, deps: ProgramDependencies, act:
     const [words, flags] = args as [string[], ExecFlags]
     const { seed, quiet, reuse, report } = flags
     deps.takeSignals()
-    const { execCommand } = await import('./exec/exec-command.ts')
+    const command = commandAfterDashes(deps.argv, words)
+    const loaded = await import('./exec/exec-command.ts').catch(whyNotLoaded)
+    if (typeof loaded === 'string') return runPlainly(command, loaded)
     // The setting of this name is a yes or no; here it is a time, and only --no-seed is the setting.
     const settings = Object.fromEntries(
       Object.entries(invocation.flags).filter(([name]) => name !== 'seed'),
     )
-    return execCommand(
+    return loaded.execCommand(
       { ...invocation, flags: seed === false ? { ...settings, seed } : settings },
       {
-        command: commandAfterDashes(deps.argv, words),
+        command,
         seed: seed || undefined,
         quiet,
         reuse,

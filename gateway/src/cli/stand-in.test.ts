@@ -1,16 +1,32 @@
-/** The command on a Node that is too old: nothing of ours may load there but what says so. */
+/** The command on a Node that is too old, and with files missing: nothing may load but what says so. */
 import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
-import { isTooOld } from './old-node.ts'
+import { whyNodeIsTooOld } from './stand-in.ts'
 
 const CLI = new URL('../cli.ts', import.meta.url)
 const PRETEND_OLD =
   'data:text/javascript,Object.defineProperty(process.versions,"node",{value:"20.20.2"})'
 
+/** Like a file that an installation lacks; `name` as in import specifiers. */
+function pretendMissing(name: string): string {
+  const hook = `export async function resolve(specifier, context, next) {
+    if (specifier.endsWith(${JSON.stringify(name)})) throw new Error('Cannot find ' + specifier)
+    return next(specifier, context)
+  }`
+  const hookUrl = `data:text/javascript,${encodeURIComponent(hook)}`
+  const register = `import { register } from 'node:module'; register(${JSON.stringify(hookUrl)})`
+  return `data:text/javascript,${encodeURIComponent(register)}`
+}
+
 function catalogOnOldNode(...args: string[]) {
-  const flags = ['--disable-warning=ExperimentalWarning', '--import', PRETEND_OLD]
+  return catalogWith(PRETEND_OLD, args)
+}
+
+function catalogWith(preload: string, args: readonly string[]) {
+  const flags = ['--conditions=@catalog-p2p/source', '--disable-warning=ExperimentalWarning']
+  flags.push('--import', preload)
   return spawnSync(process.execPath, [...flags, fileURLToPath(CLI), ...args], {
     encoding: 'utf8',
     timeout: 30_000,
@@ -23,7 +39,7 @@ test.each([
   ['22.19.0', false],
   ['24.0.0', false],
 ])('%s too old: %s', (version, expected) => {
-  expect(isTooOld(version)).toBe(expected)
+  expect(whyNodeIsTooOld(version) !== undefined).toBe(expected)
 })
 
 test('a command says which Node it needs', () => {
@@ -46,6 +62,23 @@ test('exec with a command that is not there ends with 127', () => {
   const { status, stderr } = catalogOnOldNode('exec', '--', 'no-such-command-here')
   expect(stderr).toContain('no-such-command-here: command not found')
   expect(status).toBe(127)
+})
+
+test.each(['/main.ts', '@catalog-p2p/core', '/exec-command.ts', '/gateway.ts'])(
+  'exec runs the command without %s',
+  (missing) => {
+    const words = [process.execPath, '-e', 'process.exitCode = 7']
+    const { status, stderr } = catalogWith(pretendMissing(missing), ['exec', '--', ...words])
+    expect(stderr).toContain('installing it again should help')
+    expect(stderr).toContain('without peers')
+    expect(status).toBe(7)
+  },
+)
+
+test('another command without its files says what to do', () => {
+  const { status, stderr } = catalogWith(pretendMissing('@catalog-p2p/core'), ['status'])
+  expect(stderr).toContain('installing it again should help')
+  expect(status).toBe(1)
 })
 
 test('what loads on an old Node imports nothing that may not', () => {
