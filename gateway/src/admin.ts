@@ -3,6 +3,7 @@
  * daemon wrote to a file only its user can read.
  */
 import { createHash, timingSafeEqual } from 'node:crypto'
+import type { IncomingMessage } from 'node:http'
 import { CatalogError, type CatalogNode } from '@catalog-p2p/core'
 import { runStoreAction } from './admin-store.ts'
 import type { GatewayStats } from './api.ts'
@@ -13,6 +14,7 @@ import { answerPrefetch, readJson } from './prefetch.ts'
 import type { Registries } from './registries.ts'
 import { sendJson } from './respond.ts'
 import type { Route } from './route.ts'
+import { shownUrl } from './shown-url.ts'
 import type { VersionIndex } from './version-index.ts'
 
 export interface AdminDependencies {
@@ -57,11 +59,12 @@ export async function answerAdmin(
     return answerPrefetch(deps, limits, { exchange, body })
   }
   requireMethod(req.method, ['GET', 'HEAD'])
+  const viewer = viewerOf(req, options.token)
   switch (route.route) {
     case 'health':
-      return json({ status: 'ok', id: deps.node.id, registries: deps.registries.all() })
+      return json({ status: 'ok', id: deps.node.id, ...registriesFor(deps.registries, viewer) })
     case 'status':
-      return json({ gateway: deps.stats(), node: deps.node.stats() })
+      return json({ gateway: statsFor(deps.stats(), viewer), node: deps.node.stats() })
     case 'peers':
       return json({ peers: deps.node.peers() })
     case 'metrics': {
@@ -71,6 +74,32 @@ export async function answerAdmin(
       res.end(req.method === 'HEAD' ? undefined : text)
     }
   }
+}
+
+/** The owner holds the token; a neighbour is a program of this machine, a stranger one that reaches us over the network. */
+type Viewer = 'owner' | 'neighbour' | 'stranger'
+
+function viewerOf(req: IncomingMessage, token: string | undefined): Viewer {
+  if (token !== undefined && isToken(token, req.headers['x-catalog-token'])) return 'owner'
+  return isLoopback(req.socket.remoteAddress) ? 'neighbour' : 'stranger'
+}
+
+/** Which registries there are, by scope: our plugins compare them with their client's, so they get the paths too. */
+function registriesFor(registries: Registries, viewer: Viewer): object {
+  if (viewer === 'stranger') return {}
+  const shown = (url: string): string => (viewer === 'owner' ? url : shownUrl(url))
+  return { registries: registries.all().map((one) => ({ ...one, url: shown(one.url) })) }
+}
+
+function statsFor(stats: GatewayStats, viewer: Viewer): GatewayStats {
+  const { upstream } = stats
+  if (upstream === null || viewer === 'owner') return stats
+  const isNeighbour = viewer === 'neighbour'
+  return { ...stats, upstream: isNeighbour ? shownUrl(upstream) : `${new URL(upstream).origin}/` }
+}
+
+function isLoopback(address: string | undefined): boolean {
+  return /^(?:::ffff:)?127\.|^::1$/.test(address ?? '')
 }
 
 function requireMethod(method: string | undefined, allowed: readonly string[]): void {
@@ -84,11 +113,15 @@ function requireToken(token: string | undefined, given: string | string[] | unde
       status: 403,
     })
   }
-  if (typeof given === 'string' && timingSafeEqual(sha256(given), sha256(token))) return
+  if (isToken(token, given)) return
   throw new CatalogError('INVALID_OPTIONS', 'x-catalog-token is missing or wrong', {
     status: 403,
     hint: 'the daemon wrote it to daemon.json in its store folder',
   })
+}
+
+function isToken(token: string, given: string | string[] | undefined): boolean {
+  return typeof given === 'string' && timingSafeEqual(sha256(given), sha256(token))
 }
 
 // Equal lengths, as timingSafeEqual needs, and nothing learned from a difference.

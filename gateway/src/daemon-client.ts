@@ -134,8 +134,10 @@ export async function probeDaemon(url: string): Promise<{ id: string } | undefin
 }
 
 function createClient(url: string, info: DaemonInfo | undefined): DaemonClient {
+  // With the token the daemon tells its owner the whole URL of its upstream.
+  const mine = info === undefined ? {} : { token: info.token }
   const get = (path: string, signal: AbortSignal): Promise<unknown> =>
-    ask({ url, path, signal, silenceMs: SILENCE_MS })
+    ask({ url, path, signal, silenceMs: SILENCE_MS, ...mine })
   const post = (path: string, body: unknown, signal: AbortSignal): Promise<unknown> =>
     ask({ url, path, signal, silenceMs: LONG_SILENCE_MS, body, token: tokenOf(info, url) })
   // The daemon is this very program, so its answers are taken as typed.

@@ -24,6 +24,7 @@ import { passThrough } from './passthrough.ts'
 import { ROUTE_NAMES, type PassthroughRoute, type Route, type RouteName } from './route.ts'
 import { requireInPlace } from './scope-place.ts'
 import { createListener } from './server.ts'
+import { shownUrl } from './shown-url.ts'
 import { answerTarball } from './tarball.ts'
 import { passedRoute } from './upstream-path.ts'
 
@@ -58,7 +59,8 @@ export function createGateway(deps: GatewayDependencies, input: GatewayOptions =
       const env = deps.npmConfig === undefined ? npmConfigPlace().env : {}
       parts = await openParts({ node: deps.node, log: deps.log, config, env }, options)
       const started = await listener.start()
-      const upstream = parts.registries.main?.url ?? null
+      const main = parts.registries.main
+      const upstream = main && shownUrl(main.url)
       deps.log.info('gateway.started', { urls: started.urls, upstream })
       return started
     } catch (error) {

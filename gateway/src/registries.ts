@@ -12,6 +12,7 @@ import {
 import { DEFAULT_REGISTRY, DEFAULT_REGISTRY_HOST } from './default-registry.ts'
 import type { NpmConfig } from './npmrc.ts'
 import { scopeOf } from './route.ts'
+import { shownUrl } from './shown-url.ts'
 
 export interface Registry {
   /** With a trailing slash, without credentials. */
@@ -71,7 +72,8 @@ export function createRegistries(
     const scope = /^(@[^:/]+):registry$/.exec(key)?.[1]
     const url = scope === undefined ? undefined : deps.config.get(key)
     if (scope === undefined || url === undefined || !isHttpUrl(url)) continue
-    if (isSelf(new URL(url))) deps.log.warn('upstream.loop', { scope, fallback: main.url })
+    if (isSelf(new URL(url)))
+      deps.log.warn('upstream.loop', { scope, fallback: shownUrl(main.url) })
     else scopes.set(scope.toLowerCase(), register(url))
   }
   const origins = new Set([main, ...scopes.values()].map((registry) => registry.origin))
@@ -116,7 +118,7 @@ function chooseMain(
   const fallback = useful ? previous : DEFAULT_REGISTRY
   deps.log.info('upstream.loop', {
     reason: "npm's registry is this gateway",
-    fallback: withoutUser(fallback),
+    fallback: shownUrl(fallback),
   })
   return fallback
 }

@@ -9,6 +9,7 @@ import { LRUCache } from 'lru-cache'
 import type { Dispatcher } from 'undici'
 import { CatalogError, isCatalogError } from '@catalog-p2p/core'
 import type { Credentials } from './credentials.ts'
+import { shownUrl } from './shown-url.ts'
 
 export interface UpstreamRequest {
   readonly url: URL
@@ -213,5 +214,5 @@ export function unreachable(url: URL, cause: unknown): CatalogError {
 }
 
 export function rejected(url: URL, why: string, facts: Record<string, unknown> = {}): CatalogError {
-  return new CatalogError('UPSTREAM_REJECTED', `${url.origin}${url.pathname}: ${why}`, facts)
+  return new CatalogError('UPSTREAM_REJECTED', `${shownUrl(url.href)}: ${why}`, facts)
 }

@@ -21,7 +21,7 @@ export async function configCommand(invocation: Invocation): Promise<number> {
       flag: flagOf(setting),
       environment: environmentOf(setting),
       file: fileKeyOf(setting),
-      value: value ?? null,
+      value: withoutSecrets(value) ?? null,
       origin,
     }))
     terminal.print(JSON.stringify({ configFile: config.file ?? null, settings }))
@@ -44,5 +44,11 @@ function shown(setting: Setting, value: unknown): string {
   if (value === undefined) return '-'
   if (typeof value === 'number') return shownNumber(setting.type, value)
   if (Array.isArray(value)) return value.length === 0 ? '-' : value.join(', ')
-  return typeof value === 'string' ? value : JSON.stringify(value)
+  const text = typeof value === 'string' ? value : JSON.stringify(value)
+  return String(withoutSecrets(text))
+}
+
+/** A user and a password in a URL: this is often copied into a question. */
+function withoutSecrets(value: unknown): unknown {
+  return typeof value === 'string' ? value.replace(/(\w+:\/\/)[^\s/@]+@/g, '$1***@') : value
 }

@@ -8,6 +8,7 @@ import type { Credentials } from '../credentials.ts'
 import { clientCredentials } from '../client-credentials.ts'
 import type { Exchange } from '../exchange.ts'
 import { nameIn, type Registries, type Registry } from '../registries.ts'
+import { shownUrl } from '../shown-url.ts'
 import { createSingleFlight } from '../single-flight.ts'
 import { discard, readBody, type Upstream } from '../upstream.ts'
 import { effectiveKeys, publishedForm, readKeyring, type Keyring } from './keyring.ts'
@@ -75,7 +76,7 @@ export function createSigningKeys(
       if (signal.aborted) throw signal.reason
       const known = isCatalogError(error) || limited.aborted
       if (!known) throw error
-      log.info('keys.upstream-failed', { registry: registry.url, reason: String(error) })
+      log.info('keys.upstream-failed', { registry: shownUrl(registry.url), reason: String(error) })
       return 'failed'
     }
   }

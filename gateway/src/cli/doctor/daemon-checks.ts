@@ -1,6 +1,7 @@
 /** Checks that ask the running daemon: that it is there, whom it knows, and whether it reaches its registry. */
 import type { DaemonClient, DaemonStatus } from '../../daemon-client.ts'
 import { formatMs, plural } from '../format.ts'
+import { shownUrl } from '../../shown-url.ts'
 import { askUpstream } from '../upstream-probe.ts'
 import { fail, ok, reasonOf, warn, type Finding } from './check.ts'
 
@@ -40,8 +41,8 @@ export async function checkUpstream(url: string, upstream: string | null): Promi
   if (upstream === null) return ok('upstream', 'none, as told (peers only)')
   const { ms, problem } = await askUpstream(url)
   const next = 'check --upstream, the proxy settings and the network'
-  if (problem !== undefined) return fail('upstream', `${upstream}: ${problem}`, next)
-  const text = `${upstream} answers in ${formatMs(ms)}`
+  if (problem !== undefined) return fail('upstream', `${shownUrl(upstream)}: ${problem}`, next)
+  const text = `${shownUrl(upstream)} answers in ${formatMs(ms)}`
   return ms > SLOW_UPSTREAM_MS ? warn('upstream', text, next) : ok('upstream', text)
 }
 
@@ -52,10 +53,13 @@ export async function checkUpstreamDirectly(upstream: string | null): Promise<Fi
   try {
     const signal = AbortSignal.timeout(DIRECT_TIMEOUT_MS)
     await fetch(upstream, { method: 'HEAD', redirect: 'manual', signal })
-    return ok('upstream', `${upstream} answers in ${formatMs(performance.now() - startMs)}`)
+    return ok(
+      'upstream',
+      `${shownUrl(upstream)} answers in ${formatMs(performance.now() - startMs)}`,
+    )
   } catch (error) {
     const next =
       'check --upstream and the network; behind a proxy, ask again with the daemon running'
-    return fail('upstream', `${upstream} does not answer (${reasonOf(error)})`, next)
+    return fail('upstream', `${shownUrl(upstream)} does not answer (${reasonOf(error)})`, next)
   }
 }

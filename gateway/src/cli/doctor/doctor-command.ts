@@ -67,9 +67,18 @@ async function examine(invocation: Invocation, config: Config): Promise<Finding[
 /** What a daemon that is not running would use. */
 async function expectedUpstream(terminal: Terminal, config: Config): Promise<string | null> {
   const { upstream } = config.gateway
-  if (upstream !== undefined) return upstream
+  if (upstream !== undefined) return upstream === null ? null : withoutUser(upstream)
   const before = await upstreamBeforeUse(useDependencies(terminal))
-  return before ?? readNpmConfig(npmConfigPlace()).get('registry') ?? DEFAULT_REGISTRY
+  return withoutUser(before ?? readNpmConfig(npmConfigPlace()).get('registry') ?? DEFAULT_REGISTRY)
+}
+
+/** fetch refuses URLs with a user in them. */
+function withoutUser(text: string): string {
+  if (!URL.canParse(text)) return text
+  const url = new URL(text)
+  url.username = ''
+  url.password = ''
+  return url.href
 }
 
 const SIGNS: Readonly<Record<Verdict, { sign: string; style: Style }>> = {

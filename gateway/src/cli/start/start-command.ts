@@ -11,6 +11,7 @@ import { EXIT, exitCodeOfSignal } from '../exit-codes.ts'
 import { formatBytes } from '../format.ts'
 import type { Terminal } from '../terminal.ts'
 import { askUpstream } from '../upstream-probe.ts'
+import { shownUrl } from '../../shown-url.ts'
 import { createDaemonLog } from './daemon-log.ts'
 import { createProgress, type Progress, type Totals } from './progress.ts'
 import { runDaemon, type RunningDaemon } from './run-daemon.ts'
@@ -97,15 +98,23 @@ function announce(
   const { id, addresses, store } = daemon.node.stats()
   const { upstream } = daemon.gateway.stats()
   const { url } = daemon.info
+  const shown = upstream && shownUrl(upstream)
   if (!forPeople) {
     const folder = daemon.storePath ?? 'memory'
-    log.info('daemon.started', { version, url, upstream, peer: id, addresses, store: folder })
+    log.info('daemon.started', {
+      version,
+      url,
+      upstream: shown,
+      peer: id,
+      addresses,
+      store: folder,
+    })
     return
   }
   const strong = (text: string): string => terminal.paintNote('bold', text)
   const room = `${formatBytes(store.bytes)} of ${formatBytes(store.quotaBytes)}`
   terminal.note(`${strong('catalog')} ${version} serves ${strong(url)}`)
-  terminal.note(`  registry behind it  ${upstream ?? 'none (peers only)'}`)
+  terminal.note(`  registry behind it  ${shown ?? 'none (peers only)'}`)
   terminal.note(
     `  store               ${daemon.storePath ?? 'in memory'} (${store.artifacts} artifacts, ${room})`,
   )
@@ -126,7 +135,7 @@ async function warnOfUpstream(daemon: RunningDaemon, log: Logger): Promise<void>
   const { problem } = await askUpstream(daemon.info.url)
   if (problem === undefined) return
   log.warn('upstream.unreachable', {
-    ...{ upstream, problem },
+    ...{ upstream: shownUrl(upstream), problem },
     hint: 'check --upstream and the network; until then only the store and peers can answer',
   })
 }

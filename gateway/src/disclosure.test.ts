@@ -1,0 +1,95 @@
+/** What the gateway tells of the registries behind it, to whom: their URLs may carry a secret, and are nobody else's business. */
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { afterEach, describe, expect, test } from 'vitest'
+import { makePackage } from '../../test/support/fixture-packages.ts'
+import { gatewayWorld, TOKEN, type GatewayWorld } from '../../test/support/gateway-world.ts'
+
+const SECRET = 'k7Rq2mWz9Xv4Tb1N'
+const owner = { 'x-catalog-token': TOKEN }
+
+let world: GatewayWorld
+afterEach(() => world[Symbol.asyncDispose]())
+
+async function start(): Promise<void> {
+  const prefix = `/${SECRET}/npm/`
+  const packages = [makePackage('fx-one', '1.0.0')]
+  world = await gatewayWorld({ packages, registry: { prefix } })
+}
+
+/** The gateway's answer to somebody at `address`. */
+async function ask(address: string, path: string, headers = {}): Promise<Record<string, unknown>> {
+  const server = createServer((req, res) => {
+    Object.defineProperty(req.socket, 'remoteAddress', { value: address })
+    world.gateway.app(req, res)
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  try {
+    const { port } = server.address() as AddressInfo
+    const response = await fetch(`http://127.0.0.1:${port}${path}`, { headers })
+    return (await response.json()) as Record<string, unknown>
+  } finally {
+    server.closeAllConnections()
+    server.close()
+  }
+}
+
+describe('health', () => {
+  test.each(['192.0.2.7', '2001:db8::7', '::ffff:192.0.2.7', ''])(
+    'tells no registries to %s',
+    async (address) => {
+      await start()
+      const got = await ask(address, '/-/catalog/health')
+      expect(got).toEqual({ status: 'ok', id: 'fake-node' })
+    },
+  )
+
+  test.each(['127.0.0.1', '127.8.8.8', '::1', '::ffff:127.0.0.1'])(
+    'tells them to %s, without secrets',
+    async (address) => {
+      await start()
+      const { origin } = new URL(world.upstream.url)
+      const got = await ask(address, '/-/catalog/health')
+      const url = `${origin}/***/npm/`
+      expect(got.registries).toEqual([{ scope: null, url, isPublicDefault: false }])
+    },
+  )
+
+  test('tells all to the owner, from wherever', async () => {
+    await start()
+    const got = await ask('192.0.2.7', '/-/catalog/health', owner)
+    expect(got.registries).toMatchObject([{ url: world.upstream.url }])
+  })
+})
+
+describe('status', () => {
+  test.each([
+    ['192.0.2.7', {}, '/'],
+    ['192.0.2.7', { 'x-catalog-token': 'not the right token' }, '/'],
+    ['127.0.0.1', {}, '/***/npm/'],
+    ['192.0.2.7', owner, `/${SECRET}/npm/`],
+  ])('to %s with %j names the path %s', async (address, headers, path) => {
+    await start()
+    const { gateway } = await ask(address, '/-/catalog/status', headers)
+    const { origin } = new URL(world.upstream.url)
+    expect(gateway).toMatchObject({ upstream: origin + path })
+  })
+})
+
+test('neither the log nor an error names the secret', async () => {
+  await start()
+  world.upstream.fault(/fx-none/, { kind: 'status', status: 403 })
+  const refused = await world.http.get('/fx-none/-/fx-none-1.0.0.tgz')
+  expect(JSON.stringify(refused.body)).not.toContain(SECRET)
+  world.upstream.fault(/fx-one/, { kind: 'redirect', to: 'ftp://r.invalid/' })
+  const redirected = await world.http.get('/fx-one')
+  expect(redirected.body.error).toContain('redirects to')
+  expect(redirected.body.error).not.toContain(SECRET)
+  await world.upstream.stop()
+  await world.http.get('/-/npm/v1/keys')
+  await world.http.get('/fx-one')
+  expect(world.logged.length).toBeGreaterThan(3)
+  expect(world.logged.filter((line) => line.includes(SECRET))).toEqual([])
+})
