@@ -8,7 +8,7 @@ import { clientFiles, type ClientFile, type ClientName, type ClientPlace } from 
 import { undoChanges } from './line-edits.ts'
 import { readOwnedFile, removeOwnedFile, writeOwnedFile } from './owned-file.ts'
 import { UneditableText } from './registry-format.ts'
-import { readUseState, writeUseState, type UsedFile } from './use-state.ts'
+import { readUseState, writeUseState, type UsedFile, type UseState } from './use-state.ts'
 
 /** What happened to one file. */
 export interface FileReport {
@@ -32,16 +32,36 @@ export interface UseDependencies {
   readonly statePath: string
 }
 
+/** What is to be written for a client. */
+export interface UseWay {
+  /** The gateway's. */
+  readonly url: string
+  /** In the order in which they are written; undone in the opposite one. */
+  readonly files: readonly ClientFile[]
+  /** Throws when it can't be done beside what has been done already. */
+  readonly check?: (state: UseState) => void
+}
+
 /** @throws CatalogError INVALID_OPTIONS when a file can't be edited safely; nothing has been changed then */
-export async function useClient(
+export function useClient(
   deps: UseDependencies,
   client: ClientName,
   url: string,
 ): Promise<FileReport[]> {
+  return useFiles(deps, client, { url, files: clientFiles(client, deps.place) })
+}
+
+/** Other files than the client's usual ones. @throws CatalogError INVALID_OPTIONS, as useClient does */
+export async function useFiles(
+  deps: UseDependencies,
+  client: ClientName,
+  { url, files, check }: UseWay,
+): Promise<FileReport[]> {
   const state = new Map(await readUseState(deps.statePath))
+  check?.(state)
   const plans = []
   // Everything is worked out before anything is written.
-  for (const file of clientFiles(client, deps.place)) {
+  for (const file of files) {
     const plan = await planWrite(file, { client, url, used: state.get(file.path) })
     if (plan !== undefined) plans.push(plan)
   }
@@ -113,7 +133,7 @@ export async function unuseClients(
 ): Promise<FileReport[]> {
   const state = new Map(await readUseState(deps.statePath))
   const reports: FileReport[] = []
-  for (const [path, used] of [...state]) {
+  for (const [path, used] of [...state].reverse()) {
     const left = used.clients.filter((client) => clients !== undefined && !clients.includes(client))
     if (left.length === used.clients.length) continue
     if (left.length > 0) {
