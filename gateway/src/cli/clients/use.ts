@@ -8,6 +8,7 @@ import { clientFiles, type ClientFile, type ClientName, type ClientPlace } from 
 import { undoChanges } from './line-edits.ts'
 import { readOwnedFile, removeOwnedFile, writeOwnedFile } from './owned-file.ts'
 import { UneditableText } from './registry-format.ts'
+import { withStateLock } from './state-lock.ts'
 import { readUseState, writeUseState, type UsedFile, type UseState } from './use-state.ts'
 
 /** What happened to one file. */
@@ -52,7 +53,15 @@ export function useClient(
 }
 
 /** Other files than the client's usual ones. @throws CatalogError INVALID_OPTIONS, as useClient does */
-export async function useFiles(
+export function useFiles(
+  deps: UseDependencies,
+  client: ClientName,
+  way: UseWay,
+): Promise<FileReport[]> {
+  return withStateLock(deps.statePath, () => writeFiles(deps, client, way))
+}
+
+async function writeFiles(
   deps: UseDependencies,
   client: ClientName,
   { url, files, check }: UseWay,
@@ -126,8 +135,15 @@ function edit(file: ClientFile, text: string, url: string) {
   }
 }
 
-/** Undoes what was done for `clients` (undefined: for all). */
-export async function unuseClients(
+/** Undoes what was done for `clients` (undefined: for all). @throws CatalogError STORE_LOCKED, as all here */
+export function unuseClients(
+  deps: UseDependencies,
+  clients: readonly ClientName[] | undefined,
+): Promise<FileReport[]> {
+  return withStateLock(deps.statePath, () => restoreFiles(deps, clients))
+}
+
+async function restoreFiles(
   deps: UseDependencies,
   clients: readonly ClientName[] | undefined,
 ): Promise<FileReport[]> {
