@@ -3,12 +3,14 @@
  * the metadata and the lockfile stay what they are; whatever is wrong with the daemon, pnpm installs as it does alone.
  */
 import { once } from 'node:events'
-import { readFile, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { createServer, type AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import {
   createWorkspace,
+  execute,
+  isolatedEnvironment,
   mustRunClient,
   type ClientResult,
   type Workspace,
@@ -63,12 +65,13 @@ describe.each(['pnpm-10', 'pnpm-11', 'pnpm-12'] as const)('%s', (name) => {
     readonly project?: Readonly<Record<string, string>>
     readonly env?: Readonly<Record<string, string>>
     readonly args?: readonly string[]
+    readonly home?: string
   }
 
   async function install(run: Run): Promise<{ cwd: string; lockfile: string; ran: ClientResult }> {
     registry.forget()
     const cwd = await workspace.folder('project')
-    const home = await workspace.folder('home')
+    const home = run.home ?? (await workspace.folder('home'))
     const files = { 'package.json': JSON.stringify(fixtureProject), ...run.project }
     for (const [path, content] of Object.entries(files)) await writeFile(join(cwd, path), content)
     const file = run.pnpmfile ?? PNPMFILE
@@ -120,6 +123,33 @@ describe.each(['pnpm-10', 'pnpm-11', 'pnpm-12'] as const)('%s', (name) => {
     const { hints } = machine.gateway.stats()
     expect(hints.lists - before.hints.lists).toBe(1)
     expect(hints.packages - before.hints.packages).toBeGreaterThanOrEqual(expected.size)
+  })
+
+  test('is set up by `catalog use pnpm --pnpmfile`, and gone without a trace after `unuse`', async ({
+    skip,
+  }) => {
+    if (unavailable !== undefined) skip(unavailable)
+    const home = await workspace.folder('zu hause, Jürgen')
+    // Its own settings: every client is told its registry there.
+    await mkdir(join(home, 'config', 'pnpm'), { recursive: true })
+    const rc = join(home, 'config', 'pnpm', 'rc')
+    await writeFile(rc, 'side-effects-cache=false\n')
+    const before = await filesOf(home)
+    await catalog(['use', 'pnpm', '--pnpmfile', '--port', String(machine.port)], home)
+    const served = machine.gateway.stats().requests.tarball
+
+    const run = { home, pnpmfile: '', project: { 'pnpm-lock.yaml': lockfile } }
+    const { cwd, lockfile: after } = await install(run)
+    await installed(cwd)
+    expect(after).toBe(lockfile)
+    expect(registry.count('tarball')).toBe(0)
+    expect(machine.gateway.stats().requests.tarball - served).toBe(expected.size)
+
+    await catalog(['unuse', 'pnpm'], home)
+    const written = [...(await filesOf(home))].filter(([path]) => before.has(path))
+    expect(new Map(written)).toEqual(before)
+    const kept = [...(await filesOf(home)).keys()]
+    expect(kept.filter((path) => /catalog-p2p|pnpmfile|config\.yaml/.test(path))).toEqual([])
   })
 
   test.runIf(name === 'pnpm-10')("leaves a project's own pnpmfile its checksum", async () => {
@@ -230,3 +260,24 @@ describe.each(['pnpm-10', 'pnpm-11', 'pnpm-12'] as const)('%s', (name) => {
     expect(daemon.tarballs).toEqual([])
   })
 })
+
+async function catalog(args: readonly string[], home: string): Promise<void> {
+  const cli = join(repositoryRoot, 'gateway', 'src', 'cli.ts')
+  const flags = ['--conditions=@catalog-p2p/source', '--disable-warning=ExperimentalWarning']
+  await mkdir(join(home, 'tmp'), { recursive: true })
+  const env = isolatedEnvironment(home)
+  const options = { cwd: home, env, timeoutMs: 30_000 }
+  const ran = await execute(process.execPath, [...flags, cli, ...args], options)
+  if (ran.exitCode !== 0) throw new Error(ran.output)
+}
+
+/** What is in the user's settings. */
+async function filesOf(home: string): Promise<Map<string, string>> {
+  const folder = join(home, 'config')
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true })
+  const paths = entries
+    .filter((each) => each.isFile())
+    .map((each) => join(each.parentPath, each.name))
+  const texts = await Promise.all(paths.map((path) => readFile(path, 'utf8')))
+  return new Map(paths.map((path, index) => [path, texts[index] ?? '']))
+}

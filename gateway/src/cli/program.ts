@@ -171,9 +171,11 @@ function addClientCommands(program: Command, deps: ProgramDependencies): void {
     .command('use')
     .description('point a package manager of this user at the daemon')
     .argument('<client>', CLIENTS.join(', '), parseClient)
+    .option('--pnpmfile [file]', "pnpm only: leave the registry, set pnpm's global pnpmfile")
   act(addCommonSettings(use), deps, async (invocation, args) => {
     const { useCommand } = await import('./use-command.ts')
-    return useCommand(invocation, args[0] as ClientName)
+    const [client, options] = args as [ClientName, { pnpmfile?: string | true }]
+    return useCommand(invocation, client, options)
   })
   const unuse = program
     .command('unuse')

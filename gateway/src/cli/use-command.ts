@@ -1,14 +1,35 @@
 /** `catalog use` and `catalog unuse`. */
 import { CatalogError } from '@catalog-p2p/core'
 import { findDaemon } from '../daemon-client.ts'
-import { overridingVariables, type ClientName } from './clients/client-files.ts'
-import { unuseClients, useClient, type FileReport } from './clients/use.ts'
+import {
+  clientFiles,
+  overridingVariables,
+  pnpmfileVariables,
+  type ClientName,
+} from './clients/client-files.ts'
+import { pnpmfileFiles, refuseBothWays } from './clients/use-pnpmfile.ts'
+import {
+  unuseClients,
+  useClient,
+  useFiles,
+  type FileReport,
+  type UseDependencies,
+} from './clients/use.ts'
+import type { UseState } from './clients/use-state.ts'
 import { loadConfig, portOf, useDependencies, type Invocation } from './command.ts'
 import { EXIT } from './exit-codes.ts'
 import type { Terminal } from './terminal.ts'
 
-export async function useCommand(invocation: Invocation, client: ClientName): Promise<number> {
+/** `pnpmfile`: not the registry is set but pnpm's global pnpmfile; true: the one that comes with this program. */
+export async function useCommand(
+  invocation: Invocation,
+  client: ClientName,
+  { pnpmfile }: { pnpmfile?: string | true } = {},
+): Promise<number> {
   const { terminal } = invocation
+  if (pnpmfile !== undefined && client !== 'pnpm') {
+    throw new CatalogError('INVALID_OPTIONS', `--pnpmfile is for pnpm, not for ${client}`)
+  }
   const config = loadConfig(invocation)
   const port = portOf(config)
   const daemon = await findDaemon(config.storePath, port)
@@ -18,8 +39,15 @@ export async function useCommand(invocation: Invocation, client: ClientName): Pr
       hint: 'choose a fixed port: clients write it into lockfiles and caches',
     })
   }
-  const files = await useClient(useDependencies(terminal), client, url)
-  const overrides = overridingVariables(client, terminal.env)
+  const deps = useDependencies(terminal)
+  const files =
+    pnpmfile === undefined
+      ? await useRegistry(deps, client, url)
+      : await usePnpmfile(deps, { url, source: pnpmfile === true ? undefined : pnpmfile })
+  const isFile = pnpmfile !== undefined
+  const overrides = isFile
+    ? pnpmfileVariables(terminal.env)
+    : overridingVariables(client, terminal.env)
   if (config.json) {
     const names = overrides.map(({ name }) => name)
     terminal.print(
@@ -28,15 +56,38 @@ export async function useCommand(invocation: Invocation, client: ClientName): Pr
     return EXIT.ok
   }
   printFiles(terminal, files)
-  terminal.print(`${client} now gets its packages from ${url}`)
+  const what = isFile ? 'tarballs through' : 'packages from'
+  terminal.print(`${client} now gets its ${what} ${url}`)
   terminal.print(terminal.paint('dim', `undo it with "catalog unuse ${client}"`))
   for (const { name } of overrides) {
     warn(terminal, `the variable ${name} is set and wins over the file: unset it`)
   }
   if (daemon === undefined) {
-    warn(terminal, `no daemon is running: until "catalog start", ${client} can't install anything`)
+    const until = isFile ? 'fetches all by itself' : "can't install anything"
+    warn(terminal, `no daemon is running: until "catalog start", ${client} ${until}`)
   }
   return EXIT.ok
+}
+
+function useRegistry(
+  deps: UseDependencies,
+  client: ClientName,
+  url: string,
+): Promise<FileReport[]> {
+  if (client !== 'pnpm') return useClient(deps, client, url)
+  const files = clientFiles(client, deps.place)
+  const check = (state: UseState): void => refuseBothWays(deps, state, false)
+  return useFiles(deps, client, { url, files, check })
+}
+
+async function usePnpmfile(
+  deps: UseDependencies,
+  { url, source }: { url: string; source: string | undefined },
+): Promise<FileReport[]> {
+  const files = await pnpmfileFiles(deps, { url, source })
+  const check = (state: UseState): void => refuseBothWays(deps, state, true)
+  const reports = await useFiles(deps, 'pnpm', { url, files, check })
+  return reports.map((report) => ({ ...report, registry: undefined }))
 }
 
 export async function unuseCommand(

@@ -89,7 +89,17 @@ export function overridingVariables(
   client: ClientName,
   env: ClientPlace['env'],
 ): readonly { name: string; value: string }[] {
-  const wanted = OVERRIDES[client]
+  return setVariables(OVERRIDES[client], env)
+}
+
+/** The same of pnpm's global pnpmfile. */
+export function pnpmfileVariables(
+  env: ClientPlace['env'],
+): readonly { name: string; value: string }[] {
+  return setVariables(['npm_config_global_pnpmfile', 'pnpm_config_global_pnpmfile'], env)
+}
+
+function setVariables(wanted: readonly string[], env: ClientPlace['env']) {
   return Object.entries(env).flatMap(([name, value]) =>
     value !== undefined && value !== '' && wanted.includes(name.toLowerCase())
       ? [{ name, value }]
@@ -109,7 +119,8 @@ function npmUserConfig({ env }: ClientPlace): string | undefined {
   return name === undefined ? undefined : nonEmpty(env[name])
 }
 
-function pnpmConfigFolder({ env, home, platform }: ClientPlace): string {
+/** Where pnpm keeps its own configuration. */
+export function pnpmConfigFolder({ env, home, platform }: ClientPlace): string {
   const xdg = nonEmpty(env.XDG_CONFIG_HOME)
   if (xdg !== undefined) return (platform === 'win32' ? win32 : posix).join(xdg, 'pnpm')
   if (platform === 'darwin') return posix.join(home, 'Library', 'Preferences', 'pnpm')

@@ -53,6 +53,24 @@ export const pnpmYamlFormat: RegistryFormat = {
   },
 }
 
+/** The text at a key of the top level; undefined when there is none. */
+export function yamlText(text: string, key: string): string | undefined {
+  return textAt(read(text).values, [key])
+}
+
+/**
+ * `value` is what stands between double quotes.
+ * @throws UneditableText
+ */
+export function setYamlText(text: string, key: string, value: string): EditedText {
+  const { values } = read(text)
+  const editor = createLineEditor(text)
+  const meant = JSON.parse(`"${value}"`) as string
+  if (textAt(values, [key]) === meant) return editor.finish()
+  setScalar(editor, [key], value)
+  return checked(editor, { ...values, [key]: meant })
+}
+
 function read(text: string): { root: YAMLMap | null; values: Values } {
   const document = parseDocument(withoutMark(text), { schema: 'core' })
   const problem = document.errors[0]?.message.split('\n', 1)[0]
