@@ -69,7 +69,7 @@ const schema = z.strictObject({
 
   /** Connecting to upstream. */
   upstreamConnectTimeoutMs: timeMs.default(10_000),
-  /** Upstream's headers, and each pause between bytes of its body. */
+  /** Upstream's headers, and each pause between bytes of its body. Metadata must bring 16 KiB in each such time, and be whole within ten. */
   upstreamTimeoutMs: timeMs.default(60_000),
   /** Further tries of an idempotent upstream request. */
   upstreamRetries: z.number().int().min(0).max(10).default(2),

@@ -168,6 +168,27 @@ describe('a body', () => {
     const response = await upstream.request({ url: url('fx-one/-/fx-one-1.0.0.tgz'), signal })
     await expect(readBody(response, limits)).rejects.toMatchObject({ code: 'UPSTREAM_UNREACHABLE' })
   })
+
+  test('that trickles without end is given up, though it is never silent', async () => {
+    const gone = Promise.withResolvers<void>()
+    here.otherwise = (_request, res) => {
+      res.writeHead(200)
+      const timer = setInterval(() => res.write('x'), 10)
+      res.once('close', () => {
+        clearInterval(timer)
+        gone.resolve()
+      })
+    }
+    const impatient = client({ timeoutMs: 200 })
+    const response = await impatient.request({ url: url('other'), signal })
+    const reading = readBody(response, limits)
+    await expect(reading).rejects.toMatchObject({
+      code: 'UPSTREAM_UNREACHABLE',
+      message: expect.stringContaining('bytes came in 200 ms') as string,
+    })
+    await gone.promise
+    await impatient.close()
+  })
 })
 
 describe("npm's settings", () => {

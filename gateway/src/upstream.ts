@@ -8,6 +8,7 @@ import type { Readable } from 'node:stream'
 import { LRUCache } from 'lru-cache'
 import type { Dispatcher } from 'undici'
 import { CatalogError, isCatalogError } from '@catalog-p2p/core'
+import { createBodyPace } from './body-pace.ts'
 import type { Credentials } from './credentials.ts'
 import { shownUrl } from './shown-url.ts'
 
@@ -35,6 +36,8 @@ export interface UpstreamResponse {
   readonly url: URL
   /** True when the last hop carried credentials. */
   readonly withCredentials: boolean
+  /** How long its body may be silent. */
+  readonly silenceMs: number
 }
 
 export interface UpstreamCounts {
@@ -100,7 +103,8 @@ export function createUpstream(
       const { statusCode: status, headers, body } = response
       // Who reads it sees the error; one that nobody reads any more must not end the process.
       body.on('error', () => undefined)
-      return { status, headers, body, url, withCredentials: credentials !== undefined }
+      const withCredentials = credentials !== undefined
+      return { status, headers, body, url, withCredentials, silenceMs: options.timeoutMs }
     } catch (error) {
       if (request.signal.aborted) throw request.signal.reason
       if (isCatalogError(error)) throw error // the body's own: it is too large
@@ -180,7 +184,7 @@ export function discard(response: UpstreamResponse): void {
 
 /**
  * The whole body, at most `maxBytes`.
- * @throws CatalogError UPSTREAM_UNREACHABLE when it breaks off, UPSTREAM_REJECTED when it is longer
+ * @throws CatalogError UPSTREAM_UNREACHABLE when it breaks off or trickles, UPSTREAM_REJECTED when it is longer
  */
 export async function readBody(
   response: UpstreamResponse,
@@ -189,12 +193,15 @@ export async function readBody(
   const declared = Number(response.headers['content-length'] ?? 0)
   const chunks: Buffer[] = []
   let size = 0
+  const pace = createBodyPace(response.silenceMs, performance.now())
   try {
     if (declared > limits.maxBytes) throw rejected(response.url, `${declared} bytes are too many`)
     for await (const chunk of response.body as AsyncIterable<Buffer>) {
       size += chunk.byteLength
       if (limits.counts !== undefined) limits.counts.bytes += chunk.byteLength
       if (size > limits.maxBytes) throw rejected(response.url, `more than ${limits.maxBytes} bytes`)
+      const tooSlow = pace.note(chunk.byteLength, performance.now())
+      if (tooSlow !== undefined) throw unreachable(response.url, new Error(tooSlow))
       chunks.push(chunk)
     }
   } catch (error) {

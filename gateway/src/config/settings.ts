@@ -151,7 +151,10 @@ export const SETTINGS: readonly Setting[] = [
       duration('gateway:upstreamConnectTimeoutMs', 'connecting to upstream'),
     ),
     'upstream-timeout': advanced(
-      duration('gateway:upstreamTimeoutMs', "upstream's headers, and each pause in its body"),
+      duration(
+        'gateway:upstreamTimeoutMs',
+        "upstream's headers, each pause in its body, 16 KiB of metadata",
+      ),
     ),
     'upstream-retries': advanced(
       integer('gateway:upstreamRetries', 'further tries of a request to upstream'),
