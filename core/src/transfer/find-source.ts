@@ -1,6 +1,6 @@
 /**
- * Who gives an artifact, or the first word on it: peers of the swarm, best first and hedged, then the origin, then peers
- * beyond the swarm. The first good answer wins, the others are cancelled.
+ * Who gives an artifact, or the first word on it: peers of the swarm, best first and hedged, then the origin, then the other
+ * peers of the swarm, then those beyond. The first good answer wins, the others are cancelled.
  */
 import type { ArtifactSource, Origin } from '../api.ts'
 import type { Digest } from '../content/digest.ts'
@@ -14,7 +14,7 @@ import type { TransferDeps } from './transfer.ts'
 
 /** Peers asked for one artifact before the origin's turn. */
 const MAX_ASKED = 6
-/** A slow origin is given this long before the network beyond the swarm is searched as well. */
+/** A slow origin is given this long before the others are asked as well. */
 const SEARCH_AFTER_MS = 500
 
 export type Found =
@@ -40,10 +40,12 @@ export async function findSource(
 ): Promise<Found> {
   const { digest, origin, distrusted } = search
   const { scores } = deps
-  const waiting =
+  const first =
     origin === undefined
       ? [...search.swarm]
       : search.swarm.filter((peer) => !scores.isCooling(peer)).slice(0, MAX_ASKED)
+  // Who is not worth waiting for while there is an origin is better than nobody when it fails.
+  const others = search.swarm.values()
   const asked = new Set<PeerId>()
   let originLeft = origin !== undefined
   let searchLeft = search.search
@@ -56,7 +58,7 @@ export async function findSource(
   }
 
   function next(): Attempt<Found> | undefined {
-    const peer = waiting.shift()
+    const peer = first.shift() ?? (originLeft ? undefined : others.next().value)
     if (peer !== undefined) return askOnce(peer) ?? next()
     if (originLeft && origin !== undefined) {
       originLeft = false

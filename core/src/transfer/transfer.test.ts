@@ -136,6 +136,13 @@ async function getBytes(
   return { bytes: await readAll(artifact.body), source: artifact.source }
 }
 
+const isDown = new CatalogError('UPSTREAM_UNREACHABLE', 'down')
+
+/** Nobody is found beyond those known: a node without a DHT. */
+function searchNoFurther({ discovery }: Node): void {
+  Object.assign(discovery, { search: async function* () {} })
+}
+
 describe('sources', () => {
   test('the store, then peers, then the origin', async () => {
     const world = createWorld()
@@ -198,6 +205,36 @@ describe('sources', () => {
     world.network.silence('a')
     expect((await getBytes(c, small.digest)).source).toBe('peer')
     world.network.unsilence('a')
+  })
+
+  test.each([small, large])(
+    'the origin is down: a peer that has been late again and again is asked all the same',
+    async (artifact) => {
+      const world = createWorld()
+      const [a, b] = [await world.add('a'), await world.add('b')]
+      searchNoFurther(a)
+      await b.put(artifact)
+      while (!a.scores.isCooling('b')) a.scores.late('b')
+      const got = await a.transfer.get(artifact.digest, { origin: brokenOrigin(isDown) })
+      expect(got.source).toBe('peer')
+      expect(Buffer.compare(await readAll(got.body), artifact.bytes)).toBe(0)
+    },
+  )
+
+  test('the origin is down: peers beyond those asked before it are asked after it', async () => {
+    const world = createWorld()
+    const a = await world.add('a')
+    searchNoFurther(a)
+    for (const name of ['b', 'c', 'd', 'e', 'f', 'g', 'h']) {
+      const { discovery } = await world.add(name)
+      discovery.announce(small.digest) // and has it no more
+    }
+    const last = await world.add('z')
+    await last.put(small)
+    // Quick ones go first, so it is the last one asked.
+    for (let times = 0; times < 20; times++) a.scores.answered('z', { answerMs: 5_000, bytes: 1 })
+    const got = await a.transfer.get(small.digest, { origin: brokenOrigin(isDown) })
+    expect(got.source).toBe('peer')
   })
 
   test('wrong bytes from the origin never come out, small or large', async () => {
