@@ -3,9 +3,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { createBodyFiles, type BodyFiles } from './body-files.ts'
+import { createBodyFiles, RETRY_MS, type BodyFiles } from './body-files.ts'
 
 let path: string
+let nowMs = 0
 const logged: string[] = []
 const note = (event: string): void => void logged.push(event)
 const log = { debug: note, info: note, warn: note, error: note }
@@ -14,12 +15,13 @@ const body = gzipSync('hello')
 
 beforeEach(async () => {
   logged.length = 0
+  nowMs = 0
   path = await mkdtemp(join(tmpdir(), 'catalog-bodies-'))
 })
 afterEach(() => rm(path, { recursive: true, force: true }))
 
 const open = (options: { path?: string | undefined; memoryBytes?: number } = {}): BodyFiles =>
-  createBodyFiles({ log }, { path, memoryBytes: 1e6, maxBytes: 1e6, ...options })
+  createBodyFiles({ log, now: () => nowMs }, { path, memoryBytes: 1e6, maxBytes: 1e6, ...options })
 
 test('what was written is read, at once and by the next process', async () => {
   const first = open()
@@ -96,4 +98,40 @@ test('a folder that is a file makes it one, too, with one log line', async () =>
   await files.flush()
   expect(await files.read(key)).toEqual(body)
   expect(logged).toEqual(['metadata.degraded'])
+})
+
+test('a folder that refused once is tried again after a while, and used again when it works', async () => {
+  const blocked = join(path, 'file')
+  await writeFile(blocked, '')
+  const files = open({ path: blocked })
+  const write = async (hash: string): Promise<boolean> => {
+    await files.write({ ...key, hash }, body)
+    await files.flush()
+    return (await open({ path: blocked }).read({ ...key, hash })) !== undefined
+  }
+  expect(await write('h1')).toBe(false)
+  // Mended at once, but nobody looks before the time has come.
+  await rm(blocked)
+  expect(await write('h2')).toBe(false)
+  nowMs += RETRY_MS - 1
+  expect(await write('h3')).toBe(false)
+  expect(logged).toEqual(['metadata.degraded'])
+  nowMs += 1
+  expect(await write('h4')).toBe(true)
+  expect(await write('h5')).toBe(true)
+  expect(logged).toEqual(['metadata.degraded', 'metadata.recovered'])
+})
+
+test('while it goes on refusing, one write in a while tries, and nothing more is logged', async () => {
+  const blocked = join(path, 'file')
+  await writeFile(blocked, '')
+  const files = open({ path: blocked })
+  for (let minute = 0; minute < 3; minute += 1) {
+    nowMs += RETRY_MS
+    const writes = ['h1', 'h2', 'h3'].map((hash) => files.write({ ...key, hash }, body))
+    await Promise.all(writes)
+    await files.flush()
+  }
+  expect(logged).toEqual(['metadata.degraded'])
+  expect(await files.read({ ...key, hash: 'h3' })).toEqual(body)
 })

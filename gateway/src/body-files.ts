@@ -1,7 +1,7 @@
 /**
  * Bodies of cached documents: gzip files in a folder per document, an LRU of bytes in front of them. A file appears whole
  * (written aside, then renamed); what a crash or a bad disk left is found by gzip's own checksum on first use and counts as
- * missing. A disk that refuses makes this a memory cache, with one log line. Without a folder it is one from the start.
+ * missing. A disk that refuses makes this a memory cache for a while, with one log line each way. Without a folder it is one from the start.
  */
 import { randomBytes } from 'node:crypto'
 import { mkdir, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises'
@@ -40,9 +40,14 @@ export interface BodyFilesOptions {
   readonly maxBytes: number
 }
 
+/** How long a disk that refused is left alone. */
+export const RETRY_MS = 60_000
 const MAX_WAITING_BYTES = 64 * 1024 * 1024
 
-export function createBodyFiles(deps: { log: Logger }, options: BodyFilesOptions): BodyFiles {
+export function createBodyFiles(
+  deps: { log: Logger; now: () => number },
+  options: BodyFilesOptions,
+): BodyFiles {
   const memory = new LRUCache<string, Buffer>({
     maxSize: Math.max(1, options.memoryBytes),
     sizeCalculation: (bytes, key) => bytes.byteLength + key.length + 64,
@@ -50,14 +55,24 @@ export function createBodyFiles(deps: { log: Logger }, options: BodyFilesOptions
   const disk = new PQueue({ concurrency: 4 })
   const waiting = new Map<string, Buffer>()
   let waitingBytes = 0
-  let writable = options.path !== undefined
+  /** When the disk may be tried again; undefined: it works. */
+  let retryAtMs: number | undefined
 
   function fileOf(key: BodyKey): string {
     const folder = join(options.path ?? '', key.document.slice(0, 2), key.document)
     return join(folder, `${key.hash}.${key.part}.gz`)
   }
 
-  async function writeFileOf(key: BodyKey, bytes: Buffer): Promise<void> {
+  /** True when a write should go to the disk. While that refuses, one in a while finds out whether it still does. */
+  function takesDisk(): boolean {
+    if (options.path === undefined) return false
+    if (retryAtMs === undefined) return true
+    if (deps.now() < retryAtMs) return false
+    retryAtMs = deps.now() + RETRY_MS
+    return true
+  }
+
+  async function writeFileOf(key: BodyKey, bytes: Buffer, isTrial: boolean): Promise<void> {
     const file = fileOf(key)
     const aside = `${file}.${randomBytes(6).toString('hex')}.tmp`
     const store = async (): Promise<void> => {
@@ -70,9 +85,17 @@ export function createBodyFiles(deps: { log: Logger }, options: BodyFilesOptions
       await store().catch((error: unknown) => (isMissing(error) ? store() : Promise.reject(error)))
     } catch (error) {
       await rm(aside, { force: true }).catch(() => undefined) // the first error is the one that matters
-      if (writable) deps.log.warn('metadata.degraded', { error, path: options.path })
-      writable = false
+      const retryInMs = RETRY_MS
+      if (retryAtMs === undefined) {
+        deps.log.warn('metadata.degraded', { error, path: options.path, retryInMs })
+      }
+      retryAtMs = deps.now() + RETRY_MS
+      return
     }
+    // Others that were under way when the disk refused, and got through, prove nothing.
+    if (!isTrial) return
+    retryAtMs = undefined
+    deps.log.info('metadata.recovered', { path: options.path })
   }
 
   async function readFileOf(key: BodyKey): Promise<Buffer | undefined> {
@@ -118,11 +141,12 @@ export function createBodyFiles(deps: { log: Logger }, options: BodyFilesOptions
       const id = idOf(key)
       const bytes = Buffer.from(gzipped.buffer, gzipped.byteOffset, gzipped.byteLength)
       memory.set(id, bytes)
-      if (!writable) return
+      const isTrial = retryAtMs !== undefined
+      if (!takesDisk()) return
       waiting.set(id, bytes)
       waitingBytes += bytes.byteLength
       const written = disk.add(async () => {
-        await writeFileOf(key, bytes)
+        await writeFileOf(key, bytes, isTrial)
         if (waiting.get(id) === bytes) waiting.delete(id)
         waitingBytes -= bytes.byteLength
       })

@@ -109,7 +109,10 @@ export async function openPackumentCache(
 ): Promise<PackumentCache> {
   const { database, path } = await openIndex(deps.log, options.path)
   const folder = path === undefined ? undefined : join(path, 'documents-v1')
-  const bodies = createBodyFiles(deps, { ...options, path: folder })
+  const bodies = createBodyFiles(
+    { ...deps, now: () => performance.now() },
+    { ...options, path: folder },
+  )
   const sql = {
     find: database.prepare('SELECT * FROM documents WHERE id = ?'),
     byName: database.prepare('SELECT * FROM documents WHERE name = ?'),
