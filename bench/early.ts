@@ -3,14 +3,13 @@
  * traffic through a gateway whose registry is 20 ms away, beside the same without: with npm's audit, with a plugin's list,
  * with guesses, and with everything ordered before the first request, which no guess can beat.
  */
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { startChild, type Child } from './lib/child.ts'
-import { loadCorpus, makeWarmUp, type Corpus, type CorpusFile } from './lib/corpus.ts'
+import { loadCorpus, makeWarmUp, putAll, type Corpus, type CorpusFile } from './lib/corpus.ts'
 import type { InstallResult } from './lib/install-child.ts'
-import { formatSpread, spreadOf, toMarkdownTable } from './lib/measure.ts'
-import { OFFLINE, waitForInventories } from './lib/offline.ts'
+import { waitForInventories } from './lib/inventories.ts'
+import { ratios, spreadOf, summarize, toMarkdownTable } from './lib/measure.ts'
+import { Stage } from './lib/stage.ts'
 
 const LINE = { delayMs: 20, bytesPerSecond: 125_000_000 }
 const TOKEN = 'a token of the benchmark'
@@ -47,6 +46,12 @@ interface Hinted {
   readonly claimed: number
 }
 
+interface Installed {
+  readonly arm: string
+  readonly result: InstallResult
+  readonly hints: Hinted
+}
+
 interface Project {
   readonly files: readonly CorpusFile[]
   readonly levels: readonly (readonly string[])[]
@@ -56,66 +61,46 @@ export async function run(options: {
   rounds: number
   mirror: string | undefined
 }): Promise<unknown> {
-  const folder = await mkdtemp(join(tmpdir(), 'catalog-bench-'))
-  const children: Child[] = []
-  const start = (script: string): Child => {
-    const child = startChild(script)
-    children.push(child)
-    return child
-  }
-  try {
-    const corpus = await loadCorpus(join(folder, 'corpus'), options.mirror)
-    const warmUp = await makeWarmUp(join(folder, 'warm-up'))
-    const project = await projectOf(corpus)
-    const client = start('lib/install-child.ts')
-    const upstream = start('lib/upstream-child.ts')
-    const { port } = await upstream.call<{ port: number }>('start', {
-      ...{ corpora: [{ ...corpus, files: project.files }, warmUp], line: LINE },
-    })
-    const peer = start('lib/node-child.ts')
-    const { addresses } = await peer.call<{ addresses: string[] }>('start', {
-      node: { network: OFFLINE, store: { path: join(folder, 'peer') } },
-    })
-    for (const { path } of project.files) {
-      await peer.call('put', await readFile(join(corpus.folder, 'tarballs', path)))
-    }
-    const address = addresses.find((each) => each.includes('/quic-v1')) ?? ''
+  await using stage = await Stage.open()
+  const corpus = await loadCorpus(join(stage.folder, 'corpus'), options.mirror)
+  const warmUp = await makeWarmUp(join(stage.folder, 'warm-up'))
+  const project = await projectOf(corpus)
+  const client = stage.start('lib/install-child.ts')
+  const upstream = stage.start('lib/upstream-child.ts')
+  const { port } = await upstream.call<{ port: number }>('start', {
+    ...{ corpora: [{ ...corpus, files: project.files }, warmUp], line: LINE },
+  })
+  const peer = await stage.startNode('peer')
+  await putAll(peer.child, { ...corpus, files: project.files })
 
-    const results: { arm: string; result: InstallResult; hints: Hinted }[] = []
-    for (let round = 0; round < options.rounds; round += 1) {
-      for (const arm of ARMS) {
-        const node = start('lib/node-child.ts')
-        const started = await node.call<{ port: number }>('start', {
-          node: { network: OFFLINE, store: { path: join(folder, `node-${results.length}`) } },
-          gateway: {
-            ...{ port: 0, upstream: `http://127.0.0.1:${port}/`, adminToken: TOKEN },
-            ...{ hints: true, predict: arm.predict === true },
-          },
-        })
-        const one = { port: started.port, concurrency: arm.concurrency, said: [], levels: [] }
-        const warm = warmUp.files.filter(({ bytes }) => bytes < MAX_BYTES).slice(0, 200)
-        await client.call('install', { ...one, files: warm, sendIntegrity: true })
-        if (arm.hasPeer === true) {
-          await node.call('connect', [address])
-          await waitForInventories(node, 1, project.files.length)
-        }
-        const ordered = arm.isOrdered === true ? order(started.port, project) : undefined
-        const result = await client.call<InstallResult>('install', {
-          ...{ port: started.port, concurrency: arm.concurrency, says: arm.says },
-          ...{ files: inLockOrder(project.files), levels: project.levels, said: project.files },
-          sendIntegrity: arm.name.startsWith('npm'),
-        })
-        await ordered
-        results.push({ arm: arm.name, result, hints: await hintsOf(started.port) })
-        await node.close()
+  const results: Installed[] = []
+  for (let round = 0; round < options.rounds; round += 1) {
+    for (const arm of ARMS) {
+      const gateway = {
+        ...{ port: 0, upstream: `http://127.0.0.1:${port}/`, adminToken: TOKEN },
+        ...{ hints: true, predict: arm.predict === true },
       }
+      const node = await stage.startNode(`node-${results.length}`, { gateway })
+      const one = { port: node.port, concurrency: arm.concurrency, said: [], levels: [] }
+      const warm = warmUp.files.filter(({ bytes }) => bytes < MAX_BYTES).slice(0, 200)
+      await client.call('install', { ...one, files: warm, sendIntegrity: true })
+      if (arm.hasPeer === true) {
+        await node.child.call('connect', [peer.address])
+        await waitForInventories(node.child, 1, project.files.length)
+      }
+      const ordered = arm.isOrdered === true ? order(node.port, project) : undefined
+      const result = await client.call<InstallResult>('install', {
+        ...{ port: node.port, concurrency: arm.concurrency, says: arm.says },
+        ...{ files: inLockOrder(project.files), levels: project.levels, said: project.files },
+        sendIntegrity: arm.name.startsWith('npm'),
+      })
+      await ordered
+      results.push({ arm: arm.name, result, hints: await hintsOf(node.port) })
+      await node.child.close()
     }
-    print(results)
-    return { files: project.files.length, results }
-  } finally {
-    for (const child of children) await child.close()
-    await rm(folder, { recursive: true, force: true })
   }
+  print(results)
+  return { files: project.files.length, results }
 }
 
 interface Entry {
@@ -176,22 +161,24 @@ async function hintsOf(port: number): Promise<Hinted> {
   return ((await response.json()) as { gateway: { hints: Hinted } }).gateway.hints
 }
 
-function print(results: readonly { arm: string; result: InstallResult; hints: Hinted }[]): void {
-  const of = (arm: string) => results.filter((each) => each.arm === arm)
+function print(results: readonly Installed[]): void {
+  const of = (arm: string): Installed[] => results.filter((each) => each.arm === arm)
   const base = (arm: Arm): string =>
     ARMS.find((each) => each.concurrency === arm.concurrency && each.hasPeer === arm.hasPeer)
       ?.name ?? ''
   const rows = ARMS.map((arm) => {
     const mine = of(arm.name)
-    const rival = of(base(arm))
+    const seconds = (all: readonly Installed[]): number[] => all.map(({ result }) => result.seconds)
     const spread = (value: (result: InstallResult) => number): string =>
-      formatSpread(spreadOf(mine.map(({ result }) => value(result))), 2)
-    const ratios = mine.map(({ result }, i) => result.seconds / (rival[i]?.result.seconds ?? NaN))
+      summarize(
+        mine.map(({ result }) => value(result)),
+        2,
+      )
     return {
       install: arm.name,
       'metadata, s': spread((result) => result.metadataSeconds),
       'tarballs, s': spread((result) => result.tarballSeconds),
-      'of the same without': formatSpread(spreadOf(ratios), 2),
+      'of the same without': summarize(ratios(seconds(mine), seconds(of(base(arm)))), 2),
       'fetched ahead': spreadOf(mine.map(({ hints }) => hints.fetched)).median.toFixed(0),
       'of these used': spreadOf(mine.map(({ hints }) => hints.claimed)).median.toFixed(0),
     }

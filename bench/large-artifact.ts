@@ -1,18 +1,21 @@
 /**
  * Question: how much of a bare QUIC stream does one large artifact get, hashed, verified and stored, from one and from
- * three providers? The ceiling runs in the same round, because these machines are noisy.
+ * three providers? The ceiling runs in the same round, because these machines are noisy. With a line every provider is a
+ * machine of its own at its own end of it, and so is whoever gets.
  */
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { startChild, type Child } from './lib/child.ts'
+import type { Line } from '../test/support/namespaces.ts'
+import type { Child } from './lib/child.ts'
+import { withCores } from './lib/cores.ts'
+import { waitForInventories } from './lib/inventories.ts'
+import { ratios, summarize, toMarkdownTable } from './lib/measure.ts'
+import { HERE, shareOf, type Place } from './lib/place.ts'
 import { settle } from './lib/settle.ts'
-import { OFFLINE, waitForInventories } from './lib/offline.ts'
-import { formatSpread, spreadOf, toMarkdownTable } from './lib/measure.ts'
+import { Stage, type StartedNode } from './lib/stage.ts'
 
 const MB = 1_000_000
 const WARM_UP_BYTES = 30 * MB
 const WARM_UP_SEED = 1_000_000
+const PROVIDERS = 3
 
 interface Got {
   readonly bytes: number
@@ -20,85 +23,123 @@ interface Got {
   readonly cpuMs: number
 }
 
-export async function run(options: { rounds: number; megabytes: number }): Promise<unknown> {
-  const folder = await mkdtemp(join(tmpdir(), 'catalog-bench-'))
-  const children: Child[] = []
-  const start = (script: string): Child => {
-    const child = startChild(script)
-    children.push(child)
+type Path = 'bare QUIC stream' | 'one provider' | 'three providers'
+interface Measured extends Got {
+  readonly path: Path
+  readonly coresBusy: number
+  /** Packets, in front of all lines. */
+  readonly dropped: number
+}
+
+interface Options {
+  readonly rounds: number
+  readonly megabytes: number
+  readonly line?: Line | undefined
+}
+
+export async function run({ rounds, megabytes, line }: Options): Promise<unknown> {
+  await using stage = await Stage.open()
+  const names = Array.from({ length: PROVIDERS }, (_, index) => `provider-${index}`)
+  const [getting = HERE, ...providing] = await stage.machines(['getter', ...names], line)
+  const bare = await startBare(stage, providing[0] ?? HERE, getting)
+  const providers: StartedNode[] = []
+  for (const [index, name] of names.entries()) {
+    providers.push(await stage.startNode(name, { place: providing[index] ?? HERE }))
+  }
+  const bytes = megabytes * MB
+  const warmUp = await fill(providers, WARM_UP_SEED, WARM_UP_BYTES)
+  // Like the bare client, each has been running since the morning.
+  const startGetter = async (name: string, count: number): Promise<Child> => {
+    const { child } = await stage.startNode(`getter-${name}`, { place: getting })
+    await child.call(
+      'connect',
+      providers.slice(0, count).map(({ address }) => address),
+    )
+    await waitForInventories(child, count, 1)
+    await child.call<Got>('get', warmUp)
     return child
   }
-  try {
-    const rawServer = start('lib/raw-quic-child.ts')
-    const rawClient = start('lib/raw-quic-child.ts')
-    const { addresses } = await rawServer.call<{ addresses: string[] }>('start')
-    await rawClient.call('start')
-    const providers = [0, 1, 2].map(() => start('lib/node-child.ts'))
-    const providerAddresses: string[] = []
-    for (const [index, provider] of providers.entries()) {
-      const node = { network: OFFLINE, store: { path: join(folder, `provider-${index}`) } }
-      const started = await provider.call<{ addresses: string[] }>('start', { node })
-      providerAddresses.push(started.addresses.find((a) => a.includes('/quic-v1')) ?? '')
-    }
-    const bytes = options.megabytes * MB
-    const warmUp = await fill(WARM_UP_SEED, WARM_UP_BYTES)
-    // Like the bare client, each has been running since the morning.
-    const fromOne = await startGetter('one', 1)
-    const fromThree = await startGetter('three', 3)
-    const first = await startGetter('first', 3)
-    const raw: number[] = []
-    const one: number[] = []
-    const three: number[] = []
-    const details: unknown[] = []
-    for (let round = 0; round < options.rounds; round++) {
-      const ceiling = await rawClient.call<Got>('get', { address: addresses[0], bytes })
-      const digest = await fill(round, bytes)
-      await first.call<Got>('get', digest) // the providers have served it before, and their disks are at rest
-      await settle()
-      const single = await fromOne.call<Got>('get', digest)
-      await settle()
-      const triple = await fromThree.call<Got>('get', digest)
-      await settle()
-      const rate = (got: Got): number => got.bytes / MB / (got.ms / 1000)
-      raw.push(rate(ceiling))
-      one.push(rate(single))
-      three.push(rate(triple))
-      details.push({ ceiling, single, triple })
-    }
-    const ratio = (values: number[]): string =>
-      `${formatSpread(spreadOf(values.map((v, i) => (100 * v) / (raw[i] ?? NaN))), 0)} %`
-    console.log(
-      toMarkdownTable([
-        { path: 'bare QUIC stream', 'MB/s': formatSpread(spreadOf(raw), 0), 'of bare': '100 %' },
-        { path: 'one provider', 'MB/s': formatSpread(spreadOf(one), 0), 'of bare': ratio(one) },
-        {
-          path: 'three providers',
-          'MB/s': formatSpread(spreadOf(three), 0),
-          'of bare': ratio(three),
-        },
-      ]),
-    )
-    return { megabytes: options.megabytes, details }
+  const fromOne = await startGetter('one', 1)
+  const fromThree = await startGetter('three', PROVIDERS)
+  const first = await startGetter('first', PROVIDERS)
 
-    async function fill(seed: number, bytes: number): Promise<string> {
-      let digest = ''
-      for (const provider of providers) {
-        digest = await provider.call<string>('putRandom', { bytes, seed })
-      }
-      return digest
-    }
-
-    async function startGetter(name: string, count: number): Promise<Child> {
-      const getter = start('lib/node-child.ts')
-      const path = join(folder, `getter-${name}`)
-      await getter.call('start', { node: { network: OFFLINE, store: { path } } })
-      await getter.call('connect', providerAddresses.slice(0, count))
-      await waitForInventories(getter, count, 1)
-      await getter.call<Got>('get', warmUp)
-      return getter
-    }
-  } finally {
-    for (const child of children) await child.close()
-    await rm(folder, { recursive: true, force: true })
+  const measured: Measured[] = []
+  const measure = async (path: Path, get: () => Promise<Got>): Promise<void> => {
+    const before = await stage.droppedPackets()
+    const { value, busy } = await withCores(get)
+    const dropped = (await stage.droppedPackets()) - before
+    measured.push({ path, ...value, coresBusy: busy, dropped })
   }
+  for (let round = 0; round < rounds; round++) {
+    await measure('bare QUIC stream', () => bare(bytes))
+    const digest = await fill(providers, round, bytes)
+    await first.call<Got>('get', digest) // the providers have served it before, and their disks are at rest
+    await settle()
+    await measure('one provider', () => fromOne.call<Got>('get', digest))
+    await settle()
+    await measure('three providers', () => fromThree.call<Got>('get', digest))
+    await settle()
+  }
+  print(measured, line)
+  return { megabytes, line, measured }
+}
+
+/** A bare stream from one place to the other; gets so many bytes. */
+async function startBare(
+  stage: Stage,
+  from: Place,
+  to: Place,
+): Promise<(bytes: number) => Promise<Got>> {
+  const server = stage.start('lib/raw-quic-child.ts', from)
+  const client = stage.start('lib/raw-quic-child.ts', to)
+  const { addresses } = await server.call<{ addresses: string[] }>('start', from.ipv4)
+  await client.call('start', to.ipv4)
+  return (bytes) => client.call<Got>('get', { address: addresses[0], bytes })
+}
+
+async function fill(
+  providers: readonly StartedNode[],
+  seed: number,
+  bytes: number,
+): Promise<string> {
+  let digest = ''
+  for (const { child } of providers) digest = await child.call<string>('putRandom', { bytes, seed })
+  return digest
+}
+
+function print(measured: readonly Measured[], line: Line | undefined): void {
+  const of = (path: Path): Measured[] => measured.filter((each) => each.path === path)
+  const rate = ({ bytes, ms }: Got): number => bytes / MB / (ms / 1000)
+  const bare = of('bare QUIC stream').map(rate)
+  const rows = [...new Set(measured.map(({ path }) => path))].map((path) => {
+    const mine = of(path)
+    const rates = mine.map(rate)
+    const percent = ratios(rates, bare).map((each) => 100 * each)
+    const share = (of: Line): string =>
+      `${summarize(
+        mine.map(({ bytes, ms }) => shareOf(of, bytes, ms / 1000)),
+        0,
+      )} %`
+    return {
+      path,
+      'MB/s': summarize(rates, 0),
+      'of bare': path === 'bare QUIC stream' ? '100 %' : `${summarize(percent, 0)} %`,
+      ...(line !== undefined && {
+        'of the line': share(line),
+        'packets dropped': summarize(
+          mine.map(({ dropped }) => dropped),
+          0,
+        ),
+      }),
+      "getter's CPU, s": summarize(
+        mine.map(({ cpuMs }) => cpuMs / 1000),
+        2,
+      ),
+      'cores busy': `${summarize(
+        mine.map(({ coresBusy }) => 100 * coresBusy),
+        0,
+      )} %`,
+    }
+  })
+  console.log(toMarkdownTable(rows))
 }

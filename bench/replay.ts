@@ -1,17 +1,22 @@
 /**
  * Question: how fast does a clean install's worth of tarballs come through gateway B from peer A over QUIC, beside
- * Verdaccio with a warm cache and nginx serving the files? B has no upstream; every round B starts empty.
+ * Verdaccio with a warm cache and nginx serving the files? B has no upstream; every round B starts empty. With a line the
+ * client and B are on one machine, and A, Verdaccio and nginx on another.
  */
-import { readFile, mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { startChild, type Child } from './lib/child.ts'
-import { loadCorpus, makeWarmUp, type Corpus } from './lib/corpus.ts'
-import { formatSpread, spreadOf, toMarkdownTable } from './lib/measure.ts'
-import { OFFLINE, waitForInventories } from './lib/offline.ts'
+import type { Line } from '../test/support/namespaces.ts'
+import { withCores } from './lib/cores.ts'
+import { loadCorpus, makeWarmUp, putAll, type Corpus } from './lib/corpus.ts'
+import { waitForInventories } from './lib/inventories.ts'
+import { ratios, spreadOf, summarize, toMarkdownTable } from './lib/measure.ts'
+import { HERE, shareOf, type Place } from './lib/place.ts'
 import type { ReplayResult } from './lib/replay-child.ts'
+import { startReplayClient, type ReplayClient, type Target } from './lib/replay-client.ts'
+import { startNginx, startVerdaccio } from './lib/rivals.ts'
 import { settle } from './lib/settle.ts'
-import { startNginx, startVerdaccio, type Rival } from './lib/rivals.ts'
+import { Stage, type StartedNode } from './lib/stage.ts'
+
+const VERDACCIO = 'Verdaccio 6, warm'
 
 interface Served {
   readonly served: { readonly peer: { readonly artifacts: number } }
@@ -20,108 +25,132 @@ interface Served {
 interface Round {
   readonly name: string
   readonly result: ReplayResult
+  readonly coresBusy: number
+  /** Packets, in front of all lines. */
+  readonly dropped: number
+  /** Of A and of B, where they take part. */
+  readonly cpuMs?: readonly number[]
 }
 
-export async function run(options: {
-  rounds: number
-  mirror: string | undefined
-}): Promise<unknown> {
-  const folder = await mkdtemp(join(tmpdir(), 'catalog-bench-'))
-  const children: Child[] = []
-  const rivals: Rival[] = []
-  const start = (script: string): Child => {
-    const child = startChild(script)
-    children.push(child)
-    return child
-  }
-  try {
-    const corpus = await loadCorpus(join(folder, 'corpus'), options.mirror)
-    console.log(`${corpus.files.length} artifacts, ${(corpus.bytes / 1e6).toFixed(0)} MB\n`)
-    const replay = start('lib/replay-child.ts')
-    const ask = async (port: number, files = corpus.files): Promise<ReplayResult> => {
-      const result = await replay.call<ReplayResult>('replay', { port, files, sendIntegrity: true })
-      if (result.bad > 0) throw new Error(`${result.bad} of ${result.files} artifacts were wrong`)
-      return result
-    }
-
-    const upstream = start('lib/upstream-child.ts')
-    const { port: upstreamPort } = await upstream.call<{ port: number }>('start', {
-      corpora: [corpus],
-    })
-    const nginx = await startNginx(join(folder, 'nginx'), join(corpus.folder, 'tarballs'))
-    if (nginx) rivals.push(nginx)
-    const verdaccio = await startVerdaccio(join(folder, 'verdaccio'), upstreamPort)
-    if (verdaccio) {
-      rivals.push(verdaccio)
-      await ask(verdaccio.port) // fills its cache
-    }
-
-    const a = start('lib/node-child.ts')
-    const { addresses } = await a.call<{ addresses: string[] }>('start', {
-      node: { network: OFFLINE, store: { path: join(folder, 'a') } },
-    })
-    await fill(a, corpus)
-    // A daemon has been running since the morning: B's process is warm, its store has none of what is measured.
-    const warmUp = await makeWarmUp(join(folder, 'warm-up'))
-    await fill(a, warmUp)
-
-    const rounds: Round[] = []
-    for (let round = 0; round < options.rounds; round++) {
-      if (nginx) rounds.push({ name: 'nginx, the files', result: await ask(nginx.port) })
-      if (verdaccio) rounds.push({ name: 'Verdaccio 6, warm', result: await ask(verdaccio.port) })
-      const b = start('lib/node-child.ts')
-      const { port } = await b.call<{ port: number }>('start', {
-        node: { network: OFFLINE, store: { path: join(folder, `b-${round}`) } },
-        gateway: { port: 0, upstream: null },
-      })
-      await b.call('connect', [addresses.find((address) => address.includes('/quic-v1')) ?? ''])
-      await waitForInventories(b, 1, corpus.files.length + warmUp.files.length)
-      await ask(port, warmUp.files)
-      await settle()
-      const before = await b.call<Served>('stats')
-      const cpuBefore = [await a.call<number>('cpu'), await b.call<number>('cpu')]
-      rounds.push({ name: 'B from A over QUIC', result: await ask(port) })
-      const cpuAfter = [await a.call<number>('cpu'), await b.call<number>('cpu')]
-      const used = cpuAfter.map((ms, i) => Math.round(ms - (cpuBefore[i] ?? 0)))
-      console.log(`round ${round}: CPU of A ${used[0]} ms, of B ${used[1]} ms`)
-      rounds.push({ name: 'B again, from its store', result: await ask(port) })
-      const after = await b.call<Served>('stats')
-      const fromA = after.served.peer.artifacts - before.served.peer.artifacts
-      if (fromA !== corpus.files.length) {
-        throw new Error(`${fromA} of ${corpus.files.length} artifacts came from A`)
-      }
-      await b.close()
-    }
-    print(rounds)
-    return { artifacts: corpus.files.length, bytes: corpus.bytes, rounds }
-  } finally {
-    for (const rival of rivals) await rival.stop()
-    for (const child of children) await child.close()
-    await rm(folder, { recursive: true, force: true })
-  }
+interface Options {
+  readonly rounds: number
+  readonly mirror: string | undefined
+  readonly line?: Line | undefined
 }
 
-async function fill(node: Child, corpus: Corpus): Promise<void> {
-  for (const { path } of corpus.files) {
-    await node.call('put', await readFile(join(corpus.folder, 'tarballs', path)))
-  }
+interface World {
+  readonly stage: Stage
+  /** Where the client is, and B. */
+  readonly near: Place
+  readonly client: ReplayClient
+  readonly corpus: Corpus
+  readonly warmUp: Corpus
+  readonly a: StartedNode
 }
 
-function print(rounds: readonly Round[]): void {
-  const names = [...new Set(rounds.map(({ name }) => name))]
-  const of = (name: string): ReplayResult[] =>
-    rounds.filter((round) => round.name === name).map(({ result }) => result)
-  const base = of('Verdaccio 6, warm')
-  const rows = names.map((name) => {
-    const results = of(name)
-    const ratios = results.map((r, i) => r.seconds / (base[i]?.seconds ?? NaN))
+export async function run({ rounds: count, mirror, line }: Options): Promise<unknown> {
+  await using stage = await Stage.open()
+  const corpus = await loadCorpus(join(stage.folder, 'corpus'), mirror)
+  console.log(`${corpus.files.length} artifacts, ${(corpus.bytes / 1e6).toFixed(0)} MB\n`)
+  const [near = HERE, far = HERE] = await stage.machines(['client', 'servers'], line)
+  const client = startReplayClient(stage, near)
+  const rivals = await startRivals(stage, { far, client, corpus })
+
+  const a = await stage.startNode('a', { place: far })
+  await putAll(a.child, corpus)
+  // A daemon has been running since the morning: B's process is warm, its store has none of what is measured.
+  const warmUp = await makeWarmUp(join(stage.folder, 'warm-up'))
+  await putAll(a.child, warmUp)
+
+  const world: World = { stage, near, client, corpus, warmUp, a }
+  const rounds: Round[] = []
+  for (let round = 0; round < count; round++) {
+    for (const [name, rival] of rivals) {
+      rounds.push(await measure(stage, name, () => client.ask(rival, corpus.files)))
+    }
+    rounds.push(...(await throughB(world, round)))
+  }
+  print(rounds, line)
+  return { artifacts: corpus.files.length, bytes: corpus.bytes, line, rounds }
+}
+
+async function startRivals(
+  stage: Stage,
+  { far, client, corpus }: { far: Place; client: ReplayClient; corpus: Corpus },
+): Promise<Map<string, Target>> {
+  const upstream = stage.start('lib/upstream-child.ts', far)
+  const { port } = await upstream.call<{ port: number }>('start', { corpora: [corpus] })
+  const rivals = new Map<string, Target>()
+  const options = { stage, place: far, client }
+  const nginx = await startNginx(join(corpus.folder, 'tarballs'), options)
+  if (nginx) rivals.set('nginx, the files', nginx)
+  const verdaccio = await startVerdaccio(port, options)
+  if (verdaccio) {
+    rivals.set(VERDACCIO, verdaccio)
+    await client.ask(verdaccio, corpus.files) // fills its cache
+  }
+  return rivals
+}
+
+async function throughB(world: World, round: number): Promise<Round[]> {
+  const { stage, near, client, corpus, warmUp, a } = world
+  const gateway = { port: 0, upstream: null }
+  const b = await stage.startNode(`b-${round}`, { place: near, gateway })
+  await b.child.call('connect', [a.address])
+  await waitForInventories(b.child, 1, corpus.files.length + warmUp.files.length)
+  await client.ask(b, warmUp.files)
+  await settle()
+  const before = await b.child.call<Served>('stats')
+  const cpu = async (): Promise<number[]> => [
+    await a.child.call<number>('cpu'),
+    await b.child.call<number>('cpu'),
+  ]
+  const cpuBefore = await cpu()
+  const cold = await measure(stage, 'B from A over QUIC', () => client.ask(b, corpus.files))
+  const cpuMs = (await cpu()).map((ms, i) => Math.round(ms - (cpuBefore[i] ?? 0)))
+  console.log(`round ${round}: CPU of A ${cpuMs[0]} ms, of B ${cpuMs[1]} ms`)
+  const again = await measure(stage, 'B again, from its store', () => client.ask(b, corpus.files))
+  const after = await b.child.call<Served>('stats')
+  const fromA = after.served.peer.artifacts - before.served.peer.artifacts
+  if (fromA !== corpus.files.length) {
+    throw new Error(`${fromA} of ${corpus.files.length} artifacts came from A`)
+  }
+  await b.child.close()
+  return [{ ...cold, cpuMs }, again]
+}
+
+async function measure(
+  stage: Stage,
+  name: string,
+  ask: () => Promise<ReplayResult>,
+): Promise<Round> {
+  const before = await stage.droppedPackets()
+  const { value, busy } = await withCores(ask)
+  const dropped = (await stage.droppedPackets()) - before
+  return { name, result: value, coresBusy: busy, dropped }
+}
+
+function print(rounds: readonly Round[], line: Line | undefined): void {
+  const of = (name: string): Round[] => rounds.filter((round) => round.name === name)
+  const secondsOf = (name: string): number[] => of(name).map(({ result }) => result.seconds)
+  const rows = [...new Set(rounds.map(({ name }) => name))].map((name) => {
+    const results = of(name).map(({ result }) => result)
+    const median = (value: (result: ReplayResult) => number): string =>
+      spreadOf(results.map(value)).median.toFixed(0)
+    const share = (of: Line): string =>
+      `${median(({ bytes, seconds }) => shareOf(of, bytes, seconds))} %`
     return {
       through: name,
-      seconds: formatSpread(spreadOf(results.map((r) => r.seconds)), 2),
-      'of Verdaccio': formatSpread(spreadOf(ratios), 2),
-      'MB/s': spreadOf(results.map((r) => r.bytes / 1e6 / r.seconds)).median.toFixed(0),
-      'p50 ms': spreadOf(results.map((r) => r.p50Ms)).median.toFixed(0),
-      'p99 ms': spreadOf(results.map((r) => r.p99Ms)).median.toFixed(0),
+      seconds: summarize(secondsOf(name), 2),
+      'of Verdaccio': summarize(ratios(secondsOf(name), secondsOf(VERDACCIO)), 2),
+      'MB/s': median(({ bytes, seconds }) => bytes / 1e6 / seconds),
+      ...(line !== undefined && {
+        'of the line': name.includes('again') ? '' : share(line),
+        'packets dropped': spreadOf(of(name).map(({ dropped }) => dropped)).median.toFixed(0),
+      }),
+      'p50 ms': median(({ p50Ms }) => p50Ms),
+      'p99 ms': median(({ p99Ms }) => p99Ms),
+      'cores busy': `${spreadOf(of(name).map(({ coresBusy }) => 100 * coresBusy)).median.toFixed(0)} %`,
     }
   })
   console.log(`\n${toMarkdownTable(rows)}`)

@@ -1,11 +1,16 @@
 /**
- * `npm run bench` runs every question, `npm run bench -- large-artifact --rounds 5` one of them. Results go to
- * bench/results as JSON with machine, versions and commit. See bench/README.md.
+ * `npm run bench` runs every question, `npm run bench -- large-artifact --rounds 5` one of them. Where a question makes
+ * sense between machines it is asked twice: on loopback, and over a line. Results go to bench/results as JSON with machine,
+ * versions and commit. See bench/README.md.
  */
 import { execFileSync } from 'node:child_process'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { arch, cpus, platform, totalmem } from 'node:os'
 import { parseArgs } from 'node:util'
+import { whyNoNamespaces, type Line } from '../test/support/namespaces.ts'
+import { parseLine } from './lib/place.ts'
+
+const DEFAULT_LINE = '1gbit'
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -13,41 +18,76 @@ const { values, positionals } = parseArgs({
     rounds: { type: 'string', default: '3' },
     megabytes: { type: 'string', default: '200' },
     mirror: { type: 'string' },
+    line: { type: 'string' },
   },
 })
+const { mirror } = values
 const rounds = Number(values.rounds)
+const megabytes = Number(values.megabytes)
 
-const questions: Readonly<Record<string, () => Promise<unknown>>> = {
-  'large-artifact': async () => {
-    const { run } = await import('./large-artifact.ts')
-    return await run({ rounds, megabytes: Number(values.megabytes) })
+interface Question {
+  /** Without a line: on loopback. */
+  run(line?: Line): Promise<unknown>
+  readonly hasLine?: boolean
+}
+
+const questions: Readonly<Record<string, Question>> = {
+  'large-artifact': {
+    run: async (line) =>
+      await (await import('./large-artifact.ts')).run({ rounds, megabytes, line }),
+    hasLine: true,
   },
-  replay: async () => {
-    const { run } = await import('./replay.ts')
-    return await run({ rounds, mirror: values.mirror })
+  replay: {
+    run: async (line) => await (await import('./replay.ts')).run({ rounds, mirror, line }),
+    hasLine: true,
   },
-  'silent-peer': async () => {
-    const { run } = await import('./silent-peer.ts')
-    return await run({ rounds })
+  'silent-peer': {
+    run: async () => await (await import('./silent-peer.ts')).run({ rounds }),
   },
-  early: async () => {
-    const { run } = await import('./early.ts')
-    return await run({ rounds, mirror: values.mirror })
+  early: {
+    run: async () => await (await import('./early.ts')).run({ rounds, mirror }),
   },
-  'no-peers': async () => {
-    const { run } = await import('./no-peers.ts')
-    return await run({ rounds, mirror: values.mirror })
+  'no-peers': {
+    run: async () => await (await import('./no-peers.ts')).run({ rounds, mirror }),
   },
 }
 
-const chosen = positionals.length > 0 ? positionals : Object.keys(questions)
-for (const name of chosen) {
-  const question = questions[name]
-  if (question === undefined) {
-    console.error(`no benchmark named ${name}; there are: ${Object.keys(questions).join(', ')}`)
-    process.exit(2)
-  }
-  console.log(`\n## ${name}\n`)
+const rate = values.line ?? DEFAULT_LINE
+const line = rate === 'none' ? undefined : parseLine(rate)
+if (rate !== 'none' && line === undefined) {
+  refuse(`--line is a rate like 100mbit or 1gbit, 1mbit at least, or none; not ${rate}`)
+}
+/** Then loopback is not asked for. */
+const isLineAsked = values.line !== undefined && line !== undefined
+
+for (const [name, question] of choose()) {
+  if (!isLineAsked) await ask(name, name, () => question.run())
+  if (line === undefined || question.hasLine !== true) continue
+  const title = `${name}, over a line of ${rate}`
+  const reason = await whyNoNamespaces(line)
+  if (reason === undefined) await ask(title, `${name}-line-${rate}`, () => question.run(line))
+  else console.log(`\n${title}: left out, ${reason}`)
+}
+
+function choose(): [string, Question][] {
+  const names = Object.entries(questions)
+    .filter(([, { hasLine }]) => !isLineAsked || hasLine === true)
+    .map(([name]) => name)
+  return (positionals.length > 0 ? positionals : names).map((name) => {
+    const question = questions[name]
+    if (question !== undefined && names.includes(name)) return [name, question]
+    const kind = isLineAsked ? 'benchmark over a line' : 'benchmark'
+    return refuse(`no ${kind} named ${name}; there are: ${names.join(', ')}`)
+  })
+}
+
+function refuse(message: string): never {
+  console.error(message)
+  process.exit(2)
+}
+
+async function ask(title: string, name: string, question: () => Promise<unknown>): Promise<void> {
+  console.log(`\n## ${title}\n`)
   const result = await question()
   const folder = new URL('./results/', import.meta.url)
   await mkdir(folder, { recursive: true })

@@ -3,12 +3,10 @@
  * the one that answers quickest is stopped (SIGSTOP: its connection stays, nothing answers), and requests go on one by one.
  * Beside it, in the same round: the same kind of request while both answer.
  */
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { startChild, type Child } from './lib/child.ts'
-import { formatSpread, spreadOf, toMarkdownTable } from './lib/measure.ts'
-import { OFFLINE, waitForInventories } from './lib/offline.ts'
+import type { Child } from './lib/child.ts'
+import { waitForInventories } from './lib/inventories.ts'
+import { spreadOf, summarize, toMarkdownTable } from './lib/measure.ts'
+import { Stage, type StartedNode } from './lib/stage.ts'
 
 const ARTIFACT_BYTES = 50_000
 const REQUESTS = 20
@@ -16,6 +14,10 @@ const REQUESTS = 20
 interface Peer {
   readonly peer: string
   readonly artifacts: number
+}
+
+interface Provider extends StartedNode {
+  readonly id: string
 }
 
 export async function run(options: { rounds: number }): Promise<unknown> {
@@ -34,7 +36,7 @@ export async function run(options: { rounds: number }): Promise<unknown> {
   }
   const row = (what: string, values: number[]): Record<string, string> => ({
     what,
-    ms: formatSpread(spreadOf(values), 1),
+    ms: summarize(values, 1),
   })
   console.log(
     toMarkdownTable([
@@ -48,58 +50,45 @@ export async function run(options: { rounds: number }): Promise<unknown> {
 }
 
 async function measure(round: number): Promise<{ before: number[]; silent: number[] }> {
-  const folder = await mkdtemp(join(tmpdir(), 'catalog-bench-'))
-  const children: Child[] = []
-  const stopped: number[] = []
-  const start = async (name: string): Promise<{ child: Child; address: string; id: string }> => {
-    const child = startChild('lib/node-child.ts')
-    children.push(child)
-    const node = { network: OFFLINE, store: { path: join(folder, name) } }
-    const { addresses } = await child.call<{ addresses: string[] }>('start', { node })
-    const { id } = await child.call<{ id: string }>('stats')
-    return { child, address: addresses.find((one) => one.includes('/quic-v1')) ?? '', id }
+  await using stage = await Stage.open()
+  const providers: Provider[] = []
+  for (const name of ['a', 'b']) {
+    const started = await stage.startNode(name)
+    const { id } = await started.child.call<{ id: string }>('stats')
+    providers.push({ ...started, id })
   }
-  try {
-    const providers = [await start('a'), await start('b')]
-    const digests: string[] = []
-    for (let index = 0; index < 3 * REQUESTS; index++) {
-      for (const { child } of providers) {
-        const seed = round * 1000 + index
-        digests[index] = await child.call<string>('putRandom', { bytes: ARTIFACT_BYTES, seed })
-      }
+  const digests: string[] = []
+  for (let index = 0; index < 3 * REQUESTS; index++) {
+    for (const { child } of providers) {
+      const seed = round * 1000 + index
+      digests[index] = await child.call<string>('putRandom', { bytes: ARTIFACT_BYTES, seed })
     }
-    const { child: getter } = await start('getter')
-    await getter.call(
-      'connect',
-      providers.map(({ address }) => address),
-    )
-    await waitForInventories(getter, 2, digests.length)
-    const get = async (digest: string): Promise<number> =>
-      (await getter.call<{ ms: number }>('get', digest)).ms
-    const batch = async (from: number): Promise<number[]> => {
-      const times: number[] = []
-      for (const digest of digests.slice(from, from + REQUESTS)) times.push(await get(digest))
-      return times
-    }
-    await batch(0) // both are known by now
-    const before = await batch(REQUESTS)
-    const best = await favourite(getter, providers)
-    const pid = await best.call<number>('pid')
-    process.kill(pid, 'SIGSTOP')
-    stopped.push(pid)
-    return { before, silent: await batch(2 * REQUESTS) }
-  } finally {
-    for (const pid of stopped) process.kill(pid, 'SIGCONT')
-    for (const child of children) await child.close()
-    await rm(folder, { recursive: true, force: true })
   }
+  const { child: getter } = await stage.startNode('getter')
+  await getter.call(
+    'connect',
+    providers.map(({ address }) => address),
+  )
+  await waitForInventories(getter, 2, digests.length)
+  const get = async (digest: string): Promise<number> =>
+    (await getter.call<{ ms: number }>('get', digest)).ms
+  const batch = async (from: number): Promise<number[]> => {
+    const times: number[] = []
+    for (const digest of digests.slice(from, from + REQUESTS)) times.push(await get(digest))
+    return times
+  }
+  await batch(0) // both are known by now
+  const before = await batch(REQUESTS)
+  const best = await favourite(getter, providers)
+  const pid = await best.call<number>('pid')
+  process.kill(pid, 'SIGSTOP')
+  // Before it is closed, which it could not hear otherwise.
+  stage.defer(async () => void process.kill(pid, 'SIGCONT'))
+  return { before, silent: await batch(2 * REQUESTS) }
 }
 
 /** The provider that most of the artifacts came from. */
-async function favourite(
-  getter: Child,
-  providers: readonly { child: Child; id: string }[],
-): Promise<Child> {
+async function favourite(getter: Child, providers: readonly Provider[]): Promise<Child> {
   const peers = await getter.call<(Peer & { receivedBytes: number })[]>('peers')
   const most = peers.toSorted((a, b) => b.receivedBytes - a.receivedBytes)[0]
   const found = providers.find(({ id }) => id === most?.peer)

@@ -4,6 +4,7 @@
  */
 import { fork, type ChildProcess } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
+import { HERE, type Place } from './place.ts'
 
 /** As `catalog start` sets them: gateway/src/cli/start/tune-collector.ts says why. */
 const COLLECTOR_FLAGS = [
@@ -21,9 +22,13 @@ const CALL_DEADLINE_MS = 300_000
 const EXIT_DEADLINE_MS = 15_000
 
 /** `script` is relative to bench/. */
-export function startChild(script: string): Child {
+export function startChild(script: string, place: Place = HERE): Child {
+  // The command that goes elsewhere becomes the child there: same process, same channel.
+  const [program = process.execPath, ...command] = [...place.prefix, process.execPath]
   const child: ChildProcess = fork(fileURLToPath(new URL(`../${script}`, import.meta.url)), {
+    execPath: program,
     execArgv: [
+      ...command,
       ...COLLECTOR_FLAGS,
       ...(process.env.BENCH_NODE_FLAGS?.split(' ') ?? []),
       '--conditions=@catalog-p2p/source',
@@ -53,7 +58,9 @@ export function startChild(script: string): Child {
         () => call.reject(new Error(`${script}: ${op} took too long`)),
         CALL_DEADLINE_MS,
       )
-      child.send({ id, op, argument })
+      child.send({ id, op, argument }, (error) => {
+        if (error !== null) call.reject(error) // it has ended meanwhile
+      })
       try {
         return (await call.promise) as T
       } finally {
@@ -61,8 +68,8 @@ export function startChild(script: string): Child {
       }
     },
     async close() {
-      if (child.exitCode !== null) return
-      child.disconnect()
+      if (child.exitCode !== null || child.signalCode !== null) return
+      if (child.connected) child.disconnect()
       const timer = setTimeout(() => child.kill('SIGKILL'), EXIT_DEADLINE_MS)
       await exited
       clearTimeout(timer)

@@ -6,6 +6,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import type { Child } from './child.ts'
 
 export interface CorpusFile {
   readonly name: string
@@ -63,6 +64,13 @@ export async function makeWarmUp(scratch: string): Promise<Corpus> {
     total += size
   }
   return { folder: scratch, files, bytes: total }
+}
+
+/** Into a node's store. */
+export async function putAll(node: Child, { folder, files }: Corpus): Promise<void> {
+  for (const { path } of files) {
+    await node.call('put', await readFile(join(folder, 'tarballs', path)))
+  }
 }
 
 // What a .tgz looks like to whoever decides whether to compress it.

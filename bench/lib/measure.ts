@@ -23,6 +23,15 @@ export function formatSpread({ median, min, max }: Spread, digits: number): stri
   return `${median.toFixed(digits)} (${min.toFixed(digits)} to ${max.toFixed(digits)})`
 }
 
+export function summarize(values: readonly number[], digits: number): string {
+  return formatSpread(spreadOf(values), digits)
+}
+
+/** Of each run to what ran beside it. */
+export function ratios(values: readonly number[], beside: readonly number[]): number[] {
+  return values.map((value, i) => value / (beside[i] ?? NaN))
+}
+
 export function toMarkdownTable(rows: readonly Readonly<Record<string, string>>[]): string {
   const columns = Object.keys(rows[0] ?? {})
   const widths = columns.map((c) => Math.max(c.length, ...rows.map((row) => (row[c] ?? '').length)))

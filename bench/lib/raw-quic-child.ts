@@ -13,10 +13,10 @@ let node: Libp2p | undefined
 
 answerCalls(
   {
-    async start() {
+    async start(ipv4: string) {
       await applyQuicReadSize()
       node = await createLibp2p({
-        addresses: { listen: ['/ip4/127.0.0.1/udp/0/quic-v1'] },
+        addresses: { listen: [`/ip4/${ipv4}/udp/0/quic-v1`] },
         transports: [quic()],
       })
       await node.handle(PROTOCOL, async (stream) => {

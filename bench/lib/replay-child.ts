@@ -22,6 +22,7 @@ const CONCURRENCY = 32
 const HEADERS = { 'user-agent': 'npm/11.0.0 node/v24.0.0 linux x64 workspaces/false' }
 
 async function replay(options: {
+  host: string
   port: number
   files: readonly CorpusFile[]
   sendIntegrity: boolean
@@ -45,7 +46,7 @@ async function replay(options: {
       }
       const path = `/${file.path}`
       const request = get(
-        { host: '127.0.0.1', port: options.port, path, agent, headers },
+        { host: options.host, port: options.port, path, agent, headers },
         (response) => {
           const hash = createHash('sha512')
           response.on('data', (part: Buffer) => {
@@ -89,4 +90,15 @@ async function replay(options: {
   }
 }
 
-answerCalls({ replay }, () => Promise.resolve())
+/** Whether somebody speaks HTTP there. */
+async function answers({ host, port }: { host: string; port: number }): Promise<boolean> {
+  return await fetch(`http://${host}:${port}/`).then(
+    async (response) => {
+      await response.arrayBuffer()
+      return true
+    },
+    () => false,
+  )
+}
+
+answerCalls({ replay, answers }, () => Promise.resolve())

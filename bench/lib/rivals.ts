@@ -1,32 +1,35 @@
 /** The rivals: Verdaccio with a warm cache, and nginx serving the files. Each is absent where it is not installed. */
-import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { mkdir, writeFile } from 'node:fs/promises'
-import { createServer, type AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { freePort } from '../../test/support/free-port.ts'
+import type { Place } from './place.ts'
+import type { ReplayClient, Target } from './replay-client.ts'
+import type { Stage } from './stage.ts'
 
-export interface Rival {
-  readonly port: number
-  stop(): Promise<void>
+export interface RivalOptions {
+  readonly stage: Stage
+  readonly place: Place
+  /** Says when the rival answers: it may be out of our own reach. */
+  readonly client: ReplayClient
 }
 
-const READY_DEADLINE_MS = 30_000
 const VERDACCIO = fileURLToPath(
   new URL('../../test/clients/node_modules/verdaccio/bin/verdaccio', import.meta.url),
 )
 
 /** Undefined, with the reason printed, when Verdaccio is not installed. */
 export async function startVerdaccio(
-  folder: string,
   upstreamPort: number,
-): Promise<Rival | undefined> {
+  options: RivalOptions,
+): Promise<Target | undefined> {
   if (!existsSync(VERDACCIO)) {
     console.log('verdaccio: left out, run `npm test` once to install the test clients')
     return undefined
   }
-  const port = await freePort()
-  await mkdir(folder, { recursive: true })
+  const { folder, target } = await prepare('verdaccio', options)
   const config = join(folder, 'config.yaml')
   await writeFile(
     config,
@@ -37,21 +40,18 @@ packages: { '**': { access: $all, proxy: up } }
 log: { type: stdout, format: json, level: error }
 `,
   )
-  const child = spawn(process.execPath, [VERDACCIO, '-c', config, '-l', `127.0.0.1:${port}`], {
-    stdio: ['ignore', 'ignore', 'inherit'],
-    cwd: folder,
-  })
-  return await whenReady(child, port)
+  const listen = `${target.host}:${target.port}`
+  await start([process.execPath, VERDACCIO, '-c', config, '-l', listen], folder, target, options)
+  return target
 }
 
 /** Undefined, with the reason printed, when there is no nginx. */
-export async function startNginx(folder: string, root: string): Promise<Rival | undefined> {
+export async function startNginx(root: string, options: RivalOptions): Promise<Target | undefined> {
   if (spawnSync('nginx', ['-v']).error !== undefined) {
     console.log('nginx: left out, not installed on this machine')
     return undefined
   }
-  const port = await freePort()
-  await mkdir(folder, { recursive: true })
+  const { folder, target } = await prepare('nginx', options)
   const config = join(folder, 'nginx.conf')
   await writeFile(
     config,
@@ -61,42 +61,39 @@ http {
   access_log off; sendfile on; tcp_nopush on; keepalive_requests 100000;
   client_body_temp_path ${folder}/body; proxy_temp_path ${folder}/proxy; fastcgi_temp_path ${folder}/fcgi;
   uwsgi_temp_path ${folder}/uwsgi; scgi_temp_path ${folder}/scgi;
-  server { listen 127.0.0.1:${port}; root ${root}; }
+  server { listen ${target.host}:${target.port}; root ${root}; }
 }
 `,
   )
-  const child = spawn('nginx', ['-c', config, '-p', folder], {
-    stdio: ['ignore', 'ignore', 'inherit'],
-  })
-  return await whenReady(child, port)
+  await start(['nginx', '-c', config, '-p', folder], folder, target, options)
+  return target
 }
 
-async function whenReady(child: ChildProcess, port: number): Promise<Rival> {
+async function prepare(
+  name: string,
+  { stage, place }: RivalOptions,
+): Promise<{ folder: string; target: Required<Target> }> {
+  const folder = join(stage.folder, name)
+  await mkdir(folder, { recursive: true })
+  // One that is free here; on a machine of a line all are.
+  return { folder, target: { host: place.ipv4, port: await freePort() } }
+}
+
+async function start(
+  command: readonly string[],
+  folder: string,
+  target: Target,
+  { stage, place, client }: RivalOptions,
+): Promise<void> {
+  const [program = '', ...args] = [...place.prefix, ...command]
+  const child = spawn(program, args, { stdio: ['ignore', 'ignore', 'inherit'], cwd: folder })
   const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()))
-  const deadline = performance.now() + READY_DEADLINE_MS
-  for (;;) {
-    if (child.exitCode !== null) throw new Error(`the rival ended with code ${child.exitCode}`)
-    const answered = await fetch(`http://127.0.0.1:${port}/`).then(
-      () => true,
-      () => false,
-    )
-    if (answered) break
-    if (performance.now() > deadline) throw new Error('the rival did not start')
-    await new Promise((resolve) => setTimeout(resolve, 50))
-  }
-  return {
-    port,
-    async stop() {
-      child.kill('SIGTERM')
-      await exited
-    },
-  }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return port
+  const gone = new AbortController()
+  child.once('exit', (code) => gone.abort(new Error(`${program} ended with code ${code}`)))
+  stage.defer(async () => {
+    if (child.exitCode !== null || child.signalCode !== null) return
+    child.kill('SIGTERM')
+    await exited
+  })
+  await client.waitFor(target, gone.signal)
 }

@@ -1,7 +1,8 @@
 /**
  * Machines on one office network, made of Linux network namespaces: each has its own loopback and one
- * cable to a bridge that lives in a namespace too, so the host's own network is never touched. Needs
- * root; whoever can't have it gets a reason to skip by. Everything goes away with `Lan`.
+ * cable to a bridge that lives in a namespace too, so the host's own network is never touched. A cable
+ * is as fast as memory, or a line of so many bits a second each way. Needs root; whoever can't have it
+ * gets a reason to skip by. Everything goes away with `Lan`.
  */
 import { execFile, spawn, type ChildProcess, type SpawnOptions } from 'node:child_process'
 import { existsSync } from 'node:fs'
@@ -22,18 +23,34 @@ export interface Machine {
 
 export interface Lan extends AsyncDisposable {
   readonly machines: readonly Machine[]
+  /** Packets that found the queue of a limited line full, so far. */
+  droppedPackets(): Promise<number>
+}
+
+/** What an Ethernet cable carries, each way. */
+export interface Line {
+  readonly bitsPerSecond: number
 }
 
 const execute = promisify(execFile)
 const IPV4_PREFIX = '10.77.7.'
 const IPV6_PREFIX = 'fd77:7::'
 
-/** Why namespaces can't be had here, or undefined when they can. */
-export async function whyNoNamespaces(): Promise<string | undefined> {
+/** A full frame as the kernel counts it, and with preamble, checksum and gap as the cable carries it. */
+const FRAME_SHARE = 1514 / 1538
+/** What waits in front of a full line at most: 2.5 MB at 1 Gbit/s, as a network card or a switch has. */
+const QUEUE_MS = 20
+/** What may leave at once. Less than a timer's lateness costs rate. */
+const BURST_MS = 2
+/** The kernel hands a card up to 64 KiB as one packet, plus a head for each frame of it. */
+const MIN_BURST_BYTES = 80_000
+
+/** Why namespaces (with such a line) can't be had here, or undefined when they can. */
+export async function whyNoNamespaces(line?: Line): Promise<string | undefined> {
   if (process.platform !== 'linux')
     return `network namespaces are Linux's, this is ${process.platform}`
   try {
-    const lan = await createLan(['probe'])
+    const lan = await createLan(['probe'], line)
     await lan[Symbol.asyncDispose]()
     return undefined
   } catch (error) {
@@ -41,27 +58,39 @@ export async function whyNoNamespaces(): Promise<string | undefined> {
   }
 }
 
-/** One bridge, one machine for each name. */
-export async function createLan(names: readonly string[]): Promise<Lan> {
+/** One bridge, one machine for each name; each cable is `line`, or has no limit. */
+export async function createLan(names: readonly string[], line?: Line): Promise<Lan> {
   await removeStale()
   const id = `catalog-${process.pid}-${Math.random().toString(36).slice(2, 6)}`
   const hub = `${id}-hub`
   const created: string[] = []
   const dispose = async (): Promise<void> => {
     // The links are inside, and go with the last namespace that holds them.
-    for (const namespace of created.splice(0).reverse()) await ip('netns', 'del', namespace)
+    const removed = created.splice(0).map((each) => ip('netns', 'del', each))
+    const failed = (await Promise.allSettled(removed)).find((each) => each.status === 'rejected')
+    if (failed !== undefined) throw failed.reason
   }
   try {
     await addNamespace(hub, created)
     await ip('-n', hub, 'link', 'add', 'bridge0', 'type', 'bridge')
     await ip('-n', hub, 'link', 'set', 'bridge0', 'up')
     const machines: Machine[] = []
+    const shaped: Device[] = []
     for (const [index, name] of names.entries()) {
       const namespace = `${id}-${name}`
       await addNamespace(namespace, created)
       machines.push(await plugIn({ name, namespace, hub, number: index + 1 }))
+      if (line === undefined) continue
+      const ends = [
+        { namespace, device: 'eth0' },
+        { namespace: hub, device: portOf(index + 1) },
+      ]
+      for (const end of ends) await limit(end, line)
+      shaped.push(...ends)
     }
-    return { machines, [Symbol.asyncDispose]: dispose }
+    const droppedPackets = async (): Promise<number> =>
+      (await Promise.all(shaped.map(dropsAt))).reduce((sum, drops) => sum + drops, 0)
+    return { machines, droppedPackets, [Symbol.asyncDispose]: dispose }
   } catch (error) {
     await dispose()
     throw error
@@ -89,8 +118,12 @@ interface Place {
   readonly number: number
 }
 
+function portOf(number: number): string {
+  return `port${number}`
+}
+
 async function plugIn({ name, namespace, hub, number }: Place): Promise<Machine> {
-  const port = `port${number}`
+  const port = portOf(number)
   const ipv4 = `${IPV4_PREFIX}${number}`
   const ipv6 = `${IPV6_PREFIX}${number}`
   await ip(
@@ -135,12 +168,41 @@ async function dropUdp(namespace: string): Promise<void> {
   }
 }
 
+interface Device {
+  readonly namespace: string
+  readonly device: string
+}
+
+/** What leaves here: at a machine its card, at the hub the switch's port towards it. */
+async function limit({ namespace, device }: Device, { bitsPerSecond }: Line): Promise<void> {
+  const bytesPerMs = (bitsPerSecond * FRAME_SHARE) / 8 / 1000
+  const burst = Math.round(Math.max(MIN_BURST_BYTES, BURST_MS * bytesPerMs))
+  const queue = Math.round(Math.max(2 * MIN_BURST_BYTES, QUEUE_MS * bytesPerMs))
+  const rate = `${Math.round(bitsPerSecond * FRAME_SHARE)}bit`
+  await network(
+    'tc',
+    ...['-n', namespace, 'qdisc', 'add', 'dev', device, 'root', 'tbf', 'rate', rate],
+    ...['burst', String(burst), 'limit', String(queue)],
+  )
+}
+
+async function dropsAt({ namespace, device }: Device): Promise<number> {
+  const text = await network('tc', '-n', namespace, '-s', '-j', 'qdisc', 'show', 'dev', device)
+  const [queue] = JSON.parse(text) as { drops?: number }[]
+  if (queue?.drops === undefined) throw new Error(`tc says nothing of drops: ${text}`)
+  return queue.drops
+}
+
 async function ip(...args: string[]): Promise<void> {
+  await network('ip', ...args)
+}
+
+async function network(program: 'ip' | 'tc', ...args: string[]): Promise<string> {
   try {
-    await execute(findProgram('ip'), args, { timeout: 20_000 })
+    return (await execute(findProgram(program), args, { timeout: 20_000 })).stdout
   } catch (error) {
     const words = (error as { stderr?: string }).stderr?.trim() ?? ''
-    throw new Error(`ip ${args.join(' ')}: ${words || String(error)}`, { cause: error })
+    throw new Error(`${program} ${args.join(' ')}: ${words || String(error)}`, { cause: error })
   }
 }
 

@@ -1,15 +1,5 @@
-/** Nodes of a benchmark meet because they are told to, on loopback, and know nobody else. */
+/** What the peers of a node have told it that they hold: to be waited for before anything is measured. */
 import type { Child } from './child.ts'
-
-export const OFFLINE = {
-  loopbackOnly: true,
-  port: 0,
-  mdns: false,
-  dht: false,
-  upnp: false,
-  autonat: false,
-  relayClient: false,
-} as const
 
 const DEADLINE_MS = 20_000
 

@@ -1,0 +1,40 @@
+/** The client of a replay: asks a registry for every tarball of a corpus, and throws if one was not what it should be. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { CorpusFile } from './corpus.ts'
+import { HERE, type Place } from './place.ts'
+import type { ReplayResult } from './replay-child.ts'
+import type { Stage } from './stage.ts'
+
+export interface Target {
+  /** This machine's loopback, by default. */
+  readonly host?: string
+  readonly port: number
+}
+
+export interface ReplayClient {
+  ask(target: Target, files: readonly CorpusFile[]): Promise<ReplayResult>
+  /** Until somebody speaks HTTP there; throws when that takes too long. */
+  waitFor(target: Target, signal: AbortSignal): Promise<void>
+}
+
+const READY_DEADLINE_MS = 30_000
+
+export function startReplayClient(stage: Stage, place: Place = HERE): ReplayClient {
+  const child = stage.start('lib/replay-child.ts', place)
+  return {
+    async ask({ host = HERE.ipv4, port }, files) {
+      const options = { host, port, files, sendIntegrity: true }
+      const result = await child.call<ReplayResult>('replay', options)
+      if (result.bad > 0) throw new Error(`${result.bad} of ${result.files} artifacts were wrong`)
+      return result
+    },
+    async waitFor({ host = HERE.ipv4, port }, signal) {
+      const deadline = performance.now() + READY_DEADLINE_MS
+      while (!(await child.call<boolean>('answers', { host, port }))) {
+        signal.throwIfAborted()
+        if (performance.now() > deadline) throw new Error(`nobody answers on ${host}:${port}`)
+        await sleep(50)
+      }
+    },
+  }
+}

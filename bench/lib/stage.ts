@@ -1,0 +1,99 @@
+/**
+ * What a benchmark stands on: a folder, the processes in it and the machines they run on. All of it goes when the stage
+ * does, also after a failure or an interrupt, last made first. Nothing here is measured.
+ */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { GatewayOptions } from '@catalog-p2p/gateway'
+import { createLan, type Line } from '../../test/support/namespaces.ts'
+import { startChild, type Child } from './child.ts'
+import { HERE, networkAt, placeOn, type Place } from './place.ts'
+
+export interface StartedNode {
+  readonly child: Child
+  /** The QUIC one that the other machines reach it by. */
+  readonly address: string
+  /** Of its gateway; NaN without one. */
+  readonly port: number
+}
+
+const SIGNALS = { SIGINT: 130, SIGTERM: 143 } as const
+
+export class Stage implements AsyncDisposable {
+  readonly folder: string
+  readonly #stack = new AsyncDisposableStack()
+  #disposed: Promise<void> | undefined
+  #droppedPackets: () => Promise<number> = () => Promise.resolve(0)
+
+  private constructor(folder: string) {
+    this.folder = folder
+    this.#stack.defer(() => rm(folder, { recursive: true, force: true }))
+    for (const [signal, code] of Object.entries(SIGNALS)) {
+      const onSignal = (): void => {
+        void this[Symbol.asyncDispose]().finally(() => process.exit(code))
+      }
+      process.once(signal, onSignal)
+      this.#stack.defer(() => void process.removeListener(signal, onSignal))
+    }
+  }
+
+  static async open(): Promise<Stage> {
+    return new Stage(await mkdtemp(join(tmpdir(), 'catalog-bench-')))
+  }
+
+  /** So many machines, each at its own end of such a line; without a line all of them are this one. */
+  async machines(names: readonly string[], line: Line | undefined): Promise<Place[]> {
+    if (line === undefined) return names.map(() => HERE)
+    const making = createLan(names, line)
+    // One that failed has gone already, and said so to whoever waits below.
+    this.defer(() =>
+      making.then(
+        (lan) => lan[Symbol.asyncDispose](),
+        () => undefined,
+      ),
+    )
+    const lan = await making
+    this.#droppedPackets = () => lan.droppedPackets()
+    return lan.machines.map(placeOn)
+  }
+
+  /** Of all lines so far. */
+  async droppedPackets(): Promise<number> {
+    return await this.#droppedPackets()
+  }
+
+  /** `script` is relative to bench/. */
+  start(script: string, place: Place = HERE): Child {
+    const child = startChild(script, place)
+    this.defer(() => child.close())
+    return child
+  }
+
+  /** A node with its store in the folder `name`, with a gateway when there are options for one. */
+  async startNode(
+    name: string,
+    options: { readonly place?: Place; readonly gateway?: GatewayOptions } = {},
+  ): Promise<StartedNode> {
+    const { place = HERE, gateway } = options
+    const child = this.start('lib/node-child.ts', place)
+    const node = { network: networkAt(place), store: { path: join(this.folder, name) } }
+    const { addresses, port = NaN } = await child.call<{ addresses: string[]; port?: number }>(
+      'start',
+      { node, gateway },
+    )
+    const address = addresses.find((each) => each.startsWith(`/ip4/${place.ipv4}/udp/`))
+    if (address === undefined) throw new Error(`${name} is at ${addresses.join(', ')} only`)
+    return { child, address, port }
+  }
+
+  /** Runs when the stage goes. */
+  defer(end: () => Promise<void>): void {
+    this.#stack.defer(end)
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#disposed ??= this.#stack.disposeAsync()
+    return this.#disposed
+  }
+}
