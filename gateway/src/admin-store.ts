@@ -46,9 +46,16 @@ async function pin(
   return { changed, missing }
 }
 
-export function parseBody<T>(schema: z.ZodType<T>, body: unknown): T {
+/** `at`: where `body` stands in the whole. @throws CatalogError INVALID_OPTIONS */
+export function parseBody<T>(
+  schema: z.ZodType<T>,
+  body: unknown,
+  at: readonly (string | number)[] = [],
+): T {
   const parsed = schema.safeParse(body ?? {})
   if (parsed.success) return parsed.data
-  const problems = parsed.error.issues.slice(0, 10).map((i) => `${i.path.join('.')}: ${i.message}`)
+  const problems = parsed.error.issues
+    .slice(0, 10)
+    .map((i) => `${[...at, ...i.path].join('.')}: ${i.message}`)
   throw new CatalogError('INVALID_OPTIONS', problems.join('; '))
 }

@@ -150,6 +150,14 @@ describe('prefetch', () => {
     expect((await prefetch(body)).status).toBe(400)
   })
 
+  test('names the one that is wrong, and has done nothing by then', async () => {
+    const bad = { name: 'x', version: 'one' }
+    const { status, lines } = await prefetch({ packages: [...wanted, bad] })
+    expect(status).toBe(400)
+    expect(lines[0]?.error).toContain('packages.40.version')
+    expect(world.upstream.seen).toEqual([])
+  })
+
   test('refuses more than its bound, other types, and junk', async () => {
     await world.restart({ maxPrefetch: 3 })
     expect((await prefetch({ packages: wanted.slice(0, 4) })).status).toBe(400)

@@ -1,9 +1,9 @@
 /**
  * POST /-/catalog/prefetch: a lockfile's packages, got before the client asks for them. Streams one JSON line a package and
- * a last one with the sum. What a lockfile says of a version is remembered, for clients that do not send its hash.
+ * a last one with the sum. What a lockfile says of a version is remembered, for clients that do not send its hash. A list of
+ * thousands never keeps the event loop: whatever is done to each of them is done so many a turn.
  */
 import { once } from 'node:events'
-import PQueue from 'p-queue'
 import { z } from 'zod'
 import { CatalogError, findDigest, isCatalogError } from '@catalog-p2p/core'
 import { parseBody } from './admin-store.ts'
@@ -11,6 +11,7 @@ import type { Artifacts } from './artifacts.ts'
 import { errorBody } from './respond.ts'
 import type { Exchange } from './exchange.ts'
 import { isPackageName, isVersion } from './route.ts'
+import { createTurns } from './turns.ts'
 import type { LockedVersion, VersionIndex } from './version-index.ts'
 
 export interface PrefetchLine {
@@ -40,41 +41,80 @@ const packageSchema = z.object({
 
 type WantedPackage = z.infer<typeof packageSchema>
 
+/** Packages that are checked, noted or begun in one turn of the event loop: 2 ms of work, 20 on a slow machine. */
+export const MAX_A_TURN = 250
+
 export async function answerPrefetch(
-  deps: { artifacts: Artifacts; index: VersionIndex },
+  deps: { artifacts: Artifacts; index: Pick<VersionIndex, 'rememberLockfile'> },
   options: { maxPackages: number; concurrency: number },
   { exchange, body }: { exchange: Exchange; body: unknown },
 ): Promise<void> {
-  const schema = z.object({ packages: z.array(packageSchema).max(options.maxPackages) })
-  const { packages } = parseBody(schema, body)
+  const packages = await checkPackages(body, options.maxPackages, exchange.signal)
+  await rememberAll(deps.index, packages)
   const { res, signal, giveUp } = exchange
   res.statusCode = 200
   res.setHeader('content-type', 'application/x-ndjson')
   res.setHeader('cache-control', 'no-store')
   const sum = { ok: 0, failed: 0, bytes: 0 }
-  const queue = new PQueue({ concurrency: options.concurrency })
+  // Each of them may wait for the client to read on.
+  res.setMaxListeners(res.getMaxListeners() + options.concurrency)
+  const takeTurn = createTurns(MAX_A_TURN)
+  const rest = packages.values()
   let failure: Error | undefined
-  deps.index.rememberLockfile(packages.flatMap(digestOf))
-  for (const wanted of packages) {
-    void queue
-      .add(async () => {
-        if (signal.aborted) return
-        const line = await prefetchOne(deps.artifacts, wanted, signal)
-        sum[line.status] += 1
-        sum.bytes += line.bytes ?? 0
-        if (!res.write(`${JSON.stringify(line)}\n`)) await once(res, 'drain', { signal })
-      })
-      .catch((error: unknown) => {
-        // The client has gone, or we have a bug: drop the rest.
-        failure ??= error instanceof Error ? error : new Error(String(error))
-        giveUp()
-      })
+  async function work(): Promise<void> {
+    // One iterator for all of them: each takes the next.
+    for (const wanted of rest) {
+      await takeTurn()
+      if (signal.aborted) return
+      const line = await prefetchOne(deps.artifacts, wanted, signal)
+      sum[line.status] += 1
+      sum.bytes += line.bytes ?? 0
+      if (!res.write(`${JSON.stringify(line)}\n`)) await once(res, 'drain', { signal })
+    }
   }
-  await queue.onIdle()
+  const failed = (error: unknown): void => {
+    // The client has gone, or we have a bug: drop the rest.
+    failure ??= error instanceof Error ? error : new Error(String(error))
+    giveUp()
+  }
+  await Promise.all(Array.from({ length: options.concurrency }, () => work().catch(failed)))
   if (failure !== undefined) throw failure
   signal.throwIfAborted()
   const last: PrefetchSum = { done: true, packages: packages.length, ...sum }
   res.end(`${JSON.stringify(last)}\n`)
+}
+
+/** All of them are checked before anything is done with one. @throws CatalogError INVALID_OPTIONS */
+async function checkPackages(
+  body: unknown,
+  maxPackages: number,
+  signal: AbortSignal,
+): Promise<WantedPackage[]> {
+  const { packages } = parseBody(
+    z.object({ packages: z.array(z.unknown()).max(maxPackages) }),
+    body,
+  )
+  const takeTurn = createTurns(MAX_A_TURN)
+  const checked: WantedPackage[] = []
+  for (const one of packages) {
+    await takeTurn()
+    signal.throwIfAborted()
+    checked.push(parseBody(packageSchema, one, ['packages', checked.length]))
+  }
+  return checked
+}
+
+/** In transactions of one turn each: a row at a time would take half a second for the longest list. */
+async function rememberAll(
+  index: Pick<VersionIndex, 'rememberLockfile'>,
+  packages: readonly WantedPackage[],
+): Promise<void> {
+  const takeTurn = createTurns(1)
+  for (let from = 0; from < packages.length; from += MAX_A_TURN) {
+    await takeTurn()
+    const versions = packages.slice(from, from + MAX_A_TURN).flatMap(digestOf)
+    if (versions.length > 0) index.rememberLockfile(versions)
+  }
 }
 
 function digestOf({ name, version, integrity }: WantedPackage): LockedVersion[] {
