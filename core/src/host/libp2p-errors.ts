@@ -22,10 +22,16 @@ export function toHostError(error: unknown, peer: string, signal: AbortSignal): 
   })
 }
 
-/** Somebody else listens there: from Node (TCP) or from the QUIC binding, inside what libp2p makes of it. */
+/**
+ * Somebody else listens there: from Node (TCP) or from the QUIC binding, which passes on the system's own words, inside what
+ * libp2p makes of it.
+ */
 export function isAddressInUse(error: unknown): boolean {
   for (let each = error; each instanceof Error; each = each.cause) {
-    if (/EADDRINUSE|address already in use/i.test(each.message)) return true
+    if (
+      /EADDRINUSE|address already in use|only one usage of each socket address/i.test(each.message)
+    )
+      return true
   }
   return false
 }
