@@ -8,6 +8,7 @@ import { digestOf } from './content/digest.ts'
 import { createSwarmDiscovery } from './discovery/swarm-discovery.ts'
 import { CatalogError } from './errors.ts'
 import type { Host } from './host/host.ts'
+import { startAll, stopAll, type Part } from './lifecycle.ts'
 import { silentLogger, type Logger } from './log.ts'
 import { parseNodeOptions, type NodeOptions, type ParsedNodeOptions } from './options.ts'
 import { createSeeder } from './seeding/seeder.ts'
@@ -81,15 +82,18 @@ export async function createNode(
   }
 
   // In this order; stopped in reverse.
-  const parts: readonly { start(): unknown; stop(): unknown }[] = [
-    store,
-    { start: subscribe, stop: () => subscriptions.forEach((unsubscribe) => unsubscribe()) },
-    host,
-    transfer,
-    discovery,
-    seeder,
+  const parts: readonly Part[] = [
+    named('store', store, { isLocal: true }),
+    named('events', {
+      start: subscribe,
+      stop: () => subscriptions.forEach((unsubscribe) => unsubscribe()),
+    }),
+    named('host', host),
+    named('transfer', transfer),
+    named('discovery', discovery),
+    named('seeder', seeder),
   ]
-  await startAll(parts, log)
+  await startAll(parts, { clock, log })
 
   let closing: Promise<void> | undefined
   const assertOpen = (): void => {
@@ -143,7 +147,7 @@ export async function createNode(
       listeners.add(listener)
       return () => void listeners.delete(listener)
     },
-    close: () => (closing ??= stopAll(parts, log)),
+    close: () => (closing ??= stopAll(parts, { clock, log })),
     [Symbol.asyncDispose]: () => node.close(),
   }
 
@@ -165,28 +169,12 @@ function createStore(options: ParsedNodeOptions, log: Logger): Store {
   return createFsStore(deps, { ...sizes, path, chunkSize })
 }
 
-async function startAll(
-  parts: readonly { start(): unknown; stop(): unknown }[],
-  log: Logger,
-): Promise<void> {
-  for (const [index, part] of parts.entries()) {
-    try {
-      await part.start()
-    } catch (error) {
-      await stopAll(parts.slice(0, index), log)
-      throw error
-    }
-  }
-}
-
-async function stopAll(parts: readonly { stop(): unknown }[], log: Logger): Promise<void> {
-  for (const part of [...parts].reverse()) {
-    try {
-      await part.stop()
-    } catch (error) {
-      log.error('node.stop-failed', { error }) // the others must still stop
-    }
-  }
+function named(
+  name: string,
+  part: Pick<Part, 'start' | 'stop'>,
+  options: Pick<Part, 'isLocal'> = {},
+): Part {
+  return { name, start: () => part.start(), stop: () => part.stop(), ...options }
 }
 
 function createServedCounter(): {

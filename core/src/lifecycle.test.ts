@@ -1,0 +1,86 @@
+import { expect, test } from 'vitest'
+import { createFakeClock } from '../../test/support/fake-clock.ts'
+import { startAll, stopAll, type Part } from './lifecycle.ts'
+import type { Logger } from './log.ts'
+
+const never = new Promise<void>(() => undefined)
+
+function world() {
+  const clock = createFakeClock()
+  const done: string[] = []
+  const errors: unknown[] = []
+  const log: Logger = {
+    ...{ debug: () => undefined, info: () => undefined, warn: () => undefined },
+    error: (_, facts) => errors.push(facts?.part),
+  }
+  const part = (name: string, stop: () => unknown = () => undefined): Part => ({
+    name,
+    start: () => void done.push(`+${name}`),
+    stop: () => {
+      done.push(`-${name}`)
+      return stop()
+    },
+  })
+  return { clock, done, errors, part, deps: { clock, log } }
+}
+
+test('in order, and in reverse', async () => {
+  const { done, part, deps } = world()
+  const parts = [part('store'), part('host')]
+  await startAll(parts, deps)
+  await stopAll(parts, deps)
+  expect(done).toEqual(['+store', '+host', '-host', '-store'])
+})
+
+test('a start that fails stops what has started, and nothing else', async () => {
+  const { done, part, deps } = world()
+  const broken: Part = { ...part('host'), start: () => Promise.reject(new Error('no network')) }
+  await expect(startAll([part('store'), broken, part('seeder')], deps)).rejects.toThrow(
+    'no network',
+  )
+  expect(done).toEqual(['+store', '-store'])
+})
+
+test('parts that never stop: the others are stopped all the same, in a bounded time', async () => {
+  const { clock, done, errors, part, deps } = world()
+  const parts = [part('store'), part('host', () => never), part('discovery', () => never)]
+  let isOver = false
+  const stopping = stopAll(parts, deps).then(() => (isOver = true))
+  await clock.advance(14_000)
+  expect({ isOver, done }).toEqual({ isOver: false, done: ['-discovery'] })
+  await clock.advance(3_000)
+  await stopping
+  expect(done).toEqual(['-discovery', '-host', '-store'])
+  expect(errors).toEqual(['discovery', 'host'])
+})
+
+test('what is local is waited for: a store is never cut off', async () => {
+  const { clock, done, errors, part, deps } = world()
+  const written = Promise.withResolvers<void>()
+  const store: Part = { ...part('store', () => written.promise), isLocal: true }
+  let isOver = false
+  const stopping = stopAll([store, part('host')], deps).then(() => (isOver = true))
+  await clock.advance(60_000)
+  expect(isOver).toBe(false)
+  written.resolve()
+  await stopping
+  expect(errors).toEqual([])
+  expect(done).toEqual(['-host', '-store'])
+})
+
+test('one that fails does not keep the others from stopping, and a late failure ends nothing', async () => {
+  const { clock, done, errors, part, deps } = world()
+  const late = Promise.withResolvers<void>()
+  const parts = [
+    part('store'),
+    part('host', () => late.promise),
+    part('discovery', () => Promise.reject(new Error('broken'))),
+  ]
+  const stopping = stopAll(parts, deps)
+  await clock.advance(20_000)
+  await stopping
+  late.reject(new Error('much too late'))
+  await clock.advance(0)
+  expect(errors).toEqual(['discovery', 'host'])
+  expect(done).toEqual(['-discovery', '-host', '-store'])
+})

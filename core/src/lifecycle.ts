@@ -1,0 +1,63 @@
+/**
+ * Starts the parts of a node in order and stops them in reverse. Stopping ends in time whatever a part or a peer does: who
+ * closes a node is about to exit, to restart or to run the next test.
+ */
+import type { Clock } from './clock.ts'
+import type { Logger } from './log.ts'
+
+export interface Part {
+  readonly name: string
+  start(): unknown
+  stop(): unknown
+  /** What it does at its end must not be cut off: it waits for this machine alone, never for a peer. */
+  readonly isLocal?: boolean
+}
+
+export interface LifecycleDependencies {
+  readonly clock: Clock
+  readonly log: Logger
+}
+
+/** For all parts together. Each has less of its own: a farewell takes 1 s, libp2p 10 s at most. */
+const STOP_MS = 15_000
+/** What is left for each one when the others have used that up. */
+const LEAST_STOP_MS = 1_000
+
+/** @throws what the first part that fails throws; those before it have been stopped then */
+export async function startAll(parts: readonly Part[], deps: LifecycleDependencies): Promise<void> {
+  for (const [index, part] of parts.entries()) {
+    try {
+      await part.start()
+    } catch (error) {
+      await stopAll(parts.slice(0, index), deps)
+      throw error
+    }
+  }
+}
+
+/** Never rejects: the others must still stop. */
+export async function stopAll(parts: readonly Part[], deps: LifecycleDependencies): Promise<void> {
+  const endsAtMs = deps.clock.now() + STOP_MS
+  for (const part of [...parts].reverse()) {
+    try {
+      if (part.isLocal === true) await part.stop()
+      else await stopInTime(part, Math.max(LEAST_STOP_MS, endsAtMs - deps.clock.now()), deps)
+    } catch (error) {
+      deps.log.error('node.stop-failed', { part: part.name, error })
+    }
+  }
+}
+
+async function stopInTime(part: Part, maxMs: number, deps: LifecycleDependencies): Promise<void> {
+  const late = Promise.withResolvers<never>()
+  const cancel = deps.clock.after(maxMs, () =>
+    late.reject(new Error(`${part.name} has not stopped within ${Math.round(maxMs)} ms`)),
+  )
+  const stopping = Promise.resolve(part.stop())
+  stopping.catch(() => undefined) // it may still fail when nobody waits for it any more
+  try {
+    await Promise.race([stopping, late.promise])
+  } finally {
+    cancel()
+  }
+}
