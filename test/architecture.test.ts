@@ -45,6 +45,7 @@ const FILES: Readonly<Record<string, readonly string[]>> = {
   errors: [],
   log: [],
   clock: [],
+  lifecycle: ['clock', 'log'],
   options: ['errors', 'log'],
   api: ['content/digest', 'store/store', 'host/host'],
 }
