@@ -55,8 +55,6 @@ const BEHIND_A_COMPANY: Partial<Record<ClientName, Expectation>> = {
   'yarn-1': { frozen: 'through us', fresh: 'left alone' },
   // It locks that registry's URLs, and fetches them from there.
   bun: { frozen: 'left alone', fresh: 'left alone' },
-  // A new lockfile would name the gateway; one that exists decides nothing.
-  deno: { frozen: 'through us', fresh: 'left alone' },
 }
 
 const table = clients.map((client) => ({ name: client.name, client }))
@@ -181,11 +179,14 @@ async function expectInstalled(result: ExecResult, place: Place): Promise<void> 
   }
 }
 
-function expectWay({ report }: ExecResult, way: Way, registry: LoopbackRegistry): void {
+function expectWay({ report, output }: ExecResult, way: Way, registry: LoopbackRegistry): void {
   const upstream = `${registry.url}/`
   if (way === 'left alone') {
     expect(report).toMatchObject({ gateway: 'none' })
     expect(report?.problem).toMatch(/is not pointed at the gateway: /)
+    const line = output.split('\n').find((each) => each.includes('running the command without'))
+    expect(line).toContain(`${report?.problem}; running the command without peers. Next step: `)
+    expect(line).toContain(report?.next)
     return
   }
   expect(report).toMatchObject({ gateway: 'own', upstream })

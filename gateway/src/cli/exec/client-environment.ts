@@ -3,16 +3,26 @@
  * they win over every file, was found by running the clients (test/e2e/exec.test.ts runs them again): npm_config_registry for
  * npm and pnpm 10, in capitals for Deno; BUN_CONFIG_REGISTRY for Bun; pnpm_config_registry for pnpm 11 and newer; YARN_* for Yarn 2 and newer.
  */
+import { isDeepStrictEqual } from 'node:util'
 import { AS_UPSTREAM } from '../../as-upstream.ts'
 import { DEFAULT_REGISTRY } from '../../default-registry.ts'
 import type { NpmConfig } from '../../npmrc.ts'
 import { FAMILIES, type ClientFamily } from './client-family.ts'
 import { registryOf, type ExecPlace } from './client-registry.ts'
-import { bunObstacle, denoObstacle, npmReplacement, pnpmObstacle } from './registry-replacement.ts'
+import {
+  bunObstacle,
+  denoReplacement,
+  npmReplacement,
+  pnpmObstacle,
+  type Obstacle,
+} from './registry-replacement.ts'
 import { mirrorObstacle } from './yarn-classic-mirror.ts'
 import { readYarnSettings } from './yarnrc-files.ts'
 
 type Variables = Readonly<Record<string, string>>
+
+/** As npm reads it, in these letters or others. */
+const REGISTRY = 'npm_config_registry'
 
 export interface Routing {
   /** The registry that the clients would use without us, so what the gateway must have behind it; without credentials. */
@@ -23,9 +33,13 @@ export interface Routing {
   readonly credentials: Readonly<Record<string, string>>
   readonly routed: readonly ClientFamily[]
   /** Left to go where they go, and why. */
-  readonly left: readonly { readonly family: ClientFamily; readonly reason: string }[]
+  readonly left: readonly LeftClient[]
   /** For the command, given the gateway's URL. */
   variables(gateway: string): Variables
+}
+
+export interface LeftClient extends Obstacle {
+  readonly family: ClientFamily
 }
 
 export interface RoutingWish {
@@ -42,11 +56,11 @@ export function planRouting(place: ExecPlace, npm: NpmConfig, wish: RoutingWish)
   const upstreamAsConfigured = wish.upstream ?? wish.behind(main.url)
   const upstream = withoutUser(upstreamAsConfigured)
   const routed: ClientFamily[] = []
-  const left: { family: ClientFamily; reason: string }[] = []
+  const left: LeftClient[] = []
   for (const family of FAMILIES) {
-    const reason = obstacleOf(family, { place, npm, wish, upstream })
-    if (reason === undefined) routed.push(family)
-    else left.push({ family, reason })
+    const obstacle = obstacleOf(family, { place, npm, wish, upstream })
+    if (obstacle === undefined) routed.push(family)
+    else left.push({ family, ...obstacle })
   }
   const credentials = main.credentials
   const variables = (gateway: string): Variables =>
@@ -61,25 +75,31 @@ interface Question {
   readonly upstream: string
 }
 
-function obstacleOf(family: ClientFamily, { place, npm, wish, upstream }: Question) {
+function obstacleOf(
+  family: ClientFamily,
+  { place, npm, wish, upstream }: Question,
+): Obstacle | undefined {
   const own = registryOf(family, place, npm)
-  if (!/^https?:\/\//.test(own.url) || !URL.canParse(own.url)) return `its registry is ${own.url}`
+  const elsewhere = (url: string): Obstacle => ({ reason: `its registry is ${url}` })
+  if (!/^https?:\/\//.test(own.url) || !URL.canParse(own.url)) return elsewhere(own.url)
   const wanted = wish.upstream ?? wish.behind(own.url)
-  if (withoutUser(wanted) !== upstream) return `its registry is ${withoutUser(wanted)}`
-  if (own.obstacle !== undefined) return own.obstacle
+  if (withoutUser(wanted) !== upstream) return elsewhere(withoutUser(wanted))
+  if (own.obstacle !== undefined) return { reason: own.obstacle }
   if (family === 'yarn-classic') return mirrorObstacle(place)
-  if (family !== 'npm') {
+  if (family !== 'npm' && family !== 'deno') {
     return LOCKFILE_OBSTACLES[family]?.(withoutUser(wish.behind(own.url)), place.cwd)
   }
-  const replacement = npmReplacement(upstream, npm, place.cwd)
-  return replacement.kind === 'impossible' ? replacement.reason : undefined
+  const replacement = REPLACEMENTS[family](upstream, npm, place.cwd)
+  return replacement.kind === 'impossible' ? { reason: replacement.reason } : undefined
 }
+
+const REPLACEMENTS = { npm: npmReplacement, deno: denoReplacement }
 
 /** What would be changed in a lockfile, or refused because of it, given the registry that the client is configured with. */
 const LOCKFILE_OBSTACLES: Partial<
-  Record<ClientFamily, (registry: string, cwd: string) => string | undefined>
+  Record<ClientFamily, (registry: string, cwd: string) => Obstacle | undefined>
 > = {
-  ...{ pnpm: pnpmObstacle, bun: bunObstacle, deno: denoObstacle },
+  ...{ pnpm: pnpmObstacle, bun: bunObstacle },
 }
 
 interface Target {
@@ -94,33 +114,41 @@ interface Target {
 function variablesFor(target: Target): Variables {
   const { routed, gateway, place } = target
   const has = (family: ClientFamily): boolean => routed.includes(family)
-  const shared = sharedVariables(target)
-  // The same variable as npm's, in capitals; npm reads both.
-  const deno = target.family === 'deno' || shared.npm_config_registry === gateway
   return {
     ...(routed.length > 0 && directTo(gateway, target)),
-    ...shared,
-    ...(has('deno') && deno && { NPM_CONFIG_REGISTRY: gateway }),
+    ...sharedVariables(target),
     ...(has('pnpm') && { pnpm_config_registry: gateway }),
     ...(has('bun') && { BUN_CONFIG_REGISTRY: gateway }),
     ...(has('yarn-berry') && yarnVariables(place, gateway)),
   }
 }
 
-/** npm's variable is read by pnpm 10 and Yarn 1 too, which need other ones, or none; whose command it is decides. */
+/**
+ * npm's variable is read by pnpm 10 and Yarn 1 too, which need other ones, or none; whose command it is decides. Deno reads
+ * it in capitals, and npm in any letters: both get it only where they need the same.
+ */
 function sharedVariables(target: Target): Variables {
-  const { family, routed, gateway } = target
+  const { family, routed } = target
+  const has = (one: ClientFamily): boolean => routed.includes(one)
   if (family === 'yarn-classic') return {} // yarn-classic-mirror.ts
-  if (family === 'pnpm') return routed.includes(family) ? registry(gateway) : {}
-  return routed.includes('npm') ? npmVariables(target) : {}
+  const deno = has('deno') ? registryVariables('deno', target) : {}
+  if (family === 'deno') return inCapitals(deno)
+  const npm = has('npm') ? registryVariables('npm', target) : {}
+  const own = family === 'pnpm' ? (has('pnpm') ? registry(target.gateway) : {}) : npm
+  return { ...own, ...(isDeepStrictEqual(own, deno) && inCapitals(deno)) }
 }
 
 function registry(url: string): Variables {
-  return { npm_config_registry: url }
+  return { [REGISTRY]: url }
 }
 
-function npmVariables({ upstream, npm, place, gateway }: Target): Variables {
-  const replacement = npmReplacement(upstream, npm, place.cwd)
+function inCapitals({ [REGISTRY]: url, ...others }: Variables): Variables {
+  return url === undefined ? others : { ...others, [REGISTRY.toUpperCase()]: url }
+}
+
+function registryVariables(family: 'npm' | 'deno', target: Target): Variables {
+  const { upstream, npm, place, gateway } = target
+  const replacement = REPLACEMENTS[family](upstream, npm, place.cwd)
   if (replacement.kind !== 'as-upstream') return registry(gateway)
   return {
     ...registry(`${gateway.replace(/\/$/, '')}${AS_UPSTREAM}/`),

@@ -61,7 +61,7 @@ export async function execCommand(
       return exitCodeOfSignal(numberOf(relay.received))
     }
     if ('gateway' in prepared) return await runWith(session, prepared)
-    return await runWithout(session, prepared.problem)
+    return await runWithout(session, prepared)
   } finally {
     relay.dispose()
   }
@@ -76,6 +76,12 @@ export interface PreparedGateway {
   readonly variables: Readonly<Record<string, string>>
   /** Never throws, never takes long. */
   close(): Promise<void>
+}
+
+/** Why there is no gateway for the command, and what its user can do about it, if anything. */
+export interface Unprepared {
+  readonly problem: string
+  readonly next?: string
 }
 
 async function runWith(session: Session, prepared: PreparedGateway): Promise<number> {
@@ -110,13 +116,15 @@ async function runWith(session: Session, prepared: PreparedGateway): Promise<num
   }
 }
 
-async function runWithout(session: Session, problem: string): Promise<number> {
+async function runWithout(session: Session, without: Unprepared): Promise<number> {
   const { terminal, options, output } = session
-  output.warn(`${problem}; running the command without peers`)
+  const { problem, next } = without
+  const step = next === undefined ? '' : `. Next step: ${next}`
+  output.warn(`${problem}; running the command without peers${step}`)
   const end = await run(session, withVariables(terminal.env, {}))
   const report: ExecReport = {
     ...{ command: shownCommand(options.command), exitCode: end.code },
-    ...{ durationMs: Math.round(end.durationMs), gateway: 'none', problem },
+    ...{ durationMs: Math.round(end.durationMs), gateway: 'none', ...without },
   }
   await output.summarize(report)
   await output.finish(report)

@@ -40,6 +40,12 @@ test('as a job summary, which a command can’t break out of', () => {
   )
 })
 
+test('as a job summary of a command that ran without, with the next step', () => {
+  const { sources: _, ...bare } = report
+  const page = reportMarkdown({ ...bare, gateway: 'none', problem: 'no way', next: 'do this' })
+  expect(page).toContain('It ran without peers: no way. Next step: do this.\n')
+})
+
 test.each([
   [['npm', 'ci'], 'npm ci'],
   [['/usr/bin/npm', 'ci', '--//r.example/:_authToken=hush'], 'npm ci …'],

@@ -17,6 +17,8 @@ export interface ExecReport {
   /** own: ours; daemon: one that was running; none: the command ran without, `problem` says why. */
   readonly gateway: 'own' | 'daemon' | 'none'
   readonly problem?: string
+  /** What the user can do about the problem, if anything. */
+  readonly next?: string
   readonly upstream?: string | null
   /** Artifacts that the command was given, by where they came from. */
   readonly sources?: Readonly<Record<ArtifactSource, Amount>>
@@ -87,7 +89,9 @@ export function reportMarkdown(report: ExecReport): string {
   const title = `### catalog exec: ${code(command)}`
   const ended = `Exit code ${exitCode} after ${formatMs(durationMs)}.`
   if (sources === undefined) {
-    return `${title}\n\n${ended} It ran without peers: ${report.problem ?? 'no gateway'}.\n\n`
+    const { problem = 'no gateway', next } = report
+    const step = next === undefined ? '' : ` Next step: ${next}.`
+    return `${title}\n\n${ended} It ran without peers: ${problem}.${step}\n\n`
   }
   const rows = ORDER.map((name) => `| ${cells(WORDS[name], sources[name]).join(' | ')} |`)
   const table = ['| packages from | artifacts | bytes |', '| --- | ---: | ---: |', ...rows]

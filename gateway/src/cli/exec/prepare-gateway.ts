@@ -12,7 +12,7 @@ import type { Terminal } from '../terminal.ts'
 import { planRouting, type Routing } from './client-environment.ts'
 import { accountCommand, familyOf, type ClientFamily } from './client-family.ts'
 import { npmConfigAt, type ExecPlace } from './client-registry.ts'
-import type { PreparedGateway } from './exec-command.ts'
+import type { PreparedGateway, Unprepared } from './exec-command.ts'
 import { openGateway, type ExecGateway } from './exec-gateway.ts'
 import { waitForPeers } from './first-peers.ts'
 import type { SignalRelay } from './signal-relay.ts'
@@ -33,7 +33,7 @@ const STOP_TIMEOUT_MS = 20_000
 
 export async function prepareGateway(
   preparation: Preparation,
-): Promise<PreparedGateway | { readonly problem: string }> {
+): Promise<PreparedGateway | Unprepared> {
   const { terminal, config, command, version, reuse, relay } = preparation
   const { env, cwd, home, platform } = terminal
   const place: ExecPlace = { env, cwd, home, platform, execPath: process.execPath }
@@ -45,7 +45,9 @@ export async function prepareGateway(
     const routing = await route(preparation, { place, family })
     const obstacle = routing.left.find((one) => one.family === family)
     if (obstacle !== undefined) {
-      return { problem: `${obstacle.family} is not pointed at the gateway: ${obstacle.reason}` }
+      const { reason, next } = obstacle
+      const problem = `${obstacle.family} is not pointed at the gateway: ${reason}`
+      return { problem, ...(next !== undefined && { next }) }
     }
     // Standard output is the command's.
     const level = config.logLevel ?? 'error'

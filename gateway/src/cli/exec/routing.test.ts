@@ -208,7 +208,34 @@ describe('with a company’s registry', () => {
     write('project/yarn.lock', '# yarn lockfile v1\n')
     expect(variables(plan('pnpm i')).npm_config_registry).toBe(GATEWAY)
     expect(variables(plan('yarn'))).not.toHaveProperty('npm_config_registry')
-    expect(variables(plan('npm ci'))).not.toHaveProperty('NPM_CONFIG_REGISTRY')
+    expect(variables(plan('pnpm i'))).not.toHaveProperty('NPM_CONFIG_REGISTRY')
+  })
+
+  test('Deno sees it as it is and replaces its host, as npm does', () => {
+    const seen = { NPM_CONFIG_REGISTRY: AS_UPSTREAM, npm_config_replace_registry_host: 'always' }
+    expect(variables(plan('deno install'))).toMatchObject(seen)
+    expect(variables(plan('deno install'))).not.toHaveProperty('npm_config_registry')
+    expect(variables(plan('npm ci'))).toMatchObject({ ...seen, npm_config_registry: AS_UPSTREAM })
+    const tarball = (host: string) => `{"npm":{"a@1.0.0":{"tarball": "https://${host}/a.tgz"}}}`
+    write('project/deno.lock', tarball('npm.corp.example'))
+    expect(variables(plan('deno install'))).toMatchObject(seen)
+    write('project/deno.lock', tarball('code.example'))
+    expect(variables(plan('deno install')).npm_config_replace_registry_host).toBe(
+      'npm.corp.example',
+    )
+    // npm needs another one here, and reads both.
+    expect(variables(plan('make'))).not.toHaveProperty('NPM_CONFIG_REGISTRY')
+    write('home/.npmrc', `@acme:registry=${CORP}acme/\n`)
+    expect(reasonFor(plan('deno install'), 'deno')).toContain('a scope')
+  })
+
+  test('who is left alone is told what to do about it, where something can be done', () => {
+    const next = (routing: Routing, name: string) =>
+      routing.left.find(({ family }) => family === name)?.next
+    expect(next(plan('bun i'), 'bun')).toContain('catalog use bun')
+    expect(next(plan('yarn'), 'yarn-classic')).toContain('commit the yarn.lock')
+    write('home/.npmrc', `@acme:registry=${CORP}acme/\n`)
+    expect(next(plan('deno install'), 'deno')).toBeUndefined()
   })
 })
 

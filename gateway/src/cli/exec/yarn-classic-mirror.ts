@@ -19,6 +19,7 @@ import { selectPackages } from '../../lockfiles/select.ts'
 import type { NpmConfig } from '../../npmrc.ts'
 import { foldersUpwards, projectRoot, readText } from './project-files.ts'
 import type { ExecPlace } from './client-registry.ts'
+import type { Obstacle } from './registry-replacement.ts'
 
 export interface YarnMirror {
   readonly variables: Readonly<Record<string, string>>
@@ -42,10 +43,13 @@ const TIMEOUT_MS = 300_000
 const SILENCE_MS = 60_000
 
 /** Why there is nothing to put there; undefined when there is. */
-export function mirrorObstacle({ cwd, home, env }: ExecPlace): string | undefined {
+export function mirrorObstacle({ cwd, home, env }: ExecPlace): Obstacle | undefined {
   const root = projectRoot(cwd) ?? cwd
   if (readText(join(root, 'yarn.lock')) === undefined) {
-    return 'there is no yarn.lock, and a new one would name the gateway'
+    return {
+      reason: 'there is no yarn.lock, and a new one would name the gateway',
+      next: 'commit the yarn.lock that it writes now: what is locked comes through the gateway',
+    }
   }
   const isSet = Object.keys(env).some((name) => /(^|_)yarn_offline_mirror$/i.test(name))
   const files = [...foldersUpwards(cwd), home].flatMap((folder) => [
@@ -53,7 +57,7 @@ export function mirrorObstacle({ cwd, home, env }: ExecPlace): string | undefine
     join(folder, '.npmrc'),
   ])
   const isInFile = files.some((path) => /^"?yarn-offline-mirror"?\b/m.test(readText(path) ?? ''))
-  return isSet || isInFile ? 'it has an offline mirror already' : undefined
+  return isSet || isInFile ? { reason: 'it has an offline mirror already' } : undefined
 }
 
 /** Never throws; undefined when Yarn will not fetch anything, as far as one can see. */
