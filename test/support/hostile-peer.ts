@@ -8,6 +8,7 @@ import { describeBytes, type Description } from '../../core/src/content/manifest
 import { createSwarmDiscovery } from '../../core/src/discovery/swarm-discovery.ts'
 import type { ByteStream, Host, PeerId } from '../../core/src/host/host.ts'
 import { createLibp2pHost } from '../../core/src/host/libp2p-host.ts'
+import { stopAll } from '../../core/src/lifecycle.ts'
 import { silentLogger } from '../../core/src/log.ts'
 import { parseNodeOptions, type NodeOptions } from '../../core/src/options.ts'
 import { readFrames } from '../../core/src/wire/frames.ts'
@@ -81,10 +82,15 @@ export async function hostilePeer(options: {
     },
     open: async (victim) =>
       host.open(victim, TRANSFER_PROTOCOL, { signal: AbortSignal.timeout(10_000) }),
-    async [Symbol.asyncDispose]() {
-      await discovery.stop()
-      await host.stop()
-    },
+    // With the deadline that a node has.
+    [Symbol.asyncDispose]: () =>
+      stopAll(
+        [
+          { name: 'host', start: () => host.start(), stop: () => host.stop() },
+          { name: 'discovery', start: () => discovery.start(), stop: () => discovery.stop() },
+        ],
+        deps,
+      ),
   }
 }
 
