@@ -16,6 +16,9 @@ import type { TransferDeps } from './transfer.ts'
 const MAX_ASKED = 6
 /** A slow origin is given this long before the others are asked as well. */
 const SEARCH_AFTER_MS = 500
+/** When nobody else has it, those that said BUSY are asked again, after this pause and for so long. */
+const BUSY_REST_MS = 250
+const MAX_BUSY_MS = 10_000
 
 export type Found =
   | { readonly kind: 'whole'; readonly source: ArtifactSource; readonly bytes: Uint8Array }
@@ -38,6 +41,29 @@ export async function findSource(
   deps: TransferDeps,
   signal: AbortSignal,
 ): Promise<Found> {
+  const { clock } = deps
+  const endsAtMs = clock.now() + MAX_BUSY_MS
+  let failure: { error: unknown } | undefined
+  for (let left = search; ;) {
+    const busy = new Set<PeerId>()
+    try {
+      return await askAll(left, deps, { signal, busy })
+    } catch (error) {
+      signal.throwIfAborted()
+      failure ??= { error }
+      // A client that is told "no" now comes back much later: npm after 10 s, then after a minute.
+      if (busy.size === 0 || clock.now() >= endsAtMs) throw failure.error
+      await clock.sleep(BUSY_REST_MS, signal)
+      left = { ...search, origin: undefined, swarm: [...busy], search: false }
+    }
+  }
+}
+
+async function askAll(
+  search: Search,
+  deps: TransferDeps,
+  { signal, busy }: { signal: AbortSignal; busy: Set<PeerId> },
+): Promise<Found> {
   const { digest, origin, distrusted } = search
   const { scores } = deps
   const first =
@@ -54,7 +80,7 @@ export async function findSource(
   function askOnce(peer: PeerId): Attempt<Found> | undefined {
     if (asked.has(peer) || distrusted.has(peer) || scores.isBanned(peer)) return undefined
     asked.add(peer)
-    return fromPeer(peer, digest, deps)
+    return fromPeer(peer, digest, deps, () => busy.add(peer))
   }
 
   function next(): Attempt<Found> | undefined {
@@ -82,14 +108,24 @@ export async function findSource(
   }
 }
 
-function fromPeer(peer: PeerId, digest: Digest, deps: TransferDeps): Attempt<Found> {
+function fromPeer(
+  peer: PeerId,
+  digest: Digest,
+  deps: TransferDeps,
+  onBusy: () => void,
+): Attempt<Found> {
   const attempt = askPeer(peer, digest, deps)
   return {
     ...attempt,
     async run(signal) {
-      const answer = await attempt.run(signal)
-      if (answer.kind === 'claim') return answer
-      return { kind: 'whole', source: 'peer', bytes: answer.bytes }
+      try {
+        const answer = await attempt.run(signal)
+        if (answer.kind === 'claim') return answer
+        return { kind: 'whole', source: 'peer', bytes: answer.bytes }
+      } catch (error) {
+        if (isCatalogError(error, 'PEER_BUSY')) onBusy()
+        throw error
+      }
     },
   }
 }

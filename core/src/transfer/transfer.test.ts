@@ -237,6 +237,38 @@ describe('sources', () => {
     expect(got.source).toBe('peer')
   })
 
+  test('the origin is down and the only holder busy: it is asked until it is not, or for 10 s', async () => {
+    const clock = createFakeClock()
+    const world = createWorld(clock)
+    const [a, b] = [await world.add('a'), await world.add('b')]
+    searchNoFurther(a)
+    await b.put(small)
+    const serve = serving(small.bytes, CHUNK_SIZE)
+    let asked = 0
+    let busyTimes = 3
+    const busy = answering(async (request, reply) => {
+      if (asked++ < busyTimes) {
+        await reply.send({ type: 'status', id: request.id, status: 'busy' })
+      } else {
+        await serve(request, reply)
+      }
+    })
+    b.host.handle(TRANSFER_PROTOCOL, busy, { maxStreamsPerPeer: 8 })
+    const options = { origin: brokenOrigin(isDown) }
+
+    const first = getBytes(a, small.digest, options)
+    await clock.advance(2_000)
+    expect((await first).source).toBe('peer')
+    expect(asked).toBe(4)
+
+    await a.store.delete(small.digest)
+    busyTimes = Infinity
+    const ended = expect(getBytes(a, small.digest, options)).rejects.toBe(isDown)
+    await clock.advance(11_000)
+    await ended
+    expect(asked).toBeLessThan(60)
+  })
+
   test('wrong bytes from the origin never come out, small or large', async () => {
     const node = await createWorld().add('a')
     for (const artifact of [small, large]) {
