@@ -23,8 +23,23 @@ test('as a table', () => {
     'own store              0     0 B',
     'metadata: 3 from the registry, 2 from the cache',
     'the registry sent 4.0 kB in all',
+    '5.5 MB of packages did not have to come from it (99 %)',
     '1 peer',
   ])
+})
+
+test('what did not have to come from the registry is never rounded up to all, nor said of nothing', () => {
+  const line = (peer: number, origin: number, store: number): string | undefined => {
+    const amount = (bytes: number) => ({ artifacts: bytes === 0 ? 0 : 1, bytes })
+    const sources = { peer: amount(peer), origin: amount(origin), store: amount(store) }
+    return reportLines({ ...report, sources }).find((each) => each.includes('did not have to'))
+  }
+  expect(line(0, 0, 0)).toBeUndefined()
+  expect(line(0, 1_000, 0)).toBeUndefined()
+  expect(line(2_000_000, 1, 1_000_000)).toContain(
+    '3.0 MB of packages did not have to come from it (99 %)',
+  )
+  expect(line(1_000, 0, 1_000)).toContain('(100 %)')
 })
 
 test('of a daemon, it says that others are counted too', () => {
@@ -41,8 +56,10 @@ test('as a job summary, which a command can’t break out of', () => {
 })
 
 test('as a job summary of a command that ran without, with the next step', () => {
-  const { sources: _, ...bare } = report
-  const page = reportMarkdown({ ...bare, gateway: 'none', problem: 'no way', next: 'do this' })
+  const page = reportMarkdown({
+    ...{ command: 'bun install', exitCode: 0, durationMs: 12, gateway: 'none' },
+    ...{ problem: 'no way', next: 'do this' },
+  })
   expect(page).toContain('It ran without peers: no way. Next step: do this.\n')
 })
 

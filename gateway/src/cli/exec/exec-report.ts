@@ -1,7 +1,7 @@
 /**
  * What a command got from where, as numbers, as a table, and as Markdown. The numbers are differences between two looks at
- * the gateway; of a daemon that others use meanwhile they are everybody's, and the report says so. No "seconds saved":
- * how long the registry would have taken for what it was not asked for, nobody has measured.
+ * the gateway; of a daemon that others use meanwhile they are everybody's, and the report says so. Bytes that
+ * the registry did not have to send, but no seconds saved: docs/ci.md says why.
  */
 import type { ArtifactSource } from '@catalog-p2p/core'
 import { formatBytes, formatMs, formatTable } from '../format.ts'
@@ -99,19 +99,28 @@ export function reportMarkdown(report: ExecReport): string {
 }
 
 function facts(report: ExecReport): string[] {
-  const { metadata, registry, uploaded, peers = 0, gateway } = report
+  const { sources, metadata, registry, uploaded, peers = 0, gateway } = report
   const lines = []
   if (metadata !== undefined && registry !== undefined) {
     const { fresh, fetched, stale } = metadata
     const documents = `metadata: ${fetched} from the registry, ${fresh + stale} from the cache`
     lines.push(documents, `the registry sent ${formatBytes(registry.bytes)} in all`)
   }
+  if (sources !== undefined) lines.push(...spared(sources))
   if (uploaded !== undefined && uploaded.artifacts > 0) {
     lines.push(`given to peers: ${uploaded.artifacts} (${formatBytes(uploaded.bytes)})`)
   }
   lines.push(peers === 1 ? '1 peer' : `${peers} peers`)
   if (gateway === 'daemon') lines.push('counted at the daemon, so with whatever else used it')
   return lines
+}
+
+/** Bytes, which were counted, and no seconds, which nobody has measured. */
+function spared({ peer, store, origin }: NonNullable<ExecReport['sources']>): string[] {
+  const bytes = peer.bytes + store.bytes
+  if (bytes === 0) return []
+  const percent = Math.floor((100 * bytes) / (bytes + origin.bytes))
+  return [`${formatBytes(bytes)} of packages did not have to come from it (${percent} %)`]
 }
 
 function cells(name: string, { artifacts, bytes }: Amount): [string, string, string] {
