@@ -15,6 +15,7 @@ import type { Viewer } from './packuments.ts'
 import type { PrivateArtifacts } from './private-artifacts.ts'
 import { scopeOf } from './route.ts'
 import { discard, type Upstream } from './upstream.ts'
+import { createUsedRows } from './used-rows.ts'
 
 export interface PrivacyDependencies extends TargetDependencies {
   readonly cache: PackumentCache
@@ -30,20 +31,20 @@ export interface Privacy {
   guard(digest: Digest, request: ArtifactRequest, viewer: Viewer): Promise<void>
 }
 
+/** About a hundred bytes each. */
+const MAX_PUBLIC_NAMES = 200_000
+
 export function createPrivacy(
   deps: PrivacyDependencies,
   options: { privateScopes: readonly string[] },
 ): Privacy {
   const { registries, packuments, cache, privates, upstream } = deps
   const marked = new Set(options.privateScopes.map((scope) => scope.toLowerCase()))
-  cache.database.exec(
-    'CREATE TABLE IF NOT EXISTS public_names (registry TEXT, name TEXT, PRIMARY KEY (registry, name)) STRICT, WITHOUT ROWID',
-  )
-  const sql = {
-    find: cache.database.prepare('SELECT 1 FROM public_names WHERE registry = ? AND name = ?'),
-    add: cache.database.prepare('INSERT OR IGNORE INTO public_names VALUES (?, ?)'),
-    remove: cache.database.prepare('DELETE FROM public_names WHERE name = ?'),
-  }
+  // A name that is forgotten is looked up once more.
+  const publicNames = createUsedRows(cache.database, {
+    ...{ table: 'public_names', columns: ['registry', 'name'], maxRows: MAX_PUBLIC_NAMES },
+    now: Date.now,
+  })
 
   /** Credentials would apply, and nothing is known of the package: see what upstream says to somebody without them. */
   async function findOut(request: ArtifactRequest, target: ArtifactTarget): Promise<Visibility> {
@@ -57,7 +58,7 @@ export function createPrivacy(
     try {
       // Cheaper than metadata, which `npm ci` does without.
       if (await isOpen(await target.url(), signal)) {
-        sql.add.run(home.url, name)
+        publicNames.add(home.url, name)
         return 'public'
       }
       const { document } = await packuments.get({ name, kind: 'abbreviated', client, signal })
@@ -76,7 +77,7 @@ export function createPrivacy(
   }
 
   return {
-    refused: (name) => void sql.remove.run(name),
+    refused: (name) => publicNames.removeSecond(name),
     async of(request, target, viewer) {
       const scope = scopeOf(request.name)
       if (scope !== undefined && marked.has(scope.toLowerCase())) return 'private'
@@ -84,7 +85,7 @@ export function createPrivacy(
       const known = cache.visibilityOf(url, request.name)
       if (known !== undefined) return known
       if (viewer.credentials === undefined) return 'public'
-      return sql.find.get(url, request.name) === undefined ? findOut(request, target) : 'public'
+      return publicNames.has(url, [request.name]) ? 'public' : findOut(request, target)
     },
     async guard(digest, request, viewer) {
       const owner = viewer.credentials?.fingerprint

@@ -4,6 +4,7 @@
  * A digest on its way in is marked before its bytes arrive, so that nobody else can join that download unasked.
  */
 import type { CatalogNode, Database, Digest } from '@catalog-p2p/core'
+import { createUsedRows } from './used-rows.ts'
 
 export interface PrivateArtifacts {
   /** True when `digest` is private, kept or on its way, and `owner` has not been granted it. */
@@ -14,25 +15,26 @@ export interface PrivateArtifacts {
   mark(digest: Digest): () => void
 }
 
+/** About a hundred bytes each. */
+const MAX_OWNERS = 200_000
+
 export function createPrivateArtifacts(deps: {
   node: CatalogNode
   database: Database
 }): PrivateArtifacts {
   const { node, database } = deps
-  database.exec(
-    'CREATE TABLE IF NOT EXISTS private_owners (digest TEXT, owner TEXT, PRIMARY KEY (digest, owner)) STRICT, WITHOUT ROWID',
-  )
-  const find = database.prepare(
-    "SELECT 1 FROM private_owners WHERE digest = ? AND owner IN (?, '') LIMIT 1",
-  )
-  const insert = database.prepare('INSERT OR IGNORE INTO private_owners VALUES (?, ?)')
+  // Who is forgotten is a stranger again, until upstream says otherwise; that the artifact is private is noted in the store.
+  const owners = createUsedRows(database, {
+    ...{ table: 'private_owners', columns: ['digest', 'owner'], maxRows: MAX_OWNERS },
+    now: Date.now,
+  })
   const arriving = new Map<Digest, number>()
   return {
     isForeign(digest, owner) {
       const isPrivate = arriving.has(digest) || node.entry(digest)?.visibility === 'private'
-      return isPrivate && find.get(digest, owner ?? '') === undefined
+      return isPrivate && !owners.has(digest, [owner ?? '', ''])
     },
-    grant: (digest, owner) => void insert.run(digest, owner),
+    grant: (digest, owner) => owners.add(digest, owner),
     mark(digest) {
       arriving.set(digest, (arriving.get(digest) ?? 0) + 1)
       let marked = true

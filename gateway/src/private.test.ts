@@ -1,6 +1,7 @@
 /** What needs credentials stays with its owner: nothing about it leaves the node, and nobody else on the machine gets it. */
+import { join } from 'node:path'
 import { afterEach, describe, expect, test } from 'vitest'
-import { digestOf, parseDigest } from '@catalog-p2p/core'
+import { digestOf, openDatabase, parseDigest } from '@catalog-p2p/core'
 import { incompressibleBytes, makePackage } from '../../test/support/fixture-packages.ts'
 import { gatewayWorld, type GatewayWorld } from '../../test/support/gateway-world.ts'
 
@@ -106,6 +107,30 @@ describe("with the client's own credentials", () => {
     expect((await world.get(path, BOB)).status).toBe(404)
     expect((await world.get(path)).status).toBe(404)
     expect((await world.get('/@corp%2fsecret')).status).toBe(404)
+    expect(leaks()).toEqual([])
+  })
+
+  test("forgetting who may have it makes it nobody's, never everybody's", async () => {
+    await start()
+    await world.get('/@corp%2fsecret', ALICE)
+    await world.get(path, ALICE)
+    await world.gateway.stop()
+    const database = await openDatabase(join(world.cachePath, 'metadata-v1.db'))
+    for (const table of ['private_owners', 'public_names', 'documents']) {
+      database.exec(`DELETE FROM ${table}`)
+    }
+    database.close()
+    await world.restart({ upstream: null })
+    const digest = { 'pacote-integrity': secret.integrity }
+    for (const who of [{}, BOB, ALICE]) {
+      expect((await world.get(path, { ...digest, ...who })).status).toBe(404)
+    }
+    await world.restart()
+    for (const who of [{}, BOB]) {
+      expect((await world.get(path, { ...digest, ...who })).status).toBe(404)
+    }
+    // Upstream says once more that she may.
+    expect((await world.get(path, ALICE)).headers['x-catalog-source']).toBe('store')
     expect(leaks()).toEqual([])
   })
 

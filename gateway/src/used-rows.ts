@@ -1,0 +1,81 @@
+/**
+ * A table of pairs that must not grow without end: who was used least recently goes. Only for what is safe to forget, because
+ * it is then found out anew. Reading writes at most once a day and row.
+ */
+import type { Database } from '@catalog-p2p/core'
+
+export interface UsedRows {
+  /** Counts as a use. `seconds`: one of them will do. */
+  has(first: string, seconds: readonly string[]): boolean
+  add(first: string, second: string): void
+  removeSecond(second: string): void
+}
+
+export interface UsedRowsOptions {
+  /** Also in the database; its two columns. */
+  readonly table: string
+  readonly columns: readonly [string, string]
+  readonly maxRows: number
+  readonly now: () => number
+}
+
+/** A day: who reads often need not write often. */
+const TOUCH_AFTER_MS = 86_400_000
+/** So many go at once; the table may be longer than its bound by so many. */
+const TRIM_ROWS = 1_000
+
+export function createUsedRows(database: Database, options: UsedRowsOptions): UsedRows {
+  const { table, maxRows, now } = options
+  const [first, second] = options.columns
+  prepareTable(database, options)
+  const sql = {
+    find: database.prepare(`SELECT used_ms FROM ${table} WHERE ${first} = ? AND ${second} = ?`),
+    touch: database.prepare(`UPDATE ${table} SET used_ms = ? WHERE ${first} = ? AND ${second} = ?`),
+    add: database.prepare(`INSERT OR IGNORE INTO ${table} VALUES (?, ?, ?)`),
+    remove: database.prepare(`DELETE FROM ${table} WHERE ${second} = ?`),
+    count: database.prepare(`SELECT count(*) AS rows FROM ${table}`),
+    trim: database.prepare(
+      `DELETE FROM ${table} WHERE (${first}, ${second}) IN
+         (SELECT ${first}, ${second} FROM ${table} ORDER BY used_ms LIMIT ?)`,
+    ),
+  }
+  const countRows = (): number => (sql.count.get() as { rows: number }).rows
+  let rows = countRows()
+  const trim = (): void => {
+    sql.trim.run(rows - maxRows)
+    rows = countRows()
+  }
+  if (rows > maxRows) trim()
+
+  function isThere(one: string, other: string): boolean {
+    const found = sql.find.get(one, other) as { used_ms: number } | undefined
+    if (found === undefined) return false
+    if (now() - found.used_ms > TOUCH_AFTER_MS) sql.touch.run(now(), one, other)
+    return true
+  }
+
+  return {
+    has: (one, others) => others.some((other) => isThere(one, other)),
+    add(one, other) {
+      rows += Number(sql.add.run(one, other, now()).changes)
+      if (rows >= maxRows + Math.min(TRIM_ROWS, maxRows)) trim()
+    },
+    removeSecond(other) {
+      rows -= Number(sql.remove.run(other).changes)
+    },
+  }
+}
+
+/** Tables of earlier versions had the two columns only. */
+function prepareTable(database: Database, { table, columns }: UsedRowsOptions): void {
+  const [first, second] = columns
+  database.exec(
+    `CREATE TABLE IF NOT EXISTS ${table} (${first} TEXT, ${second} TEXT, used_ms INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (${first}, ${second})) STRICT, WITHOUT ROWID`,
+  )
+  const has = database.prepare(`PRAGMA table_info(${table})`).all() as { name: string }[]
+  if (!has.some(({ name }) => name === 'used_ms')) {
+    database.exec(`ALTER TABLE ${table} ADD COLUMN used_ms INTEGER NOT NULL DEFAULT 0`)
+  }
+  database.exec(`CREATE INDEX IF NOT EXISTS ${table}_by_use ON ${table} (used_ms)`)
+  database.exec(`CREATE INDEX IF NOT EXISTS ${table}_by_${second} ON ${table} (${second})`)
+}
