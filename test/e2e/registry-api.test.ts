@@ -19,7 +19,9 @@ import { eventually } from '../support/daemon.ts'
 import {
   addAccess,
   addAdvisories,
+  addOrganisation,
   addStaging,
+  addTokenExchange,
   stageIdIn,
   VULNERABLE,
 } from '../support/features-pages.ts'
@@ -221,6 +223,49 @@ describe.each(NPMS)('%s', (client) => {
       { access: 'restricted' },
       { maintainers: [{ name: 'bob', email: 'bob@example.com' }] },
     ])
+  })
+
+  test('lists an organisation and its teams, in its own name', async () => {
+    const org = `org-of-${client}`
+    const token = /_authToken=(.+)/.exec(await readFile(alice.rc, 'utf8'))?.[1]?.trim() ?? 'none'
+    addOrganisation(upstream, org, token)
+    expect(JSON.parse(await alice.must(['org', 'ls', org, '--json']))).toEqual({
+      ...{ alice: 'owner', bob: 'developer' },
+    })
+    expect(await alice.must(['team', 'ls', `@${org}`])).toContain(`@${org}:web`)
+    expect(await alice.must(['team', 'ls', `@${org}:web`, '--parseable'])).toMatch(/bob\s+dora/)
+    const asked = upstream.calls.filter((call) => /^\/-\/(org|team)\//.test(pathOf(call)))
+    expect(asked.map(({ headers }) => headers.authorization)).toEqual(
+      Array.from({ length: 3 }, () => `Bearer ${token}`),
+    )
+
+    const nobody = await person(client)
+    upstream.forget()
+    const { exitCode, output } = await nobody.npm(['org', 'ls', org])
+    expect([exitCode, output]).toEqual([1, expect.stringContaining('not a member')])
+    expect(upstream.asked()).toContain(`GET /-/org/${org}/user`)
+  })
+
+  test('publishes with a token that a CI was given for its own', async ({ skip }) => {
+    if (client === 'npm-10') skip('npm 10 exchanges no tokens')
+    const fromCi = `@fx-ci/${client}`
+    const cwd = await workspace.folder('package')
+    await describePackage(cwd, fromCi, '1.0.0')
+    const claims = Buffer.from('{"project_visibility":"private"}').toString('base64')
+    const granted = { idToken: `head.${claims}.signature`, token: await tokenOf(`ci-${client}`) }
+    addTokenExchange(upstream, fromCi, granted)
+    const home = await workspace.folder('home')
+    const env = { GITLAB_CI: 'true', CI: 'true', NPM_ID_TOKEN: granted.idToken }
+    const run = { cwd, home, registry: machine.url, env }
+
+    const { exitCode, output } = await runClient(client, ['publish', '--access=public'], run)
+
+    expect(exitCode, output).toBe(0)
+    const carried = upstream.calls.filter(({ headers }) => headers.authorization !== undefined)
+    expect(carried.map((call) => `${call.method} ${call.headers.authorization}`)).toEqual(
+      expect.arrayContaining([`POST Bearer ${granted.idToken}`, `PUT Bearer ${granted.token}`]),
+    )
+    expect(await view(await person(client), fromCi)).toMatchObject({ version: '1.0.0' })
   })
 
   test('stages a version, and sees it once it is approved', async ({ skip }) => {

@@ -92,6 +92,30 @@ export function addAccess({ pages }: WholeUpstream, name: string): { changes: un
   return { changes }
 }
 
+/** An organisation and its teams, for who may ask as `token`. */
+export function addOrganisation({ pages }: WholeUpstream, org: string, token: string): void {
+  const shown = (json: unknown) => (call: UpstreamCall) =>
+    call.headers.authorization === `Bearer ${token}`
+      ? { json }
+      : { status: 403, json: { error: 'not a member' } }
+  pages.set(`/-/org/${org}/user`, shown({ alice: 'owner', bob: 'developer' }))
+  pages.set(`/-/org/${org}/team`, shown([`${org}:developers`, `${org}:web`]))
+  pages.set(`/-/team/${org}/web/user`, shown(['bob', 'dora']))
+}
+
+/** Gives `token` to who comes with `idToken`, as a CI does that is trusted to publish `name`. */
+export function addTokenExchange(
+  { pages }: WholeUpstream,
+  name: string,
+  { idToken, token }: { idToken: string; token: string },
+): void {
+  pages.set(`/-/npm/v1/oidc/token/exchange/package/${name}`, ({ method, headers }) =>
+    method === 'POST' && headers.authorization === `Bearer ${idToken}`
+      ? { status: 201, json: { token } }
+      : { status: 401, json: { message: 'who?' } },
+  )
+}
+
 /** Staged publishing: what was staged is published, in its owner's name, once it is approved. */
 export function addStaging({ pages, url }: WholeUpstream, name: string): void {
   const id = randomUUID()
