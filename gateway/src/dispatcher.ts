@@ -1,9 +1,11 @@
 /**
- * Connections to upstreams as npm's configuration wants them: proxies, certificate authorities, strict-ssl.
+ * Connections to upstreams as npm's configuration wants them: proxies, certificate authorities, strict-ssl, client
+ * certificates. Those have connections of their own, so that nothing else ever travels on one.
  */
 import { readFileSync } from 'node:fs'
 import { EnvHttpProxyAgent, type Dispatcher } from 'undici'
 import { CatalogError } from '@catalog-p2p/core'
+import { liesUnder, readClientCertificates } from './client-certificates.ts'
 import type { Environment, NpmConfig } from './npmrc.ts'
 
 export interface DispatcherOptions {
@@ -11,12 +13,18 @@ export interface DispatcherOptions {
   readonly maxSockets: number
 }
 
-/** @throws CatalogError INVALID_OPTIONS when npm's `cafile` cannot be read, or a proxy is no URL */
+export interface Connections {
+  /** `certificate`: show the client certificate that is configured for this URL, if there is one. */
+  to(url: URL, options: { certificate: boolean }): Dispatcher
+  destroy(): Promise<void>
+}
+
+/** @throws CatalogError INVALID_OPTIONS when npm's `cafile`, `certfile` or `keyfile` cannot be read, or a proxy is no URL */
 export function createDispatcher(
   config: NpmConfig,
   env: Environment,
   options: DispatcherOptions,
-): Dispatcher {
+): Connections {
   const setting = (key: string, ...variables: string[]): string => {
     const value = config.get(key)
     if (value !== undefined && value !== 'null') return value === 'false' ? '' : value
@@ -29,20 +37,35 @@ export function createDispatcher(
     rejectUnauthorized: config.get('strict-ssl') !== 'false',
     ...(ca && { ca }),
   }
-  return new EnvHttpProxyAgent({
-    // Empty, not undefined: undici would look into process.env itself.
-    httpProxy,
-    httpsProxy,
-    noProxy: setting('noproxy', 'no_proxy', 'NO_PROXY'),
-    connections: options.maxSockets,
-    keepAliveTimeout: 20_000,
-    keepAliveMaxTimeout: 60_000,
-    pipelining: 1,
-    allowH2: false,
-    connect: { timeout: options.connectTimeoutMs, ...tls },
-    requestTls: tls,
-    proxyTls: tls,
+  const agent = (own: { cert?: string; key?: string } = {}): Dispatcher =>
+    new EnvHttpProxyAgent({
+      // Empty, not undefined: undici would look into process.env itself.
+      httpProxy,
+      httpsProxy,
+      noProxy: setting('noproxy', 'no_proxy', 'NO_PROXY'),
+      connections: options.maxSockets,
+      keepAliveTimeout: 20_000,
+      keepAliveMaxTimeout: 60_000,
+      pipelining: 1,
+      allowH2: false,
+      connect: { timeout: options.connectTimeoutMs, ...tls, ...own },
+      requestTls: { ...tls, ...own },
+      proxyTls: tls,
+    })
+  const plain = agent()
+  const certified = readClientCertificates(config).map(({ prefix, cert, key }) => {
+    return { prefix, dispatcher: agent({ cert, key }) }
   })
+  return {
+    to(url, { certificate }) {
+      const own = certificate && certified.find(({ prefix }) => liesUnder(url, prefix))
+      return own ? own.dispatcher : plain
+    },
+    async destroy() {
+      const all = [plain, ...certified.map(({ dispatcher }) => dispatcher)]
+      await Promise.all(all.map((one) => one.destroy()))
+    },
+  }
 }
 
 // The value is not shown: it may hold a password.

@@ -134,6 +134,8 @@ async function ask(
       return client ?? (isRead ? deps.registries.credentialsFor(url) : undefined)
     },
     ...(body !== undefined && { body }),
+    // Like all of the daemon's own credentials, for reading only.
+    certificate: isRead,
     // The client decides: it may want to see where it is sent.
     followRedirects: false,
     signal,

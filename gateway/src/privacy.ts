@@ -1,6 +1,6 @@
 /**
  * What may leave this machine, and who on this machine may see it. Private is: a scope marked so, and whatever needed
- * credentials, its metadata or its bytes. Private artifacts are never asked of peers nor offered to them, and a client
+ * credentials, its metadata or its bytes, a client certificate included. Private artifacts are never asked of peers nor offered to them, and a client
  * gets one only with credentials that upstream has accepted for it.
  */
 import { CatalogError, findDigest, isCatalogError, type Digest } from '@catalog-p2p/core'
@@ -81,7 +81,10 @@ export function createPrivacy(
     async of(request, target, viewer) {
       const scope = scopeOf(request.name)
       if (scope !== undefined && marked.has(scope.toLowerCase())) return 'private'
-      const { url } = registries.homeOf(request.name)
+      const home = registries.homeOf(request.name)
+      // Nobody has looked at it without the certificate.
+      if (registries.isCertified(home)) return 'private'
+      const { url } = home
       const known = cache.visibilityOf(url, request.name)
       if (known !== undefined) return known
       if (viewer.credentials === undefined) return 'public'

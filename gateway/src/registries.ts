@@ -10,6 +10,7 @@ import {
   type Credentials,
 } from './credentials.ts'
 import { DEFAULT_REGISTRY, DEFAULT_REGISTRY_HOST } from './default-registry.ts'
+import { certifiedUrls } from './client-certificates.ts'
 import type { NpmConfig } from './npmrc.ts'
 import { scopeOf } from './route.ts'
 import { shownUrl } from './shown-url.ts'
@@ -40,6 +41,8 @@ export interface Registries {
   homeOf(name: string | undefined): Registry
   /** Our own credentials for a URL (a registry's, or a tarball's elsewhere). */
   credentialsFor(url: URL): Credentials | undefined
+  /** True when it is shown a client certificate of ours: what it gives then is not for everybody. */
+  isCertified(registry: Registry): boolean
   /** True when `url` lies under a configured registry: same origin, same path prefix. */
   owns(registry: Registry, url: URL): boolean
 }
@@ -78,6 +81,7 @@ export function createRegistries(
   }
   const origins = new Set([main, ...scopes.values()].map((registry) => registry.origin))
   const hosts = hostsWithCredentials(deps.config)
+  const isCertified = certifiedUrls(deps.config)
   const homeOf = (name: string | undefined): Registry => {
     const scope = name === undefined ? undefined : scopeOf(name)?.toLowerCase()
     return (scope === undefined ? undefined : scopes.get(scope)) ?? main
@@ -95,6 +99,7 @@ export function createRegistries(
       if (owner !== undefined || !hosts.has(url.host)) return owner?.[1]
       return configuredCredentials(deps.config, url, origins)
     },
+    isCertified: ({ url }) => isCertified(new URL(url)),
     owns: (registry, url) => `${url.origin}${url.pathname}`.startsWith(registry.url),
   }
 }

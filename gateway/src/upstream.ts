@@ -10,6 +10,7 @@ import type { Dispatcher } from 'undici'
 import { CatalogError, isCatalogError } from '@catalog-p2p/core'
 import { createBodyPace } from './body-pace.ts'
 import type { Credentials } from './credentials.ts'
+import type { Connections } from './dispatcher.ts'
 import { shownUrl } from './shown-url.ts'
 
 export interface UpstreamRequest {
@@ -18,6 +19,8 @@ export interface UpstreamRequest {
   readonly headers?: Readonly<Record<string, string | string[]>>
   /** Asked for every hop; undefined sends none. */
   readonly credentialsFor?: (url: URL) => Credentials | undefined
+  /** false: without the client certificate that npm's configuration has for the place, where it would act for its user. */
+  readonly certificate?: boolean
   /** Sent once: a request with a body is neither retried nor redirected. */
   readonly body?: Readable
   readonly signal: AbortSignal
@@ -74,7 +77,7 @@ const RETRIED_STATUS = new Set([408, 429, 500, 502, 503, 504])
 const REDIRECTS = new Set([301, 302, 303, 307, 308])
 
 export function createUpstream(
-  deps: { dispatcher: Dispatcher },
+  deps: { dispatcher: Connections },
   options: UpstreamOptions,
 ): Upstream {
   // Tarballs may be anywhere, so there is no end of origins.
@@ -85,7 +88,8 @@ export function createUpstream(
     const credentials = request.credentialsFor?.(url)
     counts.requests += 1
     try {
-      const response = await deps.dispatcher.request({
+      const dispatcher = deps.dispatcher.to(url, { certificate: request.certificate !== false })
+      const response = await dispatcher.request({
         origin: url.origin,
         path: url.pathname + url.search,
         method: request.method ?? 'GET',
