@@ -28,11 +28,12 @@ import {
 import {
   asIfInstalled,
   badlySigned,
+  createRegistrySigner,
   npmSigned,
-  signedHere,
   signedPackument,
   type SignedVersion,
 } from '../support/features-signatures.ts'
+import { createTransparencyLog } from '../support/features-attestation.ts'
 import { startTufRepository, type TufRepository } from '../support/features-tuf.ts'
 import { pathOf, startWholeUpstream, type WholeUpstream } from '../support/features-upstream.ts'
 import { startPlainVerdaccio } from '../support/features-verdaccio.ts'
@@ -322,11 +323,13 @@ async function tokenOf(user: string): Promise<string> {
 }
 
 describe.each([...NPMS, 'pnpm-11', 'pnpm-12'] as const)('audit signatures with %s', (client) => {
+  const log = createTransparencyLog()
+  const signer = createRegistrySigner()
   let tuf: TufRepository
   let front: WholeUpstream
   let behind: Machine
   beforeAll(async () => {
-    tuf = await startTufRepository()
+    tuf = await startTufRepository({ 'trusted_root.json': log.trustedRoot })
     front = await startWholeUpstream(verdaccio.url)
     behind = await startMachine({ upstream: front.url })
   })
@@ -336,12 +339,17 @@ describe.each([...NPMS, 'pnpm-11', 'pnpm-12'] as const)('audit signatures with %
     await tuf[Symbol.asyncDispose]()
   })
 
-  async function audit(signed: readonly SignedVersion[]): Promise<ClientResult> {
+  async function audit(
+    signed: readonly SignedVersion[],
+    isAttested = false,
+  ): Promise<ClientResult> {
     const home = await workspace.folder('home')
     const cwd = await workspace.folder('audited')
     await asIfInstalled(cwd, signed)
     for (const each of signed) {
-      front.pages.set(`/${each.name}`, () => ({ json: signedPackument(front.url, each) }))
+      front.pages.set(`/${each.name}`, () => ({
+        json: signedPackument(front.url, each, isAttested),
+      }))
     }
     const env = await tuf.trustFrom(home)
     return runClient(client, ['audit', 'signatures'], { cwd, home, registry: behind.url, env })
@@ -361,11 +369,31 @@ describe.each([...NPMS, 'pnpm-11', 'pnpm-12'] as const)('audit signatures with %
   })
 
   test("verifies with upstream's own keys", async () => {
-    const { key, version } = signedHere('fx-signed')
-    front.pages.set('/-/npm/v1/keys', () => ({ json: { keys: [key] } }))
-    const { exitCode, output } = await audit([version])
+    front.pages.set('/-/npm/v1/keys', () => ({ json: { keys: [signer.key] } }))
+    const { exitCode, output } = await audit([signer.version('fx-signed')])
     expect(output).toMatch(/1 package has a verified registry signature/)
     expect(exitCode).toBe(0)
+  })
+
+  test.each([
+    ['right', 0, /1 package has a verified attestation/],
+    ['of other bytes', 1, /EATTESTATIONSUBJECT/],
+    ["with another's signature", 1, /1 package has an invalid attestation/],
+  ] as const)('checks attestations: %s', async (kind, wanted, words) => {
+    const version = signer.version(`fx-attested-${wanted}`)
+    const about = kind === 'of other bytes' ? signer.version('fx-other') : version
+    const { sign } = kind === "with another's signature" ? createRegistrySigner() : signer
+    const answer = log.attestations(version, { sign, about: about.integrity })
+    const path = `/-/npm/v1/attestations/${version.name}@1.0.0`
+    front.pages.set(path, () => ({ json: answer }))
+    front.pages.set('/-/npm/v1/keys', () => ({ json: { keys: [signer.key] } }))
+    front.forget()
+    const { exitCode, output } = await audit([version], true)
+    // pnpm checks signatures only.
+    const isChecked = !client.startsWith('pnpm')
+    expect(front.asked().includes(`GET ${path}`)).toBe(isChecked)
+    if (isChecked) expect(output).toMatch(words)
+    expect(exitCode).toBe(isChecked ? wanted : 0)
   })
 })
 

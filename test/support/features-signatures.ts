@@ -52,29 +52,45 @@ export const badlySigned: SignedVersion = {
   time: '2022-01-01T00:00:00.000Z',
 }
 
-/** A key of a registry's own, and a version signed with it. */
-export function signedHere(name: string): { key: object; version: SignedVersion } {
+/** A registry's own key, and what it signs. */
+export interface RegistrySigner {
+  /** As the registry publishes it. */
+  readonly key: object
+  /** Base64. */
+  sign(data: Buffer): string
+  /** A version of no content, signed. */
+  version(name: string): SignedVersion
+}
+
+export function createRegistrySigner(): RegistrySigner {
   const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   const keyid = 'SHA256:a registry names its keys as it likes'
-  const integrity = `sha512-${createHash('sha512').update(name).digest('base64')}`
-  const version = '1.0.0'
-  const signature = sign('sha256', Buffer.from(`${name}@${version}:${integrity}`), privateKey)
+  const signWith = (data: Buffer): string => sign('sha256', data, privateKey).toString('base64')
   return {
+    sign: signWith,
     key: {
       ...{ expires: null, keyid, keytype: 'ecdsa-sha2-nistp256', scheme: 'ecdsa-sha2-nistp256' },
       key: publicKey.export({ format: 'der', type: 'spki' }).toString('base64'),
     },
-    version: {
-      ...{ name, version, integrity, keyid, sig: signature.toString('base64') },
-      time: '2026-01-01T00:00:00.000Z',
+    version(name) {
+      const integrity = `sha512-${createHash('sha512').update(name).digest('base64')}`
+      const version = '1.0.0'
+      const sig = signWith(Buffer.from(`${name}@${version}:${integrity}`))
+      return { name, version, integrity, keyid, sig, time: '2026-01-01T00:00:00.000Z' }
     },
   }
 }
 
-export function signedPackument(url: string, signed: SignedVersion): object {
+/** `isAttested`: it names where attestations of it are to be had. */
+export function signedPackument(url: string, signed: SignedVersion, isAttested = false): object {
   const { name, version, integrity, keyid, sig, time } = signed
   const tarball = `${url}/${name}/-/${name}-${version}.tgz`
-  const dist = { integrity, tarball, signatures: [{ keyid, sig }] }
+  const attestations = {
+    url: `${url}/-/npm/v1/attestations/${name}@${version}`,
+    provenance: { predicateType: 'https://slsa.dev/provenance/v1' },
+  }
+  const signatures = [{ keyid, sig }]
+  const dist = { integrity, tarball, signatures, ...(isAttested && { attestations }) }
   return {
     name,
     'dist-tags': { latest: version },

@@ -4,7 +4,7 @@
  * signed with a key of its own that npm's cache names as the root of trust; npm itself is untouched.
  * https://theupdateframework.github.io/specification/v1.0.33/
  */
-import { generateKeyPairSync, sign, type KeyObject } from 'node:crypto'
+import { createHash, generateKeyPairSync, sign, type KeyObject } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
@@ -27,9 +27,12 @@ const EXPIRES = '2100-01-01T00:00:00Z'
 const KEY_ID = 'fixture'
 const ROLES = ['root', 'timestamp', 'snapshot', 'targets'] as const
 
-export async function startTufRepository(): Promise<TufRepository> {
+/** `targets`: by name, what it vouches for; keys of no host at all unless they are among them. */
+export async function startTufRepository(
+  targets: Readonly<Record<string, string>> = {},
+): Promise<TufRepository> {
   const host = new URL(mirrorUrl()).host
-  const files = signedFiles()
+  const files = signedFiles(targets)
   const asked: string[] = []
   const { certificate, key } = selfSigned(host)
   const site = createTlsServer({ cert: certificate, key }, (request, response) => {
@@ -79,8 +82,8 @@ function mirrorUrl(): string {
   return (createRequire(npm)('@sigstore/tuf') as { DEFAULT_MIRROR_URL: string }).DEFAULT_MIRROR_URL
 }
 
-/** A repository with one key for all roles, and no targets. */
-function signedFiles(): ReadonlyMap<string, string> {
+/** A repository with one key for all roles. */
+function signedFiles(targets: Readonly<Record<string, string>>): ReadonlyMap<string, string> {
   const { publicKey, privateKey } = generateKeyPairSync('ed25519')
   const point = publicKey.export({ format: 'der', type: 'spki' }).subarray(-32).toString('hex')
   const key = { keytype: 'ed25519', scheme: 'ed25519', keyval: { public: point } }
@@ -96,11 +99,17 @@ function signedFiles(): ReadonlyMap<string, string> {
     keys: { [KEY_ID]: key },
     roles: Object.fromEntries(ROLES.map((name) => [name, role])),
   })
+  const described = Object.entries(targets).map(([name, text]) => {
+    const sha256 = createHash('sha256').update(text).digest('hex')
+    return { name, text, sha256, info: { length: Buffer.byteLength(text), hashes: { sha256 } } }
+  })
+  const infos = Object.fromEntries(described.map(({ name, info }) => [name, info]))
   return new Map([
+    ...described.map(({ name, text, sha256 }) => [`/targets/${sha256}.${name}`, text] as const),
     ['/1.root.json', root],
     ['/timestamp.json', document('timestamp', { meta: { 'snapshot.json': one } })],
     ['/1.snapshot.json', document('snapshot', { meta: { 'targets.json': one } })],
-    ['/1.targets.json', document('targets', { targets: {} })],
+    ['/1.targets.json', document('targets', { targets: infos })],
   ])
 }
 
