@@ -100,7 +100,7 @@ describe('a client certificate', () => {
   })
 
   test('without its key counts as none, and one that is not there is an error', async () => {
-    const { [`//${host}/:keyfile`]: _key, ...half } = settings(`//${host}/`)
+    const half = { cafile: files.ca, [`//${host}/:certfile`]: files.cert }
     expect(await statusOf(half)).toBe(403)
     const lost = { ...settings(`//${host}/`), [`//${host}/:keyfile`]: join(folder, 'none') }
     expect(() => client(lost)).toThrow(

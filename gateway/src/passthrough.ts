@@ -5,12 +5,14 @@
  */
 import { Transform, type Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http'
 import { CatalogError } from '@catalog-p2p/core'
 import { noUpstream } from './api-errors.ts'
 import { clientCredentials } from './client-credentials.ts'
 import type { Exchange } from './exchange.ts'
 import { hasFollowedUrls, MAX_FOLLOWED_BYTES, spellAsOurs } from './follow-urls.ts'
+import { loginHint, withHint } from './login-hint.ts'
+import { isPackageRead } from './package-read.ts'
 import { nameIn, type Registries, type Registry } from './registries.ts'
 import { readBody, unreachable, type Upstream, type UpstreamResponse } from './upstream.ts'
 
@@ -90,6 +92,14 @@ export async function passThrough(
     if (key.startsWith('access-control-') || NOT_RETURNED.has(key)) continue
     if (value !== undefined) res.setHeader(key, value)
   }
+  const hint = loginHint(deps.registries, exchange, { response, registry, about })
+  if (hint !== undefined) {
+    res.removeHeader('content-encoding')
+    res.setHeader('content-type', 'application/json; charset=utf-8')
+    // npm prints this and no words; the others print the words.
+    if (!res.hasHeader('npm-notice')) res.setHeader('npm-notice', hint)
+    return sendBody(res, await withHint(response, hint, signal))
+  }
   if (!hasFollowedUrls({ ...response, method, url })) {
     return pipeline(response.body, res, { signal })
   }
@@ -97,8 +107,12 @@ export async function passThrough(
   const coding = response.headers['content-encoding']
   const ours = await spellAsOurs(body, coding, { registry, base: exchange.base })
   if (ours !== undefined) res.removeHeader('content-encoding')
-  res.setHeader('content-length', (ours ?? body).byteLength)
-  res.end(ours ?? body)
+  sendBody(res, ours ?? body)
+}
+
+function sendBody(res: ServerResponse, body: Buffer): void {
+  res.setHeader('content-length', body.byteLength)
+  res.end(body)
 }
 
 async function ask(
@@ -140,16 +154,6 @@ async function ask(
     followRedirects: false,
     signal,
   })
-}
-
-/** Calls that tell about packages, and nothing about the user. */
-export function isPackageRead(method: string, url: string): boolean {
-  const path = url.split('?', 1)[0] ?? ''
-  if (/^\/-\/npm\/v1\/security\//.test(path)) return true // an audit is a POST, but changes nothing
-  if (method !== 'GET' && method !== 'HEAD') return false
-  if (/^\/-\/(v1\/search|npm\/v1\/(keys|attestations)\b|package\/[^?]+\/dist-tags$)/.test(path))
-    return true
-  return !path.startsWith('/-/') && /\d+\.\d+\.\d+[^/]*$/.test(path)
 }
 
 function forwarded(headers: IncomingHttpHeaders): Record<string, string | string[]> {
