@@ -23,16 +23,20 @@ export function thisProgram(): Program {
 /** @throws CatalogError INVALID_OPTIONS when the program will not be there tomorrow */
 export function daemonArguments(
   { execPath, execArgv, script }: Program,
-  config: Config,
-  configFile: string | undefined,
+  options: readonly string[],
 ): string[] {
   if (script.includes(`${sep}_npx${sep}`)) {
     throw new CatalogError('INVALID_OPTIONS', 'npx keeps this program for a while only', {
       hint: 'npm install --global @catalog-p2p/gateway, then catalog service install',
     })
   }
-  const named = configFile === undefined ? [] : ['--config', config.file ?? configFile]
-  return [execPath, ...execArgv, script, 'start', ...named, ...flagsOf(config)]
+  return [execPath, ...execArgv, script, 'start', ...options]
+}
+
+/** What was given to install, for the daemon. */
+export function daemonOptions(config: Config, configFile: string | undefined): string[] {
+  const named = configFile === undefined ? [] : [`--config=${config.file ?? configFile}`]
+  return [...named, ...flagsOf(config)]
 }
 
 /** What came by flags, as flags, with paths made absolute. */

@@ -1,4 +1,5 @@
 /** `catalog service install`, `uninstall` and `status`: the daemon as a service of this user, without root. */
+import { setTimeout as sleep } from 'node:timers/promises'
 import { defaultConfigFolder } from '../../config/config-file.ts'
 import { findDaemon } from '../../daemon-client.ts'
 import { clientPlace } from '../clients/client-files.ts'
@@ -7,13 +8,16 @@ import { EXIT } from '../exit-codes.ts'
 import type { Terminal } from '../terminal.ts'
 import {
   daemonArguments,
+  daemonOptions,
   thisProgram,
   variablesLeftBehind,
   type Program,
 } from './daemon-arguments.ts'
+import { replaceRunning, runAll, runEach, type Clock, type Run } from './replace-running.ts'
 import { runSystemCommand, type RunSystemCommand } from './run-system-command.ts'
 import { checkUninstall, conditionOf, installFile, uninstallFile } from './service-file.ts'
 import { serviceKind, type CommandLine, type ServiceKind } from './service-kind.ts'
+import { leftOut, refuseSecrets } from './service-options.ts'
 import { serviceStatePath } from './service-state.ts'
 
 export interface ServiceDependencies {
@@ -21,6 +25,7 @@ export interface ServiceDependencies {
   readonly configFolder: string
   readonly program: Program
   readonly uid: number | undefined
+  readonly clock: Clock
 }
 
 export interface InstallOptions {
@@ -31,7 +36,13 @@ export interface InstallOptions {
 
 export function serviceDependencies(): ServiceDependencies {
   const configFolder = defaultConfigFolder()
-  return { run: runSystemCommand, configFolder, program: thisProgram(), uid: process.getuid?.() }
+  return {
+    ...{ run: runSystemCommand, configFolder, program: thisProgram(), uid: process.getuid?.() },
+    clock: {
+      nowMs: () => performance.now(),
+      sleep: (ms, options) => sleep(ms, undefined, options),
+    },
+  }
 }
 
 export async function serviceInstallCommand(
@@ -41,18 +52,28 @@ export async function serviceInstallCommand(
 ): Promise<number> {
   const { terminal, configFile } = invocation
   const config = loadConfig(invocation)
-  const { kind, file } = locate(terminal, deps, daemonArguments(deps.program, config, configFile))
-  const action = await installFile(file, { text: kind.text, force })
-  // macOS keeps what it has loaded, so the old one has to go first; there need not be one.
-  if (start && terminal.platform === 'darwin') await runAll(kind.stop, terminal, deps)
-  const failed = start ? await runAll(kind.start, terminal, deps) : undefined
+  const options = daemonOptions(config, configFile)
+  refuseSecrets(options)
+  const { kind, file } = locate(terminal, deps, daemonArguments(deps.program, options))
+  const { action, optionsBefore } = await installFile(file, { text: kind.text, options, force })
+  const gone = leftOut(optionsBefore, options)
+  const running = { run: runnerOf(terminal, deps), clock: deps.clock, signal: invocation.signal }
+  const failed = start ? await replaceRunning(kind, running) : undefined
   const isRunning = start && failed === undefined
   if (config.json) {
     const { path } = kind
-    terminal.print(JSON.stringify({ path, action, started: isRunning, ...(failed && { failed }) }))
+    const dropped = gone.map(({ option }) => option)
+    const answer = { path, action, started: isRunning, dropped, ...(failed && { failed }) }
+    terminal.print(JSON.stringify(answer))
     return failed === undefined ? EXIT.ok : EXIT.incomplete
   }
   terminal.print(`${terminal.paint('green', action.padEnd(9))} ${kind.path}`)
+  for (const { option, isChanged } of gone) {
+    terminal.print(`${terminal.paint('yellow', isChanged ? 'changed  ' : 'dropped  ')} ${option}`)
+  }
+  if (gone.length > 0) {
+    warn(terminal, 'install replaces all options: give it those, too, that shall stay')
+  }
   for (const name of variablesLeftBehind(terminal)) {
     warn(terminal, `${name} is set in this shell only: give it as an option of install`)
   }
@@ -71,9 +92,10 @@ export async function serviceUninstallCommand(
   const { json } = loadConfig(invocation)
   const { kind, file } = locate(terminal, deps, [])
   const condition = await checkUninstall(file, force)
-  const stopped = condition === 'none' ? undefined : await runAll(kind.stop, terminal, deps)
+  const run = runnerOf(terminal, deps)
+  const stopped = condition === 'none' ? undefined : await runEach(kind.stop, run)
   const action = await uninstallFile(file)
-  if (action !== 'unchanged') await runAll(kind.afterwards, terminal, deps)
+  if (action !== 'unchanged') await runAll(kind.afterwards, run)
   if (json) {
     terminal.print(JSON.stringify({ path: kind.path, action, ...(stopped && { failed: stopped }) }))
     return EXIT.ok
@@ -118,22 +140,8 @@ function locate(terminal: Terminal, deps: ServiceDependencies, argv: readonly st
   return { kind, file: { path: kind.path, statePath: serviceStatePath(deps.configFolder) } }
 }
 
-interface Failure {
-  readonly command: string
-  readonly reason: string
-}
-
-/** Until one fails. */
-async function runAll(
-  commands: readonly CommandLine[],
-  { env }: Terminal,
-  { run }: ServiceDependencies,
-): Promise<Failure | undefined> {
-  for (const command of commands) {
-    const reason = await run(command, env)
-    if (reason !== undefined) return { command: command.join(' '), reason }
-  }
-  return undefined
+function runnerOf({ env }: Terminal, { run }: ServiceDependencies): Run {
+  return (command) => run(command, env)
 }
 
 function sayCommands(

@@ -3,14 +3,25 @@
  * told to. What was there before comes back.
  */
 import { createHash } from 'node:crypto'
-import { rmdir, stat } from 'node:fs/promises'
+import { chmod, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { CatalogError } from '@catalog-p2p/core'
 import { readOwnedFile, removeOwnedFile, writeOwnedFile } from '../clients/owned-file.ts'
-import { readServiceState, writeServiceState, type ServiceState } from './service-state.ts'
+import {
+  readServiceState,
+  removeEmpty,
+  writeServiceState,
+  type ServiceState,
+} from './service-state.ts'
 
 /** none: no file; ours: as we wrote it; changed: we wrote it and somebody else has changed it; foreign: not ours. */
 export type FileCondition = 'none' | 'ours' | 'changed' | 'foreign'
+
+/**
+ * Nobody else's business. systemd and launchd read it as its owner: launchd wants it to be the user's, and not writable by
+ * others; systemd warns of files that not all can read only as the system's own manager (process 1).
+ */
+const MODE = 0o600
 
 export interface ServiceFile {
   readonly path: string
@@ -29,53 +40,78 @@ export async function conditionOf(file: ServiceFile): Promise<FileCondition> {
 /** @throws CatalogError INVALID_OPTIONS when it is somebody else's, or changed, and `force` is not given */
 export async function installFile(
   file: ServiceFile,
-  { text, force }: { text: string; force: boolean },
-): Promise<'written' | 'unchanged'> {
+  { text, options, force }: { text: string; options: readonly string[]; force: boolean },
+): Promise<{ action: 'written' | 'unchanged'; optionsBefore: readonly string[] }> {
   const bytes = Buffer.from(text)
   const condition = await conditionOf(file)
   if ((condition === 'foreign' || condition === 'changed') && !force)
     refuse(file, condition, 'over')
   const now = await readOwnedFile(file.path)
   const before = await stateOf(file)
-  const original = before === undefined ? (now?.toString('base64') ?? null) : before.original
   await writeServiceState(file.statePath, {
     version: 1,
     path: file.path,
     written: [...new Set([sha256(bytes), ...(before?.written.slice(0, 1) ?? [])])],
-    original,
-    folders: before?.folders ?? (await missingFolders(dirname(file.path))),
+    ...(before === undefined ? await originalOf(file, now) : kept(before)),
+    options: [...options],
   })
-  if (now?.equals(bytes) === true) return 'unchanged'
-  await writeOwnedFile(file.path, bytes, 0o644)
-  return 'written'
+  const optionsBefore = before?.options ?? []
+  // Before there is anything of ours in it: a file that is there keeps its mode when it is written.
+  if (now !== undefined) await chmod(file.path, MODE)
+  if (now?.equals(bytes) === true) return { action: 'unchanged', optionsBefore }
+  await writeOwnedFile(file.path, bytes, MODE)
+  return { action: 'written', optionsBefore }
 }
 
-/** @throws CatalogError INVALID_OPTIONS when it was changed and `force` is not given; or is not ours at all */
-export async function checkUninstall(file: ServiceFile, force: boolean): Promise<FileCondition> {
+type Original = Pick<ServiceState, 'original' | 'originalMode' | 'folders'>
+
+async function originalOf({ path }: ServiceFile, now: Buffer | undefined): Promise<Original> {
+  const folders = await missingFolders(dirname(path))
+  if (now === undefined) return { original: null, folders }
+  const originalMode = (await stat(path)).mode & 0o7777
+  return { original: now.toString('base64'), originalMode, folders }
+}
+
+function kept({ original, originalMode, folders }: ServiceState): Original {
+  return { original, ...(originalMode !== undefined && { originalMode }), folders }
+}
+
+/**
+ * `gone`: we have installed it, and somebody has removed the file since; the service may run nevertheless.
+ * @throws CatalogError INVALID_OPTIONS when it was changed and `force` is not given; or is not ours at all
+ */
+export async function checkUninstall(
+  file: ServiceFile,
+  force: boolean,
+): Promise<FileCondition | 'gone'> {
   const condition = await conditionOf(file)
   if (condition === 'foreign' || (condition === 'changed' && !force)) {
     refuse(file, condition, 'away')
   }
+  if (condition === 'none' && (await stateOf(file)) !== undefined) return 'gone'
   return condition
 }
 
 /** After checkUninstall(). */
 export async function uninstallFile(
   file: ServiceFile,
-): Promise<'removed' | 'restored' | 'unchanged'> {
+): Promise<'removed' | 'restored' | 'forgotten' | 'unchanged'> {
   const state = await stateOf(file)
   if (state === undefined) return 'unchanged'
   const isThere = (await readOwnedFile(file.path)) !== undefined
   const original = state.original === null ? undefined : Buffer.from(state.original, 'base64')
-  if (original !== undefined) await writeOwnedFile(file.path, original, 0o644)
-  else if (isThere) await removeOwnedFile(file.path)
+  if (original !== undefined) {
+    const mode = state.originalMode ?? 0o644
+    await writeOwnedFile(file.path, original, mode)
+    await chmod(file.path, mode)
+  } else if (isThere) await removeOwnedFile(file.path)
   await writeServiceState(file.statePath, undefined)
   for (const folder of original === undefined ? state.folders : []) {
     // With something of others in it by now, it stays, and those around it.
     if (!(await removeEmpty(folder))) break
   }
   if (original !== undefined) return 'restored'
-  return isThere ? 'removed' : 'unchanged'
+  return isThere ? 'removed' : 'forgotten'
 }
 
 /** Only what is known of this very path: another XDG_CONFIG_HOME is another place. */
@@ -111,13 +147,6 @@ async function missingFolders(folder: string): Promise<string[]> {
 
 async function exists(path: string): Promise<boolean> {
   return stat(path).then(
-    () => true,
-    () => false,
-  )
-}
-
-async function removeEmpty(folder: string): Promise<boolean> {
-  return rmdir(folder).then(
     () => true,
     () => false,
   )

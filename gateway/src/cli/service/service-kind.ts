@@ -15,13 +15,15 @@ export interface ServiceKind {
   readonly name: string
   readonly path: string
   readonly text: string
-  /** Runs it now, and at every login from now on. Whatever ran before by this name is replaced. */
+  /** Runs it now, and at every login from now on. */
   readonly start: readonly CommandLine[]
-  /** Ends it, for good; before the file goes. */
+  /** What ran before must have ended before `start`: the system does not replace it by itself. */
+  readonly mustGoFirst: boolean
+  /** Ends it, for good; before the file goes, each even if another fails. */
   readonly stop: readonly CommandLine[]
   /** After the file has gone. */
   readonly afterwards: readonly CommandLine[]
-  /** Succeeds while it runs. */
+  /** Succeeds while it runs, and while it ends. */
   readonly isRunning: CommandLine
   /** What else there is to know. */
   readonly hint: string
@@ -59,7 +61,12 @@ function systemd({ env, home }: ServicePlace, argv: readonly string[]): ServiceK
       [...user, 'enable', UNIT_NAME],
       [...user, 'restart', UNIT_NAME],
     ],
-    stop: [[...user, 'disable', '--now', UNIT_NAME]],
+    mustGoFirst: false,
+    // Not `disable --now`: that stops nothing where disabling fails, as it may when the file has gone.
+    stop: [
+      [...user, 'stop', UNIT_NAME],
+      [...user, 'disable', UNIT_NAME],
+    ],
     afterwards: [[...user, 'daemon-reload']],
     isRunning: [...user, 'is-active', '--quiet', UNIT_NAME],
     hint: 'it runs while you are logged in; on a server, "loginctl enable-linger" keeps it running',
@@ -79,10 +86,11 @@ function launchd({ home, uid }: ServicePlace, argv: readonly string[]): ServiceK
       ['launchctl', 'enable', target],
       ['launchctl', 'bootstrap', domain, path],
     ],
+    mustGoFirst: true,
     stop: [['launchctl', 'bootout', target]],
     afterwards: [],
     isRunning: ['launchctl', 'print', target],
-    hint: `it runs while you are logged in, and logs to ${log}`,
+    hint: `it runs while you are logged in, and logs to ${log}, which nothing shortens but you`,
   }
 }
 

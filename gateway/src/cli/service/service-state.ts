@@ -2,7 +2,8 @@
  * What `catalog service install` has written, and what was there before: one JSON file beside the settings, so that a file of
  * somebody else's is never taken for ours, and ours can be undone exactly.
  */
-import { join } from 'node:path'
+import { rmdir } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { z } from 'zod'
 import { CatalogError } from '@catalog-p2p/core'
 import { readOwnedFile, removeOwnedFile, writeOwnedFile } from '../clients/owned-file.ts'
@@ -17,6 +18,10 @@ const stateSchema = z.strictObject({
     .max(2),
   /** The bytes before, base64; null: there was no file. */
   original: z.base64().nullable(),
+  /** The rights of that file. */
+  originalMode: z.int().min(0).max(0o7777).optional(),
+  /** The options that the daemon was given. */
+  options: z.array(z.string()).optional(),
   /** Folders that were made for it, innermost first. */
   folders: z.array(z.string().min(1)),
 })
@@ -41,11 +46,23 @@ export async function readServiceState(path: string): Promise<ServiceState | und
   }
 }
 
-/** undefined removes it. */
+/** undefined removes it, and its folder if nothing else is in there. */
 export async function writeServiceState(
   path: string,
   state: ServiceState | undefined,
 ): Promise<void> {
-  if (state === undefined) return removeOwnedFile(path)
+  if (state === undefined) {
+    await removeOwnedFile(path)
+    await removeEmpty(dirname(path))
+    return
+  }
   await writeOwnedFile(path, Buffer.from(`${JSON.stringify(state, null, 2)}\n`), 0o600)
+}
+
+/** False when something is in it, or it can't be removed. */
+export async function removeEmpty(folder: string): Promise<boolean> {
+  return rmdir(folder).then(
+    () => true,
+    () => false,
+  )
 }

@@ -6,6 +6,7 @@ import { spawnSync } from 'node:child_process'
 import {
   chmodSync,
   existsSync,
+  statSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
@@ -58,7 +59,7 @@ describe('the systemd unit', () => {
     const program = executable('some 50%h $folder', 'no de')
     const unit = join(home, 'catalog-p2p.service')
     const verify = (text: string) => {
-      writeFileSync(unit, text)
+      writeFileSync(unit, text, { mode: 0o600 })
       const env = { ...process.env, XDG_RUNTIME_DIR: home, HOME: home }
       return spawnSync('systemd-analyze', ['--user', 'verify', unit], { env, encoding: 'utf8' })
     }
@@ -161,6 +162,102 @@ describe('installing and uninstalling', onPosix, () => {
     expect(readdirSync(join(home, '.config/systemd/user'))).toEqual(['other.service'])
   })
 
+  test('install over install says which options are gone', async () => {
+    const world = createWorld('linux')
+    await world.install({ quota: '20GiB', 'private-scope': ['@acme'], mdns: false })
+    world.said()
+    await world.install({ quota: '10GiB', bootstrap: ['/dns4/nas.example.com/udp/4875/quic-v1'] })
+    const said = world.said()
+    expect(said).toContain('dropped   --private-scope=@acme')
+    expect(said).toContain('dropped   --no-mdns')
+    expect(said).toContain('changed   --quota=21474836480')
+    expect(said).toContain('install replaces all options')
+    expect(said).not.toContain('--port')
+    await world.install({ quota: '10GiB', json: true })
+    expect(JSON.parse(world.said())).toMatchObject({
+      dropped: ['--bootstrap=/dns4/nas.example.com/udp/4875/quic-v1'],
+    })
+  })
+
+  test.each(['https://bob:hunter2@npm.example.com/', 'https://npm.example.com/?token=x'])(
+    'a secret is refused, with the next step: %s',
+    async (upstream) => {
+      const world = createWorld('linux')
+      const error: unknown = await world.install({ upstream }).catch((caught: unknown) => caught)
+      if (!isCatalogError(error, 'INVALID_OPTIONS')) throw error
+      expect(error.message).toMatch(/--upstream/)
+      expect(error.message).not.toContain('hunter2')
+      expect(error.hint).toContain('.npmrc')
+      expect(allFiles(home)).toEqual([])
+      expect(await world.install({ upstream: 'https://npm.example.com/npm/' })).toBe(EXIT.ok)
+    },
+  )
+
+  test('only the user can read the file; what was there before keeps its rights', async () => {
+    const mode = () => statSync(join(home, UNIT)).mode & 0o777
+    mkdirSync(dirname(join(home, UNIT)), { recursive: true })
+    writeFileSync(join(home, UNIT), 'theirs')
+    chmodSync(join(home, UNIT), 0o640)
+    const world = createWorld('linux')
+    await world.install({}, { force: true })
+    expect(mode()).toBe(0o600)
+    chmodSync(join(home, UNIT), 0o644)
+    await world.install()
+    expect(mode()).toBe(0o600)
+    await world.uninstall()
+    expect(mode()).toBe(0o640)
+  })
+
+  test('is stopped although somebody has removed the file', async () => {
+    const world = createWorld('linux')
+    await world.install()
+    rmSync(join(home, UNIT))
+    expect(await world.uninstall()).toBe(EXIT.ok)
+    expect(world.ran).toEqual(STOPPING.linux)
+    expect(world.said()).toContain('forgotten')
+    expect(allFiles(home)).toEqual([])
+  })
+
+  test('stops even if something else fails', async () => {
+    const world = createWorld('linux')
+    await world.install()
+    world.answer = (line) => (line.includes(' stop ') ? 'not loaded' : undefined)
+    await world.uninstall()
+    expect(world.ran).toEqual(STOPPING.linux)
+    expect(world.said()).toContain('could not be stopped: not loaded')
+  })
+
+  test('on macOS waits until what ran before has ended', async () => {
+    const world = createWorld('darwin')
+    let [polls, bootstraps] = [0, 0]
+    world.answer = (line) => {
+      if (line.startsWith('launchctl print')) return ++polls < 8 ? undefined : 'not found'
+      if (!line.startsWith('launchctl bootstrap')) return undefined
+      if (polls < 8) return 'Bootstrap failed: 5: Input/output error'
+      return ++bootstraps === 1 ? 'Bootstrap failed: 37: Operation already in progress' : undefined
+    }
+    expect(await world.install()).toBe(EXIT.ok)
+    const lines = world.ran.map((line) => line.split(' ')[1])
+    expect(lines.slice(0, 9)).toEqual(['bootout', ...Array<string>(8).fill('print')])
+    expect(lines.slice(9)).toEqual(['enable', 'bootstrap', 'print', 'enable', 'bootstrap'])
+    expect(world.nowMs).toBeLessThan(30_000)
+  })
+
+  test('on macOS gives up on what does not end, and on what fails twice', async () => {
+    const world = createWorld('darwin')
+    world.answer = () => undefined
+    expect(await world.install()).toBe(EXIT.incomplete)
+    expect(world.said()).toContain('has not ended within 30 s')
+    expect(world.nowMs).toBeLessThan(31_000)
+    expect(world.ran.join()).not.toContain('bootstrap')
+    world.answer = (line) => {
+      if (line.startsWith('launchctl print')) return 'not found'
+      return line.startsWith('launchctl bootstrap') ? 'Bootstrap failed: 5: I/O error' : undefined
+    }
+    expect(await world.install()).toBe(EXIT.incomplete)
+    expect(world.ran.filter((line) => line.includes('bootstrap'))).toHaveLength(2)
+  })
+
   test('says what to do when the system does not play along', async () => {
     const world = createWorld('linux')
     world.failure = 'Failed to connect to bus'
@@ -261,7 +358,8 @@ test('as people run it, with a systemctl that takes notes', ({ skip }) => {
     '--user enable catalog-p2p.service',
     '--user restart catalog-p2p.service',
     '--user is-active --quiet catalog-p2p.service',
-    '--user disable --now catalog-p2p.service',
+    '--user stop catalog-p2p.service',
+    '--user disable catalog-p2p.service',
     '--user daemon-reload',
   ])
 })
@@ -277,12 +375,17 @@ const STARTING = {
   ],
   darwin: [
     `launchctl bootout ${AGENT}`,
+    `launchctl print ${AGENT}`,
     `launchctl enable ${AGENT}`,
     'launchctl bootstrap gui/501 ~/Library/LaunchAgents/catalog-p2p.daemon.plist',
   ],
 }
 const STOPPING = {
-  linux: [`${SYSTEMCTL} disable --now catalog-p2p.service`, `${SYSTEMCTL} daemon-reload`],
+  linux: [
+    `${SYSTEMCTL} stop catalog-p2p.service`,
+    `${SYSTEMCTL} disable catalog-p2p.service`,
+    `${SYSTEMCTL} daemon-reload`,
+  ],
   darwin: [`launchctl bootout ${AGENT}`],
 }
 
@@ -306,6 +409,10 @@ function createWorld(platform: 'linux' | 'darwin', env: Record<string, string> =
   const world = {
     ran: [] as string[],
     failure: undefined as string | undefined,
+    /** What a command fails with; nothing runs before it was started. */
+    answer: (line: string) =>
+      (line.startsWith('launchctl print') ? 'not found' : undefined) as string | undefined,
+    nowMs: 0,
     program,
     file: (path: string) => readFileSync(join(home, path), 'utf8'),
     /** Since it was last asked. */
@@ -336,9 +443,14 @@ function createWorld(platform: 'linux' | 'darwin', env: Record<string, string> =
     }
     const run: ServiceDependencies['run'] = async (words) => {
       world.ran.push(words.join(' '))
-      return world.failure
+      return world.failure ?? world.answer(words.join(' '))
     }
-    return command(invocation, { run, configFolder: join(home, 'settings'), program, uid: 501 })
+    const clock = {
+      nowMs: () => world.nowMs,
+      sleep: async (ms: number) => void (world.nowMs += ms),
+    }
+    const configFolder = join(home, 'settings')
+    return command(invocation, { run, configFolder, program, uid: 501, clock })
   }
   return world
 }
@@ -380,8 +492,6 @@ function plistParser(): ((text: string) => unknown) | undefined {
   }
 }
 
-/** Files and folders, but for those of the settings, which are ours. */
 function allFiles(folder: string): string[] {
-  const found = readdirSync(folder, { recursive: true, encoding: 'utf8' })
-  return found.filter((path) => path !== 'settings').toSorted()
+  return readdirSync(folder, { recursive: true, encoding: 'utf8' }).toSorted()
 }
