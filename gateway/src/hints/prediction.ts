@@ -14,6 +14,7 @@ import { isPackageName } from '../route.ts'
 import { distTagsOf } from '../version-lines.ts'
 import type { Hints } from './hints.ts'
 import { dependenciesOf } from './latest-dependencies.ts'
+import { MAX_NAMES, WantedRanges } from './wanted-ranges.ts'
 
 export interface Prediction {
   /** A client has been given the metadata of a package. */
@@ -23,8 +24,6 @@ export interface Prediction {
 const unzip = promisify(gunzip)
 const MAX_DOCUMENT_BYTES = 32 * 1024 * 1024
 const MAX_WAITING = 10_000
-/** Packages that somebody depends on, kept in mind at most. */
-const MAX_WANTED = 20_000
 /** A client that asked for no metadata for this long has done with its project. */
 const PAUSE_MS = 60_000
 
@@ -40,8 +39,7 @@ export function createPrediction(
 ): Prediction {
   const { hints, cache, registries, log } = deps
   const queue = new PQueue({ concurrency: 1 })
-  /** Name to the ranges it is wanted in. */
-  const wanted = new Map<string, Set<string>>()
+  const wanted = new WantedRanges()
   const done = new Set<string>()
   let lastMs = -Infinity
 
@@ -67,25 +65,16 @@ export function createPrediction(
   async function think(name: string): Promise<void> {
     const known = await find(name)
     if (known === undefined) return
-    done.add(name)
-    const ranges = wanted.get(name) ?? ['latest']
+    if (done.size < MAX_NAMES) done.add(name)
+    const ranges = wanted.of(name) ?? ['latest']
     for (const range of ranges) guess(name, range, known)
     const text = await known.text()
     for (const each of text === undefined ? [] : dependenciesOf(text, known.latest)) {
-      if (!isPackageName(each.name) || !want(each.name, each.range)) continue
+      if (!isPackageName(each.name) || !wanted.add(each.name, each.range)) continue
       // Its metadata was asked for before somebody was seen to depend on it in this range.
       const found = done.has(each.name) ? await find(each.name) : undefined
       if (found !== undefined) guess(each.name, each.range, found)
     }
-  }
-
-  /** False when it was wanted so before. */
-  function want(name: string, range: string): boolean {
-    const ranges = wanted.get(name) ?? new Set()
-    if (ranges.has(range) || (ranges.size === 0 && wanted.size >= MAX_WANTED)) return false
-    ranges.add(range)
-    wanted.set(name, ranges)
-    return true
   }
 
   function guess(name: string, range: string, { latest, versions }: Known): void {
