@@ -178,16 +178,22 @@ describe('selectPackages', () => {
     expect(chosen(undefined, [])).toEqual([])
   })
 
-  test("Yarn 1's own alias of the public registry is the public registry", () => {
-    const text = fixture('yarn-v1/yarn.lock').replaceAll(
-      'registry.example.test',
-      ['registry', 'yarnpkg', 'test'].join('.'),
-    )
-    const lock = parseLockfile('yarn.lock', text)
-    const { packages, skipped } = selectPackages(lock, { platform: undefined, hosts: [] })
-    expect(packages).toHaveLength(5)
-    expect(skipped['other-host']).toBe(1)
-  })
+  test.each([
+    ['com', 5],
+    // Whoever has this domain may have private packages there.
+    ['test', 0],
+    ['com.example.test', 0],
+  ])(
+    "Yarn 1's own alias of the public registry is that, and nothing like it: .%s",
+    (end, count) => {
+      const host = ['registry', 'yarnpkg', end].join('.')
+      const text = fixture('yarn-v1/yarn.lock').replaceAll('registry.example.test', host)
+      const lock = parseLockfile('yarn.lock', text)
+      const { packages, skipped } = selectPackages(lock, { platform: undefined, hosts: [] })
+      expect(packages).toHaveLength(count)
+      expect(skipped['other-host']).toBe(6 - count)
+    },
+  )
 })
 
 describe('what is wrong is named', () => {
