@@ -1,14 +1,16 @@
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer as createHttpServer } from 'node:http'
 import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { findDaemon, writeDaemonFile } from '../../daemon-client.ts'
 import { useClient } from '../clients/use.ts'
 import { checkClients } from './client-checks.ts'
-import { checkUpstreamDirectly } from './daemon-checks.ts'
+import { checkDaemon, checkUpstreamDirectly } from './daemon-checks.ts'
 import { checkClock, checkDisk, checkNode, checkStore } from './machine-checks.ts'
 import { checkMulticast, checkPeerPort, checkRegistryPort, checkUdp } from './network-checks.ts'
 
@@ -78,6 +80,26 @@ describe('network', () => {
     expect(await checkPeerPort(0, 'ipv4')).toMatchObject({ verdict: 'ok' })
   })
 
+  test('what answers on the port without the token in daemon.json is not taken for ours', async () => {
+    await using stranger = await answering({ status: 'ok', id: 'somebody' })
+    const store = join(home, 'store')
+    const info = {
+      ...{ pid: process.pid, port: stranger.port, url: stranger.url, id: 'ours' },
+      ...{ token: 'x'.repeat(32), version: '0.0.0', startedAtMs: 0 },
+    }
+    for (const isWritten of [false, true]) {
+      if (isWritten) await writeDaemonFile(store, info)
+      const finding = checkDaemon(await findDaemon(store, stranger.port))
+      expect(finding).toMatchObject({
+        verdict: 'warn',
+        text: expect.stringContaining('is not the'),
+      })
+      expect(finding.next).toContain('find out whose it is')
+    }
+    await writeDaemonFile(store, { ...info, id: 'somebody' })
+    expect(checkDaemon(await findDaemon(store, stranger.port))).toMatchObject({ verdict: 'ok' })
+  })
+
   test('UDP to itself works over IPv4; the others find something out, whatever the machine', async () => {
     expect(await checkUdp('ipv4')).toMatchObject({ verdict: 'ok' })
     for (const finding of await Promise.all([
@@ -129,3 +151,18 @@ describe('clients', () => {
     expect((await verdicts(xdg)).pnpm).toMatch(/^warn /)
   })
 })
+
+/** A program of somebody's that answers every question with the same JSON. */
+async function answering(body: object) {
+  const server = createHttpServer((_, response) => response.end(JSON.stringify(body)))
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  return {
+    ...{ port, url: `http://127.0.0.1:${port}/` },
+    [Symbol.asyncDispose]: async () => {
+      server.close()
+      await once(server, 'close')
+    },
+  }
+}

@@ -15,8 +15,8 @@ export function checkDaemon(daemon: DaemonClient | undefined): Finding {
     return ok('daemon', `serves ${url} (process ${info.pid}, ${info.version})`)
   return warn(
     'daemon',
-    `one with another store folder serves ${url}`,
-    'name its folder with --store to manage it',
+    `what answers at ${url} as a catalog is not the daemon of this store folder`,
+    'if it is yours, name its folder with --store; if not, find out whose it is before you install: clients believe what it says',
   )
 }
 
