@@ -132,7 +132,8 @@ export function createTarballFetcher(
       counters.unverifiable += 1
       const next = 'the uplink gives no hash for it: it is passed on, and not stored'
       log.warn('tarball.unverifiable', { package: label, file: filename, next })
-      return await uplink.open({ signal })
+      const { size, body } = await uplink.open({ signal })
+      return { size: () => size, body }
     }
     context.download = 'checked'
     const request = { name, filename, label, expected }

@@ -18,7 +18,7 @@ afterEach(() => vi.useRealTimers())
 test('tells the length, then gives the bytes', async () => {
   const told: unknown[] = []
   const stream = toTarballStream(
-    async () => ({ size: 11, body: pieces('hello ', 'world') }),
+    async () => ({ size: () => 11, body: pieces('hello ', 'world') }),
     options,
   )
   stream.on('content-length', (length) => told.push(length))
@@ -33,7 +33,7 @@ test('an error before the first byte comes without a length', async () => {
     throw new Error('other bytes')
   }
   const onLength = vi.fn()
-  const stream = toTarballStream(async () => ({ size: 11, body: refused() }), options)
+  const stream = toTarballStream(async () => ({ size: () => 11, body: refused() }), options)
   stream.on('content-length', onLength)
   const [error] = (await once(stream, 'error')) as [Error]
   expect(error.message).toBe('other bytes')
@@ -50,7 +50,7 @@ test('a reader that takes nothing is given up, with its source', async () => {
   let given: AbortSignal | undefined
   const stream = toTarballStream(async ({ signal }) => {
     given = signal
-    return { size: undefined, body: endless() }
+    return { size: () => undefined, body: endless() }
   }, options)
   const failed = once(stream, 'error')
   await once(stream, 'readable')
@@ -64,7 +64,7 @@ test('closing the stream lets the source go', async () => {
   let given: AbortSignal | undefined
   const stream = toTarballStream(async ({ signal }) => {
     given = signal
-    return { size: undefined, body: endless() }
+    return { size: () => undefined, body: endless() }
   }, options)
   await once(stream, 'readable')
   stream.destroy()

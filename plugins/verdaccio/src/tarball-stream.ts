@@ -7,7 +7,8 @@ import { PassThrough } from 'node:stream'
 import type { TarballStream } from './verdaccio.ts'
 
 export interface Tarball {
-  readonly size: number | undefined
+  /** Asked when the first byte is there: not before is it known which source it comes from. */
+  readonly size: () => number | undefined
   readonly body: AsyncIterable<Uint8Array>
 }
 
@@ -42,7 +43,8 @@ async function pump(
   for await (const chunk of body) {
     signal.throwIfAborted()
     // Not before there is a byte to send: until then an error can still be answered as one.
-    if (!hasBegun && size !== undefined) stream.emit('content-length', String(size))
+    const length = hasBegun ? undefined : size()
+    if (length !== undefined) stream.emit('content-length', String(length))
     hasBegun = true
     if (stream.write(chunk)) continue
     const stalled = setTimeout(() => {

@@ -57,14 +57,18 @@ async function read(
   const onFallback = (failed: Source): void => void fallbacks.push(failed.name)
   let error: unknown
   let from: SourceName | undefined
+  let size: number | undefined
   try {
     const tarball = await openVerified(requestFor(bytes), sources, { signal, onFallback })
-    for await (const chunk of tarball.body) got.push(chunk)
+    for await (const chunk of tarball.body) {
+      if (got.length === 0) size = tarball.size()
+      got.push(chunk)
+    }
     from = tarball.from()
   } catch (thrown) {
     error = thrown
   }
-  return { bytes: Buffer.concat(got), from, fallbacks, error }
+  return { bytes: Buffer.concat(got), from, fallbacks, error, size }
 }
 
 const broken = { breaksAt: 2 * MiB }
@@ -147,6 +151,48 @@ test('one that ends before its length has broken off', async () => {
 test('one that never said its length and ends early can not be told from a lie', async () => {
   const short = source(large.subarray(0, 2 * MiB), { from: 'peer', size: undefined })
   expect((await read(large, [short, source(large)])).error).toBeInstanceOf(IntegrityError)
+})
+
+describe('the length that is told', () => {
+  const small = bytesOf(300)
+  const twoMiB = { breaksAt: 2 * MiB, from: 'peer' as const }
+
+  test.each([
+    ['of other bytes', source(bytesOf(900_000), { from: 'peer', size: 1_500_000 })],
+    ['that breaks off', source(small, { from: 'peer', size: 1_500_000, breaksAt: 0 })],
+    ['that says too much', source(small, { from: 'peer', size: 5000 })],
+  ])('is not that of a source %s', async (_, first) => {
+    const result = await read(small, [first, source(small)])
+    expect(result).toMatchObject({ from: 'uplink', size: 300, error: undefined })
+  })
+
+  test.each([5, undefined])('is the true one, though %s is said of what is small', async (size) => {
+    const result = await read(small, [source(small, { size })])
+    expect(result).toMatchObject({ size: 300, error: undefined, fallbacks: [] })
+  })
+
+  test('is that of the source whose bytes leave first', async () => {
+    const liar = source(large, { from: 'peer', size: 9 * MiB, breaksAt: HELD_BYTES / 2 })
+    expect(await read(large, [liar, source(large)])).toMatchObject({ size: large.length })
+  })
+
+  test('holds: another source with another length is not read', async () => {
+    const other = source(large, { from: 'daemon', size: large.length + 1 })
+    const result = await read(large, [source(large, twoMiB), other, source(large)])
+    expect(result).toMatchObject({ size: large.length, fallbacks: ['peer', 'daemon'] })
+    expect(result.bytes.equals(large)).toBe(true)
+  })
+
+  test('is never exceeded', async () => {
+    const result = await read(large, [source(large, { size: 4 * MiB })])
+    expect(result.bytes.length).toBeLessThanOrEqual(4 * MiB)
+    expect(String(result.error)).toContain('have been announced')
+  })
+
+  test('is none where nobody has said one and it does not fit into memory', async () => {
+    const result = await read(large, [source(large, { size: undefined })])
+    expect(result).toMatchObject({ size: undefined, error: undefined })
+  })
 })
 
 test("the last source's own answer is final", async () => {

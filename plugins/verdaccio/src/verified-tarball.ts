@@ -1,7 +1,8 @@
 /**
  * A tarball from one source after the other, as one stream of bytes. The last MiB is held back in memory until the hash of
  * the whole has matched: so a small tarball is checked before a byte of it leaves, and a large one never ends unless it is
- * right. A source that breaks off is continued by the next one; nothing here is ever larger in memory than what is held.
+ * right. A source that breaks off is continued by the next one; nothing here is ever larger in memory than what is held. No
+ * length is told before the first byte leaves: until then another source, with another length, may take over.
  */
 import { createChecker, type Checker } from './integrity.ts'
 import {
@@ -30,8 +31,8 @@ export class IntegrityError extends Error {
 }
 
 export interface VerifiedTarball {
-  /** Of the source that answered first. */
-  readonly size: number | undefined
+  /** Once the first byte has left: the length of the whole, if it is known; what comes is of that length or fails. */
+  readonly size: () => number | undefined
   /** The source of the last byte; known when the body has ended. */
   readonly from: () => SourceName
   readonly body: AsyncIterable<Uint8Array>
@@ -54,7 +55,7 @@ export async function openVerified(
 ): Promise<VerifiedTarball> {
   const reader = new Reader(request, sources, options)
   const first = await reader.begin()
-  return { size: first.size, from: () => reader.from, body: reader.read(first) }
+  return { size: () => reader.size, from: () => reader.from, body: reader.read(first) }
 }
 
 class Reader {
@@ -70,6 +71,8 @@ class Reader {
   #askedAgain = false
   from: SourceName = 'uplink'
   #source: Source | undefined
+  /** What may be told of the length; said for good when the first byte leaves. */
+  size: number | undefined
 
   constructor(request: TarballRequest, sources: readonly Source[], options: ReadOptions) {
     this.#request = request
@@ -104,6 +107,7 @@ class Reader {
       try {
         yield* this.#readOne(opened)
         if (!this.#checker.matches()) throw new IntegrityError(this.#request, opened.from)
+        if (this.#isFresh()) this.size = this.#received // whatever the source has said
         yield* this.#held
         return
       } catch (error) {
@@ -113,7 +117,11 @@ class Reader {
   }
 
   /** Everything but what is held back. */
-  async *#readOne({ body, size = 0 }: OpenTarball): AsyncGenerator<Uint8Array> {
+  async *#readOne({ body, size }: OpenTarball): AsyncGenerator<Uint8Array> {
+    if (this.#isFresh()) this.size = size
+    else if (this.size !== undefined && size !== undefined && size !== this.size) {
+      throw new Error(`it has ${size} bytes, where ${this.size} have been announced`)
+    }
     let skip = this.#received
     for await (const chunk of body) {
       this.#options.signal.throwIfAborted()
@@ -124,10 +132,19 @@ class Reader {
       this.#received += fresh.byteLength
       this.#held.push(fresh)
       this.#heldBytes += fresh.byteLength
+      this.#checkLength()
       yield* this.#release()
     }
-    const missing = Math.max(skip, size - this.#received)
+    const missing = Math.max(skip, (size ?? this.size ?? 0) - this.#received)
     if (missing > 0) throw new Error(`it ended ${missing} bytes too early`)
+  }
+
+  /** More than was told, which a client would take for the next answer on its connection. */
+  #checkLength(): void {
+    if (this.size === undefined || this.#received <= this.size) return
+    // Nothing can have been told that is not held: then the length is as good as not known.
+    if (this.#isFresh()) this.size = undefined
+    else throw new Error(`it has more than the ${this.size} bytes that have been announced`)
   }
 
   *#release(): Generator<Uint8Array> {
@@ -145,7 +162,7 @@ class Reader {
     this.#options.signal.throwIfAborted()
     const source = this.#source
     if (source === undefined) throw error
-    const isFresh = this.#received === this.#heldBytes // nothing has left yet
+    const isFresh = this.#isFresh()
     if (error instanceof IntegrityError && !isFresh) throw error
     if (this.#waiting.length === 0) {
       if (isFresh || this.#askedAgain || this.#last === undefined) throw error
@@ -154,6 +171,11 @@ class Reader {
     }
     if (isFresh) this.#reset()
     this.#options.onFallback(source, error)
+  }
+
+  /** Nothing has left yet. */
+  #isFresh(): boolean {
+    return this.#received === this.#heldBytes
   }
 
   #reset(): void {
