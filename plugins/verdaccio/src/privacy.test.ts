@@ -21,11 +21,17 @@ const fromMain = { isProxied: true, uplink: 'main' }
 describe('an uplink', () => {
   test.each([
     ['without credentials', { url }, true],
-    ['with harmless headers', { url, headers: { 'x-team': 'a' } }, true],
+    ['with harmless headers', { url, headers: { Accept: 'a', 'user-agent': 'b' } }, true],
+    ['with a header that nobody knows', { url, headers: { 'x-team': 'a' } }, false],
     ['with auth', { url, auth: { type: 'bearer', token: 'x' } }, false],
     ['with auth from the environment', { url, auth: { token_env: true } }, false],
     ['with an Authorization header', { url, headers: { Authorization: 'Bearer x' } }, false],
     ['with a key of its own kind', { url, headers: { 'X-Api-Key': 'x' } }, false],
+    ["with an artifact store's key", { url, headers: { 'X-JFrog-Art-Api': 'x' } }, false],
+    ['with plain TLS settings', { url, agent_options: { ca: 'x', keepAlive: true } }, true],
+    ['with a certificate', { url, agent_options: { cert: 'x', key: 'y' } }, false],
+    ['with a certificate in a box', { url, agent_options: { pfx: 'x', passphrase: 'y' } }, false],
+    ['with a name of its agent', { url, agent_options: { auth: 'me:x' } }, false],
     ['with credentials in its address', { url: 'https://me:x@registry.example/' }, false],
     ['with a token in its address', { url: 'https://registry.example/?token=x' }, false],
     ['of no shape', 'https://registry.example/', false],

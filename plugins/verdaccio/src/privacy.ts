@@ -29,8 +29,11 @@ export interface PrivacyLists {
 
 /** Groups that somebody who has not logged in belongs to. */
 const EVERYBODY = new Set(['$all', '@all', '$anonymous', '@anonymous'])
-/** Headers that an uplink is given to be let in. */
-const SECRET_HEADER = /auth|cookie|token|key|secret|password|session|credential/i
+/** Headers that nobody is let in by; whatever else an uplink is given may be what it asks for. */
+const HARMLESS_HEADER =
+  /^(accept(-charset|-encoding|-language)?|cache-control|connection|content-type|pragma|user-agent)$/i
+/** Of `agent_options`: who asks, as TLS is told. */
+const AGENT_CREDENTIALS = ['cert', 'key', 'pfx', 'passphrase', 'auth']
 
 export function createPrivacy(config: unknown, lists: PrivacyLists): Privacy {
   const isSeeded = createNameMatcher(lists.seed)
@@ -68,12 +71,17 @@ export function createPrivacy(config: unknown, lists: PrivacyLists): Privacy {
 
 function needsCredentials(uplink: unknown): boolean {
   if (!isObject(uplink)) return true
-  const { auth, headers, url } = uplink
-  if (auth !== undefined && auth !== null && auth !== false) return true
-  if (entriesOf(headers).some(([name]) => SECRET_HEADER.test(name))) return true
+  const { auth, headers, agent_options: agent, url } = uplink
+  if (isGiven(auth)) return true
+  if (entriesOf(headers).some(([name]) => !HARMLESS_HEADER.test(name))) return true
+  if (isObject(agent) && AGENT_CREDENTIALS.some((each) => isGiven(agent[each]))) return true
   if (typeof url !== 'string' || !URL.canParse(url)) return true
   const { username, password, search } = new URL(url)
   return username !== '' || password !== '' || search !== ''
+}
+
+function isGiven(value: unknown): boolean {
+  return value !== undefined && value !== null && value !== false
 }
 
 function namesOf(spec: unknown, field: string): string[] {
