@@ -66,7 +66,7 @@ function fetcher(daemon?: DaemonLink) {
     isMismatch: (error: unknown) => isCatalogError(error, 'DIGEST_MISMATCH'),
   }
   const privacy = {
-    isPublic: () => isPublic,
+    isPublic: (_: string, from: { isProxied: boolean }) => isPublic && from.isProxied,
     isProxiedPublic: () => isPublic,
     proxiesOf: () => ['main'],
   }
@@ -148,6 +148,14 @@ test('a private tarball never reaches the node, and is checked all the same', as
   expect(await read(fetcher().fetch(wish, 'main', uplink(bytes)))).toEqual(bytes)
   const other = uplink(Buffer.from('other bytes'))
   expect(await read(fetcher().fetch(wish, 'main', other))).toBeInstanceOf(Error)
+  expect(node.asked).toEqual([])
+})
+
+test('what was published over a proxied file is asked of no peer, though its file has gone', async () => {
+  const wish = context({ integrity: integrityOf(bytes), shasum: shasumOf(bytes) })
+  const sha = 'a'.repeat(40)
+  Object.assign(wish.manifest as object, { _distfiles: { 'fx-1.0.0.tgz': { sha } } })
+  expect(await read(fetcher().fetch(wish, 'main', uplink(bytes)))).toEqual(bytes)
   expect(node.asked).toEqual([])
 })
 

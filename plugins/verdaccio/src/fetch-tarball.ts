@@ -126,7 +126,7 @@ export function createTarballFetcher(
   ): Promise<Tarball> {
     const { name, filename } = context
     const manifest = context.manifest ?? (await readManifest(name))
-    const { expected, label } = tarballRecord(manifest, name, filename)
+    const { expected, label, ...record } = tarballRecord(manifest, name, filename)
     if (expected === undefined) {
       context.download = 'unverifiable'
       counters.unverifiable += 1
@@ -137,7 +137,9 @@ export function createTarballFetcher(
     }
     context.download = 'checked'
     const request = { name, filename, label, expected }
-    const isPublic = privacy.isPublic(name, { isProxied: true, uplink: uplinkName })
+    // Verdaccio asks an uplink for what was published here, too, when its file has gone.
+    const isProxied = record.isProxied || !record.isRecorded
+    const isPublic = privacy.isPublic(name, { isProxied, uplink: uplinkName })
     const peers = isPublic ? peerSource(request, context, uplink) : undefined
     return await open(request, peers === undefined ? [uplink] : [peers, uplink], signal)
   }

@@ -14,7 +14,10 @@ const manifest = {
     '3.0.0': { dist: null },
   },
   _distfiles: {
-    'beta-1.0.0.tgz': { url: 'https://host.example/@fx/beta/-/beta-1.0.0.tgz', registry: 'main' },
+    'beta-1.0.0.tgz': {
+      ...{ url: 'https://host.example/@fx/beta/-/beta-1.0.0.tgz', registry: 'main' },
+      sha: sha1('1'),
+    },
     'lost-9.0.0.tgz': { url: 'https://host.example/lost-9.0.0.tgz', sha: sha1('9') },
   },
   _attachments: { 'beta-1.0.0.tgz': { shasum: sha1('1') } },
@@ -25,6 +28,7 @@ test('a file is found by the version in its name, with its uplink', () => {
   expect(tarballRecord(manifest, '@fx/beta', 'beta-1.0.0.tgz')).toEqual({
     label: '@fx/beta@1.0.0',
     expected: { algorithm: 'sha1', hashes: [hashOf(sha1('1'))] },
+    isRecorded: true,
     isProxied: true,
     uplink: 'main',
   })
@@ -55,11 +59,26 @@ test.each([
   expect(record).toEqual({
     label: 'x (x-1.0.0.tgz)',
     expected: undefined,
+    isRecorded: false,
     isProxied: false,
     uplink: undefined,
   })
   expect(storedFiles(broken)).toEqual([])
   expect(isFromUplink(broken)).toBe(false)
+})
+
+test.each([
+  ['published over it', sha1('2'), { shasum: sha1('1') }],
+  ['published over it, with no shasum', sha1('2'), {}],
+  ['of which the uplink gave no shasum', undefined, { shasum: sha1('1') }],
+  ['of which nobody gave one', undefined, {}],
+  ['not there yet, as while it is being published', sha1('2'), undefined],
+])("a version %s is not the uplink's", (_, sha, dist) => {
+  const tarball = 'https://host.example/fx/-/fx-1.0.0.tgz'
+  const versions = dist === undefined ? {} : { '1.0.0': { dist: { tarball, ...dist } } }
+  const left = { versions, _distfiles: { 'fx-1.0.0.tgz': { url: tarball, registry: 'main', sha } } }
+  const record = tarballRecord(left, 'fx', 'fx-1.0.0.tgz')
+  expect(record).toMatchObject({ isRecorded: true, isProxied: false })
 })
 
 test('a name that every object has is nobody`s version', () => {

@@ -9,7 +9,9 @@ export interface TarballRecord {
   /** `name@version`, or `name (file)` when no version names the file: for people. */
   readonly label: string
   readonly expected: Expected | undefined
-  /** It came, or would come, from an uplink. */
+  /** An uplink has told of a file of this name, once; Verdaccio keeps that when the version is unpublished. */
+  readonly isRecorded: boolean
+  /** It came, or would come, from an uplink: the version is the one that the uplink told of. Else it may be published here. */
   readonly isProxied: boolean
   /** The uplink on record for it. */
   readonly uplink: string | undefined
@@ -20,10 +22,12 @@ export function tarballRecord(manifest: unknown, name: string, filename: string)
   const distFile = own(own(manifest, '_distfiles'), filename)
   const [version, dist] = distOf(manifest, name, filename)
   const registry = own(distFile, 'registry')
+  const [told, shasum] = [own(distFile, 'sha'), own(dist, 'shasum')]
   return {
     label: version === undefined ? `${name} (${filename})` : `${name}@${version}`,
-    expected: expectedOf(own(dist, 'integrity'), own(dist, 'shasum') ?? own(distFile, 'sha')),
-    isProxied: distFile !== undefined,
+    expected: expectedOf(own(dist, 'integrity'), shasum ?? told),
+    isRecorded: distFile !== undefined,
+    isProxied: typeof told === 'string' && told !== '' && told === shasum,
     uplink: typeof registry === 'string' ? registry : undefined,
   }
 }

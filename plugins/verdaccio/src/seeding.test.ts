@@ -66,7 +66,8 @@ beforeEach(() => {
     isMismatch: (error: unknown) => isCatalogError(error, 'DIGEST_MISMATCH'),
   }
   const privacy = {
-    isPublic: (name: string) => !privateNames.has(name),
+    isPublic: (name: string, { isProxied }: { isProxied: boolean }) =>
+      (isProxied || name === 'mine') && !privateNames.has(name),
     isProxiedPublic: () => true,
     proxiesOf: () => [],
   }
@@ -77,13 +78,15 @@ beforeEach(() => {
 })
 
 /** A package of one version with one file, as an uplink told of it. */
-function store(name: string, content: Buffer, dist?: object): string {
+function store(name: string, content: Buffer, dist?: { shasum?: string }): string {
   const filename = `${name}-1.0.0.tgz`
   const tarball = `https://host.example/${name}/-/${filename}`
   const integrity = `sha512-${createHash('sha512').update(content).digest('base64')}`
+  const shasum = createHash('sha1').update(content).digest('hex')
+  const sha = dist === undefined ? shasum : dist.shasum
   manifests.set(name, {
-    versions: { '1.0.0': { dist: { tarball, ...(dist ?? { integrity }) } } },
-    _distfiles: { [filename]: { url: tarball, registry: 'main' } },
+    versions: { '1.0.0': { dist: { tarball, ...(dist ?? { integrity, shasum }) } } },
+    _distfiles: { [filename]: { url: tarball, registry: 'main', sha } },
     _attachments: { [filename]: {} },
   })
   files.set(`${name}/${filename}`, content)
@@ -126,6 +129,18 @@ describe('one tarball', () => {
     expect(await seeder.seed('fx', store('fx', bytes), never)).toBe('left')
     expect(await seeder.seed('bare', store('bare', bytes, {}), never)).toBe('left')
     expect(node.asked).toEqual([])
+  })
+
+  test('that was published over a proxied one is left', async () => {
+    const file = store('fx', bytes)
+    const integrity = `sha512-${createHash('sha512').update('ours').digest('base64')}`
+    const shasum = createHash('sha1').update('ours').digest('hex')
+    const tarball = `https://host.example/fx/-/${file}`
+    Object.assign(manifests.get('fx') ?? {}, {
+      versions: { '1.0.0': { dist: { tarball, integrity, shasum } } },
+    })
+    files.set(`fx/${file}`, Buffer.from('ours'))
+    expect(await seeder.seed('fx', file, never)).toBe('left')
   })
 
   test('that was published here a moment ago has no metadata yet, and is hashed', async () => {

@@ -79,7 +79,7 @@ export function createSeeder(deps: SeederDependencies): Seeder {
     const manifest = await localStorage.getPackageMetadataAsync(name)
     const record = tarballRecord(manifest, name, filename)
     if (!privacy.isPublic(name, record)) return 'left'
-    if (record.isProxied && record.expected === undefined) return 'left'
+    if (record.isRecorded && record.expected === undefined) return 'left'
     const digest = await digestOf({ name, filename }, manifest, running)
     if (digest !== undefined && running.node.has(digest)) return 'present'
     if (digest === undefined || !(await take(running, digest, { name, filename, ...options }))) {
