@@ -24,6 +24,10 @@ export interface NpmConfigPlace {
   readonly home: string
   readonly execPath: string
   readonly platform: NodeJS.Platform
+  /** Whose .npmrc counts, nearest first; by default the one project folder of npm's. */
+  readonly projectFolders?: readonly string[]
+  /** Whose .npmrc counts where no other file says anything. */
+  readonly outerFolders?: readonly string[]
 }
 
 /** Where this process finds npm's configuration. */
@@ -39,9 +43,12 @@ export function readNpmConfig(place: NpmConfigPlace): NpmConfig {
   const fromEnv = environmentLayer(place.env)
   const option = (name: string): string | undefined => fromEnv.get(name)?.[0]
   const userFile = option('userconfig') ?? join(place.home, '.npmrc')
-  const projectFile = join(option('local-prefix') ?? place.cwd, '.npmrc')
+  const folders = place.projectFolders ?? [option('local-prefix') ?? place.cwd]
+  const projectFiles = folders.map((folder) => join(folder, '.npmrc'))
   const layers: Layer[] = [fromEnv]
-  if (resolve(projectFile) !== resolve(userFile)) layers.push(fileLayer(projectFile, place.env))
+  for (const file of projectFiles) {
+    if (resolve(file) !== resolve(userFile)) layers.push(fileLayer(file, place.env))
+  }
   const user = fileLayer(userFile, place.env)
   layers.push(user)
   const prefix = option('prefix') ?? layers.map((l) => l.get('prefix')?.[0]).find(isPresent)
@@ -49,7 +56,8 @@ export function readNpmConfig(place: NpmConfigPlace): NpmConfig {
     option('globalconfig') ??
     user.get('globalconfig')?.[0] ??
     join(prefix ?? globalPrefix(place), 'etc', 'npmrc')
-  layers.push(fileLayer(globalFile, place.env))
+  const outerFiles = (place.outerFolders ?? []).map((folder) => join(folder, '.npmrc'))
+  for (const file of [globalFile, ...outerFiles]) layers.push(fileLayer(file, place.env))
   return npmConfigOf(layers)
 }
 

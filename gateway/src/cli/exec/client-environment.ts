@@ -8,7 +8,7 @@ import { AS_UPSTREAM } from '../../as-upstream.ts'
 import { DEFAULT_REGISTRY } from '../../default-registry.ts'
 import type { NpmConfig } from '../../npmrc.ts'
 import { FAMILIES, type ClientFamily } from './client-family.ts'
-import { registryOf, type ExecPlace } from './client-registry.ts'
+import { npmConfigAt, registryOf, type ExecPlace } from './client-registry.ts'
 import {
   bunObstacle,
   denoReplacement,
@@ -51,8 +51,9 @@ export interface RoutingWish {
   readonly behind: (url: string) => string
 }
 
-export function planRouting(place: ExecPlace, npm: NpmConfig, wish: RoutingWish): Routing {
-  const main = registryOf(wish.family ?? 'npm', place, npm)
+export function planRouting(place: ExecPlace, wish: RoutingWish): Routing {
+  const npm = npmConfigAt(place)
+  const main = registryOf(wish.family ?? 'npm', place)
   const upstreamAsConfigured = wish.upstream ?? wish.behind(main.url)
   const upstream = withoutUser(upstreamAsConfigured)
   const routed: ClientFamily[] = []
@@ -79,7 +80,7 @@ function obstacleOf(
   family: ClientFamily,
   { place, npm, wish, upstream }: Question,
 ): Obstacle | undefined {
-  const own = registryOf(family, place, npm)
+  const own = registryOf(family, place)
   const elsewhere = (url: string): Obstacle => ({ reason: `its registry is ${url}` })
   if (!/^https?:\/\//.test(own.url) || !URL.canParse(own.url)) return elsewhere(own.url)
   const wanted = wish.upstream ?? wish.behind(own.url)

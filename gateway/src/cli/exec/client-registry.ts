@@ -5,13 +5,19 @@
 import { join } from 'node:path'
 import { parse } from 'ini'
 import { DEFAULT_REGISTRY } from '../../default-registry.ts'
-import { expandEnvironment, readNpmConfig, type NpmConfig } from '../../npmrc.ts'
+import {
+  expandEnvironment,
+  readNpmConfig,
+  type NpmConfig,
+  type NpmConfigPlace,
+} from '../../npmrc.ts'
+import { shownUrl } from '../../shown-url.ts'
 import { bunfigFormat } from '../clients/bunfig-format.ts'
 import { clientFiles, type ClientPlace } from '../clients/client-files.ts'
 import { pnpmYamlFormat } from '../clients/yaml-format.ts'
 import { yarnV1Format } from '../clients/yarn-v1-format.ts'
 import type { ClientFamily } from './client-family.ts'
-import { foldersUpwards, projectRoot, readText } from './project-files.ts'
+import { foldersUpwards, pnpmRoots, projectFolder, projectRoot, readText } from './project-files.ts'
 import { readYarnSettings } from './yarnrc-files.ts'
 
 export interface ExecPlace extends ClientPlace {
@@ -28,15 +34,25 @@ export interface ClientRegistry {
   readonly obstacle: string | undefined
 }
 
-/** npm's configuration as npm sees it from the project around `cwd`, the environment included. */
-export function npmConfigAt(place: ExecPlace): NpmConfig {
-  const root = projectRoot(place.cwd)
+/** npm's configuration as this client, which reads the same files, sees it from `cwd`, the environment included. */
+export function npmConfigAt(place: ExecPlace, family: ClientFamily = 'npm'): NpmConfig {
   const isGiven = Object.keys(place.env).some((name) => /^npm_config_local_prefix$/i.test(name))
-  const env = isGiven ? place.env : { ...place.env, npm_config_local_prefix: root ?? place.cwd }
-  return readNpmConfig({ ...place, env })
+  if (isGiven && family === 'npm') return readNpmConfig(place)
+  return readNpmConfig({ ...place, ...npmrcFolders(family, place.cwd) })
 }
 
-export function registryOf(family: ClientFamily, place: ExecPlace, npm: NpmConfig): ClientRegistry {
+/** Whose .npmrc the client reads, as found by running each of them in a workspace, inside and outside of its members. */
+function npmrcFolders(family: ClientFamily, cwd: string): Partial<NpmConfigPlace> {
+  if (family === 'yarn-classic') {
+    return { projectFolders: [cwd], outerFolders: foldersUpwards(cwd).slice(1) }
+  }
+  if (family !== 'pnpm') return { projectFolders: [projectRoot(cwd) ?? cwd] }
+  // As pnpm 10; newer ones read that of the workspace only (pnpmRegistries).
+  return { projectFolders: [projectFolder(cwd) ?? cwd, ...pnpmRoots(cwd)] }
+}
+
+export function registryOf(family: ClientFamily, place: ExecPlace): ClientRegistry {
+  const npm = npmConfigAt(place, family)
   const named = (url: string | undefined, more: Partial<ClientRegistry> = {}): ClientRegistry => ({
     ...{ url: url ?? npm.get('registry') ?? DEFAULT_REGISTRY, credentials: {} },
     ...{ obstacle: undefined, ...more },
@@ -46,9 +62,9 @@ export function registryOf(family: ClientFamily, place: ExecPlace, npm: NpmConfi
     case 'deno':
       return named(undefined)
     case 'pnpm':
-      return named(pnpmRegistry(place, npm), { credentials: pnpmCredentials(place) })
+      return pnpmRegistryOf(place, named)
     case 'yarn-classic':
-      return named(npm.get('registry') ?? yarnClassicRegistry(place))
+      return named(yarnClassicRegistry(place, npm))
     case 'yarn-berry': {
       const { registry, credentials, hasHttpProxy } = readYarnSettings(place)
       const obstacle = hasHttpProxy ? 'Yarn sends everything through its httpProxy' : undefined
@@ -62,14 +78,31 @@ export function registryOf(family: ClientFamily, place: ExecPlace, npm: NpmConfi
   }
 }
 
-function pnpmRegistry(place: ExecPlace, npm: NpmConfig): string | undefined {
+type Named = (url: string | undefined, more: Partial<ClientRegistry>) => ClientRegistry
+
+/** Nothing tells which pnpm will run: where pnpm 10 and newer ones would ask different registries, neither is guessed. */
+function pnpmRegistryOf(place: ExecPlace, named: Named): ClientRegistry {
+  const [root = place.cwd] = pnpmRoots(place.cwd)
+  const newer = readNpmConfig({ ...place, projectFolders: [root] })
+  const found = [
+    pnpmRegistry(place, npmConfigAt(place, 'pnpm'), pnpmRoots(place.cwd).at(-1)),
+    pnpmRegistry(place, newer, root),
+  ]
+  const credentials = pnpmCredentials(place)
+  if (found[0] === found[1]) return named(found[0], { credentials })
+  const [older, other] = found.map((url) => shownUrl(url ?? DEFAULT_REGISTRY))
+  const obstacle = `pnpm 10 would ask ${older} here, pnpm 11 and newer ${other}`
+  return named(found[1] ?? DEFAULT_REGISTRY, { credentials, obstacle })
+}
+
+function pnpmRegistry(place: ExecPlace, npm: NpmConfig, root = place.cwd): string | undefined {
   const variable = Object.entries(place.env).find(([name]) => /^pnpm_config_registry$/i.test(name))
   if (variable?.[1] !== undefined && variable[1] !== '') return variable[1]
-  const root = projectRoot(place.cwd)
-  const workspace = root === undefined ? undefined : readText(join(root, 'pnpm-workspace.yaml'))
+  const workspace = readText(join(root, 'pnpm-workspace.yaml'))
   const inProject = quietly(() => pnpmYamlFormat.registryOf(workspace ?? ''))
   if (inProject !== undefined) return expandEnvironment(inProject, place.env)
-  if (npm.get('registry') !== undefined) return undefined
+  const configured = npm.get('registry')
+  if (configured !== undefined) return configured
   const users = clientFiles('pnpm', place).slice(1)
   return firstOf(
     users.map(({ path, format }) => quietly(() => format.registryOf(readText(path) ?? ''))),
@@ -89,9 +122,14 @@ function pnpmCredentials(place: ExecPlace): Record<string, string> {
   )
 }
 
-function yarnClassicRegistry({ cwd, home, env }: ExecPlace): string | undefined {
-  const variable = env.YARN_REGISTRY ?? env.yarn_registry
-  if (variable !== undefined && variable !== '') return variable
+/** npm's variable, Yarn's, npm's files, Yarn's: in this order. */
+function yarnClassicRegistry(place: ExecPlace, npm: NpmConfig): string | undefined {
+  const { cwd, home, env } = place
+  const own = env.YARN_REGISTRY ?? env.yarn_registry
+  const hasNpms = Object.keys(env).some((name) => /^npm_config_registry$/i.test(name))
+  if (!hasNpms && own !== undefined && own !== '') return own
+  const configured = npm.get('registry')
+  if (configured !== undefined) return configured
   const folders = [...foldersUpwards(cwd), home]
   return firstOf(
     folders.map((folder) => yarnV1Format.registryOf(readText(join(folder, '.yarnrc')) ?? '')),

@@ -41,7 +41,7 @@ export async function prepareGateway(
   const account = family === undefined ? undefined : accountCommand(command)
   if (account !== undefined) return { problem: `${account} is between you and your registry` }
   try {
-    const npm = npmConfigAt(place)
+    const npm = npmConfigAt(place, family)
     const routing = await route(preparation, { place, family })
     const obstacle = routing.left.find((one) => one.family === family)
     if (obstacle !== undefined) {
@@ -83,7 +83,7 @@ async function route(
   const before = await upstreamBeforeUse(useDependencies(terminal)).catch(() => undefined)
   const port = String(portOf(config))
   const { upstream } = config.gateway
-  return planRouting(place, npmConfigAt(place), {
+  return planRouting(place, {
     family,
     upstream: typeof upstream === 'string' ? upstream : undefined,
     behind: (url) => (isOurs(url, port) ? (before ?? DEFAULT_REGISTRY) : url),

@@ -7,7 +7,7 @@
 import { join } from 'node:path'
 import { DEFAULT_REGISTRY_HOST } from '../../default-registry.ts'
 import type { NpmConfig } from '../../npmrc.ts'
-import { projectRoot, readText } from './project-files.ts'
+import { pnpmRoots, projectRoot, readText } from './project-files.ts'
 
 /** Why a client is left to go where it goes. */
 export interface Obstacle {
@@ -50,7 +50,8 @@ export function npmReplacement(upstream: string, npm: NpmConfig, cwd: string): R
 
 /** pnpm 11 and newer refuse a locked URL that is not the one the registry now names. */
 export function pnpmObstacle(registry: string, cwd: string): Obstacle | undefined {
-  const text = readText(join(projectRoot(cwd) ?? cwd, 'pnpm-lock.yaml')) ?? ''
+  const texts = pnpmRoots(cwd).map((root) => readText(join(root, 'pnpm-lock.yaml')) ?? '')
+  const text = texts.join('\n')
   const { host } = new URL(registry)
   const isNamed = [...text.matchAll(/\btarball: ['"]?(https?:\/\/[^\s,'"}]+)/g)].some(
     ([, url = '']) => URL.canParse(url) && new URL(url).host === host,

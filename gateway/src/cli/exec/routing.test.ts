@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { DEFAULT_REGISTRY } from '../../default-registry.ts'
 import { planRouting, withVariables, type Routing } from './client-environment.ts'
 import { accountCommand, familyOf } from './client-family.ts'
-import { npmConfigAt, type ExecPlace } from './client-registry.ts'
+import type { ExecPlace } from './client-registry.ts'
 
 const GATEWAY = 'http://127.0.0.1:4874/'
 const AS_UPSTREAM = `${GATEWAY}-/catalog/as-upstream/`
@@ -40,7 +40,7 @@ function plan(
     execPath: join(root, 'bin', 'node'),
   }
   const family = familyOf(command.split(' '), cwd)
-  return planRouting(place, npmConfigAt(place), { family, upstream, behind: (url) => url })
+  return planRouting(place, { family, upstream, behind: (url) => url })
 }
 
 const variables = (routing: Routing) => routing.variables(GATEWAY)
@@ -291,6 +291,75 @@ describe('with registries in other files', () => {
       plan('yarn-4.cjs', { env: { YARN_NPM_REGISTRY_SERVER: 'https://env.example' } }),
     ].map(({ upstream }) => upstream)
     expect(new Set(upstreams)).toEqual(new Set(['https://env.example/']))
+  })
+})
+
+describe('in a project inside of another one', () => {
+  const [ROOT, HOME] = ['https://root.example/', 'https://home.example/']
+  const inside = (path: string): void => {
+    write(`project/${path}/package.json`, '{}')
+    cwd = join(cwd, path)
+  }
+  beforeEach(() => {
+    write('project/.npmrc', `registry=${ROOT}\n`)
+    write('home/.npmrc', `registry=${HOME}\n`)
+  })
+
+  test.each([
+    [['packages/*'], 'packages/a', ROOT],
+    [['./packages/*/'], 'packages/a', ROOT],
+    [['packages/**'], 'packages/a/b', ROOT],
+    [['packages/*'], 'packages/a/b', HOME],
+    [['packages/*'], 'examples/app', HOME],
+    [['packages/*', '!packages/a'], 'packages/a', HOME],
+    [['!packages/a', 'packages/*'], 'packages/a', HOME],
+    [['packages/*', '!packages/a', 'packages/a'], 'packages/a', ROOT],
+    [['**'], 'packages/node_modules/x', HOME],
+    [{ packages: ['apps/*'] }, 'apps/web', ROOT],
+    [{ packages: ['apps/*'] }, 'tools/web', HOME],
+  ])('npm, workspaces %j: %s asks %s', (workspaces, path, registry) => {
+    write('project/package.json', JSON.stringify({ workspaces }))
+    inside(path)
+    expect(plan('npm ci').upstream).toBe(registry)
+  })
+
+  test('pnpm’s workspace is none of npm’s, nor npm’s of pnpm’s', () => {
+    write('project/pnpm-workspace.yaml', 'packages: ["packages/*"]\n')
+    inside('packages/a')
+    expect(plan('npm ci').upstream).toBe(HOME)
+    expect(plan('pnpm i').upstream).toBe(ROOT)
+  })
+
+  test('pnpm is left alone where its versions differ in what they ask', () => {
+    write('project/pnpm-workspace.yaml', 'packages: ["packages/*"]\n')
+    write('project/examples/app/package.json', '{}')
+    cwd = join(root, 'project', 'examples', 'app')
+    const reason = `pnpm 10 would ask ${ROOT} here, pnpm 11 and newer ${HOME}`
+    expect(reasonFor(plan('pnpm i'), 'pnpm')).toBe(reason)
+    write('project/packages/a/.npmrc', 'registry=https://own.example/\n')
+    cwd = join(root, 'project')
+    inside('packages/a')
+    expect(reasonFor(plan('pnpm i'), 'pnpm')).toContain('pnpm 10 would ask https://own.example/')
+  })
+
+  test('the lockfile that counts is the workspace’s for its members only', () => {
+    write('project/package.json', '{"workspaces":["packages/*"]}')
+    write('project/yarn.lock', '# yarn lockfile v1\n')
+    inside('examples/app')
+    expect(reasonFor(plan('yarn'), 'yarn-classic')).toContain('there is no yarn.lock')
+    cwd = join(root, 'project')
+    inside('packages/a')
+    expect(reasonFor(plan('yarn'), 'yarn-classic')).toBeUndefined()
+  })
+
+  test('Yarn 1 reads the .npmrc of every folder above, but the user’s before', () => {
+    inside('examples/app')
+    expect(plan('yarn').upstream).toBe(HOME)
+    write('home/.npmrc', '')
+    expect(plan('yarn').upstream).toBe(ROOT)
+    expect(plan('yarn', { env: { YARN_REGISTRY: 'https://env.example/' } }).upstream).toBe(
+      'https://env.example/',
+    )
   })
 })
 
