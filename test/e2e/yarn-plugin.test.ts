@@ -447,6 +447,37 @@ describe('registries', () => {
   })
 })
 
+describe('a package whose metadata names the tarball of another', () => {
+  const evil = makePackage('evil', '1.0.0')
+  const victim = makePackage('victim', '1.0.0')
+
+  test('does not replace it, neither in the registry nor by its URL', async () => {
+    await using upstream = await startUpstream([evil, victim])
+    await using site = await startRegistry({ packages: [evil, victim], tarballs: 'self' })
+    const address = upstream.url.slice(0, -1)
+    const claim = upstream.document('evil').versions['1.0.0']!.dist
+    const byUrl = `${site.url}/victim/-/victim-1.0.0.tgz`
+    for (const [tarball, range] of [
+      [`${address}/victim/-/victim-1.0.0.tgz`, '1.0.0'],
+      [byUrl, byUrl],
+      [`${site.url}/evil/-/evil-1.0.0.tgz`, byUrl],
+    ] as const) {
+      // The daemon has the bytes of evil, as evil's own metadata names them.
+      claim.tarball = `${address}/evil/-/evil-1.0.0.tgz`
+      await using behind = await startMachine({ upstream: upstream.url })
+      await (await fetch(`${behind.url}/evil/-/evil-1.0.0.tgz`)).arrayBuffer()
+      claim.tarball = tarball
+      for (const daemon of [nobody, behind.url]) {
+        const manifest = { name: 'both', dependencies: { victim: range, evil: '1.0.0' } }
+        const run = await project({ daemon, registry: address, manifest })
+        await install(run)
+        const installed = join(run.cwd, 'node_modules', 'victim', 'package.json')
+        expect(JSON.parse(await readFile(installed, 'utf8'))).toMatchObject({ name: 'victim' })
+      }
+    }
+  })
+})
+
 describe('what Yarn publishes itself', () => {
   const [one, two] = ['1.0.0', '2.0.0'].map((version) => makePackage('@fx/mine', version))
   const SECRET = 's3cret-token'

@@ -8,6 +8,7 @@ import type { KnownVersion } from './known-versions.ts'
 import { parsePackument, pickPackument } from './packument-body.ts'
 import type { TarballRoute } from './request-route.ts'
 import type { Session } from './session.ts'
+import { yarnRegistries } from './settings.ts'
 import type { WrappedRequest } from './ask-gateway.ts'
 
 export interface Expected extends KnownVersion {
@@ -56,6 +57,7 @@ async function askFor(
   if (session.known.find(route) !== undefined) return
   const packument = pickPackument(parsePackument(Buffer.from(body.toString())))
   session.known.learn(route, packument, 'registry')
+  session.known.learnLocations(route, packument, yarnRegistries(asker.configuration))
 }
 
 function unknown({ name, version, registry }: TarballRoute, reason: string): Expected {

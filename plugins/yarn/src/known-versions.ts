@@ -5,7 +5,12 @@
 import { expectedIntegrity } from './integrity.ts'
 import { parseUrl } from './parse-url.ts'
 import type { Packument } from './packument-body.ts'
-import type { TarballBase, TarballRoute } from './request-route.ts'
+import {
+  routeOf,
+  type TarballBase,
+  type TarballRoute,
+  type YarnRegistries,
+} from './request-route.ts'
 
 export type MetadataSource = 'daemon' | 'registry'
 
@@ -24,24 +29,26 @@ interface Home {
 export class KnownVersions {
   /** By registry and name. The objects are those that Yarn keeps anyway. */
   readonly #packages = new Map<string, { packument: Packument; source: MetadataSource }>()
-  readonly #locations = new Map<string, TarballRoute>()
+  /** undefined: several packages say that it is theirs, so it is nobody's. */
+  readonly #locations = new Map<string, TarballRoute | undefined>()
+  readonly #direct = new Set<string>()
   readonly #bases = new Map<string, TarballBase>()
   readonly #locked = new Map<string, boolean>()
 
   /** Takes the hashes of a whole packument. */
   learn(home: Home, packument: Packument, source: MetadataSource): void {
     this.#packages.set(keyOf(home), { packument, source })
-    this.learnLocations(home, packument)
   }
 
-  /** Takes only where tarballs are, from a packument whose hashes Yarn has dropped already. */
-  learnLocations(home: Home, packument: Packument): void {
+  /** Takes where tarballs are, also from a packument whose hashes Yarn has dropped already. */
+  learnLocations(home: Home, packument: Packument, registries: YarnRegistries): void {
     for (const [version, { dist }] of Object.entries(packument.versions ?? {})) {
       const tarball = dist?.tarball
       if (typeof tarball !== 'string') continue
       const usual = usualEnd(home.name, version)
       if (!tarball.endsWith(usual)) {
-        this.learnLocation(tarball, { ...home, kind: 'tarball', version })
+        const { name, registry } = home
+        this.learnLocation(tarball, { kind: 'tarball', name, version, registry }, registries)
         continue
       }
       // There are many versions and few such places: remembered is the place.
@@ -52,9 +59,24 @@ export class KnownVersions {
     }
   }
 
-  learnLocation(tarball: string, route: TarballRoute): void {
+  /**
+   * A package's metadata may name any URL, another package's too: what a registry's usual addresses give to somebody stays
+   * theirs, and what two packages claim is neither's.
+   */
+  learnLocation(tarball: string, route: TarballRoute, registries: YarnRegistries): void {
     const url = parseUrl(tarball)
-    if (url !== undefined) this.#locations.set(url.href, route)
+    if (url === undefined || routeOf(url, registries) !== undefined) return
+    const isContested =
+      this.#locations.has(url.href) && !isSame(this.#locations.get(url.href), route)
+    this.#locations.set(url.href, isContested ? undefined : route)
+  }
+
+  /** The project takes what is at this URL by the URL itself, whoever claims that it is a package of a registry. */
+  learnDirect(tarball: string): void {
+    const url = parseUrl(tarball.split('::', 1)[0] ?? '') // what follows is Yarn's
+    if (url === undefined) return
+    url.hash = ''
+    this.#direct.add(url.href)
   }
 
   /** Yarn compares the archive with yarn.lock itself, so that no metadata is needed to be safe. */
@@ -71,8 +93,11 @@ export class KnownVersions {
     return { integrity: expectedIntegrity(manifest.dist ?? {}), source: found.source }
   }
 
-  locate(target: URL): TarballRoute | undefined {
-    return this.#locations.get(target.href)
+  /** What is at an address that no rule knows, but some package's metadata. */
+  locate(target: URL, registries: YarnRegistries): TarballRoute | undefined {
+    if (this.#direct.has(target.href)) return undefined
+    const route = routeOf(target, registries, this.tarballBases())
+    return route?.kind === 'tarball' ? route : this.#locations.get(target.href)
   }
 
   /** Places other than the registries' own addresses. */
@@ -83,6 +108,10 @@ export class KnownVersions {
   isLocked(name: string, version: string): boolean {
     return this.#locked.get(`${name}@${version}`) === true
   }
+}
+
+function isSame(a: TarballRoute | undefined, b: TarballRoute): boolean {
+  return a?.name === b.name && a.version === b.version && a.registry === b.registry
 }
 
 // A name has no space, a URL none either.

@@ -8,6 +8,7 @@ import { mayAskWithout } from './gateway-registries.ts'
 import { parsePackument, pickPackument } from './packument-body.ts'
 import { packumentPath, type PackumentRoute } from './request-route.ts'
 import type { Session } from './session.ts'
+import { yarnRegistries } from './settings.ts'
 
 export async function fetchPackument(
   session: Session,
@@ -29,7 +30,7 @@ export async function fetchPackument(
   }
   const response = await request.executor()
   if (request.isReader && response.body !== null && typeof response.body === 'object') {
-    session.known.learnLocations(route, response.body as object)
+    session.known.learnLocations(route, response.body as object, yarnRegistries(configuration))
   }
   return response
 }
@@ -42,6 +43,7 @@ function takePackument(
   try {
     const packument = pickPackument(parsePackument(answer.body))
     session.known.learn(route, packument, 'daemon')
+    session.known.learnLocations(route, packument, yarnRegistries(request.configuration))
     const body = request.isReader ? packument : answer.body
     return { body, headers: answer.headers, statusCode: 200, statusMessage: 'OK' }
   } catch {

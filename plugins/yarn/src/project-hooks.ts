@@ -35,6 +35,7 @@ async function prepare(session: Session, project: Project, report: ValidateRepor
   const { problem } = readDaemonSettings(configuration)
   if (problem !== undefined) report.reportWarning(MessageName.INVALID_CONFIGURATION_VALUE, problem)
   const registries = yarnRegistries(configuration)
+  for (const url of directUrls(project)) session.known.learnDirect(url)
   const locked: LockedPackage[] = []
   const { cacheKey } = Cache.getCacheKey(configuration)
   const throws = configuration.get('checksumBehavior') === 'throw'
@@ -50,7 +51,8 @@ async function prepare(session: Session, project: Project, report: ValidateRepor
     )
     if (archiveUrl !== undefined) {
       const registry = registries.of(name)
-      session.known.learnLocation(archiveUrl, { kind: 'tarball', name, version, registry })
+      const route = { kind: 'tarball', name, version, registry } as const
+      session.known.learnLocation(archiveUrl, route, registries)
     }
     locked.push(found)
   }
@@ -65,6 +67,18 @@ async function prepare(session: Session, project: Project, report: ValidateRepor
     const words = error instanceof Error ? error.message : String(error)
     report.reportWarning(MessageName.UNNAMED, `Catalog P2P: no hints to the daemon (${words})`)
   }
+}
+
+/** Tarballs that are asked for by their URL, as far as the project or yarn.lock tells. */
+function directUrls(project: Project): string[] {
+  const manifests = project.workspaces.map(({ manifest }) => manifest)
+  const dependents = [
+    ...manifests.flatMap(({ dependencies, devDependencies }) => [dependencies, devDependencies]),
+    ...[...project.originalPackages.values()].map(({ dependencies }) => dependencies),
+  ]
+  const ranges = dependents.flatMap((each) => [...each.values()].map(({ range }) => range))
+  const replaced = manifests.flatMap(({ resolutions }) => resolutions.map((each) => each.reference))
+  return [...ranges, ...replaced].filter((range) => /^https?:/.test(range))
 }
 
 interface LockedPackage {

@@ -45,8 +45,7 @@ function wantedRoute(session: Session, extra: WrapNetworkRequestInfo): RequestRo
   // Offline is offline, even if the daemon would do.
   const { enableNetwork } = httpUtils.getNetworkSettings(target, { configuration })
   if (enableNetwork === false) return undefined
-  const { known } = session
-  return (
-    known.locate(target) ?? routeOf(target, yarnRegistries(configuration), known.tarballBases())
-  )
+  const registries = yarnRegistries(configuration)
+  // An address of a registry's own belongs to the name in it, whatever another package's metadata says.
+  return routeOf(target, registries) ?? session.known.locate(target, registries)
 }
