@@ -96,7 +96,7 @@ export async function passThrough(
   if (hint !== undefined) {
     res.removeHeader('content-encoding')
     res.setHeader('content-type', 'application/json; charset=utf-8')
-    // npm prints this and no words; the others print the words.
+    // npm always prints this, the words not of every status; the others print the words.
     if (!res.hasHeader('npm-notice')) res.setHeader('npm-notice', hint)
     return sendBody(res, await withHint(response, hint, signal))
   }
