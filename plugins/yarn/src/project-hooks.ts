@@ -17,8 +17,8 @@ import { readDaemonSettings, sendsCredentials, yarnRegistries } from './settings
 
 type ValidateReport = Parameters<NonNullable<Hooks['validateProject']>>[1]
 
-/** The daemon takes as many. */
-const MAX_HINTS = 10_000
+/** The daemon takes as many of one list. */
+const MAX_HINTS = 5_000
 
 export function createProjectHooks(
   session: Session,

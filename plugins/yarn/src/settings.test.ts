@@ -23,3 +23,10 @@ test('every setting is in the README, with its default and its variable', () => 
 test('no name has a digit, which Yarn would not find again from the environment', () => {
   for (const [, name] of definitions) expect(name).toMatch(/^[a-zA-Z]+$/)
 })
+
+test('hints are as many as a daemon takes of one list', async () => {
+  const options = join(folder, '..', '..', 'gateway', 'src', 'options.ts')
+  const taken = /maxHints: .*default\(([\d_]+)\)/.exec(await readFile(options, 'utf8'))?.[1]
+  const hooks = await readFile(join(folder, 'src', 'project-hooks.ts'), 'utf8')
+  expect(/MAX_HINTS = ([\d_]+)/.exec(hooks)?.[1]).toBe(taken)
+})
