@@ -15,6 +15,7 @@ import { toTarballStream, type Tarball } from './tarball-stream.ts'
 import { createUplinkSource, type UplinkDownload } from './uplink-source.ts'
 import { IntegrityError, openVerified } from './verified-tarball.ts'
 import type { LocalStorage, TarballStream } from './verdaccio.ts'
+import type { Admit, Withdrawal } from './withdrawal.ts'
 
 export interface FetcherDependencies {
   readonly localStorage: Pick<LocalStorage, 'getPackageMetadataAsync'>
@@ -24,6 +25,8 @@ export interface FetcherDependencies {
   /** undefined: none, not yet, or no more. */
   readonly node: () => RunningNode | undefined
   readonly daemon: DaemonLink | undefined
+  /** What Verdaccio removes while the node fetches it. */
+  readonly withdrawal: Pick<Withdrawal, 'begin'> | undefined
 }
 
 export interface FetcherOptions {
@@ -105,7 +108,11 @@ export function createTarballFetcher(
     return error
   }
 
-  function peerSource(request: TarballRequest, context: TarballContext, uplink?: Source) {
+  function peerSource(
+    request: TarballRequest,
+    context: TarballContext,
+    { uplink, admit }: { uplink?: Source; admit: Admit | undefined },
+  ) {
     const integrity = digestTextOf(request.expected)
     if (integrity === undefined) return undefined
     if (deps.daemon !== undefined) {
@@ -116,6 +123,7 @@ export function createTarballFetcher(
     const running = deps.node()
     const digest = running?.toDigest(integrity)
     if (running === undefined || digest === undefined) return undefined
+    if (admit?.(request, digest) === false) return undefined
     return createNodeSource(running, { request, digest }, uplink)
   }
 
@@ -125,6 +133,7 @@ export function createTarballFetcher(
     { uplink, signal }: { uplink: Source; signal: AbortSignal },
   ): Promise<Tarball> {
     const { name, filename } = context
+    const admit = deps.withdrawal?.begin()
     const manifest = context.manifest ?? (await readManifest(name))
     const { expected, label, ...record } = tarballRecord(manifest, name, filename)
     if (expected === undefined) {
@@ -140,7 +149,7 @@ export function createTarballFetcher(
     // Verdaccio asks an uplink for what was published here, too, when its file has gone.
     const isProxied = record.isProxied || !record.isRecorded
     const isPublic = privacy.isPublic(name, { isProxied, uplink: uplinkName })
-    const peers = isPublic ? peerSource(request, context, uplink) : undefined
+    const peers = isPublic ? peerSource(request, context, { uplink, admit }) : undefined
     return await open(request, peers === undefined ? [uplink] : [peers, uplink], signal)
   }
 
@@ -161,7 +170,7 @@ export function createTarballFetcher(
       if (expected === undefined) return undefined
       const { name, filename } = context
       const request = { name, filename, label: `${name} (${filename})`, expected }
-      const source = peerSource(request, context)
+      const source = peerSource(request, context, { admit: deps.withdrawal?.begin() })
       if (source === undefined) return undefined
       return toTarballStream(({ signal }) => open(request, [source], signal), options)
     },

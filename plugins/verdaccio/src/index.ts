@@ -13,7 +13,7 @@ import { intercept, type Seeding } from './intercept.ts'
 import { createNodeLog, createPluginLog } from './log.ts'
 import { createNodeLife, type NodeLife } from './node-life.ts'
 import { parseOptions, placeOf, sectionOf, type PluginOptions } from './options.ts'
-import { createPrivacy, type Privacy } from './privacy.ts'
+import { createPrivacy } from './privacy.ts'
 import { createContexts } from './request-context.ts'
 import { seedExisting } from './seed-existing.ts'
 import { createSeeder, type Seeder } from './seeding.ts'
@@ -26,6 +26,7 @@ import {
   type VerdaccioApp,
   type VerdaccioLogger,
 } from './verdaccio.ts'
+import { createWithdrawal } from './withdrawal.ts'
 
 interface Given {
   readonly config: unknown
@@ -88,11 +89,15 @@ function hangIn(app: VerdaccioApp, setup: Setup): void {
   const privacy = createPrivacy(config, options)
   const life = options.mode === 'node' ? nodeLife(setup) : undefined
   const daemon = options.mode === 'daemon' ? daemonLink(setup) : undefined
+  const files = createStoredTarballs(localStorage)
+  const withdrawal =
+    life && createWithdrawal({ localStorage, files, counters, log, node: life.ready })
   const fetcher = createTarballFetcher(
-    { localStorage, privacy, counters, log, daemon, node: () => life?.running },
+    { localStorage, privacy, counters, log, daemon, withdrawal, node: () => life?.running },
     options,
   )
-  const seeder = life && seederOf(setup, { life, privacy, counters })
+  const seeding = { localStorage, files, privacy, counters, log }
+  const seeder = life && withdrawal && createSeeder({ ...seeding, withdrawal, node: life.ready })
   const ending = new AbortController()
   const shutdown = onShutdown(
     async () => {
@@ -105,8 +110,8 @@ function hangIn(app: VerdaccioApp, setup: Setup): void {
 
   app.use(createClientHandler(contexts, (req) => shutdown.watch(serverOf(req.socket))))
   addStatusRoutes(app, { options, counters, life, daemon, log })
-  const seeding = seeder ?? noSeeding
-  intercept({ storage, uplinkPrototype, contexts, fetcher, seeding, privacy, counters, log })
+  const hooks = { contexts, fetcher, seeding: seeder ?? noSeeding }
+  intercept({ storage, uplinkPrototype, ...hooks, privacy, counters, log })
 
   life?.start()
   void daemon?.probe({ signal: ending.signal })
@@ -124,18 +129,6 @@ function nodeLife({ log, logger, options }: Setup): NodeLife {
 function daemonLink({ log, options }: Setup) {
   const { daemon: url, daemonTimeoutMs: timeoutMs, silenceMs } = options
   return createDaemonLink(log, { url, timeoutMs, silenceMs })
-}
-
-function seederOf(
-  { found, log }: Setup,
-  {
-    life,
-    ...deps
-  }: { life: NodeLife; privacy: Privacy; counters: ReturnType<typeof createCounters> },
-): Seeder {
-  const { localStorage } = found.storage
-  const files = createStoredTarballs(localStorage)
-  return createSeeder({ ...deps, localStorage, files, log, node: life.ready })
 }
 
 /** Never rejects. */

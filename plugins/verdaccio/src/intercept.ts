@@ -9,7 +9,7 @@ import { checkUpload, keepChecked } from './guard-upload.ts'
 import type { ClientRequest, Contexts, TarballContext } from './request-context.ts'
 import { createRescue, type RescueDependencies } from './rescue.ts'
 import { startUplink } from './start-uplink.ts'
-import type { Callback, Uplink, VerdaccioStorage } from './verdaccio.ts'
+import { isObject, type Callback, type Uplink, type VerdaccioStorage } from './verdaccio.ts'
 
 export interface Seeding {
   /** Verdaccio has stored a tarball. */
@@ -124,7 +124,8 @@ function interceptRemovals({ storage, seeding, log }: InterceptDependencies): vo
       .catch(unknown)
       .then((withdraw) =>
         remove((error, ...rest) => {
-          if (error === null || error === undefined) withdraw()
+          // One that is still on its way here is not there for Verdaccio; it must not stay in the node either.
+          if (isGone(error)) withdraw()
           finish(error, ...rest)
         }),
       )
@@ -137,6 +138,11 @@ function interceptRemovals({ storage, seeding, log }: InterceptDependencies): vo
     )
   localStorage.removePackage = (name, callback) =>
     around({ name, files: 'all', callback }, (done) => removePackage(name, done))
+}
+
+function isGone(error: unknown): boolean {
+  if (error === null || error === undefined) return true
+  return isObject(error) && error['status'] === 404
 }
 
 function newContext(

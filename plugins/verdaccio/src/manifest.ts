@@ -38,6 +38,20 @@ export function storedFiles(manifest: unknown): readonly string[] {
   return isObject(attachments) ? Object.keys(attachments) : []
 }
 
+/** Files of the package that are stored here, or that an uplink has told of. */
+export function knownFiles(manifest: unknown): readonly string[] {
+  const recorded = own(manifest, '_distfiles')
+  const names = isObject(recorded) ? Object.keys(recorded) : []
+  return [...new Set([...storedFiles(manifest), ...names])]
+}
+
+/** True when Verdaccio hashed the file, as it stored it, to what its version says. */
+export function isStoredAsNamed(manifest: unknown, name: string, filename: string): boolean {
+  const [, dist] = distOf(manifest, name, filename)
+  const stored = own(own(own(manifest, '_attachments'), filename), 'shasum')
+  return typeof stored === 'string' && stored === own(dist, 'shasum')
+}
+
 /** True when the package is known from an uplink, and not only from being published here. */
 export function isFromUplink(manifest: unknown): boolean {
   const uplinks = own(manifest, '_uplinks')

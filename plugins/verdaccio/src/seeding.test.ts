@@ -8,6 +8,7 @@ import { seedExisting } from './seed-existing.ts'
 import { createSeeder, type Seeder } from './seeding.ts'
 import { createStoredTarballs } from './stored-tarball.ts'
 import type { LocalStorage, TarballStream } from './verdaccio.ts'
+import { createWithdrawal } from './withdrawal.ts'
 
 const never = { signal: new AbortController().signal }
 const log = { debug: vi.fn(), info: vi.fn(), warn: vi.fn(), error: vi.fn() }
@@ -71,10 +72,10 @@ beforeEach(() => {
     isProxiedPublic: () => true,
     proxiesOf: () => [],
   }
-  seeder = createSeeder({
-    ...{ localStorage, files: createStoredTarballs(localStorage), privacy, counters, log },
-    node: Promise.resolve(running),
-  })
+  const stored = createStoredTarballs(localStorage)
+  const parts = { localStorage, files: stored, counters, log, node: Promise.resolve(running) }
+  const withdrawal = createWithdrawal(parts)
+  seeder = createSeeder({ ...parts, privacy, withdrawal })
 })
 
 /** A package of one version with one file, as an uplink told of it. */

@@ -7,17 +7,19 @@ import type { CatalogNode, Digest, Logger } from '@catalog-p2p/core'
 import type { Counters } from './counters.ts'
 import { digestTextOf } from './integrity.ts'
 import type { Seeding } from './intercept.ts'
-import { storedFiles, tarballRecord } from './manifest.ts'
+import { tarballRecord } from './manifest.ts'
 import type { RunningNode } from './node-source.ts'
 import type { Privacy } from './privacy.ts'
 import type { StoredTarballs } from './stored-tarball.ts'
 import { withSize } from './spool.ts'
 import type { LocalStorage } from './verdaccio.ts'
+import type { Withdrawal } from './withdrawal.ts'
 
 export interface SeederDependencies {
   readonly localStorage: Pick<LocalStorage, 'getPackageMetadataAsync'>
   readonly files: StoredTarballs
   readonly privacy: Privacy
+  readonly withdrawal: Withdrawal
   readonly counters: Counters
   readonly log: Logger
   /** Settles when the node runs, or with undefined when it never will. */
@@ -36,7 +38,7 @@ export interface Seeder extends Seeding {
 const MAX_WAITING = 10_000
 
 export function createSeeder(deps: SeederDependencies): Seeder {
-  const { localStorage, files, privacy, counters, log } = deps
+  const { localStorage, files, privacy, withdrawal, counters, log } = deps
   const stopping = new AbortController()
   const { signal } = stopping
   const waiting: { name: string; filename: string }[] = []
@@ -76,11 +78,13 @@ export function createSeeder(deps: SeederDependencies): Seeder {
   ): Promise<SeedResult> {
     const running = await deps.node
     if (running === undefined) return 'left'
+    const admit = withdrawal.begin()
     const manifest = await localStorage.getPackageMetadataAsync(name)
     const record = tarballRecord(manifest, name, filename)
     if (!privacy.isPublic(name, record)) return 'left'
     if (record.isRecorded && record.expected === undefined) return 'left'
     const digest = await digestOf({ name, filename }, manifest, running)
+    if (digest !== undefined && !admit({ name, filename }, digest)) return 'left'
     if (digest !== undefined && running.node.has(digest)) return 'present'
     if (digest === undefined || !(await take(running, digest, { name, filename, ...options }))) {
       const next = 'remove the file from the storage; Verdaccio then fetches it anew'
@@ -113,36 +117,9 @@ export function createSeeder(deps: SeederDependencies): Seeder {
     }
   }
 
-  async function removing(name: string, wanted: readonly string[] | 'all'): Promise<() => void> {
-    const manifest = await localStorage.getPackageMetadataAsync(name)
-    const filenames = wanted === 'all' ? storedFiles(manifest) : wanted
-    // By its bytes, because an unpublished version is out of the metadata by now.
-    const texts: string[] = []
-    for (const filename of filenames) {
-      const file = { name, filename, expected: undefined }
-      const text = await files.digest(file, { signal }).catch(() => undefined) // no such file
-      if (text !== undefined) texts.push(text)
-    }
-    return () => {
-      withdraw(texts).catch((error: unknown) => {
-        log.warn('seeding.withdraw-failed', { package: name, error })
-      })
-    }
-  }
-
-  async function withdraw(texts: readonly string[]): Promise<void> {
-    const running = await deps.node
-    for (const text of texts) {
-      const digest = running?.toDigest(text)
-      if (digest !== undefined && (await running?.node.remove(digest)) === true) {
-        counters.withdrawn += 1
-      }
-    }
-  }
-
   return {
     seed,
-    removing,
+    removing: (name, filenames) => withdrawal.removing(name, filenames),
     stored(name, filename) {
       if (signal.aborted || waiting.length >= MAX_WAITING) return
       waiting.push({ name, filename })
