@@ -59,38 +59,64 @@ function request(url, { method = 'GET', headers = {}, body, signal }) {
   })
 }
 
-/** What the files and variables that pnpm reads say of registries; read once a process. */
-let settings
+/** What the files and variables that pnpm reads say of registries, by the folder of the lockfile and the one pnpm runs in. */
+const settings = new Map()
 
 const REGISTRY_LINE = /^\s*(?:(@[^:=\s]+):)?registry\s*=\s*["']?([^\s"']+)/i
-const CREDENTIAL_LINE = /^\s*(\/\/.*?):(?:_auth\w*|_password|username|tokenhelper)\s*=/i
+const CREDENTIAL_LINE =
+  /^\s*(?:(\/\/.*?):)?(?:_auth\w*|_password|username|tokenhelper|cert|key|certfile|keyfile)\s*=/i
+/** pnpm works, or finds its settings, in another folder than the one it runs in. */
+const ELSEWHERE =
+  /^(?:-C|--(?:dir|prefix|workspace-dir|userconfig|config\.dir)\b|(?:workspace_)?dir=)/i
 
-function readSettings(folder) {
+function settingsOf(folder) {
+  const key = JSON.stringify([folder, process.cwd()])
+  if (!settings.has(key)) settings.set(key, readSettings([folder, process.cwd()]))
+  return settings.get(key)
+}
+
+/** The folder and all that it is in: a workspace's root is one of them. */
+function upwards(folder) {
+  const above = dirname(folder)
+  return above === folder ? [folder] : [folder, ...upwards(above)]
+}
+
+function readSettings(starts) {
   const { XDG_CONFIG_HOME, LOCALAPPDATA } = process.env
   const folders = [
     XDG_CONFIG_HOME ? join(XDG_CONFIG_HOME, 'pnpm') : join(homedir(), '.config', 'pnpm'),
     join(homedir(), 'Library', 'Preferences', 'pnpm'),
     ...(LOCALAPPDATA ? [join(LOCALAPPDATA, 'pnpm', 'config')] : []),
   ]
-  const within = (file) => folders.map((each) => join(each, file))
+  const within = (file, places = folders) => places.map((each) => join(each, file))
   const matches = (lines, pattern) => lines.map((line) => pattern.exec(line)).filter(Boolean)
   const linesOf = (file) => textOf(file).split('\n')
   const variables = Object.entries(process.env).flatMap(([key, value]) => {
     const name = /^p?npm_config_(.*)$/i.exec(key)?.[1]
     return name === undefined ? [] : [`${name}=${value}`]
   })
-  const user = matches(variables, /^userconfig=(.+)/i)[0]?.[1] ?? join(homedir(), '.npmrc')
-  const own = [...[join(folder, '.npmrc'), ...within('auth.ini')].flatMap(linesOf), ...variables]
-  const lines = [...own, ...[user, ...within('rc')].flatMap(linesOf)]
-  const yaml = [join(folder, 'pnpm-workspace.yaml'), ...within('config.yaml')]
+  const users = join(homedir(), '.npmrc')
+  const named = matches(variables, /^(?:userconfig|npmrc_auth_file)=(.+)/i).map(([, file]) => file)
+  const projects = [...new Set(starts.flatMap(upwards))]
+  const files = [...within('.npmrc', projects), ...named, ...within('auth.ini')]
+  const own = [...files.filter((file) => file !== users).flatMap(linesOf), ...variables]
+  const lines = [...own, ...[users, ...within('rc')].flatMap(linesOf)]
+  const yaml = [...within('pnpm-workspace.yaml', projects), ...within('config.yaml')]
+  const args = commandLine()
+  const isElsewhere = [...(args ?? []), ...variables].some((each) => ELSEWHERE.test(each))
   return {
     registries: matches(lines, REGISTRY_LINE).map(([, scope, url]) => {
       return { scope: scope?.toLowerCase(), url: `${url}/`.replace(/\/+$/, '/') }
     }),
+    isElsewhere,
     // Registries in places or forms that are not read here: then nothing is the daemon's.
-    isUnclear: yaml.some((file) => /^\s*["']?\S*registr/im.test(textOf(file))) || hasRegistryFlag(),
+    isUnclear:
+      (args?.some((each) => each.includes('registry')) ?? true) ||
+      yaml.some((file) => /^\s*["']?\S*registr/im.test(textOf(file))),
     // Those that the daemon does not see; those of ~/.npmrc it does, and keeps what needs them from peers.
-    credentials: matches(own, CREDENTIAL_LINE).map(([, place]) => place),
+    credentials: matches(own, CREDENTIAL_LINE).map(([, place = '']) =>
+      place.toLowerCase().replace(/:(?:80|443)(?=\/|$)/, ''),
+    ),
   }
 }
 
@@ -103,19 +129,19 @@ function textOf(file) {
 }
 
 /** pnpm 10 and 11 run this file themselves; 12 does so in a child, whose parent's arguments count. */
-function hasRegistryFlag() {
-  if (process.argv.length > 1) return process.argv.some((each) => each.includes('registry'))
+function commandLine() {
+  if (process.argv.length > 1) return process.argv
   try {
-    const args =
-      process.platform === 'linux'
-        ? readFileSync(`/proc/${process.ppid}/cmdline`, 'utf8')
-        : execFileSync('ps', ['-o', 'args=', '-p', String(process.ppid)], {
-            encoding: 'utf8',
-            timeout: 1_000,
-          })
-    return args.includes('registry')
+    const parent = String(process.ppid)
+    const options = { encoding: 'utf8', timeout: 1_000 }
+    const isLinux = process.platform === 'linux'
+    return (
+      isLinux
+        ? readFileSync(`/proc/${parent}/cmdline`, 'utf8')
+        : execFileSync('ps', ['-o', 'args=', '-p', parent], options)
+    ).split(isLinux ? '\0' : /\s+/)
   } catch {
-    return true // on Windows nobody tells: then it may be so
+    return undefined // on Windows nobody tells
   }
 }
 
@@ -130,20 +156,22 @@ function homeOf({ registries }, name) {
 
 /** Whether pnpm would take this package from where the daemon does, and anyone may have it. */
 function isServedName(daemon, name, folder) {
-  settings ??= readSettings(folder)
+  const { registries, isUnclear } = settingsOf(folder)
   const home = homeOf(daemon, name)
   const scope = scopeOf(name)?.toLowerCase()
-  const set = settings.registries
-  const scoped = set.filter((each) => each.scope !== undefined && each.scope === scope)
-  const wanted = scoped.length > 0 ? scoped : set.filter((each) => each.scope === undefined)
-  if (settings.isUnclear || (wanted.length === 0 && !home?.isPublicDefault)) return false
+  const scoped = registries.filter((each) => each.scope !== undefined && each.scope === scope)
+  const wanted = scoped.length > 0 ? scoped : registries.filter((each) => each.scope === undefined)
+  if (isUnclear || (wanted.length === 0 && !home?.isPublicDefault)) return false
   return wanted.every(({ url }) => url === home?.url) && !isPrivate(home, name, folder)
 }
 
+/** npm's public registry has private packages in scopes only; a company's registry may show everybody something else. */
 function isPrivate(home, name, folder) {
-  settings ??= readSettings(folder)
-  const isUnder = (each) => home.url.replace(/^https?:/, '').startsWith(each)
-  return scopeOf(name) !== undefined && settings.credentials.some(isUnder)
+  const { credentials, isElsewhere } = settingsOf(folder)
+  if (isElsewhere) return true
+  if (scopeOf(name) === undefined && home.isPublicDefault) return false
+  const at = home.url.replace(/^https?:/, '').toLowerCase()
+  return credentials.some((it) => at.startsWith(it) || it.startsWith(at) || it.includes('$'))
 }
 
 function scopeOf(name) {

@@ -5,7 +5,7 @@
 import { once } from 'node:events'
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { createServer, type AddressInfo } from 'node:net'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import {
   createWorkspace,
@@ -20,7 +20,7 @@ import { expectedInstall, fixturePackages, fixtureProject } from '../support/fix
 import { asInstalled, readInstalled } from '../support/installed.ts'
 import { startMachine, type Machine } from '../support/machine.ts'
 import { startRegistry, tarballPath, type LoopbackRegistry } from '../support/registry.ts'
-import { startScriptedDaemon } from '../support/scripted-daemon.ts'
+import { startScriptedDaemon, type ScriptedDaemon } from '../support/scripted-daemon.ts'
 import { repositoryRoot } from '../support/source-tree.ts'
 
 const PNPMFILE = join(repositoryRoot, 'plugins', 'pnpm', 'pnpmfile.cjs')
@@ -66,6 +66,8 @@ describe.each(['pnpm-10', 'pnpm-11', 'pnpm-12'] as const)('%s', (name) => {
     readonly env?: Readonly<Record<string, string>>
     readonly args?: readonly string[]
     readonly home?: string
+    /** Where in the project pnpm runs. */
+    readonly folder?: string
   }
 
   async function install(run: Run): Promise<{ cwd: string; lockfile: string; ran: ClientResult }> {
@@ -73,7 +75,10 @@ describe.each(['pnpm-10', 'pnpm-11', 'pnpm-12'] as const)('%s', (name) => {
     const cwd = await workspace.folder('project')
     const home = run.home ?? (await workspace.folder('home'))
     const files = { 'package.json': JSON.stringify(fixtureProject), ...run.project }
-    for (const [path, content] of Object.entries(files)) await writeFile(join(cwd, path), content)
+    for (const [path, content] of Object.entries(files)) {
+      await mkdir(dirname(join(cwd, path)), { recursive: true })
+      await writeFile(join(cwd, path), content)
+    }
     const file = run.pnpmfile ?? PNPMFILE
     const env = {
       ...(run.port !== undefined && { CATALOG_PORT: String(run.port) }),
@@ -83,7 +88,8 @@ describe.each(['pnpm-10', 'pnpm-11', 'pnpm-12'] as const)('%s', (name) => {
     const frozen = run.project?.['pnpm-lock.yaml'] !== undefined
     const kind = frozen ? '--frozen-lockfile' : '--no-frozen-lockfile'
     const args = ['install', kind, ...(run.args ?? [])]
-    const ran = await mustRunClient(name, args, { cwd, home, registry: registry.url, env })
+    const at = { cwd: join(cwd, run.folder ?? '.'), home, registry: registry.url, env }
+    const ran = await mustRunClient(name, args, at)
     return { cwd, ran, lockfile: await readFile(join(cwd, 'pnpm-lock.yaml'), 'utf8') }
   }
 
@@ -220,23 +226,50 @@ describe.each(['pnpm-10', 'pnpm-11', 'pnpm-12'] as const)('%s', (name) => {
     expect(other.count('tarball')).toBeGreaterThan(2)
   })
 
-  test("never asks it for scopes when the project's credentials may open them", async ({
+  test("asks it for nothing that the project's credentials may open", async ({ skip }) => {
+    if (unavailable !== undefined) skip(unavailable)
+    for (const isPublicDefault of [true, false]) {
+      await using daemon = await serving({ isPublicDefault })
+      const { cwd } = await install({
+        port: daemon.port,
+        project: { 'pnpm-lock.yaml': lockfile, '.npmrc': token() },
+      })
+      await installed(cwd)
+      const named = [...daemon.tarballs, ...daemon.hints.flat().map((each) => `/${each.name}`)]
+      // npm's public registry shows everybody what has no scope.
+      if (isPublicDefault) expect(daemon.tarballs.length).toBeGreaterThan(10)
+      else expect(named).toEqual([])
+      expect(named.filter((path) => path.startsWith('/@'))).toEqual([])
+    }
+  })
+
+  test("heeds the settings of the workspace's root in its folders, and of the folder that -C names", async ({
     skip,
   }) => {
     if (unavailable !== undefined) skip(unavailable)
-    await using daemon = await startScriptedDaemon({
-      registry: `${registry.url}/`,
-      answer: (path, response) => void response.end(bytes.get(path)),
-    })
-    const npmrc = `//${new URL(registry.url).host}/:_authToken=a-token-of-this-project\n`
-    const { cwd } = await install({
-      port: daemon.port,
-      project: { 'pnpm-lock.yaml': lockfile, '.npmrc': npmrc },
-    })
-    await installed(cwd)
-    expect(daemon.tarballs.length).toBeGreaterThan(10)
-    const named = [...daemon.tarballs, ...daemon.hints.flat().map((each) => `/${each.name}`)]
-    expect(named.filter((path) => path.startsWith('/@'))).toEqual([])
+    await using other = await startRegistry({ packages, tarballs: 'self' })
+    const folder = join('packages', 'a')
+    const root = 'packages:\n  - packages/*\n'
+    const project = {
+      'package.json': '{"name":"root","version":"1.0.0"}',
+      [join(folder, 'package.json')]: JSON.stringify(fixtureProject),
+      'pnpm-workspace.yaml': root,
+    }
+    const named = async (files: Readonly<Record<string, string>>, how: Run = { folder }) => {
+      await using daemon = await serving({})
+      await install({ port: daemon.port, project: { ...project, ...files }, ...how })
+      return [...daemon.tarballs, ...daemon.hints.flat().map((each) => `/${each.name}`)]
+    }
+    expect((await named({})).length).toBeGreaterThan(10)
+    expect(await named({ '.npmrc': token() })).toEqual([])
+    const elsewhere = { args: ['-C', folder] }
+    expect(await named({ [join(folder, '.npmrc')]: token() }, elsewhere)).toEqual([])
+    const scoped = await named({ '.npmrc': `@fx:registry=${other.url}/\n` })
+    expect(scoped.length).toBeGreaterThan(5)
+    expect(scoped.filter((path) => path.startsWith('/@fx/'))).toEqual([])
+    if (!isWithoutUrls) return
+    const yaml = `${root}registries:\n  "@fx": ${other.url}/\n`
+    expect(await named({ 'pnpm-workspace.yaml': yaml })).toEqual([])
   })
 
   // It is not told where packages come from, so it must be sure.
@@ -260,6 +293,14 @@ describe.each(['pnpm-10', 'pnpm-11', 'pnpm-12'] as const)('%s', (name) => {
     expect(daemon.tarballs).toEqual([])
   })
 })
+
+const token = (): string => `//${new URL(registry.url).host}/:_authToken=a-token-of-this-project\n`
+
+const serving = (options: { isPublicDefault?: boolean }): Promise<ScriptedDaemon> =>
+  startScriptedDaemon({
+    ...{ ...options, registry: `${registry.url}/` },
+    answer: (path, response) => void response.end(bytes.get(path)),
+  })
 
 async function catalog(args: readonly string[], home: string): Promise<void> {
   const cli = join(repositoryRoot, 'gateway', 'src', 'cli.ts')

@@ -29,6 +29,8 @@ export async function startScriptedDaemon(options: {
   readonly answer: (path: string, response: ServerResponse, count: number) => void
   /** Accepts questions about itself and never answers them. */
   readonly isMute?: boolean
+  /** It says that its upstream is npm's public registry. */
+  readonly isPublicDefault?: boolean
 }): Promise<ScriptedDaemon> {
   const tarballs: string[] = []
   const hints: (readonly HintedPackage[])[] = []
@@ -37,7 +39,8 @@ export async function startScriptedDaemon(options: {
     const path = decodeURIComponent(request.url ?? '/')
     if (path.startsWith('/-/catalog/') && options.isMute === true) return
     if (path === '/-/catalog/health') {
-      const registries = [{ scope: null, url: options.registry, isPublicDefault: false }]
+      const { registry: url, isPublicDefault = false } = options
+      const registries = [{ scope: null, url, isPublicDefault }]
       response.end(JSON.stringify({ status: 'ok', id: 'scripted', registries }))
       return
     }
