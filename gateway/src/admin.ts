@@ -8,6 +8,7 @@ import { CatalogError, type CatalogNode } from '@catalog-p2p/core'
 import { runStoreAction } from './admin-store.ts'
 import type { GatewayStats } from './api.ts'
 import type { Artifacts } from './artifacts.ts'
+import { proofOf } from './credentials.ts'
 import type { Exchange } from './exchange.ts'
 import type { Metrics } from './metrics.ts'
 import { answerPrefetch, readJson } from './prefetch.ts'
@@ -64,7 +65,10 @@ export async function answerAdmin(
     case 'health':
       return json({ status: 'ok', id: deps.node.id, ...registriesFor(deps.registries, viewer) })
     case 'status':
-      return json({ gateway: statsFor(deps.stats(), viewer), node: deps.node.stats() })
+      return json({
+        ...{ gateway: statsFor(deps.stats(), viewer), node: deps.node.stats() },
+        ...(viewer === 'owner' && { credentials: credentialsProof(deps, options) }),
+      })
     case 'peers':
       return json({ peers: deps.node.peers() })
     case 'metrics': {
@@ -96,6 +100,13 @@ function statsFor(stats: GatewayStats, viewer: Viewer): GatewayStats {
   if (upstream === null || viewer === 'owner') return stats
   const isNeighbour = viewer === 'neighbour'
   return { ...stats, upstream: isNeighbour ? shownUrl(upstream) : `${new URL(upstream).origin}/` }
+}
+
+/** For `catalog exec`, which uses a daemon in a client's place only if it can ask the registry for the same. */
+function credentialsProof({ registries }: AdminDependencies, { token }: AdminOptions) {
+  const { main } = registries
+  if (main === null || token === undefined) return null
+  return proofOf(token, registries.credentialsFor(new URL(main.url)))
 }
 
 function isLoopback(address: string | undefined): boolean {

@@ -2,7 +2,7 @@
  * Which credentials may go where. npm's configuration ties a token to a host and a path prefix; a client's own
  * Authorization header belongs to the upstream of the package it asks for. Nothing here is ever logged.
  */
-import { createHash } from 'node:crypto'
+import { createHash, createHmac } from 'node:crypto'
 import type { NpmConfig } from './npmrc.ts'
 
 /** The value of an Authorization header, with a fingerprint that can be stored and compared. */
@@ -15,6 +15,15 @@ export interface Credentials {
 export function credentialsOf(authorization: string): Credentials {
   const fingerprint = createHash('sha256').update('catalog-owner\0').update(authorization)
   return { authorization, fingerprint: fingerprint.digest('base64url') }
+}
+
+/**
+ * What says to whoever holds the admin token of a daemon, and has the same credentials, that the daemon has them; nothing to
+ * anybody else. null: there are none.
+ */
+export function proofOf(token: string, credentials: Credentials | undefined): string | null {
+  if (credentials === undefined) return null
+  return createHmac('sha256', token).update(credentials.authorization).digest('base64url')
 }
 
 /**

@@ -20,6 +20,8 @@ const infoSchema = z.object({
   token: z.string().min(16),
   version: z.string(),
   startedAtMs: z.number(),
+  /** What a user of it may want otherwise: cli/start/daemon-settings.ts. */
+  settings: z.record(z.string(), z.unknown()).optional(),
 })
 
 export type DaemonInfo = z.output<typeof infoSchema>
@@ -27,6 +29,8 @@ export type DaemonInfo = z.output<typeof infoSchema>
 export interface DaemonStatus {
   readonly gateway: GatewayStats
   readonly node: NodeStats
+  /** For its owner only: proofOf() of what it has for its main registry. */
+  readonly credentials?: string | null
 }
 
 export interface PrefetchPackage {

@@ -308,6 +308,40 @@ describe('the gateway', { timeout: 90_000 }, () => {
     expect((await daemon.status()).gateway.tarballs.origin.artifacts).toBe(1)
   })
 
+  test('is the daemon only if it has the client’s credentials, and our settings', async () => {
+    const port = await freePort()
+    const daemon = { args: [...ALONE, '--port', String(port)], home, port }
+    const { host } = new URL(upstream.url)
+    const token = (secret: string): void =>
+      writeFileSync(
+        join(home, '.npmrc'),
+        `registry=${upstream.url}\n//${host}/:_authToken=${secret}\n`,
+      )
+    const took = async (options: readonly string[] = [], env = {}): Promise<string> => {
+      const run = exec([...REPORT, ...options], module(FETCH_ONE), { port, env })
+      expect(await run.ended).toBe(0)
+      return report().gateway
+    }
+    const first = await startDaemon(daemon)
+    cleanups.push(() => first.stop())
+    // Since it was started.
+    token('hush')
+    expect(await took()).toBe('own')
+    await first.stop()
+    const second = await startDaemon(daemon)
+    cleanups.push(() => second.stop())
+    expect(await took()).toBe('daemon')
+    // Found by its port: perhaps another user's.
+    expect(await took(['--store', join(home, 'elsewhere')])).toBe('own')
+    for (const options of [['--private-scope', '@acme'], ['--no-seed'], ['--quota', '1 GB']]) {
+      expect(await took(options), options.join(' ')).toBe('own')
+    }
+    // The client would send it to the daemon.
+    expect(await took([], { YARN_NPM_AUTH_TOKEN: 'hush' })).toBe('own')
+    token('another')
+    expect(await took()).toBe('own')
+  })
+
   test.skipIf(process.platform === 'win32')(
     'is not another command’s, which may end any time',
     async () => {

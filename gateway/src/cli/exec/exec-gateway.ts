@@ -4,12 +4,13 @@
  */
 import { isCatalogError, type Logger } from '@catalog-p2p/core'
 import type { Config } from '../../config/resolve.ts'
-import { configuredCredentials } from '../../credentials.ts'
 import { findDaemon, type DaemonClient, type DaemonStatus } from '../../daemon-client.ts'
-import { readNpmConfig, type NpmConfig } from '../../npmrc.ts'
+import type { NpmConfig } from '../../npmrc.ts'
 import { portOf } from '../command.ts'
-import { withoutUser, type Routing } from './client-environment.ts'
+import type { Routing } from './client-environment.ts'
 import type { ExecPlace } from './client-registry.ts'
+import { daemonFits } from './daemon-fits.ts'
+import { gatewayNpmConfig } from './gateway-npm-config.ts'
 import { startInPassing, startInStore } from './own-gateway.ts'
 
 export type ExecStatus = Pick<DaemonStatus, 'gateway' | 'node'>
@@ -45,7 +46,7 @@ export async function openGateway(wish: ExecGatewayWish): Promise<ExecGateway> {
   const { config, reuse } = wish
   const daemon = await findDaemon(config.storePath, portOf(config))
   const now = daemon === undefined ? undefined : await statusOf(daemon).catch(() => undefined)
-  if (daemon !== undefined && now !== undefined && reuse && isSuitable(wish, now)) {
+  if (daemon !== undefined && now !== undefined && reuse && isSuitable(wish, daemon, now)) {
     return {
       ...{ url: daemon.url, kind: 'daemon', expectsPeers: false },
       status: () => statusOf(daemon),
@@ -65,32 +66,12 @@ export async function openGateway(wish: ExecGatewayWish): Promise<ExecGateway> {
   return startInPassing(wish, peers)
 }
 
+function isSuitable(wish: ExecGatewayWish, { info }: DaemonClient, now: DaemonStatus): boolean {
+  const { config, routing, place, npm, log } = wish
+  const npmConfig = gatewayNpmConfig(npm, routing.credentials, place.env)
+  return daemonFits({ config, routing, place, npmConfig, info, now, log })
+}
+
 function statusOf(daemon: DaemonClient): Promise<DaemonStatus> {
   return daemon.status({ signal: AbortSignal.timeout(STATUS_TIMEOUT_MS) })
-}
-
-function isSuitable(wish: ExecGatewayWish, now: DaemonStatus): boolean {
-  const { config, routing } = wish
-  if (now.gateway.temporary) return false
-  const { upstream } = now.gateway
-  if (config.peersOnly || upstream === null) return config.peersOnly && upstream === null
-  return withoutUser(upstream) === routing.upstream && hasOurCredentials(wish)
-}
-
-function hasOurCredentials({ routing, place, npm }: ExecGatewayWish): boolean {
-  const url = new URL(routing.upstream)
-  if (new URL(routing.upstreamAsConfigured).username !== '') return false
-  if (Object.keys(routing.credentials).length > 0) return false
-  const authorizationIn = (one: NpmConfig): string | undefined =>
-    configuredCredentials(one, url, new Set([url.origin]))?.authorization
-  const ours = authorizationIn(npm)
-  return ours === undefined || ours === authorizationIn(usersOwnConfig(place))
-}
-
-/** What a daemon of this user has read when it was started somewhere else. */
-function usersOwnConfig(place: ExecPlace): NpmConfig {
-  const env = Object.fromEntries(
-    Object.entries(place.env).filter(([name]) => !/^npm_config_/i.test(name)),
-  )
-  return readNpmConfig({ ...place, env, cwd: place.home })
 }

@@ -15,6 +15,8 @@ export interface YarnSettings {
   readonly hasHttpProxy: boolean
   /** Credentials tied to a registry, in npm's spelling: `//host/:_authToken`. */
   readonly credentials: Readonly<Record<string, string>>
+  /** Others, for whatever registry it has. */
+  readonly hasLooseCredentials: boolean
 }
 
 type Values = Readonly<Record<string, unknown>>
@@ -37,6 +39,7 @@ export function readYarnSettings(place: ClientPlace & { cwd: string }): YarnSett
       {},
       ...layers.toReversed().map((layer) => credentialsIn(layer.npmRegistries, env)),
     ) as Record<string, string>,
+    hasLooseCredentials: ['npmAuthToken', 'npmAuthIdent'].some((key) => text(key) !== undefined),
   }
 }
 

@@ -24,6 +24,7 @@ import type { DaemonInfo } from '../../daemon-client.ts'
 import { keyringPath } from '../../keys/keyring.ts'
 import type { NpmConfig } from '../../npmrc.ts'
 import { portOf } from '../command.ts'
+import { daemonSettings } from './daemon-settings.ts'
 import { chooseStore } from './store-access.ts'
 import { tuneCollector } from './tune-collector.ts'
 
@@ -75,7 +76,8 @@ export async function runDaemon(setup: DaemonSetup): Promise<RunningDaemon> {
     const { port, urls } = await gateway.start()
     const url = urls.find((one) => one.startsWith('http://127.0.0.1:')) ?? urls[0] ?? ''
     const identity = { pid: process.pid, id: node.id, startedAtMs: Date.now() }
-    const info: DaemonInfo = { ...identity, port, url, token, version }
+    const settings = daemonSettings(config)
+    const info: DaemonInfo = { ...identity, port, url, token, version, settings }
     if (cachePath !== undefined) await keepDaemonFile(cachePath, info, log)
     let stopping: Promise<void> | undefined
     const stop = async (): Promise<void> => {

@@ -1,0 +1,62 @@
+/**
+ * Whether the daemon that runs may stand in for the command's registry: it asks the same one, with the same credentials, and
+ * keeps to what was asked of us. In doubt it does not, and the command gets a gateway of its own.
+ */
+import { isDeepStrictEqual } from 'node:util'
+import type { Logger } from '@catalog-p2p/core'
+import type { Config } from '../../config/resolve.ts'
+import { certifiedUrls } from '../../client-certificates.ts'
+import { proofOf, type Credentials } from '../../credentials.ts'
+import type { DaemonInfo, DaemonStatus } from '../../daemon-client.ts'
+import type { NpmConfig } from '../../npmrc.ts'
+import { createRegistries } from '../../registries.ts'
+import { daemonSettings } from '../start/daemon-settings.ts'
+import { withoutUser, type Routing } from './client-environment.ts'
+import type { ExecPlace } from './client-registry.ts'
+import { hasLooseCredentials } from './loose-credentials.ts'
+
+export interface FitQuestion {
+  readonly config: Config
+  readonly routing: Routing
+  readonly place: ExecPlace
+  /** As a gateway of ours would have it. */
+  readonly npmConfig: NpmConfig
+  /** undefined: its file is not ours to read, so perhaps it is another user's. */
+  readonly info: DaemonInfo | undefined
+  readonly now: DaemonStatus
+  readonly log: Logger
+}
+
+export function daemonFits(question: FitQuestion): boolean {
+  const { config, routing, now } = question
+  const { upstream, temporary } = now.gateway
+  if (temporary || !hasSettings(question)) return false
+  if (config.peersOnly || upstream === null) return config.peersOnly && upstream === null
+  return withoutUser(upstream) === routing.upstream && hasCredentials(question)
+}
+
+/** Those that were given; of the others the daemon's are as good as ours. */
+function hasSettings({ config, info }: FitQuestion): boolean {
+  return Object.entries(daemonSettings(config)).every(
+    ([name, value]) => !config.given.has(name) || isDeepStrictEqual(value, info?.settings?.[name]),
+  )
+}
+
+function hasCredentials(question: FitQuestion): boolean {
+  const { routing, place, npmConfig, info, now } = question
+  // The client would send them to the daemon itself.
+  if (hasLooseCredentials(place, npmConfig)) return false
+  if (certifiedUrls(npmConfig)(new URL(routing.upstream))) return false
+  const ours = credentialsFor(question)
+  if (ours === undefined) return true
+  return info !== undefined && now.credentials === proofOf(info.token, ours)
+}
+
+/** By the rules of the gateway. */
+function credentialsFor({ routing, npmConfig, log }: FitQuestion): Credentials | undefined {
+  const registries = createRegistries(
+    { config: npmConfig, log },
+    { upstream: routing.upstreamAsConfigured, previousRegistry: undefined, port: 0, addresses: [] },
+  )
+  return registries.credentialsFor(new URL(routing.upstream))
+}
