@@ -28,24 +28,34 @@ export function npmReplacement(upstream: string, npm: NpmConfig, cwd: string): R
   if (main.host === DEFAULT_REGISTRY_HOST) return { kind: 'none' }
   const other = configuredReplacement(npm)
   if (other !== undefined) return other
-  const scoped = scopedHosts(npm)
-  const locked = npmLockHosts(cwd)
-  const isMain = (host: string): boolean => host === main.host
-  const isPublic = (host: string): boolean => host === DEFAULT_REGISTRY_HOST
-  const foreign = [...locked, ...scoped].filter((host) => !isMain(host) && !isPublic(host))
-  const asUpstream = (host: string): Replacement => ({
-    kind: 'as-upstream',
-    replaceRegistryHost: host,
-  })
-  if (foreign.length === 0 && scoped.size === 0) return asUpstream('always')
-  // 'always' would send what is elsewhere to us, so from here on it can be one host only.
-  if (![...locked].some(isMain) && [...locked].some(isPublic)) return { kind: 'none' }
-  if ([...locked].some(isPublic)) {
+  const locked = npmLockUrls(cwd)
+  const isMain = ({ host }: URL): boolean => host === main.host
+  const isPublic = ({ host }: URL): boolean => host === DEFAULT_REGISTRY_HOST
+  if (locked.some(isPublic)) {
+    if (!locked.some(isMain)) return { kind: 'none' }
     const reason = `package-lock.json names both the public registry and ${main.host}`
     return { kind: 'impossible', reason }
   }
-  if ([...scoped].some((host) => hostname(host) === main.hostname)) return scopeOn(main.hostname)
-  return asUpstream(main.hostname)
+  return replaceMain(main, npm, [...locked, ...manifestUrls(cwd)])
+}
+
+/**
+ * That one host and never 'always', which would ask a registry for what a project has from elsewhere. It goes by the name of
+ * the host alone, so nothing else may be on it.
+ */
+function replaceMain(main: URL, npm: NpmConfig, urls: readonly URL[]): Replacement {
+  if (scopedHostnames(npm).has(main.hostname)) {
+    const reason = `a scope has a registry of its own on ${main.hostname}`
+    return { kind: 'impossible', reason }
+  }
+  const other = urls.find(
+    (url) => url.hostname === main.hostname && !url.href.startsWith(main.href),
+  )
+  if (other !== undefined) {
+    const reason = `the project has something from ${main.hostname} that is not in the registry there`
+    return { kind: 'impossible', reason }
+  }
+  return { kind: 'as-upstream', replaceRegistryHost: main.hostname }
 }
 
 /** pnpm 11 and newer refuse a locked URL that is not the one the registry now names. */
@@ -83,11 +93,7 @@ export function denoReplacement(upstream: string, npm: NpmConfig, cwd: string): 
   if (main.host === DEFAULT_REGISTRY_HOST) return { kind: 'none' }
   const other = configuredReplacement(npm)
   if (other !== undefined) return other
-  const scoped = scopedHosts(npm)
-  if ([...scoped].some((host) => hostname(host) === main.hostname)) return scopeOn(main.hostname)
-  const foreign = [...denoLockHosts(cwd)].filter((host) => host !== main.host)
-  const isAlone = foreign.length === 0 && scoped.size === 0
-  return { kind: 'as-upstream', replaceRegistryHost: isAlone ? 'always' : main.hostname }
+  return replaceMain(main, npm, [...denoLockUrls(cwd), ...manifestUrls(cwd)])
 }
 
 function configuredReplacement(npm: NpmConfig): Replacement | undefined {
@@ -97,37 +103,36 @@ function configuredReplacement(npm: NpmConfig): Replacement | undefined {
   return { kind: 'impossible', reason: `npm's replace-registry-host is ${configured}` }
 }
 
-function scopeOn(name: string): Replacement {
-  return { kind: 'impossible', reason: `a scope has a registry of its own on ${name}` }
+function scopedHostnames(npm: NpmConfig): Set<string> {
+  const urls = [...npm.keys()].map((key) =>
+    /^@[^:/]+:registry$/.test(key) ? (npm.get(key) ?? '') : '',
+  )
+  return new Set(parsed(urls).map((url) => url.hostname))
 }
 
-function scopedHosts(npm: NpmConfig): Set<string> {
-  const hosts = new Set<string>()
-  for (const key of npm.keys()) {
-    const url = /^@[^:/]+:registry$/.test(key) ? npm.get(key) : undefined
-    if (url !== undefined && URL.canParse(url)) hosts.add(new URL(url).host)
-  }
-  return hosts
-}
-
-function npmLockHosts(cwd: string): Set<string> {
+function npmLockUrls(cwd: string): URL[] {
   const root = projectRoot(cwd) ?? cwd
   const text =
     readText(join(root, 'npm-shrinkwrap.json')) ?? readText(join(root, 'package-lock.json')) ?? ''
-  const hosts = new Set<string>()
-  for (const [, url = ''] of text.matchAll(/"resolved":\s*"((?:git\+)?[a-z]+:\/\/[^"]+)"/g)) {
-    // A git repository is not a URL that npm replaces, but a sign that 'always' might hit more than is meant.
-    if (URL.canParse(url)) hosts.add(new URL(url).host)
-  }
-  return hosts
+  return matches(text, /"resolved":\s*"(https?:\/\/[^"]+)"/g)
 }
 
-function denoLockHosts(cwd: string): Set<string> {
+function denoLockUrls(cwd: string): URL[] {
   const text = readText(join(projectRoot(cwd) ?? cwd, 'deno.lock')) ?? ''
-  const urls = [...text.matchAll(/"tarball":\s*"([^"]+)"/g)].map(([, url = '']) => url)
-  return new Set(urls.filter((url) => URL.canParse(url)).map((url) => new URL(url).host))
+  return matches(text, /"tarball":\s*"([^"]+)"/g)
 }
 
-function hostname(host: string): string {
-  return host.replace(/:\d+$/, '')
+/** Dependencies by URL; whatever else is written there as one changes nothing. */
+function manifestUrls(cwd: string): URL[] {
+  const folders = new Set([projectRoot(cwd) ?? cwd, cwd])
+  const texts = [...folders].map((folder) => readText(join(folder, 'package.json')) ?? '')
+  return matches(texts.join('\n'), /:\s*"(https?:\/\/[^"]+\.(?:tgz|tar\.gz)[^"]*)"/g)
+}
+
+function matches(text: string, pattern: RegExp): URL[] {
+  return parsed([...text.matchAll(pattern)].map(([, url = '']) => url))
+}
+
+function parsed(urls: readonly string[]): URL[] {
+  return urls.filter((url) => URL.canParse(url)).map((url) => new URL(url))
 }

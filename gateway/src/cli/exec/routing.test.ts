@@ -84,6 +84,22 @@ test.each([
   ['npm publish --access public', 'publish'],
   ['node /opt/npm-cli.js whoami', 'whoami'],
   ['yarn npm publish', 'publish'],
+  ['npm -w packages/a publish', 'publish'],
+  ['npm --workspace=packages/a publish', 'publish'],
+  ['npm --tag next publish', 'publish'],
+  ['npm --silent publish', 'publish'],
+  ['pnpm --filter a publish', 'publish'],
+  ['pnpm -r --filter=./x publish', 'publish'],
+  ['pnpm -C x publish', 'publish'],
+  ['corepack pnpm@10 -C x publish', 'publish'],
+  ['yarn --cwd x npm publish', 'publish'],
+  ['yarn workspace a npm publish', 'publish'],
+  ['yarn workspaces foreach -A npm publish', 'publish'],
+  ['yarn workspaces foreach -A --include x npm publish', 'publish'],
+  ['yarn workspace publish run build', undefined],
+  ['yarn workspaces foreach -A run publish', undefined],
+  ['npm -w publish ci', undefined],
+  ['npm', undefined],
   ['npm ci', undefined],
   ['npm install --save publish', undefined],
   ['npm run build -- publish', undefined],
@@ -147,21 +163,22 @@ describe('with a company’s registry', () => {
     expect(plan('npm ci').upstream).toBe(CORP)
   })
 
-  test('npm sees it as it is, and replaces its host', () => {
-    lock(`${CORP}a/-/a-1.0.0.tgz`, `${DEFAULT_REGISTRY}b/-/b-1.0.0.tgz`)
-    expect(variables(plan('npm ci'))).toMatchObject({
-      npm_config_registry: AS_UPSTREAM,
-      npm_config_replace_registry_host: 'always',
-    })
+  const seen = {
+    npm_config_registry: AS_UPSTREAM,
+    npm_config_replace_registry_host: 'npm.corp.example',
+  }
+
+  test('npm sees it as it is, and replaces its host, never what is elsewhere', () => {
+    expect(variables(plan('npm ci'))).toMatchObject(seen)
+    lock(`${CORP}a/-/a-1.0.0.tgz`)
+    expect(variables(plan('npm ci'))).toMatchObject(seen)
+    lock(`${CORP}a/-/a-1.0.0.tgz`, 'https://code.example/b.tgz', 'git+ssh://git@code.example/x')
+    expect(variables(plan('npm ci'))).toMatchObject(seen)
+    write('home/.npmrc', 'replace-registry-host=always\n')
+    expect(variables(plan('npm ci'))).toMatchObject(seen)
   })
 
-  test('with tarballs elsewhere in the lockfile npm replaces that one host only', () => {
-    lock(`${CORP}a/-/a-1.0.0.tgz`, 'https://code.example/b.tgz')
-    const { npm_config_replace_registry_host: host } = variables(plan('npm ci'))
-    expect(host).toBe('npm.corp.example')
-  })
-
-  test('a lockfile of public URLs needs nothing when scopes are elsewhere', () => {
+  test('a lockfile of public URLs needs nothing', () => {
     write('home/.npmrc', '@acme:registry=https://acme.example/\n')
     lock(`${DEFAULT_REGISTRY}b/-/b-1.0.0.tgz`)
     const given = variables(plan('npm ci'))
@@ -169,13 +186,24 @@ describe('with a company’s registry', () => {
     expect(given).not.toHaveProperty('npm_config_replace_registry_host')
   })
 
-  test.each([
-    ['git+ssh://git@code.example/x.git', 'names both'],
-    ['https://code.example/b.tgz', 'names both'],
-  ])('npm is left alone with %s beside both registries', (url, reason) => {
-    lock(`${CORP}a/-/a-1.0.0.tgz`, `${DEFAULT_REGISTRY}b/-/b-1.0.0.tgz`, url)
-    expect(reasonFor(plan('npm ci'), 'npm')).toContain(reason)
+  test('npm is left alone with both registries in the lockfile', () => {
+    lock(`${CORP}a/-/a-1.0.0.tgz`, `${DEFAULT_REGISTRY}b/-/b-1.0.0.tgz`)
+    expect(reasonFor(plan('npm ci'), 'npm')).toContain('names both')
   })
+
+  test.each(['https://npm.corp.example:8443/x.tgz', 'https://npm.corp.example/files/x.tgz'])(
+    'npm is left alone with %s, which is on its host and none of the registry',
+    (url) => {
+      write('project/.npmrc', `registry=${CORP}npm/\n`)
+      expect(reasonFor(plan('npm ci'), 'npm')).toBeUndefined()
+      write('project/package.json', JSON.stringify({ dependencies: { x: url } }))
+      expect(reasonFor(plan('npm ci'), 'npm')).toContain('not in the registry there')
+      expect(reasonFor(plan('deno install'), 'deno')).toContain('not in the registry there')
+      write('project/package.json', '{}')
+      lock(url)
+      expect(reasonFor(plan('npm ci'), 'npm')).toContain('not in the registry there')
+    },
+  )
 
   test('npm is left alone when a scope has a registry on the same host', () => {
     write('home/.npmrc', `@acme:registry=${CORP}acme/\n`)
@@ -212,19 +240,15 @@ describe('with a company’s registry', () => {
   })
 
   test('Deno sees it as it is and replaces its host, as npm does', () => {
-    const seen = { NPM_CONFIG_REGISTRY: AS_UPSTREAM, npm_config_replace_registry_host: 'always' }
-    expect(variables(plan('deno install'))).toMatchObject(seen)
+    const capitals = {
+      NPM_CONFIG_REGISTRY: AS_UPSTREAM,
+      npm_config_replace_registry_host: 'npm.corp.example',
+    }
+    expect(variables(plan('deno install'))).toMatchObject(capitals)
     expect(variables(plan('deno install'))).not.toHaveProperty('npm_config_registry')
-    expect(variables(plan('npm ci'))).toMatchObject({ ...seen, npm_config_registry: AS_UPSTREAM })
-    const tarball = (host: string) => `{"npm":{"a@1.0.0":{"tarball": "https://${host}/a.tgz"}}}`
-    write('project/deno.lock', tarball('npm.corp.example'))
-    expect(variables(plan('deno install'))).toMatchObject(seen)
-    write('project/deno.lock', tarball('code.example'))
-    expect(variables(plan('deno install')).npm_config_replace_registry_host).toBe(
-      'npm.corp.example',
-    )
-    // npm needs another one here, and reads both.
-    expect(variables(plan('make'))).not.toHaveProperty('NPM_CONFIG_REGISTRY')
+    expect(variables(plan('npm ci'))).toMatchObject({ ...capitals, ...seen })
+    write('project/deno.lock', '{"npm":{"a@1.0.0":{"tarball": "https://code.example/a.tgz"}}}')
+    expect(variables(plan('deno install'))).toMatchObject(capitals)
     write('home/.npmrc', `@acme:registry=${CORP}acme/\n`)
     expect(reasonFor(plan('deno install'), 'deno')).toContain('a scope')
   })
