@@ -20,13 +20,37 @@ const WITH_ACCOUNT = new Set([
   ...['org', 'star', 'unstar', 'login', 'logout', 'adduser', 'whoami', 'token', 'profile', 'stage'],
 ])
 
+/** Options whose value is the next word, before the command; of any client, where none has one of the name without a value. */
+const WITH_VALUE = new Set([
+  ...['-w', '--workspace', '--tag', '--registry', '--otp', '--access', '--scope', '--userconfig'],
+  ...['--globalconfig', '--cache', '--prefix', '--loglevel', '--before', '--provenance-file'],
+  ...['--filter', '-F', '--filter-prod', '-C', '--dir', '--reporter', '--store-dir', '--cwd'],
+  ...['--include', '--exclude', '--from', '-j', '--jobs', '--config', '-c', '--modules-folder'],
+])
+/** Words of Yarn (and pnpm) that come before another command. */
+const BEFORE: Readonly<Record<string, number>> = { npm: 0, workspace: 1, workspaces: 0, foreach: 0 }
+
 /** `npm publish` and its like; the word, or undefined. */
 export function accountCommand(command: readonly string[]): string | undefined {
-  const words = command.filter((word) => !word.startsWith('-'))
-  const [, first = '', second] = isRunner(words[0]) ? words.slice(1) : words
-  // `yarn npm publish`
-  const word = first === 'npm' ? second : first
-  return word !== undefined && WITH_ACCOUNT.has(word) ? word : undefined
+  const start = isRunner(command[0]) ? 1 + command.slice(1).findIndex(isNoOption) : 0
+  const words = wordsOf(command.slice(start + 1))
+  const prefixes = BY_NAME.get(nameOf(command[start]).replace(/[-@]\d.*$/, '')) === 'yarn'
+  for (let at = 0; at < words.length; at += 1) {
+    const word = words[at] ?? ''
+    const skipped = prefixes ? BEFORE[word] : undefined
+    if (skipped === undefined) return WITH_ACCOUNT.has(word) ? word : undefined
+    at += skipped
+  }
+  return undefined
+}
+
+/** Without options, and without the values of those that have one. */
+function wordsOf(args: readonly string[]): string[] {
+  return args.filter((arg, at) => isNoOption(arg) && !WITH_VALUE.has(args[at - 1] ?? ''))
+}
+
+function isNoOption(arg: string): boolean {
+  return !arg.startsWith('-')
 }
 
 /** Undefined: something else, which may start any of them. */
@@ -49,7 +73,7 @@ function ofPath(path: string, cwd: string): ClientFamily | undefined {
   return /@yarnpkg[/\\]cli-dist/.test(path) ? 'yarn-berry' : yarnFamily(cwd)
 }
 
-function nameOf(program: string): string {
+function nameOf(program = ''): string {
   const file = program.split(/[/\\]/).at(-1) ?? ''
   return file.toLowerCase().replace(/\.(?:cmd|exe|ps1|bat|c?js|mjs)$/, '')
 }
