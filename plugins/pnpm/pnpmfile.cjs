@@ -18,6 +18,8 @@ const { pipeline } = require('node:stream/promises')
 const PROBE_MS = 150
 /** A daemon that sends nothing for this long is given up for the registry. */
 const SILENCE_MS = 15_000
+/** So is one that sends less than this in each such time: a byte now and then is no silence, but no install either. */
+const MIN_BYTES = 64 * 1024
 /** So many failures in a row, and the daemon is left alone for the rest of this run. */
 const MAX_FAILURES = 3
 /** What the daemon takes of one list. */
@@ -53,8 +55,13 @@ async function probe() {
 function request(url, { method = 'GET', headers = {}, body, signal }) {
   return new Promise((resolve, reject) => {
     const req = http.request(url, { method, headers, agent, signal }, resolve)
-    req.setTimeout(SILENCE_MS, () => req.destroy(new Error(`silent for ${SILENCE_MS} ms`)))
-    req.once('error', reject)
+    const giveUp = () => req.destroy(new Error(`nothing to use in ${SILENCE_MS} ms`))
+    req.setTimeout(SILENCE_MS, giveUp)
+    req.once('socket', () => {
+      const timer = setTimeout(giveUp, SILENCE_MS) // headers can trickle, too
+      for (const end of ['response', 'close']) req.once(end, () => clearTimeout(timer))
+    })
+    req.on('error', reject) // there may be more than one
     req.end(body)
   })
 }
@@ -214,9 +221,15 @@ async function download({ url, sha512 }, file) {
     throw new Error(`the daemon answered ${response.statusCode}`)
   }
   const hash = createHash('sha512')
+  let sinceMs = performance.now()
+  let received = 0
   async function* hashed(source) {
     for await (const chunk of source) {
       hash.update(chunk)
+      received += chunk.length
+      const isOver = performance.now() - sinceMs > SILENCE_MS
+      if (isOver && received < MIN_BYTES) throw new Error('too slow')
+      if (isOver) [sinceMs, received] = [performance.now(), 0]
       yield chunk
     }
   }
@@ -244,8 +257,14 @@ async function fetchTarball({ cafs, resolution, options }, localTarball, otherwi
     failures += 1
     return otherwise()
   } finally {
-    if (folderOfFile !== undefined) await rm(folderOfFile, { recursive: true, force: true })
+    if (folderOfFile !== undefined) await remove(folderOfFile)
   }
+}
+
+/** A virus scanner may keep a file open for a moment. What stays in pnpm's temporary folder is no reason to fail an install. */
+function remove(folder) {
+  const options = { recursive: true, force: true, maxRetries: 3, retryDelay: 50 }
+  return rm(folder, options).catch(() => undefined)
 }
 
 let hinting

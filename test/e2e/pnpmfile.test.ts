@@ -3,10 +3,11 @@
  * the metadata and the lockfile stay what they are; whatever is wrong with the daemon, pnpm installs as it does alone.
  */
 import { once } from 'node:events'
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { createRequire } from 'node:module'
 import { createServer, type AddressInfo } from 'node:net'
 import { dirname, join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import {
   createWorkspace,
   execute,
@@ -291,6 +292,76 @@ describe.each(['pnpm-10', 'pnpm-11', 'pnpm-12'] as const)('%s', (name) => {
       await installed((await install({ port, ...run })).cwd)
     }
     expect(daemon.tarballs).toEqual([])
+  })
+})
+
+describe('the fetcher', () => {
+  interface Fetcher {
+    fetch(
+      cafs: { tempDir(): Promise<string> },
+      resolution: object,
+      options: object,
+      fetchers: { localTarball(cafs: object, resolution: { tarball: string }): Promise<unknown> },
+    ): Promise<unknown>
+  }
+
+  const [{ integrity }] = packages as [(typeof packages)[0]]
+  const temporary = async (): Promise<string> =>
+    mkdtemp(join(await workspace.folder('store'), 'tmp-'))
+
+  /** A new copy of it, as pnpm loads it once in each run. */
+  function fetcherFor({ port }: ScriptedDaemon): Fetcher {
+    vi.stubEnv('CATALOG_PORT', String(port))
+    const require = createRequire(import.meta.url)
+    delete require.cache[PNPMFILE]
+    return (require(PNPMFILE) as { fetchers: [Fetcher] }).fetchers[0]
+  }
+
+  async function fetchFirst(
+    daemon: ScriptedDaemon,
+    localTarball: Parameters<Fetcher['fetch']>[3]['localTarball'],
+  ): Promise<unknown> {
+    const [{ name, version }] = packages as [(typeof packages)[0]]
+    const tarball = registry.url + tarballPath({ name, version })
+    const options = { lockfileDir: workspace.path, pkg: { name, version } }
+    const cafs = { tempDir: temporary }
+    return fetcherFor(daemon).fetch(cafs, { tarball, integrity }, options, { localTarball })
+  }
+
+  afterEach(() => {
+    vi.unstubAllEnvs()
+    vi.useRealTimers()
+  })
+
+  test('does not fail for a temporary folder that stays', async () => {
+    await using daemon = await serving({})
+    const fetched = fetchFirst(daemon, async (_cafs, { tarball }) => {
+      // Its folder is a file now, so that what is in it can't be removed.
+      const above = dirname(dirname(tarball.slice('file:'.length)))
+      await rm(above, { recursive: true })
+      await writeFile(above, '')
+      return 'fetched'
+    })
+    expect(await fetched).toBe('fetched')
+  })
+
+  test('leaves a daemon that trickles for the registry', async () => {
+    vi.useFakeTimers({ toFake: ['performance'] })
+    const bytesOf = bytes.get(tarballPath(packages[0]!)) ?? Buffer.alloc(0)
+    await using daemon = await startScriptedDaemon({
+      registry: `${registry.url}/`,
+      answer: (_path, response) => {
+        response.writeHead(200, { 'content-length': bytesOf.length })
+        const next = (at: number): void => {
+          if (response.destroyed || !vi.isFakeTimers()) return
+          vi.advanceTimersByTime(5_000)
+          response.write(bytesOf.subarray(at, at + 1), () => setImmediate(next, at + 1))
+        }
+        next(0)
+      },
+    })
+    expect(await fetchFirst(daemon, () => Promise.resolve('fetched'))).toHaveProperty('delegate')
+    expect(daemon.tarballs).toHaveLength(1)
   })
 })
 
