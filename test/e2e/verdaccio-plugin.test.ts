@@ -348,6 +348,20 @@ describe.skipIf(unavailable !== undefined)('peers get what is public, and nothin
     expect((await verdaccio.status()).node?.store.artifacts).toBe(before - 1)
     expect(await has(listed)).toBe(false)
   })
+
+  test('what the configuration withholds later is taken back before a peer is met', async () => {
+    expect(await verdaccio.stop()).toBe('SIGTERM')
+    await peer.close()
+    const plugin = { private: ['withheld-*', leaf.name], seedExisting: false }
+    verdaccio = await startPlugged('seeding', plugin, folder)
+    const { node } = await nodeIsUp(verdaccio)
+    await says(verdaccio, 'privacy.applied kept=0 removed=2')
+    expect(node).toMatchObject({ announced: 0, store: { artifacts: 0 } })
+    peer = await quietNode()
+    await peer.connect(node?.addresses?.find((each) => each.includes('/quic-v1')) ?? '')
+    expect(await has(leaf)).toBe(false)
+    expect(await has(published)).toBe(false)
+  })
 })
 
 describe.skipIf(unavailable !== undefined)('a registry that fails in the middle', () => {

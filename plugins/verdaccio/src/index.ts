@@ -10,10 +10,11 @@ import { createCounters } from './counters.ts'
 import { createDaemonLink } from './daemon-source.ts'
 import { createTarballFetcher } from './fetch-tarball.ts'
 import { intercept, type Seeding } from './intercept.ts'
+import { keepKnownPublic } from './known-public.ts'
 import { createNodeLog, createPluginLog } from './log.ts'
-import { createNodeLife, type NodeLife } from './node-life.ts'
+import { createNodeLife, type NodeLife, type NodeLifeDependencies } from './node-life.ts'
 import { parseOptions, placeOf, sectionOf, type PluginOptions } from './options.ts'
-import { createPrivacy } from './privacy.ts'
+import { createPrivacy, policyOf, type Privacy } from './privacy.ts'
 import { createContexts } from './request-context.ts'
 import { seedExisting } from './seed-existing.ts'
 import { createSeeder, type Seeder } from './seeding.ts'
@@ -87,7 +88,7 @@ function hangIn(app: VerdaccioApp, setup: Setup): void {
   const counters = createCounters()
   const contexts = createContexts()
   const privacy = createPrivacy(config, options)
-  const life = options.mode === 'node' ? nodeLife(setup) : undefined
+  const life = options.mode === 'node' ? nodeLife(setup, privacy) : undefined
   const daemon = options.mode === 'daemon' ? daemonLink(setup) : undefined
   const files = createStoredTarballs(localStorage)
   const withdrawal =
@@ -121,9 +122,17 @@ function hangIn(app: VerdaccioApp, setup: Setup): void {
   log.info('plugin.started', { mode: options.mode, uplinks: Object.keys(storage.uplinks) })
 }
 
-function nodeLife({ log, logger, options }: Setup): NodeLife {
+function nodeLife({ config, found, log, logger, options }: Setup, privacy: Privacy): NodeLife {
   const load = () => import('@catalog-p2p/core')
-  return createNodeLife({ log, nodeLog: createNodeLog(logger), load }, options.node)
+  const { localStorage } = found.storage
+  const logs = { log, nodeLog: createNodeLog(logger) }
+  const policy = policyOf(config, options)
+  const prepare: NodeLifeDependencies['prepare'] = (core, { signal }) =>
+    keepKnownPublic(
+      { core, localStorage, privacy, ...logs },
+      { node: options.node, policy, signal },
+    )
+  return createNodeLife({ ...logs, load, prepare }, options.node)
 }
 
 function daemonLink({ log, options }: Setup) {

@@ -1,7 +1,7 @@
 import { CatalogError, findDigest, isCatalogError } from '@catalog-p2p/core'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { createFakeNode } from '../../../test/support/fake-node.ts'
-import { createNodeLife } from './node-life.ts'
+import { createNodeLife, type NodeLifeDependencies } from './node-life.ts'
 
 let logged: string[]
 const note =
@@ -9,11 +9,14 @@ const note =
   (event: string): void =>
     void logged.push(`${level} ${event}`)
 
-function life(createNode: () => Promise<ReturnType<typeof createFakeNode>>) {
+function life(
+  createNode: () => Promise<ReturnType<typeof createFakeNode>>,
+  prepare?: NodeLifeDependencies['prepare'],
+) {
   const log = { debug: note('debug'), info: note('info'), warn: note('warn'), error: note('error') }
   const core = { createNode, findDigest, isCatalogError }
   const load = () => Promise.resolve(core as never)
-  return createNodeLife({ log, nodeLog: log, load }, {})
+  return createNodeLife({ log, nodeLog: log, load, ...(prepare && { prepare }) }, {})
 }
 
 beforeEach(() => {
@@ -73,4 +76,39 @@ test('one that is stopped while it starts is closed when it has', async () => {
   expect(closed).toHaveBeenCalledTimes(1)
   expect(it.state).toBe('stopped')
   expect(await it.ready).toBeUndefined()
+})
+
+test('it does not start before it has been prepared, nor when that fails', async () => {
+  const start = vi.fn(() => Promise.resolve(createFakeNode()))
+  const slow = Promise.withResolvers<void>()
+  const it = life(start, () => slow.promise)
+  it.start()
+  await new Promise(setImmediate)
+  expect(start).not.toHaveBeenCalled()
+  slow.resolve()
+  expect(await it.ready).toBeDefined()
+
+  const broken = life(start, () => Promise.reject(new Error('the folder is not ours')))
+  broken.start()
+  expect(await broken.ready).toBeUndefined()
+  expect(broken.state).toBe('failed')
+  expect(start).toHaveBeenCalledTimes(1)
+})
+
+test('its preparation ends with it', async () => {
+  let given: AbortSignal | undefined
+  const it = life(
+    () => Promise.resolve(createFakeNode()),
+    (_, { signal }) => {
+      given = signal
+      return new Promise((_resolve, reject) =>
+        signal.addEventListener('abort', () => reject(signal.reason as Error)),
+      )
+    },
+  )
+  it.start()
+  await new Promise(setImmediate)
+  await it.stop()
+  expect(given?.aborted).toBe(true)
+  expect(it.running).toBeUndefined()
 })

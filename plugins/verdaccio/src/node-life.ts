@@ -18,30 +18,36 @@ export interface NodeLife {
   stop(): Promise<void>
 }
 
+export interface NodeLifeDependencies {
+  readonly log: Logger
+  readonly nodeLog: Logger
+  /** Loads core when it is needed, so that Verdaccio does not wait for it. */
+  readonly load: () => Promise<typeof Core>
+  /** Before each try; the node does not start unless it has resolved. */
+  readonly prepare?: (core: typeof Core, options: { signal: AbortSignal }) => Promise<void>
+}
+
 /** Between tries, when the reason may pass. */
 const RETRY_MS = 15_000
 
-export function createNodeLife(
-  deps: {
-    readonly log: Logger
-    readonly nodeLog: Logger
-    /** Loads core when it is needed, so that Verdaccio does not wait for it. */
-    readonly load: () => Promise<typeof Core>
-  },
-  options: NodeOptions,
-): NodeLife {
+export function createNodeLife(deps: NodeLifeDependencies, options: NodeOptions): NodeLife {
   const { log } = deps
   const ready = Promise.withResolvers<RunningNode | undefined>()
   let state: NodeState = 'starting'
   let running: RunningNode | undefined
   let starting: Promise<void> | undefined
   let retry: NodeJS.Timeout | undefined
+  const stopping = new AbortController()
 
   const isStopped = (): boolean => state === 'stopped'
 
   async function tryStart(): Promise<void> {
     const core = await deps.load()
     try {
+      if (deps.prepare !== undefined) {
+        await deps.prepare(core, stopping)
+        if (isStopped()) return
+      }
       const node = await core.createNode(options, { log: deps.nodeLog })
       if (isStopped()) return await node.close()
       running = {
@@ -87,6 +93,7 @@ export function createNodeLife(
     start: begin,
     async stop() {
       state = 'stopped'
+      stopping.abort(new Error('Verdaccio is shutting down'))
       clearTimeout(retry)
       const { node } = running ?? {}
       running = undefined

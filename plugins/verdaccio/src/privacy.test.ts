@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { createPrivacy, type PrivacyLists } from './privacy.ts'
+import { createPrivacy, policyOf, type PrivacyLists } from './privacy.ts'
 
 /** Specs by exact name, as Verdaccio's own matching (which is not ours to test) would find them. */
 function privacyWith(
@@ -111,5 +111,29 @@ describe('the lists', () => {
     const exact = privacyWith(uplinks, { '*': open }, { seed: ['a.b'] })
     expect(exact.isPublic('a.b', published)).toBe(true)
     expect(exact.isPublic('axb', published)).toBe(false)
+  })
+})
+
+describe('the policy is another one', () => {
+  const config = { uplinks: { main: { url } }, packages: { '**': open } }
+  const lists: PrivacyLists = { seed: ['@acme/*'], private: [], uplinks: undefined }
+  const policy = policyOf(config, lists)
+
+  test.each([
+    ['when access is restricted', { ...config, packages: { '**': { ...open, access: 'team' } } }],
+    ['when an uplink is asked as well', { ...config, packages: { '**': { ...open, proxy: 'x' } } }],
+    ['when a pattern is added', { ...config, packages: { 'a-*': open, ...config.packages } }],
+    ['when an uplink gets credentials', { ...config, uplinks: { main: { url, auth: {} } } }],
+  ])('%s', (_, changed) => {
+    expect(policyOf(changed, lists)).not.toBe(policy)
+  })
+
+  test.each([{ private: ['acme-*'] }, { seed: [] }, { uplinks: [] }])('with %j', (changed) => {
+    expect(policyOf(config, { ...lists, ...changed })).not.toBe(policy)
+  })
+
+  test('and the same one after a restart, whatever else is set', () => {
+    const other = { ...config, max_body_size: '1mb', uplinks: { main: { url, maxage: '1m' } } }
+    expect(policyOf(other, lists)).toBe(policy)
   })
 })

@@ -2,6 +2,7 @@
  * Which packages peers may hear of. Public is only what anybody may read here and what came from an uplink that nobody had to
  * log in to; everything else is private unless an administrator lists it by name. When in doubt: private. Pure.
  */
+import { createHash } from 'node:crypto'
 import { createNameMatcher } from './name-pattern.ts'
 import { isObject } from './verdaccio.ts'
 
@@ -32,18 +33,15 @@ const EVERYBODY = new Set(['$all', '@all', '$anonymous', '@anonymous'])
 /** Headers that nobody is let in by; whatever else an uplink is given may be what it asks for. */
 const HARMLESS_HEADER =
   /^(accept(-charset|-encoding|-language)?|cache-control|connection|content-type|pragma|user-agent)$/i
+/** Of the rules in this file: one more whenever they call something private that was public. */
+const POLICY_VERSION = 1
 /** Of `agent_options`: who asks, as TLS is told. */
 const AGENT_CREDENTIALS = ['cert', 'key', 'pfx', 'passphrase', 'auth']
 
 export function createPrivacy(config: unknown, lists: PrivacyLists): Privacy {
   const isSeeded = createNameMatcher(lists.seed)
   const isWithheld = createNameMatcher(lists.private)
-  const publicUplinks = new Set(
-    entriesOf(isObject(config) ? config['uplinks'] : undefined)
-      .filter(([, uplink]) => !needsCredentials(uplink))
-      .map(([name]) => name)
-      .filter((name) => lists.uplinks?.includes(name) ?? true),
-  )
+  const publicUplinks = new Set(publicUplinksOf(config, lists))
   const specOf = (name: string): unknown => {
     const match = isObject(config) ? config['getMatchedPackagesSpec'] : undefined
     return typeof match === 'function' ? (match.call(config, name) as unknown) : undefined
@@ -67,6 +65,26 @@ export function createPrivacy(config: unknown, lists: PrivacyLists): Privacy {
       return isProxied && isOpen(name) && isFromPublicUplink(name, uplink)
     },
   }
+}
+
+/** Another one when anything else is configured that decides over who may have what. */
+export function policyOf(config: unknown, lists: PrivacyLists): string {
+  const packages = entriesOf(isObject(config) ? config['packages'] : undefined)
+  const rules = packages.map(([each, spec]) => [
+    each,
+    namesOf(spec, 'access'),
+    namesOf(spec, 'proxy'),
+  ])
+  const uplinks = publicUplinksOf(config, lists).toSorted()
+  const policy = { version: POLICY_VERSION, rules, uplinks, seed: lists.seed, held: lists.private }
+  return createHash('sha256').update(JSON.stringify(policy)).digest('hex')
+}
+
+function publicUplinksOf(config: unknown, lists: PrivacyLists): string[] {
+  return entriesOf(isObject(config) ? config['uplinks'] : undefined)
+    .filter(([, uplink]) => !needsCredentials(uplink))
+    .map(([name]) => name)
+    .filter((name) => lists.uplinks?.includes(name) ?? true)
 }
 
 function needsCredentials(uplink: unknown): boolean {

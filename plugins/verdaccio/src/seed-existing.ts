@@ -8,7 +8,8 @@ import type { Logger } from '@catalog-p2p/core'
 import { storedFiles } from './manifest.ts'
 import type { RunningNode } from './node-source.ts'
 import type { Seeder, SeedResult } from './seeding.ts'
-import { isObject, type LocalStorage } from './verdaccio.ts'
+import { forEachPackage, listingOf } from './storage-listing.ts'
+import type { LocalStorage } from './verdaccio.ts'
 
 export interface SeedExistingDependencies {
   readonly localStorage: LocalStorage
@@ -26,13 +27,6 @@ export interface SeedExistingOptions {
 /** Of the quota: beyond it, taking one means evicting another. */
 const FULL = 0.95
 
-type Callback = (error?: unknown) => void
-type Search = (
-  onPackage: (item: unknown, callback: Callback) => void,
-  onEnd: Callback,
-  isName: (name: string) => boolean,
-) => void
-
 /** Rejects only when the signal aborts. */
 export async function seedExisting(
   deps: SeedExistingDependencies,
@@ -40,9 +34,8 @@ export async function seedExisting(
 ): Promise<void> {
   const { localStorage, log } = deps
   const { signal } = options
-  const plugin = localStorage.storagePlugin
-  const search = isObject(plugin) ? plugin['search'] : undefined
-  if (typeof search !== 'function' || search.length < 2) {
+  const listing = listingOf(localStorage)
+  if (listing === undefined) {
     const next =
       'this storage plugin has no way to list packages; they are seeded as they are asked for'
     return log.warn('seeding.no-list', { next })
@@ -50,7 +43,7 @@ export async function seedExisting(
   const found: Record<SeedResult, number> = { seeded: 0, present: 0, left: 0, damaged: 0 }
   let isFull = false
   try {
-    await forEachPackage((search as Search).bind(plugin), async (name) => {
+    await forEachPackage(listing, async (name) => {
       signal.throwIfAborted()
       isFull ||= isAlmostFull(deps.running)
       if (!isFull) await seedPackage(deps, name, { ...options, found })
@@ -88,26 +81,4 @@ async function seedPackage(
 function isAlmostFull({ node }: RunningNode): boolean {
   const { bytes, quotaBytes } = node.stats().store
   return bytes > quotaBytes * FULL
-}
-
-/** One package after the other: the storage goes on when it is called back. */
-function forEachPackage(search: Search, visit: (name: string) => Promise<void>): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const finish = (error?: unknown): void => {
-      if (error === undefined || error === null) resolve()
-      else
-        reject(
-          error instanceof Error ? error : new Error('the storage could not list its packages'),
-        )
-    }
-    const onPackage = (item: unknown, callback: Callback): void => {
-      const name = isObject(item) ? item['name'] : undefined
-      if (typeof name !== 'string') return callback(null)
-      // Not from within the storage's own callback: a long list must not become a deep stack.
-      setImmediate(() => {
-        visit(name).then(() => callback(null), callback)
-      })
-    }
-    search(onPackage, finish, (name) => /^[^.@/\\][^/\\]*$/.test(name))
-  })
 }
