@@ -94,3 +94,34 @@ test('so is one that hangs, before its answer or in the middle of it', async () 
   answer = (_req, res) => void res.writeHead(200, { 'content-length': 100 }).write('half')
   await expect(patient.get('x')).rejects.toThrow(GatewayGone)
 })
+
+test.each([
+  ['its body', (res: ServerResponse) => void res.writeHead(200, { 'content-length': 10 ** 6 })],
+  ['its headers', (res: ServerResponse) => void res.socket?.write('HTTP/1.1 200 OK\r\nx: ')],
+])('so is one that never stops to send a byte of %s now and then', async (_what, begin) => {
+  const patient = createGatewayClient(client.url, 100)
+  const ended: Promise<unknown>[] = []
+  answer = (_req, res) => {
+    begin(res)
+    const { socket } = res
+    const trickle = setInterval(() => (res.headersSent ? res.write('x') : socket?.write('x')), 20)
+    if (socket !== null) ended.push(once(socket, 'close').finally(() => clearInterval(trickle)))
+  }
+  await expect(patient.get('x')).rejects.toThrow(/(less than 65536 bytes in|no word for) 100 ms/)
+  await Promise.all(ended)
+})
+
+test('a body that is slower than one silence, but fast enough, comes whole', async () => {
+  const patient = createGatewayClient(client.url, 400)
+  const part = Buffer.alloc(256 * 1024, 'x')
+  answer = (_req, res) => {
+    let sent = 0
+    const stream = setInterval(() => {
+      sent += 1
+      if (sent < 10) return void res.write(part)
+      clearInterval(stream)
+      res.end()
+    }, 60)
+  }
+  expect((await patient.get('x')).body).toHaveLength(9 * part.length)
+})

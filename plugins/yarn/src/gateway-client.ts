@@ -13,6 +13,8 @@ const unzip = promisify(gunzip)
 const USER_AGENT = 'catalog-yarn-plugin/1'
 /** Nothing heard for this long: it hangs, and Yarn's own way is faster. */
 const SILENCE_MS = 20_000
+/** So must come in each such time: a byte now and then is no silence, but would hold an install for ever. */
+const MIN_BYTES = 64 * 1024
 const MAX_BODY_BYTES = 1024 * 1024 * 1024
 /** A connection to itself costs nothing, but the gateway has a bound. */
 const MAX_SOCKETS = 64
@@ -101,7 +103,7 @@ interface Question {
 async function exchange(question: Question): Promise<GatewayAnswer> {
   const response = await send(question)
   const { statusCode: status = 0, headers } = response
-  const received = await readAll(question.url, response)
+  const received = await readAll(question, response)
   const isPacked = headers['content-encoding'] === 'gzip'
   const body = isPacked ? await unzip(received, { maxOutputLength: MAX_BODY_BYTES }) : received
   return { status, headers, body }
@@ -125,24 +127,35 @@ function send({
       },
       resolve,
     )
-    req.setTimeout(silenceMs, () => {
-      req.destroy(new Error(`no word for ${silenceMs} ms`))
+    const giveUp = (): void => void req.destroy(new Error(`no word for ${silenceMs} ms`))
+    req.setTimeout(silenceMs, giveUp)
+    // Headers can trickle as well. Before it has a socket it waits for its turn only.
+    req.once('socket', () => {
+      const timer = setTimeout(giveUp, silenceMs)
+      for (const end of ['response', 'close']) req.once(end, () => clearTimeout(timer))
     })
-    req.once('error', (error) => reject(gone(url, error)))
+    req.on('error', (error) => reject(gone(url, error))) // there may be more than one
     req.end(body)
   })
 }
 
-async function readAll(url: URL, response: IncomingMessage): Promise<Buffer> {
+async function readAll({ url, silenceMs }: Question, response: IncomingMessage): Promise<Buffer> {
   const announced = Number(response.headers['content-length'] ?? 0)
   const chunks: Buffer[] = []
   let size = 0
+  let since = { ms: performance.now(), size }
   try {
     if (announced > MAX_BODY_BYTES) throw new Error(`it announces ${announced} bytes`)
     for await (const chunk of response as AsyncIterable<Buffer>) {
       size += chunk.byteLength
       if (size > MAX_BODY_BYTES) throw new Error(`more than ${MAX_BODY_BYTES} bytes`)
       chunks.push(chunk)
+      const nowMs = performance.now()
+      if (nowMs - since.ms <= silenceMs) continue
+      if (size - since.size < MIN_BYTES) {
+        throw new Error(`less than ${MIN_BYTES} bytes in ${silenceMs} ms`)
+      }
+      since = { ms: nowMs, size }
     }
   } catch (error) {
     response.destroy()
