@@ -27,6 +27,8 @@ export interface NodeDependencies {
   readonly log?: Logger
   readonly host?: Host
   readonly store?: Store
+  /** An identity for this run alone: the one in the store folder is neither read nor made. */
+  readonly isPassing?: boolean
 }
 
 /**
@@ -41,7 +43,7 @@ export async function createNode(
   const log = given.log ?? silentLogger
   const clock = systemClock
   const store = given.store ?? createStore(options, log)
-  const host = given.host ?? (await createDefaultHost(options, log))
+  const host = given.host ?? (await createDefaultHost(options, log, given.isPassing))
   const listeners = new Set<(event: NodeEvent) => void>()
   const emit = (event: NodeEvent): void => {
     for (const listener of listeners) listener(event)
@@ -155,10 +157,17 @@ export async function createNode(
 }
 
 // libp2p is most of what there is to load: only a node that uses it pays for that.
-async function createDefaultHost(options: ParsedNodeOptions, log: Logger): Promise<Host> {
+async function createDefaultHost(
+  options: ParsedNodeOptions,
+  log: Logger,
+  isPassing = false,
+): Promise<Host> {
   const { createLibp2pHost } = await import('./host/libp2p-host.ts')
   const { network, store } = options
-  return createLibp2pHost({ log, clock: systemClock }, { network, path: store.path })
+  return createLibp2pHost(
+    { log, clock: systemClock },
+    { network, path: isPassing ? undefined : store.path },
+  )
 }
 
 function createStore(options: ParsedNodeOptions, log: Logger): Store {

@@ -22,20 +22,7 @@ export async function startInStore(
   wish: ExecGatewayWish,
   peers: readonly string[],
 ): Promise<ExecGateway> {
-  const { config, place, log } = wish
-  // A store that comes out of a CI cache is on many machines at once, and two peers of one identity can't meet. Nor is a
-  // private key for a cache that others can read.
-  const forget = async (): Promise<void> => {
-    if (!isCi(place.env)) return
-    try {
-      await rm(join(config.storePath, 'identity.key'), { force: true })
-    } catch (error) {
-      // A store that may only be read serves all the same.
-      log.warn('exec.identity-kept', { error, effect: 'machines with this store cannot meet' })
-    }
-  }
-  await forget()
-  return start(wish, withPeers(config, peers), forget)
+  return start(wish, withPeers(wish.config, peers), async () => undefined)
 }
 
 export async function startInPassing(
@@ -73,7 +60,10 @@ async function start(
 ): Promise<ExecGateway> {
   const upstream = config.peersOnly ? null : routing.upstreamAsConfigured
   const npmConfig = gatewayNpmConfig(npm, routing.credentials, place.env)
-  const setup = { log, version, npmConfig, temporary: true, previousRegistry: undefined }
+  // A store that comes out of a CI cache is on many machines at once, and two peers of one identity can't meet. Nor is a
+  // private key for a cache that others can read. The key that lies there may be a daemon's: it stays.
+  const isPassing = isCi(place.env)
+  const setup = { log, version, npmConfig, temporary: true, isPassing, previousRegistry: undefined }
   let failure = new Error('no port to listen on')
   for (const port of [portOf(config), ...OTHER_PORTS]) {
     if (!(await isFree(port))) continue

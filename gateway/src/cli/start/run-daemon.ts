@@ -47,6 +47,8 @@ export interface DaemonSetup {
   readonly previousRegistry: string | undefined
   /** It ends with a command: not for others to count on. */
   readonly temporary?: boolean
+  /** With an identity of its own, which is not kept. */
+  readonly isPassing?: boolean
   /** npm's configuration, when it is not the one of this process. */
   readonly npmConfig?: NpmConfig
 }
@@ -56,8 +58,8 @@ export async function runDaemon(setup: DaemonSetup): Promise<RunningDaemon> {
   const { config, log } = setup
   tuneCollector()
   const { node: options, cachePath } = await chooseStore(config.node, config.storePath, log)
-  const node = await createNode(options, { log }).catch((error: unknown) =>
-    explainNodeFailure(error, config.storePath),
+  const node = await createNode(options, { log, isPassing: setup.isPassing === true }).catch(
+    (error: unknown) => explainNodeFailure(error, config.storePath),
   )
   const token = randomBytes(32).toString('base64url')
   const { previousRegistry, version, temporary = false, npmConfig } = setup
