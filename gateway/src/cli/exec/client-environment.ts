@@ -9,6 +9,7 @@ import { DEFAULT_REGISTRY } from '../../default-registry.ts'
 import type { NpmConfig } from '../../npmrc.ts'
 import { FAMILIES, type ClientFamily } from './client-family.ts'
 import { npmConfigAt, registryOf, type ExecPlace } from './client-registry.ts'
+import { innerClients } from './inner-clients.ts'
 import {
   bunObstacle,
   denoReplacement,
@@ -32,6 +33,8 @@ export interface Routing {
   /** Credentials beyond npm's configuration that the gateway needs for it. */
   readonly credentials: Readonly<Record<string, string>>
   readonly routed: readonly ClientFamily[]
+  /** For the user of a command that may start any client: that some are left alone, why, and what to do. */
+  readonly note: string | undefined
   /** Left to go where they go, and why. */
   readonly left: readonly LeftClient[]
   /** For the command, given the gateway's URL. */
@@ -43,6 +46,7 @@ export interface LeftClient extends Obstacle {
 }
 
 export interface RoutingWish {
+  readonly command: readonly string[]
   /** Of the command; undefined: anything. */
   readonly family: ClientFamily | undefined
   /** Chosen by the user for the gateway; undefined: the client's own. */
@@ -63,10 +67,43 @@ export function planRouting(place: ExecPlace, wish: RoutingWish): Routing {
     if (obstacle === undefined) routed.push(family)
     else left.push({ family, ...obstacle })
   }
-  const credentials = main.credentials
-  const variables = (gateway: string): Variables =>
-    variablesFor({ place, npm, upstream, family: wish.family, routed, gateway })
-  return { upstream, upstreamAsConfigured, credentials, routed, left, variables }
+  const base = { place, npm, upstream, routed }
+  const sharer = wish.family ?? sharerOf(innerClients(wish.command, place.cwd), base)
+  const note = sharer === undefined && routed.some(isSharer) ? NOTE : undefined
+  return {
+    ...{ upstream, upstreamAsConfigured, credentials: main.credentials, routed, left, note },
+    variables: (gateway) => variablesFor({ ...base, sharer, gateway }),
+  }
+}
+
+const NOTE =
+  'npm, pnpm 10, Yarn 1 and Deno inside of this command are not pointed at the gateway: nothing says that it starts only such as ' +
+  'need the same npm_config_registry. Next step: put the client behind "--" (catalog exec -- npm ci)'
+
+/** Those that read npm's variable. */
+function isSharer(family: ClientFamily): boolean {
+  return ['npm', 'pnpm', 'yarn-classic', 'deno'].includes(family)
+}
+
+/** For which of them npm's variable is set; undefined when what one needs changes the lockfile of another. */
+function sharerOf(
+  inner: ReadonlySet<ClientFamily>,
+  base: Omit<Target, 'sharer' | 'gateway'>,
+): ClientFamily | undefined {
+  const sharers = [...inner].filter(isSharer)
+  if (sharers.includes('yarn-classic') || sharers.some((one) => !base.routed.includes(one))) {
+    return undefined
+  }
+  const [first, ...others] = sharers
+  const needs = (family: ClientFamily): Variables => {
+    const target = { ...base, sharer: family, gateway: 'http://127.0.0.1/' }
+    return family === 'npm' || family === 'deno'
+      ? registryVariables(family, target)
+      : registry(target.gateway)
+  }
+  return others.every((one) => first !== undefined && isDeepStrictEqual(needs(one), needs(first)))
+    ? first
+    : undefined
 }
 
 interface Question {
@@ -107,8 +144,9 @@ interface Target {
   readonly place: ExecPlace
   readonly npm: NpmConfig
   readonly upstream: string
-  readonly family: ClientFamily | undefined
   readonly routed: readonly ClientFamily[]
+  /** Whose npm_config_registry it is; undefined: nobody's. */
+  readonly sharer: ClientFamily | undefined
   readonly gateway: string
 }
 
@@ -129,13 +167,13 @@ function variablesFor(target: Target): Variables {
  * it in capitals, and npm in any letters: both get it only where they need the same.
  */
 function sharedVariables(target: Target): Variables {
-  const { family, routed } = target
+  const { sharer, routed } = target
   const has = (one: ClientFamily): boolean => routed.includes(one)
-  if (family === 'yarn-classic') return {} // yarn-classic-mirror.ts
+  if (sharer === undefined || sharer === 'yarn-classic') return {} // yarn-classic-mirror.ts
   const deno = has('deno') ? registryVariables('deno', target) : {}
-  if (family === 'deno') return inCapitals(deno)
+  if (sharer === 'deno') return inCapitals(deno)
   const npm = has('npm') ? registryVariables('npm', target) : {}
-  const own = family === 'pnpm' ? (has('pnpm') ? registry(target.gateway) : {}) : npm
+  const own = sharer === 'pnpm' ? (has('pnpm') ? registry(target.gateway) : {}) : npm
   return { ...own, ...(isDeepStrictEqual(own, deno) && inCapitals(deno)) }
 }
 
@@ -170,11 +208,14 @@ function yarnVariables(place: ExecPlace, gateway: string): Variables {
 /** A proxy is for what is outside of this machine; npm and pnpm would ask it for the gateway too. */
 function directTo(gateway: string, { place, npm }: Target): Variables {
   const { hostname } = new URL(gateway)
-  const withUs = (list: string | undefined): string =>
-    [...new Set([...(list ?? '').split(','), hostname])]
-      .map((one) => one.trim())
-      .filter(Boolean)
-      .join(',')
+  // '*' is everything, us included, and for curl only if it stands alone.
+  const withUs = (list = ''): string =>
+    list.trim() === '*'
+      ? '*'
+      : [...new Set([...list.split(','), hostname])]
+          .map((one) => one.trim())
+          .filter(Boolean)
+          .join(',')
   const before = place.env.NO_PROXY ?? place.env.no_proxy
   const configured = npm.get('noproxy')
   return {

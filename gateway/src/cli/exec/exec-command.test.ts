@@ -9,6 +9,7 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   rmSync,
   writeFileSync,
@@ -42,6 +43,8 @@ beforeEach(async () => {
   mkdirSync(join(home, 'tmp'))
   upstream = await startUpstream([one, two])
   writeFileSync(join(home, '.npmrc'), `registry=${upstream.url}\n`)
+  // Says that programs here may be given npm's variable.
+  writeFileSync(join(home, 'package-lock.json'), '{}')
   cleanups = [() => upstream.stop()]
 })
 afterEach(async () => {
@@ -135,6 +138,18 @@ describe('the command', { timeout: 60_000 }, () => {
     },
   )
 
+  test('that may start any client is told of none where nothing says which', async () => {
+    rmSync(join(home, 'package-lock.json'))
+    const source = script(`console.log(process.env.npm_config_registry ?? 'as it was')`)
+    const run = exec(['--report', 'report.json'], source)
+    expect(await run.ended).toBe(0)
+    expect(run.stdout()).toBe('as it was\n')
+    const line =
+      /^catalog: npm, pnpm 10, .* are not pointed at the gateway: .* Next step: put the client/m
+    expect(run.stderr()).toMatch(line)
+    expect(readFileSync(join(home, 'report.json'), 'utf8')).toContain('Next step: put the client')
+  })
+
   test('that does not exist makes 127, one that is no program 126', async () => {
     const nowhere = exec(['--quiet'], ['no-such-program'])
     expect(await nowhere.ended).toBe(127)
@@ -217,6 +232,24 @@ describe('what came from where', { timeout: 60_000 }, () => {
   })
 })
 
+test.skipIf(process.platform === 'win32')(
+  'a signal while it starts leaves nothing behind',
+  { timeout: 60_000 },
+  async () => {
+    const port = await freePort()
+    await using daemon = await startDaemon({ args: [...ALONE, '--port', String(port)], home, port })
+    expect(daemon.url).toContain(String(port))
+    const folders = (): string[] =>
+      readdirSync(join(home, 'tmp')).filter((name) => name.startsWith('catalog-exec-'))
+    const run = exec(['--no-reuse'], script(`console.log('ran')`), { port })
+    await vi.waitFor(() => expect(folders()).not.toEqual([]), { timeout: 20_000, interval: 2 })
+    run.child.kill('SIGTERM')
+    expect(await run.ended).toBe(128 + constants.signals.SIGTERM)
+    expect(run.stdout()).toBe('')
+    expect(folders()).toEqual([])
+  },
+)
+
 describe('seeding', { timeout: 60_000 }, () => {
   test.skipIf(process.platform === 'win32')(
     'goes on until its time or a signal ends it',
@@ -251,21 +284,27 @@ describe('seeding', { timeout: 60_000 }, () => {
 })
 
 test(
-  'in CI the store is without its identity, which a cache would spread',
+  'in CI the identity is a new one, and the store keeps the one it has',
   { timeout: 60_000 },
   async () => {
-    const store = join(home, 'store')
-    const key = join(store, 'identity.key')
-    const look = script(
-      `process.exitCode = require('fs').existsSync(${JSON.stringify(key)}) ? 5 : 6`,
-    )
-    expect(await exec(['--quiet', '--store', store], look).ended).toBe(5)
-    const before = readFileSync(key)
-    expect(await exec(['--quiet', '--store', store], look).ended).toBe(5)
-    expect(readFileSync(key)).toEqual(before)
-    expect(await exec(['--quiet', '--store', store], look, { env: { CI: 'true' } }).ended).toBe(5)
-    expect(existsSync(key)).toBe(false)
-    expect(existsSync(join(store, 'daemon.json'))).toBe(false)
+    const [store, empty] = [join(home, 'store'), join(home, 'empty')]
+    const ids = async (folder: string, env = {}): Promise<{ used: string; key: string }> => {
+      const [info, key] = [join(folder, 'daemon.json'), join(folder, 'identity.key')]
+      const look = `const { readFileSync, existsSync } = require('fs')
+      console.log(JSON.parse(readFileSync(${JSON.stringify(info)}, 'utf8')).id)
+      console.log(existsSync(${JSON.stringify(key)}) ? readFileSync(${JSON.stringify(key)}, 'hex') : 'none')`
+      const run = exec(['--quiet', '--store', folder], script(look), { env })
+      expect(await run.ended).toBe(0)
+      expect(existsSync(info)).toBe(false)
+      const [used = '', had = ''] = run.stdout().split('\n')
+      return { used, key: had }
+    }
+    const before = await ids(store)
+    const inCi = await ids(store, { CI: 'true' })
+    expect(inCi.used).not.toBe(before.used)
+    expect(inCi.key).toBe(before.key)
+    expect(await ids(store)).toEqual(before)
+    expect((await ids(empty, { CI: 'true' })).key).toBe('none')
   },
 )
 
@@ -284,7 +323,7 @@ describe('the gateway', { timeout: 90_000 }, () => {
 
     const project = join(home, 'project')
     mkdirSync(project)
-    writeFileSync(join(project, 'package.json'), '{}')
+    writeFileSync(join(project, 'package.json'), '{"packageManager":"npm@11.0.0"}')
     const other = await startUpstream([one])
     cleanups.push(() => other.stop())
     writeFileSync(join(project, '.npmrc'), `registry=${other.url}\n`)
@@ -388,7 +427,7 @@ describe('the gateway', { timeout: 90_000 }, () => {
     company.wall(/fx-one/, ['Bearer hush'])
     const project = join(home, 'project')
     mkdirSync(project)
-    writeFileSync(join(project, 'package.json'), '{}')
+    writeFileSync(join(project, 'package.json'), '{"packageManager":"npm@11.0.0"}')
     const { host } = new URL(company.url)
     const npmrc = `registry=${company.url}\n//${host}/npm/:_authToken=\${TOKEN}\n`
     writeFileSync(join(project, '.npmrc'), npmrc)

@@ -3,7 +3,6 @@
  * with the command's own code. Whatever fails on our side costs the command nothing but the help: it then runs as it would
  * without us.
  */
-import { isatty } from 'node:tty'
 import { CatalogError } from '@catalog-p2p/core'
 import type { Config } from '../../config/resolve.ts'
 import { duration } from '../../config/setting.ts'
@@ -14,11 +13,11 @@ import type { Terminal } from '../terminal.ts'
 import { withVariables } from './client-environment.ts'
 import type { ExecGateway, ExecStatus } from './exec-gateway.ts'
 import { createExecOutput, type ExecOutput } from './exec-output.ts'
-import { reportOf, shownCommand, type ExecReport } from './exec-report.ts'
+import { reportOf, shownCommand, shownProblem, type ExecReport } from './exec-report.ts'
 import { prepareGateway } from './prepare-gateway.ts'
 import { runCommand, type CommandEnd } from './run-command.ts'
 import { seed } from './seeding.ts'
-import { numberOf, relaySignals, type SignalRelay } from './signal-relay.ts'
+import { numberOf, relaySignals, sharesTerminal, type SignalRelay } from './signal-relay.ts'
 
 export interface ExecOptions {
   readonly command: readonly string[]
@@ -51,17 +50,20 @@ export async function execCommand(
   const seedMs = seedTime(options.seed ?? terminal.env.CATALOG_EXEC_SEED)
   const output = createExecOutput(terminal, { ...options, json: config.json })
   // Not process.stdin: opening it would make a pipe non-blocking, for the command too.
-  const relay = relaySignals(isatty(0))
+  const relay = relaySignals(sharesTerminal())
   try {
     const session = { terminal, config, options, relay, output, seedMs }
     const { command, reuse } = options
     const prepared = await prepareGateway({ terminal, config, command, reuse, version, relay })
     if (relay.received !== undefined) {
       if ('gateway' in prepared) await prepared.close()
+      else await prepared.leave?.()
       return exitCodeOfSignal(numberOf(relay.received))
     }
     if ('gateway' in prepared) return await runWith(session, prepared)
-    return await runWithout(session, prepared)
+    const code = await runWithout(session, prepared)
+    await prepared.leave?.()
+    return code
   } finally {
     relay.dispose()
   }
@@ -74,6 +76,8 @@ export interface PreparedGateway {
   readonly before: ExecStatus
   /** For the command. */
   readonly variables: Readonly<Record<string, string>>
+  /** Who inside of the command is left alone, and why. */
+  readonly note: string | undefined
   /** Never throws, never takes long. */
   close(): Promise<void>
 }
@@ -82,13 +86,16 @@ export interface PreparedGateway {
 export interface Unprepared {
   readonly problem: string
   readonly next?: string
+  /** Cleans up after a start that came to nothing. Never throws, never takes long. */
+  leave?(): Promise<void>
 }
 
 async function runWith(session: Session, prepared: PreparedGateway): Promise<number> {
   const { terminal, options, output, relay, seedMs } = session
-  const { gateway, variables } = prepared
+  const { gateway, variables, note } = prepared
   const command = shownCommand(options.command)
   try {
+    if (note !== undefined) output.note(note)
     const { before } = prepared
     const end = await run(session, withVariables(terminal.env, variables))
     const outcome = { command, exitCode: end.code, durationMs: Math.round(end.durationMs) }
@@ -96,7 +103,11 @@ async function runWith(session: Session, prepared: PreparedGateway): Promise<num
       // A daemon may have gone in the meantime; that is no business of the command's.
       const after = await gateway.status().catch(() => undefined)
       if (after === undefined) return undefined
-      return reportOf({ ...outcome, gateway: gateway.kind }, before, after)
+      return reportOf(
+        { ...outcome, gateway: gateway.kind, ...(note !== undefined && { note }) },
+        before,
+        after,
+      )
     }
     const first = await look()
     if (first === undefined) {
@@ -118,13 +129,15 @@ async function runWith(session: Session, prepared: PreparedGateway): Promise<num
 
 async function runWithout(session: Session, without: Unprepared): Promise<number> {
   const { terminal, options, output } = session
-  const { problem, next } = without
+  const { next } = without
+  const problem = shownProblem(without.problem)
   const step = next === undefined ? '' : `. Next step: ${next}`
   output.warn(`${problem}; running the command without peers${step}`)
   const end = await run(session, withVariables(terminal.env, {}))
   const report: ExecReport = {
     ...{ command: shownCommand(options.command), exitCode: end.code },
-    ...{ durationMs: Math.round(end.durationMs), gateway: 'none', ...without },
+    ...{ durationMs: Math.round(end.durationMs), gateway: 'none', problem },
+    ...(next !== undefined && { next }),
   }
   await output.summarize(report)
   await output.finish(report)

@@ -11,6 +11,8 @@ import { reportLines, reportMarkdown, type ExecReport } from './exec-report.ts'
 
 export interface ExecOutput {
   warn(text: string): void
+  /** For people, unless they want it quiet. */
+  note(text: string): void
   /** The command has ended. */
   summarize(report: ExecReport): Promise<void>
   seeding(ms: number): void
@@ -37,6 +39,9 @@ export function createExecOutput(terminal: Terminal, options: ExecOutputOptions)
   let summarized: ExecReport | undefined
   return {
     warn,
+    note: (text) => {
+      if (forPeople) note(text)
+    },
     async summarize(report) {
       summarized = report
       // Without a gateway the warning has said it all.

@@ -1,6 +1,12 @@
 /** The numbers of a run as people read them. */
 import { expect, test } from 'vitest'
-import { reportLines, reportMarkdown, shownCommand, type ExecReport } from './exec-report.ts'
+import {
+  reportLines,
+  reportMarkdown,
+  shownCommand,
+  shownProblem,
+  type ExecReport,
+} from './exec-report.ts'
 
 const report: ExecReport = {
   ...{ command: 'npm ci', exitCode: 0, durationMs: 12_345, gateway: 'own', upstream: null },
@@ -61,6 +67,28 @@ test('as a job summary of a command that ran without, with the next step', () =>
     ...{ problem: 'no way', next: 'do this' },
   })
   expect(page).toContain('It ran without peers: no way. Next step: do this.\n')
+})
+
+test('as a job summary, in which a problem is text and no markup', () => {
+  const page = reportMarkdown({
+    ...{ command: 'npm ci', exitCode: 0, durationMs: 12, gateway: 'none' },
+    problem: 'a <img src=x>\n# b [c](d) `e` | f_g_',
+  })
+  expect(page).toContain(
+    'It ran without peers: a &lt;img src=x\\> \\# b \\[c\\]\\(d\\) \\`e\\` \\| f\\_g\\_.\n',
+  )
+})
+
+test.each([
+  [
+    'npm: its registry is https://me:hush@npm.example/x/',
+    'npm: its registry is https://npm.example/x/',
+  ],
+  ['no http://me:hush@npm.example?token=hush here', 'no http://npm.example/ here'],
+  ['"ftp://me:hush@npm.example/"', '"ftp://npm.example/"'],
+  ['plain text, 12:30', 'plain text, 12:30'],
+])('of the problem %j it shows no secret', (problem, shown) => {
+  expect(shownProblem(problem)).toBe(shown)
 })
 
 test.each([

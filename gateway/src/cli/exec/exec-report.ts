@@ -4,6 +4,7 @@
  * the registry did not have to send, but no seconds saved: docs/ci.md says why.
  */
 import type { ArtifactSource } from '@catalog-p2p/core'
+import { shownUrl } from '../../shown-url.ts'
 import { formatBytes, formatMs, formatTable } from '../format.ts'
 import type { ExecStatus } from './exec-gateway.ts'
 
@@ -19,6 +20,8 @@ export interface ExecReport {
   readonly problem?: string
   /** What the user can do about the problem, if anything. */
   readonly next?: string
+  /** Who inside of the command went without, and why. */
+  readonly note?: string
   readonly upstream?: string | null
   /** Artifacts that the command was given, by where they came from. */
   readonly sources?: Readonly<Record<ArtifactSource, Amount>>
@@ -36,6 +39,7 @@ export interface Outcome {
   readonly exitCode: number
   readonly durationMs: number
   readonly gateway: 'own' | 'daemon'
+  readonly note?: string
 }
 
 export function reportOf(outcome: Outcome, before: ExecStatus, after: ExecStatus): ExecReport {
@@ -90,12 +94,13 @@ export function reportMarkdown(report: ExecReport): string {
   const ended = `Exit code ${exitCode} after ${formatMs(durationMs)}.`
   if (sources === undefined) {
     const { problem = 'no gateway', next } = report
-    const step = next === undefined ? '' : ` Next step: ${next}.`
-    return `${title}\n\n${ended} It ran without peers: ${problem}.${step}\n\n`
+    const step = next === undefined ? '' : ` Next step: ${plain(next)}.`
+    return `${title}\n\n${ended} It ran without peers: ${plain(problem)}.${step}\n\n`
   }
+  const notes = report.note === undefined ? [] : [plain(report.note)]
   const rows = ORDER.map((name) => `| ${cells(WORDS[name], sources[name]).join(' | ')} |`)
   const table = ['| packages from | artifacts | bytes |', '| --- | ---: | ---: |', ...rows]
-  return `${[title, '', ...table, '', `${ended} ${facts(report).join('. ')}.`, ''].join('\n')}\n`
+  return `${[title, '', ...table, '', `${ended} ${[...facts(report), ...notes].join('. ')}.`, ''].join('\n')}\n`
 }
 
 function facts(report: ExecReport): string[] {
@@ -125,6 +130,19 @@ function spared({ peer, store, origin }: NonNullable<ExecReport['sources']>): st
 
 function cells(name: string, { artifacts, bytes }: Amount): [string, string, string] {
   return [name, String(artifacts), formatBytes(bytes)]
+}
+
+/** Text of others (an error, a registry's URL) on a page that is rendered: no markup, no HTML, one line. */
+function plain(text: string): string {
+  const flat = text.replaceAll(/\s+/g, ' ').replaceAll('&', '&amp;').replaceAll('<', '&lt;')
+  return flat.replaceAll(/[\\`*_[\]()#|~!>]/g, (mark) => `\\${mark}`)
+}
+
+/** A problem as it may be shown: URLs in it may hold a user, or a token. */
+export function shownProblem(text: string): string {
+  return text.replaceAll(/\b[a-z][a-z+.-]*:\/\/[^\s"'<>]+/gi, (url) =>
+    /^https?:/i.test(url) ? shownUrl(url) : url.replace(/\/\/[^/@]*@/, '//'),
+  )
 }
 
 /** Whatever the command holds, it can't end the code it stands in. */

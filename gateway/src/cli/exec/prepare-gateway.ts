@@ -54,7 +54,12 @@ export async function prepareGateway(
     const log = createDaemonLog(terminal, { level, json: false, beforeLine: () => undefined })
     const starting = openGateway({ config, routing, place, npm, log, version, reuse })
     const gateway = await inTime(starting, relay.signal)
-    if (gateway === undefined) return { problem: 'the gateway did not start in time' }
+    if (gateway === undefined) {
+      // What it has made by then (a temporary folder, daemon.json) must not be left behind.
+      const leaving = starting.then(stopInTime, () => undefined)
+      const leave = (): Promise<void> => atMost(STOP_TIMEOUT_MS, leaving)
+      return { problem: 'the gateway did not start in time', leave }
+    }
     await waitForPeers(gateway, relay.signal)
     const before = await gateway.status()
     const ask = { command, place, npm, upstream: routing.upstream, gateway: gateway.url }
@@ -63,7 +68,7 @@ export async function prepareGateway(
         ? await fillYarnMirror({ ...ask, signal: relay.signal }).catch(() => undefined)
         : undefined
     return {
-      ...{ gateway, before },
+      ...{ gateway, before, note: routing.note },
       variables: { ...routing.variables(gateway.url), ...mirror?.variables },
       async close() {
         await mirror?.remove().catch(() => undefined)
@@ -77,14 +82,14 @@ export async function prepareGateway(
 }
 
 async function route(
-  { terminal, config }: Preparation,
+  { terminal, config, command }: Preparation,
   { place, family }: { place: ExecPlace; family: ClientFamily | undefined },
 ): Promise<Routing> {
   const before = await upstreamBeforeUse(useDependencies(terminal)).catch(() => undefined)
   const port = String(portOf(config))
   const { upstream } = config.gateway
   return planRouting(place, {
-    family,
+    ...{ command, family },
     upstream: typeof upstream === 'string' ? upstream : undefined,
     behind: (url) => (isOurs(url, port) ? (before ?? DEFAULT_REGISTRY) : url),
   })
@@ -97,7 +102,7 @@ function isOurs(text: string, port: string): boolean {
   return url.port === port && ['127.0.0.1', 'localhost', '[::1]'].includes(url.hostname)
 }
 
-/** Undefined when it takes too long or a signal comes first; should it start after that, it is stopped again. */
+/** Undefined when it takes too long or a signal comes first. */
 async function inTime(
   starting: Promise<ExecGateway>,
   signal: AbortSignal,
@@ -108,14 +113,20 @@ async function inTime(
   }).catch(() => undefined)
   const first = await Promise.race([starting, late])
   done.abort()
-  if (first === undefined) void starting.then(stopInTime, () => undefined)
   return first
 }
 
 /** The command has ended: what can't be closed properly must not keep its user waiting. */
-async function stopInTime(gateway: ExecGateway): Promise<void> {
+function stopInTime(gateway: ExecGateway): Promise<void> {
+  return atMost(
+    STOP_TIMEOUT_MS,
+    gateway.stop().catch(() => undefined),
+  )
+}
+
+async function atMost(ms: number, work: Promise<void>): Promise<void> {
   const done = new AbortController()
-  const late = sleep(STOP_TIMEOUT_MS, undefined, { signal: done.signal }).catch(() => undefined)
-  await Promise.race([gateway.stop().catch(() => undefined), late])
+  const late = sleep(ms, undefined, { signal: done.signal }).catch(() => undefined)
+  await Promise.race([work, late])
   done.abort()
 }

@@ -40,7 +40,7 @@ function plan(
     execPath: join(root, 'bin', 'node'),
   }
   const family = familyOf(command.split(' '), cwd)
-  return planRouting(place, { family, upstream, behind: (url) => url })
+  return planRouting(place, { command: command.split(' '), family, upstream, behind: (url) => url })
 }
 
 const variables = (routing: Routing) => routing.variables(GATEWAY)
@@ -261,6 +261,60 @@ describe('with a company’s registry', () => {
     write('home/.npmrc', `@acme:registry=${CORP}acme/\n`)
     expect(next(plan('deno install'), 'deno')).toBeUndefined()
   })
+})
+
+describe('a command that is no package manager', () => {
+  const given = (command: string) => variables(plan(command)).npm_config_registry
+  const lockOf: Record<string, [file: string, text: string]> = {
+    npm: ['package-lock.json', '{}'],
+    pnpm: ['pnpm-lock.yaml', ''],
+    'yarn-classic': ['yarn.lock', '# yarn lockfile v1\n'],
+    'yarn-berry': ['yarn.lock', '__metadata:\n'],
+    bun: ['bun.lock', ''],
+  }
+
+  test.each([
+    ['make', ['npm'], GATEWAY, AS_UPSTREAM],
+    ['make', ['pnpm'], GATEWAY, GATEWAY],
+    ['make', ['npm', 'pnpm'], GATEWAY, undefined],
+    ['make', ['npm', 'yarn-classic'], undefined, undefined],
+    ['make', ['npm', 'yarn-berry'], GATEWAY, AS_UPSTREAM],
+    ['make', ['bun'], undefined, undefined],
+    ['make', [], undefined, undefined],
+    ['sh -c npm ci&&npm test', [], GATEWAY, AS_UPSTREAM],
+    ['sh -c "node /opt/pnpm.cjs install"', [], GATEWAY, GATEWAY],
+    ['sh -c (yarn install)', ['npm'], undefined, undefined],
+    ['sh -c npm ci; yarn build', [], undefined, undefined],
+    ['env X=1 pnpm i', [], GATEWAY, GATEWAY],
+  ])('%s with the lockfile of %j', (command, lockfiles, atPublic, atCompany) => {
+    for (const name of lockfiles) {
+      const [file = '', text = ''] = lockOf[name] ?? []
+      write(`project/${file}`, text)
+    }
+    expect(given(command)).toBe(atPublic)
+    expect(plan(command).note === undefined).toBe(atPublic !== undefined)
+    write('project/.npmrc', `registry=${CORP}\n`)
+    expect(given(command)).toBe(atCompany)
+    expect(plan(command).note === undefined).toBe(atCompany !== undefined)
+    if (atCompany === undefined) {
+      expect(variables(plan(command))).not.toHaveProperty('NPM_CONFIG_REGISTRY')
+    }
+  })
+
+  test('what package.json says counts, too', () => {
+    write('project/package.json', '{"packageManager":"yarn@1.22.22"}')
+    expect(given('sh -c npm ci')).toBeUndefined()
+    write('project/package.json', '{"packageManager":"npm@11.1.0"}')
+    expect(given('make')).toBe(GATEWAY)
+  })
+})
+
+test.each([
+  ['*', '*'],
+  [' * ', '*'],
+  ['*,a.example', '*,a.example,127.0.0.1'],
+])('NO_PROXY=%s', (before, after) => {
+  expect(variables(plan('npm ci', { env: { NO_PROXY: before } })).NO_PROXY).toBe(after)
 })
 
 describe('with registries in other files', () => {

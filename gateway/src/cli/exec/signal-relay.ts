@@ -5,6 +5,7 @@
  */
 import { constants } from 'node:os'
 import type { ChildProcess } from 'node:child_process'
+import { isatty } from 'node:tty'
 
 const SIGNALS: readonly NodeJS.Signals[] =
   process.platform === 'win32'
@@ -20,6 +21,11 @@ export interface SignalRelay {
   passTo(child: ChildProcess | undefined): void
   /** Stops listening. */
   dispose(): void
+}
+
+/** Whichever of the standard streams is one, it is the terminal whose Ctrl-C reaches us and the command alike. */
+export function sharesTerminal(isTerminal: (stream: number) => boolean = isatty): boolean {
+  return [0, 1, 2].some(isTerminal)
 }
 
 /** `isTerminal`: the command shares a terminal with us. */
