@@ -113,4 +113,6 @@ test('a version is locked only if all entries of it are', () => {
   expect(known.isLocked('a', '1.0.0')).toBe(true)
   expect(known.isLocked('b', '1.0.0')).toBe(false)
   expect(known.isLocked('c', '1.0.0')).toBe(false)
+  known.forgetLocked()
+  expect(known.isLocked('a', '1.0.0')).toBe(false)
 })

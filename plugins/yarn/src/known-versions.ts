@@ -105,6 +105,11 @@ export class KnownVersions {
     return [...this.#bases.values()]
   }
 
+  /** Another project begins, whose yarn.lock may protect other packages: `yarn dlx` has one of its own. */
+  forgetLocked(): void {
+    this.#locked.clear()
+  }
+
   isLocked(name: string, version: string): boolean {
     return this.#locked.get(`${name}@${version}`) === true
   }

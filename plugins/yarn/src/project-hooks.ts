@@ -36,6 +36,7 @@ async function prepare(session: Session, project: Project, report: ValidateRepor
   if (problem !== undefined) report.reportWarning(MessageName.INVALID_CONFIGURATION_VALUE, problem)
   const registries = yarnRegistries(configuration)
   for (const url of directUrls(project)) session.known.learnDirect(url)
+  session.known.forgetLocked()
   const locked: LockedPackage[] = []
   const { cacheKey } = Cache.getCacheKey(configuration)
   const throws = configuration.get('checksumBehavior') === 'throw'
