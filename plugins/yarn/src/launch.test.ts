@@ -44,27 +44,34 @@ describe('the catalog on PATH', () => {
   })
 })
 
-test('it is started beside us, on our port, without what Yarn put into the environment', async () => {
+test('it is started beside us, on our port, with what it needs of the environment', async () => {
   const script = join(folder, 'catalog.mjs')
   const report = join(folder, 'report.json')
   await writeFile(
     script,
     `import { renameSync, writeFileSync } from 'node:fs'
-const { NODE_OPTIONS, BERRY_BIN_FOLDER, KEPT } = process.env
-const facts = { args: process.argv.slice(2), NODE_OPTIONS, BERRY_BIN_FOLDER, KEPT }
+const wanted = /NODE_OPTIONS|BERRY|TOKEN|npm_config|_proxy$|CATALOG_|^HOME$/i
+const env = Object.fromEntries(Object.entries(process.env).filter(([key]) => wanted.test(key)))
+const facts = { args: process.argv.slice(2), env }
 console.log('started')
 writeFileSync(${JSON.stringify(`${report}.tmp`)}, JSON.stringify(facts))
 renameSync(${JSON.stringify(`${report}.tmp`)}, ${JSON.stringify(report)})
 `,
   )
   const logFile = join(folder, 'daemon.log')
-  const env = { ...process.env, NODE_OPTIONS: '--require x', BERRY_BIN_FOLDER: '/x', KEPT: 'yes' }
+  const { PATH = '', SystemRoot = '' } = process.env
+  const kept = { HOME: folder, CATALOG_STORE: folder, https_proxy: 'http://127.0.0.1:1' }
+  const others = {
+    ...{ NODE_OPTIONS: '--require x', BERRY_BIN_FOLDER: '/x', NPM_TOKEN: 's3cret' },
+    ...{ npm_config_registry: 'https://main.invalid/', YARN_NPM_AUTH_TOKEN: 's3cret' },
+  }
+  const env = { PATH, SystemRoot, ...kept, ...others }
   expect(launchDaemon({ command: script, env, port: 4999, logFile })).toBe(true)
   await vi.waitFor(
     async () =>
       expect(JSON.parse(await readFile(report, 'utf8'))).toEqual({
         args: ['start', '--port', '4999', '--log-level', 'warn'],
-        KEPT: 'yes',
+        env: kept,
       }),
     { timeout: 10_000 },
   )

@@ -31,7 +31,7 @@ export function launchDaemon(options: LaunchOptions): boolean {
     const child = spawn(command, isScript ? [program, ...args] : args, {
       ...{ detached: true, stdio: ['ignore', log, log], windowsHide: true, shell: isBatch },
       cwd: dirname(options.logFile), // not the project: it would keep its folder busy
-      env: withoutYarn(options.env),
+      env: forDaemon(options.env),
     })
     // It will be missed where it is looked for; an install does not fail for that.
     child.once('error', () => child.unref())
@@ -42,12 +42,23 @@ export function launchDaemon(options: LaunchOptions): boolean {
   }
 }
 
-// Yarn puts its own loader into NODE_OPTIONS, which has no business in a daemon that outlives it.
-function withoutYarn(env: LaunchOptions['env']): Record<string, string> {
+/** All that a daemon needs of an environment, in any case of letters: its own settings, its user's folders, the way out. */
+const KEPT = [
+  /^CATALOG_/,
+  /^(PATH|HOME|USER|LOGNAME|LANG|TZ|TMPDIR|TEMP|TMP)$/,
+  /^(LC|XDG)_/,
+  /^(HTTPS?|ALL|NO)_PROXY$/,
+  /^(NODE_EXTRA_CA_CERTS|NODE_USE_SYSTEM_CA|SSL_CERT_(FILE|DIR)|LD_LIBRARY_PATH)$/,
+  /^(SYSTEMROOT|SYSTEMDRIVE|WINDIR|COMSPEC|PATHEXT|OS)$/,
+  /^(USERPROFILE|USERNAME|HOMEDRIVE|HOMEPATH|(LOCAL)?APPDATA|PROGRAMDATA|ALLUSERSPROFILE)$/,
+]
+
+// It outlives Yarn and its project: neither tokens nor npm's variables of one shell, nor Yarn's own loader, are for it.
+function forDaemon(env: LaunchOptions['env']): Record<string, string> {
   return Object.fromEntries(
     Object.entries(env).filter(
       (entry): entry is [string, string] =>
-        entry[1] !== undefined && entry[0] !== 'NODE_OPTIONS' && !entry[0].startsWith('BERRY_'),
+        entry[1] !== undefined && KEPT.some((each) => each.test(entry[0].toUpperCase())),
     ),
   )
 }

@@ -9,6 +9,7 @@ import {
   type Configuration,
   type Ident,
 } from '@yarnpkg/core'
+import { createAskOnce } from './ask-once.ts'
 import type { Gateway } from './daemon.ts'
 import { GatewayGone, type GatewayAnswer } from './gateway-client.ts'
 import { mismatch } from './integrity.ts'
@@ -30,7 +31,7 @@ export interface PeerPackages {
 }
 
 export function createPeerPackages(session: Session): PeerPackages {
-  const packuments = new Map<string, Promise<Packument>>()
+  const askOnce = createAskOnce<Packument>()
 
   async function fetchPackument(configuration: Configuration, name: string): Promise<Packument> {
     const answer = await ask(session, configuration, { name, path: packumentPath(name) })
@@ -46,9 +47,7 @@ export function createPeerPackages(session: Session): PeerPackages {
 
   function packument(configuration: Configuration, ident: Ident): Promise<Packument> {
     const name = structUtils.stringifyIdent(ident)
-    const asked = packuments.get(name) ?? fetchPackument(configuration, name)
-    packuments.set(name, asked)
-    return asked
+    return askOnce(name, () => fetchPackument(configuration, name))
   }
 
   return {

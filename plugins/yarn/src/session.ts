@@ -4,6 +4,7 @@
  */
 import { npath, ppath } from '@yarnpkg/fslib'
 import type { Configuration } from '@yarnpkg/core'
+import { createAskOnce } from './ask-once.ts'
 import { createDaemon, type Daemon, type Gateway } from './daemon.ts'
 import { sharedRegistry, type GatewayRegistry } from './gateway-registries.ts'
 import { KnownVersions } from './known-versions.ts'
@@ -37,7 +38,7 @@ export interface Session {
 
 export function createSession(): Session {
   const daemons = new Map<string, Daemon>()
-  const lookUps = new Map<string, Promise<void>>()
+  const askOnce = createAskOnce<void>()
 
   function daemon(configuration: Configuration): Daemon | undefined {
     const settings = readDaemonSettings(configuration)
@@ -54,10 +55,7 @@ export function createSession(): Session {
     counts: { daemon: {}, direct: 0, wrong: [], unchecked: [] },
     daemon,
     lookUp({ registry, name }, ask) {
-      const key = `${registry} ${name}`
-      const asked = lookUps.get(key) ?? ask()
-      lookUps.set(key, asked)
-      return asked
+      return askOnce(`${registry} ${name}`, ask)
     },
     async gatewayFor(configuration, wanted) {
       const gateway = await daemon(configuration)?.gateway()
@@ -71,9 +69,10 @@ export function createSession(): Session {
 
 function launchFor(configuration: Configuration, settings: DaemonSettings, url: URL): boolean {
   const logFile = ppath.join(configuration.get('globalFolder'), 'catalog-daemon.log')
+  // Not Yarn's own `env`: the project's .env.yarn is in it, and the daemon serves other projects, too.
   try {
     return launchDaemon({
-      ...{ command: settings.command, env: configuration.env, port: Number(url.port || 80) },
+      ...{ command: settings.command, env: process.env, port: Number(url.port || 80) },
       logFile: npath.fromPortablePath(logFile),
     })
   } catch {

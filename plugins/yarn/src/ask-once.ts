@@ -1,0 +1,16 @@
+/**
+ * One question for all who need its answer. A failure is for those who waited for it: whoever comes later asks again. Pure.
+ */
+export function createAskOnce<T>(): (key: string, ask: () => Promise<T>) => Promise<T> {
+  const asked = new Map<string, Promise<T>>()
+  return (key, ask) => {
+    const found = asked.get(key)
+    if (found !== undefined) return found
+    const answer = ask().catch((error: unknown) => {
+      asked.delete(key)
+      throw error
+    })
+    asked.set(key, answer)
+    return answer
+  }
+}
