@@ -13,6 +13,10 @@ class FakeProcess extends EventEmitter {
   }
 }
 
+function listening(): Server {
+  return Object.assign(new EventEmitter(), { listening: true }) as unknown as Server
+}
+
 function world(stop: () => Promise<void> = () => Promise.resolve()) {
   const host = new FakeProcess()
   const stopped = vi.fn(stop)
@@ -69,13 +73,27 @@ test('a node that fails to end is said, and the process ends', async () => {
 
 test('the end of the HTTP server is the end of the node, once', async () => {
   const { host, stopped, shutdown } = world()
-  const server = new EventEmitter()
+  const server = listening()
   shutdown.watch(undefined)
-  shutdown.watch(server as Server)
-  shutdown.watch(server as Server)
+  shutdown.watch(server)
+  shutdown.watch(server)
   expect(server.listenerCount('close')).toBe(1)
   server.emit('close')
   await vi.waitFor(() => expect(host.listenerCount('SIGTERM')).toBe(0))
   expect(stopped).toHaveBeenCalledTimes(1)
   expect(host.killed).toEqual([])
+})
+
+test('while it listens on another address it goes on', async () => {
+  const { stopped, shutdown } = world()
+  const [first, second] = [listening(), listening()]
+  shutdown.watch(first)
+  shutdown.watch(second)
+  first.emit('close')
+  await new Promise(setImmediate)
+  expect(stopped).not.toHaveBeenCalled()
+  // A kept-alive connection of one that has been closed is no sign of life.
+  shutdown.watch(Object.assign(first, { listening: false }))
+  second.emit('close')
+  await vi.waitFor(() => expect(stopped).toHaveBeenCalledTimes(1))
 })

@@ -1,6 +1,6 @@
 /**
- * Ends the node with Verdaccio, which has no hook for plugins: by the signals that end the process, and by the closing of its
- * HTTP server where somebody runs it inside of a program. Verdaccio's own handling of signals stays what it is: where it has
+ * Ends the node with Verdaccio, which has no hook for plugins: by the signals that end the process, and by the closing of the
+ * last HTTP server that it has been asked through, where somebody runs it inside of a program. Verdaccio's own handling of signals stays what it is: where it has
  * none, the process ends by the signal, as it would without us, only after the node has said goodbye.
  */
 import type { Server } from 'node:http'
@@ -16,7 +16,7 @@ export interface ProcessLike {
 }
 
 export interface Shutdown {
-  /** Once the server that serves Verdaccio is known. */
+  /** A server that serves Verdaccio; there is one for each address it listens on. */
   watch(server: Server | undefined): void
 }
 
@@ -29,7 +29,7 @@ export function onShutdown(
   { process: host, log }: { process: ProcessLike; log: Logger },
 ): Shutdown {
   let stopping: Promise<void> | undefined
-  let watched: Server | undefined
+  const open = new Set<Server>()
   const listeners = new Map(SIGNALS.map((signal) => [signal, () => onSignal(signal)] as const))
 
   function finish(): Promise<void> {
@@ -52,9 +52,11 @@ export function onShutdown(
   for (const [signal, listener] of listeners) host.on(signal, listener)
   return {
     watch(server) {
-      if (watched !== undefined || server === undefined) return
-      watched = server
+      if (server === undefined || open.has(server) || !server.listening) return
+      open.add(server)
       server.once('close', () => {
+        open.delete(server)
+        if (open.size > 0) return
         void finish().then(() => {
           for (const [signal, listener] of listeners) host.off(signal, listener)
         })
