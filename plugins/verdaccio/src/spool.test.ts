@@ -59,3 +59,17 @@ test('a file that nobody reads goes when nobody wants it any more', async () => 
   wish.abort()
   await vi.waitFor(async () => expect(await readdir(folder)).toEqual([]))
 })
+
+test('one that nobody begins to read goes after a while, though nobody says so', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+  try {
+    const body = inPieces(Buffer.alloc(3 * MiB))
+    const sized = await withSize({ from: 'uplink', size: undefined, body }, never)
+    expect(await readdir(folder)).toHaveLength(1)
+    await vi.advanceTimersByTimeAsync(60_000)
+    await vi.waitFor(async () => expect(await readdir(folder)).toEqual([]))
+    await expect(collect(sized.body)).rejects.toThrow()
+  } finally {
+    vi.useRealTimers()
+  }
+})

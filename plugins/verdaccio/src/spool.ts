@@ -11,6 +11,8 @@ import type { OpenTarball } from './tarball-request.ts'
 const MEMORY_BYTES = 1024 * 1024
 const PIECE_BYTES = 256 * 1024
 const MAX_FILE_BYTES = 4 * 1024 ** 3
+/** Who has not begun to read by then never will: another source was faster. */
+const MAX_UNREAD_MS = 60_000
 
 export type SizedTarball = OpenTarball & { readonly size: number }
 
@@ -59,7 +61,9 @@ async function spool(
     for (let next = await iterator.next(); next.done !== true; next = await iterator.next()) {
       await write(next.value)
     }
-    return { ...opened, size, body: fromFile(file, size, closeQuietly) }
+    const unread = setTimeout(closeQuietly, MAX_UNREAD_MS).unref()
+    const body = fromFile(file, size, { begin: () => clearTimeout(unread), close: closeQuietly })
+    return { ...opened, size, body }
   } catch (error) {
     closeQuietly()
     await iterator.return?.()
@@ -70,8 +74,9 @@ async function spool(
 async function* fromFile(
   file: FileHandle,
   size: number,
-  close: () => void,
+  { begin, close }: { begin: () => void; close: () => void },
 ): AsyncGenerator<Uint8Array> {
+  begin()
   try {
     for (let position = 0; position < size;) {
       const piece = Buffer.allocUnsafeSlow(Math.min(PIECE_BYTES, size - position))
