@@ -90,6 +90,35 @@ test('one that falls silent in the middle', async () => {
   expect(await read(link({ silenceMs: 50 }))).toMatch(/silen|nothing|abort/)
 })
 
+test('one that trickles is given up, however long it would go on', async () => {
+  answer = (_, res) => {
+    res.writeHead(200, { 'content-length': 1_000_000 })
+    const trickle = setInterval(() => res.write('x'), 10)
+    res.on('close', () => clearInterval(trickle))
+  }
+  expect(await read(link({ silenceMs: 200 }))).toBe(
+    'less than 16384 bytes came from the daemon in 200 ms',
+  )
+})
+
+test('a reader that takes its time is not the daemon`s fault', async () => {
+  let goOn = (): void => undefined
+  answer = (_, res) => {
+    res.write('x'.repeat(500))
+    goOn = () => res.end('x'.repeat(500))
+  }
+  const { body } = (await link({ silenceMs: 5_000 }).source(request, digest)?.open(never)) ?? {}
+  let nowMs = performance.now()
+  vi.spyOn(performance, 'now').mockImplementation(() => nowMs)
+  let received = 0
+  for await (const piece of body ?? []) {
+    received += piece.byteLength
+    nowMs += 10_000
+    goOn()
+  }
+  expect(received).toBe(1000)
+})
+
 test('the probe says whether it is there', async () => {
   answer = (_, res) => res.end('{}')
   await link().probe(never)

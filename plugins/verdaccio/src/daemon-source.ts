@@ -20,9 +20,12 @@ export interface DaemonOptions {
   readonly url: string
   /** To the head of its answer. */
   readonly timeoutMs: number
-  /** Between pieces of its body. */
+  /** Between pieces of its body; in as much waiting there must come MIN_BYTES. */
   readonly silenceMs: number
 }
+
+/** A byte now and then is not silence, and would keep a client waiting without end. */
+const MIN_BYTES = 16 * 1024
 
 const LEFT_ALONE_MS = 30_000
 
@@ -77,7 +80,7 @@ export function createDaemonLink(log: Logger, options: DaemonOptions): DaemonLin
           return {
             from: 'daemon',
             size: length === undefined ? undefined : Number(length),
-            body: answer as AsyncIterable<Buffer>,
+            body: atPace(answer as AsyncIterable<Buffer>, options.silenceMs),
           }
         },
       }
@@ -91,6 +94,26 @@ export function createDaemonLink(log: Logger, options: DaemonOptions): DaemonLin
         // Said by ask already, or nobody wants to know any more.
       }
     },
+  }
+}
+
+/** Counts only the time that is spent waiting for the daemon: a slow reader is not its fault. */
+async function* atPace(body: AsyncIterable<Buffer>, silenceMs: number): AsyncGenerator<Buffer> {
+  let waitedMs = 0
+  let received = 0
+  let askedAtMs = performance.now()
+  for await (const piece of body) {
+    waitedMs += performance.now() - askedAtMs
+    received += piece.byteLength
+    if (waitedMs >= silenceMs) {
+      if (received < MIN_BYTES) {
+        throw new Error(`less than ${MIN_BYTES} bytes came from the daemon in ${silenceMs} ms`)
+      }
+      waitedMs = 0
+      received = 0
+    }
+    yield piece
+    askedAtMs = performance.now()
   }
 }
 
