@@ -11,8 +11,9 @@ const MAX_PACKAGES = 5_000
 
 export const scanner = {
   version: '1',
-  async scan({ packages }) {
+  async scan({ packages: all }) {
     try {
+      const packages = all.filter(isOfRegistry)
       const origin = daemonOf(packages)
       if (origin !== undefined && (await isDaemon(origin))) await send(origin, packages)
     } catch {
@@ -20,6 +21,11 @@ export const scanner = {
     }
     return []
   },
+}
+
+/** Bun names no tarball of a git repository or a folder either, but a place in place of a version. */
+function isOfRegistry({ version }) {
+  return /^\d+\.\d+\.\d+(?:[-+][\w.+-]*)?$/.test(version)
 }
 
 /**

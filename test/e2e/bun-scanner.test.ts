@@ -4,7 +4,8 @@
  */
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { pathToFileURL } from 'node:url'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { createWorkspace, mustRunClient, type Workspace } from '../support/client.ts'
 import { findClient, whyUnavailable } from '../support/clients.ts'
 import {
@@ -138,6 +139,34 @@ test('installed as a package, by its name', async ({ skip }) => {
   const { lists, packages: count } = machine.gateway.stats().hints
   expect(lists).toBeGreaterThan(0)
   expect(count).toBeGreaterThanOrEqual(expected.size)
+})
+
+test('a folder or a git repository is no reason to believe that the daemon is meant', async () => {
+  const { scanner } = (await import(pathToFileURL(join(FOLDER, 'scanner.js')).href)) as {
+    scanner: { scan(of: { packages: readonly object[] }): Promise<unknown> }
+  }
+  await using daemon = await startScriptedDaemon({
+    registry: `${registry.url}/`,
+    answer: (_path, response) => void response.destroy(),
+  })
+  vi.stubEnv('CATALOG_PORT', String(daemon.port))
+  try {
+    // As Bun says it, of a registry that is not on this machine.
+    const elsewhere = 'https://main.invalid/fx-lib/-/fx-lib-1.0.0.tgz'
+    const others = [
+      { name: 'fx-lib', version: '1.0.0', tarball: elsewhere },
+      { name: 'folder', version: 'file:folder', tarball: '' },
+      { name: 'repository', version: 'git+ssh://git@main.invalid/x.git#c0ffee', tarball: '' },
+      { name: 'archive', version: './local.tgz', tarball: './local.tgz' },
+    ]
+    await scanner.scan({ packages: others })
+    expect(daemon.hints).toEqual([])
+    const own = { name: 'fx-tree', version: '1.0.0-rc.1+2', tarball: '' }
+    await scanner.scan({ packages: [...others, own] })
+    expect(daemon.hints).toEqual([[{ name: own.name, version: own.version }]])
+  } finally {
+    vi.unstubAllEnvs()
+  }
 })
 
 test('with another registry, or a daemon that does not answer, Bun installs as it does alone', async ({
