@@ -64,6 +64,7 @@ export function parseRoute(method: string, url: string): Route {
   const query = url.indexOf('?')
   const segments = decodeSegments(query === -1 ? url : url.slice(0, query))
   if (segments === undefined) return invalid('the URL is not well-formed')
+  if (isAmbiguous(url, segments)) return invalid('the URL may be read in more than one way')
   if (segments[0] === '-') return dashRoute(method, segments)
   const read = method === 'GET' || method === 'HEAD'
   const { name, rest } = takeName(segments)
@@ -185,6 +186,16 @@ function decodeSegments(path: string): string[] | undefined {
   } catch {
     return undefined // a stray % in the URL
   }
+}
+
+/**
+ * URL parsers and upstreams make something else of these than we do: `\` becomes `/`, a `#` ends the path, an empty first
+ * segment goes, an encoded slash is a slash. So `//-/whoami` would be a call that the route did not show.
+ */
+function isAmbiguous(url: string, segments: readonly string[]): boolean {
+  const [first] = segments
+  if (first === undefined) return false
+  return /^[^?]*\\|#/.test(url) || first === '' || (first.includes('/') && !first.startsWith('@'))
 }
 
 // Also behind an encoded slash: a path must never leave the prefix that an upstream's credentials belong to.
