@@ -12,7 +12,7 @@ import { createSession } from './session.ts'
 import { settingDefinitions } from './settings.ts'
 import { createNetworkWrapper } from './wrap-request.ts'
 
-const session = createSession()
+const session = createSession(process.env)
 const packages = createPeerPackages(session)
 
 const plugin: Plugin = {

@@ -8,7 +8,7 @@ import { createAskOnce } from './ask-once.ts'
 import { createDaemon, type Daemon, type Gateway } from './daemon.ts'
 import { sharedRegistry, type GatewayRegistry } from './gateway-registries.ts'
 import { KnownVersions } from './known-versions.ts'
-import { launchDaemon } from './launch.ts'
+import { launchDaemon, type LaunchOptions } from './launch.ts'
 import { readDaemonSettings, yarnDefaultRegistry, type DaemonSettings } from './settings.ts'
 
 export interface Counts {
@@ -36,7 +36,8 @@ export interface Session {
   lookUp(what: { registry: string; name: string }, ask: () => Promise<void>): Promise<void>
 }
 
-export function createSession(): Session {
+/** `env`: the user's, for a daemon; Yarn's own has the project's .env.yarn in it, and a daemon serves other projects, too. */
+export function createSession(env: LaunchOptions['env']): Session {
   const daemons = new Map<string, Daemon>()
   const askOnce = createAskOnce<void>()
 
@@ -44,7 +45,7 @@ export function createSession(): Session {
     const settings = readDaemonSettings(configuration)
     const { url } = settings
     if (url === undefined) return undefined
-    const launch = (): boolean => settings.start && launchFor(configuration, settings, url)
+    const launch = (): boolean => settings.start && launchFor(configuration, { settings, url, env })
     const found = daemons.get(url.href) ?? createDaemon({ url, launch })
     daemons.set(url.href, found)
     return found
@@ -67,12 +68,14 @@ export function createSession(): Session {
   }
 }
 
-function launchFor(configuration: Configuration, settings: DaemonSettings, url: URL): boolean {
+function launchFor(
+  configuration: Configuration,
+  { settings, url, env }: { settings: DaemonSettings; url: URL; env: LaunchOptions['env'] },
+): boolean {
   const logFile = ppath.join(configuration.get('globalFolder'), 'catalog-daemon.log')
-  // Not Yarn's own `env`: the project's .env.yarn is in it, and the daemon serves other projects, too.
   try {
     return launchDaemon({
-      ...{ command: settings.command, env: process.env, port: Number(url.port || 80) },
+      ...{ command: settings.command, env, port: Number(url.port || 80) },
       logFile: npath.fromPortablePath(logFile),
     })
   } catch {
