@@ -8,7 +8,13 @@ import { mkdir, readFile, readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createWorkspace, mustRunClient, type Workspace } from '../support/client.ts'
-import { clients, whyUnavailable, type Client, type ClientName } from '../support/clients.ts'
+import {
+  clients,
+  findClient,
+  whyUnavailable,
+  type Client,
+  type ClientName,
+} from '../support/clients.ts'
 import { clientByExec, type ExecResult } from '../support/exec-run.ts'
 import { expectedInstall, fixturePackages, fixtureProject } from '../support/fixture-packages.ts'
 import { asInstalled, readInstalled } from '../support/installed.ts'
@@ -156,6 +162,60 @@ describe.each(table.filter(({ name }) => NEWEST.includes(name)))(
     })
   },
 )
+
+/** A mirror that passes metadata on as it is, the public registry's tarballs in it: npm and Deno ask the mirror for them. */
+describe.each(table.filter(({ name }) => name === 'npm-12' || name === 'deno'))(
+  'behind a registry that names public tarballs: $name',
+  ({ name, client }) => {
+    const unavailable = whyUnavailable(client)
+
+    test('fresh: through us, same lockfile', async ({ skip }) => {
+      if (unavailable !== undefined) skip(unavailable)
+      await using registry = await startRegistry({ packages })
+      const own = await project()
+      await mustRunClient(name, client.install, { ...own, registry: registry.url })
+      const lockfile = await readFile(join(own.cwd, client.lockfile), 'utf8')
+      const { cwd, home } = await project()
+      registry.forget()
+
+      const run = { cwd, home, options, registry: registry.url }
+      const result = await clientByExec(client, client.install, run)
+
+      await expectInstalled(result, { client, cwd, home, lockfile, registry: registry.url })
+      expectWay(result, 'through us', registry)
+    })
+  },
+)
+
+/** A dependency by URL has nothing to do with the registry, whatever the path in it. */
+test('behind a company registry npm gets a dependency by URL from where it is', async ({
+  skip,
+}) => {
+  const client = findClient('npm-11')
+  const unavailable = whyUnavailable(client)
+  if (unavailable !== undefined) skip(unavailable)
+  await using registry = await startRegistry({ packages, tarballs: 'self' })
+  await using other = await startRegistry({ packages, tarballs: 'self' })
+  const { port } = new URL(other.url)
+  const url = `http://localhost:${port}/fx-tiny-0/-/fx-tiny-0-1.0.0.tgz`
+  const byUrl = JSON.stringify({ name: 'p', version: '1.0.0', dependencies: { 'fx-tiny-0': url } })
+  const own = await project()
+  await writeFile(join(own.cwd, 'package.json'), byUrl)
+  await mustRunClient('npm-11', client.install, { ...own, registry: registry.url })
+  const { cwd, home } = await project()
+  await writeFile(join(cwd, 'package.json'), byUrl)
+  other.forget()
+
+  const run = { cwd, home, options, registry: registry.url }
+  const result = await clientByExec(client, client.install, run)
+
+  expect(result.exitCode, result.output).toBe(0)
+  const [through, without] = await Promise.all(
+    [cwd, own.cwd].map((folder) => readFile(join(folder, client.lockfile), 'utf8')),
+  )
+  expect(through?.replace(/"name": ".*"/, '')).toBe(without?.replace(/"name": ".*"/, ''))
+  expect(other.requests.some(({ kind }) => kind === 'tarball')).toBe(true)
+})
 
 interface Place {
   readonly client: Client

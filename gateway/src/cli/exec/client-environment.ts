@@ -37,8 +37,8 @@ export interface Routing {
   readonly note: string | undefined
   /** Left to go where they go, and why. */
   readonly left: readonly LeftClient[]
-  /** For the command, given the gateway's URL. */
-  variables(gateway: string): Variables
+  /** For the command, given the gateway's URL, and whether tarballs in the registry's metadata are on the public one. */
+  variables(gateway: string, showsPublic?: boolean): Variables
 }
 
 export interface LeftClient extends Obstacle {
@@ -67,12 +67,16 @@ export function planRouting(place: ExecPlace, wish: RoutingWish): Routing {
     if (obstacle === undefined) routed.push(family)
     else left.push({ family, ...obstacle })
   }
-  const base = { place, npm, upstream, routed }
+  const itself = (family: 'npm' | 'deno'): string =>
+    withoutUser(wish.behind(registryOf(family, place).url))
+  const registries = { npm: itself('npm'), deno: itself('deno') }
+  const base = { place, npm, registries, routed, showsPublic: false }
   const sharer = wish.family ?? sharerOf(innerClients(wish.command, place.cwd), base)
   const note = sharer === undefined && routed.some(isSharer) ? NOTE : undefined
   return {
     ...{ upstream, upstreamAsConfigured, credentials: main.credentials, routed, left, note },
-    variables: (gateway) => variablesFor({ ...base, sharer, gateway }),
+    variables: (gateway, showsPublic = false) =>
+      variablesFor({ ...base, sharer, gateway, showsPublic }),
   }
 }
 
@@ -127,7 +131,10 @@ function obstacleOf(
   if (family !== 'npm' && family !== 'deno') {
     return LOCKFILE_OBSTACLES[family]?.(withoutUser(wish.behind(own.url)), place.cwd)
   }
-  const replacement = REPLACEMENTS[family](upstream, npm, place.cwd)
+  const itself = withoutUser(wish.behind(own.url))
+  const replacement = REPLACEMENTS[family](itself, npm, place.cwd)
+  // What it locks is what its own registry shows, so that one must be behind us.
+  if (replacement.kind === 'as-upstream' && itself !== upstream) return elsewhere(itself)
   return replacement.kind === 'impossible' ? { reason: replacement.reason } : undefined
 }
 
@@ -143,7 +150,10 @@ const LOCKFILE_OBSTACLES: Partial<
 interface Target {
   readonly place: ExecPlace
   readonly npm: NpmConfig
-  readonly upstream: string
+  /** The client's own, without us. */
+  readonly registries: Readonly<Record<'npm' | 'deno', string>>
+  /** Some registries leave the public one's URLs in what they pass on: npm and Deno replace those by themselves. */
+  readonly showsPublic: boolean
   readonly routed: readonly ClientFamily[]
   /** Whose npm_config_registry it is; undefined: nobody's. */
   readonly sharer: ClientFamily | undefined
@@ -186,9 +196,9 @@ function inCapitals({ [REGISTRY]: url, ...others }: Variables): Variables {
 }
 
 function registryVariables(family: 'npm' | 'deno', target: Target): Variables {
-  const { upstream, npm, place, gateway } = target
-  const replacement = REPLACEMENTS[family](upstream, npm, place.cwd)
-  if (replacement.kind !== 'as-upstream') return registry(gateway)
+  const { registries, npm, place, gateway, showsPublic } = target
+  const replacement = REPLACEMENTS[family](registries[family], npm, place.cwd)
+  if (replacement.kind !== 'as-upstream' || showsPublic) return registry(gateway)
   return {
     ...registry(`${gateway.replace(/\/$/, '')}${AS_UPSTREAM}/`),
     npm_config_replace_registry_host: replacement.replaceRegistryHost,

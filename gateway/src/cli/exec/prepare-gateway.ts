@@ -16,6 +16,7 @@ import type { PreparedGateway, Unprepared } from './exec-command.ts'
 import { openGateway, type ExecGateway } from './exec-gateway.ts'
 import { waitForPeers } from './first-peers.ts'
 import type { SignalRelay } from './signal-relay.ts'
+import { showsPublicTarballs } from './shown-tarballs.ts'
 import { fillYarnMirror } from './yarn-classic-mirror.ts'
 
 export interface Preparation {
@@ -61,6 +62,10 @@ export async function prepareGateway(
       return { problem: 'the gateway did not start in time', leave }
     }
     await waitForPeers(gateway, relay.signal)
+    const asksAround = Object.keys(routing.variables(gateway.url)).some((name) =>
+      name.endsWith('replace_registry_host'),
+    )
+    const showsPublic = asksAround && (await showsPublicTarballs(gateway.url, cwd, relay.signal))
     const before = await gateway.status()
     const ask = { command, place, npm, upstream: routing.upstream, gateway: gateway.url }
     const mirror =
@@ -69,7 +74,7 @@ export async function prepareGateway(
         : undefined
     return {
       ...{ gateway, before, note: routing.note },
-      variables: { ...routing.variables(gateway.url), ...mirror?.variables },
+      variables: { ...routing.variables(gateway.url, showsPublic), ...mirror?.variables },
       async close() {
         await mirror?.remove().catch(() => undefined)
         await stopInTime(gateway)

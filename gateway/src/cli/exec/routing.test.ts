@@ -178,6 +178,17 @@ describe('with a company’s registry', () => {
     expect(variables(plan('npm ci'))).toMatchObject(seen)
   })
 
+  test('of which the metadata names public tarballs npm needs nothing', () => {
+    const given = plan('npm ci').variables(GATEWAY, true)
+    expect(given.npm_config_registry).toBe(GATEWAY)
+    expect(given).not.toHaveProperty('npm_config_replace_registry_host')
+  })
+
+  test('another one that is named for the gateway leaves npm alone', () => {
+    const routing = plan('npm ci', { upstream: 'https://mirror.example/' })
+    expect(reasonFor(routing, 'npm')).toBe(`its registry is ${CORP}`)
+  })
+
   test('a lockfile of public URLs needs nothing', () => {
     write('home/.npmrc', '@acme:registry=https://acme.example/\n')
     lock(`${DEFAULT_REGISTRY}b/-/b-1.0.0.tgz`)
@@ -444,6 +455,8 @@ describe('in a project inside of another one', () => {
 test('a registry that the user names for us stands in for whatever clients have', () => {
   const routing = plan('npm ci', { upstream: 'https://mirror.example/npm' })
   expect(routing.upstream).toBe('https://mirror.example/npm/')
+  // Its lockfile is the public registry's, whatever the mirror shows.
+  expect(variables(routing).npm_config_registry).toBe(GATEWAY)
   expect(routing.routed).toContain('npm')
 })
 
