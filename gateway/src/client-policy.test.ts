@@ -9,9 +9,9 @@ test.each([
   ['Bun/1.4.5', 'omit'],
   ['npm (hidden)', 'self'],
   ['npm (verdaccio/6.10.4)', 'self'],
-  ['pnpm/12.21.0 npm/? node/? linux x64', 'self'],
+  ['pnpm/12.21.0 npm/? node/? linux x64', 'usual'],
   ['yarn/1.22.22 npm/? node/v20 linux x64', 'self'],
-  ['got (https://github.com/sindresorhus/got)', 'self'],
+  ['got (https://github.com/sindresorhus/got)', 'usual-if-open'],
   ['something npm/1', 'self'],
   ['catalog-yarn-plugin/0.1.0', 'verbatim'],
   ['', 'self'],
@@ -20,7 +20,14 @@ test.each([
   expect(tarballPolicy(agent)).toBe(policy)
 })
 
-const context = { base: 'http://127.0.0.1:4874', name: '@s/n', version: '1.0.0' }
+const registry = 'https://npm.invalid/api/npm/'
+const context = {
+  base: 'http://127.0.0.1:4874',
+  registry,
+  isPrivate: false,
+  name: '@s/n',
+  version: '1.0.0',
+}
 const ours = 'http://127.0.0.1:4874/@s/n/-/n-1.0.0.tgz'
 const theirs = `${DEFAULT_REGISTRY}@s/n/-/n-1.0.0.tgz`
 
@@ -33,10 +40,38 @@ test.each([
   ['self', theirs, ours],
   ['self', 'https://host.invalid/download/0123abcd', ours],
   ['omit', theirs, undefined],
+  ['usual', theirs, ours],
+  ['usual', undefined, ours],
+  ['usual', '/@s/n/-/n-1.0.0.tgz', ours],
+  ['usual', `${registry}@s/n/-/n-1.0.0.tgz`, ours],
+  ['usual', `${registry}@s%2fn/-/n-1.0.0.tgz`, ours],
+  ['usual', `${registry}@s%2Fn/-/n-1.0.0.tgz`.replace('https', 'http'), ours],
+  ['omit', `${registry}@s/n/-/n-1.0.0.tgz`, undefined],
+  ...[
+    `${registry}@s/n/-/@s/n-1.0.0.tgz`, // Artifactory
+    `${registry}download/@s/n/1.0.0/0123abcd`, // GitHub Packages
+    `${registry}@s/n/-/n-1.0.0.tgz?token=1`,
+    'https://npm.invalid/@s/n/-/n-1.0.0.tgz',
+    'https://other.invalid/api/npm/@s/n/-/n-1.0.0.tgz',
+    `${DEFAULT_REGISTRY}@s/n/-/n-1.00.0.tgz`,
+  ].flatMap((url) => [
+    ['usual', url, url] as const,
+    ['usual-if-open', url, url] as const,
+    ['omit', url, url] as const,
+  ]),
   ['verbatim', 'https://cdn.invalid/n.tgz', 'https://cdn.invalid/n.tgz'],
   ['verbatim', undefined, undefined],
 ] as const)('%s of %s', (policy, original, expected) => {
   expect(tarballUrl(original, { ...context, policy })).toBe(expected)
+})
+
+test.each([
+  ['usual', 'https://cdn.invalid/n.tgz'],
+  ['usual-if-open', ours],
+  ['omit', undefined],
+] as const)('%s of what needs credentials, somewhere else', (policy, expected) => {
+  const secret = { ...context, isPrivate: true, policy }
+  expect(tarballUrl('https://cdn.invalid/n.tgz', secret)).toBe(expected)
 })
 
 test('variants of different bytes have different keys', () => {
@@ -45,7 +80,8 @@ test('variants of different bytes have different keys', () => {
     variantKey('self', 'http://a'),
     variantKey('self', 'http://b'),
     variantKey('leave', 'http://a'),
+    variantKey('usual', 'http://a'),
     variantKey('omit', ''),
   ]
-  expect(new Set(keys).size).toBe(4)
+  expect(new Set(keys).size).toBe(5)
 })

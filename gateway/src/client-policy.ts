@@ -8,9 +8,13 @@ import { DEFAULT_REGISTRY_HOST } from './default-registry.ts'
  * `leave`: as upstream wrote it, where it names npm's public registry (npm and Deno fetch such a URL from the registry
  * they are configured with, and their lockfiles stay portable); anywhere else `self`.
  * `verbatim`: as upstream wrote it, whatever it names (our Yarn plugin asks in Yarn's place, which must see what it always saw).
- * `self`: this gateway, spelled as the client spelled it. `omit`: no URL (Bun then derives it, and its lockfile stays portable).
+ * `self`: this gateway, spelled as the client spelled it.
+ * `usual`: `self` where upstream's URL is the usual one, which pnpm and Yarn derive and leave out of their lockfiles; any other
+ * is as upstream wrote it, because they note it, and a lockfile without it would not work without us.
+ * `usual-if-open`: as `usual`, but `self` for what needs credentials: Yarn 4 and Bun show none outside of their registry.
+ * `omit`: as `usual-if-open`, but no URL instead of `self` (Bun then derives it, and its lockfile stays portable).
  */
-export type TarballPolicy = 'leave' | 'verbatim' | 'self' | 'omit'
+export type TarballPolicy = 'leave' | 'verbatim' | 'self' | 'usual' | 'usual-if-open' | 'omit'
 
 /** The policy for a client, by its User-Agent. */
 export function tarballPolicy(userAgent: string | undefined): TarballPolicy {
@@ -18,6 +22,9 @@ export function tarballPolicy(userAgent: string | undefined): TarballPolicy {
   if (/^npm\//.test(userAgent ?? '')) return 'leave'
   if (/^Deno\//.test(userAgent ?? '')) return 'leave'
   if (/^catalog-yarn-plugin\//.test(userAgent ?? '')) return 'verbatim'
+  // Yarn 4 says what its HTTP library says. Yarn 1's lockfile names a host in any case.
+  if (/^got /.test(userAgent ?? '')) return 'usual-if-open'
+  if (/^pnpm\//.test(userAgent ?? '')) return 'usual'
   return /^Bun\//.test(userAgent ?? '') ? 'omit' : 'self'
 }
 
@@ -25,6 +32,10 @@ export interface TarballUrlContext {
   readonly policy: TarballPolicy
   /** Scheme, host and path prefix of this gateway as the client spells it, without a trailing slash. */
   readonly base: string
+  /** Of the upstream that the document is from, with its slash. */
+  readonly registry: string
+  /** The document was not given without credentials. */
+  readonly isPrivate: boolean
   readonly name: string
   readonly version: string
 }
@@ -34,11 +45,12 @@ export function tarballUrl(
   original: string | undefined,
   context: TarballUrlContext,
 ): string | undefined {
-  if (context.policy === 'omit') return undefined
-  if (context.policy === 'verbatim') return original
-  if (context.policy === 'leave' && original !== undefined && isPublicDefault(original)) {
-    return original
-  }
+  const { policy, isPrivate } = context
+  if (policy === 'verbatim') return original
+  if (policy === 'leave' && original !== undefined && isPublicDefault(original)) return original
+  const isNoted = policy === 'usual' || (policy !== 'self' && policy !== 'leave' && !isPrivate)
+  if (isNoted && original !== undefined && isUnusual(original, context)) return original
+  if (policy === 'omit') return undefined
   return `${context.base}/${context.name}/-/${tarballFile(context.name, context.version)}`
 }
 
@@ -50,6 +62,21 @@ export function tarballFile(name: string, version: string): string {
 /** What tells variants of one document apart: equal keys have equal bytes. */
 export function variantKey(policy: TarballPolicy, base: string): string {
   return policy === 'omit' || policy === 'verbatim' ? policy : `${policy} ${base}`
+}
+
+/** As pnpm and Yarn see it: the scheme does not count, nor how a scope's slash is spelled. */
+function isUnusual(url: string, { registry, name, version }: TarballUrlContext): boolean {
+  if (!/^https?:\/\//i.test(url)) return false // nobody could fetch that: ours is better
+  const place = withoutScheme(url).replace(/%2f/gi, '/')
+  const path = `${name}/-/${tarballFile(name, version)}`
+  // A mirror's document may still name the public registry, but its tarballs are the mirror's.
+  return ![withoutScheme(registry), `${DEFAULT_REGISTRY_HOST}/`].some(
+    (base) => place === base + path,
+  )
+}
+
+function withoutScheme(url: string): string {
+  return url.slice(url.indexOf('//') + 2)
 }
 
 function isPublicDefault(url: string): boolean {

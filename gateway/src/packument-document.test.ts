@@ -26,7 +26,17 @@ const form = { policy: 'self', base: 'http://localhost:4874' } as const
 function job(change: Partial<PackumentJob> = {}): PackumentJob {
   const body = Buffer.from(JSON.stringify(document))
   return {
-    ...{ body, gzipped: false, maxBytes: 1e6, name: 'n', form, abbreviate: false, ingest: true },
+    ...{
+      body,
+      gzipped: false,
+      maxBytes: 1e6,
+      registry: DEFAULT_REGISTRY,
+      isPrivate: false,
+      name: 'n',
+      form,
+      abbreviate: false,
+      ingest: true,
+    },
     ...change,
   }
 }
@@ -40,6 +50,18 @@ describe('a packument', () => {
       Object.assign(dist, { tarball: `http://localhost:4874/n/-/n-${version}.tgz` })
     }
     expect(unpack(processPackument(job()).variant)).toEqual(expected)
+  })
+
+  test('keeps, for those who note it, a URL that is not the usual one', () => {
+    const usual = { policy: 'usual', base: 'http://x' } as const
+    const { versions } = unpack(processPackument(job({ form: usual })).variant)
+    expect(
+      Object.values(versions).map(({ dist }) => ('tarball' in dist ? dist.tarball : '')),
+    ).toEqual([
+      'http://x/n/-/n-1.0.0.tgz',
+      'https://cdn.invalid/files/0123.tgz',
+      'http://x/n/-/n-1.0.1-rc.1.tgz',
+    ])
   })
 
   test('that need not change is not made anew', () => {

@@ -19,6 +19,10 @@ export interface PackumentJob {
   readonly gzipped: boolean
   /** Bytes, unpacked, at most. */
   readonly maxBytes: number
+  /** URL of the registry that the document is from. */
+  readonly registry: string
+  /** It was not given without credentials. */
+  readonly isPrivate: boolean
   readonly name: string
   /** Whose tarball URLs to put in; undefined: no variant is wanted. */
   readonly form: PackumentForm | undefined
@@ -68,18 +72,22 @@ export function processPackument(job: PackumentJob): PackumentResult {
   const ingested = job.ingest ? ingest(job, text, document) : undefined
   if (job.form === undefined) return { variant: undefined, ingested }
   const output = job.abbreviate ? abbreviate(document) : document
-  const changed = rewriteTarballs(output, job.name, job.form)
+  const changed = rewriteTarballs(output, job, job.form)
   const same = !changed && !job.abbreviate
   const variant = same ? undefined : gzipSync(JSON.stringify(output), { level: LEVEL })
   return { variant, ingested }
 }
 
-function rewriteTarballs(document: Packument, name: string, form: PackumentForm): boolean {
+function rewriteTarballs(
+  document: Packument,
+  { name, registry, isPrivate }: PackumentJob,
+  form: PackumentForm,
+): boolean {
   let changed = false
   for (const [version, { dist }] of Object.entries(document.versions ?? {})) {
     if (typeof dist !== 'object' || dist === null) continue
     const before = typeof dist.tarball === 'string' ? dist.tarball : undefined
-    const wanted = tarballUrl(before, { ...form, name, version })
+    const wanted = tarballUrl(before, { ...form, registry, isPrivate, name, version })
     if (wanted === dist.tarball) continue
     changed = true
     if (wanted === undefined) delete dist.tarball
@@ -91,10 +99,18 @@ function rewriteTarballs(document: Packument, name: string, form: PackumentForm)
 function ingest(job: PackumentJob, text: Uint8Array, document: Packument): IngestedPackument {
   const entries = Object.entries(document.versions ?? {})
   const lines = [JSON.stringify(document['dist-tags'] ?? {})]
+  const { name, registry, isPrivate } = job
   let publicUrls = true
   for (const [version, manifest] of entries) {
     const { integrity, shasum, tarball } = manifest.dist ?? {}
-    const left = tarballUrl(tarball, { policy: 'leave', base: '', name: job.name, version })
+    const left = tarballUrl(tarball, {
+      policy: 'leave',
+      base: '',
+      registry,
+      isPrivate,
+      name,
+      version,
+    })
     publicUrls &&= left === tarball
     const fields = [version, integrity ?? '', shasum ?? '', tarball ?? '']
     const clean = fields.every((field) => typeof field === 'string' && !/[\t\n\r]/.test(field))

@@ -129,7 +129,8 @@ async function ingest(
   const { registry, name, kind, form } = request
   const { etag, 'last-modified': lastModified } = response.headers
   const gzipped = response.headers['content-encoding'] === 'gzip'
-  const job = { body, gzipped, maxBytes: options.maxBytes, name, form }
+  const about = { registry: registry.url, isPrivate: owner !== '', name }
+  const job = { body, gzipped, maxBytes: options.maxBytes, ...about, form }
   const result = await deps.jobs
     .run({ ...job, abbreviate: false, ingest: true })
     .catch((error: unknown) => {

@@ -9,7 +9,14 @@ afterEach(() => jobs.close())
 function job(text: string): PackumentJob {
   const form = { policy: 'self', base: 'http://x' } as const
   const flags = { gzipped: false, maxBytes: 1e9, abbreviate: false, ingest: true }
-  return { body: Buffer.from(text), name: 'n', form, ...flags }
+  return {
+    body: Buffer.from(text),
+    registry: 'http://y/',
+    isPrivate: false,
+    name: 'n',
+    form,
+    ...flags,
+  }
 }
 const good = '{"name":"n","versions":{"1.0.0":{"dist":{"tarball":"http://y/n.tgz"}}}}'
 

@@ -153,7 +153,8 @@ export function createPackuments(
     const raw = await cache.bodies.read({ ...at, part: 'raw' })
     if (raw === undefined) return undefined
     const { form, name } = request
-    const job = { body: raw, gzipped: true, maxBytes: options.maxBytes, name, form }
+    const about = { registry: document.registry, isPrivate: document.owner !== '', name }
+    const job = { body: raw, gzipped: true, maxBytes: options.maxBytes, ...about, form }
     const { variant } = await jobs.run({ ...job, abbreviate: made.derived, ingest: false })
     if (variant === undefined) return raw
     await cache.bodies.write({ ...at, part: made.part }, variant)
