@@ -1,32 +1,43 @@
 /**
- * How slowly a body that is read whole may come: a byte now and then keeps a connection from being silent, and would keep a
+ * How slowly a body may come: a byte now and then keeps a connection from being silent, and would keep a
  * client waiting without end. Counted whenever something comes; silence itself has its own deadline (upstream.ts). Pure.
  */
 
-/** What must come in each time that a silence may take. */
+/** What must come of metadata in each time that a silence may take. */
 export const MIN_BYTES = 16 * 1024
 /** So many such times may the whole take. */
 export const MAX_TIMES = 10
+/** Of a tarball: many come at once over a line that may be slow, and one of any size may take as long as it needs. */
+export const MIN_TARBALL_BYTES = 4 * 1024
+
+/** Of a tarball. Its time is only that in which it is waited for: not what its reader takes. */
+export function createTarballPace(silenceMs: number): BodyPace {
+  return createBodyPace(silenceMs, 0, { minBytes: MIN_TARBALL_BYTES, maxTimes: Infinity })
+}
 
 export interface BodyPace {
   /** Why it is given up; undefined while it comes fast enough. */
   note(bytes: number, nowMs: number): string | undefined
 }
 
-export function createBodyPace(silenceMs: number, startMs: number): BodyPace {
+export function createBodyPace(
+  silenceMs: number,
+  startMs: number,
+  { minBytes, maxTimes } = { minBytes: MIN_BYTES, maxTimes: MAX_TIMES },
+): BodyPace {
   let sinceMs = startMs
   let received = 0
   return {
     note(bytes, nowMs) {
       received += bytes
-      if (nowMs - startMs > silenceMs * MAX_TIMES) {
-        return `it was not whole after ${silenceMs * MAX_TIMES} ms`
+      if (nowMs - startMs > silenceMs * maxTimes) {
+        return `it was not whole after ${silenceMs * maxTimes} ms`
       }
       if (nowMs - sinceMs < silenceMs) return undefined
-      const isSlow = received < MIN_BYTES
+      const isSlow = received < minBytes
       sinceMs = nowMs
       received = 0
-      return isSlow ? `less than ${MIN_BYTES} bytes came in ${silenceMs} ms` : undefined
+      return isSlow ? `less than ${minBytes} bytes came in ${silenceMs} ms` : undefined
     },
   }
 }

@@ -1,8 +1,9 @@
 /**
  * A registry's tarball as an Origin of the node: bytes as they come, continued with a Range request when the connection
- * breaks. Never checks them: the node, or whoever reads to the end, does that.
+ * breaks or trickles. Never checks them: the node, or whoever reads to the end, does that.
  */
-import type { Origin } from '@catalog-p2p/core'
+import { isCatalogError, type Origin } from '@catalog-p2p/core'
+import { createTarballPace } from './body-pace.ts'
 import type { Credentials } from './credentials.ts'
 import {
   discard,
@@ -24,6 +25,8 @@ export interface TarballOriginOptions {
   readonly url: () => Promise<URL>
   readonly visibility: Origin['visibility']
   readonly credentialsFor: ((url: URL) => Credentials | undefined) | undefined
+  /** Milliseconds of a clock that only goes forward; the default is this machine's. */
+  readonly now?: () => number
 }
 
 const MAX_RESUMES = 3
@@ -54,17 +57,39 @@ export function createTarballOrigin(
       const size = length === undefined ? undefined : Number(length)
       return {
         ...(size !== undefined && { size }),
-        body: readOn(upstream, request, response, size),
+        body: readOn(upstream, request, { first: response, size, now: options.now ?? monotonic }),
       }
     },
+  }
+}
+
+function monotonic(): number {
+  return performance.now()
+}
+
+/** @throws CatalogError UPSTREAM_UNREACHABLE when less comes than the pace of a tarball wants */
+async function* atPace(
+  response: UpstreamResponse,
+  now: () => number,
+): AsyncGenerator<Buffer, void> {
+  const pace = createTarballPace(response.silenceMs)
+  let waitedMs = 0
+  let askedMs = now()
+  let tooSlow: string | undefined
+  for await (const chunk of response.body as AsyncIterable<Buffer>) {
+    // Only now: it might have been the last one.
+    if (tooSlow !== undefined) throw unreachable(response.url, new Error(tooSlow))
+    waitedMs += now() - askedMs
+    tooSlow = pace.note(chunk.byteLength, waitedMs)
+    yield chunk
+    askedMs = now()
   }
 }
 
 async function* readOn(
   upstream: Upstream,
   request: UpstreamRequest,
-  first: UpstreamResponse,
-  size: number | undefined,
+  { first, size, now }: { first: UpstreamResponse; size: number | undefined; now: () => number },
 ): AsyncGenerator<Buffer, void> {
   const { etag } = first.headers
   let response = first
@@ -74,7 +99,7 @@ async function* readOn(
   for (let resumes = 0; ; resumes += 1) {
     let failure: unknown
     try {
-      for await (const chunk of response.body as AsyncIterable<Buffer>) {
+      for await (const chunk of atPace(response, now)) {
         upstream.counts.bytes += chunk.byteLength
         const fresh = chunk.subarray(Math.min(skip, chunk.byteLength))
         skip -= chunk.byteLength - fresh.byteLength
@@ -87,7 +112,8 @@ async function* readOn(
       if (request.signal.aborted) throw request.signal.reason
       failure = error
     }
-    if (resumes >= MAX_RESUMES) throw unreachable(request.url, failure)
+    if (resumes >= MAX_RESUMES)
+      throw isCatalogError(failure) ? failure : unreachable(request.url, failure)
     // If-Range: should it have changed in between, all of it comes anew and the digest decides.
     const range = { range: `bytes=${received}-`, ...(etag !== undefined && { 'if-range': etag }) }
     response = await upstream.request({ ...request, headers: { ...plain(), ...range } })
