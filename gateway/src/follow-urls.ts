@@ -41,8 +41,8 @@ export async function spellAsOurs(
   coding: string | undefined,
   { registry, base }: { registry: Registry; base: string },
 ): Promise<Buffer | undefined> {
-  const text = coding === 'gzip' ? await unzip(body, { maxOutputLength: MAX_BYTES }) : body
-  const parsed = parse(text)
+  const text = coding === 'gzip' ? await unzipped(body) : body
+  const parsed = text && parse(text)
   if (parsed === undefined) return undefined
   let isChanged = false
   for (const path of FOLLOWED) {
@@ -54,6 +54,11 @@ export async function spellAsOurs(
     isChanged = true
   }
   return isChanged ? Buffer.from(JSON.stringify(parsed)) : undefined
+}
+
+/** undefined when it is no gzip, or too much: the client may make of it what it can. */
+function unzipped(body: Buffer): Promise<Buffer | undefined> {
+  return unzip(body, { maxOutputLength: MAX_BYTES }).catch(() => undefined)
 }
 
 function isUnder(registry: Registry, url: string): boolean {

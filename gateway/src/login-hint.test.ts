@@ -40,6 +40,8 @@ describe('without credentials for the gateway', () => {
     ['no JSON', '<h1>no</h1>', {}],
     ['an empty body', '', {}],
     ['a list', '[1]', {}],
+    ['too many words', 'x'.repeat(100_000), {}],
+    ['gzip that is none', 'x', { 'content-encoding': 'gzip' }],
     ['gzip', gzipSync('{"error":"who are you?"}'), { 'content-encoding': 'gzip' }],
   ])('also where upstream says it with %s', async (_what, body, headers) => {
     await start()

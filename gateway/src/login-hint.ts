@@ -57,7 +57,11 @@ export async function withHint(
   hint: string,
   signal: AbortSignal,
 ): Promise<Buffer> {
-  const body = await readBody(response, { maxBytes: MAX_BYTES, signal })
+  // Too long, or broken off: the status says enough, and must not become another one.
+  const body = await readBody(response, { maxBytes: MAX_BYTES, signal }).catch(() => {
+    signal.throwIfAborted()
+    return Buffer.alloc(0)
+  })
   const said = parse(await decoded(body, response.headers['content-encoding']))
   const words = said.error ?? said.message ?? said.reason
   const error = typeof words === 'string' && words !== '' ? `${words} (${hint})` : hint
