@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { parseDigest } from '@catalog-p2p/core'
 import { incompressibleBytes, makePackage } from '../../test/support/fixture-packages.ts'
 import { gatewayWorld, TOKEN, type GatewayWorld } from '../../test/support/gateway-world.ts'
+import { isProof } from './daemon-proof.ts'
 
 const packages = Array.from({ length: 40 }, (_, i) => makePackage(`fx-many-${i}`, '1.0.0'))
 const wanted = packages.map(({ name, version, integrity }) => ({ name, version, integrity }))
@@ -41,6 +42,17 @@ describe('reading', () => {
       registries: [{ scope: null, url: world.upstream.url, isPublicDefault: false }],
     })
     expect(world.logged.some((line) => line.includes('health'))).toBe(false)
+  })
+
+  test('health shows to who asks for it that it has the token, and never the token', async () => {
+    const challenge = 'c'.repeat(32)
+    const { body, text } = await world.http.get(`/-/catalog/health?challenge=${challenge}`)
+    expect(isProof(TOKEN, challenge, (body as { proof?: string }).proof)).toBe(true)
+    expect(text).not.toContain(TOKEN)
+    for (const junk of ['', 'short', 'ü'.repeat(30), 'c'.repeat(65)]) {
+      const got = await world.http.get(`/-/catalog/health?challenge=${encodeURIComponent(junk)}`)
+      expect(got.body).not.toHaveProperty('proof')
+    }
   })
 
   test('status tells what came from where', async () => {

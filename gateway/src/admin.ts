@@ -9,6 +9,7 @@ import { runStoreAction } from './admin-store.ts'
 import type { GatewayStats } from './api.ts'
 import type { Artifacts } from './artifacts.ts'
 import { proofOf } from './credentials.ts'
+import { answerChallenge } from './daemon-proof.ts'
 import type { Exchange } from './exchange.ts'
 import type { Metrics } from './metrics.ts'
 import { answerPrefetch, readJson } from './prefetch.ts'
@@ -63,7 +64,10 @@ export async function answerAdmin(
   const viewer = viewerOf(req, options.token)
   switch (route.route) {
     case 'health':
-      return json({ status: 'ok', id: deps.node.id, ...registriesFor(deps.registries, viewer) })
+      return json({
+        ...{ status: 'ok', id: deps.node.id, ...registriesFor(deps.registries, viewer) },
+        proof: options.token && answerChallenge(options.token, challengeIn(req.url)),
+      })
     case 'status':
       return json({
         ...{ gateway: statsFor(deps.stats(), viewer), node: deps.node.stats() },
@@ -78,6 +82,10 @@ export async function answerAdmin(
       res.end(req.method === 'HEAD' ? undefined : text)
     }
   }
+}
+
+function challengeIn(url = ''): string | null {
+  return new URLSearchParams(url.split('?', 2)[1]).get('challenge')
 }
 
 /** The owner holds the token; a neighbour is a program of this machine, a stranger one that reaches us over the network. */

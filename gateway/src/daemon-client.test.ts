@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { answerChallenge } from './daemon-proof.ts'
 import {
   daemonFile,
   findDaemon,
@@ -30,10 +31,20 @@ afterEach(async () => {
 
 type Handler = (req: IncomingMessage, res: ServerResponse, body: string) => void
 
-/** Answers health as `id`, everything else as told. */
-async function serve(id: string, handler: Handler = (_, res) => res.end()): Promise<string> {
+const TOKEN = 't'.repeat(32)
+
+/** Answers health as `id` that has `token`, everything else as told. */
+async function serve(
+  id: string,
+  handler: Handler = (_, res) => res.end(),
+  token = TOKEN,
+): Promise<string> {
   const server = createServer((req, res) => {
-    if (req.url === '/-/catalog/health') return res.end(JSON.stringify({ status: 'ok', id }))
+    const { pathname, searchParams } = new URL(req.url ?? '/', 'http://localhost')
+    if (pathname === '/-/catalog/health') {
+      const proof = answerChallenge(token, searchParams.get('challenge'))
+      return res.end(JSON.stringify({ status: 'ok', id, proof }))
+    }
     let body = ''
     req.setEncoding('utf8').on('data', (text: string) => (body += text))
     req.on('end', () => handler(req, res, body))
@@ -50,7 +61,7 @@ async function serve(id: string, handler: Handler = (_, res) => res.end()): Prom
 
 function infoOf(url: string, id = 'me'): DaemonInfo {
   const port = Number(new URL(url).port)
-  return { pid: 1, port, url, id, token: 't'.repeat(32), version: '1.0.0', startedAtMs: 1 }
+  return { pid: 1, port, url, id, token: TOKEN, version: '1.0.0', startedAtMs: 1 }
 }
 
 async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
@@ -97,6 +108,20 @@ test('a daemon is who answers with the id of the file; else whoever has the port
   const byPort = await findDaemon(folder, Number(port))
   expect(byPort).toMatchObject({ url, info: undefined })
   await expect(byPort?.prune({ signal })).rejects.toMatchObject({ code: 'DAEMON_NOT_RUNNING' })
+})
+
+test('who only says the id of the file is not told its token', async () => {
+  const tokens: unknown[] = []
+  const note: Handler = (req, res) => {
+    tokens.push(req.headers['x-catalog-token'])
+    res.end('{"gateway":{},"node":{}}')
+  }
+  const url = await serve('me', note, 'some other token, 32 characters!')
+  await writeDaemonFile(folder, infoOf(url, 'me'))
+  const found = await findDaemon(folder, Number(new URL(url).port))
+  expect(found?.info).toBeUndefined()
+  await found?.status({ signal })
+  expect(tokens).toEqual([undefined])
 })
 
 test('another program on the port is no daemon', async () => {

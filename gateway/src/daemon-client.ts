@@ -2,12 +2,14 @@
  * How other commands find a running daemon and talk to it: daemon.json in the store folder (0600, because it holds the admin
  * token) says where; whether it is alive is asked of the daemon, never concluded from a process id. Every wait has a deadline.
  */
+import { randomBytes } from 'node:crypto'
 import { readFile, rm } from 'node:fs/promises'
 import { request as httpRequest, type IncomingMessage } from 'node:http'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { CatalogError, type CatalogNode, type NodePeer, type NodeStats } from '@catalog-p2p/core'
 import type { GatewayStats } from './api.ts'
+import { isProof } from './daemon-proof.ts'
 import { replaceFile } from './replace-file.ts'
 
 const infoSchema = z.object({
@@ -15,13 +17,20 @@ const infoSchema = z.object({
   port: z.number().int().min(1).max(65_535),
   /** What clients are pointed at. */
   url: z.url(),
-  /** The peer id, by which a daemon is recognised as the one that wrote the file. */
+  /** The peer id; that a daemon is the one that wrote the file, only its token shows (daemon-proof.ts). */
   id: z.string().min(1),
   token: z.string().min(16),
   version: z.string(),
   startedAtMs: z.number(),
   /** What a user of it may want otherwise: cli/start/daemon-settings.ts. */
   settings: z.record(z.string(), z.unknown()).optional(),
+})
+
+const healthSchema = z.object({
+  status: z.literal('ok'),
+  id: z.string(),
+  /** The answer to a challenge. */
+  proof: z.string().optional(),
 })
 
 export type DaemonInfo = z.output<typeof infoSchema>
@@ -118,20 +127,30 @@ export async function findDaemon(
   port: number,
 ): Promise<DaemonClient | undefined> {
   const info = await readDaemonFile(storePath)
-  if (info !== undefined && (await probeDaemon(info.url))?.id === info.id) {
-    return createClient(info.url, info)
-  }
+  if (info !== undefined && (await isRunning(info))) return createClient(info.url, info)
   const url = `http://127.0.0.1:${port}/`
   return (await probeDaemon(url)) === undefined ? undefined : createClient(url, undefined)
 }
 
 /** The peer id of the catalog that answers at `url`; undefined when nothing does, or something else. */
 export async function probeDaemon(url: string): Promise<{ id: string } | undefined> {
+  const health = await readHealth(url, 'health')
+  return health && { id: health.id }
+}
+
+/** Whether it is the daemon that wrote the file: it has the token, which goes to nobody who does not. */
+async function isRunning({ url, id, token }: DaemonInfo): Promise<boolean> {
+  const challenge = randomBytes(24).toString('base64url')
+  const health = await readHealth(url, `health?challenge=${challenge}`)
+  return health?.id === id && isProof(token, challenge, health.proof)
+}
+
+type Health = z.output<typeof healthSchema>
+
+async function readHealth(url: string, path: string): Promise<Health | undefined> {
   try {
     const signal = AbortSignal.timeout(FIND_TIMEOUT_MS)
-    const body = await ask({ url, path: 'health', signal, silenceMs: FIND_TIMEOUT_MS })
-    const health = z.object({ status: z.literal('ok'), id: z.string() }).safeParse(body)
-    return health.success ? { id: health.data.id } : undefined
+    return healthSchema.parse(await ask({ url, path, signal, silenceMs: FIND_TIMEOUT_MS }))
   } catch {
     return undefined // refused, silent, or no catalog
   }
