@@ -153,7 +153,7 @@ export const SETTINGS: readonly Setting[] = [
     'upstream-timeout': advanced(
       duration(
         'gateway:upstreamTimeoutMs',
-        "upstream's headers, each pause in its body, 16 KiB of metadata",
+        "upstream's headers, a pause in a body, 16 KiB of metadata, 4 of a tarball",
       ),
     ),
     'upstream-retries': advanced(
