@@ -52,7 +52,7 @@ async function demo(): Promise<number> {
 
   const bootstrap = startedA.stats.addresses.filter((address) => address.includes('/quic-v1'))
   const b = await startMachine({ storePath: join(work, 'store-b'), upstream: null, bootstrap })
-  await meet(b, afterA.origin.artifacts)
+  await meet(a, b)
   const { port } = await ask(b)
   say(
     `node B  registry on http://127.0.0.1:${port}, nothing behind it, an empty store, one peer: A`,
@@ -88,12 +88,14 @@ async function ask(machine: ChildProcess): Promise<Status> {
   return ((await answer) as [Status])[0]
 }
 
-/** Until B knows what A holds. */
-async function meet(machine: ChildProcess, artifacts: number): Promise<void> {
+/** Until B knows all that A holds: fewer than A was asked for, as a project may have one package in several places. */
+async function meet(a: ChildProcess, b: ChildProcess): Promise<void> {
   const deadline = performance.now() + MEET_DEADLINE_MS
   while (performance.now() < deadline) {
-    const { peers } = await ask(machine)
-    if (peers.some((peer) => peer.artifacts >= artifacts)) return
+    const { announced, store } = (await ask(a)).stats
+    const { peers } = await ask(b)
+    const isKnown = peers.some((peer) => peer.artifacts >= store.artifacts)
+    if (isKnown && announced >= store.artifacts) return
     await new Promise((resolve) => setTimeout(resolve, 50))
   }
   throw new Error('the nodes did not meet')
