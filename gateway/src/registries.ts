@@ -140,7 +140,8 @@ function toRegistry(text: string, fromUrl: Map<string, Credentials>): Registry {
   return { url: base, origin: url.origin, isPublicDefault: url.host === DEFAULT_REGISTRY_HOST }
 }
 
-function withoutUser(text: string): string {
+/** As registries are compared: with a slash at its end. */
+export function withoutUser(text: string): string {
   const url = new URL(text)
   return `${url.origin}${url.pathname}${url.pathname.endsWith('/') ? '' : '/'}`
 }

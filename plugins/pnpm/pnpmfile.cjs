@@ -18,8 +18,8 @@ const { pipeline } = require('node:stream/promises')
 const PROBE_MS = 150
 /** A daemon that sends nothing for this long is given up for the registry. */
 const SILENCE_MS = 15_000
-/** So is one that sends less than this in each such time: a byte now and then is no silence, but no install either. */
-const MIN_BYTES = 64 * 1024
+/** So is one that sends less than this in each such time: a byte now and then is no silence, but no install either. Many share a slow line. */
+const MIN_BYTES = 4 * 1024
 /** So many failures in a row, and the daemon is left alone for the rest of this run. */
 const MAX_FAILURES = 3
 /** What the daemon takes of one list. */
@@ -223,12 +223,14 @@ async function download({ url, sha512 }, file) {
   const hash = createHash('sha512')
   let sinceMs = performance.now()
   let received = 0
+  let isSlow = false
   async function* hashed(source) {
     for await (const chunk of source) {
+      if (isSlow) throw new Error('too slow') // only now: that one might have been the last
       hash.update(chunk)
       received += chunk.length
       const isOver = performance.now() - sinceMs > SILENCE_MS
-      if (isOver && received < MIN_BYTES) throw new Error('too slow')
+      isSlow = isOver && received < MIN_BYTES
       if (isOver) [sinceMs, received] = [performance.now(), 0]
       yield chunk
     }

@@ -107,7 +107,7 @@ test.each([
     const trickle = setInterval(() => (res.headersSent ? res.write('x') : socket?.write('x')), 20)
     if (socket !== null) ended.push(once(socket, 'close').finally(() => clearInterval(trickle)))
   }
-  await expect(patient.get('x')).rejects.toThrow(/(less than 65536 bytes in|no word for) 100 ms/)
+  await expect(patient.get('x')).rejects.toThrow(/(less than 4096 bytes in|no word for) 100 ms/)
   await Promise.all(ended)
 })
 

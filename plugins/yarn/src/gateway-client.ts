@@ -13,8 +13,8 @@ const unzip = promisify(gunzip)
 const USER_AGENT = 'catalog-yarn-plugin/1'
 /** Nothing heard for this long: it hangs, and Yarn's own way is faster. */
 const SILENCE_MS = 20_000
-/** So must come in each such time: a byte now and then is no silence, but would hold an install for ever. */
-const MIN_BYTES = 64 * 1024
+/** So must come in each such time: a byte now and then is no silence, but would hold an install for ever. Many share a slow line. */
+const MIN_BYTES = 4 * 1024
 const MAX_BODY_BYTES = 1024 * 1024 * 1024
 /** A connection to itself costs nothing, but the gateway has a bound. */
 const MAX_SOCKETS = 64
@@ -151,7 +151,7 @@ async function readAll({ url, silenceMs }: Question, response: IncomingMessage):
       if (size > MAX_BODY_BYTES) throw new Error(`more than ${MAX_BODY_BYTES} bytes`)
       chunks.push(chunk)
       const nowMs = performance.now()
-      if (nowMs - since.ms <= silenceMs) continue
+      if (nowMs - since.ms <= silenceMs || size === announced) continue
       if (size - since.size < MIN_BYTES) {
         throw new Error(`less than ${MIN_BYTES} bytes in ${silenceMs} ms`)
       }

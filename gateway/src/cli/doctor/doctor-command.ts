@@ -4,6 +4,7 @@ import type { Config } from '../../config/resolve.ts'
 import { findDaemon } from '../../daemon-client.ts'
 import { DEFAULT_REGISTRY } from '../../default-registry.ts'
 import { npmConfigPlace, readNpmConfig } from '../../npmrc.ts'
+import { withoutUser } from '../../registries.ts'
 import { clientPlace } from '../clients/client-files.ts'
 import { upstreamBeforeUse } from '../clients/upstream-before-use.ts'
 import { loadConfig, portOf, useDependencies, type Invocation } from '../command.ts'
@@ -67,18 +68,14 @@ async function examine(invocation: Invocation, config: Config): Promise<Finding[
 /** What a daemon that is not running would use. */
 async function expectedUpstream(terminal: Terminal, config: Config): Promise<string | null> {
   const { upstream } = config.gateway
-  if (upstream !== undefined) return upstream === null ? null : withoutUser(upstream)
+  if (upstream !== undefined) return upstream === null ? null : askable(upstream)
   const before = await upstreamBeforeUse(useDependencies(terminal))
-  return withoutUser(before ?? readNpmConfig(npmConfigPlace()).get('registry') ?? DEFAULT_REGISTRY)
+  return askable(before ?? readNpmConfig(npmConfigPlace()).get('registry') ?? DEFAULT_REGISTRY)
 }
 
-/** fetch refuses URLs with a user in them. */
-function withoutUser(text: string): string {
-  if (!URL.canParse(text)) return text
-  const url = new URL(text)
-  url.username = ''
-  url.password = ''
-  return url.href
+/** fetch refuses URLs with a user in them; what is no URL at all is shown as it is. */
+function askable(text: string): string {
+  return URL.canParse(text) ? withoutUser(text) : text
 }
 
 const SIGNS: Readonly<Record<Verdict, { sign: string; style: Style }>> = {

@@ -7,6 +7,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { AS_UPSTREAM } from '../../as-upstream.ts'
 import { DEFAULT_REGISTRY } from '../../default-registry.ts'
 import type { NpmConfig } from '../../npmrc.ts'
+import { withoutUser } from '../../registries.ts'
 import { FAMILIES, type ClientFamily } from './client-family.ts'
 import { npmConfigAt, registryOf, type ExecPlace } from './client-registry.ts'
 import { innerClients } from './inner-clients.ts'
@@ -59,7 +60,7 @@ export function planRouting(place: ExecPlace, wish: RoutingWish): Routing {
   const npm = npmConfigAt(place)
   const main = registryOf(wish.family ?? 'npm', place)
   const upstreamAsConfigured = wish.upstream ?? wish.behind(main.url)
-  const upstream = withoutUser(upstreamAsConfigured)
+  const upstream = registryAt(upstreamAsConfigured)
   const routed: ClientFamily[] = []
   const left: LeftClient[] = []
   for (const family of FAMILIES) {
@@ -68,7 +69,7 @@ export function planRouting(place: ExecPlace, wish: RoutingWish): Routing {
     else left.push({ family, ...obstacle })
   }
   const itself = (family: 'npm' | 'deno'): string =>
-    withoutUser(wish.behind(registryOf(family, place).url))
+    registryAt(wish.behind(registryOf(family, place).url))
   const registries = { npm: itself('npm'), deno: itself('deno') }
   const base = { place, npm, registries, routed, showsPublic: false }
   const sharer = wish.family ?? sharerOf(innerClients(wish.command, place.cwd), base)
@@ -125,13 +126,13 @@ function obstacleOf(
   const elsewhere = (url: string): Obstacle => ({ reason: `its registry is ${url}` })
   if (!/^https?:\/\//.test(own.url) || !URL.canParse(own.url)) return elsewhere(own.url)
   const wanted = wish.upstream ?? wish.behind(own.url)
-  if (withoutUser(wanted) !== upstream) return elsewhere(withoutUser(wanted))
+  if (registryAt(wanted) !== upstream) return elsewhere(registryAt(wanted))
   if (own.obstacle !== undefined) return { reason: own.obstacle }
   if (family === 'yarn-classic') return mirrorObstacle(place)
   if (family !== 'npm' && family !== 'deno') {
-    return LOCKFILE_OBSTACLES[family]?.(withoutUser(wish.behind(own.url)), place.cwd)
+    return LOCKFILE_OBSTACLES[family]?.(registryAt(wish.behind(own.url)), place.cwd)
   }
-  const itself = withoutUser(wish.behind(own.url))
+  const itself = registryAt(wish.behind(own.url))
   const replacement = REPLACEMENTS[family](itself, npm, place.cwd)
   // What it locks is what its own registry shows, so that one must be behind us.
   if (replacement.kind === 'as-upstream' && itself !== upstream) return elsewhere(itself)
@@ -250,8 +251,6 @@ export function withVariables(env: ExecPlace['env'], variables: Variables): Reco
   return { ...Object.fromEntries(kept), ...variables }
 }
 
-export function withoutUser(text: string): string {
-  if (!URL.canParse(text)) return DEFAULT_REGISTRY
-  const { origin, pathname } = new URL(text)
-  return `${origin}${pathname}${pathname.endsWith('/') ? '' : '/'}`
+export function registryAt(text: string): string {
+  return withoutUser(URL.canParse(text) ? text : DEFAULT_REGISTRY)
 }

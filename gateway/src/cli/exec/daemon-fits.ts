@@ -11,7 +11,7 @@ import type { DaemonInfo, DaemonStatus } from '../../daemon-client.ts'
 import type { NpmConfig } from '../../npmrc.ts'
 import { createRegistries } from '../../registries.ts'
 import { daemonSettings } from '../start/daemon-settings.ts'
-import { withoutUser, type Routing } from './client-environment.ts'
+import { registryAt, type Routing } from './client-environment.ts'
 import type { ExecPlace } from './client-registry.ts'
 import { hasLooseCredentials } from './loose-credentials.ts'
 
@@ -32,7 +32,7 @@ export function daemonFits(question: FitQuestion): boolean {
   const { upstream, temporary } = now.gateway
   if (temporary || !hasSettings(question)) return false
   if (config.peersOnly || upstream === null) return config.peersOnly && upstream === null
-  return withoutUser(upstream) === routing.upstream && hasCredentials(question)
+  return registryAt(upstream) === routing.upstream && hasCredentials(question)
 }
 
 /** Those that were given; of the others the daemon's are as good as ours. */
