@@ -50,6 +50,20 @@ const FILES: Readonly<Record<string, readonly string[]>> = {
   api: ['content/digest', 'store/store', 'host/host'],
 }
 
+/** The same for the folders of gateway/src, but for types; every one may import `single-flight` and `replace-file`. */
+const GATEWAY_FOLDERS: Readonly<Record<string, readonly string[]>> = {
+  http: [],
+  upstream: ['http'],
+  packuments: ['http', 'upstream'],
+  artifacts: ['http', 'upstream', 'packuments'],
+  'registry-api': ['http', 'upstream'],
+  keys: ['http', 'upstream'],
+  hints: ['http', 'packuments'],
+  admin: ['http', 'upstream'],
+  lockfiles: ['upstream'],
+  config: ['options'],
+}
+
 describe('imports', () => {
   test('within core follow the table', () => {
     const wrong = edges.flatMap(({ path, target }) => {
@@ -62,6 +76,22 @@ describe('imports', () => {
         (from.folder !== '' && to.folder === from.folder) ||
         allowed.includes(to.folder === '' ? to.file : to.folder) ||
         allowed.includes(`${to.folder}/${to.file}`)
+      return isAllowed ? [] : [`${path} -> ${target}`]
+    })
+    expect(wrong).toEqual([])
+  })
+
+  test('within the gateway go down from the command line to HTTP', () => {
+    const wrong = edges.flatMap(({ path, target, isTypeOnly }) => {
+      if (isTypeOnly || target === undefined || !path.startsWith('gateway/src/')) return []
+      const [from, to] = [roomOf(path), roomOf(target)]
+      if (from.folder === '' || from.folder === 'cli' || from.folder === to.folder) return []
+      const isAllowed =
+        to.folder === ''
+          ? ['single-flight', 'replace-file', ...(GATEWAY_FOLDERS[from.folder] ?? [])].includes(
+              to.file,
+            )
+          : GATEWAY_FOLDERS[from.folder]?.includes(to.folder)
       return isAllowed ? [] : [`${path} -> ${target}`]
     })
     expect(wrong).toEqual([])
@@ -134,7 +164,7 @@ describe('files', () => {
 
   test('of the packages touch the process only in the command line and the options', () => {
     const allowed =
-      /^(gateway\/src\/(cli\.ts|cli\/.*|options\.ts|npmrc\.ts)|plugins\/yarn\/src\/index\.ts)$/
+      /^(gateway\/src\/(cli\.ts|cli\/.*|options\.ts|upstream\/npmrc\.ts)|plugins\/yarn\/src\/index\.ts)$/
     const wrong = sources.filter(
       (path) => !allowed.test(path) && /\bprocess\.(exit\(|env\b|argv\b)/.test(readCode(path)),
     )
@@ -187,7 +217,7 @@ describe('the repository', () => {
 })
 
 function roomOf(path: string): { folder: string; file: string } {
-  const [folder = '', file] = path.replace(/^core\/src\//, '').split('/')
+  const [folder = '', file] = path.replace(/^(core|gateway)\/src\//, '').split('/')
   return file === undefined
     ? { folder: '', file: folder.replace(/\.ts$/, '') }
     : { folder, file: file.replace(/\.ts$/, '') }

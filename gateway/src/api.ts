@@ -4,8 +4,8 @@
 import type { Application } from 'express'
 import type { ArtifactSource, CatalogNode, Logger } from '@catalog-p2p/core'
 import type { HintCounts } from './hints/hints.ts'
-import type { NpmConfig } from './npmrc.ts'
-import type { RouteName } from './route.ts'
+import type { NpmConfig } from './upstream/npmrc.ts'
+import type { RouteName } from './http/route.ts'
 
 export interface GatewayDependencies {
   /** The caller starts and closes it. */

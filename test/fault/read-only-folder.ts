@@ -6,7 +6,7 @@ import { chmodSync } from 'node:fs'
 import { parseDigest } from '@catalog-p2p/core'
 import { resolveConfig } from '../../gateway/src/config/resolve.ts'
 import { runDaemon } from '../../gateway/src/cli/start/run-daemon.ts'
-import { npmConfigFrom } from '../../gateway/src/npmrc.ts'
+import { npmConfigFrom } from '../../gateway/src/upstream/npmrc.ts'
 import { createCollectingLogger } from '../support/collecting-logger.ts'
 
 const [store = '', digest = ''] = process.argv.slice(2)

@@ -5,7 +5,7 @@
 import { CatalogError, defaultStorePath } from '@catalog-p2p/core'
 import { defaultConfigFolder } from '../config/config-file.ts'
 import { resolveConfig, type Config } from '../config/resolve.ts'
-import { findDaemon, type DaemonClient } from '../daemon-client.ts'
+import { findDaemon, type DaemonClient } from '../admin/daemon-client.ts'
 import { parseGatewayOptions } from '../options.ts'
 import { clientPlace } from './clients/client-files.ts'
 import { useStatePath } from './clients/use-state.ts'

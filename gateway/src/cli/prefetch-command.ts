@@ -4,8 +4,8 @@
  */
 import { CatalogError } from '@catalog-p2p/core'
 import type { Config } from '../config/resolve.ts'
-import type { DaemonClient, PrefetchResult } from '../daemon-client.ts'
-import { DEFAULT_REGISTRY } from '../default-registry.ts'
+import type { DaemonClient, PrefetchResult } from '../admin/daemon-client.ts'
+import { DEFAULT_REGISTRY } from '../upstream/default-registry.ts'
 import type { LockfilePackage, SkipReason } from '../lockfiles/package-collector.ts'
 import type { Platform } from '../lockfiles/platform.ts'
 import { selectPackages } from '../lockfiles/select.ts'

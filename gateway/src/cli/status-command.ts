@@ -1,6 +1,6 @@
 /** `catalog status` and `catalog peers`: what the running daemon says of itself. */
 import type { NodePeer } from '@catalog-p2p/core'
-import type { DaemonInfo, DaemonStatus } from '../daemon-client.ts'
+import type { DaemonInfo, DaemonStatus } from '../admin/daemon-client.ts'
 import { loadConfig, requireDaemon, type Invocation } from './command.ts'
 import { EXIT } from './exit-codes.ts'
 import { formatBytes, formatFacts, formatMs, formatTable, plural } from './format.ts'

@@ -4,7 +4,7 @@
  */
 import { createNode, parseDigest, type CatalogNode } from '@catalog-p2p/core'
 import type { Config } from '../config/resolve.ts'
-import { findDaemon } from '../daemon-client.ts'
+import { findDaemon } from '../admin/daemon-client.ts'
 import { portOf } from './command.ts'
 
 type Usage = ReturnType<CatalogNode['stats']>['store']

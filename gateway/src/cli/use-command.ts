@@ -1,6 +1,6 @@
 /** `catalog use` and `catalog unuse`. */
 import { CatalogError } from '@catalog-p2p/core'
-import { findDaemon } from '../daemon-client.ts'
+import { findDaemon } from '../admin/daemon-client.ts'
 import {
   clientFiles,
   overridingVariables,

@@ -4,11 +4,11 @@
  * client fetches, and says nothing of what is here.
  */
 import { z } from 'zod'
-import { parseBody } from '../admin-store.ts'
-import type { Exchange } from '../exchange.ts'
-import { readProgramPost } from '../program-post.ts'
-import { sendJson } from '../respond.ts'
-import { isPackageName, isVersion } from '../route.ts'
+import { parseBody } from '../http/json-body.ts'
+import type { Exchange } from '../http/exchange.ts'
+import { readProgramPost } from '../http/program-post.ts'
+import { sendJson } from '../http/respond.ts'
+import { isPackageName, isVersion } from '../http/route.ts'
 import type { Hints } from './hints.ts'
 
 /** 10,000 packages with their integrity. */

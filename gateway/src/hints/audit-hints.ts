@@ -6,7 +6,7 @@ import type { IncomingMessage } from 'node:http'
 import { setImmediate } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { gunzip } from 'node:zlib'
-import { isPackageName, isVersion } from '../route.ts'
+import { isPackageName, isVersion } from '../http/route.ts'
 import type { Hint } from './hint.ts'
 
 const unzip = promisify(gunzip)

@@ -3,11 +3,11 @@
  * Never asks upstream for metadata; what cannot be decided without is left to the client's own request.
  */
 import { findDigest, type Digest } from '@catalog-p2p/core'
-import type { PackumentCache } from '../packument-cache.ts'
-import type { Packuments } from '../packuments.ts'
-import type { Registries } from '../registries.ts'
-import { scopeOf } from '../route.ts'
-import type { VersionIndex } from '../version-index.ts'
+import type { PackumentCache } from '../packuments/packument-cache.ts'
+import type { Packuments } from '../packuments/packuments.ts'
+import type { Registries } from '../upstream/registries.ts'
+import { scopeOf } from '../http/route.ts'
+import type { VersionIndex } from '../packuments/version-index.ts'
 import type { Hint } from './hint.ts'
 
 export interface HintedArtifactDependencies {

@@ -4,7 +4,7 @@
  * for what is on its way joins that download. A hint that fails is forgotten; the client's own request will say why.
  */
 import type { ArtifactSource, CatalogNode, Digest, Logger } from '@catalog-p2p/core'
-import type { Artifacts } from '../artifacts.ts'
+import type { Artifacts } from '../artifacts/artifacts.ts'
 import { hintKey, type Hint } from './hint.ts'
 import { HintList } from './hint-list.ts'
 import {

@@ -1,9 +1,9 @@
 /** What a registry answers to /-/npm/v1/keys, asked directly with npm's own proxies, authorities and credentials. */
 import { CatalogError } from '@catalog-p2p/core'
-import { createDispatcher } from '../dispatcher.ts'
-import type { Environment, NpmConfig } from '../npmrc.ts'
-import type { Registries } from '../registries.ts'
-import { createUpstream, readBody, rejected } from '../upstream.ts'
+import { createDispatcher } from '../upstream/dispatcher.ts'
+import type { Environment, NpmConfig } from '../upstream/npmrc.ts'
+import type { Registries } from '../upstream/registries.ts'
+import { createUpstream, readBody, rejected } from '../upstream/upstream.ts'
 
 const MAX_BYTES = 1024 * 1024
 const TIMEOUT_MS = 15_000

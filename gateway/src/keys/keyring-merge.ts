@@ -3,7 +3,7 @@
  * never lifted or put off, and a pinned key is dropped only when that was asked for in so many words. Pure.
  */
 import { CatalogError } from '@catalog-p2p/core'
-import { DEFAULT_REGISTRY } from '../default-registry.ts'
+import { DEFAULT_REGISTRY } from '../upstream/default-registry.ts'
 import type { Keyring } from './keyring.ts'
 import { PINNED_KEYS } from './pinned-keys.ts'
 import type { RegistryKey } from './registry-key.ts'

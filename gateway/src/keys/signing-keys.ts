@@ -4,13 +4,13 @@
  * signed package of a mirror, and with them it can only find out more: a key makes nothing valid that its owner has not signed.
  */
 import { CatalogError, isCatalogError, type Database, type Logger } from '@catalog-p2p/core'
-import type { Credentials } from '../credentials.ts'
-import { clientCredentials } from '../client-credentials.ts'
-import type { Exchange } from '../exchange.ts'
-import { nameIn, type Registries, type Registry } from '../registries.ts'
-import { shownUrl } from '../shown-url.ts'
+import type { Credentials } from '../upstream/credentials.ts'
+import { clientCredentials } from '../upstream/client-credentials.ts'
+import type { Exchange } from '../http/exchange.ts'
+import { nameIn, type Registries, type Registry } from '../upstream/registries.ts'
+import { shownUrl } from '../http/shown-url.ts'
 import { createSingleFlight } from '../single-flight.ts'
-import { discard, readBody, type Upstream } from '../upstream.ts'
+import { discard, readBody, type Upstream } from '../upstream/upstream.ts'
 import { effectiveKeys, publishedForm, readKeyring, type Keyring } from './keyring.ts'
 
 export interface SigningKeysDependencies {

@@ -2,7 +2,7 @@
  * Which packages of a lockfile a gateway should get: those for this platform, from registries the gateway stands for.
  * The rest is counted by reason. A name from another host is never sent anywhere: it may be private.
  */
-import { DEFAULT_REGISTRY_HOST } from '../default-registry.ts'
+import { DEFAULT_REGISTRY_HOST } from '../upstream/default-registry.ts'
 import type { LockfilePackage, LockfilePackages, SkipReason } from './package-collector.ts'
 import { isForPlatform, type Platform } from './platform.ts'
 

@@ -1,5 +1,5 @@
 /** The registry that npm was configured with before `catalog use` pointed it at us: what the daemon then has behind it. */
-import { expandEnvironment } from '../../npmrc.ts'
+import { expandEnvironment } from '../../upstream/npmrc.ts'
 import { previousRegistry, readUseState } from './use-state.ts'
 import type { UseDependencies } from './use.ts'
 

@@ -1,7 +1,7 @@
 /** Checks that ask the running daemon: that it is there, whom it knows, and whether it reaches its registry. */
-import type { DaemonClient, DaemonStatus } from '../../daemon-client.ts'
+import type { DaemonClient, DaemonStatus } from '../../admin/daemon-client.ts'
 import { formatMs, plural } from '../format.ts'
-import { shownUrl } from '../../shown-url.ts'
+import { shownUrl } from '../../http/shown-url.ts'
 import { askUpstream } from '../upstream-probe.ts'
 import { fail, ok, reasonOf, warn, type Finding } from './check.ts'
 

@@ -4,10 +4,10 @@
  * npm and pnpm 10, in capitals for Deno; BUN_CONFIG_REGISTRY for Bun; pnpm_config_registry for pnpm 11 and newer; YARN_* for Yarn 2 and newer.
  */
 import { isDeepStrictEqual } from 'node:util'
-import { AS_UPSTREAM } from '../../as-upstream.ts'
-import { DEFAULT_REGISTRY } from '../../default-registry.ts'
-import type { NpmConfig } from '../../npmrc.ts'
-import { withoutUser } from '../../registries.ts'
+import { AS_UPSTREAM } from '../../http/as-upstream.ts'
+import { DEFAULT_REGISTRY } from '../../upstream/default-registry.ts'
+import type { NpmConfig } from '../../upstream/npmrc.ts'
+import { withoutUser } from '../../upstream/registries.ts'
 import { FAMILIES, type ClientFamily } from './client-family.ts'
 import { npmConfigAt, registryOf, type ExecPlace } from './client-registry.ts'
 import { innerClients } from './inner-clients.ts'

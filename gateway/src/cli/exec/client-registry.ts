@@ -4,14 +4,14 @@
  */
 import { join } from 'node:path'
 import { parse } from 'ini'
-import { DEFAULT_REGISTRY } from '../../default-registry.ts'
+import { DEFAULT_REGISTRY } from '../../upstream/default-registry.ts'
 import {
   expandEnvironment,
   readNpmConfig,
   type NpmConfig,
   type NpmConfigPlace,
-} from '../../npmrc.ts'
-import { shownUrl } from '../../shown-url.ts'
+} from '../../upstream/npmrc.ts'
+import { shownUrl } from '../../http/shown-url.ts'
 import { bunfigFormat } from '../clients/bunfig-format.ts'
 import { clientFiles, type ClientPlace } from '../clients/client-files.ts'
 import { pnpmYamlFormat } from '../clients/yaml-format.ts'

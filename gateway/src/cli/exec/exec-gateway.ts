@@ -4,8 +4,8 @@
  */
 import { isCatalogError, type Logger } from '@catalog-p2p/core'
 import type { Config } from '../../config/resolve.ts'
-import { findDaemon, type DaemonClient, type DaemonStatus } from '../../daemon-client.ts'
-import type { NpmConfig } from '../../npmrc.ts'
+import { findDaemon, type DaemonClient, type DaemonStatus } from '../../admin/daemon-client.ts'
+import type { NpmConfig } from '../../upstream/npmrc.ts'
 import { portOf } from '../command.ts'
 import type { Routing } from './client-environment.ts'
 import type { ExecPlace } from './client-registry.ts'

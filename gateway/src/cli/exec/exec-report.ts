@@ -4,7 +4,7 @@
  * the registry did not have to send, but no seconds saved: docs/ci.md says why.
  */
 import type { ArtifactSource } from '@catalog-p2p/core'
-import { shownUrl } from '../../shown-url.ts'
+import { shownUrl } from '../../http/shown-url.ts'
 import { formatBytes, formatMs, formatTable } from '../format.ts'
 import type { ExecStatus } from './exec-gateway.ts'
 

@@ -2,7 +2,7 @@
  * npm's configuration for a gateway of `catalog exec`: as the project has it, with credentials from the client's own files
  * and the proxies of the environment, which a gateway with a configuration of its own does not look for.
  */
-import type { Environment, NpmConfig } from '../../npmrc.ts'
+import type { Environment, NpmConfig } from '../../upstream/npmrc.ts'
 
 const PROXIES: Readonly<Record<string, readonly string[]>> = {
   proxy: ['http_proxy', 'HTTP_PROXY', 'PROXY', 'proxy'],

@@ -2,7 +2,7 @@
  * Credentials that are tied to no registry: the client sends them to whatever registry it is pointed at, so to a gateway too.
  * Only whether there are any, for any client: nothing here is kept or shown.
  */
-import type { NpmConfig } from '../../npmrc.ts'
+import type { NpmConfig } from '../../upstream/npmrc.ts'
 import type { ExecPlace } from './client-registry.ts'
 import { readYarnSettings } from './yarnrc-files.ts'
 

@@ -4,7 +4,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Config } from '../../config/resolve.ts'
-import { DEFAULT_REGISTRY } from '../../default-registry.ts'
+import { DEFAULT_REGISTRY } from '../../upstream/default-registry.ts'
 import { upstreamBeforeUse } from '../clients/upstream-before-use.ts'
 import { portOf, useDependencies } from '../command.ts'
 import { createDaemonLog } from '../start/daemon-log.ts'

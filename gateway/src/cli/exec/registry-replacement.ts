@@ -5,8 +5,8 @@
  * that its lockfile has.
  */
 import { join } from 'node:path'
-import { DEFAULT_REGISTRY_HOST } from '../../default-registry.ts'
-import type { NpmConfig } from '../../npmrc.ts'
+import { DEFAULT_REGISTRY_HOST } from '../../upstream/default-registry.ts'
+import type { NpmConfig } from '../../upstream/npmrc.ts'
 import { pnpmRoots, projectRoot, readText } from './project-files.ts'
 
 /** Why a client is left to go where it goes. */

@@ -4,8 +4,8 @@
  */
 import { join } from 'node:path'
 import { request } from 'undici'
-import { AS_UPSTREAM } from '../../as-upstream.ts'
-import { DEFAULT_REGISTRY_HOST } from '../../default-registry.ts'
+import { AS_UPSTREAM } from '../../http/as-upstream.ts'
+import { DEFAULT_REGISTRY_HOST } from '../../upstream/default-registry.ts'
 import { projectRoot, readText } from './project-files.ts'
 
 const MAX_NAMES = 3

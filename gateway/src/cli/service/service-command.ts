@@ -1,7 +1,7 @@
 /** `catalog service install`, `uninstall` and `status`: the daemon as a service of this user, without root. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { defaultConfigFolder } from '../../config/config-file.ts'
-import { findDaemon } from '../../daemon-client.ts'
+import { findDaemon } from '../../admin/daemon-client.ts'
 import { clientPlace } from '../clients/client-files.ts'
 import { loadConfig, portOf, type Invocation } from '../command.ts'
 import { EXIT } from '../exit-codes.ts'

@@ -3,7 +3,7 @@
  * and is not any more. Pure.
  */
 import { CatalogError } from '@catalog-p2p/core'
-import { shownUrl } from '../../shown-url.ts'
+import { shownUrl } from '../../http/shown-url.ts'
 
 const NEXT =
   'write it into ~/.npmrc, which the service reads: registry=… and, for that host, //host/:_authToken=…, or :username and :_password'

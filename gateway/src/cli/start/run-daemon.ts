@@ -19,10 +19,10 @@ import {
   readDaemonFile,
   removeDaemonFile,
   writeDaemonFile,
-} from '../../daemon-client.ts'
-import type { DaemonInfo } from '../../daemon-client.ts'
+} from '../../admin/daemon-client.ts'
+import type { DaemonInfo } from '../../admin/daemon-client.ts'
 import { keyringPath } from '../../keys/keyring.ts'
-import type { NpmConfig } from '../../npmrc.ts'
+import type { NpmConfig } from '../../upstream/npmrc.ts'
 import { portOf } from '../command.ts'
 import { daemonSettings } from './daemon-settings.ts'
 import { chooseStore } from './store-access.ts'

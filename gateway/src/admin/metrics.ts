@@ -1,0 +1,189 @@
+/**
+ * Prometheus metrics of gateway and node, computed when they are scraped. Labels come from closed sets: never a package's
+ * or a peer's name. metrics.test.ts keeps docs/metrics.md in step.
+ */
+import { Counter, Gauge, Histogram, Registry } from 'prom-client'
+import type { CatalogNode, NodeStats } from '@catalog-p2p/core'
+import type { GatewayStats } from '../api.ts'
+import type { Counters } from '../http/counters.ts'
+import { ROUTE_NAMES, type RouteName } from '../http/route.ts'
+
+export interface Metrics {
+  readonly contentType: string
+  render(): Promise<string>
+  /** How long one request took. */
+  observe(route: RouteName, ms: number): void
+}
+
+export function createMetrics(deps: {
+  node: CatalogNode
+  counters: Counters
+  stats: () => GatewayStats
+}): Metrics {
+  const registry = new Registry()
+  gatewayMetrics(registry, deps)
+  nodeMetrics(registry, () => deps.node.stats())
+  const durations = new Histogram({
+    name: 'catalog_gateway_request_duration_seconds',
+    help: 'How long HTTP requests took, by route',
+    labelNames: ['route'],
+    buckets: [0.001, 0.005, 0.02, 0.1, 0.5, 2, 10, 60],
+    registers: [registry],
+  })
+  return {
+    contentType: registry.contentType,
+    render: () => registry.metrics(),
+    observe: (route, ms) => durations.observe({ route }, ms / 1000),
+  }
+}
+
+function gatewayMetrics(
+  registry: Registry,
+  { counters, stats }: { counters: Counters; stats: () => GatewayStats },
+): void {
+  const registers = [registry]
+  new Counter({
+    name: 'catalog_gateway_requests_total',
+    help: 'HTTP requests answered, by route and class of status',
+    labelNames: ['route', 'status'],
+    registers,
+    collect() {
+      this.reset()
+      for (const route of ROUTE_NAMES) {
+        const { byStatus } = counters.routes[route]
+        for (const [status, count] of Object.entries(byStatus)) {
+          if (count > 0) this.inc({ route, status }, count)
+        }
+      }
+    },
+  })
+  new Counter({
+    name: 'catalog_gateway_tarball_bytes_total',
+    help: 'Bytes of tarballs sent to clients, by where they came from',
+    labelNames: ['source'],
+    registers,
+    collect() {
+      this.reset()
+      for (const [source, { bytes }] of Object.entries(counters.tarballs)) {
+        this.inc({ source }, bytes)
+      }
+    },
+  })
+  new Counter({
+    name: 'catalog_gateway_tarballs_total',
+    help: 'Tarballs sent to clients, by where they came from',
+    labelNames: ['source'],
+    registers,
+    collect() {
+      this.reset()
+      for (const [source, { artifacts }] of Object.entries(counters.tarballs)) {
+        this.inc({ source }, artifacts)
+      }
+    },
+  })
+  new Counter({
+    name: 'catalog_gateway_packuments_total',
+    help: 'Metadata answers: fresh from the cache, fetched from upstream, or stale because upstream failed',
+    labelNames: ['state'],
+    registers,
+    collect() {
+      this.reset()
+      for (const [state, count] of Object.entries(stats().packuments)) this.inc({ state }, count)
+    },
+  })
+  const plain = (name: string, help: string, value: () => number): void => {
+    new Counter({
+      name,
+      help,
+      registers,
+      collect() {
+        this.reset()
+        this.inc(value())
+      },
+    })
+  }
+  plain(
+    'catalog_gateway_upstream_requests_total',
+    'Requests sent to upstream',
+    () => stats().upstreamRequests,
+  )
+  plain(
+    'catalog_gateway_upstream_failures_total',
+    'Requests to upstream that failed on the network',
+    () => stats().upstreamFailures,
+  )
+  plain(
+    'catalog_gateway_upstream_bytes_total',
+    'Bytes received from upstream',
+    () => stats().upstreamBytes,
+  )
+  new Gauge({
+    name: 'catalog_gateway_active_requests',
+    help: 'HTTP requests being answered now',
+    registers,
+    collect() {
+      this.set(stats().activeRequests)
+    },
+  })
+}
+
+function nodeMetrics(registry: Registry, stats: () => NodeStats): void {
+  const registers = [registry]
+  const gauge = (name: string, help: string, value: (stats: NodeStats) => number): void => {
+    new Gauge({
+      name,
+      help,
+      registers,
+      collect() {
+        this.set(value(stats()))
+      },
+    })
+  }
+  gauge('catalog_node_peers', 'Connected peers', (s) => s.peers)
+  gauge('catalog_node_banned_peers', 'Peers banned now', (s) => s.bannedPeers)
+  gauge('catalog_node_announced', 'Artifacts announced to peers', (s) => s.announced)
+  gauge('catalog_node_active_downloads', 'Downloads under way', (s) => s.activeDownloads)
+  gauge('catalog_store_artifacts', 'Artifacts in the store', (s) => s.store.artifacts)
+  gauge('catalog_store_bytes', 'Bytes of complete artifacts in the store', (s) => s.store.bytes)
+  gauge('catalog_store_partial_bytes', 'Bytes of unfinished downloads', (s) => s.store.partialBytes)
+  gauge('catalog_store_quota_bytes', 'Bytes that the store may hold', (s) => s.store.quotaBytes)
+  gauge('catalog_store_writable', '1 while the store can write to disk', (s) =>
+    Number(s.store.writable),
+  )
+  const counter = (name: string, help: string, value: (stats: NodeStats) => number): void => {
+    new Counter({
+      name,
+      help,
+      registers,
+      collect() {
+        this.reset()
+        this.inc(value(stats()))
+      },
+    })
+  }
+  counter(
+    'catalog_node_misbehaviour_total',
+    'Lies and protocol violations seen from peers',
+    (s) => s.misbehaviour,
+  )
+  counter(
+    'catalog_node_uploaded_artifacts_total',
+    'Artifacts that peers got from this node',
+    (s) => s.uploaded.artifacts,
+  )
+  counter(
+    'catalog_node_uploaded_bytes_total',
+    'Bytes that peers got from this node',
+    (s) => s.uploaded.bytes,
+  )
+  new Counter({
+    name: 'catalog_node_served_bytes_total',
+    help: 'Bytes handed out by the node on this machine, by where they came from',
+    labelNames: ['source'],
+    registers,
+    collect() {
+      this.reset()
+      for (const [source, { bytes }] of Object.entries(stats().served)) this.inc({ source }, bytes)
+    },
+  })
+}

@@ -1,0 +1,116 @@
+/**
+ * An artifact onto an HTTP response: whole or one range of it. The last byte of an answer goes out only after the whole
+ * artifact has been verified; when that fails, the connection is cut, so that no client takes a part for the whole.
+ */
+import { once } from 'node:events'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Artifact } from '@catalog-p2p/core'
+import { parseRange, type ByteRange } from '../http/range.ts'
+
+const ALL: ByteRange = { start: 0, end: Number.POSITIVE_INFINITY }
+
+/**
+ * Sets status and length (the other headers are the caller's), sends, and resolves to the bytes sent.
+ * Rejects with the artifact's error: before any byte was sent, the caller can still answer with an error.
+ */
+export async function sendArtifact(
+  req: IncomingMessage,
+  res: ServerResponse,
+  artifact: Artifact,
+): Promise<number> {
+  const { size } = artifact
+  let range = ALL
+  if (size !== undefined && req.headers.range !== undefined && isCurrent(req, artifact.digest)) {
+    const asked = parseRange(req.headers.range, size)
+    if (asked === 'unsatisfiable') return refuseRange(res, size)
+    if (asked !== 'whole') range = asked
+  }
+  const partial = range !== ALL
+  const length = partial ? range.end - range.start : size
+  if (req.method !== 'HEAD' && artifact.bytes !== undefined) {
+    const part = partial ? artifact.bytes.subarray(range.start, range.end) : artifact.bytes
+    writeHead(res, { size, length, range: partial ? range : undefined })
+    res.end(part)
+    return part.byteLength
+  }
+  if (req.method === 'HEAD') {
+    writeHead(res, { size, length, range: partial ? range : undefined })
+    res.end()
+    return 0
+  }
+  return stream(res, artifact, { range, length })
+}
+
+async function stream(
+  res: ServerResponse,
+  artifact: Artifact,
+  want: { range: ByteRange; length: number | undefined },
+): Promise<number> {
+  let offset = 0
+  let sent = 0
+  // One piece behind, so that the last one of the range waits for the verification of the whole.
+  let held: Uint8Array | undefined
+  const send = async (piece: Uint8Array): Promise<void> => {
+    if (!res.headersSent) {
+      const range = want.range === ALL ? undefined : want.range
+      writeHead(res, { size: artifact.size, length: want.length, range })
+    }
+    sent += piece.byteLength
+    if (!res.write(piece)) await drained(res)
+  }
+  for await (const chunk of artifact.body) {
+    const from = Math.max(want.range.start - offset, 0)
+    const to = Math.min(want.range.end - offset, chunk.byteLength)
+    offset += chunk.byteLength
+    if (to <= from) continue
+    if (held !== undefined) await send(held)
+    held = chunk.subarray(from, to)
+  }
+  if (held !== undefined) await send(held)
+  if (!res.headersSent) writeHead(res, { size: 0, length: 0, range: undefined })
+  res.end()
+  return sent
+}
+
+/** @throws Error when the client has gone; the server's idle timeout bounds the wait */
+async function drained(res: ServerResponse): Promise<void> {
+  if (res.destroyed) throw new Error('the client has gone')
+  const gone = new AbortController()
+  const onClose = (): void => gone.abort(new Error('the client has gone'))
+  res.once('close', onClose)
+  try {
+    await once(res, 'drain', { signal: gone.signal })
+  } finally {
+    res.off('close', onClose)
+  }
+}
+
+interface Head {
+  readonly size: number | undefined
+  readonly length: number | undefined
+  readonly range: ByteRange | undefined
+}
+
+function writeHead(res: ServerResponse, { size, length, range }: Head): void {
+  if (length !== undefined) res.setHeader('content-length', length)
+  if (range === undefined) {
+    res.statusCode = 200
+    return
+  }
+  res.statusCode = 206
+  res.setHeader('content-range', `bytes ${range.start}-${range.end - 1}/${size ?? '*'}`)
+}
+
+function refuseRange(res: ServerResponse, size: number): number {
+  res.statusCode = 416
+  res.setHeader('content-range', `bytes */${size}`)
+  res.setHeader('content-length', 0)
+  res.end()
+  return 0
+}
+
+// If-Range: only a client that holds a part of these very bytes gets the rest of them.
+function isCurrent(req: IncomingMessage, digest: string): boolean {
+  const given = req.headers['if-range']
+  return given === undefined || given === `"${digest}"`
+}

@@ -1,0 +1,140 @@
+/**
+ * A registry's tarball as an Origin of the node: bytes as they come, continued with a Range request when the connection
+ * breaks or trickles. Never checks them: the node, or whoever reads to the end, does that.
+ */
+import { isCatalogError, type Origin } from '@catalog-p2p/core'
+import { createTarballPace } from '../upstream/body-pace.ts'
+import type { Credentials } from '../upstream/credentials.ts'
+import {
+  discard,
+  rejected,
+  unreachable,
+  type Upstream,
+  type UpstreamRequest,
+  type UpstreamResponse,
+} from '../upstream/upstream.ts'
+
+export interface TarballOrigin extends Origin {
+  /** False while another caller's download is shared and upstream was never asked on behalf of this one. */
+  readonly asked: boolean
+  /** Upstream has answered 200 to this very request: to somebody with credentials, or to anyone. */
+  readonly givenTo: 'owner' | 'anyone' | undefined
+}
+
+export interface TarballOriginOptions {
+  readonly url: () => Promise<URL>
+  readonly visibility: Origin['visibility']
+  readonly credentialsFor: ((url: URL) => Credentials | undefined) | undefined
+  /** Milliseconds of a clock that only goes forward; the default is this machine's. */
+  readonly now?: () => number
+}
+
+const MAX_RESUMES = 3
+
+export function createTarballOrigin(
+  upstream: Upstream,
+  options: TarballOriginOptions,
+): TarballOrigin {
+  let asked = false
+  let givenTo: TarballOrigin['givenTo']
+  return {
+    visibility: options.visibility,
+    get asked() {
+      return asked
+    },
+    get givenTo() {
+      return givenTo
+    },
+    async open({ signal }) {
+      asked = true
+      const url = await options.url()
+      const { credentialsFor } = options
+      const request = { url, signal, ...(credentialsFor && { credentialsFor }) }
+      const response = await upstream.request({ ...request, headers: plain() })
+      if (response.status !== 200) throw refusal(response)
+      givenTo = response.withCredentials ? 'owner' : 'anyone'
+      const length = response.headers['content-length']
+      const size = length === undefined ? undefined : Number(length)
+      return {
+        ...(size !== undefined && { size }),
+        body: readOn(upstream, request, { first: response, size, now: options.now ?? monotonic }),
+      }
+    },
+  }
+}
+
+function monotonic(): number {
+  return performance.now()
+}
+
+/** @throws CatalogError UPSTREAM_UNREACHABLE when less comes than the pace of a tarball wants */
+async function* atPace(
+  response: UpstreamResponse,
+  now: () => number,
+): AsyncGenerator<Buffer, void> {
+  const pace = createTarballPace(response.silenceMs)
+  let waitedMs = 0
+  let askedMs = now()
+  let tooSlow: string | undefined
+  for await (const chunk of response.body as AsyncIterable<Buffer>) {
+    // Only now: it might have been the last one.
+    if (tooSlow !== undefined) throw unreachable(response.url, new Error(tooSlow))
+    waitedMs += now() - askedMs
+    tooSlow = pace.note(chunk.byteLength, waitedMs)
+    yield chunk
+    askedMs = now()
+  }
+}
+
+async function* readOn(
+  upstream: Upstream,
+  request: UpstreamRequest,
+  { first, size, now }: { first: UpstreamResponse; size: number | undefined; now: () => number },
+): AsyncGenerator<Buffer, void> {
+  const { etag } = first.headers
+  let response = first
+  let received = 0
+  // Bytes of this response that were delivered already: a server without ranges begins again.
+  let skip = 0
+  for (let resumes = 0; ; resumes += 1) {
+    let failure: unknown
+    try {
+      for await (const chunk of atPace(response, now)) {
+        upstream.counts.bytes += chunk.byteLength
+        const fresh = chunk.subarray(Math.min(skip, chunk.byteLength))
+        skip -= chunk.byteLength - fresh.byteLength
+        received += fresh.byteLength
+        if (fresh.byteLength > 0) yield fresh
+      }
+      if (size === undefined || received >= size) return
+      failure = new Error(`${received} of ${size} bytes came`)
+    } catch (error) {
+      if (request.signal.aborted) throw request.signal.reason
+      failure = error
+    }
+    if (resumes >= MAX_RESUMES)
+      throw isCatalogError(failure) ? failure : unreachable(request.url, failure)
+    // If-Range: should it have changed in between, all of it comes anew and the digest decides.
+    const range = { range: `bytes=${received}-`, ...(etag !== undefined && { 'if-range': etag }) }
+    response = await upstream.request({ ...request, headers: { ...plain(), ...range } })
+    skip = skipOf(response, received)
+  }
+}
+
+function skipOf(response: UpstreamResponse, received: number): number {
+  if (response.status === 200) return received
+  const start = /^bytes (\d+)-/.exec(response.headers['content-range'] ?? '')?.[1]
+  if (response.status === 206 && Number(start) === received) return 0
+  throw refusal(response)
+}
+
+function refusal(response: UpstreamResponse): Error {
+  discard(response)
+  const { status, url } = response
+  if (status >= 500 || status === 429) return unreachable(url, new Error(`it answered ${status}`))
+  return rejected(url, `upstream answered ${status}`, { status })
+}
+
+function plain(): Record<string, string> {
+  return { accept: '*/*', 'accept-encoding': 'identity' }
+}

@@ -1,0 +1,66 @@
+/**
+ * GET and HEAD of a tarball. The hot path of an install: no parsing, no copying, nothing asked twice.
+ */
+import type { IncomingHttpHeaders } from 'node:http'
+import { findDigest } from '@catalog-p2p/core'
+import type { Artifacts } from './artifacts.ts'
+import { clientCredentials } from '../upstream/client-credentials.ts'
+import type { Exchange } from '../http/exchange.ts'
+import type { Hints } from '../hints/hints.ts'
+import type { Registries } from '../upstream/registries.ts'
+import { isNotModified } from '../http/respond.ts'
+import type { TarballRoute } from '../http/route.ts'
+import { sendArtifact } from './send-artifact.ts'
+import type { Counters } from '../http/counters.ts'
+
+const YEAR_S = 31_536_000
+
+export async function answerTarball(
+  deps: {
+    artifacts: Artifacts
+    registries: Registries
+    counters: Counters
+    hints: Pick<Hints, 'takeSource'>
+  },
+  exchange: Exchange,
+  route: TarballRoute,
+): Promise<void> {
+  const { req, res, signal, giveUp } = exchange
+  const { name, version, file } = route
+  const integrity = header(req.headers, 'pacote-integrity')
+  const client = clientCredentials(deps.registries, exchange, name)
+  try {
+    const request = { name, version, file, integrity, client, signal }
+    const { artifact, visibility } = await deps.artifacts.get(request)
+    const etag = `"${artifact.digest}"`
+    res.setHeader('etag', etag)
+    res.setHeader('cache-control', `${visibility}, max-age=${YEAR_S}, immutable`)
+    res.setHeader('x-catalog-source', artifact.source)
+    if (isNotModified(req, etag)) {
+      res.statusCode = 304
+      res.end()
+      return
+    }
+    res.setHeader('content-type', 'application/octet-stream')
+    res.setHeader('accept-ranges', 'bytes')
+    const bytes = await sendArtifact(req, res, artifact)
+    // What was fetched a moment ago because of a hint did not come from the store.
+    const ahead = deps.hints.takeSource(artifact.digest)
+    deps.counters.tarball(
+      (artifact.source === 'store' ? ahead : undefined) ?? artifact.source,
+      bytes,
+    )
+  } finally {
+    // Gives up what nobody read (HEAD, 304, a failure); harmless when all was sent.
+    if (req.method === 'HEAD' || res.statusCode !== 200 || !res.writableEnded) {
+      giveUp()
+    }
+  }
+}
+
+/** One SRI value; npm sends it as `pacote-integrity`. Junk counts as absent. */
+function header(headers: IncomingHttpHeaders, name: string): string | undefined {
+  const value = headers[name]
+  if (typeof value !== 'string' || value.length > 1024) return undefined
+  return findDigest(value) === undefined ? undefined : value
+}

@@ -1,0 +1,49 @@
+/** JSON that comes in a request: read up to a bound, then held against a schema. What is wrong with it is told in one message. */
+import { CatalogError } from '@catalog-p2p/core'
+import type { z } from 'zod'
+import type { Exchange } from './exchange.ts'
+
+/**
+ * A JSON body of at most `maxBytes`.
+ * @throws CatalogError INVALID_OPTIONS
+ */
+export async function readJson(exchange: Exchange, maxBytes: number): Promise<unknown> {
+  const { req, signal } = exchange
+  // A web page can send a form or plain text to localhost unasked, but not this.
+  if (!/^application\/json\b/.test(req.headers['content-type'] ?? '')) {
+    throw new CatalogError('INVALID_OPTIONS', 'the body must be application/json', { status: 415 })
+  }
+  const tooLarge = () =>
+    new CatalogError('INVALID_OPTIONS', `the body is larger than ${maxBytes} bytes`, {
+      status: 413,
+    })
+  if (Number(req.headers['content-length'] ?? 0) > maxBytes) throw tooLarge()
+  const chunks: Buffer[] = []
+  let size = 0
+  for await (const chunk of req as AsyncIterable<Buffer>) {
+    signal.throwIfAborted()
+    size += chunk.byteLength
+    if (size > maxBytes) throw tooLarge()
+    chunks.push(chunk)
+  }
+  if (size === 0) return {}
+  try {
+    return JSON.parse(Buffer.concat(chunks, size).toString('utf8'))
+  } catch (error) {
+    throw new CatalogError('INVALID_OPTIONS', 'the body is not JSON', { cause: error })
+  }
+}
+
+/** `at`: where `body` stands in the whole. @throws CatalogError INVALID_OPTIONS */
+export function parseBody<T>(
+  schema: z.ZodType<T>,
+  body: unknown,
+  at: readonly (string | number)[] = [],
+): T {
+  const parsed = schema.safeParse(body ?? {})
+  if (parsed.success) return parsed.data
+  const problems = parsed.error.issues
+    .slice(0, 10)
+    .map((i) => `${[...at, ...i.path].join('.')}: ${i.message}`)
+  throw new CatalogError('INVALID_OPTIONS', problems.join('; '))
+}

@@ -1,0 +1,95 @@
+/**
+ * GET and HEAD of a packument: chooses kind and variant for the client and moves bytes that are compressed already.
+ */
+import { promisify } from 'node:util'
+import { gunzip } from 'node:zlib'
+import { CatalogError } from '@catalog-p2p/core'
+import { tarballPolicy } from './client-policy.ts'
+import { clientCredentials } from '../upstream/client-credentials.ts'
+import type { Exchange } from '../http/exchange.ts'
+import type { PackumentKind } from './packument-cache.ts'
+import type { PackumentAnswer, Packuments, PackumentVariant } from './packuments.ts'
+import type { Registries } from '../upstream/registries.ts'
+import { isNotModified } from '../http/respond.ts'
+
+const unzip = promisify(gunzip)
+const ABBREVIATED = 'application/vnd.npm.install-v1+json'
+
+export async function answerPackument(
+  deps: { packuments: Packuments; registries: Registries; maxAgeMs: number },
+  exchange: Exchange,
+  name: string,
+): Promise<void> {
+  const { req, res, signal, base } = exchange
+  const policy = exchange.asUpstream ? 'verbatim' : tarballPolicy(req.headers['user-agent'])
+  const form = { policy, base } as const
+  const client = clientCredentials(deps.registries, exchange, name)
+  const request = { name, kind: kindFor(req.headers.accept), client, form, signal }
+  const { answer, variant } = await getVariant(deps.packuments, request)
+  const gzip = acceptsGzip(req.headers['accept-encoding'])
+  const etag = `"${variant.tag}${gzip ? '-gz' : ''}"`
+  const { document } = answer
+  res.setHeader('etag', etag)
+  res.setHeader('vary', 'Accept, Accept-Encoding, User-Agent, Host')
+  res.setHeader('cache-control', cacheControl(answer, deps.maxAgeMs))
+  if (document.lastModified !== undefined) res.setHeader('last-modified', document.lastModified)
+  if (isNotModified(req, etag)) {
+    res.statusCode = 304
+    res.end()
+    return
+  }
+  res.setHeader(
+    'content-type',
+    variant.kind === 'abbreviated' ? ABBREVIATED : 'application/json; charset=utf-8',
+  )
+  if (gzip) res.setHeader('content-encoding', 'gzip')
+  res.setHeader('content-length', gzip ? variant.body.byteLength : unpackedLength(variant.body))
+  if (req.method === 'HEAD') res.end()
+  else res.end(gzip ? variant.body : await unzip(variant.body))
+}
+
+type VariantRequest = Parameters<Packuments['variant']>[0]
+
+async function getVariant(
+  packuments: Packuments,
+  request: VariantRequest,
+): Promise<{ answer: PackumentAnswer; variant: PackumentVariant }> {
+  const answer = await packuments.get(request)
+  const variant = await packuments.variant(request, answer.document)
+  if (variant !== undefined) return { answer, variant }
+  // The cache has lost the body: once more from upstream.
+  const again = await packuments.get({ ...request, revalidate: true })
+  const second = await packuments.variant(request, again.document)
+  if (second !== undefined) return { answer: again, variant: second }
+  throw new CatalogError('STORE_FAILED', `${request.name}: metadata cannot be kept`, {
+    hint: 'the metadata cache is too small for it: raise metadataMemoryBytes',
+  })
+}
+
+/** pnpm, Yarn 1, Bun and npm's lighter commands name the abbreviated form first; who does not name it wants all. */
+export function kindFor(accept: string | undefined): PackumentKind {
+  const found = accept?.split(',').find((one) => one.trim().startsWith(ABBREVIATED))
+  if (found === undefined || /;\s*q=0(\.0*)?\s*$/.test(found)) return 'full'
+  return 'abbreviated'
+}
+
+/** True when the client takes gzip: named, or `*`, and not with q=0. */
+export function acceptsGzip(header: string | undefined): boolean {
+  const parts = (header ?? '').split(',').map((part) => part.trim().toLowerCase())
+  const named =
+    parts.find((part) => /^(x-)?gzip\b/.test(part)) ?? parts.find((part) => part[0] === '*')
+  return named !== undefined && !/;\s*q=0(\.0*)?$/.test(named)
+}
+
+/** As long as we would serve it without asking upstream; an old copy must be asked for again. */
+function cacheControl({ document, state }: PackumentAnswer, maxAgeMs: number): string {
+  if (state === 'stale') return 'no-cache'
+  const left = Math.floor((document.checkedAtMs + maxAgeMs - Date.now()) / 1000)
+  const scope = document.owner === '' ? 'public' : 'private'
+  return left > 0 ? `${scope}, max-age=${left}` : `${scope}, no-cache`
+}
+
+// gzip's last four bytes are the length unpacked (modulo 2^32; documents are far smaller).
+function unpackedLength(gzipped: Buffer): number {
+  return gzipped.readUInt32LE(gzipped.byteLength - 4)
+}

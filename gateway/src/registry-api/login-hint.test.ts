@@ -1,0 +1,93 @@
+/** Who logged in at the registry itself is nobody here, and is told what to do about it instead of a bare 401. */
+import { gzipSync } from 'node:zlib'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { makePackage } from '../../../test/support/fixture-packages.ts'
+import { gatewayWorld, type GatewayWorld } from '../../../test/support/gateway-world.ts'
+import { startUpstream } from '../../../test/support/upstream.ts'
+
+let world: GatewayWorld
+let answer: { status: number; body: string | Buffer; headers?: Record<string, string> }
+async function start(npmrc: Readonly<Record<string, string>> = {}): Promise<void> {
+  world = await gatewayWorld({ packages: [makePackage('fx-one', '1.0.0')], npmrc })
+  world.upstream.otherwise = (_request, res) =>
+    void res.writeHead(answer.status, answer.headers).end(answer.body)
+}
+beforeEach(() => {
+  answer = { status: 401, body: '{"error":"who are you?"}' }
+})
+afterEach(() => world[Symbol.asyncDispose]())
+
+const login = (): string => `npm login --registry=${world.url}/`
+const publish = (auth = {}) => world.http.put('/fx-one').set(auth).send({})
+
+describe('without credentials for the gateway', () => {
+  test.each([401, 403, 404])(
+    'a %i to a publish keeps its words and names the next step',
+    async (status) => {
+      // As after `npm login` at the registry, where the daemon finds what the client does not send.
+      await start({ '//{host}/:_authToken': 'of-the-registry' })
+      answer.status = status
+      const got = await publish()
+      expect(got.status).toBe(status)
+      expect(got.body.error).toMatch(/^who are you\? \(/)
+      expect(got.body.error).toContain(login())
+      expect(got.headers['npm-notice']).toContain(login())
+      expect(world.upstream.seen[0]?.headers.authorization).toBeUndefined()
+    },
+  )
+
+  test.each([
+    ['no JSON', '<h1>no</h1>', {}],
+    ['an empty body', '', {}],
+    ['a list', '[1]', {}],
+    ['too many words', 'x'.repeat(100_000), {}],
+    ['gzip that is none', 'x', { 'content-encoding': 'gzip' }],
+    ['gzip', gzipSync('{"error":"who are you?"}'), { 'content-encoding': 'gzip' }],
+  ])('also where upstream says it with %s', async (_what, body, headers) => {
+    await start()
+    answer = { status: 401, body, headers }
+    const got = await publish()
+    expect(got.status).toBe(401)
+    expect(got.body.error).toContain(login())
+  })
+
+  test.each(['/-/whoami', '/-/npm/v1/user', '/-/package/fx-one/access', '/fx-one?write=true'])(
+    'so does %s',
+    async (path) => {
+      await start()
+      expect((await world.http.get(path)).body.error).toContain(login())
+    },
+  )
+
+  test("a scope's registry is named by its place", async () => {
+    const corp = await startUpstream([])
+    corp.otherwise = (_request, res) => void res.writeHead(401).end('{}')
+    await start({ '@corp:registry': corp.url })
+    const place = `${world.url}/-/catalog/scope/@corp/`
+    for (const auth of [{}, { authorization: 'Bearer of-the-main-registry' }]) {
+      const got = await world.http.put('/@corp%2flib').set(auth).send({})
+      expect(got.body.error).toContain(`npm login --scope=@corp --registry=${place}`)
+    }
+    const there = await world.http.put('/-/catalog/scope/@corp/@corp%2flib').send({})
+    expect(there.body.error).toContain(`npm login --scope=@corp --registry=${place}`)
+    await corp[Symbol.asyncDispose]()
+  })
+})
+
+describe("upstream's own word stands", () => {
+  test.each([
+    ['to who showed credentials', 'put', '/fx-one', 401, { authorization: 'Bearer mine' }],
+    ['to a login', 'put', '/-/user/org.couchdb.user:me', 401, {}],
+    ['to a login in a browser', 'post', '/-/v1/login', 401, {}],
+    ['when there is no such package before a publish', 'get', '/fx-none?write=true', 404, {}],
+    ['to a search', 'get', '/-/v1/search?text=x', 401, {}],
+    ['when it fails', 'put', '/fx-one', 500, {}],
+  ] as const)('%s', async (_what, method, path, status, auth) => {
+    await start()
+    answer.status = status
+    const got = await world.http[method](path).set(auth)
+    expect(got.status).toBe(status)
+    expect(got.text).toBe(answer.body)
+    expect(got.headers['npm-notice']).toBeUndefined()
+  })
+})

@@ -1,0 +1,196 @@
+/**
+ * Registry calls that are not ours: login, publish, search, audit, attestations. Streamed to the upstream of the package they
+ * are about, status and headers kept. The client's own credentials go along, and only there. The gateway's own do for calls
+ * that only read about packages, never for acting in its user's name on behalf of any local process.
+ */
+import { Transform, type Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http'
+import { CatalogError } from '@catalog-p2p/core'
+import { noUpstream } from '../http/api-errors.ts'
+import { clientCredentials } from '../upstream/client-credentials.ts'
+import type { Exchange } from '../http/exchange.ts'
+import { hasFollowedUrls, MAX_FOLLOWED_BYTES, spellAsOurs } from './follow-urls.ts'
+import { loginHint, withHint } from './login-hint.ts'
+import { isPackageRead } from './package-read.ts'
+import { nameIn, type Registries, type Registry } from '../upstream/registries.ts'
+import {
+  readBody,
+  unreachable,
+  type Upstream,
+  type UpstreamResponse,
+} from '../upstream/upstream.ts'
+
+export interface PassthroughDependencies {
+  readonly registries: Registries
+  readonly upstream: Upstream
+}
+
+export interface PassthroughOptions {
+  readonly maxUploadBytes: number
+  /** Goes into Via, so that a loop is seen even through other proxies. */
+  readonly instance: string
+}
+
+// RFC 9110 7.6.1, and what belongs to this hop or to a browser.
+const NOT_FORWARDED = new Set([
+  'connection',
+  'keep-alive',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+  'expect',
+  'host',
+  'authorization',
+  'content-length',
+  'cookie',
+  'origin',
+  'referer',
+  'x-catalog-token',
+])
+// Cookies are shared by all ports of localhost: an upstream's must not reach other programs, nor theirs the upstream.
+const NOT_RETURNED = new Set([
+  'connection',
+  'keep-alive',
+  'proxy-authenticate',
+  'proxy-connection',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+  'set-cookie',
+  'strict-transport-security',
+  'alt-svc',
+])
+
+export interface PassedRequest {
+  readonly exchange: Exchange
+  readonly name: string | undefined
+  readonly scope?: string | undefined
+  /** Called when upstream has answered, or has failed to, before the client hears of it. */
+  readonly onSettled?: () => void
+}
+
+/** Passes a request on and its answer back. */
+export async function passThrough(
+  deps: PassthroughDependencies,
+  options: PassthroughOptions,
+  { exchange, name, scope, onSettled }: PassedRequest,
+): Promise<void> {
+  const { req, res, signal } = exchange
+  const about = name ?? nameIn(scope ?? exchange.scope)
+  const registry = deps.registries.forName(about)
+  const { method = 'GET', url = '/' } = req
+  if (registry === null) throw noUpstream({ method, url })
+  let response: UpstreamResponse
+  try {
+    response = await ask(deps, options, { exchange, registry, about })
+  } finally {
+    onSettled?.()
+  }
+  res.statusCode = response.status
+  for (const [key, value] of Object.entries(response.headers)) {
+    // Leave to read our answers is not upstream's to give to web pages.
+    if (key.startsWith('access-control-') || NOT_RETURNED.has(key)) continue
+    if (value !== undefined) res.setHeader(key, value)
+  }
+  const hint = loginHint(deps.registries, exchange, { response, registry, about })
+  if (hint !== undefined) {
+    res.removeHeader('content-encoding')
+    res.setHeader('content-type', 'application/json; charset=utf-8')
+    // npm always prints this, the words not of every status; the others print the words.
+    if (!res.hasHeader('npm-notice')) res.setHeader('npm-notice', hint)
+    return sendBody(res, await withHint(response, hint, signal))
+  }
+  if (!hasFollowedUrls({ ...response, method, url })) {
+    return pipeline(response.body, res, { signal })
+  }
+  const body = await readBody(response, { maxBytes: MAX_FOLLOWED_BYTES, signal })
+  const coding = response.headers['content-encoding']
+  const ours = await spellAsOurs(body, coding, { registry, base: exchange.base })
+  if (ours !== undefined) res.removeHeader('content-encoding')
+  sendBody(res, ours ?? body)
+}
+
+function sendBody(res: ServerResponse, body: Buffer): void {
+  res.setHeader('content-length', body.byteLength)
+  res.end(body)
+}
+
+async function ask(
+  deps: PassthroughDependencies,
+  options: PassthroughOptions,
+  {
+    exchange,
+    registry,
+    about,
+  }: { exchange: Exchange; registry: Registry; about: string | undefined },
+): Promise<UpstreamResponse> {
+  const { req, signal } = exchange
+  const client = clientCredentials(deps.registries, exchange, about)
+  const method = req.method ?? 'GET'
+  const isRead = isPackageRead(method, req.url ?? '/')
+  // An install waits for its audit: not once more for an upstream that has just not been there.
+  if (isRead && deps.upstream.isDown(registry.origin)) {
+    throw unreachable(new URL(registry.url), new Error('it has just not answered'))
+  }
+  const body = bodyOf(req, options.maxUploadBytes)
+  const via = [req.headers.via, `1.1 ${options.instance}`].filter((one) => one !== undefined)
+  const length = req.headers['content-length']
+  return deps.upstream.request({
+    url: new URL(registry.url + (req.url ?? '/').slice(1)),
+    method,
+    headers: {
+      ...forwarded(req.headers),
+      via: via.join(', '),
+      ...(body !== undefined && length !== undefined && { 'content-length': length }),
+    },
+    credentialsFor: (url) => {
+      if (!deps.registries.owns(registry, url)) return undefined
+      return client ?? (isRead ? deps.registries.credentialsFor(url) : undefined)
+    },
+    ...(body !== undefined && { body }),
+    // Like all of the daemon's own credentials, for reading only.
+    certificate: isRead,
+    // The client decides: it may want to see where it is sent.
+    followRedirects: false,
+    signal,
+  })
+}
+
+function forwarded(headers: IncomingHttpHeaders): Record<string, string | string[]> {
+  const named = new Set((headers.connection ?? '').toLowerCase().split(/\s*,\s*/))
+  const kept: Record<string, string | string[]> = {}
+  for (const [key, value] of Object.entries(headers)) {
+    if (value !== undefined && !NOT_FORWARDED.has(key) && !named.has(key)) kept[key] = value
+  }
+  return kept
+}
+
+/** @throws CatalogError INVALID_OPTIONS with status 413 when it says, or turns out, to be too long */
+function bodyOf(req: IncomingMessage, maxBytes: number): Readable | undefined {
+  const length = req.headers['content-length']
+  if (length === undefined && req.headers['transfer-encoding'] === undefined) return undefined
+  if (Number(length) === 0) return undefined
+  if (Number(length) > maxBytes) throw tooLarge(maxBytes)
+  let received = 0
+  const limit = new Transform({
+    transform(chunk: Buffer, _encoding, done) {
+      received += chunk.byteLength
+      if (received > maxBytes) done(tooLarge(maxBytes))
+      else done(null, chunk)
+    },
+  })
+  req.once('error', (error) => limit.destroy(error))
+  req.once('aborted', () => limit.destroy(new Error('the client has gone')))
+  return req.pipe(limit)
+}
+
+export function tooLarge(maxBytes: number): CatalogError {
+  return new CatalogError('INVALID_OPTIONS', `the body is larger than ${maxBytes} bytes`, {
+    status: 413,
+  })
+}

@@ -1,0 +1,162 @@
+/**
+ * Which upstream a package comes from: the registry of its scope, else the default one. Notices when npm's configuration
+ * leads back to this gateway (after `catalog use npm`) and then falls back instead of asking itself for ever.
+ */
+import { CatalogError, type Logger } from '@catalog-p2p/core'
+import {
+  configuredCredentials,
+  hostsWithCredentials,
+  credentialsOf,
+  type Credentials,
+} from './credentials.ts'
+import { DEFAULT_REGISTRY, DEFAULT_REGISTRY_HOST } from './default-registry.ts'
+import { certifiedUrls } from './client-certificates.ts'
+import type { NpmConfig } from './npmrc.ts'
+import { scopeOf } from '../http/route.ts'
+import { shownUrl } from '../http/shown-url.ts'
+
+export interface Registry {
+  /** With a trailing slash, without credentials. */
+  readonly url: string
+  readonly origin: string
+  /** npm's public registry, where a package without a scope is always public. */
+  readonly isPublicDefault: boolean
+}
+
+export interface ScopedRegistry {
+  /** With its `@`; null: of every package whose scope has none of its own. */
+  readonly scope: string | null
+  readonly url: string
+  readonly isPublicDefault: boolean
+}
+
+export interface Registries {
+  /** null: peers only. */
+  readonly main: Registry | null
+  /** The upstream of a package; of calls about no package in particular when `name` is undefined. */
+  forName(name: string | undefined): Registry | null
+  /** Every registry packages may belong to by configuration: the default one first, then those of scopes. */
+  all(): readonly ScopedRegistry[]
+  /** Where a package belongs by configuration, though it may not be asked (peers only). */
+  homeOf(name: string | undefined): Registry
+  /** Our own credentials for a URL (a registry's, or a tarball's elsewhere). */
+  credentialsFor(url: URL): Credentials | undefined
+  /** True when it is shown a client certificate of ours: what it gives then is not for everybody. */
+  isCertified(registry: Registry): boolean
+  /** True when `url` lies under a configured registry: same origin, same path prefix. */
+  owns(registry: Registry, url: URL): boolean
+}
+
+export interface RegistriesOptions {
+  readonly upstream: string | null | undefined
+  readonly previousRegistry: string | undefined
+  /** The port we listen on; 0 when not known yet. */
+  readonly port: number
+  readonly addresses: readonly string[]
+}
+
+/** What stands for a package of a scope where only the scope is known. */
+export function nameIn(scope: string | undefined): string | undefined {
+  return scope === undefined ? undefined : `${scope}/-`
+}
+
+/** @throws CatalogError INVALID_OPTIONS when `upstream` is this gateway itself */
+export function createRegistries(
+  deps: { config: NpmConfig; log: Logger },
+  options: RegistriesOptions,
+): Registries {
+  const isSelf = selfTest(options)
+  const peersOnly = options.upstream === null
+  const fromUrl = new Map<string, Credentials>()
+  const register = (url: string): Registry => toRegistry(url, fromUrl)
+  const main = register(chooseMain(deps, options, isSelf))
+  const scopes = new Map<string, Registry>()
+  for (const key of deps.config.keys()) {
+    const scope = /^(@[^:/]+):registry$/.exec(key)?.[1]
+    const url = scope === undefined ? undefined : deps.config.get(key)
+    if (scope === undefined || url === undefined || !isHttpUrl(url)) continue
+    if (isSelf(new URL(url)))
+      deps.log.warn('upstream.loop', { scope, fallback: shownUrl(main.url) })
+    else scopes.set(scope.toLowerCase(), register(url))
+  }
+  const origins = new Set([main, ...scopes.values()].map((registry) => registry.origin))
+  const hosts = hostsWithCredentials(deps.config)
+  const isCertified = certifiedUrls(deps.config)
+  const homeOf = (name: string | undefined): Registry => {
+    const scope = name === undefined ? undefined : scopeOf(name)?.toLowerCase()
+    return (scope === undefined ? undefined : scopes.get(scope)) ?? main
+  }
+  return {
+    main: peersOnly ? null : main,
+    forName: (name) => (peersOnly ? null : homeOf(name)),
+    homeOf,
+    all: () =>
+      [[null, main] as const, ...scopes].map(([scope, { url, isPublicDefault }]) => {
+        return { scope, url, isPublicDefault }
+      }),
+    credentialsFor: (url) => {
+      const owner = [...fromUrl].find(([base]) => url.href.startsWith(base))
+      if (owner !== undefined || !hosts.has(url.host)) return owner?.[1]
+      return configuredCredentials(deps.config, url, origins)
+    },
+    isCertified: ({ url }) => isCertified(new URL(url)),
+    owns: (registry, url) => `${url.origin}${url.pathname}`.startsWith(registry.url),
+  }
+}
+
+function chooseMain(
+  deps: { config: NpmConfig; log: Logger },
+  options: RegistriesOptions,
+  isSelf: (url: URL) => boolean,
+): string {
+  if (options.upstream !== null && options.upstream !== undefined) {
+    if (!isSelf(new URL(options.upstream))) return options.upstream
+    throw new CatalogError('INVALID_OPTIONS', 'upstream: is this gateway itself', {
+      hint: 'name the registry behind the gateway, or use --peers-only',
+    })
+  }
+  const configured = deps.config.get('registry')
+  if (configured === undefined || !isHttpUrl(configured)) return DEFAULT_REGISTRY
+  if (!isSelf(new URL(configured))) return configured
+  const previous = options.previousRegistry
+  const useful = previous !== undefined && !isSelf(new URL(previous))
+  const fallback = useful ? previous : DEFAULT_REGISTRY
+  deps.log.info('upstream.loop', {
+    reason: "npm's registry is this gateway",
+    fallback: shownUrl(fallback),
+  })
+  return fallback
+}
+
+/** A URL may carry its own user:password@; they move into the credentials of everything under it. */
+function toRegistry(text: string, fromUrl: Map<string, Credentials>): Registry {
+  const url = new URL(text)
+  const { username, password } = url
+  const base = withoutUser(text)
+  if (username !== '') {
+    const plain = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`
+    fromUrl.set(base, credentialsOf(`Basic ${Buffer.from(plain).toString('base64')}`))
+  }
+  return { url: base, origin: url.origin, isPublicDefault: url.host === DEFAULT_REGISTRY_HOST }
+}
+
+/** As registries are compared: with a slash at its end. */
+export function withoutUser(text: string): string {
+  const url = new URL(text)
+  return `${url.origin}${url.pathname}${url.pathname.endsWith('/') ? '' : '/'}`
+}
+
+function isHttpUrl(text: string): boolean {
+  return URL.canParse(text) && /^https?:$/.test(new URL(text).protocol)
+}
+
+function selfTest(options: RegistriesOptions): (url: URL) => boolean {
+  const hosts = new Set(['localhost', '127.0.0.1', '[::1]', '0.0.0.0', '[::]'])
+  for (const address of options.addresses) {
+    hosts.add(address.includes(':') ? `[${address}]` : address.toLowerCase())
+  }
+  return (url) => {
+    const port = url.port === '' ? (url.protocol === 'https:' ? 443 : 80) : Number(url.port)
+    return port === options.port && hosts.has(url.hostname)
+  }
+}

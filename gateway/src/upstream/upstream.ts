@@ -1,0 +1,229 @@
+/**
+ * The one HTTP client towards registries: timeouts, bounded retries with backoff, redirects, proxies, npm's TLS settings.
+ * Credentials are looked up again for every hop, so they can never follow a redirect to somewhere they do not belong.
+ */
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { IncomingHttpHeaders } from 'node:http'
+import type { Readable } from 'node:stream'
+import { LRUCache } from 'lru-cache'
+import type { Dispatcher } from 'undici'
+import { CatalogError, isCatalogError } from '@catalog-p2p/core'
+import { createBodyPace } from './body-pace.ts'
+import type { Credentials } from './credentials.ts'
+import type { Connections } from './dispatcher.ts'
+import { shownUrl } from '../http/shown-url.ts'
+
+export interface UpstreamRequest {
+  readonly url: URL
+  readonly method?: string
+  readonly headers?: Readonly<Record<string, string | string[]>>
+  /** Asked for every hop; undefined sends none. */
+  readonly credentialsFor?: (url: URL) => Credentials | undefined
+  /** false: without the client certificate that npm's configuration has for the place, where it would act for its user. */
+  readonly certificate?: boolean
+  /** Sent once: a request with a body is neither retried nor redirected. */
+  readonly body?: Readable
+  readonly signal: AbortSignal
+  /** Further tries, instead of the default. */
+  readonly retries?: number
+  /** false returns a redirect as it is. */
+  readonly followRedirects?: boolean
+}
+
+export interface UpstreamResponse {
+  readonly status: number
+  readonly headers: IncomingHttpHeaders
+  /** Must be read to its end, or given to `discard`. */
+  readonly body: Dispatcher.ResponseData['body']
+  /** After redirects. */
+  readonly url: URL
+  /** True when the last hop carried credentials. */
+  readonly withCredentials: boolean
+  /** How long its body may be silent. */
+  readonly silenceMs: number
+}
+
+export interface UpstreamCounts {
+  requests: number
+  failures: number
+  bytes: number
+}
+
+export interface Upstream {
+  /**
+   * Resolves with whatever status the registry gives once retries are used up.
+   * @throws CatalogError UPSTREAM_UNREACHABLE for network failures and timeouts; `signal.reason` when aborted
+   */
+  request(request: UpstreamRequest): Promise<UpstreamResponse>
+  /** True shortly after a network failure: who has an old copy should serve that instead of waiting. */
+  isDown(origin: string): boolean
+  readonly counts: UpstreamCounts
+  close(): Promise<void>
+}
+
+export interface UpstreamOptions {
+  readonly timeoutMs: number
+  readonly retries: number
+  readonly userAgent: string
+}
+
+const MAX_REDIRECTS = 5
+const MAX_DISCARDED_BYTES = 64 * 1024
+const DOWN_MS = 5_000
+const MAX_ORIGINS = 1_000
+const FIRST_BACKOFF_MS = 150
+const MAX_BACKOFF_MS = 4_000
+const RETRIED_STATUS = new Set([408, 429, 500, 502, 503, 504])
+const REDIRECTS = new Set([301, 302, 303, 307, 308])
+
+export function createUpstream(
+  deps: { dispatcher: Connections },
+  options: UpstreamOptions,
+): Upstream {
+  // Tarballs may be anywhere, so there is no end of origins.
+  const failedAt = new LRUCache<string, number>({ max: MAX_ORIGINS })
+  const counts: UpstreamCounts = { requests: 0, failures: 0, bytes: 0 }
+
+  async function send(url: URL, request: UpstreamRequest): Promise<UpstreamResponse> {
+    const credentials = request.credentialsFor?.(url)
+    counts.requests += 1
+    try {
+      const dispatcher = deps.dispatcher.to(url, { certificate: request.certificate !== false })
+      const response = await dispatcher.request({
+        origin: url.origin,
+        path: url.pathname + url.search,
+        method: request.method ?? 'GET',
+        headers: {
+          'user-agent': options.userAgent,
+          ...request.headers,
+          ...(credentials && { authorization: credentials.authorization }),
+        },
+        body: request.body ?? null,
+        signal: request.signal,
+        headersTimeout: options.timeoutMs,
+        bodyTimeout: options.timeoutMs,
+      })
+      failedAt.delete(url.origin)
+      const { statusCode: status, headers, body } = response
+      // Who reads it sees the error; one that nobody reads any more must not end the process.
+      body.on('error', () => undefined)
+      const withCredentials = credentials !== undefined
+      return { status, headers, body, url, withCredentials, silenceMs: options.timeoutMs }
+    } catch (error) {
+      if (request.signal.aborted) throw request.signal.reason
+      if (isCatalogError(error)) throw error // the body's own: it is too large
+      counts.failures += 1
+      failedAt.set(url.origin, Date.now())
+      throw unreachable(url, error)
+    }
+  }
+
+  async function sendFollowing(request: UpstreamRequest): Promise<UpstreamResponse> {
+    let url = request.url
+    for (let hops = 0; ; hops += 1) {
+      const response = await send(url, request)
+      const location = response.headers.location
+      const follow = request.followRedirects !== false && request.body === undefined
+      if (!follow || !REDIRECTS.has(response.status) || location === undefined) return response
+      discard(response)
+      if (hops >= MAX_REDIRECTS) throw rejected(url, 'too many redirects')
+      url = nextHop(url, location)
+    }
+  }
+
+  return {
+    counts,
+    isDown: (origin) => Date.now() - (failedAt.get(origin) ?? -Infinity) < DOWN_MS,
+    async request(request) {
+      const method = request.method ?? 'GET'
+      const idempotent = (method === 'GET' || method === 'HEAD') && request.body === undefined
+      const tries = idempotent ? (request.retries ?? options.retries) : 0
+      for (let attempt = 0; ; attempt += 1) {
+        try {
+          const response = await sendFollowing(request)
+          if (attempt >= tries || !RETRIED_STATUS.has(response.status)) return response
+          discard(response)
+          await pause(backoffMs(attempt, response.headers['retry-after']), request.signal)
+        } catch (error) {
+          if (request.signal.aborted) throw request.signal.reason
+          if (attempt >= tries || !isCatalogError(error, 'UPSTREAM_UNREACHABLE')) throw error
+          await pause(backoffMs(attempt, undefined), request.signal)
+        }
+      }
+    },
+    close: () => deps.dispatcher.destroy(),
+  }
+}
+
+/** Rejects with the signal's own reason. */
+async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  await sleep(ms, undefined, { signal }).catch(() => signal.throwIfAborted())
+}
+
+/** Half fixed, half random, so that many gateways do not come back at once. */
+function backoffMs(attempt: number, retryAfter: string | undefined): number {
+  const asked = Number(retryAfter) * 1000
+  if (Number.isFinite(asked) && asked > 0) return Math.min(asked, MAX_BACKOFF_MS)
+  const full = Math.min(FIRST_BACKOFF_MS * 2 ** attempt, MAX_BACKOFF_MS)
+  return full / 2 + (Math.random() * full) / 2
+}
+
+function nextHop(from: URL, location: string): URL {
+  if (!URL.canParse(location, from.href))
+    throw rejected(from, 'redirects to something that is no URL')
+  const to = new URL(location, from.href)
+  const downgrade = from.protocol === 'https:' && to.protocol !== 'https:'
+  if (downgrade || !/^https?:$/.test(to.protocol)) {
+    throw rejected(from, `redirects to ${to.protocol}`)
+  }
+  to.username = ''
+  to.password = ''
+  return to
+}
+
+/** Gives up a body that is not wanted; a short one is read, so that its connection can be used again. */
+export function discard(response: UpstreamResponse): void {
+  response.body.dump({ limit: MAX_DISCARDED_BYTES }).catch(() => undefined) // it is not wanted
+}
+
+/**
+ * The whole body, at most `maxBytes`.
+ * @throws CatalogError UPSTREAM_UNREACHABLE when it breaks off or trickles, UPSTREAM_REJECTED when it is longer
+ */
+export async function readBody(
+  response: UpstreamResponse,
+  limits: { maxBytes: number; signal: AbortSignal; counts?: UpstreamCounts },
+): Promise<Buffer> {
+  const declared = Number(response.headers['content-length'] ?? 0)
+  const chunks: Buffer[] = []
+  let size = 0
+  const pace = createBodyPace(response.silenceMs, performance.now())
+  try {
+    if (declared > limits.maxBytes) throw rejected(response.url, `${declared} bytes are too many`)
+    for await (const chunk of response.body as AsyncIterable<Buffer>) {
+      size += chunk.byteLength
+      if (limits.counts !== undefined) limits.counts.bytes += chunk.byteLength
+      if (size > limits.maxBytes) throw rejected(response.url, `more than ${limits.maxBytes} bytes`)
+      const tooSlow = pace.note(chunk.byteLength, performance.now())
+      if (tooSlow !== undefined) throw unreachable(response.url, new Error(tooSlow))
+      chunks.push(chunk)
+    }
+  } catch (error) {
+    discard(response)
+    if (limits.signal.aborted) throw limits.signal.reason
+    throw isCatalogError(error) ? error : unreachable(response.url, error)
+  }
+  return Buffer.concat(chunks, size)
+}
+
+export function unreachable(url: URL, cause: unknown): CatalogError {
+  const why = cause instanceof Error ? cause.message : String(cause)
+  return new CatalogError('UPSTREAM_UNREACHABLE', `${url.origin} cannot be reached: ${why}`, {
+    cause,
+    hint: 'check the network and the registry setting of npm, or start with --peers-only',
+  })
+}
+
+export function rejected(url: URL, why: string, facts: Record<string, unknown> = {}): CatalogError {
+  return new CatalogError('UPSTREAM_REJECTED', `${shownUrl(url.href)}: ${why}`, facts)
+}
