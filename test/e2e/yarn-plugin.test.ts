@@ -418,6 +418,24 @@ describe('registries', () => {
     expect(relay.posted.join()).not.toContain('@fx')
   })
 
+  test('credentials in the URL are credentials, too, and what comes is checked', async () => {
+    await using upstream = await startUpstream(packages)
+    const address = upstream.url.slice(0, -1).replace('//', '//jane:s3cret@')
+    await using behind = await startMachine({ upstream: upstream.url })
+    await using relay = await startRelay(behind.url)
+    upstream.wall(/leaf$/, [`Basic ${Buffer.from('jane:s3cret').toString('base64')}`])
+    const run = await project({ daemon: relay.url, registry: address, manifest: small })
+    await install(run)
+    const again = { daemon: relay.url, registry: address, manifest: small }
+    const locked = await project({ ...again, lockfile: await readLockfile(run) })
+    await mustRunYarn(['install', '--immutable'], locked)
+    upstream.fault(LEAF, { kind: 'wrong-bytes' })
+    const { output } = await runYarn(['install', '--no-immutable'], await project(again))
+    expect(output).toContain('fx-leaf@1.3.0 is not what its metadata says')
+    expect(new Set(pathsOf(relay))).toEqual(new Set(['/-/catalog/health']))
+    expect(relay.posted).toEqual([])
+  })
+
   test('tarballs at unusual addresses come from the daemon and are checked, too', async () => {
     await using upstream = await startUpstream(packages)
     const address = upstream.url.slice(0, -1)
@@ -450,32 +468,87 @@ describe('registries', () => {
 describe('a package whose metadata names the tarball of another', () => {
   const evil = makePackage('evil', '1.0.0')
   const victim = makePackage('victim', '1.0.0')
+  const both = (range: string) => ({ name: 'both', dependencies: { victim: range, evil: '1.0.0' } })
 
-  test('does not replace it, neither in the registry nor by its URL', async () => {
+  /** Where evil says that it is, and what the project depends on, at its registry or at another site. */
+  test.each([
+    ['registry/victim', '1.0.0', 'nobody'],
+    ['registry/victim', '1.0.0', 'daemon'],
+    ['site/victim', 'site/victim', 'nobody'],
+    ['site/evil', 'site/victim', 'daemon'],
+    ['site/evil', 'site/evil', 'nobody'],
+  ])('%s, where somebody wants %s: neither is taken for the other, with %s', async (...given) => {
+    const [place, wanted, who] = given
     await using upstream = await startUpstream([evil, victim])
     await using site = await startRegistry({ packages: [evil, victim], tarballs: 'self' })
+    await using behind = await startMachine({ upstream: upstream.url })
+    // The daemon has the bytes of evil, as evil's own metadata named them.
+    await (await fetch(`${behind.url}/evil/-/evil-1.0.0.tgz`)).arrayBuffer()
     const address = upstream.url.slice(0, -1)
-    const claim = upstream.document('evil').versions['1.0.0']!.dist
-    const byUrl = `${site.url}/victim/-/victim-1.0.0.tgz`
-    for (const [tarball, range] of [
-      [`${address}/victim/-/victim-1.0.0.tgz`, '1.0.0'],
-      [byUrl, byUrl],
-      [`${site.url}/evil/-/evil-1.0.0.tgz`, byUrl],
-    ] as const) {
-      // The daemon has the bytes of evil, as evil's own metadata names them.
-      claim.tarball = `${address}/evil/-/evil-1.0.0.tgz`
-      await using behind = await startMachine({ upstream: upstream.url })
-      await (await fetch(`${behind.url}/evil/-/evil-1.0.0.tgz`)).arrayBuffer()
-      claim.tarball = tarball
-      for (const daemon of [nobody, behind.url]) {
-        const manifest = { name: 'both', dependencies: { victim: range, evil: '1.0.0' } }
-        const run = await project({ daemon, registry: address, manifest })
-        await install(run)
-        const installed = join(run.cwd, 'node_modules', 'victim', 'package.json')
-        expect(JSON.parse(await readFile(installed, 'utf8'))).toMatchObject({ name: 'victim' })
-      }
+    const urlOf = (text: string): string => {
+      const [host = '', name = ''] = text.split('/')
+      return `${host === 'site' ? site.url : address}/${name}/-/${name}-1.0.0.tgz`
     }
+    const claim = upstream.document('evil').versions['1.0.0']!.dist
+    claim.tarball = urlOf(place)
+    const run = await project({
+      ...{ daemon: who === 'daemon' ? behind.url : nobody, registry: address },
+      manifest: both(wanted === '1.0.0' ? wanted : urlOf(wanted)),
+    })
+    const { exitCode, output } = await runYarn(['install', '--no-immutable'], run)
+    if (place.endsWith('victim') && who === 'nobody') {
+      expect(exitCode).not.toBe(0)
+      expect(output).toContain('evil@1.0.0 is not what its metadata says')
+      expect(output).toContain(`got ${victim.integrity} from ${urlOf(place)}`)
+      expect(output).not.toContain('victim@1.0.0 is not')
+      return
+    }
+    expect(output).toContain('Done')
+    const nameIn = async (folder: string): Promise<unknown> => {
+      const file = join(run.cwd, 'node_modules', folder, 'package.json')
+      return (JSON.parse(await readFile(file, 'utf8')) as { name: unknown }).name
+    }
+    expect(await nameIn('victim')).toBe(wanted === 'site/evil' ? 'evil' : 'victim')
+    expect(await nameIn('evil')).toBe('evil')
   })
+
+  test.each(['with', 'without'])(
+    'where both name one address each is checked by its own hash, %s a daemon',
+    async (how) => {
+      await using upstream = await startUpstream([evil, victim])
+      const address = upstream.url.slice(0, -1)
+      const dists = ['evil', 'victim'].map(
+        (name) => upstream.document(name).versions['1.0.0']!.dist,
+      )
+      for (const dist of dists) dist.tarball = `${address}/download/1`
+      upstream.otherwise = ({ url }, res) =>
+        void res.writeHead(url === '/download/1' ? 200 : 404).end(victim.tarball)
+      await using behind = await startMachine({ upstream: upstream.url })
+      const daemon = how === 'with' ? behind.url : nobody
+      const fresh = () => project({ daemon, registry: address, manifest: both('1.0.0') })
+      const refused = await runYarn(['install', '--no-immutable'], await fresh())
+      expect(refused.exitCode).not.toBe(0)
+      expect(refused.output).toContain('evil@1.0.0 is not what its metadata says')
+      expect(refused.output).not.toContain('victim@1.0.0 is not')
+
+      // Nobody says that one tarball can't be two packages.
+      Object.assign(dists[0]!, { integrity: victim.integrity, shasum: victim.shasum })
+      const run = await fresh()
+      await using later = await startMachine({ upstream: upstream.url })
+      await install({
+        ...run,
+        env: { YARN_CATALOG_DAEMON_URL: how === 'with' ? later.url : nobody },
+      })
+      expect((await readLockfile(run)).match(/__archiveUrl=/g)).toHaveLength(2)
+      upstream.otherwise = (_request, res) => void res.writeHead(200).end(flipped(victim.tarball))
+      const changed = await runYarn(['install', '--no-immutable'], {
+        ...(await project({ daemon: nobody, registry: address, manifest: both('1.0.0') })),
+      })
+      expect(changed.exitCode).not.toBe(0)
+      for (const name of ['evil', 'victim'])
+        expect(changed.output).toContain(`${name}@1.0.0 is not what its metadata says`)
+    },
+  )
 })
 
 describe('what Yarn publishes itself', () => {

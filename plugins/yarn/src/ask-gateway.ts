@@ -11,6 +11,8 @@ export interface WrappedRequest {
   readonly configuration: Configuration
   /** By lower-case name, without those that Yarn left undefined. */
   readonly headers: ReadonlyMap<string, string>
+  /** In a header, or in the registry's URL. */
+  readonly hasCredentials: boolean
   /** Yarn's own reader of packuments asks, and wants a parsed object. */
   readonly isReader: boolean
   /** As Yarn would have done it. */

@@ -8,7 +8,6 @@ import type { KnownVersion } from './known-versions.ts'
 import { parsePackument, pickPackument } from './packument-body.ts'
 import type { TarballRoute } from './request-route.ts'
 import type { Session } from './session.ts'
-import { yarnRegistries } from './settings.ts'
 import type { WrappedRequest } from './ask-gateway.ts'
 
 export interface Expected extends KnownVersion {
@@ -49,7 +48,7 @@ async function askFor(
 ): Promise<void> {
   const ident = structUtils.parseIdent(route.name)
   const body = await npmHttpUtils.get(npmHttpUtils.getIdentUrl(ident), {
-    ...{ configuration: asker.configuration, ident, registry: route.registry },
+    ...{ configuration: asker.configuration, ident },
     headers: { accept: ABBREVIATED, ...(!cached && { 'cache-control': 'no-cache' }) },
     // Yarn keeps answers by their URL alone, unless somebody wraps the request.
     wrapNetworkRequest: (executor) => Promise.resolve(executor),
@@ -57,7 +56,6 @@ async function askFor(
   if (session.known.find(route) !== undefined) return
   const packument = pickPackument(parsePackument(Buffer.from(body.toString())))
   session.known.learn(route, packument, 'registry')
-  session.known.learnLocations(route, packument, yarnRegistries(asker.configuration))
 }
 
 function unknown({ name, version, registry }: TarballRoute, reason: string): Expected {

@@ -1,8 +1,10 @@
 /**
- * The plugin as Yarn loads it: built into one file by build.ts, with Yarn's own modules left outside. Nothing happens when it
- * is loaded; the default export is what Yarn's loader demands.
+ * The plugin as Yarn loads it: built into one file by build.ts, with Yarn's own modules left outside. When it is loaded, Yarn's
+ * fetchers of npm packages get a layer of ours, and nothing else happens; the default export is what Yarn's loader demands.
  */
 import type { Plugin } from '@yarnpkg/core'
+import npm from '@yarnpkg/plugin-npm'
+import { nameArchives } from './archive-fetchers.ts'
 import { createCommands } from './commands.ts'
 import { createPeerFetcher } from './p2p-fetcher.ts'
 import { createPeerResolver } from './p2p-resolver.ts'
@@ -12,13 +14,16 @@ import { createSession } from './session.ts'
 import { settingDefinitions } from './settings.ts'
 import { createNetworkWrapper } from './wrap-request.ts'
 
-const session = createSession(process.env)
+const session = createSession(process.env, nameArchives(npm.default))
 const packages = createPeerPackages(session)
 
 const plugin: Plugin = {
   configuration: settingDefinitions,
   commands: createCommands(session),
-  hooks: { wrapNetworkRequest: createNetworkWrapper(session), ...createProjectHooks(session) },
+  hooks: {
+    wrapNetworkRequest: createNetworkWrapper(session),
+    ...createProjectHooks(session),
+  },
   fetchers: [createPeerFetcher(packages)],
   resolvers: [createPeerResolver(packages)],
 }

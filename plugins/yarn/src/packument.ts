@@ -8,7 +8,6 @@ import { mayAskWithout } from './gateway-registries.ts'
 import { parsePackument, pickPackument } from './packument-body.ts'
 import { packumentPath, type PackumentRoute } from './request-route.ts'
 import type { Session } from './session.ts'
-import { yarnRegistries } from './settings.ts'
 
 export async function fetchPackument(
   session: Session,
@@ -19,7 +18,7 @@ export async function fetchPackument(
   // Who wants no cache wants to hear it from the registry itself.
   const mayBeOld = headers.get('cache-control') !== 'no-cache'
   const found = mayBeOld ? await session.gatewayFor(configuration, route) : undefined
-  if (found !== undefined && mayAskWithout(found.registry, headers.has('authorization'))) {
+  if (found !== undefined && mayAskWithout(found.registry, request.hasCredentials)) {
     const answer = await askGateway(session, request, {
       gateway: found.gateway,
       path: packumentPath(route.name),
@@ -28,11 +27,7 @@ export async function fetchPackument(
     const response = answer && takePackument(session, route, { request, answer })
     if (response !== undefined) return response
   }
-  const response = await request.executor()
-  if (request.isReader && response.body !== null && typeof response.body === 'object') {
-    session.known.learnLocations(route, response.body as object, yarnRegistries(configuration))
-  }
-  return response
+  return request.executor()
 }
 
 function takePackument(
@@ -43,7 +38,6 @@ function takePackument(
   try {
     const packument = pickPackument(parsePackument(answer.body))
     session.known.learn(route, packument, 'daemon')
-    session.known.learnLocations(route, packument, yarnRegistries(request.configuration))
     const body = request.isReader ? packument : answer.body
     return { body, headers: answer.headers, statusCode: 200, statusMessage: 'OK' }
   } catch {

@@ -20,6 +20,9 @@ type ValidateReport = Parameters<NonNullable<Hooks['validateProject']>>[1]
 /** The daemon takes as many of one list. */
 const MAX_HINTS = 5_000
 
+const UNKNOWN_YARN =
+  'Catalog P2P does not know how this Yarn fetches: tarballs at other than the usual addresses of a registry are not checked'
+
 export function createProjectHooks(
   session: Session,
 ): Required<Pick<Hooks, 'validateProject' | 'afterAllInstalled'>> {
@@ -34,8 +37,7 @@ async function prepare(session: Session, project: Project, report: ValidateRepor
   const { configuration } = project
   const { problem } = readDaemonSettings(configuration)
   if (problem !== undefined) report.reportWarning(MessageName.INVALID_CONFIGURATION_VALUE, problem)
-  const registries = yarnRegistries(configuration)
-  for (const url of directUrls(project)) session.known.learnDirect(url)
+  if (session.archives === undefined) report.reportWarning(MessageName.UNNAMED, UNKNOWN_YARN)
   session.known.forgetLocked()
   const locked: LockedPackage[] = []
   const { cacheKey } = Cache.getCacheKey(configuration)
@@ -43,18 +45,13 @@ async function prepare(session: Session, project: Project, report: ValidateRepor
   for (const pkg of project.originalPackages.values()) {
     const found = lockedPackage(pkg)
     if (found === undefined) continue
-    const { name, version, archiveUrl } = found
+    const { name, version } = found
     const checksum = project.storedChecksums.get(pkg.locatorHash)
     session.known.learnLocked(
       name,
       version,
       throws && checksum?.startsWith(`${cacheKey}/`) === true,
     )
-    if (archiveUrl !== undefined) {
-      const registry = registries.of(name)
-      const route = { kind: 'tarball', name, version, registry } as const
-      session.known.learnLocation(archiveUrl, route, registries)
-    }
     locked.push(found)
   }
   const daemon = session.daemon(configuration)
@@ -70,33 +67,16 @@ async function prepare(session: Session, project: Project, report: ValidateRepor
   }
 }
 
-/** Tarballs that are asked for by their URL, as far as the project or yarn.lock tells. */
-function directUrls(project: Project): string[] {
-  const manifests = project.workspaces.map(({ manifest }) => manifest)
-  const dependents = [
-    ...manifests.flatMap(({ dependencies, devDependencies }) => [dependencies, devDependencies]),
-    ...[...project.originalPackages.values()].map(({ dependencies }) => dependencies),
-  ]
-  const ranges = dependents.flatMap((each) => [...each.values()].map(({ range }) => range))
-  const replaced = manifests.flatMap(({ resolutions }) => resolutions.map((each) => each.reference))
-  return [...ranges, ...replaced].filter((range) => /^https?:/.test(range))
-}
-
 interface LockedPackage {
   readonly name: string
   readonly version: string
-  readonly archiveUrl: string | undefined
   readonly pkg: Package
 }
 
 function lockedPackage(pkg: Package): LockedPackage | undefined {
   const parsed = structUtils.tryParseRange(pkg.reference, { requireProtocol: 'npm:' })
   if (parsed === null) return undefined
-  const archiveUrl = parsed.params?.__archiveUrl
-  return {
-    ...{ name: structUtils.stringifyIdent(pkg), version: parsed.selector, pkg },
-    archiveUrl: typeof archiveUrl === 'string' ? archiveUrl : undefined,
-  }
+  return { name: structUtils.stringifyIdent(pkg), version: parsed.selector, pkg }
 }
 
 /** What this machine has not got yet; the answer is not waited for. */

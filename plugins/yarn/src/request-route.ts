@@ -11,13 +11,6 @@ export interface YarnRegistries {
   of(name: string): string
 }
 
-/** Where a registry keeps its tarballs, if not under its own address; the paths are the usual ones. */
-export interface TarballBase {
-  /** Without a trailing slash. */
-  readonly url: string
-  readonly registry: string
-}
-
 export interface PackumentRoute {
   readonly kind: 'packument'
   readonly name: string
@@ -30,29 +23,26 @@ export interface TarballRoute {
   readonly name: string
   readonly version: string
   readonly registry: string
+  /** Where the metadata says that it is, if that is no usual place. */
+  readonly address?: string
 }
 
 export type RequestRoute = PackumentRoute | TarballRoute
 
-const NAME = /^(?:@[A-Za-z0-9_.~!'()*-]+\/)?[A-Za-z0-9_~!'()*][A-Za-z0-9_.~!'()*-]*$/
+/** Old names have some odd letters; a part of a path that means another folder is none. */
+const NAME = /^(?:@[A-Za-z0-9_.~!'()*-]+\/(?!\.\.?$)|(?!\.))[A-Za-z0-9_.~!'()*-]+$/
 const VERSION = /^\d+\.\d+\.\d+[0-9A-Za-z.+-]*$/
 
 /** undefined for what is neither a packument nor a tarball of a registry at its usual place. */
-export function routeOf(
-  target: URL,
-  registries: YarnRegistries,
-  elsewhere: readonly TarballBase[] = [],
-): RequestRoute | undefined {
+export function routeOf(target: URL, registries: YarnRegistries): RequestRoute | undefined {
   // `?write=true` and the like ask for something else than a copy.
-  if (target.search !== '' || target.username !== '') return undefined
+  if (target.search !== '') return undefined
   const whole = target.origin + target.pathname
-  const bases = registries.urls.map((url) => ({ url, registry: url }))
-  for (const { url, registry } of [...bases, ...elsewhere]) {
-    if (!whole.startsWith(`${url}/`)) continue
-    const route = routeInside(whole.slice(url.length + 1), registry)
+  for (const registry of registries.urls) {
+    if (!whole.startsWith(`${registry}/`)) continue
+    const route = routeInside(whole.slice(registry.length + 1), registry)
     // A scope's packages under another registry's address are not the packages of that scope.
-    if (route === undefined || registries.of(route.name) !== registry) continue
-    if (route.kind === 'tarball' || url === registry) return route
+    if (route !== undefined && registries.of(route.name) === registry) return route
   }
   return undefined
 }

@@ -4,6 +4,7 @@
  */
 import { npath, ppath } from '@yarnpkg/fslib'
 import type { Configuration } from '@yarnpkg/core'
+import type { ArchiveAddresses } from './archive-addresses.ts'
 import { createAskOnce } from './ask-once.ts'
 import { createDaemon, type Daemon, type Gateway } from './daemon.ts'
 import { sharedRegistry, type GatewayRegistry } from './gateway-registries.ts'
@@ -24,6 +25,8 @@ export interface Counts {
 
 export interface Session {
   readonly known: KnownVersions
+  /** undefined: this Yarn does not tell whose tarball an unusual address is. */
+  readonly archives: ArchiveAddresses | undefined
   readonly counts: Counts
   /** undefined: switched off, or its address is none. */
   daemon(configuration: Configuration): Daemon | undefined
@@ -37,7 +40,7 @@ export interface Session {
 }
 
 /** `env`: the user's, for a daemon; Yarn's own has the project's .env.yarn in it, and a daemon serves other projects, too. */
-export function createSession(env: LaunchOptions['env']): Session {
+export function createSession(env: LaunchOptions['env'], archives: Session['archives']): Session {
   const daemons = new Map<string, Daemon>()
   const askOnce = createAskOnce<void>()
 
@@ -53,6 +56,7 @@ export function createSession(env: LaunchOptions['env']): Session {
 
   return {
     known: new KnownVersions(),
+    archives,
     counts: { daemon: {}, direct: 0, wrong: [], unchecked: [] },
     daemon,
     lookUp({ registry, name }, ask) {

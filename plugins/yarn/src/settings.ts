@@ -101,6 +101,7 @@ export function sendsCredentials(
   configuration: Configuration,
   { ident, registry }: { ident: Ident; registry: string },
 ): boolean {
+  if (hasUrlCredentials(configuration, ident)) return true
   const found = npmConfigUtils.getAuthConfiguration(registry, { configuration, ident })
   const get = (name: string): unknown => (found as Map<string, unknown>).get(name)
   if (ident.scope === null && get('npmAlwaysAuth') !== true) return false
@@ -109,6 +110,12 @@ export function sendsCredentials(
     ({ hooks }) => (hooks as { getNpmAuthenticationHeader?: unknown })?.getNpmAuthenticationHeader,
   )
   return others || Boolean(get('npmAuthToken')) || Boolean(get('npmAuthIdent'))
+}
+
+/** Whether the URL of the package's registry has a name or password in it. */
+export function hasUrlCredentials(configuration: Configuration, { scope }: Ident): boolean {
+  const url = parseUrl(npmConfigUtils.getScopeRegistry(scope, { configuration }))
+  return url !== undefined && url.username + url.password !== ''
 }
 
 /** What Yarn calls npm's public registry when nobody configures another. */

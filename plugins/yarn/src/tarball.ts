@@ -17,7 +17,7 @@ export async function fetchTarball(
   request: WrappedRequest,
 ): Promise<httpUtils.Response> {
   const found = await session.gatewayFor(request.configuration, route)
-  const hasCredentials = request.headers.has('authorization')
+  const { hasCredentials } = request
   if (found === undefined || !mayAskWithout(found.registry, hasCredentials)) {
     return fetchDirectly(session, route, { request, before: undefined })
   }
@@ -77,7 +77,7 @@ async function fetchDirectly(
   if (got === undefined) return response
   throw new ReportError(
     MessageName.CACHE_CHECKSUM_MISMATCH,
-    `${nameOf(route)} is not what its metadata says: expected ${integrity}, got ${got} from ${route.registry}. ` +
+    `${nameOf(route)} is not what its metadata says: expected ${integrity}, got ${got} from ${placeOf(route)}. ` +
       `Nothing of it was used. Try again; if it stays so, somebody serves changed packages: ${blame(source)}`,
   )
 }
@@ -92,9 +92,13 @@ function afterWrong(route: TarballRoute, before: string, error: unknown): Report
   const words = error instanceof Error ? error.message : String(error)
   return new ReportError(
     MessageName.CACHE_CHECKSUM_MISMATCH,
-    `${nameOf(route)}: what the daemon had is not the package (got ${before}), and ${route.registry} did not answer: ` +
+    `${nameOf(route)}: what the daemon had is not the package (got ${before}), and ${placeOf(route)} did not answer: ` +
       `${words}. Nothing of it was used; try again when the registry is there`,
   )
+}
+
+function placeOf({ address, registry }: TarballRoute): string {
+  return address ?? registry
 }
 
 function nameOf({ name, version }: TarballRoute): string {

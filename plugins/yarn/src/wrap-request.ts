@@ -3,12 +3,12 @@
  * there, the way Yarn always went. No tarball reaches Yarn before its hash was checked, whoever sent it; no credentials ever
  * go to the daemon, which is only told of a change that Yarn has made. https://yarnpkg.com/api/yarnpkg-core/interface/Hooks#wrapNetworkRequest
  */
-import { httpUtils, type Hooks, type WrapNetworkRequestInfo } from '@yarnpkg/core'
+import { httpUtils, structUtils, type Hooks, type WrapNetworkRequestInfo } from '@yarnpkg/core'
 import { changeOf, tellingAfter, type Change } from './own-writes.ts'
 import { fetchPackument } from './packument.ts'
 import { routeOf, type RequestRoute } from './request-route.ts'
 import type { Session } from './session.ts'
-import { yarnRegistries } from './settings.ts'
+import { hasUrlCredentials, yarnRegistries } from './settings.ts'
 import { fetchTarball } from './tarball.ts'
 
 export function createNetworkWrapper(session: Session): NonNullable<Hooks['wrapNetworkRequest']> {
@@ -23,7 +23,11 @@ export function createNetworkWrapper(session: Session): NonNullable<Hooks['wrapN
     // It always names this header, even with nothing to put in it.
     const isReader = headers.has('if-none-match')
     for (const [name, value] of headers) if (value === undefined) headers.delete(name)
-    const request = { configuration, headers: headers as Map<string, string>, isReader, executor }
+    const ident = structUtils.parseIdent(route.name)
+    const request = {
+      ...{ configuration, headers: headers as Map<string, string>, isReader, executor },
+      hasCredentials: headers.has('authorization') || hasUrlCredentials(configuration, ident),
+    }
     return route.kind === 'packument'
       ? () => fetchPackument(session, route, request)
       : () => fetchTarball(session, route, request)
@@ -45,7 +49,6 @@ function wantedRoute(session: Session, extra: WrapNetworkRequestInfo): RequestRo
   // Offline is offline, even if the daemon would do.
   const { enableNetwork } = httpUtils.getNetworkSettings(target, { configuration })
   if (enableNetwork === false) return undefined
-  const registries = yarnRegistries(configuration)
-  // An address of a registry's own belongs to the name in it, whatever another package's metadata says.
-  return routeOf(target, registries) ?? session.known.locate(target, registries)
+  // What a package's metadata names is to be that package, also where it is another's usual address.
+  return session.archives?.find(target) ?? routeOf(target, yarnRegistries(configuration))
 }

@@ -12,7 +12,11 @@ declare module '@yarnpkg/cli' {
 }
 
 declare module '@yarnpkg/plugin-npm' {
-  import type { Configuration, Hooks, Ident } from '@yarnpkg/core'
+  import type { Configuration, Hooks, Ident, Plugin } from '@yarnpkg/core'
+
+  // A CommonJS module, as Node imports it.
+  const module: { readonly default?: Plugin }
+  export default module
 
   export const npmConfigUtils: {
     getAuthConfiguration(
@@ -28,7 +32,6 @@ declare module '@yarnpkg/plugin-npm' {
       options: {
         configuration: Configuration
         ident: Ident
-        registry: string
         headers: Record<string, string>
         wrapNetworkRequest: NonNullable<Hooks['wrapNetworkRequest']>
       },
