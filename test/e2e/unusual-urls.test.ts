@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createWorkspace, mustRunClient, type Workspace } from '../support/client.ts'
 import { findClient, whyUnavailable } from '../support/clients.ts'
+import { clientByExec } from '../support/exec-run.ts'
 import { makePackage } from '../support/fixture-packages.ts'
 import { startMachine, type Machine } from '../support/machine.ts'
 import { startUpstream, type FaultyUpstream } from '../support/upstream.ts'
@@ -57,6 +58,57 @@ describe.each(['pnpm-10', 'pnpm-12', 'yarn-4', 'bun'] as const)('%s', (name) => 
     const later = await project()
     await writeFile(join(later.cwd, client.lockfile), lockfile)
     await mustRunClient(name, client.frozen, { ...later, registry })
+  })
+})
+
+/**
+ * `catalog exec` with Yarn, which would have no credentials for a registry if it were pointed at a gateway: it stays with its
+ * own, and exec's plugin relays what it asks.
+ */
+describe.each([
+  ['open', undefined],
+  ['private', 's3cret-token'],
+] as const)('yarn-4 by exec, %s', (_, token) => {
+  const client = findClient('yarn-4')
+  const settings = (): string =>
+    token === undefined
+      ? 'enableTelemetry: false\n'
+      : `npmRegistries:\n  '${upstream.url}':\n    npmAlwaysAuth: true\n    npmAuthToken: ${token}\n`
+  const given = async (lockfile?: string) => {
+    const made = await project()
+    await writeFile(join(made.cwd, '.yarnrc.yml'), settings())
+    if (lockfile !== undefined) await writeFile(join(made.cwd, client.lockfile), lockfile)
+    return { ...made, registry: upstream.url.slice(0, -1), options: ['--port', '0'] }
+  }
+  beforeAll(() => {
+    if (token !== undefined) upstream.wall(/fx-|download/, [`Bearer ${token}`])
+  })
+
+  test('writes the lockfile that it writes without us, and installs from it', async ({ skip }) => {
+    const unavailable = whyUnavailable(client)
+    if (unavailable !== undefined) skip(unavailable)
+    const alone = await given()
+    await mustRunClient('yarn-4', client.install, alone)
+    const expected = await readFile(join(alone.cwd, client.lockfile), 'utf8')
+    expect(expected).toContain('__archiveUrl=')
+    const fresh = await given()
+    const frozen = await given(expected)
+    for (const [run, args] of [
+      [fresh, client.install],
+      [frozen, client.frozen],
+    ] as const) {
+      upstream.forget()
+      const { exitCode, output, report } = await clientByExec(client, args, run)
+      expect(exitCode, output).toBe(0)
+      expect(report).toMatchObject({ gateway: 'own' })
+      expect(await readFile(join(run.cwd, client.lockfile), 'utf8')).toBe(expected)
+      const direct = upstream.seen.filter(({ headers }) => {
+        const byGateway = headers['user-agent']?.startsWith('catalog-p2p') === true
+        return !byGateway && headers.via === undefined
+      })
+      expect(direct.map(({ url }) => url)).toEqual([])
+      expect(upstream.count(/download/)).toBe(1)
+    }
   })
 })
 

@@ -19,6 +19,7 @@ import {
   type Obstacle,
 } from './registry-replacement.ts'
 import { mirrorObstacle } from './yarn-classic-mirror.ts'
+import { canRelay, relayVariables } from './yarn-relay.ts'
 import { readYarnSettings } from './yarnrc-files.ts'
 
 type Variables = Readonly<Record<string, string>>
@@ -54,6 +55,8 @@ export interface RoutingWish {
   readonly upstream: string | undefined
   /** What a registry that is the gateway itself (after `catalog use`) was before. */
   readonly behind: (url: string) => string
+  /** No registry is to be asked, by nobody. */
+  readonly peersOnly: boolean
 }
 
 export function planRouting(place: ExecPlace, wish: RoutingWish): Routing {
@@ -71,7 +74,9 @@ export function planRouting(place: ExecPlace, wish: RoutingWish): Routing {
   const itself = (family: 'npm' | 'deno'): string =>
     registryAt(wish.behind(registryOf(family, place).url))
   const registries = { npm: itself('npm'), deno: itself('deno') }
-  const base = { place, npm, registries, routed, showsPublic: false }
+  const relayed = !wish.peersOnly && canRelay(registryOf('yarn-berry', place).url, upstream)
+  const yarnRelay = relayed ? upstream : undefined
+  const base = { place, npm, registries, routed, showsPublic: false, yarnRelay }
   const sharer = wish.family ?? sharerOf(innerClients(wish.command, place.cwd), base)
   const note = sharer === undefined && routed.some(isSharer) ? NOTE : undefined
   return {
@@ -156,20 +161,22 @@ interface Target {
   /** Some registries leave the public one's URLs in what they pass on: npm and Deno replace those by themselves. */
   readonly showsPublic: boolean
   readonly routed: readonly ClientFamily[]
+  /** The registry that Yarn 3 and newer stays with; undefined: it is pointed at the gateway. */
+  readonly yarnRelay: string | undefined
   /** Whose npm_config_registry it is; undefined: nobody's. */
   readonly sharer: ClientFamily | undefined
   readonly gateway: string
 }
 
 function variablesFor(target: Target): Variables {
-  const { routed, gateway, place } = target
+  const { routed, gateway } = target
   const has = (family: ClientFamily): boolean => routed.includes(family)
   return {
     ...(routed.length > 0 && directTo(gateway, target)),
     ...sharedVariables(target),
     ...(has('pnpm') && { pnpm_config_registry: gateway }),
     ...(has('bun') && { BUN_CONFIG_REGISTRY: gateway }),
-    ...(has('yarn-berry') && yarnVariables(place, gateway)),
+    ...(has('yarn-berry') && yarnVariables(target)),
   }
 }
 
@@ -207,7 +214,8 @@ function registryVariables(family: 'npm' | 'deno', target: Target): Variables {
 }
 
 /** Yarn builds tarball URLs from it and compares them as text: no trailing slash, as its own default. */
-function yarnVariables(place: ExecPlace, gateway: string): Variables {
+function yarnVariables({ place, gateway, yarnRelay }: Target): Variables {
+  if (yarnRelay !== undefined) return relayVariables(place, { gateway, registry: yarnRelay })
   const { hostname } = new URL(gateway)
   const hosts = [...new Set([hostname, ...readYarnSettings(place).unsafeHosts])]
   return {

@@ -97,6 +97,7 @@ async function route(
     ...{ command, family },
     upstream: typeof upstream === 'string' ? upstream : undefined,
     behind: (url) => (isOurs(url, port) ? (before ?? DEFAULT_REGISTRY) : url),
+    peersOnly: config.peersOnly,
   })
 }
 

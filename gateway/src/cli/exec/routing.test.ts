@@ -28,9 +28,9 @@ function write(path: string, text: string): void {
 
 function plan(
   command: string,
-  more: { env?: Record<string, string>; upstream?: string } = {},
+  more: { env?: Record<string, string>; upstream?: string; peersOnly?: boolean } = {},
 ): Routing {
-  const { env = {}, upstream } = more
+  const { env = {}, upstream, peersOnly = false } = more
   const home = join(root, 'home')
   const place: ExecPlace = {
     env,
@@ -40,7 +40,8 @@ function plan(
     execPath: join(root, 'bin', 'node'),
   }
   const family = familyOf(command.split(' '), cwd)
-  return planRouting(place, { command: command.split(' '), family, upstream, behind: (url) => url })
+  const words = command.split(' ')
+  return planRouting(place, { command: words, family, upstream, behind: (url) => url, peersOnly })
 }
 
 const variables = (routing: Routing) => routing.variables(GATEWAY)
@@ -329,6 +330,22 @@ test.each([
 })
 
 describe('with registries in other files', () => {
+  test('Yarn stays with its own registry, and is given the plugin that relays its requests', () => {
+    write('project/.yarnrc.yml', 'npmRegistryServer: "https://npm.corp.example/api"\n')
+    const given = (more: Parameters<typeof plan>[1] = {}) => variables(plan('yarn', more))
+    const relayed = given({ env: { YARN_PLUGINS: '/theirs.cjs' } })
+    expect(relayed).not.toHaveProperty('YARN_NPM_REGISTRY_SERVER')
+    expect(relayed.YARN_PLUGINS).toMatch(/^\/theirs\.cjs;.*yarn-relay\.cjs$/)
+    expect(JSON.parse(relayed.CATALOG_EXEC_YARN ?? '')).toEqual({
+      ...{ gateway: AS_UPSTREAM, registry: 'https://npm.corp.example/api/' },
+    })
+    // With no registry at all, or another one, what Yarn asks must not go back to its own.
+    for (const more of [{ peersOnly: true }, { upstream: 'https://mirror.example/' }]) {
+      expect(given(more)).not.toHaveProperty('YARN_PLUGINS')
+      expect(given(more).YARN_NPM_REGISTRY_SERVER).toBe('http://127.0.0.1:4874')
+    }
+  })
+
   test('Yarn: the nearest .yarnrc.yml, its variables, and credentials tied to it', () => {
     write('home/.yarnrc.yml', 'npmRegistryServer: "https://home.example"\n')
     const text = [

@@ -39,8 +39,21 @@ export function readYarnSettings(place: ClientPlace & { cwd: string }): YarnSett
       {},
       ...layers.toReversed().map((layer) => credentialsIn(layer.npmRegistries, env)),
     ) as Record<string, string>,
-    hasLooseCredentials: ['npmAuthToken', 'npmAuthIdent'].some((key) => text(key) !== undefined),
+    hasLooseCredentials:
+      SECRETS.some((key) => text(key) !== undefined) ||
+      layers.flatMap(({ npmScopes }) => recordsIn(npmScopes)).some(isLoose),
   }
+}
+
+const SECRETS = ['npmAuthToken', 'npmAuthIdent']
+
+function recordsIn(map: unknown): Values[] {
+  return Object.values(isRecord(map) ? map : {}).filter(isRecord)
+}
+
+/** A scope's that is in no registry of its own: it is sent to whatever registry Yarn has. */
+function isLoose(scope: Values): boolean {
+  return !scope.npmRegistryServer && SECRETS.some((key) => Boolean(scope[key]))
 }
 
 function parse(text: string | undefined): Values {
