@@ -1,8 +1,11 @@
 /**
  * npm's configuration for a gateway of `catalog exec`: as the project has it, with credentials from the client's own files
- * and the proxies of the environment, which a gateway with a configuration of its own does not look for.
+ * and the proxies of the environment, which a gateway with a configuration of its own does not look for. Without registries of
+ * scopes: clients that have some go there directly, and Yarn, which does not read them here, must not be sent there.
  */
 import type { Environment, NpmConfig } from '../../upstream/npmrc.ts'
+
+const SCOPE = /^@[^:/]+:registry$/
 
 const PROXIES: Readonly<Record<string, readonly string[]>> = {
   proxy: ['http_proxy', 'HTTP_PROXY', 'PROXY', 'proxy'],
@@ -21,11 +24,12 @@ export function gatewayNpmConfig(
     if (npm.get(key) === undefined && value !== undefined) own.set(key, value)
   }
   return {
-    get: (key) => own.get(key) ?? npm.get(key),
+    get: (key) => (SCOPE.test(key) ? undefined : (own.get(key) ?? npm.get(key))),
     all: (key) => {
       const value = own.get(key)
+      if (SCOPE.test(key)) return []
       return value === undefined ? npm.all(key) : [value]
     },
-    keys: () => new Set([...own.keys(), ...npm.keys()]),
+    keys: () => new Set([...own.keys(), ...npm.keys()].filter((key) => !SCOPE.test(key))),
   }
 }
