@@ -6,6 +6,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { CatalogNode, Origin } from '../../core/src/api.ts'
 import { isCatalogError } from '../../core/src/errors.ts'
+import type { ByteStream } from '../../core/src/host/host.ts'
 import { createNode } from '../../core/src/node.ts'
 import { encodeFrame } from '../../core/src/wire/frames.ts'
 import { encodeRequest, TRANSFER_PROTOCOL, type Answer } from '../../core/src/wire/messages.ts'
@@ -309,6 +310,40 @@ describe('slow is not a lie', () => {
     })
     await startLiar([small], half)
     expect(await getIntact(small, originOf(small))).toBe('origin')
+    expect(victim.stats()).toMatchObject({ misbehaviour: 0, bannedPeers: 0 })
+  })
+})
+
+describe('the only holder, with an origin that is down', () => {
+  const down: Origin = {
+    visibility: 'public',
+    open: async () => Promise.reject(new Error('the registry is down')),
+  }
+  const HANG_UPS: Readonly<Record<string, (stream: ByteStream) => unknown>> = {
+    'resets its stream': (stream) => stream.abort(new Error('on purpose')),
+    'loses the connection': async () => liars[0]?.host.disconnect(victim.id),
+  }
+
+  test.each(Object.entries(HANG_UPS))('%s in the middle: it is asked again', async (_, hangUp) => {
+    let answers = 0
+    const serve = serving(large.bytes, CHUNK)
+    const serveSmall = serving(small.bytes, CHUNK)
+    const holder = await startLiar(
+      [large, small],
+      answering(async (request, reply) => {
+        answers++
+        if (answers === 1 || answers === 25) {
+          await reply.stream.write(Buffer.of(0, 0, 1, 0, 18))
+          await hangUp(reply.stream)
+        } else {
+          await (request.digest === small.digest ? serveSmall : serve)(request, reply)
+        }
+      }),
+    )
+    expect(await getIntact(small, down)).toBe('peer')
+    await until(() => claimed(holder.id) === 2) // it may have been away
+    expect(await getIntact(large, down)).toBe('peer')
+    expect(answers).toBeGreaterThan(25)
     expect(victim.stats()).toMatchObject({ misbehaviour: 0, bannedPeers: 0 })
   })
 })

@@ -16,8 +16,13 @@ import type { RequestStream } from './request-stream.ts'
 
 const digest = digestOf(Buffer.from('an artifact'))
 const otherDigest = digestOf(Buffer.from('another'))
-const IMPATIENT: Patience = { graceMs: 1_000, minBytes: 64 * 1024, mayQueue: false }
-const PATIENT: Patience = { graceMs: 20_000, minBytes: 80 * 1024, mayQueue: true }
+const IMPATIENT: Patience = {
+  graceMs: 1_000,
+  minBytes: 64 * 1024,
+  mayQueue: false,
+  mayHangUp: false,
+}
+const PATIENT: Patience = { graceMs: 20_000, minBytes: 80 * 1024, mayQueue: true, mayHangUp: true }
 const withCode = (code: ErrorCode) =>
   expect.toSatisfy((error: unknown) => isCatalogError(error, code))
 
@@ -30,6 +35,7 @@ interface World {
   readonly scores: ReturnType<typeof createPeerScores>
   readonly banned: PeerId[]
   readonly late: PeerId[]
+  readonly lost: Set<PeerId>
   readonly slots: ReturnType<typeof createBulkSlots>
   readonly has: Set<number>
   run(options?: { patience?: Patience; signal?: AbortSignal }): Promise<unknown>
@@ -46,6 +52,7 @@ function createWorld(
   const asked: World['asked'] = []
   const banned: PeerId[] = []
   const late: PeerId[] = []
+  const lost = new Set<PeerId>()
   const real = createPeerScores(clock, (peer) => banned.push(peer))
   const scores = { ...real, late: (peer: PeerId) => (late.push(peer), real.late(peer)) }
   const slots = createBulkSlots(options.places ?? 10)
@@ -89,14 +96,14 @@ function createWorld(
   }
   const pool = createChunkPool({ chunkSize: 65_536, maxBytes: 0 })
   return {
-    ...{ clock, received, asked, scores, banned, late, slots, has },
+    ...{ clock, received, asked, scores, banned, late, lost, slots, has },
     join: (peer) => listener?.(peer, undefined),
     run: async ({ patience = IMPATIENT, signal = new AbortController().signal } = {}) =>
       downloadChunks(
         assembly as Assembly,
         peers,
         { links: links as PeerLinks, scores, clock, limitOf: () => limit, slots, pool },
-        { patience, present: [], signal },
+        { patience, present: [], onLost: (peer) => lost.add(peer), signal },
       ).catch((error: unknown) => error),
   }
 }
@@ -206,6 +213,47 @@ describe('downloadChunks', () => {
     const error = await settle(world, world.run(), 5_000)
     expect(error).toEqual(withCode('NO_PROVIDERS'))
     expect((error as Error).cause).toBe(reason)
+  })
+
+  test('one that hangs up is left at once where there is another source', async () => {
+    const world = createWorld(4, {
+      a: async () => Promise.reject(new CatalogError('PEER_UNREACHABLE', 'reset')),
+    })
+    expect(await settle(world, world.run(), 100)).toEqual(withCode('NO_PROVIDERS'))
+    expect([...world.lost]).toEqual(['a'])
+  })
+
+  test('one that hangs up is asked again where there is none, as often as it sends something between', async () => {
+    const reset = new CatalogError('PEER_UNREACHABLE', 'reset')
+    let freeAtMs = 0
+    const world: World = createWorld(60, {
+      async a(_, signal) {
+        freeAtMs = Math.max(freeAtMs, world.clock.now()) + 40 // one after another
+        await world.clock.sleep(freeAtMs - world.clock.now(), signal)
+        if (Math.floor(world.clock.now() / 200) % 2 === 1) throw reset
+        return 'good'
+      },
+    })
+    expect(await settle(world, world.run({ patience: PATIENT }), 60_000)).toBeUndefined()
+    expect(world.has.size).toBe(60)
+    expect(world.clock.now()).toBeGreaterThan(5 * 400)
+    expect([...world.lost]).toEqual([])
+  })
+
+  test('one that hangs up and sends nothing more is asked three times again, with pauses', async () => {
+    const world: World = createWorld(60, {
+      async a(index) {
+        if (index < 2) return 'good'
+        throw new CatalogError('PEER_UNREACHABLE', 'reset')
+      },
+    })
+    const error = await settle(world, world.run({ patience: PATIENT }), 60_000)
+    expect(error).toEqual(withCode('NO_PROVIDERS'))
+    const times = [...new Set(world.asked.map(({ atMs }) => atMs))]
+    expect(times).toHaveLength(4)
+    expect(times.at(-1)).toBeGreaterThan(3_000)
+    expect(world.clock.now()).toBeLessThan(5_000)
+    expect([...world.lost]).toEqual(['a'])
   })
 
   test('a chunk that is late is asked of another peer as well', async () => {

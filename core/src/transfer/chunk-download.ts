@@ -5,6 +5,7 @@
 import type { Clock } from '../clock.ts'
 import { CatalogError, isCatalogError } from '../errors.ts'
 import type { PeerId } from '../host/host.ts'
+import { HANG_UP_REST_MS } from './ask-again.ts'
 import type { Assembly } from './assembly.ts'
 import type { BulkSlots } from './bulk-slots.ts'
 import type { ChunkPool } from './chunk-pool.ts'
@@ -30,6 +31,8 @@ export interface Patience {
   readonly minBytes: number
   /** Waiting for a place among the artifacts that come from a peer does not count. */
   readonly mayQueue: boolean
+  /** A peer that hung up is asked again, a few times until it has sent something more. */
+  readonly mayHangUp: boolean
 }
 
 export interface ChunkPeers {
@@ -55,7 +58,13 @@ export async function downloadChunks(
   assembly: Assembly,
   peers: ChunkPeers,
   deps: ChunkDownloadDeps,
-  options: { patience: Patience; present: readonly number[]; signal: AbortSignal },
+  options: {
+    patience: Patience
+    present: readonly number[]
+    /** It hung up or fell silent, and is left. */
+    onLost: (peer: PeerId) => void
+    signal: AbortSignal
+  },
 ): Promise<void> {
   const { links, scores, clock, slots, pool } = deps
   const { chunkSize, digest, size } = assembly.manifest
@@ -72,8 +81,10 @@ export async function downloadChunks(
   const progress = createProgress((peer) => links.receivedBytes(peer, 'bulk'))
   /** Peers with a place for this artifact. */
   const seated = new Set<PeerId>()
-  /** Peers that said BUSY, and until when they are left alone. */
+  /** Peers that said BUSY or hung up, and until when they are left alone. */
   const resting = new Map<PeerId, number>()
+  /** Times in a row. */
+  const hangUps = new Map<PeerId, number>()
   /** Requests that our own limit holds back. */
   let held = 0
 
@@ -100,6 +111,7 @@ export async function downloadChunks(
       scores.lied(peer, 'a chunk that does not match its manifest')
       throw new CatalogError('PEER_MISBEHAVED', 'a chunk does not match its manifest', { peer })
     }
+    hangUps.delete(peer)
     scores.answered(peer, { bytes: length })
   }
 
@@ -114,15 +126,29 @@ export async function downloadChunks(
       (error: unknown) => {
         if (signal.aborted) return
         plan.failed(peer, index)
-        if (isCatalogError(error, 'PEER_BUSY')) resting.set(peer, clock.now() + BUSY_REST_MS)
-        else dismiss(peer, error)
+        const restMs = restMsAfter(peer, error)
+        if (restMs === undefined) dismiss(peer, error)
+        else resting.set(peer, clock.now() + restMs)
         pump()
       },
     )
   }
 
+  /** How long to leave it alone before it is asked again; undefined: for good. */
+  function restMsAfter(peer: PeerId, error: unknown): number | undefined {
+    if (isCatalogError(error, 'PEER_BUSY')) return BUSY_REST_MS
+    if (!options.patience.mayHangUp || !isCatalogError(error, 'PEER_UNREACHABLE')) return undefined
+    // All that it owed us fails with its stream: that is one time, not many.
+    const restsForMs = (resting.get(peer) ?? 0) - clock.now()
+    if (restsForMs > 0) return restsForMs
+    const times = hangUps.get(peer) ?? 0
+    hangUps.set(peer, times + 1)
+    return HANG_UP_REST_MS[times]
+  }
+
   function dismiss(peer: PeerId, error: unknown): void {
     if (!isCatalogError(error, 'NOT_FOUND')) scores.late(peer)
+    if (isGone(error)) options.onLost(peer)
     leave(peer)
     plan.removePeer(peer)
     if (plan.peers.length > 0) return
@@ -171,7 +197,11 @@ export async function downloadChunks(
       if (held > 0 || (mayQueue && seated.size === 0)) sinceMs = clock.now()
       if (clock.now() - sinceMs < graceMs) continue
       if (now - bytes < minBytes) {
-        for (const peer of plan.peers) if (plan.owes(peer) > 0) scores.late(peer)
+        for (const peer of plan.peers) {
+          if (plan.owes(peer) === 0) continue
+          scores.late(peer)
+          options.onLost(peer)
+        }
         throw new CatalogError('PEER_TIMEOUT', 'the peers are too slow', { digest })
       }
       bytes = now
@@ -196,4 +226,8 @@ export async function downloadChunks(
     stop.abort(new Error('the download is over'))
     for (const peer of [...seated]) leave(peer)
   }
+}
+
+function isGone(error: unknown): boolean {
+  return isCatalogError(error, 'PEER_UNREACHABLE') || isCatalogError(error, 'PEER_TIMEOUT')
 }

@@ -21,8 +21,9 @@ import type { TransferDeps } from './transfer.ts'
 const UNVERIFIED_READ_AFTER_MS = 20_000
 /** Rounds of peers, when claims turn out wrong and there is no origin. Each bans a liar. */
 const MAX_ROUNDS = 8
-const WITH_ORIGIN = { graceMs: 1_000, minBytes: 64 * 1024, mayQueue: false }
-const WITHOUT_ORIGIN = { graceMs: 20_000, minBytes: 80 * 1024, mayQueue: true }
+const WITH_ORIGIN = { graceMs: 1_000, minBytes: 64 * 1024, mayQueue: false, mayHangUp: false }
+/** As slow as a registry may be; one that sends nothing at all is given up earlier, see request-stream.ts. */
+const WITHOUT_ORIGIN = { graceMs: 20_000, minBytes: 4 * 1024, mayQueue: true, mayHangUp: true }
 
 export interface DownloadRequest {
   readonly digest: Digest
@@ -55,8 +56,10 @@ export function startDownload(
   delivery.promise.catch(() => undefined) // every waiter sees it; there may be none left
   /** What the waiters have got hold of, if it is an assembly. */
   let delivered: Assembly | undefined
-  /** Peers that sent a manifest that came to nothing. */
-  const distrusted = new Set<PeerId>()
+  /** Peers whose manifest came to nothing, and those that were asked to the end of our patience: asked no more. */
+  const excluded = new Set<PeerId>()
+  /** Peers that have sent a manifest: they are asked again though they may have gone, and their inventories with them. */
+  const claimants = new Set<PeerId>()
   let arriving: Assembly | undefined
 
   function deliver(source: ArtifactSource, assembly: Assembly): void {
@@ -65,8 +68,8 @@ export function startDownload(
   }
 
   function holders(): PeerId[] {
-    const known = deps.discovery.holders(digest).filter((peer) => !distrusted.has(peer))
-    return deps.scores.rank(known, deps.links.outstanding)
+    const known = new Set([...deps.discovery.holders(digest), ...claimants])
+    return deps.scores.rank([...known.difference(excluded)], deps.links.outstanding)
   }
 
   async function run(): Promise<void> {
@@ -101,7 +104,7 @@ export function startDownload(
   }
 
   async function tryOnce(origin: Origin | undefined, swarm: readonly PeerId[]): Promise<void> {
-    const search = { digest, origin, swarm, search: request.peers, distrusted }
+    const search = { digest, origin, swarm, search: request.peers, excluded }
     const found = await findSource(search, deps, signal)
     switch (found.kind) {
       case 'whole':
@@ -150,6 +153,7 @@ export function startDownload(
       if (assembly.isVerified) return deliver('peer', assembly)
       throw new ChunksFailed(error)
     } finally {
+      for (const peer of peers?.asked ?? []) claimants.add(peer)
       stop.abort(new Error('the download is over'))
       passOnNoMore()
     }
@@ -162,21 +166,42 @@ export function startDownload(
   ): Promise<void> {
     const { origin, present } = options
     const patience = origin === undefined ? WITHOUT_ORIGIN : WITH_ORIGIN
+    const onLost = (peer: PeerId): void => {
+      if (origin === undefined) excluded.add(peer)
+    }
     try {
-      await downloadChunks(assembly, peers, deps, { patience, present, signal: options.signal })
+      const how = { patience, present, onLost, signal: options.signal }
+      await downloadChunks(assembly, peers, deps, how)
     } catch (error) {
       // Readers that have begun to read can't begin anew with other bytes: the origin fills what is missing.
       if (delivered !== assembly || origin === undefined || !isPeersFault(error)) throw error
       deps.log.warn('download.origin-completes', { digest, error })
-      const result = await openOrigin(origin, digest, { smallBytes: 0, signal: options.signal })
+      await completeFrom(origin, assembly, peers, options.signal)
+    }
+  }
+
+  /** From the origin; where that can't be reached, from the peers after all, however slow they are. */
+  async function completeFrom(
+    origin: Origin,
+    assembly: Assembly,
+    peers: GatheredPeers,
+    allSignal: AbortSignal,
+  ): Promise<void> {
+    try {
+      const result = await openOrigin(origin, digest, { smallBytes: 0, signal: allSignal })
       await completeAssembly(assembly, result.kind === 'stream' ? result.body : once(result.bytes))
+    } catch (error) {
+      if (allSignal.aborted || saysNo(error)) throw error
+      deps.log.warn('download.peers-complete', { digest, error })
+      const present = presentChunks(assembly)
+      await fill(assembly, peers, { present, origin: undefined, signal: allSignal })
     }
   }
 
   /** Who vouched for a manifest of other bytes has lied; who passed it on while downloading may have been lied to. */
   function blame(peers: GatheredPeers | undefined): void {
     for (const peer of peers?.asked ?? []) {
-      distrusted.add(peer)
+      excluded.add(peer)
       const report = peers?.vouchers.has(peer) ? deps.scores.lied : deps.scores.suspected
       report(peer, 'a manifest of other bytes')
     }
@@ -219,6 +244,18 @@ class ChunksFailed extends Error {
 
 function isPeersFault(error: unknown): boolean {
   return isCatalogError(error, 'PEER_TIMEOUT') || isCatalogError(error, 'NO_PROVIDERS')
+}
+
+/** It works, and what it says will not change. */
+function saysNo(error: unknown): boolean {
+  return isCatalogError(error, 'UPSTREAM_REJECTED') || isCatalogError(error, 'DIGEST_MISMATCH')
+}
+
+function presentChunks(assembly: Assembly): number[] {
+  const present = assembly.present()
+  return Array.from({ length: assembly.chunks }, (_, index) => index).filter((index) =>
+    present.has(index),
+  )
 }
 
 function toArtifact(digest: Digest, delivery: Delivery): Artifact {

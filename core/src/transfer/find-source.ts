@@ -1,11 +1,13 @@
 /**
  * Who gives an artifact, or the first word on it: peers of the swarm, best first and hedged, then the origin, then the other
- * peers of the swarm, then those beyond. The first good answer wins, the others are cancelled.
+ * peers of the swarm, then those beyond, then once more those that were busy or hung up. The first good answer wins, the others
+ * are cancelled.
  */
 import type { ArtifactSource, Origin } from '../api.ts'
 import type { Digest } from '../content/digest.ts'
 import { isCatalogError } from '../errors.ts'
 import type { PeerId } from '../host/host.ts'
+import { createSecondRound } from './ask-again.ts'
 import { hedge, type Attempt } from './hedge.ts'
 import { askPeer, type Claim } from './holders.ts'
 import { openOrigin, type OriginStream } from './origin-download.ts'
@@ -16,9 +18,6 @@ import type { TransferDeps } from './transfer.ts'
 const MAX_ASKED = 6
 /** A slow origin is given this long before the others are asked as well. */
 const SEARCH_AFTER_MS = 500
-/** When nobody else has it, those that said BUSY are asked again, after this pause and for so long. */
-const BUSY_REST_MS = 250
-const MAX_BUSY_MS = 10_000
 
 export type Found =
   | { readonly kind: 'whole'; readonly source: ArtifactSource; readonly bytes: Uint8Array }
@@ -32,7 +31,7 @@ export interface Search {
   readonly swarm: readonly PeerId[]
   /** Look beyond the swarm too. */
   readonly search: boolean
-  readonly distrusted: ReadonlySet<PeerId>
+  readonly excluded: ReadonlySet<PeerId>
 }
 
 /** @throws the origin's own error if there is one, which says more than that no peer has it; else NO_PROVIDERS */
@@ -41,30 +40,7 @@ export async function findSource(
   deps: TransferDeps,
   signal: AbortSignal,
 ): Promise<Found> {
-  const { clock } = deps
-  const endsAtMs = clock.now() + MAX_BUSY_MS
-  let failure: { error: unknown } | undefined
-  for (let left = search; ;) {
-    const busy = new Set<PeerId>()
-    try {
-      return await askAll(left, deps, { signal, busy })
-    } catch (error) {
-      signal.throwIfAborted()
-      failure ??= { error }
-      // A client that is told "no" now comes back much later: npm after 10 s, then after a minute.
-      if (busy.size === 0 || clock.now() >= endsAtMs) throw failure.error
-      await clock.sleep(BUSY_REST_MS, signal)
-      left = { ...search, origin: undefined, swarm: [...busy], search: false }
-    }
-  }
-}
-
-async function askAll(
-  search: Search,
-  deps: TransferDeps,
-  { signal, busy }: { signal: AbortSignal; busy: Set<PeerId> },
-): Promise<Found> {
-  const { digest, origin, distrusted } = search
+  const { digest, origin, excluded } = search
   const { scores } = deps
   const first =
     origin === undefined
@@ -73,14 +49,22 @@ async function askAll(
   // Who is not worth waiting for while there is an origin is better than nobody when it fails.
   const others = search.swarm.values()
   const asked = new Set<PeerId>()
+  const secondRound = createSecondRound(deps.clock)
   let originLeft = origin !== undefined
   let searchLeft = search.search
   let originFailure: { error: unknown } | undefined
 
   function askOnce(peer: PeerId): Attempt<Found> | undefined {
-    if (asked.has(peer) || distrusted.has(peer) || scores.isBanned(peer)) return undefined
+    if (asked.has(peer) || excluded.has(peer) || scores.isBanned(peer)) return undefined
     asked.add(peer)
-    return fromPeer(peer, digest, deps, () => busy.add(peer))
+    const again = { ...deps, scores: { ...scores, late: () => undefined } } // it was late once
+    return secondRound.withMore(fromPeer(peer, digest, deps), () => fromPeer(peer, digest, again))
+  }
+
+  function onOriginError(error: unknown): void {
+    originFailure = { error }
+    // It works, and has not got it.
+    if (isCatalogError(error, 'UPSTREAM_REJECTED')) secondRound.close()
   }
 
   function next(): Attempt<Found> | undefined {
@@ -88,11 +72,14 @@ async function askAll(
     if (peer !== undefined) return askOnce(peer) ?? next()
     if (originLeft && origin !== undefined) {
       originLeft = false
-      return fromOrigin(origin, search, { ...deps, signal }, (error) => (originFailure = { error }))
+      return fromOrigin(origin, search, { ...deps, signal }, onOriginError)
     }
-    if (!searchLeft) return undefined
-    searchLeft = false
-    return searchAttempt(digest, { ...deps, ask: askOnce })
+    if (searchLeft) {
+      searchLeft = false
+      return searchAttempt(digest, { ...deps, ask: askOnce })
+    }
+    secondRound.open()
+    return undefined
   }
 
   const onDiscarded = (late: Found): void => {
@@ -108,24 +95,14 @@ async function askAll(
   }
 }
 
-function fromPeer(
-  peer: PeerId,
-  digest: Digest,
-  deps: TransferDeps,
-  onBusy: () => void,
-): Attempt<Found> {
+function fromPeer(peer: PeerId, digest: Digest, deps: TransferDeps): Attempt<Found> {
   const attempt = askPeer(peer, digest, deps)
   return {
     ...attempt,
-    async run(signal) {
-      try {
-        const answer = await attempt.run(signal)
-        if (answer.kind === 'claim') return answer
-        return { kind: 'whole', source: 'peer', bytes: answer.bytes }
-      } catch (error) {
-        if (isCatalogError(error, 'PEER_BUSY')) onBusy()
-        throw error
-      }
+    async run(...how) {
+      const answer = await attempt.run(...how)
+      if (answer.kind === 'claim') return answer
+      return { kind: 'whole', source: 'peer', bytes: answer.bytes }
     },
   }
 }

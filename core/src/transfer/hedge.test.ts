@@ -8,11 +8,15 @@ const never = new AbortController().signal
 /** An attempt that the test settles; it heeds its signal as real ones do. */
 function attempt(name: string, hedgeMs = 50) {
   const result = Promise.withResolvers<string>()
-  const state = { started: false, aborted: undefined as unknown, late: 0, progressing: 0 }
+  const state = {
+    ...{ started: false, aborted: undefined as unknown, late: 0, progressing: 0 },
+    giveWay: (): void => undefined,
+  }
   const one: Attempt<string> = {
     hedgeMs,
-    run(signal) {
+    run(signal, giveWay) {
       state.started = true
+      state.giveWay = giveWay
       signal.addEventListener('abort', () => {
         state.aborted = signal.reason
         result.reject(signal.reason)
@@ -101,6 +105,20 @@ describe('hedge', () => {
     await clock.advance(1)
     expect(b.state.started).toBe(true)
     expect(a.state.late).toBe(1)
+  })
+
+  test('one that gives way has the next beside it at once, once, and may still win', async () => {
+    const clock = createFakeClock()
+    const [a, b, c] = [attempt('a'), attempt('b', 1000), attempt('c')]
+    const { outcome } = race(clock, [a, b, c])
+    a.state.giveWay()
+    a.state.giveWay()
+    await clock.advance(60)
+    expect({ b: b.state.started, c: c.state.started }).toEqual({ b: true, c: false })
+    expect(a.state.late).toBe(0)
+    a.succeed()
+    await clock.advance(0)
+    expect(outcome.value).toBe('a')
   })
 
   test('one that was late and then fails does not start a second next', async () => {

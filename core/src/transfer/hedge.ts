@@ -5,7 +5,8 @@
 import type { CancelTimer, Clock } from '../clock.ts'
 
 export interface Attempt<T> {
-  run(signal: AbortSignal): Promise<T>
+  /** `giveWay`: it has failed for now and means to try again; the next attempt may start beside it. */
+  run(signal: AbortSignal, giveWay: () => void): Promise<T>
   /** Milliseconds before the next attempt starts beside this one. */
   readonly hedgeMs: number
   /** Asked when `hedgeMs` is over: true means it is making progress and is given as long again. */
@@ -62,7 +63,7 @@ export async function hedge<T>(
         startNext()
       }
       watch(attempt, () => movedOn || settled, moveOn)
-      attempt.run(cancel.signal).then(
+      attempt.run(cancel.signal, moveOn).then(
         (result) => {
           running--
           if (settled) deps.onDiscarded?.(result)

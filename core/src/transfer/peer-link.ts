@@ -69,6 +69,7 @@ export function createPeerLinks(
         // Only chunks of large artifacts come in bulk, and whoever asks for those gives them back.
         ...(lane === 'bulk' && { allocate: (bytes: number) => deps.pool.take(bytes) }),
         onMisbehaviour: (reason) => deps.onMisbehaviour(peer, reason),
+        heardBytes: () => received(link, 'session') + received(link, 'bulk'),
         onClosed: () => {
           if (link.open.get(lane) !== stream) return
           link.open.delete(lane)

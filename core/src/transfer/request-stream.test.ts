@@ -14,6 +14,7 @@ import {
   MAX_CANCELLED,
   MAX_OUTSTANDING,
 } from './request-stream.ts'
+import { SILENCE_MS } from './silence-watch.ts'
 
 const never = new AbortController().signal
 const small = blob(1000)
@@ -27,7 +28,14 @@ const withCode = (code: ErrorCode) =>
 type Asked = Exclude<Request, { type: 'hello' }>
 
 /** A request stream and a peer that does what the test says. */
-function world(options: { greet?: boolean; maxArtifactBytes?: number; encodings?: 'zstd'[] } = {}) {
+function world(
+  options: {
+    greet?: boolean
+    maxArtifactBytes?: number
+    encodings?: 'zstd'[]
+    heardBytes?: () => number
+  } = {},
+) {
   const pair = streamPair()
   const clock = createFakeClock()
   const misbehaviour: string[] = []
@@ -36,7 +44,12 @@ function world(options: { greet?: boolean; maxArtifactBytes?: number; encodings?
   let closed = 0
   const stream = createRequestStream(
     pair.local,
-    { clock, onMisbehaviour: (reason) => misbehaviour.push(reason), onClosed: () => closed++ },
+    {
+      clock,
+      onMisbehaviour: (reason) => misbehaviour.push(reason),
+      onClosed: () => closed++,
+      ...(options.heardBytes && { heardBytes: options.heardBytes }),
+    },
     {
       encodings: options.encodings ?? ['zstd'],
       maxArtifactBytes: options.maxArtifactBytes ?? 1e9,
@@ -122,8 +135,34 @@ describe('want', () => {
     expect(Buffer.compare(manifest.leaves, leaves)).toBe(0)
   })
 
-  test('one that is never answered ends, and is called off', async () => {
-    const { stream, next, clock } = world()
+  test('a peer that says nothing more: the stream is given up, with all that waits; it is no liar', async () => {
+    const { stream, send, next, clock, misbehaviour, closed } = world()
+    const answered = stream.want(small.digest, { signal: never })
+    send({ type: 'status', id: (await next()).id, status: 'not-found' })
+    await expect(answered).rejects.toEqual(withCode('NOT_FOUND'))
+    await clock.advance(10 * SILENCE_MS) // nothing is owed
+    const wanted = Array.from({ length: MAX_OUTSTANDING + 1 }, async () =>
+      stream.want(small.digest, { signal: never }),
+    )
+    const settled = Promise.allSettled(wanted)
+    await next()
+    await clock.advance(SILENCE_MS - 2_000)
+    expect(stream.failed).toBe(false)
+    await clock.advance(4_000)
+    for (const outcome of await settled) {
+      expect(outcome).toEqual({ status: 'rejected', reason: withCode('PEER_TIMEOUT') })
+    }
+    expect({ failed: stream.failed, misbehaviour, closed: closed() }).toEqual({
+      ...{ failed: true, misbehaviour: [], closed: 1 },
+    })
+    expect(clock.sleepers).toBeLessThanOrEqual(1) // the sweep of the deadlines
+    await clock.advance(1_000)
+    expect(clock.sleepers).toBe(0)
+  })
+
+  test('one that is never answered while the peer sends other things ends, and is called off', async () => {
+    let heard = 0
+    const { stream, next, clock } = world({ heardBytes: () => heard++ })
     const wanted = stream.want(small.digest, { signal: never })
     const { id } = await next()
     await Promise.all([

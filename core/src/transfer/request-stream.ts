@@ -18,16 +18,17 @@ import {
   type ManifestAnswer,
 } from '../wire/messages.ts'
 import { isFollowedByChunk, outOfTurn, type Asked } from './answer-order.ts'
-import { isPooled } from './chunk-pool.ts'
+import { unshared } from './chunk-pool.ts'
 import { createDeadlines } from './deadlines.ts'
 import { createOutbox } from './outbox.ts'
+import { createSemaphore } from './semaphore.ts'
+import { createSilenceWatch } from './silence-watch.ts'
 import { toStatusError } from './status-error.ts'
-import { createTurns } from './turns.ts'
 
 /** Requests under way on one stream; more wait for their turn. */
 export const MAX_OUTSTANDING = 64
-/** Of a request, once it is its turn. */
-export const ANSWER_DEADLINE_MS = 60_000
+/** Of a request, once it is its turn, while the peer sends something: as long as the most patient client waits (npm). */
+export const ANSWER_DEADLINE_MS = 300_000
 /** Cancelled requests that the peer has not answered yet; one that answers none of so many is stuck. */
 export const MAX_CANCELLED = 1024
 
@@ -69,6 +70,8 @@ export function createRequestStream(
     clock: Clock
     onMisbehaviour: (reason: string) => void
     onClosed: () => void
+    /** From the peer, on this stream and others: tells a slow peer from a silent one. */
+    heardBytes?: () => number
     /** Memory for large answers; see chunk-pool.ts. */
     allocate?: (bytes: number) => Buffer | undefined
   },
@@ -78,8 +81,14 @@ export function createRequestStream(
   const pending = new Map<number, Pending>()
   /** Those that we have given up and whose last answer has not come. */
   const cancelled = new Map<number, Asked>()
-  const turns = createTurns(MAX_OUTSTANDING)
+  const turns = createSemaphore(MAX_OUTSTANDING)
   const deadlines = createDeadlines(deps.clock, { afterMs: ANSWER_DEADLINE_MS, precisionMs: 1_000 })
+  const silence = createSilenceWatch({
+    clock: deps.clock,
+    owesAnswers: () => pending.size > 0,
+    receivedBytes: () => deps.heardBytes?.() ?? receivedBytes,
+    onSilent: () => fail(new CatalogError('PEER_TIMEOUT', 'the peer does not answer', { peer })),
+  })
   const outbox = createOutbox(stream, fail)
   let nextId = 1
   let receivedBytes = 0
@@ -202,6 +211,7 @@ export function createRequestStream(
     if (failure !== undefined) return
     const reason = error instanceof Error ? error : new Error(String(error))
     failure = reason
+    silence.stop()
     stream.abort(reason)
     turns.close(reason)
     for (const request of pending.values()) request.reject(reason)
@@ -216,7 +226,7 @@ export function createRequestStream(
     about: { index: number | undefined; maxBytes: number },
     signal: AbortSignal,
   ): Promise<Settled> {
-    await turns.take(signal)
+    await turns.acquire(signal)
     // Between being called and getting here, both may have happened.
     if (signal.aborted) turns.release()
     signal.throwIfAborted()
@@ -227,7 +237,7 @@ export function createRequestStream(
       const timely = deadlines.add(() =>
         pending
           .get(id)
-          ?.giveUp(new CatalogError('PEER_TIMEOUT', 'the peer does not answer', { peer })),
+          ?.giveUp(new CatalogError('PEER_TIMEOUT', 'the peer does not get to it', { peer })),
       )
       const done = <A extends unknown[]>(then: (...args: A) => void) => {
         return (...args: A): void => {
@@ -249,6 +259,7 @@ export function createRequestStream(
       }
       pending.set(id, request)
       signal.addEventListener('abort', onAbort, { once: true })
+      silence.begin()
       outbox.send(frame(id))
     })
   }
@@ -283,10 +294,4 @@ export function createRequestStream(
     },
     close: fail,
   }
-}
-
-/** A small view would keep its whole read buffer alive. */
-function unshared(bytes: Uint8Array): Uint8Array {
-  if (isPooled(bytes)) return bytes // goes back to its pool
-  return bytes.byteLength * 2 < bytes.buffer.byteLength ? Buffer.from(bytes) : bytes
 }

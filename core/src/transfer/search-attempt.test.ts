@@ -8,8 +8,12 @@ import { searchAttempt } from './search-attempt.ts'
 
 const digest = digestOf(Buffer.from('an artifact'))
 const never = new AbortController().signal
+const ignored = (): void => undefined
 
-function world(providers: Record<string, number | 'fails' | 'silent'>, searchEnds = true) {
+function world(
+  providers: Record<string, number | 'fails' | 'gives way' | 'silent'>,
+  searchEnds = true,
+) {
   const clock = createFakeClock()
   const state = { searching: false, asked: [] as string[], aborted: [] as string[] }
   const discovery: Partial<Discovery> = {
@@ -27,12 +31,13 @@ function world(providers: Record<string, number | 'fails' | 'silent'>, searchEnd
     if (peer === 'banned') return undefined
     return {
       hedgeMs: 50,
-      async run(signal) {
+      async run(signal, giveWay) {
         state.asked.push(peer)
         const outcome = providers[peer]
         if (outcome === 'fails') throw new Error(`${peer} failed`)
         try {
-          await clock.sleep(outcome === 'silent' ? 1e9 : (outcome ?? 0), signal)
+          if (outcome === 'gives way') giveWay()
+          await clock.sleep(typeof outcome === 'number' ? outcome : 1e9, signal)
         } catch (error) {
           state.aborted.push(peer)
           throw error
@@ -48,7 +53,7 @@ function world(providers: Record<string, number | 'fails' | 'silent'>, searchEnd
 describe('searchAttempt', () => {
   test('a silent provider does not keep the next one from being asked', async () => {
     const { clock, state, attempt } = world({ silent: 'silent', good: 10 }, false)
-    const running = attempt.run(never)
+    const running = attempt.run(never, ignored)
     await clock.advance(60)
     expect(await running).toBe('good')
     await clock.advance(0)
@@ -59,15 +64,24 @@ describe('searchAttempt', () => {
 
   test('one that fails is followed by the next at once; one not worth asking is passed over', async () => {
     const { clock, state, attempt } = world({ first: 'fails', banned: 1, second: 0 })
-    const running = attempt.run(never)
+    const running = attempt.run(never, ignored)
     await clock.advance(0)
     expect(await running).toBe('second')
     expect(state.asked).toEqual(['first', 'second'])
   })
 
+  test('one that gives way is followed by the next at once, and may still answer', async () => {
+    const { clock, state, attempt } = world({ first: 'gives way', second: 0 })
+    const running = attempt.run(never, ignored)
+    await clock.advance(0)
+    expect(await running).toBe('second')
+    await clock.advance(0)
+    expect(state).toMatchObject({ asked: ['first', 'second'], aborted: ['first'] })
+  })
+
   test('a search that goes on ends when a provider has answered', async () => {
     const { clock, state, attempt } = world({ good: 500 }, false)
-    const running = attempt.run(never)
+    const running = attempt.run(never, ignored)
     await clock.advance(500)
     expect(await running).toBe('good')
     expect(state.searching).toBe(false)
@@ -75,7 +89,7 @@ describe('searchAttempt', () => {
 
   test('nobody: NO_PROVIDERS with what was last', async () => {
     const { clock, attempt } = world({ first: 'fails' })
-    const failed = attempt.run(never).catch((error: unknown) => error)
+    const failed = attempt.run(never, ignored).catch((error: unknown) => error)
     await clock.advance(100)
     const error = await failed
     expect(isCatalogError(error, 'NO_PROVIDERS')).toBe(true)
@@ -85,7 +99,7 @@ describe('searchAttempt', () => {
   test('aborted: its reason, and the search ends', async () => {
     const { clock, state, attempt } = world({ silent: 'silent' }, false)
     const stop = new AbortController()
-    const failed = attempt.run(stop.signal).catch((error: unknown) => error)
+    const failed = attempt.run(stop.signal, ignored).catch((error: unknown) => error)
     await clock.advance(100)
     const reason = new Error('over')
     stop.abort(reason)

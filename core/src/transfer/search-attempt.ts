@@ -10,6 +10,8 @@ import type { PeerId } from '../host/host.ts'
 import type { Attempt } from './hedge.ts'
 
 const SEARCH_DEADLINE_MS = 10_000
+/** Who else can be asked meanwhile is, after this long. */
+const ALONE_MS = 500
 
 export function searchAttempt<T>(
   digest: Digest,
@@ -21,7 +23,7 @@ export function searchAttempt<T>(
   },
 ): Attempt<T> {
   return {
-    hedgeMs: SEARCH_DEADLINE_MS,
+    hedgeMs: ALONE_MS,
     async run(signal) {
       const won = Promise.withResolvers<T>()
       const stop = new AbortController()
@@ -48,9 +50,13 @@ async function askAll<T>(
     for await (const peer of deps.discovery.search(digest, { signal: deadline })) {
       const attempt = deps.ask(peer)
       if (attempt === undefined) continue
-      const asking = attempt.run(signal).then(onFound, (error: unknown) => void (failure = error))
+      const failedForNow = Promise.withResolvers<void>()
+      const asking = attempt
+        .run(signal, failedForNow.resolve)
+        .then(onFound, (error: unknown) => void (failure = error))
       running.push(asking)
-      await Promise.race([asking, deps.clock.sleep(attempt.hedgeMs, signal)])
+      const late = deps.clock.sleep(attempt.hedgeMs, signal)
+      await Promise.race([asking, failedForNow.promise, late])
     }
   } catch (error) {
     if (!deadline.aborted) throw error

@@ -1,147 +1,27 @@
 /** Downloads as a whole, over the in-memory network: which source gives what, who waits for whom, what ends when. */
-import { afterEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { blob, CHUNK_SIZE, type Blob } from '../../../test/support/blobs.ts'
 import { createFakeClock } from '../../../test/support/fake-clock.ts'
 import { answering, serving } from '../../../test/support/hostile-peer.ts'
 import { readAll } from '../../../test/support/read-all.ts'
+import {
+  brokenOrigin,
+  createWorld,
+  getBytes,
+  isDown,
+  originOf,
+  searchNoFurther,
+  type World,
+} from '../../../test/support/transfer-world.ts'
 import { until } from '../../../test/support/until.ts'
-import type { Origin } from '../api.ts'
-import { systemClock, type Clock } from '../clock.ts'
 import { Bitfield } from '../content/bitfield.ts'
-import type { Digest } from '../content/digest.ts'
-import type { Discovery } from '../discovery/discovery.ts'
-import { createMemoryDirectory, createMemoryDiscovery } from '../discovery/memory-discovery.ts'
 import { CatalogError, isCatalogError, type ErrorCode } from '../errors.ts'
-import { createMemoryNetwork, type MemoryNetwork } from '../host/memory-host.ts'
-import type { Host } from '../host/host.ts'
-import { silentLogger } from '../log.ts'
-import { parseNodeOptions, type NodeOptions } from '../options.ts'
-import { createMemoryStore } from '../store/memory-store.ts'
-import type { Store, Visibility } from '../store/store.ts'
 import { TRANSFER_PROTOCOL } from '../wire/messages.ts'
-import { createPeerScores, type PeerScores } from './peer-score.ts'
-import { createTransfer, type Transfer } from './transfer.ts'
 
 const small = blob(40_000, 1)
 const large = blob(20 * CHUNK_SIZE + 11, 2)
 const withCode = (code: ErrorCode) =>
   expect.toSatisfy((error: unknown) => isCatalogError(error, code))
-
-interface Node {
-  readonly host: Host
-  readonly store: Store
-  readonly discovery: Discovery
-  readonly scores: PeerScores
-  readonly transfer: Transfer
-  readonly bans: string[]
-  /** Digests it has told the network about, and taken back. */
-  readonly told: string[]
-  put(artifact: Blob, visibility?: Visibility): Promise<void>
-}
-
-interface World {
-  readonly network: MemoryNetwork
-  add(name: string, transfer?: NodeOptions['transfer']): Promise<Node>
-}
-
-const stops: (() => Promise<void>)[] = []
-afterEach(async () => {
-  for (const stop of stops.splice(0).reverse()) await stop()
-})
-
-function createWorld(clock: Clock = systemClock): World {
-  const network = createMemoryNetwork({ clock })
-  const directory = createMemoryDirectory()
-
-  async function add(name: string, options: NodeOptions['transfer'] = {}): Promise<Node> {
-    const transferOptions = parseNodeOptions({ transfer: { chunkSize: CHUNK_SIZE, ...options } })
-    const log = silentLogger
-    const host = network.createHost(name)
-    const store = createMemoryStore({ clock, log }, { quotaBytes: 1e9, chunkSize: CHUNK_SIZE })
-    const real = createMemoryDiscovery(directory, name)
-    const told: string[] = []
-    const discovery: Discovery = {
-      ...real,
-      announce: (digest) => (told.push(`+${digest}`), real.announce(digest)),
-      withdraw: (digest) => (told.push(`-${digest}`), real.withdraw(digest)),
-    }
-    const bans: string[] = []
-    const scores = createPeerScores(clock, (peer) => bans.push(peer))
-    const deps = { host, store, discovery, scores, clock, log }
-    const transfer = createTransfer(deps, transferOptions.transfer)
-    await store.start()
-    await host.start()
-    await discovery.start()
-    transfer.start()
-    host.onEvent(({ type, peer }) => {
-      if (type === 'disconnected') transfer.dropPeer(peer)
-    })
-    stops.push(async () => {
-      await transfer.stop()
-      await discovery.stop()
-      await host.stop()
-      await store.stop()
-    })
-    const put = async ({ digest, bytes }: Blob, visibility: Visibility = 'public') => {
-      await store.put(digest, bytes, { visibility })
-      if (visibility === 'public') real.announce(digest)
-    }
-    return { host, store, discovery, scores, transfer, bans, told, put }
-  }
-  return { network, add }
-}
-
-interface TestOrigin extends Origin {
-  opened: number
-  aborted: boolean
-}
-
-function originOf(
-  { bytes }: Blob,
-  options: { visibility?: Visibility; gate?: Promise<void>; sized?: boolean } = {},
-): TestOrigin {
-  const origin: TestOrigin = {
-    visibility: options.visibility ?? 'public',
-    opened: 0,
-    aborted: false,
-    async open({ signal }) {
-      origin.opened++
-      signal.addEventListener('abort', () => (origin.aborted = true))
-      const piece = Math.min(50_000, Math.ceil(bytes.byteLength / 2))
-      const body = (async function* () {
-        for (let at = 0; at < bytes.byteLength; at += piece) {
-          if (at > 0) await options.gate
-          yield bytes.subarray(at, at + piece)
-        }
-      })()
-      return options.sized === false ? { body } : { body, size: bytes.byteLength }
-    },
-  }
-  return origin
-}
-
-function brokenOrigin(error: Error): TestOrigin {
-  return {
-    ...originOf(small),
-    open: async () => Promise.reject(error),
-  }
-}
-
-async function getBytes(
-  node: Node,
-  digest: Digest,
-  options: Parameters<Transfer['get']>[1] = {},
-): Promise<{ bytes: Buffer; source: string }> {
-  const artifact = await node.transfer.get(digest, options)
-  return { bytes: await readAll(artifact.body), source: artifact.source }
-}
-
-const isDown = new CatalogError('UPSTREAM_UNREACHABLE', 'down')
-
-/** Nobody is found beyond those known: a node without a DHT. */
-function searchNoFurther({ discovery }: Node): void {
-  Object.assign(discovery, { search: async function* () {} })
-}
 
 describe('sources', () => {
   test('the store, then peers, then the origin', async () => {

@@ -1,8 +1,9 @@
-/** Places for so many at once; the others wait in line, first come first served, and leave it when they give up. */
+/** A counting semaphore: places for so many at once; the others wait in line, first come first served, and leave it when they
+ * give up. */
 
-export interface Turns {
+export interface Semaphore {
   /** Resolves with a place taken. Rejects with `signal.reason`, or what `close` was given. */
-  take(signal: AbortSignal): Promise<void>
+  acquire(signal: AbortSignal): Promise<void>
   /** Gives a place back. */
   release(): void
   /** Everyone in line, and everyone later, is rejected. */
@@ -12,13 +13,13 @@ export interface Turns {
   readonly waiting: number
 }
 
-export function createTurns(places: number): Turns {
+export function createSemaphore(places: number): Semaphore {
   const line = new Set<PromiseWithResolvers<void>>()
   let free = places
   let closed: Error | undefined
 
   return {
-    async take(signal) {
+    async acquire(signal) {
       signal.throwIfAborted()
       if (closed !== undefined) throw closed
       if (free > 0) {

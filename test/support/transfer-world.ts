@@ -1,0 +1,137 @@
+/**
+ * Transfers over the in-memory network, each with a store and a discovery of its own, stopped when the test has finished; and
+ * origins that do what the test says.
+ */
+import { onTestFinished } from 'vitest'
+import type { Origin } from '../../core/src/api.ts'
+import { systemClock, type Clock } from '../../core/src/clock.ts'
+import type { Digest } from '../../core/src/content/digest.ts'
+import type { Discovery } from '../../core/src/discovery/discovery.ts'
+import {
+  createMemoryDirectory,
+  createMemoryDiscovery,
+} from '../../core/src/discovery/memory-discovery.ts'
+import { CatalogError } from '../../core/src/errors.ts'
+import type { Host } from '../../core/src/host/host.ts'
+import { createMemoryNetwork, type MemoryNetwork } from '../../core/src/host/memory-host.ts'
+import { silentLogger } from '../../core/src/log.ts'
+import { parseNodeOptions, type NodeOptions } from '../../core/src/options.ts'
+import { createMemoryStore } from '../../core/src/store/memory-store.ts'
+import type { Store, Visibility } from '../../core/src/store/store.ts'
+import { createPeerScores, type PeerScores } from '../../core/src/transfer/peer-score.ts'
+import { createTransfer, type Transfer } from '../../core/src/transfer/transfer.ts'
+import { CHUNK_SIZE, type Blob } from './blobs.ts'
+import { readAll } from './read-all.ts'
+
+export interface Node {
+  readonly host: Host
+  readonly store: Store
+  readonly discovery: Discovery
+  readonly scores: PeerScores
+  readonly transfer: Transfer
+  readonly bans: string[]
+  /** Digests it has told the network about, and taken back. */
+  readonly told: string[]
+  put(artifact: Blob, visibility?: Visibility): Promise<void>
+}
+
+export interface World {
+  readonly network: MemoryNetwork
+  add(name: string, transfer?: NodeOptions['transfer']): Promise<Node>
+}
+
+export function createWorld(clock: Clock = systemClock): World {
+  const network = createMemoryNetwork({ clock })
+  const directory = createMemoryDirectory()
+
+  async function add(name: string, options: NodeOptions['transfer'] = {}): Promise<Node> {
+    const transferOptions = parseNodeOptions({ transfer: { chunkSize: CHUNK_SIZE, ...options } })
+    const log = silentLogger
+    const host = network.createHost(name)
+    const store = createMemoryStore({ clock, log }, { quotaBytes: 1e9, chunkSize: CHUNK_SIZE })
+    const real = createMemoryDiscovery(directory, name)
+    const told: string[] = []
+    const discovery: Discovery = {
+      ...real,
+      announce: (digest) => (told.push(`+${digest}`), real.announce(digest)),
+      withdraw: (digest) => (told.push(`-${digest}`), real.withdraw(digest)),
+    }
+    const bans: string[] = []
+    const scores = createPeerScores(clock, (peer) => bans.push(peer))
+    const deps = { host, store, discovery, scores, clock, log }
+    const transfer = createTransfer(deps, transferOptions.transfer)
+    await store.start()
+    await host.start()
+    await discovery.start()
+    transfer.start()
+    host.onEvent(({ type, peer }) => {
+      if (type === 'disconnected') transfer.dropPeer(peer)
+    })
+    onTestFinished(async () => {
+      await transfer.stop()
+      await discovery.stop()
+      await host.stop()
+      await store.stop()
+    })
+    const put = async ({ digest, bytes }: Blob, visibility: Visibility = 'public') => {
+      await store.put(digest, bytes, { visibility })
+      if (visibility === 'public') real.announce(digest)
+    }
+    return { host, store, discovery, scores, transfer, bans, told, put }
+  }
+  return { network, add }
+}
+
+export interface TestOrigin extends Origin {
+  opened: number
+  aborted: boolean
+}
+
+export function originOf(
+  { bytes }: Blob,
+  options: { visibility?: Visibility; gate?: Promise<void>; sized?: boolean } = {},
+): TestOrigin {
+  const origin: TestOrigin = {
+    visibility: options.visibility ?? 'public',
+    opened: 0,
+    aborted: false,
+    async open({ signal }) {
+      origin.opened++
+      signal.addEventListener('abort', () => (origin.aborted = true))
+      const piece = Math.min(50_000, Math.ceil(bytes.byteLength / 2))
+      const body = (async function* () {
+        for (let at = 0; at < bytes.byteLength; at += piece) {
+          if (at > 0) await options.gate
+          yield bytes.subarray(at, at + piece)
+        }
+      })()
+      return options.sized === false ? { body } : { body, size: bytes.byteLength }
+    },
+  }
+  return origin
+}
+
+export function brokenOrigin(error: Error): TestOrigin {
+  return {
+    visibility: 'public',
+    opened: 0,
+    aborted: false,
+    open: async () => Promise.reject(error),
+  }
+}
+
+export async function getBytes(
+  node: Node,
+  digest: Digest,
+  options: Parameters<Transfer['get']>[1] = {},
+): Promise<{ bytes: Buffer; source: string }> {
+  const artifact = await node.transfer.get(digest, options)
+  return { bytes: await readAll(artifact.body), source: artifact.source }
+}
+
+export const isDown: CatalogError = new CatalogError('UPSTREAM_UNREACHABLE', 'down')
+
+/** Nobody is found beyond those known: a node without a DHT. */
+export function searchNoFurther({ discovery }: Node): void {
+  Object.assign(discovery, { search: async function* () {} })
+}
