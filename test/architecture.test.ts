@@ -143,7 +143,7 @@ describe('imports', () => {
 })
 
 describe('files', () => {
-  const code = tracked.filter((path) => /\.(ts|mjs|js)$/.test(path) && !isTest(path))
+  const code = tracked.filter((path) => /\.(ts|mjs|cjs|js)$/.test(path) && !isTest(path))
 
   test('have at most 300 lines', () => {
     const lengths = code.map((path) => ({ path, lines: readText(path).split('\n').length - 1 }))
@@ -152,7 +152,7 @@ describe('files', () => {
 
   test('are named after the one thing they hold', () => {
     const banned =
-      /^(utils?|helpers?|common|misc|types|constants|[\w-]*manager|index)\.(ts|js|mjs)$/
+      /^(utils?|helpers?|common|misc|types|constants|[\w-]*manager|index)\.(ts|js|mjs|cjs)$/
     const isPackageRoot = (path: string): boolean => /\/src\/index\.ts$/.test(path)
     const wrong = code.filter(
       (path) =>

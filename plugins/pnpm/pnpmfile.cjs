@@ -12,14 +12,14 @@ const { readFile, rm } = require('node:fs/promises')
 const http = require('node:http')
 const { homedir } = require('node:os')
 const { dirname, join } = require('node:path')
+const { json } = require('node:stream/consumers')
 const { pipeline } = require('node:stream/promises')
 
 /** Asking whether a daemon is there costs at most this, once. */
 const PROBE_MS = 150
-/** A daemon that sends nothing for this long is given up for the registry. */
-const SILENCE_MS = 15_000
-/** So is one that sends less than this in each such time: a byte now and then is no silence, but no install either. Many share a slow line. */
+/** A daemon that sends less than so many bytes in each such time is given up for the registry. Many share a slow line. */
 const MIN_BYTES = 4 * 1024
+const SILENCE_MS = 15_000
 /** So many failures in a row, and the daemon is left alone for the rest of this run. */
 const MAX_FAILURES = 3
 /** What the daemon takes of one list. */
@@ -31,6 +31,7 @@ const agent = new http.Agent({ keepAlive: true, maxSockets: 64 })
 /** `{url, registries}`; undefined when there is none. Asked once a process. */
 let finding
 let failures = 0
+let hinting
 
 function findDaemon() {
   finding ??= probe().catch(() => undefined) // refused, silent, or something else: no daemon
@@ -41,25 +42,24 @@ async function probe() {
   const url = `http://127.0.0.1:${Number(process.env.CATALOG_PORT || 4874)}/`
   const signal = AbortSignal.timeout(PROBE_MS)
   const response = await request(`${url}-/catalog/health`, { signal })
-  const chunks = []
-  let size = 0
-  for await (const chunk of response) {
-    size += chunk.length
-    if (size > MAX_ANSWER_BYTES) throw new Error('no answer of ours')
-    chunks.push(chunk)
-  }
-  const { status, registries } = JSON.parse(Buffer.concat(chunks).toString('utf8'))
+  const isShort = Number(response.headers['content-length']) <= MAX_ANSWER_BYTES
+  if (!isShort) throw new Error('no answer of ours')
+  const { status, registries } = await json(response)
   return status === 'ok' && registries.length > 0 ? { url, registries } : undefined
 }
 
-function request(url, { method = 'GET', headers = {}, body, signal }) {
+function request(url, { body, ...options }) {
   return new Promise((resolve, reject) => {
-    const req = http.request(url, { method, headers, agent, signal }, resolve)
-    const giveUp = () => req.destroy(new Error(`nothing to use in ${SILENCE_MS} ms`))
-    req.setTimeout(SILENCE_MS, giveUp)
-    req.once('socket', () => {
-      const timer = setTimeout(giveUp, SILENCE_MS) // headers can trickle, too
-      for (const end of ['response', 'close']) req.once(end, () => clearTimeout(timer))
+    const req = http.request(url, { agent, ...options }, resolve)
+    req.once('socket', (socket) => {
+      let seen = socket.bytesRead // headers can trickle, too
+      const check = () => {
+        if (socket.bytesRead - seen < MIN_BYTES) req.destroy(new Error('too slow'))
+        seen = socket.bytesRead
+      }
+      // After a look at what has arrived: pnpm may have been busy.
+      const timer = setInterval(setImmediate, SILENCE_MS, check)
+      req.once('close', () => clearInterval(timer))
     })
     req.on('error', reject) // there may be more than one
     req.end(body)
@@ -113,7 +113,7 @@ function readSettings(starts) {
   const isElsewhere = [...(args ?? []), ...variables].some((each) => ELSEWHERE.test(each))
   return {
     registries: matches(lines, REGISTRY_LINE).map(([, scope, url]) => {
-      return { scope: scope?.toLowerCase(), url: `${url}/`.replace(/\/+$/, '/') }
+      return { scope: scope?.toLowerCase() ?? null, url: `${url}/`.replace(/\/+$/, '/') }
     }),
     isElsewhere,
     // Registries in places or forms that are not read here: then nothing is the daemon's.
@@ -138,36 +138,29 @@ function textOf(file) {
 /** pnpm 10 and 11 run this file themselves; 12 does so in a child, whose parent's arguments count. */
 function commandLine() {
   if (process.argv.length > 1) return process.argv
+  const parent = String(process.ppid)
+  const options = { encoding: 'utf8', timeout: 1_000 }
   try {
-    const parent = String(process.ppid)
-    const options = { encoding: 'utf8', timeout: 1_000 }
-    const isLinux = process.platform === 'linux'
-    return (
-      isLinux
-        ? readFileSync(`/proc/${parent}/cmdline`, 'utf8')
-        : execFileSync('ps', ['-o', 'args=', '-p', parent], options)
-    ).split(isLinux ? '\0' : /\s+/)
+    return process.platform === 'linux'
+      ? readFileSync(`/proc/${parent}/cmdline`, 'utf8').split('\0')
+      : execFileSync('ps', ['-o', 'args=', '-p', parent], options).split(/\s+/)
   } catch {
     return undefined // on Windows nobody tells
   }
 }
 
-/** Where the daemon takes a package from. */
-function homeOf({ registries }, name) {
-  const scope = scopeOf(name)?.toLowerCase() ?? null
-  return (
-    registries.find((each) => each.scope === scope) ??
-    registries.find((each) => each.scope === null)
-  )
+/** Those of the name's scope, or else of all that have none of their own; the daemon has one of each. */
+function ofScope(registries, name) {
+  const scope = scopeOf(name)
+  const own = registries.filter((each) => each.scope === scope)
+  return own.length > 0 ? own : registries.filter((each) => each.scope === null)
 }
 
 /** Whether pnpm would take this package from where the daemon does, and anyone may have it. */
 function isServedName(daemon, name, folder) {
   const { registries, isUnclear } = settingsOf(folder)
-  const home = homeOf(daemon, name)
-  const scope = scopeOf(name)?.toLowerCase()
-  const scoped = registries.filter((each) => each.scope !== undefined && each.scope === scope)
-  const wanted = scoped.length > 0 ? scoped : registries.filter((each) => each.scope === undefined)
+  const [home] = ofScope(daemon.registries, name)
+  const wanted = ofScope(registries, name)
   if (isUnclear || (wanted.length === 0 && !home?.isPublicDefault)) return false
   return wanted.every(({ url }) => url === home?.url) && !isPrivate(home, name, folder)
 }
@@ -176,19 +169,19 @@ function isServedName(daemon, name, folder) {
 function isPrivate(home, name, folder) {
   const { credentials, isElsewhere } = settingsOf(folder)
   if (isElsewhere) return true
-  if (scopeOf(name) === undefined && home.isPublicDefault) return false
+  if (scopeOf(name) === null && home.isPublicDefault) return false
   const at = home.url.replace(/^https?:/, '').toLowerCase()
   return credentials.some((it) => at.startsWith(it) || it.startsWith(at) || it.includes('$'))
 }
 
 function scopeOf(name) {
-  return name.startsWith('@') ? name.slice(0, name.indexOf('/')) : undefined
+  return /^@[^/]+(?=\/)/.exec(name)?.[0].toLowerCase() ?? null
 }
 
 /** Where the daemon has what is meant; undefined when that is not for the daemon. */
 function placeOf(daemon, resolution, { id, folder }) {
   const { tarball, integrity, type } = resolution ?? {}
-  const sha512 = sha512Of(integrity)
+  const sha512 = /(?:^|\s)(sha512-[A-Za-z0-9+/]{86}==)/.exec(integrity ?? '')?.[1]
   if (type !== undefined || sha512 === undefined) return undefined
   // pnpm 12 says no URL: which registry it is of is for us to know.
   if (tarball === undefined) {
@@ -197,20 +190,12 @@ function placeOf(daemon, resolution, { id, folder }) {
     if (name === undefined || !isServedName(daemon, name, folder)) return undefined
     return { url: `${daemon.url}${name}/-/${name.split('/').at(-1)}-${version}.tgz`, sha512 }
   }
-  for (const { url } of daemon.registries) {
-    if (!tarball.startsWith(url)) continue
-    const path = tarball.slice(url.length)
-    const file = /^((?:@[^/%]+(?:\/|%2f))?[^/@%]+)\/-\/[^/%]+\.tgz$/i.exec(path)
-    const name = file?.[1].replace(/%2f/i, '/') ?? ''
-    const home = homeOf(daemon, name)
-    if (file === null || home?.url !== url || isPrivate(home, name, folder)) continue
-    return { url: daemon.url + path, sha512 }
-  }
-  return undefined
-}
-
-function sha512Of(integrity) {
-  return /(?:^|\s)(sha512-[A-Za-z0-9+/]{86}==)/.exec(integrity ?? '')?.[1]
+  const usual = /((?:@[^/%]+(?:\/|%2f))?[^/@%]+)\/-\/[^/%]+\.tgz$/i.exec(tarball)
+  if (usual === null) return undefined
+  const name = usual[1].replace(/%2f/i, '/')
+  const [home] = ofScope(daemon.registries, name)
+  const isServed = tarball === home?.url + usual[0] && !isPrivate(home, name, folder)
+  return isServed ? { url: daemon.url + usual[0], sha512 } : undefined
 }
 
 /** Into a file; rejects unless its bytes match. */
@@ -221,21 +206,8 @@ async function download({ url, sha512 }, file) {
     throw new Error(`the daemon answered ${response.statusCode}`)
   }
   const hash = createHash('sha512')
-  let sinceMs = performance.now()
-  let received = 0
-  let isSlow = false
-  async function* hashed(source) {
-    for await (const chunk of source) {
-      if (isSlow) throw new Error('too slow') // only now: that one might have been the last
-      hash.update(chunk)
-      received += chunk.length
-      const isOver = performance.now() - sinceMs > SILENCE_MS
-      isSlow = isOver && received < MIN_BYTES
-      if (isOver) [sinceMs, received] = [performance.now(), 0]
-      yield chunk
-    }
-  }
-  await pipeline(response, hashed, createWriteStream(file, { flags: 'wx', mode: 0o600 }))
+  response.on('data', (chunk) => hash.update(chunk))
+  await pipeline(response, createWriteStream(file, { flags: 'wx', mode: 0o600 }))
   if (`sha512-${hash.digest('base64')}` !== sha512) throw new Error('not the right bytes')
 }
 
@@ -259,17 +231,11 @@ async function fetchTarball({ cafs, resolution, options }, localTarball, otherwi
     failures += 1
     return otherwise()
   } finally {
-    if (folderOfFile !== undefined) await remove(folderOfFile)
+    // A virus scanner may keep a file open for a moment. What stays in pnpm's temporary folder is no reason to fail an install.
+    const options = { recursive: true, force: true, maxRetries: 3, retryDelay: 50 }
+    if (folderOfFile !== undefined) await rm(folderOfFile, options).catch(() => undefined)
   }
 }
-
-/** A virus scanner may keep a file open for a moment. What stays in pnpm's temporary folder is no reason to fail an install. */
-function remove(folder) {
-  const options = { recursive: true, force: true, maxRetries: 3, retryDelay: 50 }
-  return rm(folder, options).catch(() => undefined)
-}
-
-let hinting
 
 /** The lockfile's packages, for the daemon to run ahead of pnpm; once a process, when pnpm fetches its first. */
 async function sendHints(daemon, folder) {
@@ -281,12 +247,10 @@ async function sendHints(daemon, folder) {
     if (isServedName(daemon, name, folder)) packages.push({ name, version, integrity })
   }
   const response = await request(`${daemon.url}-/catalog/hints`, {
-    ...{
-      method: 'POST',
-      body: JSON.stringify({ packages: packages.slice(0, MAX_HINTS) }),
-      signal: AbortSignal.timeout(SILENCE_MS),
-    },
+    method: 'POST',
     headers: { 'content-type': 'application/json', 'x-catalog-client': 'pnpm' },
+    body: JSON.stringify({ packages: packages.slice(0, MAX_HINTS) }),
+    signal: AbortSignal.timeout(SILENCE_MS),
   })
   response.resume()
 }
@@ -298,10 +262,8 @@ const fetcher = {
     const folder = process.cwd()
     return daemon !== undefined && placeOf(daemon, resolution, { id, folder }) !== undefined
   },
-  fetch: (cafs, resolution, options, fetchers) =>
-    fetchTarball({ cafs, resolution, options }, fetchers.localTarball, () => ({
-      delegate: resolution,
-    })),
+  fetch: (cafs, resolution, options, { localTarball }) =>
+    fetchTarball({ cafs, resolution, options }, localTarball, () => ({ delegate: resolution })),
 }
 
 /** pnpm 10, which knows no fetchers but these. */
@@ -316,10 +278,9 @@ const hooks = {
   },
   /** The checksum in the lockfile is for the project's own pnpmfile: without one there is none, as without this file. */
   updateConfig(config) {
-    const others = [config.pnpmfile ?? []]
-      .flat()
-      .filter((file) => realpathSync(file) !== __filename)
-    const isOnly = !others.some((file) => require(file).hooks != null)
+    const files = [config.pnpmfile ?? []].flat()
+    const others = files.filter((file) => realpathSync(file) !== __filename)
+    const isOnly = others.every((file) => require(file).hooks == null)
     if (isOnly && config.hooks !== undefined) delete config.hooks.calculatePnpmfileChecksum
     return config
   },
@@ -328,9 +289,8 @@ const hooks = {
 /** updateConfig came with 10.8. */
 function isPnpm10() {
   try {
-    const { name, version } = JSON.parse(
-      textOf(join(dirname(realpathSync(process.argv[1])), '..', 'package.json')),
-    )
+    const program = dirname(realpathSync(process.argv[1]))
+    const { name, version } = require(join(program, '..', 'package.json'))
     return name === 'pnpm' && /^10\.([89]|\d\d)/.test(version)
   } catch {
     return false // another pnpm, or another way of running it

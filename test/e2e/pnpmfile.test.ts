@@ -2,6 +2,7 @@
  * The pnpmfile of plugins/pnpm under real pnpm 10, 11 and 12: tarballs come through the gateway while the registry setting,
  * the metadata and the lockfile stay what they are; whatever is wrong with the daemon, pnpm installs as it does alone.
  */
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
@@ -17,12 +18,19 @@ import {
   type Workspace,
 } from '../support/client.ts'
 import { findClient, whyUnavailable } from '../support/clients.ts'
-import { expectedInstall, fixturePackages, fixtureProject } from '../support/fixture-packages.ts'
+import {
+  expectedInstall,
+  fixturePackages,
+  fixtureProject,
+  makePackage,
+  type FixturePackage,
+} from '../support/fixture-packages.ts'
 import { asInstalled, readInstalled } from '../support/installed.ts'
 import { startMachine, type Machine } from '../support/machine.ts'
 import { startRegistry, tarballPath, type LoopbackRegistry } from '../support/registry.ts'
 import { startScriptedDaemon, type ScriptedDaemon } from '../support/scripted-daemon.ts'
 import { repositoryRoot } from '../support/source-tree.ts'
+import { until } from '../support/until.ts'
 
 const PNPMFILE = join(repositoryRoot, 'plugins', 'pnpm', 'pnpmfile.cjs')
 /** What pnpm 11.28 and 12 write for any global pnpmfile, an empty one too. */
@@ -305,7 +313,7 @@ describe('the fetcher', () => {
     ): Promise<unknown>
   }
 
-  const [{ integrity }] = packages as [(typeof packages)[0]]
+  const [first] = packages as [FixturePackage]
   const temporary = async (): Promise<string> =>
     mkdtemp(join(await workspace.folder('store'), 'tmp-'))
 
@@ -317,11 +325,11 @@ describe('the fetcher', () => {
     return (require(PNPMFILE) as { fetchers: [Fetcher] }).fetchers[0]
   }
 
-  async function fetchFirst(
+  async function fetchFrom(
     daemon: ScriptedDaemon,
+    { name, version, integrity }: FixturePackage,
     localTarball: Parameters<Fetcher['fetch']>[3]['localTarball'],
   ): Promise<unknown> {
-    const [{ name, version }] = packages as [(typeof packages)[0]]
     const tarball = registry.url + tarballPath({ name, version })
     const options = { lockfileDir: workspace.path, pkg: { name, version } }
     const cafs = { tempDir: temporary }
@@ -335,7 +343,7 @@ describe('the fetcher', () => {
 
   test('does not fail for a temporary folder that stays', async () => {
     await using daemon = await serving({})
-    const fetched = fetchFirst(daemon, async (_cafs, { tarball }) => {
+    const fetched = fetchFrom(daemon, first, async (_cafs, { tarball }) => {
       // Its folder is a file now, so that what is in it can't be removed.
       const above = dirname(dirname(tarball.slice('file:'.length)))
       await rm(above, { recursive: true })
@@ -346,8 +354,8 @@ describe('the fetcher', () => {
   })
 
   test('leaves a daemon that trickles for the registry', async () => {
-    vi.useFakeTimers({ toFake: ['performance'] })
-    const bytesOf = bytes.get(tarballPath(packages[0]!)) ?? Buffer.alloc(0)
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
+    const bytesOf = bytes.get(tarballPath(first)) ?? Buffer.alloc(0)
     await using daemon = await startScriptedDaemon({
       registry: `${registry.url}/`,
       answer: (_path, response) => {
@@ -360,8 +368,32 @@ describe('the fetcher', () => {
         next(0)
       },
     })
-    expect(await fetchFirst(daemon, () => Promise.resolve('fetched'))).toHaveProperty('delegate')
+    expect(await fetchFrom(daemon, first, () => Promise.resolve('fetched'))).toHaveProperty(
+      'delegate',
+    )
     expect(daemon.tarballs).toHaveLength(1)
+    await until(() => vi.getTimerCount() === 0, { deadlineMs: 10_000 })
+  })
+
+  test('has patience with one that is slow, and does not watch it any longer than it takes', async () => {
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
+    const large = makePackage('fx-large', '1.0.0', { notice: randomBytes(60_000).toString('hex') })
+    const size = large.tarball.length
+    await using daemon = await startScriptedDaemon({
+      registry: `${registry.url}/`,
+      answer: (_path, response) => {
+        const next = (at: number): void => {
+          if (at >= size) return void response.end()
+          vi.advanceTimersByTime(5_000)
+          response.write(large.tarball.subarray(at, at + 5_000), () =>
+            setImmediate(next, at + 5_000),
+          )
+        }
+        next(0)
+      },
+    })
+    expect(await fetchFrom(daemon, large, () => Promise.resolve('fetched'))).toBe('fetched')
+    await until(() => vi.getTimerCount() === 0, { deadlineMs: 10_000 })
   })
 })
 
