@@ -78,6 +78,8 @@ export interface PreparedGateway {
   readonly variables: Readonly<Record<string, string>>
   /** Who inside of the command is left alone, and why. */
   readonly note: string | undefined
+  /** When the command has ended: what its user must know of what it wrote. Never throws, never takes long. */
+  afterwards?(): Promise<string | undefined>
   /** Never throws, never takes long. */
   close(): Promise<void>
 }
@@ -114,13 +116,17 @@ async function runWith(session: Session, prepared: PreparedGateway): Promise<num
       await output.finish({ ...outcome, gateway: 'none', problem: 'the daemon has gone meanwhile' })
       return end.code
     }
-    await output.summarize(first)
+    const warning = await prepared.afterwards?.()
+    const warned = warning === undefined ? {} : { warning }
+    await output.summarize({ ...first, ...warned })
+    if (warning !== undefined) output.warn(warning)
     // A daemon that was there goes on seeding by itself.
     const wantedMs = gateway.kind === 'own' && relay.received === undefined ? seedMs : 0
     if (wantedMs > 0) output.seeding(wantedMs)
     const uploadedBytes = async (): Promise<number> => (await gateway.status()).node.uploaded.bytes
     const seededMs = await seed({ durationMs: wantedMs, signal: relay.signal, uploadedBytes })
-    await output.finish({ ...((await look()) ?? first), seededMs: Math.round(seededMs) })
+    const last = { ...((await look()) ?? first), ...warned }
+    await output.finish({ ...last, seededMs: Math.round(seededMs) })
     return end.code
   } finally {
     await prepared.close()

@@ -22,6 +22,8 @@ export interface ExecReport {
   readonly next?: string
   /** Who inside of the command went without, and why. */
   readonly note?: string
+  /** What the user must know of what the command wrote. */
+  readonly warning?: string
   readonly upstream?: string | null
   /** Artifacts that the command was given, by where they came from. */
   readonly sources?: Readonly<Record<ArtifactSource, Amount>>
@@ -97,7 +99,7 @@ export function reportMarkdown(report: ExecReport): string {
     const step = next === undefined ? '' : ` Next step: ${plain(next)}.`
     return `${title}\n\n${ended} It ran without peers: ${plain(problem)}.${step}\n\n`
   }
-  const notes = report.note === undefined ? [] : [plain(report.note)]
+  const notes = [report.note, report.warning].flatMap((text) => (text ? [plain(text)] : []))
   const rows = ORDER.map((name) => `| ${cells(WORDS[name], sources[name]).join(' | ')} |`)
   const table = ['| packages from | artifacts | bytes |', '| --- | ---: | ---: |', ...rows]
   return `${[title, '', ...table, '', `${ended} ${[...facts(report), ...notes].join('. ')}.`, ''].join('\n')}\n`

@@ -4,11 +4,12 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Config } from '../../config/resolve.ts'
-import { DEFAULT_REGISTRY } from '../../upstream/default-registry.ts'
+import { DEFAULT_REGISTRY, DEFAULT_REGISTRY_HOST } from '../../upstream/default-registry.ts'
 import { upstreamBeforeUse } from '../clients/upstream-before-use.ts'
 import { portOf, useDependencies } from '../command.ts'
 import { createDaemonLog } from '../start/daemon-log.ts'
 import type { Terminal } from '../terminal.ts'
+import { watchBunLock } from './bun-lock-check.ts'
 import { planRouting, type Routing } from './client-environment.ts'
 import { accountCommand, familyOf, type ClientFamily } from './client-family.ts'
 import { npmConfigAt, type ExecPlace } from './client-registry.ts'
@@ -72,8 +73,12 @@ export async function prepareGateway(
       family === 'yarn-classic'
         ? await fillYarnMirror({ ...ask, signal: relay.signal }).catch(() => undefined)
         : undefined
+    const isBuns = routing.routed.includes('bun') && (family === undefined || family === 'bun')
+    const isPublic = new URL(routing.upstream).host === DEFAULT_REGISTRY_HOST
+    const watch = { cwd, gateway: gateway.url, upstream: routing.upstream, signal: relay.signal }
     return {
       ...{ gateway, before, note: routing.note },
+      ...(isBuns && !isPublic && { afterwards: watchBunLock(watch) }),
       variables: { ...routing.variables(gateway.url, showsPublic), ...mirror?.variables },
       async close() {
         await mirror?.remove().catch(() => undefined)

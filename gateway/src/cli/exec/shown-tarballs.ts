@@ -3,14 +3,12 @@
  * gateway for what the command will ask it for anyway, and takes no answer for no.
  */
 import { join } from 'node:path'
-import { request } from 'undici'
-import { AS_UPSTREAM } from '../../http/as-upstream.ts'
 import { DEFAULT_REGISTRY_HOST } from '../../upstream/default-registry.ts'
 import { projectRoot, readText } from './project-files.ts'
+import { registryDocument } from './registry-document.ts'
 
 const MAX_NAMES = 3
 const TIMEOUT_MS = 3_000
-const MAX_BYTES = 32 * 1024 * 1024
 
 export async function showsPublicTarballs(
   gateway: string,
@@ -42,16 +40,7 @@ function namesIn(cwd: string): string[] {
 }
 
 async function tarballHost(gateway: string, name: string, signal: AbortSignal) {
-  const url = `${gateway.replace(/\/$/, '')}${AS_UPSTREAM}/${encodeURIComponent(name)}`
-  const { statusCode, body } = await request(url, {
-    ...{ signal, headers: { accept: 'application/vnd.npm.install-v1+json' } },
-  })
-  let text = ''
-  for await (const chunk of body.setEncoding('utf8') as AsyncIterable<string>) {
-    text += chunk
-    if (text.length > MAX_BYTES) return undefined
-  }
+  const text = (await registryDocument(gateway, name, signal)) ?? ''
   const tarball = /"tarball":\s*"([^"]+)"/.exec(text)?.[1]
-  if (statusCode !== 200 || tarball === undefined) return undefined
-  return URL.canParse(tarball) ? new URL(tarball).host : undefined
+  return tarball !== undefined && URL.canParse(tarball) ? new URL(tarball).host : undefined
 }
