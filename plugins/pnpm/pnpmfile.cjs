@@ -17,9 +17,9 @@ const { pipeline } = require('node:stream/promises')
 
 /** Asking whether a daemon is there costs at most this, once. */
 const PROBE_MS = 150
-/** A daemon that sends less than so many bytes in each such time is given up for the registry. Many share a slow line. */
+/** A daemon that sends less in each such time is given up for the registry. Many share a slow line; a silent peer costs it 15 s. */
 const MIN_BYTES = 4 * 1024
-const SILENCE_MS = 15_000
+const SILENCE_MS = 20_000
 /** So many failures in a row, and the daemon is left alone for the rest of this run. */
 const MAX_FAILURES = 3
 /** What the daemon takes of one list. */

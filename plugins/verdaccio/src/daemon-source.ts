@@ -24,8 +24,11 @@ export interface DaemonOptions {
   readonly silenceMs: number
 }
 
-/** A byte now and then is not silence, and would keep a client waiting without end. */
-const MIN_BYTES = 16 * 1024
+/**
+ * A byte now and then is not silence, and would keep a client waiting without end. Whoever reads from a daemon or a registry
+ * has this rule, each for itself: the core speaks no HTTP, this plugin knows no gateway, and those of Yarn and pnpm are one file.
+ */
+const MIN_BYTES = 4 * 1024
 
 const LEFT_ALONE_MS = 30_000
 
@@ -102,13 +105,16 @@ async function* atPace(body: AsyncIterable<Buffer>, silenceMs: number): AsyncGen
   let waitedMs = 0
   let received = 0
   let askedAtMs = performance.now()
+  let isSlow = false
   for await (const piece of body) {
+    // Only now: it might have been the last one.
+    if (isSlow) {
+      throw new Error(`less than ${MIN_BYTES} bytes came from the daemon in ${silenceMs} ms`)
+    }
     waitedMs += performance.now() - askedAtMs
     received += piece.byteLength
     if (waitedMs >= silenceMs) {
-      if (received < MIN_BYTES) {
-        throw new Error(`less than ${MIN_BYTES} bytes came from the daemon in ${silenceMs} ms`)
-      }
+      isSlow = received < MIN_BYTES
       waitedMs = 0
       received = 0
     }

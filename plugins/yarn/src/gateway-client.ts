@@ -13,7 +13,10 @@ const unzip = promisify(gunzip)
 const USER_AGENT = 'catalog-yarn-plugin/1'
 /** Nothing heard for this long: it hangs, and Yarn's own way is faster. */
 const SILENCE_MS = 20_000
-/** So must come in each such time: a byte now and then is no silence, but would hold an install for ever. Many share a slow line. */
+/**
+ * So must come in each such time: a byte now and then is no silence, but would hold an install for ever. Many share a slow line.
+ * The gateway and the other plugins have the same rule; this one is alone in its bundle, and imports nothing of theirs.
+ */
 const MIN_BYTES = 4 * 1024
 const MAX_BODY_BYTES = 1024 * 1024 * 1024
 /** A connection to itself costs nothing, but the gateway has a bound. */
