@@ -35,6 +35,26 @@ export function pnpmfileFormats(path: string): Record<'ini' | 'yaml' | 'foreign'
   }
 }
 
+/** The pnpmfile that pnpm's rc, or an .npmrc, names. */
+export function iniPnpmfile(text: string): string | undefined {
+  const value = iniValues(text)[0]?.value
+  return value?.startsWith('"') === true ? quietly(() => JSON.parse(value) as string) : value
+}
+
+/** The one that its config.yaml names. */
+export function yamlPnpmfile(text: string): string | undefined {
+  return quietly(() => yamlText(text, YAML_KEY))
+}
+
+/** What makes no sense to us makes none to pnpm either, which will say so. */
+function quietly<T>(read: () => T): T | undefined {
+  try {
+    return read()
+  } catch {
+    return undefined // see above
+  }
+}
+
 /** The file itself. */
 export function wholeFileFormat(content: string): RegistryFormat {
   const text = Buffer.from(content).toString('latin1')

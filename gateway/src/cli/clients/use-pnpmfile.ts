@@ -76,6 +76,31 @@ async function contentFor(source: string, { port, hostname }: URL): Promise<stri
   return HEAD + STRICT + set + text.slice(STRICT.length)
 }
 
+const PORT_LINE = /^process\.env\.CATALOG_PORT \|\|= '(\d+)'\n/m
+
+/** Whether a text is the pnpmfile, or a copy of it, of any version. */
+export function isPnpmfileText(text: string): boolean {
+  return text.includes('CATALOG_PORT') && text.includes('Catalog P2P')
+}
+
+/** Where such a file asks for the daemon, if no variable says otherwise. */
+export function pnpmfilePort(text: string): string {
+  return PORT_LINE.exec(text)?.[1] ?? USUAL_PORT
+}
+
+/** Whether it is of the version that belongs to this program; undefined: that one is not installed. */
+export async function isCurrentPnpmfile(text: string): Promise<boolean | undefined> {
+  const plain = (one: string): string => one.replaceAll('\r\n', '\n')
+  let own: string | undefined
+  try {
+    own = (await readOwnedFile(ownPnpmfile()))?.toString('utf8')
+  } catch {
+    return undefined // not there, or not ours to read
+  }
+  if (own === undefined) return undefined
+  return plain(text).replace(HEAD, '').replace(PORT_LINE, '') === plain(own)
+}
+
 /** Installed beside this package, or in the repository that this runs from. */
 function ownPnpmfile(): string {
   const inRepository = new URL('../../../../plugins/pnpm/pnpmfile.cjs', import.meta.url)

@@ -7,10 +7,10 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { findDaemon, writeDaemonFile } from '../../admin/daemon-client.ts'
+import { findDaemon, writeDaemonFile, type DaemonStatus } from '../../admin/daemon-client.ts'
 import { useClient } from '../clients/use.ts'
 import { checkClients } from './client-checks.ts'
-import { checkDaemon, checkUpstreamDirectly } from './daemon-checks.ts'
+import { checkDaemon, checkListening, checkUpstreamDirectly } from './daemon-checks.ts'
 import { checkClock, checkDisk, checkNode, checkStore } from './machine-checks.ts'
 import { checkMulticast, checkPeerPort, checkRegistryPort, checkUdp } from './network-checks.ts'
 
@@ -56,6 +56,18 @@ describe('machine', () => {
 })
 
 describe('network', () => {
+  test('a listener that died is worth a look; an old daemon that knows nothing of it is not', () => {
+    const status = (problems?: string[]): DaemonStatus => {
+      const partly: { node: Partial<DaemonStatus['node']> } = { node: problems ? { problems } : {} }
+      return partly as DaemonStatus
+    }
+    expect(checkListening(status(['its endpoint died']))).toMatchObject({
+      ...{ verdict: 'warn', text: 'its endpoint died' },
+    })
+    expect(checkListening(status([])).verdict).toBe('ok')
+    expect(checkListening(status()).verdict).toBe('ok')
+  })
+
   test('ports: free, and taken over TCP or UDP', async () => {
     const server = createServer().listen(0, '127.0.0.1')
     await once(server, 'listening')
@@ -119,9 +131,12 @@ describe('network', () => {
 describe('clients', () => {
   const url = 'http://127.0.0.1:4874/'
   const place = (env: Record<string, string> = {}) => ({ env, home, platform: process.platform })
+  const deps = (env?: Record<string, string>) => {
+    return { place: place(env), statePath: join(home, 'state', 'state.json') }
+  }
   const verdicts = async (env?: Record<string, string>) =>
     Object.fromEntries(
-      (await checkClients(place(env), url)).map(({ name, verdict, text }) => [
+      (await checkClients(deps(env), url)).map(({ name, verdict, text }) => [
         name.replace('client ', ''),
         `${verdict} ${text.split(' ').slice(0, 2).join(' ')}`,
       ]),
@@ -129,7 +144,7 @@ describe('clients', () => {
 
   test('says who uses the gateway', async () => {
     expect(await verdicts()).toMatchObject({ npm: 'ok does not', bun: 'ok does not' })
-    await useClient({ place: place(), statePath: join(home, 'state.json') }, 'npm', url)
+    await useClient(deps(), 'npm', url)
     expect(await verdicts()).toMatchObject({
       npm: 'ok uses this',
       pnpm: 'ok uses this',

@@ -7,10 +7,17 @@ import {
   type ClientName,
   type ClientPlace,
 } from '../clients/client-files.ts'
+import type { UseDependencies } from '../clients/use.ts'
 import { ok, reasonOf, warn, type Finding } from './check.ts'
+import { checkPnpmfile } from './pnpmfile-check.ts'
 
-export async function checkClients(place: ClientPlace, gatewayUrl: string): Promise<Finding[]> {
-  return Promise.all(CLIENTS.map((client) => checkClient(client, place, gatewayUrl)))
+export async function checkClients(deps: UseDependencies, gatewayUrl: string): Promise<Finding[]> {
+  return Promise.all(
+    CLIENTS.map(async (client) => {
+      const byFile = client === 'pnpm' ? await checkPnpmfile(deps, gatewayUrl) : undefined
+      return byFile ?? checkClient(client, deps.place, gatewayUrl)
+    }),
+  )
 }
 
 async function checkClient(

@@ -30,6 +30,13 @@ export function checkPeers(status: DaemonStatus): Finding {
   return warn('peers', text, next)
 }
 
+export function checkListening(status: DaemonStatus): Finding {
+  const { problems = [] } = status.node // a daemon of an older version says nothing of it
+  if (problems.length === 0) return ok('listening', 'for peers, on all it should')
+  const next = 'it is tried again by itself; if it stays so, restart the daemon'
+  return warn('listening', problems.join('; '), next)
+}
+
 export function checkStoreHealth(status: DaemonStatus): Finding {
   if (status.node.store.writable) return ok('storing', 'what arrives is kept')
   const next = 'free disk space or fix the rights of the store folder; it is tried again by itself'

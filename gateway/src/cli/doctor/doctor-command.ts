@@ -5,7 +5,6 @@ import { findDaemon } from '../../admin/daemon-client.ts'
 import { DEFAULT_REGISTRY } from '../../upstream/default-registry.ts'
 import { npmConfigPlace, readNpmConfig } from '../../upstream/npmrc.ts'
 import { withoutUser } from '../../upstream/registries.ts'
-import { clientPlace } from '../clients/client-files.ts'
 import { upstreamBeforeUse } from '../clients/upstream-before-use.ts'
 import { loadConfig, portOf, useDependencies, type Invocation } from '../command.ts'
 import { EXIT } from '../exit-codes.ts'
@@ -34,7 +33,6 @@ async function examine(invocation: Invocation, config: Config): Promise<Finding[
   const upstream =
     status === undefined ? await expectedUpstream(terminal, config) : status.gateway.upstream
   const usedBytes = status?.node.store.bytes ?? 0
-  const place = clientPlace(terminal)
   const gatewayUrl = daemon?.url ?? `http://127.0.0.1:${port}/`
   const families = (['ipv4', 'ipv6'] as const).filter(
     (family) => network.family === 'any' || network.family === family,
@@ -45,7 +43,11 @@ async function examine(invocation: Invocation, config: Config): Promise<Finding[
     checkDisk(config.storePath, { quotaBytes: store.quotaBytes, usedBytes }),
     ...(daemon !== undefined && status !== undefined
       ? [
-          Promise.resolve([daemonChecks.checkStoreHealth(status), daemonChecks.checkPeers(status)]),
+          Promise.resolve([
+            daemonChecks.checkStoreHealth(status),
+            daemonChecks.checkListening(status),
+            daemonChecks.checkPeers(status),
+          ]),
           daemonChecks.checkUpstream(daemon.url, upstream),
         ]
       : [
@@ -60,7 +62,7 @@ async function examine(invocation: Invocation, config: Config): Promise<Finding[
     ...(network.mdns
       ? families.map(networkChecks.checkMulticast)
       : [Promise.resolve(ok('mDNS', 'off, as told'))]),
-    checkClients(place, gatewayUrl),
+    checkClients(useDependencies(terminal), gatewayUrl),
   ]
   return (await Promise.all(checks)).flat()
 }
