@@ -59,6 +59,8 @@ export interface NodePeer extends PeerConnection {
 export interface NodeStats {
   readonly id: PeerId
   readonly addresses: readonly string[]
+  /** What of the network does not work just now though it should, in words for people. */
+  readonly problems: readonly string[]
   readonly peers: number
   readonly bannedPeers: number
   readonly store: StoreUsage

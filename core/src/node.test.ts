@@ -40,6 +40,15 @@ test('a removed artifact is gone from the store and no longer announced', async 
   expect(await node.remove(digest)).toBe(false)
 })
 
+test('what the host finds wrong shows in the status', async () => {
+  const host = createMemoryNetwork({}).createHost('alone')
+  const node = await createNode({ network: { dht: false } }, { host })
+  onTestFinished(() => node.close())
+  expect(node.stats().problems).toEqual([])
+  Object.assign(host, { problems: () => ['the port is gone'] })
+  expect(node.stats().problems).toEqual(['the port is gone'])
+})
+
 async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   yield bytes
 }

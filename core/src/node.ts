@@ -121,6 +121,7 @@ export async function createNode(
     stats: () => ({
       id: host.id,
       addresses: host.addresses(),
+      problems: host.problems(),
       peers: host.peers().length,
       bannedPeers: scores.bannedCount(),
       store: store.usage(),

@@ -46,6 +46,7 @@ export function hostContract(name: string, createWorld: () => HostWorld): void {
       const [host] = all as [Host]
       expect(host.addresses().length).toBeGreaterThan(0)
       for (const address of host.addresses()) expect(address.endsWith(`/${host.id}`)).toBe(true)
+      expect(host.problems()).toEqual([])
     })
 
     it('connects by peer id once it has learned addresses', async () => {

@@ -185,7 +185,7 @@ export function createFakeNode(): FakeNode {
       return { digest, size: bytes.byteLength, visibility, pinned, addedAtMs: 1, usedAtMs: 1 }
     },
     stats: () => ({
-      ...{ id: 'fake-node', addresses: [], peers: 0, bannedPeers: 0, announced: 0 },
+      ...{ id: 'fake-node', addresses: [], problems: [], peers: 0, bannedPeers: 0, announced: 0 },
       ...{ activeDownloads: flights.size, misbehaviour: 0, served },
       uploaded: { artifacts: 0, bytes: 0 },
       store: {

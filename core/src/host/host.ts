@@ -51,6 +51,8 @@ export interface Host {
   stop(): Promise<void>
   /** Multiaddrs on which others can reach us, each ending in our peer id. */
   addresses(): readonly string[]
+  /** What does not work just now though it should, in words for people. */
+  problems(): readonly string[]
   /** One entry a peer: its best connection. */
   peers(): readonly PeerConnection[]
   isConnected(peer: PeerId): boolean

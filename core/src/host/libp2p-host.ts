@@ -100,6 +100,10 @@ class LibP2PHost implements Host {
     return this.#node?.libp2p.getMultiaddrs().map(String) ?? []
   }
 
+  problems(): readonly string[] {
+    return this.#node?.problems ?? []
+  }
+
   peers(): readonly PeerConnection[] {
     return toPeerConnections(this.#node?.libp2p.getConnections() ?? [])
   }

@@ -19,6 +19,7 @@ import { createLanDiscovery, type LanDiscovery } from './lan-discovery.ts'
 import { createNode, type LibP2PNode } from './libp2p-services.ts'
 import { chooseListening, type Listening, type NetworkOptions } from './listen-addresses.ts'
 import { orAborted } from './or-aborted.ts'
+import { createNetworkProblems, type NetworkProblems } from './network-problems.ts'
 import { createOwnAddresses, type OwnAddresses } from './own-addresses.ts'
 import { findAddress, parseAddress, parsePeer, parseTarget, peerOf } from './peer-addresses.ts'
 import { createPeerFinder, type PeerFinder } from './peer-finder.ts'
@@ -32,6 +33,8 @@ const STOP_TIMEOUT_MS = 10_000
 export interface BuiltNode {
   readonly libp2p: Libp2p
   readonly dht: KadDHT | undefined
+  /** What does not work just now, in words for people. */
+  readonly problems: readonly string[]
   start(): Promise<void>
   /** Drops the connections with a peer, and does not dial it again soon unless asked to. */
   leave(peer: PeerId): void
@@ -102,10 +105,12 @@ export async function buildLibp2pNode(
     datastore.dropOwnProviderRecords(deps.privateKey.publicKey.toString())
     const listening = await chooseListening(network, deps.log)
     const own = createOwnAddresses(deps, { network, listening })
+    const problems = createNetworkProblems()
     const node = await createNode({
       privateKey: deps.privateKey,
       datastore,
       quic,
+      quicDeps: { log: deps.log, clock: deps.clock, problems },
       network,
       listening,
       own,
@@ -115,7 +120,7 @@ export async function buildLibp2pNode(
         ownSockets: () => own.sockets(),
       }),
     })
-    return connectParts(deps, { network, listening, own, closeDatabase, ...node })
+    return connectParts(deps, { network, listening, own, problems, closeDatabase, ...node })
   } catch (error) {
     closeDatabase()
     throw toStartError(error)
@@ -126,6 +131,7 @@ interface Parts extends LibP2PNode {
   readonly network: NetworkOptions
   readonly listening: Listening
   readonly own: OwnAddresses
+  readonly problems: NetworkProblems
   readonly closeDatabase: () => void
 }
 
@@ -150,6 +156,9 @@ function connectParts(deps: NodeDependencies, parts: Parts): BuiltNode {
   return {
     libp2p,
     dht,
+    get problems() {
+      return parts.problems.texts
+    },
     async start() {
       try {
         await libp2p.start()

@@ -20,6 +20,7 @@ import { CONNECTION_MONITOR, connectionLimits } from './connection-limits.ts'
 import type { Listening, NetworkOptions } from './listen-addresses.ts'
 import type { OwnAddresses } from './own-addresses.ts'
 import { withPacedWalks } from './paced-walks.ts'
+import type { QuicListenerDependencies } from './quic-listener.ts'
 import { quicTransport, type Quic } from './quic-transport.ts'
 
 export const DHT_PROTOCOL = '/catalog/kad/1.0.0'
@@ -39,6 +40,7 @@ export interface NodeParts {
   readonly gater: ConnectionGater
   /** Undefined: without QUIC. */
   readonly quic: Quic | undefined
+  readonly quicDeps: QuicListenerDependencies
   readonly network: NetworkOptions
   readonly listening: Listening
   readonly own: OwnAddresses
@@ -76,7 +78,7 @@ export async function createNode(parts: NodeParts): Promise<LibP2PNode> {
         network.announceAddresses.length > 0 ? verified : own.announced(verified, peer),
     },
     transports: [
-      ...(parts.quic ? [quicTransport(parts.quic, listening.families)] : []),
+      ...(parts.quic ? [quicTransport(parts.quic, listening.families, parts.quicDeps)] : []),
       ...(network.tcp ? [tcp({ dialOpts: { noDelay: true }, listenOpts: { noDelay: true } })] : []),
       ...(network.relayClient ? [circuitRelayTransport()] : []),
     ],

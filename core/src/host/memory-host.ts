@@ -98,6 +98,10 @@ class MemoryHost implements Host, NetworkMember {
     return this.#isRunning
   }
 
+  problems(): readonly string[] {
+    return []
+  }
+
   addresses(): readonly string[] {
     return this.#isRunning ? [addressOf(this.id)] : []
   }

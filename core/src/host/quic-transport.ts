@@ -1,23 +1,23 @@
 /**
- * libp2p's QUIC transport with two of its waits mended:
+ * libp2p's QUIC transport with its dials mended (its listeners: quic-listener.ts):
  *
  * - Dials that end. Its own ignore the signal and wait 10 s for an answer, so where UDP is dropped TCP would never be tried
  *   in time. Here an address has a short time to answer, and once one of a peer's addresses has been silent the others of
  *   that peer get less still: UDP is most likely dropped on the way.
- * - Handshakes beside each other. Its listener accepts one after another, so a dialer that falls silent in the middle of its
- *   handshake (or means to) would keep everybody else out for 10 s.
+ * - Dials that work again. The native endpoint that dials may die (a socket error ends it), and every later dial would fail:
+ *   another one takes its place.
  */
 import type { quic } from '@chainsafe/libp2p-quic'
-import type { Listener, Transport } from '@libp2p/interface'
+import { isStartable, type Transport } from '@libp2p/interface'
 import { LRUCache } from 'lru-cache'
 import type { IpFamily } from './listen-addresses.ts'
 import { orAborted } from './or-aborted.ts'
 import { peerOf } from './peer-addresses.ts'
+import { withLastingListeners, type QuicListenerDependencies } from './quic-listener.ts'
 
 type QuicTransportFactory = ReturnType<typeof quic>
 type Components = Parameters<QuicTransportFactory>[0]
 type Dial = Transport['dial']
-type CreateListener = Transport['createListener']
 
 const DIAL_TIMEOUT_MS = 1_000
 const DIAL_AGAIN_TIMEOUT_MS = 300
@@ -25,8 +25,6 @@ const DIAL_AGAIN_TIMEOUT_MS = 300
 const SILENCE_MEMORY_MS = 10_000
 /** After so many silent dials without an answer to any, this network drops UDP: no address gets the long time. */
 const SILENT_NETWORK = 4
-/** Inbound handshakes under way at once; each ends after 10 s at the latest. */
-const MAX_HANDSHAKES = 64
 
 /** Flow control windows: what one peer can make us hold before JavaScript takes it, so no more than needed for 1 Gbit at 100 ms. */
 const QUIC_OPTIONS = {
@@ -50,6 +48,7 @@ export async function loadQuic(): Promise<Quic> {
 export function quicTransport(
   createFactory: Quic,
   families: readonly IpFamily[],
+  deps: QuicListenerDependencies,
 ): (components: Components) => Transport {
   const create = createFactory({
     ...QUIC_OPTIONS,
@@ -58,9 +57,55 @@ export function quicTransport(
   })
   return (components) => {
     const transport = create(components)
-    transport.dial = withDeadline(transport.dial.bind(transport))
-    transport.createListener = withManyAccepts(transport.createListener.bind(transport))
+    transport.dial = withDeadline(withNewEndpoints(transport, deps))
+    transport.createListener = withLastingListeners(transport.createListener.bind(transport), deps)
     return transport
+  }
+}
+
+/** The transport makes its dialing endpoints when it starts: a dead one is replaced by stopping and starting it. */
+function withNewEndpoints(transport: Transport, { log }: QuicListenerDependencies): Dial {
+  const dial = transport.dial.bind(transport)
+  if (!isStartable(transport)) return dial
+  const start = transport.start.bind(transport)
+  const stop = transport.stop.bind(transport)
+  let isRunning = true // its constructor makes the first ones
+  let generation = 0
+  let replaced = Promise.resolve()
+  transport.start = async () => {
+    isRunning = true
+    await start()
+  }
+  transport.stop = async () => {
+    isRunning = false
+    await stop()
+  }
+
+  async function restart(): Promise<void> {
+    await stop()
+    if (isRunning) await start()
+  }
+
+  /** @throws the error when there is nothing to be done about it */
+  async function replace(dialled: number, error: unknown): Promise<void> {
+    if (!(error instanceof Error) || error.message !== 'endpoint stopping' || !isRunning)
+      throw error
+    if (dialled === generation) {
+      generation++
+      log.warn('host.quic-dialer-died', { error })
+      replaced = restart()
+    }
+    await replaced
+  }
+
+  return async (address, options) => {
+    const dialled = generation
+    try {
+      return await dial(address, options)
+    } catch (error) {
+      await replace(dialled, error)
+      return await dial(address, options)
+    }
   }
 }
 
@@ -86,30 +131,4 @@ function withDeadline(dial: Dial): Dial {
       throw error
     }
   }
-}
-
-/** The listener's loop that waits for a handshake to be complete, then for the next; ends when the listener is closed. */
-interface AcceptingListener extends Listener {
-  awaitInboundConnections(): Promise<void>
-}
-
-function withManyAccepts(create: CreateListener): CreateListener {
-  return (options) => {
-    const listener = create(options)
-    // Another version may do it otherwise: test/protocol/stuck-peers.test.ts then says whether it is still needed.
-    if (!isAccepting(listener)) return listener
-    const listen = listener.listen.bind(listener)
-    listener.listen = async (address) => {
-      await listen(address)
-      // It runs one of its own. None of them rejects.
-      for (let more = 1; more < MAX_HANDSHAKES; more++) void listener.awaitInboundConnections()
-    }
-    return listener
-  }
-}
-
-function isAccepting(listener: Listener): listener is AcceptingListener {
-  return (
-    'awaitInboundConnections' in listener && typeof listener.awaitInboundConnections === 'function'
-  )
 }

@@ -22,7 +22,7 @@ export async function statusCommand(invocation: Invocation): Promise<number> {
 
 function statusLines(url: string, info: DaemonInfo | undefined, status: DaemonStatus): string[] {
   const { node, gateway } = status
-  const { store } = node
+  const { store, problems = [] } = node // a daemon of an older version says nothing of problems
   const { tarballs, packuments } = gateway
   const from = (source: keyof typeof tarballs): string =>
     `${plural(tarballs[source].artifacts, 'artifact')}, ${formatBytes(tarballs[source].bytes)}`
@@ -56,6 +56,7 @@ function statusLines(url: string, info: DaemonInfo | undefined, status: DaemonSt
       `${gateway.upstreamRequests} (${gateway.upstreamFailures} failed), ${formatBytes(gateway.upstreamBytes)}`,
     ],
     ['peer id', node.id],
+    ...problems.map((problem) => ['PROBLEM', problem] as const),
     ...node.addresses.map((address, index) => [index === 0 ? 'addresses' : '', address] as const),
   ])
 }
