@@ -2,7 +2,7 @@
  * `catalog exec` as a process: how it ends, what it prints where, what becomes of signals, which gateway it takes. The commands
  * are small programs that ask the registry their environment names; test/e2e/exec.test.ts runs real package managers.
  */
-import { spawn, type ChildProcess } from 'node:child_process'
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import {
   chmodSync,
@@ -345,6 +345,48 @@ describe('the gateway', { timeout: 90_000 }, () => {
     expect(await withToken.ended).toBe(0)
     expect(report()).toMatchObject({ gateway: 'own', upstream: upstream.url })
     expect((await daemon.status()).gateway.tarballs.origin.artifacts).toBe(1)
+  })
+
+  const STRANGER = 54_321
+  const SYSTEM = 999
+  // Somebody who opened the port before any daemon did. Only root can run a program as another user, who must find Node.
+  const asAnother = { uid: STRANGER, cwd: '/', env: {} }
+  const canBeAnother =
+    process.platform === 'linux' &&
+    process.getuid?.() === 0 &&
+    spawnSync(process.execPath, ['--version'], asAnother).status === 0
+  const why = canBeAnother ? '' : ' (skipped: not root on Linux, or Node is for root alone)'
+  test.skipIf(!canBeAnother)(`is no stranger’s, whatever it says${why}`, async () => {
+    const port = await freePort()
+    const daemon = await startDaemon({ args: [...ALONE, '--port', String(port)], home, port })
+    cleanups.push(() => daemon.stop())
+    const pages = await Promise.all(
+      ['health', 'status'].map(async (name) => {
+        const path = `/-/catalog/${name}`
+        return [path, await (await fetch(daemon.url + path)).text()] as const
+      }),
+    )
+    await daemon.stop()
+    const pretend = `const pages = new Map(${JSON.stringify(pages)})
+      require('node:http').createServer(({ url }, res) => {
+        if (!pages.has(url)) console.log(url)
+        res.end(pages.get(url))
+      }).listen(${port}, '127.0.0.1', () => console.log('ready'))`
+    for (const uid of [STRANGER, SYSTEM]) {
+      const [node, flags] = [process.execPath, ['-e', pretend]]
+      const stranger = spawn(node, flags, { ...asAnother, uid, stdio: ['ignore', 'pipe', 2] })
+      cleanups.push(() => stranger.kill('SIGKILL'))
+      let printed = ''
+      stranger.stdout?.setEncoding('utf8').on('data', (text: string) => (printed += text))
+      await vi.waitFor(() => expect(printed).toContain('ready'), { timeout: 10_000 })
+      expect(await exec(REPORT, module(FETCH_ONE), { port }).ended).toBe(0)
+      // A system's account is believed: it may be the daemon of all users.
+      expect(report().gateway).toBe(uid === SYSTEM ? 'daemon' : 'own')
+      expect(printed.includes('fx-one')).toBe(uid === SYSTEM)
+      const closed = once(stranger, 'close')
+      stranger.kill('SIGKILL')
+      await closed
+    }
   })
 
   test('is the daemon only if it has the client’s credentials, and our settings', async () => {

@@ -12,6 +12,7 @@ import type { ExecPlace } from './client-registry.ts'
 import { daemonFits } from './daemon-fits.ts'
 import { gatewayNpmConfig } from './gateway-npm-config.ts'
 import { startInPassing, startInStore } from './own-gateway.ts'
+import { isOwnOrSystems } from './port-owner.ts'
 
 export type ExecStatus = Pick<DaemonStatus, 'gateway' | 'node'>
 
@@ -46,7 +47,13 @@ export async function openGateway(wish: ExecGatewayWish): Promise<ExecGateway> {
   const { config, reuse } = wish
   const daemon = await findDaemon(config.storePath, portOf(config))
   const now = daemon === undefined ? undefined : await statusOf(daemon).catch(() => undefined)
-  if (daemon !== undefined && now !== undefined && reuse && isSuitable(wish, daemon, now)) {
+  if (
+    daemon !== undefined &&
+    now !== undefined &&
+    reuse &&
+    isSuitable(wish, daemon, now) &&
+    (await isTrusted(daemon))
+  ) {
     return {
       ...{ url: daemon.url, kind: 'daemon', expectsPeers: false },
       status: () => statusOf(daemon),
@@ -64,6 +71,11 @@ export async function openGateway(wish: ExecGatewayWish): Promise<ExecGateway> {
     }
   }
   return startInPassing(wish, peers)
+}
+
+/** What no lockfile has a digest of the command would believe it; so it has proved to be ours, or is the machine's. */
+async function isTrusted({ info, url }: DaemonClient): Promise<boolean> {
+  return info !== undefined || isOwnOrSystems(Number(new URL(url).port))
 }
 
 function isSuitable(wish: ExecGatewayWish, { info }: DaemonClient, now: DaemonStatus): boolean {
