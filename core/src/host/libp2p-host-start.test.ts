@@ -1,18 +1,26 @@
-/** A start whose port is taken in the moment between looking for it and listening on it; real sockets, both transports. */
+/**
+ * Starts that fail: a port that is taken in the moment between looking for it and listening on it, an address that this machine
+ * has not, parts that do not stop again; real sockets.
+ */
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { createServer, type AddressInfo } from 'node:net'
 import { expect, onTestFinished, test, vi } from 'vitest'
-import { systemClock } from '../clock.ts'
-import { silentLogger } from '../log.ts'
+import { createFakeClock } from '../../../test/support/fake-clock.ts'
+import { until } from '../../../test/support/until.ts'
+import { systemClock, type Clock } from '../clock.ts'
+import { silentLogger, type Logger } from '../log.ts'
 import { parseNodeOptions } from '../options.ts'
 import type { Host } from './host.ts'
 import { createLibp2pHost } from './libp2p-host.ts'
+import type * as Services from './libp2p-services.ts'
+import { createNode } from './libp2p-services.ts'
 import { chooseListening } from './listen-addresses.ts'
 
 vi.mock(import('./listen-addresses.ts'), { spy: true })
+vi.mock(import('./libp2p-services.ts'), { spy: true })
 
-function createHost(transport: 'quic' | 'tcp'): Host {
+function createHost(transport: 'quic' | 'tcp', deps: { clock?: Clock; log?: Logger } = {}): Host {
   const off = { mdns: false, dht: false, peerExchange: false, upnp: false, autonat: false }
   const { network } = parseNodeOptions({
     network: {
@@ -21,7 +29,7 @@ function createHost(transport: 'quic' | 'tcp'): Host {
     },
   })
   const host = createLibp2pHost(
-    { log: silentLogger, clock: systemClock },
+    { log: silentLogger, clock: systemClock, ...deps },
     { network, path: undefined },
   )
   onTestFinished(() => host.stop())
@@ -68,6 +76,35 @@ test.each(['quic', 'tcp'] as const)('%s: not for ever', async (transport) => {
   const host = createHost(transport)
   await expect(host.start()).rejects.toMatchObject({ code: 'HOST_FAILED' })
   expect(chooseListening).toHaveBeenCalledTimes(4)
+  await host.start()
+  expect(host.addresses()).toHaveLength(1)
+})
+
+test('a start that fails ends, though a part of it does not stop again', async () => {
+  const clock = createFakeClock()
+  const errors: string[] = []
+  const log: Logger = { ...silentLogger, error: (event) => void errors.push(event) }
+  const host = createHost('tcp', { clock, log })
+  // Of a network for documentation: no machine has it.
+  const addresses = ['/ip4/192.0.2.1/tcp/4875']
+  vi.mocked(chooseListening).mockResolvedValueOnce({ families: [4], port: 4875, addresses })
+  const { createNode: create } = await vi.importActual<typeof Services>('./libp2p-services.ts')
+  let isStopping = false
+  vi.mocked(createNode).mockImplementationOnce(async (parts) => {
+    const node = await create(parts)
+    Object.assign(node.libp2p.services.ping as object, {
+      stop: () => {
+        isStopping = true
+        return new Promise(() => undefined)
+      },
+    })
+    return node
+  })
+  const starting = expect(host.start()).rejects.toMatchObject({ code: 'HOST_FAILED' })
+  await until(() => isStopping)
+  await clock.advance(10_000)
+  await starting
+  expect(errors).toEqual(['host.stop-failed'])
   await host.start()
   expect(host.addresses()).toHaveLength(1)
 })

@@ -137,6 +137,7 @@ interface Parts extends LibP2PNode {
 
 function connectParts(deps: NodeDependencies, parts: Parts): BuiltNode {
   const { libp2p, dht, network } = parts
+  giveStopADeadline(libp2p, deps)
   const memory = createPeerMemory({ libp2p, clock: deps.clock })
   const finder = createPeerFinder(
     {
@@ -179,9 +180,7 @@ function connectParts(deps: NodeDependencies, parts: Parts): BuiltNode {
       await finder.stop()
       const peers = libp2p.getPeers().map(String)
       await Promise.allSettled(peers.map((peer) => memory.saw(peer)))
-      await withinTime(Promise.resolve(libp2p.stop()), (error) =>
-        deps.log.error('host.stop-failed', { error }),
-      )
+      await libp2p.stop()
       parts.closeDatabase()
     },
   }
@@ -265,14 +264,21 @@ function isConnected(libp2p: Libp2p, target: string): boolean {
   return libp2p.getConnections(parsePeer(peer)).some(({ status }) => status === 'open')
 }
 
-async function withinTime(
-  promise: Promise<void>,
-  onError: (error: unknown) => void,
-): Promise<void> {
-  try {
-    await orAborted(promise, AbortSignal.timeout(STOP_TIMEOUT_MS))
-  } catch (error) {
-    onError(error)
+/** It also stops itself, and waits for that, when it can't start. From here on it never rejects. */
+function giveStopADeadline(libp2p: Libp2p, { clock, log }: NodeDependencies): void {
+  const stop = libp2p.stop.bind(libp2p)
+  libp2p.stop = async () => {
+    const late = Promise.withResolvers<never>()
+    const cancel = clock.after(STOP_TIMEOUT_MS, () =>
+      late.reject(new Error(`libp2p has not stopped within ${STOP_TIMEOUT_MS} ms`)),
+    )
+    try {
+      await Promise.race([stop(), late.promise])
+    } catch (error) {
+      log.error('host.stop-failed', { error })
+    } finally {
+      cancel()
+    }
   }
 }
 
