@@ -85,6 +85,12 @@ test('settings that would do nothing in this mode are problems', () => {
   ])
 })
 
+test('and are told with all others', () => {
+  const told = problems({ mode: 'daemon', quota: '1GB', sead: [] }).join('\n')
+  expect(told).toMatch(/^sead: no such setting/m)
+  expect(told).toMatch(/^quota: has no meaning with mode: daemon/m)
+})
+
 test('settings that say that nothing is to be done are none', () => {
   const section = { mode: 'daemon', seed: [], seedExisting: false, network: null, private: ['a'] }
   expect(problems(section)).toEqual([])

@@ -104,10 +104,13 @@ export function parseOptions(
   place: { readonly folder: string; readonly storage: string | undefined },
 ): ParsedOptions {
   const parsed = schema.safeParse(section ?? {})
-  if (!parsed.success) return { ok: false, problems: parsed.error.issues.map(problemOf) }
+  const given = isObject(section) ? section : {}
+  const problems = [
+    ...(parsed.error?.issues.map(problemOf) ?? []),
+    ...uselessSettings(schema.shape.mode.safeParse(given['mode']).data ?? 'node', given),
+  ]
+  if (!parsed.success || problems.length > 0) return { ok: false, problems }
   const { store, network, transfer, uplinks, ...rest } = parsed.data
-  const useless = uselessSettings(rest.mode, section)
-  if (useless.length > 0) return { ok: false, problems: useless }
   const path = store === undefined ? defaultStore(place) : resolve(place.folder, store)
   // Not of the right type yet: the node's own schema says what is wrong with them.
   const node = {
@@ -160,9 +163,8 @@ const NODE_ONLY = ['store', 'quota', 'network', 'transfer'] as const
 const SEEDING = ['seed', 'seedExisting', 'seedExistingPerSecond'] as const
 
 /** Settings that would do nothing are mistakes: their author believes they do something. */
-function uselessSettings(mode: string, section: unknown): string[] {
+function uselessSettings(mode: string, given: Readonly<Record<string, unknown>>): string[] {
   if (mode === 'node') return []
-  const given = isObject(section) ? section : {}
   const isWritten = (name: string): boolean => {
     const value = given[name]
     const isNothing = value === undefined || value === null || value === false
