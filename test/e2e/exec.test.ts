@@ -217,6 +217,34 @@ test('behind a company registry npm gets a dependency by URL from where it is', 
   expect(other.requests.some(({ kind }) => kind === 'tarball')).toBe(true)
 })
 
+/** As good as one that package.json names: npm replaces hosts in what it reads from metadata and lockfiles only. */
+test('and one that only the command line names, though it is on the same host', async ({
+  skip,
+}) => {
+  const client = findClient('npm-11')
+  const unavailable = whyUnavailable(client)
+  if (unavailable !== undefined) skip(unavailable)
+  await using registry = await startRegistry({ packages, tarballs: 'self' })
+  await using other = await startRegistry({ packages, tarballs: 'self' })
+  expect(new URL(other.url).hostname).toBe(new URL(registry.url).hostname)
+  const args = ['install', `${other.url}/fx-tiny-0/-/fx-tiny-0-1.0.0.tgz`]
+  const [own, { cwd, home }] = await Promise.all([project(), project()])
+  await mustRunClient('npm-11', args, { ...own, registry: registry.url })
+  other.forget()
+
+  const run = { cwd, home, options, registry: registry.url }
+  const result = await clientByExec(client, args, run)
+
+  expect(result.exitCode, result.output).toBe(0)
+  expect(result.report).toMatchObject({ gateway: 'own' })
+  const [through, without] = await Promise.all(
+    [cwd, own.cwd].map((folder) => readFile(join(folder, client.lockfile), 'utf8')),
+  )
+  expect(through).toBe(without)
+  expect(through).toContain(`"resolved": "${other.url}/`)
+  expect(other.requests.map(({ kind }) => kind)).toContain('tarball')
+})
+
 interface Place {
   readonly client: Client
   readonly cwd: string
