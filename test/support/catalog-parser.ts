@@ -11,13 +11,16 @@ import { givenSettings } from '../../gateway/src/cli/program-options.ts'
 import type { Terminal } from '../../gateway/src/cli/terminal.ts'
 import { resolveConfig, type Config } from '../../gateway/src/config/resolve.ts'
 
-export interface ParsedCatalog {
+export interface ParsedWords {
   /** `start`, `service install`. */
   readonly command: string
   /** As commander has them. */
   readonly options: Readonly<Record<string, unknown>>
   /** Behind the options. */
   readonly operands: readonly string[]
+}
+
+export interface ParsedCatalog extends ParsedWords {
   /** What the settings among the options come to. */
   readonly config: Config
 }
@@ -27,30 +30,50 @@ export async function parseCatalog(
   words: readonly string[],
   env: Readonly<Record<string, string>> = {},
 ): Promise<ParsedCatalog> {
+  const command = await parsed(words)
+  return { ...wordsOf(command), config: checked(command, env) }
+}
+
+/** The same, with no look at the settings' values. */
+export async function parseWords(words: readonly string[]): Promise<ParsedWords> {
+  return wordsOf(await parsed(words))
+}
+
+function wordsOf(command: Command): ParsedWords {
+  return { command: namesOf(command).join(' '), options: command.opts(), operands: command.args }
+}
+
+async function parsed(words: readonly string[]): Promise<Command> {
   const said: string[] = []
-  const argv = ['node', 'catalog', ...words]
   let isComplete = false
-  const program = createProgram({
-    ...{ terminal: silentTerminal(said), version: '0.0.0', argv },
+  const program = silentProgram(said, async () => void (isComplete = true))
+  await program.parseAsync(['node', 'catalog', ...words]).catch((error: unknown) => {
+    throw new Error(`catalog ${words.join(' ')}: ${said.join('\n')}`, { cause: error })
+  })
+  if (!isComplete) throw new Error(`catalog ${words.join(' ')}: runs no command`)
+  return deepest(program, words)
+}
+
+/** The options of a command, by all their names. */
+export function catalogOptions(name: string): { names: string[]; takesValue: boolean }[] {
+  const command = silentProgram([], async () => undefined).commands.find(
+    (each) => each.name() === name,
+  )
+  return (command?.options ?? []).map(({ short, long, required, optional }) => ({
+    names: [short, long].flatMap((each) => each ?? []),
+    takesValue: required || optional,
+  }))
+}
+
+function silentProgram(said: string[], run: () => Promise<void>): Command {
+  return createProgram({
+    ...{ terminal: silentTerminal(said), version: '0.0.0', run },
     signal: new AbortController().signal,
     takeSignals: () => undefined,
     exit: () => {
       throw new Error('it wants to end the process')
     },
-    run: async () => void (isComplete = true),
   })
-  await program.parseAsync(argv).catch((error: unknown) => {
-    throw new Error(`catalog ${words.join(' ')}: ${said.join('\n')}`, { cause: error })
-  })
-  if (!isComplete) throw new Error(`catalog ${words.join(' ')}: runs no command`)
-  const command = deepest(program, words)
-  if (command.name() === 'exec' && !words.includes('--')) throw new Error('exec without --')
-  return {
-    command: namesOf(command).join(' '),
-    options: command.opts(),
-    operands: command.args,
-    config: checked(command, env),
-  }
 }
 
 function deepest(program: Command, words: readonly string[]): Command {

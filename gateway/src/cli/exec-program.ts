@@ -1,6 +1,9 @@
-/** `catalog exec` on the command line: its options, and that the command stands behind `--`. */
+/**
+ * `catalog exec` on the command line: our options, then the command, from the first word that is none of ours. `--` before it
+ * says where it begins and must never be needed: PowerShell takes the first one away on its way to npm's .ps1 shims
+ * (npm/cli#3136), and is the default shell of GitHub's Windows runners.
+ */
 import type { Command } from 'commander'
-import { CatalogError } from '@catalog-p2p/core'
 import type { Act, ProgramDependencies } from './program.ts'
 import { addSettings } from './program-options.ts'
 import { runPlainly, whyNotLoaded } from './stand-in.ts'
@@ -21,7 +24,9 @@ export function addExecCommand(program: Command, deps: ProgramDependencies, act:
   const exec = program
     .command('exec')
     .description('run a command whose packages come from peers; ends with its exit code')
-    .usage('[options] -- <command> [args...]')
+    .usage('[options] [--] <command> [args...]')
+    // From its first word on all is the command's, our own options' names and further dashes too.
+    .passThroughOptions()
     .argument('<command...>', 'npm ci, pnpm install, yarn, bun install, deno install, a script')
     .option('--seed <time>', 'stay for so long after the command, for peers (default 0)')
     .option('--no-seed', "don't serve public artifacts to peers at all")
@@ -29,12 +34,16 @@ export function addExecCommand(program: Command, deps: ProgramDependencies, act:
     .option('--no-reuse', 'start a gateway of its own even if a daemon runs')
     .option('-q, --quiet', 'print warnings only', false)
   addSettings(exec, ({ name }) => name !== 'seed')
+  // An option like the others: commander's own would answer with help, and succeed, if a word that it does not know came first.
+  exec
+    .helpOption(false)
+    .option('-h, --help', 'print help')
+    .on('option:help', () => exec.help())
   exec.addHelpText('after', EXEC_HELP)
   act(exec, deps, async (invocation, args) => {
-    const [words, flags] = args as [string[], ExecFlags]
+    const [command, flags] = args as [string[], ExecFlags]
     const { seed, quiet, reuse, report } = flags
     deps.takeSignals()
-    const command = commandAfterDashes(deps.argv, words)
     const loaded = await import('./exec/exec-command.ts').catch(whyNotLoaded)
     if (typeof loaded === 'string') return runPlainly(command, loaded)
     // The setting of this name is a yes or no; here it is a time, and only --no-seed is the setting.
@@ -52,14 +61,5 @@ export function addExecCommand(program: Command, deps: ProgramDependencies, act:
       },
       deps,
     )
-  })
-}
-
-/** @throws CatalogError INVALID_OPTIONS unless all words stand behind \`--\`: before it, options are ours */
-function commandAfterDashes(argv: readonly string[], words: readonly string[]): string[] {
-  const at = argv.indexOf('--')
-  if (at !== -1 && argv.length - at - 1 === words.length) return [...words]
-  throw new CatalogError('INVALID_OPTIONS', 'exec: the command must stand behind "--"', {
-    hint: `catalog exec -- ${words.join(' ')}`,
   })
 }

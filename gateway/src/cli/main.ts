@@ -4,6 +4,7 @@ import { constants } from 'node:os'
 import { CommanderError } from 'commander'
 import { EXIT, exitCodeOfSignal } from './exit-codes.ts'
 import { createProgram } from './program.ts'
+import { reportNotLoaded } from './stand-in.ts'
 import { processTerminal } from './terminal.ts'
 
 /** Runs the command line; the process's exit code. */
@@ -15,7 +16,6 @@ export async function main(argv: readonly string[]): Promise<number> {
   const program = createProgram({
     terminal,
     version: readVersion(),
-    argv,
     signal: interrupt.signal,
     takeSignals: () => interrupt.release(),
     exit: (code) => process.exit(code),
@@ -25,8 +25,9 @@ export async function main(argv: readonly string[]): Promise<number> {
       } catch (error) {
         if (interrupt.code !== undefined) exitCode = interrupt.code
         else {
-          const { reportFailure } = await import('./failure.ts')
-          exitCode = reportFailure(terminal, error, json || isTrue(terminal.env.CATALOG_JSON))
+          const loaded = await import('./failure.ts').catch(() => undefined)
+          const asJson = json || isTrue(terminal.env.CATALOG_JSON)
+          exitCode = loaded?.reportFailure(terminal, error, asJson) ?? reportNotLoaded(error)
         }
       }
     },

@@ -22,8 +22,6 @@ import type { Terminal } from './terminal.ts'
 export interface ProgramDependencies {
   readonly terminal: Terminal
   readonly version: string
-  /** As the process got them. */
-  readonly argv: readonly string[]
   /** Ctrl-C. */
   readonly signal: AbortSignal
   /** Hands SIGINT and its like over to the command that runs until then. */
@@ -50,6 +48,8 @@ export function createProgram(deps: ProgramDependencies): Command {
       writeErr: (text) => deps.terminal.raw(text),
     })
     .showHelpAfterError('("--help" says more)')
+    // What stands behind a command is that command's: exec hands it on.
+    .enablePositionalOptions()
     .exitOverride()
     .addHelpText('after', epilogue())
   addDaemonCommands(program, deps)

@@ -3,7 +3,8 @@ import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
-import { whyNodeIsTooOld } from './stand-in.ts'
+import { catalogOptions } from '../../../test/support/catalog-parser.ts'
+import { FLAGS_WITHOUT_VALUE, whyNodeIsTooOld } from './stand-in.ts'
 
 const CLI = new URL('../cli.ts', import.meta.url)
 const PRETEND_OLD =
@@ -56,6 +57,22 @@ test('exec runs the command all the same, and ends with its exit code', () => {
   expect(stdout).toBe('one two\n')
   expect(stderr).toContain('without peers')
   expect(status).toBe(7)
+})
+
+test('exec knows its options there, too: dashes are not needed', () => {
+  const words = [process.execPath, '-e', 'process.exitCode = 7', '--', '--json']
+  const given = ['--seed', '5s', '-q', '--port=1', '--no-mdns', '--json', '--store', '/nowhere']
+  expect(catalogOnOldNode('exec', ...given, ...words).status).toBe(7)
+  expect(catalogOnOldNode('exec', '--seed', '--', ...words).status).toBe(7)
+})
+
+test('the options that take no value are those of the command line', () => {
+  const alone = catalogOptions('exec').filter(({ takesValue }) => !takesValue)
+  const flags = alone.flatMap(({ names }) => names).filter((flag) => !flag.startsWith('--no-'))
+  expect([...FLAGS_WITHOUT_VALUE].toSorted()).toEqual(flags.toSorted())
+  const valued = catalogOptions('exec').filter(({ takesValue }) => takesValue)
+  expect(valued.length).toBeGreaterThan(20)
+  for (const { names } of valued) for (const name of names) expect(name).not.toMatch(/^--no-/)
 })
 
 test('exec with a command that is not there ends with 127', () => {

@@ -24,12 +24,39 @@ export function whyNotLoaded(error: unknown): string {
   return `a part of catalog can't be loaded (${line}); installing it again should help`
 }
 
-/** Stands in for the command line; the exit code: that of the command behind `exec --`, and failure for all else. */
+/** Stands in for the command line; the exit code: that of the command of `exec`, and failure for all else. */
 export async function standIn(argv: readonly string[], why: string): Promise<number> {
   const [, , name, ...rest] = argv
-  const command = rest.slice(rest.indexOf('--') + 1)
-  if (name === 'exec' && rest.includes('--') && command.length > 0) return runPlainly(command, why)
+  const command = commandOf(rest)
+  if (name === 'exec' && command.length > 0) return runPlainly(command, why)
   note(why)
+  return EXIT.failed
+}
+
+/** Those of `exec` that take none; beside them all that begin with `--no-`. */
+export const FLAGS_WITHOUT_VALUE: ReadonlySet<string> = new Set([
+  ...['-h', '--help', '-q', '--quiet', '--json', '--peers-only', '--mdns', '--dht', '--relay'],
+  ...['--bootstrap-server', '--loopback-only', '--quic', '--tcp', '--peer-exchange', '--upnp'],
+  ...['--autonat', '--relay-client', '--hints', '--predict'],
+])
+
+/** From the first word that is no option of ours, as exec-program.ts finds it: dashes before it need not be there. */
+function commandOf(words: readonly string[]): readonly string[] {
+  let at = 0
+  for (; at < words.length; at++) {
+    const word = words[at] ?? ''
+    if (word === '--') return words.slice(at + 1)
+    if (!word.startsWith('-')) break
+    const isAlone = FLAGS_WITHOUT_VALUE.has(word) || word.startsWith('--no-') || word.includes('=')
+    // A value that is missing must not hide the dashes.
+    if (!isAlone && words[at + 1] !== '--') at++
+  }
+  return words.slice(at)
+}
+
+/** When not even what reports failures can be loaded; the exit code. */
+export function reportNotLoaded(error: unknown): number {
+  note(whyNotLoaded(error))
   return EXIT.failed
 }
 

@@ -174,13 +174,16 @@ describe('the command', { timeout: 60_000 }, () => {
     expect(run.stderr()).not.toContain('seeding')
   })
 
-  test('must stand behind two dashes', async () => {
-    const argv = [...FLAGS, CLI, 'exec', 'npm', 'ci']
+  test('needs no dashes before it, as PowerShell takes them away', async () => {
+    const own = ['exec', ...ALONE, '--port', '0', '--quiet']
+    const words = script('console.log(process.argv.slice(1).join()); process.exitCode = 7')
+    const argv = [...FLAGS, CLI, ...own, ...words, '--', '--quiet', '--report', 'x']
     const child = spawn(process.execPath, argv, { cwd: home, env: isolatedEnvironment(home) })
     let said = ''
-    child.stderr.on('data', (chunk: Buffer) => (said += chunk.toString()))
-    expect(await once(child, 'close')).toEqual([2, null])
-    expect(said).toContain('catalog exec -- npm ci')
+    child.stdout.on('data', (chunk: Buffer) => (said += chunk.toString()))
+    expect(await once(child, 'close')).toEqual([7, null])
+    expect(said).toBe('--quiet,--report,x\n')
+    expect(existsSync(join(home, 'x'))).toBe(false)
   })
 
   test('runs without us when we cannot start, and says so once', async () => {
