@@ -12,7 +12,9 @@ import { startAll, stopAll, type Part } from './lifecycle.ts'
 import { silentLogger, type Logger } from './log.ts'
 import { parseNodeOptions, type NodeOptions, type ParsedNodeOptions } from './options.ts'
 import { createSeeder } from './seeding/seeder.ts'
+import { errnoOf } from './store/errno.ts'
 import { createFsStore } from './store/fs-store.ts'
+import { makeFolder } from './store/make-folder.ts'
 import { createMemoryStore } from './store/memory-store.ts'
 import type { Store } from './store/store.ts'
 import { createPeerScores } from './transfer/peer-score.ts'
@@ -106,6 +108,9 @@ export async function createNode(
     id: host.id,
     async get(digest, getOptions = {}) {
       assertOpen()
+      // A large one is read while it is answered: too late to find it damaged, and to take it from elsewhere.
+      const isLarge = (store.entry(digest)?.size ?? 0) > options.transfer.chunkSize
+      if (isLarge) await store.confirm(digest)
       const artifact = await transfer.get(digest, getOptions)
       served.count(artifact.source, artifact.size ?? 0)
       return artifact
@@ -165,10 +170,18 @@ async function createDefaultHost(
 ): Promise<Host> {
   const { createLibp2pHost } = await import('./host/libp2p-host.ts')
   const { network, store } = options
-  return createLibp2pHost(
-    { log, clock: systemClock },
-    { network, path: isPassing ? undefined : store.path },
-  )
+  const path = isPassing || !(await canHave(store.path)) ? undefined : store.path
+  return createLibp2pHost({ log, clock: systemClock }, { network, path })
+}
+
+/** False where no folder can be made at all, as in /proc, which the host would try for ever; the store says why. */
+async function canHave(folder: string | undefined): Promise<boolean> {
+  try {
+    if (folder !== undefined) await makeFolder(folder)
+    return true
+  } catch (error) {
+    return errnoOf(error) !== 'ENOENT'
+  }
 }
 
 function createStore(options: ParsedNodeOptions, log: Logger): Store {

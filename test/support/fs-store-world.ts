@@ -108,6 +108,7 @@ export function createFaultyFiles(): FaultyFiles {
     remove: (path) => run('remove', path, () => real.remove(path)),
     sync: (path) => run('sync', path, () => real.sync(path)),
     syncFolder: (path) => run('syncFolder', path, () => real.syncFolder(path)),
+    mark: (path) => run('mark', path, () => real.mark(path)),
     fail(operations, code) {
       failing = operations
       failureCode = code

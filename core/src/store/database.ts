@@ -2,12 +2,12 @@
  * The one embedded index for everything that persists: SQLite, as Node ships it (no dependency, nothing to compile).
  * A database is owned by one process: the operating system drops the lock when that process dies, however it dies.
  */
-import { mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { DatabaseSync } from 'node:sqlite'
 import type * as sqlite from 'node:sqlite'
 import { CatalogError } from '../errors.ts'
+import { makeFolder } from './make-folder.ts'
 
 export type Database = DatabaseSync
 
@@ -19,7 +19,7 @@ export async function openDatabase(path: string): Promise<Database> {
   const { DatabaseSync } = await importSqlite()
   let database: DatabaseSync | undefined
   try {
-    if (path !== ':memory:') mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
+    if (path !== ':memory:') await makeFolder(dirname(path))
     database = new DatabaseSync(path)
     // EXCLUSIVE before WAL: the lock is taken at the first read and held, and no shared memory file is made.
     database.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL;')

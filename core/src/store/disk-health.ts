@@ -5,7 +5,7 @@
 import type { Clock } from '../clock.ts'
 import type { Logger } from '../log.ts'
 import { isCatalogError } from '../errors.ts'
-import { errnoOf } from './fs-files.ts'
+import { errnoOf } from './errno.ts'
 
 /** Between two attempts while the disk refuses. */
 export const RETRY_AFTER_MS = 60_000

@@ -7,7 +7,9 @@
 import type { Clock } from '../clock.ts'
 import type { Digest } from '../content/digest.ts'
 import type { Logger } from '../log.ts'
-import { errnoOf, type StoreFiles } from './fs-files.ts'
+import { errnoOf } from './errno.ts'
+import type { StoreFiles } from './fs-files.ts'
+import type { FileMarks } from './file-mark.ts'
 import type { FsIndex } from './fs-index.ts'
 import type { FsLayout } from './fs-layout.ts'
 
@@ -21,6 +23,7 @@ export interface DurabilityDeps {
   readonly files: StoreFiles
   readonly layout: FsLayout
   readonly index: FsIndex
+  readonly marks: FileMarks
   readonly clock: Clock
   readonly log: Logger
 }
@@ -101,7 +104,7 @@ export class Durability {
   }
 
   async #syncGroup(): Promise<void> {
-    const { files, layout, index, log } = this.#deps
+    const { files, layout, index, marks, log } = this.#deps
     const group = [...this.#queue.keys().take(GROUP_ITEMS)]
     const shards = new Set<string>()
     const synced: Digest[] = []
@@ -118,7 +121,7 @@ export class Durability {
       const still = synced.filter(
         (digest) => this.#unsynced.has(digest) && !this.#queue.has(digest),
       )
-      index.apply({ synced: still })
+      index.apply({ synced: still.map((digest) => ({ digest, mark: marks.of(digest) })) })
       for (const digest of still) this.#unsynced.delete(digest)
     } catch (error) {
       // They stay unsynced, which is safe: their rows say so.

@@ -11,6 +11,7 @@ import type { Disk } from './fs-disk.ts'
 import type { StoreFiles } from './fs-files.ts'
 import type { FsLayout } from './fs-layout.ts'
 import type { PartialRow } from './fs-index.ts'
+import type { HashedFile } from './fs-reader.ts'
 import { identify, type Reconciled } from './fs-reconcile.ts'
 
 export interface AdoptDeps {
@@ -48,24 +49,23 @@ async function adoptOne(
 ): Promise<boolean> {
   const { entries, clock, log } = deps
   const { digest, row, signal } = orphan
-  let size: number | undefined
+  let found: HashedFile | undefined
   try {
-    size = await identify(deps, digest, signal)
+    found = await identify(deps, digest, signal)
   } catch (error) {
     // Unreadable now: leave it to the next start.
     if (!signal.aborted) log.debug('store.orphan-unreadable', { digest, reason: String(error) })
     return false
   }
   if (entries.has(digest)) return false // stored again meanwhile
-  if (size === undefined || !deps.makeRoom(size)) {
+  if (found === undefined || !deps.makeRoom(found.size)) {
     deps.disk.writer.remove(digest)
     return false
   }
   const nowMs = clock.epochMs()
   const visibility = row?.visibility ?? 'private'
-  deps.disk.adopt(
-    { digest, size, visibility, pinned: false, addedAtMs: nowMs, usedAtMs: nowMs },
-    row && { manifest: row.manifest, leaves: row.leaves },
-  )
+  const { size, mark } = found
+  const entry = { digest, size, visibility, pinned: false, addedAtMs: nowMs, usedAtMs: nowMs }
+  deps.disk.adopt({ ...entry, mark }, row && { manifest: row.manifest, leaves: row.leaves })
   return true
 }

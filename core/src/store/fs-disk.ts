@@ -12,13 +12,13 @@ import type { Logger } from '../log.ts'
 import type { DiskHealth } from './disk-health.ts'
 import { Durability } from './durability.ts'
 import type { Entries } from './entries.ts'
+import { lookAt, type FileMark, type FileMarks } from './file-mark.ts'
 import type { StoreFiles } from './fs-files.ts'
-import { FsIndex, type PartialRow } from './fs-index.ts'
+import { FsIndex, type EntryRow, type PartialRow } from './fs-index.ts'
 import type { FsLayout } from './fs-layout.ts'
 import { FsPartials, type PlaceRequest } from './fs-partials.ts'
 import { findSound, reconcile, type Reconciled } from './fs-reconcile.ts'
 import { FsWriter } from './fs-writer.ts'
-import type { StoreEntry } from './store.ts'
 
 /** Of fsync when stopping; what is left is hashed at the next start. */
 const STOP_SYNC_BUDGET_MS = 2000
@@ -31,6 +31,7 @@ export interface DiskDeps {
   readonly layout: FsLayout
   readonly health: DiskHealth
   readonly entries: Entries
+  readonly marks: FileMarks
   readonly makeRoom: (bytes: number) => boolean
   readonly read: (digest: Digest, range: { start: number; end: number }) => Promise<Uint8Array>
   readonly lost: (digest: Digest) => void
@@ -42,7 +43,7 @@ export interface Disk {
   readonly durability: Durability
   readonly partials: FsPartials
   /** Takes in a file that has its name already: visible, recorded, to be synced. */
-  adopt(entry: StoreEntry, description: Description | undefined): void
+  adopt(entry: Omit<EntryRow, 'synced'>, description: Description | undefined): void
   /** Its file goes, soon. */
   forget(digest: Digest): void
   /** Until aborted: writes to the index, now and then, what reads and downloads have changed. */
@@ -84,10 +85,10 @@ export async function openReadOnlyDisk(deps: DiskDeps): Promise<{ disk: Disk; fo
 }
 
 function assemble(deps: DiskDeps, index: FsIndex, found: Reconciled): Disk {
-  const { files, layout, clock, log, entries, health } = deps
-  const durability = new Durability({ files, layout, index, clock, log })
+  const { files, layout, clock, log, entries, marks, health } = deps
+  const durability = new Durability({ files, layout, index, marks, clock, log })
   const writer = new FsWriter({
-    ...{ clock, files, layout, index, health, durability },
+    ...{ clock, files, layout, index, health, durability, marks },
     entryOf: (digest) => entries.get(digest),
     lost: deps.lost,
   })
@@ -167,11 +168,15 @@ async function close({ index, writer, durability, partials }: Disk): Promise<voi
 async function place(deps: DiskDeps, disk: Disk, request: PlaceRequest): Promise<boolean> {
   const { files, layout, clock, entries, health } = deps
   const { digest, size } = request.manifest
+  let mark: FileMark | undefined
   try {
     await disk.writer.settle(digest) // an earlier delete must not take the new file
     await disk.writer.makeShard(digest)
     if (disk.durability.mustSyncFirst(digest)) await files.sync(layout.partial(digest))
-    if (!entries.has(digest)) await files.rename(layout.partial(digest), layout.artifact(digest))
+    if (!entries.has(digest)) {
+      await files.rename(layout.partial(digest), layout.artifact(digest))
+      mark = await lookAt(files, layout.artifact(digest))
+    }
   } catch (error) {
     health.failed(error)
     return false
@@ -183,18 +188,21 @@ async function place(deps: DiskDeps, disk: Disk, request: PlaceRequest): Promise
     return true
   }
   const nowMs = clock.epochMs()
-  const entry = { digest, size, visibility, pinned: false, addedAtMs: nowMs, usedAtMs: nowMs }
+  const times = { addedAtMs: nowMs, usedAtMs: nowMs }
+  const entry = { digest, size, visibility, pinned: false, ...times, mark }
   adopt(deps, disk, { entry, description: toDescription(request) })
   return true
 }
 
 function adopt(
-  { entries, health }: DiskDeps,
+  { entries, marks, health }: DiskDeps,
   { index, durability }: Disk,
-  { entry, description }: { entry: StoreEntry; description: Description | undefined },
+  { entry, description }: { entry: Omit<EntryRow, 'synced'>; description: Description | undefined },
 ): void {
+  const { mark, ...visible } = entry
   durability.add(entry.digest)
-  entries.add(entry)
+  marks.note(entry.digest, mark)
+  entries.add(visible)
   try {
     index.apply({
       entries: [{ ...entry, synced: false }],

@@ -2,8 +2,11 @@
  * The few file operations that the store is made of, each one step of its crash-safety: tests wrap them to fail or to kill
  * the process between any two. Never decides anything; errors are Node's own.
  */
-import { mkdir, open, readdir, rename, unlink, writeFile, type FileHandle } from 'node:fs/promises'
+import { open, readdir, rename, stat, unlink, writeFile, type FileHandle } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { errnoOf } from './errno.ts'
+import { markOf, type FileMark } from './file-mark.ts'
+import { makeFolder } from './make-folder.ts'
 
 export interface StoreFiles {
   /** With its parents; for this user alone. */
@@ -15,6 +18,8 @@ export interface StoreFiles {
   rename(from: string, to: string): Promise<void>
   /** False when there was none. */
   remove(path: string): Promise<boolean>
+  /** What it looks like now. */
+  mark(path: string): Promise<FileMark>
   /** To the disk itself. */
   sync(path: string): Promise<void>
   /** Makes renames inside survive a power failure, where the platform can. */
@@ -28,9 +33,7 @@ export type OpenFile = Pick<FileHandle, 'read' | 'write' | 'stat' | 'close'>
 
 export function createNodeFiles(): StoreFiles {
   return {
-    async makeFolder(path) {
-      await mkdir(path, { recursive: true, mode: 0o700 })
-    },
+    makeFolder,
     async list(path) {
       return (await orAbsent(readdir(path))) ?? []
     },
@@ -40,6 +43,9 @@ export function createNodeFiles(): StoreFiles {
     rename: renameWithPatience,
     async remove(path) {
       return (await orAbsent(unlink(path).then(() => true))) ?? false
+    },
+    async mark(path) {
+      return markOf(await stat(path, { bigint: true }))
     },
     async sync(path) {
       // 'r+': Windows flushes only what it may write to.
@@ -61,12 +67,6 @@ export function createNodeFiles(): StoreFiles {
     },
     open: (path, mode) => open(path, { read: 'r', write: 'r+', create: 'wx+' }[mode], 0o600),
   }
-}
-
-/** Node's error code (ENOENT, ENOSPC, ...) or SQLite's message; undefined for what is neither. */
-export function errnoOf(error: unknown): string | undefined {
-  if (typeof error !== 'object' || error === null || !('code' in error)) return undefined
-  return typeof error.code === 'string' ? error.code : undefined
 }
 
 async function orAbsent<T>(operation: Promise<T>): Promise<T | undefined> {

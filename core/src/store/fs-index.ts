@@ -2,16 +2,19 @@
  * The store's index in SQLite: which artifacts and unfinished downloads there are. Synchronous and small: callers batch
  * changes into one transaction. Never the authority on bytes: a row without its file is dropped at start-up.
  */
-import type { StatementSync } from 'node:sqlite'
+import type { SQLInputValue, StatementSync } from 'node:sqlite'
 import { CatalogError } from '../errors.ts'
 import { digestFromBytes, digestToBytes, type Digest } from '../content/digest.ts'
 import type { Description, Manifest } from '../content/manifest.ts'
 import { openDatabase, openReadOnly, type Database } from './database.ts'
+import type { FileMark } from './file-mark.ts'
 import type { StoreEntry, Visibility } from './store.ts'
 
 export interface EntryRow extends StoreEntry {
   /** The file is known to be on the disk itself; if not, it is hashed again after a restart before it is trusted. */
   readonly synced: boolean
+  /** Of the file when it was last hashed, or written from bytes that were. */
+  readonly mark: FileMark | undefined
 }
 
 export interface PartialRow extends Description {
@@ -33,7 +36,7 @@ export interface IndexChanges {
   readonly removed?: Iterable<Digest>
   readonly entries?: Iterable<EntryRow>
   readonly descriptions?: Iterable<Description>
-  readonly synced?: Iterable<Digest>
+  readonly synced?: Iterable<Pick<EntryRow, 'digest' | 'mark'>>
   readonly removedPartials?: Iterable<Digest>
   readonly partials?: Iterable<PartialRow>
   readonly progress?: Iterable<PartialProgress>
@@ -44,7 +47,7 @@ const SCHEMA = `
   CREATE TABLE IF NOT EXISTS entries (
     digest BLOB PRIMARY KEY, size INTEGER NOT NULL, public INTEGER NOT NULL, pinned INTEGER NOT NULL,
     added INTEGER NOT NULL, used INTEGER NOT NULL, synced INTEGER NOT NULL,
-    chunk_size INTEGER, root BLOB, leaves BLOB);
+    chunk_size INTEGER, root BLOB, leaves BLOB, mark TEXT);
   CREATE TABLE IF NOT EXISTS partials (
     digest BLOB PRIMARY KEY, size INTEGER NOT NULL, public INTEGER NOT NULL, updated INTEGER NOT NULL,
     chunk_size INTEGER NOT NULL, root BLOB NOT NULL, leaves BLOB NOT NULL, bitfield BLOB NOT NULL);
@@ -52,16 +55,20 @@ const SCHEMA = `
 
 const STATEMENTS = {
   remove: 'DELETE FROM entries WHERE digest = ?',
-  upsert: `INSERT INTO entries (digest, size, public, pinned, added, used, synced) VALUES (?, ?, ?, ?, ?, ?, ?)
+  upsert: `INSERT INTO entries (digest, size, public, pinned, added, used, synced, mark) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (digest) DO UPDATE SET size = excluded.size, public = excluded.public, pinned = excluded.pinned,
-    added = excluded.added, used = excluded.used, synced = excluded.synced`,
+    added = excluded.added, used = excluded.used, synced = excluded.synced, mark = excluded.mark`,
   describe: 'UPDATE entries SET chunk_size = ?, root = ?, leaves = ? WHERE digest = ?',
-  synced: 'UPDATE entries SET synced = 1 WHERE digest = ?',
+  synced: 'UPDATE entries SET synced = 1, mark = ? WHERE digest = ?',
   removePartial: 'DELETE FROM partials WHERE digest = ?',
   upsertPartial: `INSERT OR REPLACE INTO partials (digest, size, public, updated, chunk_size, root, leaves, bitfield)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
   progress: 'UPDATE partials SET bitfield = ?, updated = ? WHERE digest = ?',
-  entries: 'SELECT digest, size, public, pinned, added, used, synced FROM entries ORDER BY used',
+  entries:
+    'SELECT digest, size, public, pinned, added, used, synced, mark FROM entries ORDER BY used',
+  unmarkedEntries:
+    'SELECT digest, size, public, pinned, added, used, synced FROM entries ORDER BY used',
+  columns: "SELECT name FROM pragma_table_info('entries')",
   description:
     'SELECT size, chunk_size, root, leaves FROM entries WHERE digest = ? AND root NOTNULL',
   partials: 'SELECT * FROM partials ORDER BY updated',
@@ -69,23 +76,23 @@ const STATEMENTS = {
 } as const
 
 type Row = Record<string, unknown>
-type Statements = Record<keyof typeof STATEMENTS, StatementSync>
 
 export class FsIndex {
   readonly #database: Database
-  readonly #statements: Statements
+  readonly #statements = new Map<keyof typeof STATEMENTS, StatementSync>()
 
   constructor(database: Database) {
     this.#database = database
-    const prepare = ([name, sql]: [string, string]) => [name, database.prepare(sql)] as const
-    this.#statements = Object.fromEntries(Object.entries(STATEMENTS).map(prepare)) as Statements
   }
 
   /** @throws CatalogError STORE_LOCKED, STORE_FAILED */
   static async open(path: string): Promise<FsIndex> {
     const database = await openDatabase(path)
     // Checkpoints sync; keep them out of the middle of an install (16 MiB of log) and make them when idle.
-    return prepared(database, path, `PRAGMA wal_autocheckpoint = 4096; ${SCHEMA}`)
+    return prepared(database, path, (index) => {
+      database.exec(`PRAGMA wal_autocheckpoint = 4096; ${SCHEMA}`)
+      index.#addMarks()
+    })
   }
 
   /**
@@ -93,25 +100,27 @@ export class FsIndex {
    * @throws CatalogError STORE_FAILED
    */
   static async openReadOnly(path: string): Promise<FsIndex> {
-    return prepared(await openReadOnly(path), path, '')
+    return prepared(await openReadOnly(path), path, () => undefined)
   }
 
   /** Least recently used first. */
   *entries(): Generator<EntryRow> {
-    for (const row of this.#statements.entries.iterate()) yield toEntryRow(row)
+    // Of an earlier version, in a folder that may not be written.
+    const entries = this.#statement(this.#hasMarks() ? 'entries' : 'unmarkedEntries')
+    for (const row of entries.iterate()) yield toEntryRow(row)
   }
 
   *partials(): Generator<PartialRow> {
-    for (const row of this.#statements.partials.iterate()) yield toPartialRow(row)
+    for (const row of this.#statement('partials').iterate()) yield toPartialRow(row)
   }
 
   partial(digest: Digest): PartialRow | undefined {
-    const row = this.#statements.partial.get(digestToBytes(digest))
+    const row = this.#statement('partial').get(digestToBytes(digest))
     return row && toPartialRow(row)
   }
 
   description(digest: Digest): Description | undefined {
-    const row: Row | undefined = this.#statements.description.get(digestToBytes(digest))
+    const row: Row | undefined = this.#statement('description').get(digestToBytes(digest))
     return row && { manifest: toManifest(digest, row), leaves: row['leaves'] as Uint8Array }
   }
 
@@ -139,42 +148,73 @@ export class FsIndex {
   }
 
   #applyEntries(changes: IndexChanges): void {
-    const { remove, upsert, describe, synced } = this.#statements
-    for (const digest of changes.removed ?? []) remove.run(digestToBytes(digest))
+    const run = this.#run.bind(this)
+    for (const digest of changes.removed ?? []) run('remove', digestToBytes(digest))
     for (const row of changes.entries ?? []) {
       const { size, addedAtMs, usedAtMs } = row
       const flags = [Number(row.visibility === 'public'), Number(row.pinned)] as const
-      upsert.run(
+      run(
+        'upsert',
         digestToBytes(row.digest),
         ...[size, ...flags, Math.floor(addedAtMs), Math.floor(usedAtMs), Number(row.synced)],
+        row.mark ?? null,
       )
     }
     for (const { manifest, leaves } of changes.descriptions ?? []) {
-      describe.run(manifest.chunkSize, manifest.root, leaves, digestToBytes(manifest.digest))
+      const { digest, chunkSize, root } = manifest
+      run('describe', chunkSize, root, leaves, digestToBytes(digest))
     }
-    for (const digest of changes.synced ?? []) synced.run(digestToBytes(digest))
+    for (const { digest, mark } of changes.synced ?? []) {
+      run('synced', mark ?? null, digestToBytes(digest))
+    }
   }
 
   #applyPartials(changes: IndexChanges): void {
-    const { removePartial, progress } = this.#statements
-    for (const digest of changes.removedPartials ?? []) removePartial.run(digestToBytes(digest))
+    for (const digest of changes.removedPartials ?? []) {
+      this.#run('removePartial', digestToBytes(digest))
+    }
     for (const row of changes.partials ?? []) this.#upsertPartial(row)
     for (const { digest, bitfield, updatedAtMs } of changes.progress ?? []) {
-      progress.run(bitfield, Math.floor(updatedAtMs), digestToBytes(digest))
+      this.#run('progress', bitfield, Math.floor(updatedAtMs), digestToBytes(digest))
     }
   }
 
   #upsertPartial(row: PartialRow): void {
     const { digest, size, chunkSize, root } = row.manifest
-    this.#statements.upsertPartial.run(
+    this.#run(
+      'upsertPartial',
       digestToBytes(digest),
       ...[size, Number(row.visibility === 'public'), Math.floor(row.updatedAtMs), chunkSize],
       ...[root, row.leaves, row.bitfield],
     )
   }
+
+  /** Marks came later than the rest; what an earlier version reads or writes beside them does no harm. */
+  #addMarks(): void {
+    if (!this.#hasMarks()) this.#database.exec('ALTER TABLE entries ADD COLUMN mark TEXT')
+  }
+
+  #hasMarks(): boolean {
+    return this.#statement('columns')
+      .all()
+      .some(({ name }) => name === 'mark')
+  }
+
+  #run(name: keyof typeof STATEMENTS, ...values: SQLInputValue[]): void {
+    this.#statement(name).run(...values)
+  }
+
+  #statement(name: keyof typeof STATEMENTS): StatementSync {
+    let statement = this.#statements.get(name)
+    if (statement === undefined) {
+      statement = this.#database.prepare(STATEMENTS[name])
+      this.#statements.set(name, statement)
+    }
+    return statement
+  }
 }
 
-function prepared(database: Database, path: string, sql: string): FsIndex {
+function prepared(database: Database, path: string, prepare: (index: FsIndex) => void): FsIndex {
   try {
     const version = Number(database.prepare('PRAGMA user_version').get()?.['user_version'])
     if (version > SCHEMA_VERSION) {
@@ -182,8 +222,9 @@ function prepared(database: Database, path: string, sql: string): FsIndex {
         hint: 'update catalog, or give this version a folder of its own with --store',
       })
     }
-    database.exec(sql)
-    return new FsIndex(database)
+    const index = new FsIndex(database)
+    prepare(index)
+    return index
   } catch (error) {
     database.close()
     throw error
@@ -199,6 +240,7 @@ function toEntryRow(row: Row): EntryRow {
     addedAtMs: Number(row['added']),
     usedAtMs: Number(row['used']),
     synced: row['synced'] === 1,
+    mark: typeof row['mark'] === 'string' ? row['mark'] : undefined,
   }
 }
 

@@ -5,7 +5,8 @@
 import { Bitfield } from '../content/bitfield.ts'
 import { chunkCount, chunkRange } from '../content/chunking.ts'
 import { matchesLeaf } from '../content/merkle.ts'
-import { errnoOf, type OpenFile, type StoreFiles } from './fs-files.ts'
+import { errnoOf } from './errno.ts'
+import type { OpenFile, StoreFiles } from './fs-files.ts'
 import type { PartialRow } from './fs-index.ts'
 import { fill } from './fs-reader.ts'
 

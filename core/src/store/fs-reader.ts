@@ -1,15 +1,16 @@
 /**
- * Reads files of artifacts and hashes them. Checks lengths, never contents (except `hashFile`, which is for contents); holds
- * at most one piece of 1 MiB while hashing, so that the event loop is never blocked for more than about 2 ms.
+ * Reads files of artifacts and hashes them, and says what a file looked like meanwhile: who reads it again compares. Checks
+ * lengths; holds at most one piece of 1 MiB while hashing, so that the event loop is never blocked for more than about 2 ms.
  */
-import { createDigester, type Digest } from '../content/digest.ts'
+import { createDigester, digestOf, type Digest } from '../content/digest.ts'
+import { markOf, type FileMark } from './file-mark.ts'
 import type { OpenFile, StoreFiles } from './fs-files.ts'
 
 const PIECE_BYTES = 1024 * 1024
 
-/** The file is not as long as it should be. */
-export class WrongSizeError extends Error {
-  override readonly name = 'WrongSizeError'
+/** Not the file that was stored: another length, or other bytes. */
+export class DamagedFileError extends Error {
+  override readonly name = 'DamagedFileError'
 }
 
 export interface FileRange {
@@ -19,22 +20,63 @@ export interface FileRange {
   readonly fileSize: number
 }
 
-/** @throws WrongSizeError, or Node's error (ENOENT, EIO, ...) */
+/** What a whole file must be. */
+export interface Expected {
+  readonly digest: Digest
+  /** Bytes. */
+  readonly size: number
+  /** Of the file when it was last hashed. */
+  readonly mark: FileMark | undefined
+}
+
+export interface MarkedBytes {
+  readonly bytes: Uint8Array
+  /** Of the file after it was read; undefined: it has changed meanwhile, and these bytes alone are vouched for. */
+  readonly mark: FileMark | undefined
+  readonly isHashed: boolean
+}
+
+export interface HashedFile {
+  readonly digest: Digest
+  /** Bytes. */
+  readonly size: number
+  /** Undefined: it has changed meanwhile. */
+  readonly mark: FileMark | undefined
+}
+
+/** The bytes as they are, for the caller to compare the mark. @throws DamagedFileError, or Node's error (ENOENT, EIO, ...) */
 export async function readRange(
   files: StoreFiles,
   path: string,
   range: FileRange,
-): Promise<Uint8Array> {
-  const { start, end, fileSize } = range
+): Promise<{ bytes: Uint8Array; mark: FileMark }> {
   const file = await files.open(path, 'read')
   try {
-    // Reading to the end asks for one byte more: that tells the size without a call for it.
-    const toEnd = end === fileSize
-    if (!toEnd) await checkSize(file, fileSize)
-    const buffer = Buffer.allocUnsafeSlow(end - start + Number(toEnd))
-    const count = await fill(file, buffer, start, end - start)
-    if (count !== end - start) throw new WrongSizeError(`${count} of ${end - start} bytes`)
-    return buffer.subarray(0, end - start)
+    return await readMarked(file, range)
+  } finally {
+    await file.close()
+  }
+}
+
+/**
+ * The bytes that `expected` names: by the mark of the file, else by their digest.
+ * @throws DamagedFileError, or Node's error (ENOENT, EIO, ...)
+ */
+export async function readWhole(
+  files: StoreFiles,
+  path: string,
+  expected: Expected,
+): Promise<MarkedBytes> {
+  const { digest, size } = expected
+  const range = { start: 0, end: size, fileSize: size }
+  const file = await files.open(path, 'read')
+  try {
+    const first = await readMarked(file, range)
+    if (first.mark === expected.mark) return { ...first, isHashed: false }
+    // Again: only what a file looked like before and after tells that it did not change in between.
+    const { bytes, mark } = await readMarked(file, range)
+    if (digestOf(bytes) !== digest) throw new DamagedFileError('other bytes')
+    return { bytes, mark: mark === first.mark ? mark : undefined, isHashed: true }
   } finally {
     await file.close()
   }
@@ -45,36 +87,30 @@ export async function hashFile(
   files: StoreFiles,
   path: string,
   signal?: AbortSignal,
-): Promise<{ digest: Digest; size: number }> {
+): Promise<HashedFile> {
   const file = await files.open(path, 'read')
   try {
+    const before = markOf(await file.stat({ bigint: true }))
     const digester = createDigester()
     const buffer = Buffer.allocUnsafeSlow(PIECE_BYTES)
-    let size = 0
-    for (;;) {
+    for (let size = 0; ;) {
       signal?.throwIfAborted()
       const count = await fill(file, buffer, size)
       digester.update(buffer.subarray(0, count))
       size += count
-      if (count < buffer.byteLength) return { digest: digester.digest(), size }
+      if (count === buffer.byteLength) continue
+      const after = markOf(await file.stat({ bigint: true }))
+      return { digest: digester.digest(), size, mark: before === after ? after : undefined }
     }
   } finally {
     await file.close()
   }
 }
 
-/**
- * Fills `buffer` from `position` on; fewer bytes than it holds mean the end of the file. A read that ends after exactly
- * `expected` bytes is taken at its word: asking again only to hear that there is nothing costs a call for each artifact.
- */
-export async function fill(
-  file: OpenFile,
-  buffer: Buffer,
-  position: number,
-  expected = buffer.byteLength,
-): Promise<number> {
+/** Fills `buffer` from `position` on; fewer bytes than it holds mean the end of the file. */
+export async function fill(file: OpenFile, buffer: Buffer, position: number): Promise<number> {
   let filled = 0
-  while (filled < buffer.byteLength && filled !== expected) {
+  while (filled < buffer.byteLength) {
     const { bytesRead } = await file.read(
       buffer,
       filled,
@@ -87,7 +123,16 @@ export async function fill(
   return filled
 }
 
-async function checkSize(file: OpenFile, expected: number): Promise<void> {
-  const { size } = await file.stat()
-  if (size !== expected) throw new WrongSizeError(`${size} bytes, ${expected} expected`)
+/** Looks at the file after it has read it: what was written to it before that shows. */
+async function readMarked(
+  file: OpenFile,
+  { start, end, fileSize }: FileRange,
+): Promise<{ bytes: Uint8Array; mark: FileMark }> {
+  const bytes = Buffer.allocUnsafeSlow(end - start)
+  const count = await fill(file, bytes, start)
+  const stats = await file.stat({ bigint: true })
+  if (stats.size !== BigInt(fileSize) || count !== bytes.byteLength) {
+    throw new DamagedFileError(`${stats.size} bytes, ${fileSize} expected`)
+  }
+  return { bytes, mark: markOf(stats) }
 }

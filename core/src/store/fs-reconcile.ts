@@ -6,10 +6,11 @@
 import { join } from 'node:path'
 import type { Digest } from '../content/digest.ts'
 import type { Logger } from '../log.ts'
-import { errnoOf, type StoreFiles } from './fs-files.ts'
+import { errnoOf } from './errno.ts'
+import type { StoreFiles } from './fs-files.ts'
 import type { EntryRow, FsIndex, PartialRow } from './fs-index.ts'
 import { digestOfFileName, SHARDS, type FsLayout } from './fs-layout.ts'
-import { hashFile } from './fs-reader.ts'
+import { hashFile, type HashedFile } from './fs-reader.ts'
 
 export interface ReconcileDeps {
   readonly files: StoreFiles
@@ -45,20 +46,24 @@ export async function findSound(deps: ReconcileDeps): Promise<Reconciled> {
   const entries: EntryRow[] = []
   for (const row of rows.values()) {
     if (!present.has(row.digest)) continue
-    if (row.synced || (await identify(deps, row.digest)) === row.size) entries.push(row)
+    if (row.synced) entries.push(row)
+    else {
+      const found = await identify(deps, row.digest)
+      if (found?.size === row.size) entries.push({ ...row, mark: found.mark })
+    }
   }
   return { entries, partials: [], orphans: [] }
 }
 
-/** The size of the file of `digest`, or undefined when its content is something else. */
+/** The file of `digest`, or undefined when its content is something else. */
 export async function identify(
   deps: Pick<ReconcileDeps, 'files' | 'layout'>,
   digest: Digest,
   signal?: AbortSignal,
-): Promise<number | undefined> {
+): Promise<HashedFile | undefined> {
   try {
     const found = await hashFile(deps.files, deps.layout.artifact(digest), signal)
-    return found.digest === digest ? found.size : undefined
+    return found.digest === digest ? found : undefined
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') return undefined
     throw error
@@ -73,7 +78,8 @@ async function reconcileArtifacts(
   const entries: EntryRow[] = []
   const dropped: Digest[] = []
   for (const row of rows.values()) {
-    if (present.has(row.digest) && (row.synced || (await isWhole(deps, row)))) entries.push(row)
+    const whole = present.has(row.digest) ? await whatIsWhole(deps, row) : undefined
+    if (whole) entries.push(whole)
     else dropped.push(row.digest)
   }
   if (dropped.length > 0) {
@@ -106,18 +112,20 @@ async function compare({ files, layout, index }: ReconcileDeps): Promise<{
   return { rows, present, orphans }
 }
 
-async function isWhole(deps: ReconcileDeps, row: EntryRow): Promise<boolean> {
-  const { digest, size } = row
+async function whatIsWhole(deps: ReconcileDeps, row: EntryRow): Promise<EntryRow | undefined> {
+  const { digest, size, synced } = row
+  if (synced) return row
   try {
-    if ((await identify(deps, digest)) === size) return true
+    const found = await identify(deps, digest)
+    if (found?.size === size) return { ...row, mark: found.mark }
   } catch (error) {
     // One unreadable file must not keep all the others away; the next start looks at it again.
     deps.log.warn('store.unreadable', { digest, reason: String(error) })
-    return false
+    return undefined
   }
   deps.log.warn('store.corrupt', { digest, found: 'at start-up' })
   await deps.files.remove(deps.layout.artifact(digest))
-  return false
+  return undefined
 }
 
 async function reconcilePartials(

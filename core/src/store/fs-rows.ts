@@ -5,6 +5,7 @@
 import type { Digest } from '../content/digest.ts'
 import type { Description } from '../content/manifest.ts'
 import type { Durability } from './durability.ts'
+import type { FileMarks } from './file-mark.ts'
 import type { IndexChanges } from './fs-index.ts'
 import type { StoreEntry } from './store.ts'
 
@@ -13,6 +14,7 @@ const ROWS_PER_TRANSACTION = 1000
 
 export interface RowDeps {
   readonly durability: Durability
+  readonly marks: FileMarks
   /** The entry as it is now; undefined when it has gone. */
   readonly entryOf: (digest: Digest) => StoreEntry | undefined
   /** False when the index refused. */
@@ -47,13 +49,14 @@ export class FsRows {
   }
 
   flush(): void {
-    const { entryOf, durability, apply } = this.#deps
+    const { entryOf, durability, marks, apply } = this.#deps
     while (this.#dirty.size > 0 || this.#descriptions.size > 0) {
       const digests = [...this.#dirty.keys().take(ROWS_PER_TRANSACTION)]
       const descriptions = [...this.#descriptions.values().take(ROWS_PER_TRANSACTION)]
       const entries = digests.flatMap((digest) => {
         const entry = entryOf(digest)
-        return entry ? [{ ...entry, synced: durability.isSynced(digest) }] : []
+        const about = { synced: durability.isSynced(digest), mark: marks.of(digest) }
+        return entry ? [{ ...entry, ...about }] : []
       })
       if (!apply({ entries, descriptions })) return // they stay for the next time
       for (const digest of digests) this.#dirty.delete(digest)

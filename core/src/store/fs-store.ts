@@ -6,18 +6,19 @@
 import type { Clock } from '../clock.ts'
 import type { Digest } from '../content/digest.ts'
 import type { Description, Manifest } from '../content/manifest.ts'
-import { CatalogError, isCatalogError } from '../errors.ts'
+import { CatalogError } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import { ArtifactDescriber } from './artifact-describer.ts'
 import { ArtifactReader, withoutSlack, type ByteRange } from './artifact-reader.ts'
 import { DiskHealth } from './disk-health.ts'
 import { Entries } from './entries.ts'
-import { adoptOrphans } from './fs-adopt.ts'
-import { openDisk, openReadOnlyDisk, type Disk, type DiskDeps } from './fs-disk.ts'
+import { FileMarks, type FileMark } from './file-mark.ts'
+import type { Disk, DiskDeps } from './fs-disk.ts'
 import { createNodeFiles, type StoreFiles } from './fs-files.ts'
 import { createPooledReads, createReadThread } from './read-thread.ts'
+import { FsFolder } from './fs-folder.ts'
 import { createFsLayout } from './fs-layout.ts'
-import { dropStalePartials, pruneFiles, verifyFiles } from './fs-upkeep.ts'
+import { pruneFiles, verifyFiles } from './fs-upkeep.ts'
 import { makeRoom } from './room.ts'
 import type { PartialArtifact, PutOptions, Store, StoreEntry, StoreEvent } from './store.ts'
 import type { PruneReport, StoreUsage, VerifyReport } from './store.ts'
@@ -47,17 +48,20 @@ class FsStore implements Store {
   readonly #options: FsStoreOptions
   readonly #deps: DiskDeps
   readonly #entries = new Entries()
+  readonly #marks = new FileMarks()
   readonly #health: DiskHealth
   readonly #reader: ArtifactReader
   readonly #describer: ArtifactDescriber
-  readonly #stopping = new AbortController()
-  #adopting: Promise<void> = Promise.resolve()
-  #housekeeping: Promise<void> = Promise.resolve()
+  readonly #folder: FsFolder
+  /** What comes of hashing a file again. */
+  readonly #found = {
+    noted: (digest: Digest, mark: FileMark | undefined): void => {
+      this.#marks.note(digest, mark)
+      this.#disk?.writer.rows.touch(digest)
+    },
+    drop: (digest: Digest): void => void this.#drop(digest),
+  }
   #state: 'new' | 'running' | 'stopped' = 'new'
-  /** Undefined while the folder can't be opened: everything is absent then, and nothing is kept. */
-  #disk: Disk | undefined
-  /** The same, unless the folder may not be written. */
-  #writable: Disk | undefined
 
   constructor({ clock, log, files: given }: FsStoreDeps, options: FsStoreOptions) {
     const files = given ?? createNodeFiles()
@@ -66,16 +70,17 @@ class FsStore implements Store {
     this.#options = options
     this.#health = new DiskHealth({ clock, log }, options.path)
     const entries = this.#entries
-    const shared = { log, files, layout: createFsLayout(options.path), entries }
+    const marks = this.#marks
+    const shared = { log, files, layout: createFsLayout(options.path), entries, marks }
     const read = (digest: Digest, range: ByteRange) => this.#reader.read(digest, range)
     this.#deps = {
       ...{ ...shared, clock, read, health: this.#health },
       makeRoom: (bytes) => this.#makeRoom(bytes),
       lost: (digest) => this.#forget(digest),
     }
+    this.#folder = new FsFolder(this.#deps)
     const pending = (digest: Digest) => this.#disk?.writer.pending(digest)
-    const drop = (digest: Digest) => void this.#drop(digest)
-    this.#reader = new ArtifactReader({ ...shared, whole, pending, drop }, options)
+    this.#reader = new ArtifactReader({ ...shared, ...this.#found, whole, pending }, options)
     const sizeOf = (digest: Digest) => entries.sizeOf(digest)
     const load = (digest: Digest) => this.#disk?.index.description(digest)
     const save = (description: Description) => this.#disk?.writer.rows.describe(description)
@@ -84,22 +89,14 @@ class FsStore implements Store {
 
   async start(): Promise<void> {
     if (this.#state !== 'new') throw new Error(`a store starts once, this one is ${this.#state}`)
-    try {
-      await this.#open((entry) => this.#entries.load(entry))
-    } catch (error) {
-      if (isCatalogError(error, 'STORE_LOCKED') || this.#state !== 'new') throw error
-      this.#health.failed(error)
-      await this.#openReadOnly()
-    }
+    await this.#folder.start()
     this.#state = 'running'
   }
 
   async stop(): Promise<void> {
     if (this.#state === 'stopped') return
     this.#state = 'stopped'
-    this.#stopping.abort()
-    await Promise.all([this.#housekeeping, this.#adopting])
-    await this.#disk?.close()
+    await this.#folder.stop()
     await this.#reader.stop()
   }
 
@@ -129,7 +126,7 @@ class FsStore implements Store {
   async put(digest: Digest, bytes: Uint8Array, options: PutOptions): Promise<void> {
     this.#assertRunning()
     options.signal?.throwIfAborted()
-    const disk = this.#writable ?? (await this.#reopen())
+    const disk = this.#folder.writable ?? (await this.#folder.reopen())
     if (disk === undefined) return
     if (this.#entries.has(digest)) {
       this.#entries.widen(digest, options.visibility)
@@ -152,7 +149,7 @@ class FsStore implements Store {
 
   async flush(): Promise<void> {
     this.#assertRunning()
-    await this.#adopting
+    await this.#folder.adopted()
     await this.#disk?.writer.drain()
     await this.#disk?.durability.sync()
   }
@@ -161,6 +158,11 @@ class FsStore implements Store {
     this.#assertRunning()
     this.#touch(digest)
     return await this.#reader.read(digest, range)
+  }
+
+  async confirm(digest: Digest): Promise<boolean> {
+    this.#assertRunning()
+    return await this.#reader.confirm(digest)
   }
 
   async describe(digest: Digest): Promise<Description> {
@@ -175,7 +177,7 @@ class FsStore implements Store {
   ): Promise<PartialArtifact> {
     this.#assertRunning()
     options.signal?.throwIfAborted()
-    const disk = this.#writable ?? (await this.#reopen())
+    const disk = this.#folder.writable ?? (await this.#folder.reopen())
     if (disk === undefined || !this.#health.mayWrite()) {
       throw new CatalogError('STORE_FAILED', 'the disk takes no writes at the moment')
     }
@@ -223,45 +225,8 @@ class FsStore implements Store {
     return this.#entries.onEvent(listener)
   }
 
-  async #open(take: (entry: StoreEntry) => void): Promise<Disk> {
-    const { disk, found } = await openDisk(this.#deps)
-    if (this.#stopping.signal.aborted) {
-      await disk.close()
-      throw new CatalogError('NODE_STOPPED', 'the store was stopped while it opened')
-    }
-    this.#disk?.index.close()
-    this.#disk = this.#writable = disk
-    for (const row of found.entries) if (!this.#entries.has(row.digest)) take(row)
-    dropStalePartials(disk.partials, this.#deps.clock.epochMs())
-    this.#makeRoom(0) // the quota may have been lowered
-    const { signal } = this.#stopping
-    this.#housekeeping = disk.keepHouse(signal)
-    this.#adopting = adoptOrphans({ ...this.#deps, disk }, found, signal)
-    return disk
-  }
-
-  /** What a folder holds that may not be written is still of use. */
-  async #openReadOnly(): Promise<void> {
-    try {
-      const { disk, found } = await openReadOnlyDisk(this.#deps)
-      this.#disk = disk
-      for (const row of found.entries) this.#entries.load(row)
-    } catch (error) {
-      this.#deps.log.debug('store.absent', { reason: String(error) })
-    }
-  }
-
-  /** The folder could not be opened for writing; once a minute it is tried again. */
-  async #reopen(): Promise<Disk | undefined> {
-    if (!this.#health.mayWrite()) return undefined
-    try {
-      const disk = await this.#open((entry) => this.#entries.add(entry))
-      this.#health.succeeded()
-      return disk
-    } catch (error) {
-      this.#health.failed(error)
-      return undefined
-    }
+  get #disk(): Disk | undefined {
+    return this.#folder.disk
   }
 
   #makeRoom(incomingBytes: number): boolean {
@@ -285,12 +250,13 @@ class FsStore implements Store {
   #forget(digest: Digest): void {
     this.#reader.forget(digest)
     this.#describer.forget(digest)
+    this.#marks.forget(digest)
     this.#entries.remove(digest)
   }
 
   #upkeep(): Parameters<typeof verifyFiles>[0] {
     const isPending = (digest: Digest) => this.#disk?.writer.pending(digest) !== undefined
-    return { ...this.#deps, isPending, drop: (digest) => void this.#drop(digest) }
+    return { ...this.#deps, ...this.#found, isPending }
   }
 
   #assertRunning(): void {

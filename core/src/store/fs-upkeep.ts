@@ -7,10 +7,12 @@ import { CatalogError } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import type { Entries } from './entries.ts'
 import { chooseVictims } from './evict.ts'
-import { errnoOf, type StoreFiles } from './fs-files.ts'
+import { errnoOf } from './errno.ts'
+import type { FileMark } from './file-mark.ts'
+import type { StoreFiles } from './fs-files.ts'
 import type { FsLayout } from './fs-layout.ts'
 import { PARTIAL_MAX_AGE_MS, type FsPartials } from './fs-partials.ts'
-import { hashFile } from './fs-reader.ts'
+import { hashFile, type HashedFile } from './fs-reader.ts'
 import type { PruneReport, VerifyReport } from './store.ts'
 
 export interface UpkeepDeps {
@@ -18,6 +20,8 @@ export interface UpkeepDeps {
   readonly layout: FsLayout
   readonly entries: Entries
   readonly log: Logger
+  /** What a file that is whole looks like. */
+  readonly noted: (digest: Digest, mark: FileMark | undefined) => void
   /** Not on disk yet. */
   readonly isPending: (digest: Digest) => boolean
   readonly drop: (digest: Digest) => void
@@ -33,10 +37,13 @@ export async function verifyFiles(
   let bytes = 0
   for (const { digest, size } of entries) {
     options.signal?.throwIfAborted()
-    if (!(await isWhole(deps, { digest, size }, options.signal)) && isStored(deps, digest)) {
-      deps.log.warn('store.corrupt', { digest, found: 'by verify' })
-      deps.drop(digest)
-      corrupt.push(digest)
+    const found = await findWhole(deps, { digest, size }, options.signal)
+    if (isStored(deps, digest)) {
+      if (found === undefined) {
+        deps.log.warn('store.corrupt', { digest, found: 'by verify' })
+        deps.drop(digest)
+        corrupt.push(digest)
+      } else deps.noted(digest, found.mark)
     }
     checked += 1
     bytes += size
@@ -73,18 +80,18 @@ export function dropStalePartials(partials: FsPartials, nowMs: number): number {
   return freed
 }
 
-async function isWhole(
+async function findWhole(
   { files, layout }: UpkeepDeps,
   expected: { digest: Digest; size: number },
   signal: AbortSignal | undefined,
-): Promise<boolean> {
+): Promise<HashedFile | undefined> {
   try {
     const found = await hashFile(files, layout.artifact(expected.digest), signal)
-    return found.digest === expected.digest && found.size === expected.size
+    return found.digest === expected.digest && found.size === expected.size ? found : undefined
   } catch (error) {
     signal?.throwIfAborted()
     // Unreadable is as good as gone; but a folder closed to us altogether is no reason to drop everything.
-    if (['ENOENT', 'EIO'].includes(errnoOf(error) ?? '')) return false
+    if (['ENOENT', 'EIO'].includes(errnoOf(error) ?? '')) return undefined
     throw new CatalogError('STORE_FAILED', `cannot read ${expected.digest}`, { cause: error })
   }
 }

@@ -8,6 +8,7 @@ import type { Clock } from '../clock.ts'
 import type { Digest } from '../content/digest.ts'
 import type { DiskHealth } from './disk-health.ts'
 import type { Durability } from './durability.ts'
+import { lookAt, type FileMarks } from './file-mark.ts'
 import type { StoreFiles } from './fs-files.ts'
 import type { FsIndex, IndexChanges } from './fs-index.ts'
 import type { FsLayout } from './fs-layout.ts'
@@ -40,6 +41,7 @@ export interface WriterDeps {
   readonly index: FsIndex
   readonly health: DiskHealth
   readonly durability: Durability
+  readonly marks: FileMarks
   /** The entry as it is now; undefined when it has gone. */
   readonly entryOf: (digest: Digest) => StoreEntry | undefined
   /** Its bytes could not be written. */
@@ -63,12 +65,12 @@ export class FsWriter {
 
   constructor(deps: WriterDeps) {
     this.#deps = deps
-    const { durability, entryOf } = deps
+    const { durability, marks, entryOf } = deps
     this.#pause = new WritePause(
       deps.clock,
       () => this.#backlogBytes >= START_BYTES || this.#intents.size >= START_ITEMS,
     )
-    this.rows = new FsRows({ durability, entryOf, apply: (changes) => this.#apply(changes) })
+    this.rows = new FsRows({ durability, marks, entryOf, apply: (changes) => this.#apply(changes) })
   }
 
   /** Bytes that are not on disk yet. */
@@ -213,9 +215,13 @@ export class FsWriter {
   }
 
   async #place({ digest, temporary }: Write): Promise<void> {
+    const { files, layout, durability, marks, entryOf } = this.#deps
+    const path = layout.artifact(digest)
     await this.makeShard(digest)
-    await this.#deps.files.rename(temporary, this.#deps.layout.artifact(digest))
-    this.#deps.durability.add(digest)
+    await files.rename(temporary, path)
+    const mark = await lookAt(files, path)
+    if (entryOf(digest) !== undefined) marks.note(digest, mark)
+    durability.add(digest)
   }
 
   #record(removed: readonly Digest[], written: readonly Write[]): boolean {
@@ -225,7 +231,8 @@ export class FsWriter {
       removed,
       entries: digests.flatMap((digest) => {
         const entry = this.#deps.entryOf(digest)
-        return entry ? [{ ...entry, synced: false }] : []
+        // What it looks like is known when it has its name; durability.ts writes that.
+        return entry ? [{ ...entry, synced: false, mark: undefined }] : []
       }),
     })
   }

@@ -107,6 +107,11 @@ class MemoryStore implements Store {
     return cut(bytes, range)
   }
 
+  async confirm(digest: Digest): Promise<boolean> {
+    this.#assertRunning()
+    return this.#bytes.has(digest)
+  }
+
   async describe(digest: Digest): Promise<Description> {
     this.#assertRunning()
     const bytes = this.#bytes.get(digest)

@@ -1,17 +1,26 @@
 /**
- * Small files read by a thread of their own, read-worker.ts. It takes only so many at once: what a slow disk leaves waiting
- * goes through the thread pool as everything else does, and so does all of it where the thread does not start.
+ * Files read, and where need be hashed, by a thread of their own, read-worker.ts. It takes only so many at once: what a slow
+ * disk leaves waiting goes through the thread pool as everything else does, and so does all of it where the thread does not
+ * start.
  */
 import { Worker } from 'node:worker_threads'
-import { readRange, WrongSizeError } from './fs-reader.ts'
 import type { StoreFiles } from './fs-files.ts'
-import type { ReadReply, ReadRequest } from './read-worker.ts'
+import { DamagedFileError, hashFile, readWhole } from './fs-reader.ts'
+import type { Expected, HashedFile, MarkedBytes } from './fs-reader.ts'
+import type { HashRequest, ReadReply, ReadRequest } from './read-worker.ts'
 
 export interface WholeFiles {
-  /** @throws WrongSizeError, or Node's error (ENOENT, EIO, ...) */
-  read(path: string, size: number): Promise<Uint8Array>
+  /**
+   * What is `expected`: by the looks of the file, else by its digest. For small files.
+   * @throws DamagedFileError, or Node's error (ENOENT, EIO, ...)
+   */
+  read(path: string, expected: Expected): Promise<MarkedBytes>
+  /** @throws Node's error */
+  hash(path: string): Promise<HashedFile>
   stop(): Promise<void>
 }
+
+type Waiting = PromiseWithResolvers<ReadReply>
 
 const MAX_WAITING = 64
 
@@ -24,7 +33,8 @@ const WORKER_URL = new URL(
 /** Through the files alone. */
 export function createPooledReads(files: StoreFiles): WholeFiles {
   return {
-    read: (path, size) => readRange(files, path, { start: 0, end: size, fileSize: size }),
+    read: (path, expected) => readWhole(files, path, expected),
+    hash: (path) => hashFile(files, path),
     stop: () => Promise.resolve(),
   }
 }
@@ -32,7 +42,7 @@ export function createPooledReads(files: StoreFiles): WholeFiles {
 /** The thread starts with the first read. */
 export function createReadThread(files: StoreFiles): WholeFiles {
   const pooled = createPooledReads(files)
-  const waiting = new Map<number, PromiseWithResolvers<Uint8Array>>()
+  const waiting = new Map<number, Waiting>()
   let batch: ReadRequest[] = []
   let worker: Worker | undefined
   let isBroken = false
@@ -56,43 +66,74 @@ export function createReadThread(files: StoreFiles): WholeFiles {
   }
 
   function accept(reply: ReadReply): void {
-    const read = waiting.get(reply.id)
+    const asked = waiting.get(reply.id)
     waiting.delete(reply.id)
-    if ('bytes' in reply) read?.resolve(Buffer.from(reply.bytes.buffer, 0, reply.bytes.byteLength))
-    else if ('error' in reply) read?.reject(Object.assign(new Error(), reply.error))
-    else read?.reject(new WrongSizeError(`${reply.wrongSize} bytes`))
+    if ('error' in reply) asked?.reject(Object.assign(new Error(), reply.error))
+    else if ('damaged' in reply) asked?.reject(new DamagedFileError(reply.damaged))
+    else asked?.resolve(reply)
   }
 
-  function flush(): void {
-    const requests = batch
-    batch = []
-    if (requests.length === 0 || isBroken) return
+  function post(request: readonly ReadRequest[] | HashRequest): void {
+    if (isBroken) return
     try {
       worker ??= start()
-      worker.postMessage(requests)
+      worker.postMessage(request)
     } catch (error) {
       lost(error) // no thread to be had: whoever waits reads through the pool
     }
   }
 
-  async function readInThread(path: string, size: number): Promise<Uint8Array> {
-    const read = Promise.withResolvers<Uint8Array>()
+  function flush(): void {
+    const requests = batch
+    batch = []
+    if (requests.length > 0) post(requests)
+  }
+
+  async function ask(send: (id: number) => void): Promise<ReadReply> {
+    const asked: Waiting = Promise.withResolvers()
     const id = nextId++
-    waiting.set(id, read)
-    if (batch.push({ id, path, size }) === 1) queueMicrotask(flush)
-    return await read.promise
+    waiting.set(id, asked)
+    send(id)
+    return await asked.promise
+  }
+
+  async function readInThread(path: string, expected: Expected): Promise<MarkedBytes> {
+    const reply = await ask((id) => {
+      if (batch.push({ id, path, ...expected }) === 1) queueMicrotask(flush)
+    })
+    if (!('bytes' in reply)) throw new Error('no answer to what was asked')
+    const { bytes, mark, isHashed } = reply
+    return { bytes: Buffer.from(bytes.buffer, 0, bytes.byteLength), mark, isHashed }
+  }
+
+  async function hashInThread(path: string): Promise<HashedFile> {
+    const reply = await ask((id) => post({ id, hash: path }))
+    if (!('hashed' in reply)) throw new Error('no answer to what was asked')
+    return reply.hashed
+  }
+
+  /** Through the pool when the thread is lost or busy. */
+  async function eitherWay<T>(inThread: () => Promise<T>, inPool: () => Promise<T>): Promise<T> {
+    if (isBroken || waiting.size >= MAX_WAITING) return await inPool()
+    try {
+      return await inThread()
+    } catch (error) {
+      if (!isBroken) throw error
+      return await inPool()
+    }
   }
 
   return {
-    async read(path, size) {
-      if (isBroken || waiting.size >= MAX_WAITING) return await pooled.read(path, size)
-      try {
-        return await readInThread(path, size)
-      } catch (error) {
-        if (!isBroken) throw error
-        return await pooled.read(path, size)
-      }
-    },
+    read: (path, expected) =>
+      eitherWay(
+        () => readInThread(path, expected),
+        () => pooled.read(path, expected),
+      ),
+    hash: (path) =>
+      eitherWay(
+        () => hashInThread(path),
+        () => pooled.hash(path),
+      ),
     async stop() {
       const running = worker
       lost(new Error('the store has stopped'))

@@ -1,49 +1,129 @@
 /**
- * Thread that reads small files whole. One message there and back with three quick calls between costs a third of what three
- * calls through the thread pool cost, and an install reads a thousand. It checks the length, and decides nothing.
+ * Thread that reads small files whole, and hashes those that do not look as they did when they were last hashed; large ones
+ * it hashes piece by piece, in between. One message there and back with four quick calls between costs a third of what the
+ * calls through the thread pool cost, and an install reads a thousand. It decides nothing but that: who asked drops.
  */
-import { closeSync, openSync, readSync } from 'node:fs'
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
+import { setImmediate as turn } from 'node:timers/promises'
 import { parentPort } from 'node:worker_threads'
-import { errnoOf } from './fs-files.ts'
+import { createDigester, digestOf } from '../content/digest.ts'
+import { errnoOf } from './errno.ts'
+import { markOf, type FileMark } from './file-mark.ts'
+import type { Expected, HashedFile } from './fs-reader.ts'
 
-export interface ReadRequest {
+export interface ReadRequest extends Expected {
   readonly id: number
   readonly path: string
-  /** What the file must have, bytes. */
-  readonly size: number
+}
+
+export interface HashRequest {
+  readonly id: number
+  readonly hash: string
 }
 
 export type ReadReply =
-  | { readonly id: number; readonly bytes: Uint8Array<ArrayBuffer> }
+  | {
+      readonly id: number
+      readonly bytes: Uint8Array<ArrayBuffer>
+      readonly mark: FileMark | undefined
+      readonly isHashed: boolean
+    }
+  | { readonly id: number; readonly hashed: HashedFile }
   /** Of Node's; a message between threads loses an error's code. */
   | { readonly id: number; readonly error: { message: string; code: string | undefined } }
-  | { readonly id: number; readonly wrongSize: number }
+  | { readonly id: number; readonly damaged: string }
 
 /** Replies that leave together; the first of a long batch must not wait for the last. */
 const REPLY_BYTES = 256 * 1024
+/** Hashed at a time, about 2 ms: what is to be read meanwhile waits no longer. */
+const PIECE_BYTES = 1024 * 1024
 
-function readOne({ id, path, size }: ReadRequest): ReadReply {
+function readOne({ id, path, ...expected }: ReadRequest): ReadReply {
   try {
     const file = openSync(path, 'r')
     try {
-      // One byte more than it should have: that tells a file that is too long.
-      const buffer = new Uint8Array(size + 1)
-      let filled = 0
-      while (filled < buffer.byteLength) {
-        const count = readSync(file, buffer, filled, buffer.byteLength - filled, filled)
-        filled += count
-        if (count === 0 || filled === size) break
-      }
-      return filled === size ? { id, bytes: buffer.subarray(0, size) } : { id, wrongSize: filled }
+      return { id, ...readExpected(file, expected) }
     } finally {
       closeSync(file)
     }
   } catch (error) {
-    return { id, error: { message: String(error), code: errnoOf(error) } }
+    return { id, error: toReply(error) }
   }
 }
 
-parentPort?.on('message', (requests: readonly ReadRequest[]) => {
+function readExpected(
+  file: number,
+  { digest, size, mark }: Expected,
+):
+  | { bytes: Uint8Array<ArrayBuffer>; mark: FileMark | undefined; isHashed: boolean }
+  | { damaged: string } {
+  const first = readMarked(file, size)
+  if ('damaged' in first) return first
+  if (first.mark === mark) return { ...first, isHashed: false }
+  // Again: only what a file looked like before and after tells that it did not change in between.
+  const again = readMarked(file, size)
+  if ('damaged' in again) return again
+  if (digestOf(again.bytes) !== digest) return { damaged: 'other bytes' }
+  return { ...again, mark: again.mark === first.mark ? again.mark : undefined, isHashed: true }
+}
+
+/** Looks at the file after it has read it: what was written to it before that shows. */
+function readMarked(
+  file: number,
+  size: number,
+): { bytes: Uint8Array<ArrayBuffer>; mark: FileMark } | { damaged: string } {
+  const bytes = new Uint8Array(size)
+  const filled = fillSync(file, bytes, 0)
+  const stats = fstatSync(file, { bigint: true })
+  if (filled !== size || stats.size !== BigInt(size)) {
+    return { damaged: `${stats.size} bytes, ${size} expected` }
+  }
+  return { bytes, mark: markOf(stats) }
+}
+
+function fillSync(file: number, buffer: Uint8Array, position: number): number {
+  let filled = 0
+  while (filled < buffer.byteLength) {
+    const rest = buffer.byteLength - filled
+    const count = readSync(file, buffer, filled, rest, position + filled)
+    if (count === 0) break
+    filled += count
+  }
+  return filled
+}
+
+async function hashOne({ id, hash }: HashRequest): Promise<ReadReply> {
+  try {
+    const file = openSync(hash, 'r')
+    try {
+      return { id, hashed: await hashOpen(file) }
+    } finally {
+      closeSync(file)
+    }
+  } catch (error) {
+    return { id, error: toReply(error) }
+  }
+}
+
+async function hashOpen(file: number): Promise<HashedFile> {
+  const before = markOf(fstatSync(file, { bigint: true }))
+  const digester = createDigester()
+  const buffer = new Uint8Array(PIECE_BYTES)
+  for (let size = 0; ; await turn()) {
+    const count = fillSync(file, buffer, size)
+    digester.update(buffer.subarray(0, count))
+    size += count
+    if (count === PIECE_BYTES) continue
+    const after = markOf(fstatSync(file, { bigint: true }))
+    return { digest: digester.digest(), size, mark: before === after ? after : undefined }
+  }
+}
+
+function toReply(error: unknown): { message: string; code: string | undefined } {
+  return { message: String(error), code: errnoOf(error) }
+}
+
+function readAll(requests: readonly ReadRequest[]): void {
   let replies: ReadReply[] = []
   let bytes = 0
   const send = (): void => {
@@ -58,4 +138,9 @@ parentPort?.on('message', (requests: readonly ReadRequest[]) => {
     if (bytes >= REPLY_BYTES) send()
   }
   if (replies.length > 0) send()
+}
+
+parentPort?.on('message', (request: readonly ReadRequest[] | HashRequest) => {
+  if (!('hash' in request)) return readAll(request)
+  void hashOne(request).then((reply) => parentPort?.postMessage([reply]))
 })

@@ -84,6 +84,12 @@ export interface Store {
    */
   read(digest: Digest, range?: { start: number; end: number }): Promise<Uint8Array>
 
+  /**
+   * Whether a complete artifact can be read, before its first byte is given away: a file that may have changed is hashed.
+   * False when it is not here, or was damaged and has been dropped.
+   */
+  confirm(digest: Digest): Promise<boolean>
+
   /** Manifest and SHA-256 leaves (concatenated, 32 bytes each) of a complete artifact; computed once, on first need. */
   describe(digest: Digest): Promise<{ manifest: Manifest; leaves: Uint8Array }>
 
