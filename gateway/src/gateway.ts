@@ -113,7 +113,8 @@ async function answer(context: Context, exchange: Exchange, given: Route): Promi
     case 'tarball':
       return parts.hints.during(route, () => answerTarball({ ...parts, counters }, exchange, route))
     case 'packument': {
-      await answerPackument({ ...parts, maxAgeMs: options.maxAgeMs }, exchange, route.name)
+      const { maxAgeMs, maxPackumentBytes: maxBytes } = options
+      await answerPackument({ ...parts, maxAgeMs, maxBytes }, exchange, route.name)
       return parts.prediction?.seen(route.name)
     }
     case 'dist-tags':

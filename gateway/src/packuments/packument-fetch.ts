@@ -7,8 +7,9 @@ import type { Credentials } from '../upstream/credentials.ts'
 import { variantKey } from './client-policy.ts'
 import type { PackumentForm } from './packument-document.ts'
 import type { CachedDocument, PackumentCache, PackumentKind } from './packument-cache.ts'
-import type { PackumentJobs } from './packument-jobs.ts'
+import { MAX_DEATHS, WorkerDied, type PackumentJobs } from './packument-jobs.ts'
 import { partOf } from './packument-part.ts'
+import { mayHaveUnread, UnreadablePackument, type Unreadable } from './unreadable.ts'
 import type { Registry } from '../upstream/registries.ts'
 import {
   discard,
@@ -36,6 +37,7 @@ export interface PackumentFetchDependencies {
   readonly upstream: Upstream
   readonly cache: PackumentCache
   readonly jobs: PackumentJobs
+  readonly unreadable: Unreadable
   readonly log: Logger
 }
 
@@ -43,6 +45,8 @@ const ACCEPT: Record<PackumentKind, string> = {
   full: 'application/json',
   abbreviated: 'application/vnd.npm.install-v1+json; q=1.0, application/json; q=0.8, */*',
 }
+/** Of one document whose worker dies, be it its fault or not. */
+const MAX_TRIES = 4
 /** What a registry says when it wants to know who asks; 404 too, as it does not tell what exists. */
 export const REFUSALS: ReadonlySet<number> = new Set([401, 403, 404])
 
@@ -79,11 +83,48 @@ interface Attempt extends FetchRequest {
   readonly withCredentials: boolean
 }
 
+/** What names a document that can't be read, whoever asks for it. */
+export function unreadableKey(request: Pick<FetchRequest, 'name' | 'kind' | 'registry'>): string {
+  return [request.registry.url, request.name, request.kind].join('\n')
+}
+
 async function attempt(
   deps: PackumentFetchDependencies,
   options: { maxBytes: number },
   request: Attempt,
 ): Promise<CachedDocument> {
+  const { name, kind } = request
+  const key = unreadableKey(request)
+  const isUnreadable = deps.unreadable.has(key)
+  // Nobody could do anything with it.
+  if (isUnreadable && !mayHaveUnread(request.form?.policy, request.registry))
+    throw new UnreadablePackument(name, {})
+  let deaths = 0
+  for (let tries = 1; ; tries += 1) {
+    const received = await receive(deps, options, request)
+    if (!('body' in received)) return received
+    const { body, response } = received
+    const document = { body, kind, gzipped: isGzipped(response) }
+    if (isUnreadable) throw new UnreadablePackument(name, { document })
+    try {
+      return await ingest(deps, options, { ...received, deaths })
+    } catch (error) {
+      if (!(error instanceof WorkerDied)) throw error
+      deaths = error.deaths
+      // Its body has gone with the worker: once more from upstream.
+      if (deaths < MAX_DEATHS && tries < MAX_TRIES) continue
+      deps.log.warn('packument.unreadable', { name, registry: request.registry.url, error })
+      if (deaths >= MAX_DEATHS) deps.unreadable.remember(key)
+      throw new UnreadablePackument(name, { cause: error, document })
+    }
+  }
+}
+
+async function receive(
+  deps: PackumentFetchDependencies,
+  options: { maxBytes: number },
+  request: Attempt,
+): Promise<CachedDocument | Received> {
   const { registry, name, kind, signal } = request
   const url = new URL(registry.url + name.replace('/', '%2f'))
   const epoch = deps.cache.epochOf(name)
@@ -104,7 +145,11 @@ async function attempt(
   if (response.status !== 200) throw await refusal(response, name, limits)
   const body = await readBody(response, limits)
   const owner = credentials?.fingerprint ?? ''
-  return ingest(deps, options, { request, response, body, owner, epoch })
+  return { request, response, body, owner, epoch }
+}
+
+function isGzipped({ headers }: UpstreamResponse): boolean {
+  return headers['content-encoding'] === 'gzip'
 }
 
 interface Received {
@@ -124,16 +169,17 @@ function checkedAt(cache: PackumentCache, name: string, epoch: number): number {
 async function ingest(
   deps: PackumentFetchDependencies,
   options: { maxBytes: number },
-  { request, response, body, owner, epoch }: Received,
+  { request, response, body, owner, epoch, deaths }: Received & { readonly deaths: number },
 ): Promise<CachedDocument> {
   const { registry, name, kind, form } = request
   const { etag, 'last-modified': lastModified } = response.headers
-  const gzipped = response.headers['content-encoding'] === 'gzip'
+  const gzipped = isGzipped(response)
   const about = { registry: registry.url, isPrivate: owner !== '', name }
   const job = { body, gzipped, maxBytes: options.maxBytes, ...about, form }
   const result = await deps.jobs
-    .run({ ...job, abbreviate: false, ingest: true })
+    .run({ ...job, abbreviate: false, ingest: true }, deaths)
     .catch((error: unknown) => {
+      if (error instanceof WorkerDied) throw error
       deps.log.warn('packument.broken', { name, error })
       throw unreachable(response.url, error)
     })

@@ -1,7 +1,9 @@
 import { gunzipSync } from 'node:zlib'
-import { afterEach, expect, test, vi } from 'vitest'
+import { afterEach, expect, onTestFinished, test, vi } from 'vitest'
 import type { PackumentJob } from './packument-document.ts'
-import { createPackumentJobs, type PackumentJobs } from './packument-jobs.ts'
+import { Worker } from 'node:worker_threads'
+import { createPackumentJobs, WorkerDied, type PackumentJobs } from './packument-jobs.ts'
+import type { JobMessage } from './packument-worker.ts'
 
 let jobs: PackumentJobs
 afterEach(() => jobs.close())
@@ -60,6 +62,51 @@ test('a job is not late because others were before it', async () => {
   } finally {
     vi.useRealTimers()
   }
+})
+
+/** Workers die of jobs whose text contains `killer`. */
+function killWorkers(killer: string): { deaths: number } {
+  const count = { deaths: 0 }
+  const { postMessage } = Worker.prototype
+  const spy = vi.spyOn(Worker.prototype, 'postMessage')
+  spy.mockImplementation(function (this: Worker, message, moved) {
+    const { job: sent } = message as JobMessage
+    if (!Buffer.from(sent.body).includes(killer)) return postMessage.call(this, message, moved)
+    count.deaths++
+    postMessage.call(this, null) // the worker falls over it when its turn comes
+  })
+  onTestFinished(() => spy.mockRestore())
+  return count
+}
+
+test('a job that kills its worker is tried twice; those behind it come all the same', async () => {
+  const count = killWorkers('deadly')
+  jobs = createPackumentJobs({ workers: 1, timeoutMs: 30_000 })
+  const deadly = '{"readme":"deadly"}'
+  const texts = [deadly, good, good, deadly, good]
+  const outcomes = await Promise.allSettled(texts.map((text) => jobs.run(job(text))))
+  expect(outcomes.map(({ status }) => status)).toEqual([
+    ...['rejected', 'fulfilled', 'fulfilled', 'rejected', 'fulfilled'],
+  ])
+  for (const outcome of [outcomes[0], outcomes[3]]) {
+    expect((outcome as PromiseRejectedResult).reason).toSatisfy(
+      (error) => error instanceof WorkerDied && error.deaths === 2,
+    )
+  }
+  expect(count.deaths).toBeGreaterThanOrEqual(4)
+})
+
+test('a job whose body has moved to its worker is not tried again here, unless it stays', async () => {
+  const count = killWorkers('deadly')
+  jobs = createPackumentJobs({ workers: 1, timeoutMs: 30_000 })
+  const large = (): PackumentJob => job(`{"readme":"deadly${'x'.repeat(100_000)}"}`)
+  const died = (deaths: number) =>
+    expect.toSatisfy((error) => error instanceof WorkerDied && error.deaths === deaths)
+  await expect(jobs.run(large())).rejects.toEqual(died(1))
+  const kept = large()
+  await expect(jobs.run(kept, 1)).rejects.toEqual(died(2))
+  expect(kept.body.byteLength).toBeGreaterThan(100_000)
+  expect(count.deaths).toBe(2)
 })
 
 test('after close there is no work', async () => {

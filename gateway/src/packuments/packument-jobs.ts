@@ -1,6 +1,7 @@
 /**
  * Packument work off the main thread: a few worker threads, started when first needed. A worker that dies, or answers nothing
- * for too long, takes its own jobs with it and is replaced; time spent in its queue counts against nobody.
+ * for too long, is replaced: the job it had in hand is tried once more, those that waited behind it go on elsewhere. Time spent
+ * in a queue counts against nobody.
  */
 import { availableParallelism } from 'node:os'
 import { extname } from 'node:path'
@@ -9,13 +10,31 @@ import type { PackumentJob, PackumentResult } from './packument-document.ts'
 import type { AnswerMessage, JobMessage } from './packument-worker.ts'
 
 export interface PackumentJobs {
-  /** @throws Error when the document is not a packument, or the worker failed */
-  run(job: PackumentJob): Promise<PackumentResult>
+  /**
+   * @throws Error when the document is not a packument; WorkerDied, at once when the body has moved to the worker that died
+   * @param deathsBefore workers that died of this document before; from the first on, its body stays here
+   */
+  run(job: PackumentJob, deathsBefore?: number): Promise<PackumentResult>
   close(): Promise<void>
 }
 
+export class WorkerDied extends Error {
+  /** Workers that had this job in hand when they died; those that did not are none of its fault. */
+  readonly deaths: number
+
+  constructor(name: string, deaths: number, cause: Error) {
+    super(`${name}: ${cause.message}`, { cause })
+    this.deaths = deaths
+  }
+}
+
 interface Pending {
-  readonly name: string
+  readonly job: PackumentJob
+  /** The body is the worker's. */
+  readonly isMoved: boolean
+  readonly deaths: number
+  /** Workers that died while it waited. */
+  readonly moves: number
   readonly resolve: (result: PackumentResult) => void
   readonly reject: (error: Error) => void
 }
@@ -30,6 +49,10 @@ interface Crew {
 
 const MAX_PENDING = 10_000
 const MIN_MOVED_BYTES = 64 * 1024
+/** Workers that may die of one job. */
+export const MAX_DEATHS = 2
+/** And beside one, of others. */
+const MAX_MOVES = 5
 
 export function createPackumentJobs(
   options: { workers: number; timeoutMs: number } = {
@@ -44,9 +67,39 @@ export function createPackumentJobs(
   function dismiss(crew: Crew, error: Error): void {
     crews.delete(crew)
     clearTimeout(crew.deadline)
-    for (const job of crew.pending.values()) job.reject(error)
+    const [inHand, ...behind] = crew.pending.values()
     crew.pending.clear()
     crew.worker.terminate().catch(() => undefined) // it is gone either way
+    for (const job of behind) again({ ...job, moves: job.moves + 1 }, error)
+    // After them, so that it takes none of them along once more.
+    if (inHand !== undefined) again({ ...inHand, deaths: inHand.deaths + 1 }, error)
+  }
+
+  function again(pending: Pending, error: Error): void {
+    const { job, isMoved, deaths, moves } = pending
+    if (closed) pending.reject(error)
+    else if (isMoved || deaths >= MAX_DEATHS || moves > MAX_MOVES)
+      pending.reject(new WorkerDied(job.name, deaths, error))
+    else tryTo(pending)
+  }
+
+  function tryTo(pending: Pending): void {
+    try {
+      give(pending)
+    } catch (error) {
+      // No worker can be started.
+      pending.reject(error instanceof Error ? error : new Error(String(error)))
+    }
+  }
+
+  function give(pending: Pending): void {
+    const { job, isMoved } = pending
+    const crew = leastBusy()
+    const id = (nextId += 1)
+    crew.pending.set(id, pending)
+    if (crew.pending.size === 1) watch(crew)
+    crew.worker.ref()
+    crew.worker.postMessage({ id, job } satisfies JobMessage, isMoved ? movable(job) : [])
   }
 
   /** From its last answer, or its first job, to its next answer. */
@@ -56,7 +109,7 @@ export function createPackumentJobs(
     if (oldest === undefined) return
     const { timeoutMs } = options
     crew.deadline = setTimeout(
-      () => dismiss(crew, new Error(`${oldest.name}: took longer than ${timeoutMs} ms`)),
+      () => dismiss(crew, new Error(`took longer than ${timeoutMs} ms`)),
       timeoutMs,
     )
   }
@@ -92,18 +145,14 @@ export function createPackumentJobs(
   }
 
   return {
-    run(job) {
+    run(job, deathsBefore = 0) {
       if (closed) return Promise.reject(new Error('the packument workers are stopped'))
-      const crew = leastBusy()
-      if (crew.pending.size >= MAX_PENDING) {
+      if (leastBusy().pending.size >= MAX_PENDING) {
         return Promise.reject(new Error('too many packuments at once'))
       }
-      const id = (nextId += 1)
+      const isMoved = deathsBefore === 0 && movable(job).length > 0
       return new Promise((resolve, reject) => {
-        crew.pending.set(id, { name: job.name, resolve, reject })
-        if (crew.pending.size === 1) watch(crew)
-        crew.worker.ref()
-        crew.worker.postMessage({ id, job } satisfies JobMessage, movable(job))
+        give({ job, isMoved, deaths: deathsBefore, moves: 0, resolve, reject })
       })
     },
     async close() {

@@ -11,12 +11,13 @@ import type { PackumentKind } from './packument-cache.ts'
 import type { PackumentAnswer, Packuments, PackumentVariant } from './packuments.ts'
 import type { Registries } from '../upstream/registries.ts'
 import { isNotModified } from '../http/respond.ts'
+import { mayHaveUnread, UnreadablePackument, type UnreadDocument } from './unreadable.ts'
 
 const unzip = promisify(gunzip)
 const ABBREVIATED = 'application/vnd.npm.install-v1+json'
 
 export async function answerPackument(
-  deps: { packuments: Packuments; registries: Registries; maxAgeMs: number },
+  deps: { packuments: Packuments; registries: Registries; maxAgeMs: number; maxBytes: number },
   exchange: Exchange,
   name: string,
 ): Promise<void> {
@@ -25,7 +26,13 @@ export async function answerPackument(
   const form = { policy, base } as const
   const client = clientCredentials(deps.registries, exchange, name)
   const request = { name, kind: kindFor(req.headers.accept), client, form, signal }
-  const { answer, variant } = await getVariant(deps.packuments, request)
+  const found = await getVariant(deps.packuments, request).catch((error: unknown) => {
+    const unread = error instanceof UnreadablePackument ? error.document : undefined
+    if (unread === undefined || !mayHaveUnread(policy, deps.registries.homeOf(name))) throw error
+    return unread
+  })
+  if ('gzipped' in found) return sendUnread(exchange, found, deps.maxBytes)
+  const { answer, variant } = found
   const gzip = acceptsGzip(req.headers['accept-encoding'])
   const etag = `"${variant.tag}${gzip ? '-gz' : ''}"`
   const { document } = answer
@@ -38,14 +45,31 @@ export async function answerPackument(
     res.end()
     return
   }
-  res.setHeader(
-    'content-type',
-    variant.kind === 'abbreviated' ? ABBREVIATED : 'application/json; charset=utf-8',
-  )
+  res.setHeader('content-type', contentType(variant.kind))
   if (gzip) res.setHeader('content-encoding', 'gzip')
   res.setHeader('content-length', gzip ? variant.body.byteLength : unpackedLength(variant.body))
   if (req.method === 'HEAD') res.end()
   else res.end(gzip ? variant.body : await unzip(variant.body))
+}
+
+/** What nobody has looked into: not to be kept, as there is nothing to ask after it by. */
+async function sendUnread(
+  { req, res }: Exchange,
+  { body, gzipped, kind }: UnreadDocument,
+  maxBytes: number,
+): Promise<void> {
+  const gzip = gzipped && acceptsGzip(req.headers['accept-encoding'])
+  const bytes = gzipped && !gzip ? await unzip(body, { maxOutputLength: maxBytes }) : body
+  res.setHeader('content-type', contentType(kind))
+  res.setHeader('cache-control', 'no-store')
+  res.setHeader('vary', 'Accept, Accept-Encoding, User-Agent, Host')
+  if (gzip) res.setHeader('content-encoding', 'gzip')
+  res.setHeader('content-length', bytes.byteLength)
+  res.end(req.method === 'HEAD' ? undefined : bytes)
+}
+
+function contentType(kind: PackumentKind): string {
+  return kind === 'abbreviated' ? ABBREVIATED : 'application/json; charset=utf-8'
 }
 
 type VariantRequest = Parameters<Packuments['variant']>[0]

@@ -8,11 +8,17 @@ import type { Credentials } from '../upstream/credentials.ts'
 import { variantKey } from './client-policy.ts'
 import type { PackumentForm } from './packument-document.ts'
 import type { CachedDocument, PackumentKind } from './packument-cache.ts'
-import { fetchPackument, type PackumentFetchDependencies } from './packument-fetch.ts'
+import {
+  fetchPackument,
+  unreadableKey,
+  type PackumentFetchDependencies,
+} from './packument-fetch.ts'
+import { MAX_DEATHS, WorkerDied } from './packument-jobs.ts'
 import { partOf } from './packument-part.ts'
 import type { Registries } from '../upstream/registries.ts'
 import { createSingleFlight } from '../single-flight.ts'
 import { unreachable } from '../upstream/upstream.ts'
+import { createUnreadable, mayHaveUnread, UnreadablePackument } from './unreadable.ts'
 
 export interface PackumentRequest {
   readonly name: string
@@ -72,12 +78,13 @@ const MAX_FETCH_MS = 120_000
 const PATIENCE_MS = 3_000
 
 export function createPackuments(
-  deps: PackumentFetchDependencies & { registries: Registries },
+  deps: Omit<PackumentFetchDependencies, 'unreadable'> & { registries: Registries },
   options: PackumentsOptions,
 ): Packuments {
   const { cache, registries, upstream, jobs, log } = deps
   const fetches = createSingleFlight<CachedDocument>()
   const variants = createSingleFlight<Buffer | undefined>()
+  const unreadable = createUnreadable()
   const counts = { fresh: 0, fetched: 0, stale: 0 }
 
   function viewer(name: string, client: Credentials | undefined): Viewer {
@@ -121,9 +128,12 @@ export function createPackuments(
     // Who asks after a change does not join who asked before it.
     const epoch = cache.epochOf(request.name)
     const who = view.credentials?.fingerprint
-    const key = [registry.url, request.name, request.kind, who, epoch].join('\n')
+    // What can't be read is fetched for those alone who may have it as it is.
+    const isUnreadable = unreadable.has(unreadableKey({ ...request, registry }))
+    const only = isUnreadable && mayHaveUnread(request.form?.policy, registry)
+    const key = [registry.url, request.name, request.kind, who, epoch, only].join('\n')
     const work = (signal: AbortSignal): Promise<CachedDocument> =>
-      fetchPackument(deps, options, {
+      fetchPackument({ ...deps, unreadable }, options, {
         ...{ registry, name: request.name, kind: request.kind, credentials: view.credentials },
         mayCarry: (url) => registries.owns(registry, url),
         form: request.form,
@@ -150,12 +160,21 @@ export function createPackuments(
     made: { part: string; derived: boolean },
   ): Promise<Buffer | undefined> {
     const at = { document: document.id, hash: document.hash }
+    const { form, name } = request
+    const key = [at.document, at.hash, made.part].join('\n')
+    if (unreadable.has(key)) throw new UnreadablePackument(name, {})
     const raw = await cache.bodies.read({ ...at, part: 'raw' })
     if (raw === undefined) return undefined
-    const { form, name } = request
     const about = { registry: document.registry, isPrivate: document.owner !== '', name }
     const job = { body: raw, gzipped: true, maxBytes: options.maxBytes, ...about, form }
-    const { variant } = await jobs.run({ ...job, abbreviate: made.derived, ingest: false })
+    const { variant } = await jobs
+      .run({ ...job, abbreviate: made.derived, ingest: false })
+      .catch((error: unknown) => {
+        if (!(error instanceof WorkerDied)) throw error
+        log.warn('packument.unreadable', { name, registry: document.registry, error })
+        if (error.deaths >= MAX_DEATHS) unreadable.remember(key)
+        throw new UnreadablePackument(name, { cause: error })
+      })
     if (variant === undefined) return raw
     await cache.bodies.write({ ...at, part: made.part }, variant)
     return Buffer.from(variant.buffer, variant.byteOffset, variant.byteLength)
@@ -183,17 +202,23 @@ export function createPackuments(
       const untouched = policy === 'verbatim' || (policy === 'leave' && document.publicUrls)
       const asIs = !derived && untouched
       const part = asIs ? 'raw' : partOf(variantKey(policy, base), derived)
-      const found =
-        (await cache.bodies.read({ ...at, part })) ??
-        (asIs
-          ? undefined
-          : await variants.run(
-              [at.document, at.hash, part].join('\n'),
-              () => makeVariant(request, document, { part, derived }),
-              request.signal,
-            ))
-      if (found === undefined) return undefined
-      return { body: found, tag: `${document.hash}-${part}`, kind: derived ? kind : document.kind }
+      const kept = await cache.bodies.read({ ...at, part })
+      const inForm = (body: Buffer | undefined, what: { part: string; kind: PackumentKind }) =>
+        body && { body, tag: `${document.hash}-${what.part}`, kind: what.kind }
+      if (kept !== undefined || asIs)
+        return inForm(kept, { part, kind: derived ? kind : document.kind })
+      const make = (): Promise<Buffer | undefined> =>
+        makeVariant(request, document, { part, derived })
+      const key = [at.document, at.hash, part].join('\n')
+      try {
+        const made = await variants.run(key, make, request.signal)
+        return inForm(made, { part, kind: derived ? kind : document.kind })
+      } catch (error) {
+        // It would only have been shorter.
+        if (!(error instanceof UnreadablePackument) || !untouched) throw error
+        const whole = await cache.bodies.read({ ...at, part: 'raw' })
+        return inForm(whole, { part: 'raw', kind: document.kind })
+      }
     },
   }
 

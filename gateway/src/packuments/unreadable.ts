@@ -1,0 +1,66 @@
+/**
+ * Documents that kill the worker which reads them. Each is left alone for a while; who wants a document untouched can have it
+ * all the same, as upstream sent it, everybody else gets an error that names the package.
+ */
+import { LRUCache } from 'lru-cache'
+import { CatalogError } from '@catalog-p2p/core'
+import type { TarballPolicy } from './client-policy.ts'
+import type { PackumentKind } from './packument-cache.ts'
+
+/** As upstream sent it; nobody has looked into it. */
+export interface UnreadDocument {
+  readonly body: Buffer
+  readonly gzipped: boolean
+  readonly kind: PackumentKind
+}
+
+/** The class, for `instanceof`: it never leaves the gateway. */
+export class UnreadablePackument extends CatalogError {
+  // Private, so that no log prints megabytes.
+  readonly #document: UnreadDocument | undefined
+
+  constructor(name: string, facts: { cause?: unknown; document?: UnreadDocument }) {
+    const why = 'whatever thread begins to read it dies'
+    super('UPSTREAM_UNREACHABLE', `${name}: its metadata cannot be read: ${why}`, {
+      name,
+      cause: facts.cause,
+      hint: 'it is tried again in some minutes; if it stays so, report it, with the name of the package',
+    })
+    this.#document = facts.document
+  }
+
+  get document(): UnreadDocument | undefined {
+    return this.#document
+  }
+}
+
+export interface Unreadable {
+  has(key: string): boolean
+  remember(key: string): void
+}
+
+/** How long such a document is left alone. */
+const ALONE_MS = 10 * 60_000
+const MAX_DOCUMENTS = 1_000
+
+export function createUnreadable(now: () => number = () => performance.now()): Unreadable {
+  const documents = new LRUCache<string, true>({
+    ...{ max: MAX_DOCUMENTS, ttl: ALONE_MS, ttlResolution: 0 },
+    perf: { now },
+  })
+  return {
+    has: (key) => documents.has(key),
+    remember: (key) => void documents.set(key, true),
+  }
+}
+
+/**
+ * Whether a client with this policy may have a document that nobody has looked into: only where no tarball URL would have
+ * been changed. Those of npm's public registry name that registry, which is what the policy leaves as it is.
+ */
+export function mayHaveUnread(
+  policy: TarballPolicy | undefined,
+  registry: { readonly isPublicDefault: boolean },
+): boolean {
+  return policy === 'verbatim' || (policy === 'leave' && registry.isPublicDefault)
+}
