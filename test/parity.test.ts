@@ -16,6 +16,7 @@ test('the public surface is small, and grows only on purpose', () => {
     'invalidOptions',
     'isCatalogError',
     'isDigest',
+    'makeFolder',
     'openDatabase',
     'parseDigest',
     'parseNodeOptions',

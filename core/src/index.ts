@@ -9,4 +9,5 @@ export { defaultStorePath, invalidOptions, parseNodeOptions } from './options.ts
 export type { NodeOptions } from './options.ts'
 export { createNode } from './node.ts'
 export { openDatabase } from './store/database.ts'
+export { makeFolder } from './store/make-folder.ts'
 export type { Database } from './store/database.ts'

@@ -41,3 +41,13 @@ test.skipIf(!canRun).each(['with', 'without'])(
     expect(new Set(said.warnings).size).toBe(said.warnings.length)
   },
 )
+
+// There Node's own way to make a folder spins for ever, and with it whoever waits.
+const hasProc = process.platform === 'linux'
+if (!hasProc) console.log('skipped: a folder in /proc, which only Linux has')
+
+test.skipIf(!hasProc)('a folder that can not exist keeps nobody from starting', async () => {
+  const network = { loopbackOnly: true, port: 0, quic: false } as const
+  await using node = await createNode({ store: { path: '/proc/catalog/store' }, network })
+  expect(node.stats().store.writable).toBe(false)
+})

@@ -1,7 +1,8 @@
 /** Checks of this machine: Node, the store folder, its disk, the clock. */
 import { randomBytes } from 'node:crypto'
-import { mkdir, rm, statfs, writeFile } from 'node:fs/promises'
+import { rm, statfs, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { makeFolder } from '@catalog-p2p/core'
 import { formatBytes, formatMs } from '../format.ts'
 import { fail, ok, reasonOf, warn, type Finding } from './check.ts'
 
@@ -21,7 +22,7 @@ export function checkNode(version: string): Finding {
 export async function checkStore(storePath: string): Promise<Finding> {
   const probe = join(storePath, `doctor.${randomBytes(6).toString('hex')}.tmp`)
   try {
-    await mkdir(storePath, { recursive: true, mode: 0o700 })
+    await makeFolder(storePath)
     await writeFile(probe, 'x')
     return ok('store', `${storePath} is writable`)
   } catch (error) {

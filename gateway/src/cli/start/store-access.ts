@@ -3,9 +3,9 @@
  * memory. One that has something in it is left to the node, which serves that even where nothing may be written.
  */
 import { randomBytes } from 'node:crypto'
-import { mkdir, readdir, rm, writeFile } from 'node:fs/promises'
+import { readdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { parseNodeOptions, type Logger, type NodeOptions } from '@catalog-p2p/core'
+import { makeFolder, parseNodeOptions, type Logger, type NodeOptions } from '@catalog-p2p/core'
 
 export interface StoreChoice {
   readonly node: NodeOptions
@@ -35,7 +35,7 @@ export async function chooseStore(
 async function whyUnusable(storePath: string): Promise<string | undefined> {
   const probe = join(storePath, `probe.${randomBytes(6).toString('hex')}.tmp`)
   try {
-    await mkdir(storePath, { recursive: true, mode: 0o700 })
+    await makeFolder(storePath)
     await writeFile(probe, '')
     await rm(probe, { force: true })
     return undefined
