@@ -31,7 +31,10 @@ export interface Artifact {
 
 /** A fallback outside the network (the HTTP registry), opened only when it is needed. */
 export interface Origin {
-  /** Rejects when the origin has not got it; its error reaches the caller of `get` if no peer has it either. */
+  /**
+   * Rejects when the origin has not got it; its error reaches the caller of `get` if no peer has it either. UPSTREAM_REJECTED
+   * says that it works and will not give it: then nobody waits for a peer that has gone.
+   */
   open(options: {
     signal: AbortSignal
   }): Promise<{ size?: number; body: AsyncIterable<Uint8Array> }>

@@ -11,50 +11,76 @@ export const HANG_UP_REST_MS = [250, 1_000, 2_000] as const
 /** One that said BUSY is asked again after this pause, for so long. */
 const BUSY_REST_MS = 250
 const MAX_BUSY_MS = 10_000
+/** Busy peers are left in peace while an origin may still answer, but not for longer. */
+const ORIGIN_PATIENCE_MS = 3_000
 
 export interface SecondRound {
   /** Everybody has been asked once; an origin has failed, or been silent for a while. */
   open(): void
-  /** Whoever hung up is asked no more: there is an answer that will not get better. */
-  close(): void
+  /** `isFinal`: it works, and what it says will not get better; whoever hung up is asked no more. */
+  originFailed(isFinal: boolean): void
   /** The attempt, and `again` as often as it is worth it. */
   withMore<T>(first: Attempt<T>, again: () => Attempt<T>): Attempt<T>
 }
 
-export function createSecondRound(clock: Clock): SecondRound {
+export function createSecondRound(clock: Clock, options: { hasOrigin: boolean }): SecondRound {
   const opened = Promise.withResolvers<void>()
+  const alone = Promise.withResolvers<void>()
   const closed = new AbortController()
+  if (!options.hasOrigin) alone.resolve()
 
-  async function pause(pauseMs: number, signal: AbortSignal): Promise<void> {
+  async function untilAlone(signal: AbortSignal): Promise<void> {
     await untilOr(opened.promise, signal)
-    await clock.sleep(pauseMs, signal)
+    const over = new AbortController()
+    const patience = clock.sleep(ORIGIN_PATIENCE_MS, AbortSignal.any([signal, over.signal]))
+    try {
+      await Promise.race([alone.promise, patience])
+    } finally {
+      over.abort()
+    }
+  }
+
+  /** Waits until a peer that failed so may be asked again. @throws when it may not */
+  function createRests(): (error: unknown, signal: AbortSignal) => Promise<void> {
+    let hangUps = 0
+    let busyUntilMs: number | undefined
+    return async (error, signal) => {
+      if (isCatalogError(error, 'PEER_BUSY')) {
+        if (busyUntilMs === undefined) {
+          await untilAlone(signal)
+          busyUntilMs = clock.now() + MAX_BUSY_MS
+        }
+        if (clock.now() >= busyUntilMs) throw error
+        return await clock.sleep(BUSY_REST_MS, signal)
+      }
+      const restMs = HANG_UP_REST_MS[hangUps++]
+      if (!isCatalogError(error, 'PEER_UNREACHABLE') || restMs === undefined) throw error
+      const until = AbortSignal.any([signal, closed.signal])
+      await untilOr(opened.promise, until)
+      await clock.sleep(restMs, until)
+    }
   }
 
   return {
     open: opened.resolve,
-    close: () => closed.abort(new Error('there is nothing to ask again for')),
+    originFailed(isFinal) {
+      alone.resolve()
+      if (isFinal) closed.abort(new Error('there is nothing to ask again for'))
+    },
     withMore: (first, again) => ({
       ...first,
       async run(signal, giveWay) {
-        const busyUntilMs = clock.now() + MAX_BUSY_MS
-        let hangUps = 0
+        const rest = createRests()
         for (let attempt = first; ; attempt = again()) {
           try {
             return await attempt.run(signal, giveWay)
           } catch (error) {
             signal.throwIfAborted()
-            const isBusy = isCatalogError(error, 'PEER_BUSY') && clock.now() < busyUntilMs
-            const hungUp = isCatalogError(error, 'PEER_UNREACHABLE')
-            const restMs = isBusy ? BUSY_REST_MS : hungUp ? HANG_UP_REST_MS[hangUps++] : undefined
-            if (restMs === undefined || (hungUp && closed.signal.aborted)) throw error
             giveWay()
-            const until = hungUp ? AbortSignal.any([signal, closed.signal]) : signal
-            try {
-              await pause(restMs, until)
-            } catch {
+            await rest(error, signal).catch(() => {
               signal.throwIfAborted()
-              throw error // nobody wants to know any more
-            }
+              throw error // it is not asked again
+            })
           }
         }
       },

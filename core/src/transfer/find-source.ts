@@ -49,7 +49,7 @@ export async function findSource(
   // Who is not worth waiting for while there is an origin is better than nobody when it fails.
   const others = search.swarm.values()
   const asked = new Set<PeerId>()
-  const secondRound = createSecondRound(deps.clock)
+  const secondRound = createSecondRound(deps.clock, { hasOrigin: origin !== undefined })
   let originLeft = origin !== undefined
   let searchLeft = search.search
   let originFailure: { error: unknown } | undefined
@@ -63,8 +63,7 @@ export async function findSource(
 
   function onOriginError(error: unknown): void {
     originFailure = { error }
-    // It works, and has not got it.
-    if (isCatalogError(error, 'UPSTREAM_REJECTED')) secondRound.close()
+    secondRound.originFailed(isCatalogError(error, 'UPSTREAM_REJECTED'))
   }
 
   function next(): Attempt<Found> | undefined {
