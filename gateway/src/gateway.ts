@@ -15,6 +15,7 @@ import { answerHints } from './hints/answer-hints.ts'
 import { isBulkAudit, readAuditHints } from './hints/audit-hints.ts'
 import { createHostCheck } from './http/host-check.ts'
 import { createMetrics, type Metrics } from './admin/metrics.ts'
+import { upstreamUse } from './http/never-upstream.ts'
 import { npmConfigPlace, readNpmConfig } from './upstream/npmrc.ts'
 import { noteWrite } from './registry-api/own-writes.ts'
 import { parseGatewayOptions, type GatewayOptions, type ParsedGatewayOptions } from './options.ts'
@@ -104,10 +105,11 @@ interface Context {
   readonly stats: () => GatewayStats
 }
 
-async function answer(context: Context, exchange: Exchange, given: Route): Promise<void> {
+async function answer(context: Context, asked: Exchange, given: Route): Promise<void> {
   const { parts, options, counters, metrics, stats } = context
-  const route = routeAsUpstream(exchange, given, parts.registries.homeOf(undefined).url)
-  requireInPlace(exchange.scope, route)
+  const route = routeAsUpstream(asked, given, parts.registries.homeOf(undefined).url)
+  requireInPlace(asked.scope, route)
+  const exchange = { ...asked, upstream: upstreamUse(asked.req.headers, route) }
   const passing = { maxUploadBytes: options.maxUploadBytes, instance: context.instance }
   switch (route.route) {
     case 'tarball':
@@ -115,7 +117,8 @@ async function answer(context: Context, exchange: Exchange, given: Route): Promi
     case 'packument': {
       const { maxAgeMs, maxPackumentBytes: maxBytes } = options
       await answerPackument({ ...parts, maxAgeMs, maxBytes }, exchange, route.name)
-      return parts.prediction?.seen(route.name)
+      // What is guessed is fetched from upstream, too.
+      return exchange.upstream === 'never' ? undefined : parts.prediction?.seen(route.name)
     }
     case 'dist-tags':
       return answerDistTags(parts, passing, { exchange, name: route.name })

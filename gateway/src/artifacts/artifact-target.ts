@@ -19,6 +19,8 @@ export interface ArtifactRequest {
   /** Subresource Integrity that the client, or its lockfile, expects. */
   readonly integrity: string | undefined
   readonly client: Credentials | undefined
+  /** From the store or from peers, or not at all; with metadata at hand, if it takes any. */
+  readonly upstream?: 'never' | undefined
   /** Aborted when the caller is done with the artifact without having read it to its end. */
   readonly signal: AbortSignal
 }
@@ -68,8 +70,8 @@ export async function fetchFacts(
   viewer: Viewer,
 ): Promise<VersionFacts> {
   const query = queryOf(deps.registries, request, viewer)
-  const { name, client, signal } = request
-  const ask = { name, kind: 'abbreviated', client, signal } as const
+  const { name, client, upstream, signal } = request
+  const ask = { name, kind: 'abbreviated', client, upstream, signal } as const
   const { state } = await deps.packuments.get(ask)
   let found = await deps.index.find(query)
   if (found === undefined && state === 'fresh') {

@@ -52,7 +52,7 @@ export function createArtifacts(
     visibility: Visibility,
   ): TarballOrigin | undefined {
     const registry = registries.forName(request.name)
-    if (registry === null) return undefined
+    if (registry === null || request.upstream === 'never') return undefined
     const credentialsFor = (url: URL) =>
       request.client !== undefined && registries.owns(registry, url)
         ? request.client

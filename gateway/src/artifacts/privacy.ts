@@ -54,7 +54,8 @@ export function createPrivacy(
     if (home.isPublicDefault && scopeOf(name) === undefined) return 'public'
     // With upstream out of reach: on the public registry nearly everything is public; a company's registry is another matter.
     const guess = home.isPublicDefault ? 'public' : 'private'
-    if (registries.forName(name) === null || upstream.isDown(home.origin)) return guess
+    const isMute = registries.forName(name) === null || request.upstream === 'never'
+    if (isMute || upstream.isDown(home.origin)) return guess
     try {
       // Cheaper than metadata, which `npm ci` does without.
       if (await isOpen(await target.url(), signal)) {
@@ -82,12 +83,14 @@ export function createPrivacy(
       const scope = scopeOf(request.name)
       if (scope !== undefined && marked.has(scope.toLowerCase())) return 'private'
       const home = registries.homeOf(request.name)
+      // A hash that the client brings itself need not be of any package of that registry, which it wants left out.
+      const isForPeers = request.upstream === 'never' && request.integrity !== undefined
       // Nobody has looked at it without the certificate.
-      if (registries.isCertified(home)) return 'private'
+      if (registries.isCertified(home) && !isForPeers) return 'private'
       const { url } = home
       const known = cache.visibilityOf(url, request.name)
       if (known !== undefined) return known
-      if (viewer.credentials === undefined) return 'public'
+      if (viewer.credentials === undefined || isForPeers) return 'public'
       return publicNames.has(url, [request.name]) ? 'public' : findOut(request, target)
     },
     async guard(digest, request, viewer) {

@@ -30,7 +30,8 @@ export async function answerTarball(
   const integrity = header(req.headers, 'pacote-integrity')
   const client = clientCredentials(deps.registries, exchange, name)
   try {
-    const request = { name, version, file, integrity, client, signal }
+    const { upstream } = exchange
+    const request = { name, version, file, integrity, client, upstream, signal }
     const { artifact, visibility } = await deps.artifacts.get(request)
     const etag = `"${artifact.digest}"`
     res.setHeader('etag', etag)

@@ -14,4 +14,6 @@ export interface Exchange {
   readonly asUpstream: boolean
   /** The client asks at the place of this scope (with its `@`, in lower case): for its registry, and nothing else. */
   readonly scope: string | undefined
+  /** The client wants no registry to hear of this request. */
+  readonly upstream?: 'never' | undefined
 }

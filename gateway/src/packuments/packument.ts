@@ -25,7 +25,8 @@ export async function answerPackument(
   const policy = exchange.asUpstream ? 'verbatim' : tarballPolicy(req.headers['user-agent'])
   const form = { policy, base } as const
   const client = clientCredentials(deps.registries, exchange, name)
-  const request = { name, kind: kindFor(req.headers.accept), client, form, signal }
+  const { upstream } = exchange
+  const request = { name, kind: kindFor(req.headers.accept), client, form, upstream, signal }
   const found = await getVariant(deps.packuments, request).catch((error: unknown) => {
     const unread = error instanceof UnreadablePackument ? error.document : undefined
     if (unread === undefined || !mayHaveUnread(policy, deps.registries.homeOf(name))) throw error

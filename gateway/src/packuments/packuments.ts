@@ -29,6 +29,8 @@ export interface PackumentRequest {
   readonly form?: PackumentForm
   /** Ask upstream even if the document is young. */
   readonly revalidate?: boolean
+  /** From the cache, however old, or not at all. */
+  readonly upstream?: 'never' | undefined
   readonly signal: AbortSignal
 }
 
@@ -109,15 +111,10 @@ export function createPackuments(
   async function fetchOrStale(request: PackumentRequest, view: Viewer): Promise<PackumentAnswer> {
     const registry = registries.forName(request.name)
     const old = await cached(request, view.owners)
-    if (registry === null) {
+    if (registry === null || request.upstream === 'never') {
       if (old !== undefined) return { document: old, state: 'fresh' }
-      throw new CatalogError(
-        'NOT_FOUND',
-        `${request.name}: not known to this node, and it has no upstream`,
-        {
-          hint: 'it runs with peers only: metadata that it has seen itself is all there is',
-        },
-      )
+      const why = registry === null ? 'it has no upstream' : 'the request lets it ask no upstream'
+      throw notKnown(request.name, why)
     }
     // Old copies from before a change are no answer, unless upstream has been asked and failed.
     const isChanged = old?.checkedAtMs === CHANGED
@@ -234,6 +231,12 @@ export function createPackuments(
     }
     return undefined
   }
+}
+
+function notKnown(name: string, why: string): CatalogError {
+  return new CatalogError('NOT_FOUND', `${name}: not known to this node, and ${why}`, {
+    hint: 'metadata that it has seen itself is all there is then',
+  })
 }
 
 /**
