@@ -8,6 +8,7 @@ import { AS_UPSTREAM } from '../../http/as-upstream.ts'
 import { DEFAULT_REGISTRY } from '../../upstream/default-registry.ts'
 import type { NpmConfig } from '../../upstream/npmrc.ts'
 import { withoutUser } from '../../upstream/registries.ts'
+import { connectionObstacle, connectionOf } from './client-connection.ts'
 import { FAMILIES, type ClientFamily } from './client-family.ts'
 import { npmConfigAt, registryOf, type ExecPlace } from './client-registry.ts'
 import { innerClients } from './inner-clients.ts'
@@ -34,6 +35,8 @@ export interface Routing {
   readonly upstreamAsConfigured: string
   /** Credentials beyond npm's configuration that the gateway needs for it. */
   readonly credentials: Readonly<Record<string, string>>
+  /** How the client connects to it, beyond npm's configuration and in its spelling. */
+  readonly connection: Readonly<Record<string, string>>
   readonly routed: readonly ClientFamily[]
   /** For the user of a command that may start any client: that some are left alone, why, and what to do. */
   readonly note: string | undefined
@@ -81,6 +84,7 @@ export function planRouting(place: ExecPlace, wish: RoutingWish): Routing {
   const note = sharer === undefined && routed.some(isSharer) ? NOTE : undefined
   return {
     ...{ upstream, upstreamAsConfigured, credentials: main.credentials, routed, left, note },
+    connection: connectionOf(wish.family ?? 'npm', place, upstream).settings,
     variables: (gateway, showsPublic = false) =>
       variablesFor({ ...base, sharer, gateway, showsPublic }),
   }
@@ -133,6 +137,10 @@ function obstacleOf(
   const wanted = wish.upstream ?? wish.behind(own.url)
   if (registryAt(wanted) !== upstream) return elsewhere(registryAt(wanted))
   if (own.obstacle !== undefined) return { reason: own.obstacle }
+  const connection = wish.peersOnly
+    ? undefined
+    : connectionObstacle(family, { place, wish, upstream })
+  if (connection !== undefined) return connection
   if (family === 'yarn-classic') return mirrorObstacle(place)
   if (family !== 'npm' && family !== 'deno') {
     return LOCKFILE_OBSTACLES[family]?.(registryAt(wish.behind(own.url)), place.cwd)

@@ -80,7 +80,11 @@ async function isTrusted({ info, url }: DaemonClient): Promise<boolean> {
 
 function isSuitable(wish: ExecGatewayWish, { info }: DaemonClient, now: DaemonStatus): boolean {
   const { config, routing, place, npm, log } = wish
-  const npmConfig = gatewayNpmConfig(npm, routing.credentials, place.env)
+  const npmConfig = gatewayNpmConfig(
+    npm,
+    { ...routing.credentials, ...routing.connection },
+    place.env,
+  )
   return daemonFits({ config, routing, place, npmConfig, info, now, log })
 }
 

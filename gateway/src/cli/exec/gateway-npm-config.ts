@@ -1,7 +1,8 @@
 /**
- * npm's configuration for a gateway of `catalog exec`: as the project has it, with credentials from the client's own files
- * and the proxies of the environment, which a gateway with a configuration of its own does not look for. Without registries of
- * scopes: clients that have some go there directly, and Yarn, which does not read them here, must not be sent there.
+ * npm's configuration for a gateway of `catalog exec`: as the project has it, with what the client's own files say about
+ * credentials and connections, and with the proxies of the environment, which a gateway with a configuration of its own does
+ * not look for. Without registries of scopes: clients that have some go there directly, and Yarn, which does not read them
+ * here, must not be sent there.
  */
 import type { Environment, NpmConfig } from '../../upstream/npmrc.ts'
 
@@ -13,15 +14,16 @@ const PROXIES: Readonly<Record<string, readonly string[]>> = {
   noproxy: ['no_proxy', 'NO_PROXY'],
 }
 
+/** `clients`: what counts before npm's, in npm's spelling. */
 export function gatewayNpmConfig(
   npm: NpmConfig,
-  credentials: Readonly<Record<string, string>>,
+  clients: Readonly<Record<string, string>>,
   env: Environment,
 ): NpmConfig {
-  const own = new Map(Object.entries(credentials))
+  const own = new Map(Object.entries(clients))
   for (const [key, names] of Object.entries(PROXIES)) {
     const value = names.map((name) => env[name]).find((one) => one !== undefined)
-    if (npm.get(key) === undefined && value !== undefined) own.set(key, value)
+    if (!own.has(key) && npm.get(key) === undefined && value !== undefined) own.set(key, value)
   }
   return {
     get: (key) => (SCOPE.test(key) ? undefined : (own.get(key) ?? npm.get(key))),

@@ -15,7 +15,7 @@ import type { ExecGateway, ExecGatewayWish } from './exec-gateway.ts'
 import { gatewayNpmConfig } from './gateway-npm-config.ts'
 
 /** Tried in this order when the configured port is taken: fixed ones, because caches and lockfiles remember the URL. */
-const OTHER_PORTS = [48_740, 48_741, 48_742, 48_743, 0]
+export const OTHER_PORTS = [48_740, 48_741, 48_742, 48_743, 0]
 
 /** `peers`: addresses to meet. @throws CatalogError STORE_LOCKED and all that a daemon's start throws */
 export async function startInStore(
@@ -59,7 +59,11 @@ async function start(
   afterwards: () => Promise<void>,
 ): Promise<ExecGateway> {
   const upstream = config.peersOnly ? null : routing.upstreamAsConfigured
-  const npmConfig = gatewayNpmConfig(npm, routing.credentials, place.env)
+  const npmConfig = gatewayNpmConfig(
+    npm,
+    { ...routing.credentials, ...routing.connection },
+    place.env,
+  )
   // A store that comes out of a CI cache is on many machines at once, and two peers of one identity can't meet. Nor is a
   // private key for a cache that others can read. The key that lies there may be a daemon's: it stays.
   const isPassing = isCi(place.env)

@@ -2,7 +2,7 @@
  * What Yarn 2 and newer is configured with: every .yarnrc.yml from the project upwards, then the user's; the nearest one to
  * name a setting wins. Only what decides where its requests go. https://yarnpkg.com/configuration/yarnrc
  */
-import { join } from 'node:path'
+import { dirname, join, posix, resolve } from 'node:path'
 import { parseDocument } from 'yaml'
 import { foldersUpwards, readText } from './project-files.ts'
 import type { ClientPlace } from '../clients/client-files.ts'
@@ -19,13 +19,66 @@ export interface YarnSettings {
   readonly hasLooseCredentials: boolean
 }
 
+/** How it connects to one host over TLS; nothing of npm's is known to it. */
+export interface YarnConnection {
+  readonly isStrict: boolean
+  readonly caFile: string | undefined
+  readonly httpsProxy: string | undefined
+  readonly hasCertificate: boolean
+  /** Some of that is for this host, and for the gateway's perhaps, and not for others. */
+  readonly isOfHost: boolean
+}
+
+type YarnPlace = ClientPlace & { readonly cwd: string }
 type Values = Readonly<Record<string, unknown>>
 
-export function readYarnSettings(place: ClientPlace & { cwd: string }): YarnSettings {
-  const { cwd, home, env } = place
+const CERTIFICATE = ['httpsCertFilePath', 'httpsKeyFilePath']
+const OF_A_HOST = ['httpsCaFilePath', 'httpsProxy', 'httpProxy', ...CERTIFICATE]
+
+export function readYarnConnection(place: YarnPlace, hostname: string): YarnConnection {
+  const { cwd, env } = place
+  const layers = readLayers(place)
+  const text = (key: string): string | undefined => {
+    const variable = `YARN_${key.replace(/[A-Z]/g, '_$&').toUpperCase()}`
+    return (
+      nonEmpty(env[variable]) ?? layers.map(({ values }) => said(values[key], env)).find(Boolean)
+    )
+  }
+  const caAt = layers.find(({ values }) => said(values.httpsCaFilePath, env) !== undefined)
+  const caFrom = nonEmpty(env.YARN_HTTPS_CA_FILE_PATH) === undefined ? caAt?.folder : cwd
+  const caFile = text('httpsCaFilePath')
+  return {
+    isStrict: !['false', '0'].includes(text('enableStrictSsl') ?? ''),
+    caFile: caFile && resolve(caFrom ?? cwd, caFile),
+    httpsProxy: text('httpsProxy'),
+    hasCertificate: CERTIFICATE.some((key) => text(key) !== undefined),
+    isOfHost: layers.some(({ values }) => namesHost(values.networkSettings, hostname)),
+  }
+}
+
+function namesHost(settings: unknown, hostname: string): boolean {
+  return Object.entries(isRecord(settings) ? settings : {}).some(
+    ([pattern, values]) =>
+      [hostname, '127.0.0.1'].some((host) => posix.matchesGlob(host, pattern)) &&
+      isRecord(values) &&
+      OF_A_HOST.some((key) => Boolean(values[key])),
+  )
+}
+
+function said(value: unknown, env: ClientPlace['env']): string | undefined {
+  return expand(typeof value === 'boolean' ? String(value) : value, env)
+}
+
+/** The nearest first. */
+function readLayers({ cwd, home, env }: YarnPlace): { folder: string; values: Values }[] {
   const name = env.YARN_RC_FILENAME ?? '.yarnrc.yml'
   const files = [...new Set([...foldersUpwards(cwd), home])].map((folder) => join(folder, name))
-  const layers = files.map((path) => parse(readText(path)))
+  return files.map((path) => ({ folder: dirname(path), values: parse(readText(path)) }))
+}
+
+export function readYarnSettings(place: YarnPlace): YarnSettings {
+  const { env } = place
+  const layers = readLayers(place).map(({ values }) => values)
   const first = (key: string): unknown =>
     layers.map((layer) => layer[key]).find((value) => value !== undefined && value !== null)
   const text = (key: string): string | undefined => expand(first(key), env)
