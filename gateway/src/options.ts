@@ -20,7 +20,7 @@ const schema = z.strictObject({
 
   /** The registry behind us; null: none at all (peers only); undefined: what npm is configured with. */
   upstream: httpUrl.nullable().optional(),
-  /** What npm's registry was before it was pointed at us; used when npm's configuration leads back to us. */
+  /** What a client's registry was before it was pointed at us; used when npm's leads back to us, or npm names none. */
   previousRegistry: httpUrl.optional(),
   /** Scopes that never touch the network of peers, with their `@`. */
   privateScopes: z.array(z.string().regex(/^@[^/\s]+$/, 'must look like @scope')).default([]),

@@ -18,6 +18,7 @@ import {
 } from './program-options.ts'
 import { addServiceCommands } from './service-program.ts'
 import type { Terminal } from './terminal.ts'
+import type { UseFlags } from './use-command.ts'
 
 export interface ProgramDependencies {
   readonly terminal: Terminal
@@ -172,9 +173,10 @@ function addClientCommands(program: Command, deps: ProgramDependencies): void {
     .description('point a package manager of this user at the daemon')
     .argument('<client>', CLIENTS.join(', '), parseClient)
     .option('--pnpmfile [file]', "pnpm only: leave the registry, set pnpm's global pnpmfile")
+    .option('--force', 'though the daemon asks another registry than the client does now', false)
   act(addCommonSettings(use), deps, async (invocation, args) => {
     const { useCommand } = await import('./use-command.ts')
-    const [client, options] = args as [ClientName, { pnpmfile?: string | true }]
+    const [client, options] = args as [ClientName, UseFlags]
     return useCommand(invocation, client, options)
   })
   const unuse = program

@@ -1,30 +1,32 @@
-/** `catalog use` and `catalog unuse`. */
+/**
+ * `catalog use` and `catalog unuse`. Where a client gets its packages from must not change behind its user's back: see
+ * clients/registry-conflict.ts.
+ */
 import { CatalogError } from '@catalog-p2p/core'
-import { findDaemon } from '../admin/daemon-client.ts'
-import {
-  clientFiles,
-  overridingVariables,
-  pnpmfileVariables,
-  type ClientName,
-} from './clients/client-files.ts'
+import { findDaemon, type DaemonClient } from '../admin/daemon-client.ts'
+import type { Config } from '../config/resolve.ts'
+import { shownUrl } from '../http/shown-url.ts'
+import { overridingVariables, pnpmfileVariables, type ClientName } from './clients/client-files.ts'
+import type { GatewayBehind, Replacement } from './clients/registry-conflict.ts'
 import { pnpmfileFiles, refuseBothWays } from './clients/use-pnpmfile.ts'
-import {
-  unuseClients,
-  useClient,
-  useFiles,
-  type FileReport,
-  type UseDependencies,
-} from './clients/use.ts'
+import { useRegistry, type Used } from './clients/use-registry.ts'
+import { unuseClients, useFiles, type FileReport, type UseDependencies } from './clients/use.ts'
 import type { UseState } from './clients/use-state.ts'
 import { loadConfig, portOf, useDependencies, type Invocation } from './command.ts'
 import { EXIT } from './exit-codes.ts'
 import type { Terminal } from './terminal.ts'
 
-/** `pnpmfile`: not the registry is set but pnpm's global pnpmfile; true: the one that comes with this program. */
+export interface UseFlags {
+  /** Not the registry is set but pnpm's global pnpmfile; true: the one that comes with this program. */
+  readonly pnpmfile?: string | true
+  /** Whatever the gateway has behind it. */
+  readonly force?: boolean
+}
+
 export async function useCommand(
   invocation: Invocation,
   client: ClientName,
-  { pnpmfile }: { pnpmfile?: string | true } = {},
+  { pnpmfile, force = false }: UseFlags = {},
 ): Promise<number> {
   const { terminal } = invocation
   if (pnpmfile !== undefined && client !== 'pnpm') {
@@ -40,54 +42,66 @@ export async function useCommand(
     })
   }
   const deps = useDependencies(terminal)
-  const files =
-    pnpmfile === undefined
-      ? await useRegistry(deps, client, url)
-      : await usePnpmfile(deps, { url, source: pnpmfile === true ? undefined : pnpmfile })
   const isFile = pnpmfile !== undefined
+  const gateway = isFile ? undefined : await askGateway(invocation, { config, daemon, url })
+  const { files, replacement } =
+    gateway === undefined
+      ? await usePnpmfile(deps, { url, source: pnpmfile === true ? undefined : pnpmfile })
+      : await useRegistry(deps, client, { gateway, force })
   const overrides = isFile
     ? pnpmfileVariables(terminal.env)
     : overridingVariables(client, terminal.env)
+  const running = daemon !== undefined
   if (config.json) {
     const names = overrides.map(({ name }) => name)
-    terminal.print(
-      JSON.stringify({ client, url, running: daemon !== undefined, files, overriddenBy: names }),
-    )
+    const upstream = replacement?.upstream
+    const shown = upstream === undefined ? {} : { upstream: upstream && shownUrl(upstream) }
+    terminal.print(JSON.stringify({ client, url, running, ...shown, files, overriddenBy: names }))
     return EXIT.ok
   }
   printFiles(terminal, files)
   const what = isFile ? 'tarballs through' : 'packages from'
   terminal.print(`${client} now gets its ${what} ${url}`)
+  if (replacement !== undefined) printReplacement(terminal, replacement)
   terminal.print(terminal.paint('dim', `undo it with "catalog unuse ${client}"`))
   for (const { name } of overrides) {
     warn(terminal, `the variable ${name} is set and wins over the file: unset it`)
   }
-  if (daemon === undefined) {
+  if (!running) {
     const until = isFile ? 'fetches all by itself' : "can't install anything"
     warn(terminal, `no daemon is running: until "catalog start", ${client} ${until}`)
   }
   return EXIT.ok
 }
 
-function useRegistry(
-  deps: UseDependencies,
-  client: ClientName,
-  url: string,
-): Promise<FileReport[]> {
-  if (client !== 'pnpm') return useClient(deps, client, url)
-  const files = clientFiles(client, deps.place)
-  const check = (state: UseState): void => refuseBothWays(deps, state, false)
-  return useFiles(deps, client, { url, files, check })
+/** undefined: what a daemon will have that is not there yet, and is told of none. */
+async function askGateway(
+  { signal }: Invocation,
+  { config, daemon, url }: { config: Config; daemon: DaemonClient | undefined; url: string },
+): Promise<GatewayBehind> {
+  const status = await daemon?.status({ signal })
+  // That of `catalog exec` is gone with its command.
+  if (status !== undefined && !status.gateway.temporary) {
+    return { url, upstream: status.gateway.upstream, isRunning: true }
+  }
+  return { url, upstream: config.gateway.upstream, isRunning: false }
+}
+
+function printReplacement(terminal: Terminal, { upstream, lost }: Replacement): void {
+  const behind = upstream === null ? 'none (peers only)' : shownUrl(upstream)
+  terminal.print(terminal.paint('dim', `the registry behind it: ${behind}`))
+  if (lost === undefined) return
+  warn(terminal, `${shownUrl(lost.registry)} (${lost.where}) is not asked any more`)
 }
 
 async function usePnpmfile(
   deps: UseDependencies,
   { url, source }: { url: string; source: string | undefined },
-): Promise<FileReport[]> {
+): Promise<Used> {
   const files = await pnpmfileFiles(deps, { url, source })
   const check = (state: UseState): void => refuseBothWays(deps, state, true)
   const reports = await useFiles(deps, 'pnpm', { url, files, check })
-  return reports.map((report) => ({ ...report, registry: undefined }))
+  return { files: reports.map((report) => ({ ...report, registry: undefined })) }
 }
 
 export async function unuseCommand(

@@ -2,7 +2,7 @@
  * Which packages of a lockfile a gateway should get: those for this platform, from registries the gateway stands for.
  * The rest is counted by reason. A name from another host is never sent anywhere: it may be private.
  */
-import { DEFAULT_REGISTRY_HOST } from '../upstream/default-registry.ts'
+import { isYarnAlias } from '../upstream/default-registry.ts'
 import type { LockfilePackage, LockfilePackages, SkipReason } from './package-collector.ts'
 import { isForPlatform, type Platform } from './platform.ts'
 
@@ -44,16 +44,4 @@ function reasonToSkip(
   const url = new URL(found.url)
   if (hosts.has(url.host) || isYarnAlias(url)) return undefined
   return 'other-host'
-}
-
-/**
- * Yarn 1 writes its own alias of the public registry into every lockfile; behind it are the same packages. It is called as that
- * one is, in the domain of Yarn's own pages; no other host is taken for it, because what a host of somebody's calls its packages
- * may be private.
- */
-const YARN_DOMAIN = 'yarnpkg.com'
-const YARN_ALIAS = `${DEFAULT_REGISTRY_HOST.split('.', 1)[0] ?? ''}.${YARN_DOMAIN}`
-
-function isYarnAlias(url: URL): boolean {
-  return url.protocol === 'https:' && url.host === YARN_ALIAS
 }

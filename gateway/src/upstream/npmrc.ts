@@ -28,6 +28,8 @@ export interface NpmConfigPlace {
   readonly projectFolders?: readonly string[]
   /** Whose .npmrc counts where no other file says anything. */
   readonly outerFolders?: readonly string[]
+  /** As if the user's own file named no registry: `catalog use` may have written it. */
+  readonly skipsUserRegistry?: boolean
 }
 
 /** Where this process finds npm's configuration. */
@@ -50,6 +52,7 @@ export function readNpmConfig(place: NpmConfigPlace): NpmConfig {
     if (resolve(file) !== resolve(userFile)) layers.push(fileLayer(file, place.env))
   }
   const user = fileLayer(userFile, place.env)
+  if (place.skipsUserRegistry === true) user.delete('registry')
   layers.push(user)
   const prefix = option('prefix') ?? layers.map((l) => l.get('prefix')?.[0]).find(isPresent)
   const globalFile =
@@ -78,7 +81,7 @@ function npmConfigOf(layers: readonly Layer[]): NpmConfig {
   }
 }
 
-function fileLayer(path: string, env: Environment): Layer {
+function fileLayer(path: string, env: Environment): Map<string, readonly string[]> {
   let text: string
   try {
     text = readFileSync(path, 'utf8')

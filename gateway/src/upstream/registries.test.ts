@@ -87,6 +87,15 @@ describe('a registry that is this gateway', () => {
     expect(logged.join()).not.toContain('pass')
   })
 
+  test('the one before it also stands where npm names none, but not over what npm names', () => {
+    const previousRegistry = 'https://before.invalid/'
+    expect(registries({}, { previousRegistry }).main?.url).toBe(previousRegistry)
+    expect(logged.join()).toContain('upstream.before-use')
+    const config = { registry: 'https://named.invalid/' }
+    expect(registries(config, { previousRegistry }).main?.url).toBe('https://named.invalid/')
+    expect(registries({}).main?.url).toBe(DEFAULT_REGISTRY)
+  })
+
   test('falls through a previous one that is this gateway, too', () => {
     const config = { registry: 'http://localhost:4874/' }
     const found = registries(config, { previousRegistry: 'http://127.0.0.1:4874' })

@@ -115,16 +115,19 @@ function chooseMain(
       hint: 'name the registry behind the gateway, or use --peers-only',
     })
   }
-  const configured = deps.config.get('registry')
-  if (configured === undefined || !isHttpUrl(configured)) return DEFAULT_REGISTRY
-  if (!isSelf(new URL(configured))) return configured
+  const text = deps.config.get('registry')
+  const configured = text !== undefined && isHttpUrl(text) ? text : undefined
+  if (configured !== undefined && !isSelf(new URL(configured))) return configured
   const previous = options.previousRegistry
   const useful = previous !== undefined && !isSelf(new URL(previous))
   const fallback = useful ? previous : DEFAULT_REGISTRY
-  deps.log.info('upstream.loop', {
-    reason: "npm's registry is this gateway",
-    fallback: shownUrl(fallback),
-  })
+  const shown = { fallback: shownUrl(fallback) }
+  if (configured !== undefined) {
+    deps.log.info('upstream.loop', { reason: "npm's registry is this gateway", ...shown })
+  } else if (useful) {
+    const reason = 'npm names none; a client had it before "catalog use"'
+    deps.log.info('upstream.before-use', { reason, ...shown })
+  }
   return fallback
 }
 

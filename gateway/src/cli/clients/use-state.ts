@@ -71,10 +71,3 @@ export async function writeUseState(path: string, state: UseState): Promise<void
   const text = JSON.stringify({ version: 1, files: Object.fromEntries(state) }, null, 2)
   await writeOwnedFile(path, Buffer.from(`${text}\n`), 0o600)
 }
-
-/** The registry that npm (or else any other client) had before it was pointed at us. */
-export function previousRegistry(state: UseState): string | undefined {
-  const used = [...state.values()].filter(({ previous }) => previous !== null)
-  const found = used.find(({ clients }) => clients.includes('npm')) ?? used[0]
-  return found?.previous ?? undefined
-}

@@ -17,7 +17,8 @@ import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { CLIENTS, clientFiles, type ClientName } from './client-files.ts'
 import { unuseClients, useClient, type UseDependencies } from './use.ts'
-import { previousRegistry, readUseState, useStatePath } from './use-state.ts'
+import { upstreamBeforeUse } from './upstream-before-use.ts'
+import { useStatePath } from './use-state.ts'
 
 const URL_A = 'http://127.0.0.1:4874/'
 const URL_B = 'http://127.0.0.1:5000/'
@@ -75,7 +76,7 @@ describe('use', () => {
     const after = read('.npmrc').split('\r\n')
     expect(after.filter((line) => !before.includes(line))).toHaveLength(2)
     expect(after[3]).toBe(`registry=${URL_A}`)
-    expect(previousRegistry(await readUseState(deps.statePath))).toBe('https://reg.example/')
+    expect(await upstreamBeforeUse(deps)).toBe('https://reg.example/')
     await unuseClients(deps, ['npm'])
     expect(read('.npmrc')).toBe(before)
   })
@@ -200,7 +201,7 @@ describe('use', () => {
     await useClient(deps, 'npm', URL_A)
     await useClient(deps, 'npm', URL_B)
     expect(read('.npmrc')).not.toContain('4874')
-    expect(previousRegistry(await readUseState(deps.statePath))).toBe('https://reg.example/')
+    expect(await upstreamBeforeUse(deps)).toBe('https://reg.example/')
     await unuseClients(deps, undefined)
     expect(snapshot()).toEqual(before)
   })

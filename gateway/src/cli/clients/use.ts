@@ -41,6 +41,15 @@ export interface UseWay {
   readonly files: readonly ClientFile[]
   /** Throws when it can't be done beside what has been done already. */
   readonly check?: (state: UseState) => void
+  /** Throws when these may not be replaced by the gateway; nothing has been changed then. */
+  readonly accept?: (replaced: readonly ReplacedRegistry[], state: UseState) => void
+}
+
+/** A file that will name the gateway, and named something else till now. */
+export interface ReplacedRegistry {
+  readonly path: string
+  /** undefined: none. */
+  readonly registry: string | undefined
 }
 
 /** @throws CatalogError INVALID_OPTIONS when a file can't be edited safely; nothing has been changed then */
@@ -64,7 +73,7 @@ export function useFiles(
 async function writeFiles(
   deps: UseDependencies,
   client: ClientName,
-  { url, files, check }: UseWay,
+  { url, files, check, accept }: UseWay,
 ): Promise<FileReport[]> {
   const state = new Map(await readUseState(deps.statePath))
   check?.(state)
@@ -74,6 +83,9 @@ async function writeFiles(
     const plan = await planWrite(file, { client, url, used: state.get(file.path) })
     if (plan !== undefined) plans.push(plan)
   }
+  const changed = plans.filter(({ bytes }) => bytes !== undefined)
+  const replaced = changed.map(({ path, used }) => ({ path, registry: used.previous ?? undefined }))
+  accept?.(replaced, state)
   for (const { path, used } of plans) state.set(path, used)
   await writeUseState(deps.statePath, state)
   const reports: FileReport[] = []
