@@ -128,7 +128,11 @@ export async function findDaemon(
 ): Promise<DaemonClient | undefined> {
   const info = await readDaemonFile(storePath)
   if (info !== undefined && (await isRunning(info))) return createClient(info.url, info)
-  const url = `http://127.0.0.1:${port}/`
+  return daemonAt(`http://127.0.0.1:${port}/`)
+}
+
+/** Whatever catalog answers at `url`, without its token. */
+export async function daemonAt(url: string): Promise<DaemonClient | undefined> {
   return (await probeDaemon(url)) === undefined ? undefined : createClient(url, undefined)
 }
 

@@ -1,32 +1,33 @@
 /**
- * The variables that point package managers at the gateway, and nothing else: no file is touched. Which ones work, and that
- * they win over every file, was found by running the clients (test/e2e/exec.test.ts runs them again): npm_config_registry for
- * npm and pnpm 10, in capitals for Deno; BUN_CONFIG_REGISTRY for Bun; pnpm_config_registry for pnpm 11 and newer; YARN_* for Yarn 2 and newer.
+ * Which registry goes behind the gateway for a command, and which package managers may be pointed at it: those that would use
+ * just that registry by themselves, and lock what they would lock. In doubt one is left alone, with the reason.
  */
-import { isDeepStrictEqual } from 'node:util'
-import { AS_UPSTREAM } from '../../http/as-upstream.ts'
 import { DEFAULT_REGISTRY } from '../../upstream/default-registry.ts'
 import type { NpmConfig } from '../../upstream/npmrc.ts'
 import { withoutUser } from '../../upstream/registries.ts'
 import { connectionObstacle, connectionOf } from './client-connection.ts'
 import { FAMILIES, type ClientFamily } from './client-family.ts'
 import { npmConfigAt, registryOf, type ExecPlace } from './client-registry.ts'
+import {
+  isSharer,
+  REPLACEMENTS,
+  sharerOf,
+  variablesFor,
+  type Variables,
+} from './client-variables.ts'
 import { innerClients } from './inner-clients.ts'
 import {
-  bunObstacle,
-  denoReplacement,
-  npmReplacement,
-  pnpmObstacle,
-  type Obstacle,
-} from './registry-replacement.ts'
+  gatewayObstacle,
+  isBehind,
+  isReplaced,
+  type Behind,
+  type StandingCatalog,
+} from './registry-behind.ts'
+import { bunObstacle, pnpmObstacle, type Obstacle } from './registry-replacement.ts'
 import { mirrorObstacle } from './yarn-classic-mirror.ts'
-import { canRelay, relayVariables } from './yarn-relay.ts'
-import { readYarnSettings } from './yarnrc-files.ts'
+import { canRelay } from './yarn-relay.ts'
 
-type Variables = Readonly<Record<string, string>>
-
-/** As npm reads it, in these letters or others. */
-const REGISTRY = 'npm_config_registry'
+export { withVariables } from './client-variables.ts'
 
 export interface Routing {
   /** The registry that the clients would use without us, so what the gateway must have behind it; without credentials. */
@@ -42,6 +43,8 @@ export interface Routing {
   readonly note: string | undefined
   /** Left to go where they go, and why. */
   readonly left: readonly LeftClient[]
+  /** The catalog that the command's client is configured with: it stays there, and needs no variable. */
+  readonly stays?: StandingCatalog
   /** For the command, given the gateway's URL, and whether tarballs in the registry's metadata are on the public one. */
   variables(gateway: string, showsPublic?: boolean): Variables
 }
@@ -56,8 +59,8 @@ export interface RoutingWish {
   readonly family: ClientFamily | undefined
   /** Chosen by the user for the gateway; undefined: the client's own. */
   readonly upstream: string | undefined
-  /** What a registry that is the gateway itself (after `catalog use`) was before. */
-  readonly behind: (url: string) => string
+  /** What a registry that is a gateway of ours has behind it. */
+  readonly behind: (url: string) => Behind
   /** No registry is to be asked, by nobody. */
   readonly peersOnly: boolean
 }
@@ -65,7 +68,10 @@ export interface RoutingWish {
 export function planRouting(place: ExecPlace, wish: RoutingWish): Routing {
   const npm = npmConfigAt(place)
   const main = registryOf(wish.family ?? 'npm', place)
-  const upstreamAsConfigured = wish.upstream ?? wish.behind(main.url)
+  const behind = wish.behind(main.url)
+  if (behind.kind === 'catalog' && isBehind(behind.catalog, wish)) return stayAt(behind.catalog)
+  const upstreamAsConfigured =
+    wish.upstream ?? (behind.kind === 'registry' ? behind.url : itselfOf(main.url, wish))
   const upstream = registryAt(upstreamAsConfigured)
   const routed: ClientFamily[] = []
   const left: LeftClient[] = []
@@ -74,8 +80,7 @@ export function planRouting(place: ExecPlace, wish: RoutingWish): Routing {
     if (obstacle === undefined) routed.push(family)
     else left.push({ family, ...obstacle })
   }
-  const itself = (family: 'npm' | 'deno'): string =>
-    registryAt(wish.behind(registryOf(family, place).url))
+  const itself = (family: 'npm' | 'deno'): string => itselfOf(registryOf(family, place).url, wish)
   const registries = { npm: itself('npm'), deno: itself('deno') }
   const relayed = !wish.peersOnly && canRelay(registryOf('yarn-berry', place).url, upstream)
   const yarnRelay = relayed ? upstream : undefined
@@ -90,35 +95,25 @@ export function planRouting(place: ExecPlace, wish: RoutingWish): Routing {
   }
 }
 
+/** What it asks there is counted there; no variable of ours would make it ask otherwise. */
+function stayAt(catalog: StandingCatalog): Routing {
+  const upstream = catalog.upstream ?? DEFAULT_REGISTRY
+  return {
+    ...{ upstream, upstreamAsConfigured: upstream, credentials: {}, connection: {} },
+    ...{ routed: [], left: [], note: undefined, stays: catalog, variables: () => ({}) },
+  }
+}
+
+/** The registry that a client locks what it is shown of: its own, or the one behind a gateway that it is configured with. */
+function itselfOf(url: string, wish: RoutingWish): string {
+  const behind = wish.behind(url)
+  const known = behind.kind === 'catalog' ? behind.catalog.upstream : behind.url
+  return registryAt((behind.kind === 'gone' ? wish.upstream : known) ?? url)
+}
+
 const NOTE =
   'npm, pnpm 10, Yarn 1 and Deno inside of this command are not pointed at the gateway: nothing says that it starts only such as ' +
   'need the same npm_config_registry. Next step: put the client behind "--" (catalog exec -- npm ci)'
-
-/** Those that read npm's variable. */
-function isSharer(family: ClientFamily): boolean {
-  return ['npm', 'pnpm', 'yarn-classic', 'deno'].includes(family)
-}
-
-/** For which of them npm's variable is set; undefined when what one needs changes the lockfile of another. */
-function sharerOf(
-  inner: ReadonlySet<ClientFamily>,
-  base: Omit<Target, 'sharer' | 'gateway'>,
-): ClientFamily | undefined {
-  const sharers = [...inner].filter(isSharer)
-  if (sharers.includes('yarn-classic') || sharers.some((one) => !base.routed.includes(one))) {
-    return undefined
-  }
-  const [first, ...others] = sharers
-  const needs = (family: ClientFamily): Variables => {
-    const target = { ...base, sharer: family, gateway: 'http://127.0.0.1/' }
-    return family === 'npm' || family === 'deno'
-      ? registryVariables(family, target)
-      : registry(target.gateway)
-  }
-  return others.every((one) => first !== undefined && isDeepStrictEqual(needs(one), needs(first)))
-    ? first
-    : undefined
-}
 
 interface Question {
   readonly place: ExecPlace
@@ -134,8 +129,10 @@ function obstacleOf(
   const own = registryOf(family, place)
   const elsewhere = (url: string): Obstacle => ({ reason: `its registry is ${url}` })
   if (!/^https?:\/\//.test(own.url) || !URL.canParse(own.url)) return elsewhere(own.url)
-  const wanted = wish.upstream ?? wish.behind(own.url)
-  if (registryAt(wanted) !== upstream) return elsewhere(registryAt(wanted))
+  const behind = wish.behind(own.url)
+  if (behind.kind !== 'registry' && !isReplaced(behind, wish)) return gatewayObstacle(behind)
+  const wanted = registryAt(wish.upstream ?? itselfOf(own.url, wish))
+  if (wanted !== upstream) return elsewhere(wanted)
   if (own.obstacle !== undefined) return { reason: own.obstacle }
   const connection = wish.peersOnly
     ? undefined
@@ -143,128 +140,20 @@ function obstacleOf(
   if (connection !== undefined) return connection
   if (family === 'yarn-classic') return mirrorObstacle(place)
   if (family !== 'npm' && family !== 'deno') {
-    return LOCKFILE_OBSTACLES[family]?.(registryAt(wish.behind(own.url)), place.cwd)
+    return LOCKFILE_OBSTACLES[family]?.(itselfOf(own.url, wish), place.cwd)
   }
-  const itself = registryAt(wish.behind(own.url))
+  const itself = itselfOf(own.url, wish)
   const replacement = REPLACEMENTS[family](itself, npm, place.cwd)
   // What it locks is what its own registry shows, so that one must be behind us.
   if (replacement.kind === 'as-upstream' && itself !== upstream) return elsewhere(itself)
   return replacement.kind === 'impossible' ? { reason: replacement.reason } : undefined
 }
 
-const REPLACEMENTS = { npm: npmReplacement, deno: denoReplacement }
-
 /** What would be changed in a lockfile, or refused because of it, given the registry that the client is configured with. */
 const LOCKFILE_OBSTACLES: Partial<
   Record<ClientFamily, (registry: string, cwd: string) => Obstacle | undefined>
 > = {
   ...{ pnpm: pnpmObstacle, bun: bunObstacle },
-}
-
-interface Target {
-  readonly place: ExecPlace
-  readonly npm: NpmConfig
-  /** The client's own, without us. */
-  readonly registries: Readonly<Record<'npm' | 'deno', string>>
-  /** Some registries leave the public one's URLs in what they pass on: npm and Deno replace those by themselves. */
-  readonly showsPublic: boolean
-  readonly routed: readonly ClientFamily[]
-  /** The registry that Yarn 3 and newer stays with; undefined: it is pointed at the gateway. */
-  readonly yarnRelay: string | undefined
-  /** Whose npm_config_registry it is; undefined: nobody's. */
-  readonly sharer: ClientFamily | undefined
-  readonly gateway: string
-}
-
-function variablesFor(target: Target): Variables {
-  const { routed, gateway } = target
-  const has = (family: ClientFamily): boolean => routed.includes(family)
-  return {
-    ...(routed.length > 0 && directTo(gateway, target)),
-    ...sharedVariables(target),
-    ...(has('pnpm') && { pnpm_config_registry: gateway }),
-    ...(has('bun') && { BUN_CONFIG_REGISTRY: gateway }),
-    ...(has('yarn-berry') && yarnVariables(target)),
-  }
-}
-
-/**
- * npm's variable is read by pnpm 10 and Yarn 1 too, which need other ones, or none; whose command it is decides. Deno reads
- * it in capitals, and npm in any letters: both get it only where they need the same.
- */
-function sharedVariables(target: Target): Variables {
-  const { sharer, routed } = target
-  const has = (one: ClientFamily): boolean => routed.includes(one)
-  if (sharer === undefined || sharer === 'yarn-classic') return {} // yarn-classic-mirror.ts
-  const deno = has('deno') ? registryVariables('deno', target) : {}
-  if (sharer === 'deno') return inCapitals(deno)
-  const npm = has('npm') ? registryVariables('npm', target) : {}
-  const own = sharer === 'pnpm' ? (has('pnpm') ? registry(target.gateway) : {}) : npm
-  return { ...own, ...(isDeepStrictEqual(own, deno) && inCapitals(deno)) }
-}
-
-function registry(url: string): Variables {
-  return { [REGISTRY]: url }
-}
-
-function inCapitals({ [REGISTRY]: url, ...others }: Variables): Variables {
-  return url === undefined ? others : { ...others, [REGISTRY.toUpperCase()]: url }
-}
-
-function registryVariables(family: 'npm' | 'deno', target: Target): Variables {
-  const { registries, npm, place, gateway, showsPublic } = target
-  const replacement = REPLACEMENTS[family](registries[family], npm, place.cwd)
-  if (replacement.kind !== 'as-upstream' || showsPublic) return registry(gateway)
-  return {
-    ...registry(`${gateway.replace(/\/$/, '')}${AS_UPSTREAM}/`),
-    npm_config_replace_registry_host: replacement.replaceRegistryHost,
-  }
-}
-
-/** Yarn builds tarball URLs from it and compares them as text: no trailing slash, as its own default. */
-function yarnVariables({ place, gateway, yarnRelay }: Target): Variables {
-  if (yarnRelay !== undefined) return relayVariables(place, { gateway, registry: yarnRelay })
-  const { hostname } = new URL(gateway)
-  const hosts = [...new Set([hostname, ...readYarnSettings(place).unsafeHosts])]
-  return {
-    YARN_NPM_REGISTRY_SERVER: gateway.replace(/\/$/, ''),
-    YARN_UNSAFE_HTTP_WHITELIST: hosts.join(','),
-  }
-}
-
-/** A proxy is for what is outside of this machine; npm and pnpm would ask it for the gateway too. */
-function directTo(gateway: string, { place, npm }: Target): Variables {
-  const { hostname } = new URL(gateway)
-  // '*' is everything, us included, and for curl only if it stands alone.
-  const withUs = (list = ''): string =>
-    list.trim() === '*'
-      ? '*'
-      : [...new Set([...list.split(','), hostname])]
-          .map((one) => one.trim())
-          .filter(Boolean)
-          .join(',')
-  const before = place.env.NO_PROXY ?? place.env.no_proxy
-  const configured = npm.get('noproxy')
-  return {
-    NO_PROXY: withUs(before),
-    no_proxy: withUs(place.env.no_proxy ?? before),
-    ...(configured !== undefined && {
-      npm_config_noproxy: withUs(configured),
-      pnpm_config_noproxy: withUs(configured),
-    }),
-  }
-}
-
-/**
- * `env` with `variables` instead of whatever says the same in other letters: npm reads its variables in any case, and Windows
- * knows no difference.
- */
-export function withVariables(env: ExecPlace['env'], variables: Variables): Record<string, string> {
-  const replaced = new Set(Object.keys(variables).map((name) => name.toLowerCase()))
-  const kept = Object.entries(env).flatMap(([name, value]) =>
-    value === undefined || replaced.has(name.toLowerCase()) ? [] : [[name, value] as const],
-  )
-  return { ...Object.fromEntries(kept), ...variables }
 }
 
 export function registryAt(text: string): string {

@@ -18,6 +18,7 @@ import { pnpmYamlFormat } from '../clients/yaml-format.ts'
 import { yarnV1Format } from '../clients/yarn-v1-format.ts'
 import type { ClientFamily } from './client-family.ts'
 import { foldersUpwards, pnpmRoots, projectFolder, projectRoot, readText } from './project-files.ts'
+import { relayedTo } from './yarn-relay.ts'
 import { readYarnSettings } from './yarnrc-files.ts'
 
 export interface ExecPlace extends ClientPlace {
@@ -68,7 +69,8 @@ export function registryOf(family: ClientFamily, place: ExecPlace): ClientRegist
     case 'yarn-berry': {
       const { registry, credentials, hasHttpProxy } = readYarnSettings(place)
       const obstacle = hasHttpProxy ? 'Yarn sends everything through its httpProxy' : undefined
-      return named(registry ?? DEFAULT_REGISTRY, { credentials, obstacle })
+      const own = registry ?? DEFAULT_REGISTRY
+      return named(relayedTo(place, own) ?? own, { credentials, obstacle })
     }
     case 'bun': {
       const { url, holdsSecrets } = bunRegistry(place)

@@ -455,6 +455,54 @@ describe('the gateway', { timeout: 90_000 }, () => {
     })
   })
 
+  /** As npm would: its variable, else the user's file. */
+  const FETCH_CONFIGURED = FETCH_ONE.replace(
+    'process.env.npm_config_registry',
+    `(process.env.npm_config_registry ?? /=(.*)/.exec(
+      (await import('node:fs')).readFileSync((await import('node:os')).homedir() + '/.npmrc', 'utf8'))[1])`,
+  )
+
+  test('is the daemon that npm is configured with, whatever that asks', async () => {
+    const port = await freePort()
+    const company = await startUpstream([one])
+    cleanups.push(() => company.stop())
+    writeFileSync(join(home, '.npmrc'), `registry=http://127.0.0.1:${port}/\n`)
+    const args = [...ALONE, '--port', String(port), '--upstream', company.url]
+    await using daemon = await startDaemon({ args, home, port })
+    // Of another configuration, so that it looks for one elsewhere.
+    const others = ['--store', join(home, 'elsewhere'), '--no-seed']
+    const run = exec([...REPORT, ...others], module(FETCH_CONFIGURED))
+    expect(await run.ended).toBe(0)
+    expect(report()).toMatchObject({
+      ...{ gateway: 'daemon', upstream: company.url },
+      sources: { origin: { artifacts: 1 } },
+    })
+    expect(report().note).toContain("--no-seed can't be heeded there")
+    expect((await daemon.status()).gateway.tarballs.origin.artifacts).toBe(1)
+  })
+
+  test('is none where npm is configured with one that does not run', async () => {
+    const port = await freePort()
+    writeFileSync(join(home, '.npmrc'), `registry=http://127.0.0.1:${port}/\n`)
+    const run = exec(REPORT, script(`console.log(process.env.npm_config_registry)`), { port })
+    expect(await run.ended).toBe(0)
+    expect(run.stdout()).toBe('undefined\n')
+    expect(report()).toMatchObject({ gateway: 'none' })
+    expect(report().problem).toContain('where no catalog runs')
+  })
+
+  test('is that of the command around this one', async () => {
+    const inner = [...FLAGS, CLI, 'exec', ...ALONE, '--port', '0', ...REPORT, '--']
+    const command = [process.execPath, ...inner, ...module(FETCH_ONE)]
+    const outer = exec(['--report', 'outer.json'], command)
+    expect(await outer.ended).toBe(0)
+    expect(outer.stdout()).toContain('got 200')
+    const counted = { upstream: upstream.url, sources: { origin: { artifacts: 1 } } }
+    expect(report()).toMatchObject({ gateway: 'daemon', ...counted })
+    const around = JSON.parse(readFileSync(join(home, 'outer.json'), 'utf8')) as ExecReport
+    expect(around).toMatchObject({ gateway: 'own', ...counted })
+  })
+
   test('takes another fixed port where a stranger has ours', async () => {
     const stranger = createServer((_, response) => response.end('hello')).listen(0, '127.0.0.1')
     await once(stranger, 'listening')

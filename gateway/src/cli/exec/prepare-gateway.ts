@@ -4,7 +4,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Config } from '../../config/resolve.ts'
-import { DEFAULT_REGISTRY, DEFAULT_REGISTRY_HOST } from '../../upstream/default-registry.ts'
+import { DEFAULT_REGISTRY_HOST } from '../../upstream/default-registry.ts'
 import { upstreamBeforeUse } from '../clients/upstream-before-use.ts'
 import { portOf, useDependencies } from '../command.ts'
 import { createDaemonLog } from '../start/daemon-log.ts'
@@ -16,8 +16,10 @@ import { npmConfigAt, type ExecPlace } from './client-registry.ts'
 import type { PreparedGateway, Unprepared } from './exec-command.ts'
 import { openGateway, type ExecGateway } from './exec-gateway.ts'
 import { waitForPeers } from './first-peers.ts'
+import { lookBehind } from './registry-behind.ts'
 import type { SignalRelay } from './signal-relay.ts'
 import { showsPublicTarballs } from './shown-tarballs.ts'
+import { stayWith } from './standing-gateway.ts'
 import { fillYarnMirror } from './yarn-classic-mirror.ts'
 
 export interface Preparation {
@@ -45,7 +47,11 @@ export async function prepareGateway(
   try {
     const npm = npmConfigAt(place, family)
     const routing = await route(preparation, { place, family })
-    const obstacle = routing.left.find((one) => one.family === family)
+    if (routing.stays !== undefined)
+      return await stayWith(routing.stays, { config, reuse, client: family ?? 'npm' })
+    // Where npm's own registry is behind the gateway and can't be told, nothing can.
+    const main = routing.routed.length === 0 ? (family ?? 'npm') : family
+    const obstacle = routing.left.find((one) => one.family === main)
     if (obstacle !== undefined) {
       const { reason, next } = obstacle
       const problem = `${obstacle.family} is not pointed at the gateway: ${reason}`
@@ -96,21 +102,13 @@ async function route(
   { place, family }: { place: ExecPlace; family: ClientFamily | undefined },
 ): Promise<Routing> {
   const before = await upstreamBeforeUse(useDependencies(terminal)).catch(() => undefined)
-  const port = String(portOf(config))
   const { upstream } = config.gateway
   return planRouting(place, {
     ...{ command, family },
     upstream: typeof upstream === 'string' ? upstream : undefined,
-    behind: (url) => (isOurs(url, port) ? (before ?? DEFAULT_REGISTRY) : url),
+    behind: await lookBehind([place], { port: portOf(config), before }),
     peersOnly: config.peersOnly,
   })
-}
-
-/** After `catalog use`. */
-function isOurs(text: string, port: string): boolean {
-  if (!URL.canParse(text)) return false
-  const url = new URL(text)
-  return url.port === port && ['127.0.0.1', 'localhost', '[::1]'].includes(url.hostname)
 }
 
 /** Undefined when it takes too long or a signal comes first. */

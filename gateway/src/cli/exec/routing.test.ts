@@ -4,17 +4,23 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { DEFAULT_REGISTRY } from '../../upstream/default-registry.ts'
-import { planRouting, withVariables, type Routing } from './client-environment.ts'
+import type { DaemonClient } from '../../admin/daemon-client.ts'
+import { planRouting, type Routing } from './client-environment.ts'
+import { withVariables } from './client-variables.ts'
 import { accountCommand, familyOf } from './client-family.ts'
 import type { ExecPlace } from './client-registry.ts'
+import { behindNobody, type Behind } from './registry-behind.ts'
 
 const GATEWAY = 'http://127.0.0.1:4874/'
 const AS_UPSTREAM = `${GATEWAY}-/catalog/as-upstream/`
 const CORP = 'https://npm.corp.example/'
 
+/** What is behind registries that are gateways. */
+let standing: Map<string, Behind>
 let root: string
 let cwd: string
 beforeEach(() => {
+  standing = new Map()
   root = mkdtempSync(join(tmpdir(), 'catalog-routing-'))
   cwd = join(root, 'project')
   write('project/package.json', '{}')
@@ -41,7 +47,8 @@ function plan(
   }
   const family = familyOf(command.split(' '), cwd)
   const words = command.split(' ')
-  return planRouting(place, { command: words, family, upstream, behind: (url) => url, peersOnly })
+  const behind = (url: string): Behind => standing.get(url) ?? { kind: 'registry', url }
+  return planRouting(place, { command: words, family, upstream, behind, peersOnly })
 }
 
 const variables = (routing: Routing) => routing.variables(GATEWAY)
@@ -482,5 +489,79 @@ test('variables replace those of the same name in any letters', () => {
   expect(withVariables(env, { npm_config_registry: 'z' })).toEqual({
     PATH: '/bin',
     npm_config_registry: 'z',
+  })
+})
+
+describe('a client that is configured with a gateway of ours', () => {
+  const NPM = 'http://127.0.0.1:4874/'
+  const catalog = (upstream: string | null): Behind => {
+    const daemon = { url: NPM, info: undefined } as unknown as DaemonClient
+    return { kind: 'catalog', catalog: { url: NPM, daemon, upstream } }
+  }
+  const company = { upstream: CORP }
+  beforeEach(() => write('project/.npmrc', `registry=${NPM}\n`))
+
+  test('stays with the catalog that runs there, whatever that asks', () => {
+    for (const upstream of [CORP, DEFAULT_REGISTRY, null]) {
+      standing.set(NPM, catalog(upstream))
+      const routing = plan('npm ci')
+      expect(routing.stays).toMatchObject({ url: NPM, upstream })
+      expect([routing.routed, variables(routing)]).toEqual([[], {}])
+    }
+    // Made for it by a command around this one.
+    const inside = `${NPM}-/catalog/as-upstream/`
+    standing.set(inside, catalog(CORP))
+    expect(plan('npm ci', { env: { npm_config_registry: inside } }).stays).toBeDefined()
+    const relayed = JSON.stringify({ gateway: inside, registry: CORP })
+    write('project/.yarnrc.yml', `npmRegistryServer: "${CORP}"\n`)
+    expect(plan('yarn', { env: { CATALOG_EXEC_YARN: relayed } }).stays).toBeDefined()
+    write('project/.yarnrc.yml', 'npmRegistryServer: "https://other.example"\n')
+    expect(plan('yarn', { env: { CATALOG_EXEC_YARN: relayed } }).stays).toBeUndefined()
+  })
+
+  test('leaves it only for a registry that its user names', () => {
+    standing.set(NPM, catalog(CORP))
+    expect(plan('npm ci', company).stays).toBeDefined()
+    const other = plan('pnpm i', { upstream: 'https://mirror.example/' })
+    expect(other).toMatchObject({ upstream: 'https://mirror.example/' })
+    expect(variables(other).pnpm_config_registry).toBe(GATEWAY)
+    expect(plan('npm ci', { peersOnly: true })).toMatchObject({ upstream: CORP })
+    expect(plan('npm ci', { peersOnly: true }).stays).toBeUndefined()
+  })
+
+  test('is left alone where none runs and nobody knows what it would ask', () => {
+    standing.set(NPM, { kind: 'gone', url: NPM })
+    const routing = plan('npm ci')
+    expect(reasonFor(routing, 'npm')).toContain(`its registry is ${NPM}, where no catalog runs`)
+    expect(JSON.stringify([routing.upstream, variables(routing)])).not.toContain(DEFAULT_REGISTRY)
+    expect(plan('make').upstream).not.toBe(DEFAULT_REGISTRY)
+    expect(variables(plan('make'))).not.toHaveProperty('YARN_NPM_REGISTRY_SERVER')
+    expect(variables(plan('npm ci', company))).toMatchObject({
+      npm_config_replace_registry_host: 'npm.corp.example',
+    })
+  })
+
+  test('is not another’s business', () => {
+    standing.set(NPM, catalog(CORP))
+    write('project/.npmrc', '')
+    write('project/.yarnrc.yml', `npmRegistryServer: "${NPM}"\n`)
+    const routing = plan('npm ci')
+    expect(routing.upstream).toBe(DEFAULT_REGISTRY)
+    expect(reasonFor(routing, 'yarn-berry')).toBe(
+      `its registry is ${NPM}, a catalog that runs already`,
+    )
+  })
+
+  test.each([
+    [4874, CORP, { kind: 'registry', url: CORP }],
+    [4999, CORP, { kind: 'registry', url: CORP }],
+    [4874, undefined, { kind: 'gone' }],
+    [4999, undefined, { kind: 'gone' }],
+    [48_740, CORP, { kind: 'gone' }],
+    [48_743, undefined, { kind: 'gone' }],
+    [4873, CORP, { kind: 'registry', url: 'http://localhost:4873/' }],
+  ])('on port %i, of which %s was known, and no catalog answers', (port, before, expected) => {
+    const url = `http://localhost:${port}/`
+    expect(behindNobody(url, { port: 4999, before })).toMatchObject(expected)
   })
 })

@@ -13,6 +13,17 @@ import type { ExecPlace } from './client-registry.ts'
 /** Beside dist and src. */
 const PLUGIN = fileURLToPath(new URL('../../../yarn-relay.cjs', import.meta.url))
 
+/** Read by the plugin. */
+const VARIABLE = 'CATALOG_EXEC_YARN'
+
+/** The gateway that a command around this one has Yarn's requests for `registry` go through. */
+export function relayedTo({ env }: ExecPlace, registry: string): string | undefined {
+  const found = /"gateway":"([^"]+)","registry":"([^"]+)"/.exec(env[VARIABLE] ?? '')
+  const [, gateway, relayed] = found ?? []
+  if (!URL.canParse(registry) || relayed !== withoutUser(registry)) return undefined
+  return gateway
+}
+
 /** Whether Yarn's own registry is the one behind the gateway, so that its requests may take that way; pure but for one look. */
 export function canRelay(registry: string, upstream: string): boolean {
   if (!/^https?:/.test(registry) || !URL.canParse(registry)) return false
@@ -35,6 +46,6 @@ export function relayVariables(
   return {
     // Yarn's own separator, on every platform.
     YARN_PLUGINS: others === '' ? PLUGIN : `${others};${PLUGIN}`,
-    CATALOG_EXEC_YARN: JSON.stringify({ gateway: place, registry }),
+    [VARIABLE]: JSON.stringify({ gateway: place, registry }),
   }
 }
