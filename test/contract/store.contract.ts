@@ -50,6 +50,20 @@ export function storeContract(name: string, createWorld: WithStore): void {
       expect(store.usage()).toMatchObject({ artifacts: 1, bytes: size, writable: true })
     })
 
+    test('are confirmed while they are here', async (ctx) => {
+      const { store } = await started(ctx)
+      for (const { size } of INTERESTING_SIZES) {
+        const { digest, bytes } = blob(size)
+        expect(await store.confirm(digest)).toBe(false)
+        await store.put(digest, bytes, PUBLIC)
+        expect(await store.confirm(digest)).toBe(true)
+        await store.flush()
+        expect(await store.confirm(digest)).toBe(true)
+        await store.delete(digest)
+        expect(await store.confirm(digest)).toBe(false)
+      }
+    })
+
     test('are read by range, also while they are being written', async (ctx) => {
       const { store } = await started(ctx)
       const { digest, bytes } = blob(3 * KiB * KiB)
@@ -231,6 +245,7 @@ export function storeContract(name: string, createWorld: WithStore): void {
         () => store.read(digest),
         () => store.flush(),
         () => store.describe(digest),
+        () => store.confirm(digest),
         () => store.openPartial(manifest, leaves, PUBLIC),
         () => store.findPartial(digest),
         () => store.delete(digest),

@@ -18,8 +18,8 @@ export interface FsWorld {
   readonly clock: FakeClock
   readonly log: ReturnType<typeof createCollectingLogger>
   readonly files: FaultyFiles
-  /** A started store without a memory cache. */
-  open(options?: { quotaBytes?: number }): Promise<Store>
+  /** A started store without a memory cache. `ownThread`: it reads by its thread, which `files` does not see. */
+  open(options?: { quotaBytes?: number; ownThread?: boolean }): Promise<Store>
 }
 
 export async function createFsWorld(): Promise<FsWorld> {
@@ -33,10 +33,11 @@ export async function createFsWorld(): Promise<FsWorld> {
   })
   return {
     ...{ path, clock, log, files, layout: createFsLayout(path) },
-    async open({ quotaBytes = 1e9 } = {}) {
+    async open({ quotaBytes = 1e9, ownThread = false } = {}) {
       const memory = { memoryArtifacts: 0, memoryBytes: 0 }
       const options = { path, quotaBytes, chunkSize: CHUNK_SIZE, ...memory }
-      const store = createFsStore({ clock, log, files }, options)
+      const deps = ownThread ? { clock, log } : { clock, log, files }
+      const store = createFsStore(deps, options)
       stores.push(store)
       await store.start()
       return store

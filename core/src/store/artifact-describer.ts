@@ -1,12 +1,13 @@
 /**
  * Manifests and leaves of complete artifacts: from memory, from the index, else computed piece by piece and then kept in
- * both. Only ever describes bytes that are in the store, so verified ones.
+ * both. Only ever describes bytes that are in the store, so verified ones; what the index says is checked against itself.
  */
 import { LRUCache } from 'lru-cache'
 import { chunkCount, chunkRange, chunkSizeFor } from '../content/chunking.ts'
 import type { Digest } from '../content/digest.ts'
-import type { Description } from '../content/manifest.ts'
+import { validateLeaves, validateManifest, type Description } from '../content/manifest.ts'
 import { HASH_BYTES, hashLeaf, merkleRoot } from '../content/merkle.ts'
+import { isCatalogError } from '../errors.ts'
 import { notFound, type ByteRange } from './artifact-reader.ts'
 
 const MAX_CACHED = 4096
@@ -45,7 +46,7 @@ export class ArtifactDescriber {
   async describe(digest: Digest): Promise<Description> {
     const size = this.#deps.sizeOf(digest)
     if (size === undefined) throw notFound(digest)
-    const known = this.#cache.get(digest) ?? this.#deps.load(digest)
+    const known = this.#cache.get(digest) ?? this.#load(digest)
     if (known !== undefined) {
       this.#cache.set(digest, known)
       return known
@@ -55,6 +56,20 @@ export class ArtifactDescriber {
     const computing = this.#compute(digest, size).finally(() => this.#computing.delete(digest))
     this.#computing.set(digest, computing)
     return await computing
+  }
+
+  /** What the index holds, unless it has rotted there: peers would ban us for leaves that no bytes match. */
+  #load(digest: Digest): Description | undefined {
+    const found = this.#deps.load(digest)
+    try {
+      if (found === undefined) return undefined
+      validateManifest(found.manifest)
+      validateLeaves(found.manifest, found.leaves)
+      return found
+    } catch (error) {
+      if (isCatalogError(error, 'PEER_MISBEHAVED')) return undefined
+      throw error
+    }
   }
 
   async #compute(digest: Digest, size: number): Promise<Description> {

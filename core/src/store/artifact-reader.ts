@@ -133,8 +133,8 @@ export class ArtifactReader {
   async #readSmall(digest: Digest, size: number): Promise<Uint8Array> {
     const { whole, layout, marks } = this.#deps
     const expected = { digest, size, mark: marks.of(digest) }
-    const { bytes, mark, isHashed } = await whole.read(layout.artifact(digest), expected)
-    if (isHashed) this.#note(digest, mark)
+    const { bytes, hashed } = await whole.read(layout.artifact(digest), expected)
+    if (hashed !== undefined) this.#note(digest, hashed.mark)
     return bytes
   }
 

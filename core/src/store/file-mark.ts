@@ -17,8 +17,8 @@ const NANOSECONDS = 1_000_000_000n
  * systems): elsewhere they suffice, and not every file system gives one file the same number for long.
  */
 export function markOf({ mtimeNs, ctimeNs, ino }: BigIntStats): FileMark {
-  const times = `${mtimeNs.toString(36)}.${ctimeNs.toString(36)}`
-  return ctimeNs % NANOSECONDS === 0n ? `${times}.${ino.toString(36)}` : times
+  const times = `${mtimeNs.toString(16)}.${ctimeNs.toString(16)}`
+  return ctimeNs % NANOSECONDS === 0n ? `${times}.${ino.toString(16)}` : times
 }
 
 /** Undefined when it can't be looked at: then it is hashed when it is read, and a disk that fails says so there. */

@@ -29,11 +29,10 @@ export interface Expected {
   readonly mark: FileMark | undefined
 }
 
-export interface MarkedBytes {
+export interface VerifiedBytes {
   readonly bytes: Uint8Array
-  /** Of the file after it was read; undefined: it has changed meanwhile, and these bytes alone are vouched for. */
-  readonly mark: FileMark | undefined
-  readonly isHashed: boolean
+  /** If they had to be hashed: what the file looked like; no mark: it changed meanwhile, and these bytes alone are vouched for. */
+  readonly hashed?: { readonly mark: FileMark | undefined }
 }
 
 export interface HashedFile {
@@ -66,17 +65,17 @@ export async function readWhole(
   files: StoreFiles,
   path: string,
   expected: Expected,
-): Promise<MarkedBytes> {
+): Promise<VerifiedBytes> {
   const { digest, size } = expected
   const range = { start: 0, end: size, fileSize: size }
   const file = await files.open(path, 'read')
   try {
     const first = await readMarked(file, range)
-    if (first.mark === expected.mark) return { ...first, isHashed: false }
+    if (first.mark === expected.mark) return { bytes: first.bytes }
     // Again: only what a file looked like before and after tells that it did not change in between.
     const { bytes, mark } = await readMarked(file, range)
     if (digestOf(bytes) !== digest) throw new DamagedFileError('other bytes')
-    return { bytes, mark: mark === first.mark ? mark : undefined, isHashed: true }
+    return { bytes, hashed: { mark: mark === first.mark ? mark : undefined } }
   } finally {
     await file.close()
   }

@@ -83,9 +83,9 @@ describe.each([
   test('hashes a small file once, and then knows it by its mark', async () => {
     const path = await file('a', four)
     const first = await reads().read(path, expected(four))
-    expect(first).toMatchObject({ isHashed: true, mark: await files.mark(path) })
-    const second = await reads().read(path, expected(four, first.mark))
-    expect(second).toMatchObject({ isHashed: false, mark: first.mark })
+    expect(first.hashed).toEqual({ mark: await files.mark(path) })
+    const second = await reads().read(path, expected(four, first.hashed?.mark))
+    expect(second.hashed).toBeUndefined()
     expect(Buffer.from(second.bytes)).toEqual(four)
   })
 
@@ -136,6 +136,6 @@ describe('what a file looks like', () => {
     const path = await file('a', four)
     const mark = await files.mark(path)
     await thread.hash(path)
-    expect((await thread.read(path, expected(four, mark))).isHashed).toBe(false)
+    expect((await thread.read(path, expected(four, mark))).hashed).toBeUndefined()
   })
 })

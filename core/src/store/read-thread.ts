@@ -6,7 +6,7 @@
 import { Worker } from 'node:worker_threads'
 import type { StoreFiles } from './fs-files.ts'
 import { DamagedFileError, hashFile, readWhole } from './fs-reader.ts'
-import type { Expected, HashedFile, MarkedBytes } from './fs-reader.ts'
+import type { Expected, HashedFile, VerifiedBytes } from './fs-reader.ts'
 import type { HashRequest, ReadReply, ReadRequest } from './read-worker.ts'
 
 export interface WholeFiles {
@@ -14,7 +14,7 @@ export interface WholeFiles {
    * What is `expected`: by the looks of the file, else by its digest. For small files.
    * @throws DamagedFileError, or Node's error (ENOENT, EIO, ...)
    */
-  read(path: string, expected: Expected): Promise<MarkedBytes>
+  read(path: string, expected: Expected): Promise<VerifiedBytes>
   /** @throws Node's error */
   hash(path: string): Promise<HashedFile>
   stop(): Promise<void>
@@ -97,19 +97,20 @@ export function createReadThread(files: StoreFiles): WholeFiles {
     return await asked.promise
   }
 
-  async function readInThread(path: string, expected: Expected): Promise<MarkedBytes> {
+  async function readInThread(path: string, expected: Expected): Promise<VerifiedBytes> {
     const reply = await ask((id) => {
       if (batch.push({ id, path, ...expected }) === 1) queueMicrotask(flush)
     })
     if (!('bytes' in reply)) throw new Error('no answer to what was asked')
-    const { bytes, mark, isHashed } = reply
-    return { bytes: Buffer.from(bytes.buffer, 0, bytes.byteLength), mark, isHashed }
+    const { hashed } = reply
+    const bytes = Buffer.from(reply.bytes.buffer, 0, reply.bytes.byteLength)
+    return hashed ? { bytes, hashed } : { bytes }
   }
 
   async function hashInThread(path: string): Promise<HashedFile> {
     const reply = await ask((id) => post({ id, hash: path }))
-    if (!('hashed' in reply)) throw new Error('no answer to what was asked')
-    return reply.hashed
+    if (!('file' in reply)) throw new Error('no answer to what was asked')
+    return reply.file
   }
 
   /** Through the pool when the thread is lost or busy. */

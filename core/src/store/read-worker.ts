@@ -9,7 +9,7 @@ import { parentPort } from 'node:worker_threads'
 import { createDigester, digestOf } from '../content/digest.ts'
 import { errnoOf } from './errno.ts'
 import { markOf, type FileMark } from './file-mark.ts'
-import type { Expected, HashedFile } from './fs-reader.ts'
+import type { Expected, HashedFile, VerifiedBytes } from './fs-reader.ts'
 
 export interface ReadRequest extends Expected {
   readonly id: number
@@ -22,27 +22,25 @@ export interface HashRequest {
 }
 
 export type ReadReply =
-  | {
-      readonly id: number
-      readonly bytes: Uint8Array<ArrayBuffer>
-      readonly mark: FileMark | undefined
-      readonly isHashed: boolean
-    }
-  | { readonly id: number; readonly hashed: HashedFile }
+  | ({ readonly id: number } & Whole)
+  | { readonly id: number; readonly file: HashedFile }
   /** Of Node's; a message between threads loses an error's code. */
   | { readonly id: number; readonly error: { message: string; code: string | undefined } }
   | { readonly id: number; readonly damaged: string }
+
+type Whole = VerifiedBytes & { readonly bytes: Uint8Array<ArrayBuffer> }
 
 /** Replies that leave together; the first of a long batch must not wait for the last. */
 const REPLY_BYTES = 256 * 1024
 /** Hashed at a time, about 2 ms: what is to be read meanwhile waits no longer. */
 const PIECE_BYTES = 1024 * 1024
 
-function readOne({ id, path, ...expected }: ReadRequest): ReadReply {
+function readOne(request: ReadRequest): ReadReply {
+  const { id } = request
   try {
-    const file = openSync(path, 'r')
+    const file = openSync(request.path, 'r')
     try {
-      return { id, ...readExpected(file, expected) }
+      return { id, ...readExpected(file, request) }
     } finally {
       closeSync(file)
     }
@@ -51,20 +49,16 @@ function readOne({ id, path, ...expected }: ReadRequest): ReadReply {
   }
 }
 
-function readExpected(
-  file: number,
-  { digest, size, mark }: Expected,
-):
-  | { bytes: Uint8Array<ArrayBuffer>; mark: FileMark | undefined; isHashed: boolean }
-  | { damaged: string } {
+function readExpected(file: number, { digest, size, mark }: Expected): Whole | { damaged: string } {
   const first = readMarked(file, size)
   if ('damaged' in first) return first
-  if (first.mark === mark) return { ...first, isHashed: false }
+  if (first.mark === mark) return { bytes: first.bytes }
   // Again: only what a file looked like before and after tells that it did not change in between.
   const again = readMarked(file, size)
   if ('damaged' in again) return again
   if (digestOf(again.bytes) !== digest) return { damaged: 'other bytes' }
-  return { ...again, mark: again.mark === first.mark ? again.mark : undefined, isHashed: true }
+  const hashed = { mark: again.mark === first.mark ? again.mark : undefined }
+  return { bytes: again.bytes, hashed }
 }
 
 /** Looks at the file after it has read it: what was written to it before that shows. */
@@ -96,7 +90,7 @@ async function hashOne({ id, hash }: HashRequest): Promise<ReadReply> {
   try {
     const file = openSync(hash, 'r')
     try {
-      return { id, hashed: await hashOpen(file) }
+      return { id, file: await hashOpen(file) }
     } finally {
       closeSync(file)
     }
