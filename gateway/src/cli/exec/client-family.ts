@@ -21,7 +21,7 @@ const WITH_ACCOUNT = new Set([
 ])
 
 /** Options whose value is the next word, before the command; of any client, where none has one of the name without a value. */
-const WITH_VALUE = new Set([
+export const WITH_VALUE: ReadonlySet<string> = new Set([
   ...['-w', '--workspace', '--tag', '--registry', '--otp', '--access', '--scope', '--userconfig'],
   ...['--globalconfig', '--cache', '--prefix', '--loglevel', '--before', '--provenance-file'],
   ...['--filter', '-F', '--filter-prod', '-C', '--dir', '--reporter', '--store-dir', '--cwd'],
@@ -32,8 +32,8 @@ const BEFORE: Readonly<Record<string, number>> = { npm: 0, workspace: 1, workspa
 
 /** `npm publish` and its like; the word, or undefined. */
 export function accountCommand(command: readonly string[]): string | undefined {
-  const start = isRunner(command[0]) ? 1 + command.slice(1).findIndex(isNoOption) : 0
-  const words = wordsOf(command.slice(start + 1))
+  const start = startOf(command)
+  const words = wordsOf(argumentsOf(command))
   const prefixes = BY_NAME.get(nameOf(command[start]).replace(/[-@]\d.*$/, '')) === 'yarn'
   for (let at = 0; at < words.length; at += 1) {
     const word = words[at] ?? ''
@@ -42,6 +42,21 @@ export function accountCommand(command: readonly string[]): string | undefined {
     at += skipped
   }
   return undefined
+}
+
+/** Where the package manager stands. */
+function startOf(command: readonly string[]): number {
+  return isRunner(command[0]) ? 1 + command.slice(1).findIndex(isNoOption) : 0
+}
+
+/** What comes after the package manager. */
+export function argumentsOf(command: readonly string[]): readonly string[] {
+  return command.slice(startOf(command) + 1)
+}
+
+/** `npx` and its like, whose first word is another program. */
+export function isRunnerOnly(command: readonly string[]): boolean {
+  return ['npx', 'npx-cli', 'pnpx', 'bunx', 'dx'].includes(nameOf(command[startOf(command)]))
 }
 
 /** Without options, and without the values of those that have one. */

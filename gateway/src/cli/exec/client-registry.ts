@@ -24,6 +24,8 @@ import { readYarnSettings } from './yarnrc-files.ts'
 export interface ExecPlace extends ClientPlace {
   readonly cwd: string
   readonly execPath: string
+  /** The folder whose .npmrc is npm's, if npm is told so; null: none is any client's. */
+  readonly project?: string | null
 }
 
 export interface ClientRegistry {
@@ -37,13 +39,13 @@ export interface ClientRegistry {
 
 /** npm's configuration as this client, which reads the same files, sees it from `cwd`, the environment included. */
 export function npmConfigAt(place: ExecPlace, family: ClientFamily = 'npm'): NpmConfig {
-  const isGiven = Object.keys(place.env).some((name) => /^npm_config_local_prefix$/i.test(name))
-  if (isGiven && family === 'npm') return readNpmConfig(place)
-  return readNpmConfig({ ...place, ...npmrcFolders(family, place.cwd) })
+  return readNpmConfig({ ...place, ...npmrcFolders(family, place) })
 }
 
 /** Whose .npmrc the client reads, as found by running each of them in a workspace, inside and outside of its members. */
-function npmrcFolders(family: ClientFamily, cwd: string): Partial<NpmConfigPlace> {
+function npmrcFolders(family: ClientFamily, { cwd, project }: ExecPlace): Partial<NpmConfigPlace> {
+  if (project === null) return { projectFolders: [] }
+  if (family === 'npm' && project !== undefined) return { projectFolders: [project] }
   if (family === 'yarn-classic') {
     return { projectFolders: [cwd], outerFolders: foldersUpwards(cwd).slice(1) }
   }
@@ -85,7 +87,7 @@ type Named = (url: string | undefined, more: Partial<ClientRegistry>) => ClientR
 /** Nothing tells which pnpm will run: where pnpm 10 and newer ones would ask different registries, neither is guessed. */
 function pnpmRegistryOf(place: ExecPlace, named: Named): ClientRegistry {
   const [root = place.cwd] = pnpmRoots(place.cwd)
-  const newer = readNpmConfig({ ...place, projectFolders: [root] })
+  const newer = readNpmConfig({ ...place, projectFolders: place.project === null ? [] : [root] })
   const found = [
     pnpmRegistry(place, npmConfigAt(place, 'pnpm'), pnpmRoots(place.cwd).at(-1)),
     pnpmRegistry(place, newer, root),

@@ -11,14 +11,16 @@ import { createDaemonLog } from '../start/daemon-log.ts'
 import type { Terminal } from '../terminal.ts'
 import { watchBunLock } from './bun-lock-check.ts'
 import { planRouting, type Routing } from './client-environment.ts'
-import { accountCommand, familyOf, type ClientFamily } from './client-family.ts'
+import { accountCommand, type ClientFamily } from './client-family.ts'
 import { npmConfigAt, type ExecPlace } from './client-registry.ts'
+import { commandPlace } from './command-place.ts'
 import type { PreparedGateway, Unprepared } from './exec-command.ts'
 import { openGateway, type ExecGateway } from './exec-gateway.ts'
 import { waitForPeers } from './first-peers.ts'
 import { lookBehind } from './registry-behind.ts'
 import type { SignalRelay } from './signal-relay.ts'
 import { showsPublicTarballs } from './shown-tarballs.ts'
+import type { Obstacle } from './registry-replacement.ts'
 import { stayWith } from './standing-gateway.ts'
 import { fillYarnMirror } from './yarn-classic-mirror.ts'
 
@@ -39,11 +41,12 @@ export async function prepareGateway(
   preparation: Preparation,
 ): Promise<PreparedGateway | Unprepared> {
   const { terminal, config, command, version, reuse, relay } = preparation
-  const { env, cwd, home, platform } = terminal
-  const place: ExecPlace = { env, cwd, home, platform, execPath: process.execPath }
-  const family = familyOf(command, cwd)
+  const { env, home, platform } = terminal
+  const given = { env, cwd: terminal.cwd, home, platform, execPath: process.execPath }
+  const { place, family, obstacle: unknown } = commandPlace(command, given)
   const account = family === undefined ? undefined : accountCommand(command)
   if (account !== undefined) return { problem: `${account} is between you and your registry` }
+  if (unknown !== undefined) return leftAlone(family, unknown)
   try {
     const npm = npmConfigAt(place, family)
     const routing = await route(preparation, { place, family })
@@ -52,11 +55,7 @@ export async function prepareGateway(
     // Where npm's own registry is behind the gateway and can't be told, nothing can.
     const main = routing.routed.length === 0 ? (family ?? 'npm') : family
     const obstacle = routing.left.find((one) => one.family === main)
-    if (obstacle !== undefined) {
-      const { reason, next } = obstacle
-      const problem = `${obstacle.family} is not pointed at the gateway: ${reason}`
-      return { problem, ...(next !== undefined && { next }) }
-    }
+    if (obstacle !== undefined) return leftAlone(main, obstacle)
     // Standard output is the command's.
     const level = config.logLevel ?? 'error'
     const log = createDaemonLog(terminal, { level, json: false, beforeLine: () => undefined })
@@ -72,7 +71,8 @@ export async function prepareGateway(
     const asksAround = Object.keys(routing.variables(gateway.url)).some((name) =>
       name.endsWith('replace_registry_host'),
     )
-    const showsPublic = asksAround && (await showsPublicTarballs(gateway.url, cwd, relay.signal))
+    const showsPublic =
+      asksAround && (await showsPublicTarballs(gateway.url, place.cwd, relay.signal))
     const before = await gateway.status()
     const ask = { command, place, npm, upstream: routing.upstream, gateway: gateway.url }
     const mirror =
@@ -81,7 +81,12 @@ export async function prepareGateway(
         : undefined
     const isBuns = routing.routed.includes('bun') && (family === undefined || family === 'bun')
     const isPublic = new URL(routing.upstream).host === DEFAULT_REGISTRY_HOST
-    const watch = { cwd, gateway: gateway.url, upstream: routing.upstream, signal: relay.signal }
+    const watch = {
+      cwd: place.cwd,
+      gateway: gateway.url,
+      upstream: routing.upstream,
+      signal: relay.signal,
+    }
     return {
       ...{ gateway, before, note: routing.note },
       ...(isBuns && !isPublic && { afterwards: watchBunLock(watch) }),
@@ -95,6 +100,11 @@ export async function prepareGateway(
     const { message } = error instanceof Error ? error : new Error(String(error))
     return { problem: `the gateway did not start: ${message}` }
   }
+}
+
+function leftAlone(client = 'it', { reason, next }: Obstacle): Unprepared {
+  const problem = `${client} is not pointed at the gateway: ${reason}`
+  return { problem, ...(next !== undefined && { next }) }
 }
 
 async function route(

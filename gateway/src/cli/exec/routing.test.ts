@@ -8,6 +8,7 @@ import type { DaemonClient } from '../../admin/daemon-client.ts'
 import { planRouting, type Routing } from './client-environment.ts'
 import { withVariables } from './client-variables.ts'
 import { accountCommand, familyOf } from './client-family.ts'
+import { commandPlace } from './command-place.ts'
 import type { ExecPlace } from './client-registry.ts'
 import { behindNobody, type Behind } from './registry-behind.ts'
 
@@ -38,15 +39,15 @@ function plan(
 ): Routing {
   const { env = {}, upstream, peersOnly = false } = more
   const home = join(root, 'home')
-  const place: ExecPlace = {
+  const given: ExecPlace = {
     env,
     cwd,
     home,
     platform: 'linux',
     execPath: join(root, 'bin', 'node'),
   }
-  const family = familyOf(command.split(' '), cwd)
   const words = command.split(' ')
+  const { family, place } = commandPlace(words, given)
   const behind = (url: string): Behind => standing.get(url) ?? { kind: 'registry', url }
   return planRouting(place, { command: words, family, upstream, behind, peersOnly })
 }
@@ -563,5 +564,95 @@ describe('a client that is configured with a gateway of ours', () => {
   ])('on port %i, of which %s was known, and no catalog answers', (port, before, expected) => {
     const url = `http://localhost:${port}/`
     expect(behindNobody(url, { port: 4999, before })).toMatchObject(expected)
+  })
+})
+
+describe('a client that is told where to work', () => {
+  const [SUB, USER] = ['https://sub.example/', 'https://user.example/']
+  beforeEach(() => {
+    write('home/.npmrc', `registry=${USER}\n`)
+    write('project/.npmrc', `registry=${CORP}\n`)
+    write('project/sub/package.json', '{}')
+    write('project/sub/.npmrc', `registry=${SUB}\n`)
+    write('project/sub/.yarnrc.yml', `npmRegistryServer: "${SUB}"\n`)
+    write('project/packages/a/package.json', '{}')
+  })
+
+  test.each([
+    ['npm --prefix sub install', SUB],
+    ['npm install --prefix=sub', SUB],
+    ['npm -C sub ci', SUB],
+    ['npm -C=sub ci', SUB],
+    ['npm --prefix sub --prefix . ci', CORP],
+    ['node /opt/npm-cli.js -C sub ci', SUB],
+    ['npm run build -- --prefix sub', CORP],
+    ['npx --prefix sub x', SUB],
+    ['npx x --prefix sub', CORP],
+    ['npm --prefix packages ci', USER],
+    ['npm ci --userconfig sub/.npmrc --prefix packages', SUB],
+    ['npm ci --userconfig=sub/.npmrc -g', SUB],
+    ['npm install -g x', USER],
+    ['npm i --global x', USER],
+    ['npm i --location=global x', USER],
+    ['npm i --location global x', USER],
+    ['npm i --location project x', CORP],
+    ['npm i -fg x', USER],
+    ['npm i -global x', USER],
+    ['npm i --no-global x', CORP],
+    ['npm exec -- x -g', CORP],
+    ['pnpm -C sub i', SUB],
+    ['pnpm --dir sub i', SUB],
+    ['pnpm i --dir=sub', SUB],
+    ['pnpm --filter run -C sub i', SUB],
+    ['pnpm run -C sub build', SUB],
+    ['pnpm run build -C sub', CORP],
+    ['pnpm build -C sub', CORP],
+    ['pnpm add -g x', USER],
+    ['corepack pnpm@10 --global add x', USER],
+    ['yarn --cwd sub install', SUB],
+    ['yarn --cwd=sub', SUB],
+    ['bun --cwd sub i', SUB],
+    ['bun install --cwd=sub', SUB],
+    ['bun run build --cwd=sub', CORP],
+    ['bun add -g x', USER],
+  ])('%s asks %s', (command, registry) => {
+    expect(plan(command).upstream).toBe(registry)
+  })
+
+  test('Yarn is the one of that folder', () => {
+    const given = { env: {}, cwd, home: root, platform: 'linux' as const, execPath: '' }
+    expect(commandPlace(['yarn', '--cwd', 'sub'], given).family).toBe('yarn-berry')
+    expect(commandPlace(['yarn'], given).family).toBe('yarn-classic')
+  })
+
+  test('npm’s project is not the one of a script around it, nor its lockfile with -g', () => {
+    const env = { npm_config_local_prefix: join(root, 'project') }
+    cwd = join(cwd, 'sub')
+    expect(plan('npm ci', { env }).upstream).toBe(SUB)
+    cwd = join(root, 'project')
+    write('project/package-lock.json', `{"resolved": "https://sub.example/x.tgz"}`)
+    write('project/.npmrc', '')
+    write('home/.npmrc', `registry=${SUB}npm/\n`)
+    expect(reasonFor(plan('npm ci'), 'npm')).toContain('not in the registry there')
+    expect(reasonFor(plan('npm i -g x'), 'npm')).toBeUndefined()
+    const global = { env: { NPM_CONFIG_GLOBAL: 'true' } }
+    expect(reasonFor(plan('npm i x', global), 'npm')).toBeUndefined()
+  })
+
+  test.each([
+    'npm ci --registry https://x.example',
+    'npm ci --@acme:registry=https://x.example',
+    'npm ci --replace-registry-host=always',
+    'pnpm i --registry=https://x.example',
+    'pnpm i --userconfig x',
+    'yarn install --registry https://x.example',
+    'bun i --config=x.toml',
+    'bun -c x.toml i',
+    'deno install --config x.json',
+  ])('%s can’t be known', (command) => {
+    const given = { env: {}, cwd, home: root, platform: 'linux' as const, execPath: '' }
+    expect(commandPlace(command.split(' '), given).obstacle?.reason).toContain('command line')
+    const script = [command.split(' ')[0] ?? '', 'run', 'build', '--', '--registry', 'x']
+    expect(commandPlace(script, given).obstacle).toBeUndefined()
   })
 })
