@@ -607,37 +607,6 @@ describe('what Yarn publishes itself', () => {
   })
 })
 
-describe('p2p:', () => {
-  const manifest = {
-    name: 'peers-only',
-    dependencies: { 'fx-nested-a': 'p2p:^1.0.0', 'fx-leaf': 'p2p:latest' },
-  }
-
-  test('gets packages from the daemon that no registry of Yarn has', async () => {
-    await using empty = await startRegistry({
-      packages: packages.filter((each) => each.name === 'fx-leaf'),
-      tarballs: 'self',
-    })
-    const run = await project({ manifest, registry: empty.url })
-    await install(run)
-    const found = await readLockfile(run)
-    expect(found).toContain('"fx-leaf@p2p:latest":')
-    expect(found).toContain('resolution: "fx-nested-a@p2p:1.0.0"')
-    await mustRunYarn(['install', '--immutable'], { ...run, home: await workspace.folder('home') })
-    expect((await readInstalled(run.cwd)).has('fx-leaf@2.0.0')).toBe(true)
-    expect(empty.requests.filter((each) => each.path.includes('nested'))).toEqual([])
-  })
-
-  test('without a daemon says what is needed', async () => {
-    const { exitCode, output } = await runYarn(
-      ['install', '--no-immutable'],
-      await project({ manifest, daemon: nobody }),
-    )
-    expect(exitCode).not.toBe(0)
-    expect(output).toMatch(/fx-(leaf|nested-a): its p2p: range needs the Catalog P2P daemon/)
-  })
-})
-
 describe('a newcomer', () => {
   test('imports the plugin into a project, installs, looks at the daemon', async () => {
     const run = await project({ plugin: false })

@@ -7,7 +7,7 @@ import npm from '@yarnpkg/plugin-npm'
 import { nameArchives } from './archive-fetchers.ts'
 import { createCommands } from './commands.ts'
 import { createPeerFetcher } from './p2p-fetcher.ts'
-import { createPeerResolver } from './p2p-resolver.ts'
+import { PeerResolver } from './p2p-resolver.ts'
 import { createPeerPackages } from './peer-packages.ts'
 import { createProjectHooks } from './project-hooks.ts'
 import { createSession } from './session.ts'
@@ -15,7 +15,6 @@ import { settingDefinitions } from './settings.ts'
 import { createNetworkWrapper } from './wrap-request.ts'
 
 const session = createSession(process.env, nameArchives(npm.default))
-const packages = createPeerPackages(session)
 
 const plugin: Plugin = {
   configuration: settingDefinitions,
@@ -24,8 +23,8 @@ const plugin: Plugin = {
     wrapNetworkRequest: createNetworkWrapper(session),
     ...createProjectHooks(session),
   },
-  fetchers: [createPeerFetcher(packages)],
-  resolvers: [createPeerResolver(packages)],
+  fetchers: [createPeerFetcher(createPeerPackages(session))],
+  resolvers: [PeerResolver],
 }
 
 export default plugin

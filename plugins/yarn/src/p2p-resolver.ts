@@ -1,120 +1,92 @@
 /**
- * `p2p:` ranges, tags and versions to packages that the daemon knows. Their own dependencies are ordinary ones, wherever
- * those come from.
+ * `p2p:` ranges to packages. What else would come from metadata, dependencies above all, is read in the package itself, which
+ * the range's hash covers. Those dependencies are ordinary ones, wherever they come from, or `p2p:` again.
  */
 import {
   LinkType,
   Manifest,
   MessageName,
+  miscUtils,
   ReportError,
-  semverUtils,
   structUtils,
-  TAG_REGEXP,
   type Descriptor,
   type Locator,
   type Package,
   type ResolveOptions,
   type Resolver,
 } from '@yarnpkg/core'
-import { PROTOCOL, type PeerPackages } from './peer-packages.ts'
+import { parsePeerRange, PROTOCOL, type PeerRange } from './p2p-range.ts'
 
-export function createPeerResolver(packages: PeerPackages): new () => Resolver {
-  return class PeerResolver implements Resolver {
-    supportsDescriptor({ range }: Descriptor): boolean {
-      if (!range.startsWith(PROTOCOL)) return false
-      const selector = selectorOf(range)
-      return semverUtils.validRange(selector) !== null || TAG_REGEXP.test(selector)
-    }
+const HOW = `write the exact version and the sha512 of its archive, as in ${PROTOCOL}1.2.3#sha512-… (npm pack --json tells it)`
+const WHY = 'ranges and tags need metadata, which peers do not have yet, and no registry is asked'
 
-    supportsLocator({ reference }: Locator): boolean {
-      return isPeerVersion(reference)
-    }
+/** All that begins with the protocol is ours, so that what is wrong with it is told in our words. */
+export class PeerResolver implements Resolver {
+  supportsDescriptor({ range }: Descriptor): boolean {
+    return range.startsWith(PROTOCOL)
+  }
 
-    shouldPersistResolution(): boolean {
-      return true
-    }
+  supportsLocator({ reference }: Locator): boolean {
+    return reference.startsWith(PROTOCOL)
+  }
 
-    bindDescriptor(descriptor: Descriptor): Descriptor {
-      return descriptor
-    }
+  shouldPersistResolution(): boolean {
+    return true
+  }
 
-    getResolutionDependencies(): Record<string, Descriptor> {
-      return {}
-    }
+  bindDescriptor(descriptor: Descriptor): Descriptor {
+    return descriptor
+  }
 
-    async getCandidates(
-      descriptor: Descriptor,
-      _dependencies: Record<string, Package>,
-      { project }: ResolveOptions,
-    ): Promise<Locator[]> {
-      const packument = await packages.packument(project.configuration, descriptor)
-      const selector = selectorOf(descriptor.range)
-      const tagged = packument['dist-tags']?.[selector]
-      const versions =
-        tagged === undefined ? matching(selector, Object.keys(packument.versions ?? {})) : [tagged]
-      return versions.map((version) => structUtils.makeLocator(descriptor, PROTOCOL + version))
-    }
+  getResolutionDependencies(): Record<string, Descriptor> {
+    return {}
+  }
 
-    getSatisfying(
-      descriptor: Descriptor,
-      _dependencies: Record<string, Package>,
-      locators: Locator[],
-    ): Promise<{ locators: Locator[]; sorted: boolean }> {
-      const own = locators.filter(
-        (each) => each.identHash === descriptor.identHash && isPeerVersion(each.reference),
-      )
-      const versions = own.map((each) => selectorOf(each.reference))
-      const fitting = matching(selectorOf(descriptor.range), versions)
-      const sorted = fitting.flatMap((version) =>
-        own.filter((each) => selectorOf(each.reference) === version),
-      )
-      return Promise.resolve({ locators: sorted, sorted: true })
-    }
+  async getCandidates(descriptor: Descriptor): Promise<Locator[]> {
+    requirePeerRange(structUtils.stringifyDescriptor(descriptor), descriptor.range)
+    return [locatorOf(descriptor)]
+  }
 
-    async resolve(locator: Locator, { project }: ResolveOptions): Promise<Package> {
-      const { configuration } = project
-      const version = selectorOf(locator.reference)
-      const { versions = {} } = await packages.packument(configuration, locator)
-      const found = Object.hasOwn(versions, version) ? versions[version] : undefined
-      if (found === undefined) {
-        const name = structUtils.stringifyIdent(locator)
-        const words = `${name}@${version}: the daemon knows no such version`
-        throw new ReportError(MessageName.REMOTE_NOT_FOUND, words)
-      }
-      const manifest = new Manifest()
-      manifest.load(found)
-      return {
-        ...locator,
-        ...{ version, languageName: 'node', linkType: LinkType.HARD, bin: manifest.bin },
-        conditions: manifest.getConditions(),
-        dependencies: configuration.normalizeDependencyMap(manifest.dependencies),
-        peerDependencies: manifest.peerDependencies,
-        dependenciesMeta: manifest.dependenciesMeta,
-        peerDependenciesMeta: manifest.peerDependenciesMeta,
-      }
+  getSatisfying(
+    descriptor: Descriptor,
+    _dependencies: Record<string, Package>,
+    locators: Locator[],
+  ): Promise<{ locators: Locator[]; sorted: boolean }> {
+    const { locatorHash } = locatorOf(descriptor)
+    const same = locators.filter((each) => each.locatorHash === locatorHash)
+    return Promise.resolve({ locators: same, sorted: true })
+  }
+
+  async resolve(locator: Locator, { fetchOptions, project }: ResolveOptions): Promise<Package> {
+    const { version } = requirePeerRange(structUtils.stringifyLocator(locator), locator.reference)
+    if (!fetchOptions) throw new Error('a resolution that may not fetch')
+    const { packageFs, prefixPath, releaseFs } = await fetchOptions.fetcher.fetch(
+      locator,
+      fetchOptions,
+    )
+    const manifest = await miscUtils.releaseAfterUseAsync(
+      () => Manifest.find(prefixPath, { baseFs: packageFs }),
+      releaseFs,
+    )
+    return {
+      ...locator,
+      ...{ version, languageName: 'node', linkType: LinkType.HARD, bin: manifest.bin },
+      conditions: manifest.getConditions(),
+      dependencies: project.configuration.normalizeDependencyMap(manifest.dependencies),
+      peerDependencies: manifest.peerDependencies,
+      dependenciesMeta: manifest.dependenciesMeta,
+      peerDependenciesMeta: manifest.peerDependenciesMeta,
     }
   }
 }
 
-export function selectorOf(range: string): string {
-  return range.slice(PROTOCOL.length)
+/** @throws ReportError that says what to write instead */
+export function requirePeerRange(whole: string, range: string): PeerRange {
+  const parsed = parsePeerRange(range)
+  if (parsed !== undefined) return parsed
+  throw new ReportError(MessageName.RESOLUTION_FAILED, `${whole}: ${HOW}; ${WHY}`)
 }
 
-function isPeerVersion(reference: string): boolean {
-  if (!reference.startsWith(PROTOCOL)) return false
-  return semverUtils.clean(selectorOf(reference)) === selectorOf(reference)
-}
-
-/** The versions in the range, the highest first. */
-function matching(selector: string, versions: readonly string[]): string[] {
-  const range = semverUtils.validRange(selector)
-  if (range === null) return []
-  return versions
-    .flatMap((version) => {
-      const clean = semverUtils.clean(version)
-      return clean === null ? [] : [new semverUtils.SemVer(clean)]
-    })
-    .filter((version) => range.test(version))
-    .sort((a, b) => b.compare(a))
-    .map((version) => version.raw)
+function locatorOf(descriptor: Descriptor): Locator {
+  return structUtils.makeLocator(descriptor, descriptor.range)
 }

@@ -1,6 +1,7 @@
 /**
- * Packages of the `p2p:` protocol: from the daemon and nowhere else. Here there is no registry to fall back to, so every
- * failure says what to do. Kept apart from registries' packages of the same name.
+ * Archives of the `p2p:` protocol: by their hash, from the daemon's store and its peers, and from nowhere else. The daemon is
+ * told to ask no registry, so that whoever takes the name there can put nothing in its place. Here there is nothing to fall
+ * back to, so every failure says what to do.
  */
 import {
   MessageName,
@@ -9,66 +10,44 @@ import {
   type Configuration,
   type Ident,
 } from '@yarnpkg/core'
-import { createAskOnce } from './ask-once.ts'
 import type { Gateway } from './daemon.ts'
 import { GatewayGone, type GatewayAnswer } from './gateway-client.ts'
 import { mismatch } from './integrity.ts'
-import { parsePackument, pickPackument, type Packument } from './packument-body.ts'
-import { packumentPath, tarballPath } from './request-route.ts'
-import type { Session } from './session.ts'
+import { PROTOCOL, type PeerRange } from './p2p-range.ts'
+import { tarballPath } from './request-route.ts'
+import { countServed, type Session } from './session.ts'
 
-export const PROTOCOL = 'p2p:'
-/** Stands where a registry's address would: no registry is called so. */
-const REGISTRY = PROTOCOL
 /** A daemon that is being started gets this long. */
 const START_MS = 15_000
 
 export interface PeerPackages {
-  /** @throws ReportError */
-  packument(configuration: Configuration, ident: Ident): Promise<Packument>
   /** Verified bytes. @throws ReportError */
-  tarball(configuration: Configuration, ident: Ident, version: string): Promise<Buffer>
+  tarball(configuration: Configuration, ident: Ident, range: PeerRange): Promise<Buffer>
 }
 
 export function createPeerPackages(session: Session): PeerPackages {
-  const askOnce = createAskOnce<Packument>()
-
-  async function fetchPackument(configuration: Configuration, name: string): Promise<Packument> {
-    const answer = await ask(session, configuration, { name, path: packumentPath(name) })
-    try {
-      const packument = pickPackument(parsePackument(answer.body))
-      session.known.learn({ name, registry: REGISTRY }, packument, 'daemon')
-      return packument
-    } catch (error) {
-      const words = error instanceof Error ? error.message : String(error)
-      throw failure(name, `the daemon's metadata can't be read (${words})`)
-    }
-  }
-
-  function packument(configuration: Configuration, ident: Ident): Promise<Packument> {
-    const name = structUtils.stringifyIdent(ident)
-    return askOnce(name, () => fetchPackument(configuration, name))
-  }
-
   return {
-    packument,
-    async tarball(configuration, ident, version) {
-      await packument(configuration, ident)
+    async tarball(configuration, ident, { version, integrity }) {
       const name = structUtils.stringifyIdent(ident)
       const spec = `${name}@${version}`
-      const integrity = session.known.find({ name, version, registry: REGISTRY })?.integrity
-      if (integrity === undefined) {
-        throw failure(spec, 'the daemon knows no such version, or no hash to check it by')
-      }
-      const path = tarballPath(name, version)
-      const headers = { 'accept-encoding': 'identity', 'pacote-integrity': integrity }
-      const { body } = await ask(session, configuration, { name: spec, path, headers })
+      const { body, headers } = await ask(session, configuration, {
+        name: spec,
+        path: tarballPath(name, version),
+        headers: {
+          'accept-encoding': 'identity',
+          'pacote-integrity': integrity,
+          'x-catalog-upstream': 'never',
+        },
+      })
       const got = mismatch(body, integrity)
-      if (got === undefined) return body
-      throw new ReportError(
-        MessageName.CACHE_CHECKSUM_MISMATCH,
-        `${spec} is not what its metadata says: expected ${integrity}, got ${got} from the daemon. Nothing of it was used; run \`catalog store verify\``,
-      )
+      if (got !== undefined) {
+        throw new ReportError(
+          MessageName.CACHE_CHECKSUM_MISMATCH,
+          `${spec} is not what its range says: expected ${integrity}, got ${got} from the daemon. Nothing of it was used; run \`catalog store verify\``,
+        )
+      }
+      countServed(session, headers)
+      return body
     },
   }
 }
@@ -76,7 +55,7 @@ export function createPeerPackages(session: Session): PeerPackages {
 async function ask(
   session: Session,
   configuration: Configuration,
-  question: { name: string; path: string; headers?: Record<string, string> },
+  question: { name: string; path: string; headers: Record<string, string> },
 ): Promise<GatewayAnswer> {
   const { name, path, headers } = question
   const gateway = await findGateway(session, configuration, name)

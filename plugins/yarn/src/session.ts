@@ -2,6 +2,7 @@
  * What lasts for one Yarn run: the daemon, what is known of versions, and the counts for the line at the end. Commands that
  * Yarn runs inside another one (`yarn dlx`) share it.
  */
+import type { IncomingHttpHeaders } from 'node:http'
 import { npath, ppath } from '@yarnpkg/fslib'
 import type { Configuration } from '@yarnpkg/core'
 import type { ArchiveAddresses } from './archive-addresses.ts'
@@ -37,6 +38,12 @@ export interface Session {
   ): Promise<{ gateway: Gateway; registry: GatewayRegistry } | undefined>
   /** Runs `ask` once for each registry and name, whoever needs it. */
   lookUp(what: { registry: string; name: string }, ask: () => Promise<void>): Promise<void>
+}
+
+/** A tarball that the daemon had, and that is the right one. */
+export function countServed({ counts }: Session, headers: Readonly<IncomingHttpHeaders>): void {
+  const source = String(headers['x-catalog-source'] ?? 'store')
+  counts.daemon[source] = (counts.daemon[source] ?? 0) + 1
 }
 
 /** `env`: the user's, for a daemon; Yarn's own has the project's .env.yarn in it, and a daemon serves other projects, too. */

@@ -8,7 +8,7 @@ import { findExpected, type Expected } from './expected.ts'
 import { mayAskWithout } from './gateway-registries.ts'
 import { mismatch } from './integrity.ts'
 import { tarballPath, type TarballRoute } from './request-route.ts'
-import type { Session } from './session.ts'
+import { countServed, type Session } from './session.ts'
 import { askGateway, type WrappedRequest } from './ask-gateway.ts'
 
 export async function fetchTarball(
@@ -33,8 +33,7 @@ export async function fetchTarball(
     })
     before = answer && mismatch(answer.body, integrity)
     if (answer !== undefined && before === undefined) {
-      const source = String(answer.headers['x-catalog-source'] ?? 'store')
-      session.counts.daemon[source] = (session.counts.daemon[source] ?? 0) + 1
+      countServed(session, answer.headers)
       const { body, headers } = answer
       return { body, headers, statusCode: 200, statusMessage: 'OK' }
     }
