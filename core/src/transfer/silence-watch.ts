@@ -4,7 +4,10 @@
  */
 import type { CancelTimer, Clock } from '../clock.ts'
 
-/** Less than any client waits for its gateway: our Yarn plugin 20 s, Verdaccio 30 s, pnpm and Yarn a minute, npm five. */
+/**
+ * Less than any client waits for its gateway: our plugins for Yarn and pnpm 20 s, Verdaccio 30 s, pnpm
+ * and Yarn by themselves a minute, npm five.
+ */
 export const SILENCE_MS = 15_000
 /** Between two looks. */
 const PRECISION_MS = 1_000
