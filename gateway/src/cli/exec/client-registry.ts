@@ -2,7 +2,7 @@
  * The registry that each package manager would use here without us, and what we need to ask it in its place. Reads the same
  * files and variables as the client does; scopes with a registry of their own are not our business, the client goes there.
  */
-import { join } from 'node:path'
+import { join, parse as parsePath } from 'node:path'
 import { parse } from 'ini'
 import { DEFAULT_REGISTRY } from '../../upstream/default-registry.ts'
 import {
@@ -86,8 +86,10 @@ type Named = (url: string | undefined, more: Partial<ClientRegistry>) => ClientR
 
 /** Nothing tells which pnpm will run: where pnpm 10 and newer ones would ask different registries, neither is guessed. */
 function pnpmRegistryOf(place: ExecPlace, named: Named): ClientRegistry {
+  const { project, ...inProject } = place
+  if (project === null) return pnpmGlobalRegistryOf(inProject, named)
   const [root = place.cwd] = pnpmRoots(place.cwd)
-  const newer = readNpmConfig({ ...place, projectFolders: place.project === null ? [] : [root] })
+  const newer = readNpmConfig({ ...place, projectFolders: [root] })
   const found = [
     pnpmRegistry(place, npmConfigAt(place, 'pnpm'), pnpmRoots(place.cwd).at(-1)),
     pnpmRegistry(place, newer, root),
@@ -97,6 +99,17 @@ function pnpmRegistryOf(place: ExecPlace, named: Named): ClientRegistry {
   const [older, other] = found.map((url) => shownUrl(url ?? DEFAULT_REGISTRY))
   const obstacle = `pnpm 10 would ask ${older} here, pnpm 11 and newer ${other}`
   return named(found[1] ?? DEFAULT_REGISTRY, { credentials, obstacle })
+}
+
+/** With -g: pnpm 11 asks what the project says all the same, 10 and 12 don't. */
+function pnpmGlobalRegistryOf(place: ExecPlace, named: Named): ClientRegistry {
+  const found = pnpmRegistryOf(place, named)
+  const outside = { ...place, cwd: parsePath(place.cwd).root, project: null }
+  const npm = npmConfigAt(outside, 'pnpm')
+  const url = pnpmRegistry(outside, npm) ?? DEFAULT_REGISTRY
+  if (found.url === url) return found
+  const obstacle = `with -g pnpm 11 would ask ${shownUrl(found.url)} here, 10 and 12 ${shownUrl(url)}`
+  return { ...found, url, obstacle }
 }
 
 function pnpmRegistry(place: ExecPlace, npm: NpmConfig, root = place.cwd): string | undefined {

@@ -103,12 +103,17 @@ export function commandPlace(command: readonly string[], place: ExecPlace): Comm
   }
   return {
     family: familyOf(command, cwd),
-    // No lockfile is there either.
-    place: isGlobal(options, own, kind) ? { ...own, cwd: parse(cwd).root, project: null } : own,
+    place: isGlobal(options, own, kind) ? outside(own, kind) : own,
     ...(unknown !== undefined && {
       obstacle: { reason: `its ${unknown[0]} is on the command line, which only it understands` },
     }),
   }
+}
+
+/** Where no lockfile is either; but pnpm 11 reads the project's files with -g, too. */
+function outside(place: ExecPlace, kind: Kind): ExecPlace {
+  const cwd = kind === 'pnpm' ? place.cwd : parse(place.cwd).root
+  return { ...place, cwd, project: null }
 }
 
 function kindOf(family: ClientFamily): Kind {

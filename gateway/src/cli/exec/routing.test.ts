@@ -607,8 +607,6 @@ describe('a client that is told where to work', () => {
     ['pnpm run -C sub build', SUB],
     ['pnpm run build -C sub', CORP],
     ['pnpm build -C sub', CORP],
-    ['pnpm add -g x', USER],
-    ['corepack pnpm@10 --global add x', USER],
     ['yarn --cwd sub install', SUB],
     ['yarn --cwd=sub', SUB],
     ['bun --cwd sub i', SUB],
@@ -617,6 +615,17 @@ describe('a client that is told where to work', () => {
     ['bun add -g x', USER],
   ])('%s asks %s', (command, registry) => {
     expect(plan(command).upstream).toBe(registry)
+  })
+
+  test('pnpm -g is left alone where its versions differ', () => {
+    const reason = `with -g pnpm 11 would ask ${CORP} here, 10 and 12 ${USER}`
+    expect(reasonFor(plan('pnpm add -g x'), 'pnpm')).toBe(reason)
+    expect(reasonFor(plan('corepack pnpm@10 --global add x'), 'pnpm')).toBe(reason)
+    write('project/.npmrc', '')
+    expect(plan('pnpm add -g x').upstream).toBe(USER)
+    expect(reasonFor(plan('pnpm add -g x'), 'pnpm')).toBeUndefined()
+    write('project/pnpm-workspace.yaml', `registry: ${SUB}\n`)
+    expect(reasonFor(plan('pnpm add -g x'), 'pnpm')).toContain(SUB)
   })
 
   test('Yarn is the one of that folder', () => {
