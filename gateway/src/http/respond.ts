@@ -2,8 +2,10 @@
  * Answers: the only place that turns a CatalogError into an HTTP status, and the only one that writes npm's error shape.
  * Says what the user needs and no more: no stack, no path, no credentials (CatalogError redacts them).
  */
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import { STATUS_CODES, type IncomingMessage, type ServerResponse } from 'node:http'
 import { isCatalogError, type CatalogError } from '@catalog-p2p/core'
+
+const MAX_PHRASE = 200
 
 /** The HTTP status for an error; what is not a CatalogError is a bug, hence 500. */
 export function statusOf(error: unknown): number {
@@ -53,20 +55,28 @@ export function sendError(req: IncomingMessage, res: ServerResponse, error: unkn
   if (typeof allow === 'string') res.setHeader('allow', allow)
   // The body of the request may not have been read: the connection can't be used again.
   if (statusOf(error) === 413) res.setHeader('connection', 'close')
-  sendJson(req, res, { status: statusOf(error), body: errorBody(error) })
+  const reason = isCatalogError(error, 'UPSTREAM_UNREACHABLE') ? error.message : undefined
+  sendJson(req, res, { status: statusOf(error), body: errorBody(error), reason })
 }
 
 export function sendJson(
   req: IncomingMessage,
   res: ServerResponse,
-  answer: { status: number; body: unknown },
+  answer: { status: number; body: unknown; reason?: string | undefined },
 ): void {
   const bytes = Buffer.from(JSON.stringify(answer.body))
   res.statusCode = answer.status
+  if (answer.reason !== undefined) res.statusMessage = phraseOf(answer.status, answer.reason)
   res.setHeader('content-type', 'application/json; charset=utf-8')
   res.setHeader('content-length', bytes.byteLength)
   if (!res.hasHeader('cache-control')) res.setHeader('cache-control', 'no-store')
   res.end(req.method === 'HEAD' ? undefined : bytes)
+}
+
+/** Yarn and pnpm print the line of the status, and not the body. https://www.rfc-editor.org/rfc/rfc9112#section-4 */
+function phraseOf(status: number, reason: string): string {
+  const plain = reason.replaceAll(/[^\x20-\x7e]+/g, ' ').slice(0, MAX_PHRASE)
+  return [STATUS_CODES[status], plain].filter(Boolean).join(': ')
 }
 
 /** True when the client's If-None-Match names `etag` (weak comparison, RFC 9110 8.8.3.2). */

@@ -10,7 +10,7 @@ import { readValue } from '../../config/values.ts'
 import { loadConfig, type Invocation } from '../command.ts'
 import { exitCodeOfSignal } from '../exit-codes.ts'
 import type { Terminal } from '../terminal.ts'
-import { withVariables } from './client-environment.ts'
+import { withVariables } from './client-variables.ts'
 import type { ExecGateway, ExecStatus } from './exec-gateway.ts'
 import { createExecOutput, type ExecOutput } from './exec-output.ts'
 import { reportOf, shownCommand, shownProblem, type ExecReport } from './exec-report.ts'
@@ -98,15 +98,20 @@ async function runWith(session: Session, prepared: PreparedGateway): Promise<num
   const command = shownCommand(options.command)
   try {
     if (note !== undefined) output.note(note)
-    const { before } = prepared
+    const over = new AbortController()
+    const keeping = gateway.keep?.({ signal: over.signal, warn: (text) => output.warn(text) })
     const end = await run(session, withVariables(terminal.env, variables))
+    over.abort()
+    const standIn = await keeping
+    const counted = standIn?.gateway ?? gateway
+    const before = standIn?.before ?? prepared.before
     const outcome = { command, exitCode: end.code, durationMs: Math.round(end.durationMs) }
     const look = async (): Promise<ExecReport | undefined> => {
       // A daemon may have gone in the meantime; that is no business of the command's.
-      const after = await gateway.status().catch(() => undefined)
+      const after = await counted.status().catch(() => undefined)
       if (after === undefined) return undefined
       return reportOf(
-        { ...outcome, gateway: gateway.kind, ...(note !== undefined && { note }) },
+        { ...outcome, gateway: counted.kind, ...(note !== undefined && { note }) },
         before,
         after,
       )
@@ -117,13 +122,17 @@ async function runWith(session: Session, prepared: PreparedGateway): Promise<num
       return end.code
     }
     const warning = await prepared.afterwards?.()
-    const warned = warning === undefined ? {} : { warning }
+    const failure = end.code === 0 ? undefined : counted.failure?.()
+    if (failure !== undefined) output.warn(shownProblem(failure))
+    const replaced = standIn === undefined ? undefined : REPLACED
+    const warnings = [replaced, failure && shownProblem(failure), warning].filter(Boolean)
+    const warned = warnings.length === 0 ? {} : { warning: warnings.join('. ') }
     await output.summarize({ ...first, ...warned })
     if (warning !== undefined) output.warn(warning)
     // A daemon that was there goes on seeding by itself.
-    const wantedMs = gateway.kind === 'own' && relay.received === undefined ? seedMs : 0
+    const wantedMs = counted.kind === 'own' && relay.received === undefined ? seedMs : 0
     if (wantedMs > 0) output.seeding(wantedMs)
-    const uploadedBytes = async (): Promise<number> => (await gateway.status()).node.uploaded.bytes
+    const uploadedBytes = async (): Promise<number> => (await counted.status()).node.uploaded.bytes
     const seededMs = await seed({ durationMs: wantedMs, signal: relay.signal, uploadedBytes })
     const last = { ...((await look()) ?? first), ...warned }
     await output.finish({ ...last, seededMs: Math.round(seededMs) })
@@ -132,6 +141,9 @@ async function runWith(session: Session, prepared: PreparedGateway): Promise<num
     await prepared.close()
   }
 }
+
+const REPLACED =
+  'the daemon has gone while the command ran, and a gateway of our own took its place: only what that one gave is counted'
 
 async function runWithout(session: Session, without: Unprepared): Promise<number> {
   const { terminal, options, output } = session

@@ -2,7 +2,7 @@
  * The gateway that a command gets its packages from: the daemon that runs already, if what it would ask is what the command
  * would have asked, else one of our own that ends with us. Never one whose registry or credentials are others than the command's.
  */
-import { isCatalogError, type Logger } from '@catalog-p2p/core'
+import type { Logger } from '@catalog-p2p/core'
 import type { Config } from '../../config/resolve.ts'
 import { findDaemon, type DaemonClient, type DaemonStatus } from '../../admin/daemon-client.ts'
 import type { NpmConfig } from '../../upstream/npmrc.ts'
@@ -11,8 +11,9 @@ import type { Routing } from './client-environment.ts'
 import type { ExecPlace } from './client-registry.ts'
 import { daemonFits } from './daemon-fits.ts'
 import { gatewayNpmConfig } from './gateway-npm-config.ts'
-import { startInPassing, startInStore } from './own-gateway.ts'
+import { startInPassing, startOwn } from './own-gateway.ts'
 import { isOwnOrSystems } from './port-owner.ts'
+import { reuseDaemon } from './reused-daemon.ts'
 
 export type ExecStatus = Pick<DaemonStatus, 'gateway' | 'node'>
 
@@ -25,8 +26,21 @@ export interface ExecGateway {
   readonly expectsPeers: boolean
   /** Artifacts that peers are known to hold. */
   knownArtifacts(): number
+  /**
+   * Where it may go while the command runs: until `signal`, then at once what took its place, if anything did. Never rejects.
+   */
+  keep?(watch: { signal: AbortSignal; warn(text: string): void }): Promise<StandIn | undefined>
+  /** Why its registry gave nothing, if that is known. */
+  failure?(): string | undefined
   /** Idempotent. */
   stop(): Promise<void>
+}
+
+/** At the same place, until stop() of what it stands in for. */
+export interface StandIn {
+  readonly gateway: ExecGateway
+  /** What it had done when it began. */
+  readonly before: ExecStatus
 }
 
 export interface ExecGatewayWish {
@@ -38,6 +52,8 @@ export interface ExecGatewayWish {
   readonly version: string
   /** false: never use a daemon that runs. */
   readonly reuse: boolean
+  /** For a gateway of our own, and no others; by default the configured one and those beside it. */
+  readonly ports?: readonly number[]
 }
 
 const STATUS_TIMEOUT_MS = 5_000
@@ -54,23 +70,11 @@ export async function openGateway(wish: ExecGatewayWish): Promise<ExecGateway> {
     isSuitable(wish, daemon, now) &&
     (await isTrusted(daemon))
   ) {
-    return {
-      ...{ url: daemon.url, kind: 'daemon', expectsPeers: false },
-      status: () => statusOf(daemon),
-      knownArtifacts: () => 0,
-      stop: async () => undefined,
-    }
+    return reuseDaemon(daemon.url, () => statusOf(daemon), wish)
   }
   // Not for us, but a peer as good as any.
   const peers = now?.node.addresses ?? []
-  if (daemon?.info === undefined) {
-    try {
-      return await startInStore(wish, peers)
-    } catch (error) {
-      if (!isCatalogError(error, 'STORE_LOCKED')) throw error
-    }
-  }
-  return startInPassing(wish, peers)
+  return daemon?.info === undefined ? startOwn(wish, peers) : startInPassing(wish, peers)
 }
 
 /** What no lockfile has a digest of the command would believe it; so it has proved to be ours, or is the machine's. */

@@ -13,15 +13,26 @@ import { portOf } from '../command.ts'
 import { runDaemon, type RunningDaemon } from '../start/run-daemon.ts'
 import type { ExecGateway, ExecGatewayWish } from './exec-gateway.ts'
 import { gatewayNpmConfig } from './gateway-npm-config.ts'
+import { rememberFailure } from './upstream-failure.ts'
 
 /** Tried in this order when the configured port is taken: fixed ones, because caches and lockfiles remember the URL. */
 export const OTHER_PORTS = [48_740, 48_741, 48_742, 48_743, 0]
 
-/** `peers`: addresses to meet. @throws CatalogError STORE_LOCKED and all that a daemon's start throws */
-export async function startInStore(
+/** In the store if nobody has it, else in passing. @throws CatalogError when neither is possible */
+export async function startOwn(
   wish: ExecGatewayWish,
-  peers: readonly string[],
+  peers: readonly string[] = [],
 ): Promise<ExecGateway> {
+  try {
+    return await startInStore(wish, peers)
+  } catch (error) {
+    if (!isCatalogError(error, 'STORE_LOCKED')) throw error
+    return startInPassing(wish, peers)
+  }
+}
+
+/** `peers`: addresses to meet. @throws CatalogError STORE_LOCKED and all that a daemon's start throws */
+async function startInStore(wish: ExecGatewayWish, peers: readonly string[]): Promise<ExecGateway> {
   return start(wish, withPeers(wish.config, peers), async () => undefined)
 }
 
@@ -54,7 +65,7 @@ function inFolder(config: Config, folder: string): Config {
 }
 
 async function start(
-  { log, version, routing, npm, place }: ExecGatewayWish,
+  { log, version, routing, npm, place, ports }: ExecGatewayWish,
   config: Config,
   afterwards: () => Promise<void>,
 ): Promise<ExecGateway> {
@@ -67,14 +78,25 @@ async function start(
   // A store that comes out of a CI cache is on many machines at once, and two peers of one identity can't meet. Nor is a
   // private key for a cache that others can read. The key that lies there may be a daemon's: it stays.
   const isPassing = isCi(place.env)
-  const setup = { log, version, npmConfig, temporary: true, isPassing, previousRegistry: undefined }
+  const failures = rememberFailure(log)
+  const setup = {
+    log: failures.log,
+    version,
+    npmConfig,
+    temporary: true,
+    isPassing,
+    previousRegistry: undefined,
+  }
   let failure = new Error('no port to listen on')
-  for (const port of [portOf(config), ...OTHER_PORTS]) {
-    if (!(await isFree(port))) continue
+  for (const port of ports ?? [portOf(config), ...OTHER_PORTS]) {
+    if (!(await isFree(port))) {
+      failure = new Error(`port ${port} is taken`)
+      continue
+    }
     const gateway = { ...config.gateway, upstream, port }
     try {
       const daemon = await runDaemon({ ...setup, config: { ...config, gateway } })
-      return asExecGateway(daemon, config, afterwards)
+      return { ...asExecGateway(daemon, config, afterwards), failure: () => failures.reason() }
     } catch (error) {
       if (!isCatalogError(error, 'PORT_IN_USE')) throw error
       failure = error // taken since we looked
