@@ -4,7 +4,7 @@
  * syntax, and for names that refer to each other.
  */
 import { execFileSync, spawnSync } from 'node:child_process'
-import { cp, mkdir, readFile, readdir, writeFile } from 'node:fs/promises'
+import { cp, readFile, readdir, writeFile } from 'node:fs/promises'
 import { request } from 'node:http'
 import { join, relative } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -14,6 +14,7 @@ import { parseOptions } from '../plugins/verdaccio/src/options.ts'
 import { parseCatalog } from './support/catalog-parser.ts'
 import { createWorkspace, mustRunClient, type Workspace } from './support/client.ts'
 import { startDaemon } from './support/daemon.ts'
+import { readAction, runAction, type Step } from './support/example-action.ts'
 import { catalogLines, exampleFiles, exampleText, EXAMPLES } from './support/example-files.ts'
 import { exampleShell, whyNoExamples, type ExampleShell } from './support/example-shell.ts'
 import { ALONE } from './support/exec-run.ts'
@@ -97,20 +98,7 @@ describe('every example', () => {
 })
 
 describe('github-actions', () => {
-  interface Step {
-    readonly uses?: string
-    readonly run?: string
-    readonly shell?: string
-    readonly id?: string
-    readonly with?: Record<string, unknown>
-    readonly env?: Record<string, string>
-    readonly if?: string
-  }
-  const action = yaml('github-actions/action.yml') as {
-    inputs: Record<string, { description: string; default?: string; required?: boolean }>
-    outputs: Record<string, { value: string }>
-    runs: { using: string; steps: Step[] }
-  }
+  const action = readAction()
   const workflow = yaml('github-actions/workflow.yml') as { jobs: { test: { steps: Step[] } } }
   const { steps } = action.runs
 
@@ -133,36 +121,6 @@ describe('github-actions', () => {
     )
     expect(ours?.with).toHaveProperty('run')
   })
-
-  /** What a runner does with the steps that are not somebody else's. */
-  async function runAction(shell: ExampleShell, cwd: string, given: Record<string, string>) {
-    const temp = join(shell.home, 'runner')
-    const files = {
-      GITHUB_OUTPUT: join(temp, 'output'),
-      GITHUB_STEP_SUMMARY: join(temp, 'summary'),
-    }
-    await mkdir(temp, { recursive: true })
-    for (const path of Object.values(files)) await writeFile(path, '')
-    const defaults = Object.entries(action.inputs).map(([name, each]) => [name, each.default ?? ''])
-    const inputs = { ...(Object.fromEntries(defaults) as Record<string, string>), ...given }
-    const fill = (text: string): string =>
-      text.replace(/\$\{\{ (inputs|runner)\.([\w-]+) \}\}/g, (_, of: string, name: string) =>
-        of === 'runner' ? temp : (inputs[name] ?? ''),
-      )
-    let [output, exitCode]: [string, number | null] = ['', 0]
-    for (const { run, env = {} } of steps) {
-      if (run === undefined || exitCode !== 0) continue
-      const filled = Object.entries(env).map(([name, text]) => [name, fill(text)])
-      const variables = {
-        ...(Object.fromEntries(filled) as Record<string, string>),
-        ...files,
-        CI: 'true',
-      }
-      const ran = await shell.bash(run, cwd, variables)
-      ;[output, exitCode] = [output + ran.output, ran.exitCode]
-    }
-    return { output, exitCode, temp, files }
-  }
 
   test('a cache of the store fits into what GitHub keeps', async () => {
     const run = steps.find(({ id }) => id === 'exec')
@@ -299,7 +257,8 @@ describe('docker-compose', () => {
     const { catalog, install } = compose.services
     expect(catalog.volumes).toEqual(['store:/store'])
     expect(Object.keys(compose.volumes)).toEqual(['store'])
-    expect(install.depends_on).toEqual({ catalog: { condition: 'service_healthy' } })
+    const condition = { condition: 'service_healthy', required: false }
+    expect(install.depends_on).toEqual({ catalog: condition })
     expect(catalog).toHaveProperty('healthcheck')
     const dockerfile = exampleText('docker-compose/Dockerfile')
     expect(dockerfile).toMatch(/^ENV CATALOG_STORE=\/store$/m)
@@ -401,7 +360,7 @@ describe('kubernetes', () => {
     ])
   })
 
-  interface Step extends Container {
+  interface JobStep extends Container {
     readonly env: { name: string; value?: string }[]
     readonly command: string[]
     readonly workingDir: string
@@ -411,7 +370,7 @@ describe('kubernetes', () => {
     yaml('kubernetes/job.yaml') as {
       spec: {
         template: {
-          spec: { initContainers: Step[]; containers: Step[]; volumes: { name: string }[] }
+          spec: { initContainers: JobStep[]; containers: JobStep[]; volumes: { name: string }[] }
         }
       }
     }

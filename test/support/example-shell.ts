@@ -2,6 +2,7 @@
  * A machine for the examples' shell lines: `catalog` from the sources here and a real npm on the PATH, everything of the user's
  * in a folder of the test's, peers and registry on loopback.
  */
+import { existsSync } from 'node:fs'
 import { chmod, mkdir, writeFile } from 'node:fs/promises'
 import { delimiter, join } from 'node:path'
 import { execute, isolatedEnvironment, type ClientResult } from './client.ts'
@@ -28,8 +29,12 @@ export function whyNoExamples(): string | undefined {
   return whyUnavailable(NPM)
 }
 
-/** `registry`: what npm is configured with; no trailing slash. */
-export async function exampleShell(home: string, registry: string): Promise<ExampleShell> {
+/** `registry`: what npm is configured with; no trailing slash. `hasCatalog: false`: nor is one anywhere else on the PATH. */
+export async function exampleShell(
+  home: string,
+  registry: string,
+  { hasCatalog = true }: { hasCatalog?: boolean } = {},
+): Promise<ExampleShell> {
   const bin = join(home, 'bin')
   await mkdir(bin)
   await mkdir(join(home, 'tmp'))
@@ -40,7 +45,7 @@ export async function exampleShell(home: string, registry: string): Promise<Exam
   const env: Record<string, string> = {
     ...isolated,
     ...NPM.variables(home),
-    PATH: [bin, isolated.PATH].join(delimiter),
+    PATH: [bin, hasCatalog ? isolated.PATH : withoutCatalog(isolated.PATH)].join(delimiter),
     // Meets nobody but whom it is told of, and no daemon of whoever runs the tests.
     ...{ CATALOG_LOOPBACK_ONLY: 'true', CATALOG_MDNS: 'false', CATALOG_DHT: 'false' },
     ...{ CATALOG_UPNP: 'false', CATALOG_AUTONAT: 'false', CATALOG_NETWORK_PORT: '0' },
@@ -59,9 +64,15 @@ export async function exampleShell(home: string, registry: string): Promise<Exam
     },
   }
   const cli = join(repositoryRoot, 'gateway', 'src', 'cli.ts')
-  await shell.program('catalog', `exec ${quoted([process.execPath, ...FLAGS, cli])} "$@"`)
+  if (hasCatalog)
+    await shell.program('catalog', `exec ${quoted([process.execPath, ...FLAGS, cli])} "$@"`)
   await shell.program('npm', `exec ${quoted(clientCommand(NPM))} "$@"`)
   return shell
+}
+
+function withoutCatalog(path = ''): string {
+  const folders = path.split(delimiter)
+  return folders.filter((folder) => !existsSync(join(folder, 'catalog'))).join(delimiter)
 }
 
 function quoted(words: readonly string[]): string {
