@@ -9,6 +9,7 @@ import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { describeBytes } from '../../core/src/content/manifest.ts'
 import { openDatabase } from '../../core/src/store/database.ts'
 import { createNodeFiles } from '../../core/src/store/fs-files.ts'
+import { FsIndex } from '../../core/src/store/fs-index.ts'
 import { createFsStore } from '../../core/src/store/fs-store.ts'
 import type { Store } from '../../core/src/store/store.ts'
 import { blob, CHUNK_SIZE, plain, type Blob } from '../support/blobs.ts'
@@ -255,6 +256,22 @@ describe('hashed once', () => {
     const again = await world.open()
     for (const made of blobs) await expectGiven(again, made)
     expect(hashedAgain(world)).toEqual(digests)
+  })
+
+  test('of an earlier version, and in a folder that may only be read: nothing is noted', async () => {
+    const world = await createFsWorld()
+    await filled(world, blobs)
+    const { database } = world.layout
+    const marksOf = (index: FsIndex) => Array.from(index.entries(), ({ mark }) => typeof mark)
+    const marked = await FsIndex.openReadOnly(database)
+    expect(marksOf(marked)).toEqual(blobs.map(() => 'string'))
+    marked.close()
+    const older = await openDatabase(database)
+    older.exec('ALTER TABLE entries DROP COLUMN mark')
+    older.close()
+    const index = await FsIndex.openReadOnly(database)
+    expect(marksOf(index)).toEqual(blobs.map(() => 'undefined'))
+    index.close()
   })
 
   test('a file that changes each time anew is not relied on', async () => {
