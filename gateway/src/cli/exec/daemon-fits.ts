@@ -8,11 +8,13 @@ import type { Config } from '../../config/resolve.ts'
 import { certifiedUrls } from '../../upstream/client-certificates.ts'
 import { proofOf, type Credentials } from '../../upstream/credentials.ts'
 import type { DaemonInfo, DaemonStatus } from '../../admin/daemon-client.ts'
-import type { NpmConfig } from '../../upstream/npmrc.ts'
+import { readNpmConfig, type NpmConfig } from '../../upstream/npmrc.ts'
 import { createRegistries } from '../../upstream/registries.ts'
 import { daemonSettings } from '../start/daemon-settings.ts'
+import { connectionKey } from './client-connection.ts'
 import { registryAt, type Routing } from './client-environment.ts'
 import type { ExecPlace } from './client-registry.ts'
+import { gatewayNpmConfig } from './gateway-npm-config.ts'
 import { hasLooseCredentials } from './loose-credentials.ts'
 
 export interface FitQuestion {
@@ -32,7 +34,15 @@ export function daemonFits(question: FitQuestion): boolean {
   const { upstream, temporary } = now.gateway
   if (temporary || !hasSettings(question)) return false
   if (config.peersOnly || upstream === null) return config.peersOnly && upstream === null
-  return registryAt(upstream) === routing.upstream && hasCredentials(question)
+  if (registryAt(upstream) !== routing.upstream) return false
+  return connectsAlike(question) && hasCredentials(question)
+}
+
+/** It has the user's settings for TLS and proxies, and none that a project's files or a client's own add to them. */
+function connectsAlike({ routing, place, npmConfig }: FitQuestion): boolean {
+  if (!routing.upstream.startsWith('https:')) return true
+  const users = gatewayNpmConfig(readNpmConfig({ ...place, projectFolders: [] }), {}, place.env)
+  return connectionKey({}, npmConfig) === connectionKey({}, users)
 }
 
 /** Those that were given; of the others the daemon's are as good as ours. */

@@ -15,6 +15,16 @@ test('the client’s own credentials and proxies come first', () => {
   expect(config.get('strict-ssl')).toBe('false')
 })
 
+test('a client that says which proxy, or none, is heard before the environment and npm', () => {
+  const env = { HTTPS_PROXY: 'http://proxy.example', NO_PROXY: 'npm.example' }
+  const own = { 'https-proxy': 'http://own.example', noproxy: '', 'strict-ssl': 'true', ca: '' }
+  const config = gatewayNpmConfig(npm, own, env)
+  expect(config.get('https-proxy')).toBe('http://own.example')
+  expect(config.get('noproxy')).toBe('')
+  expect(config.get('strict-ssl')).toBe('true')
+  expect(config.all('ca')).toEqual([''])
+})
+
 test('a scope is in the registry that the client asks, whatever npm would ask', () => {
   const config = gatewayNpmConfig(npm, {}, {})
   expect(config.get('@acme:registry')).toBeUndefined()
