@@ -4,6 +4,7 @@
  */
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { digestOf, type CatalogNode } from '@catalog-p2p/core'
 import { createWorkspace, type Workspace } from '../support/client.ts'
@@ -33,6 +34,10 @@ const only = makePackage('fx-only', '1.0.0', {
   dependencies: { '@fx/below': rangeOf(below), 'fx-leaf': '^1.0.0' },
 })
 const bare = packTarball([{ path: 'readme.md', content: 'no package.json here' }])
+const wordy = packTarball([{ path: 'package.json', content: ' '.repeat(5_000_000) }])
+/** A megabyte that becomes more than a gigabyte. */
+const bomb = Buffer.concat(Array<Buffer>(17).fill(gzipSync(Buffer.alloc(64 * 1024 * 1024))))
+const held = [only.tarball, below.tarball, bare, wordy, bomb]
 /** Somebody takes the names at the registry. */
 const squatters = [
   makePackage('fx-only', '1.0.0', { description: 'of somebody else' }),
@@ -55,7 +60,7 @@ beforeAll(async () => {
   registry = await startRegistry({ packages: [...leaf, ...squatters], tarballs: 'self' })
   plugin = await packPlugin(await workspace.folder('publisher'))
   holder = await quietNode()
-  for (const tarball of [only.tarball, below.tarball, bare]) await holder.put(tarball)
+  for (const tarball of held) await holder.put(tarball)
   const address = holder.stats().addresses.find((each) => each.includes('/quic-v1')) ?? ''
   const [home, port] = [await workspace.folder('daemon'), await freePort()]
   const own = ['--port', String(port), '--store', join(home, 'store')]
@@ -63,7 +68,7 @@ beforeAll(async () => {
   daemon = await startDaemon({ args, home, port })
   await eventually(async () => {
     const heard = (await daemon.peers()).map(({ artifacts }) => artifacts)
-    if (heard[0] !== 3) throw new Error(`heard of ${heard.join()} artifacts`)
+    if (heard[0] !== held.length) throw new Error(`heard of ${heard.join()} artifacts`)
   }, 20_000)
 })
 
@@ -164,6 +169,8 @@ describe('a daemon with peers only', () => {
       of('fx-only', `p2p:1.0.0#${digestOf(bare)}`),
       'its archive holds no package.json',
     ],
+    ['a flood', of('fx-only', `p2p:1.0.0#${digestOf(wordy)}`), 'its package.json is larger than'],
+    ['a bomb', of('fx-only', `p2p:1.0.0#${digestOf(bomb)}`), 'it unpacks to more than'],
   ])('%s fails the install, and the registry is not asked', async (_what, bad, words) => {
     const run = await project({ manifest: bad })
     const { exitCode, output } = await runYarn(fresh, run)
@@ -177,7 +184,7 @@ describe('a daemon with peers only', () => {
 describe('another daemon', () => {
   test('that has a registry, and its metadata, does not take the package of that name there', async () => {
     await using machine = await startMachine({ upstream: registry.url })
-    await meet(machine.node, holder, 3)
+    await meet(machine.node, holder, held.length)
     const run = await project({ daemon: machine.url })
     for (const name of ['fx-only', '@fx%2fbelow']) await fetch(`${machine.url}/${name}`)
     expect(askedForOurs()).toHaveLength(2)

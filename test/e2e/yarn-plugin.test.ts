@@ -4,7 +4,7 @@
  */
 import { access, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { createWorkspace, type Workspace } from '../support/client.ts'
 import { eventually } from '../support/daemon.ts'
 import {
@@ -18,7 +18,7 @@ import { freePort } from '../support/free-port.ts'
 import { startMachine, type Machine } from '../support/machine.ts'
 import { startRegistry, type LoopbackRegistry } from '../support/registry.ts'
 import { repositoryRoot } from '../support/source-tree.ts'
-import { startUpstream } from '../support/upstream.ts'
+import { startUpstream, type Fault, type FaultyUpstream } from '../support/upstream.ts'
 import { until } from '../support/until.ts'
 import {
   mustRunYarn,
@@ -341,6 +341,80 @@ describe('an upstream that serves changed packages', () => {
     expect(exitCode).not.toBe(0)
     expect(output).toContain('fx-leaf@1.3.0: what the daemon had is not the package')
     expect(output).toContain('try again when the registry is there')
+  })
+})
+
+describe('an upstream in trouble in the middle of an install', () => {
+  let upstream: FaultyUpstream
+  let address: string
+  beforeAll(async () => {
+    upstream = await startUpstream(packages)
+    address = upstream.url.slice(0, -1)
+  })
+  afterEach(() => upstream.heal())
+  afterAll(() => upstream.stop())
+
+  const tarballOf = (name: string): RegExp => new RegExp(`/${name}/-/`)
+  const fresh = ['install', '--no-immutable']
+  /** Of Yarn itself, not of the daemon. */
+  const askedByYarn = (): string[] =>
+    upstream.seen
+      .filter(({ headers }) => /^got\b/.test(headers['user-agent'] ?? ''))
+      .map(({ url }) => url)
+
+  test('that fails, stalls and cuts off, each once, is not noticed', async () => {
+    await using behind = await startMachine({ upstream: upstream.url })
+    // Held until another one was asked for a second time.
+    const again = (match: RegExp): Promise<unknown> =>
+      until(() => upstream.count(match) > 1, { deadlineMs: 60_000 })
+    const faults: [RegExp, Fault][] = [
+      [tarballOf('fx-tiny-0'), { kind: 'status', status: 500 }],
+      [tarballOf('fx-tiny-1'), { kind: 'truncate', bytes: 30 }],
+      [tarballOf('fx-big'), { kind: 'truncate', bytes: 3_000_000 }],
+      [tarballOf('fx-tiny-2'), { kind: 'reset' }],
+      [tarballOf('fx-tiny-3'), { kind: 'hold', until: again(tarballOf('fx-big')) }],
+      [/\/fx-leaf$/, { kind: 'status', status: 500 }],
+      [/\/fx-dev$/, { kind: 'reset' }],
+      [/\/fx-tree$/, { kind: 'hold', until: again(/\/fx-leaf$/) }],
+    ]
+    for (const [match, fault] of faults) upstream.fault(match, fault, 1)
+    const run = await project({ daemon: behind.url, registry: address })
+    await install(run)
+    expect(await readLockfile(run)).toBe(lockfile)
+    expect(await readInstalled(run.cwd)).toEqual(asInstalled(packages, expected))
+    expect(askedByYarn()).toEqual([])
+    for (const [match, { kind }] of faults) {
+      expect(upstream.count(match), String(match)).toBeGreaterThanOrEqual(kind === 'hold' ? 1 : 2)
+    }
+  })
+
+  test.each<[string, string, RegExp, Fault, 'as alone' | 'better']>([
+    ['500 for ever', 'fx-leaf', LEAF, { kind: 'status', status: 500 }, 'as alone'],
+    ['500 for metadata', 'fx-leaf', /\/fx-leaf$/, { kind: 'status', status: 500 }, 'as alone'],
+    ['each answer cut off', 'fx-leaf', LEAF, { kind: 'truncate', bytes: 0 }, 'as alone'],
+    // Each answer ends after two megabytes; the daemon asks for the rest.
+    ['pieces', 'fx-big', tarballOf('fx-big'), { kind: 'truncate', bytes: 2_000_000 }, 'better'],
+  ])('%s ends as it does without us, or better', async (_what, name, match, fault, ending) => {
+    await using behind = await startMachine({ upstream: upstream.url })
+    const manifest = { name: 'one', dependencies: { [name]: '^1.0.0' } }
+    const setup = { registry: address, manifest, daemon: behind.url }
+    upstream.fault(match, fault)
+    const alone = await runYarn(fresh, await project({ ...setup, plugin: false }))
+    expect(alone.exitCode).not.toBe(0)
+    const run = await project(setup)
+    const { exitCode, output } = await runYarn(fresh, run)
+    if (ending === 'better') expect(exitCode, output).toBe(0)
+    else {
+      expect(exitCode).not.toBe(0)
+      const code = /YN00(?!00|13)\d\d/.exec(alone.output)?.[0]
+      expect(code).toBeDefined()
+      expect(output).toContain(code)
+    }
+    upstream.heal()
+    await install(run)
+    expect([...(await readInstalled(run.cwd)).keys()]).toContain(
+      name === 'fx-big' ? 'fx-big@1.0.0' : 'fx-leaf@1.3.0',
+    )
   })
 })
 
