@@ -3,28 +3,14 @@
  * just that registry by themselves, and lock what they would lock. In doubt one is left alone, with the reason.
  */
 import { DEFAULT_REGISTRY } from '../../upstream/default-registry.ts'
-import type { NpmConfig } from '../../upstream/npmrc.ts'
-import { withoutUser } from '../../upstream/registries.ts'
-import { connectionObstacle, connectionOf } from './client-connection.ts'
+import { connectionOf } from './client-connection.ts'
 import { FAMILIES, type ClientFamily } from './client-family.ts'
+import { itselfOf, obstacleInside, obstacleOf, registryAt } from './client-obstacle.ts'
 import { npmConfigAt, registryOf, type ExecPlace } from './client-registry.ts'
-import {
-  isSharer,
-  REPLACEMENTS,
-  sharerOf,
-  variablesFor,
-  type Variables,
-} from './client-variables.ts'
-import { innerClients } from './inner-clients.ts'
-import {
-  gatewayObstacle,
-  isBehind,
-  isReplaced,
-  type Behind,
-  type StandingCatalog,
-} from './registry-behind.ts'
-import { bunObstacle, pnpmObstacle, type Obstacle } from './registry-replacement.ts'
-import { mirrorObstacle } from './yarn-classic-mirror.ts'
+import { isSharer, sharerOf, variablesFor, type Variables } from './client-variables.ts'
+import type { InnerWork } from './inner-clients.ts'
+import { isBehind, type Behind, type StandingCatalog } from './registry-behind.ts'
+import type { Obstacle } from './registry-replacement.ts'
 import { canRelay } from './yarn-relay.ts'
 
 export { withVariables } from './client-variables.ts'
@@ -63,6 +49,8 @@ export interface RoutingWish {
   readonly behind: (url: string) => Behind
   /** No registry is to be asked, by nobody. */
   readonly peersOnly: boolean
+  /** What else the command may start, and where. */
+  readonly inside: InnerWork
 }
 
 export function planRouting(place: ExecPlace, wish: RoutingWish): Routing {
@@ -75,18 +63,36 @@ export function planRouting(place: ExecPlace, wish: RoutingWish): Routing {
   const upstream = registryAt(upstreamAsConfigured)
   const routed: ClientFamily[] = []
   const left: LeftClient[] = []
+  const inside: LeftClient[] = []
+  const { clients } = wish.inside
   for (const family of FAMILIES) {
-    const obstacle = obstacleOf(family, { place, npm, wish, upstream })
-    if (obstacle === undefined) routed.push(family)
+    const question = { place, wish, upstream }
+    const obstacle = obstacleOf(family, question)
+    const elsewhere = obstacle === undefined ? obstacleInside(family, question) : undefined
+    if (elsewhere !== undefined) inside.push({ family, ...elsewhere })
+    else if (obstacle === undefined) routed.push(family)
     else left.push({ family, ...obstacle })
   }
+  left.push(...inside)
+  // First what the command is about.
+  left.sort((a, b) => Number(clients.has(b.family)) - Number(clients.has(a.family)))
   const itself = (family: 'npm' | 'deno'): string => itselfOf(registryOf(family, place).url, wish)
   const registries = { npm: itself('npm'), deno: itself('deno') }
   const relayed = !wish.peersOnly && canRelay(registryOf('yarn-berry', place).url, upstream)
   const yarnRelay = relayed ? upstream : undefined
-  const base = { place, npm, registries, routed, showsPublic: false, yarnRelay }
-  const sharer = wish.family ?? sharerOf(innerClients(wish.command, place.cwd), base)
-  const note = sharer === undefined && routed.some(isSharer) ? NOTE : undefined
+  // A variable is for all that the command starts: none for what nothing names.
+  const named = routed.filter((family) => family === wish.family || clients.has(family))
+  const base = { place, npm, registries, routed: named, showsPublic: false, yarnRelay }
+  const sharer = wish.family ?? sharerOf(clients, base)
+  const lines = [
+    ...(sharer === undefined && [...routed, ...inside.map((one) => one.family)].some(isSharer)
+      ? [NOTE]
+      : []),
+    ...inside
+      .filter(({ family }) => clients.has(family))
+      .map(({ family, reason }) => `${family} is not pointed at the gateway: ${reason}`),
+  ]
+  const note = lines.length === 0 ? undefined : lines.join('; ')
   return {
     ...{ upstream, upstreamAsConfigured, credentials: main.credentials, routed, left, note },
     connection: connectionOf(wish.family ?? 'npm', place, upstream).settings,
@@ -104,58 +110,6 @@ function stayAt(catalog: StandingCatalog): Routing {
   }
 }
 
-/** The registry that a client locks what it is shown of: its own, or the one behind a gateway that it is configured with. */
-function itselfOf(url: string, wish: RoutingWish): string {
-  const behind = wish.behind(url)
-  const known = behind.kind === 'catalog' ? behind.catalog.upstream : behind.url
-  return registryAt((behind.kind === 'gone' ? wish.upstream : known) ?? url)
-}
-
 const NOTE =
   'npm, pnpm 10, Yarn 1 and Deno inside of this command are not pointed at the gateway: nothing says that it starts only such as ' +
   'need the same npm_config_registry. Next step: put the client behind "--" (catalog exec -- npm ci)'
-
-interface Question {
-  readonly place: ExecPlace
-  readonly npm: NpmConfig
-  readonly wish: RoutingWish
-  readonly upstream: string
-}
-
-function obstacleOf(
-  family: ClientFamily,
-  { place, npm, wish, upstream }: Question,
-): Obstacle | undefined {
-  const own = registryOf(family, place)
-  const elsewhere = (url: string): Obstacle => ({ reason: `its registry is ${url}` })
-  if (!/^https?:\/\//.test(own.url) || !URL.canParse(own.url)) return elsewhere(own.url)
-  const behind = wish.behind(own.url)
-  if (behind.kind !== 'registry' && !isReplaced(behind, wish)) return gatewayObstacle(behind)
-  const wanted = registryAt(wish.upstream ?? itselfOf(own.url, wish))
-  if (wanted !== upstream) return elsewhere(wanted)
-  if (own.obstacle !== undefined) return { reason: own.obstacle }
-  const connection = wish.peersOnly
-    ? undefined
-    : connectionObstacle(family, { place, wish, upstream })
-  if (connection !== undefined) return connection
-  if (family === 'yarn-classic') return mirrorObstacle(place)
-  if (family !== 'npm' && family !== 'deno') {
-    return LOCKFILE_OBSTACLES[family]?.(itselfOf(own.url, wish), place.cwd)
-  }
-  const itself = itselfOf(own.url, wish)
-  const replacement = REPLACEMENTS[family](itself, npm, place.cwd)
-  // What it locks is what its own registry shows, so that one must be behind us.
-  if (replacement.kind === 'as-upstream' && itself !== upstream) return elsewhere(itself)
-  return replacement.kind === 'impossible' ? { reason: replacement.reason } : undefined
-}
-
-/** What would be changed in a lockfile, or refused because of it, given the registry that the client is configured with. */
-const LOCKFILE_OBSTACLES: Partial<
-  Record<ClientFamily, (registry: string, cwd: string) => Obstacle | undefined>
-> = {
-  ...{ pnpm: pnpmObstacle, bun: bunObstacle },
-}
-
-export function registryAt(text: string): string {
-  return withoutUser(URL.canParse(text) ? text : DEFAULT_REGISTRY)
-}

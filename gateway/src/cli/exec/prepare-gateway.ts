@@ -17,6 +17,7 @@ import { commandPlace } from './command-place.ts'
 import type { PreparedGateway, Unprepared } from './exec-command.ts'
 import { openGateway, type ExecGateway } from './exec-gateway.ts'
 import { waitForPeers } from './first-peers.ts'
+import { innerWork } from './inner-clients.ts'
 import { lookBehind } from './registry-behind.ts'
 import type { SignalRelay } from './signal-relay.ts'
 import { showsPublicTarballs } from './shown-tarballs.ts'
@@ -52,10 +53,12 @@ export async function prepareGateway(
     const routing = await route(preparation, { place, family })
     if (routing.stays !== undefined)
       return await stayWith(routing.stays, { config, reuse, client: family ?? 'npm' })
-    // Where npm's own registry is behind the gateway and can't be told, nothing can.
-    const main = routing.routed.length === 0 ? (family ?? 'npm') : family
-    const obstacle = routing.left.find((one) => one.family === main)
-    if (obstacle !== undefined) return leftAlone(main, obstacle)
+    const { left, routed } = routing
+    const obstacle =
+      family === undefined && routed.length === 0
+        ? left[0]
+        : left.find((one) => one.family === family)
+    if (obstacle !== undefined) return leftAlone(obstacle.family, obstacle)
     // Standard output is the command's.
     const level = config.logLevel ?? 'error'
     const log = createDaemonLog(terminal, { level, json: false, beforeLine: () => undefined })
@@ -113,10 +116,13 @@ async function route(
 ): Promise<Routing> {
   const before = await upstreamBeforeUse(useDependencies(terminal)).catch(() => undefined)
   const { upstream } = config.gateway
+  const inside = innerWork(command, family, place.cwd)
+  const places = [place, ...inside.folders.map((cwd) => ({ ...place, cwd }))]
   return planRouting(place, {
     ...{ command, family },
     upstream: typeof upstream === 'string' ? upstream : undefined,
-    behind: await lookBehind([place], { port: portOf(config), before }),
+    behind: await lookBehind(places, { port: portOf(config), before }),
+    inside,
     peersOnly: config.peersOnly,
   })
 }

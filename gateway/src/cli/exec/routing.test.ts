@@ -10,6 +10,7 @@ import { withVariables } from './client-variables.ts'
 import { accountCommand, familyOf } from './client-family.ts'
 import { commandPlace } from './command-place.ts'
 import type { ExecPlace } from './client-registry.ts'
+import { innerWork } from './inner-clients.ts'
 import { behindNobody, type Behind } from './registry-behind.ts'
 
 const GATEWAY = 'http://127.0.0.1:4874/'
@@ -49,7 +50,8 @@ function plan(
   const words = command.split(' ')
   const { family, place } = commandPlace(words, given)
   const behind = (url: string): Behind => standing.get(url) ?? { kind: 'registry', url }
-  return planRouting(place, { command: words, family, upstream, behind, peersOnly })
+  const inside = innerWork(words, family, place.cwd)
+  return planRouting(place, { command: words, family, upstream, behind, peersOnly, inside })
 }
 
 const variables = (routing: Routing) => routing.variables(GATEWAY)
@@ -117,10 +119,11 @@ test.each([
 })
 
 describe('with the public registry', () => {
-  test('all are routed, each by its own variables', () => {
-    for (const lock of ['package-lock.json', 'yarn.lock', 'bun.lock', 'deno.lock']) {
+  test('all that the project names are routed, each by its own variables', () => {
+    for (const lock of ['package-lock.json', 'pnpm-lock.yaml', 'bun.lock', 'deno.lock']) {
       write(`project/${lock}`, '')
     }
+    write('project/yarn.lock', '__metadata:\n')
     const routing = plan('npm ci')
     expect(routing).toMatchObject({ upstream: DEFAULT_REGISTRY, left: [] })
     expect(variables(routing)).toEqual({
@@ -266,6 +269,8 @@ describe('with a company’s registry', () => {
     }
     expect(variables(plan('deno install'))).toMatchObject(capitals)
     expect(variables(plan('deno install'))).not.toHaveProperty('npm_config_registry')
+    expect(variables(plan('npm ci'))).not.toHaveProperty('NPM_CONFIG_REGISTRY')
+    write('project/deno.lock', '{}')
     expect(variables(plan('npm ci'))).toMatchObject({ ...capitals, ...seen })
     write('project/deno.lock', '{"npm":{"a@1.0.0":{"tarball": "https://code.example/a.tgz"}}}')
     expect(variables(plan('deno install'))).toMatchObject(capitals)
@@ -663,5 +668,93 @@ describe('a client that is told where to work', () => {
     expect(commandPlace(command.split(' '), given).obstacle?.reason).toContain('command line')
     const script = [command.split(' ')[0] ?? '', 'run', 'build', '--', '--registry', 'x']
     expect(commandPlace(script, given).obstacle).toBeUndefined()
+  })
+})
+
+describe('what a command may start in other folders', () => {
+  const SUB = 'https://sub.example/'
+  const SET = {
+    npm: 'npm_config_registry',
+    pnpm: 'pnpm_config_registry',
+    'yarn-berry': 'YARN_NPM_REGISTRY_SERVER',
+    bun: 'BUN_CONFIG_REGISTRY',
+  }
+  const FILES = {
+    npm: ['.npmrc', `registry=${SUB}\n`],
+    pnpm: ['.npmrc', `registry=${SUB}\n`],
+    'yarn-berry': ['.yarnrc.yml', `npmRegistryServer: "${SUB}"\n`],
+    bun: ['bunfig.toml', `[install]\nregistry = "${SUB}"\n`],
+  }
+  const given = (command: string): string[] =>
+    Object.values(SET).filter((name) => name in variables(plan(command)))
+
+  test.each(['npm', 'pnpm', 'yarn-berry', 'bun'] as const)(
+    '%s is left alone where another registry is named',
+    (family) => {
+      const program = family === 'yarn-berry' ? 'yarn' : family
+      write('project/yarn.lock', '__metadata:\n')
+      const shell = `sh -c "cd sub && ${program} install"`
+      write('project/sub/package.json', '{}')
+      write('project/deep/er/x/package.json', '{}')
+      expect(given(shell)).toContain(SET[family])
+      const [file = '', text = ''] = FILES[family]
+      for (const folder of ['sub', 'deep/er/x']) {
+        write(`project/${folder}/${file}`, text)
+        expect(given(shell), folder).not.toContain(SET[family])
+        expect(plan(shell).note).toContain(
+          `${family} is not pointed at the gateway: in ${join(folder)} its registry is ${SUB}`,
+        )
+        rmSync(join(cwd, folder, file))
+        expect(given(shell)).toContain(SET[family])
+      }
+      for (const folder of ['node_modules/x', '.git']) write(`project/${folder}/${file}`, text)
+      expect(given(shell)).toContain(SET[family])
+      // A folder beside this one, which only the words name.
+      write(`other/${file}`, text)
+      write('other/package.json', '{}')
+      expect(given(`make -C ../other ${program}`)).not.toContain(SET[family])
+    },
+  )
+
+  test('clients that nothing names get no variable', () => {
+    expect(given('make')).toEqual([])
+    write('project/client/pnpm-lock.yaml', '')
+    expect(given('make')).toEqual(['npm_config_registry', 'pnpm_config_registry'])
+    write('project/client/yarn.lock', '# yarn lockfile v1\n')
+    expect(given('make')).toEqual(['pnpm_config_registry'])
+    expect(given('npm ci')).toEqual(['npm_config_registry'])
+  })
+
+  test('tokens and lockfiles count as well', () => {
+    write('project/.npmrc', `registry=${CORP}\n`)
+    write('project/sub/.npmrc', `registry=${CORP}\n`)
+    expect(given('sh -c npm')).toEqual(['npm_config_registry'])
+    write('project/sub/.npmrc', `registry=${CORP}\n//npm.corp.example/:_authToken=x\n`)
+    write('project/sub/package.json', '{}')
+    expect(plan('sh -c npm').note).toContain('need another gateway')
+    write('project/sub/.npmrc', `registry=${CORP}\n`)
+    write('project/sub/package-lock.json', `"resolved": "${DEFAULT_REGISTRY}a.tgz"`)
+    expect(given('sh -c npm')).toEqual([])
+  })
+
+  test('a client’s scripts that go elsewhere make it doubtful, too', () => {
+    write('project/sub/package.json', '{}')
+    write('project/sub/.npmrc', `registry=${SUB}\n`)
+    expect(given('npm ci')).toEqual(['npm_config_registry'])
+    write('project/package.json', '{"scripts":{"postinstall":"cd sub && npm ci; pnpm -v"}}')
+    expect(reasonFor(plan('npm ci'), 'npm')).toBe(`in sub its registry is ${SUB}`)
+    rmSync(join(cwd, 'sub', '.npmrc'))
+    expect(given('npm ci')).toEqual(['npm_config_registry', 'pnpm_config_registry'])
+  })
+
+  test('too many folders to look at are a doubt', () => {
+    let path = 'project'
+    for (let depth = 0; depth < 18; depth += 1) path += '/x'
+    write('project/package-lock.json', '{}')
+    expect(given('make')).toEqual(['npm_config_registry'])
+    write(`${path}/file`, '')
+    expect(given('make')).toEqual([])
+    expect(plan('make').note).toContain('too many folders')
+    expect(given('npm ci')).toEqual(['npm_config_registry'])
   })
 })
