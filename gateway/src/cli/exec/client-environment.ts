@@ -13,8 +13,6 @@ import { isBehind, type Behind, type StandingCatalog } from './registry-behind.t
 import type { Obstacle } from './registry-replacement.ts'
 import { canRelay } from './yarn-relay.ts'
 
-export { withVariables } from './client-variables.ts'
-
 export interface Routing {
   /** The registry that the clients would use without us, so what the gateway must have behind it; without credentials. */
   readonly upstream: string
