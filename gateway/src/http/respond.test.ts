@@ -1,6 +1,9 @@
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { describe, expect, test } from 'vitest'
 import { CatalogError } from '@catalog-p2p/core'
-import { errorBody, isNotModified, statusOf } from './respond.ts'
+import { errorBody, isNotModified, sendError, statusOf } from './respond.ts'
 
 describe('the status of', () => {
   test.each([
@@ -36,6 +39,26 @@ describe('the text', () => {
   test('of a bug tells nothing', () => {
     expect(errorBody(new Error('/home/me/secret')).error).not.toContain('secret')
   })
+})
+
+test('an upstream that can’t be reached is told in the line of the status, in its alphabet', async () => {
+  const message = `https://npm.example cannot be reached:\r\nx: é ${'long '.repeat(100)}`
+  const error = new CatalogError('UPSTREAM_UNREACHABLE', message)
+  const server = createServer((req, res) => sendError(req, res, error)).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  try {
+    const { port } = server.address() as AddressInfo
+    const answer = await fetch(`http://127.0.0.1:${port}/`)
+    expect(answer.status).toBe(502)
+    expect(answer.statusText).toMatch(
+      /^Bad Gateway: https:\/\/npm\.example cannot be reached: x: +long [long ]+$/,
+    )
+    expect(answer.statusText.length).toBeLessThan(250)
+    expect(await answer.json()).toEqual({ error: error.message, code: 'UPSTREAM_UNREACHABLE' })
+  } finally {
+    server.close()
+    server.closeAllConnections()
+  }
 })
 
 test.each([
