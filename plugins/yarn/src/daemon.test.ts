@@ -108,6 +108,29 @@ describe('its death', () => {
   })
 })
 
+describe('one that is too busy to answer at once', () => {
+  test('is waited for by those alone who need it, and then used by all', async () => {
+    answer = () => undefined
+    const daemon = createDaemon({ url, launch: never })
+    await daemon.start()
+    expect(await daemon.gateway()).toBeUndefined()
+    answer = healthy
+    const found = await Promise.all([daemon.needed(1_000_000), daemon.needed(1_000_000)])
+    expect(found[0]?.registries).toEqual(registries)
+    expect(found[1]).toBe(found[0])
+    expect(await daemon.gateway()).toBe(found[0])
+  })
+
+  test('or was given up a moment ago', async () => {
+    const daemon = createDaemon({ url, launch: never })
+    const first = await daemon.needed(1_000_000)
+    daemon.lost(first!)
+    await Promise.resolve()
+    expect(await daemon.gateway()).toBeUndefined()
+    expect((await daemon.needed(1_000_000))?.registries).toEqual(registries)
+  })
+})
+
 describe('starting it', () => {
   test('is not done when one answers', async () => {
     const launch = vi.fn(() => true)
@@ -125,7 +148,7 @@ describe('starting it', () => {
     expect(launch).toHaveBeenCalledOnce()
     expect(await daemon.gateway()).toBeUndefined()
     await listen(port)
-    const started = await daemon.started(10_000)
+    const started = await daemon.needed(10_000)
     expect(started?.registries).toEqual(registries)
     expect(await daemon.gateway()).toBe(started)
   })
@@ -134,9 +157,9 @@ describe('starting it', () => {
     await stop()
     const daemon = createDaemon({ url, launch: () => true })
     await daemon.start()
-    expect(await daemon.started(20)).toBeUndefined()
+    expect(await daemon.needed(20)).toBeUndefined()
     const none = createDaemon({ url, launch: never })
     await none.start()
-    expect(await none.started(1_000_000)).toBeUndefined()
+    expect(await none.needed(1_000_000)).toBeUndefined()
   })
 })

@@ -1,6 +1,6 @@
 /**
  * The daemon of this machine, as one Yarn run sees it: looked for once, shared by all requests, given up at once when it dies
- * and looked for again a moment later. Never holds anybody up for longer than that one look.
+ * and looked for again a moment later. Who can do without it is never held up for longer than that one look.
  */
 import { createGatewayClient, probeGateway, type GatewayClient } from './gateway-client.ts'
 import type { GatewayHealth } from './gateway-client.ts'
@@ -13,6 +13,8 @@ const MAX_RETURNS = 3
 /** A daemon that we started is looked for this often, in the background. */
 const STARTING_POLL_MS = 250
 const STARTING_MS = 30_000
+/** Who has no other way waits for a daemon that is there and busy; where nobody listens that is known at once. */
+const BUSY_MS = 5_000
 
 export interface Gateway extends GatewayClient, GatewayHealth {}
 
@@ -23,8 +25,11 @@ export interface Daemon {
   lost(gateway: Gateway): void
   /** Starts one, unless one answers or was started already; does not wait for it. */
   start(): Promise<void>
-  /** The gateway as soon as it answers, if it is being started; undefined when it does not come up in `timeoutMs`. */
-  started(timeoutMs: number): Promise<Gateway | undefined>
+  /**
+   * The gateway for who can't do without: as soon as it answers, if it is being started, and with another, longer look if it
+   * did not answer at once. undefined when it does not come up in `timeoutMs`.
+   */
+  needed(timeoutMs: number): Promise<Gateway | undefined>
 }
 
 export interface DaemonDependencies {
@@ -44,9 +49,10 @@ export function createDaemon(deps: DaemonDependencies): Daemon {
   let state: State = { is: 'unknown' }
   let returns = 0
   let starting: Promise<Gateway | undefined> | undefined
+  let lookingLonger: Promise<Gateway | undefined> | undefined
 
-  async function look(): Promise<Gateway | undefined> {
-    const health = await probeGateway(deps.url, PROBE_MS)
+  async function look(deadlineMs = PROBE_MS): Promise<Gateway | undefined> {
+    const health = await probeGateway(deps.url, deadlineMs)
     return health && { ...createGatewayClient(deps.url), ...health }
   }
 
@@ -75,11 +81,20 @@ export function createDaemon(deps: DaemonDependencies): Daemon {
     while (nowMs() < endMs) {
       await pause(STARTING_POLL_MS)
       const found = await look()
-      if (found === undefined) continue
-      state = { is: 'asked', answer: Promise.resolve(found) }
-      return found
+      if (found !== undefined) return keep(found)
     }
     return undefined
+  }
+
+  async function lookLonger(): Promise<Gateway | undefined> {
+    const found = await look(BUSY_MS)
+    lookingLonger = undefined
+    return found && keep(found)
+  }
+
+  function keep(gateway: Gateway): Gateway {
+    state = { is: 'asked', answer: Promise.resolve(gateway) }
+    return gateway
   }
 
   return {
@@ -97,16 +112,26 @@ export function createDaemon(deps: DaemonDependencies): Daemon {
       if (starting !== undefined || (await gateway()) !== undefined) return
       if (starting === undefined && deps.launch()) starting = waitForIt()
     },
-    async started(timeoutMs) {
-      if (starting === undefined) return gateway()
-      return Promise.race([starting, pause(timeoutMs, { keepAlive: true }).then(() => undefined)])
+    async needed(timeoutMs) {
+      const found = await (starting === undefined ? gateway() : within(starting, timeoutMs))
+      return found ?? (lookingLonger ??= lookLonger())
     },
   }
 }
 
-function pause(ms: number, options: { keepAlive: boolean } = { keepAlive: false }): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, ms)
-    if (!options.keepAlive) timer.unref()
+/** A timer that never keeps Yarn alive. */
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => void setTimeout(resolve, ms).unref())
+}
+
+async function within<T>(work: Promise<T>, timeoutMs: number): Promise<T | undefined> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<undefined>((resolve) => {
+    timer = setTimeout(() => resolve(undefined), timeoutMs)
   })
+  try {
+    return await Promise.race([work, late])
+  } finally {
+    clearTimeout(timer)
+  }
 }

@@ -80,7 +80,7 @@ async function findGateway(
   }
   const daemon = session.daemon(configuration)
   await daemon?.start()
-  const gateway = await daemon?.started(START_MS)
+  const gateway = await daemon?.needed(START_MS)
   if (gateway !== undefined) return gateway
   throw failure(
     name,
