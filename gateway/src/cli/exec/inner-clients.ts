@@ -45,6 +45,10 @@ const MAX_DEPTH = 16
 const MAX_FOLDERS = 10_000
 const MAX_FOUND = 200
 
+/** Longer words (a token, a program) are no folders. */
+const MAX_NAME = 255
+/** URLs, and names that Windows would look up in the network. */
+const ELSEWHERE = /^[/\\]{2}|:\/\//
 const SHELL = /[\s;&|()'"`<>=]+/
 const GOES = /(?:^|[\s;&|(])(?:cd|pushd|-C|--prefix|--dir|--cwd)[\s=]/
 
@@ -106,7 +110,10 @@ function foldersBelow(cwd: string): Pick<InnerWork, 'folders' | 'isComplete'> {
 
 /** Those inside of a project, here or elsewhere. */
 function namedFolders(words: readonly string[], cwd: string): string[] {
-  const paths = words.filter((word) => word !== '' && !word.startsWith('-'))
+  const paths = words.filter(
+    (word) =>
+      word !== '' && word.length <= MAX_NAME && !word.startsWith('-') && !ELSEWHERE.test(word),
+  )
   return [...new Set(paths.map((path) => resolve(cwd, path)))].filter(
     (path) =>
       path !== cwd &&
@@ -134,7 +141,12 @@ function entriesOf(folder: string) {
   }
 }
 
+/** What can't be looked at (a word that is no path, a loop of links) is none. */
 function isThere(path: string, kind: 'file' | 'folder' = 'file'): boolean {
-  const found = statSync(path, { throwIfNoEntry: false })
-  return kind === 'file' ? found?.isFile() === true : found?.isDirectory() === true
+  try {
+    const found = statSync(path, { throwIfNoEntry: false })
+    return kind === 'file' ? found?.isFile() === true : found?.isDirectory() === true
+  } catch {
+    return false // as said above
+  }
 }

@@ -757,4 +757,20 @@ describe('what a command may start in other folders', () => {
     expect(plan('make').note).toContain('too many folders')
     expect(given('npm ci')).toEqual(['npm_config_registry'])
   })
+
+  test('words that are no folders are not looked up', () => {
+    write('other/package.json', '{}')
+    write('other/.npmrc', `registry=${SUB}\n`)
+    const other = join(root, 'other')
+    expect(given(`make npm ${other}`)).toEqual([])
+    for (const word of [
+      'x'.repeat(5000),
+      '../'.repeat(100),
+      '\0',
+      `/${other}`,
+      `x://../${other}`,
+    ]) {
+      expect(given(`make npm ${word}`)).toEqual(['npm_config_registry'])
+    }
+  })
 })
