@@ -5,7 +5,7 @@
 import { DEFAULT_REGISTRY } from '../../upstream/default-registry.ts'
 import { connectionOf } from './client-connection.ts'
 import { FAMILIES, type ClientFamily } from './client-family.ts'
-import { itselfOf, obstacleInside, obstacleOf, registryAt } from './client-obstacle.ts'
+import { changedBy, itselfOf, obstacleInside, obstacleOf, registryAt } from './client-obstacle.ts'
 import { npmConfigAt, registryOf, type ExecPlace } from './client-registry.ts'
 import { isSharer, sharerOf, variablesFor, type Variables } from './client-variables.ts'
 import type { InnerWork } from './inner-clients.ts'
@@ -63,6 +63,7 @@ export function planRouting(place: ExecPlace, wish: RoutingWish): Routing {
   const left: LeftClient[] = []
   const inside: LeftClient[] = []
   const { clients } = wish.inside
+  const { changes } = wish.inside
   for (const family of FAMILIES) {
     const question = { place, wish, upstream }
     const obstacle = obstacleOf(family, question)
@@ -81,13 +82,18 @@ export function planRouting(place: ExecPlace, wish: RoutingWish): Routing {
   // A variable is for all that the command starts: none for what nothing names.
   const named = routed.filter((family) => family === wish.family || clients.has(family))
   const base = { place, npm, registries, routed: named, showsPublic: false, yarnRelay }
-  const sharer = wish.family ?? sharerOf(clients, base)
+  const sharer = sharerWithin(wish, base)
   const lines = [
-    ...(sharer === undefined && [...routed, ...inside.map((one) => one.family)].some(isSharer)
+    ...(changes === undefined
+      ? []
+      : [`no client is pointed at the gateway: ${changedBy(changes)}`]),
+    ...(changes === undefined &&
+    sharer === undefined &&
+    [...routed, ...inside.map((one) => one.family)].some(isSharer)
       ? [NOTE]
       : []),
     ...inside
-      .filter(({ family }) => clients.has(family))
+      .filter(({ family }) => changes === undefined && clients.has(family))
       .map(({ family, reason }) => `${family} is not pointed at the gateway: ${reason}`),
   ]
   const note = lines.length === 0 ? undefined : lines.join('; ')
@@ -97,6 +103,16 @@ export function planRouting(place: ExecPlace, wish: RoutingWish): Routing {
     variables: (gateway, showsPublic = false) =>
       variablesFor({ ...base, sharer, gateway, showsPublic }),
   }
+}
+
+/** Whose npm_config_registry the command gets. A client that starts others passes it on to them. */
+function sharerWithin(
+  { family, inside: { clients, started } }: RoutingWish,
+  base: Parameters<typeof sharerOf>[1],
+): ClientFamily | undefined {
+  if (family === undefined) return sharerOf(clients, base)
+  const others = [...started].filter((one) => one !== family && isSharer(one))
+  return others.length === 0 ? family : sharerOf(new Set([family, ...others]), base)
 }
 
 /** What it asks there is counted there; no variable of ours would make it ask otherwise. */

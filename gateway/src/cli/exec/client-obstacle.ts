@@ -61,7 +61,8 @@ const LOCKFILE_OBSTACLES: Partial<
  */
 export function obstacleInside(family: ClientFamily, question: Question): Obstacle | undefined {
   const { place, wish } = question
-  const { folders, isComplete, goesElsewhere } = wish.inside
+  const { folders, isComplete, goesElsewhere, changes } = wish.inside
+  if (changes !== undefined) return { reason: changedBy(changes) }
   // Yarn 1 has none; and what a client itself asks is known, whatever its scripts do.
   if (family === 'yarn-classic' || !goesElsewhere) return undefined
   if (!isComplete) {
@@ -80,6 +81,11 @@ export function obstacleInside(family: ClientFamily, question: Question): Obstac
     }
   }
   return undefined
+}
+
+/** What will be asked then, only the command knows; our variables would win over it. */
+export function changedBy(changes: string): string {
+  return `the command, or a script in package.json, names ${changes}, so it may change the registry itself`
 }
 
 /** All that the gateway and the variables are made of. */

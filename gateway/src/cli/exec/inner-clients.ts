@@ -5,7 +5,13 @@
  */
 import { readdirSync, statSync } from 'node:fs'
 import { join, resolve, sep } from 'node:path'
-import { familyOf, yarnFamily, type ClientFamily } from './client-family.ts'
+import {
+  argumentsOf,
+  familyOf,
+  isRunnerOnly,
+  yarnFamily,
+  type ClientFamily,
+} from './client-family.ts'
 import { pnpmRoots, projectFolder, projectRoot, readText } from './project-files.ts'
 
 export interface InnerWork {
@@ -14,8 +20,12 @@ export interface InnerWork {
   readonly folders: readonly string[]
   /** false: there are more than anybody looked at. */
   readonly isComplete: boolean
-  /** The command is no package manager, or its scripts go into other folders: nothing is certain of its own client either. */
+  /** The command is no package manager, or works in other folders: nothing is certain of its own client either. */
   readonly goesElsewhere: boolean
+  /** By the command's client: what it is told to run, by words or scripts, its own family included. */
+  readonly started: ReadonlySet<ClientFamily>
+  /** What in it says that the registry will be another one than the files and variables say now; no value, it may be a secret. */
+  readonly changes: string | undefined
 }
 
 const MARKS: ReadonlyMap<string, ClientFamily | 'yarn'> = new Map([
@@ -50,27 +60,92 @@ const MAX_NAME = 255
 /** URLs, and names that Windows would look up in the network. */
 const ELSEWHERE = /^[/\\]{2}|:\/\//
 const SHELL = /[\s;&|()'"`<>=]+/
+/** The words behind them are another program's. */
+const STARTERS = new Set(['exec', 'dlx', 'x'])
+/** In every package of a workspace, whose settings may differ. */
+const FOR_ALL = /^(?:-r|--recursive|-ws|--workspaces|workspaces?|foreach|--filter(?:=.*)?|-F)$/
+/** Programs that start clients in the packages of a workspace. */
+const OF_WORKSPACES = new Set(['lerna', 'rush'])
+const LIFECYCLE = ['install', 'prepare', 'prepublish', 'dependencies']
+/** Names a client, and starts none. */
+const ONLY_ALLOW = /\bnpx\s+(?:(?:-y|--yes)\s+)?only-allow\s+\w+/g
 const GOES = /(?:^|[\s;&|(])(?:cd|pushd|-C|--prefix|--dir|--cwd)[\s=]/
+
+/** Variables, files and subcommands that make a client ask another registry; what stands behind them is not shown. */
+const CHANGES =
+  /--?(?:user|global)config\b|\b(?:npm|pnpm|bun|yarn)_(?:config|npm|registry|rc)\w*|\b(?:config|npm|npm\s+c)\s+set\b|\b(?:home|userprofile|xdg_config_home|(?:local)?appdata)=|\.npmrc|\.yarnrc|\bbunfig|\bpnpm-workspace|registry/i
 
 export function innerWork(
   command: readonly string[],
   family: ClientFamily | undefined,
   cwd: string,
 ): InnerWork {
-  const scripts = family === undefined ? '' : scriptsIn(cwd)
-  const words = [...command, scripts].flatMap((text) => text.split(SHELL))
-  const goesElsewhere = family === undefined || GOES.test(scripts)
+  const all = scriptsIn(cwd)
+  const scripts = Object.values(all).join(';')
+  const told = family === undefined ? [] : startedWords(command)
+  const familiesIn = (words: readonly string[]): ClientFamily[] =>
+    words.flatMap((word) => familyOf([word], cwd) ?? [])
+  const byWords = familiesIn(told)
+  const started = new Set(
+    family === undefined ? [] : [...byWords, ...familiesIn(wordsIn(ranScripts(command, all)))],
+  )
+  const goesElsewhere =
+    family === undefined ||
+    GOES.test(scripts) ||
+    byWords.length > 0 ||
+    [...started].some((one) => one !== family) ||
+    isForAll(command) ||
+    told.some((word) => OF_WORKSPACES.has(word))
+  const words = [...command, family === undefined ? '' : scripts].flatMap((text) => wordsIn([text]))
   const below = goesElsewhere ? foldersBelow(cwd) : { folders: [], isComplete: true }
   const root = projectRoot(cwd)
   const named = goesElsewhere
     ? namedFolders(words, cwd).filter((at) => projectRoot(at) !== root)
     : []
   const folders = [...new Set([...below.folders, ...named])]
-  const clients = new Set(words.flatMap((word) => familyOf([word], cwd) ?? []))
+  const clients = new Set(familiesIn(words))
   for (const folder of new Set([cwd, root ?? cwd, ...pnpmRoots(cwd), ...folders])) {
     for (const client of clientsIn(folder)) clients.add(client)
   }
-  return { clients, folders, isComplete: below.isComplete, goesElsewhere }
+  const changes = goesElsewhere ? CHANGES.exec([...command, scripts].join(' '))?.[0] : undefined
+  return { clients, folders, isComplete: below.isComplete, goesElsewhere, started, changes }
+}
+
+function wordsIn(texts: readonly string[]): string[] {
+  return texts.flatMap((text) => text.split(SHELL))
+}
+
+/** Behind `exec` and its like, or behind `npx`. */
+function startedWords(command: readonly string[]): string[] {
+  const args = argumentsOf(command)
+  const starter = isRunnerOnly(command) ? 0 : args.findIndex((arg) => STARTERS.has(arg)) + 1
+  return isRunnerOnly(command) || starter > 0 ? wordsIn(args.slice(starter)) : []
+}
+
+function isForAll(command: readonly string[]): boolean {
+  const args = argumentsOf(command)
+  const end = args.indexOf('--')
+  return args.slice(0, end === -1 ? undefined : end).some((arg) => FOR_ALL.test(arg))
+}
+
+/** Those that installing runs and those that the command names, and what they name in turn. */
+function ranScripts(command: readonly string[], all: Readonly<Record<string, string>>): string[] {
+  const ran = new Set<string>()
+  let names = [...LIFECYCLE, ...wordsIn(argumentsOf(command))]
+  while (names.length > 0) {
+    const found = names
+      .flatMap((name) => [name, `pre${name}`, `post${name}`])
+      .filter((name) => Object.hasOwn(all, name) && !ran.has(name))
+    for (const name of found) ran.add(name)
+    const words = wordsIn(found.map((name) => all[name] ?? ''))
+    // A pattern of names, as of npm-run-all: any.
+    names = words.some((word) => word.includes(':*'))
+      ? Object.keys(all)
+      : found.length > 0
+        ? words
+        : []
+  }
+  return [...ran].map((name) => (all[name] ?? '').replace(ONLY_ALLOW, ''))
 }
 
 /** By the files there. */
@@ -123,13 +198,14 @@ function namedFolders(words: readonly string[], cwd: string): string[] {
   )
 }
 
-function scriptsIn(cwd: string): string {
+function scriptsIn(cwd: string): Record<string, string> {
   const text = readText(join(projectFolder(cwd) ?? cwd, 'package.json')) ?? '{}'
   try {
-    const { scripts = {} } = JSON.parse(text) as { scripts?: Record<string, unknown> }
-    return Object.values(scripts).join(';')
+    const { scripts } = JSON.parse(text) as { scripts?: Record<string, unknown> }
+    const found = Object.entries(scripts ?? {})
+    return Object.fromEntries(found.map(([name, script]) => [name, String(script)]))
   } catch {
-    return '' // not JSON: the client will complain
+    return {} // not JSON: the client will complain
   }
 }
 

@@ -773,4 +773,80 @@ describe('what a command may start in other folders', () => {
       expect(given(`make npm ${word}`)).toEqual(['npm_config_registry'])
     }
   })
+
+  test.each([
+    'sh -c "npm ci --userconfig ci.npmrc"',
+    'env NPM_CONFIG_USERCONFIG=ci.npmrc npm ci',
+    'sh -c "npm config set registry=https://x.example/; npm ci"',
+    'sh -c "cp ci.npmrc .npmrc && npm ci"',
+    'env HOME=/elsewhere npm ci',
+    'env YARN_REGISTRY=https://x.example/ npm ci',
+    'npx cross-env npm_config_registry=https://x.example/ npm ci',
+  ])('%s may change the registry', (command) => {
+    write('project/package-lock.json', '{}')
+    expect(variables(plan(command))).toEqual({})
+    expect(reasonFor(plan(command), 'npm')).toContain('may change the registry itself')
+    expect(plan(command).note).toContain('no client is pointed at the gateway')
+    expect(JSON.stringify(plan(command))).not.toContain('x.example')
+  })
+
+  test('a script that changes the registry counts where scripts may be what runs', () => {
+    write('project/package-lock.json', '{}')
+    write('project/package.json', '{"scripts":{"setup":"cp ci.npmrc .npmrc && npm ci"}}')
+    expect(given('make')).toEqual([])
+    for (const command of [
+      'npm ci',
+      'sh -c "npm ci"',
+      'sh -c "cd sub && npm i"',
+      'sh -c set -e; npm ci',
+      'make',
+    ]) {
+      write('project/package.json', '{"scripts":{"build":"tsc"}}')
+      expect(given(command), command).toEqual(['npm_config_registry'])
+    }
+  })
+})
+
+describe('a client around another one', () => {
+  const given = (command: string) => variables(plan(command)).npm_config_registry
+  const script = (text: string): void =>
+    write('project/package.json', JSON.stringify({ scripts: { setup: text, build: 'tsc' } }))
+
+  test.each(['pnpm -r exec npm ci', 'npx lerna exec -- npm ci', 'npx lerna bootstrap'])(
+    '%s goes to other folders',
+    (command) => {
+      write('project/p/a/package.json', '{}')
+      expect(given(command)).toBe(GATEWAY)
+      write('project/p/a/.npmrc', 'registry=https://a.example/\n')
+      expect(given(command)).toBeUndefined()
+      for (const plain of ['npm ci', 'npm run build', 'npx eslint', 'pnpm i']) {
+        expect(given(plain), plain).toBe(GATEWAY)
+      }
+    },
+  )
+
+  test('Yarn 1 inside of npm is not given npm’s variable', () => {
+    write('project/yarn.lock', '# yarn lockfile v1\n')
+    script('yarn add x')
+    for (const command of ['npm run setup', 'npx yarn@1 add x', 'npm exec -- yarn add x']) {
+      expect(given(command), command).toBeUndefined()
+      expect(plan(command).note).toContain('npm_config_registry')
+    }
+    for (const command of ['npm ci', 'npm run build', 'npx eslint']) {
+      expect(given(command), command).toBe(GATEWAY)
+      expect(plan(command).note).toBeUndefined()
+    }
+    write('project/package.json', '{"scripts":{"setup":"npm run inner","inner":"yarn add x"}}')
+    expect(given('npm run setup')).toBeUndefined()
+    write('project/package.json', '{"scripts":{"preinstall":"npx only-allow yarn"}}')
+    expect(given('npm ci')).toBe(GATEWAY)
+  })
+
+  test('pnpm inside of npm needs another one behind a company’s registry', () => {
+    expect(given('npx pnpm@10 install')).toBe(GATEWAY)
+    write('project/.npmrc', `registry=${CORP}\n`)
+    expect(given('npx pnpm@10 install')).toBeUndefined()
+    expect(plan('npx pnpm@10 install').note).toContain('npm_config_registry')
+    expect(given('npx eslint')).toBe(AS_UPSTREAM)
+  })
 })
