@@ -5,13 +5,15 @@
 import { relative } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import { DEFAULT_REGISTRY } from '../../upstream/default-registry.ts'
-import type { NpmConfig } from '../../upstream/npmrc.ts'
+import { configuredCredentials } from '../../upstream/credentials.ts'
+import { npmConfigFrom, type NpmConfig } from '../../upstream/npmrc.ts'
 import { withoutUser } from '../../upstream/registries.ts'
 import { connectionKey, connectionObstacle, connectionOf } from './client-connection.ts'
 import type { RoutingWish } from './client-environment.ts'
 import type { ClientFamily } from './client-family.ts'
 import { npmConfigAt, registryOf, type ExecPlace } from './client-registry.ts'
 import { REPLACEMENTS } from './client-variables.ts'
+import { gatewayNpmConfig } from './gateway-npm-config.ts'
 import { gatewayObstacle, isReplaced } from './registry-behind.ts'
 import { bunObstacle, pnpmObstacle, type Obstacle } from './registry-replacement.ts'
 import { mirrorObstacle } from './yarn-classic-mirror.ts'
@@ -40,6 +42,11 @@ export function obstacleOf(
     ? undefined
     : connectionObstacle(family, { place, wish, upstream })
   if (connection !== undefined) return connection
+  if (!wish.peersOnly && lacksCredentials(family, { place, wish, upstream })) {
+    return {
+      reason: 'its credentials for the registry are its own, and the gateway has others or none',
+    }
+  }
   if (family === 'yarn-classic') return mirrorObstacle(place)
   if (family !== 'npm' && family !== 'deno') return LOCKFILE_OBSTACLES[family]?.(itself, place.cwd)
   const replacement = REPLACEMENTS[family](itself, npmConfigAt(place), place.cwd)
@@ -99,6 +106,26 @@ function needsOf(family: ClientFamily, { place, wish, upstream }: Question): unk
     connection: connectionKey(connectionOf(family, place, upstream).settings, npm),
     replacement: replaces && REPLACEMENTS[family](itselfOf(url, wish), npm, place.cwd),
   }
+}
+
+/**
+ * The gateway has those of the command's own client, or of npm. A client that has none needs none. Yarn 2 and newer read none
+ * of npm's; Bun's own are an obstacle anyway.
+ */
+function lacksCredentials(family: ClientFamily, { place, wish, upstream }: Question): boolean {
+  const main = wish.family ?? 'npm'
+  if (family === main) return false
+  const sent = (npm: NpmConfig, more: Readonly<Record<string, string>>): string | undefined => {
+    const config = gatewayNpmConfig(npm, more, {})
+    const url = new URL(upstream)
+    return configuredCredentials(config, url, new Set([url.origin]))?.authorization
+  }
+  const { credentials } = registryOf(family, place)
+  const npm = family === 'yarn-berry' ? npmConfigFrom({}) : npmConfigAt(place, family)
+  const own = sent(npm, credentials)
+  return (
+    own !== undefined && own !== sent(npmConfigAt(place, main), registryOf(main, place).credentials)
+  )
 }
 
 function secretsOf(npm: NpmConfig): unknown {

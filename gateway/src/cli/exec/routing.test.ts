@@ -850,3 +850,35 @@ describe('a client around another one', () => {
     expect(given('npx eslint')).toBe(AS_UPSTREAM)
   })
 })
+
+describe('a client inside of a command that has credentials of its own', () => {
+  const [PNPM, YARN] = ['pnpm_config_registry', 'CATALOG_EXEC_YARN']
+  beforeEach(() => {
+    write('project/.npmrc', `registry=${CORP}\n`)
+    write('project/.yarnrc.yml', `npmRegistryServer: "${CORP}"\n`)
+    write('project/pnpm-lock.yaml', '')
+  })
+
+  test('is left alone where the gateway would have none, or others', () => {
+    for (const name of [PNPM, YARN]) expect(variables(plan('make'))).toHaveProperty(name)
+    write('home/.config/pnpm/auth.ini', '//npm.corp.example/:_authToken=hush\n')
+    expect(variables(plan('make'))).not.toHaveProperty(PNPM)
+    expect(variables(plan('npm run x'))).not.toHaveProperty(PNPM)
+    expect(variables(plan('pnpm i'))).toHaveProperty(PNPM)
+    expect(reasonFor(plan('make'), 'pnpm')).toContain('its credentials')
+    expect(JSON.stringify(plan('make').left)).not.toContain('hush')
+    write('home/.npmrc', '//npm.corp.example/:_authToken=other\n')
+    expect(variables(plan('make'))).not.toHaveProperty(PNPM)
+    write('home/.npmrc', '//npm.corp.example/:_authToken=hush\n')
+    expect(variables(plan('make'))).toHaveProperty(PNPM)
+  })
+
+  test('Yarn’s own count, not npm’s', () => {
+    write('home/.npmrc', '//npm.corp.example/:_authToken=abc\n')
+    expect(variables(plan('make'))).toHaveProperty(YARN)
+    const token = '  "//npm.corp.example": { npmAuthToken: other }\n'
+    write('home/.yarnrc.yml', `npmRegistries:\n${token}`)
+    expect(variables(plan('make'))).not.toHaveProperty(YARN)
+    expect(variables(plan('yarn'))).toHaveProperty(YARN)
+  })
+})
