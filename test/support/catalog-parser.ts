@@ -70,6 +70,7 @@ function silentProgram(said: string[], run: () => Promise<void>): Command {
     ...{ terminal: silentTerminal(said), version: '0.0.0', run },
     signal: new AbortController().signal,
     takeSignals: () => undefined,
+    outliveReaders: () => undefined,
     exit: () => {
       throw new Error('it wants to end the process')
     },

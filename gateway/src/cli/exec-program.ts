@@ -44,6 +44,7 @@ export function addExecCommand(program: Command, deps: ProgramDependencies, act:
     const [command, flags] = args as [string[], ExecFlags]
     const { seed, quiet, reuse, report } = flags
     deps.takeSignals()
+    deps.outliveReaders()
     const loaded = await import('./exec/exec-command.ts').catch(whyNotLoaded)
     if (typeof loaded === 'string') return runPlainly(command, loaded)
     // The setting of this name is a yes or no; here it is a time, and only --no-seed is the setting.

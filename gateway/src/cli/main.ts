@@ -10,7 +10,7 @@ import { processTerminal } from './terminal.ts'
 /** Runs the command line; the process's exit code. */
 export async function main(argv: readonly string[]): Promise<number> {
   const terminal = processTerminal()
-  surviveClosedPipes()
+  const readers = surviveClosedPipes()
   const interrupt = interruptible()
   let exitCode: number = EXIT.ok
   const program = createProgram({
@@ -18,6 +18,7 @@ export async function main(argv: readonly string[]): Promise<number> {
     version: readVersion(),
     signal: interrupt.signal,
     takeSignals: () => interrupt.release(),
+    outliveReaders: () => readers.outlive(),
     exit: (code) => process.exit(code),
     run: async (command, json) => {
       try {
@@ -69,13 +70,20 @@ function interruptible() {
   }
 }
 
-// `catalog status | head -1`: the reader has gone, so there is nothing left to do.
-function surviveClosedPipes(): void {
+// `catalog status | head -1`: the reader has gone, so there is nothing left to do; but for a command of the user's.
+function surviveClosedPipes(): { outlive(): void } {
+  let goesOn = false
   for (const stream of [process.stdout, process.stderr]) {
     stream.on('error', (error: NodeJS.ErrnoException) => {
+      if (goesOn) return
       if (error.code === 'EPIPE') process.exit(EXIT.ok)
       throw error
     })
+  }
+  return {
+    outlive() {
+      goesOn = true
+    },
   }
 }
 

@@ -27,6 +27,8 @@ export interface ProgramDependencies {
   readonly signal: AbortSignal
   /** Hands SIGINT and its like over to the command that runs until then. */
   readonly takeSignals: () => void
+  /** From now on nobody reading our words is no reason to end. */
+  readonly outliveReaders: () => void
   readonly exit: (code: number) => never
   /** Told the exit code of the command that ran, and whether it was asked for JSON. */
   readonly run: (command: () => Promise<number>, json: boolean) => Promise<void>

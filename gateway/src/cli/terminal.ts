@@ -47,6 +47,22 @@ export function processTerminal(): Terminal {
   }
 }
 
+/** The same, but nothing said on standard error can fail: its disk is full, its terminal gone. */
+export function withUnfailingNotes(terminal: Terminal): Terminal {
+  const attempt = (write: (text: string) => void) => (text: string) => {
+    try {
+      write(text)
+    } catch {
+      // There is no place left to say so.
+    }
+  }
+  return {
+    ...terminal,
+    note: attempt((text) => terminal.note(text)),
+    raw: attempt((text) => terminal.raw(text)),
+  }
+}
+
 // styleText looks at the stream, NO_COLOR and FORCE_COLOR by itself.
 function paint(stream: NodeJS.WriteStream, style: Style, text: string): string {
   return styleText(style, text, { stream, validateStream: true })

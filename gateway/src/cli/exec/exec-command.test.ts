@@ -130,6 +130,29 @@ describe('the command', { timeout: 60_000 }, () => {
     expect(run.stderr()).toBe('')
   })
 
+  test('keeps its code when nobody reads what we say', async () => {
+    const run = exec([], script("process.stdin.resume().on('end', () => process.exit(3))"))
+    run.child.stderr?.destroy()
+    run.child.stdin?.end()
+    expect(await run.ended).toBe(3)
+  })
+
+  test('keeps its code when the catalog it is pointed at answers as ours does not', async () => {
+    const other = createServer((req, res) => {
+      const status = { gateway: { upstream: 'https://npm.example/' }, node: {} }
+      const isHealth = req.url?.endsWith('health') === true
+      res.setHeader('content-type', 'application/json')
+      res.end(JSON.stringify(isHealth ? { status: 'ok', id: 'x', registries: [] } : status))
+    }).listen(0, '127.0.0.1')
+    await once(other, 'listening')
+    cleanups.push(() => (other.close(), other.closeAllConnections()))
+    const { port } = other.address() as AddressInfo
+    writeFileSync(join(home, '.npmrc'), `registry=http://127.0.0.1:${port}/\n`)
+    const run = exec([], script('process.exit(5)'))
+    expect(await run.ended).toBe(5)
+    expect(run.stderr()).toContain('no report: TypeError')
+  })
+
   test.skipIf(process.platform === 'win32')(
     'that a signal kills makes 128 and its number',
     async () => {

@@ -9,9 +9,9 @@ import { duration } from '../../config/setting.ts'
 import { readValue } from '../../config/values.ts'
 import { loadConfig, type Invocation } from '../command.ts'
 import { exitCodeOfSignal } from '../exit-codes.ts'
-import type { Terminal } from '../terminal.ts'
+import { withUnfailingNotes, type Terminal } from '../terminal.ts'
 import { withVariables } from './client-variables.ts'
-import type { ExecGateway, ExecStatus } from './exec-gateway.ts'
+import type { ExecGateway, ExecStatus, StandIn } from './exec-gateway.ts'
 import { createExecOutput, type ExecOutput } from './exec-output.ts'
 import { reportOf, shownCommand, shownProblem, type ExecReport } from './exec-report.ts'
 import { prepareGateway } from './prepare-gateway.ts'
@@ -41,12 +41,12 @@ interface Session {
 
 /** @returns the command's exit code */
 export async function execCommand(
-  invocation: Invocation,
+  given: Invocation,
   options: ExecOptions,
   { version }: { readonly version: string },
 ): Promise<number> {
-  const { terminal } = invocation
-  const config = loadConfig(invocation)
+  const terminal = withUnfailingNotes(given.terminal)
+  const config = loadConfig({ ...given, terminal })
   const seedMs = seedTime(options.seed ?? terminal.env.CATALOG_EXEC_SEED)
   const output = createExecOutput(terminal, { ...options, json: config.json })
   // Not process.stdin: opening it would make a pipe non-blocking, for the command too.
@@ -93,53 +93,68 @@ export interface Unprepared {
 }
 
 async function runWith(session: Session, prepared: PreparedGateway): Promise<number> {
-  const { terminal, options, output, relay, seedMs } = session
+  const { terminal, output } = session
   const { gateway, variables, note } = prepared
-  const command = shownCommand(options.command)
   try {
     if (note !== undefined) output.note(note)
     const over = new AbortController()
-    const keeping = gateway.keep?.({ signal: over.signal, warn: (text) => output.warn(text) })
+    const keeping = gateway
+      .keep?.({ signal: over.signal, warn: (text) => output.warn(text) })
+      .catch(() => undefined)
     const end = await run(session, withVariables(terminal.env, variables))
     over.abort()
     const standIn = await keeping
-    const counted = standIn?.gateway ?? gateway
-    const before = standIn?.before ?? prepared.before
-    const outcome = { command, exitCode: end.code, durationMs: Math.round(end.durationMs) }
-    const look = async (): Promise<ExecReport | undefined> => {
-      // A daemon may have gone in the meantime; that is no business of the command's.
-      const after = await counted.status().catch(() => undefined)
-      if (after === undefined) return undefined
-      return reportOf(
-        { ...outcome, gateway: counted.kind, ...(note !== undefined && { note }) },
-        before,
-        after,
-      )
-    }
-    const first = await look()
-    if (first === undefined) {
-      await output.finish({ ...outcome, gateway: 'none', problem: 'the daemon has gone meanwhile' })
-      return end.code
-    }
-    const warning = await prepared.afterwards?.()
-    const failure = end.code === 0 ? undefined : counted.failure?.()
-    if (failure !== undefined) output.warn(shownProblem(failure))
-    const replaced = standIn === undefined ? undefined : REPLACED
-    const warnings = [replaced, failure && shownProblem(failure), warning].filter(Boolean)
-    const warned = warnings.length === 0 ? {} : { warning: warnings.join('. ') }
-    await output.summarize({ ...first, ...warned })
-    if (warning !== undefined) output.warn(warning)
-    // A daemon that was there goes on seeding by itself.
-    const wantedMs = counted.kind === 'own' && relay.received === undefined ? seedMs : 0
-    if (wantedMs > 0) output.seeding(wantedMs)
-    const uploadedBytes = async (): Promise<number> => (await counted.status()).node.uploaded.bytes
-    const seededMs = await seed({ durationMs: wantedMs, signal: relay.signal, uploadedBytes })
-    const last = { ...((await look()) ?? first), ...warned }
-    await output.finish({ ...last, seededMs: Math.round(seededMs) })
+    // The command has ended: what we make of it afterwards is no business of its exit code's.
+    await tellAndSeed(session, prepared, { end, standIn }).catch((error: unknown) =>
+      output.warn(`no report: ${String(error)}`),
+    )
     return end.code
   } finally {
     await prepared.close()
   }
+}
+
+async function tellAndSeed(
+  session: Session,
+  prepared: PreparedGateway,
+  { end, standIn }: { end: CommandEnd; standIn: StandIn | undefined },
+): Promise<void> {
+  const { options, output, relay, seedMs } = session
+  const { note } = prepared
+  const command = shownCommand(options.command)
+  const counted = standIn?.gateway ?? prepared.gateway
+  const before = standIn?.before ?? prepared.before
+  const outcome = { command, exitCode: end.code, durationMs: Math.round(end.durationMs) }
+  const look = async (): Promise<ExecReport | undefined> => {
+    // A daemon may have gone in the meantime; that is no business of the command's.
+    const after = await counted.status().catch(() => undefined)
+    if (after === undefined) return undefined
+    return reportOf(
+      { ...outcome, gateway: counted.kind, ...(note !== undefined && { note }) },
+      before,
+      after,
+    )
+  }
+  const first = await look()
+  if (first === undefined) {
+    await output.finish({ ...outcome, gateway: 'none', problem: 'the daemon has gone meanwhile' })
+    return
+  }
+  const warning = await prepared.afterwards?.()
+  const failure = end.code === 0 ? undefined : counted.failure?.()
+  if (failure !== undefined) output.warn(shownProblem(failure))
+  const replaced = standIn === undefined ? undefined : REPLACED
+  const warnings = [replaced, failure && shownProblem(failure), warning].filter(Boolean)
+  const warned = warnings.length === 0 ? {} : { warning: warnings.join('. ') }
+  await output.summarize({ ...first, ...warned })
+  if (warning !== undefined) output.warn(warning)
+  // A daemon that was there goes on seeding by itself.
+  const wantedMs = counted.kind === 'own' && relay.received === undefined ? seedMs : 0
+  if (wantedMs > 0) output.seeding(wantedMs)
+  const uploadedBytes = async (): Promise<number> => (await counted.status()).node.uploaded.bytes
+  const seededMs = await seed({ durationMs: wantedMs, signal: relay.signal, uploadedBytes })
+  const last = { ...((await look()) ?? first), ...warned }
+  await output.finish({ ...last, seededMs: Math.round(seededMs) })
 }
 
 const REPLACED =

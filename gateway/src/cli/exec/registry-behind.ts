@@ -55,7 +55,9 @@ export async function lookBehind(
 
 /** Nobody answers there, or what is no catalog. */
 export function behindNobody(url: string, { port, before }: BehindWish): Behind {
-  const at = Number(new URL(url).port)
+  const { port: named } = new URL(url)
+  if (named === '') return { kind: 'registry', url } // 80 or 443, which are never ours
+  const at = Number(named)
   const isDaemons = at === port || at === parseGatewayOptions({}).port
   if (isDaemons && before !== undefined) return { kind: 'registry', url: before }
   return isDaemons || OTHER_PORTS.includes(at) ? { kind: 'gone', url } : { kind: 'registry', url }
