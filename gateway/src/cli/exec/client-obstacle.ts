@@ -74,7 +74,10 @@ export function obstacleInside(family: ClientFamily, question: Question): Obstac
   if (family === 'yarn-classic' || !goesElsewhere) return undefined
   if (!isComplete) {
     if (family === wish.family) return undefined
-    return { reason: 'there are too many folders here to see what it would ask in each' }
+    return {
+      reason:
+        'there are too many folders here, or they are too slow to read, to see what it would ask in each',
+    }
   }
   const here = needsOf(family, question)
   const { project, ...anywhere } = place

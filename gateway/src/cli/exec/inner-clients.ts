@@ -54,6 +54,8 @@ const SKIPPED = new Set(['node_modules', '.git', '.yarn', '.pnpm-store'])
 const MAX_DEPTH = 16
 const MAX_FOLDERS = 10_000
 const MAX_FOUND = 200
+/** Folders may be on a slow disk, and the command waits. */
+const MAX_LOOKING_MS = 2_000
 
 /** Longer words (a token, a program) are no folders. */
 const MAX_NAME = 255
@@ -79,6 +81,7 @@ export function innerWork(
   command: readonly string[],
   family: ClientFamily | undefined,
   cwd: string,
+  now: () => number = () => performance.now(),
 ): InnerWork {
   const all = scriptsIn(cwd)
   const scripts = Object.values(all).join(';')
@@ -97,7 +100,7 @@ export function innerWork(
     isForAll(command) ||
     told.some((word) => OF_WORKSPACES.has(word))
   const words = [...command, family === undefined ? '' : scripts].flatMap((text) => wordsIn([text]))
-  const below = goesElsewhere ? foldersBelow(cwd) : { folders: [], isComplete: true }
+  const below = goesElsewhere ? foldersBelow(cwd, now) : { folders: [], isComplete: true }
   const root = projectRoot(cwd)
   const named = goesElsewhere
     ? namedFolders(words, cwd).filter((at) => projectRoot(at) !== root)
@@ -163,16 +166,18 @@ function clientsIn(folder: string): ClientFamily[] {
 }
 
 /** With settings or a lockfile, the nearest first; `cwd` itself is none of them. */
-function foldersBelow(cwd: string): Pick<InnerWork, 'folders' | 'isComplete'> {
+function foldersBelow(cwd: string, now: () => number): Pick<InnerWork, 'folders' | 'isComplete'> {
   const folders: string[] = []
   let level = [cwd]
   let looked = 0
+  const until = now() + MAX_LOOKING_MS
   for (let depth = 0; level.length > 0; depth += 1) {
     looked += level.length
     if (depth > MAX_DEPTH || looked > MAX_FOLDERS || folders.length > MAX_FOUND) {
       return { folders: [], isComplete: false }
     }
     level = level.flatMap((folder) => {
+      if (now() > until) return []
       const entries = entriesOf(folder)
       const isFound = entries.some(({ name }) => MARKS.has(name) || SETTINGS.has(name))
       if (isFound && folder !== cwd) folders.push(folder)
@@ -180,7 +185,7 @@ function foldersBelow(cwd: string): Pick<InnerWork, 'folders' | 'isComplete'> {
       return inner.map(({ name }) => join(folder, name))
     })
   }
-  return { folders, isComplete: true }
+  return { folders, isComplete: now() <= until }
 }
 
 /** Those inside of a project, here or elsewhere. */

@@ -758,6 +758,14 @@ describe('what a command may start in other folders', () => {
     expect(given('npm ci')).toEqual(['npm_config_registry'])
   })
 
+  test('folders that take too long to look at are a doubt', () => {
+    write('project/sub/package-lock.json', '{}')
+    expect(innerWork(['make'], undefined, cwd)).toMatchObject({ isComplete: true })
+    let time = 0
+    const slow = () => (time += 1_500)
+    expect(innerWork(['make'], undefined, cwd, slow)).toMatchObject({ isComplete: false })
+  })
+
   test('words that are no folders are not looked up', () => {
     write('other/package.json', '{}')
     write('other/.npmrc', `registry=${SUB}\n`)
