@@ -1,7 +1,7 @@
 /**
  * What a file looked like when its bytes were hashed: the times of its last writing and of its last change of any kind (rename,
  * link, mode), to the nanosecond where the system has them. While that stays, so do the bytes, as far as a file system can
- * tell; a copy, a restored backup or another file under the name never has the same. Says nothing of rot beneath the file
+ * tell; a copy, a restored backup or another file under the name has another one. Says nothing of rot beneath the file
  * system: that changes no time.
  */
 import type { BigIntStats } from 'node:fs'
@@ -14,11 +14,13 @@ const NANOSECONDS = 1_000_000_000n
 
 /**
  * The number of the file counts only where its times are too coarse to tell two files apart (FAT, some network file
- * systems): elsewhere they suffice, and not every file system gives one file the same number for long.
+ * systems), or the second is but the first (no time of change: exFAT, some FUSE systems), which a copy may keep: elsewhere
+ * they suffice, and not every file system gives one file the same number for long.
  */
 export function markOf({ mtimeNs, ctimeNs, ino }: BigIntStats): FileMark {
   const times = `${mtimeNs.toString(16)}.${ctimeNs.toString(16)}`
-  return ctimeNs % NANOSECONDS === 0n ? `${times}.${ino.toString(16)}` : times
+  const isCoarse = ctimeNs % NANOSECONDS === 0n || ctimeNs === mtimeNs
+  return isCoarse ? `${times}.${ino.toString(16)}` : times
 }
 
 /** Undefined when it can't be looked at: then it is hashed when it is read, and a disk that fails says so there. */

@@ -134,7 +134,10 @@ function readAll(requests: readonly ReadRequest[]): void {
   if (replies.length > 0) send()
 }
 
+// One file after the other: the pieces of many would all come before the next small file.
+let hashing: Promise<unknown> = Promise.resolve()
+
 parentPort?.on('message', (request: readonly ReadRequest[] | HashRequest) => {
   if (!('hash' in request)) return readAll(request)
-  void hashOne(request).then((reply) => parentPort?.postMessage([reply]))
+  hashing = hashing.then(async () => parentPort?.postMessage([await hashOne(request)]))
 })

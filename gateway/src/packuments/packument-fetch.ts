@@ -115,7 +115,9 @@ async function attempt(
       if (deaths < MAX_DEATHS && tries < MAX_TRIES) continue
       deps.log.warn('packument.unreadable', { name, registry: request.registry.url, error })
       if (deaths >= MAX_DEATHS) deps.unreadable.remember(key)
-      throw new UnreadablePackument(name, { cause: error, document })
+      // Moved to the worker that died, it has no bytes any more.
+      const isHere = body.byteLength > 0
+      throw new UnreadablePackument(name, { cause: error, ...(isHere && { document }) })
     }
   }
 }
