@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createWorkspace, type Workspace } from '../support/client.ts'
 import { clientCommand, findClient, whyUnavailable, type ClientName } from '../support/clients.ts'
-import { startDaemon } from '../support/daemon.ts'
+import { pidOf, startDaemon } from '../support/daemon.ts'
 import { ALONE, catalogExec, clientByExec, type ExecResult } from '../support/exec-run.ts'
 import { expectedInstall, fixturePackages, fixtureProject } from '../support/fixture-packages.ts'
 import { freePort } from '../support/free-port.ts'
@@ -157,9 +157,7 @@ describe('with a daemon that is killed in the middle', () => {
       const options = ['--port', String(port), '--store', store]
       const args = [...ALONE, ...options, '--upstream', upstream.url]
       await using daemon = await startDaemon({ args, home, port })
-      const { pid } = JSON.parse(await readFile(join(store, 'daemon.json'), 'utf8')) as {
-        pid: number
-      }
+      const pid = await pidOf(store)
       const killed = Promise.withResolvers<undefined>()
       upstream.fault(/\/-\/fx-tiny-5/, { kind: 'hold', until: killed.promise })
 

@@ -14,7 +14,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import type { Digest } from '@catalog-p2p/core'
 import { createWorkspace, mustRunClient, runClient, type Workspace } from '../support/client.ts'
 import { clients, findClient, whyUnavailable, type ClientName } from '../support/clients.ts'
-import { startDaemon, type Daemon } from '../support/daemon.ts'
+import { pidOf, startDaemon, type Daemon } from '../support/daemon.ts'
 import {
   expectedInstall,
   fixturePackages,
@@ -147,9 +147,7 @@ describe.each(clients.map(({ name }) => ({ name })))('$name', ({ name }) => {
     const at = await place()
     {
       await using daemon = await start()
-      const { pid } = JSON.parse(await readFile(join(home, 'store', 'daemon.json'), 'utf8')) as {
-        pid: number
-      }
+      const pid = await pidOf(join(home, 'store'))
       const killed = Promise.withResolvers<void>()
       upstream.fault(tarballOf('fx-tiny-5'), { kind: 'hold', until: killed.promise })
       const running = run(name, at, daemon.url)

@@ -6,7 +6,7 @@ import { access, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { createWorkspace, type Workspace } from '../support/client.ts'
-import { eventually } from '../support/daemon.ts'
+import { eventually, pidOf } from '../support/daemon.ts'
 import {
   expectedInstall,
   fixturePackages,
@@ -728,9 +728,7 @@ describe('a newcomer', () => {
       const again = await project({ daemon, manifest: small })
       expect(await install(again)).toContain('Catalog P2P: 1 package by the daemon')
     } finally {
-      const { pid } = JSON.parse(await readFile(join(store, 'daemon.json'), 'utf8')) as {
-        pid: number
-      }
+      const pid = await pidOf(store)
       process.kill(pid, 'SIGTERM')
       await until(() => !isAlive(pid), { deadlineMs: 20_000 })
     }

@@ -5,7 +5,7 @@
  */
 import { execFile, spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir } from 'node:fs/promises'
+import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
@@ -113,6 +113,13 @@ export async function eventually<T>(attempt: () => Promise<T>, timeoutMs: number
 }
 
 const execute = promisify(execFile)
+
+/** Of the daemon with that store; its file is there a moment after it answers. */
+export async function pidOf(store: string): Promise<number> {
+  const read = async (): Promise<string> => readFile(join(store, 'daemon.json'), 'utf8')
+  const { pid } = JSON.parse(await eventually(read, START_TIMEOUT_MS)) as { pid: number }
+  return pid
+}
 
 /** From where the daemon is: its loopback is not ours when it runs in a namespace. */
 async function fetchJson<T>(url: string, prefix: readonly string[]): Promise<T> {
