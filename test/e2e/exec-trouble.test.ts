@@ -2,7 +2,7 @@
  * `catalog exec -- CLIENT …` where the client would do well without us: behind TLS that only the client's own settings get
  * through, and with a daemon that is killed while its packages come from there.
  */
-import { readFile, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createWorkspace, type Workspace } from '../support/client.ts'

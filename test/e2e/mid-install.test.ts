@@ -7,7 +7,7 @@
  * breaks off), so these are run, beside the same upstream asked directly, by one client of each way of fetching: npm's
  * pacote, pnpm's own, Yarn's (the one that checks no hash), Bun's. The Yarn plugin has its own tests.
  */
-import { readFile, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
