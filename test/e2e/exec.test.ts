@@ -72,7 +72,7 @@ describe.each(table)('behind a company registry: $name', ({ name, client }) => {
   let lockfile: string
 
   beforeAll(async () => {
-    registry = await startRegistry({ packages, tarballs: 'self' })
+    registry = await startRegistry({ packages, tarballs: 'self', gatewaysWaitMs: 1_000 })
     if (unavailable !== undefined) return
     const own = await project()
     await mustRunClient(name, client.install, { ...own, registry: registry.url })
@@ -122,7 +122,7 @@ describe.each(table.filter(({ name }) => NEWEST.includes(name)))(
     let lockfile: string
 
     beforeAll(async () => {
-      registry = await startRegistry({ packages })
+      registry = await startRegistry({ packages, gatewaysWaitMs: 1_000 })
       if (unavailable !== undefined) return
       await using machine = await startMachine({ upstream: registry.url })
       const own = await project()

@@ -41,6 +41,8 @@ export interface RegistryOptions {
   readonly packages: readonly FixturePackage[]
   /** Which host `dist.tarball` names: the public default one (as real packuments do), or this one. */
   readonly tarballs?: 'public' | 'self'
+  /** Tarballs for gateways come so much later: farther away than any peer, as registries are. */
+  readonly gatewaysWaitMs?: number
 }
 
 interface Reply {
@@ -65,7 +67,11 @@ export async function startRegistry(options: RegistryOptions): Promise<LoopbackR
     const method = request.method ?? 'GET'
     requests.push({ kind: kindOf(method, path), method, path, headers: request.headers })
     request.resume()
-    request.on('end', () => send(request, response, answer(pages, request, path)))
+    const isGateways = request.headers['user-agent']?.startsWith('catalog-p2p') === true
+    const waitMs = isGateways && kindOf(method, path) === 'tarball' ? options.gatewaysWaitMs : 0
+    request.on('end', () => {
+      setTimeout(() => send(request, response, answer(pages, request, path)), waitMs ?? 0)
+    })
   })
   server.keepAliveTimeout = 60_000
   const port = await listen(server, 0)
