@@ -114,6 +114,8 @@ module.exports = {
       for (const [key, value] of given) if (value === undefined) given.delete(key)
       const sent = { ...Object.fromEntries(given), 'accept-encoding': 'identity' }
       return async () => {
+        // Those that waited for their turn meanwhile need not find out for themselves.
+        if (failures >= MAX_FAILURES) return executor()
         const answer = await ask(place, sent).catch(() => undefined)
         failures = answer === undefined ? failures + 1 : 0
         const taken = answer && take(answer, isReader)

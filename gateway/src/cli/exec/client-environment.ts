@@ -62,8 +62,7 @@ export function planRouting(place: ExecPlace, wish: RoutingWish): Routing {
   const routed: ClientFamily[] = []
   const left: LeftClient[] = []
   const inside: LeftClient[] = []
-  const { clients } = wish.inside
-  const { changes } = wish.inside
+  const { clients, changes } = wish.inside
   for (const family of FAMILIES) {
     const question = { place, wish, upstream }
     const obstacle = obstacleOf(family, question)

@@ -58,9 +58,7 @@ export function obstacleOf(
 /** What would be changed in a lockfile, or refused because of it, given the registry that the client is configured with. */
 const LOCKFILE_OBSTACLES: Partial<
   Record<ClientFamily, (registry: string, cwd: string) => Obstacle | undefined>
-> = {
-  ...{ pnpm: pnpmObstacle, bun: bunObstacle },
-}
+> = { pnpm: pnpmObstacle, bun: bunObstacle }
 
 /**
  * The variables of a command are for every folder that something in it may work in, and win over the files there: they must be

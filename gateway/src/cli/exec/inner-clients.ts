@@ -29,23 +29,15 @@ export interface InnerWork {
 }
 
 const MARKS: ReadonlyMap<string, ClientFamily | 'yarn'> = new Map([
-  ...([
-    ['package-lock.json', 'npm'],
-    ['npm-shrinkwrap.json', 'npm'],
-  ] as const),
-  ...([
-    ['pnpm-lock.yaml', 'pnpm'],
-    ['pnpm-workspace.yaml', 'pnpm'],
-  ] as const),
-  ...([
-    ['yarn.lock', 'yarn'],
-    ['.yarnrc.yml', 'yarn'],
-  ] as const),
-  ...([
-    ['bun.lock', 'bun'],
-    ['bun.lockb', 'bun'],
-    ['deno.lock', 'deno'],
-  ] as const),
+  ['package-lock.json', 'npm'],
+  ['npm-shrinkwrap.json', 'npm'],
+  ['pnpm-lock.yaml', 'pnpm'],
+  ['pnpm-workspace.yaml', 'pnpm'],
+  ['yarn.lock', 'yarn'],
+  ['.yarnrc.yml', 'yarn'],
+  ['bun.lock', 'bun'],
+  ['bun.lockb', 'bun'],
+  ['deno.lock', 'deno'],
 ])
 const SETTINGS = new Set(['.npmrc', '.yarnrc', '.yarnrc.yml', 'bunfig.toml'])
 /** What package managers and Git put there. */
