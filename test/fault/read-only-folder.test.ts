@@ -1,28 +1,34 @@
 /** A store that may only be read, such as one baked into an image: everything in front of it works all the same. */
 import { execFile } from 'node:child_process'
-import { chmod, mkdtemp, readdir, rm } from 'node:fs/promises'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { createNode } from '@catalog-p2p/core'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import {
+  heedingModes,
+  makeReadOnly,
+  makeWritable,
+  whyModesAreIgnored,
+} from '../support/file-modes.ts'
 
 const CHILD = fileURLToPath(new URL('read-only-folder.ts', import.meta.url))
 const FLAGS = ['--conditions=@catalog-p2p/source', '--disable-warning=ExperimentalWarning']
-const canRun = process.platform !== 'win32'
-if (!canRun) console.log('skipped: a folder is made read-only by its mode, which Windows has not')
+const reason = whyModesAreIgnored()
+if (reason !== undefined) console.log(`skipped: a folder is made read-only by its mode: ${reason}`)
 
 let path = ''
 beforeEach(async () => {
   path = await mkdtemp(join(tmpdir(), 'catalog-read-only-'))
 })
 afterEach(async () => {
-  await chmod(path, 0o755)
+  await makeWritable(path)
   await rm(path, { recursive: true, force: true })
 })
 
-test.skipIf(!canRun).each(['with', 'without'])(
+test.skipIf(reason !== undefined).each(['with', 'without'])(
   'a daemon serves what is in it, %s the identity that filled it',
   async (identity) => {
     const network = { loopbackOnly: true, port: 0, quic: false } as const
@@ -30,11 +36,9 @@ test.skipIf(!canRun).each(['with', 'without'])(
     const digest = await node.put(Buffer.from('some artifact'))
     await node.close()
     if (identity === 'without') await rm(join(path, 'identity.key'))
-    await chmod(path, 0o755) // for another user to read
-    for (const name of await readdir(path, { recursive: true })) {
-      await chmod(join(path, name), 0o755)
-    }
-    const { stdout } = await promisify(execFile)(process.execPath, [...FLAGS, CHILD, path, digest])
+    await makeReadOnly(path)
+    const [command, ...args] = heedingModes([process.execPath, ...FLAGS, CHILD, path, digest])
+    const { stdout } = await promisify(execFile)(command, args)
     const said = JSON.parse(stdout) as { warnings: string[] }
     expect(said).toMatchObject({ health: 200, size: 13 })
     expect(said.warnings.includes('identity.not-kept')).toBe(identity === 'without')

@@ -2,7 +2,6 @@
  * A child process for read-only-folder.test.ts: a daemon on the store in argv[2], which somebody else has filled and nobody
  * may write to. Says, as JSON, what it has (argv[3] is a digest) and what it logged.
  */
-import { chmodSync } from 'node:fs'
 import { parseDigest } from '@catalog-p2p/core'
 import { resolveConfig } from '../../gateway/src/config/resolve.ts'
 import { runDaemon } from '../../gateway/src/cli/start/run-daemon.ts'
@@ -10,9 +9,6 @@ import { npmConfigFrom } from '../../gateway/src/upstream/npmrc.ts'
 import { createCollectingLogger } from '../support/collecting-logger.ts'
 
 const [store = '', digest = ''] = process.argv.slice(2)
-chmodSync(store, 0o555)
-// Root may write anywhere: become nobody.
-if (process.getuid?.() === 0) process.setuid?.(65_534)
 
 const flags = { store, port: '0', 'network.port': '0', 'loopback-only': true, 'peers-only': true }
 const places = { configFolder: '/nonexistent', cwd: '/', home: '/nonexistent', defaultStore: store }

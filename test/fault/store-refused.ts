@@ -1,21 +1,14 @@
 /**
  * A child process for store-full.test.ts: a store in the folder argv[2] that the system refuses to let grow, by a file-size
- * limit that the parent has set, or (argv[3] = permissions) because the folder belongs to somebody else or is read-only.
+ * limit that the parent has set, or because the folder may not be written.
  */
-import { chmodSync } from 'node:fs'
 import { systemClock } from '../../core/src/clock.ts'
 import { digestOf } from '../../core/src/content/digest.ts'
 import { createFsStore } from '../../core/src/store/fs-store.ts'
 import { blob, CHUNK_SIZE } from '../support/blobs.ts'
 import { createCollectingLogger } from '../support/collecting-logger.ts'
 
-const [path = '', how = ''] = process.argv.slice(2)
-
-if (how === 'permissions') {
-  chmodSync(path, 0o555)
-  // Root may write anywhere: become nobody.
-  if (process.getuid?.() === 0) process.setuid?.(65_534)
-}
+const [path = ''] = process.argv.slice(2)
 
 const log = createCollectingLogger()
 const store = createFsStore(
