@@ -20,7 +20,10 @@ const commands = {
   demo: (args) => run(setUpWorkspace(), [...sourceFlags, 'examples/demo.ts', ...args]),
   bench: (args) => run(setUpWorkspace(), [...sourceFlags, 'bench/run.ts', ...args]),
   check: () => checkWith(setUpWorkspace()),
-  ...{ catalog, test, fix, build },
+  test: (args) => test(args, { tags: '!long' }),
+  'test:long': (args) => test(args, { tags: 'long', check: false }),
+  'test:all': (args) => test(args),
+  ...{ catalog, fix, build },
 }
 
 const [name = '', ...args] = process.argv.slice(2)
@@ -43,11 +46,12 @@ function catalog(args) {
   return run(node, [...sourceFlags, join(root, 'gateway', 'src', 'cli.ts'), ...args])
 }
 
-async function test(args) {
+/** `tags` says which tests; by default all. With arguments it is those, whatever their tags. */
+async function test(args, { tags = undefined, check = true } = {}) {
   const node = setUpWorkspace()
   setUp(join(root, 'test', 'clients'), 'the package managers that the tests drive', () => ({}))
   // With arguments somebody is after one test, so types and style wait for the whole run.
-  if (args.length === 0) {
+  if (check && args.length === 0) {
     const code = await checkWith(node)
     if (code !== 0) return code
   }
@@ -57,7 +61,8 @@ async function test(args) {
     (file) => `--reporter=${join(root, 'test', 'support', file)}`,
   )
   const rest = args.filter((each) => each !== '--table')
-  return tool(node, 'vitest', ['run', '--reporter=default', ...reporters, ...rest])
+  const filter = tags && args.length === 0 ? [`--tags-filter=${tags}`] : []
+  return tool(node, 'vitest', ['run', '--reporter=default', ...reporters, ...filter, ...rest])
 }
 
 function checkWith(node) {

@@ -12,6 +12,9 @@ export default defineConfig({
     testTimeout: 20_000,
     hookTimeout: 30_000,
     teardownTimeout: 10_000,
+    tags: [
+      { name: 'long', description: 'older clients, and what takes minutes: npm run test:long' },
+    ],
     projects: [
       {
         extends: true,

@@ -14,7 +14,7 @@ import {
   mustRunClient,
   type Workspace,
 } from '../support/client.ts'
-import { clients, whyUnavailable } from '../support/clients.ts'
+import { clients, tagsOf, whyUnavailable, type Client } from '../support/clients.ts'
 import type { DaemonStatus } from '../support/daemon.ts'
 import {
   BIG_PACKAGE_BYTES,
@@ -47,7 +47,11 @@ afterAll(async () => {
   await workspace[Symbol.asyncDispose]()
 })
 
-describe.each(clients.map((client) => ({ name: client.name, client })))('$name', ({ client }) => {
+for (const client of clients) {
+  describe(client.name, { tags: tagsOf(client.name) }, () => suiteOf(client))
+}
+
+function suiteOf(client: Client): void {
   const unavailable = whyUnavailable(client)
   let lockfile: string | undefined
   let portA = 0
@@ -110,7 +114,7 @@ describe.each(clients.map((client) => ({ name: client.name, client })))('$name',
     expect(registry.count()).toBe(0)
     expect(b.gateway.stats().tarballs.origin.artifacts).toBe(0)
   })
-})
+}
 
 /** A new project, and a new home with nothing in any cache. */
 async function project(): Promise<{ cwd: string; home: string }> {

@@ -9,7 +9,7 @@ import { delimiter, join } from 'node:path'
 import { format } from 'prettier'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createWorkspace, runClient, type ClientResult, type Workspace } from '../support/client.ts'
-import { clientCommand, findClient, whyUnavailable } from '../support/clients.ts'
+import { clientCommand, findClient, tagsOf, whyUnavailable } from '../support/clients.ts'
 import { addAdvisories, VULNERABLE } from '../support/features-pages.ts'
 import {
   COLUMNS,
@@ -224,9 +224,8 @@ const CELLS: Cells = {
   },
 }
 
-describe.each(COLUMNS.map((column) => ({ title: column.title, column })))(
-  '$title',
-  ({ column }) => {
+for (const column of COLUMNS) {
+  describe(column.title, { tags: tagsOf(column.client) }, () => {
     const unavailable = whyUnavailable(findClient(column.client))
     let project: Project
     beforeAll(async () => {
@@ -253,8 +252,8 @@ describe.each(COLUMNS.map((column) => ({ title: column.title, column })))(
           expect(isAsked, 'the gateway is asked').toBe(true)
       })
     }
-  },
-)
+  })
+}
 
 test('docs/clients.md holds this table', async () => {
   const page = await readFile(join(repositoryRoot, 'docs', 'clients.md'), 'utf8')

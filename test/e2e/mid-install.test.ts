@@ -13,7 +13,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { Digest } from '@catalog-p2p/core'
 import { createWorkspace, mustRunClient, runClient, type Workspace } from '../support/client.ts'
-import { clients, findClient, whyUnavailable, type ClientName } from '../support/clients.ts'
+import { clients, findClient, tagsOf, whyUnavailable, type ClientName } from '../support/clients.ts'
 import { pidOf, startDaemon, type Daemon } from '../support/daemon.ts'
 import {
   expectedInstall,
@@ -87,7 +87,9 @@ async function expectInstalled({ cwd }: Place): Promise<void> {
 
 const tarballOf = (name: string): RegExp => new RegExp(`/${name}/-/`)
 
-describe.each(clients.map(({ name }) => ({ name })))('$name', ({ name }) => {
+for (const { name } of clients) describe(name, { tags: tagsOf(name) }, () => suiteOf(name))
+
+function suiteOf(name: ClientName): void {
   const unavailable = whyUnavailable(findClient(name))
 
   test('installs when upstream fails, stalls and cuts off, each once', async ({ skip }) => {
@@ -166,7 +168,7 @@ describe.each(clients.map(({ name }) => ({ name })))('$name', ({ name }) => {
     expect(exitCode, output).toBe(0)
     await expectInstalled(at)
   })
-})
+}
 
 describe.each(['npm-11', 'pnpm-12', 'yarn-4', 'bun'] as const)(
   '%s beside a faulty upstream',

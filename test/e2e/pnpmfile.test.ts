@@ -17,7 +17,7 @@ import {
   type ClientResult,
   type Workspace,
 } from '../support/client.ts'
-import { findClient, whyUnavailable } from '../support/clients.ts'
+import { findClient, tagsOf, whyUnavailable } from '../support/clients.ts'
 import {
   expectedInstall,
   fixturePackages,
@@ -61,7 +61,11 @@ afterAll(async () => {
   await workspace[Symbol.asyncDispose]()
 })
 
-describe.each(['pnpm-10', 'pnpm-11', 'pnpm-12'] as const)('%s', (name) => {
+for (const pnpm of ['pnpm-10', 'pnpm-11', 'pnpm-12'] as const) {
+  describe(pnpm, { tags: tagsOf(pnpm) }, () => suiteOf(pnpm))
+}
+
+function suiteOf(name: 'pnpm-10' | 'pnpm-11' | 'pnpm-12'): void {
   const unavailable = whyUnavailable(findClient(name))
   const isWithoutUrls = name === 'pnpm-12'
   /** Made without any pnpmfile. */
@@ -301,7 +305,7 @@ describe.each(['pnpm-10', 'pnpm-11', 'pnpm-12'] as const)('%s', (name) => {
     }
     expect(daemon.tarballs).toEqual([])
   })
-})
+}
 
 describe('the fetcher', () => {
   interface Fetcher {

@@ -14,7 +14,7 @@ import {
   type ClientResult,
   type Workspace,
 } from '../support/client.ts'
-import type { ClientName } from '../support/clients.ts'
+import { tagsOf, type ClientName } from '../support/clients.ts'
 import { eventually } from '../support/daemon.ts'
 import {
   addAccess,
@@ -112,7 +112,9 @@ async function view(who: Person, spec: string): Promise<Record<string, unknown>>
   return (Array.isArray(shown) ? shown[0] : shown) as Record<string, unknown>
 }
 
-describe.each(NPMS)('%s', (client) => {
+for (const npm of NPMS) describe(npm, { tags: tagsOf(npm) }, () => suiteOf(npm))
+
+function suiteOf(client: ClientName): void {
   const name = `@fx-own/${client}`
   let alice: Person
   beforeAll(async () => void (alice = await person(client)))
@@ -311,7 +313,7 @@ describe.each(NPMS)('%s', (client) => {
     expect(upstream.asked()[0]).toMatch(/^DELETE \/-\/user\/token\//)
     expect((await alice.npm(['whoami'])).output).toContain('ENEEDAUTH')
   })
-})
+}
 
 async function tokenOf(user: string): Promise<string> {
   const response = await fetch(`${verdaccio.url}/-/user/org.couchdb.user:${user}`, {
@@ -322,7 +324,11 @@ async function tokenOf(user: string): Promise<string> {
   return ((await response.json()) as { token: string }).token
 }
 
-describe.each([...NPMS, 'pnpm-11', 'pnpm-12'] as const)('audit signatures with %s', (client) => {
+for (const client of [...NPMS, 'pnpm-11', 'pnpm-12'] as const) {
+  describe(`audit signatures with ${client}`, { tags: tagsOf(client) }, () => auditSuiteOf(client))
+}
+
+function auditSuiteOf(client: ClientName): void {
   const log = createTransparencyLog()
   const signer = createRegistrySigner()
   let tuf: TufRepository
@@ -395,9 +401,15 @@ describe.each([...NPMS, 'pnpm-11', 'pnpm-12'] as const)('audit signatures with %
     if (isChecked) expect(output).toMatch(words)
     expect(exitCode).toBe(isChecked ? wanted : 0)
   })
-})
+}
 
-describe.each(NPMS)('%s and a gateway with no registry behind it', (client) => {
+for (const npm of NPMS) {
+  describe(`${npm} and a gateway with no registry behind it`, { tags: tagsOf(npm) }, () =>
+    aloneSuiteOf(npm),
+  )
+}
+
+function aloneSuiteOf(client: ClientName): void {
   let node: CatalogNode
   let gateway: Gateway
   let who: Person
@@ -473,4 +485,4 @@ describe.each(NPMS)('%s and a gateway with no registry behind it', (client) => {
     expect(output).toContain('audit endpoint returned an error')
     expect(exitCode).toBe(1)
   })
-})
+}

@@ -148,6 +148,13 @@ export const clients: readonly Client[] = [
   deno,
 ]
 
+const OLDER: ReadonlySet<ClientName> = new Set(['npm-10', 'npm-11', 'pnpm-10', 'pnpm-11', 'yarn-1'])
+
+/** For a suite of this client: an older one is left to `npm run test:long`. */
+export function tagsOf(name: ClientName): string[] {
+  return OLDER.has(name) ? ['long'] : []
+}
+
 export function findClient(name: ClientName): Client {
   const found = clients.find((each) => each.name === name)
   if (found === undefined) throw new Error(`no such client: ${name}`)
