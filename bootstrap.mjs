@@ -20,8 +20,8 @@ const commands = {
   demo: (args) => run(setUpWorkspace(), [...sourceFlags, 'examples/demo.ts', ...args]),
   bench: (args) => run(setUpWorkspace(), [...sourceFlags, 'bench/run.ts', ...args]),
   check: () => checkWith(setUpWorkspace()),
-  test: (args) => test(args, { tags: '!long' }),
-  'test:long': (args) => test(args, { tags: 'long', check: false }),
+  test: (args) => test(args, '!long'),
+  'test:long': (args) => test(args, 'long'),
   'test:all': (args) => test(args),
   ...{ catalog, fix, build },
 }
@@ -46,12 +46,12 @@ function catalog(args) {
   return run(node, [...sourceFlags, join(root, 'gateway', 'src', 'cli.ts'), ...args])
 }
 
-/** `tags` says which tests; by default all. With arguments it is those, whatever their tags. */
-async function test(args, { tags = undefined, check = true } = {}) {
+/** `tags`: which tests; with arguments it is those, whatever their tags. */
+async function test(args, tags) {
   const node = setUpWorkspace()
   setUp(join(root, 'test', 'clients'), 'the package managers that the tests drive', () => ({}))
   // With arguments somebody is after one test, so types and style wait for the whole run.
-  if (check && args.length === 0) {
+  if (args.length === 0 && tags !== 'long') {
     const code = await checkWith(node)
     if (code !== 0) return code
   }
@@ -61,8 +61,8 @@ async function test(args, { tags = undefined, check = true } = {}) {
     (file) => `--reporter=${join(root, 'test', 'support', file)}`,
   )
   const rest = args.filter((each) => each !== '--table')
-  const filter = tags && args.length === 0 ? [`--tags-filter=${tags}`] : []
-  return tool(node, 'vitest', ['run', '--reporter=default', ...reporters, ...filter, ...rest])
+  if (tags && args.length === 0) rest.push(`--tags-filter=${tags}`)
+  return tool(node, 'vitest', ['run', '--reporter=default', ...reporters, ...rest])
 }
 
 function checkWith(node) {

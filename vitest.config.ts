@@ -13,7 +13,7 @@ export default defineConfig({
     hookTimeout: 30_000,
     teardownTimeout: 10_000,
     tags: [
-      { name: 'long', description: 'older clients, and what takes minutes: npm run test:long' },
+      { name: 'long', description: 'older clients, and what takes minutes: npm run test:all' },
     ],
     projects: [
       {

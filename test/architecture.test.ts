@@ -29,7 +29,12 @@ const FOLDERS: Readonly<Record<string, readonly string[]>> = {
   wire: ['errors', 'content', 'host/host'],
   store: ['errors', 'log', 'clock', 'options', 'content'],
   host: ['errors', 'log', 'clock', 'options', 'content', 'store/database'],
-  discovery: ['errors', 'log', 'clock', 'options', 'content', 'wire', 'host/host'],
+  timing: ['errors', 'clock'],
+  rpc: ['errors', 'log', 'clock', 'wire', 'timing', 'host/host'],
+  discovery: [
+    ...['errors', 'log', 'clock', 'options', 'content', 'wire', 'timing', 'rpc'],
+    'host/host',
+  ],
   transfer: [
     ...['errors', 'log', 'clock', 'options', 'api', 'content', 'wire'],
     ...['store/store', 'host/host', 'discovery/discovery'],

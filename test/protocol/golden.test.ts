@@ -25,7 +25,7 @@ import {
   type PeerMessage,
 } from '../../core/src/discovery/peer-messages.ts'
 import { isCatalogError } from '../../core/src/errors.ts'
-import { createFrameSplitter } from '../../core/src/wire/frames.ts'
+import { createFrameSplitter, encodeFrame } from '../../core/src/wire/frames.ts'
 import {
   decodeAnswer,
   decodeRequest,
@@ -194,7 +194,7 @@ describe('/catalog/peers/1.0.0', () => {
 
   test.each(vectors.messages)('$name', ({ message, frame }) => {
     const typed = message as unknown as PeerMessage
-    expect(toHex(encodePeerMessage(typed))).toBe(unspaced(frame))
+    expect(toHex(encodeFrame(encodePeerMessage(typed)))).toBe(unspaced(frame))
     expect(decodePeerMessage(bodyOf(frame, MAX_PEERS_FRAME_BYTES))).toEqual(typed)
   })
 

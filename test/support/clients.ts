@@ -150,7 +150,7 @@ export const clients: readonly Client[] = [
 
 const OLDER: ReadonlySet<ClientName> = new Set(['npm-10', 'npm-11', 'pnpm-10', 'pnpm-11', 'yarn-1'])
 
-/** For a suite of this client: an older one is left to `npm run test:long`. */
+/** For a suite of this client: an older one is left to `npm run test:all`. */
 export function tagsOf(name: ClientName): string[] {
   return OLDER.has(name) ? ['long'] : []
 }

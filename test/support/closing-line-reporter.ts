@@ -21,7 +21,7 @@ export default class ClosingLineReporter implements Reporter {
     }
     const { passed, failed, skipped } = counts
     process.once('exit', () => {
-      if (long > 0) process.stdout.write(`\nleft for npm run test:long: ${long} tests\n`)
+      if (long > 0) process.stdout.write(`\nleft for npm run test:all: ${long} tests\n`)
       process.stdout.write(`\n${passed} passed, ${failed} failed, ${skipped} skipped\n`)
     })
   }

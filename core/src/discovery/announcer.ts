@@ -9,7 +9,7 @@ import { CatalogError } from '../errors.ts'
 import type { Host, Routing } from '../host/host.ts'
 import type { Logger } from '../log.ts'
 import { AnnouncePlan } from './announce-plan.ts'
-import { withDeadline } from './deadline.ts'
+import { withDeadline } from '../timing/deadline.ts'
 import { createWakeup, type Wakeup } from './wakeup.ts'
 
 const CONCURRENCY = 3

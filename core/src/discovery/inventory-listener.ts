@@ -14,7 +14,7 @@ import {
   MAX_INVENTORY_FRAME_BYTES,
 } from './inventory-messages.ts'
 import { InventoryReceiver } from './inventory-receiver.ts'
-import { toError } from './open-stream.ts'
+import { toError } from '../rpc/open-stream.ts'
 import { createRateBudget, type RateBudget } from './rate-budget.ts'
 import { startWatchdog } from './watchdog.ts'
 

@@ -10,7 +10,7 @@ import type { Logger } from '../log.ts'
 import type { Inventory } from './inventory.ts'
 import { encodeInventoryMessage, encodeSnapshot, INVENTORY_PROTOCOL } from './inventory-messages.ts'
 import { PendingChanges } from './inventory-changes.ts'
-import { openStream, toError } from './open-stream.ts'
+import { openStream, toError } from '../rpc/open-stream.ts'
 import { createWakeup, type Wakeup } from './wakeup.ts'
 import { startWatchdog, type Watchdog } from './watchdog.ts'
 

@@ -7,7 +7,7 @@ import type { Clock } from '../clock.ts'
 import { CatalogError, isCatalogError } from '../errors.ts'
 import type { Host, PeerId } from '../host/host.ts'
 import type { Logger } from '../log.ts'
-import { withDeadline } from './deadline.ts'
+import { withDeadline } from '../timing/deadline.ts'
 import type { KnownPeer } from './peer-messages.ts'
 
 const MAX_CANDIDATES = 512

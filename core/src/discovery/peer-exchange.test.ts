@@ -3,14 +3,16 @@ import { createFakeClock, type FakeClock } from '../../../test/support/fake-cloc
 import type { ByteStream, Host, PeerId } from '../host/host.ts'
 import { createMemoryNetwork, type MemoryNetwork } from '../host/memory-host.ts'
 import { silentLogger } from '../log.ts'
+import { readMessage } from '../rpc/protocol.ts'
+import { encodeFrame } from '../wire/frames.ts'
 import { PeerExchange } from './peer-exchange.ts'
 import {
   encodePeerMessage,
+  PEER_EXCHANGE,
   PEER_EXCHANGE_PROTOCOL,
   type KnownPeer,
   type PeerMessage,
 } from './peer-messages.ts'
-import { readPeerMessage } from './peer-stream.ts'
 
 const signal = AbortSignal.timeout(60_000)
 
@@ -98,9 +100,9 @@ async function talk(
   message: PeerMessage,
 ): Promise<PeerMessage | undefined> {
   const stream = await host.open(to, PEER_EXCHANGE_PROTOCOL, { signal })
-  await stream.write(encodePeerMessage(message))
+  await stream.write(encodeFrame(encodePeerMessage(message)))
   await stream.end()
-  return readPeerMessage(stream)
+  return readMessage(stream, PEER_EXCHANGE.response)
 }
 
 /** Runs while time goes on. */
@@ -268,7 +270,7 @@ describe('hostile peers', () => {
     return a.misbehaved
   }
 
-  const frame = encodePeerMessage({ type: 'ask', max: 1 })
+  const frame = encodeFrame(encodePeerMessage({ type: 'ask', max: 1 }))
   const attacks: Record<string, Uint8Array> = {
     junk: Buffer.from('GET / HTTP/1.1\r\n\r\n'),
     'a frame without end': Buffer.from([0x7f, 0xff, 0xff, 0xff]),
@@ -304,7 +306,7 @@ describe('hostile peers', () => {
     const a = await world.node('a')
     const liar = await world.stranger('liar')
     const handle = async (stream: ByteStream): Promise<void> => {
-      const message = await readPeerMessage(stream)
+      const message = await readMessage(stream, PEER_EXCHANGE.request)
       if (message?.type === 'ask') await respond(stream)
       else await stream.end()
     }

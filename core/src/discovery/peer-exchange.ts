@@ -7,24 +7,21 @@ import { LRUCache } from 'lru-cache'
 import PQueue from 'p-queue'
 import type { Clock } from '../clock.ts'
 import { CatalogError, isCatalogError } from '../errors.ts'
-import type { ByteStream, Host, PeerId } from '../host/host.ts'
+import type { Host, PeerId } from '../host/host.ts'
 import type { Logger } from '../log.ts'
-import { withDeadline } from './deadline.ts'
-import { openStream, toError } from './open-stream.ts'
+import { createAnswering, type Answering } from '../rpc/answer.ts'
+import { ask } from '../rpc/ask.ts'
 import { fitFor, shuffled } from './peer-choice.ts'
 import { PeerDialer } from './peer-dialer.ts'
 import {
-  encodePeerMessage,
   MAX_EXCHANGED_PEERS,
-  PEER_EXCHANGE_PROTOCOL,
+  PEER_EXCHANGE,
   type KnownPeer,
   type PeerMessage,
 } from './peer-messages.ts'
-import { readPeerMessage } from './peer-stream.ts'
 import { createRateBudget, type RateBudget } from './rate-budget.ts'
 import { createWakeup, type Wakeup } from './wakeup.ts'
 
-const EXCHANGE_TIMEOUT_MS = 10_000
 const ASK_EVERY_MS = 120_000
 const ASKED_AT_ONCE = 3
 const ASK_TRIES = 3
@@ -63,15 +60,21 @@ export class PeerExchange {
   })
   #tasks: Promise<void>[] = []
   readonly #running = new Set<Promise<void>>()
+  readonly #answering: Answering
   #stopping = new AbortController()
   #isStarted = false
-  #isHandled = false
   #removeListener: (() => void) | undefined
 
   constructor(deps: PeerExchangeDeps, options: { readonly targetPeers: number }) {
     this.#deps = deps
     this.#dialer = new PeerDialer(deps, options)
     this.#news = createWakeup(deps.clock)
+    const onMisbehaviour = (peer: PeerId, reason: string): void =>
+      deps.onMisbehaviour(peer, `peers: ${reason}`)
+    this.#answering = createAnswering({ ...deps, onMisbehaviour }, PEER_EXCHANGE, {
+      maxStreamsPerPeer: MAX_STREAMS_PER_PEER,
+      answer: (message, { peer }) => this.#answer(message, peer),
+    })
   }
 
   start(): void {
@@ -79,11 +82,7 @@ export class PeerExchange {
     this.#isStarted = true
     this.#stopping = new AbortController()
     this.#dialer.start()
-    if (!this.#isHandled) {
-      this.#isHandled = true
-      const options = { maxStreamsPerPeer: MAX_STREAMS_PER_PEER }
-      this.#deps.host.handle(PEER_EXCHANGE_PROTOCOL, (stream) => this.#handle(stream), options)
-    }
+    this.#answering.start()
     this.#removeListener = this.#deps.host.onEvent(({ type, peer }) => {
       if (type === 'connected') this.#onConnected(peer)
       else this.#newcomers.delete(peer)
@@ -97,7 +96,7 @@ export class PeerExchange {
     this.#isStarted = false
     this.#removeListener?.()
     this.#stopping.abort(new CatalogError('NODE_STOPPED', 'discovery has stopped'))
-    await Promise.all([...this.#tasks, ...this.#running])
+    await Promise.all([...this.#tasks, ...this.#running, this.#answering.stop()])
     await this.#dialer.stop()
     this.#newcomers.clear()
   }
@@ -179,69 +178,35 @@ export class PeerExchange {
     )
   }
 
-  /** Opens a stream, says `message` and, when it is a question, hears the answer. False when that failed; never rejects. */
+  /** Sends `message` and, when it is a question, takes in the answer. False when that failed; never rejects. */
   async #exchange(peer: PeerId, message: PeerMessage, signal: AbortSignal): Promise<boolean> {
-    const limits = { timeoutMs: EXCHANGE_TIMEOUT_MS, signal }
-    let stream: ByteStream | undefined
     try {
-      signal.throwIfAborted()
-      if (!this.#deps.host.isConnected(peer)) return false
-      const opened = await openStream(
-        this.#deps,
-        { peer, protocol: PEER_EXCHANGE_PROTOCOL },
-        limits,
-      )
-      stream = opened
-      await withDeadline({ clock: this.#deps.clock, ...limits }, async () => {
-        await opened.write(encodePeerMessage(message))
-        await opened.end()
-        const answer = await readPeerMessage(opened)
-        if (message.type === 'peers') {
-          if (answer !== undefined) throw misbehaved('an answer to no question')
-          return
-        }
-        if (answer === undefined) throw new CatalogError('PEER_UNREACHABLE', 'no answer')
-        if (answer.type !== 'peers') throw misbehaved('a question for an answer')
-        if (answer.peers.length > message.max) throw misbehaved('more peers than asked for')
-        this.#hear(peer, answer.peers)
-      })
+      const answer = await ask(this.#deps, PEER_EXCHANGE, { peer, request: message, signal })
+      if (message.type === 'peers') {
+        if (answer !== undefined) throw misbehaved('an answer to no question')
+        return true
+      }
+      if (answer === undefined) throw new CatalogError('PEER_UNREACHABLE', 'no answer')
+      if (answer.type !== 'peers') throw misbehaved('a question for an answer')
+      if (answer.peers.length > message.max) throw misbehaved('more peers than asked for')
+      this.#hear(peer, answer.peers)
       return true
     } catch (error) {
-      this.#onBroken(peer, stream, error)
+      if (!signal.aborted) this.#onBroken(peer, error)
       return false
     }
   }
 
-  #handle(stream: ByteStream): Promise<void> {
-    const task = this.#answer(stream).finally(() => this.#running.delete(task))
-    this.#running.add(task)
-    return task
-  }
-
-  /** Never rejects. */
-  async #answer(stream: ByteStream): Promise<void> {
-    const { clock } = this.#deps
-    const { signal } = this.#stopping
-    const { peer } = stream
-    try {
-      await withDeadline({ clock, timeoutMs: EXCHANGE_TIMEOUT_MS, signal }, async () => {
-        const message = await readPeerMessage(stream)
-        if (message === undefined) throw new CatalogError('PEER_UNREACHABLE', 'no message')
-        const budgets = this.#budgetsOf(peer)
-        if (message.type === 'peers') {
-          if (!budgets.news.take(1, clock.now())) throw misbehaved('too much news')
-          this.#hear(peer, message.peers)
-        } else {
-          if (!budgets.asks.take(1, clock.now()))
-            throw new CatalogError('PEER_BUSY', 'asked too often')
-          const peers = await this.#known(peer, message.max)
-          await stream.write(encodePeerMessage({ type: 'peers', peers }))
-        }
-        await stream.end()
-      })
-    } catch (error) {
-      this.#onBroken(peer, stream, error)
+  async #answer(message: PeerMessage, from: PeerId): Promise<PeerMessage | undefined> {
+    const nowMs = this.#deps.clock.now()
+    const budgets = this.#budgetsOf(from)
+    if (message.type === 'peers') {
+      if (!budgets.news.take(1, nowMs)) throw misbehaved('too much news')
+      this.#hear(from, message.peers)
+      return undefined
     }
+    if (!budgets.asks.take(1, nowMs)) throw new CatalogError('PEER_BUSY', 'asked too often')
+    return { type: 'peers', peers: await this.#known(from, message.max) }
   }
 
   /** A random choice of the peers we are connected to, with addresses fit for `asker`. */
@@ -264,10 +229,8 @@ export class PeerExchange {
     if (connection !== undefined) this.#dialer.learn(fitFor(connection, peers))
   }
 
-  #onBroken(peer: PeerId, stream: ByteStream | undefined, error: unknown): void {
+  #onBroken(peer: PeerId, error: unknown): void {
     const { log, onMisbehaviour } = this.#deps
-    stream?.abort(toError(error))
-    if (this.#stopping.signal.aborted) return
     log.debug('peers.exchange.failed', { peer, error })
     if (isCatalogError(error, 'PEER_MISBEHAVED')) onMisbehaviour(peer, `peers: ${error.message}`)
   }

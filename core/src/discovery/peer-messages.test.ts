@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { isCatalogError } from '../errors.ts'
 import type { PeerConnection } from '../host/host.ts'
+import { encodeFrame } from '../wire/frames.ts'
 import { fitFor, shuffled } from './peer-choice.ts'
 import {
   decodePeerMessage,
@@ -42,7 +43,7 @@ describe('peer messages', () => {
   it('arrive as they were sent', () => {
     fc.assert(
       fc.property(message, (sent) => {
-        expect(decodePeerMessage(encodePeerMessage(sent).subarray(4))).toEqual(sent)
+        expect(decodePeerMessage(encodePeerMessage(sent))).toEqual(sent)
       }),
     )
   })
@@ -53,8 +54,8 @@ describe('peer messages', () => {
       addresses: Array.from({ length: MAX_ADDRESSES_PER_PEER }, () => `/${'a'.repeat(255)}`),
     }))
     const bytes = encodePeerMessage({ type: 'peers', peers })
-    expect(bytes.byteLength - 4).toBeLessThanOrEqual(MAX_PEERS_FRAME_BYTES)
-    expect(decodePeerMessage(bytes.subarray(4))).toEqual({ type: 'peers', peers })
+    expect(bytes.byteLength).toBeLessThanOrEqual(MAX_PEERS_FRAME_BYTES)
+    expect(decodePeerMessage(bytes)).toEqual({ type: 'peers', peers })
   })
 
   it('that are junk are misbehaviour', () => {
@@ -86,7 +87,7 @@ describe('peer messages', () => {
 
   it('have these bytes', () => {
     const hex = (message: PeerMessage): string =>
-      Buffer.from(encodePeerMessage(message)).toString('hex')
+      Buffer.from(encodeFrame(encodePeerMessage(message))).toString('hex')
     expect(hex({ type: 'ask', max: 32 })).toBe('000000020120')
     expect(hex({ type: 'peers', peers: [{ peer: 'ab', addresses: ['/x', '/y'] }] })).toBe(
       '0000000f' + '0201' + '00026162' + '02' + '00022f78' + '00022f79',

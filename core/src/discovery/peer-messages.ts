@@ -4,7 +4,7 @@
 import { CatalogError } from '../errors.ts'
 import type { PeerId } from '../host/host.ts'
 import { FieldReader, FieldWriter } from '../wire/fields.ts'
-import { encodeFrame } from '../wire/frames.ts'
+import type { RequestProtocol } from '../rpc/protocol.ts'
 import { MAX_ADDRESS_BYTES } from './address-scope.ts'
 
 export const PEER_EXCHANGE_PROTOCOL = '/catalog/peers/1.0.0'
@@ -29,16 +29,30 @@ export type PeerMessage =
   /** The answer, or unasked for: news. */
   | { readonly type: 'peers'; readonly peers: readonly KnownPeer[] }
 
-/** One message, framed. */
+/** The body of a frame. */
 export function encodePeerMessage(message: PeerMessage): Uint8Array {
   const writer = new FieldWriter().u8(TYPES[message.type])
-  if (message.type === 'ask') return encodeFrame(writer.u8(message.max).toBytes())
+  if (message.type === 'ask') return writer.u8(message.max).toBytes()
   writer.u8(message.peers.length)
   for (const { peer, addresses } of message.peers) {
     writer.text(peer).u8(addresses.length)
     for (const address of addresses) writer.text(address)
   }
-  return encodeFrame(writer.toBytes())
+  return writer.toBytes()
+}
+
+const codec = {
+  maxBytes: MAX_PEERS_FRAME_BYTES,
+  encode: encodePeerMessage,
+  decode: decodePeerMessage,
+}
+
+/** Either message may be the request; news has no response. */
+export const PEER_EXCHANGE: RequestProtocol<PeerMessage, PeerMessage> = {
+  id: PEER_EXCHANGE_PROTOCOL,
+  timeoutMs: 10_000,
+  request: codec,
+  response: codec,
 }
 
 /** @throws CatalogError PEER_MISBEHAVED */

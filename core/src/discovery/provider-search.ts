@@ -8,7 +8,7 @@ import { digestToBytes, type Digest } from '../content/digest.ts'
 import { CatalogError, isCatalogError } from '../errors.ts'
 import type { Host, PeerId, Routing } from '../host/host.ts'
 import type { Logger } from '../log.ts'
-import { withDeadline } from './deadline.ts'
+import { withDeadline } from '../timing/deadline.ts'
 
 const SEARCH_TIMEOUT_MS = 30_000
 const CONNECT_TIMEOUT_MS = 5000

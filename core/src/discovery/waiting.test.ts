@@ -1,7 +1,7 @@
 /** The small tools that everything here waits with: deadline, wakeup, watchdog, rate budget. */
 import { describe, expect, it } from 'vitest'
 import { createFakeClock } from '../../../test/support/fake-clock.ts'
-import { withDeadline } from './deadline.ts'
+import { withDeadline } from '../timing/deadline.ts'
 import { createRateBudget } from './rate-budget.ts'
 import { createWakeup } from './wakeup.ts'
 import { startWatchdog } from './watchdog.ts'

@@ -1,7 +1,7 @@
 /** Opens a stream within a deadline, and leaves none behind when it comes too late. */
 import type { Clock } from '../clock.ts'
 import type { ByteStream, Host, PeerId } from '../host/host.ts'
-import { withDeadline } from './deadline.ts'
+import { withDeadline } from '../timing/deadline.ts'
 
 export async function openStream(
   deps: { readonly host: Host; readonly clock: Clock },

@@ -1,0 +1,44 @@
+/**
+ * The asking side of a request/response protocol: opens a stream, sends the request, reads the response; all within one
+ * deadline, and no stream is left behind. Does not retry, and does not judge the peer: the caller does both.
+ */
+import type { Clock } from '../clock.ts'
+import { CatalogError } from '../errors.ts'
+import type { Host, PeerId } from '../host/host.ts'
+import { withDeadline } from '../timing/deadline.ts'
+import { encodeFrame } from '../wire/frames.ts'
+import { openStream, toError } from './open-stream.ts'
+import { readMessage, type RequestProtocol } from './protocol.ts'
+
+export interface AskDeps {
+  readonly host: Host
+  readonly clock: Clock
+}
+
+/**
+ * The response; undefined when the peer ended the stream without one.
+ * @throws CatalogError PEER_UNREACHABLE, PEER_REFUSED, PEER_TIMEOUT, PEER_MISBEHAVED; `signal.reason` when aborted
+ */
+export async function ask<Request, Response>(
+  deps: AskDeps,
+  protocol: RequestProtocol<Request, Response>,
+  question: { readonly peer: PeerId; readonly request: Request; readonly signal: AbortSignal },
+): Promise<Response | undefined> {
+  const { peer, request, signal } = question
+  signal.throwIfAborted()
+  if (!deps.host.isConnected(peer)) {
+    throw new CatalogError('PEER_UNREACHABLE', 'the peer is not connected', { peer })
+  }
+  const limits = { timeoutMs: protocol.timeoutMs, signal }
+  const stream = await openStream(deps, { peer, protocol: protocol.id }, limits)
+  try {
+    return await withDeadline({ clock: deps.clock, ...limits }, async () => {
+      await stream.write(encodeFrame(protocol.request.encode(request)))
+      await stream.end()
+      return await readMessage(stream, protocol.response)
+    })
+  } catch (error) {
+    stream.abort(toError(error))
+    throw error
+  }
+}
