@@ -46,11 +46,10 @@ function catalog(args) {
   return run(node, [...sourceFlags, join(root, 'gateway', 'src', 'cli.ts'), ...args])
 }
 
-/** `tags`: which tests; with arguments it is those, whatever their tags. */
 async function test(args, tags) {
   const node = setUpWorkspace()
-  setUp(join(root, 'test', 'clients'), 'the package managers that the tests drive', () => ({}))
-  // With arguments somebody is after one test, so types and style wait for the whole run.
+  setUp(join(root, 'test', 'clients'), 'the package managers that the tests drive')
+  // With arguments somebody is after one test, whatever its tags; types and style wait for the whole run.
   if (args.length === 0 && tags !== 'long') {
     const code = await checkWith(node)
     if (code !== 0) return code
@@ -61,7 +60,7 @@ async function test(args, tags) {
     (file) => `--reporter=${join(root, 'test', 'support', file)}`,
   )
   const rest = args.filter((each) => each !== '--table')
-  if (tags && args.length === 0) rest.push(`--tags-filter=${tags}`)
+  if (tags && !args.length) rest.push(`--tags-filter=${tags}`)
   return tool(node, 'vitest', ['run', '--reporter=default', ...reporters, ...rest])
 }
 
@@ -125,7 +124,7 @@ function run(node, args) {
     env: environment(node),
   })
   const forward = (signal) => {
-    // A terminal sends Ctrl-C to the whole foreground group: the child has it already.
+    // A terminal sends Ctrl-C to the whole group: the child has it already.
     if (signal !== 'SIGINT' || !process.stdin.isTTY) child.kill(signal)
   }
   const signals = ['SIGINT', 'SIGTERM', 'SIGHUP']
@@ -160,11 +159,10 @@ function environment(node) {
 
 /** Installs what package-lock.json names, if it is not there; returns a Node that runs the sources. */
 function setUpWorkspace() {
-  const stamp = setUp(root, 'the workspace', () => ({ node: findNode() }))
-  return stamp.node
+  return setUp(root, 'the workspace', () => ({ node: findNode() })).node
 }
 
-function setUp(folder, what, finish) {
+function setUp(folder, what, finish = () => ({})) {
   const stampFile = join(folder, 'node_modules', '.catalog-set-up.json')
   const key = lockKey(folder)
   const stamp = existsSync(stampFile) ? readJson(stampFile) : {}
