@@ -29,7 +29,10 @@ const FOLDERS: Readonly<Record<string, readonly string[]>> = {
   wire: ['errors', 'content', 'host/host'],
   store: ['errors', 'log', 'clock', 'options', 'content'],
   host: ['errors', 'log', 'clock', 'options', 'content', 'store/database'],
-  discovery: ['errors', 'log', 'clock', 'options', 'content', 'wire', 'host/host'],
+  discovery: [
+    ...['errors', 'log', 'clock', 'options', 'content', 'wire'],
+    ...['host/host', 'host/address-scope'],
+  ],
   transfer: [
     ...['errors', 'log', 'clock', 'options', 'api', 'content', 'wire'],
     ...['store/store', 'host/host', 'discovery/discovery'],
