@@ -33,7 +33,7 @@ const FOLDERS: Readonly<Record<string, readonly string[]>> = {
   rpc: ['errors', 'log', 'clock', 'wire', 'timing', 'host/host'],
   discovery: [
     ...['errors', 'log', 'clock', 'options', 'content', 'wire', 'timing', 'rpc'],
-    'host/host',
+    ...['host/host', 'host/address-scope'],
   ],
   transfer: [
     ...['errors', 'log', 'clock', 'options', 'api', 'content', 'wire'],

@@ -35,6 +35,8 @@ const networkSchema = z.strictObject({
   bootstrap: z.array(z.string().min(1)).default([]),
   /** Multiaddrs to tell others instead of those found. */
   announceAddresses: z.array(z.string().min(1)).default([]),
+  /** Routed private networks (CIDR) of our own site: who is in one may tell us of peers in it. */
+  siteNetworks: z.array(z.union([z.cidrv4(), z.cidrv6()])).default([]),
   maxConnections: z.number().int().min(1).max(10_000).default(200),
 })
 

@@ -51,7 +51,7 @@ export function hostContract(name: string, createWorld: () => HostWorld): void {
 
     it('connects by peer id once it has learned addresses', async () => {
       const { a, b } = await pair()
-      await a.learnAddresses(b.id, b.addresses())
+      await a.learnAddresses(b.id, b.addresses(), addressOf(b))
       expect(await a.connect(b.id, deadline())).toBe(b.id)
     })
 

@@ -1,6 +1,6 @@
 /** Which peers, and which of their addresses, to tell a peer or to believe it. Pure. docs/protocol.md, section Peer exchange */
+import { connectionScope, exchangeable } from '../host/address-scope.ts'
 import type { PeerConnection } from '../host/host.ts'
-import { connectionScope, exchangeable } from './address-scope.ts'
 import { MAX_ADDRESSES_PER_PEER, type KnownPeer } from './peer-messages.ts'
 
 /** Of `peers`, what may be exchanged over this connection; the remote itself is left out. */

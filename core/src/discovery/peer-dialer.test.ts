@@ -16,6 +16,8 @@ interface World {
   answer: 'nobody' | 'hangs' | 'refused'
 }
 
+const SOURCE = '/memory/source'
+
 let world: World
 afterEach(async () => {
   await world.dialer.stop()
@@ -75,7 +77,7 @@ describe('PeerDialer', () => {
   it('dials a few at once, each with a deadline', async () => {
     const { dialer, clock, dialled, mostAtOnce } = await createWorld()
     world.answer = 'hangs'
-    dialer.learn(peers(0, 10))
+    dialer.learn(peers(0, 10), SOURCE)
     await clock.advance(9000)
     expect(dialled).toHaveLength(4)
     await clock.advance(2000)
@@ -86,7 +88,7 @@ describe('PeerDialer', () => {
   it('remembers no more than 512, the newest', async () => {
     const { dialer, clock, dialled } = await createWorld()
     world.answer = 'hangs'
-    for (let i = 0; i < 2000; i += 20) dialer.learn(peers(i, i + 20))
+    for (let i = 0; i < 2000; i += 20) dialer.learn(peers(i, i + 20), SOURCE)
     world.answer = 'nobody'
     await clock.advance(50_000)
     expect(new Set(dialled).size).toBeLessThanOrEqual(516)
@@ -97,12 +99,12 @@ describe('PeerDialer', () => {
   it('tries thrice, ever later, and then not for ten minutes', async () => {
     const { dialer, clock, dialled } = await createWorld()
     for (let minute = 0; minute < 9; minute += 1) {
-      dialer.learn(peers(0, 1))
+      dialer.learn(peers(0, 1), SOURCE)
       await clock.advance(60_000)
     }
     expect(dialled).toHaveLength(3)
     for (let minute = 0; minute < 8; minute += 1) {
-      dialer.learn(peers(0, 1))
+      dialer.learn(peers(0, 1), SOURCE)
       await clock.advance(60_000)
     }
     expect(dialled.length).toBeGreaterThan(3)
@@ -111,23 +113,26 @@ describe('PeerDialer', () => {
   it('takes a refusal for an answer', async () => {
     const { dialer, clock, dialled } = await createWorld()
     world.answer = 'refused'
-    dialer.learn(peers(0, 1))
+    dialer.learn(peers(0, 1), SOURCE)
     await clock.advance(300_000)
-    dialer.learn(peers(0, 1))
+    dialer.learn(peers(0, 1), SOURCE)
     await clock.advance(1000)
     expect(dialled).toEqual(['p0'])
   })
 
   it('dials neither itself, nor without an address, nor when there are enough', async () => {
     const { dialer, clock, dialled } = await createWorld()
-    dialer.learn([
-      { peer: 'self', addresses: ['/memory/self'] },
-      { peer: 'p1', addresses: [] },
-    ])
+    dialer.learn(
+      [
+        { peer: 'self', addresses: ['/memory/self'] },
+        { peer: 'p1', addresses: [] },
+      ],
+      SOURCE,
+    )
     await clock.advance(1000)
     expect(dialled).toEqual([])
     const idle = await createWorld(0)
-    idle.dialer.learn(peers(0, 5))
+    idle.dialer.learn(peers(0, 5), SOURCE)
     await idle.clock.advance(1000)
     expect(idle.dialled).toEqual([])
   })
@@ -135,7 +140,7 @@ describe('PeerDialer', () => {
   it('stops in the middle of dials', async () => {
     const { dialer, clock, dialled } = await createWorld()
     world.answer = 'hangs'
-    dialer.learn(peers(0, 10))
+    dialer.learn(peers(0, 10), SOURCE)
     await clock.advance(10)
     await dialer.stop()
     await clock.advance(60_000)

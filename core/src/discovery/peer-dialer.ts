@@ -20,6 +20,8 @@ const GIVEN_UP_MS = 600_000
 
 interface Candidate {
   addresses: readonly string[]
+  /** The remote address of the connection over which we have heard them. */
+  source: string
   failures: number
   nextTryAtMs: number
 }
@@ -55,8 +57,8 @@ export class PeerDialer {
     return this.#deps.host.peers().length + this.#dialing.size < this.#targetPeers
   }
 
-  /** Remembers peers we have heard of, and dials while there are too few. */
-  learn(peers: readonly KnownPeer[]): void {
+  /** Remembers peers we have heard of over a connection with this remote address, and dials while there are too few. */
+  learn(peers: readonly KnownPeer[], source: string): void {
     const { host, clock } = this.#deps
     for (const { peer, addresses } of peers) {
       if (peer === host.id || addresses.length === 0) continue
@@ -64,10 +66,12 @@ export class PeerDialer {
       if (givenUpAtMs !== undefined && clock.now() - givenUpAtMs < GIVEN_UP_MS) continue
       const candidate = this.#candidates.get(peer) ?? {
         addresses,
+        source,
         failures: 0,
         nextTryAtMs: clock.now(),
       }
       candidate.addresses = addresses
+      candidate.source = source
       // The newest hearsay is at the end of the line of those to be forgotten.
       this.#candidates.delete(peer)
       this.#candidates.set(peer, candidate)
@@ -97,7 +101,7 @@ export class PeerDialer {
     const { host, clock, log } = this.#deps
     const { signal } = this.#stopping
     try {
-      await host.learnAddresses(peer, candidate.addresses)
+      await host.learnAddresses(peer, candidate.addresses, candidate.source)
       const limits = { clock, timeoutMs: DIAL_TIMEOUT_MS, signal }
       await withDeadline(limits, (limit) => host.connect(peer, { signal: limit }))
       candidate.failures = 0

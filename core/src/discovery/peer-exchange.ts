@@ -225,8 +225,9 @@ export class PeerExchange {
 
   #hear(from: PeerId, peers: readonly KnownPeer[]): void {
     const connection = this.#deps.host.peers().find(({ peer }) => peer === from)
+    if (connection === undefined) return
     // What may not be told over this connection is not believed over it either.
-    if (connection !== undefined) this.#dialer.learn(fitFor(connection, peers))
+    this.#dialer.learn(fitFor(connection, peers), connection.address)
   }
 
   #onBroken(peer: PeerId, error: unknown): void {

@@ -5,7 +5,7 @@ import { CatalogError } from '../errors.ts'
 import type { PeerId } from '../host/host.ts'
 import { FieldReader, FieldWriter } from '../wire/fields.ts'
 import type { RequestProtocol } from '../rpc/protocol.ts'
-import { MAX_ADDRESS_BYTES } from './address-scope.ts'
+import { MAX_ADDRESS_BYTES } from '../host/address-scope.ts'
 
 export const PEER_EXCHANGE_PROTOCOL = '/catalog/peers/1.0.0'
 export const MAX_EXCHANGED_PEERS = 32

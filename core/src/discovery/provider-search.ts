@@ -6,7 +6,7 @@ import { LRUCache } from 'lru-cache'
 import type { Clock } from '../clock.ts'
 import { digestToBytes, type Digest } from '../content/digest.ts'
 import { CatalogError, isCatalogError } from '../errors.ts'
-import type { Host, PeerId, Routing } from '../host/host.ts'
+import type { Host, PeerId, Provider, Routing } from '../host/host.ts'
 import type { Logger } from '../log.ts'
 import { withDeadline } from '../timing/deadline.ts'
 
@@ -146,16 +146,13 @@ export class ProviderSearch {
   }
 
   /** Never rejects. */
-  async #connect(
-    provider: { peer: PeerId; addresses: readonly string[] },
-    search: Search,
-    signal: AbortSignal,
-  ): Promise<void> {
+  async #connect(provider: Provider, search: Search, signal: AbortSignal): Promise<void> {
     const { host, clock, log } = this.#deps
     const { peer } = provider
     try {
       if (!host.isConnected(peer)) {
-        await host.learnAddresses(peer, provider.addresses.slice(0, MAX_ADDRESSES))
+        const addresses = provider.addresses.slice(0, MAX_ADDRESSES)
+        await host.learnAddresses(peer, addresses, provider.source)
         const limits = { clock, timeoutMs: CONNECT_TIMEOUT_MS, signal }
         await withDeadline(limits, (limit) => host.connect(peer, { signal: limit }))
       }

@@ -1,10 +1,13 @@
 /**
- * Who may connect, and what is never dialled: banned peers, families that are switched off, link-local addresses, and our own
- * listeners (every machine with containers has the same bridge address, so a peer's address may well be ours).
+ * Who may connect, and what is never dialled: banned peers, families that are switched off, link-local addresses, our own
+ * listeners (every machine with containers has the same bridge address, so a peer's address may well be ours), and what
+ * address-rule.ts does not let pass. The same rule keeps such addresses out of libp2p's peer store.
  */
 import type { ConnectionGater, PeerId as LibP2PPeerId } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
-import { familyOf, isLinkLocalIp, socketOf } from './address-order.ts'
+import { familyOf, socketOf } from './address-order.ts'
+import type { AddressRule } from './address-rule.ts'
+import { isLinkLocalIp } from './address-scope.ts'
 import type { PeerId } from './host.ts'
 import type { IpFamily } from './listen-addresses.ts'
 
@@ -13,11 +16,23 @@ export function createConnectionGater(deps: {
   readonly families: readonly IpFamily[]
   /** What we listen on, as `socketOf` spells it. */
   readonly ownSockets: () => ReadonlySet<string>
+  readonly rule: AddressRule
+  readonly self: PeerId
+  /** Over which a peer may have told us something: the remote addresses of its connections. */
+  readonly connectionsOf: (peer: LibP2PPeerId) => readonly Multiaddr[]
 }): ConnectionGater {
+  const { rule } = deps
   const isDenied = (peer: LibP2PPeerId): boolean => deps.isDenied(peer.toString())
   return {
     denyDialPeer: isDenied,
-    denyDialMultiaddr: (address) => isUndialable(address, deps.families, deps.ownSockets()),
+    denyDialMultiaddr: (address) =>
+      isUndialable(address, deps.families, deps.ownSockets()) || !rule.isDialable(address),
+    // What a peer says of itself (identify, its own provider records) arrives here. What others say of it has been judged
+    // before, by where it came from, and is dialable by now.
+    filterMultiaddrForPeer: (peer, address) =>
+      peer.toString() === deps.self ||
+      rule.isDialable(address) ||
+      deps.connectionsOf(peer).some((each) => rule.heardOver([each], [address]).length > 0),
     // Inbound peers are known only after the handshake.
     denyInboundEncryptedConnection: isDenied,
     denyOutboundEncryptedConnection: isDenied,

@@ -3,7 +3,6 @@
  * starts behind one address.
  */
 import type { Libp2pOptions } from 'libp2p'
-import { RESOLVERS } from './dns-resolver.ts'
 
 type ConnectionManagerOptions = NonNullable<Libp2pOptions['connectionManager']>
 type AddressSorter = NonNullable<ConnectionManagerOptions['addressSorter']>
@@ -24,6 +23,7 @@ const INBOUND_UPGRADE_TIMEOUT_MS = 10_000
 export function connectionLimits(options: {
   readonly maxConnections: number
   readonly addressSorter: AddressSorter
+  readonly resolvers: NonNullable<ConnectionManagerOptions['resolvers']>
 }): ConnectionManagerOptions {
   return {
     maxConnections: options.maxConnections,
@@ -37,7 +37,7 @@ export function connectionLimits(options: {
     // Peers to return to are our own business (peer-finder.ts).
     reconnectRetries: 0,
     addressSorter: options.addressSorter,
-    resolvers: RESOLVERS,
+    resolvers: options.resolvers,
   }
 }
 

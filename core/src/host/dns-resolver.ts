@@ -1,6 +1,7 @@
 /**
  * Names in multiaddrs (/dns4, /dns6, /dns) as addresses, before they are gated, sorted and dialled: libp2p's QUIC takes addresses
- * only, and a name must not get past the gate. With libp2p's own resolver for /dnsaddr.
+ * only, and a name must not get past the gate. With libp2p's own resolver for /dnsaddr. Only the user's names are looked up,
+ * and where they lead is where the user wants to go; the name that a peer tells us could lead anywhere.
  */
 import { lookup } from 'node:dns/promises'
 import type { MultiaddrResolver } from '@libp2p/interface'
@@ -11,6 +12,31 @@ import { orAborted } from './or-aborted.ts'
 const LOOKUP_TIMEOUT_MS = 5_000
 const MAX_RESULTS = 8
 const FAMILIES: Readonly<Record<string, 0 | 4 | 6>> = { dns: 0, dns4: 4, dns6: 6 }
+
+/** What the user has configured, and what that stands for. */
+interface Configured {
+  isConfigured(address: Multiaddr): boolean
+  configure(address: Multiaddr): void
+}
+
+export function createResolvers(configured: Configured): Record<string, MultiaddrResolver> {
+  return {
+    dnsaddr: forConfigured(dnsaddrResolver, configured),
+    host: forConfigured(hostResolver, configured),
+  }
+}
+
+function forConfigured(resolver: MultiaddrResolver, configured: Configured): MultiaddrResolver {
+  return {
+    canResolve: (address) => resolver.canResolve(address),
+    async resolve(address, options) {
+      if (!configured.isConfigured(address)) return []
+      const found = await resolver.resolve(address, options)
+      for (const one of found) configured.configure(one)
+      return found
+    },
+  }
+}
 
 const hostResolver: MultiaddrResolver = {
   canResolve: (address) => (address.getComponents()[0]?.name ?? '') in FAMILIES,
@@ -30,11 +56,6 @@ const hostResolver: MultiaddrResolver = {
       return []
     }
   },
-}
-
-export const RESOLVERS: Record<string, MultiaddrResolver> = {
-  dnsaddr: dnsaddrResolver,
-  host: hostResolver,
 }
 
 function withHost(address: Multiaddr, host: { address: string; family: number }): Multiaddr {

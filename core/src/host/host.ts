@@ -72,13 +72,23 @@ export interface Host {
   ): void
   /** Multiaddrs of a peer that others could dial, as that peer says them (signed where the transport can). */
   addressesOf(peer: PeerId): Promise<readonly string[]>
-  /** Remembers addresses of a peer that we may dial later. They are claims: the handshake proves the id. */
-  learnAddresses(peer: PeerId, addresses: readonly string[]): Promise<void>
+  /**
+   * Remembers addresses of a peer that we may dial later. They are claims: the handshake proves the id. `source` is the
+   * remote address of the connection over which they were said: nobody makes us dial into a network that they are not in.
+   */
+  learnAddresses(peer: PeerId, addresses: readonly string[], source: string): Promise<void>
   /** Asked before each connection, in and out; a peer that is denied is also disconnected. */
   setGate(isDenied: (peer: PeerId) => boolean): void
   onEvent(listener: (event: HostEvent) => void): () => void
   /** The DHT, where there is one. */
   readonly routing: Routing | undefined
+}
+
+export interface Provider {
+  readonly peer: PeerId
+  readonly addresses: readonly string[]
+  /** The remote address of the connection over which a DHT server has named it; empty when that is gone. */
+  readonly source: string
 }
 
 /** Provider records under a sha2-512 key. All of it is slow, background work. */
@@ -87,8 +97,5 @@ export interface Routing {
   provide(key: Uint8Array, options: { signal: AbortSignal }): Promise<void>
   /** Stops re-announcing it and drops the local record; remote records expire by themselves. */
   withdraw(key: Uint8Array): Promise<void>
-  findProviders(
-    key: Uint8Array,
-    options: { signal: AbortSignal },
-  ): AsyncIterable<{ peer: PeerId; addresses: readonly string[] }>
+  findProviders(key: Uint8Array, options: { signal: AbortSignal }): AsyncIterable<Provider>
 }

@@ -1,7 +1,8 @@
 /**
  * Finds nodes on the LAN by multicast DNS, on every interface and on IPv6 as well as IPv4 (the library of libp2p does IPv4
  * only, on one interface, and never tells public addresses, which on an IPv6 LAN are all there are). Asks often in the first
- * seconds, then seldom. An interface that can't do multicast is left out without a word.
+ * seconds, then seldom. An interface that can't do multicast is left out without a word. What does not come from a neighbour
+ * is dropped (RFC 6762, section 11): multicast never leaves the link, but anybody can send to the port.
  */
 import { randomBytes } from 'node:crypto'
 import { createSocket, type Socket } from 'node:dgram'
@@ -33,7 +34,10 @@ export interface LanDependencies {
   readonly self: PeerId
   /** What to tell others: multiaddrs with our peer id. */
   readonly addresses: () => readonly string[]
-  readonly onFound: (peer: PeerId, addresses: readonly string[]) => void
+  /** An IP address (with its zone, if it is link-local) is on the link of one of our interfaces. */
+  readonly isOnLink: (ip: string) => boolean
+  /** Somebody at `ip` says that the peer has these addresses. */
+  readonly onFound: (peer: PeerId, addresses: readonly string[], ip: string) => void
 }
 
 /** One interface, one family. */
@@ -55,14 +59,15 @@ export function createLanDiscovery(
   const label = randomBytes(16).toString('hex')
   let loop: Promise<void> | undefined
 
-  function receive(link: Link, bytes: Uint8Array): void {
+  function receive(link: Link, bytes: Uint8Array, ip: string): void {
+    if (!deps.isOnLink(ip)) return
     const message = decodeLanMessage(bytes)
     if (message?.type === 'query') answer(link)
     if (message?.type !== 'answer') return
     for (const [peer, addresses] of message.peers) {
       if (peer === deps.self || seen.has(peer)) continue
       seen.set(peer, true)
-      deps.onFound(peer, addresses)
+      deps.onFound(peer, addresses, ip)
     }
   }
 
@@ -103,7 +108,7 @@ export function createLanDiscovery(
       deps.log.debug('host.lan-interface-failed', { interface: key, error })
       close(key, link)
     })
-    socket.on('message', (bytes) => receive(link, bytes))
+    socket.on('message', (bytes, { address: ip }) => receive(link, bytes, ip))
     socket.bind({ port: PORT, exclusive: false }, () => {
       try {
         socket.addMembership(GROUPS[family], address)

@@ -112,7 +112,7 @@ const connectedTo =
 describe('libp2p host', () => {
   it('prefers QUIC when a peer has both transports', async () => {
     const [a, b] = [await start(), await start()]
-    await a.learnAddresses(b.id, [...b.addresses()].reverse())
+    await a.learnAddresses(b.id, [...b.addresses()].reverse(), addressOf(b))
     await a.connect(b.id, deadline())
     expect(a.peers()[0]?.transport).toBe('quic')
   })
@@ -125,7 +125,7 @@ describe('libp2p host', () => {
     try {
       const a = await start()
       const deaf = `/ip4/127.0.0.1/udp/${silent.address().port}/quic-v1/p2p/${b.id}`
-      await a.learnAddresses(b.id, [deaf, ...b.addresses()])
+      await a.learnAddresses(b.id, [deaf, ...b.addresses()], addressOf(b))
       await a.connect(b.id, deadline())
       expect(a.peers()[0]?.transport).toBe('tcp')
       await echo(a, b)
@@ -223,7 +223,7 @@ describe('libp2p host', () => {
 
   it('knows the signed addresses of a peer', async () => {
     const [a, b] = [await start(), await start()]
-    await a.learnAddresses(b.id, [`/ip4/127.0.0.1/tcp/1/p2p/${b.id}`])
+    await a.learnAddresses(b.id, [`/ip4/127.0.0.1/tcp/1/p2p/${b.id}`], addressOf(b))
     await a.connect(addressOf(b), deadline())
     await eventually(async () => (await a.addressesOf(b.id)).length === b.addresses().length)
     expect(new Set(await a.addressesOf(b.id))).toEqual(new Set(b.addresses()))
@@ -231,7 +231,8 @@ describe('libp2p host', () => {
 
   it('learns no nonsense', async () => {
     const [a, b] = [await start(), await start()]
-    await a.learnAddresses(b.id, ['', 'x', '/ip4/1.2.3.4', `/ip4/127.0.0.1/tcp/1/p2p/${a.id}`])
+    const nonsense = ['', 'x', '/ip4/1.2.3.4', `/ip4/127.0.0.1/tcp/1/p2p/${a.id}`]
+    await a.learnAddresses(b.id, nonsense, addressOf(b))
     await expect(a.connect(b.id, deadline())).rejects.toSatisfy(isCatalogError)
     await expect(a.connect('nobody', deadline())).rejects.toMatchObject({ code: 'INVALID_OPTIONS' })
   })

@@ -22,7 +22,7 @@ import { isAddressInUse, toHostError } from './libp2p-errors.ts'
 import { buildLibp2pNode, type BuiltNode } from './libp2p-node.ts'
 import type { NetworkOptions } from './listen-addresses.ts'
 import { orAborted } from './or-aborted.ts'
-import { findAddress, parsePeer, parseTarget, peerOf, withPeer } from './peer-addresses.ts'
+import { parsePeer, parseTarget, peerOf, withPeer } from './peer-addresses.ts'
 import { createDhtRouting } from './routing.ts'
 import { createStreamRegistry, type StreamHandler } from './stream-registry.ts'
 
@@ -68,7 +68,11 @@ class LibP2PHost implements Host {
     this.#options = options
     this.#streams = createStreamRegistry(deps)
     this.routing = options.network.dht
-      ? createDhtRouting({ self: () => this.id, dht: () => this.#node?.dht })
+      ? createDhtRouting({
+          self: () => this.id,
+          dht: () => this.#node?.dht,
+          addressOf: (peer) => this.#bestConnection(peer)?.remoteAddr.toString(),
+        })
       : undefined
   }
 
@@ -114,7 +118,7 @@ class LibP2PHost implements Host {
 
   async connect(target: string, { signal }: { signal: AbortSignal }): Promise<PeerId> {
     signal.throwIfAborted()
-    const { libp2p } = this.#running()
+    const node = this.#running()
     const to = parseTarget(target)
     const peer = isMultiaddr(to) ? peerOf(to) : target
     if (peer !== undefined) {
@@ -123,8 +127,7 @@ class LibP2PHost implements Host {
     }
     const bounded = AbortSignal.any([signal, AbortSignal.timeout(CONNECT_TIMEOUT_MS)])
     try {
-      const connection = await orAborted(libp2p.dial(to, { signal: bounded }), bounded)
-      return connection.remotePeer.toString()
+      return await node.dial(target, bounded)
     } catch (error) {
       throw toHostError(error, target, signal)
     }
@@ -178,14 +181,9 @@ class LibP2PHost implements Host {
     return told.map((address) => withPeer(address.multiaddr, peer))
   }
 
-  async learnAddresses(peer: PeerId, addresses: readonly string[]): Promise<void> {
+  async learnAddresses(peer: PeerId, addresses: readonly string[], source: string): Promise<void> {
     if (peer === this.id) return
-    const claims = addresses
-      .slice(0, MAX_LEARNED_ADDRESSES)
-      .flatMap((text) => findAddress(text) ?? [])
-      .filter((address) => (peerOf(address) ?? peer) === peer)
-    if (claims.length === 0) return
-    await this.#running().libp2p.peerStore.merge(parsePeer(peer), { multiaddrs: claims })
+    await this.#running().learn(peer, addresses.slice(0, MAX_LEARNED_ADDRESSES), source)
   }
 
   setGate(isDenied: (peer: PeerId) => boolean): void {

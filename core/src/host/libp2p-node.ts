@@ -11,17 +11,18 @@ import type { Clock } from '../clock.ts'
 import { CatalogError, isCatalogError } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import { openDatabase, type Database } from '../store/database.ts'
-import { transportOf } from './address-order.ts'
+import { createAddressRule, type AddressRule } from './address-rule.ts'
 import { createConnectionGater } from './connection-gate.ts'
+import { createResolvers } from './dns-resolver.ts'
 import { SqliteDatastore } from './datastore.ts'
 import type { HostEvent, PeerId } from './host.ts'
-import { createLanDiscovery, type LanDiscovery } from './lan-discovery.ts'
+import { createHearsay, remoteAddresses } from './hearsay.ts'
 import { createNode, type LibP2PNode } from './libp2p-services.ts'
 import { chooseListening, type Listening, type NetworkOptions } from './listen-addresses.ts'
 import { orAborted } from './or-aborted.ts'
 import { createNetworkProblems, type NetworkProblems } from './network-problems.ts'
 import { createOwnAddresses, type OwnAddresses } from './own-addresses.ts'
-import { findAddress, parseAddress, parsePeer, parseTarget, peerOf } from './peer-addresses.ts'
+import { parseAddress, parsePeer, parseTarget, peerOf } from './peer-addresses.ts'
 import { createPeerFinder, type PeerFinder } from './peer-finder.ts'
 import { createPeerMemory, type PeerMemory } from './peer-memory.ts'
 import { applyQuicReadSize } from './quic-read-size.ts'
@@ -36,6 +37,10 @@ export interface BuiltNode {
   /** What does not work just now, in words for people. */
   readonly problems: readonly string[]
   start(): Promise<void>
+  /** To a peer that we have addresses of, or to an address that the user has given. */
+  dial(target: string, signal: AbortSignal): Promise<PeerId>
+  /** Remembers what is believed of `addresses`, which were said over a connection with this remote address. */
+  learn(peer: PeerId, addresses: readonly string[], source: string): Promise<void>
   /** Drops the connections with a peer, and does not dial it again soon unless asked to. */
   leave(peer: PeerId): void
   /** Frees everything, whether it was started or not. Never rejects: there is nothing left to be done about it. */
@@ -106,7 +111,9 @@ export async function buildLibp2pNode(
     const listening = await chooseListening(network, deps.log)
     const own = createOwnAddresses(deps, { network, listening })
     const problems = createNetworkProblems()
-    const node = await createNode({
+    const rule = createAddressRule(own)
+    let built: LibP2PNode | undefined
+    const node = (built = await createNode({
       privateKey: deps.privateKey,
       datastore,
       quic,
@@ -118,9 +125,13 @@ export async function buildLibp2pNode(
         isDenied: deps.isDenied,
         families: listening.families,
         ownSockets: () => own.sockets(),
+        rule,
+        self: deps.privateKey.publicKey.toString(),
+        connectionsOf: (peer) => remoteAddresses(built?.libp2p.getConnections(peer)),
       }),
-    })
-    return connectParts(deps, { network, listening, own, problems, closeDatabase, ...node })
+      resolvers: createResolvers(rule),
+    }))
+    return connectParts(deps, { network, listening, own, problems, rule, closeDatabase, ...node })
   } catch (error) {
     closeDatabase()
     throw toStartError(error)
@@ -132,25 +143,26 @@ interface Parts extends LibP2PNode {
   readonly listening: Listening
   readonly own: OwnAddresses
   readonly problems: NetworkProblems
+  readonly rule: AddressRule
   readonly closeDatabase: () => void
 }
 
 function connectParts(deps: NodeDependencies, parts: Parts): BuiltNode {
-  const { libp2p, dht, network } = parts
+  const { libp2p, dht, network, rule } = parts
   giveStopADeadline(libp2p, deps)
-  const memory = createPeerMemory({ libp2p, clock: deps.clock })
+  const memory = createPeerMemory({ libp2p, clock: deps.clock, rule })
   const finder = createPeerFinder(
     {
       log: deps.log,
       clock: deps.clock,
-      dial: (target, { signal }) => dial(libp2p, target, signal),
+      dial: (target, { signal }) => dial(parts, target, signal),
       remembered: (limit) => memory.remembered(limit),
       isConnected: (peer) => isConnected(libp2p, peer),
       connectedPeers: () => libp2p.getPeers().length,
     },
     { bootstrap: network.bootstrap, maxConnections: network.maxConnections },
   )
-  const lan = createLan(deps, parts, (peer) => finder.found(peer))
+  const hearsay = createHearsay(deps, { ...parts, onFound: (peer) => finder.found(peer) })
   watchPeers(deps, { libp2p, memory, finder })
   if (dht !== undefined && !network.bootstrapServer) keepDhtMode(deps, { ...parts, dht })
 
@@ -167,8 +179,10 @@ function connectParts(deps: NodeDependencies, parts: Parts): BuiltNode {
         throw toStartError(error)
       }
       finder.start()
-      lan?.start()
+      hearsay.start()
     },
+    dial: (target, signal) => dial(parts, target, signal),
+    learn: (peer, addresses, source) => hearsay.learn(peer, addresses, source),
     leave(peer) {
       finder.leave(peer)
       for (const connection of libp2p.getConnections(parsePeer(peer))) {
@@ -176,7 +190,7 @@ function connectParts(deps: NodeDependencies, parts: Parts): BuiltNode {
       }
     },
     async stop() {
-      await lan?.stop()
+      await hearsay.stop()
       await finder.stop()
       const peers = libp2p.getPeers().map(String)
       await Promise.allSettled(peers.map((peer) => memory.saw(peer)))
@@ -184,39 +198,6 @@ function connectParts(deps: NodeDependencies, parts: Parts): BuiltNode {
       parts.closeDatabase()
     },
   }
-}
-
-function createLan(
-  deps: NodeDependencies,
-  { libp2p, network, listening }: Parts,
-  onFound: (peer: PeerId) => void,
-): LanDiscovery | undefined {
-  // Multicast leaves the machine, which is not what loopback only means.
-  if (!network.mdns || network.loopbackOnly) return undefined
-  async function learn(peer: PeerId, addresses: readonly string[]): Promise<void> {
-    const multiaddrs = addresses.flatMap((address) => findAddress(address) ?? [])
-    await libp2p.peerStore.merge(parsePeer(peer), { multiaddrs })
-    onFound(peer)
-  }
-  return createLanDiscovery(
-    {
-      log: deps.log,
-      clock: deps.clock,
-      self: libp2p.peerId.toString(),
-      addresses: () => directAddresses(libp2p),
-      onFound: (peer, addresses) => {
-        learn(peer, addresses).catch((error: unknown) => {
-          deps.log.debug('host.lan-peer-failed', { peer, error })
-        })
-      },
-    },
-    { families: listening.families },
-  )
-}
-
-function directAddresses(libp2p: Libp2p): string[] {
-  const direct = libp2p.getMultiaddrs().filter((address) => transportOf(address) !== 'relay')
-  return direct.map(String)
 }
 
 function watchPeers(
@@ -252,8 +233,11 @@ function keepDhtMode(deps: NodeDependencies, parts: Parts & { readonly dht: KadD
   })
 }
 
-async function dial(libp2p: Libp2p, target: string, signal: AbortSignal): Promise<PeerId> {
-  const connection = await orAborted(libp2p.dial(parseTarget(target), { signal }), signal)
+async function dial({ libp2p, rule }: Parts, target: string, signal: AbortSignal): Promise<PeerId> {
+  const to = parseTarget(target)
+  // Nobody but the user gives whole addresses: all others are learned first.
+  if (isMultiaddr(to)) rule.configure(to)
+  const connection = await orAborted(libp2p.dial(to, { signal }), signal)
   return connection.remotePeer.toString()
 }
 

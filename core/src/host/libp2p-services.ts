@@ -8,7 +8,14 @@ import { autoNAT } from '@libp2p/autonat'
 import { circuitRelayServer, circuitRelayTransport } from '@libp2p/circuit-relay-v2'
 import { dcutr } from '@libp2p/dcutr'
 import { identify, identifyPush } from '@libp2p/identify'
-import type { ComponentLogger, ConnectionGater, Logger, PrivateKey } from '@libp2p/interface'
+import type {
+  ComponentLogger,
+  ConnectionGater,
+  Logger,
+  MultiaddrResolver,
+  PeerInfo,
+  PrivateKey,
+} from '@libp2p/interface'
 import { kadDHT, passthroughMapper, type KadDHT } from '@libp2p/kad-dht'
 import { ping, type Ping } from '@libp2p/ping'
 import { tcp } from '@libp2p/tcp'
@@ -17,6 +24,7 @@ import type { Datastore } from 'interface-datastore'
 import { createLibp2p, type Libp2p, type Libp2pOptions, type ServiceFactoryMap } from 'libp2p'
 import { compareAddresses } from './address-order.ts'
 import { CONNECTION_MONITOR, connectionLimits } from './connection-limits.ts'
+import { createDhtDiscovery, type DhtDiscovery } from './dht-discovery.ts'
 import type { Listening, NetworkOptions } from './listen-addresses.ts'
 import type { OwnAddresses } from './own-addresses.ts'
 import { withPacedWalks } from './paced-walks.ts'
@@ -38,6 +46,7 @@ export interface NodeParts {
   readonly privateKey: PrivateKey
   readonly datastore: Datastore
   readonly gater: ConnectionGater
+  readonly resolvers: Record<string, MultiaddrResolver>
   /** Undefined: without QUIC. */
   readonly quic: Quic | undefined
   readonly quicDeps: QuicListenerDependencies
@@ -61,12 +70,15 @@ type Services = {
 export interface LibP2PNode {
   readonly libp2p: Libp2p
   readonly dht: KadDHT | undefined
+  /** Of whom the DHT tells. */
+  onDhtPeer(listener: (peer: PeerInfo) => void): void
 }
 
 /** A node that is not started. */
 export async function createNode(parts: NodeParts): Promise<LibP2PNode> {
   const { network, listening, own } = parts
   const peer = parts.privateKey.publicKey.toString()
+  const discovery = createDhtDiscovery()
   const options: Libp2pOptions<Services> = {
     start: false,
     privateKey: parts.privateKey,
@@ -86,26 +98,28 @@ export async function createNode(parts: NodeParts): Promise<LibP2PNode> {
     streamMuxers: [yamux({ streamOptions: { maxStreamWindowSize: 8 * 1024 * 1024 } })],
     connectionManager: connectionLimits({
       maxConnections: network.maxConnections,
-      addressSorter: (a, b) => compareAddresses(a.multiaddr, b.multiaddr, own.isLocal),
+      addressSorter: (a, b) =>
+        compareAddresses(a.multiaddr, b.multiaddr, (ip) => own.networksOf(ip).size > 0),
+      resolvers: parts.resolvers,
     }),
     connectionMonitor: CONNECTION_MONITOR,
     connectionGater: parts.gater,
     peerStore: { maxAddressAge: ADDRESS_MEMORY_MS, maxPeerAge: PEER_MEMORY_MS },
-    services: services(network),
+    services: services(network, discovery),
     logger: SILENT,
     datastore: parts.datastore,
   }
   const libp2p = await createLibp2p(options)
-  return { libp2p, dht: libp2p.services.dht }
+  return { libp2p, dht: libp2p.services.dht, onDhtPeer: (listener) => discovery.onPeer(listener) }
 }
 
-function services(network: NetworkOptions): ServiceFactoryMap<Services> {
+function services(network: NetworkOptions, discovery: DhtDiscovery): ServiceFactoryMap<Services> {
   const chosen: ServiceFactoryMap<Services> = {
     identify: identify({ runOnLimitedConnection: true }),
     identifyPush: identifyPush({ runOnLimitedConnection: true }),
     ping: ping(),
   }
-  if (network.dht) chosen.dht = dht(network)
+  if (network.dht) chosen.dht = dht(network, discovery)
   if (network.relayClient) chosen.dcutr = dcutr()
   if (network.relayServer) chosen.relay = relay()
   // Of no use on loopback, and they would talk to the world.
@@ -129,7 +143,7 @@ function relay(): ReturnType<typeof circuitRelayServer> {
   })
 }
 
-function dht(network: NetworkOptions): ReturnType<typeof kadDHT> {
+function dht(network: NetworkOptions, discovery: DhtDiscovery): ReturnType<typeof kadDHT> {
   const create = kadDHT({
     protocol: DHT_PROTOCOL,
     // Explicit, so that kad-dht does not take any public interface address for reachability: libp2p-host.ts switches it
@@ -143,7 +157,7 @@ function dht(network: NetworkOptions): ReturnType<typeof kadDHT> {
     reprovide: { concurrency: 1, threshold: 0 },
     maxInboundStreams: 64,
   })
-  return (components) => withPacedWalks(create(components))
+  return (components) => discovery.detach(withPacedWalks(create(components)))
 }
 
 const silent: Logger = Object.assign(() => undefined, {

@@ -41,7 +41,8 @@ export function createMemoryRouting(deps: {
       for (const peer of [...(table.providers.get(nameOf(key)) ?? [])]) {
         await Promise.resolve()
         signal.throwIfAborted()
-        yield { peer, addresses: deps.addressesOf(peer) }
+        const addresses = deps.addressesOf(peer)
+        yield { peer, addresses, source: addresses[0] ?? '' }
       }
     },
   }

@@ -6,18 +6,16 @@
 import { networkInterfaces } from 'node:os'
 import { multiaddr, type Multiaddr } from '@multiformats/multiaddr'
 import type { Clock } from '../clock.ts'
-import {
-  createLocality,
-  isLinkLocalIp,
-  isLoopbackIp,
-  isPrivateIp,
-  transportOf,
-} from './address-order.ts'
+import { transportOf } from './address-order.ts'
+import { ipScope, isLinkLocalIp } from './address-scope.ts'
+import { findOwnNetworks, type OwnNetworks } from './own-networks.ts'
 import type { IpFamily, Listening, NetworkOptions } from './listen-addresses.ts'
 
 export interface OwnAddresses {
-  /** An address is on a network that we are on. */
-  isLocal(this: void, ip: string): boolean
+  /** Of which of our networks an address is. */
+  networksOf(this: void, ip: string): ReadonlySet<string>
+  /** The interfaces on whose link an address is. */
+  linksOf(this: void, ip: string): ReadonlySet<string>
   /** What we listen on, as `socketOf` spells it. */
   sockets(): ReadonlySet<string>
   /**
@@ -33,7 +31,7 @@ const REFRESH_MS = 15_000
 
 interface Snapshot {
   readonly atMs: number
-  readonly isLocal: (ip: string) => boolean
+  readonly networks: OwnNetworks
   readonly sockets: ReadonlySet<string>
   /** Without the peer id. */
   readonly multiaddrs: readonly string[]
@@ -56,7 +54,8 @@ export function createOwnAddresses(
   }
 
   return {
-    isLocal: (ip) => current().isLocal(ip),
+    networksOf: (ip) => current().networks.networksOf(ip),
+    linksOf: (ip) => current().networks.linksOf(ip),
     sockets: () => current().sockets,
     isPublic: () => hasPublic,
     announced(verified, peer) {
@@ -87,7 +86,10 @@ function look(network: NetworkOptions, listening: Listening): Omit<Snapshot, 'at
     `${ip} tcp ${listening.port}`,
   ])
   return {
-    isLocal: createLocality(interfaces),
+    networks: findOwnNetworks(interfaces, {
+      loopback: all.length > 0 && told(all, network).every(({ ip }) => isLoopbackIp(ip)),
+      siteNetworks: network.siteNetworks,
+    }),
     sockets: new Set(sockets),
     multiaddrs: told(all, network).flatMap(({ ip, family }) => [
       ...(network.quic ? [`/ip${family}/${ip}/udp/${listening.port}/quic-v1`] : []),
@@ -112,5 +114,9 @@ function told(all: readonly Own[], network: NetworkOptions): readonly Own[] {
 function isPublicAddress(address: Multiaddr): boolean {
   const ip = address.getComponents()[0]?.value
   if (ip === undefined || transportOf(address) === 'relay') return false
-  return !isLoopbackIp(ip) && !isLinkLocalIp(ip) && !isPrivateIp(ip)
+  return ipScope(ip) === 'public'
+}
+
+function isLoopbackIp(ip: string): boolean {
+  return ipScope(ip) === 'loopback'
 }

@@ -26,6 +26,8 @@ export function createDhtRouting(deps: {
   readonly self: () => PeerId
   /** Undefined while the host is not running. */
   readonly dht: () => KadDHT | undefined
+  /** The remote address of our connection with a peer. */
+  readonly addressOf: (peer: PeerId) => string | undefined
 }): Routing {
   const provides = new PQueue({ concurrency: MAX_PROVIDES })
   const searches = new PQueue({ concurrency: MAX_SEARCHES })
@@ -68,10 +70,11 @@ export function createDhtRouting(deps: {
       try {
         for await (const event of dht.findProviders(cid, { signal: bounded })) {
           if (event.name !== 'PROVIDER') continue
+          const source = deps.addressOf(event.from.toString()) ?? ''
           for (const { id, multiaddrs } of event.providers) {
             const peer = id.toString()
             if (peer === deps.self()) continue
-            yield { peer, addresses: multiaddrs.slice(0, MAX_ADDRESSES).map(String) }
+            yield { peer, addresses: multiaddrs.slice(0, MAX_ADDRESSES).map(String), source }
           }
         }
       } catch (error) {

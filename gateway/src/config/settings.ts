@@ -61,6 +61,13 @@ export const SETTINGS: readonly Setting[] = [
         'multiaddr',
       ),
     ),
+    'site-network': advanced(
+      list(
+        'node:network.siteNetworks',
+        'routed private network, as 10.0.0.0/8, in which peers may show each other to us',
+        'cidr',
+      ),
+    ),
     'loopback-only': advanced(
       boolean('node:network.loopbackOnly', 'meet peers on this machine only'),
     ),
