@@ -1,11 +1,12 @@
 /**
- * The Express application: one handler, because every request is one pure route decision away from its answer. Checks the
- * host first, bounds nothing itself (server.ts does), logs one line a finished request.
+ * The Express application: one handler, because every request is one pure route decision away from its answer. Turns away
+ * foreign hosts and web pages first, bounds nothing itself (server.ts does), logs one line a finished request.
  */
 import express, { type Application } from 'express'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { CatalogError, type Logger } from '@catalog-p2p/core'
 import { AS_UPSTREAM } from './as-upstream.ts'
+import { browserProblem } from './browser-guard.ts'
 import type { Counters } from './counters.ts'
 import type { Exchange } from './exchange.ts'
 import type { HostCheck } from './host-check.ts'
@@ -13,6 +14,7 @@ import { loggableUrl } from './log-url.ts'
 import { sendError } from './respond.ts'
 import { parseRoute, type Route } from './route.ts'
 import { scopePlaceOf } from './scope-place.ts'
+import { setSecurityHeaders } from './security-headers.ts'
 
 export interface AppDependencies {
   readonly log: Logger
@@ -40,6 +42,7 @@ export function createApp(deps: AppDependencies): Application {
 
 function handle(deps: AppDependencies, req: MountedRequest, res: ServerResponse): void {
   const startedMs = performance.now()
+  setSecurityHeaders(res)
   const method = req.method ?? 'GET'
   const asUpstream = req.baseUrl?.endsWith(AS_UPSTREAM) === true
   const place = asUpstream ? undefined : scopePlaceOf(req.url ?? '/')
@@ -87,7 +90,7 @@ function refuse(
   route: Route,
 ): CatalogError | undefined {
   const method = req.method ?? 'GET'
-  const problem = deps.hosts.problem(method, req.headers)
+  const problem = deps.hosts.problem(req.headers) ?? browserProblem(req.headers)
   if (problem !== undefined) return bad(403, problem)
   if (req.headers.via?.includes(deps.instance) === true) {
     return bad(508, 'this request came from this gateway itself: its upstream leads back to it')

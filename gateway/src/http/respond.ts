@@ -4,6 +4,7 @@
  */
 import { STATUS_CODES, type IncomingMessage, type ServerResponse } from 'node:http'
 import { isCatalogError, type CatalogError } from '@catalog-p2p/core'
+import { setSecurityHeaders } from './security-headers.ts'
 
 const MAX_PHRASE = 200
 
@@ -51,6 +52,7 @@ export function sendError(req: IncomingMessage, res: ServerResponse, error: unkn
     return
   }
   for (const name of res.getHeaderNames()) res.removeHeader(name)
+  setSecurityHeaders(res)
   const allow = isCatalogError(error) ? error.details.allow : undefined
   if (typeof allow === 'string') res.setHeader('allow', allow)
   // The body of the request may not have been read: the connection can't be used again.

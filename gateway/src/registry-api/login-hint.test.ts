@@ -13,7 +13,8 @@ async function start(npmrc: Readonly<Record<string, string>> = {}): Promise<void
     void res.writeHead(answer.status, answer.headers).end(answer.body)
 }
 beforeEach(() => {
-  answer = { status: 401, body: '{"error":"who are you?"}' }
+  const headers = { 'content-type': 'application/json' }
+  answer = { status: 401, body: '{"error":"who are you?"}', headers }
 })
 afterEach(() => world[Symbol.asyncDispose]())
 

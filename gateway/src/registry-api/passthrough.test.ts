@@ -31,7 +31,7 @@ describe('what the gateway does not know', () => {
   test.each(calls)('%s %s goes to upstream as it is', async (method, url) => {
     const body = method === 'GET' ? undefined : gzipSync('{"fx-one":["1.0.0"]}')
     world.upstream.otherwise = (request, res) => {
-      res.writeHead(202, { 'content-type': 'application/json', 'x-upstream': 'yes', etag: '"7"' })
+      res.writeHead(202, { 'content-type': 'application/json', 'npm-notice': 'yes', etag: '"7"' })
       res.end(JSON.stringify({ length: request.body.length }))
     }
     const response = await fetch(world.url + url, {
@@ -43,7 +43,7 @@ describe('what the gateway does not know', () => {
       ...(body && { body: new Uint8Array(body) }),
     })
     expect(response.status).toBe(202)
-    expect(response.headers.get('x-upstream')).toBe('yes')
+    expect(response.headers.get('npm-notice')).toBe('yes')
     expect(response.headers.get('etag')).toBe('"7"')
     expect(await response.json()).toEqual({ length: body?.length ?? 0 })
     const seen = world.upstream.seen[0]

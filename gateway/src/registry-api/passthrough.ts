@@ -1,7 +1,8 @@
 /**
  * Registry calls that are not ours: login, publish, search, audit, attestations. Streamed to the upstream of the package they
- * are about, status and headers kept. The client's own credentials go along, and only there. The gateway's own do for calls
- * that only read about packages, never for acting in its user's name on behalf of any local process.
+ * are about; its status comes back, and of its headers what clients read. The client's own credentials go along, and only
+ * there. The gateway's own do for calls that only read about packages, never for acting in its user's name on behalf of any
+ * local process.
  */
 import { Transform, type Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
@@ -10,6 +11,7 @@ import { CatalogError } from '@catalog-p2p/core'
 import { noUpstream } from '../http/api-errors.ts'
 import { clientCredentials } from '../upstream/client-credentials.ts'
 import type { Exchange } from '../http/exchange.ts'
+import { passedHeaders } from './answer-headers.ts'
 import { hasFollowedUrls, MAX_FOLLOWED_BYTES, spellAsOurs } from './follow-urls.ts'
 import { loginHint, withHint } from './login-hint.ts'
 import { isPackageRead } from './package-read.ts'
@@ -52,20 +54,6 @@ const NOT_FORWARDED = new Set([
   'referer',
   'x-catalog-token',
 ])
-// Cookies are shared by all ports of localhost: an upstream's must not reach other programs, nor theirs the upstream.
-const NOT_RETURNED = new Set([
-  'connection',
-  'keep-alive',
-  'proxy-authenticate',
-  'proxy-connection',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-  'set-cookie',
-  'strict-transport-security',
-  'alt-svc',
-])
-
 export interface PassedRequest {
   readonly exchange: Exchange
   readonly name: string | undefined
@@ -92,10 +80,9 @@ export async function passThrough(
     onSettled?.()
   }
   res.statusCode = response.status
-  for (const [key, value] of Object.entries(response.headers)) {
-    // Leave to read our answers is not upstream's to give to web pages.
-    if (key.startsWith('access-control-') || NOT_RETURNED.has(key)) continue
-    if (value !== undefined) res.setHeader(key, value)
+  const context = { ...response, registry: registry.url, base: exchange.base }
+  for (const [key, value] of Object.entries(passedHeaders(response.headers, context))) {
+    res.setHeader(key, value)
   }
   const hint = loginHint(deps.registries, exchange, { response, registry, about })
   if (hint !== undefined) {
