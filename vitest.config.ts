@@ -12,6 +12,7 @@ export default defineConfig({
     testTimeout: 20_000,
     hookTimeout: 30_000,
     teardownTimeout: 10_000,
+    expect: { poll: { timeout: 10_000 } }, // what comes is waited for, on a busy machine too
     tags: [
       { name: 'long', description: 'older clients, and what takes minutes: npm run test:all' },
     ],
