@@ -27,11 +27,12 @@ const edges = sources.flatMap((path) => importsOf(path).map((each) => ({ path, .
 const FOLDERS: Readonly<Record<string, readonly string[]>> = {
   content: ['errors', 'wire/fields'],
   wire: ['errors', 'content', 'host/host'],
+  limits: ['clock', 'log'],
   store: ['errors', 'log', 'clock', 'options', 'content'],
-  host: ['errors', 'log', 'clock', 'options', 'content', 'store/database'],
-  discovery: ['errors', 'log', 'clock', 'options', 'content', 'wire', 'host/host'],
+  host: ['errors', 'log', 'clock', 'options', 'content', 'limits', 'store/database'],
+  discovery: ['errors', 'log', 'clock', 'options', 'content', 'limits', 'wire', 'host/host'],
   transfer: [
-    ...['errors', 'log', 'clock', 'options', 'api', 'content', 'wire'],
+    ...['errors', 'log', 'clock', 'options', 'api', 'content', 'limits', 'wire'],
     ...['store/store', 'host/host', 'discovery/discovery'],
   ],
   seeding: [

@@ -2,6 +2,7 @@ import { peerIdFromString } from '@libp2p/peer-id'
 import { multiaddr } from '@multiformats/multiaddr'
 import { describe, expect, it } from 'vitest'
 import { createConnectionGater } from './connection-gate.ts'
+import { addressGroup } from '../limits/address-group.ts'
 import type { IpFamily } from './listen-addresses.ts'
 
 const PEER = '12D3KooWBfvqYyj3yv9qKZhvEDsNVc2VaJzG5yPw8QKWpi3TcSN6'
@@ -9,6 +10,7 @@ const PEER = '12D3KooWBfvqYyj3yv9qKZhvEDsNVc2VaJzG5yPw8QKWpi3TcSN6'
 function isDialDenied(address: string, families: readonly IpFamily[] = [4, 6]): unknown {
   const gater = createConnectionGater({
     isDenied: () => false,
+    groupOf: () => '203.0.113.1',
     families,
     ownSockets: () => new Set(['172.17.0.1 udp 4875', '172.17.0.1 tcp 4875']),
   })
@@ -37,14 +39,18 @@ describe('connection gate', () => {
 
   it('asks about peers in and out', () => {
     const gater = createConnectionGater({
-      isDenied: (peer) => peer === PEER,
+      isDenied: (peer, group) => peer === PEER && group !== '203.0.113.2',
+      groupOf: (address) => addressGroup(address.toString()),
       families: [4, 6],
       ownSockets: () => new Set(),
     })
     const peer = peerIdFromString(PEER)
     expect(gater.denyDialPeer?.(peer)).toBe(true)
-    const connection = {} as Parameters<NonNullable<typeof gater.denyInboundEncryptedConnection>>[1]
-    expect(gater.denyInboundEncryptedConnection?.(peer, connection)).toBe(true)
-    expect(gater.denyOutboundEncryptedConnection?.(peer, connection)).toBe(true)
+    type Arriving = Parameters<NonNullable<typeof gater.denyInboundEncryptedConnection>>[1]
+    const from = (ip: string): Arriving =>
+      ({ remoteAddr: multiaddr(`/ip4/${ip}/tcp/1`) }) as Arriving
+    expect(gater.denyInboundEncryptedConnection?.(peer, from('203.0.113.1'))).toBe(true)
+    expect(gater.denyOutboundEncryptedConnection?.(peer, from('203.0.113.1'))).toBe(true)
+    expect(gater.denyInboundEncryptedConnection?.(peer, from('203.0.113.2'))).toBe(false)
   })
 })

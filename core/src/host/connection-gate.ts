@@ -2,25 +2,35 @@
  * Who may connect, and what is never dialled: banned peers, families that are switched off, link-local addresses, and our own
  * listeners (every machine with containers has the same bridge address, so a peer's address may well be ours).
  */
-import type { ConnectionGater, PeerId as LibP2PPeerId } from '@libp2p/interface'
+import type {
+  ConnectionGater,
+  MultiaddrConnection,
+  PeerId as LibP2PPeerId,
+} from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
+import type { AddressGroup } from '../limits/address-group.ts'
 import { familyOf, isLinkLocalIp, socketOf } from './address-order.ts'
 import type { PeerId } from './host.ts'
 import type { IpFamily } from './listen-addresses.ts'
 
 export function createConnectionGater(deps: {
-  readonly isDenied: (peer: PeerId) => boolean
+  readonly isDenied: (peer: PeerId, group?: AddressGroup) => boolean
+  readonly groupOf: (address: Multiaddr, peer: PeerId) => AddressGroup
   readonly families: readonly IpFamily[]
   /** What we listen on, as `socketOf` spells it. */
   readonly ownSockets: () => ReadonlySet<string>
 }): ConnectionGater {
   const isDenied = (peer: LibP2PPeerId): boolean => deps.isDenied(peer.toString())
+  const isDeniedFrom = (id: LibP2PPeerId, { remoteAddr }: MultiaddrConnection): boolean => {
+    const peer = id.toString()
+    return deps.isDenied(peer, deps.groupOf(remoteAddr, peer))
+  }
   return {
     denyDialPeer: isDenied,
     denyDialMultiaddr: (address) => isUndialable(address, deps.families, deps.ownSockets()),
     // Inbound peers are known only after the handshake.
-    denyInboundEncryptedConnection: isDenied,
-    denyOutboundEncryptedConnection: isDenied,
+    denyInboundEncryptedConnection: isDeniedFrom,
+    denyOutboundEncryptedConnection: isDeniedFrom,
     denyOutboundRelayedConnection: (_source, destination) => isDenied(destination),
   }
 }

@@ -5,23 +5,25 @@
 import { join } from 'node:path'
 import type { PrivateKey } from '@libp2p/interface'
 import type { KadDHT } from '@libp2p/kad-dht'
-import { isMultiaddr } from '@multiformats/multiaddr'
 import type { Libp2p } from 'libp2p'
 import type { Clock } from '../clock.ts'
 import { CatalogError, isCatalogError } from '../errors.ts'
+import type { AddressGroup } from '../limits/address-group.ts'
 import type { Logger } from '../log.ts'
 import { openDatabase, type Database } from '../store/database.ts'
-import { transportOf } from './address-order.ts'
+import { isLoopbackIp, transportOf } from './address-order.ts'
 import { createConnectionGater } from './connection-gate.ts'
+import { createConnectionGuard } from './connection-guard.ts'
 import { SqliteDatastore } from './datastore.ts'
+import { dial, isConnected } from './dial.ts'
 import type { HostEvent, PeerId } from './host.ts'
+import { hostLimits, type HostLimits } from './host-limits.ts'
 import { createLanDiscovery, type LanDiscovery } from './lan-discovery.ts'
 import { createNode, type LibP2PNode } from './libp2p-services.ts'
 import { chooseListening, type Listening, type NetworkOptions } from './listen-addresses.ts'
-import { orAborted } from './or-aborted.ts'
 import { createNetworkProblems, type NetworkProblems } from './network-problems.ts'
 import { createOwnAddresses, type OwnAddresses } from './own-addresses.ts'
-import { findAddress, parseAddress, parsePeer, parseTarget, peerOf } from './peer-addresses.ts'
+import { findAddress, parseAddress, parsePeer } from './peer-addresses.ts'
 import { createPeerFinder, type PeerFinder } from './peer-finder.ts'
 import { createPeerMemory, type PeerMemory } from './peer-memory.ts'
 import { applyQuicReadSize } from './quic-read-size.ts'
@@ -33,6 +35,7 @@ const STOP_TIMEOUT_MS = 10_000
 export interface BuiltNode {
   readonly libp2p: Libp2p
   readonly dht: KadDHT | undefined
+  readonly limits: HostLimits
   /** What does not work just now, in words for people. */
   readonly problems: readonly string[]
   start(): Promise<void>
@@ -46,7 +49,9 @@ export interface NodeDependencies {
   readonly log: Logger
   readonly clock: Clock
   readonly privateKey: PrivateKey
-  readonly isDenied: (peer: PeerId) => boolean
+  readonly isDenied: (peer: PeerId, group?: AddressGroup) => boolean
+  /** Whether an address is on a network of this machine's; looked up unless given. */
+  readonly isLocal?: (ip: string) => boolean
   readonly onEvent: (event: HostEvent) => void
 }
 
@@ -106,6 +111,9 @@ export async function buildLibp2pNode(
     const listening = await chooseListening(network, deps.log)
     const own = createOwnAddresses(deps, { network, listening })
     const problems = createNetworkProblems()
+    const { maxConnections, loopbackOnly } = network
+    const isLocal = deps.isLocal ?? ((ip: string) => isLoopbackIp(ip) || own.isLocal(ip))
+    const limits = hostLimits({ maxConnections, loopbackOnly, isLocal })
     const node = await createNode({
       privateKey: deps.privateKey,
       datastore,
@@ -116,11 +124,13 @@ export async function buildLibp2pNode(
       own,
       gater: createConnectionGater({
         isDenied: deps.isDenied,
+        groupOf: limits.groupOf,
         families: listening.families,
         ownSockets: () => own.sockets(),
       }),
+      guard: createConnectionGuard(limits),
     })
-    return connectParts(deps, { network, listening, own, problems, closeDatabase, ...node })
+    return connectParts(deps, { network, listening, own, limits, problems, closeDatabase, ...node })
   } catch (error) {
     closeDatabase()
     throw toStartError(error)
@@ -131,6 +141,7 @@ interface Parts extends LibP2PNode {
   readonly network: NetworkOptions
   readonly listening: Listening
   readonly own: OwnAddresses
+  readonly limits: HostLimits
   readonly problems: NetworkProblems
   readonly closeDatabase: () => void
 }
@@ -157,6 +168,7 @@ function connectParts(deps: NodeDependencies, parts: Parts): BuiltNode {
   return {
     libp2p,
     dht,
+    limits: parts.limits,
     get problems() {
       return parts.problems.texts
     },
@@ -250,18 +262,6 @@ function keepDhtMode(deps: NodeDependencies, parts: Parts & { readonly dht: KadD
     if (libp2p.status !== 'started' || dht.getMode() === mode) return
     dht.setMode(mode).catch((error: unknown) => deps.log.warn('host.dht-mode-failed', { error }))
   })
-}
-
-async function dial(libp2p: Libp2p, target: string, signal: AbortSignal): Promise<PeerId> {
-  const connection = await orAborted(libp2p.dial(parseTarget(target), { signal }), signal)
-  return connection.remotePeer.toString()
-}
-
-function isConnected(libp2p: Libp2p, target: string): boolean {
-  const address = parseTarget(target)
-  const peer = isMultiaddr(address) ? peerOf(address) : target
-  if (peer === undefined) return false
-  return libp2p.getConnections(parsePeer(peer)).some(({ status }) => status === 'open')
 }
 
 /** It also stops itself, and waits for that, when it can't start. From here on it never rejects. */
