@@ -4,7 +4,6 @@
  */
 import type { Connection, PrivateKey, Stream } from '@libp2p/interface'
 import { isMultiaddr } from '@multiformats/multiaddr'
-import type { Clock } from '../clock.ts'
 import { CatalogError } from '../errors.ts'
 import { addressGroup, type AddressGroup } from '../limits/address-group.ts'
 import type { Logger } from '../log.ts'
@@ -21,7 +20,7 @@ import type {
 import { loadIdentity } from './identity.ts'
 import { isAddressInUse, toHostError } from './libp2p-errors.ts'
 import { buildLibp2pNode, type BuiltNode } from './libp2p-node.ts'
-import type { NetworkOptions } from './listen-addresses.ts'
+import type { Libp2pHostDependencies, Libp2pHostOptions } from './libp2p-host-options.ts'
 import { orAborted } from './or-aborted.ts'
 import { dial } from './dial.ts'
 import { PeerGate, type IsDenied } from './peer-gate.ts'
@@ -36,19 +35,6 @@ const CONNECT_TIMEOUT_MS = 15_000
 const MAX_OUTBOUND_STREAMS = 1024
 const MAX_LEARNED_ADDRESSES = 16
 const MAX_START_TRIES = 4
-
-export interface Libp2pHostDependencies {
-  readonly log: Logger
-  readonly clock: Clock
-  /** Whether an address is on a network of this machine's, whose machines may take more places; looked up unless given. */
-  readonly isLocal?: (ip: string) => boolean
-}
-
-export interface Libp2pHostOptions {
-  readonly network: NetworkOptions
-  /** Folder for the identity and for known peers; undefined keeps both in memory. */
-  readonly path: string | undefined
-}
 
 export function createLibp2pHost(deps: Libp2pHostDependencies, options: Libp2pHostOptions): Host {
   return new LibP2PHost(deps, options)
