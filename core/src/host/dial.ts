@@ -16,3 +16,9 @@ export function isConnected(libp2p: Libp2p, target: string): boolean {
   if (peer === undefined) return false
   return libp2p.getConnections(parsePeer(peer)).some(({ status }) => status === 'open')
 }
+
+/** Whether there is an address to dial this peer by. */
+export async function hasAddresses({ peerStore }: Libp2p, peer: PeerId): Promise<boolean> {
+  const id = parsePeer(peer)
+  return (await peerStore.has(id)) && (await peerStore.get(id)).addresses.length > 0
+}

@@ -6,7 +6,6 @@ import type { Connection, PrivateKey, Stream } from '@libp2p/interface'
 import { isMultiaddr } from '@multiformats/multiaddr'
 import { CatalogError } from '../errors.ts'
 import { addressGroup, type AddressGroup } from '../limits/address-group.ts'
-import type { Logger } from '../log.ts'
 import { bestConnection, toPeerConnections } from './best-connection.ts'
 import type {
   ByteStream,
@@ -212,6 +211,7 @@ class LibP2PHost implements Host {
       {
         ...this.#deps,
         privateKey: this.#key(),
+        groupOf: (peer) => this.groupOf(peer),
         isDenied: (peer, group) => this.#gate.denies(peer, group),
         onEvent: (event) => this.#emit(event),
       },

@@ -3,7 +3,7 @@
  * ends. After `stop` nothing is left: no socket, no timer, no open file.
  */
 import { join } from 'node:path'
-import type { PrivateKey } from '@libp2p/interface'
+import type { Connection, PrivateKey } from '@libp2p/interface'
 import type { KadDHT } from '@libp2p/kad-dht'
 import type { Libp2p } from 'libp2p'
 import type { Clock } from '../clock.ts'
@@ -15,7 +15,7 @@ import { isLoopbackIp, transportOf } from './address-order.ts'
 import { createConnectionGater } from './connection-gate.ts'
 import { createConnectionGuard } from './connection-guard.ts'
 import { SqliteDatastore } from './datastore.ts'
-import { dial, isConnected } from './dial.ts'
+import { dial, hasAddresses, isConnected } from './dial.ts'
 import type { HostEvent, PeerId } from './host.ts'
 import { hostLimits, type HostLimits } from './host-limits.ts'
 import { createLanDiscovery, type LanDiscovery } from './lan-discovery.ts'
@@ -25,12 +25,12 @@ import { createNetworkProblems, type NetworkProblems } from './network-problems.
 import { createOwnAddresses, type OwnAddresses } from './own-addresses.ts'
 import { findAddress, parseAddress, parsePeer } from './peer-addresses.ts'
 import { createPeerFinder, type PeerFinder } from './peer-finder.ts'
-import { createPeerMemory, type PeerMemory } from './peer-memory.ts'
+import { createPeerMemory } from './peer-memory.ts'
+import { giveStopADeadline } from './stop-deadline.ts'
 import { applyQuicReadSize } from './quic-read-size.ts'
 import { loadQuic, type Quic } from './quic-transport.ts'
 
 export const PEERS_FILE = 'peers.sqlite'
-const STOP_TIMEOUT_MS = 10_000
 
 export interface BuiltNode {
   readonly libp2p: Libp2p
@@ -52,6 +52,7 @@ export interface NodeDependencies {
   readonly isDenied: (peer: PeerId, group?: AddressGroup) => boolean
   /** Whether an address is on a network of this machine's; looked up unless given. */
   readonly isLocal?: (ip: string) => boolean
+  readonly groupOf: (peer: PeerId) => AddressGroup | undefined
   readonly onEvent: (event: HostEvent) => void
 }
 
@@ -101,13 +102,14 @@ export async function buildLibp2pNode(
   const { quic, network } = await withQuicIfThere(options.network, deps.log)
   for (const address of [...network.bootstrap, ...network.announceAddresses]) parseAddress(address)
   const database = await openPeers(path, deps.log)
-  const datastore = new SqliteDatastore(database)
+  const self = deps.privateKey.publicKey.toString()
+  const datastore = new SqliteDatastore(database, { self, groupOf: deps.groupOf })
   const closeDatabase = (): void => {
     datastore.close()
     database.close()
   }
   try {
-    datastore.dropOwnProviderRecords(deps.privateKey.publicKey.toString())
+    datastore.dropOwnProviderRecords(self)
     const listening = await chooseListening(network, deps.log)
     const own = createOwnAddresses(deps, { network, listening })
     const problems = createNetworkProblems()
@@ -130,7 +132,10 @@ export async function buildLibp2pNode(
       }),
       guard: createConnectionGuard(limits),
     })
-    return connectParts(deps, { network, listening, own, limits, problems, closeDatabase, ...node })
+    return connectParts(deps, {
+      ...{ network, listening, own, limits, problems, database, closeDatabase },
+      ...node,
+    })
   } catch (error) {
     closeDatabase()
     throw toStartError(error)
@@ -143,13 +148,19 @@ interface Parts extends LibP2PNode {
   readonly own: OwnAddresses
   readonly limits: HostLimits
   readonly problems: NetworkProblems
+  readonly database: Database
   readonly closeDatabase: () => void
 }
 
 function connectParts(deps: NodeDependencies, parts: Parts): BuiltNode {
   const { libp2p, dht, network } = parts
   giveStopADeadline(libp2p, deps)
-  const memory = createPeerMemory({ libp2p, clock: deps.clock })
+  const memory = createPeerMemory({
+    database: parts.database,
+    clock: deps.clock,
+    hasAddresses: (peer) => hasAddresses(libp2p, peer),
+  })
+  const connections = (): Connection[] => libp2p.getConnections()
   const finder = createPeerFinder(
     {
       log: deps.log,
@@ -157,12 +168,20 @@ function connectParts(deps: NodeDependencies, parts: Parts): BuiltNode {
       dial: (target, { signal }) => dial(libp2p, target, signal),
       remembered: (limit) => memory.remembered(limit),
       isConnected: (peer) => isConnected(libp2p, peer),
-      connectedPeers: () => libp2p.getPeers().length,
+      connectedGroups: () => new Set(connections().map((c) => groupOf(parts.limits, c))).size,
+      dialledPeers: () => connections().filter((c) => c.direction === 'outbound').length,
     },
     { bootstrap: network.bootstrap, maxConnections: network.maxConnections },
   )
   const lan = createLan(deps, parts, (peer) => finder.found(peer))
-  watchPeers(deps, { libp2p, memory, finder })
+  const remember = (peer: PeerId): void => {
+    try {
+      memory.saw(peer, deps.groupOf(peer) ?? 'unknown')
+    } catch (error) {
+      deps.log.warn('host.remember-failed', { error })
+    }
+  }
+  watchPeers(deps, { libp2p, remember, finder })
   if (dht !== undefined && !network.bootstrapServer) keepDhtMode(deps, { ...parts, dht })
 
   return {
@@ -190,8 +209,7 @@ function connectParts(deps: NodeDependencies, parts: Parts): BuiltNode {
     async stop() {
       await lan?.stop()
       await finder.stop()
-      const peers = libp2p.getPeers().map(String)
-      await Promise.allSettled(peers.map((peer) => memory.saw(peer)))
+      for (const connection of connections()) remember(connection.remotePeer.toString())
       await libp2p.stop()
       parts.closeDatabase()
     },
@@ -226,6 +244,10 @@ function createLan(
   )
 }
 
+function groupOf({ groupOf: find }: HostLimits, connection: Connection): AddressGroup {
+  return find(connection.remoteAddr, connection.remotePeer.toString())
+}
+
 function directAddresses(libp2p: Libp2p): string[] {
   const direct = libp2p.getMultiaddrs().filter((address) => transportOf(address) !== 'relay')
   return direct.map(String)
@@ -233,14 +255,9 @@ function directAddresses(libp2p: Libp2p): string[] {
 
 function watchPeers(
   deps: NodeDependencies,
-  parts: { libp2p: Libp2p; memory: PeerMemory; finder: PeerFinder },
+  parts: { libp2p: Libp2p; remember: (peer: PeerId) => void; finder: PeerFinder },
 ): void {
-  const { libp2p, memory, finder } = parts
-  const remember = (peer: PeerId): void => {
-    memory.saw(peer).catch((error: unknown) => {
-      deps.log.warn('host.remember-failed', { error })
-    })
-  }
+  const { libp2p, remember, finder } = parts
   libp2p.addEventListener('peer:connect', ({ detail }) => {
     const peer = detail.toString()
     remember(peer)
@@ -262,24 +279,6 @@ function keepDhtMode(deps: NodeDependencies, parts: Parts & { readonly dht: KadD
     if (libp2p.status !== 'started' || dht.getMode() === mode) return
     dht.setMode(mode).catch((error: unknown) => deps.log.warn('host.dht-mode-failed', { error }))
   })
-}
-
-/** It also stops itself, and waits for that, when it can't start. From here on it never rejects. */
-function giveStopADeadline(libp2p: Libp2p, { clock, log }: NodeDependencies): void {
-  const stop = libp2p.stop.bind(libp2p)
-  libp2p.stop = async () => {
-    const late = Promise.withResolvers<never>()
-    const cancel = clock.after(STOP_TIMEOUT_MS, () =>
-      late.reject(new Error(`libp2p has not stopped within ${STOP_TIMEOUT_MS} ms`)),
-    )
-    try {
-      await Promise.race([stop(), late.promise])
-    } catch (error) {
-      log.error('host.stop-failed', { error })
-    } finally {
-      cancel()
-    }
-  }
 }
 
 function toStartError(error: unknown): CatalogError {
