@@ -27,16 +27,17 @@ const edges = sources.flatMap((path) => importsOf(path).map((each) => ({ path, .
 const FOLDERS: Readonly<Record<string, readonly string[]>> = {
   content: ['errors', 'wire/fields'],
   wire: ['errors', 'content', 'host/host'],
+  limits: ['clock', 'log'],
   store: ['errors', 'log', 'clock', 'options', 'content'],
-  host: ['errors', 'log', 'clock', 'options', 'content', 'store/database'],
+  host: ['errors', 'log', 'clock', 'options', 'content', 'limits', 'store/database'],
   timing: ['errors', 'clock'],
   rpc: ['errors', 'log', 'clock', 'wire', 'timing', 'host/host'],
   discovery: [
-    ...['errors', 'log', 'clock', 'options', 'content', 'wire', 'timing', 'rpc'],
+    ...['errors', 'log', 'clock', 'options', 'content', 'limits', 'wire', 'timing', 'rpc'],
     ...['host/host', 'host/address-scope'],
   ],
   transfer: [
-    ...['errors', 'log', 'clock', 'options', 'api', 'content', 'wire'],
+    ...['errors', 'log', 'clock', 'options', 'api', 'content', 'limits', 'wire'],
     ...['store/store', 'host/host', 'discovery/discovery'],
   ],
   seeding: [

@@ -193,7 +193,9 @@ export function hostStreamsContract(name: string, createWorld: () => HostWorld):
       const local = await a.open(b.id, HOLD, deadline())
       const part = randomBytes(256 * 1024)
       const flooding = (async () => {
-        for (let sent = 0; sent < 4 * world.maxInboundBytes; sent += part.byteLength) {
+        // Far more than the transports hold between here and there.
+        const enough = world.maxInboundBytes + 128 * 1024 * 1024
+        for (let sent = 0; sent < enough; sent += part.byteLength) {
           await local.write(part)
         }
       })()

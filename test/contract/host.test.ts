@@ -2,7 +2,7 @@
 import { systemClock } from '../../core/src/clock.ts'
 import { createLibp2pHost } from '../../core/src/host/libp2p-host.ts'
 import { createMemoryNetwork } from '../../core/src/host/memory-host.ts'
-import { MAX_INBOUND_BYTES } from '../../core/src/host/stream-registry.ts'
+import { DEFAULT_MAX_UNREAD_BYTES } from '../../core/src/host/stream-registry.ts'
 import { silentLogger } from '../../core/src/log.ts'
 import { parseNodeOptions, type NodeOptions } from '../../core/src/options.ts'
 import type { HostWorld } from './host-pairs.ts'
@@ -29,7 +29,7 @@ function libp2pWorld(transport: string, network: NodeOptions['network']): HostWo
         { network: options.network, path: undefined },
       ),
     transport,
-    maxInboundBytes: MAX_INBOUND_BYTES,
+    maxInboundBytes: DEFAULT_MAX_UNREAD_BYTES,
   }
 }
 

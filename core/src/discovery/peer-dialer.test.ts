@@ -40,6 +40,7 @@ async function createWorld(targetPeers = 30): Promise<World> {
     start: () => real.start(),
     stop: () => real.stop(),
     addresses: () => real.addresses(),
+    groupOf: (peer) => real.groupOf(peer),
     problems: () => real.problems(),
     disconnect: (peer) => real.disconnect(peer),
     open: (...args) => real.open(...args),

@@ -6,12 +6,15 @@ import { LRUCache } from 'lru-cache'
 import type { Clock } from '../clock.ts'
 import { CatalogError, isCatalogError } from '../errors.ts'
 import type { Host, PeerId } from '../host/host.ts'
+import { addressGroup } from '../limits/address-group.ts'
 import type { Logger } from '../log.ts'
 import { withDeadline } from '../timing/deadline.ts'
 import type { KnownPeer } from './peer-messages.ts'
 
 const MAX_CANDIDATES = 512
 const MAX_DIALING = 4
+/** Connections with one address, after which its other ids are not dialled: they are as good as these. */
+const MAX_OF_GROUP = 4
 const DIAL_TIMEOUT_MS = 10_000
 const RETRY_MS = 30_000
 const MAX_FAILURES = 3
@@ -53,8 +56,10 @@ export class PeerDialer {
     this.#givenUp.clear()
   }
 
+  /** Counts addresses: the ids of one address may all be one attacker's, and must not end the search for others. */
   get wantsMore(): boolean {
-    return this.#deps.host.peers().length + this.#dialing.size < this.#targetPeers
+    const groups = new Set(this.#deps.host.peers().map(({ group }) => group))
+    return groups.size + this.#dialing.size < this.#targetPeers
   }
 
   /** Remembers peers we have heard of over a connection with this remote address, and dials while there are too few. */
@@ -83,11 +88,17 @@ export class PeerDialer {
   /** Starts as many dials as are wanted and allowed now. */
   dial(): void {
     const { host, clock } = this.#deps
+    const groups = Map.groupBy(host.peers(), ({ group }) => group)
+    const hasEnoughOf = ({ addresses }: Candidate): boolean =>
+      addresses.every((address) => {
+        const known = groups.get(addressGroup(address))?.length ?? 0
+        return known >= MAX_OF_GROUP
+      })
     for (const [peer, candidate] of this.#candidates) {
       if (this.#stopping.signal.aborted || !this.wantsMore) return
       if (this.#dialing.size >= MAX_DIALING) return
       if (this.#dialing.has(peer) || candidate.nextTryAtMs > clock.now()) continue
-      if (host.isConnected(peer)) continue
+      if (host.isConnected(peer) || hasEnoughOf(candidate)) continue
       const done = this.#dial(peer, candidate).finally(() => {
         this.#dialing.delete(peer)
         this.dial()

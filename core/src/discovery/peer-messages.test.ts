@@ -99,6 +99,7 @@ describe('fitFor', () => {
   const over = (address: string): PeerConnection => ({
     peer: 'me',
     address,
+    group: 'me',
     direction: 'inbound',
     transport: 'quic',
     connectedAtMs: 0,

@@ -5,6 +5,8 @@
  */
 import type { Stream } from '@libp2p/interface'
 import { CatalogError } from '../errors.ts'
+import type { AddressGroup } from '../limits/address-group.ts'
+import type { FairShare, Holding } from '../limits/fair-share.ts'
 import type { ByteStream, PeerId } from './host.ts'
 import { createInboundQueue, type InboundQueue } from './inbound-queue.ts'
 
@@ -18,10 +20,16 @@ const COPY_BELOW_BYTES = 8 * 1024
 
 export interface ByteStreamOptions {
   readonly peer: PeerId
+  readonly group: AddressGroup
   readonly maxInboundBytes: number
+  /** What is unread on all streams of this kind together. */
+  readonly unread: UnreadBytes
   /** The stream is finished in both directions, whatever the way. Called once. */
   readonly onClosed: () => void
 }
+
+/** The streams that share one memory for what nobody has read yet; the one with the most is cut first. */
+export type UnreadBytes = FairShare<{ cut(reason: Error): void }>
 
 type MessageData = Uint8Array | Iterable<Uint8Array>
 
@@ -35,6 +43,8 @@ class LibP2PByteStream implements ByteStream {
   readonly source: InboundQueue
   readonly #stream: Stream
   readonly #onClosed: () => void
+  readonly #unread: UnreadBytes
+  readonly #held: Holding
   #failure: Error | undefined
   #isRemoteEnded: boolean
   #isClosed = false
@@ -47,9 +57,12 @@ class LibP2PByteStream implements ByteStream {
     this.#stream = stream
     this.#onClosed = options.onClosed
     this.#isRemoteEnded = stream.remoteWriteStatus === 'closed'
+    this.#unread = options.unread
+    this.#held = options.unread.open(this, options.group)
     const { maxInboundBytes } = options
     this.source = createInboundQueue({
       maxBytes: maxInboundBytes,
+      onQueued: (bytes) => this.#account(bytes),
       onOverflow: () =>
         this.abort(
           new CatalogError(
@@ -92,9 +105,26 @@ class LibP2PByteStream implements ByteStream {
   }
 
   abort(reason: Error): void {
+    // Over already: what has come and will not be read any more is dropped all the same.
+    if (this.#isClosed) this.source.fail(reason)
     if (this.#isClosed || this.#failure !== undefined) return
     this.#fail(reason)
     this.#stream.abort(reason)
+  }
+
+  /** Drops what nobody has read, also after the remote has ended its side. */
+  cut(reason: Error): void {
+    this.abort(reason)
+    this.source.fail(reason)
+    this.#held.release()
+  }
+
+  #account(bytes: number): void {
+    this.#held.add(bytes)
+    if (bytes < 0) return
+    for (let next = this.#unread.offender(); next; next = this.#unread.offender()) {
+      next.cut(new CatalogError('PEER_BUSY', 'too much is unread; this stream has the most'))
+    }
   }
 
   #listen(): void {

@@ -3,6 +3,7 @@ import { multiaddr } from '@multiformats/multiaddr'
 import { describe, expect, it } from 'vitest'
 import { createAddressRule } from './address-rule.ts'
 import { createConnectionGater } from './connection-gate.ts'
+import { addressGroup } from '../limits/address-group.ts'
 import type { IpFamily } from './listen-addresses.ts'
 
 const PEER = '12D3KooWBfvqYyj3yv9qKZhvEDsNVc2VaJzG5yPw8QKWpi3TcSN6'
@@ -20,6 +21,7 @@ function isDialDenied(address: string, families: readonly IpFamily[] = [4, 6]): 
     ...NETWORK,
     rule,
     isDenied: () => false,
+    groupOf: () => '203.0.113.1',
     families,
     ownSockets: () => new Set(['172.17.0.1 udp 4875', '172.17.0.1 tcp 4875']),
   })
@@ -53,6 +55,7 @@ describe('connection gate', () => {
     const ofPeer = ['/ip4/203.0.113.1/tcp/1', '/ip4/192.168.1.9/tcp/1']
     const gater = createConnectionGater({
       ...{ self: SELF, rule, isDenied: () => false, families: [4, 6], ownSockets: () => new Set() },
+      groupOf: () => '203.0.113.1',
       connectionsOf: (peer) =>
         peer.toString() === PEER ? ofPeer.map((one) => multiaddr(one)) : [],
     })
@@ -71,14 +74,18 @@ describe('connection gate', () => {
     const gater = createConnectionGater({
       ...NETWORK,
       rule: createAddressRule({ networksOf: () => new Set() }),
-      isDenied: (peer) => peer === PEER,
+      isDenied: (peer, group) => peer === PEER && group !== '203.0.113.2',
+      groupOf: (address) => addressGroup(address.toString()),
       families: [4, 6],
       ownSockets: () => new Set(),
     })
     const peer = peerIdFromString(PEER)
     expect(gater.denyDialPeer?.(peer)).toBe(true)
-    const connection = {} as Parameters<NonNullable<typeof gater.denyInboundEncryptedConnection>>[1]
-    expect(gater.denyInboundEncryptedConnection?.(peer, connection)).toBe(true)
-    expect(gater.denyOutboundEncryptedConnection?.(peer, connection)).toBe(true)
+    type Arriving = Parameters<NonNullable<typeof gater.denyInboundEncryptedConnection>>[1]
+    const from = (ip: string): Arriving =>
+      ({ remoteAddr: multiaddr(`/ip4/${ip}/tcp/1`) }) as Arriving
+    expect(gater.denyInboundEncryptedConnection?.(peer, from('203.0.113.1'))).toBe(true)
+    expect(gater.denyOutboundEncryptedConnection?.(peer, from('203.0.113.1'))).toBe(true)
+    expect(gater.denyInboundEncryptedConnection?.(peer, from('203.0.113.2'))).toBe(false)
   })
 })

@@ -3,8 +3,13 @@
  * listeners (every machine with containers has the same bridge address, so a peer's address may well be ours), and what
  * address-rule.ts does not let pass. The same rule keeps such addresses out of libp2p's peer store.
  */
-import type { ConnectionGater, PeerId as LibP2PPeerId } from '@libp2p/interface'
+import type {
+  ConnectionGater,
+  MultiaddrConnection,
+  PeerId as LibP2PPeerId,
+} from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
+import type { AddressGroup } from '../limits/address-group.ts'
 import { familyOf, socketOf } from './address-order.ts'
 import type { AddressRule } from './address-rule.ts'
 import { isLinkLocalIp } from './address-scope.ts'
@@ -12,7 +17,8 @@ import type { PeerId } from './host.ts'
 import type { IpFamily } from './listen-addresses.ts'
 
 export function createConnectionGater(deps: {
-  readonly isDenied: (peer: PeerId) => boolean
+  readonly isDenied: (peer: PeerId, group?: AddressGroup) => boolean
+  readonly groupOf: (address: Multiaddr, peer: PeerId) => AddressGroup
   readonly families: readonly IpFamily[]
   /** What we listen on, as `socketOf` spells it. */
   readonly ownSockets: () => ReadonlySet<string>
@@ -23,6 +29,10 @@ export function createConnectionGater(deps: {
 }): ConnectionGater {
   const { rule } = deps
   const isDenied = (peer: LibP2PPeerId): boolean => deps.isDenied(peer.toString())
+  const isDeniedFrom = (id: LibP2PPeerId, { remoteAddr }: MultiaddrConnection): boolean => {
+    const peer = id.toString()
+    return deps.isDenied(peer, deps.groupOf(remoteAddr, peer))
+  }
   return {
     denyDialPeer: isDenied,
     denyDialMultiaddr: (address) =>
@@ -34,8 +44,8 @@ export function createConnectionGater(deps: {
       rule.isDialable(address) ||
       deps.connectionsOf(peer).some((each) => rule.heardOver([each], [address]).length > 0),
     // Inbound peers are known only after the handshake.
-    denyInboundEncryptedConnection: isDenied,
-    denyOutboundEncryptedConnection: isDenied,
+    denyInboundEncryptedConnection: isDeniedFrom,
+    denyOutboundEncryptedConnection: isDeniedFrom,
     denyOutboundRelayedConnection: (_source, destination) => isDenied(destination),
   }
 }

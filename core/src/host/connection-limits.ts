@@ -1,6 +1,6 @@
 /**
  * libp2p's connection limits, each set on purpose: several of its defaults drop connections without a word when a fleet
- * starts behind one address.
+ * starts behind one address. Those that do not look who it is are so wide that connection-guard.ts decides.
  */
 import type { Libp2pOptions } from 'libp2p'
 
@@ -16,8 +16,10 @@ const DIAL_TIMEOUT_MS = 12_000
 const ADDRESS_DIAL_TIMEOUT_MS = 4_000
 /** New connections a second from one remote address: a fleet behind one NAT, or all nodes of a test. Default 5. */
 const INBOUND_PER_ADDRESS_PER_SECOND = 100
-/** Handshakes under way. Default 10. */
-const MAX_PENDING_INBOUND = 100
+/** Handshakes under way, of all transports and of relays; TCP's and QUIC's have bounds of their own below it. Default 10. */
+const MAX_PENDING_INBOUND = 1_000
+/** Connections above the limit, while somebody is being asked to leave. */
+const SLACK = 32
 const INBOUND_UPGRADE_TIMEOUT_MS = 10_000
 
 export function connectionLimits(options: {
@@ -26,7 +28,7 @@ export function connectionLimits(options: {
   readonly resolvers: NonNullable<ConnectionManagerOptions['resolvers']>
 }): ConnectionManagerOptions {
   return {
-    maxConnections: options.maxConnections,
+    maxConnections: options.maxConnections + SLACK,
     maxParallelDials: MAX_PARALLEL_DIALS,
     maxPeerAddrsToDial: MAX_ADDRESSES_PER_PEER,
     dialTimeout: DIAL_TIMEOUT_MS,

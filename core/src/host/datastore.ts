@@ -1,35 +1,52 @@
 /**
- * libp2p's datastore (peer store, DHT records) in the project's embedded index. Records that strangers can make us keep (the
- * DHT's) are bounded in number; a record over the bound is dropped, as a DHT may.
+ * libp2p's datastore (peer store, DHT records) in the project's embedded index. What strangers can make us keep is bounded:
+ * DHT records by a share for each peer and address group (record-shares.ts), peers by number, those never met going first.
+ * A record over the bound is dropped without an error, as a DHT may.
  */
 import { BaseDatastore } from 'datastore-core'
 import type { Batch, KeyQuery, Pair, Query } from 'interface-datastore'
 import { Key } from 'interface-datastore/key'
 import { NotFoundError } from '@libp2p/interface'
+import type { AddressGroup } from '../limits/address-group.ts'
 import type { Database } from '../store/database.ts'
+import { RECORD_LIMITS, RecordShares, type RecordLimits } from './record-shares.ts'
 
-const STRANGERS_PREFIX = '/dht/'
-const DEFAULT_MAX_STRANGERS_RECORDS = 250_000
+const SCHEMA = 2
+const DHT_PREFIX = '/dht/'
+const PROVIDERS_PREFIX = '/dht/provider/'
+const PEERS_PREFIX = '/peers/'
 /** Sorts after every key that starts with a prefix. */
 const LAST = '\u{10ffff}'
+const MAX_PEERS = 5_000
+/** So many peers are dropped at once, so that it is not looked for whom with every new one. */
+const PEERS_STEP = 50
+/** Of what is in the DHT's part and is nobody's provider record. */
+const NO_OWNER = 'values'
+
+export interface DatastoreOptions {
+  readonly records?: RecordLimits
+  readonly maxPeers?: number
+  /** Our own records are bounded by what we hold. */
+  readonly self?: string
+  readonly groupOf?: (peer: string) => AddressGroup | undefined
+}
 
 export class SqliteDatastore extends BaseDatastore {
   readonly #database: Database
-  readonly #maxStrangersRecords: number
+  readonly #options: DatastoreOptions
   readonly #statements: ReturnType<typeof prepare>
-  #strangersRecords: number
+  #shares: RecordShares
+  #peers = 0
+  #sequence = 0
   #isClosed = false
 
-  constructor(database: Database, maxStrangersRecords = DEFAULT_MAX_STRANGERS_RECORDS) {
+  constructor(database: Database, options: DatastoreOptions = {}) {
     super()
     this.#database = database
-    this.#maxStrangersRecords = maxStrangersRecords
-    database.exec(
-      'CREATE TABLE IF NOT EXISTS records (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID',
-    )
+    this.#options = options
+    createTables(database)
     this.#statements = prepare(database)
-    const counted = this.#statements.count.get(STRANGERS_PREFIX, STRANGERS_PREFIX + LAST)
-    this.#strangersRecords = Number(counted?.['records'] ?? 0)
+    this.#shares = this.#count()
   }
 
   /** The database is about to be closed: what libp2p still does in the background finds nothing and changes nothing. */
@@ -39,19 +56,22 @@ export class SqliteDatastore extends BaseDatastore {
 
   /** Drops provider records of our own from an earlier run: what we hold now is announced anew. */
   dropOwnProviderRecords(self: string): void {
-    const { changes } = this.#database
+    this.#database
       .prepare('DELETE FROM records WHERE key GLOB ?')
-      .run(`${STRANGERS_PREFIX}provider/*/${self}`)
-    this.#strangersRecords -= Number(changes)
+      .run(`${PROVIDERS_PREFIX}*/${self}`)
+    this.#shares = this.#count()
   }
 
   override put(key: Key, value: Uint8Array): Key {
     if (this.#isClosed) return key
     const name = key.toString()
-    const isNewStranger = name.startsWith(STRANGERS_PREFIX) && !this.has(key)
-    if (isNewStranger && this.#strangersRecords >= this.#maxStrangersRecords) return key
-    this.#statements.put.run(name, value)
-    if (isNewStranger) this.#strangersRecords += 1
+    const isNew = !this.has(key)
+    const owner = this.#ownerOf(name)
+    const group = owner === undefined ? null : this.#groupOf(owner)
+    this.#statements.put.run(name, value, owner ?? null, group, ++this.#sequence)
+    if (!isNew) return key
+    if (owner !== undefined && group !== null) this.#addRecord(owner, group)
+    else if (name.startsWith(PEERS_PREFIX)) this.#addPeer()
     return key
   }
 
@@ -69,8 +89,10 @@ export class SqliteDatastore extends BaseDatastore {
   override delete(key: Key): void {
     if (this.#isClosed) return
     const name = key.toString()
-    const { changes } = this.#statements.delete.run(name)
-    if (name.startsWith(STRANGERS_PREFIX)) this.#strangersRecords -= Number(changes)
+    const row = this.#statements.delete.get(name)
+    if (row === undefined) return
+    if (typeof row['owner'] === 'string') this.#shares.remove(row['owner'], 1)
+    if (name.startsWith(PEERS_PREFIX)) this.#peers -= 1
   }
 
   override batch(): Batch {
@@ -87,6 +109,7 @@ export class SqliteDatastore extends BaseDatastore {
           this.#database.exec('COMMIT')
         } catch (error) {
           this.#database.exec('ROLLBACK')
+          this.#shares = this.#count()
           throw error
         }
       },
@@ -110,18 +133,104 @@ export class SqliteDatastore extends BaseDatastore {
       if (typeof key === 'string') yield new Key(key)
     }
   }
+
+  /** Who can be made to answer for a row: kad-dht takes provider records from the provider itself only. */
+  #ownerOf(name: string): string | undefined {
+    if (!name.startsWith(DHT_PREFIX)) return undefined
+    if (!name.startsWith(PROVIDERS_PREFIX)) return NO_OWNER
+    const owner = name.slice(name.lastIndexOf('/') + 1)
+    return owner === this.#options.self ? undefined : owner
+  }
+
+  #groupOf(owner: string): AddressGroup {
+    if (owner === NO_OWNER) return NO_OWNER
+    return this.#shares.groupOf(owner) ?? this.#options.groupOf?.(owner) ?? 'unknown'
+  }
+
+  #addRecord(owner: string, group: AddressGroup): void {
+    this.#shares.add(owner, group, 1)
+    for (;;) {
+      const offender = this.#shares.offender(owner)
+      if (offender === undefined) return
+      this.#statements.dropOldest.run(offender)
+      this.#shares.remove(offender, 1)
+    }
+  }
+
+  #addPeer(): void {
+    this.#peers += 1
+    const { maxPeers = MAX_PEERS } = this.#options
+    if (this.#peers <= maxPeers) return
+    const step = Math.min(PEERS_STEP, Math.ceil(maxPeers / 10))
+    const { changes } = this.#statements.dropPeers.run(PEERS_PREFIX, PEERS_PREFIX + LAST, step)
+    this.#peers -= Number(changes)
+  }
+
+  #count(): RecordShares {
+    const shares = new RecordShares(this.#options.records ?? RECORD_LIMITS)
+    for (const { owner, grp, records } of this.#statements.owners.all()) {
+      if (typeof owner === 'string' && typeof grp === 'string') {
+        shares.add(owner, grp, Number(records))
+      }
+    }
+    const row = this.#statements.summary.get(PEERS_PREFIX, PEERS_PREFIX + LAST)
+    this.#peers = Number(row?.['peers'] ?? 0)
+    this.#sequence = Number(row?.['last'] ?? 0)
+    return shares
+  }
+}
+
+/** Tables of an earlier schema are dropped: who is there is found again. */
+function createTables(database: Database): void {
+  const version = Number(database.prepare('PRAGMA user_version').get()?.['user_version'] ?? 0)
+  if (version !== SCHEMA) {
+    database.exec(`
+      DROP TABLE IF EXISTS records;
+      DROP TABLE IF EXISTS met;
+      PRAGMA user_version = ${SCHEMA};
+    `)
+  }
+  database.exec(`
+    CREATE TABLE IF NOT EXISTS records (
+      key TEXT PRIMARY KEY, value BLOB NOT NULL, owner TEXT, grp TEXT, sequence INTEGER NOT NULL
+    ) WITHOUT ROWID;
+    CREATE INDEX IF NOT EXISTS records_of_owner ON records (owner, sequence) WHERE owner IS NOT NULL;
+    CREATE TABLE IF NOT EXISTS met (
+      peer TEXT PRIMARY KEY, record TEXT NOT NULL UNIQUE, grp TEXT NOT NULL,
+      first_seen INTEGER NOT NULL, last_seen INTEGER NOT NULL, place TEXT
+    ) WITHOUT ROWID;
+  `)
 }
 
 function prepare(database: Database) {
   return {
     put: database.prepare(
-      'INSERT INTO records (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value',
+      `INSERT INTO records (key, value, owner, grp, sequence) VALUES (?, ?, ?, ?, ?)
+       ON CONFLICT (key) DO UPDATE SET value = excluded.value, sequence = excluded.sequence`,
     ),
     get: database.prepare('SELECT value FROM records WHERE key = ?'),
     has: database.prepare('SELECT 1 FROM records WHERE key = ?'),
-    delete: database.prepare('DELETE FROM records WHERE key = ?'),
+    delete: database.prepare('DELETE FROM records WHERE key = ? RETURNING owner'),
+    dropOldest: database.prepare(
+      `DELETE FROM records WHERE key IN
+       (SELECT key FROM records WHERE owner = ? ORDER BY sequence LIMIT 1)`,
+    ),
+    // Those met come after all others.
+    dropPeers: database.prepare(
+      `DELETE FROM records WHERE key IN (
+         SELECT records.key FROM records LEFT JOIN met ON met.record = records.key
+         WHERE records.key >= ? AND records.key < ?
+         ORDER BY met.record IS NOT NULL, met.last_seen, records.sequence LIMIT ?
+       )`,
+    ),
     all: database.prepare('SELECT key, value FROM records WHERE key >= ? AND key < ? ORDER BY key'),
     allKeys: database.prepare('SELECT key FROM records WHERE key >= ? AND key < ? ORDER BY key'),
-    count: database.prepare('SELECT count(*) AS records FROM records WHERE key >= ? AND key < ?'),
+    owners: database.prepare(
+      'SELECT owner, grp, count(*) AS records FROM records WHERE owner IS NOT NULL GROUP BY owner, grp',
+    ),
+    summary: database.prepare(
+      `SELECT count(*) FILTER (WHERE key >= ? AND key < ?) AS peers, max(sequence) AS last
+       FROM records`,
+    ),
   }
 }

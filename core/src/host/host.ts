@@ -4,6 +4,8 @@
  * One contract (test/contract/host.contract.ts, host-streams.contract.ts) runs on both.
  */
 
+import type { AddressGroup } from '../limits/address-group.ts'
+
 /** The text form of a libp2p peer id: the hash of a peer's public key, so it can't be claimed. */
 export type PeerId = string
 
@@ -13,8 +15,9 @@ export interface ByteStream {
   readonly protocol: string
   /**
    * What the remote sends; ends when it has ended its side, throws when the stream was aborted.
-   * One consumer. A consumer that falls `maxInboundBytes` behind has its stream aborted (QUIC streams here can't
-   * be paused), so protocols must ask for no more than they can hold.
+   * One consumer. A consumer that falls too far behind has its stream aborted (QUIC streams here can't be paused), so
+   * protocols must ask for no more than they can hold: 32 MiB on a stream that we opened, `maxUnreadBytes` on others, less
+   * while all streams together hold much.
    */
   readonly source: AsyncIterable<Uint8Array>
   /** Resolves when the transport takes more; await it before writing on. Rejects when the stream has failed. */
@@ -31,6 +34,8 @@ export interface PeerConnection {
   readonly peer: PeerId
   /** Multiaddr of the remote end. */
   readonly address: string
+  /** Who counts as one with it wherever peers are counted by address. */
+  readonly group: AddressGroup
   readonly direction: 'inbound' | 'outbound'
   readonly transport: Transport
   readonly connectedAtMs: number
@@ -43,6 +48,8 @@ export type HostEvent =
 export interface HandleOptions {
   /** Streams of this protocol that one peer may hold open at once; more are reset. */
   readonly maxStreamsPerPeer: number
+  /** Bytes that one stream may have unread before it is aborted; 1 MiB unless given. */
+  readonly maxUnreadBytes?: number
 }
 
 export interface Host {
@@ -56,6 +63,8 @@ export interface Host {
   /** One entry a peer: its best connection. */
   peers(): readonly PeerConnection[]
   isConnected(peer: PeerId): boolean
+  /** Of a peer that is connected, or was connected or refused a moment ago. */
+  groupOf(peer: PeerId): AddressGroup | undefined
   /**
    * Connects to a peer id that we have addresses for, or to a multiaddr.
    * @throws CatalogError PEER_UNREACHABLE, PEER_REFUSED (banned)
@@ -77,8 +86,8 @@ export interface Host {
    * remote address of the connection over which they were said: nobody makes us dial into a network that they are not in.
    */
   learnAddresses(peer: PeerId, addresses: readonly string[], source: string): Promise<void>
-  /** Asked before each connection, in and out; a peer that is denied is also disconnected. */
-  setGate(isDenied: (peer: PeerId) => boolean): void
+  /** Asked before each connection, in and out, with where it comes from; a peer that is denied is also disconnected. */
+  setGate(isDenied: (peer: PeerId, group?: AddressGroup) => boolean): void
   onEvent(listener: (event: HostEvent) => void): () => void
   /** The DHT, where there is one. */
   readonly routing: Routing | undefined

@@ -34,7 +34,10 @@ const READ_OVERHEAD_BYTES = 256
 export function createInboundQueue(options: {
   readonly maxBytes: number
   readonly onOverflow: () => void
+  /** What is queued has grown by so much, or shrunk when negative. */
+  readonly onQueued?: (bytes: number) => void
 }): InboundQueue {
+  const { onQueued } = options
   let queue: Uint8Array[] = []
   let head = 0
   let queuedBytes = 0
@@ -45,7 +48,13 @@ export function createInboundQueue(options: {
   function clear(): void {
     queue = []
     head = 0
-    queuedBytes = 0
+    count(-queuedBytes)
+  }
+
+  function count(bytes: number): void {
+    if (bytes === 0) return
+    queuedBytes += bytes
+    onQueued?.(bytes)
   }
 
   function wake(settle: (waiting: Waiter) => void): void {
@@ -66,7 +75,7 @@ export function createInboundQueue(options: {
       return
     }
     queue.push(bytes)
-    queuedBytes += cost
+    count(cost)
   }
 
   function end(): void {
@@ -86,7 +95,7 @@ export function createInboundQueue(options: {
     const bytes = queue[head]
     if (bytes === undefined) return undefined
     head += 1
-    queuedBytes -= bytes.byteLength + READ_OVERHEAD_BYTES
+    count(-(bytes.byteLength + READ_OVERHEAD_BYTES))
     if (head === queue.length) {
       queue = []
       head = 0

@@ -4,9 +4,8 @@
  */
 import type { Connection, PrivateKey, Stream } from '@libp2p/interface'
 import { isMultiaddr } from '@multiformats/multiaddr'
-import type { Clock } from '../clock.ts'
 import { CatalogError } from '../errors.ts'
-import type { Logger } from '../log.ts'
+import { addressGroup, type AddressGroup } from '../limits/address-group.ts'
 import { bestConnection, toPeerConnections } from './best-connection.ts'
 import type {
   ByteStream,
@@ -20,30 +19,20 @@ import type {
 import { loadIdentity } from './identity.ts'
 import { isAddressInUse, toHostError } from './libp2p-errors.ts'
 import { buildLibp2pNode, type BuiltNode } from './libp2p-node.ts'
-import type { NetworkOptions } from './listen-addresses.ts'
+import type { Libp2pHostDependencies, Libp2pHostOptions } from './libp2p-host-options.ts'
 import { orAborted } from './or-aborted.ts'
+import { PeerGate, type IsDenied } from './peer-gate.ts'
 import { parsePeer, parseTarget, peerOf, withPeer } from './peer-addresses.ts'
 import { createDhtRouting } from './routing.ts'
 import { createStreamRegistry, type StreamHandler } from './stream-registry.ts'
 
+const OPEN_TIMEOUT_MS = 10_000
 /** Nothing waits longer for a connection, whatever the caller's signal says. */
 const CONNECT_TIMEOUT_MS = 15_000
-const OPEN_TIMEOUT_MS = 10_000
 /** libp2p's own limit on streams we open to one peer would be 64. */
 const MAX_OUTBOUND_STREAMS = 1024
 const MAX_LEARNED_ADDRESSES = 16
 const MAX_START_TRIES = 4
-
-export interface Libp2pHostDependencies {
-  readonly log: Logger
-  readonly clock: Clock
-}
-
-export interface Libp2pHostOptions {
-  readonly network: NetworkOptions
-  /** Folder for the identity and for known peers; undefined keeps both in memory. */
-  readonly path: string | undefined
-}
 
 export function createLibp2pHost(deps: Libp2pHostDependencies, options: Libp2pHostOptions): Host {
   return new LibP2PHost(deps, options)
@@ -58,7 +47,7 @@ class LibP2PHost implements Host {
   /** Those whose 'connected' has been told and whose 'disconnected' has not. */
   readonly #connected = new Set<PeerId>()
   readonly #streams: ReturnType<typeof createStreamRegistry>
-  #isDenied: (peer: PeerId) => boolean = () => false
+  readonly #gate = new PeerGate()
   #identity: PrivateKey | undefined
   #node: BuiltNode | undefined
   #starting: Promise<void> | undefined
@@ -109,7 +98,14 @@ class LibP2PHost implements Host {
   }
 
   peers(): readonly PeerConnection[] {
-    return toPeerConnections(this.#node?.libp2p.getConnections() ?? [])
+    if (this.#node === undefined) return []
+    const { libp2p, limits } = this.#node
+    return toPeerConnections(libp2p.getConnections(), limits.groupOf)
+  }
+
+  groupOf(peer: PeerId): AddressGroup | undefined {
+    const connection = this.#bestConnection(peer)
+    return connection ? this.#groupOf(connection) : this.#gate.groupOf(peer)
   }
 
   isConnected(peer: PeerId): boolean {
@@ -157,7 +153,7 @@ class LibP2PHost implements Host {
     })
     try {
       const stream = await orAborted(opening, bounded, (late) => late.abort(new Error('too late')))
-      return this.#streams.adopt(stream, peer)
+      return this.#streams.adopt(stream, { peer, group: this.#groupOf(connection) })
     } catch (error) {
       throw toHostError(error, peer, signal)
     }
@@ -186,9 +182,10 @@ class LibP2PHost implements Host {
     await this.#running().learn(peer, addresses.slice(0, MAX_LEARNED_ADDRESSES), source)
   }
 
-  setGate(isDenied: (peer: PeerId) => boolean): void {
-    this.#isDenied = isDenied
-    for (const peer of this.#connected) if (isDenied(peer)) this.#node?.leave(peer)
+  setGate(isDenied: IsDenied): void {
+    this.#gate.set(isDenied)
+    const denied = [...this.#connected].filter((peer) => isDenied(peer, this.groupOf(peer)))
+    for (const peer of denied) this.#node?.leave(peer)
   }
 
   onEvent(listener: (event: HostEvent) => void): () => void {
@@ -212,7 +209,8 @@ class LibP2PHost implements Host {
       {
         ...this.#deps,
         privateKey: this.#key(),
-        isDenied: (peer) => this.#isDenied(peer),
+        groupOf: (peer) => this.groupOf(peer),
+        isDenied: (peer, group) => this.#gate.denies(peer, group),
         onEvent: (event) => this.#emit(event),
       },
       this.#options,
@@ -240,7 +238,7 @@ class LibP2PHost implements Host {
   }
 
   #throwIfDenied(peer: PeerId): void {
-    if (!this.#isDenied(peer)) return
+    if (!this.#gate.denies(peer, this.groupOf(peer))) return
     void this.disconnect(peer)
     throw new CatalogError('PEER_REFUSED', 'peer is banned', { peer })
   }
@@ -264,13 +262,20 @@ class LibP2PHost implements Host {
 
   #accept(stream: Stream, connection: Connection): void {
     const peer = connection.remotePeer.toString()
+    const group = this.#groupOf(connection)
     const handler = this.#handlers.get(stream.protocol)
-    if (handler === undefined || this.#isDenied(peer)) {
+    const isDenied = this.#gate.denies(peer, group)
+    if (handler === undefined || isDenied) {
       stream.abort(new CatalogError('PEER_REFUSED', 'not served'))
-      if (this.#isDenied(peer)) this.#node?.leave(peer)
+      if (isDenied) this.#node?.leave(peer)
       return
     }
-    this.#streams.accept(stream, peer, handler.run, handler.options)
+    this.#streams.accept(stream, { peer, group }, handler.run, handler.options)
+  }
+
+  #groupOf({ remoteAddr, remotePeer }: Connection): AddressGroup {
+    const peer = remotePeer.toString()
+    return this.#node?.limits.groupOf(remoteAddr, peer) ?? addressGroup(remoteAddr.toString())
   }
 
   #emit(event: HostEvent): void {

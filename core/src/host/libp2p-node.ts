@@ -3,37 +3,42 @@
  * ends. After `stop` nothing is left: no socket, no timer, no open file.
  */
 import { join } from 'node:path'
-import type { PrivateKey } from '@libp2p/interface'
+import type { Connection, PrivateKey } from '@libp2p/interface'
 import type { KadDHT } from '@libp2p/kad-dht'
-import { isMultiaddr } from '@multiformats/multiaddr'
 import type { Libp2p } from 'libp2p'
 import type { Clock } from '../clock.ts'
 import { CatalogError, isCatalogError } from '../errors.ts'
+import type { AddressGroup } from '../limits/address-group.ts'
 import type { Logger } from '../log.ts'
 import { openDatabase, type Database } from '../store/database.ts'
+import { ipScope } from './address-scope.ts'
 import { createAddressRule, type AddressRule } from './address-rule.ts'
 import { createConnectionGater } from './connection-gate.ts'
+import { createConnectionGuard } from './connection-guard.ts'
 import { createResolvers } from './dns-resolver.ts'
 import { SqliteDatastore } from './datastore.ts'
+import { bestConnection } from './best-connection.ts'
+import { addressesOf, dial, isConnected } from './dial.ts'
 import type { HostEvent, PeerId } from './host.ts'
 import { createHearsay, remoteAddresses } from './hearsay.ts'
+import { hostLimits, type HostLimits } from './host-limits.ts'
 import { createNode, type LibP2PNode } from './libp2p-services.ts'
 import { chooseListening, type Listening, type NetworkOptions } from './listen-addresses.ts'
-import { orAborted } from './or-aborted.ts'
 import { createNetworkProblems, type NetworkProblems } from './network-problems.ts'
 import { createOwnAddresses, type OwnAddresses } from './own-addresses.ts'
-import { parseAddress, parsePeer, parseTarget, peerOf } from './peer-addresses.ts'
+import { findAddress, parseAddress, parsePeer } from './peer-addresses.ts'
 import { createPeerFinder, type PeerFinder } from './peer-finder.ts'
-import { createPeerMemory, type PeerMemory } from './peer-memory.ts'
+import { createPeerMemory } from './peer-memory.ts'
+import { giveStopADeadline } from './stop-deadline.ts'
 import { applyQuicReadSize } from './quic-read-size.ts'
 import { loadQuic, type Quic } from './quic-transport.ts'
 
 export const PEERS_FILE = 'peers.sqlite'
-const STOP_TIMEOUT_MS = 10_000
 
 export interface BuiltNode {
   readonly libp2p: Libp2p
   readonly dht: KadDHT | undefined
+  readonly limits: HostLimits
   /** What does not work just now, in words for people. */
   readonly problems: readonly string[]
   start(): Promise<void>
@@ -51,7 +56,10 @@ export interface NodeDependencies {
   readonly log: Logger
   readonly clock: Clock
   readonly privateKey: PrivateKey
-  readonly isDenied: (peer: PeerId) => boolean
+  readonly isDenied: (peer: PeerId, group?: AddressGroup) => boolean
+  /** Whether an address is on a network of this machine's; looked up unless given. */
+  readonly isLocal?: (ip: string) => boolean
+  readonly groupOf: (peer: PeerId) => AddressGroup | undefined
   readonly onEvent: (event: HostEvent) => void
 }
 
@@ -101,17 +109,22 @@ export async function buildLibp2pNode(
   const { quic, network } = await withQuicIfThere(options.network, deps.log)
   for (const address of [...network.bootstrap, ...network.announceAddresses]) parseAddress(address)
   const database = await openPeers(path, deps.log)
-  const datastore = new SqliteDatastore(database)
+  const self = deps.privateKey.publicKey.toString()
+  const datastore = new SqliteDatastore(database, { self, groupOf: deps.groupOf })
   const closeDatabase = (): void => {
     datastore.close()
     database.close()
   }
   try {
-    datastore.dropOwnProviderRecords(deps.privateKey.publicKey.toString())
+    datastore.dropOwnProviderRecords(self)
     const listening = await chooseListening(network, deps.log)
     const own = createOwnAddresses(deps, { network, listening })
     const problems = createNetworkProblems()
     const rule = createAddressRule(own)
+    const { maxConnections, loopbackOnly } = network
+    const isLocal =
+      deps.isLocal ?? ((ip: string) => ipScope(ip) === 'loopback' || own.networksOf(ip).size > 0)
+    const limits = hostLimits({ maxConnections, loopbackOnly, isLocal })
     let built: LibP2PNode | undefined
     const node = (built = await createNode({
       privateKey: deps.privateKey,
@@ -123,6 +136,7 @@ export async function buildLibp2pNode(
       own,
       gater: createConnectionGater({
         isDenied: deps.isDenied,
+        groupOf: limits.groupOf,
         families: listening.families,
         ownSockets: () => own.sockets(),
         rule,
@@ -130,8 +144,12 @@ export async function buildLibp2pNode(
         connectionsOf: (peer) => remoteAddresses(built?.libp2p.getConnections(peer)),
       }),
       resolvers: createResolvers(rule),
+      guard: createConnectionGuard(limits),
     }))
-    return connectParts(deps, { network, listening, own, problems, rule, closeDatabase, ...node })
+    return connectParts(deps, {
+      ...{ network, listening, own, limits, problems, rule, database, closeDatabase },
+      ...node,
+    })
   } catch (error) {
     closeDatabase()
     throw toStartError(error)
@@ -142,15 +160,22 @@ interface Parts extends LibP2PNode {
   readonly network: NetworkOptions
   readonly listening: Listening
   readonly own: OwnAddresses
+  readonly limits: HostLimits
   readonly problems: NetworkProblems
   readonly rule: AddressRule
+  readonly database: Database
   readonly closeDatabase: () => void
 }
 
 function connectParts(deps: NodeDependencies, parts: Parts): BuiltNode {
-  const { libp2p, dht, network, rule } = parts
+  const { libp2p, dht, network } = parts
   giveStopADeadline(libp2p, deps)
-  const memory = createPeerMemory({ libp2p, clock: deps.clock, rule })
+  const memory = createPeerMemory({
+    database: parts.database,
+    clock: deps.clock,
+    vouch: (peer, place) => vouch(parts, peer, place),
+  })
+  const connections = (): Connection[] => libp2p.getConnections()
   const finder = createPeerFinder(
     {
       log: deps.log,
@@ -158,17 +183,27 @@ function connectParts(deps: NodeDependencies, parts: Parts): BuiltNode {
       dial: (target, { signal }) => dial(parts, target, signal),
       remembered: (limit) => memory.remembered(limit),
       isConnected: (peer) => isConnected(libp2p, peer),
-      connectedPeers: () => libp2p.getPeers().length,
+      connectedGroups: () => new Set(connections().map((c) => groupOf(parts.limits, c))).size,
+      dialledPeers: () => connections().filter((c) => c.direction === 'outbound').length,
     },
     { bootstrap: network.bootstrap, maxConnections: network.maxConnections },
   )
   const hearsay = createHearsay(deps, { ...parts, onFound: (peer) => finder.found(peer) })
-  watchPeers(deps, { libp2p, memory, finder })
+  const remember = (peer: PeerId): void => {
+    try {
+      const place = bestConnection(libp2p.getConnections(parsePeer(peer)))?.remoteAddr
+      memory.saw(peer, deps.groupOf(peer) ?? 'unknown', place?.toString())
+    } catch (error) {
+      deps.log.warn('host.remember-failed', { error })
+    }
+  }
+  watchPeers(deps, { libp2p, remember, finder })
   if (dht !== undefined && !network.bootstrapServer) keepDhtMode(deps, { ...parts, dht })
 
   return {
     libp2p,
     dht,
+    limits: parts.limits,
     get problems() {
       return parts.problems.texts
     },
@@ -192,24 +227,34 @@ function connectParts(deps: NodeDependencies, parts: Parts): BuiltNode {
     async stop() {
       await hearsay.stop()
       await finder.stop()
-      const peers = libp2p.getPeers().map(String)
-      await Promise.allSettled(peers.map((peer) => memory.saw(peer)))
+      for (const connection of connections()) remember(connection.remotePeer.toString())
       await libp2p.stop()
       parts.closeDatabase()
     },
   }
 }
 
+/** Whether there is an address of it; those that it said at `place` are believed as far as they were then. */
+async function vouch(
+  { libp2p, rule }: Parts,
+  peer: PeerId,
+  place: string | undefined,
+): Promise<boolean> {
+  const said = await addressesOf(libp2p, peer)
+  const from = place === undefined ? undefined : findAddress(place)
+  if (from !== undefined) rule.heardOver([from], said)
+  return said.length > 0
+}
+
+function groupOf({ groupOf: find }: HostLimits, connection: Connection): AddressGroup {
+  return find(connection.remoteAddr, connection.remotePeer.toString())
+}
+
 function watchPeers(
   deps: NodeDependencies,
-  parts: { libp2p: Libp2p; memory: PeerMemory; finder: PeerFinder },
+  parts: { libp2p: Libp2p; remember: (peer: PeerId) => void; finder: PeerFinder },
 ): void {
-  const { libp2p, memory, finder } = parts
-  const remember = (peer: PeerId): void => {
-    memory.saw(peer).catch((error: unknown) => {
-      deps.log.warn('host.remember-failed', { error })
-    })
-  }
+  const { libp2p, remember, finder } = parts
   libp2p.addEventListener('peer:connect', ({ detail }) => {
     const peer = detail.toString()
     remember(peer)
@@ -231,39 +276,6 @@ function keepDhtMode(deps: NodeDependencies, parts: Parts & { readonly dht: KadD
     if (libp2p.status !== 'started' || dht.getMode() === mode) return
     dht.setMode(mode).catch((error: unknown) => deps.log.warn('host.dht-mode-failed', { error }))
   })
-}
-
-async function dial({ libp2p, rule }: Parts, target: string, signal: AbortSignal): Promise<PeerId> {
-  const to = parseTarget(target)
-  // Nobody but the user gives whole addresses: all others are learned first.
-  if (isMultiaddr(to)) rule.configure(to)
-  const connection = await orAborted(libp2p.dial(to, { signal }), signal)
-  return connection.remotePeer.toString()
-}
-
-function isConnected(libp2p: Libp2p, target: string): boolean {
-  const address = parseTarget(target)
-  const peer = isMultiaddr(address) ? peerOf(address) : target
-  if (peer === undefined) return false
-  return libp2p.getConnections(parsePeer(peer)).some(({ status }) => status === 'open')
-}
-
-/** It also stops itself, and waits for that, when it can't start. From here on it never rejects. */
-function giveStopADeadline(libp2p: Libp2p, { clock, log }: NodeDependencies): void {
-  const stop = libp2p.stop.bind(libp2p)
-  libp2p.stop = async () => {
-    const late = Promise.withResolvers<never>()
-    const cancel = clock.after(STOP_TIMEOUT_MS, () =>
-      late.reject(new Error(`libp2p has not stopped within ${STOP_TIMEOUT_MS} ms`)),
-    )
-    try {
-      await Promise.race([stop(), late.promise])
-    } catch (error) {
-      log.error('host.stop-failed', { error })
-    } finally {
-      cancel()
-    }
-  }
 }
 
 function toStartError(error: unknown): CatalogError {

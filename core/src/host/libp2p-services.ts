@@ -15,6 +15,7 @@ import type {
   MultiaddrResolver,
   PeerInfo,
   PrivateKey,
+  Transport,
 } from '@libp2p/interface'
 import { kadDHT, passthroughMapper, type KadDHT } from '@libp2p/kad-dht'
 import { ping, type Ping } from '@libp2p/ping'
@@ -23,6 +24,7 @@ import { uPnPNAT } from '@libp2p/upnp-nat'
 import type { Datastore } from 'interface-datastore'
 import { createLibp2p, type Libp2p, type Libp2pOptions, type ServiceFactoryMap } from 'libp2p'
 import { compareAddresses } from './address-order.ts'
+import type { ConnectionGuard } from './connection-guard.ts'
 import { CONNECTION_MONITOR, connectionLimits } from './connection-limits.ts'
 import { createDhtDiscovery, type DhtDiscovery } from './dht-discovery.ts'
 import type { Listening, NetworkOptions } from './listen-addresses.ts'
@@ -47,6 +49,7 @@ export interface NodeParts {
   readonly datastore: Datastore
   readonly gater: ConnectionGater
   readonly resolvers: Record<string, MultiaddrResolver>
+  readonly guard: ConnectionGuard
   /** Undefined: without QUIC. */
   readonly quic: Quic | undefined
   readonly quicDeps: QuicListenerDependencies
@@ -76,7 +79,8 @@ export interface LibP2PNode {
 
 /** A node that is not started. */
 export async function createNode(parts: NodeParts): Promise<LibP2PNode> {
-  const { network, listening, own } = parts
+  const { network, listening, own, guard } = parts
+  const tcpTransport = tcp({ dialOpts: { noDelay: true }, listenOpts: { noDelay: true } })
   const peer = parts.privateKey.publicKey.toString()
   const discovery = createDhtDiscovery()
   const options: Libp2pOptions<Services> = {
@@ -90,8 +94,10 @@ export async function createNode(parts: NodeParts): Promise<LibP2PNode> {
         network.announceAddresses.length > 0 ? verified : own.announced(verified, peer),
     },
     transports: [
-      ...(parts.quic ? [quicTransport(parts.quic, listening.families, parts.quicDeps)] : []),
-      ...(network.tcp ? [tcp({ dialOpts: { noDelay: true }, listenOpts: { noDelay: true } })] : []),
+      ...(parts.quic
+        ? [guarding(quicTransport(parts.quic, listening.families, parts.quicDeps), guard)]
+        : []),
+      ...(network.tcp ? [guarding(tcpTransport, guard)] : []),
       ...(network.relayClient ? [circuitRelayTransport()] : []),
     ],
     connectionEncrypters: [noise()],
@@ -110,7 +116,17 @@ export async function createNode(parts: NodeParts): Promise<LibP2PNode> {
     datastore: parts.datastore,
   }
   const libp2p = await createLibp2p(options)
+  // Before libp2p's own listeners: whoever has to leave at once is never told of.
+  libp2p.addEventListener('connection:open', ({ detail }) => guard.opened(detail))
+  libp2p.addEventListener('connection:close', ({ detail }) => guard.closed(detail))
   return { libp2p, dht: libp2p.services.dht, onDhtPeer: (listener) => discovery.onPeer(listener) }
+}
+
+function guarding<Components, Kind extends Transport>(
+  create: (components: Components) => Kind,
+  guard: ConnectionGuard,
+): (components: Components) => Kind {
+  return (components) => guard.guarded(create(components))
 }
 
 function services(network: NetworkOptions, discovery: DhtDiscovery): ServiceFactoryMap<Services> {

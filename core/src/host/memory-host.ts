@@ -3,6 +3,7 @@
  * objects in one process with latency, loss and faults on demand (memory-network.ts). Production code never imports it.
  */
 import { CatalogError } from '../errors.ts'
+import type { AddressGroup } from '../limits/address-group.ts'
 import type {
   ByteStream,
   HandleOptions,
@@ -69,7 +70,7 @@ class MemoryHost implements Host, NetworkMember {
   readonly #handlers = new Map<string, Handler>()
   readonly #inboundStreams = new Map<string, number>()
   readonly #listeners = new Set<(event: HostEvent) => void>()
-  #isDenied: (peer: PeerId) => boolean = () => false
+  #isDenied: (peer: PeerId, group?: AddressGroup) => boolean = () => false
   #isRunning = false
 
   constructor(network: Network, id: PeerId, withRouting: boolean) {
@@ -112,6 +113,10 @@ class MemoryHost implements Host, NetworkMember {
 
   isConnected(peer: PeerId): boolean {
     return this.#links.has(peer)
+  }
+
+  groupOf(peer: PeerId): AddressGroup {
+    return this.#network.groupOf(peer)
   }
 
   async connect(target: string, { signal }: { signal: AbortSignal }): Promise<PeerId> {
@@ -176,10 +181,10 @@ class MemoryHost implements Host, NetworkMember {
     // An in-memory peer id is its address: there is nothing to remember.
   }
 
-  setGate(isDenied: (peer: PeerId) => boolean): void {
-    this.#isDenied = isDenied
+  setGate(isDenied: (peer: PeerId, group?: AddressGroup) => boolean): void {
+    this.#isDenied = (peer) => isDenied(peer, this.groupOf(peer))
     for (const peer of [...this.#links.keys()]) {
-      if (isDenied(peer)) this.drop(peer)
+      if (this.#isDenied(peer)) this.drop(peer)
     }
   }
 
@@ -206,6 +211,7 @@ class MemoryHost implements Host, NetworkMember {
     const view: PeerConnection = {
       peer: other.id,
       address: addressOf(other.id),
+      group: this.groupOf(other.id),
       direction,
       transport: 'memory',
       connectedAtMs: this.#network.clock.epochMs(),

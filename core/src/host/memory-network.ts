@@ -4,6 +4,7 @@
  */
 import type { Clock } from '../clock.ts'
 import { systemClock } from '../clock.ts'
+import type { AddressGroup } from '../limits/address-group.ts'
 import type { PeerId } from './host.ts'
 import type { ProviderTable } from './memory-routing.ts'
 import type { LinkConditions } from './memory-stream.ts'
@@ -18,6 +19,8 @@ export interface MemoryNetworkOptions {
   readonly random?: () => number
   /** Unread bytes a stream may pile up before it is aborted. Default 32 MiB. */
   readonly maxInboundBytes?: number
+  /** Who counts as one address; each peer has its own unless given. */
+  readonly groupOf?: (peer: PeerId) => AddressGroup
   /** Give hosts a Routing, shared through the network. Default true. */
   readonly routing?: boolean
 }
@@ -49,6 +52,7 @@ export interface NetworkMember {
 export class MemoryNetworkState<Member extends NetworkMember> implements MemoryFaults {
   readonly clock: Clock
   readonly maxInboundBytes: number
+  readonly groupOf: (peer: PeerId) => AddressGroup
   readonly table: ProviderTable = { providers: new Map() }
   readonly members = new Map<PeerId, Member>()
   readonly #random: () => number
@@ -61,6 +65,7 @@ export class MemoryNetworkState<Member extends NetworkMember> implements MemoryF
   constructor(options: MemoryNetworkOptions) {
     this.clock = options.clock ?? systemClock
     this.maxInboundBytes = options.maxInboundBytes ?? 32 * 1024 * 1024
+    this.groupOf = options.groupOf ?? ((peer) => `memory ${peer}`)
     this.#random = options.random ?? Math.random
     this.#latencyMs = options.latencyMs ?? 0
     this.#lossRate = options.lossRate ?? 0

@@ -17,6 +17,8 @@ function create(options: {
   bootstrap?: string[]
   remembered?: string[]
   maxConnections?: number
+  groups?: () => number
+  dialled?: () => number
   answers?: (target: string) => string
 }): World {
   const dials: string[] = []
@@ -47,7 +49,8 @@ function create(options: {
       },
       remembered: async () => options.remembered ?? [],
       isConnected: (peer) => connected.has(peer),
-      connectedPeers: () => connected.size,
+      connectedGroups: () => options.groups?.() ?? connected.size,
+      dialledPeers: () => options.dialled?.() ?? 0,
     },
     { bootstrap: options.bootstrap ?? [], maxConnections: options.maxConnections ?? 100 },
   )
@@ -153,6 +156,34 @@ describe('peer finder', () => {
     await finder.stop()
   })
 
+  it('goes on looking while all its peers are at one address', async () => {
+    const { finder, dials, connected, tick } = create({ remembered: ['honest'], groups: () => 1 })
+    for (let id = 0; id < 30; id += 1) connected.add(`liar-${id}`)
+    finder.start()
+    await settle()
+    await tick()
+    expect(dials).toContain('honest')
+    await finder.stop()
+  })
+
+  it('keeps few of what the LAN shows waiting, the newest of them', async () => {
+    const { finder, dials } = create({ maxConnections: 10_000 })
+    for (let id = 0; id < 3_000; id += 1) finder.found(`made-up-${id}`)
+    await settle()
+    for (let turn = 0; turn < 20; turn += 1) await settle()
+    expect(dials.length).toBeLessThan(100)
+    expect(dials).toContain('made-up-2999')
+    await finder.stop()
+  })
+
+  it('opens no more than half of the connections, whatever the LAN shows', async () => {
+    const { finder, dials } = create({ maxConnections: 10, groups: () => 1, dialled: () => 5 })
+    finder.found('a')
+    await settle()
+    expect(dials).toEqual([])
+    await finder.stop()
+  })
+
   it('stops in the middle of a dial', async () => {
     const started = Promise.withResolvers<void>()
     const finder = createPeerFinder(
@@ -167,7 +198,8 @@ describe('peer finder', () => {
         },
         remembered: async () => ['slow', ...Array.from({ length: 20 }, (_, n) => `waits-${n}`)],
         isConnected: () => false,
-        connectedPeers: () => 0,
+        connectedGroups: () => 0,
+        dialledPeers: () => 0,
       },
       { bootstrap: [], maxConnections: 10 },
     )

@@ -8,8 +8,8 @@ import type { Clock } from '../clock.ts'
 import type { Logger } from '../log.ts'
 import type { PeerId } from './host.ts'
 
-/** With fewer peers than this, go on looking. */
-const ENOUGH_PEERS = 4
+/** With peers at fewer addresses than this, go on looking: the ids of one address are one peer's, for all that we know. */
+const ENOUGH_GROUPS = 4
 const MAX_REMEMBERED = 32
 const MAX_DIALS = 8
 const DIAL_TIMEOUT_MS = 10_000
@@ -20,6 +20,10 @@ const LEAVE_MS = 10 * 60_000
 const MAX_LEFT = 1000
 /** Discovered peers are dialled only while this part of the connections is free for those who dial us. */
 const FREE_PART = 0.25
+const MAX_DIALLED_PART = 0.5
+/** Peers seen on the LAN that wait for their dial; the one that has waited longest makes room, as it will show itself again. */
+const MAX_WAITING = 64
+const MAX_LAN_DIALS = 4
 
 export interface PeerFinder {
   start(): void
@@ -39,7 +43,10 @@ export function createPeerFinder(
     readonly dial: (target: string, options: { signal: AbortSignal }) => Promise<PeerId>
     readonly remembered: (limit: number) => Promise<readonly PeerId[]>
     readonly isConnected: (peer: PeerId) => boolean
-    readonly connectedPeers: () => number
+    /** Address groups that we have a connection with. */
+    readonly connectedGroups: () => number
+    /** Connections that we have opened. */
+    readonly dialledPeers: () => number
   },
   options: { readonly bootstrap: readonly string[]; readonly maxConnections: number },
 ): PeerFinder {
@@ -50,6 +57,8 @@ export function createPeerFinder(
   // A bootstrap address may lack a peer id; who answered there is known after the first dial.
   const answeredBy = new Map<string, PeerId>()
   const left = new LRUCache<PeerId, true>({ max: MAX_LEFT, ttl: LEAVE_MS })
+  const waiting = new Set<PeerId>()
+  let lanDials = 0
   let isRestless = new AbortController()
   let loop: Promise<void> | undefined
 
@@ -72,6 +81,26 @@ export function createPeerFinder(
     }
   }
 
+  function dialWaiting(): void {
+    for (const peer of waiting) {
+      if (lanDials >= MAX_LAN_DIALS || stopped.signal.aborted) return
+      waiting.delete(peer)
+      lanDials += 1
+      void tryDial(peer).finally(() => {
+        lanDials -= 1
+        dialWaiting()
+      })
+    }
+  }
+
+  function wantsMore(): boolean {
+    const { maxConnections } = options
+    return (
+      deps.connectedGroups() < maxConnections * (1 - FREE_PART) &&
+      deps.dialledPeers() < maxConnections * MAX_DIALLED_PART
+    )
+  }
+
   async function look(): Promise<void> {
     const known = await deps.remembered(MAX_REMEMBERED)
     await Promise.all([...options.bootstrap, ...known].map((target) => tryDial(target)))
@@ -80,7 +109,7 @@ export function createPeerFinder(
   async function run(): Promise<void> {
     let pauseMs = FIRST_PAUSE_MS
     while (!stopped.signal.aborted) {
-      if (deps.connectedPeers() < ENOUGH_PEERS) await look()
+      if (deps.connectedGroups() < ENOUGH_GROUPS) await look()
       // A fleet that starts at one moment must not knock in step.
       const wasCut = await pause(pauseMs * (0.75 + Math.random() / 2))
       pauseMs = wasCut ? FIRST_PAUSE_MS : Math.min(pauseMs * 2, LAST_PAUSE_MS)
@@ -108,13 +137,19 @@ export function createPeerFinder(
     },
     async stop() {
       stopped.abort()
+      waiting.clear()
       // Not queue.clear(): what was waiting would never settle. It ends at once, as everything here heeds the signal.
       await loop
       await queue.onIdle()
     },
     found(peer) {
-      const room = options.maxConnections * (1 - FREE_PART)
-      if (deps.connectedPeers() < room) void tryDial(peer)
+      if (!wantsMore()) return
+      waiting.add(peer)
+      for (const oldest of waiting) {
+        if (waiting.size <= MAX_WAITING) break
+        waiting.delete(oldest)
+      }
+      dialWaiting()
     },
     lost() {
       isRestless.abort()

@@ -26,8 +26,11 @@ import { createUploads, type Uploads } from './uploads.ts'
 
 /** Memory for chunks that arrive. */
 const POOL_BYTES = 40 * 1024 * 1024
-/** Streams of the transfer protocol that one peer may hold open to us. */
-const MAX_STREAMS_PER_PEER = 4
+/**
+ * Streams of the transfer protocol that one peer may hold open to us. A request has 73 bytes, and each read costs 256 more: so
+ * many bytes are the 256 requests that may wait on a stream (serve.ts), and half as many again.
+ */
+const SERVING = { maxStreamsPerPeer: 4, maxUnreadBytes: 128 * 1024 } as const
 /** Peers whose download limit is remembered. */
 const MAX_LIMITS = 1_000
 
@@ -238,7 +241,7 @@ export function createTransfer(
 
   return {
     start() {
-      host.handle(TRANSFER_PROTOCOL, serve, { maxStreamsPerPeer: MAX_STREAMS_PER_PEER })
+      host.handle(TRANSFER_PROTOCOL, serve, SERVING)
     },
     get,
     dropPeer(peer) {
