@@ -71,15 +71,12 @@ export async function fetchFacts(
 ): Promise<VersionFacts> {
   const query = queryOf(deps.registries, request, viewer)
   const { name, client, upstream, signal } = request
-  const ask = { name, kind: 'abbreviated', client, upstream, signal } as const
-  const { state } = await deps.packuments.get(ask)
-  let found = await deps.index.find(query)
-  if (found === undefined && state === 'fresh') {
-    await deps.packuments.get({ ...ask, revalidate: true })
-    found = await deps.index.find(query)
-  }
-  if (found !== undefined) return found
   const version = request.version ?? request.file ?? 'that version'
+  const isHere = async (): Promise<boolean> => (await deps.index.find(query)) !== undefined
+  const wanted = { what: version, isHere }
+  await deps.packuments.get({ name, kind: 'abbreviated', client, upstream, wanted, signal })
+  const found = await deps.index.find(query)
+  if (found !== undefined) return found
   throw new CatalogError('NOT_FOUND', `${name}@${version} is not in the registry's metadata`)
 }
 
