@@ -7,6 +7,7 @@ import * as zlib from 'node:zlib'
 
 export type ContentCoding = 'gzip' | 'deflate' | 'br' | 'zstd'
 
+const { Z_SYNC_FLUSH, BROTLI_OPERATION_FLUSH: BROTLI_FLUSH, ZSTD_e_flush } = zlib.constants
 /** More on top of each other than anybody means. */
 const MAX_CODINGS = 3
 const NAMES: ReadonlyMap<string, ContentCoding | undefined> = new Map([
@@ -52,7 +53,7 @@ export function decodeBody(
 function decodeOnce(
   bytes: Uint8Array,
   coding: ContentCoding,
-  options: { maxOutputLength: number },
+  options: { maxOutputLength: number; finishFlush?: number },
 ): Uint8Array {
   switch (coding) {
     case 'gzip':
@@ -85,6 +86,35 @@ export function contentDecoders(codings: readonly ContentCoding[]): Transform[] 
         return zlib.createZstdDecompress()
     }
   })
+}
+
+/** Enough of a body to tell what is in it. */
+export const HEAD_BYTES = 16 * 1024
+const MAX_DECODED_HEAD_BYTES = 32 * 1024 * 1024
+
+/**
+ * Whether a gzip file comes out of a body that begins so: some servers call the tarball's own compression its coding, and
+ * there is nothing to undo then.
+ * @param head the first HEAD_BYTES, or all there is
+ */
+export function decodesToGzip(head: Uint8Array, codings: readonly ContentCoding[]): boolean {
+  const maxOutputLength = MAX_DECODED_HEAD_BYTES
+  try {
+    const decoded = codings.toReversed().reduce((bytes, coding) => {
+      switch (coding) {
+        case 'gzip':
+        case 'deflate':
+          return decodeOnce(bytes, coding, { maxOutputLength, finishFlush: Z_SYNC_FLUSH })
+        case 'br':
+          return decodeOnce(bytes, coding, { maxOutputLength, finishFlush: BROTLI_FLUSH })
+        case 'zstd':
+          return decodeOnce(bytes, coding, { maxOutputLength, finishFlush: ZSTD_e_flush })
+      }
+    }, head)
+    return decoded[0] === 0x1f && decoded[1] === 0x8b
+  } catch {
+    return false // it is not what it is said to be
+  }
 }
 
 /** https://www.rfc-editor.org/rfc/rfc1950#section-2.2: the method is 8, and two bytes are a multiple of 31. */
