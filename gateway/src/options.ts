@@ -41,8 +41,10 @@ const schema = z.strictObject({
     .int()
     .nonnegative()
     .default(64 * MiB),
-  /** Metadata younger than this is served without asking upstream. */
+  /** Metadata younger than this is served without asking upstream, if its registry allows as much (Cache-Control). */
   maxAgeMs: z.number().int().min(0).default(300_000),
+  /** Older metadata is served all the same when upstream has not begun to answer within this. */
+  staleAfterMs: timeMs.default(30_000),
   /** Largest metadata document taken from upstream, unpacked. */
   maxPackumentBytes: z
     .number()
@@ -60,8 +62,8 @@ const schema = z.strictObject({
   maxSockets: z.number().int().min(1).default(2048),
   /** A client must have sent its headers within this. */
   headersTimeoutMs: timeMs.default(15_000),
-  /** A connection on which nothing moves for this long is closed. */
-  idleTimeoutMs: timeMs.default(300_000),
+  /** A connection on which nothing moves for this long is closed. Longer than an answer of upstream may take to begin. */
+  idleTimeoutMs: timeMs.default(360_000),
   /** An idle client connection is kept open for this long. */
   keepAliveMs: timeMs.default(65_000),
   /** On stop, answers under way get this long to finish. */
@@ -69,8 +71,11 @@ const schema = z.strictObject({
 
   /** Connecting to upstream. */
   upstreamConnectTimeoutMs: timeMs.default(10_000),
-  /** Upstream's headers, and each pause between bytes of its body. Metadata must bring 16 KiB in each such time, and be whole within ten. */
-  upstreamTimeoutMs: timeMs.default(60_000),
+  /**
+   * Upstream's headers; as long as npm waits for them. Each pause in a body may take as long, but no more than a minute. In each such
+   * time metadata must bring 16 KiB, and it must be whole within ten.
+   */
+  upstreamTimeoutMs: timeMs.default(300_000),
   /** Further tries of an idempotent upstream request. */
   upstreamRetries: z.number().int().min(0).max(10).default(2),
   /** Connections to one upstream, at most. */

@@ -82,7 +82,7 @@ export async function openParts(
   const privates = createPrivateArtifacts({ node, database: cache.database })
   const packuments = createPackuments(
     { registries, upstream, cache, jobs, log },
-    { maxAgeMs: options.maxAgeMs, maxBytes },
+    { maxAgeMs: options.maxAgeMs, staleAfterMs: options.staleAfterMs, maxBytes },
   )
   const artifacts = createArtifacts(
     { node, registries, upstream, cache, packuments, index, privates },

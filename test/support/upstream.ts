@@ -51,6 +51,8 @@ export interface FaultyUpstream extends AsyncDisposable {
   heal(): void
   /** Requests that match get 404 (as on npm) unless they carry one of these Authorization headers. */
   wall(match: RegExp, authorizations: readonly string[]): void
+  /** Of every document, on top. */
+  documentHeaders: Record<string, string>
   /** Anything else is answered by this. */
   otherwise: (request: UpstreamRequestSeen, response: ServerResponse) => void
   /** Refuses connections. */
@@ -163,7 +165,7 @@ export async function startUpstream(
     const text = JSON.stringify(short ? abbreviated(full) : full)
     const etag = `W/"${createHash('sha1').update(text).digest('hex')}"`
     const lastModified = new Date(full.time.modified ?? 0).toUTCString()
-    const headers = { etag, 'last-modified': lastModified }
+    const headers = { etag, 'last-modified': lastModified, ...upstream.documentHeaders }
     if (request.headers['if-none-match'] === etag) return void res.writeHead(304, headers).end()
     const gzip = options.gzip !== false && /gzip/.test(String(request.headers['accept-encoding']))
     const body = gzip ? gzipSync(text) : Buffer.from(text)
@@ -215,6 +217,7 @@ export async function startUpstream(
     wall(match, authorizations) {
       walls = [{ match, authorizations }, ...walls]
     },
+    documentHeaders: {},
     otherwise: (_request, res) => void res.writeHead(404).end('{"error":"Not found"}'),
     async stop() {
       if (!server.listening) return

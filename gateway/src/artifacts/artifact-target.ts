@@ -2,6 +2,7 @@
  * What a tarball request is really after: the digest, from the client itself (npm's `pacote-integrity`), from metadata at
  * hand, from a lockfile, else from metadata fetched for it. And where upstream keeps it.
  */
+import { hashesOf } from './version-hashes.ts'
 import { CatalogError, findDigest, isCatalogError, type Digest } from '@catalog-p2p/core'
 import type { Credentials } from '../upstream/credentials.ts'
 import { tarballFile } from '../packuments/client-policy.ts'
@@ -27,8 +28,8 @@ export interface ArtifactRequest {
 
 export interface ArtifactTarget {
   readonly digest: Digest | undefined
-  /** Hex sha1; all there is for some old packages. */
-  readonly shasum: string | undefined
+  /** What its bytes must match where there is no digest, as Subresource Integrity; undefined: its registry names no hash. */
+  readonly hashes: string | undefined
   /** Looked up only when upstream is asked. */
   readonly url: () => Promise<URL>
   /** Only a lockfile that was prefetched once says so: not this client, nor the registry. */
@@ -51,13 +52,13 @@ export async function locateArtifact(
   const lazyUrl = async (): Promise<URL> =>
     tarballLocation(deps.registries, request, await deps.index.find(query))
   const asked = findDigest(request.integrity ?? '')
-  if (asked !== undefined) return { digest: asked, shasum: undefined, url: lazyUrl }
+  if (asked !== undefined) return { digest: asked, hashes: undefined, url: lazyUrl }
   const known = await deps.index.find(query)
   if (known !== undefined) return toTarget(deps, request, known)
   const { name, version } = request
   const locked = version === undefined ? undefined : deps.index.lockfileDigest(name, version)
   if (locked !== undefined) {
-    return { digest: locked, shasum: undefined, url: lazyUrl, hearsay: true }
+    return { digest: locked, hashes: undefined, url: lazyUrl, hearsay: true }
   }
   const fetched = await fetchFacts(deps, request, viewer)
   return toTarget(deps, request, fetched)
@@ -71,15 +72,12 @@ export async function fetchFacts(
 ): Promise<VersionFacts> {
   const query = queryOf(deps.registries, request, viewer)
   const { name, client, upstream, signal } = request
-  const ask = { name, kind: 'abbreviated', client, upstream, signal } as const
-  const { state } = await deps.packuments.get(ask)
-  let found = await deps.index.find(query)
-  if (found === undefined && state === 'fresh') {
-    await deps.packuments.get({ ...ask, revalidate: true })
-    found = await deps.index.find(query)
-  }
-  if (found !== undefined) return found
   const version = request.version ?? request.file ?? 'that version'
+  const isHere = async (): Promise<boolean> => (await deps.index.find(query)) !== undefined
+  const wanted = { what: version, isHere }
+  await deps.packuments.get({ name, kind: 'abbreviated', client, upstream, wanted, signal })
+  const found = await deps.index.find(query)
+  if (found !== undefined) return found
   throw new CatalogError('NOT_FOUND', `${name}@${version} is not in the registry's metadata`)
 }
 
@@ -88,11 +86,10 @@ function toTarget(
   request: ArtifactRequest,
   facts: VersionFacts,
 ): ArtifactTarget {
-  const shasum = /^[0-9a-f]{40}$/i.test(facts.shasum) ? facts.shasum.toLowerCase() : undefined
-  const hashed = shasum === undefined ? undefined : deps.index.digestOfSha1(shasum)
+  const { digest, hashes } = hashesOf(facts)
   return {
-    digest: findDigest(facts.integrity) ?? hashed,
-    shasum,
+    digest: digest ?? (hashes === undefined ? undefined : deps.index.digestOfHashes(hashes)),
+    hashes,
     url: async () => tarballLocation(deps.registries, request, facts),
   }
 }

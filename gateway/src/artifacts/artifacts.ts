@@ -1,9 +1,8 @@
 /**
  * Artifacts for whoever asks over HTTP: finds the digest, decides whether peers may hear of it and whether this client may
  * have it, then asks the node with the registry as origin. Every byte that comes out has been checked by the node, or here
- * against the sha1 of an old package.
+ * against whatever hashes an old package has.
  */
-import { createHash } from 'node:crypto'
 import {
   CatalogError,
   isCatalogError,
@@ -22,6 +21,7 @@ import type { Visibility } from '../packuments/packument-cache.ts'
 import type { Viewer } from '../packuments/packuments.ts'
 import { createSingleFlight } from '../single-flight.ts'
 import { createTarballOrigin, type TarballOrigin } from './tarball-origin.ts'
+import { matchesHashes } from './version-hashes.ts'
 
 export interface Artifacts {
   /** @throws CatalogError of every kind; respond.ts makes HTTP of it */
@@ -34,8 +34,8 @@ export interface ArtifactsDependencies extends PrivacyDependencies {
   readonly node: CatalogNode
 }
 
-/** Old packages are small; what has no sha512 is held in memory until its sha1 is checked. */
-const MAX_SHA1_BYTES = 256 * 1024 * 1024
+/** Old packages are small; what has no sha512 is held in memory until its hashes are checked. */
+const MAX_UNNAMED_BYTES = 256 * 1024 * 1024
 const SHARED_RETRIES = 2
 
 export function createArtifacts(
@@ -103,14 +103,8 @@ export function createArtifacts(
     target: ArtifactTarget,
     how: { visibility: Visibility; viewer: Viewer },
   ): Promise<Artifact> {
-    const { shasum } = target
+    const { hashes } = target
     const name = `${request.name}@${request.version ?? request.file ?? ''}`
-    if (shasum === undefined) {
-      throw new CatalogError(
-        'UPSTREAM_REJECTED',
-        `${name}: its metadata has no hash to check it by`,
-      )
-    }
     const origin = originOf(request, target, how.visibility)
     if (origin === undefined) {
       throw new CatalogError(
@@ -121,13 +115,15 @@ export function createArtifacts(
     const owner = how.visibility === 'private' ? how.viewer.credentials?.fingerprint : undefined
     const work = async (signal: AbortSignal): Promise<Artifact> => {
       const { size, body } = await origin.open({ signal })
-      const bytes = await readChecked(name, shasum, { size, body })
+      const bytes = await readChecked(name, hashes, { size, body })
       const digest = await node.put(bytes, { visibility: how.visibility })
-      index.rememberSha1(shasum, digest)
+      if (hashes !== undefined) index.rememberHashes(hashes, digest)
       if (owner !== undefined) privates.grant(digest, owner)
       return { digest, source: 'origin', size: bytes.byteLength, bytes, body: once(bytes) }
     }
-    const artifact = await old.run(`${shasum}\n${owner ?? ''}`, work, request.signal)
+    const home = registries.homeOf(request.name).url
+    const key = [hashes ?? `${home} ${name}`, owner].join('\n')
+    const artifact = await old.run(key, work, request.signal)
     return { ...artifact, body: once(artifact.bytes ?? new Uint8Array(0)) }
   }
 
@@ -179,25 +175,26 @@ export function createArtifacts(
   }
 }
 
+/** Without hashes nothing is checked: clients take such a version as it comes, and so does who asks us for it. */
 async function readChecked(
   name: string,
-  shasum: string,
+  hashes: string | undefined,
   from: { size?: number | undefined; body: AsyncIterable<Uint8Array> },
 ): Promise<Uint8Array> {
-  const sha1 = createHash('sha1')
   const chunks: Uint8Array[] = []
   let size = 0
   for await (const chunk of from.body) {
     size += chunk.byteLength
-    if (size > MAX_SHA1_BYTES) {
-      throw new CatalogError('UPSTREAM_REJECTED', `${name}: more than ${MAX_SHA1_BYTES} bytes`)
+    if (size > MAX_UNNAMED_BYTES) {
+      throw new CatalogError('UPSTREAM_REJECTED', `${name}: more than ${MAX_UNNAMED_BYTES} bytes`, {
+        status: 422,
+      })
     }
-    sha1.update(chunk)
     chunks.push(chunk)
   }
-  const got = sha1.digest('hex')
-  if (got === shasum) return Buffer.concat(chunks, size)
-  throw new CatalogError('DIGEST_MISMATCH', `${name}: its sha1 is ${got}, not ${shasum}`)
+  const bytes = Buffer.concat(chunks, size)
+  if (hashes === undefined || matchesHashes(bytes, hashes)) return bytes
+  throw new CatalogError('DIGEST_MISMATCH', `${name}: its bytes are not those of ${hashes}`)
 }
 
 /** Runs `done` after the last byte, `always` however it ends. */

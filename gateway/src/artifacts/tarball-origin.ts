@@ -1,14 +1,24 @@
 /**
  * A registry's tarball as an Origin of the node: bytes as they come, continued with a Range request when the connection
- * breaks or trickles. Never checks them: the node, or whoever reads to the end, does that.
+ * breaks or trickles, without a content coding that nobody asked for. Never checks them: the node, or whoever reads to the
+ * end, does that.
  */
+import { pipeline, Readable } from 'node:stream'
 import { isCatalogError, type Origin } from '@catalog-p2p/core'
 import { createTarballPace } from '../upstream/body-pace.ts'
 import type { Credentials } from '../upstream/credentials.ts'
 import {
+  contentDecoders,
+  decodesToGzip,
+  HEAD_BYTES,
+  parseContentEncoding,
+  type ContentCoding,
+} from '../upstream/content-coding.ts'
+import {
   discard,
   rejected,
   unreachable,
+  unusable,
   type Upstream,
   type UpstreamRequest,
   type UpstreamResponse,
@@ -30,6 +40,8 @@ export interface TarballOriginOptions {
 }
 
 const MAX_RESUMES = 3
+/** Without its coding. What comes without one is bounded by what is kept of it. */
+const MAX_DECODED_BYTES = 1024 * 1024 * 1024
 
 export function createTarballOrigin(
   upstream: Upstream,
@@ -55,12 +67,64 @@ export function createTarballOrigin(
       givenTo = response.withCredentials ? 'owner' : 'anyone'
       const length = response.headers['content-length']
       const size = length === undefined ? undefined : Number(length)
-      return {
-        ...(size !== undefined && { size }),
-        body: readOn(upstream, request, { first: response, size, now: options.now ?? monotonic }),
-      }
+      const codings = codingsOf(response)
+      const from = { first: response, size, now: options.now ?? monotonic }
+      const body = readOn(upstream, request, from)
+      if (codings.length > 0) return { body: withoutCodings(body, codings, url) }
+      return { ...(size !== undefined && { size }), body }
     },
   }
+}
+
+function codingsOf(response: UpstreamResponse): readonly ContentCoding[] {
+  try {
+    return parseContentEncoding(response.headers['content-encoding'])
+  } catch (error) {
+    discard(response)
+    throw unusable(response.url, 'its bytes cannot be read', error)
+  }
+}
+
+/**
+ * The tarball itself, as clients read it. Where the coding is the tarball's own compression there is nothing to undo.
+ * @throws CatalogError UPSTREAM_UNREACHABLE when it is not what its coding says, UPSTREAM_REJECTED when it unfolds to too much
+ */
+async function* withoutCodings(
+  body: AsyncGenerator<Buffer, void>,
+  codings: readonly ContentCoding[],
+  url: URL,
+): AsyncGenerator<Buffer, void> {
+  const head = await takeHead(body)
+  async function* whole(): AsyncGenerator<Buffer, void> {
+    yield head
+    yield* body
+  }
+  if (!decodesToGzip(head, codings)) return yield* whole()
+  const decoders = contentDecoders(codings)
+  // Its outcome is that of the last stream, which is read here.
+  pipeline([Readable.from(whole()), ...decoders], () => undefined)
+  let size = 0
+  try {
+    for await (const chunk of decoders.at(-1) as AsyncIterable<Buffer>) {
+      size += chunk.byteLength
+      if (size > MAX_DECODED_BYTES) throw unusable(url, `more than ${MAX_DECODED_BYTES} bytes`)
+      yield chunk
+    }
+  } catch (error) {
+    throw isCatalogError(error) ? error : unreachable(url, error)
+  }
+}
+
+async function takeHead(body: AsyncGenerator<Buffer, void>): Promise<Buffer> {
+  const chunks: Buffer[] = []
+  let size = 0
+  while (size < HEAD_BYTES) {
+    const { done, value } = await body.next()
+    if (done === true) break
+    chunks.push(value)
+    size += value.byteLength
+  }
+  return Buffer.concat(chunks, size)
 }
 
 function monotonic(): number {

@@ -102,7 +102,10 @@ describe('a tarball', () => {
     expect(got.status).toBe(404)
     expect(got.body.error).toContain('fx-small@9.9.9')
     world.upstream.add(makePackage('fx-small', '9.9.9'))
-    expect((await world.get('/fx-small/-/fx-small-9.9.9.tgz')).status).toBe(200)
+    // Not at once: what was not there a moment ago is not asked for each time.
+    const again = async (): Promise<number> =>
+      (await world.get('/fx-small/-/fx-small-9.9.9.tgz')).status
+    await expect.poll(again, { timeout: 10_000 }).toBe(200)
   })
 })
 

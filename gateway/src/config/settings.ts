@@ -32,7 +32,13 @@ export const SETTINGS: readonly Setting[] = [
     ),
     'max-age': duration(
       'gateway:maxAgeMs',
-      'metadata younger than this is served without asking upstream',
+      'metadata younger than this is served without asking upstream, if that allows it',
+    ),
+    'stale-after': advanced(
+      duration(
+        'gateway:staleAfterMs',
+        'older metadata is served when upstream has not answered within this',
+      ),
     ),
   }),
 
@@ -160,7 +166,7 @@ export const SETTINGS: readonly Setting[] = [
     'upstream-timeout': advanced(
       duration(
         'gateway:upstreamTimeoutMs',
-        "upstream's headers, a pause in a body, 16 KiB of metadata, 4 of a tarball",
+        "upstream's headers, and, but a minute at most, 16 KiB of metadata, 4 of a tarball",
       ),
     ),
     'upstream-retries': advanced(

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { tarballPolicy, tarballUrl, variantKey } from './client-policy.ts'
+import { tarballPolicy, tarballUrl, variantName } from './client-policy.ts'
 import { DEFAULT_REGISTRY } from '../upstream/default-registry.ts'
 
 test.each([
@@ -75,13 +75,15 @@ test.each([
 })
 
 test('variants of different bytes have different keys', () => {
-  expect(variantKey('omit', 'http://a')).toBe(variantKey('omit', 'http://b'))
+  expect(variantName({ policy: 'omit', base: 'http://a' }, false)).toBe(
+    variantName({ policy: 'omit', base: 'http://b' }, false),
+  )
   const keys = [
-    variantKey('self', 'http://a'),
-    variantKey('self', 'http://b'),
-    variantKey('leave', 'http://a'),
-    variantKey('usual', 'http://a'),
-    variantKey('omit', ''),
+    variantName({ policy: 'self', base: 'http://a' }, false),
+    variantName({ policy: 'self', base: 'http://b' }, false),
+    variantName({ policy: 'leave', base: 'http://a' }, false),
+    variantName({ policy: 'usual', base: 'http://a' }, false),
+    variantName({ policy: 'omit', base: '' }, false),
   ]
   expect(new Set(keys).size).toBe(5)
 })

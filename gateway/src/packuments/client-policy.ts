@@ -2,6 +2,7 @@
  * What a client should find in `dist.tarball`: each one treats that URL in a way of its own, and the wrong spelling
  * bypasses the gateway or ends up in a lockfile. Pure.
  */
+import { createHash } from 'node:crypto'
 import { DEFAULT_REGISTRY_HOST } from '../upstream/default-registry.ts'
 
 /**
@@ -28,10 +29,13 @@ export function tarballPolicy(userAgent: string | undefined): TarballPolicy {
   return /^Bun\//.test(userAgent ?? '') ? 'omit' : 'self'
 }
 
-export interface TarballUrlContext {
+export interface VariantForm {
   readonly policy: TarballPolicy
   /** Scheme, host and path prefix of this gateway as the client spells it, without a trailing slash. */
   readonly base: string
+}
+
+export interface TarballUrlContext extends VariantForm {
   /** Of the upstream that the document is from, with its slash. */
   readonly registry: string
   /** The document was not given without credentials. */
@@ -59,9 +63,15 @@ export function tarballFile(name: string, version: string): string {
   return `${name.slice(name.indexOf('/') + 1)}-${version}.tgz`
 }
 
-/** What tells variants of one document apart: equal keys have equal bytes. */
-export function variantKey(policy: TarballPolicy, base: string): string {
-  return policy === 'omit' || policy === 'verbatim' ? policy : `${policy} ${base}`
+/**
+ * The name under which a rewritten form of a document is kept: equal names have equal bytes; safe in a path.
+ * `derived`: abbreviated by us from a full document.
+ */
+export function variantName(form: VariantForm, derived: boolean): string {
+  const { policy, base } = form
+  const key = policy === 'omit' || policy === 'verbatim' ? policy : `${policy} ${base}`
+  const hash = createHash('sha256').update(key).digest('base64url').slice(0, 16)
+  return `${derived ? 'short' : 'variant'}-${hash}`
 }
 
 /** As pnpm and Yarn see it: the scheme does not count, nor how a scope's slash is spelled. */

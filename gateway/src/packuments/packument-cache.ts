@@ -1,8 +1,10 @@
 /**
- * What is known of packuments: a row each in the index, bodies in body-files.ts. A document fetched with credentials
- * belongs to their owner (`owner` is the credentials' fingerprint) and is never found by anyone else.
+ * What is known of packuments: one document per package, registry and owner, as a row in the index and bodies in body-files.ts.
+ * The abbreviated form is made of the full document where that is the one at hand, so the two never disagree. A document
+ * fetched with credentials belongs to their owner (`owner` is the credentials' fingerprint) and is never found by anyone else.
  */
 import { createHash } from 'node:crypto'
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { LRUCache } from 'lru-cache'
 import {
@@ -13,6 +15,7 @@ import {
   type Origin,
 } from '@catalog-p2p/core'
 import { createBodyFiles, type BodyFiles } from './body-files.ts'
+import type { Aged, Freshness } from './freshness.ts'
 
 export type Visibility = Origin['visibility']
 
@@ -22,20 +25,18 @@ export interface DocumentKey {
   /** The registry's URL. */
   readonly registry: string
   readonly name: string
-  readonly kind: PackumentKind
   /** Fingerprint of the credentials that were needed; empty: anyone may see it. */
   readonly owner: string
 }
 
-export interface CachedDocument extends DocumentKey {
+export interface CachedDocument extends DocumentKey, Aged {
   /** Names its folder of bodies. */
   readonly id: string
+  readonly kind: PackumentKind
   /** Of upstream's text: two documents with one hash are the same. */
   readonly hash: string
   readonly etag: string | undefined
   readonly lastModified: string | undefined
-  /** When upstream last said that this is current; Unix time. 0: ask before using it. */
-  readonly checkedAtMs: number
   /** No URL in it changes for clients whose policy is `leave`. */
   readonly publicUrls: boolean
 }
@@ -43,7 +44,7 @@ export interface CachedDocument extends DocumentKey {
 export interface PackumentCache {
   find(key: DocumentKey): CachedDocument | undefined
   /**
-   * All documents of a package that one of `owners` may see, public ones first, then the latest checked.
+   * All documents of a package that one of `owners` may see, public ones first, then the latest confirmed.
    * Those of one registry, or, when there is none (peers only), of any.
    */
   findByName(
@@ -54,10 +55,10 @@ export interface PackumentCache {
   /** Whether anyone may see it, as far as it was ever asked for; undefined when it was not. */
   visibilityOf(registry: string, name: string): Visibility | undefined
   save(document: Omit<CachedDocument, 'id'>, bytes: number): CachedDocument
-  /** Upstream said that it is still current. */
-  touch(document: CachedDocument, checkedAtMs: number): CachedDocument
+  /** What upstream said of it since. */
+  update(document: CachedDocument, aged: Aged): CachedDocument
   remove(document: CachedDocument): void
-  /** Ask upstream before any document of this package is used again, also one that is being fetched just now. */
+  /** Marks every document of this package as changed, also one that is being fetched just now. */
   expire(name: string): void
   expireAll(): void
   /** Removes all documents of a package, whosever they are. */
@@ -78,19 +79,24 @@ interface Row {
   hash: string
   etag: string | null
   last_modified: string | null
-  checked_ms: number
+  confirmed_ms: number
+  lifetime_ms: number | null
+  freshness: Freshness
   public_urls: number
 }
 
 const SCHEMA = `
-  CREATE TABLE IF NOT EXISTS documents (
-    id TEXT PRIMARY KEY, registry TEXT NOT NULL, name TEXT NOT NULL, kind TEXT NOT NULL, owner TEXT NOT NULL,
-    hash TEXT NOT NULL, etag TEXT, last_modified TEXT, checked_ms INTEGER NOT NULL, public_urls INTEGER NOT NULL,
-    bytes INTEGER NOT NULL
+  CREATE TABLE IF NOT EXISTS packuments (
+    id TEXT PRIMARY KEY, registry TEXT NOT NULL, name TEXT NOT NULL, owner TEXT NOT NULL, kind TEXT NOT NULL,
+    hash TEXT NOT NULL, etag TEXT, last_modified TEXT, confirmed_ms INTEGER NOT NULL, lifetime_ms INTEGER,
+    freshness TEXT NOT NULL, public_urls INTEGER NOT NULL, bytes INTEGER NOT NULL
   ) STRICT, WITHOUT ROWID;
-  CREATE INDEX IF NOT EXISTS documents_by_name ON documents (name, registry);
-  CREATE INDEX IF NOT EXISTS documents_by_age ON documents (checked_ms);
+  CREATE INDEX IF NOT EXISTS packuments_by_name ON packuments (name, registry);
+  CREATE INDEX IF NOT EXISTS packuments_by_age ON packuments (confirmed_ms);
+  DROP TABLE IF EXISTS documents;
 `
+/** Where bodies lay while each form was a document of its own. */
+const OLD_FOLDER = 'documents-v1'
 
 /** Packages changed through this gateway whose change is remembered, at most. */
 const MAX_EPOCHS = 10_000
@@ -108,22 +114,24 @@ export async function openPackumentCache(
   options: PackumentCacheOptions,
 ): Promise<PackumentCache> {
   const { database, path } = await openIndex(deps.log, options.path)
-  const folder = path === undefined ? undefined : join(path, 'documents-v1')
+  const folder = path === undefined ? undefined : join(path, 'documents-v2')
   const bodies = createBodyFiles(
     { ...deps, now: () => performance.now() },
     { ...options, path: folder },
   )
   const sql = {
-    find: database.prepare('SELECT * FROM documents WHERE id = ?'),
-    byName: database.prepare('SELECT * FROM documents WHERE name = ?'),
-    owners: database.prepare('SELECT owner FROM documents WHERE name = ? AND registry = ?'),
-    save: database.prepare('INSERT OR REPLACE INTO documents VALUES (?,?,?,?,?,?,?,?,?,?,?)'),
-    touch: database.prepare('UPDATE documents SET checked_ms = ? WHERE id = ?'),
-    remove: database.prepare('DELETE FROM documents WHERE id = ?'),
-    expire: database.prepare('UPDATE documents SET checked_ms = 0 WHERE name = ?'),
-    expireAll: database.prepare('UPDATE documents SET checked_ms = 0'),
-    total: database.prepare('SELECT coalesce(sum(bytes), 0) AS bytes FROM documents'),
-    oldest: database.prepare('SELECT id, bytes FROM documents ORDER BY checked_ms LIMIT 50'),
+    find: database.prepare('SELECT * FROM packuments WHERE id = ?'),
+    byName: database.prepare('SELECT * FROM packuments WHERE name = ?'),
+    owners: database.prepare('SELECT owner FROM packuments WHERE name = ? AND registry = ?'),
+    save: database.prepare('INSERT OR REPLACE INTO packuments VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)'),
+    update: database.prepare(
+      'UPDATE packuments SET confirmed_ms = ?, lifetime_ms = ?, freshness = ? WHERE id = ?',
+    ),
+    remove: database.prepare('DELETE FROM packuments WHERE id = ?'),
+    expire: database.prepare("UPDATE packuments SET freshness = 'changed' WHERE name = ?"),
+    expireAll: database.prepare("UPDATE packuments SET freshness = 'changed'"),
+    total: database.prepare('SELECT coalesce(sum(bytes), 0) AS bytes FROM packuments'),
+    oldest: database.prepare('SELECT id, bytes FROM packuments ORDER BY confirmed_ms LIMIT 50'),
   }
   let total = (sql.total.get() as { bytes: number }).bytes
   // Never the same number twice, so that one that was thrown out counts as changed.
@@ -160,7 +168,7 @@ export async function openPackumentCache(
       return rows
         .filter((row) => registry === undefined || row.registry === registry)
         .filter((row) => owners.includes(row.owner))
-        .sort((a, b) => a.owner.length - b.owner.length || b.checked_ms - a.checked_ms)
+        .sort((a, b) => a.owner.length - b.owner.length || b.confirmed_ms - a.confirmed_ms)
         .map(toDocument)
     },
     visibilityOf(registry, name) {
@@ -170,19 +178,20 @@ export async function openPackumentCache(
     },
     save(document, bytes) {
       const id = documentId(document)
-      const { registry, name, kind, owner, hash, etag, lastModified, checkedAtMs } = document
+      const { registry, name, owner, kind, hash, etag, lastModified } = document
       const before = sql.find.get(id) as { bytes: number } | undefined
       sql.save.run(
-        ...[id, registry, name, kind, owner, hash, etag ?? null, lastModified ?? null],
-        ...[checkedAtMs, Number(document.publicUrls), bytes],
+        ...[id, registry, name, owner, kind, hash, etag ?? null, lastModified ?? null],
+        ...[document.confirmedAtMs, document.lifetimeMs ?? null, document.freshness],
+        ...[Number(document.publicUrls), bytes],
       )
       total += bytes - (before?.bytes ?? 0)
       evict(id)
       return { ...document, id }
     },
-    touch(document, checkedAtMs) {
-      sql.touch.run(checkedAtMs, document.id)
-      return { ...document, checkedAtMs }
+    update(document, { confirmedAtMs, lifetimeMs, freshness }) {
+      sql.update.run(confirmedAtMs, lifetimeMs ?? null, freshness, document.id)
+      return { ...document, confirmedAtMs, lifetimeMs, freshness }
     },
     remove,
     expire(name) {
@@ -214,6 +223,10 @@ async function openIndex(
   try {
     database = await openDatabase(path === undefined ? ':memory:' : join(path, 'metadata-v1.db'))
     database.exec(SCHEMA)
+    if (path !== undefined) {
+      const old = join(path, OLD_FOLDER)
+      rm(old, { recursive: true, force: true }).catch(() => undefined) // the next start tries again
+    }
     return { database, path }
   } catch (error) {
     database?.close()
@@ -224,17 +237,18 @@ async function openIndex(
 }
 
 function documentId(key: DocumentKey): string {
-  const text = [key.registry, key.name, key.kind, key.owner].join('\n')
+  const text = [key.registry, key.name, key.owner].join('\n')
   return createHash('sha256').update(text).digest('hex').slice(0, 40)
 }
 
 function toDocument(row: Row): CachedDocument {
-  const { id, registry, name, kind, owner, hash } = row
+  const { id, registry, name, kind, owner, hash, freshness } = row
   return {
-    ...{ id, registry, name, kind, owner, hash },
+    ...{ id, registry, name, kind, owner, hash, freshness },
     etag: row.etag ?? undefined,
     lastModified: row.last_modified ?? undefined,
-    checkedAtMs: row.checked_ms,
+    confirmedAtMs: row.confirmed_ms,
+    lifetimeMs: row.lifetime_ms ?? undefined,
     publicUrls: row.public_urls === 1,
   }
 }

@@ -1,4 +1,11 @@
-import { gunzipSync, gzipSync } from 'node:zlib'
+import {
+  brotliCompressSync,
+  deflateRawSync,
+  deflateSync,
+  gunzipSync,
+  gzipSync,
+  zstdCompressSync,
+} from 'node:zlib'
 import { describe, expect, test } from 'vitest'
 import { DEFAULT_REGISTRY } from '../upstream/default-registry.ts'
 import { processPackument, type PackumentJob } from './packument-document.ts'
@@ -28,7 +35,7 @@ function job(change: Partial<PackumentJob> = {}): PackumentJob {
   return {
     ...{
       body,
-      gzipped: false,
+      codings: [],
       maxBytes: 1e6,
       registry: DEFAULT_REGISTRY,
       isPrivate: false,
@@ -83,7 +90,7 @@ describe('a packument', () => {
     ],
     ['with zeros behind it', [gzipSync(job().body), Buffer.alloc(8)]],
   ])('that came %s is kept in one, whose last bytes tell its length', (_, parts) => {
-    const { ingested } = processPackument(job({ body: Buffer.concat(parts), gzipped: true }))
+    const { ingested } = processPackument(job({ body: Buffer.concat(parts), codings: ['gzip'] }))
     const raw = Buffer.from(ingested?.raw ?? [])
     expect(gunzipSync(raw).equals(job().body)).toBe(true)
     expect(raw.readUInt32LE(raw.length - 4)).toBe(job().body.length)
@@ -91,7 +98,7 @@ describe('a packument', () => {
 
   test('comes packed or not, and the same hash comes of it', () => {
     const plain = processPackument(job())
-    const packed = processPackument(job({ body: gzipSync(job().body), gzipped: true }))
+    const packed = processPackument(job({ body: gzipSync(job().body), codings: ['gzip'] }))
     expect(packed.ingested?.hash).toBe(plain.ingested?.hash)
     expect(unpack(packed.ingested?.raw)).toEqual(document)
     expect(unpack(plain.ingested?.raw)).toEqual(document)
@@ -119,7 +126,51 @@ describe('a packument', () => {
     const { ingested } = processPackument(job({ body }))
     const lines = gunzipSync(ingested?.versions ?? new Uint8Array(0))
     expect(findVersion(lines, '9.9.9')).toBeUndefined()
-    expect(findVersion(lines, '1.0.0')).toBeUndefined()
+    expect(findVersion(lines, '1.0.0')?.integrity).toBe('x 9.9.9 sha512-evil')
+    forged.versions['1.0.0'].dist.tarball = 'https://x/\n9.9.9\tsha512-evil\t\t'
+    const other = processPackument(job({ body: Buffer.from(JSON.stringify(forged)) })).ingested
+    const left = gunzipSync(other?.versions ?? new Uint8Array(0))
+    expect(findVersion(left, '9.9.9')).toBeUndefined()
+    expect(findVersion(left, '1.0.0')).toBeUndefined()
+  })
+
+  test('may have its hashes in a list', () => {
+    const odd: unknown = {
+      versions: { '1.0.0': { dist: { integrity: ['sha1-a', 7, 'sha512-b'], shasum: 5 } } },
+    }
+    const { ingested } = processPackument(job({ body: Buffer.from(JSON.stringify(odd)) }))
+    const lines = gunzipSync(ingested?.versions ?? new Uint8Array(0))
+    expect(findVersion(lines, '1.0.0')).toMatchObject({ integrity: 'sha1-a sha512-b', shasum: '' })
+  })
+
+  test.each([
+    ['null', null],
+    ['a string', 'x'],
+    ['a list', []],
+    ['a number for its tarball', { dist: { tarball: 5 } }],
+    ['a string for its dist', { dist: 'x' }],
+  ])('of which one version is %s has the others', (_what, broken) => {
+    const odd = { ...document, versions: { ...document.versions, '9.0.0': broken } }
+    for (const abbreviate of [false, true]) {
+      const body = Buffer.from(JSON.stringify(odd))
+      const { ingested, variant } = processPackument(job({ body, abbreviate }))
+      expect(ingested?.dropped).toEqual(['9.0.0'])
+      const kept = Object.keys(document.versions)
+      expect(Object.keys(unpack(ingested?.raw).versions)).toEqual(kept)
+      expect(Object.keys(unpack(variant).versions)).toEqual(kept)
+    }
+  })
+
+  test.each([
+    ['br', [brotliCompressSync], ['br']],
+    ['deflate', [deflateSync], ['deflate']],
+    ['deflate without its header', [deflateRawSync], ['deflate']],
+    ['zstd', [zstdCompressSync], ['zstd']],
+    ['gzip in br', [gzipSync, brotliCompressSync], ['gzip', 'br']],
+  ] as const)('comes in %s', (_name, pack, codings) => {
+    const body = pack.reduce((bytes: Buffer, one) => one(bytes), Buffer.from(job().body))
+    const { ingested } = processPackument(job({ body, codings }))
+    expect(unpack(ingested?.raw)).toEqual(document)
   })
 
   test('is abbreviated to what installers need', () => {
@@ -136,20 +187,24 @@ describe('a packument', () => {
     expect(short.versions['1.0.1']).not.toHaveProperty('scripts')
   })
 
-  test.each(['', 'x', '[]', 'null', '{"versions":[]}', '{"versions":{"1.0.0":null}}'])(
-    '%j is none',
-    (text) => {
-      expect(() => processPackument(job({ body: Buffer.from(text) }))).toThrow()
-    },
-  )
+  test.each(['', 'x', '[]', 'null', '{"versions":[]}'])('%j is none', (text) => {
+    expect(() => processPackument(job({ body: Buffer.from(text) }))).toThrow()
+  })
 
   test('may lack versions', () => {
     const body = Buffer.from('{"name":"n","time":{"unpublished":{}}}')
     expect(processPackument(job({ body })).ingested?.hash).toHaveLength(22)
   })
 
-  test('that unpacks to more than allowed is refused', () => {
-    const body = gzipSync(Buffer.alloc(2_000_000, ' '))
-    expect(() => processPackument(job({ body, gzipped: true }))).toThrow()
+  test.each([
+    ['gzip', gzipSync],
+    ['br', brotliCompressSync],
+    ['deflate', deflateSync],
+    ['zstd', zstdCompressSync],
+  ] as const)('that unpacks to more than allowed is refused: %s', (coding, pack) => {
+    const text = `{"versions":{}}${' '.repeat(2_000_000)}`
+    const body = pack(Buffer.from(text))
+    expect(() => processPackument(job({ body, codings: [coding], maxBytes: 3e6 }))).not.toThrow()
+    expect(() => processPackument(job({ body, codings: [coding] }))).toThrow(RangeError)
   })
 })

@@ -1,24 +1,23 @@
 /**
- * One conditional request for a packument, and what came of it in the cache. Asks without credentials first: what anyone
+ * One question to a source for a packument, and what came of it in the cache. Asks without credentials first: what anyone
  * may see is public, whoever asks. Only what needs credentials becomes their owner's private document.
  */
 import type { Logger } from '@catalog-p2p/core'
 import type { Credentials } from '../upstream/credentials.ts'
-import { variantKey } from './client-policy.ts'
-import type { PackumentForm } from './packument-document.ts'
+import { variantName } from './client-policy.ts'
+import type { Aged } from './freshness.ts'
+import type { IngestedPackument, PackumentForm } from './packument-document.ts'
 import type { CachedDocument, PackumentCache, PackumentKind } from './packument-cache.ts'
 import { MAX_DEATHS, WorkerDied, type PackumentJobs } from './packument-jobs.ts'
-import { partOf } from './packument-part.ts'
-import { mayHaveUnread, UnreadablePackument, type Unreadable } from './unreadable.ts'
-import type { Registry } from '../upstream/registries.ts'
+import type { PackumentSource, ReceivedDocument } from './packument-source.ts'
 import {
-  discard,
-  readBody,
-  rejected,
-  unreachable,
-  type Upstream,
-  type UpstreamResponse,
-} from '../upstream/upstream.ts'
+  mayServeRaw,
+  UnreadablePackument,
+  type PoisonDocuments,
+  type RawDocument,
+} from './poison-documents.ts'
+import type { Registry } from '../upstream/registries.ts'
+import { unusable } from '../upstream/upstream.ts'
 
 export interface FetchRequest {
   readonly registry: Registry
@@ -27,38 +26,35 @@ export interface FetchRequest {
   /** Used only when the document is not there for anyone, and only under the registry's own URL. */
   readonly credentials: Credentials | undefined
   readonly mayCarry: (url: URL) => boolean
-  /** The variant that will be asked for next, made in the same pass. */
+  /** The variant that will be asked for next, made in the same pass; `abbreviate`: from the full document. */
   readonly form: PackumentForm | undefined
+  readonly abbreviate: boolean
   readonly retries: number | undefined
   readonly signal: AbortSignal
 }
 
 export interface PackumentFetchDependencies {
-  readonly upstream: Upstream
+  readonly source: PackumentSource
   readonly cache: PackumentCache
   readonly jobs: PackumentJobs
-  readonly unreadable: Unreadable
+  readonly poison: PoisonDocuments
   readonly log: Logger
 }
 
-const ACCEPT: Record<PackumentKind, string> = {
-  full: 'application/json',
-  abbreviated: 'application/vnd.npm.install-v1+json; q=1.0, application/json; q=0.8, */*',
-}
 /** Of one document whose worker dies, be it its fault or not. */
 const MAX_TRIES = 4
 /** What a registry says when it wants to know who asks; 404 too, as it does not tell what exists. */
-export const REFUSALS: ReadonlySet<number> = new Set([401, 403, 404])
+const REFUSALS: ReadonlySet<number> = new Set([401, 403, 404])
 
-/** @throws CatalogError UPSTREAM_UNREACHABLE (also for 5xx answers and broken documents), UPSTREAM_REJECTED with `status` */
+/** @throws CatalogError UPSTREAM_UNREACHABLE (also for 5xx answers), UPSTREAM_REJECTED with `status` (422 for broken documents) */
 export async function fetchPackument(
   deps: PackumentFetchDependencies,
   options: { maxBytes: number },
   request: FetchRequest,
 ): Promise<CachedDocument> {
   const { cache } = deps
-  const { registry, name, kind, credentials } = request
-  const key = { registry: registry.url, name, kind }
+  const { registry, name, credentials } = request
+  const key = { registry: registry.url, name }
   const open = cache.find({ ...key, owner: '' })
   const owned = credentials && cache.find({ ...key, owner: credentials.fingerprint })
   // Known to need credentials: no use in asking without.
@@ -84,7 +80,7 @@ interface Attempt extends FetchRequest {
 }
 
 /** What names a document that can't be read, whoever asks for it. */
-export function unreadableKey(request: Pick<FetchRequest, 'name' | 'kind' | 'registry'>): string {
+export function poisonKey(request: Pick<FetchRequest, 'name' | 'kind' | 'registry'>): string {
   return [request.registry.url, request.name, request.kind].join('\n')
 }
 
@@ -94,168 +90,146 @@ async function attempt(
   request: Attempt,
 ): Promise<CachedDocument> {
   const { name, kind } = request
-  const key = unreadableKey(request)
-  const isUnreadable = deps.unreadable.has(key)
+  const key = poisonKey(request)
+  const isPoison = deps.poison.has(key)
   // Nobody could do anything with it.
-  if (isUnreadable && !mayHaveUnread(request.form?.policy, request.registry))
+  if (isPoison && !mayServeRaw(request.form?.policy, request.registry))
     throw new UnreadablePackument(name, {})
   let deaths = 0
   for (let tries = 1; ; tries += 1) {
-    const received = await receive(deps, options, request)
-    if (!('body' in received)) return received
-    const { body, response } = received
-    const document = { body, kind, gzipped: isGzipped(response) }
-    if (isUnreadable) throw new UnreadablePackument(name, { document })
+    const asked = { epoch: deps.cache.epochOf(name), atMs: Date.now() }
+    const received = await ask(deps, request, asked)
+    if ('id' in received) return received
+    const { body } = received
+    if (isPoison) throw new UnreadablePackument(name, rawDocument(received, kind))
     try {
-      return await ingest(deps, options, { ...received, deaths })
+      return await ingest(deps, options, { request, received, asked, deaths })
     } catch (error) {
       if (!(error instanceof WorkerDied)) throw error
       deaths = error.deaths
       // Its body has gone with the worker: once more from upstream.
       if (deaths < MAX_DEATHS && tries < MAX_TRIES) continue
       deps.log.warn('packument.unreadable', { name, registry: request.registry.url, error })
-      if (deaths >= MAX_DEATHS) deps.unreadable.remember(key)
+      if (deaths >= MAX_DEATHS) deps.poison.remember(key)
       // Moved to the worker that died, it has no bytes any more.
-      const isHere = body.byteLength > 0
-      throw new UnreadablePackument(name, { cause: error, ...(isHere && { document }) })
+      const raw = body.byteLength > 0 ? rawDocument(received, kind) : {}
+      throw new UnreadablePackument(name, { cause: error, ...raw })
     }
   }
 }
 
-async function receive(
-  deps: PackumentFetchDependencies,
-  options: { maxBytes: number },
-  request: Attempt,
-): Promise<CachedDocument | Received> {
-  const { registry, name, kind, signal } = request
-  const url = new URL(registry.url + name.replace('/', '%2f'))
-  const epoch = deps.cache.epochOf(name)
-  const cached = await withBody(deps.cache, request.cached)
-  const credentials = request.withCredentials ? request.credentials : undefined
-  const response = await deps.upstream.request({
-    url,
-    headers: { accept: ACCEPT[kind], 'accept-encoding': 'gzip', ...validators(cached) },
-    credentialsFor: (hop) => (request.mayCarry(hop) ? credentials : undefined),
-    ...(request.retries !== undefined && { retries: request.retries }),
-    signal,
-  })
-  const limits = { maxBytes: options.maxBytes, signal, counts: deps.upstream.counts }
-  if (response.status === 304 && cached !== undefined) {
-    discard(response)
-    return deps.cache.touch(cached, checkedAt(deps.cache, name, epoch))
-  }
-  if (response.status !== 200) throw await refusal(response, name, limits)
-  const body = await readBody(response, limits)
-  const owner = credentials?.fingerprint ?? ''
-  return { request, response, body, owner, epoch }
+/** As it came, where that is a form that every client takes. */
+function rawDocument(
+  { body, codings }: ReceivedDocument,
+  kind: PackumentKind,
+): { document?: RawDocument } {
+  if (codings.length > 1 || (codings.length === 1 && codings[0] !== 'gzip')) return {}
+  return { document: { body, kind, gzipped: codings.length === 1 } }
 }
 
-function isGzipped({ headers }: UpstreamResponse): boolean {
-  return headers['content-encoding'] === 'gzip'
-}
-
-interface Received {
-  readonly request: Attempt
-  readonly response: UpstreamResponse
-  readonly body: Buffer
-  readonly owner: string
-  /** Of the cache, when upstream was asked. */
+/** Of the cache and the clock, when a source was asked. */
+interface Asked {
   readonly epoch: number
+  readonly atMs: number
 }
 
-/** Now; long ago for what was asked for before the package was changed through this gateway. */
-function checkedAt(cache: PackumentCache, name: string, epoch: number): number {
-  return cache.epochOf(name) === epoch ? Date.now() : 0
+/** The document at hand when it is confirmed, else the new one. */
+async function ask(
+  deps: PackumentFetchDependencies,
+  request: Attempt,
+  asked: Asked,
+): Promise<CachedDocument | ReceivedDocument> {
+  const { registry, name, kind, mayCarry, retries, signal } = request
+  const validators = await withBody(deps.cache, request)
+  const credentials = request.withCredentials ? request.credentials : undefined
+  const question = { registry, name, kind, validators, credentials, mayCarry, retries, signal }
+  const received = await deps.source.fetch(question)
+  if (received.status === 'document') return received
+  if (validators === undefined) throw new Error('confirmed what was not at hand')
+  return deps.cache.update(validators, agedOf(deps.cache, name, { ...received, asked }))
+}
+
+/** Current as of now; changed if the package was changed through this gateway after the source was asked. */
+function agedOf(
+  cache: PackumentCache,
+  name: string,
+  { asked, lifetimeMs }: { asked: Asked; lifetimeMs: number | undefined },
+): Aged {
+  const freshness = cache.epochOf(name) === asked.epoch ? 'current' : 'changed'
+  return { confirmedAtMs: Date.now(), lifetimeMs, freshness }
+}
+
+interface Ingestion {
+  readonly request: Attempt
+  readonly received: ReceivedDocument
+  readonly asked: Asked
+  readonly deaths: number
 }
 
 async function ingest(
   deps: PackumentFetchDependencies,
   options: { maxBytes: number },
-  { request, response, body, owner, epoch, deaths }: Received & { readonly deaths: number },
+  { request, received, asked, deaths }: Ingestion,
 ): Promise<CachedDocument> {
-  const { registry, name, kind, form } = request
-  const { etag, 'last-modified': lastModified } = response.headers
-  const gzipped = isGzipped(response)
+  const { registry, name, kind, form, abbreviate } = request
+  const { cache, log } = deps
+  const { body, codings, etag, lastModified, lifetimeMs, url } = received
+  const owner = request.withCredentials ? (request.credentials?.fingerprint ?? '') : ''
   const about = { registry: registry.url, isPrivate: owner !== '', name }
-  const job = { body, gzipped, maxBytes: options.maxBytes, ...about, form }
-  const result = await deps.jobs
-    .run({ ...job, abbreviate: false, ingest: true }, deaths)
+  const job = { body, codings, maxBytes: options.maxBytes, ...about, form, abbreviate }
+  const { ingested, variant } = await deps.jobs
+    .run({ ...job, ingest: true }, deaths)
     .catch((error: unknown) => {
       if (error instanceof WorkerDied) throw error
-      deps.log.warn('packument.broken', { name, error })
-      throw unreachable(response.url, error)
+      log.warn('packument.broken', { name, error })
+      throw unusable(url, `${name}: its metadata cannot be read`, error)
     })
-  const { ingested, variant } = result
   if (ingested === undefined) throw new Error('the packument worker did not ingest')
-  const { raw } = ingested
-  const bytes = raw.byteLength + ingested.versions.byteLength + (variant?.byteLength ?? 0)
-  const document = deps.cache.save(
-    {
-      ...{ registry: registry.url, name, kind, owner, hash: ingested.hash },
-      ...{ etag, lastModified, publicUrls: ingested.publicUrls },
-      checkedAtMs: checkedAt(deps.cache, name, epoch),
-    },
-    bytes,
-  )
-  const { bodies } = deps.cache
-  const at = { document: document.id, hash: document.hash }
-  await bodies.write({ ...at, part: 'raw' }, raw)
-  await bodies.write({ ...at, part: 'versions' }, ingested.versions)
-  if (variant !== undefined && form !== undefined) {
-    const part = partOf(variantKey(form.policy, form.base), false)
-    await bodies.write({ ...at, part }, variant)
+  if (ingested.dropped.length > 0) {
+    log.warn('packument.versions-dropped', { ...about, versions: ingested.dropped })
   }
-  if (request.cached !== undefined && request.cached.hash !== document.hash) {
-    bodies.clear(document.id, document.hash)
-  }
+  const present = cache.find({ registry: registry.url, name, owner })
+  // A full document that came meanwhile says all of it.
+  const isLate = kind === 'abbreviated' && present?.kind === 'full'
+  if (isLate && present.confirmedAtMs >= asked.atMs) return present
+  const { raw, versions, hash, publicUrls } = ingested
+  const bytes = raw.byteLength + versions.byteLength + (variant?.byteLength ?? 0)
+  const aged = agedOf(cache, name, { asked, lifetimeMs })
+  const facts = { registry: registry.url, name, owner, kind, hash, etag, lastModified, publicUrls }
+  const document = cache.save({ ...facts, ...aged }, bytes)
+  await keepBodies(cache, document, {
+    raw,
+    versions,
+    ...(variant && form && { [variantName(form, abbreviate)]: variant }),
+  })
+  if (present !== undefined && present.hash !== hash) cache.bodies.clear(document.id, hash)
   return document
 }
 
-// Without both of its files, as after a kill between the two, a 304 would be of no use.
+async function keepBodies(
+  { bodies }: PackumentCache,
+  { id, hash }: CachedDocument,
+  parts: Pick<IngestedPackument, 'raw' | 'versions'> & Readonly<Record<string, Uint8Array>>,
+): Promise<void> {
+  for (const [part, body] of Object.entries(parts)) {
+    await bodies.write({ document: id, hash, part }, body)
+  }
+}
+
+/**
+ * The document that a source may confirm: one of the kind asked for, with both of its files. Without them, as after a kill
+ * between the two, a 304 would be of no use.
+ */
 async function withBody(
   cache: PackumentCache,
-  document: CachedDocument | undefined,
+  { cached, kind }: Attempt,
 ): Promise<CachedDocument | undefined> {
-  if (document === undefined) return undefined
-  const at = { document: document.id, hash: document.hash }
+  if (cached?.kind !== kind) return undefined
+  const at = { document: cached.id, hash: cached.hash }
   const parts = await Promise.all(
     ['raw', 'versions'].map((part) => cache.bodies.read({ ...at, part })),
   )
-  return parts.includes(undefined) ? undefined : document
-}
-
-function validators(cached: CachedDocument | undefined): Record<string, string> {
-  if (cached?.etag !== undefined) return { 'if-none-match': cached.etag }
-  if (cached?.lastModified !== undefined) return { 'if-modified-since': cached.lastModified }
-  return {}
-}
-
-const MAX_ERROR_BYTES = 64 * 1024
-
-async function refusal(
-  response: UpstreamResponse,
-  name: string,
-  limits: { signal: AbortSignal },
-): Promise<Error> {
-  const { status, url } = response
-  if (status >= 500 || status === 429) {
-    discard(response)
-    return unreachable(url, new Error(`it answered ${status}`))
-  }
-  const body = await readBody(response, { maxBytes: MAX_ERROR_BYTES, signal: limits.signal }).catch(
-    () => Buffer.alloc(0), // the status says enough
-  )
-  return rejected(url, `${name}: upstream answered ${status}`, { status, text: errorText(body) })
-}
-
-function errorText(body: Buffer): string | undefined {
-  try {
-    const parsed = JSON.parse(body.toString('utf8')) as { error?: unknown; message?: unknown }
-    const text = parsed.error ?? parsed.message
-    return typeof text === 'string' ? text.slice(0, 500) : undefined
-  } catch {
-    return undefined // not JSON: some proxy's page
-  }
+  return parts.includes(undefined) ? undefined : cached
 }
 
 function isRefusal(error: unknown): boolean {

@@ -10,7 +10,7 @@ afterEach(() => jobs.close())
 
 function job(text: string): PackumentJob {
   const form = { policy: 'self', base: 'http://x' } as const
-  const flags = { gzipped: false, maxBytes: 1e9, abbreviate: false, ingest: true }
+  const flags = { codings: [], maxBytes: 1e9, abbreviate: false, ingest: true }
   return {
     body: Buffer.from(text),
     registry: 'http://y/',

@@ -7,11 +7,12 @@ import { CatalogError } from '@catalog-p2p/core'
 import { tarballPolicy } from './client-policy.ts'
 import { clientCredentials } from '../upstream/client-credentials.ts'
 import type { Exchange } from '../http/exchange.ts'
+import { freshForMs, wantsRevalidation } from './freshness.ts'
 import type { PackumentKind } from './packument-cache.ts'
 import type { PackumentAnswer, Packuments, PackumentVariant } from './packuments.ts'
 import type { Registries } from '../upstream/registries.ts'
 import { isNotModified } from '../http/respond.ts'
-import { mayHaveUnread, UnreadablePackument, type UnreadDocument } from './unreadable.ts'
+import { mayServeRaw, UnreadablePackument, type RawDocument } from './poison-documents.ts'
 
 const unzip = promisify(gunzip)
 const ABBREVIATED = 'application/vnd.npm.install-v1+json'
@@ -26,13 +27,15 @@ export async function answerPackument(
   const form = { policy, base } as const
   const client = clientCredentials(deps.registries, exchange, name)
   const { upstream } = exchange
-  const request = { name, kind: kindFor(req.headers.accept), client, form, upstream, signal }
+  const kind = kindFor(req.headers.accept)
+  const revalidate = wantsRevalidation(req.headers)
+  const request = { name, kind, client, form, revalidate, upstream, signal }
   const found = await getVariant(deps.packuments, request).catch((error: unknown) => {
     const unread = error instanceof UnreadablePackument ? error.document : undefined
-    if (unread === undefined || !mayHaveUnread(policy, deps.registries.homeOf(name))) throw error
+    if (unread === undefined || !mayServeRaw(policy, deps.registries.homeOf(name))) throw error
     return unread
   })
-  if ('gzipped' in found) return sendUnread(exchange, found, deps.maxBytes)
+  if ('gzipped' in found) return sendRaw(exchange, found, deps.maxBytes)
   const { answer, variant } = found
   const gzip = acceptsGzip(req.headers['accept-encoding'])
   const etag = `"${variant.tag}${gzip ? '-gz' : ''}"`
@@ -54,9 +57,9 @@ export async function answerPackument(
 }
 
 /** What nobody has looked into: not to be kept, as there is nothing to ask after it by. */
-async function sendUnread(
+async function sendRaw(
   { req, res }: Exchange,
-  { body, gzipped, kind }: UnreadDocument,
+  { body, gzipped, kind }: RawDocument,
   maxBytes: number,
 ): Promise<void> {
   const gzip = gzipped && acceptsGzip(req.headers['accept-encoding'])
@@ -109,7 +112,7 @@ export function acceptsGzip(header: string | undefined): boolean {
 /** As long as we would serve it without asking upstream; an old copy must be asked for again. */
 function cacheControl({ document, state }: PackumentAnswer, maxAgeMs: number): string {
   if (state === 'stale') return 'no-cache'
-  const left = Math.floor((document.checkedAtMs + maxAgeMs - Date.now()) / 1000)
+  const left = Math.floor(freshForMs(document, maxAgeMs, Date.now()) / 1000)
   const scope = document.owner === '' ? 'public' : 'private'
   return left > 0 ? `${scope}, max-age=${left}` : `${scope}, no-cache`
 }

@@ -1,24 +1,25 @@
 /**
- * Packuments for whoever asks: from the cache while fresh, revalidated when not, old ones when upstream fails. A document
- * is parsed once for each form it is served in, in a worker; afterwards only bytes move.
+ * Packuments for whoever asks: from the cache while fresh, asked for again when not, old ones when the source fails and they
+ * hold what is wanted. A document is parsed once for each form it is served in, in a worker; afterwards only bytes move.
  */
-import { setTimeout as sleep } from 'node:timers/promises'
-import { CatalogError, isCatalogError } from '@catalog-p2p/core'
+import { LRUCache } from 'lru-cache'
+import { CatalogError, isCatalogError, type Logger } from '@catalog-p2p/core'
 import type { Credentials } from '../upstream/credentials.ts'
-import { variantKey } from './client-policy.ts'
+import { freshForMs } from './freshness.ts'
 import type { PackumentForm } from './packument-document.ts'
-import type { CachedDocument, PackumentKind } from './packument-cache.ts'
-import {
-  fetchPackument,
-  unreadableKey,
-  type PackumentFetchDependencies,
-} from './packument-fetch.ts'
-import { MAX_DEATHS, WorkerDied } from './packument-jobs.ts'
-import { partOf } from './packument-part.ts'
-import type { Registries } from '../upstream/registries.ts'
-import { createSingleFlight } from '../single-flight.ts'
-import { unreachable } from '../upstream/upstream.ts'
-import { createUnreadable, mayHaveUnread, UnreadablePackument } from './unreadable.ts'
+import type { CachedDocument, PackumentCache, PackumentKind } from './packument-cache.ts'
+import { fetchPackument, poisonKey } from './packument-fetch.ts'
+import type { PackumentJobs } from './packument-jobs.ts'
+import type { PackumentSource } from './packument-source.ts'
+import { createPackumentVariants, type PackumentVariant } from './packument-variants.ts'
+import type { Registries, Registry } from '../upstream/registries.ts'
+import { createSingleFlight, type SingleFlight } from '../single-flight.ts'
+import { createPoisonDocuments, mayServeRaw, type PoisonDocuments } from './poison-documents.ts'
+import { createStalePatience, type StalePatience } from './stale-patience.ts'
+import { isUnusable, type Upstream } from '../upstream/upstream.ts'
+import { createUpstreamSource } from './upstream-source.ts'
+
+export type { PackumentVariant } from './packument-variants.ts'
 
 export interface PackumentRequest {
   readonly name: string
@@ -29,9 +30,18 @@ export interface PackumentRequest {
   readonly form?: PackumentForm
   /** Ask upstream even if the document is young. */
   readonly revalidate?: boolean
+  /** What the caller is after, if it is one thing: a document without it is asked for again before it is an answer. */
+  readonly wanted?: Wanted
   /** From the cache, however old, or not at all. */
   readonly upstream?: 'never' | undefined
   readonly signal: AbortSignal
+}
+
+export interface Wanted {
+  /** A version, tag or file; the same `what` of a package is not asked for again and again when it does not exist. */
+  readonly what: string
+  /** Whether a document at hand has it. */
+  isHere(): Promise<boolean>
 }
 
 export interface PackumentAnswer {
@@ -40,16 +50,11 @@ export interface PackumentAnswer {
   readonly state: 'fresh' | 'fetched' | 'stale'
 }
 
-export interface PackumentVariant {
-  /** Gzipped JSON. */
-  readonly body: Buffer
-  /** Tells this form from all others of this and any document; without quotes. */
-  readonly tag: string
-  readonly kind: PackumentKind
-}
-
 export interface Packuments {
-  /** @throws CatalogError UPSTREAM_UNREACHABLE, UPSTREAM_REJECTED; NOT_FOUND when there is no upstream */
+  /**
+   * @throws CatalogError UPSTREAM_UNREACHABLE, UPSTREAM_REJECTED (with status 422 for a document that can't be read);
+   *   NOT_FOUND when there is no upstream
+   */
   get(request: PackumentRequest): Promise<PackumentAnswer>
   /** The bytes to send; `undefined` when the cache lost them (the caller gets the document anew). */
   variant(
@@ -68,25 +73,40 @@ export interface Viewer {
 
 export interface PackumentsOptions {
   readonly maxAgeMs: number
+  /** An old document is served when upstream has not answered within this. */
+  readonly staleAfterMs: number
   readonly maxBytes: number
 }
 
-/** When a document was checked last, if it is known to be old, and if upstream could not be asked since. */
-const CHANGED = 0
-const ASKED_IN_VAIN = 1
+export interface PackumentsDependencies {
+  readonly registries: Registries
+  readonly upstream: Upstream
+  readonly cache: PackumentCache
+  readonly jobs: PackumentJobs
+  readonly log: Logger
+}
+
 /** A fetch that nobody waits for any more ends by this. */
-const MAX_FETCH_MS = 120_000
-/** How long a client waits for upstream while an old document is at hand. */
-const PATIENCE_MS = 3_000
+const MAX_FETCH_MS = 600_000
+/** What does not exist is not asked for again within this, nor are more such names remembered. */
+const MISSING_TTL_MS = 2_000
+const MAX_MISSING = 10_000
 
 export function createPackuments(
-  deps: Omit<PackumentFetchDependencies, 'unreadable'> & { registries: Registries },
+  deps: PackumentsDependencies,
   options: PackumentsOptions,
 ): Packuments {
-  const { cache, registries, upstream, jobs, log } = deps
-  const fetches = createSingleFlight<CachedDocument>()
-  const variants = createSingleFlight<Buffer | undefined>()
-  const unreadable = createUnreadable()
+  const { registries, cache } = deps
+  const poison = createPoisonDocuments()
+  const shared: Shared = {
+    ...deps,
+    ...{ options, poison },
+    source: createUpstreamSource(deps.upstream, options),
+    fetches: createSingleFlight<CachedDocument>(),
+    patience: createStalePatience({ afterMs: options.staleAfterMs }),
+    missing: new LRUCache<string, true>({ max: MAX_MISSING, ttl: MISSING_TTL_MS }),
+  }
+  const variants = createPackumentVariants({ ...deps, poison }, options)
   const counts = { fresh: 0, fetched: 0, stale: 0 }
 
   function viewer(name: string, client: Credentials | undefined): Viewer {
@@ -95,170 +115,150 @@ export function createPackuments(
     return { credentials, owners: credentials ? ['', credentials.fingerprint] : [''] }
   }
 
-  /** The best there is: of the kind asked for, else of the other. */
-  async function cached(request: PackumentRequest, owners: readonly string[]) {
-    // Peers only: there is no registry whose documents they would be, so any registry's will do.
+  async function answer(request: PackumentRequest): Promise<PackumentAnswer> {
+    const view = viewer(request.name, request.client)
     const registry = registries.forName(request.name)
-    const documents = cache.findByName(registry?.url, request.name, owners)
-    documents.sort((a, b) => Number(b.kind === request.kind) - Number(a.kind === request.kind))
-    for (const document of documents) {
-      const at = { document: document.id, hash: document.hash }
-      if ((await cache.bodies.read({ ...at, part: 'raw' })) !== undefined) return document
-    }
-    return undefined
-  }
-
-  async function fetchOrStale(request: PackumentRequest, view: Viewer): Promise<PackumentAnswer> {
-    const registry = registries.forName(request.name)
-    const old = await cached(request, view.owners)
     if (registry === null || request.upstream === 'never') {
-      if (old !== undefined) return { document: old, state: 'fresh' }
+      const document = await bestAtHand(cache, { request, view, registry })
+      if (document !== undefined) return { document, state: 'fresh' }
       const why = registry === null ? 'it has no upstream' : 'the request lets it ask no upstream'
       throw notKnown(request.name, why)
     }
-    // Old copies from before a change are no answer, unless upstream has been asked and failed.
-    const isChanged = old?.checkedAtMs === CHANGED
-    if (old !== undefined && !isChanged && upstream.isDown(registry.origin)) {
-      return { document: old, state: 'stale' }
-    }
-    const url = new URL(registry.url)
-    // Who asks after a change does not join who asked before it.
-    const epoch = cache.epochOf(request.name)
-    const who = view.credentials?.fingerprint
-    // What can't be read is fetched for those alone who may have it as it is.
-    const isUnreadable = unreadable.has(unreadableKey({ ...request, registry }))
-    const only = isUnreadable && mayHaveUnread(request.form?.policy, registry)
-    const key = [registry.url, request.name, request.kind, who, epoch, only].join('\n')
-    const work = (signal: AbortSignal): Promise<CachedDocument> =>
-      fetchPackument({ ...deps, unreadable }, options, {
-        ...{ registry, name: request.name, kind: request.kind, credentials: view.credentials },
-        mayCarry: (url) => registries.owns(registry, url),
-        form: request.form,
-        signal,
-        // Who has an old copy need not wait for long.
-        retries: old === undefined || isChanged ? undefined : 0,
-      })
-    try {
-      const { signal } = request
-      const document = await (old === undefined || isChanged
-        ? fetches.run(key, work, signal)
-        : patiently(fetches.run(key, work, AbortSignal.timeout(MAX_FETCH_MS)), { url, signal }))
-      return { document, state: 'fetched' }
-    } catch (error) {
-      if (old === undefined || !isCatalogError(error, 'UPSTREAM_UNREACHABLE')) throw error
-      log.warn('packument.stale', { name: request.name, reason: error.message })
-      return { document: isChanged ? cache.touch(old, ASKED_IN_VAIN) : old, state: 'stale' }
-    }
-  }
-
-  async function makeVariant(
-    request: PackumentRequest & { form: PackumentForm },
-    document: CachedDocument,
-    made: { part: string; derived: boolean },
-  ): Promise<Buffer | undefined> {
-    const at = { document: document.id, hash: document.hash }
-    const { form, name } = request
-    const key = [at.document, at.hash, made.part].join('\n')
-    if (unreadable.has(key)) throw new UnreadablePackument(name, {})
-    const raw = await cache.bodies.read({ ...at, part: 'raw' })
-    if (raw === undefined) return undefined
-    const about = { registry: document.registry, isPrivate: document.owner !== '', name }
-    const job = { body: raw, gzipped: true, maxBytes: options.maxBytes, ...about, form }
-    const { variant } = await jobs
-      .run({ ...job, abbreviate: made.derived, ingest: false })
-      .catch((error: unknown) => {
-        if (!(error instanceof WorkerDied)) throw error
-        log.warn('packument.unreadable', { name, registry: document.registry, error })
-        if (error.deaths >= MAX_DEATHS) unreadable.remember(key)
-        throw new UnreadablePackument(name, { cause: error })
-      })
-    if (variant === undefined) return raw
-    await cache.bodies.write({ ...at, part: made.part }, variant)
-    return Buffer.from(variant.buffer, variant.byteOffset, variant.byteLength)
+    const question = { request, view, registry }
+    const fresh = await freshAnswer(shared, question)
+    if (fresh !== undefined) return { document: fresh, state: 'fresh' }
+    const found = await fetchOrStale(shared, question)
+    const key = missingKey(question)
+    if (key !== undefined && !(await request.wanted?.isHere())) shared.missing.set(key, true)
+    return found
   }
 
   return {
     counts,
     viewer,
+    variant: (request, document) => variants.variant(request, document),
     async get(request) {
-      const view = viewer(request.name, request.client)
-      const registry = registries.forName(request.name)
-      const young = request.revalidate !== true && registry !== null
-      const fresh = young ? freshDocument(request, view, registry.url) : undefined
-      const answer = fresh
-        ? ({ document: fresh, state: 'fresh' } as const)
-        : await fetchOrStale(request, view)
-      counts[answer.state] += 1
-      return answer
-    },
-    async variant(request, document) {
-      const { form, kind } = request
-      const { policy, base } = form
-      const derived = kind === 'abbreviated' && document.kind === 'full'
-      const at = { document: document.id, hash: document.hash }
-      const untouched = policy === 'verbatim' || (policy === 'leave' && document.publicUrls)
-      const asIs = !derived && untouched
-      const part = asIs ? 'raw' : partOf(variantKey(policy, base), derived)
-      const kept = await cache.bodies.read({ ...at, part })
-      const inForm = (body: Buffer | undefined, what: { part: string; kind: PackumentKind }) =>
-        body && { body, tag: `${document.hash}-${what.part}`, kind: what.kind }
-      if (kept !== undefined || asIs)
-        return inForm(kept, { part, kind: derived ? kind : document.kind })
-      const make = (): Promise<Buffer | undefined> =>
-        makeVariant(request, document, { part, derived })
-      const key = [at.document, at.hash, part].join('\n')
-      try {
-        const made = await variants.run(key, make, request.signal)
-        return inForm(made, { part, kind: derived ? kind : document.kind })
-      } catch (error) {
-        // It would only have been shorter.
-        if (!(error instanceof UnreadablePackument) || !untouched) throw error
-        const whole = await cache.bodies.read({ ...at, part: 'raw' })
-        return inForm(whole, { part: 'raw', kind: document.kind })
-      }
+      const found = await answer(request)
+      counts[found.state] += 1
+      return found
     },
   }
+}
 
-  function freshDocument(
-    request: PackumentRequest,
-    view: Viewer,
-    registry: string,
-  ): CachedDocument | undefined {
-    const oldest = Date.now() - options.maxAgeMs
-    for (const owner of view.owners) {
-      const found = cache.find({ registry, name: request.name, kind: request.kind, owner })
-      if (found !== undefined && found.checkedAtMs > oldest) return found
-    }
-    return undefined
+interface Shared extends PackumentsDependencies {
+  readonly options: PackumentsOptions
+  readonly source: PackumentSource
+  readonly poison: PoisonDocuments
+  readonly fetches: SingleFlight<CachedDocument>
+  readonly patience: StalePatience
+  /** What upstream was asked for a moment ago and did not have. */
+  readonly missing: LRUCache<string, true>
+}
+
+interface Question {
+  readonly request: PackumentRequest
+  readonly view: Viewer
+  readonly registry: Registry
+}
+
+/** A document that needs no question to upstream, with what is wanted or with all that there is. */
+async function freshAnswer(
+  { cache, options, missing }: Shared,
+  question: Question,
+): Promise<CachedDocument | undefined> {
+  const { request, view, registry } = question
+  const { name, kind, wanted } = request
+  if (request.revalidate === true) return undefined
+  const documents = view.owners.map((owner) => cache.find({ registry: registry.url, name, owner }))
+  const found = documents.find((document) => {
+    if (document === undefined || (kind === 'full' && document.kind !== 'full')) return false
+    // 0 means never: not even within the same millisecond.
+    return freshForMs(document, options.maxAgeMs, Date.now()) > 0
+  })
+  if (found === undefined || wanted === undefined || (await wanted.isHere())) return found
+  return missing.has(missingKey(question) ?? '') ? found : undefined
+}
+
+/** What was wanted, of whom and by whom; undefined when it was no one thing. */
+function missingKey({ request, view, registry }: Question): string | undefined {
+  const { name, wanted } = request
+  return wanted && [registry.url, name, wanted.what, ...view.owners].join('\n')
+}
+
+/** The best there is, with its body: of the kind asked for, else of the other. */
+async function bestAtHand(
+  cache: PackumentCache,
+  { request, view, registry }: Omit<Question, 'registry'> & { registry: Registry | null },
+): Promise<CachedDocument | undefined> {
+  // Peers only: there is no registry whose documents they would be, so any registry's will do.
+  const documents = cache.findByName(registry?.url, request.name, view.owners)
+  // The abbreviated form can be made of a full document.
+  const rank = ({ kind }: CachedDocument): number => Number(kind === 'full')
+  if (request.kind === 'full') documents.sort((a, b) => rank(b) - rank(a))
+  for (const document of documents) {
+    const at = { document: document.id, hash: document.hash }
+    if ((await cache.bodies.read({ ...at, part: 'raw' })) !== undefined) return document
   }
+  return undefined
+}
+
+async function fetchOrStale(shared: Shared, question: Question): Promise<PackumentAnswer> {
+  const { cache, upstream, patience, log } = shared
+  const { request, registry } = question
+  const { name, signal } = request
+  const old = await bestAtHand(cache, question)
+  const hasWanted = request.wanted === undefined || (await request.wanted.isHere())
+  const isAnswer = old !== undefined && hasWanted && old.freshness !== 'changed'
+  if (isAnswer && upstream.isDown(registry.origin)) return { document: old, state: 'stale' }
+  try {
+    // An old copy is no reason to wait for ever, nor to ask again and again.
+    const document = isAnswer
+      ? await patience.waitFor(
+          fetchShared(shared, question, { old, signal: AbortSignal.timeout(MAX_FETCH_MS) }),
+          { url: new URL(registry.url), signal },
+        )
+      : await fetchShared(shared, question, { old, signal })
+    return { document, state: 'fetched' }
+  } catch (error) {
+    const isFailure = isCatalogError(error, 'UPSTREAM_UNREACHABLE') || isUnusable(error)
+    if (old === undefined || !hasWanted || !isFailure) throw error
+    log.warn('packument.stale', { name, reason: (error as Error).message })
+    const isChanged = old.freshness === 'changed'
+    const document = isChanged ? cache.update(old, { ...old, freshness: 'unconfirmed' }) : old
+    return { document, state: 'stale' }
+  }
+}
+
+/** Callers of one epoch share a fetch: those that ask after a change do not join one that was begun before it. */
+function fetchShared(
+  shared: Shared,
+  { request, view, registry }: Question,
+  { old, signal }: { old: CachedDocument | undefined; signal: AbortSignal },
+): Promise<CachedDocument> {
+  const { cache, registries, poison, options, fetches } = shared
+  const { name, form } = request
+  // A full document at hand stays one: confirming it costs less than a second document, and they would age apart.
+  const kind = old?.kind === 'full' ? 'full' : request.kind
+  const epoch = cache.epochOf(name)
+  const who = view.credentials?.fingerprint
+  // What can't be read is fetched for those alone who may have it as it is.
+  const isPoison = poison.has(poisonKey({ name, kind, registry }))
+  const only = isPoison && mayServeRaw(form?.policy, registry)
+  const key = [registry.url, name, kind, who, epoch, only].join('\n')
+  const work = (aborted: AbortSignal): Promise<CachedDocument> =>
+    fetchPackument(shared, options, {
+      ...{ registry, name, kind, credentials: view.credentials },
+      mayCarry: (url) => registries.owns(registry, url),
+      form,
+      abbreviate: kind === 'full' && request.kind === 'abbreviated',
+      retries: undefined,
+      signal: aborted,
+    })
+  return fetches.run(key, work, signal)
 }
 
 function notKnown(name: string, why: string): CatalogError {
   return new CatalogError('NOT_FOUND', `${name}: not known to this node, and ${why}`, {
     hint: 'metadata that it has seen itself is all there is then',
   })
-}
-
-/**
- * Who has an old copy waits for a slow upstream only so long; the fetch goes on, for the next one who asks.
- * @throws CatalogError UPSTREAM_UNREACHABLE when patience ends
- */
-async function patiently<T>(
-  work: Promise<T>,
-  { url, signal }: { url: URL; signal: AbortSignal },
-): Promise<T> {
-  work.catch(() => undefined) // it may fail when nobody waits any more
-  const over = new AbortController()
-  const patience = sleep(PATIENCE_MS, undefined, { signal: AbortSignal.any([signal, over.signal]) })
-  try {
-    return await Promise.race([
-      work,
-      patience.then(
-        () => Promise.reject(unreachable(url, new Error(`nothing for ${PATIENCE_MS} ms`))),
-        () => Promise.reject(signal.reason),
-      ),
-    ])
-  } finally {
-    over.abort()
-  }
 }

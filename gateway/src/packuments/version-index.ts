@@ -1,6 +1,6 @@
 /**
  * Which bytes a version is: name@version to integrity. First from packuments (their version lists lie with the cached
- * documents), then from lockfiles that this user had prefetched. Also sha1 to sha512, for old packages, as checked here.
+ * documents), then from lockfiles that this user had prefetched. Also other hashes to sha512, for old packages, as checked here.
  */
 import { isDigest, type Database, type Digest } from '@catalog-p2p/core'
 import type { PackumentCache } from './packument-cache.ts'
@@ -31,9 +31,10 @@ export interface VersionIndex {
   rememberLockfile(versions: readonly LockedVersion[]): void
   /** It was not what the registry has. */
   forgetLockfile(name: string, version: string): void
-  digestOfSha1(shasum: string): Digest | undefined
+  /** The sha512 of what has these other hashes (version-hashes.ts), as it was seen here. */
+  digestOfHashes(hashes: string): Digest | undefined
   /** Only for bytes that were hashed here. */
-  rememberSha1(shasum: string, digest: Digest): void
+  rememberHashes(hashes: string, digest: Digest): void
 }
 
 const SCHEMA = `
@@ -94,8 +95,8 @@ export function createVersionIndex(cache: PackumentCache): VersionIndex {
       }
     },
     forgetLockfile: (name, version) => void sql.dropLockfile.run(name, version),
-    digestOfSha1: (shasum) => toDigest(sql.sha1.get(shasum)),
-    rememberSha1: (shasum, digest) => void sql.putSha1.run(shasum, digest),
+    digestOfHashes: (hashes) => toDigest(sql.sha1.get(hashes)),
+    rememberHashes: (hashes, digest) => void sql.putSha1.run(hashes, digest),
   }
 }
 

@@ -24,8 +24,10 @@ export interface UpstreamRequest {
   /** Sent once: a request with a body is neither retried nor redirected. */
   readonly body?: Readable
   readonly signal: AbortSignal
-  /** Further tries, instead of the default. */
+  /** Further tries, instead of the default. After a timeout there is none: whoever asks has waited long enough by then. */
   readonly retries?: number
+  /** For its headers, milliseconds, if that is less than the default. For questions that nobody should wait long for. */
+  readonly timeoutMs?: number
   /** false returns a redirect as it is. */
   readonly followRedirects?: boolean
 }
@@ -62,11 +64,14 @@ export interface Upstream {
 }
 
 export interface UpstreamOptions {
+  /** For the headers of an answer. */
   readonly timeoutMs: number
   readonly retries: number
   readonly userAgent: string
 }
 
+/** A registry may think for minutes before it answers; one that falls silent in the middle of a body has gone. */
+const MAX_SILENCE_MS = 60_000
 const MAX_REDIRECTS = 5
 const MAX_DISCARDED_BYTES = 64 * 1024
 const DOWN_MS = 5_000
@@ -83,6 +88,7 @@ export function createUpstream(
   // Tarballs may be anywhere, so there is no end of origins.
   const failedAt = new LRUCache<string, number>({ max: MAX_ORIGINS })
   const counts: UpstreamCounts = { requests: 0, failures: 0, bytes: 0 }
+  const silenceMs = Math.min(options.timeoutMs, MAX_SILENCE_MS)
 
   async function send(url: URL, request: UpstreamRequest): Promise<UpstreamResponse> {
     const credentials = request.credentialsFor?.(url)
@@ -100,15 +106,15 @@ export function createUpstream(
         },
         body: request.body ?? null,
         signal: request.signal,
-        headersTimeout: options.timeoutMs,
-        bodyTimeout: options.timeoutMs,
+        headersTimeout: Math.min(request.timeoutMs ?? Infinity, options.timeoutMs),
+        bodyTimeout: silenceMs,
       })
       failedAt.delete(url.origin)
       const { statusCode: status, headers, body } = response
       // Who reads it sees the error; one that nobody reads any more must not end the process.
       body.on('error', () => undefined)
       const withCredentials = credentials !== undefined
-      return { status, headers, body, url, withCredentials, silenceMs: options.timeoutMs }
+      return { status, headers, body, url, withCredentials, silenceMs }
     } catch (error) {
       if (request.signal.aborted) throw request.signal.reason
       if (isCatalogError(error)) throw error // the body's own: it is too large
@@ -126,7 +132,7 @@ export function createUpstream(
       const follow = request.followRedirects !== false && request.body === undefined
       if (!follow || !REDIRECTS.has(response.status) || location === undefined) return response
       discard(response)
-      if (hops >= MAX_REDIRECTS) throw rejected(url, 'too many redirects')
+      if (hops >= MAX_REDIRECTS) throw unusable(url, 'too many redirects')
       url = nextHop(url, location)
     }
   }
@@ -147,12 +153,18 @@ export function createUpstream(
         } catch (error) {
           if (request.signal.aborted) throw request.signal.reason
           if (attempt >= tries || !isCatalogError(error, 'UPSTREAM_UNREACHABLE')) throw error
+          if (isTimeout(error.cause)) throw error
           await pause(backoffMs(attempt, undefined), request.signal)
         }
       }
     },
     close: () => deps.dispatcher.destroy(),
   }
+}
+
+function isTimeout(error: unknown): boolean {
+  const code = (error as { code?: unknown } | undefined)?.code
+  return code === 'UND_ERR_HEADERS_TIMEOUT' || code === 'UND_ERR_CONNECT_TIMEOUT'
 }
 
 /** Rejects with the signal's own reason. */
@@ -170,11 +182,11 @@ function backoffMs(attempt: number, retryAfter: string | undefined): number {
 
 function nextHop(from: URL, location: string): URL {
   if (!URL.canParse(location, from.href))
-    throw rejected(from, 'redirects to something that is no URL')
+    throw unusable(from, 'redirects to something that is no URL')
   const to = new URL(location, from.href)
   const downgrade = from.protocol === 'https:' && to.protocol !== 'https:'
   if (downgrade || !/^https?:$/.test(to.protocol)) {
-    throw rejected(from, `redirects to ${to.protocol}`)
+    throw unusable(from, `redirects to ${to.protocol}`)
   }
   to.username = ''
   to.password = ''
@@ -199,11 +211,11 @@ export async function readBody(
   let size = 0
   const pace = createBodyPace(response.silenceMs, performance.now())
   try {
-    if (declared > limits.maxBytes) throw rejected(response.url, `${declared} bytes are too many`)
+    if (declared > limits.maxBytes) throw unusable(response.url, `${declared} bytes are too many`)
     for await (const chunk of response.body as AsyncIterable<Buffer>) {
       size += chunk.byteLength
       if (limits.counts !== undefined) limits.counts.bytes += chunk.byteLength
-      if (size > limits.maxBytes) throw rejected(response.url, `more than ${limits.maxBytes} bytes`)
+      if (size > limits.maxBytes) throw unusable(response.url, `more than ${limits.maxBytes} bytes`)
       const tooSlow = pace.note(chunk.byteLength, performance.now())
       if (tooSlow !== undefined) throw unreachable(response.url, new Error(tooSlow))
       chunks.push(chunk)
@@ -226,4 +238,19 @@ export function unreachable(url: URL, cause: unknown): CatalogError {
 
 export function rejected(url: URL, why: string, facts: Record<string, unknown> = {}): CatalogError {
   return new CatalogError('UPSTREAM_REJECTED', `${shownUrl(url.href)}: ${why}`, facts)
+}
+
+/**
+ * What upstream sent is of no use to anybody, and would be the same if it were asked again. Its status is no 5xx: clients try
+ * those again, pnpm for more than a minute, and show any other at once.
+ */
+const UNUSABLE_STATUS = 422
+
+export function unusable(url: URL, why: string, cause?: unknown): CatalogError {
+  const reason = cause instanceof Error ? `: ${cause.message}` : ''
+  return rejected(url, `${why}${reason}`, { status: UNUSABLE_STATUS, cause })
+}
+
+export function isUnusable(error: unknown): boolean {
+  return isCatalogError(error, 'UPSTREAM_REJECTED') && error.details.status === UNUSABLE_STATUS
 }

@@ -8,7 +8,7 @@ import type { TarballPolicy } from './client-policy.ts'
 import type { PackumentKind } from './packument-cache.ts'
 
 /** As upstream sent it; nobody has looked into it. */
-export interface UnreadDocument {
+export interface RawDocument {
   readonly body: Buffer
   readonly gzipped: boolean
   readonly kind: PackumentKind
@@ -17,9 +17,9 @@ export interface UnreadDocument {
 /** The class, for `instanceof`: it never leaves the gateway. */
 export class UnreadablePackument extends CatalogError {
   // Private, so that no log prints megabytes.
-  readonly #document: UnreadDocument | undefined
+  readonly #document: RawDocument | undefined
 
-  constructor(name: string, facts: { cause?: unknown; document?: UnreadDocument }) {
+  constructor(name: string, facts: { cause?: unknown; document?: RawDocument }) {
     const why = 'whatever thread begins to read it dies'
     super('UPSTREAM_UNREACHABLE', `${name}: its metadata cannot be read: ${why}`, {
       name,
@@ -29,12 +29,12 @@ export class UnreadablePackument extends CatalogError {
     this.#document = facts.document
   }
 
-  get document(): UnreadDocument | undefined {
+  get document(): RawDocument | undefined {
     return this.#document
   }
 }
 
-export interface Unreadable {
+export interface PoisonDocuments {
   has(key: string): boolean
   remember(key: string): void
 }
@@ -43,7 +43,9 @@ export interface Unreadable {
 const ALONE_MS = 10 * 60_000
 const MAX_DOCUMENTS = 1_000
 
-export function createUnreadable(now: () => number = () => performance.now()): Unreadable {
+export function createPoisonDocuments(
+  now: () => number = () => performance.now(),
+): PoisonDocuments {
   const documents = new LRUCache<string, true>({
     ...{ max: MAX_DOCUMENTS, ttl: ALONE_MS, ttlResolution: 0 },
     perf: { now },
@@ -58,7 +60,7 @@ export function createUnreadable(now: () => number = () => performance.now()): U
  * Whether a client with this policy may have a document that nobody has looked into: only where no tarball URL would have
  * been changed. Those of npm's public registry name that registry, which is what the policy leaves as it is.
  */
-export function mayHaveUnread(
+export function mayServeRaw(
   policy: TarballPolicy | undefined,
   registry: { readonly isPublicDefault: boolean },
 ): boolean {

@@ -1,11 +1,11 @@
 import { inspect } from 'node:util'
 import { isCatalogError } from '@catalog-p2p/core'
 import { expect, test } from 'vitest'
-import { createUnreadable, mayHaveUnread, UnreadablePackument } from './unreadable.ts'
+import { createPoisonDocuments, mayServeRaw, UnreadablePackument } from './poison-documents.ts'
 
 test('what cannot be read is left alone for ten minutes', () => {
   let nowMs = 1
-  const unreadable = createUnreadable(() => nowMs)
+  const unreadable = createPoisonDocuments(() => nowMs)
   unreadable.remember('a')
   expect([unreadable.has('a'), unreadable.has('b')]).toEqual([true, false])
   nowMs += 9 * 60_000
@@ -16,11 +16,11 @@ test('what cannot be read is left alone for ten minutes', () => {
 
 test('unread documents are for those whose tarball URLs stay as they are', () => {
   const [isPublic, other] = [{ isPublicDefault: true }, { isPublicDefault: false }]
-  expect(mayHaveUnread('verbatim', other)).toBe(true)
-  expect(mayHaveUnread('leave', isPublic)).toBe(true)
-  expect(mayHaveUnread('leave', other)).toBe(false)
+  expect(mayServeRaw('verbatim', other)).toBe(true)
+  expect(mayServeRaw('leave', isPublic)).toBe(true)
+  expect(mayServeRaw('leave', other)).toBe(false)
   for (const policy of ['self', 'usual', 'usual-if-open', 'omit', undefined] as const) {
-    expect(mayHaveUnread(policy, isPublic)).toBe(false)
+    expect(mayServeRaw(policy, isPublic)).toBe(false)
   }
 })
 

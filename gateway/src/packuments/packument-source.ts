@@ -1,0 +1,51 @@
+/**
+ * Something that can be asked for a package's metadata: the registry behind us today (upstream-source.ts), peers and releases
+ * later. A source says what came. It keeps nothing, and reads no document: packument-fetch.ts does.
+ */
+import type { Credentials } from '../upstream/credentials.ts'
+import type { ContentCoding } from '../upstream/content-coding.ts'
+import type { Registry } from '../upstream/registries.ts'
+import type { PackumentKind } from './packument-cache.ts'
+
+/** What tells whether a document is still the source's own (RFC 9110 8.8). */
+export interface Validators {
+  readonly etag: string | undefined
+  readonly lastModified: string | undefined
+}
+
+export interface SourceRequest {
+  readonly registry: Registry
+  readonly name: string
+  readonly kind: PackumentKind
+  /** Of the document at hand, to hear no more than that it is current. */
+  readonly validators: Validators | undefined
+  /** undefined: asks as anybody would. */
+  readonly credentials: Credentials | undefined
+  /** Whether they may go to this URL, of a redirect for example. */
+  readonly mayCarry: (url: URL) => boolean
+  readonly retries: number | undefined
+  readonly signal: AbortSignal
+}
+
+export type Received = ReceivedDocument | Confirmation
+
+export interface ReceivedDocument extends Validators {
+  readonly status: 'document'
+  readonly body: Buffer
+  /** Of the body, in the order in which they were applied. */
+  readonly codings: readonly ContentCoding[]
+  readonly lifetimeMs: number | undefined
+  /** Where it came from, after redirects. */
+  readonly url: URL
+}
+
+/** The document whose validators were sent is the current one. */
+export interface Confirmation {
+  readonly status: 'unchanged'
+  readonly lifetimeMs: number | undefined
+}
+
+export interface PackumentSource {
+  /** @throws CatalogError UPSTREAM_UNREACHABLE (5xx too), UPSTREAM_REJECTED with `status`; `signal.reason` when aborted */
+  fetch(request: SourceRequest): Promise<Received>
+}

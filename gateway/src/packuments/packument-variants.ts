@@ -1,0 +1,115 @@
+/** The forms in which a document is served: each made once, in a worker, and kept as bytes. */
+import type { Logger } from '@catalog-p2p/core'
+import { variantName } from './client-policy.ts'
+import type { CachedDocument, PackumentCache, PackumentKind } from './packument-cache.ts'
+import type { PackumentForm } from './packument-document.ts'
+import { MAX_DEATHS, WorkerDied, type PackumentJobs } from './packument-jobs.ts'
+import { UnreadablePackument, type PoisonDocuments } from './poison-documents.ts'
+import { createSingleFlight } from '../single-flight.ts'
+
+export interface PackumentVariant {
+  /** Gzipped JSON. */
+  readonly body: Buffer
+  /** Tells this form from all others of this and any document; without quotes. */
+  readonly tag: string
+  readonly kind: PackumentKind
+}
+
+export interface VariantRequest {
+  readonly name: string
+  readonly kind: PackumentKind
+  readonly form: PackumentForm
+  readonly signal: AbortSignal
+}
+
+export interface PackumentVariants {
+  /**
+   * The bytes to send; undefined when the cache lost them (the caller gets the document anew).
+   * @throws UnreadablePackument when the document kills the workers that read it
+   */
+  variant(request: VariantRequest, document: CachedDocument): Promise<PackumentVariant | undefined>
+}
+
+export interface VariantDependencies {
+  readonly cache: PackumentCache
+  readonly jobs: PackumentJobs
+  readonly poison: PoisonDocuments
+  readonly log: Logger
+}
+
+/** What there is to make. */
+interface Plan {
+  readonly part: string
+  /** Abbreviated from a full document. */
+  readonly derived: boolean
+}
+
+export function createPackumentVariants(
+  deps: VariantDependencies,
+  { maxBytes }: { maxBytes: number },
+): PackumentVariants {
+  const { cache, jobs, poison, log } = deps
+  const making = createSingleFlight<Buffer | undefined>()
+
+  async function make(
+    { name, form }: VariantRequest,
+    document: CachedDocument,
+    { part, derived }: Plan,
+  ): Promise<Buffer | undefined> {
+    const { id, hash, registry, owner } = document
+    const key = keyOf(document, part)
+    if (poison.has(key)) throw new UnreadablePackument(name, {})
+    const raw = await cache.bodies.read({ document: id, hash, part: 'raw' })
+    if (raw === undefined) return undefined
+    const about = { registry, isPrivate: owner !== '', name }
+    const job = { body: raw, codings: ['gzip'] as const, maxBytes, ...about, form }
+    const { variant } = await jobs
+      .run({ ...job, abbreviate: derived, ingest: false })
+      .catch((error: unknown) => {
+        if (!(error instanceof WorkerDied)) throw error
+        log.warn('packument.unreadable', { name, registry, error })
+        if (error.deaths >= MAX_DEATHS) poison.remember(key)
+        throw new UnreadablePackument(name, { cause: error })
+      })
+    if (variant === undefined) return raw
+    await cache.bodies.write({ document: id, hash, part }, variant)
+    return Buffer.from(variant.buffer, variant.byteOffset, variant.byteLength)
+  }
+
+  return {
+    async variant(request, document) {
+      const { form, kind, signal } = request
+      const derived = kind === 'abbreviated' && document.kind === 'full'
+      const { policy } = form
+      const untouched = policy === 'verbatim' || (policy === 'leave' && document.publicUrls)
+      const part = !derived && untouched ? 'raw' : variantName(form, derived)
+      const read = (what: string): Promise<Buffer | undefined> =>
+        cache.bodies.read({ document: document.id, hash: document.hash, part: what })
+      const served = derived ? kind : document.kind
+      const kept = await read(part)
+      if (kept !== undefined || part === 'raw') return variantOf(document, part, served, kept)
+      const work = (): Promise<Buffer | undefined> => make(request, document, { part, derived })
+      try {
+        const made = await making.run(keyOf(document, part), work, signal)
+        return variantOf(document, part, served, made)
+      } catch (error) {
+        // It would only have been shorter.
+        if (!(error instanceof UnreadablePackument) || !untouched) throw error
+        return variantOf(document, 'raw', document.kind, await read('raw'))
+      }
+    },
+  }
+}
+
+function variantOf(
+  { hash }: CachedDocument,
+  part: string,
+  kind: PackumentKind,
+  body: Buffer | undefined,
+): PackumentVariant | undefined {
+  return body && { body, tag: `${hash}-${part}`, kind }
+}
+
+function keyOf({ id, hash }: CachedDocument, part: string): string {
+  return [id, hash, part].join('\n')
+}
