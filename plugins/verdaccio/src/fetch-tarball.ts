@@ -15,7 +15,7 @@ import { toTarballStream, type Tarball } from './tarball-stream.ts'
 import { createUplinkSource, type UplinkDownload } from './uplink-source.ts'
 import { IntegrityError, openVerified } from './verified-tarball.ts'
 import type { LocalStorage, TarballStream } from './verdaccio.ts'
-import type { Admit, Withdrawal } from './withdrawal.ts'
+import type { Admit, UnpublishSync } from './unpublish-sync.ts'
 
 export interface FetcherDependencies {
   readonly localStorage: Pick<LocalStorage, 'getPackageMetadataAsync'>
@@ -26,7 +26,7 @@ export interface FetcherDependencies {
   readonly node: () => RunningNode | undefined
   readonly daemon: DaemonLink | undefined
   /** What Verdaccio removes while the node fetches it. */
-  readonly withdrawal: Pick<Withdrawal, 'begin'> | undefined
+  readonly unpublishSync: Pick<UnpublishSync, 'begin'> | undefined
 }
 
 export interface FetcherOptions {
@@ -133,7 +133,7 @@ export function createTarballFetcher(
     { uplink, signal }: { uplink: Source; signal: AbortSignal },
   ): Promise<Tarball> {
     const { name, filename } = context
-    const admit = deps.withdrawal?.begin()
+    const admit = deps.unpublishSync?.begin()
     const manifest = context.manifest ?? (await readManifest(name))
     const { expected, label, ...record } = tarballRecord(manifest, name, filename)
     if (expected === undefined) {
@@ -170,7 +170,7 @@ export function createTarballFetcher(
       if (expected === undefined) return undefined
       const { name, filename } = context
       const request = { name, filename, label: `${name} (${filename})`, expected }
-      const source = peerSource(request, context, { admit: deps.withdrawal?.begin() })
+      const source = peerSource(request, context, { admit: deps.unpublishSync?.begin() })
       if (source === undefined) return undefined
       return toTarballStream(({ signal }) => open(request, [source], signal), options)
     },

@@ -51,7 +51,7 @@ export function createChecker({ algorithm, hashes }: Expected): Checker {
 }
 
 /** For bytes that pass by before it is known what they must hash to. */
-export function createWitness(): {
+export function createDigestRecorder(): {
   update(bytes: Uint8Array): void
   matches(expected: Expected): boolean
 } {

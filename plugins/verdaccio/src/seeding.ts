@@ -13,13 +13,13 @@ import type { Privacy } from './privacy.ts'
 import type { StoredTarballs } from './stored-tarball.ts'
 import { withSize } from './spool.ts'
 import type { LocalStorage } from './verdaccio.ts'
-import type { Withdrawal } from './withdrawal.ts'
+import type { UnpublishSync } from './unpublish-sync.ts'
 
 export interface SeederDependencies {
   readonly localStorage: Pick<LocalStorage, 'getPackageMetadataAsync'>
   readonly files: StoredTarballs
   readonly privacy: Privacy
-  readonly withdrawal: Withdrawal
+  readonly unpublishSync: UnpublishSync
   readonly counters: Counters
   readonly log: Logger
   /** Settles when the node runs, or with undefined when it never will. */
@@ -38,7 +38,7 @@ export interface Seeder extends Seeding {
 const MAX_WAITING = 10_000
 
 export function createSeeder(deps: SeederDependencies): Seeder {
-  const { localStorage, files, privacy, withdrawal, counters, log } = deps
+  const { localStorage, files, privacy, unpublishSync, counters, log } = deps
   const stopping = new AbortController()
   const { signal } = stopping
   const waiting: { name: string; filename: string }[] = []
@@ -78,7 +78,7 @@ export function createSeeder(deps: SeederDependencies): Seeder {
   ): Promise<SeedResult> {
     const running = await deps.node
     if (running === undefined) return 'left'
-    const admit = withdrawal.begin()
+    const admit = unpublishSync.begin()
     const manifest = await localStorage.getPackageMetadataAsync(name)
     const record = tarballRecord(manifest, name, filename)
     if (!privacy.isPublic(name, record)) return 'left'
@@ -119,7 +119,7 @@ export function createSeeder(deps: SeederDependencies): Seeder {
 
   return {
     seed,
-    removing: (name, filenames) => withdrawal.removing(name, filenames),
+    removing: (name, filenames) => unpublishSync.removing(name, filenames),
     stored(name, filename) {
       if (signal.aborted || waiting.length >= MAX_WAITING) return
       waiting.push({ name, filename })

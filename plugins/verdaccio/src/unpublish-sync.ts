@@ -11,7 +11,7 @@ import type { RunningNode } from './node-source.ts'
 import type { StoredTarballs } from './stored-tarball.ts'
 import type { LocalStorage } from './verdaccio.ts'
 
-export interface WithdrawalDependencies {
+export interface UnpublishSyncDependencies {
   readonly localStorage: Pick<LocalStorage, 'getPackageMetadataAsync'>
   readonly files: Pick<StoredTarballs, 'digest'>
   readonly counters: Pick<Counters, 'withdrawn'>
@@ -28,7 +28,7 @@ interface File {
 /** To be asked before the node takes a file; false when it has been withdrawn since this began. */
 export type Admit = (file: File, digest: Digest) => boolean
 
-export interface Withdrawal {
+export interface UnpublishSync {
   /** Before the metadata is read that says what a file is. */
   begin(): Admit
   /** Verdaccio is about to remove these files; call the result when it has. */
@@ -40,10 +40,10 @@ const MAX_REMEMBERED = 20_000
 /** Verdaccio waits for no more than this until its files have been read. */
 export const MAX_READING_MS = 10_000
 
-export function createWithdrawal(
-  deps: WithdrawalDependencies,
+export function createUnpublishSync(
+  deps: UnpublishSyncDependencies,
   options: { readonly maxReadingMs: number } = { maxReadingMs: MAX_READING_MS },
-): Withdrawal {
+): UnpublishSync {
   const { localStorage, files, counters, log } = deps
   /** `name/file`: what the node took, or is taking, for it. */
   const taken = new Map<string, Digest>()
