@@ -7,7 +7,7 @@ import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type * as Core from '@catalog-p2p/core'
 import type { CatalogNode, Digest, Logger, NodeOptions } from '@catalog-p2p/core'
-import { digestTextOf } from './integrity.ts'
+import { sha512Of } from './integrity.ts'
 import { knownFiles, tarballRecord } from './manifest.ts'
 import type { Privacy } from './privacy.ts'
 import { forEachPackage, listingOf } from './storage-listing.ts'
@@ -120,7 +120,7 @@ async function pinPackage(
   })
   for (const filename of knownFiles(manifest)) {
     const record = tarballRecord(manifest, name, filename)
-    const text = record.expected && digestTextOf(record.expected)
+    const text = record.expected && sha512Of(record.expected)
     const digest = text === undefined ? undefined : core.findDigest(text)
     if (digest === undefined || !node.has(digest)) continue
     if (privacy.isPublic(name, record)) {

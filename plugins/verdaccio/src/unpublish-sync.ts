@@ -1,11 +1,11 @@
 /**
- * Takes back from the node what Verdaccio removes, and what is still on its way there: a digest that has been withdrawn leaves
- * the node again whenever it gets there, unless somebody began to fetch it after that. Must never keep Verdaccio from
- * removing a file, nor let it wait without end.
+ * Withdraws from the node what Verdaccio removes, including what is still on its way there: a withdrawn digest is removed again
+ * whenever it arrives, unless a fetch of it began after the removal. Never keeps Verdaccio from removing a file, nor makes it
+ * wait longer than a bound.
  */
 import type { Digest, Logger } from '@catalog-p2p/core'
 import type { Counters } from './counters.ts'
-import { digestTextOf } from './integrity.ts'
+import { sha512Of } from './integrity.ts'
 import { isStoredAsNamed, knownFiles, storedFiles, tarballRecord } from './manifest.ts'
 import type { RunningNode } from './node-source.ts'
 import type { StoredTarballs } from './stored-tarball.ts'
@@ -25,38 +25,40 @@ interface File {
   readonly filename: string
 }
 
-/** To be asked before the node takes a file; false when it has been withdrawn since this began. */
+type Filenames = readonly string[] | 'all'
+
+/** Called before the node takes a file; false when the digest was withdrawn after `begin`. */
 export type Admit = (file: File, digest: Digest) => boolean
 
 export interface UnpublishSync {
-  /** Before the metadata is read that says what a file is. */
+  /** Called before reading the metadata that names the file's digest. */
   begin(): Admit
   /** Verdaccio is about to remove these files; call the result when it has. */
-  removing(name: string, filenames: readonly string[] | 'all'): Promise<() => void>
+  removing(name: string, filenames: Filenames): Promise<() => void>
 }
 
-/** Files and digests that are remembered, the latest of them. */
+/** Files and digests remembered; the oldest is dropped first. */
 const MAX_REMEMBERED = 20_000
-/** Verdaccio waits for no more than this until its files have been read. */
+/** Longest that Verdaccio waits for its files to be hashed. */
 export const MAX_READING_MS = 10_000
 
 export function createUnpublishSync(
   deps: UnpublishSyncDependencies,
   options: { readonly maxReadingMs: number } = { maxReadingMs: MAX_READING_MS },
 ): UnpublishSync {
-  const { localStorage, files, counters, log } = deps
-  /** `name/file`: what the node took, or is taking, for it. */
+  const { counters, log } = deps
+  /** Digest per `name/file` that the node has taken or is taking. */
   const taken = new Map<string, Digest>()
-  /** When each was withdrawn, by the count of withdrawals. */
+  /** Number of the removal that withdrew each digest. */
   const withdrawnAt = new Map<Digest, number>()
-  let count = 0
+  let removals = 0
   void watch()
 
   async function watch(): Promise<void> {
     const running = await deps.node
     running?.node.onEvent((event) => {
       if (event.type !== 'artifact-added' || !withdrawnAt.has(event.digest)) return
-      // After the store has told everybody that it is there.
+      // After the other listeners have heard of the artifact.
       queueMicrotask(() => void remove(running, event.digest))
     })
   }
@@ -69,56 +71,27 @@ export function createUnpublishSync(
     }
   }
 
-  /** By its bytes where nothing else says them: an unpublished version is out of the metadata by now. */
-  async function digestText(
-    file: File,
-    manifest: unknown,
-    signal: AbortSignal,
-  ): Promise<string | undefined> {
-    const { expected } = tarballRecord(manifest, file.name, file.filename)
-    const named = expected && digestTextOf(expected)
-    if (named !== undefined && isStoredAsNamed(manifest, file.name, file.filename)) return named
-    if (!storedFiles(manifest).includes(file.filename)) return named
-    const read = files.digest({ ...file, expected: undefined }, { signal })
-    return await read.catch(() => undefined) // no such file, or no time left: said by the caller
-  }
-
-  async function textsOf(
-    name: string,
-    wanted: readonly string[] | 'all',
-  ): Promise<readonly string[]> {
-    const manifest = await localStorage.getPackageMetadataAsync(name)
-    const signal = AbortSignal.timeout(options.maxReadingMs)
-    const texts: string[] = []
-    for (const filename of wanted === 'all' ? knownFiles(manifest) : wanted) {
-      const text = await digestText({ name, filename }, manifest, signal)
-      if (text !== undefined) texts.push(text)
-    }
-    if (signal.aborted) {
-      const next =
-        'its files could not be read in time: peers may get some of it until it is evicted'
-      log.warn('storage.not-withdrawn', { package: name, next })
-    }
-    return texts
-  }
-
-  function takenFor(name: string, wanted: readonly string[] | 'all'): Digest[] {
-    if (wanted !== 'all') return wanted.flatMap((file) => taken.get(`${name}/${file}`) ?? [])
+  function takenFor(name: string, filenames: Filenames): Digest[] {
+    if (filenames !== 'all') return filenames.flatMap((file) => taken.get(`${name}/${file}`) ?? [])
     return [...taken].filter(([key]) => key.startsWith(`${name}/`)).map(([, digest]) => digest)
   }
 
-  async function withdraw(digests: readonly Digest[], texts: readonly string[]): Promise<void> {
+  async function withdraw(
+    digests: readonly Digest[],
+    integrities: readonly string[],
+  ): Promise<void> {
     const running = await deps.node
     if (running === undefined) return
-    const all = new Set([...digests, ...texts.flatMap((text) => running.toDigest(text) ?? [])])
-    count += 1
-    for (const digest of all) remember(withdrawnAt, digest, count)
+    const stored = integrities.flatMap((each) => running.toDigest(each) ?? [])
+    const all = new Set([...digests, ...stored])
+    removals += 1
+    for (const digest of all) remember(withdrawnAt, digest, removals)
     for (const digest of all) await remove(running, digest)
   }
 
   return {
     begin() {
-      const begunAt = count
+      const begunAt = removals
       return ({ name, filename }, digest) => {
         if ((withdrawnAt.get(digest) ?? 0) > begunAt) return false
         withdrawnAt.delete(digest)
@@ -126,14 +99,48 @@ export function createUnpublishSync(
         return true
       }
     },
-    async removing(name, wanted) {
-      const texts = await textsOf(name, wanted)
-      // Those of now: a download may have begun while the files were read.
-      return () => void withdraw(takenFor(name, wanted), texts)
+    async removing(name, filenames) {
+      const integrities = await integritiesOf(deps, { name, filenames, ...options })
+      // Looked up at the end: a download may have begun while the files were read.
+      return () => void withdraw(takenFor(name, filenames), integrities)
     },
   }
 }
 
+async function integritiesOf(
+  { localStorage, files, log }: UnpublishSyncDependencies,
+  removal: { name: string; filenames: Filenames; maxReadingMs: number },
+): Promise<readonly string[]> {
+  const { name, filenames, maxReadingMs } = removal
+  const manifest = await localStorage.getPackageMetadataAsync(name)
+  const signal = AbortSignal.timeout(maxReadingMs)
+  const integrities: string[] = []
+  for (const filename of filenames === 'all' ? knownFiles(manifest) : filenames) {
+    const integrity = await integrityOf(files, { name, filename }, { manifest, signal })
+    if (integrity !== undefined) integrities.push(integrity)
+  }
+  if (signal.aborted) {
+    const next = 'its files could not be read in time: peers may get some of it until it is evicted'
+    log.warn('storage.not-withdrawn', { package: name, next })
+  }
+  return integrities
+}
+
+/** Hashes the file where the metadata does not name its digest, as after the version has been unpublished. */
+async function integrityOf(
+  files: Pick<StoredTarballs, 'digest'>,
+  file: File,
+  { manifest, signal }: { manifest: unknown; signal: AbortSignal },
+): Promise<string | undefined> {
+  const { expected } = tarballRecord(manifest, file.name, file.filename)
+  const named = expected && sha512Of(expected)
+  if (named !== undefined && isStoredAsNamed(manifest, file.name, file.filename)) return named
+  if (!storedFiles(manifest).includes(file.filename)) return named
+  const hashing = files.digest({ ...file, expected: undefined }, { signal })
+  return await hashing.catch(() => undefined) // a missing file, or a timeout, which the caller logs
+}
+
+/** Bounded: drops the oldest entry. */
 function remember<K, V>(map: Map<K, V>, key: K, value: V): void {
   map.delete(key)
   map.set(key, value)
