@@ -8,8 +8,8 @@ import type { Child } from './lib/child.ts'
 import { withCores } from './lib/cores.ts'
 import { waitForInventories } from './lib/inventories.ts'
 import { ratios, summarize, toMarkdownTable } from './lib/measure.ts'
-import { HERE, shareOf, type Place } from './lib/place.ts'
-import { settle } from './lib/settle.ts'
+import { LOOPBACK, lineShare, type BenchMachine } from './lib/machine.ts'
+import { quiesce } from './lib/quiesce.ts'
 import { Stage, type StartedNode } from './lib/stage.ts'
 
 const MB = 1_000_000
@@ -40,17 +40,17 @@ interface Options {
 export async function run({ rounds, megabytes, line }: Options): Promise<unknown> {
   await using stage = await Stage.open()
   const names = Array.from({ length: PROVIDERS }, (_, index) => `provider-${index}`)
-  const [getting = HERE, ...providing] = await stage.machines(['getter', ...names], line)
-  const bare = await startBare(stage, providing[0] ?? HERE, getting)
+  const [getting = LOOPBACK, ...providing] = await stage.machines(['getter', ...names], line)
+  const bare = await startBare(stage, providing[0] ?? LOOPBACK, getting)
   const providers: StartedNode[] = []
   for (const [index, name] of names.entries()) {
-    providers.push(await stage.startNode(name, { place: providing[index] ?? HERE }))
+    providers.push(await stage.startNode(name, { machine: providing[index] ?? LOOPBACK }))
   }
   const bytes = megabytes * MB
   const warmUp = await fill(providers, WARM_UP_SEED, WARM_UP_BYTES)
   // Like the bare client, each has been running since the morning.
   const startGetter = async (name: string, count: number): Promise<Child> => {
-    const { child } = await stage.startNode(`getter-${name}`, { place: getting })
+    const { child } = await stage.startNode(`getter-${name}`, { machine: getting })
     await child.call(
       'connect',
       providers.slice(0, count).map(({ address }) => address),
@@ -74,21 +74,21 @@ export async function run({ rounds, megabytes, line }: Options): Promise<unknown
     await measure('bare QUIC stream', () => bare(bytes))
     const digest = await fill(providers, round, bytes)
     await first.call<Got>('get', digest) // the providers have served it before, and their disks are at rest
-    await settle()
+    await quiesce()
     await measure('one provider', () => fromOne.call<Got>('get', digest))
-    await settle()
+    await quiesce()
     await measure('three providers', () => fromThree.call<Got>('get', digest))
-    await settle()
+    await quiesce()
   }
   print(measured, line)
   return { megabytes, line, measured }
 }
 
-/** A bare stream from one place to the other; gets so many bytes. */
+/** A bare stream from one machine to the other; gets so many bytes. */
 async function startBare(
   stage: Stage,
-  from: Place,
-  to: Place,
+  from: BenchMachine,
+  to: BenchMachine,
 ): Promise<(bytes: number) => Promise<Got>> {
   const server = stage.start('lib/raw-quic-child.ts', from)
   const client = stage.start('lib/raw-quic-child.ts', to)
@@ -117,7 +117,7 @@ function print(measured: readonly Measured[], line: Line | undefined): void {
     const percent = ratios(rates, bare).map((each) => 100 * each)
     const share = (of: Line): string =>
       `${summarize(
-        mine.map(({ bytes, ms }) => shareOf(of, bytes, ms / 1000)),
+        mine.map(({ bytes, ms }) => lineShare(of, bytes, ms / 1000)),
         0,
       )} %`
     return {

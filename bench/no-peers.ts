@@ -8,7 +8,7 @@ import { loadCorpus, makeWarmUp, type CorpusFile } from './lib/corpus.ts'
 import { ratios, summarize, toMarkdownTable } from './lib/measure.ts'
 import type { ReplayResult } from './lib/replay-child.ts'
 import { startReplayClient } from './lib/replay-client.ts'
-import { settle } from './lib/settle.ts'
+import { quiesce } from './lib/quiesce.ts'
 import { Stage } from './lib/stage.ts'
 
 const LARGE_BYTES = 1_000_000
@@ -69,7 +69,7 @@ export async function run(options: {
     const gateway = { port: 0, upstream: `http://127.0.0.1:${upstreamPort}/` }
     const node = await stage.startNode(`node-${name}`, { gateway })
     await client.ask(node, warmUp.files) // a daemon has been running since the morning
-    await settle()
+    await quiesce()
     const result = await client.ask(node, files)
     await node.child.close()
     return result

@@ -9,11 +9,11 @@ import { withCores } from './lib/cores.ts'
 import { loadCorpus, makeWarmUp, putAll, type Corpus } from './lib/corpus.ts'
 import { waitForInventories } from './lib/inventories.ts'
 import { ratios, spreadOf, summarize, toMarkdownTable } from './lib/measure.ts'
-import { HERE, shareOf, type Place } from './lib/place.ts'
+import { LOOPBACK, lineShare, type BenchMachine } from './lib/machine.ts'
 import type { ReplayResult } from './lib/replay-child.ts'
 import { startReplayClient, type ReplayClient, type Target } from './lib/replay-client.ts'
 import { startNginx, startVerdaccio } from './lib/rivals.ts'
-import { settle } from './lib/settle.ts'
+import { quiesce } from './lib/quiesce.ts'
 import { Stage, type StartedNode } from './lib/stage.ts'
 
 const VERDACCIO = 'Verdaccio 6, warm'
@@ -41,7 +41,7 @@ interface Options {
 interface World {
   readonly stage: Stage
   /** Where the client is, and B. */
-  readonly near: Place
+  readonly near: BenchMachine
   readonly client: ReplayClient
   readonly corpus: Corpus
   readonly warmUp: Corpus
@@ -52,11 +52,11 @@ export async function run({ rounds: count, mirror, line }: Options): Promise<unk
   await using stage = await Stage.open()
   const corpus = await loadCorpus(join(stage.folder, 'corpus'), mirror)
   console.log(`${corpus.files.length} artifacts, ${(corpus.bytes / 1e6).toFixed(0)} MB\n`)
-  const [near = HERE, far = HERE] = await stage.machines(['client', 'servers'], line)
+  const [near = LOOPBACK, far = LOOPBACK] = await stage.machines(['client', 'servers'], line)
   const client = startReplayClient(stage, near)
   const rivals = await startRivals(stage, { far, client, corpus })
 
-  const a = await stage.startNode('a', { place: far })
+  const a = await stage.startNode('a', { machine: far })
   await putAll(a.child, corpus)
   // A daemon has been running since the morning: B's process is warm, its store has none of what is measured.
   const warmUp = await makeWarmUp(join(stage.folder, 'warm-up'))
@@ -76,12 +76,12 @@ export async function run({ rounds: count, mirror, line }: Options): Promise<unk
 
 async function startRivals(
   stage: Stage,
-  { far, client, corpus }: { far: Place; client: ReplayClient; corpus: Corpus },
+  { far, client, corpus }: { far: BenchMachine; client: ReplayClient; corpus: Corpus },
 ): Promise<Map<string, Target>> {
   const upstream = stage.start('lib/upstream-child.ts', far)
   const { port } = await upstream.call<{ port: number }>('start', { corpora: [corpus] })
   const rivals = new Map<string, Target>()
-  const options = { stage, place: far, client }
+  const options = { stage, machine: far, client }
   const nginx = await startNginx(join(corpus.folder, 'tarballs'), options)
   if (nginx) rivals.set('nginx, the files', nginx)
   const verdaccio = await startVerdaccio(port, options)
@@ -95,11 +95,11 @@ async function startRivals(
 async function throughB(world: World, round: number): Promise<Round[]> {
   const { stage, near, client, corpus, warmUp, a } = world
   const gateway = { port: 0, upstream: null }
-  const b = await stage.startNode(`b-${round}`, { place: near, gateway })
+  const b = await stage.startNode(`b-${round}`, { machine: near, gateway })
   await b.child.call('connect', [a.address])
   await waitForInventories(b.child, 1, corpus.files.length + warmUp.files.length)
   await client.ask(b, warmUp.files)
-  await settle()
+  await quiesce()
   const before = await b.child.call<Served>('stats')
   const cpu = async (): Promise<number[]> => [
     await a.child.call<number>('cpu'),
@@ -138,7 +138,7 @@ function print(rounds: readonly Round[], line: Line | undefined): void {
     const median = (value: (result: ReplayResult) => number): string =>
       spreadOf(results.map(value)).median.toFixed(0)
     const share = (of: Line): string =>
-      `${median(({ bytes, seconds }) => shareOf(of, bytes, seconds))} %`
+      `${median(({ bytes, seconds }) => lineShare(of, bytes, seconds))} %`
     return {
       through: name,
       seconds: summarize(secondsOf(name), 2),

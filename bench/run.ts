@@ -8,7 +8,7 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { arch, cpus, platform, totalmem } from 'node:os'
 import { parseArgs } from 'node:util'
 import { whyNoNamespaces, type Line } from '../test/support/namespaces.ts'
-import { parseLine } from './lib/place.ts'
+import { parseLine } from './lib/machine.ts'
 
 const DEFAULT_LINE = '1gbit'
 
@@ -44,8 +44,8 @@ const questions: Readonly<Record<string, Question>> = {
   'silent-peer': {
     run: async () => await (await import('./silent-peer.ts')).run({ rounds }),
   },
-  early: {
-    run: async () => await (await import('./early.ts')).run({ rounds, mirror }),
+  'prefetch-hints': {
+    run: async () => await (await import('./prefetch-hints.ts')).run({ rounds, mirror }),
   },
   'no-peers': {
     run: async () => await (await import('./no-peers.ts')).run({ rounds, mirror }),

@@ -4,7 +4,7 @@
  */
 import { fork, type ChildProcess } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
-import { HERE, type Place } from './place.ts'
+import { LOOPBACK, type BenchMachine } from './machine.ts'
 
 /** As `catalog start` sets them: gateway/src/cli/start/tune-collector.ts says why. */
 const COLLECTOR_FLAGS = [
@@ -22,9 +22,9 @@ const CALL_DEADLINE_MS = 300_000
 const EXIT_DEADLINE_MS = 15_000
 
 /** `script` is relative to bench/. */
-export function startChild(script: string, place: Place = HERE): Child {
+export function startChild(script: string, machine: BenchMachine = LOOPBACK): Child {
   // The command that goes elsewhere becomes the child there: same process, same channel.
-  const [program = process.execPath, ...command] = [...place.prefix, process.execPath]
+  const [program = process.execPath, ...command] = [...machine.prefix, process.execPath]
   const child: ChildProcess = fork(fileURLToPath(new URL(`../${script}`, import.meta.url)), {
     execPath: program,
     execArgv: [

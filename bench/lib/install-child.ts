@@ -37,8 +37,8 @@ async function install(options: InstallOptions): Promise<InstallResult> {
     new Promise((resolve, reject) => {
       const { method = 'GET', body } = how
       const headers = { 'user-agent': NPM, 'accept-encoding': 'gzip', ...how.headers }
-      const place = { host: '127.0.0.1', port: options.port, path, agent, method, headers }
-      const req = httpRequest(place, (response) => {
+      const target = { host: '127.0.0.1', port: options.port, path, agent, method, headers }
+      const req = httpRequest(target, (response) => {
         const parts: Buffer[] = []
         response.on('data', (part: Buffer) => parts.push(part))
         response.on('error', reject)

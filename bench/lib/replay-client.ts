@@ -1,7 +1,7 @@
 /** The client of a replay: asks a registry for every tarball of a corpus, and throws if one was not what it should be. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { CorpusFile } from './corpus.ts'
-import { HERE, type Place } from './place.ts'
+import { LOOPBACK, type BenchMachine } from './machine.ts'
 import type { ReplayResult } from './replay-child.ts'
 import type { Stage } from './stage.ts'
 
@@ -19,16 +19,16 @@ export interface ReplayClient {
 
 const READY_DEADLINE_MS = 30_000
 
-export function startReplayClient(stage: Stage, place: Place = HERE): ReplayClient {
-  const child = stage.start('lib/replay-child.ts', place)
+export function startReplayClient(stage: Stage, machine: BenchMachine = LOOPBACK): ReplayClient {
+  const child = stage.start('lib/replay-child.ts', machine)
   return {
-    async ask({ host = HERE.ipv4, port }, files) {
+    async ask({ host = LOOPBACK.ipv4, port }, files) {
       const options = { host, port, files, sendIntegrity: true }
       const result = await child.call<ReplayResult>('replay', options)
       if (result.bad > 0) throw new Error(`${result.bad} of ${result.files} artifacts were wrong`)
       return result
     },
-    async waitFor({ host = HERE.ipv4, port }, signal) {
+    async waitFor({ host = LOOPBACK.ipv4, port }, signal) {
       const deadline = performance.now() + READY_DEADLINE_MS
       while (!(await child.call<boolean>('answers', { host, port }))) {
         signal.throwIfAborted()

@@ -5,13 +5,13 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { freePort } from '../../test/support/free-port.ts'
-import type { Place } from './place.ts'
+import type { BenchMachine } from './machine.ts'
 import type { ReplayClient, Target } from './replay-client.ts'
 import type { Stage } from './stage.ts'
 
 export interface RivalOptions {
   readonly stage: Stage
-  readonly place: Place
+  readonly machine: BenchMachine
   /** Says when the rival answers: it may be out of our own reach. */
   readonly client: ReplayClient
 }
@@ -71,21 +71,21 @@ http {
 
 async function prepare(
   name: string,
-  { stage, place }: RivalOptions,
+  { stage, machine }: RivalOptions,
 ): Promise<{ folder: string; target: Required<Target> }> {
   const folder = join(stage.folder, name)
   await mkdir(folder, { recursive: true })
   // One that is free here; on a machine of a line all are.
-  return { folder, target: { host: place.ipv4, port: await freePort() } }
+  return { folder, target: { host: machine.ipv4, port: await freePort() } }
 }
 
 async function start(
   command: readonly string[],
   folder: string,
   target: Target,
-  { stage, place, client }: RivalOptions,
+  { stage, machine, client }: RivalOptions,
 ): Promise<void> {
-  const [program = '', ...args] = [...place.prefix, ...command]
+  const [program = '', ...args] = [...machine.prefix, ...command]
   const child = spawn(program, args, { stdio: ['ignore', 'ignore', 'inherit'], cwd: folder })
   const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()))
   const gone = new AbortController()

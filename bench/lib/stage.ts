@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import type { GatewayOptions } from '@catalog-p2p/gateway'
 import { createLan, type Line } from '../../test/support/namespaces.ts'
 import { startChild, type Child } from './child.ts'
-import { HERE, networkAt, placeOn, type Place } from './place.ts'
+import { LOOPBACK, networkOf, machineAt, type BenchMachine } from './machine.ts'
 
 export interface StartedNode {
   readonly child: Child
@@ -43,8 +43,8 @@ export class Stage implements AsyncDisposable {
   }
 
   /** So many machines, each at its own end of such a line; without a line all of them are this one. */
-  async machines(names: readonly string[], line: Line | undefined): Promise<Place[]> {
-    if (line === undefined) return names.map(() => HERE)
+  async machines(names: readonly string[], line: Line | undefined): Promise<BenchMachine[]> {
+    if (line === undefined) return names.map(() => LOOPBACK)
     const making = createLan(names, line)
     // One that failed has gone already, and said so to whoever waits below.
     this.defer(() =>
@@ -55,7 +55,7 @@ export class Stage implements AsyncDisposable {
     )
     const lan = await making
     this.#droppedPackets = () => lan.droppedPackets()
-    return lan.machines.map(placeOn)
+    return lan.machines.map(machineAt)
   }
 
   /** Of all lines so far. */
@@ -64,8 +64,8 @@ export class Stage implements AsyncDisposable {
   }
 
   /** `script` is relative to bench/. */
-  start(script: string, place: Place = HERE): Child {
-    const child = startChild(script, place)
+  start(script: string, machine: BenchMachine = LOOPBACK): Child {
+    const child = startChild(script, machine)
     this.defer(() => child.close())
     return child
   }
@@ -73,16 +73,16 @@ export class Stage implements AsyncDisposable {
   /** A node with its store in the folder `name`, with a gateway when there are options for one. */
   async startNode(
     name: string,
-    options: { readonly place?: Place; readonly gateway?: GatewayOptions } = {},
+    options: { readonly machine?: BenchMachine; readonly gateway?: GatewayOptions } = {},
   ): Promise<StartedNode> {
-    const { place = HERE, gateway } = options
-    const child = this.start('lib/node-child.ts', place)
-    const node = { network: networkAt(place), store: { path: join(this.folder, name) } }
+    const { machine = LOOPBACK, gateway } = options
+    const child = this.start('lib/node-child.ts', machine)
+    const node = { network: networkOf(machine), store: { path: join(this.folder, name) } }
     const { addresses, port = NaN } = await child.call<{ addresses: string[]; port?: number }>(
       'start',
       { node, gateway },
     )
-    const address = addresses.find((each) => each.startsWith(`/ip4/${place.ipv4}/udp/`))
+    const address = addresses.find((each) => each.startsWith(`/ip4/${machine.ipv4}/udp/`))
     if (address === undefined) throw new Error(`${name} is at ${addresses.join(', ')} only`)
     return { child, address, port }
   }

@@ -72,7 +72,7 @@ function fetcher(daemon?: DaemonLink) {
   }
   const localStorage = { getPackageMetadataAsync: () => Promise.resolve(manifestOf({})) }
   return createTarballFetcher(
-    { localStorage, privacy, counters, log, node: () => running, daemon, withdrawal: undefined },
+    { localStorage, privacy, counters, log, node: () => running, daemon, unpublishSync: undefined },
     { silenceMs: 5_000, stallMs: 5_000 },
   )
 }

@@ -5,7 +5,7 @@
  */
 import type { Logger } from '@catalog-p2p/core'
 import type { Counters } from './counters.ts'
-import { createWitness } from './integrity.ts'
+import { createDigestRecorder } from './integrity.ts'
 import { tarballRecord } from './manifest.ts'
 import type { TarballContext } from './request-context.ts'
 import type { LocalStorage, UploadStream } from './verdaccio.ts'
@@ -33,16 +33,16 @@ export function checkUpload(
   },
 ): void {
   const { name, filename } = tarball
-  const witness = createWitness()
+  const recorder = createDigestRecorder()
   const ended = new Promise<void>((resolve) => upload.once('end', resolve))
-  upload.on('data', (bytes: Uint8Array) => witness.update(bytes))
+  upload.on('data', (bytes: Uint8Array) => recorder.update(bytes))
   const done = upload.done.bind(upload)
 
   async function decide(): Promise<void> {
     await ended
     const manifest = await deps.storage.localStorage.getPackageMetadataAsync(name)
     const { expected, label } = tarballRecord(manifest, name, filename)
-    if (expected !== undefined && witness.matches(expected)) return done()
+    if (expected !== undefined && recorder.matches(expected)) return done()
     deps.counters.integrityFailures.uplink += 1
     const problem = expected === undefined ? 'has no hash' : 'does not match its metadata'
     deps.log.error('storage.refused', { package: label, file: filename, problem })

@@ -10,9 +10,13 @@ import { createCounters } from './counters.ts'
 import { createDaemonLink } from './daemon-source.ts'
 import { createTarballFetcher } from './fetch-tarball.ts'
 import { intercept, type Seeding } from './intercept.ts'
-import { keepKnownPublic } from './known-public.ts'
+import { revisitVisibility } from './revisit-visibility.ts'
 import { createNodeLog, createPluginLog } from './log.ts'
-import { createNodeLife, type NodeLife, type NodeLifeDependencies } from './node-life.ts'
+import {
+  createNodeLifecycle,
+  type NodeLifecycle,
+  type NodeLifecycleDependencies,
+} from './node-lifecycle.ts'
 import { parseOptions, placeOf, sectionOf, type PluginOptions } from './options.ts'
 import { createPrivacy, policyOf, type Privacy } from './privacy.ts'
 import { createContexts } from './request-context.ts'
@@ -27,7 +31,7 @@ import {
   type VerdaccioApp,
   type VerdaccioLogger,
 } from './verdaccio.ts'
-import { createWithdrawal } from './withdrawal.ts'
+import { createUnpublishSync } from './unpublish-sync.ts'
 
 interface Given {
   readonly config: unknown
@@ -88,51 +92,55 @@ function hangIn(app: VerdaccioApp, setup: Setup): void {
   const counters = createCounters()
   const contexts = createContexts()
   const privacy = createPrivacy(config, options)
-  const life = options.mode === 'node' ? nodeLife(setup, privacy) : undefined
+  const lifecycle = options.mode === 'node' ? nodeLifecycle(setup, privacy) : undefined
   const daemon = options.mode === 'daemon' ? daemonLink(setup) : undefined
   const files = createStoredTarballs(localStorage)
-  const withdrawal =
-    life && createWithdrawal({ localStorage, files, counters, log, node: life.ready })
+  const unpublishSync =
+    lifecycle && createUnpublishSync({ localStorage, files, counters, log, node: lifecycle.ready })
   const fetcher = createTarballFetcher(
-    { localStorage, privacy, counters, log, daemon, withdrawal, node: () => life?.running },
+    { localStorage, privacy, counters, log, daemon, unpublishSync, node: () => lifecycle?.running },
     options,
   )
   const seeding = { localStorage, files, privacy, counters, log }
-  const seeder = life && withdrawal && createSeeder({ ...seeding, withdrawal, node: life.ready })
+  const seeder =
+    lifecycle && unpublishSync && createSeeder({ ...seeding, unpublishSync, node: lifecycle.ready })
   const ending = new AbortController()
   const shutdown = onShutdown(
     async () => {
       ending.abort(new Error('Verdaccio is shutting down'))
       seeder?.stop()
-      await life?.stop()
+      await lifecycle?.stop()
     },
     { process, log },
   )
 
   app.use(createClientHandler(contexts, (req) => shutdown.watch(serverOf(req.socket))))
-  addStatusRoutes(app, { options, counters, life, daemon, log })
+  addStatusRoutes(app, { options, counters, lifecycle, daemon, log })
   const hooks = { contexts, fetcher, seeding: seeder ?? noSeeding }
   intercept({ storage, uplinkPrototype, ...hooks, privacy, counters, log })
 
-  life?.start()
+  lifecycle?.start()
   void daemon?.probe({ signal: ending.signal })
-  if (life !== undefined && seeder !== undefined && options.seedExisting) {
-    void seedStorage(setup, { life, seeder, signal: ending.signal })
+  if (lifecycle !== undefined && seeder !== undefined && options.seedExisting) {
+    void seedStorage(setup, { lifecycle, seeder, signal: ending.signal })
   }
   log.info('plugin.started', { mode: options.mode, uplinks: Object.keys(storage.uplinks) })
 }
 
-function nodeLife({ config, found, log, logger, options }: Setup, privacy: Privacy): NodeLife {
+function nodeLifecycle(
+  { config, found, log, logger, options }: Setup,
+  privacy: Privacy,
+): NodeLifecycle {
   const load = () => import('@catalog-p2p/core')
   const { localStorage } = found.storage
   const logs = { log, nodeLog: createNodeLog(logger) }
   const policy = policyOf(config, options)
-  const prepare: NodeLifeDependencies['prepare'] = (core, { signal }) =>
-    keepKnownPublic(
+  const prepare: NodeLifecycleDependencies['prepare'] = (core, { signal }) =>
+    revisitVisibility(
       { core, localStorage, privacy, ...logs },
       { node: options.node, policy, signal },
     )
-  return createNodeLife({ ...logs, load, prepare }, options.node)
+  return createNodeLifecycle({ ...logs, load, prepare }, options.node)
 }
 
 function daemonLink({ log, options }: Setup) {
@@ -143,9 +151,9 @@ function daemonLink({ log, options }: Setup) {
 /** Never rejects. */
 async function seedStorage(
   { found, log, options }: Setup,
-  { life, seeder, signal }: { life: NodeLife; seeder: Seeder; signal: AbortSignal },
+  { lifecycle, seeder, signal }: { lifecycle: NodeLifecycle; seeder: Seeder; signal: AbortSignal },
 ): Promise<void> {
-  const running = await life.ready
+  const running = await lifecycle.ready
   if (running === undefined) return
   const { localStorage } = found.storage
   const perSecond = options.seedExistingPerSecond

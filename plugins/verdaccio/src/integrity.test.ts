@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
-import { createChecker, digestTextOf, expectedOf } from './integrity.ts'
+import { createChecker, sha512Of, expectedOf } from './integrity.ts'
 
 const bytes = Buffer.from('the bytes of a tarball')
 const hashOf = (algorithm: string): string => createHash(algorithm).update(bytes).digest('base64')
@@ -51,7 +51,7 @@ describe('what a tarball must hash to', () => {
 test('peers are asked by one sha512 only', () => {
   const digest = (integrity: unknown, sum?: unknown): string | undefined => {
     const expected = expectedOf(integrity, sum)
-    return expected && digestTextOf(expected)
+    return expected && sha512Of(expected)
   }
   expect(digest(`${sha1} ${sha512}`)).toBe(sha512)
   expect(digest(`${wrong} ${sha512}`)).toBeUndefined()

@@ -35,7 +35,7 @@ export function expectedOf(integrity: unknown, shasum: unknown): Expected | unde
 }
 
 /** The digest by which peers know it: a sha512, and only one. */
-export function digestTextOf({ algorithm, hashes }: Expected): string | undefined {
+export function sha512Of({ algorithm, hashes }: Expected): string | undefined {
   const [only] = hashes
   return algorithm === 'sha512' && hashes.length === 1 && only !== undefined
     ? `sha512-${only}`
@@ -51,7 +51,7 @@ export function createChecker({ algorithm, hashes }: Expected): Checker {
 }
 
 /** For bytes that pass by before it is known what they must hash to. */
-export function createWitness(): {
+export function createDigestRecorder(): {
   update(bytes: Uint8Array): void
   matches(expected: Expected): boolean
 } {

@@ -7,7 +7,7 @@ import type { Logger } from '@catalog-p2p/core'
 import type { TarballFetcher } from './fetch-tarball.ts'
 import { checkUpload, keepChecked } from './guard-upload.ts'
 import type { ClientRequest, Contexts, TarballContext } from './request-context.ts'
-import { createRescue, type RescueDependencies } from './rescue.ts'
+import { createDigestFallback, type DigestFallbackDependencies } from './fallback-by-digest.ts'
 import { startUplink } from './start-uplink.ts'
 import { isObject, type Callback, type Uplink, type VerdaccioStorage } from './verdaccio.ts'
 
@@ -18,7 +18,10 @@ export interface Seeding {
   removing(name: string, filenames: readonly string[] | 'all'): Promise<() => void>
 }
 
-export interface InterceptDependencies extends Pick<RescueDependencies, 'privacy' | 'counters'> {
+export interface InterceptDependencies extends Pick<
+  DigestFallbackDependencies,
+  'privacy' | 'counters'
+> {
   readonly storage: VerdaccioStorage
   readonly uplinkPrototype: Uplink | undefined
   readonly contexts: Contexts
@@ -39,12 +42,12 @@ function interceptRequests(deps: InterceptDependencies): void {
   const { storage, contexts } = deps
   const { localStorage } = storage
   const getTarball = storage.getTarball.bind(storage)
-  const rescue = createRescue(deps)
+  const withFallback = createDigestFallback(deps)
   storage.getTarball = (name, filename) => {
     const client = contexts.clients.getStore()
     const begun = newContext(name, filename, client)
     const found = contexts.tarballs.run(begun, () => getTarball(name, filename))
-    const stream = rescue(begun, found)
+    const stream = withFallback(begun, found)
     // Whoever asked has gone: what is under way is stored all the same.
     const readOn = (): void => void setImmediate(() => stream.resume()) // the pipe pauses it first
     client?.gone.addEventListener('abort', readOn, { once: true })

@@ -8,7 +8,7 @@ import { seedExisting } from './seed-existing.ts'
 import { createSeeder, type Seeder } from './seeding.ts'
 import { createStoredTarballs } from './stored-tarball.ts'
 import type { LocalStorage, TarballStream } from './verdaccio.ts'
-import { createWithdrawal } from './withdrawal.ts'
+import { createUnpublishSync } from './unpublish-sync.ts'
 
 const never = { signal: new AbortController().signal }
 const log = { debug: vi.fn(), info: vi.fn(), warn: vi.fn(), error: vi.fn() }
@@ -74,8 +74,8 @@ beforeEach(() => {
   }
   const stored = createStoredTarballs(localStorage)
   const parts = { localStorage, files: stored, counters, log, node: Promise.resolve(running) }
-  const withdrawal = createWithdrawal(parts)
-  seeder = createSeeder({ ...parts, privacy, withdrawal })
+  const unpublishSync = createUnpublishSync(parts)
+  seeder = createSeeder({ ...parts, privacy, unpublishSync })
 })
 
 /** A package of one version with one file, as an uplink told of it. */

@@ -6,21 +6,24 @@ import type { Logger } from '@catalog-p2p/core'
 import type { Counters } from './counters.ts'
 import type { DaemonLink } from './daemon-source.ts'
 import { createMetrics } from './metrics.ts'
-import type { NodeLife } from './node-life.ts'
+import type { NodeLifecycle } from './node-lifecycle.ts'
 import type { PluginOptions } from './options.ts'
 import type { Handler, VerdaccioApp } from './verdaccio.ts'
 
 export interface StatusDependencies {
   readonly options: Pick<PluginOptions, 'mode' | 'status'>
   readonly counters: Counters
-  readonly life: NodeLife | undefined
+  readonly lifecycle: NodeLifecycle | undefined
   readonly daemon: DaemonLink | undefined
   readonly log: Logger
 }
 
 export function addStatusRoutes(app: VerdaccioApp, deps: StatusDependencies): void {
   if (deps.options.status === 'off') return
-  const metrics = createMetrics({ counters: deps.counters, node: () => deps.life?.running?.node })
+  const metrics = createMetrics({
+    counters: deps.counters,
+    node: () => deps.lifecycle?.running?.node,
+  })
   app.get(
     '/-/catalog/status',
     answering(deps.log, async () => ({
@@ -37,13 +40,13 @@ export function addStatusRoutes(app: VerdaccioApp, deps: StatusDependencies): vo
   )
 }
 
-function statusOf({ options, counters, life, daemon }: StatusDependencies): object {
-  const node = life?.running?.node
+function statusOf({ options, counters, lifecycle, daemon }: StatusDependencies): object {
+  const node = lifecycle?.running?.node
   const stats = node?.stats()
   const isFull = options.status === 'full'
   return {
     mode: options.mode,
-    ...(life && { state: life.state }),
+    ...(lifecycle && { state: lifecycle.state }),
     ...(daemon && { daemon: daemon.state }),
     ...counters,
     ...(stats && {

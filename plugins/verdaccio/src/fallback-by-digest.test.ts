@@ -3,7 +3,7 @@ import { PassThrough } from 'node:stream'
 import { beforeEach, describe, expect, test, vi } from 'vitest'
 import { createCounters, type Counters } from './counters.ts'
 import type { TarballContext } from './request-context.ts'
-import { createRescue } from './rescue.ts'
+import { createDigestFallback } from './fallback-by-digest.ts'
 import type { TarballStream } from './verdaccio.ts'
 
 const digest = `sha512-${Buffer.alloc(64, 1).toString('base64')}`
@@ -41,7 +41,7 @@ function world(given: Case) {
     proxiesOf: () => ['main'],
   }
   const fetcher = { fetch: stream, fromPeers: vi.fn(() => peers) }
-  const rescue = createRescue({ storage, privacy, fetcher, counters, log })
+  const withFallback = createDigestFallback({ storage, privacy, fetcher, counters, log })
   const client = {
     digest: 'digest' in given ? given.digest : digest,
     isDaemon: false,
@@ -51,7 +51,7 @@ function world(given: Case) {
     ...{ name: 'fx', filename: 'fx-1.0.0.tgz', manifest: given.manifest, client },
     download: 'unseen',
   }
-  return { peers, found, fetcher, out: rescue(context, found) }
+  return { peers, found, fetcher, out: withFallback(context, found) }
 }
 
 async function read(from: TarballStream): Promise<string> {

@@ -5,7 +5,7 @@ import { createNode, digestOf, findDigest, type NodeOptions } from '@catalog-p2p
 import { createHash } from 'node:crypto'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { quietNode } from '../../../test/support/machine.ts'
-import { keepKnownPublic } from './known-public.ts'
+import { revisitVisibility } from './revisit-visibility.ts'
 import type { LocalStorage } from './verdaccio.ts'
 
 const log = { debug: vi.fn(), info: vi.fn(), warn: vi.fn(), error: vi.fn() }
@@ -20,7 +20,7 @@ let list:
 
 beforeEach(async () => {
   vi.clearAllMocks()
-  path = await mkdtemp(join(tmpdir(), 'known-public-'))
+  path = await mkdtemp(join(tmpdir(), 'revisit-visibility-'))
   started = []
   isPublic = () => true
   list = (onPackage, onEnd) => {
@@ -64,7 +64,7 @@ async function keep(policy: string, more: { maxListingMs?: number; signal?: Abor
   const privacy = { isPublic, isProxiedPublic: isPublic, proxiesOf: () => ['main'] }
   const signal = new AbortController().signal
   const node = { store: { path }, network: { bootstrap: ['/nonsense'], mdns: true } }
-  await keepKnownPublic(
+  await revisitVisibility(
     { core, localStorage, privacy, log, nodeLog: log },
     { node, policy, signal, ...more },
   )

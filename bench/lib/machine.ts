@@ -4,16 +4,16 @@
  */
 import type { Line, Machine } from '../../test/support/namespaces.ts'
 
-export interface Place {
+export interface BenchMachine {
   readonly ipv4: string
   /** The command that runs another one there; empty: no command. */
   readonly prefix: readonly string[]
   readonly isLoopback: boolean
 }
 
-export const HERE: Place = { ipv4: '127.0.0.1', prefix: [], isLoopback: true }
+export const LOOPBACK: BenchMachine = { ipv4: '127.0.0.1', prefix: [], isLoopback: true }
 
-export function placeOn({ ipv4, prefix }: Machine): Place {
+export function machineAt({ ipv4, prefix }: Machine): BenchMachine {
   return { ipv4, prefix, isLoopback: false }
 }
 
@@ -28,9 +28,9 @@ const OFFLINE = {
   relayClient: false,
 } as const
 
-export function networkAt({
+export function networkOf({
   isLoopback,
-}: Place): typeof OFFLINE & { readonly loopbackOnly: boolean } {
+}: BenchMachine): typeof OFFLINE & { readonly loopbackOnly: boolean } {
   return { ...OFFLINE, loopbackOnly: isLoopback }
 }
 
@@ -44,6 +44,6 @@ export function parseLine(text: string): Line | undefined {
 }
 
 /** What the line carries of these bytes' rate, in percent. */
-export function shareOf({ bitsPerSecond }: Line, bytes: number, seconds: number): number {
+export function lineShare({ bitsPerSecond }: Line, bytes: number, seconds: number): number {
   return (100 * 8 * bytes) / seconds / bitsPerSecond
 }

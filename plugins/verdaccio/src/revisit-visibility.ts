@@ -7,13 +7,13 @@ import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type * as Core from '@catalog-p2p/core'
 import type { CatalogNode, Digest, Logger, NodeOptions } from '@catalog-p2p/core'
-import { digestTextOf } from './integrity.ts'
+import { sha512Of } from './integrity.ts'
 import { knownFiles, tarballRecord } from './manifest.ts'
 import type { Privacy } from './privacy.ts'
 import { forEachPackage, listingOf } from './storage-listing.ts'
 import type { LocalStorage } from './verdaccio.ts'
 
-export interface KnownPublicDependencies {
+export interface RevisitDependencies {
   readonly core: Pick<typeof Core, 'createNode' | 'findDigest'>
   readonly localStorage: LocalStorage
   readonly privacy: Privacy
@@ -21,7 +21,7 @@ export interface KnownPublicDependencies {
   readonly nodeLog: Logger
 }
 
-export interface KnownPublicOptions {
+export interface RevisitOptions {
   readonly node: NodeOptions
   /** Names what the configuration says (privacy.ts). */
   readonly policy: string
@@ -35,9 +35,9 @@ const POLICY_FILE = 'verdaccio-policy'
 const MAX_LISTING_MS = 5 * 60_000
 
 /** @throws CatalogError when the store can't be opened; the node must not start then */
-export async function keepKnownPublic(
-  deps: KnownPublicDependencies,
-  options: KnownPublicOptions,
+export async function revisitVisibility(
+  deps: RevisitDependencies,
+  options: RevisitOptions,
 ): Promise<void> {
   const path = options.node.store?.path
   if (path === undefined) return // nothing lasts
@@ -51,7 +51,7 @@ export async function keepKnownPublic(
   await writeFile(file, options.policy)
 }
 
-async function review(deps: KnownPublicDependencies, options: KnownPublicOptions): Promise<void> {
+async function review(deps: RevisitDependencies, options: RevisitOptions): Promise<void> {
   const { core, log } = deps
   const { signal } = options
   signal.throwIfAborted()
@@ -86,8 +86,8 @@ function sealed(options: NodeOptions): NodeOptions {
 }
 
 async function pinPublic(
-  deps: KnownPublicDependencies,
-  { node, signal, maxListingMs = MAX_LISTING_MS }: KnownPublicOptions & { node: CatalogNode },
+  deps: RevisitDependencies,
+  { node, signal, maxListingMs = MAX_LISTING_MS }: RevisitOptions & { node: CatalogNode },
 ): Promise<ReadonlySet<Digest>> {
   const { localStorage, log } = deps
   const kept = new Set<Digest>()
@@ -112,7 +112,7 @@ async function pinPublic(
 }
 
 async function pinPackage(
-  { core, localStorage, privacy, log }: KnownPublicDependencies,
+  { core, localStorage, privacy, log }: RevisitDependencies,
   { name, node, kept }: { name: string; node: CatalogNode; kept: Set<Digest> },
 ): Promise<void> {
   const manifest = await localStorage.getPackageMetadataAsync(name).catch((error: unknown) => {
@@ -120,7 +120,7 @@ async function pinPackage(
   })
   for (const filename of knownFiles(manifest)) {
     const record = tarballRecord(manifest, name, filename)
-    const text = record.expected && digestTextOf(record.expected)
+    const text = record.expected && sha512Of(record.expected)
     const digest = text === undefined ? undefined : core.findDigest(text)
     if (digest === undefined || !node.has(digest)) continue
     if (privacy.isPublic(name, record)) {

@@ -11,7 +11,7 @@ const BACKGROUND_MS = 3_000
 /** More than any part of a benchmark takes anew. */
 const TOUCHED_BYTES = 1_500_000_000
 
-export async function settle(): Promise<void> {
+export async function quiesce(): Promise<void> {
   await sleep(BACKGROUND_MS)
   if (process.platform !== 'win32') spawnSync('sync')
   touchMemory()

@@ -12,7 +12,7 @@ import type { Privacy } from './privacy.ts'
 import type { TarballContext } from './request-context.ts'
 import { isObject, type TarballStream, type VerdaccioStorage } from './verdaccio.ts'
 
-export interface RescueDependencies {
+export interface DigestFallbackDependencies {
   readonly storage: VerdaccioStorage
   readonly privacy: Privacy
   readonly fetcher: TarballFetcher
@@ -20,9 +20,9 @@ export interface RescueDependencies {
   readonly log: Logger
 }
 
-export type Rescue = (context: TarballContext, stream: TarballStream) => TarballStream
+export type DigestFallback = (context: TarballContext, stream: TarballStream) => TarballStream
 
-export function createRescue(deps: RescueDependencies): Rescue {
+export function createDigestFallback(deps: DigestFallbackDependencies): DigestFallback {
   const { storage, privacy, fetcher, counters, log } = deps
 
   function isUnreachable(name: string): boolean {
@@ -30,7 +30,7 @@ export function createRescue(deps: RescueDependencies): Rescue {
     return proxies.every((each) => (storage.uplinks[each]?.failed_requests ?? 0) > 0)
   }
 
-  function mayRescue({ name, filename, manifest }: TarballContext, error: unknown): boolean {
+  function mayAskPeers({ name, filename, manifest }: TarballContext, error: unknown): boolean {
     const status = isObject(error) ? error['status'] : undefined
     if (typeof status === 'number' && status !== 404 && status < 500) return false
     // What a filter would say of it can't be known.
@@ -52,7 +52,7 @@ export function createRescue(deps: RescueDependencies): Rescue {
       from.pipe(out)
     }
     function giveFromPeers(error: unknown): void {
-      const isEligible = !hasBegun && mayRescue(context, error)
+      const isEligible = !hasBegun && mayAskPeers(context, error)
       const peers = isEligible ? fetcher.fromPeers(context, integrity) : undefined
       if (peers === undefined) return void out.emit('error', error)
       stream.unpipe(out)

@@ -111,8 +111,8 @@ interface Entry {
 
 /** Packages of the web application's lockfile, from its roots on, with what they depend on. */
 async function projectOf(corpus: Corpus): Promise<Project> {
-  const place = new URL('../test/fixtures/web-app/package-lock.json', import.meta.url)
-  const { packages } = JSON.parse(await readFile(place, 'utf8')) as {
+  const lockfile = new URL('../test/fixtures/web-app/package-lock.json', import.meta.url)
+  const { packages } = JSON.parse(await readFile(lockfile, 'utf8')) as {
     packages: Record<string, Entry>
   }
   const byName = new Map(corpus.files.map((file) => [file.name, file]))

@@ -8,7 +8,7 @@ import type { RunningNode } from './node-source.ts'
 
 export type NodeState = 'starting' | 'running' | 'failed' | 'stopped'
 
-export interface NodeLife {
+export interface NodeLifecycle {
   readonly state: NodeState
   readonly running: RunningNode | undefined
   /** Settles when it runs for the first time, or with undefined when it never will. */
@@ -18,7 +18,7 @@ export interface NodeLife {
   stop(): Promise<void>
 }
 
-export interface NodeLifeDependencies {
+export interface NodeLifecycleDependencies {
   readonly log: Logger
   readonly nodeLog: Logger
   /** Loads core when it is needed, so that Verdaccio does not wait for it. */
@@ -30,7 +30,10 @@ export interface NodeLifeDependencies {
 /** Between tries, when the reason may pass. */
 const RETRY_MS = 15_000
 
-export function createNodeLife(deps: NodeLifeDependencies, options: NodeOptions): NodeLife {
+export function createNodeLifecycle(
+  deps: NodeLifecycleDependencies,
+  options: NodeOptions,
+): NodeLifecycle {
   const { log } = deps
   const ready = Promise.withResolvers<RunningNode | undefined>()
   let state: NodeState = 'starting'

@@ -8,7 +8,7 @@ import { createTarballFetcher } from './fetch-tarball.ts'
 import { createSeeder, type Seeder } from './seeding.ts'
 import { createStoredTarballs } from './stored-tarball.ts'
 import type { TarballStream } from './verdaccio.ts'
-import { createWithdrawal, type Withdrawal } from './withdrawal.ts'
+import { createUnpublishSync, type UnpublishSync } from './unpublish-sync.ts'
 
 const never = { signal: new AbortController().signal }
 const log = { debug: vi.fn(), info: vi.fn(), warn: vi.fn(), error: vi.fn() }
@@ -20,7 +20,7 @@ const tarball = `https://host.example/fx/-/${file}`
 
 let node: CatalogNode
 let counters: Counters
-let withdrawal: Withdrawal
+let unpublishSync: UnpublishSync
 let seeder: Seeder
 let manifest: object
 /** Streams of the storage or the uplink, which the test feeds. */
@@ -38,8 +38,8 @@ beforeEach(async () => {
   }
   const files = createStoredTarballs(storage as never)
   const parts = { localStorage: storage, files, counters, log, node: Promise.resolve(running()) }
-  withdrawal = createWithdrawal(parts, { maxReadingMs: 50 })
-  seeder = createSeeder({ ...parts, privacy, withdrawal })
+  unpublishSync = createUnpublishSync(parts, { maxReadingMs: 50 })
+  seeder = createSeeder({ ...parts, privacy, unpublishSync })
 })
 
 afterEach(() => node.close())
@@ -72,7 +72,7 @@ async function arriving(): Promise<PassThrough> {
 }
 
 async function remove(wanted: readonly string[] | 'all' = 'all'): Promise<void> {
-  const withdraw = await withdrawal.removing('fx', wanted)
+  const withdraw = await unpublishSync.removing('fx', wanted)
   withdraw()
 }
 
@@ -96,7 +96,7 @@ test.each([['all' as const], [[file]]])(
         counters,
         log,
         daemon: undefined,
-        withdrawal,
+        unpublishSync,
         node: running,
       },
       { silenceMs: 5_000, stallMs: 5_000 },
@@ -126,10 +126,10 @@ test('what is asked for anew after that stays', async () => {
 })
 
 test('what was about to be taken when it was removed is left', async () => {
-  const admit = withdrawal.begin()
+  const admit = unpublishSync.begin()
   await remove()
   expect(admit({ name: 'fx', filename: file }, digest)).toBe(false)
-  expect(withdrawal.begin()({ name: 'fx', filename: file }, digest)).toBe(true)
+  expect(unpublishSync.begin()({ name: 'fx', filename: file }, digest)).toBe(true)
 })
 
 test('a file that its metadata names as it was stored is not read; others are, and not without end', async () => {

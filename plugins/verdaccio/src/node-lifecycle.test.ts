@@ -1,7 +1,7 @@
 import { CatalogError, findDigest, isCatalogError } from '@catalog-p2p/core'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { createFakeNode } from '../../../test/support/fake-node.ts'
-import { createNodeLife, type NodeLifeDependencies } from './node-life.ts'
+import { createNodeLifecycle, type NodeLifecycleDependencies } from './node-lifecycle.ts'
 
 let logged: string[]
 const note =
@@ -9,14 +9,14 @@ const note =
   (event: string): void =>
     void logged.push(`${level} ${event}`)
 
-function life(
+function lifecycleOf(
   createNode: () => Promise<ReturnType<typeof createFakeNode>>,
-  prepare?: NodeLifeDependencies['prepare'],
+  prepare?: NodeLifecycleDependencies['prepare'],
 ) {
   const log = { debug: note('debug'), info: note('info'), warn: note('warn'), error: note('error') }
   const core = { createNode, findDigest, isCatalogError }
   const load = () => Promise.resolve(core as never)
-  return createNodeLife({ log, nodeLog: log, load, ...(prepare && { prepare }) }, {})
+  return createNodeLifecycle({ log, nodeLog: log, load, ...(prepare && { prepare }) }, {})
 }
 
 beforeEach(() => {
@@ -28,7 +28,7 @@ afterEach(() => vi.useRealTimers())
 test('a node that starts is there until it is stopped', async () => {
   const node = createFakeNode()
   const closed = vi.spyOn(node, 'close')
-  const it = life(() => Promise.resolve(node))
+  const it = lifecycleOf(() => Promise.resolve(node))
   it.start()
   expect(it.state).toBe('starting')
   expect((await it.ready)?.node).toBe(node)
@@ -39,7 +39,7 @@ test('a node that starts is there until it is stopped', async () => {
 })
 
 test('one that can not start is said once, and those who wait for it go on', async () => {
-  const it = life(() => Promise.reject(new CatalogError('INVALID_OPTIONS', 'network.prot')))
+  const it = lifecycleOf(() => Promise.reject(new CatalogError('INVALID_OPTIONS', 'network.prot')))
   it.start()
   expect(await it.ready).toBeUndefined()
   expect(it.state).toBe('failed')
@@ -51,7 +51,7 @@ test.each(['STORE_LOCKED', 'HOST_FAILED'] as const)(
   '%s may pass: tried again, quietly',
   async (code) => {
     const create = vi.fn().mockRejectedValue(new CatalogError(code, 'not now'))
-    const it = life(create)
+    const it = lifecycleOf(create)
     it.start()
     await vi.advanceTimersByTimeAsync(40_000)
     expect(create).toHaveBeenCalledTimes(3)
@@ -68,7 +68,7 @@ test('one that is stopped while it starts is closed when it has', async () => {
   const node = createFakeNode()
   const closed = vi.spyOn(node, 'close')
   const slow = Promise.withResolvers<typeof node>()
-  const it = life(() => slow.promise)
+  const it = lifecycleOf(() => slow.promise)
   it.start()
   const stopping = it.stop()
   slow.resolve(node)
@@ -81,14 +81,14 @@ test('one that is stopped while it starts is closed when it has', async () => {
 test('it does not start before it has been prepared, nor when that fails', async () => {
   const start = vi.fn(() => Promise.resolve(createFakeNode()))
   const slow = Promise.withResolvers<void>()
-  const it = life(start, () => slow.promise)
+  const it = lifecycleOf(start, () => slow.promise)
   it.start()
   await new Promise(setImmediate)
   expect(start).not.toHaveBeenCalled()
   slow.resolve()
   expect(await it.ready).toBeDefined()
 
-  const broken = life(start, () => Promise.reject(new Error('the folder is not ours')))
+  const broken = lifecycleOf(start, () => Promise.reject(new Error('the folder is not ours')))
   broken.start()
   expect(await broken.ready).toBeUndefined()
   expect(broken.state).toBe('failed')
@@ -97,7 +97,7 @@ test('it does not start before it has been prepared, nor when that fails', async
 
 test('its preparation ends with it', async () => {
   let given: AbortSignal | undefined
-  const it = life(
+  const it = lifecycleOf(
     () => Promise.resolve(createFakeNode()),
     (_, { signal }) => {
       given = signal
