@@ -56,7 +56,10 @@ const FILES: Readonly<Record<string, readonly string[]>> = {
   api: ['content/digest', 'store/store', 'host/host'],
 }
 
-/** The same for the folders of gateway/src, but for types; every one may import `single-flight` and `replace-file`. */
+/** Files of gateway/src that each of its folders may import. */
+const GATEWAY_FILES = ['single-flight', 'replace-file', 'regular-file']
+
+/** The same for the folders of gateway/src, but for types. */
 const GATEWAY_FOLDERS: Readonly<Record<string, readonly string[]>> = {
   http: [],
   upstream: ['http'],
@@ -94,9 +97,7 @@ describe('imports', () => {
       if (from.folder === '' || from.folder === 'cli' || from.folder === to.folder) return []
       const isAllowed =
         to.folder === ''
-          ? ['single-flight', 'replace-file', ...(GATEWAY_FOLDERS[from.folder] ?? [])].includes(
-              to.file,
-            )
+          ? [...GATEWAY_FILES, ...(GATEWAY_FOLDERS[from.folder] ?? [])].includes(to.file)
           : GATEWAY_FOLDERS[from.folder]?.includes(to.folder)
       return isAllowed ? [] : [`${path} -> ${target}`]
     })

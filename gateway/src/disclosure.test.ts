@@ -78,6 +78,32 @@ describe('status', () => {
   })
 })
 
+describe('whom this machine is connected to', () => {
+  const PLACES = ['addresses', 'problems']
+
+  test.each(['192.0.2.7', '2001:db8::7', ''])('is not told to %s', async (address) => {
+    await start()
+    expect(await ask(address, '/-/catalog/peers')).toMatchObject({ code: 'INVALID_OPTIONS' })
+    const { node } = (await ask(address, '/-/catalog/status')) as { node: object }
+    expect(node).toMatchObject({ id: 'fake-node', peers: 0 })
+    for (const place of PLACES) expect(node).not.toHaveProperty(place)
+    // What there is to count has no names.
+    expect(Object.values(node).flatMap((one: unknown) => (Array.isArray(one) ? one : []))).toEqual(
+      [],
+    )
+  })
+
+  test.each([
+    ['127.0.0.1', {}],
+    ['192.0.2.7', owner],
+  ])('is told to %s with %j', async (address, headers) => {
+    await start()
+    expect(await ask(address, '/-/catalog/peers', headers)).toEqual({ peers: [] })
+    const { node } = (await ask(address, '/-/catalog/status', headers)) as { node: object }
+    for (const place of PLACES) expect(node).toHaveProperty(place)
+  })
+})
+
 test('neither the log nor an error names the secret', async () => {
   await start()
   world.upstream.fault(/fx-none/, { kind: 'status', status: 403 })

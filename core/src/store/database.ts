@@ -1,12 +1,15 @@
 /**
  * The one embedded index for everything that persists: SQLite, as Node ships it (no dependency, nothing to compile).
  * A database is owned by one process: the operating system drops the lock when that process dies, however it dies.
+ * Its files are for its user alone, whatever their folder lets others do.
  */
+import { chmod, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { DatabaseSync } from 'node:sqlite'
 import type * as sqlite from 'node:sqlite'
 import { CatalogError } from '../errors.ts'
+import { errnoOf } from './errno.ts'
 import { makeFolder } from './make-folder.ts'
 
 export type Database = DatabaseSync
@@ -19,7 +22,10 @@ export async function openDatabase(path: string): Promise<Database> {
   const { DatabaseSync } = await importSqlite()
   let database: DatabaseSync | undefined
   try {
-    if (path !== ':memory:') await makeFolder(dirname(path))
+    if (path !== ':memory:') {
+      await makeFolder(dirname(path))
+      await makePrivateFile(path)
+    }
     database = new DatabaseSync(path)
     // EXCLUSIVE before WAL: the lock is taken at the first read and held, and no shared memory file is made.
     database.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL;')
@@ -44,6 +50,19 @@ export async function openReadOnly(path: string): Promise<Database> {
     return new DatabaseSync(url, { readOnly: true })
   } catch (error) {
     throw toOpenError(error, path)
+  }
+}
+
+/**
+ * SQLite would make it with whatever mode the umask leaves; its log gets the mode of the database. Never opens a file that is
+ * there: closing it would drop the lock that this process may hold on it (https://www.sqlite.org/howtocorrupt.html, 2.2).
+ */
+async function makePrivateFile(path: string): Promise<void> {
+  await writeFile(path, '', { flag: 'wx', mode: 0o600 }).catch((error: unknown) => {
+    if (errnoOf(error) !== 'EEXIST') throw error
+  })
+  for (const file of [path, `${path}-wal`]) {
+    await chmod(file, 0o600).catch(() => undefined) // not there, or on a file system without modes
   }
 }
 

@@ -1,9 +1,7 @@
 /**
- * /-/catalog/*: health, status, metrics, peers for reading; prefetch and store actions for those who hold the token that the
- * daemon wrote to a file only its user can read.
+ * /-/catalog/*: health, status, metrics, peers for reading, as much of it as who asks may see (viewer.ts); prefetch and store
+ * actions for those who hold the token that the daemon wrote to a file only its user can read.
  */
-import { createHash, timingSafeEqual } from 'node:crypto'
-import type { IncomingMessage } from 'node:http'
 import { CatalogError, type CatalogNode } from '@catalog-p2p/core'
 import { runStoreAction } from './admin-store.ts'
 import type { GatewayStats } from '../api.ts'
@@ -17,8 +15,15 @@ import { readJson } from '../http/json-body.ts'
 import type { Registries } from '../upstream/registries.ts'
 import { sendJson } from '../http/respond.ts'
 import type { Route } from '../http/route.ts'
-import { shownUrl } from '../http/shown-url.ts'
 import type { VersionIndex } from '../packuments/version-index.ts'
+import {
+  gatewayStatsFor,
+  isToken,
+  nodeStatsFor,
+  refuseStranger,
+  registriesFor,
+  viewerOf,
+} from './viewer.ts'
 
 export interface AdminDependencies {
   readonly node: CatalogNode
@@ -71,10 +76,12 @@ export async function answerAdmin(
       })
     case 'status':
       return json({
-        ...{ gateway: statsFor(deps.stats(), viewer), node: deps.node.stats() },
+        gateway: gatewayStatsFor(deps.stats(), viewer),
+        node: nodeStatsFor(deps.node.stats(), viewer),
         ...(viewer === 'owner' && { credentials: credentialsProof(deps, options) }),
       })
     case 'peers':
+      refuseStranger(viewer)
       return json({ peers: deps.node.peers() })
     case 'metrics': {
       const text = await deps.metrics.render()
@@ -89,37 +96,11 @@ function challengeIn(url = ''): string | null {
   return new URLSearchParams(url.split('?', 2)[1]).get('challenge')
 }
 
-/** The owner holds the token; a neighbour is a program of this machine, a stranger one that reaches us over the network. */
-type Viewer = 'owner' | 'neighbour' | 'stranger'
-
-function viewerOf(req: IncomingMessage, token: string | undefined): Viewer {
-  if (token !== undefined && isToken(token, req.headers['x-catalog-token'])) return 'owner'
-  return isLoopback(req.socket.remoteAddress) ? 'neighbour' : 'stranger'
-}
-
-/** Which registries there are, by scope: our plugins compare them with their client's, so they get the paths too. */
-function registriesFor(registries: Registries, viewer: Viewer): object {
-  if (viewer === 'stranger') return {}
-  const shown = (url: string): string => (viewer === 'owner' ? url : shownUrl(url))
-  return { registries: registries.all().map((one) => ({ ...one, url: shown(one.url) })) }
-}
-
-function statsFor(stats: GatewayStats, viewer: Viewer): GatewayStats {
-  const { upstream } = stats
-  if (upstream === null || viewer === 'owner') return stats
-  const isNeighbour = viewer === 'neighbour'
-  return { ...stats, upstream: isNeighbour ? shownUrl(upstream) : `${new URL(upstream).origin}/` }
-}
-
 /** For `catalog exec`, which uses a daemon in a client's place only if it can ask the registry for the same. */
 function credentialsProof({ registries }: AdminDependencies, { token }: AdminOptions) {
   const { main } = registries
   if (main === null || token === undefined) return null
   return proofOf(token, registries.credentialsFor(new URL(main.url)))
-}
-
-function isLoopback(address: string | undefined): boolean {
-  return /^(?:::ffff:)?127\.|^::1$/.test(address ?? '')
 }
 
 function requireMethod(method: string | undefined, allowed: readonly string[]): void {
@@ -138,13 +119,4 @@ function requireToken(token: string | undefined, given: string | string[] | unde
     status: 403,
     hint: 'the daemon wrote it to daemon.json in its store folder',
   })
-}
-
-function isToken(token: string, given: string | string[] | undefined): boolean {
-  return typeof given === 'string' && timingSafeEqual(sha256(given), sha256(token))
-}
-
-// Equal lengths, as timingSafeEqual needs, and nothing learned from a difference.
-function sha256(text: string): Buffer {
-  return createHash('sha256').update(text).digest()
 }

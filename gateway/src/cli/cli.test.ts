@@ -2,7 +2,7 @@
  * The command as people run it: child processes with a home folder of their own, on loopback. What single parts do is tested
  * beside them; here it is exit codes, output, signals, and that commands find the daemon.
  */
-import { execFile, spawn, type ChildProcess } from 'node:child_process'
+import { execFile, execFileSync, spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import {
   existsSync,
@@ -38,6 +38,8 @@ const ALONE = [
   '--no-upnp',
   '--no-autonat',
 ]
+
+const HAS_PIPES = process.platform !== 'win32'
 
 let home: string
 let cleanups: (() => unknown)[]
@@ -199,6 +201,45 @@ describe('without a daemon', { timeout: 90_000 }, () => {
     expect(find('network.family')).toMatchObject({ value: 'ipv6' })
     expect(find('max-age')).toMatchObject({ value: 300_000, origin: 'default' })
     expect((await catalog(['config'], env)).stdout).toMatch(/^quota +5GiB +CATALOG_QUOTA$/m)
+  })
+
+  test('config shows no secret of a registry’s URL', async () => {
+    const upstream = 'https://me:hunter2@npm.invalid/t/k7Rq2mWz9Xv4Tb1N/npm/?apiKey=k8'
+    for (const args of [['config'], ['config', '--json']]) {
+      const { code, stdout } = await catalog(args, { CATALOG_UPSTREAM: upstream })
+      expect(code).toBe(EXIT.ok)
+      expect(stdout).toContain('https://npm.invalid/t/***/npm/')
+      expect(stdout).not.toMatch(/hunter2|k7Rq2mWz9Xv4Tb1N|k8/)
+    }
+  })
+
+  test.for([
+    ['use npm', ['use', 'npm'], '.npmrc'],
+    ['use yarn', ['use', 'yarn'], '.yarnrc.yml'],
+    ['use, of npm’s file while it writes another', ['use', 'bun'], '.npmrc'],
+    ['start', ['start', ...ALONE, '--port=0'], '.npmrc'],
+    [
+      'start, of its own settings',
+      ['start', ...ALONE, '--port=0', '--config=pipe.yaml'],
+      'pipe.yaml',
+    ],
+  ] as const)(
+    '%s: a pipe with nobody at its other end holds nobody up',
+    async ([, args, pipe], { skip }) => {
+      if (!HAS_PIPES) return skip('Windows has no pipes in its file system')
+      execFileSync('mkfifo', [join(home, pipe)])
+      const ran = await catalog(args)
+      expect(ran.code).not.toBe(EXIT.ok)
+      expect(ran.stderr).toContain(`${pipe}: is a pipe, not a regular file`)
+    },
+  )
+
+  test('doctor names a pipe, and goes on', async ({ skip }) => {
+    if (!HAS_PIPES) return skip('Windows has no pipes in its file system')
+    execFileSync('mkfifo', [join(home, '.yarnrc.yml')])
+    const { findings } = json((await catalog(['doctor', '--json', ...ALONE])).stdout)
+    const yarn = findings.find(({ name }: { name: string }) => name === 'client yarn')
+    expect(yarn).toMatchObject({ verdict: 'warn', text: expect.stringContaining('pipe') })
   })
 
   test('use and unuse, and the same as JSON', async () => {

@@ -3,6 +3,7 @@ import { defaultStorePath } from '@catalog-p2p/core'
 import { defaultValue, shownNumber } from '../config/options-document.ts'
 import { environmentOf, fileKeyOf, flagOf, type Setting } from '../config/setting.ts'
 import { SETTINGS } from '../config/settings.ts'
+import { shownUrl } from '../http/shown-url.ts'
 import { loadConfig, type Invocation } from './command.ts'
 import { EXIT } from './exit-codes.ts'
 import { formatTable } from './format.ts'
@@ -43,12 +44,13 @@ function valueUnset(setting: Setting): unknown {
 function shown(setting: Setting, value: unknown): string {
   if (value === undefined) return '-'
   if (typeof value === 'number') return shownNumber(setting.type, value)
-  if (Array.isArray(value)) return value.length === 0 ? '-' : value.join(', ')
-  const text = typeof value === 'string' ? value : JSON.stringify(value)
-  return String(withoutSecrets(text))
+  const safe = withoutSecrets(value)
+  if (Array.isArray(safe)) return safe.length === 0 ? '-' : safe.join(', ')
+  return typeof safe === 'string' ? safe : JSON.stringify(safe)
 }
 
-/** A user and a password in a URL: this is often copied into a question. */
+/** URLs as they may be shown, as the output is often copied into a question. */
 function withoutSecrets(value: unknown): unknown {
-  return typeof value === 'string' ? value.replace(/(\w+:\/\/)[^\s/@]+@/g, '$1***@') : value
+  if (Array.isArray(value)) return value.map(withoutSecrets)
+  return typeof value === 'string' && /^\w+:\/\//.test(value) ? shownUrl(value) : value
 }

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import envPaths from 'env-paths'
 import { parseDocument } from 'yaml'
 import { CatalogError } from '@catalog-p2p/core'
+import { requireRegularFile } from '../regular-file.ts'
 
 const NAMES = ['config.yaml', 'config.yml', 'config.json']
 const MAX_BYTES = 1024 * 1024
@@ -49,7 +50,9 @@ function isFile(path: string): boolean {
 
 function readText(path: string): string {
   try {
-    const { size } = statSync(path)
+    const stats = statSync(path)
+    requireRegularFile(path, stats)
+    const { size } = stats
     if (size > MAX_BYTES) throw new CatalogError('INVALID_OPTIONS', `${path}: larger than 1 MiB`)
     return readFileSync(path, 'utf8')
   } catch (error) {

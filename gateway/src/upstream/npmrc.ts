@@ -3,10 +3,11 @@
  * `${ENV}` expansion. Only what a registry client needs. Never writes, never logs a value (some are secrets).
  * The rules: `npm help npmrc`.
  */
-import { readFileSync } from 'node:fs'
+import { readFileSync, statSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { parse } from 'ini'
+import { requireRegularFile } from '../regular-file.ts'
 
 export interface NpmConfig {
   /** The value of a key (`registry`, `@scope:registry`, `//host/:_authToken`), expanded. */
@@ -40,7 +41,10 @@ export function npmConfigPlace(): NpmConfigPlace {
 
 type Layer = ReadonlyMap<string, readonly string[]>
 
-/** Reads npm's configuration as seen from `place`; files that do not exist or cannot be read count as empty. */
+/**
+ * Reads npm's configuration as seen from `place`; files that do not exist or cannot be read count as empty.
+ * @throws CatalogError INVALID_OPTIONS for a pipe: without what it would say, names could be asked of the wrong registry
+ */
 export function readNpmConfig(place: NpmConfigPlace): NpmConfig {
   const fromEnv = environmentLayer(place.env)
   const option = (name: string): string | undefined => fromEnv.get(name)?.[0]
@@ -82,11 +86,15 @@ function npmConfigOf(layers: readonly Layer[]): NpmConfig {
 }
 
 function fileLayer(path: string, env: Environment): Map<string, readonly string[]> {
+  const stats = statSync(path, { throwIfNoEntry: false })
+  if (stats?.isFIFO() === true || stats?.isSocket() === true) requireRegularFile(path, stats)
+  // /dev/null is named where there shall be none.
+  if (stats?.isFile() !== true) return new Map()
   let text: string
   try {
     text = readFileSync(path, 'utf8')
   } catch {
-    return new Map() // npm, too, goes on without a file that is missing or not readable
+    return new Map() // npm, too, goes on without a file that is not readable
   }
   const layer = new Map<string, readonly string[]>()
   for (const [key, value] of Object.entries(parse(text))) {

@@ -48,7 +48,7 @@ export async function revisitVisibility(
     await review(deps, options)
   }
   await mkdir(path, { recursive: true, mode: 0o700 })
-  await writeFile(file, options.policy)
+  await writeFile(file, options.policy, { mode: 0o600 })
 }
 
 async function review(deps: RevisitDependencies, options: RevisitOptions): Promise<void> {

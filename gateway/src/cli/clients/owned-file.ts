@@ -5,6 +5,7 @@
 import { lstat, readFile, readlink, rm, stat } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { CatalogError } from '@catalog-p2p/core'
+import { requireRegularFile } from '../../regular-file.ts'
 import { replaceFile } from '../../replace-file.ts'
 
 /** No config file is this long; a longer one is something else. */
@@ -14,7 +15,9 @@ const MAX_LINKS = 40
 /** The bytes, or undefined when there is no such file. @throws CatalogError STORE_FAILED, INVALID_OPTIONS */
 export async function readOwnedFile(path: string): Promise<Buffer | undefined> {
   try {
-    const { size } = await stat(path)
+    const stats = await stat(path)
+    requireRegularFile(path, stats)
+    const { size } = stats
     if (size > MAX_BYTES) {
       throw new CatalogError('INVALID_OPTIONS', `${path}: too long for a config file`, { size })
     }

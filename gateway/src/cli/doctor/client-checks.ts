@@ -1,4 +1,5 @@
 /** Where each package manager gets its packages, by its own configuration: from this gateway, or past it. */
+import { isCatalogError } from '@catalog-p2p/core'
 import { readOwnedFile } from '../clients/owned-file.ts'
 import {
   CLIENTS,
@@ -10,6 +11,8 @@ import {
 import type { UseDependencies } from '../clients/use.ts'
 import { ok, reasonOf, warn, type Finding } from './check.ts'
 import { checkPnpmfile } from './pnpmfile-check.ts'
+
+const NO_FILE = 'put its settings into a file that can be read at any time'
 
 export async function checkClients(deps: UseDependencies, gatewayUrl: string): Promise<Finding[]> {
   return Promise.all(
@@ -41,6 +44,7 @@ async function checkClient(
       if (isOurs(registry)) here.push(file.path)
       else elsewhere.push(file.path)
     } catch (error) {
+      if (isCatalogError(error, 'INVALID_OPTIONS')) return warn(name, error.message, NO_FILE)
       return warn(name, `${file.path} can't be read (${reasonOf(error)})`, 'have a look at it')
     }
   }

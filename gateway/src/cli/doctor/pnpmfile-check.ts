@@ -2,11 +2,13 @@
  * pnpm with our global pnpmfile (`catalog use pnpm --pnpmfile`, or a variable that names it) instead of a registry setting:
  * whether the file is there and of this version, and asks a daemon that answers. Its registry is then as it should be.
  */
-import { readFile } from 'node:fs/promises'
+import { readFile, stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { probeDaemon } from '../../admin/daemon-client.ts'
+import { requireRegularFile } from '../../regular-file.ts'
 import { expandEnvironment } from '../../upstream/npmrc.ts'
 import { clientFiles, pnpmConfigFolder, type ClientPlace } from '../clients/client-files.ts'
+import { readOwnedFile } from '../clients/owned-file.ts'
 import { iniPnpmfile, yamlPnpmfile } from '../clients/pnpmfile-format.ts'
 import {
   isCurrentPnpmfile,
@@ -89,7 +91,8 @@ async function fileThatNames(
   { place, readers }: Reader,
 ): Promise<NamedFile | undefined> {
   for (const from of files) {
-    const path = pnpmfileIn(await readFile(from, 'utf8').catch(() => ''))
+    const bytes = await readOwnedFile(from).catch(() => undefined) // checkClients says why
+    const path = pnpmfileIn(bytes?.toString('utf8') ?? '')
     if (path) return { path: resolve(expandEnvironment(path, place.env)), readers, from }
   }
   return undefined
@@ -108,7 +111,7 @@ async function readOurs(
 ): Promise<{ text: string } | { problem: Finding } | undefined> {
   const isNamedSo = path === resolve(copy) || path.includes(PACKAGE)
   try {
-    const text = await readFile(path, 'utf8')
+    const text = await readText(path)
     if (isPnpmfileText(text)) return { text }
     if (!isNamedSo) return undefined
     return { problem: fail(NAME, `its pnpmfile ${path} is not what it was`, `${ANEW}; or ${UNDO}`) }
@@ -117,6 +120,12 @@ async function readOurs(
     const text = `fails in every project: its pnpmfile ${path} can't be read (${reasonOf(error)})`
     return { problem: fail(NAME, text, `${ANEW}; or ${UNDO}`) }
   }
+}
+
+/** @throws Error as Node does, or CatalogError when it is no regular file */
+async function readText(path: string): Promise<string> {
+  requireRegularFile(path, await stat(path))
+  return readFile(path, 'utf8')
 }
 
 async function checkFile(
