@@ -16,14 +16,12 @@ import type { OpenFile, StoreFiles } from './fs-files.ts'
 import type { FsIndex, PartialRow } from './fs-index.ts'
 import type { FsLayout } from './fs-layout.ts'
 import { FsPartial } from './fs-partial.ts'
+import { FsPartialRows, type ResumablePartial } from './fs-partial-rows.ts'
 import { bitfieldOf, openPartialFile } from './fs-partial-file.ts'
 import type { CommitOptions, PartialArtifact, Visibility } from './store.ts'
 
 /** Kept downloads that nobody has touched for this long are stale. */
 export const PARTIAL_MAX_AGE_MS = 7 * 24 * 3600 * 1000
-/** A kill loses at most this many marks, or those of this long. */
-const PROGRESS_EVERY_CHUNKS = 16
-const PROGRESS_EVERY_MS = 500
 
 export interface PlaceRequest extends Omit<CommitOptions, 'verified'> {
   readonly geometry: ArtifactGeometry
@@ -67,12 +65,13 @@ interface Opening {
 interface Opened extends Opening {
   readonly bitfield: Bitfield
   readonly partial: FsPartial
-  unsavedChunks: number
-  savedAtMs: number
+  /** Undefined: it ends with the process. */
+  readonly resumable: ResumablePartial | undefined
 }
 
 export class FsPartials {
   readonly #deps: PartialsDeps
+  readonly #rows: FsPartialRows
   readonly #opened = new Set<Opened>()
   /** Those being opened: their room is taken. */
   readonly #opening = new Set<Opening>()
@@ -85,6 +84,7 @@ export class FsPartials {
 
   constructor(deps: PartialsDeps, rows: Iterable<PartialRow>) {
     this.#deps = deps
+    this.#rows = new FsPartialRows(deps)
     for (const row of rows) this.#keep(row.geometry, bitfieldOf(row), row.updatedAtMs)
   }
 
@@ -122,7 +122,7 @@ export class FsPartials {
     for (const { geometry, leaves, number } of this.#opened) {
       if (number === undefined && geometry.digest === digest && leaves) return { geometry, leaves }
     }
-    const row = this.#kept.has(digest) ? this.#deps.index.partial(digest) : undefined
+    const row = this.#kept.has(digest) ? this.#rows.find(digest) : undefined
     return row && { geometry: row.geometry, leaves: row.leaves }
   }
 
@@ -166,7 +166,7 @@ export class FsPartials {
 
   /** Writes the marks of chunks that landed lately. */
   saveProgress(): void {
-    for (const opened of this.#opened) if (opened.unsavedChunks > 0) this.#save(opened)
+    this.#rows.saveAll()
   }
 
   async stop(): Promise<void> {
@@ -184,7 +184,7 @@ export class FsPartials {
   /** What an earlier run left of this very download; whatever else it left is removed. */
   async #resumable({ geometry, leaves }: Opening): Promise<PartialRow | undefined> {
     const { digest } = geometry
-    const row = this.#kept.has(digest) ? this.#deps.index.partial(digest) : undefined
+    const row = this.#kept.has(digest) ? this.#rows.find(digest) : undefined
     if (row && leaves && equalChunkTables(row, { geometry, leaves })) {
       // From here on it counts as being opened.
       this.#kept.delete(digest)
@@ -213,6 +213,8 @@ export class FsPartials {
     const { geometry, visibility, leaves, number } = opening
     const path = this.#pathOf(opening)
     const hasRoom = leaves === undefined
+    const resumable =
+      leaves && number === undefined ? { geometry, leaves, visibility, bitfield } : undefined
     const partial = new FsPartial(
       {
         file,
@@ -220,7 +222,7 @@ export class FsPartials {
         failed: (error) => this.#deps.health.failed(error),
         progressed: () => {
           this.#deps.health.succeeded()
-          this.#progressed(opened)
+          if (resumable) this.#rows.progressed(resumable)
           this.#deps.progressed()
         },
         takeRoom: (bytes) => hasRoom || this.#takeRoom(bytes),
@@ -229,12 +231,11 @@ export class FsPartials {
         closed: (outcome) => this.#closed(opened, outcome),
       },
       geometry,
-      number === undefined ? leaves : undefined,
+      resumable?.leaves,
     )
-    const savedAtMs = this.#deps.clock.now()
-    const opened: Opened = { ...opening, bitfield, partial, unsavedChunks: 0, savedAtMs }
+    const opened: Opened = { ...opening, bitfield, partial, resumable }
     this.#opened.add(opened)
-    if (number === undefined) this.#apply({ partials: this.#rowsOf(opened) })
+    if (resumable) this.#rows.add(resumable)
     return partial
   }
 
@@ -253,38 +254,21 @@ export class FsPartials {
     return this.#deps.layout.partial(geometry.digest, number)
   }
 
-  #progressed(opened: Opened): void {
-    opened.unsavedChunks += 1
-    const dueAtMs = opened.savedAtMs + PROGRESS_EVERY_MS
-    if (opened.unsavedChunks >= PROGRESS_EVERY_CHUNKS || this.#deps.clock.now() >= dueAtMs) {
-      this.#save(opened)
-    }
-  }
-
-  #save(opened: Opened): void {
-    opened.unsavedChunks = 0
-    opened.savedAtMs = this.#deps.clock.now()
-    if (opened.number !== undefined) return
-    const { digest } = opened.geometry
-    const updatedAtMs = this.#deps.clock.epochMs()
-    this.#apply({ progress: [{ digest, bitfield: opened.bitfield.encode(), updatedAtMs }] })
-  }
-
   async #closed(opened: Opened, outcome: 'placed' | 'keep' | 'remove'): Promise<void> {
-    const { geometry, bitfield, number } = opened
+    const { geometry, bitfield, resumable } = opened
     if (outcome === 'keep') {
-      this.#save(opened)
+      if (resumable) this.#rows.close(resumable)
       this.#opened.delete(opened)
       this.#keep(geometry, bitfield, this.#deps.clock.epochMs())
       return
     }
-    if (number === undefined) await this.#remove(geometry.digest)
+    if (resumable) await this.#remove(geometry.digest)
     else await this.#removeFile(this.#pathOf(opened))
     this.#opened.delete(opened)
   }
 
   async #remove(digest: Digest): Promise<void> {
-    this.#apply({ removedPartials: [digest] })
+    this.#rows.remove(digest)
     await this.#removeFile(this.#deps.layout.partial(digest))
   }
 
@@ -299,20 +283,6 @@ export class FsPartials {
   #keep(geometry: ArtifactGeometry, bitfield: Bitfield, updatedAtMs: number): void {
     const { digest } = geometry
     this.#kept.set(digest, { digest, size: bytesOf({ geometry, bitfield }), updatedAtMs })
-  }
-
-  #rowsOf({ geometry, leaves, visibility, bitfield }: Opened): PartialRow[] {
-    if (leaves === undefined) return []
-    const updatedAtMs = this.#deps.clock.epochMs()
-    return [{ geometry, leaves, visibility, bitfield: bitfield.encode(), updatedAtMs }]
-  }
-
-  #apply(changes: Parameters<FsIndex['apply']>[0]): void {
-    try {
-      this.#deps.index.apply(changes)
-    } catch (error) {
-      this.#deps.health.failed(error)
-    }
   }
 }
 

@@ -15,7 +15,7 @@ export interface Delivery {
   succeed(found: Found): void
   fail(error: unknown): void
   /** Rejects with what `fail` was given. */
-  artifact(): Promise<Artifact>
+  readonly artifact: () => Promise<Artifact>
 }
 
 export function createDelivery(digest: Digest): Delivery {

@@ -22,7 +22,7 @@ const NEWCOMERS_MS = 300
 /** Asks each peer once, whoever names it. */
 export interface PeerAsker {
   /** Undefined for one that is not worth asking, or has been asked. */
-  ask(peer: PeerId): Attempt<Found> | undefined
+  readonly ask: (peer: PeerId) => Attempt<Found> | undefined
 }
 
 export function createPeerAsker(race: Race, deps: TransferDeps): PeerAsker {
