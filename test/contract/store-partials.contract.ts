@@ -4,12 +4,18 @@ import { chunkCount, chunkRange } from '../../core/src/content/chunking.ts'
 import { digestOf } from '../../core/src/content/digest.ts'
 import { describeBytes, type Description } from '../../core/src/content/manifest.ts'
 import type { PartialArtifact, Store } from '../../core/src/store/store.ts'
-import { blob, CHUNK_SIZE, INTERESTING_SIZES, plain, type Blob } from '../support/blobs.ts'
+import {
+  blob,
+  CHUNK_SIZE,
+  INTERESTING_SIZES,
+  plain,
+  plainTable,
+  type Blob,
+} from '../support/blobs.ts'
 import type { WithStore } from './store.contract.ts'
 
 const PUBLIC = { visibility: 'public' } as const
 const PRIVATE = { visibility: 'private' } as const
-const UNKNOWN_LEAVES = new Uint8Array()
 const SIZE = 5 * CHUNK_SIZE + 7
 
 interface Sample extends Blob, Description {}
@@ -56,9 +62,7 @@ export function storePartialsContract(name: string, createWorld: WithStore): voi
       const reading = indicesOf(made).map((index) => partial.readChunk(index))
       await partial.commit({ verified: true })
       for (const index of indicesOf(made)) {
-        expect(Buffer.compare((await reading[index]) ?? UNKNOWN_LEAVES, chunkOf(made, index))).toBe(
-          0,
-        )
+        expect(Buffer.compare((await reading[index]) ?? Buffer.of(), chunkOf(made, index))).toBe(0)
         expect(Buffer.compare(await partial.readChunk(index), chunkOf(made, index))).toBe(0)
       }
     })
@@ -96,7 +100,7 @@ export function storePartialsContract(name: string, createWorld: WithStore): voi
       await first.writeChunk(5, chunkOf(made, 5))
       await first.suspend()
       expect(store.usage().partialBytes).toBe(2 * CHUNK_SIZE)
-      expect(plain(await store.findPartial(made.digest))).toEqual(plain(made))
+      expect(plainTable(await store.findPartial(made.digest))).toEqual(plainTable(made))
       const second = await store.openPartial(made.manifest, made.leaves, PUBLIC)
       expect(indicesOf(made).filter((index) => second.hasChunk(index))).toEqual([2, 5])
       expect(Buffer.compare(await second.readChunk(5), chunkOf(made, 5))).toBe(0)
@@ -123,18 +127,14 @@ export function storePartialsContract(name: string, createWorld: WithStore): voi
     test('whose leaves are not known yet are never resumed', async (ctx) => {
       const store = await started(ctx)
       const made = sample(SIZE)
-      const unknown = { ...made.manifest, root: new Uint8Array(32) }
-      const first = await store.openPartial(made.manifest, made.leaves, PUBLIC)
-      await first.writeChunk(2, chunkOf(made, 2))
-      await first.suspend()
-      const second = await store.openPartial(unknown, UNKNOWN_LEAVES, PUBLIC)
+      const second = await store.openPartial(made.manifest, undefined, PUBLIC)
       expect(second.present).toBe(0)
       expect(await store.findPartial(made.digest)).toBeUndefined()
       await writeAll(second, made)
       await second.suspend()
       expect(await store.findPartial(made.digest)).toBeUndefined()
       expect(store.usage().partialBytes).toBe(0)
-      const third = await store.openPartial(unknown, UNKNOWN_LEAVES, PUBLIC)
+      const third = await store.openPartial(made.manifest, undefined, PUBLIC)
       await writeAll(third, made)
       await third.commit({ verified: true, leaves: made.leaves })
       expect(plain(await store.describe(made.digest))).toEqual(plain(made))
@@ -147,7 +147,6 @@ export function storePartialsContract(name: string, createWorld: WithStore): voi
       const refused = { code: 'PEER_MISBEHAVED' }
       for (const [badManifest, badLeaves] of [
         [manifest, leaves.subarray(32)],
-        [manifest, Buffer.concat([leaves.subarray(32), leaves.subarray(0, 32)])],
         [{ ...manifest, chunkSize: 1000 }, leaves],
         [{ ...manifest, size: -1 }, leaves],
       ] as const) {
@@ -161,11 +160,31 @@ export function storePartialsContract(name: string, createWorld: WithStore): voi
       expect(partial.present).toBe(0)
     })
 
-    test('are open once at a time, and closed for good', async (ctx) => {
+    test('of one digest can be open beside each other; whichever is whole becomes the artifact', async (ctx) => {
+      const store = await started(ctx)
+      const made = sample(SIZE)
+      const other = { ...made, ...describeBytes(made.digest, made.bytes, 2 * CHUNK_SIZE) }
+      const partials = [
+        { made, partial: await store.openPartial(made.manifest, made.leaves, PUBLIC) },
+        { made: other, partial: await store.openPartial(other.manifest, other.leaves, PUBLIC) },
+        { made, partial: await store.openPartial(made.manifest, undefined, PUBLIC) },
+      ]
+      for (const each of partials) await each.partial.writeChunk(1, chunkOf(each.made, 1))
+      expect(store.usage().partialBytes).toBe(4 * CHUNK_SIZE)
+      for (const each of partials.reverse()) {
+        await writeAll(each.partial, each.made)
+        await each.partial.commit({ verified: false })
+        expect(Buffer.compare(await each.partial.readChunk(1), chunkOf(each.made, 1))).toBe(0)
+      }
+      await store.flush()
+      expect(await store.verify({})).toEqual({ checked: 1, bytes: SIZE, corrupt: [] })
+      expect(store.usage().partialBytes).toBe(0)
+    })
+
+    test('are closed for good', async (ctx) => {
       const store = await started(ctx)
       const made = sample(SIZE)
       const partial = await store.openPartial(made.manifest, made.leaves, PUBLIC)
-      await expect(store.openPartial(made.manifest, made.leaves, PUBLIC)).rejects.toThrow(/open/)
       await partial.discard()
       await expect(partial.writeChunk(0, chunkOf(made, 0))).rejects.toThrow(/closed/)
       await expect(partial.commit({ verified: true })).rejects.toThrow()
@@ -202,21 +221,56 @@ export function storePartialsContract(name: string, createWorld: WithStore): voi
       expect(await store.verify({})).toEqual({ checked: 1, bytes: SIZE, corrupt: [] })
     })
 
-    test('take their room before they start', async (ctx) => {
+    test('from an origin take their room before they start', async (ctx) => {
       const store = await started(ctx, 2 * SIZE)
       const [a, b, c] = [sample(SIZE, 1), sample(SIZE, 2), sample(2 * SIZE + 1, 3)]
       await store.put(a.digest, a.bytes, PUBLIC)
       await store.put(b.digest, b.bytes, PUBLIC)
-      await expect(store.openPartial(c.manifest, c.leaves, PUBLIC)).rejects.toMatchObject({
+      await expect(store.openPartial(c.manifest, undefined, PUBLIC)).rejects.toMatchObject({
         code: 'STORE_FULL',
       })
       expect([store.has(a.digest), store.has(b.digest)]).toEqual([true, true])
       const d = sample(SIZE, 4)
-      const partial = await store.openPartial(d.manifest, d.leaves, PUBLIC)
+      const partial = await store.openPartial(d.manifest, undefined, PUBLIC)
       expect([store.has(a.digest), store.has(b.digest)]).toEqual([false, true])
       await writeAll(partial, d)
       await partial.commit({ verified: true })
       expect(store.usage().bytes).toBe(2 * SIZE)
+    })
+
+    test('that peers claim evict nothing until they are whole', async (ctx) => {
+      const store = await started(ctx, 4 * SIZE)
+      const held = [1, 2, 3, 4].map((seed) => sample(SIZE, seed))
+      for (const { digest, bytes } of held) await store.put(digest, bytes, PUBLIC)
+      const count = (): number => held.filter(({ digest }) => store.has(digest)).length
+      const made = sample(SIZE, 5)
+      const partial = await store.openPartial(made.manifest, made.leaves, PUBLIC)
+      await writeAll(partial, made)
+      expect(count()).toBe(4)
+      await partial.commit({ verified: true })
+      expect(store.has(made.digest)).toBe(true)
+      expect(count()).toBe(3)
+    })
+
+    test('that peers claim take a share of the quota together, whatever they claim', async (ctx) => {
+      const store = await started(ctx, 4 * SIZE)
+      const [a, b, huge] = [sample(SIZE, 1), sample(SIZE, 2), sample(SIZE + 1, 3)]
+      await expect(store.openPartial(huge.manifest, huge.leaves, PUBLIC)).rejects.toMatchObject({
+        code: 'STORE_FULL',
+      })
+      const first = await store.openPartial(a.manifest, a.leaves, PUBLIC)
+      const second = await store.openPartial(b.manifest, b.leaves, PUBLIC)
+      for (const index of [0, 1, 2]) await first.writeChunk(index, chunkOf(a, index))
+      for (const index of [0, 1]) await second.writeChunk(index, chunkOf(b, index))
+      await expect(second.writeChunk(2, chunkOf(b, 2))).rejects.toMatchObject({
+        code: 'STORE_FULL',
+      })
+      expect(store.usage().partialBytes).toBe(5 * CHUNK_SIZE)
+      // What nobody works on makes way.
+      await first.suspend()
+      await second.writeChunk(2, chunkOf(b, 2))
+      expect(await store.findPartial(a.digest)).toBeUndefined()
+      expect(store.usage().partialBytes).toBe(3 * CHUNK_SIZE)
     })
   })
 }

@@ -118,7 +118,7 @@ async function expectPromisesKept(store: Store, run: Run): Promise<void> {
   const found = await store.findPartial(half.digest)
   if (digestsSaid(run, 'unfinished').length > 0) expect(found).toBeDefined()
   if (found === undefined) return
-  const partial = await store.openPartial(found.manifest, found.leaves, { visibility: 'public' })
+  const partial = await store.openPartial(found.geometry, found.leaves, { visibility: 'public' })
   if (digestsSaid(run, 'unfinished').length > 0) expect(partial.present).toBe(2)
   for (let index = 0; index < 4; index += 1) {
     const expected = half.bytes.subarray(index * CHUNK_SIZE, (index + 1) * CHUNK_SIZE)

@@ -8,7 +8,7 @@ import { describe, expect, test, vi } from 'vitest'
 import { digestOf } from '../../core/src/content/digest.ts'
 import { describeBytes } from '../../core/src/content/manifest.ts'
 import type { Store } from '../../core/src/store/store.ts'
-import { blob, CHUNK_SIZE, plain, type Blob } from '../support/blobs.ts'
+import { blob, CHUNK_SIZE, plain, plainTable, type Blob } from '../support/blobs.ts'
 import { createFsWorld, digestsOf, putAll, type FsWorld } from '../support/fs-store-world.ts'
 
 const PUBLIC = { visibility: 'public' } as const
@@ -233,9 +233,9 @@ describe('an unfinished download', () => {
     const again = await world.open()
     expect(again.usage().partialBytes).toBe(3 * CHUNK_SIZE)
     const found = await again.findPartial(made.digest)
-    expect(plain(found)).toEqual(plain(describeBytes(...pair(made), CHUNK_SIZE)))
+    expect(plainTable(found)).toEqual(plainTable(describeBytes(...pair(made), CHUNK_SIZE)))
     if (found === undefined) throw new Error('unreachable: compared above')
-    const partial = await again.openPartial(found.manifest, found.leaves, PUBLIC)
+    const partial = await again.openPartial(found.geometry, found.leaves, PUBLIC)
     expect([0, 1, 2, 3].filter((index) => partial.hasChunk(index))).toEqual([0, 3])
     for (const index of [1, 2]) {
       await partial.writeChunk(
@@ -282,19 +282,37 @@ describe('an unfinished download', () => {
     expect(await readdir(world.layout.partials)).toEqual([])
   })
 
-  test('gives way, last of all, when room is needed', async () => {
+  test('lives on a share of its own: it takes nothing from complete artifacts, nor they from it', async () => {
     const world = await createFsWorld()
-    const store = await world.open({ quotaBytes: 10 * CHUNK_SIZE })
+    const store = await world.open({ quotaBytes: 20 * CHUNK_SIZE })
     const made = await unfinished(store)
-    const old = blob(3 * CHUNK_SIZE, 1)
-    await putAll(store, [old])
-    await putAll(store, [blob(5 * CHUNK_SIZE, 2)]) // 3 kept + 3 old + 5: old goes
-    expect(store.has(old.digest)).toBe(false)
+    const all = [blob(10 * CHUNK_SIZE, 1), blob(10 * CHUNK_SIZE, 2)]
+    await putAll(store, all)
+    expect(digestsOf(store)).toHaveLength(2)
     expect(await store.findPartial(made.digest)).toBeDefined()
-    const all = blob(10 * CHUNK_SIZE, 3)
-    await putAll(store, [all])
-    expect(digestsOf(store)).toEqual([all.digest])
+    // What nobody works on makes way for another claim.
+    const { manifest, leaves } = describeBytes(...pair(blob(5 * CHUNK_SIZE, 4)), CHUNK_SIZE)
+    const partial = await store.openPartial(manifest, leaves, PUBLIC)
+    for (const index of [0, 1, 2]) await partial.writeChunk(index, Buffer.alloc(CHUNK_SIZE))
     expect(await store.findPartial(made.digest)).toBeUndefined()
+    expect(digestsOf(store)).toHaveLength(2)
+  })
+
+  test('that can not be resumed is gone at the next start', async () => {
+    const world = await createFsWorld()
+    const store = await world.open()
+    const { manifest, leaves } = describeBytes(...pair(blob(5 * CHUNK_SIZE, 4)), CHUNK_SIZE)
+    const partials = [
+      await store.openPartial(manifest, leaves, PUBLIC),
+      await store.openPartial(manifest, leaves, PUBLIC),
+      await store.openPartial(manifest, undefined, PUBLIC),
+    ]
+    for (const partial of partials) await partial.writeChunk(0, Buffer.alloc(CHUNK_SIZE))
+    expect(await readdir(world.layout.partials)).toHaveLength(3)
+    const copy = await createFsWorld()
+    await cp(world.layout.root, copy.layout.root, { recursive: true }) // as a kill leaves it
+    await copy.open()
+    expect(await readdir(copy.layout.partials)).toHaveLength(1)
   })
 })
 

@@ -67,7 +67,7 @@ async function writeChunks(
   indices: number[],
 ): Promise<void> {
   for (const index of indices) {
-    const { start, end } = chunkRange(partial.manifest, index)
+    const { start, end } = chunkRange(partial.geometry, index)
     await partial.writeChunk(index, bytes.subarray(start, end))
   }
 }

@@ -1,7 +1,7 @@
 /** Hedging with attempts that answer, fail or stay silent after any time: it ends as it must, and leaves nothing behind. */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { hedge, type Attempt } from '../../core/src/transfer/hedge.ts'
+import { hedge, type Attempt } from '../../core/src/transfer/sources/hedge.ts'
 import { createFakeClock } from '../support/fake-clock.ts'
 
 const plans = fc.array(

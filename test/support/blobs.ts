@@ -3,7 +3,7 @@
  */
 import { createCipheriv, createHash } from 'node:crypto'
 import { digestOf, type Digest } from '../../core/src/content/digest.ts'
-import type { Description } from '../../core/src/content/manifest.ts'
+import type { ChunkTable, Description } from '../../core/src/content/manifest.ts'
 
 export const CHUNK_SIZE = 64 * 1024
 
@@ -30,6 +30,15 @@ export function blob(size: number, seed = 0): Blob {
   const key = createHash('sha256').update(`${size} ${seed}`).digest()
   const bytes = createCipheriv('aes-256-ctr', key, Buffer.alloc(16)).update(Buffer.alloc(size))
   return { digest: digestOf(bytes), bytes }
+}
+
+/** How it is cut, for comparing: without the root. */
+export function plainTable(
+  table: ChunkTable | Description | undefined,
+): Record<string, unknown> | undefined {
+  if (table === undefined) return undefined
+  const { digest, size, chunkSize } = 'geometry' in table ? table.geometry : table.manifest
+  return { digest, size, chunkSize, leaves: Buffer.from(table.leaves).toString('hex') }
 }
 
 /** For comparing: bytes as hex, so that a Buffer equals a Uint8Array. */

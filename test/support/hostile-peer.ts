@@ -5,6 +5,7 @@
 import { systemClock } from '../../core/src/clock.ts'
 import { digestOf } from '../../core/src/content/digest.ts'
 import { describeBytes, type Description } from '../../core/src/content/manifest.ts'
+import { hashLeaf } from '../../core/src/content/merkle.ts'
 import { createSwarmDiscovery } from '../../core/src/discovery/swarm-discovery.ts'
 import type { ByteStream, Host, PeerId } from '../../core/src/host/host.ts'
 import { createLibp2pHost } from '../../core/src/host/libp2p-host.ts'
@@ -130,6 +131,34 @@ export function serving(bytes: Uint8Array, chunkSize: number): Answering {
       const part = bytes.subarray(index * chunkSize, (index + 1) * chunkSize)
       await send({ type: 'chunk', id, index, encoding: 'none', bytes: part })
     }
+  }
+}
+
+/**
+ * Claims a huge artifact of zeros under whatever digest it is asked for, and sends one chunk of it after each pause. Every
+ * chunk matches its leaf, so that the lie shows only when all of it has come: in hours.
+ */
+export function dribbling(
+  options: { size?: number; chunkSize?: number; pause?: () => Promise<void> } = {},
+): Answering {
+  const { chunkSize = 64 * 1024, size = 1024 * chunkSize } = options
+  const { pause = async () => new Promise((resolve) => setTimeout(resolve, 1_000).unref()) } =
+    options
+  const zeros = Buffer.alloc(chunkSize)
+  const count = Math.ceil(size / chunkSize)
+  const leaves = Buffer.concat(Array.from({ length: count }, () => hashLeaf(zeros)))
+  let turn = Promise.resolve()
+  return async (request, { send }) => {
+    const { id } = request
+    if (request.type === 'want') {
+      return await send({ type: 'manifest', id, size, chunkSize, leaves, present: undefined })
+    }
+    const { index } = request
+    turn = turn.then(pause)
+    // Not awaited: requests that come meanwhile are read, as an honest holder would.
+    void turn
+      .then(async () => send({ type: 'chunk', id, index, encoding: 'none', bytes: zeros }))
+      .catch(() => undefined)
   }
 }
 

@@ -20,7 +20,9 @@ import { createMemoryStore } from '../../core/src/store/memory-store.ts'
 import type { Store, Visibility } from '../../core/src/store/store.ts'
 import { createPeerScores, type PeerScores } from '../../core/src/transfer/peer-score.ts'
 import { createTransfer, type Transfer } from '../../core/src/transfer/transfer.ts'
+import { TRANSFER_PROTOCOL } from '../../core/src/wire/messages.ts'
 import { CHUNK_SIZE, type Blob } from './blobs.ts'
+import { answering, type Answering } from './hostile-peer.ts'
 import { readAll } from './read-all.ts'
 
 export interface Node {
@@ -37,18 +39,28 @@ export interface Node {
 
 export interface World {
   readonly network: MemoryNetwork
-  add(name: string, transfer?: NodeOptions['transfer']): Promise<Node>
+  add(
+    name: string,
+    transfer?: NodeOptions['transfer'],
+    store?: { quotaBytes: number },
+  ): Promise<Node>
+  /** A peer that says it holds these, and answers as told. */
+  addPeer(name: string, claims: readonly Blob[], answer: Answering): Promise<Node>
 }
 
 export function createWorld(clock: Clock = systemClock): World {
   const network = createMemoryNetwork({ clock })
   const directory = createMemoryDirectory()
 
-  async function add(name: string, options: NodeOptions['transfer'] = {}): Promise<Node> {
+  async function add(
+    name: string,
+    options: NodeOptions['transfer'] = {},
+    { quotaBytes } = { quotaBytes: 1e9 },
+  ): Promise<Node> {
     const transferOptions = parseNodeOptions({ transfer: { chunkSize: CHUNK_SIZE, ...options } })
     const log = silentLogger
     const host = network.createHost(name)
-    const store = createMemoryStore({ clock, log }, { quotaBytes: 1e9, chunkSize: CHUNK_SIZE })
+    const store = createMemoryStore({ clock, log }, { quotaBytes, chunkSize: CHUNK_SIZE })
     const real = createMemoryDiscovery(directory, name)
     const told: string[] = []
     const discovery: Discovery = {
@@ -79,7 +91,14 @@ export function createWorld(clock: Clock = systemClock): World {
     }
     return { host, store, discovery, scores, transfer, bans, told, put }
   }
-  return { network, add }
+  async function addPeer(name: string, claims: readonly Blob[], answer: Answering): Promise<Node> {
+    const node = await add(name)
+    for (const { digest } of claims) node.discovery.announce(digest)
+    node.host.handle(TRANSFER_PROTOCOL, answering(answer), { maxStreamsPerPeer: 8 })
+    return node
+  }
+
+  return { network, add, addPeer }
 }
 
 export interface TestOrigin extends Origin {

@@ -4,18 +4,32 @@
  */
 import { CatalogError } from '../errors.ts'
 import { FieldReader, FieldWriter } from '../wire/fields.ts'
-import { chunkCount, chunkSizeFor, isChunkSize, MAX_ARTIFACT_SIZE, MAX_CHUNKS } from './chunking.ts'
+import {
+  chunkCount,
+  chunkSizeFor,
+  isChunkSize,
+  MAX_ARTIFACT_SIZE,
+  MAX_CHUNKS,
+  type ChunkGeometry,
+} from './chunking.ts'
 import { DIGEST_BYTES, digestFromBytes, digestToBytes, isDigest, type Digest } from './digest.ts'
 import { HASH_BYTES, hashLeaves, merkleRoot } from './merkle.ts'
 
-export interface Manifest {
+/** How an artifact is cut, without the root that its leaves hash to. */
+export interface ArtifactGeometry extends ChunkGeometry {
   readonly digest: Digest
-  /** Bytes. */
-  readonly size: number
-  /** Bytes, a power of two from 64 KiB to 4 MiB. */
-  readonly chunkSize: number
+}
+
+export interface Manifest extends ArtifactGeometry {
   /** Merkle root over the SHA-256 leaves, 32 bytes. See merkle.ts. */
   readonly root: Uint8Array
+}
+
+/** How an artifact is cut, and the SHA-256 of each chunk: what a peer can claim without anybody hashing for it. */
+export interface ChunkTable {
+  readonly geometry: ArtifactGeometry
+  /** Concatenated, 32 bytes each. */
+  readonly leaves: Uint8Array
 }
 
 /** A manifest with the leaves (concatenated, 32 bytes each) that its root stands for. */
@@ -79,6 +93,33 @@ export function validateManifest(manifest: Manifest, options: { maxBytes?: numbe
 }
 
 /**
+ * Checks the bounds, and that there are as many leaves as chunks. Hashes nothing.
+ * @throws CatalogError PEER_MISBEHAVED naming what is wrong
+ */
+export function validateChunkTable({ geometry, leaves }: ChunkTable): void {
+  validateGeometry(geometry)
+  const expected = chunkCount(geometry.size, geometry.chunkSize) * HASH_BYTES
+  if (leaves.byteLength !== expected) {
+    throw bad(`leaves of ${leaves.byteLength} bytes, ${expected} expected`)
+  }
+}
+
+/** @throws CatalogError PEER_MISBEHAVED naming what is wrong */
+export function validateGeometry(geometry: ArtifactGeometry): void {
+  const problem = findGeometryProblem(geometry, MAX_ARTIFACT_SIZE)
+  if (problem !== undefined) throw bad(problem)
+}
+
+export function equalChunkTables(a: ChunkTable, b: ChunkTable): boolean {
+  return (
+    a.geometry.digest === b.geometry.digest &&
+    a.geometry.size === b.geometry.size &&
+    a.geometry.chunkSize === b.geometry.chunkSize &&
+    Buffer.compare(a.leaves, b.leaves) === 0
+  )
+}
+
+/**
  * Checks that `leaves` are as many as the manifest says and hash to its root.
  * @throws CatalogError PEER_MISBEHAVED
  */
@@ -100,7 +141,13 @@ export function equalManifests(a: Manifest, b: Manifest): boolean {
 }
 
 function findProblem(manifest: Manifest, maxBytes: number): string | undefined {
-  const { digest, size, chunkSize, root } = manifest
+  const { root } = manifest
+  if (root.byteLength !== HASH_BYTES) return `root of ${root.byteLength} bytes, 32 expected`
+  return findGeometryProblem(manifest, maxBytes)
+}
+
+function findGeometryProblem(geometry: ArtifactGeometry, maxBytes: number): string | undefined {
+  const { digest, size, chunkSize } = geometry
   if (!isDigest(digest)) return 'digest is no sha512'
   if (!Number.isSafeInteger(size) || size < 0 || size > maxBytes) {
     return `size ${size}, at most ${maxBytes} allowed`
@@ -111,7 +158,6 @@ function findProblem(manifest: Manifest, maxBytes: number): string | undefined {
   if (chunkCount(size, chunkSize) > MAX_CHUNKS) {
     return `${chunkCount(size, chunkSize)} chunks, ${MAX_CHUNKS} allowed`
   }
-  if (root.byteLength !== HASH_BYTES) return `root of ${root.byteLength} bytes, 32 expected`
   return undefined
 }
 

@@ -5,6 +5,8 @@
  */
 import type { Clock } from '../clock.ts'
 import type { Digest } from '../content/digest.ts'
+import type { Description } from '../content/manifest.ts'
+import { merkleRoot } from '../content/merkle.ts'
 import type { Logger } from '../log.ts'
 import type { Entries } from './entries.ts'
 import type { Disk } from './fs-disk.ts'
@@ -30,7 +32,7 @@ export async function adoptOrphans(
   signal: AbortSignal,
 ): Promise<void> {
   if (orphans.length === 0) return
-  const rows = new Map(partials.map((row) => [row.manifest.digest, row]))
+  const rows = new Map(partials.map((row) => [row.geometry.digest, row]))
   let adopted = 0
   for (const digest of orphans) {
     if (signal.aborted) return // the next start goes on
@@ -66,6 +68,10 @@ async function adoptOne(
   const visibility = row?.visibility ?? 'private'
   const { size, mark } = found
   const entry = { digest, size, visibility, pinned: false, addedAtMs: nowMs, usedAtMs: nowMs }
-  deps.disk.adopt({ ...entry, mark }, row && { manifest: row.manifest, leaves: row.leaves })
+  deps.disk.adopt({ ...entry, mark }, row && describedBy(row))
   return true
+}
+
+function describedBy({ geometry, leaves }: PartialRow): Description {
+  return { manifest: { ...geometry, root: merkleRoot(leaves) }, leaves }
 }

@@ -33,6 +33,8 @@ export interface DiskDeps {
   readonly entries: Entries
   readonly marks: FileMarks
   readonly makeRoom: (bytes: number) => boolean
+  /** Of all unfinished downloads from peers. */
+  readonly maxClaimedBytes: number
   readonly read: (digest: Digest, range: { start: number; end: number }) => Promise<Uint8Array>
   readonly lost: (digest: Digest) => void
 }
@@ -98,6 +100,7 @@ function assemble(deps: DiskDeps, index: FsIndex, found: Reconciled): Disk {
       {
         ...{ files, layout, index, health, clock },
         makeRoom: deps.makeRoom,
+        maxClaimedBytes: deps.maxClaimedBytes,
         place: (request) => place(deps, disk, request),
         readPlaced: deps.read,
         progressed: () => writer.busy(),
@@ -167,14 +170,16 @@ async function close({ index, writer, durability, partials }: Disk): Promise<voi
  */
 async function place(deps: DiskDeps, disk: Disk, request: PlaceRequest): Promise<boolean> {
   const { files, layout, clock, entries, health } = deps
-  const { digest, size } = request.manifest
+  const { digest, size } = request.geometry
   let mark: FileMark | undefined
   try {
     await disk.writer.settle(digest) // an earlier delete must not take the new file
     await disk.writer.makeShard(digest)
-    if (disk.durability.mustSyncFirst(digest)) await files.sync(layout.partial(digest))
+    if (disk.durability.mustSyncFirst(digest)) await files.sync(request.path)
     if (!entries.has(digest)) {
-      await files.rename(layout.partial(digest), layout.artifact(digest))
+      // Of an origin it has been made; what peers claimed may have some only now that it is known to be true.
+      if (!request.hasRoom && !deps.makeRoom(size)) return false
+      await files.rename(request.path, layout.artifact(digest))
       mark = await lookAt(files, layout.artifact(digest))
     }
   } catch (error) {
@@ -214,13 +219,13 @@ function adopt(
   }
 }
 
-function toDescription({ manifest, leaves }: PlaceRequest): Description | undefined {
-  const expected = chunkCount(manifest.size, manifest.chunkSize) * HASH_BYTES
-  if (leaves.byteLength !== expected) return undefined
-  return { manifest: { ...manifest, root: merkleRoot(leaves) }, leaves }
+function toDescription({ geometry, leaves, root }: PlaceRequest): Description | undefined {
+  const expected = chunkCount(geometry.size, geometry.chunkSize) * HASH_BYTES
+  if (leaves?.byteLength !== expected) return undefined
+  return { manifest: { ...geometry, root: root ?? merkleRoot(leaves) }, leaves }
 }
 
 function withoutOrphans({ partials, orphans }: Reconciled): PartialRow[] {
   const adopted = new Set(orphans)
-  return partials.filter((row) => !adopted.has(row.manifest.digest))
+  return partials.filter((row) => !adopted.has(row.geometry.digest))
 }

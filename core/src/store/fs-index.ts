@@ -5,7 +5,7 @@
 import type { SQLInputValue, StatementSync } from 'node:sqlite'
 import { CatalogError } from '../errors.ts'
 import { digestFromBytes, digestToBytes, type Digest } from '../content/digest.ts'
-import type { Description, Manifest } from '../content/manifest.ts'
+import type { ChunkTable, Description, Manifest } from '../content/manifest.ts'
 import { openDatabase, openReadOnly, type Database } from './database.ts'
 import type { FileMark } from './file-mark.ts'
 import type { StoreEntry, Visibility } from './store.ts'
@@ -17,7 +17,7 @@ export interface EntryRow extends StoreEntry {
   readonly mark: FileMark | undefined
 }
 
-export interface PartialRow extends Description {
+export interface PartialRow extends ChunkTable {
   readonly visibility: Visibility
   /** Encoded Bitfield of the chunks present. */
   readonly bitfield: Uint8Array
@@ -43,6 +43,8 @@ export interface IndexChanges {
 }
 
 const SCHEMA_VERSION = 1
+/** Nobody hashes the leaves of a claim before its bytes have matched. */
+const NO_ROOT = new Uint8Array()
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS entries (
     digest BLOB PRIMARY KEY, size INTEGER NOT NULL, public INTEGER NOT NULL, pinned INTEGER NOT NULL,
@@ -180,12 +182,12 @@ export class FsIndex {
   }
 
   #upsertPartial(row: PartialRow): void {
-    const { digest, size, chunkSize, root } = row.manifest
+    const { digest, size, chunkSize } = row.geometry
     this.#run(
       'upsertPartial',
       digestToBytes(digest),
       ...[size, Number(row.visibility === 'public'), Math.floor(row.updatedAtMs), chunkSize],
-      ...[root, row.leaves, row.bitfield],
+      ...[NO_ROOT, row.leaves, row.bitfield],
     )
   }
 
@@ -246,7 +248,11 @@ function toEntryRow(row: Row): EntryRow {
 
 function toPartialRow(row: Row): PartialRow {
   return {
-    manifest: toManifest(digestFromBytes(row['digest'] as Uint8Array), row),
+    geometry: {
+      digest: digestFromBytes(row['digest'] as Uint8Array),
+      size: Number(row['size']),
+      chunkSize: Number(row['chunk_size']),
+    },
     leaves: row['leaves'] as Uint8Array,
     visibility: toVisibility(row),
     bitfield: row['bitfield'] as Uint8Array,

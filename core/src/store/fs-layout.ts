@@ -11,13 +11,14 @@ export interface FsLayout {
   readonly database: string
   /** Shards of complete artifacts, each file named by its digest in hex. */
   readonly artifacts: string
-  /** Unfinished downloads, each named by its digest in hex. */
+  /** Unfinished downloads, each named by its digest in hex; with a number behind it those that are gone with the process. */
   readonly partials: string
   /** Files being written; whatever is here at start-up is rubbish. */
   readonly temporary: string
   shard(digest: Digest): string
   artifact(digest: Digest): string
-  partial(digest: Digest): string
+  /** Without a number: the one that can be resumed. */
+  partial(digest: Digest, number?: number): string
   temporaryFile(sequence: number): string
 }
 
@@ -40,9 +41,15 @@ export function createFsLayout(root: string): FsLayout {
       const hex = digestToHex(digest)
       return join(artifacts, hex.slice(0, 2), hex)
     },
-    partial: (digest) => join(partials, digestToHex(digest)),
+    partial: (digest, number) =>
+      join(partials, `${digestToHex(digest)}${number === undefined ? '' : `.${number}`}`),
     temporaryFile: (sequence) => join(temporary, `${sequence}.tmp`),
   }
+}
+
+/** True for an unfinished download that no later run resumes. */
+export function isPassingPartial(name: string): boolean {
+  return /^[0-9a-f]{128}\.[0-9]+$/.test(name)
 }
 
 /** The digest that a file is named after, or undefined when it is none of ours. */

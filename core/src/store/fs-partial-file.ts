@@ -32,7 +32,7 @@ export async function openPartialFile(
 }
 
 export function bitfieldOf(row: PartialRow): Bitfield {
-  return Bitfield.decode(row.bitfield, chunkCount(row.manifest.size, row.manifest.chunkSize))
+  return Bitfield.decode(row.bitfield, chunkCount(row.geometry.size, row.geometry.chunkSize))
 }
 
 async function openExisting(files: StoreFiles, path: string): Promise<OpenFile | undefined> {
@@ -47,7 +47,7 @@ async function openExisting(files: StoreFiles, path: string): Promise<OpenFile |
 async function findWhole(file: OpenFile, row: PartialRow): Promise<Bitfield> {
   const bitfield = bitfieldOf(row)
   for (const index of [...bitfield.present()]) {
-    const { start, end } = chunkRange(row.manifest, index)
+    const { start, end } = chunkRange(row.geometry, index)
     const buffer = Buffer.allocUnsafeSlow(end - start)
     const count = await fill(file, buffer, start)
     if (count < buffer.byteLength || !matchesLeaf(buffer, row.leaves, index)) {

@@ -6,11 +6,11 @@
 import type { Bitfield } from '../content/bitfield.ts'
 import { chunkLength, chunkRange } from '../content/chunking.ts'
 import { createDigester } from '../content/digest.ts'
-import type { Manifest } from '../content/manifest.ts'
+import type { ArtifactGeometry } from '../content/manifest.ts'
 import { CatalogError } from '../errors.ts'
 import type { OpenFile } from './fs-files.ts'
 import { fill } from './fs-reader.ts'
-import type { PartialArtifact } from './store.ts'
+import type { CommitOptions, PartialArtifact } from './store.ts'
 
 /** Bytes of one artifact that are held in memory when the disk refuses them. */
 const MAX_SPILLED_BYTES = 256 * 1024 * 1024
@@ -23,8 +23,10 @@ export interface PartialDeps {
   readonly failed: (error: unknown) => void
   /** `bitfield` has changed; written to the index some time later. */
   readonly progressed: () => void
+  /** Takes room for a chunk that has landed; false when there is none. Called again with the negative when it was not needed. */
+  readonly takeRoom: (bytes: number) => boolean
   /** Moves the complete file to its place and makes it visible. False: it can't be kept. */
-  readonly place: (leaves: Uint8Array) => Promise<boolean>
+  readonly place: (found: Omit<CommitOptions, 'verified'>) => Promise<boolean>
   /** Bytes of the artifact after it was placed. */
   readonly readPlaced: (range: { start: number; end: number }) => Promise<Uint8Array>
   /** The file is closed; called once. */
@@ -34,8 +36,8 @@ export interface PartialDeps {
 type State = 'open' | 'committing' | 'placed' | 'memory-only' | 'closed'
 
 export class FsPartial implements PartialArtifact {
-  readonly manifest: Manifest
-  readonly leaves: Uint8Array
+  readonly geometry: ArtifactGeometry
+  readonly #leaves: Uint8Array | undefined
   readonly #deps: PartialDeps
   readonly #spilled = new Map<number, Uint8Array>()
   #spilling = false
@@ -43,10 +45,10 @@ export class FsPartial implements PartialArtifact {
   #state: State = 'open'
   #committing: Promise<void> | undefined
 
-  constructor(deps: PartialDeps, manifest: Manifest, leaves: Uint8Array) {
+  constructor(deps: PartialDeps, geometry: ArtifactGeometry, leaves: Uint8Array | undefined) {
     this.#deps = deps
-    this.manifest = manifest
-    this.leaves = leaves
+    this.geometry = geometry
+    this.#leaves = leaves
   }
 
   get present(): number {
@@ -59,17 +61,26 @@ export class FsPartial implements PartialArtifact {
 
   async writeChunk(index: number, bytes: Uint8Array): Promise<void> {
     this.#assertOpen()
-    const expected = chunkLength(this.manifest, index)
+    const expected = chunkLength(this.geometry, index)
     if (bytes.byteLength !== expected) {
       throw new RangeError(`chunk ${index} has ${bytes.byteLength} bytes, not ${expected}`)
     }
     if (this.hasChunk(index)) return
+    if (!this.#deps.takeRoom(expected)) throw diskFull(this.geometry)
+    try {
+      await this.#keepChunk(index, bytes)
+    } finally {
+      this.#deps.takeRoom(-expected) // from now on it counts as present
+    }
+  }
+
+  async #keepChunk(index: number, bytes: Uint8Array): Promise<void> {
     if (!this.#spilling && (await this.#writeToFile(index, bytes))) return
     this.#spill(index, Buffer.from(bytes)) // the caller uses its own again
   }
 
   async readChunk(index: number): Promise<Uint8Array> {
-    const range = chunkRange(this.manifest, index)
+    const range = chunkRange(this.geometry, index)
     const spilled = this.#spilled.get(index)
     if (spilled !== undefined) return spilled
     if (this.#state === 'placed') return await this.#deps.readPlaced(range)
@@ -85,11 +96,11 @@ export class FsPartial implements PartialArtifact {
     }
   }
 
-  async commit(options: { verified: boolean; leaves?: Uint8Array }): Promise<void> {
+  async commit(options: CommitOptions): Promise<void> {
     this.#assertOpen()
     const chunks = this.#deps.bitfield.length
     if (this.present < chunks) {
-      throw new Error(`${this.present} of ${chunks} chunks: ${this.manifest.digest}`)
+      throw new Error(`${this.present} of ${chunks} chunks: ${this.geometry.digest}`)
     }
     this.#state = 'committing'
     this.#committing = this.#commit(options)
@@ -99,7 +110,7 @@ export class FsPartial implements PartialArtifact {
   async suspend(): Promise<void> {
     await Promise.allSettled([this.#committing]) // its caller hears of a failure
     if (this.#state !== 'open') return
-    const worthKeeping = this.leaves.byteLength > 0 && this.#deps.bitfield.count > 0
+    const worthKeeping = this.#leaves !== undefined && this.#deps.bitfield.count > 0
     await this.#close(worthKeeping ? 'keep' : 'remove')
   }
 
@@ -108,13 +119,13 @@ export class FsPartial implements PartialArtifact {
     this.#spilled.clear()
   }
 
-  async #commit(options: { verified: boolean; leaves?: Uint8Array }): Promise<void> {
-    const { digest } = this.manifest
-    if (!options.verified && (await this.#digest()) !== digest) {
+  async #commit({ verified, ...found }: CommitOptions): Promise<void> {
+    const { digest } = this.geometry
+    if (!verified && (await this.#digest()) !== digest) {
       await this.#close('remove')
       throw new CatalogError('DIGEST_MISMATCH', `the bytes are not those of ${digest}`)
     }
-    if (this.#spilled.size === 0 && (await this.#deps.place(options.leaves ?? this.leaves))) {
+    if (this.#spilled.size === 0 && (await this.#deps.place(this.#found(found)))) {
       this.#state = 'placed'
       await this.#deps.file.close()
       await this.#deps.closed('placed')
@@ -123,9 +134,16 @@ export class FsPartial implements PartialArtifact {
     await this.#keepInMemory()
   }
 
+  #found({
+    leaves = this.#leaves,
+    root,
+  }: Omit<CommitOptions, 'verified'>): Omit<CommitOptions, 'verified'> {
+    return { ...(leaves && { leaves }), ...(root && { root }) }
+  }
+
   async #writeToFile(index: number, bytes: Uint8Array): Promise<boolean> {
     const { file, bitfield } = this.#deps
-    const { start } = chunkRange(this.manifest, index)
+    const { start } = chunkRange(this.geometry, index)
     try {
       for (let written = 0; written < bytes.byteLength;) {
         const rest = bytes.byteLength - written
@@ -143,7 +161,7 @@ export class FsPartial implements PartialArtifact {
   }
 
   #spill(index: number, bytes: Uint8Array): void {
-    if (this.#spilledBytes + bytes.byteLength > MAX_SPILLED_BYTES) throw diskFull(this.manifest)
+    if (this.#spilledBytes + bytes.byteLength > MAX_SPILLED_BYTES) throw diskFull(this.geometry)
     this.#spilled.set(index, bytes)
     this.#spilledBytes += bytes.byteLength
   }
@@ -170,12 +188,12 @@ export class FsPartial implements PartialArtifact {
 
   /** The store can't have it, but those who read it still can: the last reference frees it. */
   async #keepInMemory(): Promise<void> {
-    if (this.manifest.size > MAX_SPILLED_BYTES) {
+    if (this.geometry.size > MAX_SPILLED_BYTES) {
       await this.#close('remove')
-      throw diskFull(this.manifest)
+      throw diskFull(this.geometry)
     }
     for (const index of this.#deps.bitfield.present()) {
-      this.#spilled.set(index, await this.#readFromFile(chunkRange(this.manifest, index)))
+      this.#spilled.set(index, await this.#readFromFile(chunkRange(this.geometry, index)))
     }
     await this.#close('remove')
     this.#state = 'memory-only'
@@ -192,12 +210,12 @@ export class FsPartial implements PartialArtifact {
   }
 
   #assertOpen(): void {
-    if (this.#state !== 'open') throw new Error(`the partial of ${this.manifest.digest} is closed`)
+    if (this.#state !== 'open') throw new Error(`the partial of ${this.geometry.digest} is closed`)
   }
 }
 
-function diskFull(manifest: Manifest): CatalogError {
-  return new CatalogError('STORE_FULL', `no room for an artifact of ${manifest.size} bytes`, {
+function diskFull({ size }: ArtifactGeometry): CatalogError {
+  return new CatalogError('STORE_FULL', `no room for an artifact of ${size} bytes`, {
     hint: 'free some disk space, raise the quota, or choose another folder with --store',
   })
 }

@@ -1,12 +1,13 @@
 /**
- * All unfinished downloads of the store: those open now and those kept from earlier. Reserves room for the whole artifact
- * when one is opened, and saves in the index, somewhat behind, which chunks have landed.
+ * All unfinished downloads of the store: those open now and those kept from earlier. What an origin sends has its room from the
+ * beginning; what peers claim takes it as chunks land, from a share that no complete artifact has to make way for. Saves in the
+ * index, somewhat behind, which chunks of the resumable ones have landed. Never hashes leaves.
  */
 import { Bitfield } from '../content/bitfield.ts'
 import { chunkCount } from '../content/chunking.ts'
 import type { Digest } from '../content/digest.ts'
-import { equalManifests, validateLeaves, validateManifest } from '../content/manifest.ts'
-import type { Description, Manifest } from '../content/manifest.ts'
+import { equalChunkTables, validateChunkTable, validateGeometry } from '../content/manifest.ts'
+import type { ArtifactGeometry, ChunkTable } from '../content/manifest.ts'
 import { CatalogError } from '../errors.ts'
 import type { Clock } from '../clock.ts'
 import type { DiskHealth } from './disk-health.ts'
@@ -15,20 +16,20 @@ import type { OpenFile, StoreFiles } from './fs-files.ts'
 import type { FsIndex, PartialRow } from './fs-index.ts'
 import type { FsLayout } from './fs-layout.ts'
 import { FsPartial } from './fs-partial.ts'
+import { FsPartialRows, type ResumablePartial } from './fs-partial-rows.ts'
 import { bitfieldOf, openPartialFile } from './fs-partial-file.ts'
-import type { PartialArtifact, Visibility } from './store.ts'
+import type { CommitOptions, PartialArtifact, Visibility } from './store.ts'
 
 /** Kept downloads that nobody has touched for this long are stale. */
 export const PARTIAL_MAX_AGE_MS = 7 * 24 * 3600 * 1000
-/** A kill loses at most this many marks, or those of this long. */
-const PROGRESS_EVERY_CHUNKS = 16
-const PROGRESS_EVERY_MS = 500
 
-export interface PlaceRequest {
-  readonly manifest: Manifest
+export interface PlaceRequest extends Omit<CommitOptions, 'verified'> {
+  readonly geometry: ArtifactGeometry
   readonly visibility: Visibility
-  /** None if unknown. */
-  readonly leaves: Uint8Array
+  /** Of the complete file. */
+  readonly path: string
+  /** Room has been made for it already. */
+  readonly hasRoom: boolean
 }
 
 export interface PartialsDeps {
@@ -37,8 +38,10 @@ export interface PartialsDeps {
   readonly index: FsIndex
   readonly health: DiskHealth
   readonly clock: Clock
-  /** Makes room for so many bytes; false when there can't be. */
+  /** Makes room for so many bytes, by evicting; false when there can't be. */
   readonly makeRoom: (bytes: number) => boolean
+  /** What all that peers claim may take together, kept ones included. */
+  readonly maxClaimedBytes: number
   readonly place: (request: PlaceRequest) => Promise<boolean>
   readonly readPlaced: (
     digest: Digest,
@@ -51,45 +54,61 @@ export interface PartialsDeps {
 export interface Kept extends Evictable {
   readonly updatedAtMs: number
 }
-interface Opened {
-  readonly manifest: Manifest
+interface Opening {
+  readonly geometry: ArtifactGeometry
+  /** Undefined: from an origin. */
+  readonly leaves: Uint8Array | undefined
   readonly visibility: Visibility
+  /** Undefined: the one of its digest that can be resumed. */
+  readonly number: number | undefined
+}
+interface Opened extends Opening {
   readonly bitfield: Bitfield
-  readonly leaves: Uint8Array
   readonly partial: FsPartial
-  unsavedChunks: number
-  savedAtMs: number
+  /** Undefined: it ends with the process. */
+  readonly resumable: ResumablePartial | undefined
 }
 
 export class FsPartials {
   readonly #deps: PartialsDeps
-  readonly #opened = new Map<Digest, Opened>()
-  /** Sizes of those being opened, so that nobody opens them twice and their room is taken. */
-  readonly #opening = new Map<Digest, number>()
+  readonly #rows: FsPartialRows
+  readonly #opened = new Set<Opened>()
+  /** Those being opened: their room is taken. */
+  readonly #opening = new Set<Opening>()
+  #nextNumber = 1
+  /** Of claims: bytes that are on their way to the disk. */
+  #writingBytes = 0
   /** Least recently touched first. */
   readonly #kept = new Map<Digest, Kept>()
   readonly #removing = new Map<Digest, Promise<void>>()
 
   constructor(deps: PartialsDeps, rows: Iterable<PartialRow>) {
     this.#deps = deps
-    for (const row of rows) this.#keep(row.manifest, bitfieldOf(row), row.updatedAtMs)
+    this.#rows = new FsPartialRows(deps)
+    for (const row of rows) this.#keep(row.geometry, bitfieldOf(row), row.updatedAtMs)
   }
 
-  /** Bytes spoken for, under the quota. */
+  /** Bytes that downloads from origins have been given. */
   get reservedBytes(): number {
     let bytes = 0
-    for (const size of this.#opening.values()) bytes += size
-    for (const { manifest } of this.#opened.values()) bytes += manifest.size
-    for (const { size } of this.#kept.values()) bytes += size
+    for (const { leaves, geometry } of [...this.#opening, ...this.#opened]) {
+      if (leaves === undefined) bytes += geometry.size
+    }
     return bytes
   }
 
   /** Bytes on disk. */
   get presentBytes(): number {
     let bytes = 0
-    for (const { manifest, bitfield } of this.#opened.values()) {
-      bytes += Math.min(bitfield.count * manifest.chunkSize, manifest.size)
-    }
+    for (const opened of this.#opened) bytes += bytesOf(opened)
+    for (const { size } of this.#kept.values()) bytes += size
+    return bytes
+  }
+
+  /** Bytes that claims take. */
+  get #claimedBytes(): number {
+    let bytes = this.#writingBytes
+    for (const opened of this.#opened) if (opened.leaves !== undefined) bytes += bytesOf(opened)
     for (const { size } of this.#kept.values()) bytes += size
     return bytes
   }
@@ -99,46 +118,41 @@ export class FsPartials {
     return this.#kept.values()
   }
 
-  find(digest: Digest): Description | undefined {
-    const opened = this.#opened.get(digest)
-    if (opened !== undefined) {
-      return opened.leaves.byteLength > 0
-        ? { manifest: opened.manifest, leaves: opened.leaves }
-        : undefined
+  find(digest: Digest): ChunkTable | undefined {
+    for (const { geometry, leaves, number } of this.#opened) {
+      if (number === undefined && geometry.digest === digest && leaves) return { geometry, leaves }
     }
-    const row = this.#kept.has(digest) ? this.#deps.index.partial(digest) : undefined
-    return row && { manifest: row.manifest, leaves: row.leaves }
+    const row = this.#kept.has(digest) ? this.#rows.find(digest) : undefined
+    return row && { geometry: row.geometry, leaves: row.leaves }
   }
 
-  /** @throws CatalogError STORE_FULL, STORE_FAILED, PEER_MISBEHAVED for leaves that do not fit the manifest */
+  /** @throws CatalogError STORE_FULL, STORE_FAILED, PEER_MISBEHAVED for leaves that do not fit the geometry */
   async open(
-    manifest: Manifest,
-    leaves: Uint8Array,
+    geometry: ArtifactGeometry,
+    leaves: Uint8Array | undefined,
     visibility: Visibility,
   ): Promise<PartialArtifact> {
-    const { digest, size } = manifest
-    validateManifest(manifest)
-    if (leaves.byteLength > 0) validateLeaves(manifest, leaves)
-    if (this.#opened.has(digest) || this.#opening.has(digest)) {
-      throw new Error(`already open: ${digest}`)
+    if (leaves === undefined) validateGeometry(geometry)
+    else validateChunkTable({ geometry, leaves })
+    const { digest, size } = geometry
+    if (leaves === undefined ? !this.#deps.makeRoom(size) : size > this.#deps.maxClaimedBytes) {
+      throw new CatalogError('STORE_FULL', `no room for an artifact of ${size} bytes`, {
+        hint: 'raise the quota, or unpin some artifacts',
+      })
     }
-    this.#opening.set(digest, 0)
+    const number = leaves && this.#isFree(digest) ? undefined : this.#nextNumber++
+    const opening: Opening = { geometry, leaves, visibility, number }
     const kept = this.#kept.get(digest)
     let row: PartialRow | undefined
+    this.#opening.add(opening)
     try {
-      row = await this.#resumable(manifest, leaves)
-      if (!this.#deps.makeRoom(size)) {
-        throw new CatalogError('STORE_FULL', `no room for an artifact of ${size} bytes`, {
-          hint: 'raise the quota, or unpin some artifacts',
-        })
-      }
-      this.#opening.set(digest, size)
-      return await this.#openFile({ manifest, leaves, visibility }, row)
+      if (number === undefined) row = await this.#resumable(opening)
+      return await this.#openFile(opening, row)
     } catch (error) {
       if (kept && row) this.#kept.set(digest, kept) // as it was
       throw error
     } finally {
-      this.#opening.delete(digest)
+      this.#opening.delete(opening)
     }
   }
 
@@ -152,19 +166,26 @@ export class FsPartials {
 
   /** Writes the marks of chunks that landed lately. */
   saveProgress(): void {
-    for (const opened of this.#opened.values()) if (opened.unsavedChunks > 0) this.#save(opened)
+    this.#rows.saveAll()
   }
 
   async stop(): Promise<void> {
-    for (const { partial } of this.#opened.values()) await partial.suspend()
+    for (const { partial } of [...this.#opened]) await partial.suspend()
     await Promise.all(this.#removing.values())
   }
 
+  /** Nobody works on the one of this digest that can be resumed. */
+  #isFree(digest: Digest): boolean {
+    return [...this.#opening, ...this.#opened].every(
+      ({ geometry, number }) => geometry.digest !== digest || number !== undefined,
+    )
+  }
+
   /** What an earlier run left of this very download; whatever else it left is removed. */
-  async #resumable(manifest: Manifest, leaves: Uint8Array): Promise<PartialRow | undefined> {
-    const { digest } = manifest
-    const row = this.#kept.has(digest) ? this.#deps.index.partial(digest) : undefined
-    if (row && leaves.byteLength > 0 && equalManifests(row.manifest, manifest)) {
+  async #resumable({ geometry, leaves }: Opening): Promise<PartialRow | undefined> {
+    const { digest } = geometry
+    const row = this.#kept.has(digest) ? this.#rows.find(digest) : undefined
+    if (row && leaves && equalChunkTables(row, { geometry, leaves })) {
       // From here on it counts as being opened.
       this.#kept.delete(digest)
       return row
@@ -174,16 +195,12 @@ export class FsPartials {
     return undefined
   }
 
-  async #openFile(request: PlaceRequest, row: PartialRow | undefined): Promise<PartialArtifact> {
-    const { files, layout, health } = this.#deps
-    const { manifest } = request
+  async #openFile(opening: Opening, row: PartialRow | undefined): Promise<PartialArtifact> {
+    const { files, health } = this.#deps
+    const { size, chunkSize } = opening.geometry
     try {
-      const { file, bitfield } = await openPartialFile(files, layout.partial(manifest.digest), row)
-      return this.#register(
-        request,
-        file,
-        bitfield ?? new Bitfield(chunkCount(manifest.size, manifest.chunkSize)),
-      )
+      const { file, bitfield } = await openPartialFile(files, this.#pathOf(opening), row)
+      return this.#register(opening, file, bitfield ?? new Bitfield(chunkCount(size, chunkSize)))
     } catch (error) {
       health.failed(error)
       throw new CatalogError('STORE_FAILED', 'cannot write an unfinished download', {
@@ -192,9 +209,12 @@ export class FsPartials {
     }
   }
 
-  #register(request: PlaceRequest, file: OpenFile, bitfield: Bitfield): PartialArtifact {
-    const { manifest, visibility, leaves } = request
-    const { digest } = manifest
+  #register(opening: Opening, file: OpenFile, bitfield: Bitfield): PartialArtifact {
+    const { geometry, visibility, leaves, number } = opening
+    const path = this.#pathOf(opening)
+    const hasRoom = leaves === undefined
+    const resumable =
+      leaves && number === undefined ? { geometry, leaves, visibility, bitfield } : undefined
     const partial = new FsPartial(
       {
         file,
@@ -202,82 +222,70 @@ export class FsPartials {
         failed: (error) => this.#deps.health.failed(error),
         progressed: () => {
           this.#deps.health.succeeded()
-          this.#progressed(opened)
+          if (resumable) this.#rows.progressed(resumable)
           this.#deps.progressed()
         },
-        place: (found) => this.#deps.place({ manifest, visibility, leaves: found }),
-        readPlaced: (range) => this.#deps.readPlaced(digest, range),
+        takeRoom: (bytes) => hasRoom || this.#takeRoom(bytes),
+        place: (found) => this.#deps.place({ geometry, visibility, path, hasRoom, ...found }),
+        readPlaced: (range) => this.#deps.readPlaced(geometry.digest, range),
         closed: (outcome) => this.#closed(opened, outcome),
       },
-      manifest,
-      leaves,
+      geometry,
+      resumable?.leaves,
     )
-    const savedAtMs = this.#deps.clock.now()
-    const opened: Opened = {
-      ...request,
-      bitfield,
-      partial,
-      unsavedChunks: 0,
-      savedAtMs,
-    }
-    this.#opened.set(digest, opened)
-    if (leaves.byteLength > 0) this.#apply({ partials: [this.#rowOf(opened)] })
+    const opened: Opened = { ...opening, bitfield, partial, resumable }
+    this.#opened.add(opened)
+    if (resumable) this.#rows.add(resumable)
     return partial
   }
 
-  #progressed(opened: Opened): void {
-    opened.unsavedChunks += 1
-    const dueAtMs = opened.savedAtMs + PROGRESS_EVERY_MS
-    if (opened.unsavedChunks >= PROGRESS_EVERY_CHUNKS || this.#deps.clock.now() >= dueAtMs) {
-      this.#save(opened)
+  /** For a chunk of a claim: what nobody works on makes way, nothing else does. */
+  #takeRoom(bytes: number): boolean {
+    while (bytes > 0 && this.#claimedBytes + bytes > this.#deps.maxClaimedBytes) {
+      const [oldest] = this.#kept.keys()
+      if (oldest === undefined) return false
+      this.drop(oldest)
     }
+    this.#writingBytes += bytes
+    return true
   }
 
-  #save(opened: Opened): void {
-    opened.unsavedChunks = 0
-    opened.savedAtMs = this.#deps.clock.now()
-    if (opened.leaves.byteLength === 0) return
-    const { digest } = opened.manifest
-    const updatedAtMs = this.#deps.clock.epochMs()
-    this.#apply({ progress: [{ digest, bitfield: opened.bitfield.encode(), updatedAtMs }] })
+  #pathOf({ geometry, number }: Opening): string {
+    return this.#deps.layout.partial(geometry.digest, number)
   }
 
   async #closed(opened: Opened, outcome: 'placed' | 'keep' | 'remove'): Promise<void> {
-    const { manifest, bitfield } = opened
+    const { geometry, bitfield, resumable } = opened
     if (outcome === 'keep') {
-      this.#save(opened)
-      this.#opened.delete(manifest.digest)
-      this.#keep(manifest, bitfield, this.#deps.clock.epochMs())
+      if (resumable) this.#rows.close(resumable)
+      this.#opened.delete(opened)
+      this.#keep(geometry, bitfield, this.#deps.clock.epochMs())
       return
     }
-    await this.#remove(manifest.digest)
-    this.#opened.delete(manifest.digest)
+    if (resumable) await this.#remove(geometry.digest)
+    else await this.#removeFile(this.#pathOf(opened))
+    this.#opened.delete(opened)
   }
 
   async #remove(digest: Digest): Promise<void> {
-    this.#apply({ removedPartials: [digest] })
+    this.#rows.remove(digest)
+    await this.#removeFile(this.#deps.layout.partial(digest))
+  }
+
+  async #removeFile(path: string): Promise<void> {
     try {
-      await this.#deps.files.remove(this.#deps.layout.partial(digest))
+      await this.#deps.files.remove(path)
     } catch (error) {
       this.#deps.health.failed(error)
     }
   }
 
-  #keep(manifest: Manifest, bitfield: Bitfield, updatedAtMs: number): void {
-    const size = Math.min(bitfield.count * manifest.chunkSize, manifest.size)
-    this.#kept.set(manifest.digest, { digest: manifest.digest, size, updatedAtMs })
+  #keep(geometry: ArtifactGeometry, bitfield: Bitfield, updatedAtMs: number): void {
+    const { digest } = geometry
+    this.#kept.set(digest, { digest, size: bytesOf({ geometry, bitfield }), updatedAtMs })
   }
+}
 
-  #rowOf({ manifest, leaves, visibility, bitfield }: Opened): PartialRow {
-    const updatedAtMs = this.#deps.clock.epochMs()
-    return { manifest, leaves, visibility, bitfield: bitfield.encode(), updatedAtMs }
-  }
-
-  #apply(changes: Parameters<FsIndex['apply']>[0]): void {
-    try {
-      this.#deps.index.apply(changes)
-    } catch (error) {
-      this.#deps.health.failed(error)
-    }
-  }
+function bytesOf({ geometry, bitfield }: Pick<Opened, 'geometry' | 'bitfield'>): number {
+  return Math.min(bitfield.count * geometry.chunkSize, geometry.size)
 }

@@ -9,7 +9,7 @@ import type { Logger } from '../log.ts'
 import { errnoOf } from './errno.ts'
 import type { StoreFiles } from './fs-files.ts'
 import type { EntryRow, FsIndex, PartialRow } from './fs-index.ts'
-import { digestOfFileName, SHARDS, type FsLayout } from './fs-layout.ts'
+import { digestOfFileName, isPassingPartial, SHARDS, type FsLayout } from './fs-layout.ts'
 import { hashFile, type HashedFile } from './fs-reader.ts'
 
 export interface ReconcileDeps {
@@ -137,11 +137,12 @@ async function reconcilePartials(
   for (const name of await files.list(layout.partials)) {
     const digest = digestOfFileName(name)
     if (digest !== undefined) present.add(digest)
+    else if (isPassingPartial(name)) await files.remove(join(layout.partials, name))
   }
   const kept: PartialRow[] = []
   const removedPartials: Digest[] = []
   for (const row of index.partials()) {
-    const { digest } = row.manifest
+    const { digest } = row.geometry
     // A commit that got as far as the rename: the orphan takes its visibility and leaves from this row.
     if (present.delete(digest) || orphans.has(digest)) kept.push(row)
     else removedPartials.push(digest)

@@ -5,7 +5,7 @@
  */
 import type { Clock } from '../clock.ts'
 import type { Digest } from '../content/digest.ts'
-import type { Description, Manifest } from '../content/manifest.ts'
+import type { ArtifactGeometry, ChunkTable, Description } from '../content/manifest.ts'
 import { CatalogError } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import { ArtifactDescriber } from './artifact-describer.ts'
@@ -20,6 +20,7 @@ import { FsFolder } from './fs-folder.ts'
 import { createFsLayout } from './fs-layout.ts'
 import { pruneFiles, verifyFiles } from './fs-upkeep.ts'
 import { makeRoom } from './room.ts'
+import { CLAIMS_SHARE } from './store.ts'
 import type { PartialArtifact, PutOptions, Store, StoreEntry, StoreEvent } from './store.ts'
 import type { PruneReport, StoreUsage, VerifyReport } from './store.ts'
 
@@ -76,6 +77,7 @@ class FsStore implements Store {
     this.#deps = {
       ...{ ...shared, clock, read, health: this.#health },
       makeRoom: (bytes) => this.#makeRoom(bytes),
+      maxClaimedBytes: Math.floor(options.quotaBytes * CLAIMS_SHARE),
       lost: (digest) => this.#forget(digest),
     }
     this.#folder = new FsFolder(this.#deps)
@@ -171,8 +173,8 @@ class FsStore implements Store {
   }
 
   async openPartial(
-    manifest: Manifest,
-    leaves: Uint8Array,
+    geometry: ArtifactGeometry,
+    leaves: Uint8Array | undefined,
     options: PutOptions,
   ): Promise<PartialArtifact> {
     this.#assertRunning()
@@ -181,10 +183,10 @@ class FsStore implements Store {
     if (disk === undefined || !this.#health.mayWrite()) {
       throw new CatalogError('STORE_FAILED', 'the disk takes no writes at the moment')
     }
-    return await disk.partials.open(manifest, leaves, options.visibility)
+    return await disk.partials.open(geometry, leaves, options.visibility)
   }
 
-  async findPartial(digest: Digest): Promise<Description | undefined> {
+  async findPartial(digest: Digest): Promise<ChunkTable | undefined> {
     this.#assertRunning()
     return this.#disk?.partials.find(digest)
   }

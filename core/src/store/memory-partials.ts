@@ -1,32 +1,40 @@
-/** Unfinished downloads of the memory store: one buffer each. The behaviour is that of fs-partials.ts, without a disk. */
+/** Unfinished downloads of the memory store. The behaviour is that of fs-partials.ts, without a disk. */
 import { Bitfield } from '../content/bitfield.ts'
 import { chunkCount, chunkLength, chunkRange } from '../content/chunking.ts'
 import { digestOf, type Digest } from '../content/digest.ts'
-import { equalManifests, validateLeaves, validateManifest } from '../content/manifest.ts'
-import type { Description, Manifest } from '../content/manifest.ts'
+import { equalChunkTables, validateChunkTable, validateGeometry } from '../content/manifest.ts'
+import type { ArtifactGeometry, ChunkTable, Description } from '../content/manifest.ts'
 import { HASH_BYTES, merkleRoot } from '../content/merkle.ts'
 import { CatalogError } from '../errors.ts'
-import type { Evictable } from './evict.ts'
-import type { PartialArtifact, Visibility } from './store.ts'
+import type { CommitOptions, PartialArtifact, Visibility } from './store.ts'
 
 export interface MemoryPartialsDeps {
   readonly makeRoom: (bytes: number) => boolean
-  /** Makes a complete one visible; `leaves` of no bytes if they are not known. */
+  /** What all that peers claim may take together. */
+  readonly maxClaimedBytes: number
+  readonly has: (digest: Digest) => boolean
+  /** Makes a complete one visible. */
   readonly keep: (
+    geometry: ArtifactGeometry,
     bytes: Uint8Array,
-    description: Description,
-    options: { visibility: Visibility },
+    options: { visibility: Visibility; description: Description | undefined },
   ) => void
 }
 
-interface Download extends Description {
-  readonly bytes: Uint8Array
+interface Download {
+  readonly geometry: ArtifactGeometry
+  /** Undefined: from an origin. */
+  readonly leaves: Uint8Array | undefined
+  /** The one of its digest that can be resumed. */
+  readonly isResumable: boolean
+  /** As they land: what is claimed is no reason to take memory. */
+  readonly chunks: Map<number, Uint8Array>
   readonly bitfield: Bitfield
 }
 
 export class MemoryPartials {
   readonly #deps: MemoryPartialsDeps
-  readonly #opened = new Map<Digest, Download>()
+  readonly #opened = new Set<Download>()
   readonly #kept = new Map<Digest, Download>()
 
   constructor(deps: MemoryPartialsDeps) {
@@ -34,111 +42,163 @@ export class MemoryPartials {
   }
 
   get reservedBytes(): number {
-    return this.#sum(({ manifest }) => manifest.size)
+    let bytes = 0
+    for (const { leaves, geometry } of this.#opened) {
+      if (leaves === undefined) bytes += geometry.size
+    }
+    return bytes
   }
 
   get presentBytes(): number {
-    return this.#sum(({ manifest, bitfield }) =>
-      Math.min(bitfield.count * manifest.chunkSize, manifest.size),
-    )
+    let bytes = 0
+    for (const download of [...this.#opened, ...this.#kept.values()]) bytes += bytesOf(download)
+    return bytes
   }
 
-  find(digest: Digest): Description | undefined {
-    const found = this.#opened.get(digest) ?? this.#kept.get(digest)
-    if (found === undefined || found.leaves.byteLength === 0) return undefined
-    return { manifest: found.manifest, leaves: found.leaves }
+  get #claimedBytes(): number {
+    let bytes = 0
+    for (const download of [...this.#opened, ...this.#kept.values()]) {
+      if (download.leaves !== undefined) bytes += bytesOf(download)
+    }
+    return bytes
   }
 
-  *kept(): Generator<Evictable> {
-    for (const [digest, { manifest }] of this.#kept) yield { digest, size: manifest.size }
+  find(digest: Digest): ChunkTable | undefined {
+    const opened = [...this.#opened].find((each) => each.isResumable && isOf(each, digest))
+    const { geometry, leaves } = opened ?? this.#kept.get(digest) ?? {}
+    return geometry && leaves && { geometry, leaves }
   }
 
   drop(digest: Digest): boolean {
     return this.#kept.delete(digest)
   }
 
-  open(manifest: Manifest, leaves: Uint8Array, visibility: Visibility): PartialArtifact {
-    const { digest, size } = manifest
-    validateManifest(manifest)
-    if (leaves.byteLength > 0) validateLeaves(manifest, leaves)
-    if (this.#opened.has(digest)) throw new Error(`already open: ${digest}`)
-    const kept = this.#kept.get(digest)
-    this.#kept.delete(digest)
-    if (!this.#deps.makeRoom(size)) {
-      if (kept) this.#kept.set(digest, kept) // as it was
-      throw new CatalogError('STORE_FULL', `no room for an artifact of ${size} bytes`)
+  open(
+    geometry: ArtifactGeometry,
+    leaves: Uint8Array | undefined,
+    visibility: Visibility,
+  ): PartialArtifact {
+    const { digest, size, chunkSize } = geometry
+    if (leaves === undefined) validateGeometry(geometry)
+    else validateChunkTable({ geometry, leaves })
+    if (leaves === undefined ? !this.#deps.makeRoom(size) : size > this.#deps.maxClaimedBytes) {
+      throw full(geometry)
     }
-    const resumable = kept && leaves.byteLength > 0 && equalManifests(kept.manifest, manifest)
-    const bitfield = new Bitfield(chunkCount(size, manifest.chunkSize))
-    const download = resumable ? kept : { manifest, leaves, bytes: new Uint8Array(size), bitfield }
-    this.#opened.set(digest, download)
+    const isFree = [...this.#opened].every((each) => !each.isResumable || !isOf(each, digest))
+    const isResumable = leaves !== undefined && isFree
+    const kept = isResumable ? this.#kept.get(digest) : undefined
+    if (isResumable) this.#kept.delete(digest)
+    const isSame =
+      kept?.leaves &&
+      leaves &&
+      equalChunkTables({ ...kept, leaves: kept.leaves }, { geometry, leaves })
+    const bitfield = new Bitfield(chunkCount(size, chunkSize))
+    const fresh: Download = { geometry, leaves, isResumable, chunks: new Map(), bitfield }
+    const download = isSame ? kept : fresh
+    this.#opened.add(download)
     return this.#partialOf(download, visibility)
   }
 
   #partialOf(download: Download, visibility: Visibility): PartialArtifact {
-    const { manifest, bytes, bitfield } = download
-    const { digest } = manifest
-    const isOpen = (): boolean => this.#opened.get(digest) === download
+    const { geometry, chunks, bitfield, leaves } = download
+    const { digest } = geometry
+    const isOpen = (): boolean => this.#opened.has(download)
     const assertOpen = (): void => {
       if (!isOpen()) throw new Error(`the partial of ${digest} is closed`)
     }
-    let committed = false
+    let committed: Uint8Array | undefined
     return {
-      manifest,
-      leaves: download.leaves,
+      geometry,
       hasChunk: (index) => bitfield.has(index),
       get present() {
         return bitfield.count
       },
-      async writeChunk(index, chunk) {
+      writeChunk: async (index, chunk) => {
         assertOpen()
-        const expected = chunkLength(manifest, index)
+        const expected = chunkLength(geometry, index)
         if (chunk.byteLength !== expected) {
           throw new RangeError(`chunk ${index} has ${chunk.byteLength} bytes, not ${expected}`)
         }
-        if (bitfield.add(index)) bytes.set(chunk, chunkRange(manifest, index).start)
+        if (bitfield.has(index)) return
+        if (leaves !== undefined && !this.#hasRoom(expected)) throw full(geometry)
+        chunks.set(index, Uint8Array.from(chunk))
+        bitfield.add(index)
       },
       async readChunk(index) {
-        const { start, end } = chunkRange(manifest, index)
-        if (!bitfield.has(index) || !(committed || isOpen())) {
-          throw new CatalogError('NOT_FOUND', `chunk ${index} is not here`)
-        }
-        return bytes.subarray(start, end)
+        const { start, end } = chunkRange(geometry, index)
+        const chunk = committed?.subarray(start, end) ?? (isOpen() ? chunks.get(index) : undefined)
+        if (chunk === undefined) throw new CatalogError('NOT_FOUND', `chunk ${index} is not here`)
+        return chunk
       },
       commit: async (options) => {
         assertOpen()
         if (!bitfield.complete) {
           throw new Error(`${bitfield.count} of ${bitfield.length} chunks: ${digest}`)
         }
-        this.#opened.delete(digest)
+        const bytes = Buffer.concat(
+          Array.from(
+            { length: bitfield.length },
+            (_, index) => chunks.get(index) ?? new Uint8Array(),
+          ),
+        )
+        this.#opened.delete(download)
         if (!options.verified && digestOf(bytes) !== digest) {
           throw new CatalogError('DIGEST_MISMATCH', `the bytes are not those of ${digest}`)
         }
-        committed = true
-        const description = toDescription(manifest, options.leaves ?? download.leaves)
-        this.#deps.keep(bytes, description, { visibility })
+        committed = bytes
+        this.#keep(download, bytes, { ...options, visibility })
       },
       suspend: async () => {
         if (!isOpen()) return
-        this.#opened.delete(digest)
-        if (download.leaves.byteLength > 0 && bitfield.count > 0) this.#kept.set(digest, download)
+        this.#opened.delete(download)
+        if (download.isResumable && bitfield.count > 0) this.#kept.set(digest, download)
       },
       discard: async () => {
-        if (isOpen()) this.#opened.delete(digest)
+        this.#opened.delete(download)
       },
     }
   }
 
-  #sum(bytesOf: (download: Download) => number): number {
-    let bytes = 0
-    for (const download of this.#opened.values()) bytes += bytesOf(download)
-    for (const download of this.#kept.values()) bytes += bytesOf(download)
-    return bytes
+  #keep(
+    { geometry, leaves }: Download,
+    bytes: Uint8Array,
+    options: CommitOptions & { visibility: Visibility },
+  ): void {
+    const { visibility } = options
+    const isClaim = leaves !== undefined
+    if (isClaim && !this.#deps.has(geometry.digest) && !this.#deps.makeRoom(geometry.size)) return
+    const description = toDescription(geometry, { leaves, ...options })
+    this.#deps.keep(geometry, bytes, { visibility, description })
+  }
+
+  /** What nobody works on makes way. */
+  #hasRoom(bytes: number): boolean {
+    while (this.#claimedBytes + bytes > this.#deps.maxClaimedBytes) {
+      const [oldest] = this.#kept.keys()
+      if (oldest === undefined) return false
+      this.#kept.delete(oldest)
+    }
+    return true
   }
 }
 
-function toDescription(manifest: Manifest, leaves: Uint8Array): Description {
-  const expected = chunkCount(manifest.size, manifest.chunkSize) * HASH_BYTES
-  if (leaves.byteLength !== expected) return { manifest, leaves: new Uint8Array() }
-  return { manifest: { ...manifest, root: merkleRoot(leaves) }, leaves }
+function isOf({ geometry }: Download, digest: Digest): boolean {
+  return geometry.digest === digest
+}
+
+function bytesOf({ geometry, bitfield }: Download): number {
+  return Math.min(bitfield.count * geometry.chunkSize, geometry.size)
+}
+
+function toDescription(
+  geometry: ArtifactGeometry,
+  { leaves, root }: { leaves: Uint8Array | undefined; root?: Uint8Array },
+): Description | undefined {
+  const expected = chunkCount(geometry.size, geometry.chunkSize) * HASH_BYTES
+  if (leaves?.byteLength !== expected) return undefined
+  return { manifest: { ...geometry, root: root ?? merkleRoot(leaves) }, leaves }
+}
+
+function full({ size }: ArtifactGeometry): CatalogError {
+  return new CatalogError('STORE_FULL', `no room for an artifact of ${size} bytes`)
 }

@@ -4,7 +4,12 @@
  */
 import type { Clock } from '../clock.ts'
 import { digestOf, type Digest } from '../content/digest.ts'
-import { describeBytes, type Description, type Manifest } from '../content/manifest.ts'
+import {
+  describeBytes,
+  type ArtifactGeometry,
+  type ChunkTable,
+  type Description,
+} from '../content/manifest.ts'
 import { CatalogError } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import { checkRange, cut, notFound, withoutSlack, type ByteRange } from './artifact-reader.ts'
@@ -12,6 +17,7 @@ import { Entries } from './entries.ts'
 import { chooseVictims } from './evict.ts'
 import { MemoryPartials } from './memory-partials.ts'
 import { makeRoom } from './room.ts'
+import { CLAIMS_SHARE } from './store.ts'
 import type { PartialArtifact, PutOptions, Store, StoreEntry, StoreEvent } from './store.ts'
 import type { PruneReport, StoreUsage, VerifyReport } from './store.ts'
 
@@ -44,11 +50,11 @@ class MemoryStore implements Store {
     this.#options = options
     this.#partials = new MemoryPartials({
       makeRoom: (bytes) => this.#makeRoom(bytes),
-      keep: (bytes, description, options) => {
-        this.#keep(description.manifest.digest, bytes, options)
-        if (description.leaves.byteLength > 0) {
-          this.#descriptions.set(description.manifest.digest, description)
-        }
+      maxClaimedBytes: Math.floor(options.quotaBytes * CLAIMS_SHARE),
+      has: (digest) => this.#entries.has(digest),
+      keep: ({ digest }, bytes, options) => {
+        this.#keep(digest, bytes, options)
+        if (options.description) this.#descriptions.set(digest, options.description)
       },
     })
   }
@@ -124,16 +130,16 @@ class MemoryStore implements Store {
   }
 
   async openPartial(
-    manifest: Manifest,
-    leaves: Uint8Array,
+    geometry: ArtifactGeometry,
+    leaves: Uint8Array | undefined,
     options: PutOptions,
   ): Promise<PartialArtifact> {
     this.#assertRunning()
     options.signal?.throwIfAborted()
-    return this.#partials.open(manifest, leaves, options.visibility)
+    return this.#partials.open(geometry, leaves, options.visibility)
   }
 
-  async findPartial(digest: Digest): Promise<Description | undefined> {
+  async findPartial(digest: Digest): Promise<ChunkTable | undefined> {
     this.#assertRunning()
     return this.#partials.find(digest)
   }

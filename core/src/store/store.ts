@@ -4,7 +4,7 @@
  * One contract suite (test/contract/store.contract.ts) runs on both.
  */
 import type { Digest } from '../content/digest.ts'
-import type { Manifest } from '../content/manifest.ts'
+import type { ArtifactGeometry, ChunkTable, Manifest } from '../content/manifest.ts'
 
 /** Private artifacts are kept for their owner: never announced, never offered to a peer. */
 export type Visibility = 'public' | 'private'
@@ -94,14 +94,23 @@ export interface Store {
   describe(digest: Digest): Promise<{ manifest: Manifest; leaves: Uint8Array }>
 
   /**
-   * Opens or resumes the unfinished download of `manifest.digest`. One per digest at a time. `leaves` of no bytes: not
-   * known yet (bytes from an origin); such a partial is never resumed, what an earlier run left is thrown away.
-   * @throws CatalogError STORE_FULL (no room under the quota), STORE_FAILED (the disk takes no writes): go on without storing
+   * Opens an unfinished download; there may be several of one digest.
+   *
+   * With `leaves` it is what peers claim, and evicts nothing: it takes room as chunks land, and all of them together take no more
+   * than a share of the quota, apart from what is complete; only a commit makes room among that. The first of a digest resumes what
+   * an earlier run left of the same claim.
+   * Without `leaves` it comes from an origin, which has said how large it is: its room is made at once. It is never resumed.
+   * @throws CatalogError STORE_FULL (no room), STORE_FAILED (the disk takes no writes): go on without storing; PEER_MISBEHAVED for
+   * a geometry or leaves that break the bounds
    */
-  openPartial(manifest: Manifest, leaves: Uint8Array, options: PutOptions): Promise<PartialArtifact>
+  openPartial(
+    geometry: ArtifactGeometry,
+    leaves: Uint8Array | undefined,
+    options: PutOptions,
+  ): Promise<PartialArtifact>
 
-  /** The manifest and leaves of an unfinished download kept from an earlier run, if any. */
-  findPartial(digest: Digest): Promise<{ manifest: Manifest; leaves: Uint8Array } | undefined>
+  /** What an unfinished download kept from an earlier run is of, if there is any. */
+  findPartial(digest: Digest): Promise<ChunkTable | undefined>
 
   delete(digest: Digest): Promise<boolean>
   pin(digest: Digest, pinned: boolean): Promise<boolean>
@@ -117,25 +126,33 @@ export interface Store {
   onEvent(listener: (event: StoreEvent) => void): () => void
 }
 
-/** An unfinished download: chunks land in any order, each already verified against the manifest's root. */
+export interface CommitOptions {
+  readonly verified: boolean
+  readonly leaves?: Uint8Array
+  readonly root?: Uint8Array
+}
+
+/** What all unfinished downloads from peers may take together, as a share of the quota. */
+export const CLAIMS_SHARE = 0.25
+
+/** An unfinished download: chunks land in any order, each already verified against its leaf where there are leaves. */
 export interface PartialArtifact {
-  readonly manifest: Manifest
-  readonly leaves: Uint8Array
+  readonly geometry: ArtifactGeometry
   hasChunk(index: number): boolean
   /** Chunks present. */
   readonly present: number
-  /** Keeps no reference to `bytes` once it has resolved. */
+  /** Keeps no reference to `bytes` once it has resolved. @throws CatalogError STORE_FULL when claims have taken their share */
   writeChunk(index: number, bytes: Uint8Array): Promise<void>
   /** Also after `commit`, whether or not the store could keep the artifact. */
   readChunk(index: number): Promise<Uint8Array>
   /**
    * Checks the sha512 of the whole, then makes the artifact visible in the store.
-   * `verified` says the caller has hashed these very bytes already, in order, and they matched; `leaves` are those it
-   * found meanwhile, kept for `describe`. When the disk has refused some of it, it resolves all the same, but the store
+   * `verified` says the caller has hashed these very bytes already, in order, and they matched; `leaves` and the `root` over
+   * them are what it found meanwhile, kept for `describe`. When the disk has refused some of it, it resolves all the same, but the store
    * has not got the artifact: only `readChunk` of this partial gives it.
    * @throws CatalogError DIGEST_MISMATCH, after which the partial is gone
    */
-  commit(options: { verified: boolean; leaves?: Uint8Array }): Promise<void>
+  commit(options: CommitOptions): Promise<void>
   /** Stops working on it; keeps what is there for a later run. */
   suspend(): Promise<void>
   discard(): Promise<void>

@@ -5,16 +5,21 @@ import { readAll } from '../../../test/support/read-all.ts'
 import { systemClock } from '../clock.ts'
 import { chunkCount } from '../content/chunking.ts'
 import { describeBytes } from '../content/manifest.ts'
+import { hashLeaf } from '../content/merkle.ts'
 import { CatalogError } from '../errors.ts'
 import { silentLogger } from '../log.ts'
 import { createMemoryStore } from '../store/memory-store.ts'
-import type { Store } from '../store/store.ts'
+import type { Store, StoreUsage } from '../store/store.ts'
 import type { Assembly } from './assembly.ts'
 import { createAssemblyMaker } from './assembly-maker.ts'
 import { createHasher } from './hasher.ts'
 
 const { bytes, digest } = blob(3 * CHUNK_SIZE + 1)
 const { manifest, leaves } = describeBytes(digest, bytes, CHUNK_SIZE)
+const otherDigest = blob(1, 1).digest
+const emptyUsage: StoreUsage = {
+  ...{ artifacts: 0, bytes: 0, partialBytes: 0, quotaBytes: 0, pinned: 0, writable: true },
+}
 const hasher = createHasher()
 afterAll(async () => hasher.stop())
 
@@ -40,7 +45,7 @@ describe('createAssemblyMaker', () => {
     expect(store.entry(digest)?.visibility).toBe('private')
   })
 
-  test('two of one digest at once: the second is in memory, both are readable', async () => {
+  test('two of one digest at once: both are readable', async () => {
     const store = await startStore()
     const maker = createAssemblyMaker({ store, hasher, log: silentLogger })
     const [first, second] = [
@@ -64,6 +69,36 @@ describe('createAssemblyMaker', () => {
     }
     await fill(await maker.open(manifest, leaves, 'public'))
     expect(store.has(digest)).toBe(true)
+  })
+
+  test('claims that the store does not take are in memory, within a bound for all of them', async () => {
+    const full: Pick<Store, 'usage' | 'openPartial'> = {
+      usage: () => ({ ...emptyUsage, writable: false }),
+      openPartial: async () => Promise.reject(new Error('not asked')),
+    }
+    const maker = createAssemblyMaker({ store: full as Store, hasher, log: silentLogger })
+    const chunkSize = 4 * 1024 * 1024
+    const zeros = Buffer.alloc(chunkSize)
+    const table = { size: 20 * chunkSize, chunkSize }
+    const zeroLeaves = Buffer.concat(Array.from({ length: 20 }, () => hashLeaf(zeros)))
+    const tooLarge = { digest, size: 40 * chunkSize, chunkSize }
+    await expect(maker.open(tooLarge, Buffer.alloc(40 * 32), 'public')).rejects.toMatchObject({
+      code: 'STORE_FULL',
+    })
+    const claims = [
+      await maker.open({ digest, ...table }, zeroLeaves, 'public'),
+      await maker.open({ digest: otherDigest, ...table }, zeroLeaves, 'public'),
+    ]
+    const added = async (assembly: Assembly, index: number): Promise<unknown> =>
+      assembly.add(index, zeros).catch((error: unknown) => error)
+    for (let index = 0; index < 16; index++) {
+      for (const claim of claims) expect(await added(claim, index)).toBe(true)
+    }
+    // 32 chunks of 4 MiB: one more is too many, and the claim it is of ends.
+    await added(claims[0] as Assembly, 16)
+    await expect((claims[0] as Assembly).verified).rejects.toMatchObject({ code: 'STORE_FULL' })
+    expect(await added(claims[1] as Assembly, 16)).toBe(true)
+    await (claims[1] as Assembly).fail(new Error('enough'), { keep: false })
   })
 
   test.each(['STORE_FULL', 'STORE_FAILED'] as const)(

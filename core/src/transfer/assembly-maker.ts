@@ -1,13 +1,12 @@
 /** Builds assemblies on the store's partials, or in memory when the disk takes nothing. */
 import { chunkCount } from '../content/chunking.ts'
-import type { Digest } from '../content/digest.ts'
-import type { Manifest } from '../content/manifest.ts'
+import type { ArtifactGeometry } from '../content/manifest.ts'
 import { isCatalogError } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import type { PartialArtifact, Store, Visibility } from '../store/store.ts'
 import { createAssembly, type Assembly } from './assembly.ts'
 import type { Hasher } from './hasher.ts'
-import { createMemoryPartial } from './memory-partial.ts'
+import { createMemoryPartial, type MemoryBudget } from './memory-partial.ts'
 
 /** Bytes that all assemblies together keep in memory for their readers, and that each may keep at least. */
 const MEMORY_BYTES = 96 * 1024 * 1024
@@ -15,7 +14,16 @@ const MIN_MEMORY_BYTES = 8 * 1024 * 1024
 const MAX_MEMORY_BYTES = 48 * 1024 * 1024
 
 export interface AssemblyMaker {
-  open(manifest: Manifest, leaves: Uint8Array, visibility: Visibility): Promise<Assembly>
+  /**
+   * There may be several of one digest.
+   * @param leaves what peers claim; undefined for what an origin sends
+   * @throws CatalogError STORE_FULL when it fits neither into the store nor into memory
+   */
+  open(
+    geometry: ArtifactGeometry,
+    leaves: Uint8Array | undefined,
+    visibility: Visibility,
+  ): Promise<Assembly>
 }
 
 export function createAssemblyMaker(deps: {
@@ -24,25 +32,24 @@ export function createAssemblyMaker(deps: {
   log: Logger
 }): AssemblyMaker {
   const { store, hasher, log } = deps
-  /** The store opens one partial a digest; a private and a public download of one digest may run side by side. */
-  const open = new Set<Digest>()
+  const budget: MemoryBudget = { claimedBytes: 0 }
   let assemblies = 0
 
   async function openPartial(
-    manifest: Manifest,
-    leaves: Uint8Array,
+    geometry: ArtifactGeometry,
+    leaves: Uint8Array | undefined,
     visibility: Visibility,
   ): Promise<PartialArtifact> {
     if (store.usage().writable) {
       try {
-        return await store.openPartial(manifest, leaves, { visibility })
+        return await store.openPartial(geometry, leaves, { visibility })
       } catch (error) {
         if (!isCatalogError(error, 'STORE_FULL') && !isCatalogError(error, 'STORE_FAILED'))
           throw error
-        log.warn('download.in-memory', { digest: manifest.digest, error })
+        log.warn('download.in-memory', { digest: geometry.digest, error })
       }
     }
-    return createMemoryPartial(manifest, leaves)
+    return createMemoryPartial(geometry, leaves && budget)
   }
 
   function memoryBytes(): number {
@@ -50,38 +57,13 @@ export function createAssemblyMaker(deps: {
     return Math.min(MAX_MEMORY_BYTES, Math.max(MIN_MEMORY_BYTES, share))
   }
 
-  async function openAlone(
-    manifest: Manifest,
-    leaves: Uint8Array,
-    visibility: Visibility,
-  ): Promise<{ partial: PartialArtifact; release: () => void }> {
-    const { digest } = manifest
-    if (open.has(digest)) {
-      return { partial: createMemoryPartial(manifest, leaves), release: () => undefined }
-    }
-    open.add(digest)
-    const release = (): void => void open.delete(digest)
-    try {
-      return { partial: await openPartial(manifest, leaves, visibility), release }
-    } catch (error) {
-      release()
-      throw error
-    }
-  }
-
   return {
-    async open(manifest, leaves, visibility) {
-      const { partial, release } = await openAlone(manifest, leaves, visibility)
-      const job = hasher.open({
-        chunks: chunkCount(manifest.size, manifest.chunkSize),
-        leaves: leaves.byteLength === 0 ? undefined : leaves,
-      })
+    async open(geometry, leaves, visibility) {
+      const partial = await openPartial(geometry, leaves, visibility)
+      const job = hasher.open({ chunks: chunkCount(geometry.size, geometry.chunkSize), leaves })
       assemblies++
-      const assembly = createAssembly(manifest, leaves, { partial, job, log, memoryBytes })
-      void assembly.closed.then(() => {
-        assemblies--
-        release()
-      })
+      const assembly = createAssembly(geometry, leaves, { partial, job, log, memoryBytes })
+      void assembly.closed.then(() => assemblies--)
       return assembly
     },
   }

@@ -25,7 +25,7 @@ afterAll(async () => hasher.stop())
 
 /** A partial in memory that tells what happened to it, and fails where the test says so. */
 function watchedPartial(faults: Partial<PartialArtifact> = {}) {
-  const inner = createMemoryPartial(made.manifest, made.leaves)
+  const inner = createMemoryPartial(made.manifest)
   const calls: string[] = []
   const written = new Map<number, Uint8Array>()
   const partial: PartialArtifact = {
@@ -51,13 +51,19 @@ function watchedPartial(faults: Partial<PartialArtifact> = {}) {
 }
 
 function assemble(
-  options: { partial?: PartialArtifact; leaves?: Uint8Array; memoryBytes?: number } = {},
+  options: {
+    partial?: PartialArtifact
+    leaves?: Uint8Array | 'unknown'
+    memoryBytes?: number
+  } = {},
 ) {
-  const { partial = watchedPartial().partial, leaves = made.leaves, memoryBytes = SIZE } = options
+  const { partial = watchedPartial().partial, memoryBytes = SIZE } = options
+  const given = options.leaves ?? made.leaves
+  const leaves = given === 'unknown' ? undefined : given
   const log = createCollectingLogger()
   const assembly = createAssembly(made.manifest, leaves, {
     partial,
-    job: hasher.open({ chunks: CHUNKS, leaves: leaves.byteLength > 0 ? leaves : undefined }),
+    job: hasher.open({ chunks: CHUNKS, leaves }),
     log,
     memoryBytes: () => memoryBytes,
   })
@@ -212,7 +218,7 @@ describe('bytes of another digest', () => {
 
 describe('bytes in order from an origin', () => {
   test.each([997, CHUNK_SIZE, CHUNK_SIZE + 1, SIZE])('in pieces of %i', async (piece) => {
-    const { assembly } = assemble({ leaves: new Uint8Array(0) })
+    const { assembly } = assemble({ leaves: 'unknown' })
     const reader = reading(assembly)
     for (let offset = 0; offset < SIZE; offset += piece) {
       await assembly.append(bytes.subarray(offset, offset + piece))
@@ -223,7 +229,7 @@ describe('bytes in order from an origin', () => {
   })
 
   test('are readable before a chunk is full', async () => {
-    const { assembly } = assemble({ leaves: new Uint8Array(0) })
+    const { assembly } = assemble({ leaves: 'unknown' })
     const reader = reading(assembly)
     await assembly.append(bytes.subarray(0, 100))
     await until(() => reader.bytes === 100)
@@ -234,7 +240,7 @@ describe('bytes in order from an origin', () => {
   })
 
   test('more than announced are refused', async () => {
-    const { assembly } = assemble({ leaves: new Uint8Array(0) })
+    const { assembly } = assemble({ leaves: 'unknown' })
     await assembly.append(bytes)
     await expect(assembly.append(Uint8Array.of(1))).rejects.toSatisfy((error) =>
       isCatalogError(error, 'DIGEST_MISMATCH'),

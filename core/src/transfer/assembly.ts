@@ -5,7 +5,7 @@
  */
 import { Bitfield } from '../content/bitfield.ts'
 import { chunkCount, chunkLength } from '../content/chunking.ts'
-import type { Manifest } from '../content/manifest.ts'
+import type { ArtifactGeometry } from '../content/manifest.ts'
 import { CatalogError } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import type { PartialArtifact } from '../store/store.ts'
@@ -18,8 +18,11 @@ const HOLD_BACK_BYTES = 64 * 1024
 const MAX_WORK = 8
 
 export interface Assembly {
-  readonly manifest: Manifest
-  readonly leaves: Uint8Array
+  readonly geometry: ArtifactGeometry
+  /** Undefined while they are not known: of bytes from an origin, until the whole has matched. */
+  readonly leaves: Uint8Array | undefined
+  /** Of its size that has come, 0 to 1. */
+  readonly share: number
   readonly chunks: number
   /** A whole chunk. False: it does not match its leaf and was dropped. Holds the caller back while writing lags.
    * `onDone`: pooled bytes are no longer read (other bytes are kept for readers). */
@@ -45,8 +48,8 @@ export interface Assembly {
 }
 
 export function createAssembly(
-  manifest: Manifest,
-  leaves: Uint8Array,
+  geometry: ArtifactGeometry,
+  claimedLeaves: Uint8Array | undefined,
   deps: {
     partial: PartialArtifact
     job: HashJob
@@ -56,7 +59,7 @@ export function createAssembly(
   },
 ): Assembly {
   const { partial, job, log } = deps
-  const { digest, size, chunkSize } = manifest
+  const { digest, size, chunkSize } = geometry
   const chunks = chunkCount(size, chunkSize)
   const memory = createChunkMemory(partial, { chunkSize, maxBytes: deps.memoryBytes })
   const present = new Bitfield(chunks)
@@ -65,13 +68,14 @@ export function createAssembly(
   verified.promise.catch(() => undefined) // readers and the download see it; it may also end with neither
   const closed = Promise.withResolvers<void>()
   let progress = Promise.withResolvers<void>()
+  let leaves = claimedLeaves
   let contiguousChunks = 0
   let filling: Buffer | undefined
   let filled = 0
   let state: 'open' | 'committing' | 'verified' | 'failed' = 'open'
   let failure: unknown
 
-  const lengthOf = (index: number): number => chunkLength(manifest, index)
+  const lengthOf = (index: number): number => chunkLength(geometry, index)
   const isFailed = (): boolean => state === 'failed'
 
   function throwIfFailed(): void {
@@ -196,7 +200,8 @@ export function createAssembly(
     }
     if (isFailed()) return
     state = 'committing'
-    await partial.commit({ verified: true, leaves: found.leaves })
+    leaves = found.leaves
+    await partial.commit({ verified: true, leaves: found.leaves, root: found.root })
     state = 'verified'
     verified.resolve()
     closed.resolve()
@@ -273,8 +278,13 @@ export function createAssembly(
   finish().catch((error: unknown) => void giveUp(error, { keep: false }))
 
   return {
-    manifest,
-    leaves,
+    geometry,
+    get leaves() {
+      return leaves
+    },
+    get share() {
+      return present.complete ? 1 : Math.min(1, (present.count * chunkSize + filled) / size)
+    },
     chunks,
     add,
     append,

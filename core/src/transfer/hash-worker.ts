@@ -5,7 +5,7 @@
  */
 import { createHash, type Hash } from 'node:crypto'
 import { parentPort } from 'node:worker_threads'
-import { HASH_BYTES, hashLeaf } from '../content/merkle.ts'
+import { HASH_BYTES, hashLeaf, merkleRoot } from '../content/merkle.ts'
 
 export type HashRequest =
   | { op: 'open'; job: number; chunks: number; leaves: Uint8Array | undefined }
@@ -15,7 +15,7 @@ export type HashRequest =
 export type HashReply =
   | { op: 'checked'; job: number; check: number; matches: boolean }
   | { op: 'consumed'; job: number; check: number }
-  | { op: 'done'; job: number; sha512: string; leaves: Uint8Array }
+  | { op: 'done'; job: number; sha512: string; leaves: Uint8Array; root: Uint8Array }
 
 interface Job {
   readonly chunks: number
@@ -54,7 +54,9 @@ function addChunk(job: Job, request: Extract<HashRequest, { op: 'chunk' }>): voi
   if (job.next < job.chunks) return
   jobs.delete(request.job)
   const leaves = new Uint8Array(job.leaves)
-  reply({ op: 'done', job: request.job, sha512: job.sha512.digest('base64'), leaves })
+  // Here and only now: leaves of a claim that came to nothing are never hashed.
+  const root = merkleRoot(leaves)
+  reply({ op: 'done', job: request.job, sha512: job.sha512.digest('base64'), leaves, root })
 }
 
 parentPort?.on('message', (request: HashRequest) => {

@@ -7,6 +7,13 @@ import type { Digest } from '../content/digest.ts'
 import { isPooled, type ChunkPool } from './chunk-pool.ts'
 import type { HashReply, HashRequest } from './hash-worker.ts'
 
+export interface HashedWhole {
+  readonly digest: Digest
+  /** SHA-256 of each chunk, concatenated, and the Merkle root over them. */
+  readonly leaves: Uint8Array
+  readonly root: Uint8Array
+}
+
 export interface HashJob {
   /**
    * Hashes one chunk, in any order; takes its own copy, unless it is pooled: then leave it as it is until `onConsumed`.
@@ -15,8 +22,8 @@ export interface HashJob {
    * ahead of the first missing one.
    */
   add(index: number, bytes: Uint8Array, onConsumed?: () => void): Promise<boolean>
-  /** Settles when every chunk has matched: the digest of the whole and the leaves. */
-  readonly done: Promise<{ digest: Digest; leaves: Uint8Array }>
+  /** Settles when every chunk has matched. */
+  readonly done: Promise<HashedWhole>
   /** Forgets the job; safe at any time. */
   close(): void
 }
@@ -30,7 +37,7 @@ interface OpenJob {
   /** By their own number, not by chunk: a good and a bad copy of one chunk may be under way together. */
   readonly checks: Map<number, PromiseWithResolvers<boolean>>
   readonly consumed: Map<number, () => void>
-  readonly done: PromiseWithResolvers<{ digest: Digest; leaves: Uint8Array }>
+  readonly done: PromiseWithResolvers<HashedWhole>
 }
 
 interface Lent {
@@ -95,7 +102,8 @@ export function createHasher(pool?: ChunkPool): Hasher {
       job.consumed.delete(reply.check)
       return
     }
-    job.done.resolve({ digest: `sha512-${reply.sha512}` as Digest, leaves: reply.leaves })
+    const { leaves, root } = reply
+    job.done.resolve({ digest: `sha512-${reply.sha512}` as Digest, leaves, root })
     end(reply.job, new Error('the hash job is over')) // for copies of chunks that came too late
   }
 

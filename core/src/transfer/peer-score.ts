@@ -44,6 +44,8 @@ export interface PeerScores {
   readonly answered: (peer: PeerId, answer: { answerMs?: number; bytes: number }) => void
   /** It was too late, failed or said BUSY: ask others first for a while that grows. */
   readonly late: (peer: PeerId) => void
+  /** It claimed what did not come: others are asked first at once, for a while that grows. */
+  readonly backOff: (peer: PeerId) => void
   /** It broke the protocol or sent wrong bytes: banned for a time that grows. */
   readonly lied: (peer: PeerId, reason: string) => void
   /** It passed on a lie that may be another's: again and again, it is its own. */
@@ -118,6 +120,13 @@ export function createPeerScores(
     onBan(peer, reason, forMs)
   }
 
+  function cool(score: Score): void {
+    const nowMs = clock.now()
+    if (score.coolUntilMs > nowMs) return
+    score.coolUntilMs = nowMs + Math.min(MAX_COOLDOWN_MS, FIRST_COOLDOWN_MS * 2 ** score.cooled)
+    score.cooled++
+  }
+
   function cost(score: Score | undefined, outstanding: number, nowMs: number): number {
     if (score === undefined) return UNKNOWN_HEDGE_MS * (1 + outstanding)
     const cooling = score.coolUntilMs > nowMs ? 1e9 : 0
@@ -145,11 +154,9 @@ export function createPeerScores(
       const score = scoreOf(peer)
       score.lateInARow++
       // Requests under way together are late together: that is one reason to cool down, not many.
-      if (score.lateInARow < COOL_AFTER || score.coolUntilMs > clock.now()) return
-      score.coolUntilMs =
-        clock.now() + Math.min(MAX_COOLDOWN_MS, FIRST_COOLDOWN_MS * 2 ** score.cooled)
-      score.cooled++
+      if (score.lateInARow >= COOL_AFTER) cool(score)
     },
+    backOff: (peer) => cool(scoreOf(peer)),
     lied,
     suspected(peer, reason) {
       const score = scoreOf(peer)

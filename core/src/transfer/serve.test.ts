@@ -231,8 +231,8 @@ describe('what is still arriving', () => {
   const present = new Bitfield(9)
   present.add(0)
   present.add(8)
-  const assembly: Pick<Assembly, 'manifest' | 'leaves' | 'chunks' | 'has' | 'present' | 'chunk'> = {
-    ...{ manifest: nine, leaves: Buffer.alloc(9 * 32), chunks: 9 },
+  const assembly: Pick<Assembly, 'geometry' | 'leaves' | 'chunks' | 'has' | 'present' | 'chunk'> = {
+    ...{ geometry: nine, leaves: Buffer.alloc(9 * 32), chunks: 9 },
     has: (index) => present.has(index),
     present: () => present,
     chunk: async (index) => Buffer.alloc(CHUNK_SIZE, index),

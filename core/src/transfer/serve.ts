@@ -157,9 +157,10 @@ export async function serveStream(
   }
 
   async function sendArriving(id: number, assembly: Assembly): Promise<Status | undefined> {
-    const { size, chunkSize } = assembly.manifest
-    const present = assembly.present()
-    await send({ type: 'manifest', id, size, chunkSize, leaves: assembly.leaves, present })
+    const { size, chunkSize } = assembly.geometry
+    const { leaves } = assembly
+    if (leaves === undefined) return 'not-found'
+    await send({ type: 'manifest', id, size, chunkSize, leaves, present: assembly.present() })
     return undefined
   }
 
@@ -169,7 +170,7 @@ export async function serveStream(
   ): Promise<Status | undefined> {
     if (index >= assembly.chunks) return 'bad-request'
     if (!assembly.has(index)) return 'not-found'
-    return await inBulk(digest, chunkLength(assembly.manifest, index), async () =>
+    return await inBulk(digest, chunkLength(assembly.geometry, index), async () =>
       sendChunk({ id, digest, index }, await assembly.chunk(index)),
     )
   }

@@ -1,7 +1,7 @@
 /** Downloads as a whole, over the in-memory network: which source gives what, who waits for whom, what ends when. */
 import { describe, expect, test } from 'vitest'
 import { blob, CHUNK_SIZE, type Blob } from '../../../test/support/blobs.ts'
-import { createFakeClock } from '../../../test/support/fake-clock.ts'
+import { createFakeClock, type FakeClock } from '../../../test/support/fake-clock.ts'
 import { answering, serving } from '../../../test/support/hostile-peer.ts'
 import { readAll } from '../../../test/support/read-all.ts'
 import {
@@ -15,6 +15,7 @@ import {
 } from '../../../test/support/transfer-world.ts'
 import { until } from '../../../test/support/until.ts'
 import { Bitfield } from '../content/bitfield.ts'
+import type { Origin } from '../api.ts'
 import { CatalogError, isCatalogError, type ErrorCode } from '../errors.ts'
 import { TRANSFER_PROTOCOL } from '../wire/messages.ts'
 
@@ -407,45 +408,92 @@ describe('passing on', () => {
   })
 })
 
-describe('an origin behind peers that give up', () => {
-  test('completes what readers have begun to read, after a long while', async () => {
+/** The hash thread knows nothing of a fake clock: it gets a moment of its own at every step. */
+async function advanceUntil(clock: FakeClock, condition: () => boolean): Promise<void> {
+  for (let step = 0; !condition(); step++) {
+    if (step > 3_000) throw new Error(`not so after ${step} steps: ${String(condition)}`)
+    await clock.advance(25)
+    await new Promise((resolve) => setTimeout(resolve, 1))
+  }
+}
+
+describe('an origin beside peers', () => {
+  const artifact = blob(64 * CHUNK_SIZE, 31)
+
+  /** A peer that sends 100 kB/s, and an asker whose hash thread is warm. */
+  async function slowWorld() {
     const clock = createFakeClock()
     const world = createWorld(clock)
-    // 100 kB/s: after 20 s, readers are given what is there; then the peer goes.
-    const a = await world.add('a', { uploadRate: 100_000 })
-    const b = await world.add('b')
-    const artifact = blob(64 * CHUNK_SIZE, 31)
+    const [a, b] = [await world.add('a', { uploadRate: 100_000 }), await world.add('b')]
     await a.put(artifact)
-    // What takes real time, beforehand: the manifest, and the hash thread.
     await a.store.describe(artifact.digest)
     await getBytes(b, large.digest, { origin: originOf(large) })
+    return { clock, world, a, b }
+  }
+
+  test('gives it when it is quicker, from its first byte to its last', async () => {
+    const { clock, b } = await slowWorld()
     const origin = originOf(artifact)
-    const read = { bytes: 0, ended: false, failed: undefined as unknown }
+    const getting = getBytes(b, artifact.digest, { origin })
+    let isOver = false
+    void getting.finally(() => (isOver = true))
+    await advanceUntil(clock, () => isOver)
+    expect((await getting).source).toBe('origin')
+    expect(Buffer.compare((await getting).bytes, artifact.bytes)).toBe(0)
+    expect(b.bans).toEqual([])
+  })
+
+  test('that says nothing: unverified bytes are not read, however long it takes', async () => {
+    const { clock, b } = await slowWorld()
+    const gate = Promise.withResolvers<never>()
+    const origin = { ...originOf(artifact), open: async () => gate.promise }
+    const read = { bytes: 0, isOver: false }
     const reading = (async () => {
       const { body } = await b.transfer.get(artifact.digest, { origin })
-      for await (const part of body) {
-        const expected = artifact.bytes.subarray(read.bytes, read.bytes + part.byteLength)
-        expect(Buffer.compare(part, expected)).toBe(0)
-        read.bytes += part.byteLength
-      }
-      read.ended = true
-    })().catch((error: unknown) => (read.failed = error))
-    // The hash thread knows nothing of this clock: it gets a moment of its own at every step.
-    const advanceUntil = async (condition: () => boolean): Promise<void> => {
-      for (let step = 0; !condition(); step++) {
-        if (step > 2_000) throw new Error(`not so after ${step} steps: ${String(condition)}`)
-        await clock.advance(25)
-        await new Promise((resolve) => setTimeout(resolve, 1))
-      }
-    }
-    await advanceUntil(() => read.bytes > 0)
-    expect(clock.now()).toBeGreaterThanOrEqual(20_000)
-    expect(origin.opened).toBe(0)
-    world.network.cut('a')
-    await advanceUntil(() => read.ended || read.failed !== undefined)
+      for await (const part of body) read.bytes += part.byteLength
+    })().finally(() => (read.isOver = true))
+    const startedMs = clock.now()
+    await advanceUntil(clock, () => clock.now() - startedMs > 35_000)
+    expect(read).toEqual({ bytes: 0, isOver: false })
+    // Once it has failed there is nobody else, and the reader would not wait much longer.
+    gate.reject(isDown)
+    await advanceUntil(clock, () => read.bytes > 0)
+    expect(read.bytes).toBeLessThan(artifact.bytes.byteLength)
+    await advanceUntil(clock, () => read.isOver)
     await reading
-    expect(read).toEqual({ bytes: artifact.bytes.byteLength, ended: true, failed: undefined })
-    expect(origin.opened).toBe(1)
+    expect(read.bytes).toBe(artifact.bytes.byteLength)
+  })
+
+  test('is left alone while peers are clearly ahead, and asked again when they stop', async () => {
+    const { clock, world, b } = await slowWorld()
+    let opened = 0
+    let aborted = false
+    const drip: Origin = {
+      visibility: 'public',
+      async open({ signal }) {
+        signal.addEventListener('abort', () => (aborted = true))
+        const isFirst = ++opened === 1
+        const body = (async function* () {
+          for (let at = 0; at < artifact.bytes.byteLength; at += 1_000) {
+            if (isFirst) await clock.sleep(100)
+            yield artifact.bytes.subarray(at, at + 1_000)
+          }
+        })()
+        return { size: artifact.bytes.byteLength, body }
+      },
+    }
+    const getting = getBytes(b, artifact.digest, { origin: drip })
+    let isOver = false
+    void getting.finally(() => (isOver = true))
+    await advanceUntil(clock, () => aborted)
+    const leftAloneMs = clock.now()
+    await advanceUntil(clock, () => clock.now() - leftAloneMs > 5_000)
+    expect({ opened, isOver }).toEqual({ opened: 1, isOver: false })
+    world.network.cut('a')
+    await advanceUntil(clock, () => isOver)
+    expect(opened).toBe(2)
+    expect((await getting).source).toBe('origin')
+    expect(Buffer.compare((await getting).bytes, artifact.bytes)).toBe(0)
   })
 })
 

@@ -13,15 +13,16 @@ import type { Logger } from '../log.ts'
 import type { ParsedNodeOptions } from '../options.ts'
 import type { Store } from '../store/store.ts'
 import { TRANSFER_PROTOCOL } from '../wire/messages.ts'
-import { createAssemblyMaker, type AssemblyMaker } from './assembly-maker.ts'
-import { createBulkSlots, type BulkSlots } from './bulk-slots.ts'
-import { createChunkPool, type ChunkPool } from './chunk-pool.ts'
+import { createAssemblyMaker } from './assembly-maker.ts'
+import { createBulkSlots } from './bulk-slots.ts'
+import { createChunkPool } from './chunk-pool.ts'
 import { startDownload, type Download } from './download.ts'
 import { createHasher } from './hasher.ts'
-import { createPeerLinks, type PeerLinks } from './peer-link.ts'
+import { createPeerLinks } from './peer-link.ts'
 import type { PeerScores } from './peer-score.ts'
 import { createRateLimit, combineRateLimits, type RateLimit } from './rate-limit.ts'
 import { serveStream } from './serve.ts'
+import type { TransferDeps } from './transfer-deps.ts'
 import { createUploads, type Uploads } from './uploads.ts'
 
 /** Memory for chunks that arrive. */
@@ -33,25 +34,6 @@ const POOL_BYTES = 40 * 1024 * 1024
 const SERVING = { maxStreamsPerPeer: 4, maxUnreadBytes: 128 * 1024 } as const
 /** Peers whose download limit is remembered. */
 const MAX_LIMITS = 1_000
-
-/** What the parts of a transfer share. */
-export interface TransferDeps {
-  readonly store: Store
-  readonly discovery: Discovery
-  readonly links: PeerLinks
-  readonly scores: PeerScores
-  readonly clock: Clock
-  readonly log: Logger
-  readonly chunkSize: number
-  readonly limitOf: (peer: PeerId) => RateLimit
-  /** Places for artifacts that come in bulk from one peer. */
-  readonly slots: BulkSlots
-  readonly pool: ChunkPool
-  readonly assemblies: AssemblyMaker
-  /** A public artifact has begun to arrive and can be passed on. */
-  readonly onArriving: (digest: Digest) => void
-  readonly onArrivingFailed: (digest: Digest) => void
-}
 
 export interface Transfer {
   start(): void
@@ -119,10 +101,10 @@ export function createTransfer(
     slots: createBulkSlots(options.maxConcurrentTransfers),
     pool,
     assemblies,
-    onArriving: (digest) => {
+    onInFlight: (digest) => {
       if (options.seed) discovery.announce(digest)
     },
-    onArrivingFailed: (digest) => discovery.withdraw(digest),
+    onInFlightFailed: (digest) => discovery.withdraw(digest),
   }
 
   async function serve(stream: ByteStream): Promise<void> {
@@ -133,7 +115,7 @@ export function createTransfer(
           store,
           clock,
           log,
-          arriving: (digest) => downloads.get(keyOf(digest, true))?.download.arriving,
+          arriving: (digest) => downloads.get(keyOf(digest, true))?.download.inFlight,
           limit: uploads.limitOf(stream.peer),
           onServed: (bytes, whole) => uploads.count(stream.peer, bytes, whole),
           takeBulkSlot: (digest) => uploads.slots.take(stream.peer, digest),

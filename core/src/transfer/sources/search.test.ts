@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest'
-import { createFakeClock } from '../../../test/support/fake-clock.ts'
-import { digestOf } from '../content/digest.ts'
-import type { Discovery } from '../discovery/discovery.ts'
-import { isCatalogError } from '../errors.ts'
+import { createFakeClock } from '../../../../test/support/fake-clock.ts'
+import { digestOf } from '../../content/digest.ts'
+import type { Discovery } from '../../discovery/discovery.ts'
+import { isCatalogError } from '../../errors.ts'
 import type { Attempt } from './hedge.ts'
-import { searchAttempt } from './search-attempt.ts'
+import { createSearchAttempt } from './search.ts'
 
 const digest = digestOf(Buffer.from('an artifact'))
 const never = new AbortController().signal
@@ -31,12 +31,12 @@ function world(
     if (peer === 'banned') return undefined
     return {
       hedgeMs: 50,
-      async run(signal, giveWay) {
+      async run(signal, startNext) {
         state.asked.push(peer)
         const outcome = providers[peer]
         if (outcome === 'fails') throw new Error(`${peer} failed`)
         try {
-          if (outcome === 'gives way') giveWay()
+          if (outcome === 'gives way') startNext()
           await clock.sleep(typeof outcome === 'number' ? outcome : 1e9, signal)
         } catch (error) {
           state.aborted.push(peer)
@@ -46,11 +46,11 @@ function world(
       },
     }
   }
-  const attempt = searchAttempt(digest, { discovery: discovery as Discovery, clock, ask })
+  const attempt = createSearchAttempt(digest, { discovery: discovery as Discovery, clock, ask })
   return { clock, state, attempt }
 }
 
-describe('searchAttempt', () => {
+describe('createSearchAttempt', () => {
   test('a silent provider does not keep the next one from being asked', async () => {
     const { clock, state, attempt } = world({ silent: 'silent', good: 10 }, false)
     const running = attempt.run(never, ignored)

@@ -1,15 +1,15 @@
 import { afterAll, describe, expect, test } from 'vitest'
-import { blob, CHUNK_SIZE } from '../../../test/support/blobs.ts'
-import { readAll } from '../../../test/support/read-all.ts'
-import type { Origin } from '../api.ts'
-import { chunkCount } from '../content/chunking.ts'
-import { describeBytes } from '../content/manifest.ts'
-import { isCatalogError, type ErrorCode } from '../errors.ts'
-import { silentLogger } from '../log.ts'
-import { createAssembly, type Assembly } from './assembly.ts'
-import { createHasher } from './hasher.ts'
-import { createMemoryPartial } from './memory-partial.ts'
-import { completeAssembly, feedAssembly, openOrigin } from './origin-download.ts'
+import { blob, CHUNK_SIZE } from '../../../../test/support/blobs.ts'
+import { readAll } from '../../../../test/support/read-all.ts'
+import type { Origin } from '../../api.ts'
+import { chunkCount } from '../../content/chunking.ts'
+import { describeBytes } from '../../content/manifest.ts'
+import { isCatalogError, type ErrorCode } from '../../errors.ts'
+import { silentLogger } from '../../log.ts'
+import { createAssembly, type Assembly } from '../assembly.ts'
+import { createHasher } from '../hasher.ts'
+import { createMemoryPartial } from '../memory-partial.ts'
+import { feedAssembly, openOrigin } from './origin-stream.ts'
 
 const small = blob(5000)
 const large = blob(4 * CHUNK_SIZE + 3)
@@ -111,12 +111,12 @@ describe('openOrigin', () => {
   })
 })
 
-function assemble(leaves: Uint8Array): Assembly {
-  return createAssembly(made.manifest, leaves, {
-    partial: createMemoryPartial(made.manifest, leaves),
+function assemble(): Assembly {
+  return createAssembly(made.manifest, undefined, {
+    partial: createMemoryPartial(made.manifest),
     job: hasher.open({
       chunks: chunkCount(large.bytes.byteLength, CHUNK_SIZE),
-      leaves: leaves.byteLength > 0 ? leaves : undefined,
+      leaves: undefined,
     }),
     log: silentLogger,
     memoryBytes: () => 1e9,
@@ -125,14 +125,14 @@ function assemble(leaves: Uint8Array): Assembly {
 
 describe('feedAssembly', () => {
   test('to its end', async () => {
-    const assembly = assemble(new Uint8Array(0))
+    const assembly = assemble()
     const reading = readAll(assembly.read())
     await feedAssembly(assembly, pieces(large.bytes))
     expect(Buffer.compare(await reading, large.bytes)).toBe(0)
   })
 
   test('an early end is told as such', async () => {
-    const assembly = assemble(new Uint8Array(0))
+    const assembly = assemble()
     await expect(feedAssembly(assembly, pieces(large.bytes.subarray(1)))).rejects.toEqual(
       withCode('UPSTREAM_UNREACHABLE'),
     )
@@ -140,43 +140,8 @@ describe('feedAssembly', () => {
   })
 
   test('other bytes are a mismatch', async () => {
-    const assembly = assemble(new Uint8Array(0))
+    const assembly = assemble()
     const other = blob(large.bytes.byteLength, 3).bytes
     await expect(feedAssembly(assembly, pieces(other))).rejects.toEqual(withCode('DIGEST_MISMATCH'))
-  })
-})
-
-describe('completeAssembly', () => {
-  test.each([[[]], [[0]], [[1, 3]], [[0, 1, 2, 4]], [[0, 1, 2, 3]]])(
-    'gives what is missing beside chunks %j',
-    async (there) => {
-      const assembly = assemble(made.leaves)
-      const reading = readAll(assembly.read())
-      for (const index of there) {
-        const start = index * CHUNK_SIZE
-        await assembly.add(index, large.bytes.subarray(start, start + CHUNK_SIZE))
-      }
-      await completeAssembly(assembly, pieces(large.bytes, 7777))
-      expect(Buffer.compare(await reading, large.bytes)).toBe(0)
-    },
-  )
-
-  test('other bytes than the leaves say, too many, too few', async () => {
-    const attempt = async (bytes: Uint8Array): Promise<void> => {
-      const assembly = assemble(made.leaves)
-      try {
-        await completeAssembly(assembly, pieces(bytes))
-      } finally {
-        await assembly.fail(new Error('over'), { keep: false })
-      }
-    }
-    const { byteLength } = large.bytes
-    await expect(attempt(blob(byteLength, 3).bytes)).rejects.toEqual(withCode('UPSTREAM_REJECTED'))
-    await expect(attempt(large.bytes.subarray(0, byteLength - 1))).rejects.toEqual(
-      withCode('UPSTREAM_UNREACHABLE'),
-    )
-    await expect(attempt(Buffer.concat([large.bytes, Buffer.of(0)]))).rejects.toEqual(
-      withCode('UPSTREAM_REJECTED'),
-    )
   })
 })

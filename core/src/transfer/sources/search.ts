@@ -2,18 +2,18 @@
  * The last attempt for an artifact: peers beyond the swarm. Each is asked as it is found, beside those found before that
  * have not answered yet, until one gives it.
  */
-import type { Clock } from '../clock.ts'
-import type { Digest } from '../content/digest.ts'
-import type { Discovery } from '../discovery/discovery.ts'
-import { CatalogError } from '../errors.ts'
-import type { PeerId } from '../host/host.ts'
+import type { Clock } from '../../clock.ts'
+import type { Digest } from '../../content/digest.ts'
+import type { Discovery } from '../../discovery/discovery.ts'
+import type { PeerId } from '../../host/host.ts'
 import type { Attempt } from './hedge.ts'
+import { noProviders } from './source.ts'
 
 const SEARCH_DEADLINE_MS = 10_000
 /** Who else can be asked meanwhile is, after this long. */
 const ALONE_MS = 500
 
-export function searchAttempt<T>(
+export function createSearchAttempt<T>(
   digest: Digest,
   deps: {
     discovery: Discovery
@@ -39,7 +39,7 @@ export function searchAttempt<T>(
 
 async function askAll<T>(
   digest: Digest,
-  deps: Parameters<typeof searchAttempt<T>>[1],
+  deps: Parameters<typeof createSearchAttempt<T>>[1],
   signal: AbortSignal,
   onFound: (result: T) => void,
 ): Promise<never> {
@@ -55,7 +55,7 @@ async function askAll<T>(
         .run(signal, failedForNow.resolve)
         .then(onFound, (error: unknown) => void (failure = error))
       running.push(asking)
-      const late = deps.clock.sleep(attempt.hedgeMs, signal)
+      const late = deps.clock.sleep(attempt.hedgeMs ?? ALONE_MS, signal)
       await Promise.race([asking, failedForNow.promise, late])
     }
   } catch (error) {
@@ -64,12 +64,4 @@ async function askAll<T>(
   await Promise.all(running)
   signal.throwIfAborted() // found meanwhile, or nobody wants it any more
   throw noProviders(digest, failure)
-}
-
-export function noProviders(digest: Digest, cause: unknown): CatalogError {
-  return new CatalogError('NO_PROVIDERS', 'no peer has it', {
-    digest,
-    cause,
-    hint: 'connect to the registry or to a machine that has the package',
-  })
 }

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
-import { createFakeClock, type FakeClock } from '../../../test/support/fake-clock.ts'
+import { createFakeClock, type FakeClock } from '../../../../test/support/fake-clock.ts'
 import { hedge, type Attempt } from './hedge.ts'
-import { createPeerScores } from './peer-score.ts'
+import { createPeerScores } from '../peer-score.ts'
 
 const never = new AbortController().signal
 
@@ -10,13 +10,13 @@ function attempt(name: string, hedgeMs = 50) {
   const result = Promise.withResolvers<string>()
   const state = {
     ...{ started: false, aborted: undefined as unknown, late: 0, progressing: 0 },
-    giveWay: (): void => undefined,
+    startNext: (): void => undefined,
   }
   const one: Attempt<string> = {
     hedgeMs,
-    run(signal, giveWay) {
+    run(signal, startNext) {
       state.started = true
-      state.giveWay = giveWay
+      state.startNext = startNext
       signal.addEventListener('abort', () => {
         state.aborted = signal.reason
         result.reject(signal.reason)
@@ -111,8 +111,8 @@ describe('hedge', () => {
     const clock = createFakeClock()
     const [a, b, c] = [attempt('a'), attempt('b', 1000), attempt('c')]
     const { outcome } = race(clock, [a, b, c])
-    a.state.giveWay()
-    a.state.giveWay()
+    a.state.startNext()
+    a.state.startNext()
     await clock.advance(60)
     expect({ b: b.state.started, c: c.state.started }).toEqual({ b: true, c: false })
     expect(a.state.late).toBe(0)

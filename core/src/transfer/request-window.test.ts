@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest'
-import { createPeerPace } from './peer-pace.ts'
+import { createRequestWindow } from './request-window.ts'
 
 const KiB = 1024
 const MiB = 1024 * KiB
 
-describe('createPeerPace', () => {
-  const pace = () => createPeerPace({ chunkSize: MiB, maxBytes: 8 * MiB })
+describe('createRequestWindow', () => {
+  const pace = () => createRequestWindow({ chunkSize: MiB, maxBytes: 8 * MiB })
 
   test('a few chunks until something has arrived', () => {
     const paces = pace()
@@ -29,7 +29,7 @@ describe('createPeerPace', () => {
   })
 
   test('never fewer than two, however large the chunks', () => {
-    const paces = createPeerPace({ chunkSize: 8 * MiB, maxBytes: 8 * MiB })
+    const paces = createRequestWindow({ chunkSize: 8 * MiB, maxBytes: 8 * MiB })
     expect(paces.chunks('a')).toBe(2)
   })
 

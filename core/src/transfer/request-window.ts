@@ -9,14 +9,17 @@ const FIRST_CHUNKS = 4
 const MIN_CHUNKS = 2
 const AHEAD_MS = 1_000
 
-export interface PeerPace {
+export interface RequestWindow {
   sent(peer: PeerId, nowMs: number): void
   arrived(peer: PeerId, bytes: number, nowMs: number): void
   /** Chunks that it may owe us. */
   chunks(peer: PeerId): number
 }
 
-export function createPeerPace(options: { chunkSize: number; maxBytes: number }): PeerPace {
+export function createRequestWindow(options: {
+  chunkSize: number
+  maxBytes: number
+}): RequestWindow {
   const { chunkSize } = options
   const most = Math.max(MIN_CHUNKS, Math.floor(options.maxBytes / chunkSize))
   const peers = new Map<PeerId, { sinceMs: number; bytes: number; nowMs: number }>()

@@ -2,8 +2,8 @@
  * Peers that may be asked a second time when there is nobody better: those that were busy, and those that hung up. Not before
  * everybody else has been asked, so it costs nothing where another source works; and a bounded number of times.
  */
-import type { Clock } from '../clock.ts'
-import { isCatalogError } from '../errors.ts'
+import type { Clock } from '../../clock.ts'
+import { isCatalogError } from '../../errors.ts'
 import type { Attempt } from './hedge.ts'
 
 /** Before a peer that hung up is asked again: its connection or its process may need a moment. */
@@ -14,16 +14,16 @@ const MAX_BUSY_MS = 10_000
 /** Busy peers are left in peace while an origin may still answer, but not for longer. */
 const ORIGIN_PATIENCE_MS = 3_000
 
-export interface SecondRound {
+export interface RetryRound {
   /** Everybody has been asked once; an origin has failed, or been silent for a while. */
   open(): void
   /** `isFinal`: it works, and what it says will not get better; whoever hung up is asked no more. */
   originFailed(isFinal: boolean): void
   /** The attempt, and `again` as often as it is worth it. */
-  withMore<T>(first: Attempt<T>, again: () => Attempt<T>): Attempt<T>
+  withRetries<T>(first: Attempt<T>, again: () => Attempt<T>): Attempt<T>
 }
 
-export function createSecondRound(clock: Clock, options: { hasOrigin: boolean }): SecondRound {
+export function createRetryRound(clock: Clock, options: { hasOrigin: boolean }): RetryRound {
   const opened = Promise.withResolvers<void>()
   const alone = Promise.withResolvers<void>()
   const closed = new AbortController()
@@ -67,16 +67,16 @@ export function createSecondRound(clock: Clock, options: { hasOrigin: boolean })
       alone.resolve()
       if (isFinal) closed.abort(new Error('there is nothing to ask again for'))
     },
-    withMore: (first, again) => ({
+    withRetries: (first, again) => ({
       ...first,
-      async run(signal, giveWay) {
+      async run(signal, startNext) {
         const rest = createRests()
         for (let attempt = first; ; attempt = again()) {
           try {
-            return await attempt.run(signal, giveWay)
+            return await attempt.run(signal, startNext)
           } catch (error) {
             signal.throwIfAborted()
-            giveWay()
+            startNext()
             await rest(error, signal).catch(() => {
               signal.throwIfAborted()
               throw error // it is not asked again

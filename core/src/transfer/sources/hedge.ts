@@ -2,13 +2,13 @@
  * Hedged requests: start the best attempt, start the next one too when it fails or stays silent too long, take the first
  * that succeeds and cancel the rest. ("The Tail at Scale", Dean and Barroso, CACM 56(2), 2013.)
  */
-import type { CancelTimer, Clock } from '../clock.ts'
+import type { CancelTimer, Clock } from '../../clock.ts'
 
 export interface Attempt<T> {
-  /** `giveWay`: it has failed for now and means to try again; the next attempt may start beside it. */
-  run(signal: AbortSignal, giveWay: () => void): Promise<T>
-  /** Milliseconds before the next attempt starts beside this one. */
-  readonly hedgeMs: number
+  /** `startNext`: the next attempt may start beside it now, before its time is over. */
+  run(signal: AbortSignal, startNext: () => void): Promise<T>
+  /** Milliseconds before the next attempt starts beside this one; undefined: when it says so, or fails. */
+  readonly hedgeMs: number | undefined
   /** Asked when `hedgeMs` is over: true means it is making progress and is given as long again. */
   isProgressing?(): boolean
   /** Told that a later attempt had to be started because of it, or overtook it. */
@@ -47,7 +47,7 @@ export async function hedge<T>(
       finish(() => reject(signal.reason))
     }
 
-    function startNext(): void {
+    function start(): void {
       if (settled || exhausted) return
       const attempt = next()
       if (attempt === undefined) {
@@ -60,9 +60,11 @@ export async function hedge<T>(
       const moveOn = (): void => {
         if (movedOn) return
         movedOn = true
-        startNext()
+        start()
       }
-      watch(attempt, () => movedOn || settled, moveOn)
+      if (attempt.hedgeMs !== undefined) {
+        watch(attempt, attempt.hedgeMs, () => movedOn || settled, moveOn)
+      }
       attempt.run(cancel.signal, moveOn).then(
         (result) => {
           running--
@@ -78,13 +80,18 @@ export async function hedge<T>(
       )
     }
 
-    function watch(attempt: Attempt<T>, isOver: () => boolean, moveOn: () => void): void {
-      const stop = clock.after(attempt.hedgeMs, () => {
+    function watch(
+      attempt: Attempt<T>,
+      hedgeMs: number,
+      isOver: () => boolean,
+      moveOn: () => void,
+    ): void {
+      const stop = clock.after(hedgeMs, () => {
         timers.delete(stop)
         // A timer that is late because the thread was busy must not beat the answer that waits behind it.
         setImmediate(() => {
           if (isOver()) return
-          if (attempt.isProgressing?.() === true) return watch(attempt, isOver, moveOn)
+          if (attempt.isProgressing?.() === true) return watch(attempt, hedgeMs, isOver, moveOn)
           attempt.onLate?.()
           moveOn()
         })
@@ -93,6 +100,6 @@ export async function hedge<T>(
     }
 
     signal.addEventListener('abort', onAbort, { once: true })
-    startNext()
+    start()
   })
 }

@@ -3,11 +3,10 @@
  * through an assembly, readable as they arrive except for the end, which waits for the digest. Nothing here waits longer
  * than its signal, whatever the origin does.
  */
-import { chunkLength } from '../content/chunking.ts'
-import { digestOf, type Digest } from '../content/digest.ts'
-import type { Origin } from '../api.ts'
-import { CatalogError } from '../errors.ts'
-import type { Assembly } from './assembly.ts'
+import { digestOf, type Digest } from '../../content/digest.ts'
+import type { Origin } from '../../api.ts'
+import { CatalogError } from '../../errors.ts'
+import type { Assembly } from '../assembly.ts'
 
 /** Collected in memory up to here when the origin does not say how long it is. */
 const MAX_UNSIZED_BYTES = 256 * 1024 * 1024
@@ -74,38 +73,7 @@ export async function feedAssembly(
     length += bytes.byteLength
     await assembly.append(bytes)
   }
-  if (length < assembly.manifest.size) throw endedEarly(assembly.manifest.size, length)
-  await assembly.verified
-}
-
-/**
- * Gives an assembly whose leaves are known the chunks that it misses.
- * @throws CatalogError UPSTREAM_REJECTED when its bytes are not those of the leaves, which may be either's fault;
- * UPSTREAM_UNREACHABLE when they end early
- */
-export async function completeAssembly(
-  assembly: Assembly,
-  body: AsyncIterable<Uint8Array>,
-): Promise<void> {
-  const { manifest } = assembly
-  let chunk = Buffer.allocUnsafeSlow(chunkLength(manifest, 0))
-  let index = 0
-  let filled = 0
-  for await (const bytes of body) {
-    for (let offset = 0; offset < bytes.byteLength;) {
-      if (index >= assembly.chunks) throw otherBytes(manifest.digest)
-      const take = Math.min(chunk.byteLength - filled, bytes.byteLength - offset)
-      chunk.set(bytes.subarray(offset, offset + take), filled)
-      filled += take
-      offset += take
-      if (filled < chunk.byteLength) continue
-      if (!(await assembly.add(index, chunk))) throw otherBytes(manifest.digest)
-      index++
-      filled = 0
-      if (index < assembly.chunks) chunk = Buffer.allocUnsafeSlow(chunkLength(manifest, index))
-    }
-  }
-  if (index < assembly.chunks) throw endedEarly(manifest.size, index * manifest.chunkSize + filled)
+  if (length < assembly.geometry.size) throw endedEarly(assembly.geometry.size, length)
   await assembly.verified
 }
 
@@ -147,11 +115,5 @@ function endedEarly(expected: number, got: number): CatalogError {
     expected,
     got,
     hint: 'try again; if it keeps happening, look at the network between here and the registry',
-  })
-}
-
-function otherBytes(digest: Digest): CatalogError {
-  return new CatalogError('UPSTREAM_REJECTED', 'peers and the registry hold different bytes', {
-    digest,
   })
 }

@@ -1,0 +1,42 @@
+/**
+ * Passes on what is arriving: of a public artifact, the chunks of the manifest that is furthest. They go out as a claim, marked as
+ * still arriving, and whoever asks treats them as one. Nothing of a private artifact, and nothing of a node that does not seed.
+ */
+import type { Assembly } from './assembly.ts'
+import type { DownloadRequest } from './download.ts'
+import type { Candidate } from './sources/candidate.ts'
+import type { Claims } from './sources/claims.ts'
+import type { TransferDeps } from './transfer-deps.ts'
+
+export interface Relay {
+  readonly inFlight: Assembly | undefined
+  stop(): void
+}
+
+export function createRelay(
+  { digest, visibility }: DownloadRequest,
+  deps: TransferDeps,
+  claims: Claims,
+): Relay {
+  let relayed: Candidate | undefined
+  let isAnnounced = false
+  let stopped = false
+  if (visibility === 'public') {
+    claims.onFirst(() => {
+      isAnnounced = true
+      deps.onInFlight(digest)
+    })
+  }
+
+  return {
+    get inFlight() {
+      if (stopped || visibility !== 'public') return undefined
+      relayed = claims.leader() ?? relayed
+      return relayed?.assembly
+    },
+    stop() {
+      stopped = true
+      if (isAnnounced && !deps.store.has(digest)) deps.onInFlightFailed(digest)
+    },
+  }
+}

@@ -1,0 +1,118 @@
+/**
+ * Asking one peer for one artifact. What it answers is either the whole, which is checked here, or a manifest: that is a
+ * claim, and stays one until the sha512 of all its chunks has matched.
+ */
+import type { ArtifactGeometry } from '../../content/manifest.ts'
+import { digestOf, type Digest } from '../../content/digest.ts'
+import type { Clock } from '../../clock.ts'
+import { CatalogError, isCatalogError } from '../../errors.ts'
+import type { PeerId } from '../../host/host.ts'
+import type { Attempt } from './hedge.ts'
+import type { PeerLinks } from '../peer-link.ts'
+import type { PeerScores } from '../peer-score.ts'
+import type { RateLimit } from '../rate-limit.ts'
+
+/** What a peer says about an artifact that it has not sent. */
+export interface ManifestClaim {
+  readonly peer: PeerId
+  readonly geometry: ArtifactGeometry
+  /** SHA-256 of each chunk, concatenated. */
+  readonly leaves: Uint8Array
+  /** Undefined: the peer says it holds all of it, and so answers for the manifest. */
+  readonly hasChunk: ((index: number) => boolean) | undefined
+}
+
+export type PeerAnswer =
+  | { readonly kind: 'whole'; readonly bytes: Uint8Array }
+  | { readonly kind: 'claim'; readonly claim: ManifestClaim }
+
+export interface AskDeps {
+  readonly links: PeerLinks
+  readonly scores: PeerScores
+  readonly clock: Clock
+  readonly limitOf: (peer: PeerId) => RateLimit
+}
+
+/** Bytes within one hedge interval that count as progress. */
+const PROGRESS_BYTES = 8 * 1024
+/** However much moves, an answer that takes longer is late: other answers may be what moves. */
+const MAX_PROGRESS_MS = 2_000
+
+/** @param options `isRetry`: it has failed once, which has been recorded */
+export function askPeer(
+  peer: PeerId,
+  digest: Digest,
+  deps: AskDeps,
+  options: { isRetry: boolean },
+): Attempt<PeerAnswer> {
+  const { links, scores, clock } = deps
+  const recordTimeout = (): void => {
+    if (!options.isRetry) scores.late(peer)
+  }
+  /** When the request left; undefined while our own limit holds it back. */
+  let askedMs: number | undefined
+  let seenBytes = links.receivedBytes(peer)
+  return {
+    hedgeMs: scores.hedgeMs(peer),
+    isProgressing() {
+      if (askedMs === undefined) return true // no fault of the peer, and another one would have to wait too
+      const now = links.receivedBytes(peer)
+      const moved = now - seenBytes
+      seenBytes = now
+      return moved >= PROGRESS_BYTES && clock.now() - askedMs < MAX_PROGRESS_MS
+    },
+    onLate: recordTimeout,
+    async run(signal) {
+      try {
+        const onAsked = (): void => void (askedMs = clock.now())
+        return await requestArtifact(peer, digest, deps, { signal, onAsked })
+      } catch (error) {
+        if (!signal.aborted && !isCatalogError(error, 'NOT_FOUND')) recordTimeout()
+        throw error
+      }
+    },
+  }
+}
+
+/** @throws CatalogError for whatever the peer said or did instead; `signal.reason` */
+export async function requestArtifact(
+  peer: PeerId,
+  digest: Digest,
+  deps: AskDeps,
+  { signal, onAsked }: { signal: AbortSignal; onAsked?: () => void },
+): Promise<PeerAnswer> {
+  const { links, scores, clock } = deps
+  const limit = deps.limitOf(peer)
+  await limit.take(0, signal) // how much it is, the answer will say
+  onAsked?.()
+  const startedMs = clock.now()
+  const stream = await links.stream(peer, 'session')
+  const { manifest, bytes } = await stream.want(digest, { signal })
+  if (bytes === undefined) {
+    const { size, chunkSize, leaves, present } = manifest
+    const hasChunk = present && ((index: number) => present.has(index))
+    return {
+      kind: 'claim',
+      claim: { peer, geometry: { digest, size, chunkSize }, leaves, hasChunk },
+    }
+  }
+  limit.spend(bytes.byteLength)
+  if (digestOf(bytes) !== digest) {
+    scores.lied(peer, 'bytes that are not what the digest names')
+    throw new CatalogError('PEER_MISBEHAVED', 'the bytes are not what the digest names', { peer })
+  }
+  scores.answered(peer, { answerMs: clock.now() - startedMs, bytes: bytes.byteLength })
+  return { kind: 'whole', bytes }
+}
+
+/** By the leaves and not by a root: comparing costs nothing, hashing the leaves of a claim nobody takes does. */
+export function isSameClaim(
+  a: Pick<ManifestClaim, 'geometry' | 'leaves'>,
+  b: Pick<ManifestClaim, 'geometry' | 'leaves'>,
+): boolean {
+  return (
+    a.geometry.size === b.geometry.size &&
+    a.geometry.chunkSize === b.geometry.chunkSize &&
+    Buffer.compare(a.leaves, b.leaves) === 0
+  )
+}

@@ -1,0 +1,167 @@
+/**
+ * All that peers claim about one artifact: different manifests are fetched beside each other, each from those that claim it, until
+ * the sha512 of one has matched. None of them ends anything else before that. What came to nothing is held against those who
+ * claimed it: proven false it is a lie; otherwise they are not worth waiting for, for a while.
+ */
+import type { PeerId } from '../../host/host.ts'
+import { CatalogError, isCatalogError } from '../../errors.ts'
+import type { Visibility } from '../../store/store.ts'
+import type { TransferDeps } from '../transfer-deps.ts'
+import type { ManifestClaim } from './ask-peer.ts'
+import { isSameClaim } from './ask-peer.ts'
+import { startCandidate, type Candidate } from './candidate.ts'
+import type { Found } from './source.ts'
+
+/** Different manifests of one artifact that are fetched at once; more wait for a place. */
+const MAX_CANDIDATES = 4
+/** One of them gives way to one that waits when it is older than this and would take longer than that. */
+const SETTLED_MS = 2_000
+const HOPELESS_MS = 60_000
+const PLACE_POLL_MS = 250
+/** Of a claim, when it is as good as complete: another source would only come in its way. */
+const ALMOST_DONE_MS = 500
+
+export interface Claims {
+  /** Fetches it beside the others. Resolves when its bytes have matched; rejects when they did not come, or were others. */
+  take(claim: ManifestClaim): Promise<Found>
+  /** Manifests being fetched, or waiting for it. */
+  readonly count: number
+  /** The one that will be complete first, at its pace so far. */
+  leader(): Candidate | undefined
+  /** Resolves with the first that is verified. */
+  readonly won: Promise<Found>
+  /** Resolves when none is being fetched. */
+  drained(): Promise<void>
+  /** Calls it when the first claim is there: at once if it is. */
+  onFirst(listener: () => void): void
+  /** Drops what is under way, and takes no more. Settles when everything has been let go of. */
+  close(reason: Error, options: { keep: boolean }): Promise<void>
+  /** Holds against their peers what turned out false or came to nothing. */
+  judge(truth: Found): void
+}
+
+/** True while the leader moves and would be complete a moment after the claim was made. */
+export function isAlmostDone(claims: Claims): boolean {
+  const leader = claims.leader()
+  return leader !== undefined && leader.ageMs + leader.remainingMs < ALMOST_DONE_MS
+}
+
+export function createClaims(deps: TransferDeps, visibility: Visibility): Claims {
+  const open = new Set<Candidate>()
+  /** Not verified and not judged yet, open or not. */
+  const unproven = new Set<Candidate>()
+  const won = Promise.withResolvers<Found>()
+  const listeners: (() => void)[] = []
+  let isFirst = true
+  /** Those that wait for a place. */
+  let waiting = 0
+  let closed: Error | undefined
+  let changed = Promise.withResolvers<void>()
+
+  function leader(): Candidate | undefined {
+    const [best] = [...open].toSorted((a, b) => a.remainingMs - b.remainingMs || b.share - a.share)
+    return best
+  }
+
+  /** Waits until one more may be fetched. */
+  async function placeFor(claim: ManifestClaim): Promise<Candidate | undefined> {
+    for (;;) {
+      if (closed !== undefined) throw closed
+      const same = [...open].find((candidate) => isSameClaim(candidate.claim, claim))
+      if (same !== undefined || open.size < MAX_CANDIDATES) return same
+      const slowest = [...open].reduce((a, b) => (b.remainingMs > a.remainingMs ? b : a))
+      if (slowest.ageMs > SETTLED_MS && slowest.remainingMs > HOPELESS_MS) {
+        await slowest.drop(new Error('others are waiting'), { keep: false })
+      } else await deps.clock.sleep(PLACE_POLL_MS)
+    }
+  }
+
+  function start(claim: ManifestClaim): Candidate {
+    const candidate = startCandidate(claim, deps, visibility)
+    open.add(candidate)
+    unproven.add(candidate)
+    candidate.verified.then(
+      (assembly) => {
+        unproven.delete(candidate)
+        won.resolve({ source: 'peer', assembly })
+      },
+      (error: unknown) => {
+        if (isCatalogError(error, 'DIGEST_MISMATCH')) blame(candidate)
+      },
+    )
+    const end = (): void => {
+      open.delete(candidate)
+      changed.resolve()
+      changed = Promise.withResolvers()
+    }
+    candidate.verified.then(end, end)
+    return candidate
+  }
+
+  /** Who answers for a manifest of other bytes has lied; who passes it on while downloading may have been lied to. */
+  function blame(candidate: Candidate): void {
+    unproven.delete(candidate)
+    for (const [peer, holdsAll] of candidate.claimants) {
+      const report = holdsAll ? deps.scores.lied : deps.scores.suspected
+      report(peer, 'a manifest of other bytes')
+    }
+  }
+
+  return {
+    async take(claim) {
+      if (isFirst) {
+        isFirst = false
+        for (const listener of listeners) listener()
+      }
+      waiting++
+      let candidate = await placeFor(claim).finally(() => waiting--)
+      if (candidate === undefined) candidate = start(claim)
+      else candidate.join(claim)
+      const { digest } = claim.geometry
+      try {
+        return { source: 'peer', assembly: await candidate.verified }
+      } catch (error) {
+        deps.log.debug('download.claim-failed', { digest, peer: claim.peer, error })
+        throw new CatalogError('PEER_REFUSED', 'what the peer claims did not come', {
+          cause: error,
+        })
+      }
+    },
+    get count() {
+      return open.size + waiting
+    },
+    leader,
+    won: won.promise,
+    async drained() {
+      while (open.size + waiting > 0) await changed.promise
+    },
+    onFirst(listener) {
+      if (isFirst) listeners.push(listener)
+      else listener()
+    },
+    async close(reason, options) {
+      closed = reason
+      await Promise.all([...open].map(async (candidate) => candidate.drop(reason, options)))
+    },
+    judge(truth) {
+      for (const candidate of [...unproven]) {
+        if (contradicts(candidate, truth)) blame(candidate)
+        // Where the other source was only somewhat quicker, it is worth asking again.
+        else if (candidate.share < 0.5) backOff(candidate.claimants.keys(), deps)
+      }
+      unproven.clear()
+    },
+  }
+}
+
+function contradicts({ claim }: Candidate, truth: Found): boolean {
+  if ('bytes' in truth) return claim.geometry.size !== truth.bytes.byteLength
+  const { geometry, leaves } = truth.assembly
+  if (claim.geometry.size !== geometry.size) return true
+  if (leaves === undefined || claim.geometry.chunkSize !== geometry.chunkSize) return false
+  return Buffer.compare(claim.leaves, leaves) !== 0
+}
+
+function backOff(peers: Iterable<PeerId>, deps: TransferDeps): void {
+  for (const peer of peers) deps.scores.backOff(peer)
+}

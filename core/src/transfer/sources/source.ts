@@ -1,0 +1,48 @@
+/**
+ * What the sources of one download have in common. A source is an attempt in one race (hedge.ts) that ends only with bytes
+ * whose sha512 has matched: a promise of bytes, from whomever, ends nothing. To add a source, write one more attempt and put it
+ * into the list in download.ts; its place there says when its turn comes.
+ */
+import type { ArtifactSource, Origin } from '../../api.ts'
+import type { Digest } from '../../content/digest.ts'
+import { CatalogError } from '../../errors.ts'
+import type { Visibility } from '../../store/store.ts'
+import type { Assembly } from '../assembly.ts'
+import type { Claims } from './claims.ts'
+import type { Delivery } from './delivery.ts'
+import type { RetryRound } from './retry-peers.ts'
+
+/** A verified artifact: bytes at hand, or an assembly that the store has by now. */
+export type Found =
+  | { readonly source: ArtifactSource; readonly bytes: Uint8Array }
+  | { readonly source: ArtifactSource; readonly assembly: Assembly }
+
+/** The state of an origin in a download. */
+export interface OriginState {
+  readonly origin: Origin | undefined
+  /** It has not failed. */
+  isAlive: boolean
+  failure: { readonly error: unknown } | undefined
+}
+
+/** One download, as its sources see it. */
+export interface Race {
+  readonly digest: Digest
+  readonly visibility: Visibility
+  readonly origin: OriginState
+  readonly claims: Claims
+  readonly delivery: Delivery
+  readonly retries: RetryRound
+  /** Aborted when nobody waits any more, and by `end`. */
+  readonly signal: AbortSignal
+  /** What readers have been given has failed: there is nothing left to win. */
+  readonly end: (error: unknown) => void
+}
+
+export function noProviders(digest: Digest, cause: unknown): CatalogError {
+  return new CatalogError('NO_PROVIDERS', 'no peer has it', {
+    digest,
+    cause,
+    hint: 'connect to the registry or to a machine that has the package',
+  })
+}

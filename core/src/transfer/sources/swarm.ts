@@ -1,0 +1,162 @@
+/**
+ * The peers that are said to hold an artifact: asked one after another, hedged, best first. A claim is no answer, so the next peer
+ * is asked at once, and what comes after the peers (an origin) a moment later unless the chunks are as good as there.
+ */
+import type { Digest } from '../../content/digest.ts'
+import type { PeerId } from '../../host/host.ts'
+import type { TransferDeps } from '../transfer-deps.ts'
+import { askPeer } from './ask-peer.ts'
+import { MAX_CHUNK_PEERS } from './candidate.ts'
+import { isAlmostDone } from './claims.ts'
+import { hedge, type Attempt } from './hedge.ts'
+import type { Found, Race } from './source.ts'
+
+/** Peers asked for one artifact before the origin's turn. */
+const MAX_FAVOURED = 6
+/** After the first claim, before another source may begin beside it. */
+const CLAIM_HEDGE_MS = 60
+const CLAIM_POLL_MS = 30
+/** Between two looks at who else has come to hold it. */
+const NEWCOMERS_MS = 300
+
+/** Asks each peer once, whoever names it. */
+export interface PeerAsker {
+  /** Undefined for one that is not worth asking, or has been asked. */
+  readonly ask: (peer: PeerId) => Attempt<Found> | undefined
+}
+
+export function createPeerAsker(race: Race, deps: TransferDeps): PeerAsker {
+  const contacted = new Set<PeerId>()
+
+  function attempt(peer: PeerId, isRetry: boolean): Attempt<Found> {
+    const asking = askPeer(peer, race.digest, deps, { isRetry })
+    return {
+      ...asking,
+      async run(signal, startNext) {
+        const answer = await asking.run(signal, startNext)
+        if (answer.kind === 'whole') return { source: 'peer', bytes: answer.bytes }
+        const taken = race.claims.take(answer.claim)
+        startNext()
+        return await taken
+      },
+    }
+  }
+
+  return {
+    ask(peer) {
+      if (contacted.has(peer) || deps.scores.isBanned(peer)) return undefined
+      contacted.add(peer)
+      return race.retries.withRetries(attempt(peer, false), () => attempt(peer, true))
+    },
+  }
+}
+
+export interface Swarm {
+  /** Those worth waiting for: all of them when there is no origin. */
+  readonly favoured: Attempt<Found>
+  /** The others are better than nobody, when an origin fails or is slow. */
+  readonly rest: Attempt<Found>
+}
+
+export function createSwarm(race: Race, deps: TransferDeps, asker: PeerAsker): Swarm {
+  const { clock, scores } = deps
+  const peers = holdersOf(race.digest, deps)
+  const favoured =
+    race.origin.origin === undefined
+      ? [...peers]
+      : peers.filter((peer) => !scores.isCooling(peer)).slice(0, MAX_FAVOURED)
+
+  function nextOf(queue: PeerId[]): Attempt<Found> | undefined {
+    for (let peer = queue.shift(); peer !== undefined; peer = queue.shift()) {
+      const attempt = asker.ask(peer)
+      if (attempt !== undefined) return attempt
+    }
+    return undefined
+  }
+
+  return {
+    favoured: {
+      hedgeMs: undefined,
+      async run(signal, startNext) {
+        const over = new AbortController()
+        const newcomer = Promise.withResolvers<Found>()
+        const onClaim = (): void => {
+          const until = AbortSignal.any([signal, over.signal])
+          ignoreAbort(startOthers(race, deps, { startNext, signal: until }), until)
+          ignoreAbort(askNewcomers(race, deps, asker, { found: newcomer.resolve, until }), until)
+        }
+        race.claims.onFirst(onClaim)
+        const next = (): Attempt<Found> | undefined => {
+          const attempt = enough(race) ? undefined : nextOf(favoured)
+          if (attempt === undefined && race.claims.count === 0) startNext()
+          return attempt
+        }
+        const late = Promise.race([newcomer.promise, race.claims.won])
+        try {
+          return await Promise.race([hedge(next, { clock, signal }), late])
+        } catch (error) {
+          signal.throwIfAborted()
+          return await Promise.race([late, race.claims.drained().then(() => Promise.reject(error))])
+        } finally {
+          over.abort(new Error('the peers have been asked'))
+        }
+      },
+    },
+    rest: {
+      hedgeMs: undefined,
+      async run(signal, startNext) {
+        const next = (): Attempt<Found> | undefined => {
+          const attempt = nextOf(peers)
+          if (attempt === undefined) startNext()
+          return attempt
+        }
+        return await hedge(next, { clock, signal })
+      },
+    },
+  }
+}
+
+/** Best first. */
+function holdersOf(digest: Digest, { discovery, scores, links }: TransferDeps): PeerId[] {
+  return scores.rank(discovery.holders(digest), links.outstanding)
+}
+
+/** More peers for the same chunks would not make them come sooner. */
+function enough({ claims }: Race): boolean {
+  return (claims.leader()?.claimants.size ?? 0) >= MAX_CHUNK_PEERS
+}
+
+async function startOthers(
+  race: Race,
+  { clock }: TransferDeps,
+  { startNext, signal }: { startNext: () => void; signal: AbortSignal },
+): Promise<void> {
+  await clock.sleep(CLAIM_HEDGE_MS, signal)
+  while (isAlmostDone(race.claims)) await clock.sleep(CLAIM_POLL_MS, signal)
+  startNext()
+}
+
+/** While chunks come: those who have come to hold it too, and those who were not needed so far. */
+async function askNewcomers(
+  race: Race,
+  deps: TransferDeps,
+  asker: PeerAsker,
+  { found, until }: { found: (found: Found) => void; until: AbortSignal },
+): Promise<void> {
+  for (;;) {
+    await deps.clock.sleep(NEWCOMERS_MS, until)
+    if (enough(race)) continue
+    for (const peer of holdersOf(race.digest, deps).slice(0, 2 * MAX_CHUNK_PEERS)) {
+      asker
+        .ask(peer)
+        ?.run(until, () => undefined)
+        .then(found, () => undefined) // it has been recorded where it belongs
+    }
+  }
+}
+
+function ignoreAbort(running: Promise<void>, signal: AbortSignal): void {
+  running.catch((error: unknown) => {
+    if (!signal.aborted) throw error
+  })
+}

@@ -1,0 +1,118 @@
+/**
+ * What a peer claims has no effect outside of itself until the digest has matched: it wins no race, evicts nothing, is given
+ * to no reader, and keeps no other source from its turn. The liars here never end by themselves; a test that waits for one fails
+ * by its deadline.
+ */
+import { describe, expect, test } from 'vitest'
+import { blob, CHUNK_SIZE } from '../../../test/support/blobs.ts'
+import { createFakeClock } from '../../../test/support/fake-clock.ts'
+import { dribbling, serving, type Answering } from '../../../test/support/hostile-peer.ts'
+import { createWorld, getBytes, originOf, type Node } from '../../../test/support/transfer-world.ts'
+import { until } from '../../../test/support/until.ts'
+
+const small = blob(40_000, 1)
+const large = blob(20 * CHUNK_SIZE + 11, 2)
+const never = new Promise<never>(() => undefined)
+
+const onlyManifest: Answering = async (request, reply) => {
+  if (request.type === 'want') await dribbling()(request, reply)
+}
+const LIARS: readonly (readonly [string, () => Answering])[] = [
+  ['dribbles', () => dribbling()],
+  ['falls silent after its manifest', () => onlyManifest],
+]
+const ARTIFACTS = [small, large]
+
+/** Every byte, from where. */
+async function getIntact(
+  node: Node,
+  artifact: typeof small,
+  options: Parameters<typeof getBytes>[2] = {},
+): Promise<string> {
+  const got = await getBytes(node, artifact.digest, options)
+  expect(Buffer.compare(got.bytes, artifact.bytes)).toBe(0)
+  return got.source
+}
+
+describe.each(LIARS)('a liar that %s', (_, lie) => {
+  test.each(ARTIFACTS)('beside an origin: it comes from the origin', async (artifact) => {
+    const world = createWorld()
+    await world.addPeer('liar', [artifact], lie())
+    const node = await world.add('node')
+    expect(await getIntact(node, artifact, { origin: originOf(artifact) })).toBe('origin')
+    expect(node.store.has(artifact.digest)).toBe(true)
+  })
+
+  test.each(ARTIFACTS)('three of them beside an honest peer', async (artifact) => {
+    const world = createWorld()
+    for (const name of ['l1', 'l2', 'l3']) await world.addPeer(name, [artifact], lie())
+    await (await world.add('honest')).put(artifact)
+    const silent = { ...originOf(artifact), open: async () => never }
+    for (const options of [{}, { origin: silent }]) {
+      const node = await world.add(`node${options.origin ? '-with' : ''}`)
+      expect(await getIntact(node, artifact, options)).toBe('peer')
+    }
+  })
+
+  test('found out by what the origin gave, and not believed again', async () => {
+    const world = createWorld()
+    await world.addPeer('liar', ARTIFACTS, lie())
+    const node = await world.add('node')
+    await getIntact(node, small, { origin: originOf(small) })
+    await until(() => node.bans.length > 0)
+    expect(node.bans).toEqual(['liar'])
+  })
+
+  test('a node behind an honest one that downloads from it', async () => {
+    const world = createWorld()
+    for (const artifact of ARTIFACTS) {
+      await world.addPeer(`liar-${artifact.bytes.byteLength}`, [artifact], lie())
+      const between = await world.add(`between-${artifact.bytes.byteLength}`)
+      const stop = new AbortController()
+      const held = getBytes(between, artifact.digest, { signal: stop.signal }).catch(
+        () => undefined,
+      )
+      await until(() => between.told.includes(`+${artifact.digest}`))
+      const node = await world.add(`node-${artifact.bytes.byteLength}`)
+      expect(await getIntact(node, artifact, { origin: originOf(artifact) })).toBe('origin')
+      expect(node.bans).not.toContain(between.host.id)
+      stop.abort(new Error('enough'))
+      await held
+    }
+  })
+})
+
+describe('an honest peer', () => {
+  test('that is quick gives a large artifact and the origin is not asked', async () => {
+    const world = createWorld(createFakeClock()) // it stands still: no source has been waited for
+    await (await world.add('honest')).put(large)
+    const node = await world.add('node')
+    const origin = originOf(large)
+    expect(await getIntact(node, large, { origin })).toBe('peer')
+    expect(origin.opened).toBe(0)
+  })
+
+  test('whose claim another source outran is not taken for a liar', async () => {
+    const world = createWorld()
+    const serve = serving(large.bytes, CHUNK_SIZE)
+    await world.addPeer('slow', [large], async (request, reply) => {
+      if (request.type === 'want') await serve(request, reply)
+    })
+    const node = await world.add('node')
+    expect(await getIntact(node, large, { origin: originOf(large) })).toBe('origin')
+    expect(node.bans).toEqual([])
+  })
+})
+
+describe('the store', () => {
+  test('a false manifest evicts nothing', async () => {
+    const world = createWorld()
+    const wanted = blob(20_000, 5)
+    await world.addPeer('liar', [wanted], dribbling({ size: 64 * CHUNK_SIZE }))
+    const node = await world.add('node', {}, { quotaBytes: 64 * CHUNK_SIZE })
+    const held = Array.from({ length: 60 }, (_, seed) => blob(CHUNK_SIZE, 100 + seed))
+    for (const artifact of held) await node.put(artifact)
+    await getIntact(node, wanted, { origin: originOf(wanted) })
+    expect(held.filter(({ digest }) => node.store.has(digest))).toHaveLength(60)
+  })
+})
