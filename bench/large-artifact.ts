@@ -1,14 +1,14 @@
 /**
- * Question: how much of a bare QUIC stream does one large artifact get, hashed, verified and stored, from one and from
- * three providers? The ceiling runs in the same round, because these machines are noisy. With a line every provider is a
- * machine of its own at its own end of it, and so is whoever gets.
+ * Question: how fast is one large artifact, hashed, verified and stored, from one and from three providers, relative to a bare QUIC
+ * stream? That ceiling runs in the same round, because virtual machines are noisy. With a line, the getter and each provider are
+ * machines of their own.
  */
 import type { Line } from '../test/support/namespaces.ts'
 import type { Child } from './lib/child.ts'
-import { withCores } from './lib/cores.ts'
 import { waitForInventories } from './lib/inventories.ts'
-import { ratios, summarize, toMarkdownTable } from './lib/measure.ts'
+import { withLoad, type Load } from './lib/load.ts'
 import { LOOPBACK, lineShare, type BenchMachine } from './lib/machine.ts'
+import { ratios, summarize, summarizeBy, toMarkdownTable } from './lib/measure.ts'
 import { quiesce } from './lib/quiesce.ts'
 import { Stage, type StartedNode } from './lib/stage.ts'
 
@@ -24,11 +24,8 @@ interface Got {
 }
 
 type Path = 'bare QUIC stream' | 'one provider' | 'three providers'
-interface Measured extends Got {
+interface Measured extends Got, Load {
   readonly path: Path
-  readonly coresBusy: number
-  /** Packets, in front of all lines. */
-  readonly dropped: number
 }
 
 interface Options {
@@ -48,7 +45,7 @@ export async function run({ rounds, megabytes, line }: Options): Promise<unknown
   }
   const bytes = megabytes * MB
   const warmUp = await fill(providers, WARM_UP_SEED, WARM_UP_BYTES)
-  // Like the bare client, each has been running since the morning.
+  // Warm, as the bare client is.
   const startGetter = async (name: string, count: number): Promise<Child> => {
     const { child } = await stage.startNode(`getter-${name}`, { machine: getting })
     await child.call(
@@ -65,15 +62,13 @@ export async function run({ rounds, megabytes, line }: Options): Promise<unknown
 
   const measured: Measured[] = []
   const measure = async (path: Path, get: () => Promise<Got>): Promise<void> => {
-    const before = await stage.droppedPackets()
-    const { value, busy } = await withCores(get)
-    const dropped = (await stage.droppedPackets()) - before
-    measured.push({ path, ...value, coresBusy: busy, dropped })
+    const { value, load } = await withLoad(stage, get)
+    measured.push({ path, ...value, ...load })
   }
   for (let round = 0; round < rounds; round++) {
     await measure('bare QUIC stream', () => bare(bytes))
     const digest = await fill(providers, round, bytes)
-    await first.call<Got>('get', digest) // the providers have served it before, and their disks are at rest
+    await first.call<Got>('get', digest) // once the providers have served it, their disks are at rest
     await quiesce()
     await measure('one provider', () => fromOne.call<Got>('get', digest))
     await quiesce()
@@ -84,7 +79,7 @@ export async function run({ rounds, megabytes, line }: Options): Promise<unknown
   return { megabytes, line, measured }
 }
 
-/** A bare stream from one machine to the other; gets so many bytes. */
+/** A bare stream from one machine to the other; the result transfers a number of bytes. */
 async function startBare(
   stage: Stage,
   from: BenchMachine,
@@ -116,29 +111,17 @@ function print(measured: readonly Measured[], line: Line | undefined): void {
     const rates = mine.map(rate)
     const percent = ratios(rates, bare).map((each) => 100 * each)
     const share = (of: Line): string =>
-      `${summarize(
-        mine.map(({ bytes, ms }) => lineShare(of, bytes, ms / 1000)),
-        0,
-      )} %`
+      `${summarizeBy(mine, ({ bytes, ms }) => lineShare(of, bytes, ms / 1000), 0)} %`
     return {
       path,
       'MB/s': summarize(rates, 0),
       'of bare': path === 'bare QUIC stream' ? '100 %' : `${summarize(percent, 0)} %`,
       ...(line !== undefined && {
         'of the line': share(line),
-        'packets dropped': summarize(
-          mine.map(({ dropped }) => dropped),
-          0,
-        ),
+        'packets dropped': summarizeBy(mine, ({ dropped }) => dropped, 0),
       }),
-      "getter's CPU, s": summarize(
-        mine.map(({ cpuMs }) => cpuMs / 1000),
-        2,
-      ),
-      'cores busy': `${summarize(
-        mine.map(({ coresBusy }) => 100 * coresBusy),
-        0,
-      )} %`,
+      "getter's CPU, s": summarizeBy(mine, ({ cpuMs }) => cpuMs / 1000, 2),
+      'cores busy': `${summarizeBy(mine, ({ coresBusy }) => 100 * coresBusy, 0)} %`,
     }
   })
   console.log(toMarkdownTable(rows))

@@ -1,55 +1,56 @@
 /**
- * Question: does it help to fetch ahead of a client what it, or its metadata, says early of its project? A cold install's
- * traffic through a gateway whose registry is 20 ms away, beside the same without: with npm's audit, with a plugin's list,
- * with guesses, and with everything ordered before the first request, which no guess can beat.
+ * Question: how much time does prefetching by hints save? A cold install's requests through a gateway whose registry is 20 ms
+ * away: without hints, with npm's audit, with a plugin's list, with guesses from metadata, and with the whole lockfile ordered
+ * before the first request, which no hint can beat.
  */
 import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
-import { loadCorpus, makeWarmUp, putAll, type Corpus, type CorpusFile } from './lib/corpus.ts'
+import { loadCorpora, putAll, type Corpus, type CorpusFile } from './lib/corpus.ts'
+import type { Child } from './lib/child.ts'
 import type { InstallResult } from './lib/install-child.ts'
 import { waitForInventories } from './lib/inventories.ts'
-import { ratios, spreadOf, summarize, toMarkdownTable } from './lib/measure.ts'
-import { Stage } from './lib/stage.ts'
+import { medianBy, ratios, summarize, summarizeBy, toMarkdownTable } from './lib/measure.ts'
+import { Stage, type StartedNode } from './lib/stage.ts'
 
-const LINE = { delayMs: 20, bytesPerSecond: 125_000_000 }
+const DISTANCE = { delayMs: 20, bytesPerSecond: 125_000_000 }
 const TOKEN = 'a token of the benchmark'
-/** A project of this many packages, small ones, so that requests and not bytes are what takes time. */
+/** A project of this many small packages, so that requests take the time, and not bytes. */
 const FILES = 600
 const MAX_BYTES = 300_000
 
-interface Arm {
+/** A client with one kind of hints. */
+interface Variant {
   readonly name: string
   /** Requests at once: npm 15, Yarn 1 8, pnpm 64. */
   readonly concurrency: number
-  readonly says?: 'audit' | 'hints'
+  readonly hints?: 'audit' | 'list'
   readonly predict?: boolean
-  /** Everything by POST /-/catalog/prefetch, when the client starts. */
+  /** The whole lockfile by POST /-/catalog/prefetch, when the client starts. */
   readonly isOrdered?: boolean
   readonly hasPeer?: boolean
 }
 
-const ARMS: readonly Arm[] = [
+const VARIANTS: readonly Variant[] = [
   { name: 'npm (15 at once)', concurrency: 15 },
-  { name: 'npm, audit', concurrency: 15, says: 'audit' },
+  { name: 'npm, audit', concurrency: 15, hints: 'audit' },
   { name: 'npm, guesses', concurrency: 15, predict: true },
   { name: 'npm, all ordered at the start', concurrency: 15, isOrdered: true },
   { name: 'npm, peer', concurrency: 15, hasPeer: true },
-  { name: 'npm, peer, audit', concurrency: 15, hasPeer: true, says: 'audit' },
+  { name: 'npm, peer, audit', concurrency: 15, hasPeer: true, hints: 'audit' },
   { name: 'Yarn 1 (8 at once)', concurrency: 8 },
   { name: 'Yarn 1, guesses', concurrency: 8, predict: true },
   { name: 'pnpm (64 at once)', concurrency: 64 },
-  { name: 'pnpm, list', concurrency: 64, says: 'hints' },
+  { name: 'pnpm, list', concurrency: 64, hints: 'list' },
 ]
 
-interface Hinted {
+interface HintCounts {
   readonly fetched: number
   readonly claimed: number
 }
 
 interface Installed {
-  readonly arm: string
+  readonly variant: string
   readonly result: InstallResult
-  readonly hints: Hinted
+  readonly hints: HintCounts
 }
 
 interface Project {
@@ -57,50 +58,75 @@ interface Project {
   readonly levels: readonly (readonly string[])[]
 }
 
+interface World {
+  readonly stage: Stage
+  readonly client: Child
+  readonly upstreamPort: number
+  readonly peer: StartedNode
+  readonly project: Project
+  readonly warmUp: readonly CorpusFile[]
+}
+
 export async function run(options: {
   rounds: number
   mirror: string | undefined
 }): Promise<unknown> {
   await using stage = await Stage.open()
-  const corpus = await loadCorpus(join(stage.folder, 'corpus'), options.mirror)
-  const warmUp = await makeWarmUp(join(stage.folder, 'warm-up'))
+  const { corpus, warmUp } = await loadCorpora(stage.folder, options.mirror)
   const project = await projectOf(corpus)
+  const projectCorpus = { ...corpus, files: project.files }
   const client = stage.start('lib/install-child.ts')
-  const upstream = stage.start('lib/upstream-child.ts')
-  const { port } = await upstream.call<{ port: number }>('start', {
-    ...{ corpora: [{ ...corpus, files: project.files }, warmUp], line: LINE },
-  })
+  const { port } = await stage.startUpstream([projectCorpus, warmUp], { distance: DISTANCE })
   const peer = await stage.startNode('peer')
-  await putAll(peer.child, { ...corpus, files: project.files })
+  await putAll(peer.child, projectCorpus)
+  const small = warmUp.files.filter(({ bytes }) => bytes < MAX_BYTES).slice(0, 200)
+  const world: World = { stage, client, upstreamPort: port, peer, project, warmUp: small }
 
   const results: Installed[] = []
   for (let round = 0; round < options.rounds; round += 1) {
-    for (const arm of ARMS) {
-      const gateway = {
-        ...{ port: 0, upstream: `http://127.0.0.1:${port}/`, adminToken: TOKEN },
-        ...{ hints: true, predict: arm.predict === true },
-      }
-      const node = await stage.startNode(`node-${results.length}`, { gateway })
-      const one = { port: node.port, concurrency: arm.concurrency, said: [], levels: [] }
-      const warm = warmUp.files.filter(({ bytes }) => bytes < MAX_BYTES).slice(0, 200)
-      await client.call('install', { ...one, files: warm, sendIntegrity: true })
-      if (arm.hasPeer === true) {
-        await node.child.call('connect', [peer.address])
-        await waitForInventories(node.child, 1, project.files.length)
-      }
-      const ordered = arm.isOrdered === true ? order(node.port, project) : undefined
-      const result = await client.call<InstallResult>('install', {
-        ...{ port: node.port, concurrency: arm.concurrency, says: arm.says },
-        ...{ files: inLockOrder(project.files), levels: project.levels, said: project.files },
-        sendIntegrity: arm.name.startsWith('npm'),
-      })
-      await ordered
-      results.push({ arm: arm.name, result, hints: await hintsOf(node.port) })
-      await node.child.close()
+    for (const variant of VARIANTS) {
+      results.push(await measure(world, variant, `node-${results.length}`))
     }
   }
   print(results)
   return { files: project.files.length, results }
+}
+
+async function measure(world: World, variant: Variant, name: string): Promise<Installed> {
+  const { stage, client, peer, project } = world
+  const gateway = {
+    port: 0,
+    upstream: `http://127.0.0.1:${world.upstreamPort}/`,
+    adminToken: TOKEN,
+    hints: true,
+    predict: variant.predict === true,
+  }
+  const node = await stage.startNode(name, { gateway })
+  const target = { port: node.port, concurrency: variant.concurrency }
+  await client.call('install', {
+    ...target,
+    files: world.warmUp,
+    levels: [],
+    hinted: [],
+    sendIntegrity: true,
+  })
+  if (variant.hasPeer === true) {
+    await node.child.call('connect', [peer.address])
+    await waitForInventories(node.child, 1, project.files.length)
+  }
+  const ordered = variant.isOrdered === true ? order(node.port, project) : undefined
+  const result = await client.call<InstallResult>('install', {
+    ...target,
+    files: inLockOrder(project.files),
+    levels: project.levels,
+    hints: variant.hints,
+    hinted: project.files,
+    sendIntegrity: variant.name.startsWith('npm'),
+  })
+  await ordered
+  const hints = await hintCounts(node.port)
+  await node.child.close()
+  return { variant: variant.name, result, hints }
 }
 
 interface Entry {
@@ -109,7 +135,7 @@ interface Entry {
   readonly devDependencies?: Readonly<Record<string, string>>
 }
 
-/** Packages of the web application's lockfile, from its roots on, with what they depend on. */
+/** Packages of the web application's lockfile, from its roots on, with their dependencies. */
 async function projectOf(corpus: Corpus): Promise<Project> {
   const lockfile = new URL('../test/fixtures/web-app/package-lock.json', import.meta.url)
   const { packages } = JSON.parse(await readFile(lockfile, 'utf8')) as {
@@ -156,31 +182,28 @@ async function order(port: number, { files }: Project): Promise<void> {
   await response.text()
 }
 
-async function hintsOf(port: number): Promise<Hinted> {
+async function hintCounts(port: number): Promise<HintCounts> {
   const response = await fetch(`http://127.0.0.1:${port}/-/catalog/status`)
-  return ((await response.json()) as { gateway: { hints: Hinted } }).gateway.hints
+  return ((await response.json()) as { gateway: { hints: HintCounts } }).gateway.hints
 }
 
 function print(results: readonly Installed[]): void {
-  const of = (arm: string): Installed[] => results.filter((each) => each.arm === arm)
-  const base = (arm: Arm): string =>
-    ARMS.find((each) => each.concurrency === arm.concurrency && each.hasPeer === arm.hasPeer)
-      ?.name ?? ''
-  const rows = ARMS.map((arm) => {
-    const mine = of(arm.name)
-    const seconds = (all: readonly Installed[]): number[] => all.map(({ result }) => result.seconds)
-    const spread = (value: (result: InstallResult) => number): string =>
-      summarize(
-        mine.map(({ result }) => value(result)),
-        2,
-      )
+  const of = (name: string): Installed[] => results.filter(({ variant }) => variant === name)
+  const secondsOf = (name: string): number[] => of(name).map(({ result }) => result.seconds)
+  const rows = VARIANTS.map((variant) => {
+    const { name } = variant
+    // The first of its kind is the one without hints.
+    const base = VARIANTS.find(
+      ({ concurrency, hasPeer }) =>
+        concurrency === variant.concurrency && hasPeer === variant.hasPeer,
+    )
     return {
-      install: arm.name,
-      'metadata, s': spread((result) => result.metadataSeconds),
-      'tarballs, s': spread((result) => result.tarballSeconds),
-      'of the same without': summarize(ratios(seconds(mine), seconds(of(base(arm)))), 2),
-      'fetched ahead': spreadOf(mine.map(({ hints }) => hints.fetched)).median.toFixed(0),
-      'of these used': spreadOf(mine.map(({ hints }) => hints.claimed)).median.toFixed(0),
+      install: name,
+      'metadata, s': summarizeBy(of(name), ({ result }) => result.metadataSeconds, 2),
+      'tarballs, s': summarizeBy(of(name), ({ result }) => result.tarballSeconds, 2),
+      'of the same without': summarize(ratios(secondsOf(name), secondsOf(base?.name ?? '')), 2),
+      'fetched ahead': medianBy(of(name), ({ hints }) => hints.fetched),
+      'of these used': medianBy(of(name), ({ hints }) => hints.claimed),
     }
   })
   console.log(toMarkdownTable(rows))

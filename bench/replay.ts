@@ -1,15 +1,15 @@
 /**
- * Question: how fast does a clean install's worth of tarballs come through gateway B from peer A over QUIC, beside
- * Verdaccio with a warm cache and nginx serving the files? B has no upstream; every round B starts empty. With a line the
- * client and B are on one machine, and A, Verdaccio and nginx on another.
+ * Question: how fast do the tarballs of a clean install come through gateway B from peer A over QUIC, beside Verdaccio with a warm
+ * cache and nginx serving the files? B has no upstream and starts each round with an empty store. With a line, client and B are on
+ * one machine, and A, Verdaccio and nginx on another.
  */
 import { join } from 'node:path'
 import type { Line } from '../test/support/namespaces.ts'
-import { withCores } from './lib/cores.ts'
-import { loadCorpus, makeWarmUp, putAll, type Corpus } from './lib/corpus.ts'
+import { loadCorpora, putAll, type Corpus } from './lib/corpus.ts'
 import { waitForInventories } from './lib/inventories.ts'
-import { ratios, spreadOf, summarize, toMarkdownTable } from './lib/measure.ts'
+import { withLoad, type Load } from './lib/load.ts'
 import { LOOPBACK, lineShare, type BenchMachine } from './lib/machine.ts'
+import { medianBy, ratios, summarize, toMarkdownTable } from './lib/measure.ts'
 import type { ReplayResult } from './lib/replay-child.ts'
 import { startReplayClient, type ReplayClient, type Target } from './lib/replay-client.ts'
 import { startNginx, startVerdaccio } from './lib/rivals.ts'
@@ -22,13 +22,10 @@ interface Served {
   readonly served: { readonly peer: { readonly artifacts: number } }
 }
 
-interface Round {
+interface Round extends Load {
   readonly name: string
   readonly result: ReplayResult
-  readonly coresBusy: number
-  /** Packets, in front of all lines. */
-  readonly dropped: number
-  /** Of A and of B, where they take part. */
+  /** Of A and B, where they take part. */
   readonly cpuMs?: readonly number[]
 }
 
@@ -40,7 +37,7 @@ interface Options {
 
 interface World {
   readonly stage: Stage
-  /** Where the client is, and B. */
+  /** The machine of the client and of B. */
   readonly near: BenchMachine
   readonly client: ReplayClient
   readonly corpus: Corpus
@@ -50,7 +47,7 @@ interface World {
 
 export async function run({ rounds: count, mirror, line }: Options): Promise<unknown> {
   await using stage = await Stage.open()
-  const corpus = await loadCorpus(join(stage.folder, 'corpus'), mirror)
+  const { corpus, warmUp } = await loadCorpora(stage.folder, mirror)
   console.log(`${corpus.files.length} artifacts, ${(corpus.bytes / 1e6).toFixed(0)} MB\n`)
   const [near = LOOPBACK, far = LOOPBACK] = await stage.machines(['client', 'servers'], line)
   const client = startReplayClient(stage, near)
@@ -58,8 +55,7 @@ export async function run({ rounds: count, mirror, line }: Options): Promise<unk
 
   const a = await stage.startNode('a', { machine: far })
   await putAll(a.child, corpus)
-  // A daemon has been running since the morning: B's process is warm, its store has none of what is measured.
-  const warmUp = await makeWarmUp(join(stage.folder, 'warm-up'))
+  // B is like a daemon that has been running for hours: its process is warm, its store has nothing of the corpus.
   await putAll(a.child, warmUp)
 
   const world: World = { stage, near, client, corpus, warmUp, a }
@@ -78,8 +74,7 @@ async function startRivals(
   stage: Stage,
   { far, client, corpus }: { far: BenchMachine; client: ReplayClient; corpus: Corpus },
 ): Promise<Map<string, Target>> {
-  const upstream = stage.start('lib/upstream-child.ts', far)
-  const { port } = await upstream.call<{ port: number }>('start', { corpora: [corpus] })
+  const { port } = await stage.startUpstream([corpus], { machine: far })
   const rivals = new Map<string, Target>()
   const options = { stage, machine: far, client }
   const nginx = await startNginx(join(corpus.folder, 'tarballs'), options)
@@ -124,19 +119,16 @@ async function measure(
   name: string,
   ask: () => Promise<ReplayResult>,
 ): Promise<Round> {
-  const before = await stage.droppedPackets()
-  const { value, busy } = await withCores(ask)
-  const dropped = (await stage.droppedPackets()) - before
-  return { name, result: value, coresBusy: busy, dropped }
+  const { value, load } = await withLoad(stage, ask)
+  return { name, result: value, ...load }
 }
 
 function print(rounds: readonly Round[], line: Line | undefined): void {
   const of = (name: string): Round[] => rounds.filter((round) => round.name === name)
   const secondsOf = (name: string): number[] => of(name).map(({ result }) => result.seconds)
   const rows = [...new Set(rounds.map(({ name }) => name))].map((name) => {
-    const results = of(name).map(({ result }) => result)
     const median = (value: (result: ReplayResult) => number): string =>
-      spreadOf(results.map(value)).median.toFixed(0)
+      medianBy(of(name), ({ result }) => value(result))
     const share = (of: Line): string =>
       `${median(({ bytes, seconds }) => lineShare(of, bytes, seconds))} %`
     return {
@@ -146,11 +138,11 @@ function print(rounds: readonly Round[], line: Line | undefined): void {
       'MB/s': median(({ bytes, seconds }) => bytes / 1e6 / seconds),
       ...(line !== undefined && {
         'of the line': name.includes('again') ? '' : share(line),
-        'packets dropped': spreadOf(of(name).map(({ dropped }) => dropped)).median.toFixed(0),
+        'packets dropped': medianBy(of(name), ({ dropped }) => dropped),
       }),
       'p50 ms': median(({ p50Ms }) => p50Ms),
       'p99 ms': median(({ p99Ms }) => p99Ms),
-      'cores busy': `${spreadOf(of(name).map(({ coresBusy }) => 100 * coresBusy)).median.toFixed(0)} %`,
+      'cores busy': `${medianBy(of(name), ({ coresBusy }) => 100 * coresBusy)} %`,
     }
   })
   console.log(`\n${toMarkdownTable(rows)}`)

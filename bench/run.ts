@@ -1,7 +1,7 @@
 /**
- * `npm run bench` runs every question, `npm run bench -- large-artifact --rounds 5` one of them. Where a question makes
- * sense between machines it is asked twice: on loopback, and over a line. Results go to bench/results as JSON with machine,
- * versions and commit. See bench/README.md.
+ * `npm run bench` runs every benchmark, `npm run bench -- large-artifact --rounds 5` one of them. A benchmark that makes sense
+ * between machines runs twice: on loopback, and over a line. Results go to bench/results as JSON with machine, versions and
+ * commit. See bench/README.md.
  */
 import { execFileSync } from 'node:child_process'
 import { mkdir, writeFile } from 'node:fs/promises'
@@ -25,13 +25,13 @@ const { mirror } = values
 const rounds = Number(values.rounds)
 const megabytes = Number(values.megabytes)
 
-interface Question {
-  /** Without a line: on loopback. */
+interface Benchmark {
+  /** On loopback without a line. */
   run(line?: Line): Promise<unknown>
   readonly hasLine?: boolean
 }
 
-const questions: Readonly<Record<string, Question>> = {
+const benchmarks: Readonly<Record<string, Benchmark>> = {
   'large-artifact': {
     run: async (line) =>
       await (await import('./large-artifact.ts')).run({ rounds, megabytes, line }),
@@ -57,26 +57,26 @@ const line = rate === 'none' ? undefined : parseLine(rate)
 if (rate !== 'none' && line === undefined) {
   refuse(`--line is a rate like 100mbit or 1gbit, 1mbit at least, or none; not ${rate}`)
 }
-/** Then loopback is not asked for. */
-const isLineAsked = values.line !== undefined && line !== undefined
+/** With --line loopback is left out. */
+const isLineGiven = values.line !== undefined && line !== undefined
 
-for (const [name, question] of choose()) {
-  if (!isLineAsked) await ask(name, name, () => question.run())
-  if (line === undefined || question.hasLine !== true) continue
+for (const [name, benchmark] of choose()) {
+  if (!isLineGiven) await runOne(name, name, () => benchmark.run())
+  if (line === undefined || benchmark.hasLine !== true) continue
   const title = `${name}, over a line of ${rate}`
   const reason = await whyNoNamespaces(line)
-  if (reason === undefined) await ask(title, `${name}-line-${rate}`, () => question.run(line))
+  if (reason === undefined) await runOne(title, `${name}-line-${rate}`, () => benchmark.run(line))
   else console.log(`\n${title}: left out, ${reason}`)
 }
 
-function choose(): [string, Question][] {
-  const names = Object.entries(questions)
-    .filter(([, { hasLine }]) => !isLineAsked || hasLine === true)
+function choose(): [string, Benchmark][] {
+  const names = Object.entries(benchmarks)
+    .filter(([, { hasLine }]) => !isLineGiven || hasLine === true)
     .map(([name]) => name)
   return (positionals.length > 0 ? positionals : names).map((name) => {
-    const question = questions[name]
-    if (question !== undefined && names.includes(name)) return [name, question]
-    const kind = isLineAsked ? 'benchmark over a line' : 'benchmark'
+    const benchmark = benchmarks[name]
+    if (benchmark !== undefined && names.includes(name)) return [name, benchmark]
+    const kind = isLineGiven ? 'benchmark over a line' : 'benchmark'
     return refuse(`no ${kind} named ${name}; there are: ${names.join(', ')}`)
   })
 }
@@ -86,21 +86,21 @@ function refuse(message: string): never {
   process.exit(2)
 }
 
-async function ask(title: string, name: string, question: () => Promise<unknown>): Promise<void> {
+async function runOne(title: string, name: string, run: () => Promise<unknown>): Promise<void> {
   console.log(`\n## ${title}\n`)
-  const result = await question()
+  const result = await run()
   const folder = new URL('./results/', import.meta.url)
   await mkdir(folder, { recursive: true })
   const file = new URL(`${new Date().toISOString().slice(0, 10)}-${name}.json`, folder)
-  await writeFile(file, `${JSON.stringify({ ...machine(), name, result }, undefined, 2)}\n`)
+  await writeFile(file, `${JSON.stringify({ ...environment(), name, result }, undefined, 2)}\n`)
 }
 
-function machine(): Record<string, unknown> {
+function environment(): Record<string, unknown> {
   let commit = 'unknown'
   try {
     commit = execFileSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8' }).trim()
   } catch {
-    // a tarball has no history: the result says so
+    // not a git checkout
   }
   const [cpu] = cpus()
   return {

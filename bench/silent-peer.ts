@@ -1,7 +1,7 @@
 /**
- * Question: what does a request cost when the peer that is asked first has just gone silent? Two providers hold everything;
- * the one that answers quickest is stopped (SIGSTOP: its connection stays, nothing answers), and requests go on one by one.
- * Beside it, in the same round: the same kind of request while both answer.
+ * Question: what does a request cost when the preferred peer has just gone silent? Two providers hold everything; the faster one is
+ * stopped (SIGSTOP: its connection stays, nothing answers) while requests go on one by one. Beside it, in the same round: the
+ * same requests while both answer.
  */
 import type { Child } from './lib/child.ts'
 import { waitForInventories } from './lib/inventories.ts'
@@ -77,18 +77,18 @@ async function measure(round: number): Promise<{ before: number[]; silent: numbe
     for (const digest of digests.slice(from, from + REQUESTS)) times.push(await get(digest))
     return times
   }
-  await batch(0) // both are known by now
+  await batch(0) // warm-up: the getter now knows both peers' speed
   const before = await batch(REQUESTS)
-  const best = await favourite(getter, providers)
-  const pid = await best.call<number>('pid')
+  const preferred = await preferredProvider(getter, providers)
+  const pid = await preferred.call<number>('pid')
   process.kill(pid, 'SIGSTOP')
-  // Before it is closed, which it could not hear otherwise.
+  // It must run again to be closed.
   stage.defer(async () => void process.kill(pid, 'SIGCONT'))
   return { before, silent: await batch(2 * REQUESTS) }
 }
 
-/** The provider that most of the artifacts came from. */
-async function favourite(getter: Child, providers: readonly Provider[]): Promise<Child> {
+/** The provider that sent the most bytes. */
+async function preferredProvider(getter: Child, providers: readonly Provider[]): Promise<Child> {
   const peers = await getter.call<(Peer & { receivedBytes: number })[]>('peers')
   const most = peers.toSorted((a, b) => b.receivedBytes - a.receivedBytes)[0]
   const found = providers.find(({ id }) => id === most?.peer)

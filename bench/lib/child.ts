@@ -1,7 +1,4 @@
-/**
- * Runs a part of a benchmark as a process of its own, spoken to over Node's IPC: every part has its own event loop, as it
- * has in life.
- */
+/** Runs a part of a benchmark as a process of its own, called over Node's IPC: as in production each has its own event loop. */
 import { fork, type ChildProcess } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { LOOPBACK, type BenchMachine } from './machine.ts'
@@ -13,7 +10,6 @@ const COLLECTOR_FLAGS = [
 ]
 
 export interface Child {
-  /** CPU and memory are the child's own. */
   call<T>(op: string, argument?: unknown): Promise<T>
   close(): Promise<void>
 }
@@ -23,7 +19,7 @@ const EXIT_DEADLINE_MS = 15_000
 
 /** `script` is relative to bench/. */
 export function startChild(script: string, machine: BenchMachine = LOOPBACK): Child {
-  // The command that goes elsewhere becomes the child there: same process, same channel.
+  // The machine's command execs the child: same process, same IPC channel.
   const [program = process.execPath, ...command] = [...machine.prefix, process.execPath]
   const child: ChildProcess = fork(fileURLToPath(new URL(`../${script}`, import.meta.url)), {
     execPath: program,
@@ -59,7 +55,7 @@ export function startChild(script: string, machine: BenchMachine = LOOPBACK): Ch
         CALL_DEADLINE_MS,
       )
       child.send({ id, op, argument }, (error) => {
-        if (error !== null) call.reject(error) // it has ended meanwhile
+        if (error !== null) call.reject(error) // the child has ended
       })
       try {
         return (await call.promise) as T
@@ -77,7 +73,7 @@ export function startChild(script: string, machine: BenchMachine = LOOPBACK): Ch
   }
 }
 
-/** In the child: answers calls until the parent goes, then `onClose`. */
+/** In the child: answers calls until the parent disconnects, then calls `onClose`. */
 export function answerCalls(
   operations: Readonly<Record<string, (argument: never) => unknown>>,
   onClose: () => Promise<void>,

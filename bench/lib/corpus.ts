@@ -1,7 +1,6 @@
 /**
- * The artifacts of a real project: names, versions and sizes of a web application's lockfile (data/web-app.json), with
- * random bytes in place of the contents, so that nothing needs to be downloaded; or the real tarballs from a folder laid
- * out as a registry is (`--mirror`).
+ * The artifacts of a real project: names, versions and sizes from a web application's lockfile (data/web-app.json), with random
+ * bytes as contents, so that nothing is downloaded; or the real tarballs from a folder laid out as a registry (`--mirror`).
  */
 import { createHash, randomBytes } from 'node:crypto'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
@@ -15,7 +14,7 @@ export interface CorpusFile {
   readonly path: string
   readonly bytes: number
   readonly integrity: string
-  /** Of the package, where a question needs them. */
+  /** Dependencies of the package, where a benchmark needs them. */
   readonly dependencies?: Readonly<Record<string, string>>
 }
 
@@ -26,54 +25,67 @@ export interface Corpus {
 }
 
 const LIST = new URL('../data/web-app.json', import.meta.url)
+type ListEntry = readonly [name: string, version: string, bytes: number]
 
-/** Reads the mirror, or makes the stand-in in `scratch`. */
-export async function loadCorpus(scratch: string, mirror: string | undefined): Promise<Corpus> {
-  const list = JSON.parse(await readFile(LIST, 'utf8')) as [string, string, number][]
-  const folder = mirror ?? scratch
+/** The corpus of `mirror`, or else one with random contents in `folder`; beside it one for the warm-up. */
+export async function loadCorpora(
+  folder: string,
+  mirror: string | undefined,
+): Promise<{ corpus: Corpus; warmUp: Corpus }> {
+  const list = JSON.parse(await readFile(LIST, 'utf8')) as readonly ListEntry[]
+  const corpus =
+    mirror === undefined
+      ? await makeCorpus(join(folder, 'corpus'), list)
+      : await readMirror(mirror, list)
+  // Other artifacts of the same sizes: every third of the list, under another name.
+  const warmUpList = list
+    .filter((_, index) => index % 3 === 0)
+    .map(([, , bytes], index): ListEntry => [`warm-up-${index}`, '1.0.0', bytes])
+  return { corpus, warmUp: await makeCorpus(join(folder, 'warm-up'), warmUpList) }
+}
+
+async function readMirror(folder: string, list: readonly ListEntry[]): Promise<Corpus> {
   const files: CorpusFile[] = []
-  let total = 0
+  for (const [name, version] of list) {
+    const path = tarballPath(name, version)
+    files.push(describe(name, version, await readFile(join(folder, 'tarballs', path))))
+  }
+  return corpusOf(folder, files)
+}
+
+async function makeCorpus(folder: string, list: readonly ListEntry[]): Promise<Corpus> {
+  const files: CorpusFile[] = []
   for (const [name, version, size] of list) {
-    const path = `${name}/-/${name.split('/').pop() ?? name}-${version}.tgz`
-    const file = join(folder, 'tarballs', ...path.split('/'))
-    const data = mirror === undefined ? gzipLike(size) : await readFile(file)
-    if (mirror === undefined) {
-      await mkdir(dirname(file), { recursive: true })
-      await writeFile(file, data)
-    }
-    const integrity = `sha512-${createHash('sha512').update(data).digest('base64')}`
-    files.push({ name, version, path, bytes: data.byteLength, integrity })
-    total += data.byteLength
-  }
-  return { folder, files, bytes: total }
-}
-
-/** Other artifacts of the same sizes, to warm processes up with: each third of the list, under another name. */
-export async function makeWarmUp(scratch: string): Promise<Corpus> {
-  const list = JSON.parse(await readFile(LIST, 'utf8')) as [string, string, number][]
-  const files: CorpusFile[] = []
-  let total = 0
-  for (const [index, [, , size]] of list.entries()) {
-    if (index % 3 > 0) continue
-    const path = `warm-up-${index}/-/warm-up-${index}-1.0.0.tgz`
     const data = gzipLike(size)
-    await mkdir(dirname(join(scratch, 'tarballs', path)), { recursive: true })
-    await writeFile(join(scratch, 'tarballs', path), data)
-    const integrity = `sha512-${createHash('sha512').update(data).digest('base64')}`
-    files.push({ name: `warm-up-${index}`, version: '1.0.0', path, bytes: size, integrity })
-    total += size
+    const file = join(folder, 'tarballs', tarballPath(name, version))
+    await mkdir(dirname(file), { recursive: true })
+    await writeFile(file, data)
+    files.push(describe(name, version, data))
   }
-  return { folder: scratch, files, bytes: total }
+  return corpusOf(folder, files)
 }
 
-/** Into a node's store. */
+function tarballPath(name: string, version: string): string {
+  return `${name}/-/${name.split('/').pop() ?? name}-${version}.tgz`
+}
+
+function describe(name: string, version: string, data: Buffer): CorpusFile {
+  const integrity = `sha512-${createHash('sha512').update(data).digest('base64')}`
+  return { name, version, path: tarballPath(name, version), bytes: data.byteLength, integrity }
+}
+
+function corpusOf(folder: string, files: readonly CorpusFile[]): Corpus {
+  return { folder, files, bytes: files.reduce((sum, { bytes }) => sum + bytes, 0) }
+}
+
+/** Puts the files of a corpus into a node's store. */
 export async function putAll(node: Child, { folder, files }: Corpus): Promise<void> {
   for (const { path } of files) {
     await node.call('put', await readFile(join(folder, 'tarballs', path)))
   }
 }
 
-// What a .tgz looks like to whoever decides whether to compress it.
+// Begins like a .tgz, so that compression is decided on as for one.
 function gzipLike(size: number): Buffer {
   const data = randomBytes(size)
   data.set([0x1f, 0x8b, 0x08], 0)

@@ -1,11 +1,12 @@
 /**
- * A package manager's traffic without its work: metadata level by level through the dependency tree, an audit if it does one, then the
- * tarballs, so many at a time. Checks each sha512.
+ * A package manager's requests without its work: metadata level by level through the dependency tree, an audit if there is one,
+ * then the tarballs, a fixed number at a time. Checks each sha512.
  */
 import { createHash } from 'node:crypto'
 import { Agent, request as httpRequest } from 'node:http'
 import { gzipSync } from 'node:zlib'
 import { answerCalls } from './child.ts'
+import { forEachConcurrently } from './concurrently.ts'
 import type { CorpusFile } from './corpus.ts'
 
 export interface InstallResult {
@@ -16,14 +17,15 @@ export interface InstallResult {
 
 interface InstallOptions {
   readonly port: number
-  /** Names whose metadata is asked for together, roots first. */
+  /** Names per level of the tree, roots first; the metadata of a level is requested together. */
   readonly levels: readonly (readonly string[])[]
   readonly files: readonly CorpusFile[]
   readonly concurrency: number
   readonly sendIntegrity: boolean
-  /** As npm's audit, or as a plugin's list; names and versions in this order. */
-  readonly says?: 'audit' | 'hints' | undefined
-  readonly said: readonly { readonly name: string; readonly version: string }[]
+  /** Sent once the metadata is there: npm's audit, or a plugin's list. */
+  readonly hints?: 'audit' | 'list' | undefined
+  /** What it names, in this order. */
+  readonly hinted: readonly { readonly name: string; readonly version: string }[]
 }
 
 const NPM = 'npm/11.0.0 node/v24.0.0 linux x64 workspaces/false'
@@ -53,19 +55,21 @@ async function install(options: InstallOptions): Promise<InstallResult> {
 
   const startedMs = performance.now()
   for (const names of options.levels) {
-    await each(names, options.concurrency, (name) => ask(`/${name.replace('/', '%2f')}`))
+    await forEachConcurrently(names, options.concurrency, (name) =>
+      ask(`/${name.replace('/', '%2f')}`),
+    )
   }
   const resolvedMs = performance.now()
   // Neither client nor plugin waits for the answer.
-  const saying = say(options, ask)
-  await each(options.files, options.concurrency, async (file) => {
+  const hinting = sendHints(options, ask)
+  await forEachConcurrently(options.files, options.concurrency, async (file) => {
     const headers = options.sendIntegrity ? { 'pacote-integrity': file.integrity } : {}
     const bytes = await ask(`/${file.path}`, { headers })
     const got = `sha512-${createHash('sha512').update(bytes).digest('base64')}`
-    if (got !== file.integrity) throw new Error(`${file.path} is not itself`)
+    if (got !== file.integrity) throw new Error(`${file.path} has a wrong hash`)
   })
   const endedMs = performance.now()
-  await saying
+  await hinting
   agent.destroy()
   return {
     metadataSeconds: (resolvedMs - startedMs) / 1000,
@@ -74,37 +78,25 @@ async function install(options: InstallOptions): Promise<InstallResult> {
   }
 }
 
-async function say(
-  { says, said }: InstallOptions,
+async function sendHints(
+  { hints, hinted }: InstallOptions,
   ask: (
     path: string,
     how: { method: string; headers: Record<string, string>; body: Buffer },
   ) => Promise<unknown>,
 ): Promise<void> {
-  if (says === undefined) return
-  if (says === 'hints') {
-    const body = Buffer.from(JSON.stringify({ packages: said }))
+  if (hints === undefined) return
+  if (hints === 'list') {
+    const body = Buffer.from(JSON.stringify({ packages: hinted }))
     const headers = { 'content-type': 'application/json', 'x-catalog-client': 'bench' }
     await ask('/-/catalog/hints', { method: 'POST', headers, body })
     return
   }
-  const named = Map.groupBy(said, ({ name }) => name)
+  const named = Map.groupBy(hinted, ({ name }) => name)
   const versions = [...named].map(([name, all]) => [name, all.map(({ version }) => version)])
   const body = gzipSync(JSON.stringify(Object.fromEntries(versions)))
   const headers = { 'content-type': 'application/json', 'content-encoding': 'gzip' }
   await ask('/-/npm/v1/security/advisories/bulk', { method: 'POST', headers, body })
-}
-
-async function each<T>(
-  all: readonly T[],
-  concurrency: number,
-  work: (one: T) => Promise<unknown>,
-): Promise<void> {
-  const queue = [...all].reverse()
-  const worker = async (): Promise<void> => {
-    for (let one = queue.pop(); one !== undefined; one = queue.pop()) await work(one)
-  }
-  await Promise.all(Array.from({ length: concurrency }, worker))
 }
 
 answerCalls({ install }, () => Promise.resolve())

@@ -1,9 +1,9 @@
-/** What the peers of a node have told it that they hold: to be waited for before anything is measured. */
+/** Waits until a node has received the inventories of its peers, which every measurement needs. */
 import type { Child } from './child.ts'
 
 const DEADLINE_MS = 20_000
 
-/** Until `peers` peers have each said that they hold `artifacts` or more. */
+/** Until `peers` peers have each announced `artifacts` or more; throws after a deadline. */
 export async function waitForInventories(
   node: Child,
   peers: number,
@@ -15,5 +15,5 @@ export async function waitForInventories(
     if (known.filter((peer) => peer.artifacts >= artifacts).length >= peers) return
     await new Promise((resolve) => setTimeout(resolve, 20))
   }
-  throw new Error('the providers did not say what they hold')
+  throw new Error('the providers did not announce their artifacts in time')
 }

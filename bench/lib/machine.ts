@@ -1,12 +1,12 @@
 /**
- * Where a part of a benchmark runs: on this machine's loopback, or on a machine of its own (a network namespace) behind a
- * line. The parent is on no such machine: it reaches its children over IPC, and nothing else there.
+ * Where a part of a benchmark runs: on loopback, or on a machine of its own (a network namespace) behind a line. The parent process
+ * runs on none of them: it reaches its children only over IPC.
  */
 import type { Line, Machine } from '../../test/support/namespaces.ts'
 
 export interface BenchMachine {
   readonly ipv4: string
-  /** The command that runs another one there; empty: no command. */
+  /** Put in front of a command, it runs there; empty on loopback. */
   readonly prefix: readonly string[]
   readonly isLoopback: boolean
 }
@@ -17,7 +17,7 @@ export function machineAt({ ipv4, prefix }: Machine): BenchMachine {
   return { ipv4, prefix, isLoopback: false }
 }
 
-/** Nodes of a benchmark meet because they are told to, and know nobody else: nor does anybody tell them of others. */
+/** Nodes of a benchmark connect only to the peers they are given: no discovery of any kind. */
 const OFFLINE = {
   port: 0,
   mdns: false,
@@ -43,7 +43,7 @@ export function parseLine(text: string): Line | undefined {
   return bitsPerSecond >= 1e6 ? { bitsPerSecond } : undefined
 }
 
-/** What the line carries of these bytes' rate, in percent. */
+/** The rate of these bytes as a share of the line's, in percent. */
 export function lineShare({ bitsPerSecond }: Line, bytes: number, seconds: number): number {
   return (100 * 8 * bytes) / seconds / bitsPerSecond
 }

@@ -1,4 +1,4 @@
-/** Figures and tables. A figure is the median of its runs; ratios are taken run by run, then their median. */
+/** Figures and tables. A figure is the median of its rounds with their range; ratios are taken round by round. */
 
 export interface Spread {
   readonly median: number
@@ -19,17 +19,28 @@ export function percentile(sorted: readonly number[], fraction: number): number 
   return sorted[Math.min(sorted.length - 1, Math.floor(fraction * sorted.length))] ?? NaN
 }
 
-export function formatSpread({ median, min, max }: Spread, digits: number): string {
+/** `1.30 (1.26 to 1.39)`: median and range. */
+export function summarize(values: readonly number[], digits: number): string {
+  const { median, min, max } = spreadOf(values)
   return `${median.toFixed(digits)} (${min.toFixed(digits)} to ${max.toFixed(digits)})`
 }
 
-export function summarize(values: readonly number[], digits: number): string {
-  return formatSpread(spreadOf(values), digits)
+export function summarizeBy<T>(
+  items: readonly T[],
+  value: (item: T) => number,
+  digits: number,
+): string {
+  return summarize(items.map(value), digits)
 }
 
-/** Of each run to what ran beside it. */
-export function ratios(values: readonly number[], beside: readonly number[]): number[] {
-  return values.map((value, i) => value / (beside[i] ?? NaN))
+/** The median alone, rounded to a whole number. */
+export function medianBy<T>(items: readonly T[], value: (item: T) => number): string {
+  return spreadOf(items.map(value)).median.toFixed(0)
+}
+
+/** Each value to the base of the same round. */
+export function ratios(values: readonly number[], bases: readonly number[]): number[] {
+  return values.map((value, i) => value / (bases[i] ?? NaN))
 }
 
 export function toMarkdownTable(rows: readonly Readonly<Record<string, string>>[]): string {

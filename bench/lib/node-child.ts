@@ -1,4 +1,4 @@
-/** One Catalog node, with a gateway when asked for, as a child process. */
+/** One Catalog node as a child process, with a gateway if there are options for one. */
 import { createNode, parseDigest, type CatalogNode, type NodeOptions } from '@catalog-p2p/core'
 import { createGateway, type Gateway, type GatewayOptions } from '@catalog-p2p/gateway'
 import { createCipheriv } from 'node:crypto'
@@ -26,7 +26,7 @@ answerCalls(
     async connect(addresses: string[]) {
       for (const address of addresses) await theNode().connect(address)
     },
-    /** Incompressible bytes that follow from the seed. */
+    /** Incompressible bytes, the same for the same seed. */
     async putRandom({ bytes, seed }: { bytes: number; seed: number }) {
       const key = Buffer.alloc(16)
       key.writeUInt32BE(seed, 0)
@@ -35,7 +35,6 @@ answerCalls(
       return await theNode().put(data)
     },
     put: (bytes: Uint8Array) => theNode().put(bytes),
-    has: (digest: string) => theNode().has(parseDigest(digest)),
     /** Gets and reads one artifact to its end. */
     async get(digest: string) {
       const cpuBefore = cpuMs()

@@ -1,14 +1,14 @@
 /**
- * Between a warm-up and what is measured: what a node still writes and syncs in the background must be over, and the memory
- * of this machine must be there. A virtual machine gives free memory back to its host within a second, and getting it again
- * costs up to 3 ms a MB: whoever takes memory first would pay for it, and the others not.
+ * Between a warm-up and a measurement: waits until nodes have written and synced in the background, and gets the machine its memory
+ * back. A virtual machine returns free memory to its host within a second, and getting it back costs up to 3 ms per MB, which only
+ * the first process to use it would pay.
  */
 import { spawnSync } from 'node:child_process'
 import { setTimeout as sleep } from 'node:timers/promises'
 
-/** A store writes after half a second of rest and syncs a second later. */
+/** A store writes after half a second without requests and syncs a second later. */
 const BACKGROUND_MS = 3_000
-/** More than any part of a benchmark takes anew. */
+/** More than any part of a benchmark allocates. */
 const TOUCHED_BYTES = 1_500_000_000
 
 export async function quiesce(): Promise<void> {
@@ -17,7 +17,7 @@ export async function quiesce(): Promise<void> {
   touchMemory()
 }
 
-/** In a process of its own, so that all of it is free again afterwards. */
+/** In a process of its own, whose end frees all of it. */
 function touchMemory(): void {
   const script = `Buffer.alloc(${TOUCHED_BYTES}, 1)`
   spawnSync(process.execPath, ['-e', script], { stdio: 'ignore' })

@@ -1,6 +1,4 @@
-/**
- * The ceiling: a bare libp2p QUIC stream with the same read size as ours, nothing verified, nothing stored.
- */
+/** The ceiling: a bare libp2p QUIC stream with the read size of a node; nothing is verified or stored. */
 import { createLibp2p, type Libp2p } from 'libp2p'
 import { quic } from '@chainsafe/libp2p-quic'
 import { multiaddr } from '@multiformats/multiaddr'

@@ -1,9 +1,8 @@
-/**
- * Asks a registry for every tarball of a corpus as a clean install does, 32 at a time, and checks each sha512.
- */
+/** Asks a registry for every tarball of a corpus as a clean install does, 32 at a time, and checks each sha512. */
 import { createHash } from 'node:crypto'
 import { Agent, get } from 'node:http'
 import { answerCalls, cpuMs } from './child.ts'
+import { forEachConcurrently } from './concurrently.ts'
 import type { CorpusFile } from './corpus.ts'
 import { percentile } from './measure.ts'
 
@@ -28,7 +27,6 @@ async function replay(options: {
   sendIntegrity: boolean
 }): Promise<ReplayResult> {
   const agent = new Agent({ keepAlive: true, maxSockets: CONCURRENCY })
-  const queue = [...options.files]
   const latencies: number[] = []
   let bytes = 0
   let bad = 0
@@ -66,15 +64,11 @@ async function replay(options: {
     })
   }
 
-  async function worker(): Promise<void> {
-    for (let file = queue.pop(); file !== undefined; file = queue.pop()) {
-      const fromMs = performance.now()
-      await fetchOne(file)
-      latencies.push(performance.now() - fromMs)
-    }
-  }
-
-  await Promise.all(Array.from({ length: CONCURRENCY }, worker))
+  await forEachConcurrently(options.files, CONCURRENCY, async (file) => {
+    const fromMs = performance.now()
+    await fetchOne(file)
+    latencies.push(performance.now() - fromMs)
+  })
   const seconds = (performance.now() - startedMs) / 1000
   agent.destroy()
   latencies.sort((a, b) => a - b)
@@ -90,7 +84,7 @@ async function replay(options: {
   }
 }
 
-/** Whether somebody speaks HTTP there. */
+/** Whether a server answers HTTP there. */
 async function answers({ host, port }: { host: string; port: number }): Promise<boolean> {
   return await fetch(`http://${host}:${port}/`).then(
     async (response) => {

@@ -1,4 +1,4 @@
-/** The client of a replay: asks a registry for every tarball of a corpus, and throws if one was not what it should be. */
+/** The client of a replay: asks a registry for every tarball of a corpus, and throws if one has a wrong hash. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { CorpusFile } from './corpus.ts'
 import { LOOPBACK, type BenchMachine } from './machine.ts'
@@ -13,7 +13,7 @@ export interface Target {
 
 export interface ReplayClient {
   ask(target: Target, files: readonly CorpusFile[]): Promise<ReplayResult>
-  /** Until somebody speaks HTTP there; throws when that takes too long. */
+  /** Until a server answers HTTP there; throws after a deadline. */
   waitFor(target: Target, signal: AbortSignal): Promise<void>
 }
 
@@ -32,7 +32,7 @@ export function startReplayClient(stage: Stage, machine: BenchMachine = LOOPBACK
       const deadline = performance.now() + READY_DEADLINE_MS
       while (!(await child.call<boolean>('answers', { host, port }))) {
         signal.throwIfAborted()
-        if (performance.now() > deadline) throw new Error(`nobody answers on ${host}:${port}`)
+        if (performance.now() > deadline) throw new Error(`no server answers on ${host}:${port}`)
         await sleep(50)
       }
     },

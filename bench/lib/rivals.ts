@@ -1,4 +1,4 @@
-/** The rivals: Verdaccio with a warm cache, and nginx serving the files. Each is absent where it is not installed. */
+/** The rivals: Verdaccio with a warm cache, and nginx serving the files. Each is left out where it is not installed. */
 import { spawn, spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { mkdir, writeFile } from 'node:fs/promises'
@@ -12,7 +12,7 @@ import type { Stage } from './stage.ts'
 export interface RivalOptions {
   readonly stage: Stage
   readonly machine: BenchMachine
-  /** Says when the rival answers: it may be out of our own reach. */
+  /** Waits for the rival: this process may have no route to it. */
   readonly client: ReplayClient
 }
 
@@ -75,7 +75,7 @@ async function prepare(
 ): Promise<{ folder: string; target: Required<Target> }> {
   const folder = join(stage.folder, name)
   await mkdir(folder, { recursive: true })
-  // One that is free here; on a machine of a line all are.
+  // A port that is free on loopback; on a machine of a line all are free.
   return { folder, target: { host: machine.ipv4, port: await freePort() } }
 }
 

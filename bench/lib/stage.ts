@@ -1,6 +1,6 @@
 /**
- * What a benchmark stands on: a folder, the processes in it and the machines they run on. All of it goes when the stage
- * does, also after a failure or an interrupt, last made first. Nothing here is measured.
+ * The surroundings of a benchmark: a folder, processes, and the machines they run on. Everything is removed with the stage, also
+ * after a failure or an interrupt, in reverse order. Measures nothing itself.
  */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -8,13 +8,15 @@ import { join } from 'node:path'
 import type { GatewayOptions } from '@catalog-p2p/gateway'
 import { createLan, type Line } from '../../test/support/namespaces.ts'
 import { startChild, type Child } from './child.ts'
-import { LOOPBACK, networkOf, machineAt, type BenchMachine } from './machine.ts'
+import type { Corpus } from './corpus.ts'
+import { LOOPBACK, machineAt, networkOf, type BenchMachine } from './machine.ts'
+import type { Distance } from './upstream-child.ts'
 
 export interface StartedNode {
   readonly child: Child
-  /** The QUIC one that the other machines reach it by. */
+  /** Its QUIC address for the other machines. */
   readonly address: string
-  /** Of its gateway; NaN without one. */
+  /** Port of its gateway; NaN without one. */
   readonly port: number
 }
 
@@ -42,11 +44,11 @@ export class Stage implements AsyncDisposable {
     return new Stage(await mkdtemp(join(tmpdir(), 'catalog-bench-')))
   }
 
-  /** So many machines, each at its own end of such a line; without a line all of them are this one. */
+  /** A machine per name, each at its own end of such a line; without a line, all of them are loopback. */
   async machines(names: readonly string[], line: Line | undefined): Promise<BenchMachine[]> {
     if (line === undefined) return names.map(() => LOOPBACK)
     const making = createLan(names, line)
-    // One that failed has gone already, and said so to whoever waits below.
+    // When it fails it removes itself, and the await below throws.
     this.defer(() =>
       making.then(
         (lan) => lan[Symbol.asyncDispose](),
@@ -58,7 +60,7 @@ export class Stage implements AsyncDisposable {
     return lan.machines.map(machineAt)
   }
 
-  /** Of all lines so far. */
+  /** Dropped by all lines so far. */
   async droppedPackets(): Promise<number> {
     return await this.#droppedPackets()
   }
@@ -70,7 +72,18 @@ export class Stage implements AsyncDisposable {
     return child
   }
 
-  /** A node with its store in the folder `name`, with a gateway when there are options for one. */
+  /** A registry that serves these corpora. */
+  async startUpstream(
+    corpora: readonly Corpus[],
+    options: { readonly machine?: BenchMachine; readonly distance?: Distance } = {},
+  ): Promise<{ child: Child; port: number }> {
+    const child = this.start('lib/upstream-child.ts', options.machine)
+    const { distance } = options
+    const { port } = await child.call<{ port: number }>('start', { corpora, distance })
+    return { child, port }
+  }
+
+  /** A node with its store in the folder `name`, and with a gateway if there are options for one. */
   async startNode(
     name: string,
     options: { readonly machine?: BenchMachine; readonly gateway?: GatewayOptions } = {},
@@ -83,11 +96,11 @@ export class Stage implements AsyncDisposable {
       { node, gateway },
     )
     const address = addresses.find((each) => each.startsWith(`/ip4/${machine.ipv4}/udp/`))
-    if (address === undefined) throw new Error(`${name} is at ${addresses.join(', ')} only`)
+    if (address === undefined) throw new Error(`${name} has only ${addresses.join(', ')}`)
     return { child, address, port }
   }
 
-  /** Runs when the stage goes. */
+  /** Runs when the stage is removed. */
   defer(end: () => Promise<void>): void {
     this.#stack.defer(end)
   }

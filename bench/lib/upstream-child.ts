@@ -1,24 +1,22 @@
-/**
- * A registry on loopback over a corpus, as fast as Node serves it: packuments made from the list, tarballs from memory.
- * `delayMs` holds each answer's head back, as distance to a registry does; `bytesPerSecond` is the line all answers share.
- */
+/** A registry on loopback over corpora, as fast as Node serves it: packuments made from the list, tarballs from memory. */
 import { readFile } from 'node:fs/promises'
 import { createServer, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { answerCalls, cpuMs } from './child.ts'
+import { answerCalls } from './child.ts'
 import type { Corpus, CorpusFile } from './corpus.ts'
 
-interface Line {
+/** How far away the registry seems. */
+export interface Distance {
+  /** By which the head of each answer is delayed. */
   readonly delayMs: number
-  /** 0: no limit. */
+  /** Shared by all answers; 0: no limit. */
   readonly bytesPerSecond: number
 }
 
 let server: Server | undefined
-let requests = 0
-let line: Line = { delayMs: 0, bytesPerSecond: 0 }
+let distance: Distance = { delayMs: 0, bytesPerSecond: 0 }
 let lineFreeAtMs = 0
 
 const PIECE = 64 * 1024
@@ -27,7 +25,8 @@ async function sendOverLine(response: ServerResponse, bytes: Buffer): Promise<vo
   for (let offset = 0; offset < bytes.byteLength && !response.destroyed; offset += PIECE) {
     const piece = bytes.subarray(offset, offset + PIECE)
     const nowMs = performance.now()
-    lineFreeAtMs = Math.max(lineFreeAtMs, nowMs) + (piece.byteLength / line.bytesPerSecond) * 1000
+    lineFreeAtMs =
+      Math.max(lineFreeAtMs, nowMs) + (piece.byteLength / distance.bytesPerSecond) * 1000
     if (lineFreeAtMs - nowMs > 2) await sleep(lineFreeAtMs - nowMs)
     response.write(piece)
   }
@@ -36,9 +35,9 @@ async function sendOverLine(response: ServerResponse, bytes: Buffer): Promise<vo
 
 async function start(options: {
   corpora: readonly Corpus[]
-  line?: Line
+  distance?: Distance | undefined
 }): Promise<{ port: number }> {
-  if (options.line) line = options.line
+  if (options.distance) distance = options.distance
   const tarballs = new Map<string, Buffer>()
   const versions = new Map<string, CorpusFile[]>()
   const all = options.corpora.flatMap(({ folder, files }) =>
@@ -50,8 +49,7 @@ async function start(options: {
   }
   server = createServer({ keepAliveTimeout: 60_000 }, (request, response) => {
     void (async () => {
-      requests++
-      if (line.delayMs > 0) await sleep(line.delayMs)
+      if (distance.delayMs > 0) await sleep(distance.delayMs)
       const path = decodeURIComponent(request.url ?? '/')
       const tarball = tarballs.get(path)
       if (tarball !== undefined) {
@@ -59,7 +57,7 @@ async function start(options: {
           'content-type': 'application/octet-stream',
           'content-length': tarball.byteLength,
         })
-        if (line.bytesPerSecond > 0) return await sendOverLine(response, tarball)
+        if (distance.bytesPerSecond > 0) return await sendOverLine(response, tarball)
         response.end(tarball)
         return
       }
@@ -90,7 +88,4 @@ function packument(origin: string, name: string, files: readonly CorpusFile[]): 
   }
 }
 
-answerCalls(
-  { start, requests: () => requests, cpu: () => cpuMs() },
-  async () => void server?.closeAllConnections(),
-)
+answerCalls({ start }, async () => void server?.closeAllConnections())

@@ -1,6 +1,6 @@
 /**
- * The middleware in front of Verdaccio's routes: notes what a tarball request says of itself, and mends two things that Verdaccio
- * leaves open for it. An error after the first byte ends the connection (Verdaccio would leave the client waiting), and a slow
+ * The middleware in front of Verdaccio's routes: records who asks for a tarball and by which digest, and repairs two faults of
+ * Verdaccio's answers. An error after the first byte ends the connection (Verdaccio would leave the client waiting), and a slow
  * client slows its source down (Verdaccio would keep the rest of the tarball in memory).
  */
 import type { Contexts } from './request-context.ts'
@@ -18,7 +18,7 @@ export function createClientHandler(
     const isTarball = req.method === 'GET' && /\/-\/.+\.tgz$/i.test(req.path)
     if (!isTarball) return next()
     endOnError(res)
-    slowDownWith(res)
+    addBackpressure(res)
     const gone = new AbortController()
     res.once('close', () => {
       if (!res.writableFinished) gone.abort(new Error('the client has gone'))
@@ -43,8 +43,8 @@ function endOnError(res: VerdaccioResponse): void {
   }
 }
 
-// Verdaccio's log has wrapped `write`, and its own returns nothing, which a pipe takes for "go on".
-function slowDownWith(res: VerdaccioResponse): void {
+// Verdaccio's logger replaces `write` by one that returns nothing, which a pipe takes for "go on".
+function addBackpressure(res: VerdaccioResponse): void {
   const write = res.write.bind(res) as (...args: unknown[]) => unknown
   res.write = (...args: unknown[]): boolean => {
     write(...args)

@@ -1,6 +1,6 @@
 /**
- * A catalog daemon on this machine as a source, over HTTP. A daemon that is away or hangs is left alone for a while, so that
- * it costs one request its deadline and not every one of an install.
+ * A catalog daemon on this machine as a source, over HTTP. After a failure the plugin backs off, so that a daemon that is down or
+ * hangs costs an install one deadline, not one per request.
  */
 import { get, type IncomingMessage } from 'node:http'
 import { get as getSecure } from 'node:https'
@@ -8,42 +8,42 @@ import type { Logger } from '@catalog-p2p/core'
 import type { OpenTarball, Source, TarballRequest } from './tarball-request.ts'
 
 export interface DaemonLink {
-  /** undefined while the daemon is left alone. */
+  /** undefined during the back-off. */
   source(request: TarballRequest, digest: string): Source | undefined
-  /** Not known before it has been asked. */
+  /** `unknown` before the first answer or failure. */
   readonly state: 'unknown' | 'reachable' | 'unreachable'
-  /** Asks whether it is there, for the log; never rejects. */
+  /** Logs whether the daemon answers; never rejects. */
   probe(options: { signal: AbortSignal }): Promise<void>
 }
 
 export interface DaemonOptions {
   readonly url: string
-  /** To the head of its answer. */
+  /** Until the head of its answer. */
   readonly timeoutMs: number
-  /** Between pieces of its body; in as much waiting there must come MIN_BYTES. */
+  /** Longest silence within a body; in as much time of waiting MIN_BYTES must arrive. */
   readonly silenceMs: number
 }
 
 /**
- * A byte now and then is not silence, and would keep a client waiting without end. Whoever reads from a daemon or a registry
- * has this rule, each for itself: the core speaks no HTTP, this plugin knows no gateway, and those of Yarn and pnpm are one file.
+ * A trickle of bytes is not silence, but would keep a client waiting forever. The gateway and the plugins of Yarn and pnpm have
+ * the same rule each for themselves: they share no code with this plugin.
  */
 const MIN_BYTES = 4 * 1024
 
-const LEFT_ALONE_MS = 30_000
+const BACK_OFF_MS = 30_000
 
 export function createDaemonLink(log: Logger, options: DaemonOptions): DaemonLink {
   const base = options.url.endsWith('/') ? options.url : `${options.url}/`
-  let downUntilMs = 0
+  let backOffUntilMs = 0
   let state: DaemonLink['state'] = 'unknown'
 
-  function isBack(): void {
+  function markReachable(): void {
     if (state === 'unreachable') log.info('daemon.back', { url: base })
     state = 'reachable'
   }
 
-  function isDown(error: unknown): void {
-    downUntilMs = performance.now() + LEFT_ALONE_MS
+  function markUnreachable(error: unknown): void {
+    backOffUntilMs = performance.now() + BACK_OFF_MS
     if (state !== 'unreachable') {
       const next = 'start one with `catalog start`, or use mode: node; uplinks are used meanwhile'
       log.warn('daemon.unreachable', { url: base, error, next })
@@ -54,11 +54,11 @@ export function createDaemonLink(log: Logger, options: DaemonOptions): DaemonLin
   async function ask(path: string, headers: Record<string, string>, signal: AbortSignal) {
     try {
       const answer = await send(new URL(path, base), { headers, signal, ...options })
-      isBack()
+      markReachable()
       return answer
     } catch (error) {
       signal.throwIfAborted()
-      isDown(error)
+      markUnreachable(error)
       throw error
     }
   }
@@ -68,7 +68,7 @@ export function createDaemonLink(log: Logger, options: DaemonOptions): DaemonLin
       return state
     },
     source({ name, filename }, digest) {
-      if (performance.now() < downUntilMs) return undefined
+      if (performance.now() < backOffUntilMs) return undefined
       return {
         name: 'daemon',
         async open({ signal }): Promise<OpenTarball> {
@@ -83,7 +83,7 @@ export function createDaemonLink(log: Logger, options: DaemonOptions): DaemonLin
           return {
             from: 'daemon',
             size: length === undefined ? undefined : Number(length),
-            body: atPace(answer as AsyncIterable<Buffer>, options.silenceMs),
+            body: requirePace(answer as AsyncIterable<Buffer>, options.silenceMs),
           }
         },
       }
@@ -94,20 +94,23 @@ export function createDaemonLink(log: Logger, options: DaemonOptions): DaemonLin
         answer.resume()
         log.info('daemon.found', { url: base, status: answer.statusCode })
       } catch {
-        // Said by ask already, or nobody wants to know any more.
+        // ask has logged it, unless the plugin is shutting down.
       }
     },
   }
 }
 
-/** Counts only the time that is spent waiting for the daemon: a slow reader is not its fault. */
-async function* atPace(body: AsyncIterable<Buffer>, silenceMs: number): AsyncGenerator<Buffer> {
+/** Counts only the time spent waiting for the daemon: a slow reader is not its fault. */
+async function* requirePace(
+  body: AsyncIterable<Buffer>,
+  silenceMs: number,
+): AsyncGenerator<Buffer> {
   let waitedMs = 0
   let received = 0
   let askedAtMs = performance.now()
   let isSlow = false
   for await (const piece of body) {
-    // Only now: it might have been the last one.
+    // Thrown only when another piece arrives: the slow one may have been the last.
     if (isSlow) {
       throw new Error(`less than ${MIN_BYTES} bytes came from the daemon in ${silenceMs} ms`)
     }
@@ -132,7 +135,7 @@ function send(
     const request = url.protocol === 'https:' ? getSecure : get
     const req = request(url, { headers, signal }, (answer) => {
       clearTimeout(deadline)
-      // Errors of the body reach who reads it; nobody may be reading.
+      // A reader of the body gets its errors; without a reader they must not end the process.
       answer.on('error', () => undefined)
       resolve(answer)
     })

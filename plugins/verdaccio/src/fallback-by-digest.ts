@@ -1,7 +1,7 @@
 /**
- * A tarball that Verdaccio can't place, because it has never seen the package's metadata and no uplink can be reached: a
- * client that brings the digest from its lockfile (npm does) gets it from peers. Checked by that digest, given to that client
- * alone, and not stored by Verdaccio, which would not know what it is.
+ * Peers as a fallback for a tarball whose metadata Verdaccio has never seen while no uplink can be reached: clients that send the
+ * digest from their lockfile (as npm does) get it by that digest. It goes to that client alone; Verdaccio does not store it, as it
+ * has no metadata to check it by.
  */
 import { PassThrough } from 'node:stream'
 import type { Logger } from '@catalog-p2p/core'
@@ -33,7 +33,7 @@ export function createDigestFallback(deps: DigestFallbackDependencies): DigestFa
   function mayAskPeers({ name, filename, manifest }: TarballContext, error: unknown): boolean {
     const status = isObject(error) ? error['status'] : undefined
     if (typeof status === 'number' && status !== 404 && status < 500) return false
-    // What a filter would say of it can't be known.
+    // A filter plugin decides by the metadata, which is missing.
     if ((storage.filters?.length ?? 0) > 0) return false
     if (!privacy.isProxiedPublic(name) || !isUnreachable(name)) return false
     if (manifest === undefined) return true
@@ -60,10 +60,10 @@ export function createDigestFallback(deps: DigestFallbackDependencies): DigestFa
         counters.rescued += 1
         log.info('tarball.rescued', { package: context.name, file: context.filename })
       })
-      // Verdaccio's own words say more than that no peer has it either.
+      // Verdaccio's own error says more than that no peer has it.
       forward(peers, () => out.emit('error', error))
     }
-    // Later, because an uplink notes that it has failed after it has told so.
+    // Delayed: an uplink emits its error before it counts itself as failed.
     forward(stream, (error) => void setImmediate(giveFromPeers, error))
     return out
   }

@@ -1,7 +1,7 @@
 /**
- * The last door before Verdaccio's storage: an upload becomes a file when `done` is called, so that is where it is stopped.
- * Tarballs that came through us are checked already; one that found another way (another plugin, a Verdaccio that works
- * differently) is hashed as it passes.
+ * The last check before Verdaccio's storage: an upload becomes a file when `done` is called, so `done` is where it is stopped.
+ * Tarballs that this plugin fetched are checked already; those that came another way (another plugin, another Verdaccio) are
+ * hashed as they pass.
  */
 import type { Logger } from '@catalog-p2p/core'
 import type { Counters } from './counters.ts'
@@ -10,8 +10,8 @@ import { tarballRecord } from './manifest.ts'
 import type { TarballContext } from './request-context.ts'
 import type { LocalStorage, UploadStream } from './verdaccio.ts'
 
-/** Keeps what came through us, where it was checked. */
-export function keepChecked(upload: UploadStream, context: TarballContext, log: Logger): void {
+/** Stores a tarball that this plugin fetched and checked. */
+export function storeIfChecked(upload: UploadStream, context: TarballContext, log: Logger): void {
   const done = upload.done.bind(upload)
   upload.done = () => {
     if (context.download === 'checked') return done()
@@ -22,8 +22,8 @@ export function keepChecked(upload: UploadStream, context: TarballContext, log: 
   }
 }
 
-/** Keeps what has the hash in its metadata. */
-export function checkUpload(
+/** Stores a tarball whose bytes match its metadata. */
+export function storeIfMatching(
   upload: UploadStream,
   tarball: { readonly name: string; readonly filename: string },
   deps: {

@@ -1,6 +1,6 @@
 /**
- * What the metadata says a tarball must hash to, and the check. The strongest algorithm named counts, as npm does it; sha1
- * only where there is nothing better (old packages). Pure.
+ * The hash that metadata names for a tarball, and the check of bytes against it. As in npm the strongest algorithm named counts;
+ * sha1 only where there is nothing better (old packages). Pure.
  */
 import { createHash } from 'node:crypto'
 
@@ -13,17 +13,17 @@ type Algorithm = (typeof ALGORITHMS)[number]
 
 export interface Expected {
   readonly algorithm: Algorithm
-  /** Base64; any of them will do. */
+  /** Base64; one of them must match. */
   readonly hashes: readonly string[]
 }
 
 export interface Checker {
   update(bytes: Uint8Array): void
-  /** Once, after the last byte. */
+  /** Call it once, after the last byte. */
   matches(): boolean
 }
 
-/** From `dist.integrity` and `dist.shasum`, whatever they are; undefined when neither names a hash. */
+/** From `dist.integrity` and `dist.shasum`, of any type; undefined when neither names a hash. */
 export function expectedOf(integrity: unknown, shasum: unknown): Expected | undefined {
   const named = typeof integrity === 'string' ? hashesIn(integrity) : []
   for (const algorithm of ALGORITHMS) {
@@ -34,7 +34,7 @@ export function expectedOf(integrity: unknown, shasum: unknown): Expected | unde
   return { algorithm: 'sha1', hashes: [Buffer.from(shasum, 'hex').toString('base64')] }
 }
 
-/** The digest by which peers know it: a sha512, and only one. */
+/** As `integrity`, the digest that peers know it by; undefined unless exactly one sha512 is named. */
 export function sha512Of({ algorithm, hashes }: Expected): string | undefined {
   const [only] = hashes
   return algorithm === 'sha512' && hashes.length === 1 && only !== undefined
@@ -50,7 +50,7 @@ export function createChecker({ algorithm, hashes }: Expected): Checker {
   }
 }
 
-/** For bytes that pass by before it is known what they must hash to. */
+/** For bytes that arrive before their expected hash is known. */
 export function createDigestRecorder(): {
   update(bytes: Uint8Array): void
   matches(expected: Expected): boolean
@@ -76,11 +76,11 @@ function hashesIn(sri: string): { algorithm: Algorithm; hash: string }[] {
       const dash = bare.indexOf('-')
       const algorithm = ALGORITHMS.find((each) => each === bare.slice(0, dash))
       const hash = bare.slice(dash + 1)
-      // Spelled the one way that our own comparison produces.
-      const isWhole =
+      // Canonical base64 only, as the comparison above produces it.
+      const isWellFormed =
         algorithm !== undefined &&
         Buffer.from(hash, 'base64').byteLength === BYTES[algorithm] &&
         Buffer.from(hash, 'base64').toString('base64') === hash
-      return isWhole ? [{ algorithm, hash }] : []
+      return isWellFormed ? [{ algorithm, hash }] : []
     })
 }

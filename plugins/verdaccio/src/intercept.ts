@@ -1,13 +1,13 @@
 /**
- * Wraps the parts of Verdaccio's storage that tarballs go through. Verdaccio has no plugin kind for uplinks, so this is the
- * one place that knows its inner workings: a request for a tarball sets a context; an uplink's download inside of it is ours;
- * what is stored is checked if it did not come from us, and told to the seeder; what is removed is told too.
+ * Wraps the methods of Verdaccio's storage that tarballs pass. Verdaccio has no plugin kind for uplinks, so this file relies on its
+ * internals: a tarball request opens a context; within it the plugin replaces an uplink's download; what is stored by other means
+ * is checked; the seeder hears of what is stored and removed.
  */
 import type { Logger } from '@catalog-p2p/core'
-import type { TarballFetcher } from './fetch-tarball.ts'
-import { checkUpload, keepChecked } from './guard-upload.ts'
-import type { ClientRequest, Contexts, TarballContext } from './request-context.ts'
 import { createDigestFallback, type DigestFallbackDependencies } from './fallback-by-digest.ts'
+import type { TarballFetcher } from './fetch-tarball.ts'
+import { storeIfChecked, storeIfMatching } from './guard-upload.ts'
+import type { ClientRequest, Contexts, TarballContext } from './request-context.ts'
 import { startUplink } from './start-uplink.ts'
 import { isObject, type Callback, type Uplink, type VerdaccioStorage } from './verdaccio.ts'
 
@@ -37,7 +37,7 @@ export function intercept(deps: InterceptDependencies): void {
   interceptRemovals(deps)
 }
 
-/** Every request for a tarball gets its context, and its metadata when Verdaccio reads it. */
+/** Gives every tarball request a context, and adds the metadata when Verdaccio reads it. */
 function interceptRequests(deps: InterceptDependencies): void {
   const { storage, contexts } = deps
   const { localStorage } = storage
@@ -45,10 +45,10 @@ function interceptRequests(deps: InterceptDependencies): void {
   const withFallback = createDigestFallback(deps)
   storage.getTarball = (name, filename) => {
     const client = contexts.clients.getStore()
-    const begun = newContext(name, filename, client)
-    const found = contexts.tarballs.run(begun, () => getTarball(name, filename))
-    const stream = withFallback(begun, found)
-    // Whoever asked has gone: what is under way is stored all the same.
+    const context = newContext(name, filename, client)
+    const found = contexts.tarballs.run(context, () => getTarball(name, filename))
+    const stream = withFallback(context, found)
+    // A client that disconnects does not keep the tarball from being stored.
     const readOn = (): void => void setImmediate(() => stream.resume()) // the pipe pauses it first
     client?.gone.addEventListener('abort', readOn, { once: true })
     return stream
@@ -62,7 +62,7 @@ function interceptRequests(deps: InterceptDependencies): void {
   }
 }
 
-/** On the class, so that uplinks that Verdaccio makes on the way (tarballs on another host) are ours as well. */
+/** On the class, which covers uplinks that Verdaccio creates per request (for tarballs on another host). */
 function interceptUplinks(deps: InterceptDependencies, prototype: Uplink): void {
   const { contexts, fetcher, log } = deps
   // eslint-disable-next-line @typescript-eslint/unbound-method -- called with its uplink as `this` below
@@ -88,8 +88,8 @@ function interceptUploads(deps: InterceptDependencies): void {
     try {
       const context = contexts.tarballs.getStore()
       const isOurs = context?.name === name && context.filename === filename
-      if (isOurs && deps.uplinkPrototype !== undefined) keepChecked(upload, context, log)
-      else if (distFile !== undefined) checkUpload(upload, { name, filename }, deps)
+      if (isOurs && deps.uplinkPrototype !== undefined) storeIfChecked(upload, context, log)
+      else if (distFile !== undefined) storeIfMatching(upload, { name, filename }, deps)
       upload.once('success', () => seeding.stored(name, filename))
     } catch (error) {
       log.error('storage.not-watched', { package: name, file: filename, error })
@@ -103,8 +103,8 @@ function interceptRemovals({ storage, seeding, log }: InterceptDependencies): vo
   const removeTarball = localStorage.removeTarball.bind(localStorage)
   const removePackage = localStorage.removePackage.bind(localStorage)
 
-  /** What Verdaccio calls back with, only once: it would answer twice. */
-  function around(
+  /** Calls back only once: after a second call Verdaccio would answer twice. */
+  function withdrawAround(
     {
       name,
       files,
@@ -127,7 +127,7 @@ function interceptRemovals({ storage, seeding, log }: InterceptDependencies): vo
       .catch(unknown)
       .then((withdraw) =>
         remove((error, ...rest) => {
-          // One that is still on its way here is not there for Verdaccio; it must not stay in the node either.
+          // A 404 too: a tarball that is still being fetched must not stay in the node either.
           if (isGone(error)) withdraw()
           finish(error, ...rest)
         }),
@@ -136,11 +136,11 @@ function interceptRemovals({ storage, seeding, log }: InterceptDependencies): vo
   }
 
   localStorage.removeTarball = (name, filename, revision, callback) =>
-    around({ name, files: [filename], callback }, (done) =>
+    withdrawAround({ name, files: [filename], callback }, (done) =>
       removeTarball(name, filename, revision, done),
     )
   localStorage.removePackage = (name, callback) =>
-    around({ name, files: 'all', callback }, (done) => removePackage(name, done))
+    withdrawAround({ name, files: 'all', callback }, (done) => removePackage(name, done))
 }
 
 function isGone(error: unknown): boolean {

@@ -1,6 +1,6 @@
 /**
- * Our log lines in Verdaccio's logger: the event, and its facts as words, because Verdaccio's own format prints nothing but the
- * message. What the node says of its daily business is one level lower than what the plugin says itself.
+ * Log lines of the plugin in Verdaccio's logger: the event and its facts as one text, because Verdaccio prints nothing but the
+ * message. Routine lines of the node are one level lower than those of the plugin.
  */
 import type { Logger } from '@catalog-p2p/core'
 import type { VerdaccioLogger } from './verdaccio.ts'

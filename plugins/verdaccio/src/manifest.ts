@@ -1,58 +1,59 @@
 /**
- * What Verdaccio's own copy of a package's metadata says about one tarball. The document came from an uplink, so nothing in
- * it is taken on trust but looked at field by field. Pure.
+ * Reads what Verdaccio's copy of a package's metadata says about one tarball. The document came from an uplink: no field's type is
+ * trusted. Pure.
  */
 import { expectedOf, type Expected } from './integrity.ts'
 import { isObject } from './verdaccio.ts'
 
 export interface TarballRecord {
-  /** `name@version`, or `name (file)` when no version names the file: for people. */
+  /** For people: `name@version`, or `name (file)` when no version names the file. */
   readonly label: string
   readonly expected: Expected | undefined
-  /** An uplink has told of a file of this name, once; Verdaccio keeps that when the version is unpublished. */
+  /** An uplink once listed a file of this name; Verdaccio keeps that record when the version is unpublished. */
   readonly isRecorded: boolean
-  /** It came, or would come, from an uplink: the version is the one that the uplink told of. Else it may be published here. */
+  /** The version is the one that an uplink listed; otherwise it may have been published here. */
   readonly isProxied: boolean
-  /** The uplink on record for it. */
+  /** The uplink in Verdaccio's record of the file. */
   readonly uplink: string | undefined
 }
 
-/** The record of a file; its hashes are those of the version whose `dist.tarball` ends in it. */
+/** The file's hashes are those of the version whose `dist.tarball` ends in its name. */
 export function tarballRecord(manifest: unknown, name: string, filename: string): TarballRecord {
   const distFile = own(own(manifest, '_distfiles'), filename)
   const [version, dist] = distOf(manifest, name, filename)
   const registry = own(distFile, 'registry')
-  const [told, shasum] = [own(distFile, 'sha'), own(dist, 'shasum')]
+  const recorded = own(distFile, 'sha')
+  const shasum = own(dist, 'shasum')
   return {
     label: version === undefined ? `${name} (${filename})` : `${name}@${version}`,
-    expected: expectedOf(own(dist, 'integrity'), shasum ?? told),
+    expected: expectedOf(own(dist, 'integrity'), shasum ?? recorded),
     isRecorded: distFile !== undefined,
-    isProxied: typeof told === 'string' && told !== '' && told === shasum,
+    isProxied: typeof recorded === 'string' && recorded !== '' && recorded === shasum,
     uplink: typeof registry === 'string' ? registry : undefined,
   }
 }
 
-/** Files of the package that Verdaccio says it has. */
+/** Files of the package that Verdaccio has stored. */
 export function storedFiles(manifest: unknown): readonly string[] {
   const attachments = own(manifest, '_attachments')
   return isObject(attachments) ? Object.keys(attachments) : []
 }
 
-/** Files of the package that are stored here, or that an uplink has told of. */
+/** Files of the package that Verdaccio has stored, or that an uplink has listed. */
 export function knownFiles(manifest: unknown): readonly string[] {
   const recorded = own(manifest, '_distfiles')
   const names = isObject(recorded) ? Object.keys(recorded) : []
   return [...new Set([...storedFiles(manifest), ...names])]
 }
 
-/** True when Verdaccio hashed the file, as it stored it, to what its version says. */
+/** True when the hash that Verdaccio computed on storing the file is the one that its version names. */
 export function isStoredAsNamed(manifest: unknown, name: string, filename: string): boolean {
   const [, dist] = distOf(manifest, name, filename)
   const stored = own(own(own(manifest, '_attachments'), filename), 'shasum')
   return typeof stored === 'string' && stored === own(dist, 'shasum')
 }
 
-/** True when the package is known from an uplink, and not only from being published here. */
+/** True when an uplink has the package; false when it was only published here. */
 export function isFromUplink(manifest: unknown): boolean {
   const uplinks = own(manifest, '_uplinks')
   return isObject(uplinks) && Object.keys(uplinks).length > 0
@@ -69,7 +70,7 @@ function distOf(
     const tarball = own(own(own(versions, version), 'dist'), 'tarball')
     return typeof tarball === 'string' && fileOf(tarball) === filename
   }
-  // The version in the file's own name first, as Verdaccio does it: most packages have many.
+  // First the version in the file's name, as Verdaccio does: searching all of them takes long.
   const base = `${name.replace(/^.*\//, '')}-`
   const likely = filename.startsWith(base) ? filename.slice(base.length, -'.tgz'.length) : ''
   const version = names(likely) ? likely : Object.keys(versions).find(names)
@@ -82,7 +83,7 @@ function fileOf(url: string): string {
   try {
     return decodeURIComponent(file)
   } catch {
-    return file // a stray %: then it is spelled like that
+    return file // a stray %, which is part of the name
   }
 }
 

@@ -1,4 +1,4 @@
-/** Prometheus metrics, computed when they are scraped. Labels come from closed sets: never a package's or a peer's name. */
+/** Prometheus metrics, computed on each scrape. Labels come from closed sets: never the name of a package or a peer. */
 import { Counter, Gauge, Registry } from 'prom-client'
 import type { CatalogNode, NodeStats } from '@catalog-p2p/core'
 import type { Counters } from './counters.ts'
@@ -35,17 +35,17 @@ function tarballMetrics(registry: Registry, { tarballs, integrityFailures }: Cou
   }
   bySource(
     'tarballs',
-    'Tarballs fetched for Verdaccio, by where they came from',
+    'Tarballs fetched for Verdaccio, per source',
     (source) => tarballs[source].artifacts,
   )
   bySource(
     'tarball_bytes',
-    'Bytes of tarballs fetched for Verdaccio, by where they came from',
+    'Bytes of tarballs fetched for Verdaccio, per source',
     (source) => tarballs[source].bytes,
   )
   bySource(
     'integrity_failures',
-    'Tarballs of other bytes than their metadata names, by where they came from',
+    'Tarballs whose bytes do not match their metadata, per source',
     (source) => integrityFailures[source],
   )
 }
@@ -53,11 +53,11 @@ function tarballMetrics(registry: Registry, { tarballs, integrityFailures }: Cou
 function plainMetrics(registry: Registry, counters: Counters): void {
   const helps = {
     fallbacks: 'Sources that failed so that another one was asked',
-    failures: 'Tarballs that no source gave',
+    failures: 'Tarballs that no source delivered',
     unverifiable: 'Tarballs without a hash in their metadata, which were not stored',
-    rescued: 'Tarballs had from peers by the digest of a client',
-    seeded: 'Tarballs of the storage that the node took over',
-    withdrawn: 'Artifacts withdrawn because Verdaccio removed them',
+    rescued: 'Tarballs from peers by the digest of a client, without metadata',
+    seeded: 'Tarballs of the storage that the node copied',
+    withdrawn: 'Artifacts that the node removed because Verdaccio did',
   } as const
   for (const [key, help] of Object.entries(helps) as [keyof typeof helps, string][]) {
     new Counter({
@@ -90,9 +90,5 @@ function nodeMetrics(registry: Registry, stats: () => NodeStats | undefined): vo
   gauge('node_store_artifacts', "Artifacts in the node's store", (s) => s.store.artifacts)
   gauge('node_store_bytes', "Bytes in the node's store", (s) => s.store.bytes)
   gauge('node_store_quota_bytes', "Bytes that the node's store may hold", (s) => s.store.quotaBytes)
-  gauge(
-    'node_uploaded_bytes',
-    'Bytes that peers got from the node, this run',
-    (s) => s.uploaded.bytes,
-  )
+  gauge('node_uploaded_bytes', 'Bytes uploaded to peers since the start', (s) => s.uploaded.bytes)
 }

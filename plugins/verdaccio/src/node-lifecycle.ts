@@ -1,6 +1,6 @@
 /**
- * The node in Verdaccio's process, from its start in the background to its end with Verdaccio. Verdaccio never waits for it and
- * never fails with it: a node that can't start is said once, and everything goes on without peers.
+ * The node in Verdaccio's process, from its start in the background to its stop with Verdaccio. Verdaccio never waits for it and
+ * never fails with it: when it can't start, that is logged once, and Verdaccio serves without peers.
  */
 import type * as Core from '@catalog-p2p/core'
 import type { Logger, NodeOptions } from '@catalog-p2p/core'
@@ -11,7 +11,7 @@ export type NodeState = 'starting' | 'running' | 'failed' | 'stopped'
 export interface NodeLifecycle {
   readonly state: NodeState
   readonly running: RunningNode | undefined
-  /** Settles when it runs for the first time, or with undefined when it never will. */
+  /** Settles when the node runs, or with undefined when it never will. */
   readonly ready: Promise<RunningNode | undefined>
   start(): void
   /** Never rejects. */
@@ -21,13 +21,13 @@ export interface NodeLifecycle {
 export interface NodeLifecycleDependencies {
   readonly log: Logger
   readonly nodeLog: Logger
-  /** Loads core when it is needed, so that Verdaccio does not wait for it. */
+  /** Loads core lazily, so that Verdaccio's start does not wait for it. */
   readonly load: () => Promise<typeof Core>
-  /** Before each try; the node does not start unless it has resolved. */
+  /** Awaited before each attempt; when it rejects, the node does not start. */
   readonly prepare?: (core: typeof Core, options: { signal: AbortSignal }) => Promise<void>
 }
 
-/** Between tries, when the reason may pass. */
+/** Between attempts, for failures that may pass. */
 const RETRY_MS = 15_000
 
 export function createNodeLifecycle(
@@ -62,7 +62,7 @@ export function createNodeLifecycle(
       log.info('node.running', { id: node.id, addresses: node.stats().addresses.join(' ') })
       ready.resolve(running)
     } catch (error) {
-      // A store whose owner is about to end, a network that is not up yet: what is local may pass.
+      // A locked store, a network that is not up yet: local causes may pass.
       const mayPass = core.isCatalogError(error) && error.kind === 'local'
       if (!mayPass || isStopped()) throw error
       if (state !== 'failed') failed(error)

@@ -1,6 +1,6 @@
 /**
- * Verdaccio's own node as a source: its store, then peers, then the uplink as the node's origin, raced as the node does it.
- * Asked only for public packages; what comes through it is kept and seeded by it.
+ * The node in Verdaccio's process as a source: its store, then peers, with the uplink as the node's origin. The node stores and
+ * seeds what it fetches, so it must only be asked for public packages.
  */
 import type { CatalogNode, Digest } from '@catalog-p2p/core'
 import { withSize } from './spool.ts'
@@ -13,7 +13,7 @@ import {
 } from './tarball-request.ts'
 import { IntegrityError } from './verified-tarball.ts'
 
-/** A node that runs, and what is needed from core's code, which is loaded with it. */
+/** A running node, with the functions of core that its users need: core is loaded with the node. */
 export interface RunningNode {
   readonly node: CatalogNode
   readonly toDigest: (integrity: string) => Digest | undefined
@@ -47,7 +47,7 @@ export function createNodeSource(
       try {
         const got = await running.node.get(digest, { signal, ...(origin && { origin }) })
         const from: SourceName = got.source === 'origin' ? 'uplink' : got.source
-        return { from, size: got.size, body: told(got.body, from) }
+        return { from, size: got.size, body: withIntegrityErrors(got.body, from) }
       } catch (error) {
         signal.throwIfAborted()
         if (attempt.failed !== undefined) throw new FinalError(attempt.failed)
@@ -59,8 +59,8 @@ export function createNodeSource(
     },
   }
 
-  /** The node's own check failing in the middle is what ours would find at the end. */
-  async function* told(
+  /** A mismatch that the node finds is the one that the plugin's own check would find at the end. */
+  async function* withIntegrityErrors(
     body: AsyncIterable<Uint8Array>,
     from: SourceName,
   ): AsyncGenerator<Uint8Array> {

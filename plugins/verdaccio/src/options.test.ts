@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { parseOptions, placeOf, sectionOf, type PluginOptions } from './options.ts'
+import { configPathsOf, parseOptions, sectionOf, type PluginOptions } from './options.ts'
 
 const folder = join('/', 'etc', 'verdaccio')
 const place = { folder, storage: join('/', 'data') }
@@ -112,7 +112,7 @@ test.each([['catalog-p2p'], ['verdaccio-catalog-p2p'], ['@acme/catalog-p2p']])(
 test('a config without the section, or without a place, is no problem', () => {
   expect(sectionOf({ middlewares: { audit: {} } })).toBeUndefined()
   expect(sectionOf(undefined)).toBeUndefined()
-  expect(placeOf({ self_path: join(folder, 'config.yaml'), storage: './storage' })).toEqual({
+  expect(configPathsOf({ self_path: join(folder, 'config.yaml'), storage: './storage' })).toEqual({
     folder,
     storage: join(folder, 'storage'),
   })

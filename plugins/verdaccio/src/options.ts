@@ -1,6 +1,6 @@
 /**
- * The plugin's section of Verdaccio's config.yaml: every knob with its default, the only place with defaults, and what is
- * wrong with what was written, all of it at once. README.md has the same table.
+ * The plugin's section of Verdaccio's config.yaml: every setting with its default, and the check that reports all mistakes at
+ * once. Defaults stand nowhere else in the code; README.md has the same table.
  */
 import { dirname, join, resolve } from 'node:path'
 import { z } from 'zod'
@@ -35,8 +35,8 @@ const pattern = z
     /^(@[^/\s@]+\/[^/\s]+|[^/\s@]+)$/,
     'must be a name or pattern like left-pad, @acme/* or acme-*',
   )
-/** YAML has nothing after a key whose values are all commented out. */
-const listed = (item: z.ZodType<string>) =>
+/** A list; YAML reads a key whose values are all commented out as null. */
+const listOf = (item: z.ZodType<string>) =>
   z
     .array(item)
     .nullish()
@@ -46,36 +46,36 @@ const timeMs = z.number().int().min(1).max(3_600_000)
 const schema = z.strictObject({
   enabled: z.boolean().default(true),
   /**
-   * `node`: a peer-to-peer node in Verdaccio's own process. `daemon`: the one that runs on this machine, over HTTP.
-   * `verify`: no peers, integrity only.
+   * `node`: a peer-to-peer node in Verdaccio's process. `daemon`: the catalog daemon of this machine, over HTTP. `verify`: no
+   * peers, integrity only.
    */
   mode: z.enum(['node', 'daemon', 'verify']).default('node'),
-  /** Where the daemon answers, in mode `daemon`. */
+  /** The daemon's URL, in mode `daemon`. */
   daemon: z
     .url({ protocol: /^https?$/, error: 'must be an http or https URL' })
     .default('http://127.0.0.1:4874/'),
-  /** The node's own folder, relative to config.yaml; undefined: `.catalog-p2p` in Verdaccio's storage. */
+  /** The node's folder, relative to config.yaml; undefined: `.catalog-p2p` in Verdaccio's storage. */
   store: z.string().min(1).optional(),
-  /** The store's size, at most; least recently used artifacts make room. */
+  /** Bytes that the store may hold; the least recently used artifacts are evicted. */
   quota: size.default(20 * GiB),
-  /** Of the node, as in docs/options.md; checked when it starts. */
+  /** Options of the node, as in docs/options.md; checked when it starts. */
   network: z.record(z.string(), z.unknown()).nullish(),
   transfer: z.record(z.string(), z.unknown()).nullish(),
 
-  /** Packages that peers may have although they are private here: published here, restricted, or fetched with credentials. */
-  seed: listed(pattern),
+  /** Packages that peers may get although they are private: published here, restricted, or fetched with credentials. */
+  seed: listOf(pattern),
   /** Packages that peers never hear of, whatever else would make them public. */
-  private: listed(pattern),
+  private: listOf(pattern),
   /** Uplinks whose packages count as public; undefined: every uplink without credentials. */
   uplinks: z.array(z.string().min(1)).nullish(),
-  /** Seed what the storage holds already, in the background, from the start on. */
+  /** Seed what the storage already holds, in the background. */
   seedExisting: z.boolean().default(true),
-  /** Tarballs of it that are read a second, at most. */
+  /** Most tarballs of the storage that are read per second. */
   seedExistingPerSecond: z.number().min(0.1).max(10_000).default(20),
 
-  /** /-/catalog/status and metrics: numbers only, with addresses of this node and its peers, or not at all. */
+  /** /-/catalog/status and metrics: numbers only, also addresses of this node and its peers, or neither route. */
   status: z.enum(['summary', 'full', 'off']).default('summary'),
-  /** The daemon must have begun to answer within this, or the uplink is asked. */
+  /** Deadline for the head of the daemon's answer; then the uplink is asked. */
   daemonTimeoutMs: timeMs.default(10_000),
   /** A source that sends nothing for this long has failed. */
   silenceMs: timeMs.default(60_000),
@@ -83,7 +83,7 @@ const schema = z.strictObject({
   stallMs: timeMs.default(120_000),
 })
 
-/** For the README to be compared with. */
+/** The test of README.md compares its table with this. */
 export const SETTINGS: readonly string[] = Object.keys(schema.shape)
 
 export type PluginOptions = Omit<
@@ -98,11 +98,14 @@ export type ParsedOptions =
   | { readonly ok: true; readonly options: PluginOptions }
   | { readonly ok: false; readonly problems: readonly string[] }
 
-/** `folder` is where config.yaml lies, `storage` what Verdaccio stores in, if it is a folder. */
-export function parseOptions(
-  section: unknown,
-  place: { readonly folder: string; readonly storage: string | undefined },
-): ParsedOptions {
+export interface ConfigPaths {
+  /** The folder of config.yaml. */
+  readonly folder: string
+  /** Verdaccio's storage, if it is a folder. */
+  readonly storage: string | undefined
+}
+
+export function parseOptions(section: unknown, paths: ConfigPaths): ParsedOptions {
   const parsed = schema.safeParse(section ?? {})
   const given = isObject(section) ? section : {}
   const problems = [
@@ -111,17 +114,17 @@ export function parseOptions(
   ]
   if (!parsed.success || problems.length > 0) return { ok: false, problems }
   const { store, network, transfer, uplinks, ...rest } = parsed.data
-  const path = store === undefined ? defaultStore(place) : resolve(place.folder, store)
-  // Not of the right type yet: the node's own schema says what is wrong with them.
+  const path = store === undefined ? defaultStore(paths) : resolve(paths.folder, store)
+  // Not checked yet: the node's own schema reports the mistakes in them.
   const node = {
-    network: written(network),
-    transfer: written(transfer),
+    network: withoutNulls(network),
+    transfer: withoutNulls(transfer),
     store: { path, quotaBytes: rest.quota },
   } as NodeOptions
   return { ok: true, options: { ...rest, uplinks: uplinks ?? undefined, node } }
 }
 
-/** The section under `middlewares:`, by the name Verdaccio loaded the plugin by. */
+/** The section under `middlewares:`, by the name that Verdaccio loaded the plugin by. */
 export function sectionOf(config: unknown): unknown {
   const middlewares = isObject(config) ? config['middlewares'] : undefined
   if (!isObject(middlewares)) return undefined
@@ -129,8 +132,8 @@ export function sectionOf(config: unknown): unknown {
   return key === undefined ? undefined : middlewares[key]
 }
 
-/** Where Verdaccio's own relative paths start. */
-export function placeOf(config: unknown): { folder: string; storage: string | undefined } {
+/** The folders that Verdaccio's relative paths start from. */
+export function configPathsOf(config: unknown): ConfigPaths {
   const fields = isObject(config) ? config : {}
   const file = [fields['configPath'], fields['self_path']].find((each) => typeof each === 'string')
   const folder = file === undefined ? process.cwd() : dirname(file)
@@ -141,44 +144,38 @@ export function placeOf(config: unknown): { folder: string; storage: string | un
   }
 }
 
-// A dot in front: Verdaccio lists the other folders of its storage as packages.
-function defaultStore({
-  folder,
-  storage,
-}: {
-  folder: string
-  storage: string | undefined
-}): string {
+// Verdaccio takes every folder of its storage for a package, unless its name begins with a dot.
+function defaultStore({ folder, storage }: ConfigPaths): string {
   return join(storage ?? folder, '.catalog-p2p')
 }
 
-/** Without the keys that have nothing behind them, as YAML allows it. */
-function written(section: Readonly<Record<string, unknown>> | null | undefined): object {
+/** YAML reads a key without a value as null. */
+function withoutNulls(section: Readonly<Record<string, unknown>> | null | undefined): object {
   const entries = Object.entries(section ?? {})
   return Object.fromEntries(entries.filter(([, value]) => value !== null))
 }
 
-/** What only a node in Verdaccio's own process can do. */
+/** Settings that only a node in Verdaccio's process uses. */
 const NODE_ONLY = ['store', 'quota', 'network', 'transfer'] as const
 const SEEDING = ['seed', 'seedExisting', 'seedExistingPerSecond'] as const
 
-/** Settings that would do nothing are mistakes: their author believes they do something. */
+/** Settings without effect in this mode are mistakes: their author expects one. */
 function uselessSettings(mode: string, given: Readonly<Record<string, unknown>>): string[] {
   if (mode === 'node') return []
-  const isWritten = (name: string): boolean => {
+  const isSet = (name: string): boolean => {
     const value = given[name]
-    const isNothing = value === undefined || value === null || value === false
-    return !isNothing && !(Array.isArray(value) && value.length === 0)
+    const isOff = value === undefined || value === null || value === false
+    return !isOff && !(Array.isArray(value) && value.length === 0)
   }
-  const problems = NODE_ONLY.filter(isWritten).map(
+  const problems = NODE_ONLY.filter(isSet).map(
     (name) => `${name}: has no meaning with mode: ${mode}, which starts no node`,
   )
-  // The daemon offers what it has fetched itself, because only so it knows what is public.
+  // The daemon offers only what it fetched itself: how its registry served it shows that it is public.
   const why =
     mode === 'daemon'
       ? 'the daemon seeds what it fetches itself, and takes no files'
       : 'there is no node to seed with'
-  for (const name of SEEDING.filter(isWritten)) {
+  for (const name of SEEDING.filter(isSet)) {
     problems.push(`${name}: needs mode: node (with mode: ${mode}, ${why})`)
   }
   return problems

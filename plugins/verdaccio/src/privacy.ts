@@ -1,15 +1,15 @@
 /**
- * Which packages peers may hear of. Public is only what anybody may read here and what came from an uplink that nobody had to
- * log in to; everything else is private unless an administrator lists it by name. When in doubt: private. Pure.
+ * Decides which packages peers may hear of. Public is only what anybody may read here and what came from an uplink without
+ * credentials; everything else is private, unless the administrator lists it by name. When in doubt: private. Pure.
  */
 import { createHash } from 'node:crypto'
 import { createNameMatcher } from './name-pattern.ts'
 import { isObject } from './verdaccio.ts'
 
 export interface Privacy {
-  /** Whether peers may be asked for, and be given, what this package has from there. */
+  /** Whether peers may be asked for, and may get, the package's tarballs of this origin. */
   isPublic(name: string, from: TarballOrigin): boolean
-  /** Whether what a registry answers for this package may be had from peers: nothing of it has been seen yet. */
+  /** The same for a package of which nothing has been seen yet, as its uplinks would serve it. */
   isProxiedPublic(name: string): boolean
   /** Names of the uplinks that Verdaccio asks for this package. */
   proxiesOf(name: string): readonly string[]
@@ -18,7 +18,7 @@ export interface Privacy {
 export interface TarballOrigin {
   /** False: published here. */
   readonly isProxied: boolean
-  /** Its uplink; undefined when it is not on record. */
+  /** undefined when Verdaccio has no record of it. */
   readonly uplink: string | undefined
 }
 
@@ -28,14 +28,14 @@ export interface PrivacyLists {
   readonly uplinks: readonly string[] | undefined
 }
 
-/** Groups that somebody who has not logged in belongs to. */
+/** Groups that anonymous users belong to. */
 const EVERYBODY = new Set(['$all', '@all', '$anonymous', '@anonymous'])
-/** Headers that nobody is let in by; whatever else an uplink is given may be what it asks for. */
+/** Headers that grant no access; any other may be a credential. */
 const HARMLESS_HEADER =
   /^(accept(-charset|-encoding|-language)?|cache-control|connection|content-type|pragma|user-agent)$/i
-/** Of the rules in this file: one more whenever they call something private that was public. */
+/** Version of the rules in this file: raise it when they make something private that was public. */
 const POLICY_VERSION = 1
-/** Of `agent_options`: who asks, as TLS is told. */
+/** Credentials among `agent_options`. */
 const AGENT_CREDENTIALS = ['cert', 'key', 'pfx', 'passphrase', 'auth']
 
 export function createPrivacy(config: unknown, lists: PrivacyLists): Privacy {
@@ -67,7 +67,7 @@ export function createPrivacy(config: unknown, lists: PrivacyLists): Privacy {
   }
 }
 
-/** Another one when anything else is configured that decides over who may have what. */
+/** A hash of everything in the configuration that decides who may read what. */
 export function policyOf(config: unknown, lists: PrivacyLists): string {
   const packages = entriesOf(isObject(config) ? config['packages'] : undefined)
   const rules = packages.map(([each, spec]) => [

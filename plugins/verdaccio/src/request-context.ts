@@ -1,17 +1,17 @@
 /**
- * What the wrapped parts of Verdaccio need to know of the request they work for: Verdaccio hands an uplink nothing but a URL.
- * Carried along by the runtime (AsyncLocalStorage), so nothing is guessed from URLs. A part that finds no context works as
- * it did without us, and the storage then checks what it is given.
+ * What the wrapped parts of Verdaccio need to know of the request they serve: Verdaccio gives an uplink nothing but a URL. The
+ * context travels in AsyncLocalStorage, so nothing is guessed from URLs. Without a context a part works as it does without the
+ * plugin, and guard-upload.ts checks what is stored.
  */
 import { AsyncLocalStorage } from 'node:async_hooks'
 
 /** A tarball request over HTTP. */
 export interface ClientRequest {
-  /** The sha512 that the client expects, from its lockfile: npm says it. */
+  /** The sha512 in the client's lockfile, which npm sends. */
   readonly digest: string | undefined
-  /** A catalog daemon asks, on behalf of whom it would be asked again. */
+  /** The client is a catalog daemon. */
   readonly isDaemon: boolean
-  /** Aborts when the client has gone before the end. */
+  /** Aborts when the client disconnects before the end. */
   readonly gone: AbortSignal
 }
 
@@ -20,11 +20,11 @@ export interface TarballContext {
   readonly name: string
   readonly filename: string
   readonly client: ClientRequest | undefined
-  /** Verdaccio's metadata of the package, as it has read it for this request. */
+  /** Verdaccio's metadata of the package, once it has read it for this request. */
   manifest: unknown
   /**
-   * How the uplink's download came to be: `unseen` not through us, `checked` by us, `unverifiable` because nothing names its
-   * hash. Only what was checked may be stored.
+   * Who downloads from the uplink: `unseen` not this plugin, `checked` this plugin, `unverifiable` this plugin, without a hash
+   * to check. Only `checked` may be stored.
    */
   download: 'unseen' | 'checked' | 'unverifiable'
 }

@@ -1,7 +1,7 @@
 /**
- * When the configuration says otherwise than at the last start who may have what, the node's store is gone through before the
- * node joins its peers: what is known to be public stays, everything else goes. Nothing is announced or served meanwhile, and a
- * storage that can't be listed in time costs its part of the store, never its privacy.
+ * Applies a configuration that changed who may read what to the node's store, before the node joins its peers: artifacts known to
+ * be public stay, all others are removed. Nothing is announced or served meanwhile. A storage that can't be listed in time costs
+ * artifacts, never privacy.
  */
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -23,28 +23,28 @@ export interface RevisitDependencies {
 
 export interface RevisitOptions {
   readonly node: NodeOptions
-  /** Names what the configuration says (privacy.ts). */
+  /** policyOf (privacy.ts) of the configuration. */
   readonly policy: string
-  /** What has not been looked at by then goes. */
+  /** Artifacts not found to be public by then are removed. */
   readonly maxListingMs?: number
   readonly signal: AbortSignal
 }
 
-/** In the node's folder: the policy that everything in there has been looked at by. */
+/** In the node's folder: the policy that the store was last reviewed by. */
 const POLICY_FILE = 'verdaccio-policy'
 const MAX_LISTING_MS = 5 * 60_000
 
-/** @throws CatalogError when the store can't be opened; the node must not start then */
+/** @throws CatalogError when the store can't be opened; then the node must not start */
 export async function revisitVisibility(
   deps: RevisitDependencies,
   options: RevisitOptions,
 ): Promise<void> {
   const path = options.node.store?.path
-  if (path === undefined) return // nothing lasts
+  if (path === undefined) return // a store in memory
   const file = join(path, POLICY_FILE)
-  if ((await textOf(file)) === options.policy) return
+  if ((await readIfPresent(file)) === options.policy) return
   if (await hasEntries(path)) {
-    await rm(file, { force: true }) // until it is done it is begun anew
+    await rm(file, { force: true }) // an interrupted review starts again
     await review(deps, options)
   }
   await mkdir(path, { recursive: true, mode: 0o700 })
@@ -56,7 +56,7 @@ async function review(deps: RevisitDependencies, options: RevisitOptions): Promi
   const { signal } = options
   signal.throwIfAborted()
   log.info('privacy.changed', { next: 'the store is gone through before peers are joined' })
-  const node = await core.createNode(sealed(options.node), { log: deps.nodeLog })
+  const node = await core.createNode(isolated(options.node), { log: deps.nodeLog })
   try {
     const before = node.stats().store.artifacts
     if (before === 0) return
@@ -73,14 +73,24 @@ async function review(deps: RevisitDependencies, options: RevisitOptions): Promi
   }
 }
 
-/** The same store behind a node that nobody finds and that gives nothing to anybody. */
-function sealed(options: NodeOptions): NodeOptions {
-  const off = { mdns: false, dht: false, peerExchange: false, upnp: false, autonat: false }
-  const relays = { relayClient: false, relayServer: false, bootstrapServer: false }
-  const network = { ...off, ...relays, bootstrap: [], loopbackOnly: true, port: 0 }
+/** The same store behind a node that peers can't find and that serves nothing. */
+function isolated(options: NodeOptions): NodeOptions {
   return {
     ...options,
-    network: { ...options.network, ...network },
+    network: {
+      ...options.network,
+      loopbackOnly: true,
+      port: 0,
+      bootstrap: [],
+      bootstrapServer: false,
+      mdns: false,
+      dht: false,
+      peerExchange: false,
+      relayClient: false,
+      relayServer: false,
+      upnp: false,
+      autonat: false,
+    },
     transfer: { ...options.transfer, seed: false },
   }
 }
@@ -116,7 +126,7 @@ async function pinPackage(
   { name, node, kept }: { name: string; node: CatalogNode; kept: Set<Digest> },
 ): Promise<void> {
   const manifest = await localStorage.getPackageMetadataAsync(name).catch((error: unknown) => {
-    log.debug('privacy.skipped', { package: name, error }) // a folder that is no package, say
+    log.debug('privacy.skipped', { package: name, error }) // the folder may be no package
   })
   for (const filename of knownFiles(manifest)) {
     const record = tarballRecord(manifest, name, filename)
@@ -133,7 +143,7 @@ async function pinPackage(
   }
 }
 
-async function textOf(file: string): Promise<string | undefined> {
+async function readIfPresent(file: string): Promise<string | undefined> {
   return await readFile(file, 'utf8').catch(ifAbsent)
 }
 

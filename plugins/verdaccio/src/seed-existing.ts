@@ -1,7 +1,6 @@
 /**
- * Walks through what Verdaccio's storage holds already and hands it to the seeder, slowly: so that a Verdaccio with a full
- * cache is a seeder from its first minute on. Stops when the node's store is as good as full, for it would only push out what
- * it has taken.
+ * Hands what Verdaccio's storage already holds to the seeder, at a bounded rate, so that a Verdaccio with a full cache seeds from
+ * its first minute. Stops when the node's store is nearly full: more would only evict what was seeded before.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from '@catalog-p2p/core'
@@ -20,12 +19,12 @@ export interface SeedExistingDependencies {
 }
 
 export interface SeedExistingOptions {
-  /** Tarballs that are read. */
+  /** Most tarballs read per second. */
   readonly perSecond: number
   readonly signal: AbortSignal
 }
 
-/** Of the quota: beyond it, taking one means evicting another. */
+/** Share of the quota at which the store counts as nearly full. */
 const FULL = 0.95
 
 /** Rejects only when the signal aborts. */
@@ -68,14 +67,14 @@ async function seedPackage(
       if (isAlmostFull(running)) return
       const result = await seeder.seed(name, filename, { signal })
       found[result] += 1
-      // What was there already cost next to nothing.
+      // Only these have read a file.
       if (result === 'seeded' || result === 'damaged') {
         await sleep(1000 / perSecond, undefined, { signal, ref: false })
       }
     }
   } catch (error) {
     signal.throwIfAborted()
-    log.debug('seeding.skipped', { package: name, error }) // a folder that is no package, say
+    log.debug('seeding.skipped', { package: name, error }) // the folder may be no package
   }
 }
 

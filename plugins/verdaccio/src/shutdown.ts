@@ -1,7 +1,7 @@
 /**
- * Ends the node with Verdaccio, which has no hook for plugins: by the signals that end the process, and by the closing of the
- * last HTTP server that it has been asked through, where somebody runs it inside of a program. Verdaccio's own handling of signals stays what it is: where it has
- * none, the process ends by the signal, as it would without us, only after the node has said goodbye.
+ * Stops the node with Verdaccio, which has no shutdown hook for plugins: on a signal that ends the process, or when the last of
+ * its HTTP servers closes (Verdaccio run inside a program). Never changes how Verdaccio ends: where it handles no signal, the same
+ * signal ends the process, after the node has stopped.
  */
 import type { Server } from 'node:http'
 import type { Logger } from '@catalog-p2p/core'
@@ -16,13 +16,13 @@ export interface ProcessLike {
 }
 
 export interface Shutdown {
-  /** A server that serves Verdaccio; there is one for each address it listens on. */
+  /** A server of Verdaccio's; it has one per address it listens on. */
   watch(server: Server | undefined): void
 }
 
 const SIGNALS: readonly NodeJS.Signals[] = ['SIGTERM', 'SIGINT', 'SIGHUP']
-/** The process ends after this, goodbye or not. */
-const PATIENCE_MS = 5_000
+/** The process ends after this, whether or not the node has stopped. */
+const STOP_DEADLINE_MS = 5_000
 
 export function onShutdown(
   stop: () => Promise<void>,
@@ -35,13 +35,13 @@ export function onShutdown(
   function finish(): Promise<void> {
     stopping ??= Promise.race([
       stop(),
-      new Promise<void>((resolve) => setTimeout(resolve, PATIENCE_MS).unref()),
+      new Promise<void>((resolve) => setTimeout(resolve, STOP_DEADLINE_MS).unref()),
     ]).catch((error: unknown) => log.warn('shutdown.failed', { error }))
     return stopping
   }
 
   function onSignal(signal: NodeJS.Signals): void {
-    // Somebody else decides when the process ends; or nobody does, and then the signal itself.
+    // With listeners besides these, ending the process is their decision.
     const isOurs = host.listenerCount(signal) <= 1 + waitingListeners(host)
     void finish().then(() => {
       for (const [each, listener] of listeners) host.off(each, listener)
@@ -66,8 +66,8 @@ export function onShutdown(
 }
 
 /**
- * Listeners of the signal-exit package (Verdaccio has it by way of its file locks): each waits until nobody else listens, and
- * then lets the signal end the process. It leaves their number where its other copies find it.
+ * Listeners of the signal-exit package (a dependency of Verdaccio's file locks): each lets the signal end the process once no other
+ * listener is left. The package counts them in a global, for its other copies.
  */
 function waitingListeners(host: object): number {
   const places = [

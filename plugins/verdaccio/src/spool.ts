@@ -1,6 +1,6 @@
 /**
- * The length of a body that came without one, which the node wants to know: what is small is counted in memory, what is large
- * goes through a temporary file, never larger than the bound, that is gone when the body has been read or given up.
+ * Finds out the length of a body that came without one, which the node needs: small bodies are counted in memory, large ones go
+ * through a temporary file of bounded size, which is removed when the body has been read or given up.
  */
 import { randomUUID } from 'node:crypto'
 import { open, rm, type FileHandle } from 'node:fs/promises'
@@ -11,7 +11,7 @@ import type { OpenTarball } from './tarball-request.ts'
 const MEMORY_BYTES = 1024 * 1024
 const PIECE_BYTES = 256 * 1024
 const MAX_FILE_BYTES = 4 * 1024 ** 3
-/** Who has not begun to read by then never will: another source was faster. */
+/** A body that nothing has begun to read by then is given up: another source was faster. */
 const MAX_UNREAD_MS = 60_000
 
 export type SizedTarball = OpenTarball & { readonly size: number }
@@ -45,7 +45,7 @@ async function spool(
   const close = (): Promise<void> =>
     (closing ??= file.close().then(() => rm(path, { force: true })))
   const closeQuietly = (): void => {
-    close().catch(() => undefined) // a temporary file that can't be removed is the system's to remove
+    close().catch(() => undefined) // the system cleans up temporary files that can't be removed
   }
   signal.addEventListener('abort', closeQuietly, { once: true })
   try {

@@ -1,6 +1,6 @@
 /**
- * /-/catalog/status and /-/catalog/metrics. Verdaccio may be open to anybody, so the summary is numbers only: addresses, of this
- * node and of its peers, are shown when the configuration says so.
+ * The routes /-/catalog/status and /-/catalog/metrics. Anybody may reach Verdaccio, so by default they hold numbers only: never
+ * names of packages, and addresses of the node and its peers only with `status: full`.
  */
 import type { Logger } from '@catalog-p2p/core'
 import type { Counters } from './counters.ts'

@@ -8,7 +8,7 @@ export type Listing = (
   isName: (name: string) => boolean,
 ) => void
 
-/** undefined: this storage plugin can't. */
+/** undefined when this storage plugin can't list its packages. */
 export function listingOf(localStorage: Pick<LocalStorage, 'storagePlugin'>): Listing | undefined {
   const plugin = localStorage.storagePlugin
   const search = isObject(plugin) ? plugin['search'] : undefined
@@ -16,7 +16,7 @@ export function listingOf(localStorage: Pick<LocalStorage, 'storagePlugin'>): Li
   return (search as Listing).bind(plugin)
 }
 
-/** One package after the other: the storage goes on when it is called back. */
+/** Visits one package after the other. */
 export function forEachPackage(
   list: Listing,
   visit: (name: string) => Promise<void>,
@@ -24,15 +24,13 @@ export function forEachPackage(
   return new Promise((resolve, reject) => {
     const finish = (error?: unknown): void => {
       if (error === undefined || error === null) resolve()
-      else
-        reject(
-          error instanceof Error ? error : new Error('the storage could not list its packages'),
-        )
+      else if (error instanceof Error) reject(error)
+      else reject(new Error('the storage could not list its packages'))
     }
     const onPackage = (item: unknown, callback: Callback): void => {
       const name = isObject(item) ? item['name'] : undefined
       if (typeof name !== 'string') return callback(null)
-      // Not from within the storage's own callback: a long list must not become a deep stack.
+      // Outside of the storage's callback, so that a long list does not become a deep stack.
       setImmediate(() => {
         visit(name).then(() => callback(null), callback)
       })

@@ -1,16 +1,16 @@
-/** Reads tarballs back from Verdaccio's storage, whatever plugin keeps it. */
+/** Reads tarballs from Verdaccio's storage, of any storage plugin. */
 import { createHash } from 'node:crypto'
 import { createChecker, type Expected } from './integrity.ts'
 import type { OpenTarball } from './tarball-request.ts'
 import { createUplinkSource } from './uplink-source.ts'
 import type { LocalStorage } from './verdaccio.ts'
 
-/** A disk that says nothing for this long has gone. */
+/** A storage that delivers nothing for this long has failed. */
 const SILENCE_MS = 60_000
 
 export interface StoredTarballs {
   open(name: string, filename: string, options: { signal: AbortSignal }): Promise<OpenTarball>
-  /** Its sha512 as `integrity`; undefined when it is not what was expected. */
+  /** The file's sha512 as `integrity`; undefined when the file does not match `expected`. */
   digest(
     file: { name: string; filename: string; expected: Expected | undefined },
     options: { signal: AbortSignal },

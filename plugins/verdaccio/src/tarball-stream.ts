@@ -1,20 +1,20 @@
 /**
- * Bytes as the stream that Verdaccio expects of an uplink: `content-length` before the first byte, then data, then `end`, or
- * `error`. A reader that takes nothing for too long is given up, with everything behind it.
+ * The stream that Verdaccio expects of an uplink: `content-length` before the first byte, then data, then `end` or `error`. When the
+ * reader takes nothing for too long, the stream fails and its source is aborted.
  */
 import { once } from 'node:events'
 import { PassThrough } from 'node:stream'
 import type { TarballStream } from './verdaccio.ts'
 
 export interface Tarball {
-  /** Asked when the first byte is there: not before is it known which source it comes from. */
+  /** Called when the first byte is there: until then another source may take over. */
   readonly size: () => number | undefined
   readonly body: AsyncIterable<Uint8Array>
 }
 
 type Produce = (options: { signal: AbortSignal }) => Promise<Tarball>
 
-/** `produce` begins now; its errors are the stream's. */
+/** Calls `produce` at once; its errors become the stream's. */
 export function toTarballStream(
   produce: Produce,
   options: { readonly stallMs: number },
@@ -23,7 +23,7 @@ export function toTarballStream(
   const stream = Object.assign(new PassThrough(), {
     abort: () => giveUp.abort(new Error('Verdaccio gave the tarball up')),
   })
-  // Verdaccio listens; should somebody else not, an error must still not end the process.
+  // Without a listener an error would end the process.
   stream.on('error', () => undefined)
   stream.once('close', () => giveUp.abort(new Error('the tarball stream is closed')))
   pump(stream, produce, { ...options, giveUp }).catch((error: unknown) => {
@@ -42,7 +42,7 @@ async function pump(
   let hasBegun = false
   for await (const chunk of body) {
     signal.throwIfAborted()
-    // Not before there is a byte to send: until then an error can still be answered as one.
+    // Not before the first byte: until then Verdaccio can answer an error with a status.
     const length = hasBegun ? undefined : size()
     if (length !== undefined) stream.emit('content-length', String(length))
     hasBegun = true

@@ -1,13 +1,13 @@
 /**
- * An uplink's tarball stream as a source: settled when its head has come, ended when nothing moves any more. Never leaves an
- * `error` of the stream without a listener, for that would end Verdaccio's process.
+ * An uplink's tarball stream as a source: open once its head has arrived, failed when it is silent for too long. Never leaves an
+ * `error` of the stream without a listener, which would end Verdaccio's process.
  */
 import type { OpenTarball, Source } from './tarball-request.ts'
 import type { TarballStream } from './verdaccio.ts'
 
 export interface UplinkDownload {
   readonly stream: TarballStream
-  /** Ends the request; the stream may say nothing more. */
+  /** Aborts the request; the stream may emit nothing more. */
   cancel(): void
 }
 
@@ -27,7 +27,7 @@ export function createUplinkSource(
 }
 
 class StreamReader {
-  /** The announced length, if any, when the answer has begun. */
+  /** The announced length, if any; settles when the answer begins. */
   readonly head: Promise<number | undefined>
   readonly #download: UplinkDownload
   readonly #silenceMs: number
@@ -35,7 +35,7 @@ class StreamReader {
   readonly #onAbort: () => void
   #failure: { error: unknown } | undefined
   #ended = false
-  #moved = Promise.withResolvers<void>()
+  #progress = Promise.withResolvers<void>()
 
   constructor(
     download: UplinkDownload,
@@ -47,27 +47,27 @@ class StreamReader {
     const { stream } = download
     const head = Promise.withResolvers<number | undefined>()
     this.head = this.#withDeadline(head.promise)
-    this.head.catch(() => undefined) // told to whoever reads, if anybody does
+    this.head.catch(() => undefined) // a reader gets it from body()
     const fail = (error: unknown): void => {
       this.#failure ??= { error }
       head.reject(this.#failure.error)
-      this.#stir()
+      this.#notify()
     }
     this.#onAbort = () => {
       fail(signal.reason)
-      this.#leave()
+      this.#release()
     }
     signal.addEventListener('abort', this.#onAbort, { once: true })
     stream.on('error', fail)
     stream.once('content-length', (length: unknown) => head.resolve(toSize(length)))
     stream.on('readable', () => {
       head.resolve(undefined)
-      this.#stir()
+      this.#notify()
     })
     stream.once('end', () => {
       this.#ended = true
       head.resolve(undefined)
-      this.#stir()
+      this.#notify()
     })
     stream.once('close', () => {
       if (!this.#ended) fail(new Error('the uplink closed the connection early'))
@@ -78,16 +78,16 @@ class StreamReader {
     const { stream } = this.#download
     try {
       for (;;) {
-        // Before reading: what comes after this is noticed.
-        const moved = this.#moved.promise
+        // Taken before reading, so that bytes which arrive after the read are noticed.
+        const progress = this.#progress.promise
         const chunk = stream.read() as Uint8Array | null
         if (chunk !== null) yield chunk
         else if (this.#failure !== undefined) throw this.#failure.error
         else if (this.#ended) return
-        else await this.#withDeadline(moved)
+        else await this.#withDeadline(progress)
       }
     } finally {
-      this.#leave()
+      this.#release()
     }
   }
 
@@ -99,20 +99,20 @@ class StreamReader {
     try {
       return await Promise.race([promise, silence.promise])
     } catch (error) {
-      this.#leave()
+      this.#release()
       throw error
     } finally {
       clearTimeout(timer)
     }
   }
 
-  #stir(): void {
-    const { resolve } = this.#moved
-    this.#moved = Promise.withResolvers()
+  #notify(): void {
+    const { resolve } = this.#progress
+    this.#progress = Promise.withResolvers()
     resolve()
   }
 
-  #leave(): void {
+  #release(): void {
     this.#signal.removeEventListener('abort', this.#onAbort)
     if (!this.#ended) this.#download.cancel()
   }

@@ -186,7 +186,7 @@ describe('the length that is told', () => {
   test('is never exceeded', async () => {
     const result = await read(large, [source(large, { size: 4 * MiB })])
     expect(result.bytes.length).toBeLessThanOrEqual(4 * MiB)
-    expect(String(result.error)).toContain('have been announced')
+    expect(String(result.error)).toContain('were announced')
   })
 
   test('is none where nobody has said one and it does not fit into memory', async () => {

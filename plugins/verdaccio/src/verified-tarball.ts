@@ -1,8 +1,8 @@
 /**
- * A tarball from one source after the other, as one stream of bytes. The last MiB is held back in memory until the hash of
- * the whole has matched: so a small tarball is checked before a byte of it leaves, and a large one never ends unless it is
- * right. A source that breaks off is continued by the next one; nothing here is ever larger in memory than what is held. No
- * length is told before the first byte leaves: until then another source, with another length, may take over.
+ * A tarball from one source after the other, as one stream of bytes. The last MiB is held back in memory until the hash of the
+ * whole matches: a small tarball is checked before its first byte leaves, and a large one never ends unless it is right. When a
+ * source breaks off, the next one continues. Never holds more in memory than that MiB, and announces no length before the first
+ * byte leaves: until then another source, with another length, may take over.
  */
 import { createChecker, type Checker } from './integrity.ts'
 import {
@@ -16,7 +16,7 @@ import {
 /** Bytes held back. */
 export const HELD_BYTES = 1024 * 1024
 
-/** Not the bytes that the metadata names; `status` is what Verdaccio answers with. */
+/** The bytes do not match the metadata. `status` is what Verdaccio answers. */
 export class IntegrityError extends Error {
   readonly status = 502
   readonly from: SourceName
@@ -31,9 +31,9 @@ export class IntegrityError extends Error {
 }
 
 export interface VerifiedTarball {
-  /** Once the first byte has left: the length of the whole, if it is known; what comes is of that length or fails. */
+  /** The length of the whole, if known, once the first byte has left; a body of another length fails. */
   readonly size: () => number | undefined
-  /** The source of the last byte; known when the body has ended. */
+  /** The source of the last byte; final when the body has ended. */
   readonly from: () => SourceName
   readonly body: AsyncIterable<Uint8Array>
 }
@@ -45,7 +45,7 @@ export interface ReadOptions {
 }
 
 /**
- * Opens the first source that answers. The last one is asked once more when it breaks off in the middle.
+ * Opens the first source that answers. The last one is retried once when it breaks off in the middle.
  * @throws the last source's error, or IntegrityError; so does reading the body
  */
 export async function openVerified(
@@ -66,12 +66,12 @@ class Reader {
   #checker: Checker
   #held: Uint8Array[] = []
   #heldBytes = 0
-  /** Bytes hashed: handed out or held. */
+  /** Bytes hashed: delivered or held. */
   #received = 0
-  #askedAgain = false
+  #hasRetried = false
   from: SourceName = 'uplink'
   #source: Source | undefined
-  /** What may be told of the length; said for good when the first byte leaves. */
+  /** The length to announce; final when the first byte leaves. */
   size: number | undefined
 
   constructor(request: TarballRequest, sources: readonly Source[], options: ReadOptions) {
@@ -107,7 +107,7 @@ class Reader {
       try {
         yield* this.#readOne(opened)
         if (!this.#checker.matches()) throw new IntegrityError(this.#request, opened.from)
-        if (this.#isFresh()) this.size = this.#received // whatever the source has said
+        if (this.#isFresh()) this.size = this.#received // whatever the source announced
         yield* this.#held
         return
       } catch (error) {
@@ -116,11 +116,11 @@ class Reader {
     }
   }
 
-  /** Everything but what is held back. */
+  /** One source's bytes, but for those held back. */
   async *#readOne({ body, size }: OpenTarball): AsyncGenerator<Uint8Array> {
     if (this.#isFresh()) this.size = size
     else if (this.size !== undefined && size !== undefined && size !== this.size) {
-      throw new Error(`it has ${size} bytes, where ${this.size} have been announced`)
+      throw new Error(`it has ${size} bytes, but ${this.size} were announced`)
     }
     let skip = this.#received
     for await (const chunk of body) {
@@ -139,12 +139,12 @@ class Reader {
     if (missing > 0) throw new Error(`it ended ${missing} bytes too early`)
   }
 
-  /** More than was told, which a client would take for the next answer on its connection. */
+  /** A client would take surplus bytes for the next answer on its connection. */
   #checkLength(): void {
     if (this.size === undefined || this.#received <= this.size) return
-    // Nothing can have been told that is not held: then the length is as good as not known.
+    // Not announced yet: nothing has left, so the length can be dropped.
     if (this.#isFresh()) this.size = undefined
-    else throw new Error(`it has more than the ${this.size} bytes that have been announced`)
+    else throw new Error(`it has more than the ${this.size} bytes that were announced`)
   }
 
   *#release(): Generator<Uint8Array> {
@@ -157,7 +157,7 @@ class Reader {
     }
   }
 
-  /** Returns when another source may go on; throws when none can. */
+  /** Returns when another source may continue; throws when none can. */
   #recover(error: unknown): void {
     this.#options.signal.throwIfAborted()
     const source = this.#source
@@ -165,8 +165,8 @@ class Reader {
     const isFresh = this.#isFresh()
     if (error instanceof IntegrityError && !isFresh) throw error
     if (this.#waiting.length === 0) {
-      if (isFresh || this.#askedAgain || this.#last === undefined) throw error
-      this.#askedAgain = true
+      if (isFresh || this.#hasRetried || this.#last === undefined) throw error
+      this.#hasRetried = true
       this.#waiting.push(this.#last)
     }
     if (isFresh) this.#reset()
