@@ -61,7 +61,12 @@ export function tarballFile(name: string, version: string): string {
 
 /** What tells variants of one document apart: equal keys have equal bytes. */
 export function variantKey(policy: TarballPolicy, base: string): string {
-  return policy === 'omit' || policy === 'verbatim' ? policy : `${policy} ${base}`
+  return namesBase(policy) ? `${policy} ${base}` : policy
+}
+
+/** Whether this gateway's own address may stand in a document for such a client. */
+export function namesBase(policy: TarballPolicy): boolean {
+  return policy !== 'omit' && policy !== 'verbatim'
 }
 
 /** As pnpm and Yarn see it: the scheme does not count, nor how a scope's slash is spelled. */

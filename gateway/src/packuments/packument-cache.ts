@@ -1,6 +1,7 @@
 /**
  * What is known of packuments: a row each in the index, bodies in body-files.ts. A document fetched with credentials
- * belongs to their owner (`owner` is the credentials' fingerprint) and is never found by anyone else.
+ * belongs to their owner (`owner` is the credentials' fingerprint) and is never found by anyone else. All that is on disk
+ * counts against one quota.
  */
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
@@ -40,6 +41,13 @@ export interface CachedDocument extends DocumentKey {
   readonly publicUrls: boolean
 }
 
+export interface SavedForm {
+  readonly part: string
+  readonly gzipped: Uint8Array
+  /** false: in memory only. */
+  readonly isKept: boolean
+}
+
 export interface PackumentCache {
   find(key: DocumentKey): CachedDocument | undefined
   /**
@@ -54,6 +62,8 @@ export interface PackumentCache {
   /** Whether anyone may see it, as far as it was ever asked for; undefined when it was not. */
   visibilityOf(registry: string, name: string): Visibility | undefined
   save(document: Omit<CachedDocument, 'id'>, bytes: number): CachedDocument
+  /** A form of its body, with tarball URLs for some clients. Counts against the quota where it is kept. */
+  saveForm(document: CachedDocument, form: SavedForm): Promise<void>
   /** Upstream said that it is still current. */
   touch(document: CachedDocument, checkedAtMs: number): CachedDocument
   remove(document: CachedDocument): void
@@ -87,6 +97,9 @@ const SCHEMA = `
     id TEXT PRIMARY KEY, registry TEXT NOT NULL, name TEXT NOT NULL, kind TEXT NOT NULL, owner TEXT NOT NULL,
     hash TEXT NOT NULL, etag TEXT, last_modified TEXT, checked_ms INTEGER NOT NULL, public_urls INTEGER NOT NULL,
     bytes INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS forms (
+    document TEXT NOT NULL, part TEXT NOT NULL, bytes INTEGER NOT NULL, PRIMARY KEY (document, part)
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX IF NOT EXISTS documents_by_name ON documents (name, registry);
   CREATE INDEX IF NOT EXISTS documents_by_age ON documents (checked_ms);
@@ -122,10 +135,15 @@ export async function openPackumentCache(
     remove: database.prepare('DELETE FROM documents WHERE id = ?'),
     expire: database.prepare('UPDATE documents SET checked_ms = 0 WHERE name = ?'),
     expireAll: database.prepare('UPDATE documents SET checked_ms = 0'),
-    total: database.prepare('SELECT coalesce(sum(bytes), 0) AS bytes FROM documents'),
-    oldest: database.prepare('SELECT id, bytes FROM documents ORDER BY checked_ms LIMIT 50'),
+    oldest: database.prepare('SELECT id FROM documents ORDER BY checked_ms LIMIT 50'),
+    form: database.prepare('SELECT bytes FROM forms WHERE document = ? AND part = ?'),
+    forms: database.prepare(
+      'SELECT coalesce(sum(bytes), 0) AS bytes FROM forms WHERE document = ?',
+    ),
+    saveForm: database.prepare('INSERT OR REPLACE INTO forms VALUES (?, ?, ?)'),
+    removeForms: database.prepare('DELETE FROM forms WHERE document = ?'),
   }
-  let total = (sql.total.get() as { bytes: number }).bytes
+  let total = totalIn(database)
   // Never the same number twice, so that one that was thrown out counts as changed.
   const epochs = new LRUCache<string, number>({ max: MAX_EPOCHS })
   let epoch = 0
@@ -133,17 +151,20 @@ export async function openPackumentCache(
 
   function evict(newest: string): void {
     if (total <= options.quotaBytes) return
-    for (const { id, bytes } of sql.oldest.all() as { id: string; bytes: number }[]) {
-      if (id === newest || total <= options.quotaBytes) continue
-      sql.remove.run(id)
-      bodies.clear(id)
-      total -= bytes
+    for (const { id } of sql.oldest.all() as { id: string }[]) {
+      if (id !== newest && total > options.quotaBytes) remove({ id })
     }
+  }
+
+  function removeForms(id: string): void {
+    total -= (sql.forms.get(id) as { bytes: number }).bytes
+    sql.removeForms.run(id)
   }
 
   function remove({ id }: { readonly id: string }): void {
     const row = sql.find.get(id) as { bytes: number } | undefined
     total -= row?.bytes ?? 0
+    removeForms(id)
     sql.remove.run(id)
     bodies.clear(id)
   }
@@ -171,7 +192,8 @@ export async function openPackumentCache(
     save(document, bytes) {
       const id = documentId(document)
       const { registry, name, kind, owner, hash, etag, lastModified, checkedAtMs } = document
-      const before = sql.find.get(id) as { bytes: number } | undefined
+      const before = sql.find.get(id) as { bytes: number; hash: string } | undefined
+      if (before?.hash !== hash) removeForms(id)
       sql.save.run(
         ...[id, registry, name, kind, owner, hash, etag ?? null, lastModified ?? null],
         ...[checkedAtMs, Number(document.publicUrls), bytes],
@@ -179,6 +201,15 @@ export async function openPackumentCache(
       total += bytes - (before?.bytes ?? 0)
       evict(id)
       return { ...document, id }
+    },
+    async saveForm({ id, hash }, { part, gzipped, isKept }) {
+      const at = { document: id, hash, part }
+      if (!isKept) return bodies.remember(at, gzipped)
+      const before = sql.form.get(id, part) as { bytes: number } | undefined
+      sql.saveForm.run(id, part, gzipped.byteLength)
+      total += gzipped.byteLength - (before?.bytes ?? 0)
+      await bodies.write(at, gzipped)
+      evict(id)
     },
     touch(document, checkedAtMs) {
       sql.touch.run(checkedAtMs, document.id)
@@ -221,6 +252,14 @@ async function openIndex(
     log.warn('metadata.in-memory', { path, error, effect: 'it is forgotten at the end' })
     return openIndex(log, undefined)
   }
+}
+
+function totalIn(database: Database): number {
+  const sum = (table: string): number => {
+    const row = database.prepare(`SELECT coalesce(sum(bytes), 0) AS bytes FROM ${table}`).get()
+    return (row as { bytes: number }).bytes
+  }
+  return sum('documents') + sum('forms')
 }
 
 function documentId(key: DocumentKey): string {

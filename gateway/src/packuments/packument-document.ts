@@ -12,6 +12,8 @@ export interface PackumentForm {
   readonly policy: TarballPolicy
   /** Of the gateway as the client spells it, without a trailing slash. */
   readonly base: string
+  /** It may be kept on disk: one of the few forms that this gateway's own names need. */
+  readonly isKept: boolean
 }
 
 export interface PackumentJob {

@@ -188,7 +188,7 @@ async function ingest(
   const { ingested, variant } = result
   if (ingested === undefined) throw new Error('the packument worker did not ingest')
   const { raw } = ingested
-  const bytes = raw.byteLength + ingested.versions.byteLength + (variant?.byteLength ?? 0)
+  const bytes = raw.byteLength + ingested.versions.byteLength
   const document = deps.cache.save(
     {
       ...{ registry: registry.url, name, kind, owner, hash: ingested.hash },
@@ -203,7 +203,7 @@ async function ingest(
   await bodies.write({ ...at, part: 'versions' }, ingested.versions)
   if (variant !== undefined && form !== undefined) {
     const part = partOf(variantKey(form.policy, form.base), false)
-    await bodies.write({ ...at, part }, variant)
+    await deps.cache.saveForm(document, { part, gzipped: variant, isKept: form.isKept })
   }
   if (request.cached !== undefined && request.cached.hash !== document.hash) {
     bodies.clear(document.id, document.hash)

@@ -4,7 +4,7 @@
 import { promisify } from 'node:util'
 import { gunzip } from 'node:zlib'
 import { CatalogError } from '@catalog-p2p/core'
-import { tarballPolicy } from './client-policy.ts'
+import { namesBase, tarballPolicy } from './client-policy.ts'
 import { clientCredentials } from '../upstream/client-credentials.ts'
 import type { Exchange } from '../http/exchange.ts'
 import type { PackumentKind } from './packument-cache.ts'
@@ -23,7 +23,7 @@ export async function answerPackument(
 ): Promise<void> {
   const { req, res, signal, base } = exchange
   const policy = exchange.asUpstream ? 'verbatim' : tarballPolicy(req.headers['user-agent'])
-  const form = { policy, base } as const
+  const form = { policy, base, isKept: exchange.isOwnBase || !namesBase(policy) } as const
   const client = clientCredentials(deps.registries, exchange, name)
   const { upstream } = exchange
   const request = { name, kind: kindFor(req.headers.accept), client, form, upstream, signal }

@@ -173,7 +173,7 @@ export function createPackuments(
         throw new UnreadablePackument(name, { cause: error })
       })
     if (variant === undefined) return raw
-    await cache.bodies.write({ ...at, part: made.part }, variant)
+    await cache.saveForm(document, { part: made.part, gzipped: variant, isKept: form.isKept })
     return Buffer.from(variant.buffer, variant.byteOffset, variant.byteLength)
   }
 
