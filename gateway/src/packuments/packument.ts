@@ -35,7 +35,8 @@ export async function answerPackument(
   if ('gzipped' in found) return sendUnread(exchange, found, deps.maxBytes)
   const { answer, variant } = found
   const gzip = acceptsGzip(req.headers['accept-encoding'])
-  const etag = `"${variant.tag}${gzip ? '-gz' : ''}"`
+  // Weak, because it stands for the document and not for its bytes: who has it packed has it (RFC 9110 8.8.1).
+  const etag = `W/"${variant.tag}"`
   const { document } = answer
   res.setHeader('etag', etag)
   res.setHeader('vary', 'Accept, Accept-Encoding, User-Agent, Host')
