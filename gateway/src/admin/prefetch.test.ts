@@ -69,7 +69,16 @@ test('twenty thousand packages that are all here take many turns of the event lo
   const server = createServer((req, res) => {
     const { signal } = new AbortController()
     const giveUp = (): void => undefined
-    const exchange = { req, res, signal, giveUp, base: '', asUpstream: false, scope: undefined }
+    const exchange = {
+      req,
+      res,
+      signal,
+      giveUp,
+      base: '',
+      isOwnBase: true,
+      asUpstream: false,
+      scope: undefined,
+    }
     const body = { packages }
     answerPrefetch({ artifacts, index }, limits, { exchange, body }).catch((error: unknown) => {
       failures.push(error)

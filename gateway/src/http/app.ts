@@ -75,8 +75,10 @@ function handle(deps: AppDependencies, req: MountedRequest, res: ServerResponse)
   const base = `http://${req.headers.host ?? 'localhost'}${req.baseUrl ?? ''}${place?.path ?? ''}`
   const giveUp = (): void => controller.abort(new Error('the request is answered'))
   const { signal } = controller
+  const isOwnBase = place?.isUsual !== false && deps.hosts.isOwn(req.headers.host, req.socket)
+  const scope = place?.scope
   deps
-    .answer({ req, res, base, giveUp, asUpstream, signal, scope: place?.scope }, route)
+    .answer({ req, res, base, isOwnBase, giveUp, asUpstream, signal, scope }, route)
     .catch((error: unknown) => {
       if (controller.signal.aborted && res.destroyed) return // nobody is there to be told
       logFailure(deps.log, loggableUrl(url), error)

@@ -10,6 +10,8 @@ export interface Exchange {
   readonly giveUp: () => void
   /** This gateway as the client spelled it: scheme, host, mount path; no trailing slash. */
   readonly base: string
+  /** That is one of the few spellings that clients are told to use; what depends on any other is not worth keeping. */
+  readonly isOwnBase: boolean
   /** The client asks by upstream's own paths and must see upstream's own tarball URLs (`catalog exec` with npm). */
   readonly asUpstream: boolean
   /** The client asks at the place of this scope (with its `@`, in lower case): for its registry, and nothing else. */

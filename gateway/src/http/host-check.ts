@@ -7,6 +7,17 @@ import { isIP } from 'node:net'
 export interface HostCheck {
   /** Why the request is refused; undefined when it is not. */
   problem(headers: { host?: string | undefined }): string | undefined
+  /**
+   * Whether this Host is one of the few names that this gateway has for itself, spelled as usual. Whoever asks writes the
+   * header, and any literal address is let in.
+   */
+  isOwn(host: string | undefined, at: LocalEnd): boolean
+}
+
+/** Our end of a connection, as net.Socket names it. */
+export interface LocalEnd {
+  readonly localAddress?: string | undefined
+  readonly localPort?: number | undefined
 }
 
 export function createHostCheck(options: {
@@ -16,6 +27,7 @@ export function createHostCheck(options: {
 }): HostCheck {
   const names = ['localhost', ...options.addresses, ...options.allowedHosts]
   const allowed = new Set(names.map((name) => name.toLowerCase()))
+  const own = ['127.0.0.1', '::1', ...allowed].map(asHost)
   return {
     problem({ host }) {
       if (host === undefined || host === '') return 'the request has no Host header'
@@ -26,7 +38,17 @@ export function createHostCheck(options: {
       }
       return undefined
     },
+    isOwn(host = '', { localAddress = '', localPort }) {
+      // Of 127.0.0.0/8 Linux has sixteen million, all of them this machine.
+      const here = /^$|^127\./.test(localAddress) ? [] : [asHost(localAddress)]
+      // Behind a proxy on the usual port it is named without one.
+      return [...own, ...here].some((name) => host === name || host === `${name}:${localPort}`)
+    },
   }
+}
+
+function asHost(name: string): string {
+  return isIP(name) === 6 ? `[${name}]` : name
 }
 
 /** Without port and brackets, in lower case. */

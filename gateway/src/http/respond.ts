@@ -86,5 +86,6 @@ export function isNotModified(req: IncomingMessage, etag: string): boolean {
   const given = req.headers['if-none-match']
   if (given === undefined) return false
   if (given.trim() === '*') return true
-  return given.split(',').some((one) => one.trim().replace(/^W\//, '') === etag)
+  const opaque = (tag: string): string => tag.trim().replace(/^W\//, '')
+  return given.split(',').some((one) => opaque(one) === opaque(etag))
 }

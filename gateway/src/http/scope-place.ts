@@ -13,6 +13,8 @@ export interface ScopePlace {
   readonly scope: string
   /** Without a slash at its end, as the client spelled it. */
   readonly path: string
+  /** Spelled as we spell it where we name it. */
+  readonly isUsual: boolean
   /** What is asked for there. */
   readonly url: string
 }
@@ -23,7 +25,9 @@ export function scopePlaceOf(url: string): ScopePlace | undefined {
   if (found === null) return undefined
   const [whole, name = '', rest = ''] = found
   const path = whole.slice(0, whole.length - rest.length)
-  return { scope: `@${name.toLowerCase()}`, path, url: rest === '' ? '/' : rest }
+  const scope = `@${name.toLowerCase()}`
+  const isUsual = path === `/-/catalog/scope/${scope}`
+  return { scope, path, isUsual, url: rest === '' ? '/' : rest }
 }
 
 /** @throws CatalogError NOT_FOUND for what is not of the place's scope */

@@ -115,6 +115,27 @@ test('a name that we listen on may be called by it', () => {
   expect(problem({ host: 'other.lan:4874' })).toContain('--allowed-host')
 })
 
+test.each([
+  ['127.0.0.1:4874', '127.0.0.1', true],
+  ['localhost:4874', '::1', true],
+  ['[::1]:4874', '::1', true],
+  ['build.lan:4874', '10.0.0.5', true],
+  ['build.lan', '10.0.0.5', true],
+  ['10.0.0.5:4874', '10.0.0.5', true],
+  ['[fd00::5]:4874', 'fd00::5', true],
+  ['10.0.0.6:4874', '10.0.0.5', false],
+  ['10.0.0.5:80', '10.0.0.5', false],
+  ['127.0.0.1:5000', '127.0.0.1', false],
+  ['127.9.9.9:4874', '127.9.9.9', false],
+  ['LOCALHOST:4874', '127.0.0.1', false],
+  ['localhost:04874', '127.0.0.1', false],
+  ['[0:0:0:0:0:0:0:1]:4874', '::1', false],
+  [undefined, undefined, false],
+])('a form for %s, reached at %s, is one of our own: %s', (host, localAddress, isOwn) => {
+  const hosts = createHostCheck({ allowedHosts: ['build.lan'], addresses: ['0.0.0.0'] })
+  expect(hosts.isOwn(host, { localAddress, localPort: 4874 })).toBe(isOwn)
+})
+
 describe('web pages', () => {
   test('of other origins may read and change nothing, nor ask for leave', async () => {
     const origin = 'https://evil.invalid'
@@ -161,7 +182,7 @@ describe('stop', () => {
     await world.restart({ drainTimeoutMs: 120_000 })
     world.upstream.fault(/tgz/, { kind: 'hold', until: gate.promise }, 1)
     const under = world.get('/fx-one/-/fx-one-1.0.0.tgz')
-    await expect.poll(() => world.upstream.count(/tgz/)).toBe(1)
+    await expect.poll(() => world.upstream.count(/tgz/), { timeout: 15_000 }).toBe(1)
     const stopped = world.gateway.stop()
     await expect(world.get('/-/catalog/health')).rejects.toThrow()
     gate.resolve()
@@ -175,7 +196,7 @@ describe('stop', () => {
     await world.restart({ drainTimeoutMs: 20 })
     world.upstream.fault(/tgz/, { kind: 'hold', until: gate.promise }, 1)
     const under = world.get('/fx-one/-/fx-one-1.0.0.tgz').catch((error: unknown) => error)
-    await expect.poll(() => world.upstream.count(/tgz/)).toBe(1)
+    await expect.poll(() => world.upstream.count(/tgz/), { timeout: 15_000 }).toBe(1)
     await world.gateway.stop()
     expect(await under).toBeInstanceOf(Error)
     gate.resolve()

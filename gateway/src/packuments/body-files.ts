@@ -28,6 +28,8 @@ export interface BodyFiles {
   readUnpacked(key: BodyKey): Promise<Buffer | undefined>
   /** Readable at once; on disk a little later. Waits only while too much is waiting for the disk. */
   write(key: BodyKey, gzipped: Uint8Array): Promise<void>
+  /** For as long as there is room in memory, and nowhere else. */
+  remember(key: BodyKey, gzipped: Uint8Array): void
   /** Forgets every body of a document but those made from `keepHash`. */
   clear(document: string, keepHash?: string): void
   /** Waits for the disk. */
@@ -125,8 +127,15 @@ export function createBodyFiles(
     return bytes
   }
 
+  function remember(key: BodyKey, gzipped: Uint8Array): Buffer {
+    const bytes = Buffer.from(gzipped.buffer, gzipped.byteOffset, gzipped.byteLength)
+    memory.set(idOf(key), bytes)
+    return bytes
+  }
+
   return {
     read,
+    remember: (key, gzipped) => void remember(key, gzipped),
     async readUnpacked(key) {
       const id = `${idOf(key)} unpacked`
       const here = memory.get(id)
@@ -139,8 +148,7 @@ export function createBodyFiles(
     },
     async write(key, gzipped) {
       const id = idOf(key)
-      const bytes = Buffer.from(gzipped.buffer, gzipped.byteOffset, gzipped.byteLength)
-      memory.set(id, bytes)
+      const bytes = remember(key, gzipped)
       const isTrial = retryAtMs !== undefined
       if (!takesDisk()) return
       waiting.set(id, bytes)

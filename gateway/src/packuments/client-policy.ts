@@ -69,9 +69,14 @@ export function tarballFile(name: string, version: string): string {
  */
 export function variantName(form: VariantForm, derived: boolean): string {
   const { policy, base } = form
-  const key = policy === 'omit' || policy === 'verbatim' ? policy : `${policy} ${base}`
+  const key = namesBase(policy) ? `${policy} ${base}` : policy
   const hash = createHash('sha256').update(key).digest('base64url').slice(0, 16)
   return `${derived ? 'short' : 'variant'}-${hash}`
+}
+
+/** Whether this gateway's own address may stand in a document for such a client. */
+export function namesBase(policy: TarballPolicy): boolean {
+  return policy !== 'omit' && policy !== 'verbatim'
 }
 
 /** As pnpm and Yarn see it: the scheme does not count, nor how a scope's slash is spelled. */

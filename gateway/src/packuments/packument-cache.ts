@@ -2,6 +2,7 @@
  * What is known of packuments: one document per package, registry and owner, as a row in the index and bodies in body-files.ts.
  * The abbreviated form is made of the full document where that is the one at hand, so the two never disagree. A document
  * fetched with credentials belongs to their owner (`owner` is the credentials' fingerprint) and is never found by anyone else.
+ * All that is on disk counts against one quota.
  */
 import { createHash } from 'node:crypto'
 import { rm } from 'node:fs/promises'
@@ -41,6 +42,13 @@ export interface CachedDocument extends DocumentKey, Aged {
   readonly publicUrls: boolean
 }
 
+export interface SavedForm {
+  readonly part: string
+  readonly gzipped: Uint8Array
+  /** false: in memory only. */
+  readonly isKept: boolean
+}
+
 export interface PackumentCache {
   find(key: DocumentKey): CachedDocument | undefined
   /**
@@ -55,6 +63,8 @@ export interface PackumentCache {
   /** Whether anyone may see it, as far as it was ever asked for; undefined when it was not. */
   visibilityOf(registry: string, name: string): Visibility | undefined
   save(document: Omit<CachedDocument, 'id'>, bytes: number): CachedDocument
+  /** A form of its body, with tarball URLs for some clients. Counts against the quota where it is kept. */
+  saveForm(document: CachedDocument, form: SavedForm): Promise<void>
   /** What upstream said of it since. */
   update(document: CachedDocument, aged: Aged): CachedDocument
   remove(document: CachedDocument): void
@@ -90,6 +100,9 @@ const SCHEMA = `
     id TEXT PRIMARY KEY, registry TEXT NOT NULL, name TEXT NOT NULL, owner TEXT NOT NULL, kind TEXT NOT NULL,
     hash TEXT NOT NULL, etag TEXT, last_modified TEXT, confirmed_ms INTEGER NOT NULL, lifetime_ms INTEGER,
     freshness TEXT NOT NULL, public_urls INTEGER NOT NULL, bytes INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS forms (
+    document TEXT NOT NULL, part TEXT NOT NULL, bytes INTEGER NOT NULL, PRIMARY KEY (document, part)
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX IF NOT EXISTS packuments_by_name ON packuments (name, registry);
   CREATE INDEX IF NOT EXISTS packuments_by_age ON packuments (confirmed_ms);
@@ -130,10 +143,15 @@ export async function openPackumentCache(
     remove: database.prepare('DELETE FROM packuments WHERE id = ?'),
     expire: database.prepare("UPDATE packuments SET freshness = 'changed' WHERE name = ?"),
     expireAll: database.prepare("UPDATE packuments SET freshness = 'changed'"),
-    total: database.prepare('SELECT coalesce(sum(bytes), 0) AS bytes FROM packuments'),
-    oldest: database.prepare('SELECT id, bytes FROM packuments ORDER BY confirmed_ms LIMIT 50'),
+    oldest: database.prepare('SELECT id FROM packuments ORDER BY confirmed_ms LIMIT 50'),
+    form: database.prepare('SELECT bytes FROM forms WHERE document = ? AND part = ?'),
+    forms: database.prepare(
+      'SELECT coalesce(sum(bytes), 0) AS bytes FROM forms WHERE document = ?',
+    ),
+    saveForm: database.prepare('INSERT OR REPLACE INTO forms VALUES (?, ?, ?)'),
+    removeForms: database.prepare('DELETE FROM forms WHERE document = ?'),
   }
-  let total = (sql.total.get() as { bytes: number }).bytes
+  let total = totalIn(database)
   // Never the same number twice, so that one that was thrown out counts as changed.
   const epochs = new LRUCache<string, number>({ max: MAX_EPOCHS })
   let epoch = 0
@@ -141,17 +159,20 @@ export async function openPackumentCache(
 
   function evict(newest: string): void {
     if (total <= options.quotaBytes) return
-    for (const { id, bytes } of sql.oldest.all() as { id: string; bytes: number }[]) {
-      if (id === newest || total <= options.quotaBytes) continue
-      sql.remove.run(id)
-      bodies.clear(id)
-      total -= bytes
+    for (const { id } of sql.oldest.all() as { id: string }[]) {
+      if (id !== newest && total > options.quotaBytes) remove({ id })
     }
+  }
+
+  function removeForms(id: string): void {
+    total -= (sql.forms.get(id) as { bytes: number }).bytes
+    sql.removeForms.run(id)
   }
 
   function remove({ id }: { readonly id: string }): void {
     const row = sql.find.get(id) as { bytes: number } | undefined
     total -= row?.bytes ?? 0
+    removeForms(id)
     sql.remove.run(id)
     bodies.clear(id)
   }
@@ -179,7 +200,8 @@ export async function openPackumentCache(
     save(document, bytes) {
       const id = documentId(document)
       const { registry, name, owner, kind, hash, etag, lastModified } = document
-      const before = sql.find.get(id) as { bytes: number } | undefined
+      const before = sql.find.get(id) as { bytes: number; hash: string } | undefined
+      if (before?.hash !== hash) removeForms(id)
       sql.save.run(
         ...[id, registry, name, owner, kind, hash, etag ?? null, lastModified ?? null],
         ...[document.confirmedAtMs, document.lifetimeMs ?? null, document.freshness],
@@ -188,6 +210,15 @@ export async function openPackumentCache(
       total += bytes - (before?.bytes ?? 0)
       evict(id)
       return { ...document, id }
+    },
+    async saveForm({ id, hash }, { part, gzipped, isKept }) {
+      const at = { document: id, hash, part }
+      if (!isKept) return bodies.remember(at, gzipped)
+      const before = sql.form.get(id, part) as { bytes: number } | undefined
+      sql.saveForm.run(id, part, gzipped.byteLength)
+      total += gzipped.byteLength - (before?.bytes ?? 0)
+      await bodies.write(at, gzipped)
+      evict(id)
     },
     update(document, { confirmedAtMs, lifetimeMs, freshness }) {
       sql.update.run(confirmedAtMs, lifetimeMs ?? null, freshness, document.id)
@@ -234,6 +265,14 @@ async function openIndex(
     log.warn('metadata.in-memory', { path, error, effect: 'it is forgotten at the end' })
     return openIndex(log, undefined)
   }
+}
+
+function totalIn(database: Database): number {
+  const sum = (table: string): number => {
+    const row = database.prepare(`SELECT coalesce(sum(bytes), 0) AS bytes FROM ${table}`).get()
+    return (row as { bytes: number }).bytes
+  }
+  return sum('packuments') + sum('forms')
 }
 
 function documentId(key: DocumentKey): string {

@@ -28,7 +28,7 @@ const document = {
   },
   time: { modified: '2026-01-01T00:00:00.000Z' },
 }
-const form = { policy: 'self', base: 'http://localhost:4874' } as const
+const form = { policy: 'self', base: 'http://localhost:4874', isKept: true } as const
 
 function job(change: Partial<PackumentJob> = {}): PackumentJob {
   const body = Buffer.from(JSON.stringify(document))
@@ -60,7 +60,7 @@ describe('a packument', () => {
   })
 
   test('keeps, for those who note it, a URL that is not the usual one', () => {
-    const usual = { policy: 'usual', base: 'http://x' } as const
+    const usual = { policy: 'usual', base: 'http://x', isKept: true } as const
     const { versions } = unpack(processPackument(job({ form: usual })).variant)
     expect(
       Object.values(versions).map(({ dist }) => ('tarball' in dist ? dist.tarball : '')),
@@ -76,7 +76,7 @@ describe('a packument', () => {
     Reflect.deleteProperty(same.versions, '1.0.1')
     Reflect.deleteProperty(same.versions, '1.0.1-rc.1')
     const body = Buffer.from(JSON.stringify(same))
-    const leave = { policy: 'leave', base: 'http://x' } as const
+    const leave = { policy: 'leave', base: 'http://x', isKept: true } as const
     const result = processPackument(job({ body, form: leave }))
     expect(result.variant).toBeUndefined()
     expect(result.ingested?.publicUrls).toBe(true)

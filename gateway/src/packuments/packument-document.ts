@@ -9,7 +9,10 @@ import { tarballUrl, type VariantForm } from './client-policy.ts'
 import { isVersion } from '../http/route.ts'
 import { decodeBody, type ContentCoding } from '../upstream/content-coding.ts'
 
-export type PackumentForm = VariantForm
+export interface PackumentForm extends VariantForm {
+  /** It may be kept on disk: one of the few forms that this gateway's own names need. */
+  readonly isKept: boolean
+}
 
 export interface PackumentJob {
   readonly body: Uint8Array

@@ -193,15 +193,15 @@ async function ingest(
   const isLate = kind === 'abbreviated' && present?.kind === 'full'
   if (isLate && present.confirmedAtMs >= asked.atMs) return present
   const { raw, versions, hash, publicUrls } = ingested
-  const bytes = raw.byteLength + versions.byteLength + (variant?.byteLength ?? 0)
+  const bytes = raw.byteLength + versions.byteLength
   const aged = agedOf(cache, name, { asked, lifetimeMs })
   const facts = { registry: registry.url, name, owner, kind, hash, etag, lastModified, publicUrls }
   const document = cache.save({ ...facts, ...aged }, bytes)
-  await keepBodies(cache, document, {
-    raw,
-    versions,
-    ...(variant && form && { [variantName(form, abbreviate)]: variant }),
-  })
+  await keepBodies(cache, document, { raw, versions })
+  if (variant !== undefined && form !== undefined) {
+    const part = variantName(form, abbreviate)
+    await cache.saveForm(document, { part, gzipped: variant, isKept: form.isKept })
+  }
   if (present !== undefined && present.hash !== hash) cache.bodies.clear(document.id, hash)
   return document
 }
@@ -209,7 +209,7 @@ async function ingest(
 async function keepBodies(
   { bodies }: PackumentCache,
   { id, hash }: CachedDocument,
-  parts: Pick<IngestedPackument, 'raw' | 'versions'> & Readonly<Record<string, Uint8Array>>,
+  parts: Pick<IngestedPackument, 'raw' | 'versions'>,
 ): Promise<void> {
   for (const [part, body] of Object.entries(parts)) {
     await bodies.write({ document: id, hash, part }, body)

@@ -9,7 +9,7 @@ let jobs: PackumentJobs
 afterEach(() => jobs.close())
 
 function job(text: string): PackumentJob {
-  const form = { policy: 'self', base: 'http://x' } as const
+  const form = { policy: 'self', base: 'http://x', isKept: true } as const
   const flags = { codings: [], maxBytes: 1e9, abbreviate: false, ingest: true }
   return {
     body: Buffer.from(text),

@@ -72,7 +72,7 @@ export function createPackumentVariants(
         throw new UnreadablePackument(name, { cause: error })
       })
     if (variant === undefined) return raw
-    await cache.bodies.write({ document: id, hash, part }, variant)
+    await cache.saveForm(document, { part, gzipped: variant, isKept: form.isKept })
     return Buffer.from(variant.buffer, variant.byteOffset, variant.byteLength)
   }
 

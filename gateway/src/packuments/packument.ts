@@ -4,7 +4,7 @@
 import { promisify } from 'node:util'
 import { gunzip } from 'node:zlib'
 import { CatalogError } from '@catalog-p2p/core'
-import { tarballPolicy } from './client-policy.ts'
+import { namesBase, tarballPolicy } from './client-policy.ts'
 import { clientCredentials } from '../upstream/client-credentials.ts'
 import type { Exchange } from '../http/exchange.ts'
 import { freshForMs, wantsRevalidation } from './freshness.ts'
@@ -24,7 +24,7 @@ export async function answerPackument(
 ): Promise<void> {
   const { req, res, signal, base } = exchange
   const policy = exchange.asUpstream ? 'verbatim' : tarballPolicy(req.headers['user-agent'])
-  const form = { policy, base } as const
+  const form = { policy, base, isKept: exchange.isOwnBase || !namesBase(policy) } as const
   const client = clientCredentials(deps.registries, exchange, name)
   const { upstream } = exchange
   const kind = kindFor(req.headers.accept)
@@ -38,7 +38,8 @@ export async function answerPackument(
   if ('gzipped' in found) return sendRaw(exchange, found, deps.maxBytes)
   const { answer, variant } = found
   const gzip = acceptsGzip(req.headers['accept-encoding'])
-  const etag = `"${variant.tag}${gzip ? '-gz' : ''}"`
+  // Weak, because it stands for the document and not for its bytes: who has it packed has it (RFC 9110 8.8.1).
+  const etag = `W/"${variant.tag}"`
   const { document } = answer
   res.setHeader('etag', etag)
   res.setHeader('vary', 'Accept, Accept-Encoding, User-Agent, Host')
