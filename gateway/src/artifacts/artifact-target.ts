@@ -7,8 +7,7 @@ import { CatalogError, findDigest, isCatalogError, type Digest } from '@catalog-
 import type { Credentials } from '../upstream/credentials.ts'
 import { tarballFile } from '../packuments/client-policy.ts'
 import type { Packuments, Viewer } from '../packuments/packuments.ts'
-import { DEFAULT_REGISTRY_HOST } from '../upstream/default-registry.ts'
-import type { Registries, Registry } from '../upstream/registries.ts'
+import type { Registries } from '../upstream/registries.ts'
 import type { VersionIndex, VersionQuery } from '../packuments/version-index.ts'
 import type { VersionFacts } from '../packuments/version-lines.ts'
 
@@ -108,16 +107,11 @@ function tarballLocation(
   const { name } = request
   const home = registries.homeOf(name)
   const listed = facts?.tarball ?? ''
-  if (/^https?:/i.test(listed) && URL.canParse(listed)) return atHome(home, new URL(listed))
+  if (/^https?:/i.test(listed) && URL.canParse(listed))
+    return registries.tarballPlace(home, new URL(listed))
   const version = request.version ?? facts?.version ?? ''
   const file = request.file ?? tarballFile(name, version)
   return new URL(`${home.url}${name}/-/${encodeURIComponent(file)}`)
-}
-
-// As npm does: a mirror's document may still name the public registry, but its tarballs are the mirror's.
-function atHome(home: Registry, listed: URL): URL {
-  if (home.isPublicDefault || listed.host !== DEFAULT_REGISTRY_HOST) return listed
-  return new URL(home.url + listed.pathname.slice(1) + listed.search)
 }
 
 /** True when upstream would not say whether it exists, or would not give it without (other) credentials. */

@@ -12,6 +12,7 @@ import {
 import { DEFAULT_REGISTRY, DEFAULT_REGISTRY_HOST } from './default-registry.ts'
 import { certifiedUrls } from './client-certificates.ts'
 import type { NpmConfig } from './npmrc.ts'
+import { tarballPlace } from './tarball-place.ts'
 import { scopeOf } from '../http/route.ts'
 import { shownUrl } from '../http/shown-url.ts'
 
@@ -45,6 +46,8 @@ export interface Registries {
   isCertified(registry: Registry): boolean
   /** True when `url` lies under a configured registry: same origin, same path prefix. */
   owns(registry: Registry, url: URL): boolean
+  /** Where a tarball that its metadata lists is to be had. */
+  tarballPlace(registry: Registry, listed: URL): URL
 }
 
 export interface RegistriesOptions {
@@ -101,6 +104,8 @@ export function createRegistries(
     },
     isCertified: ({ url }) => isCertified(new URL(url)),
     owns: (registry, url) => `${url.origin}${url.pathname}`.startsWith(registry.url),
+    tarballPlace: (registry, listed) =>
+      tarballPlace(listed, registry, deps.config.get('replace-registry-host')),
   }
 }
 
