@@ -56,7 +56,7 @@ const GATEWAY_FOLDERS: Readonly<Record<string, readonly string[]>> = {
   upstream: ['http'],
   packuments: ['http', 'upstream'],
   artifacts: ['http', 'upstream', 'packuments'],
-  'registry-api': ['http', 'upstream'],
+  'registry-api': ['http', 'upstream', 'packuments'],
   keys: ['http', 'upstream'],
   hints: ['http', 'packuments'],
   admin: ['http', 'upstream'],
