@@ -134,6 +134,9 @@ export async function startUpstream(
     if (read && document !== undefined && !request.url.includes('?')) {
       return sendDocument(request, res, document)
     }
+    const [, name = '', version = ''] = /^(.+)\/([^/]+)$/.exec(path) ?? []
+    const manifest = documents.get(name)?.versions[version]
+    if (read && manifest !== undefined) return void res.writeHead(200).end(JSON.stringify(manifest))
     upstream.otherwise(request, res)
   }
 

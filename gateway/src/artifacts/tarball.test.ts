@@ -70,12 +70,12 @@ describe('a tarball', () => {
     expect(world.gateway.stats().tarballs.store.bytes).toBe(small.tarball.length)
   })
 
-  test('comes from a peer without a word to upstream', async () => {
+  test('comes from a peer, and upstream is asked only what that version is', async () => {
     world.node.peerHolds.set(parseDigest(small.integrity), small.tarball)
     const headers = { 'pacote-integrity': small.integrity }
     const got = await world.get('/fx-small/-/fx-small-1.0.0.tgz', headers)
     expect(got.headers['x-catalog-source']).toBe('peer')
-    expect(world.upstream.seen).toEqual([])
+    expect(world.upstream.seen.map(({ url }) => url)).toEqual(['/fx-small/1.0.0'])
   })
 
   test('carries its digest as ETag, is immutable, and has no content-encoding', async () => {

@@ -43,7 +43,7 @@ export interface CachedDocument extends DocumentKey {
 export interface PackumentCache {
   find(key: DocumentKey): CachedDocument | undefined
   /**
-   * All documents of a package that one of `owners` may see, public ones first, then the latest checked.
+   * All documents of a package that one of `owners` may see, in their order, then the latest checked.
    * Those of one registry, or, when there is none (peers only), of any.
    */
   findByName(
@@ -160,7 +160,10 @@ export async function openPackumentCache(
       return rows
         .filter((row) => registry === undefined || row.registry === registry)
         .filter((row) => owners.includes(row.owner))
-        .sort((a, b) => a.owner.length - b.owner.length || b.checked_ms - a.checked_ms)
+        .sort(
+          (a, b) =>
+            owners.indexOf(a.owner) - owners.indexOf(b.owner) || b.checked_ms - a.checked_ms,
+        )
         .map(toDocument)
     },
     visibilityOf(registry, name) {

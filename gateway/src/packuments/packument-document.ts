@@ -7,6 +7,7 @@ import { createHash } from 'node:crypto'
 import { gunzipSync, gzipSync } from 'node:zlib'
 import { tarballUrl, type TarballPolicy } from './client-policy.ts'
 import { isVersion } from '../http/route.ts'
+import { packSignatures } from './version-lines.ts'
 
 export interface PackumentForm {
   readonly policy: TarballPolicy
@@ -23,6 +24,8 @@ export interface PackumentJob {
   readonly registry: string
   /** It was not given without credentials. */
   readonly isPrivate: boolean
+  /** List npm's signatures too, which show what of this registry's packages is public. */
+  readonly withSignatures?: boolean
   readonly name: string
   /** Whose tarball URLs to put in; undefined: no variant is wanted. */
   readonly form: PackumentForm | undefined
@@ -112,7 +115,9 @@ function ingest(job: PackumentJob, text: Uint8Array, document: Packument): Inges
       version,
     })
     publicUrls &&= left === tarball
-    const fields = [version, integrity ?? '', shasum ?? '', tarball ?? '']
+    const signed = job.withSignatures === true ? packSignatures(manifest.dist?.signatures) : ''
+    const proof = signed === '' ? [] : [signed]
+    const fields = [version, integrity ?? '', shasum ?? '', ...proof, tarball ?? '']
     const clean = fields.every((field) => typeof field === 'string' && !/[\t\n\r]/.test(field))
     if (clean && isVersion(version)) lines.push(fields.join('\t'))
   }

@@ -1,6 +1,7 @@
 /**
- * One conditional request for a packument, and what came of it in the cache. Asks without credentials first: what anyone
- * may see is public, whoever asks. Only what needs credentials becomes their owner's private document.
+ * One conditional request for a packument, and what came of it in the cache. Who has credentials shows them at once: what a
+ * registry tells strangers may be a sign-in page, a shorter list, or another registry's package of that name. The document is
+ * then its owner's alone, unless its package is for everybody whatever it is asked with.
  */
 import type { Logger } from '@catalog-p2p/core'
 import type { Credentials } from '../upstream/credentials.ts'
@@ -10,6 +11,7 @@ import type { CachedDocument, PackumentCache, PackumentKind } from './packument-
 import { MAX_DEATHS, WorkerDied, type PackumentJobs } from './packument-jobs.ts'
 import { partOf } from './packument-part.ts'
 import { mayHaveUnread, UnreadablePackument, type Unreadable } from './unreadable.ts'
+import { scopeOf } from '../http/route.ts'
 import type { Registry } from '../upstream/registries.ts'
 import {
   discard,
@@ -24,9 +26,9 @@ export interface FetchRequest {
   readonly registry: Registry
   readonly name: string
   readonly kind: PackumentKind
-  /** Used only when the document is not there for anyone, and only under the registry's own URL. */
   readonly credentials: Credentials | undefined
-  readonly mayCarry: (url: URL) => boolean
+  /** What of them goes to which URL. */
+  readonly credentialsAt: (url: URL) => Credentials | undefined
   /** The variant that will be asked for next, made in the same pass. */
   readonly form: PackumentForm | undefined
   readonly retries: number | undefined
@@ -48,7 +50,7 @@ const ACCEPT: Record<PackumentKind, string> = {
 /** Of one document whose worker dies, be it its fault or not. */
 const MAX_TRIES = 4
 /** What a registry says when it wants to know who asks; 404 too, as it does not tell what exists. */
-export const REFUSALS: ReadonlySet<number> = new Set([401, 403, 404])
+const REFUSALS: ReadonlySet<number> = new Set([401, 403, 404])
 
 /** @throws CatalogError UPSTREAM_UNREACHABLE (also for 5xx answers and broken documents), UPSTREAM_REJECTED with `status` */
 export async function fetchPackument(
@@ -57,30 +59,31 @@ export async function fetchPackument(
   request: FetchRequest,
 ): Promise<CachedDocument> {
   const { cache } = deps
-  const { registry, name, kind, credentials } = request
-  const key = { registry: registry.url, name, kind }
-  const open = cache.find({ ...key, owner: '' })
-  const owned = credentials && cache.find({ ...key, owner: credentials.fingerprint })
-  // Known to need credentials: no use in asking without.
-  if (owned !== undefined && open === undefined) {
-    return attempt(deps, options, { ...request, cached: owned, withCredentials: true })
-  }
-  const first = { ...request, cached: open, withCredentials: false }
-  if (credentials === undefined) return attempt(deps, options, first)
+  const { registry, name, kind } = request
+  const owner = documentOwner(registry, name, request.credentials)
+  const cached = cache.find({ registry: registry.url, name, kind, owner })
   try {
-    return await attempt(deps, options, first)
+    return await attempt(deps, options, { ...request, cached, owner })
   } catch (error) {
-    if (!isRefusal(error)) throw error
-    const again = { ...request, cached: owned, withCredentials: true }
-    const document = await attempt(deps, options, again)
-    if (open !== undefined) cache.remove(open) // it was public once, and is not any more
-    return document
+    // It was for everybody once, and is not any more.
+    if (owner === '' && cached !== undefined && isRefusal(error)) cache.remove(cached)
+    throw error
   }
+}
+
+/** Whose a document is that was fetched with these credentials: a fingerprint; empty: everybody's. */
+export function documentOwner(
+  registry: Registry,
+  name: string,
+  credentials: Credentials | undefined,
+): string {
+  if (registry.isPublic && scopeOf(name) === undefined) return ''
+  return credentials?.fingerprint ?? ''
 }
 
 interface Attempt extends FetchRequest {
   readonly cached: CachedDocument | undefined
-  readonly withCredentials: boolean
+  readonly owner: string
 }
 
 /** What names a document that can't be read, whoever asks for it. */
@@ -131,11 +134,10 @@ async function receive(
   const url = new URL(registry.url + name.replace('/', '%2f'))
   const epoch = deps.cache.epochOf(name)
   const cached = await withBody(deps.cache, request.cached)
-  const credentials = request.withCredentials ? request.credentials : undefined
   const response = await deps.upstream.request({
     url,
     headers: { accept: ACCEPT[kind], 'accept-encoding': 'gzip', ...validators(cached) },
-    credentialsFor: (hop) => (request.mayCarry(hop) ? credentials : undefined),
+    credentialsFor: request.credentialsAt,
     ...(request.retries !== undefined && { retries: request.retries }),
     signal,
   })
@@ -146,8 +148,7 @@ async function receive(
   }
   if (response.status !== 200) throw await refusal(response, name, limits)
   const body = await readBody(response, limits)
-  const owner = credentials?.fingerprint ?? ''
-  return { request, response, body, owner, epoch }
+  return { request, response, body, owner: request.owner, epoch }
 }
 
 function isGzipped({ headers }: UpstreamResponse): boolean {
@@ -176,7 +177,9 @@ async function ingest(
   const { registry, name, kind, form } = request
   const { etag, 'last-modified': lastModified } = response.headers
   const gzipped = isGzipped(response)
-  const about = { registry: registry.url, isPrivate: owner !== '', name }
+  // Elsewhere everything without a scope is public.
+  const withSignatures = !registry.isPublic && scopeOf(name) === undefined
+  const about = { registry: registry.url, isPrivate: owner !== '', withSignatures, name }
   const job = { body, gzipped, maxBytes: options.maxBytes, ...about, form }
   const result = await deps.jobs
     .run({ ...job, abbreviate: false, ingest: true }, deaths)

@@ -9,6 +9,7 @@ import { variantKey } from './client-policy.ts'
 import type { PackumentForm } from './packument-document.ts'
 import type { CachedDocument, PackumentKind } from './packument-cache.ts'
 import {
+  documentOwner,
   fetchPackument,
   unreadableKey,
   type PackumentFetchDependencies,
@@ -63,6 +64,7 @@ export interface Packuments {
 
 export interface Viewer {
   readonly credentials: Credentials | undefined
+  /** The first one's documents are what upstream would say; the others' are better than nothing. */
   readonly owners: readonly string[]
 }
 
@@ -92,7 +94,8 @@ export function createPackuments(
   function viewer(name: string, client: Credentials | undefined): Viewer {
     const home = registries.homeOf(name)
     const credentials = client ?? registries.credentialsFor(new URL(name, home.url))
-    return { credentials, owners: credentials ? ['', credentials.fingerprint] : [''] }
+    const owner = documentOwner(home, name, credentials)
+    return { credentials, owners: owner === '' ? [''] : [owner, ''] }
   }
 
   /** The best there is: of the kind asked for, else of the other. */
@@ -101,6 +104,7 @@ export function createPackuments(
     const registry = registries.forName(request.name)
     const documents = cache.findByName(registry?.url, request.name, owners)
     documents.sort((a, b) => Number(b.kind === request.kind) - Number(a.kind === request.kind))
+    documents.sort((a, b) => owners.indexOf(a.owner) - owners.indexOf(b.owner))
     for (const document of documents) {
       const at = { document: document.id, hash: document.hash }
       if ((await cache.bodies.read({ ...at, part: 'raw' })) !== undefined) return document
@@ -132,7 +136,7 @@ export function createPackuments(
     const work = (signal: AbortSignal): Promise<CachedDocument> =>
       fetchPackument({ ...deps, unreadable }, options, {
         ...{ registry, name: request.name, kind: request.kind, credentials: view.credentials },
-        mayCarry: (url) => registries.owns(registry, url),
+        credentialsAt: (url) => registries.credentialsAt(registry, url, view.credentials),
         form: request.form,
         signal,
         // Who has an old copy need not wait for long.
@@ -225,11 +229,9 @@ export function createPackuments(
     registry: string,
   ): CachedDocument | undefined {
     const oldest = Date.now() - options.maxAgeMs
-    for (const owner of view.owners) {
-      const found = cache.find({ registry, name: request.name, kind: request.kind, owner })
-      if (found !== undefined && found.checkedAtMs > oldest) return found
-    }
-    return undefined
+    const [owner = ''] = view.owners
+    const found = cache.find({ registry, name: request.name, kind: request.kind, owner })
+    return found !== undefined && found.checkedAtMs > oldest ? found : undefined
   }
 }
 
