@@ -162,7 +162,7 @@ export function createPrivacy(
       if (findDigest(facts.integrity) !== digest) {
         throw new CatalogError('NOT_FOUND', `${request.name}: not these bytes`)
       }
-      privates.grant(digest, owner ?? '')
+      if (owner !== undefined) privates.grant(digest, owner)
     },
   }
 }
