@@ -55,7 +55,7 @@ const GATEWAY_FOLDERS: Readonly<Record<string, readonly string[]>> = {
   http: [],
   upstream: ['http'],
   packuments: ['http', 'upstream'],
-  artifacts: ['http', 'upstream', 'packuments'],
+  artifacts: ['http', 'upstream', 'packuments', 'keys'],
   'registry-api': ['http', 'upstream', 'packuments'],
   keys: ['http', 'upstream'],
   hints: ['http', 'packuments'],

@@ -18,12 +18,10 @@ import type { Registries } from '../upstream/registries.ts'
 import { sendJson } from '../http/respond.ts'
 import type { Route } from '../http/route.ts'
 import { shownUrl } from '../http/shown-url.ts'
-import type { VersionIndex } from '../packuments/version-index.ts'
 
 export interface AdminDependencies {
   readonly node: CatalogNode
   readonly artifacts: Artifacts
-  readonly index: VersionIndex
   readonly registries: Registries
   readonly metrics: Metrics
   readonly stats: () => GatewayStats

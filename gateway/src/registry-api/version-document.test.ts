@@ -13,14 +13,15 @@ beforeEach(async () => {
     packages: [one, scoped],
     npmrc: { '//{host}/:_authToken': 'of-the-daemon' },
   })
-  world.upstream.otherwise = ({ url, headers }, res) => {
-    if (headers.authorization === undefined) return void res.writeHead(401).end('{}')
+  // Tags; the fixture answers for versions.
+  world.upstream.otherwise = ({ url }, res) => {
     const name = url.startsWith('/fx-one/') ? 'fx-one' : '@fx/scoped'
     const { versions } = world.upstream.document(name)
     const found = Object.values(versions)[0]
     res.writeHead(200, { 'content-type': 'application/json', etag: '"upstream"' })
     res.end(JSON.stringify(found))
   }
+  world.upstream.wall(/./, ['Bearer of-the-daemon', 'Bearer of-the-client'])
 })
 afterEach(() => world[Symbol.asyncDispose]())
 
