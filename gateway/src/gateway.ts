@@ -16,7 +16,7 @@ import { isBulkAudit, readAuditHints } from './hints/audit-hints.ts'
 import { createHostCheck } from './http/host-check.ts'
 import { createMetrics, type Metrics } from './admin/metrics.ts'
 import { upstreamUse } from './http/never-upstream.ts'
-import { npmConfigPlace, readNpmConfig } from './upstream/npmrc.ts'
+import { npmConfigPlace, watchNpmConfig } from './upstream/npmrc.ts'
 import { noteWrite } from './registry-api/own-writes.ts'
 import { parseGatewayOptions, type GatewayOptions, type ParsedGatewayOptions } from './options.ts'
 import { answerPackument } from './packuments/packument.ts'
@@ -55,7 +55,9 @@ export function createGateway(deps: GatewayDependencies, input: GatewayOptions =
 
   async function open(): Promise<Started> {
     try {
-      const config = deps.npmConfig ?? readNpmConfig(npmConfigPlace())
+      // Of this user, not of the folder that happens to be the current one: it is for all projects.
+      const place = { ...npmConfigPlace(), projectFolders: [], firstFile: options.npmrcPath }
+      const config = deps.npmConfig ?? watchNpmConfig(place)
       // A caller that brings its own configuration gets no proxy from the environment either.
       const env = deps.npmConfig === undefined ? npmConfigPlace().env : {}
       parts = await openParts({ node: deps.node, log: deps.log, config, env }, options)
@@ -145,8 +147,8 @@ async function answer(context: Context, asked: Exchange, given: Route): Promise<
     case 'store': {
       const { node } = context.deps
       const { adminToken: token, maxPrefetch, prefetchConcurrency } = options
-      const { artifacts, index, registries } = parts
-      const admin = { node, artifacts, index, registries, metrics, stats }
+      const { artifacts, registries } = parts
+      const admin = { node, artifacts, registries, metrics, stats }
       return answerAdmin(admin, { token, maxPrefetch, prefetchConcurrency }, { exchange, route })
     }
   }

@@ -22,8 +22,20 @@ const schema = z.strictObject({
   upstream: httpUrl.nullable().optional(),
   /** What a client's registry was before it was pointed at us; used when npm's leads back to us, or npm names none. */
   previousRegistry: httpUrl.optional(),
-  /** Scopes that never touch the network of peers, with their `@`. */
-  privateScopes: z.array(z.string().regex(/^@[^/\s]+$/, 'must look like @scope')).default([]),
+  /** Scopes, with their `@`, and packages that never touch the network of peers. */
+  privateScopes: z
+    .array(
+      z.string().regex(/^(@[^/\s]+(\/[^/\s]+)?|[^@/\s][^/\s]*)$/, 'must be @scope or a package'),
+    )
+    .default([]),
+  /** Registries whose packages anybody may have, as npm's own: these and all beneath them. */
+  publicRegistries: z.array(httpUrl).default([]),
+  /** What a client says the digest of a version is, while no registry can be asked whether it is: believed or not. */
+  unboundDigests: z.enum(['allow', 'refuse']).default('allow'),
+  /** File with the random key that owners of private artifacts are told apart by, made when missing; undefined: of this run only. */
+  ownerKeyPath: z.string().min(1).optional(),
+  /** A further .npmrc, which counts more than this user's. */
+  npmrcPath: z.string().min(1).optional(),
 
   /** Folder for metadata; undefined keeps it in memory. */
   cachePath: z.string().min(1).optional(),

@@ -4,6 +4,9 @@
 import { randomBytes } from 'node:crypto'
 import type { CatalogNode, Logger } from '@catalog-p2p/core'
 import { createArtifacts, type Artifacts } from './artifacts/artifacts.ts'
+import { createBindings } from './artifacts/bindings.ts'
+import { createVersionDocuments } from './artifacts/version-documents.ts'
+import { createRegistrySignatures } from './keys/registry-signature.ts'
 import { createDispatcher } from './upstream/dispatcher.ts'
 import { createHints, type Hints } from './hints/hints.ts'
 import { createPrediction, type Prediction } from './hints/prediction.ts'
@@ -15,6 +18,8 @@ import { createPackumentJobs } from './packuments/packument-jobs.ts'
 import { createPackuments, type Packuments } from './packuments/packuments.ts'
 import { createPrivateArtifacts } from './artifacts/private-artifacts.ts'
 import { createRegistries, type Registries } from './upstream/registries.ts'
+import { createIdentify } from './upstream/credentials.ts'
+import { readOwnerKey } from './upstream/owner-key.ts'
 import { createUpstream, type Upstream } from './upstream/upstream.ts'
 import { createVersionIndex, type VersionIndex } from './packuments/version-index.ts'
 
@@ -50,10 +55,12 @@ export async function openParts(
   options: ParsedGatewayOptions,
 ): Promise<Parts> {
   const { node, log, config, env } = deps
-  const { port, addresses, previousRegistry } = options
+  const { port, addresses, previousRegistry, publicRegistries } = options
+  const { ownerKeyPath } = options
+  const key = ownerKeyPath === undefined ? undefined : await readOwnerKey(ownerKeyPath, log)
   const registries = createRegistries(
-    { config, log },
-    { upstream: options.upstream, previousRegistry, port, addresses },
+    { config, log, identify: createIdentify(key) },
+    { upstream: options.upstream, previousRegistry, port, addresses, publicRegistries },
   )
   const dispatcher = createDispatcher(config, env, {
     connectTimeoutMs: options.upstreamConnectTimeoutMs,
@@ -84,18 +91,23 @@ export async function openParts(
     { registries, upstream, cache, jobs, log },
     { maxAgeMs: options.maxAgeMs, staleAfterMs: options.staleAfterMs, maxBytes },
   )
+  const bindings = createBindings(cache.database)
+  const signatures = createRegistrySignatures({ log }, { keyringPath: options.keyringPath })
+  const documents = createVersionDocuments({ registries, upstream, packuments, index })
   const artifacts = createArtifacts(
-    { node, registries, upstream, cache, packuments, index, privates },
-    { privateScopes: options.privateScopes },
+    {
+      ...{ node, registries, upstream, cache, packuments, index, privates },
+      ...{ bindings, signatures, documents, log },
+    },
+    options,
   )
   const hints = createHints(
-    { node, registries, cache, packuments, index, artifacts, log },
+    { node, registries, index, bindings, artifacts, log },
     {
       enabled: options.hints,
       maxPackages: options.maxHints,
       concurrency: options.hintConcurrency,
       waitMs: options.hintWaitMs,
-      privateScopes: options.privateScopes,
     },
   )
   const signingKeys = createSigningKeys(

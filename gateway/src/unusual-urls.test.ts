@@ -65,6 +65,7 @@ test('what needs credentials: only pnpm shows them anywhere else than at its reg
   await using world = await gatewayWorld({
     packages: [makePackage('fx-one', '1.0.0')],
     registry: { tarballBase: CDN },
+    publicRegistries: [],
   })
   world.upstream.wall(/fx-one/, ['Bearer mine'])
   expect(await told(world, { authorization: 'Bearer mine' })).toEqual({

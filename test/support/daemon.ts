@@ -10,6 +10,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { isolatedEnvironment } from './client.ts'
+import { publicRegistry } from './public-registry.ts'
 import { repositoryRoot } from './source-tree.ts'
 
 export interface DaemonOptions {
@@ -63,7 +64,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const catalog = options.catalog ?? [process.execPath, ...flags, cli]
   const argv = [...prefix, ...catalog, 'start', ...options.args]
   const [command = '', ...args] = argv
-  const env = isolatedEnvironment(home)
+  const env = { ...isolatedEnvironment(home), ...(await publicRegistry(options.args, [home])) }
   const child = spawn(command, args, { cwd: home, env, stdio: ['ignore', 'pipe', 'pipe'] })
   let printed = ''
   const take = (text: string): void => {

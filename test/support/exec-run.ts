@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import type { ExecReport } from '../../gateway/src/cli/exec/exec-report.ts'
 import { execute, isolatedEnvironment, type ClientResult } from './client.ts'
 import { clientCommand, type Client } from './clients.ts'
+import { publicRegistry } from './public-registry.ts'
 import { repositoryRoot } from './source-tree.ts'
 
 export interface ExecRun {
@@ -36,7 +37,8 @@ export async function catalogExec(command: readonly string[], run: ExecRun): Pro
   await mkdir(join(run.home, 'tmp'), { recursive: true })
   const [program = '', ...rest] = run.catalog ?? [process.execPath, ...FLAGS, CLI]
   const own = ['exec', '--report', reportPath, ...ALONE, ...run.options, '--', ...command]
-  const env = { ...isolatedEnvironment(run.home), ...run.env }
+  const standIn = await publicRegistry(run.options, [run.cwd, run.home])
+  const env = { ...isolatedEnvironment(run.home), ...standIn, ...run.env }
   const { cwd, timeoutMs = 90_000 } = run
   const result = await execute(program, [...rest, ...own], { cwd, env, timeoutMs })
   const report = await readFile(reportPath, 'utf8').catch(() => undefined)

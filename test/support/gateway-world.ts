@@ -61,6 +61,8 @@ export async function gatewayWorld(options: WorldOptions = {}): Promise<GatewayW
   const npmConfig = npmConfigFrom(Object.fromEntries(filled) as Record<string, string>)
   const defaults: GatewayOptions = {
     ...{ port: 0, addresses: ['127.0.0.1'], cachePath, adminToken: TOKEN, upstreamRetries: 1 },
+    // Stands for npm's own unless a test says otherwise.
+    ...{ publicRegistries: [upstream.url], ownerKeyPath: `${cachePath}.key` },
     ...{ upstreamTimeoutMs: 5_000, drainTimeoutMs: 500, ...given },
   }
   let gateway: Gateway
@@ -96,7 +98,9 @@ export async function gatewayWorld(options: WorldOptions = {}): Promise<GatewayW
     async [Symbol.asyncDispose]() {
       await gateway.stop()
       await upstream.stop()
-      await rm(cachePath, { recursive: true, force: true })
+      for (const path of [cachePath, `${cachePath}.key`]) {
+        await rm(path, { recursive: true, force: true })
+      }
     },
   }
 }

@@ -41,7 +41,10 @@ export async function startMachine(options: MachineOptions): Promise<Machine> {
   const { upstream, port = 0, cachePath } = options
   const gateway = createGateway(
     { node, log: quiet, npmConfig: npmConfigFrom({ registry: upstream }) },
-    { upstream, port, addresses: ['127.0.0.1'], ...(cachePath !== undefined && { cachePath }) },
+    {
+      ...{ upstream, port, addresses: ['127.0.0.1'], publicRegistries: [upstream] },
+      ...(cachePath !== undefined && { cachePath }),
+    },
   )
   try {
     const started = await gateway.start()

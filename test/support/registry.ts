@@ -128,6 +128,9 @@ function fill(pages: Map<string, Reply>, packages: readonly FixturePackage[], ho
     const full = packument(name, versions, host)
     pages.set(`/${name}`, page('application/json', json(full)))
     pages.set(`/${name} abbreviated`, page(ABBREVIATED, json(abbreviate(full))))
+    for (const [version, manifest] of Object.entries(full.versions)) {
+      pages.set(`/${name}/${version}`, page('application/json', json(manifest)))
+    }
     pages.set(`/-/package/${name}/dist-tags`, page('application/json', json(full['dist-tags'])))
   }
   pages.set('/-/ping', page('application/json', json({})))

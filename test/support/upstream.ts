@@ -10,15 +10,20 @@ import { gzipSync } from 'node:zlib'
 import type { FixturePackage } from './fixture-packages.ts'
 
 export type Fault =
-  | { readonly kind: 'status'; readonly status: number; readonly body?: string }
+  | Plain
   /** Promises all bytes, sends these, cuts the connection. */
   | { readonly kind: 'truncate'; readonly bytes: number }
   /** Other bytes of the same length. */
   | { readonly kind: 'wrong-bytes' }
-  | { readonly kind: 'body'; readonly body: string }
   | { readonly kind: 'reset' }
   /** Waits before answering. */
   | { readonly kind: 'hold'; readonly until: Promise<unknown> }
+
+/** An answer that needs nothing of the request. */
+export type Plain =
+  | { readonly kind: 'status'; readonly status: number; readonly body?: string }
+  | { readonly kind: 'body'; readonly body: string; readonly type?: string }
+  /** `{path}` becomes the path that was asked for, without its slash. */
   | { readonly kind: 'redirect'; readonly to: string; readonly status?: number }
 
 export interface UpstreamRequestSeen {
@@ -49,8 +54,8 @@ export interface FaultyUpstream extends AsyncDisposable {
   /** What happens to requests that match, the next `times` times. */
   fault(match: RegExp, fault: Fault, times?: number): void
   heal(): void
-  /** Requests that match get 404 (as on npm) unless they carry one of these Authorization headers. */
-  wall(match: RegExp, authorizations: readonly string[]): void
+  /** Requests that match get 404 (as on npm), or what is said, unless they carry one of these Authorization headers. */
+  wall(match: RegExp, authorizations: readonly string[], strangers?: Plain): void
   /** Of every document, on top. */
   documentHeaders: Record<string, string>
   /** Anything else is answered by this. */
@@ -76,7 +81,7 @@ export async function startUpstream(
   const documents = new Map<string, Document>()
   const tarballs = new Map<string, Buffer>()
   let faults: { match: RegExp; fault: Fault; left: number }[] = []
-  let walls: { match: RegExp; authorizations: readonly string[] }[] = []
+  let walls: { match: RegExp; authorizations: readonly string[]; strangers: Plain }[] = []
   const prefix = options.prefix ?? '/'
   let server: Server
   let origin = ''
@@ -107,18 +112,12 @@ export async function startUpstream(
     const fault = planned?.fault
     if (fault?.kind === 'hold') await fault.until
     if (fault?.kind === 'reset') return void req.socket.destroy()
-    if (fault?.kind === 'status') {
-      return void res
-        .writeHead(fault.status, { 'content-type': 'application/json' })
-        .end(fault.body)
-    }
-    if (fault?.kind === 'body') return void res.writeHead(200).end(fault.body)
-    if (fault?.kind === 'redirect') {
-      return void res.writeHead(fault.status ?? 302, { location: fault.to }).end()
+    if (fault?.kind === 'status' || fault?.kind === 'body' || fault?.kind === 'redirect') {
+      return sendPlain(res, url, fault)
     }
     const wall = walls.find(({ match }) => match.test(url))
     if (wall !== undefined && !wall.authorizations.includes(headers.authorization ?? '')) {
-      return void res.writeHead(404).end('{"error":"Not found"}')
+      return sendPlain(res, url, wall.strangers)
     }
     serve(request, res, fault)
   }
@@ -135,6 +134,12 @@ export async function startUpstream(
     if (read && tarball !== undefined) return sendTarball(request, res, { bytes: tarball, fault })
     if (read && document !== undefined && !request.url.includes('?')) {
       return sendDocument(request, res, document)
+    }
+    const [, name = '', version = ''] = /^(.+)\/([^/]+)$/.exec(path) ?? []
+    const manifest = documents.get(name)?.versions[version]
+    if (read && manifest !== undefined) {
+      const headers = { 'content-type': 'application/json', etag: '"upstream"' }
+      return void res.writeHead(200, headers).end(JSON.stringify(manifest))
     }
     upstream.otherwise(request, res)
   }
@@ -214,8 +219,8 @@ export async function startUpstream(
       faults = []
       walls = []
     },
-    wall(match, authorizations) {
-      walls = [{ match, authorizations }, ...walls]
+    wall(match, authorizations, strangers = NOT_FOUND) {
+      walls = [{ match, authorizations, strangers }, ...walls]
     },
     documentHeaders: {},
     otherwise: (_request, res) => void res.writeHead(404).end('{"error":"Not found"}'),
@@ -234,6 +239,23 @@ export async function startUpstream(
   await listen()
   upstream.add(...packages)
   return upstream
+}
+
+const NOT_FOUND: Plain = { kind: 'status', status: 404, body: '{"error":"Not found"}' }
+
+function sendPlain(res: ServerResponse, url: string, answer: Plain): void {
+  switch (answer.kind) {
+    case 'status':
+      res.writeHead(answer.status, { 'content-type': 'application/json' }).end(answer.body)
+      return
+    case 'body':
+      res.writeHead(200, answer.type ? { 'content-type': answer.type } : {}).end(answer.body)
+      return
+    case 'redirect': {
+      const location = answer.to.replace('{path}', url.slice(1))
+      res.writeHead(answer.status ?? 302, { location }).end()
+    }
+  }
 }
 
 function emptyDocument(name: string): Document {

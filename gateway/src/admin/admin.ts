@@ -15,7 +15,6 @@ import { readJson } from '../http/json-body.ts'
 import type { Registries } from '../upstream/registries.ts'
 import { sendJson } from '../http/respond.ts'
 import type { Route } from '../http/route.ts'
-import type { VersionIndex } from '../packuments/version-index.ts'
 import {
   gatewayStatsFor,
   isToken,
@@ -28,7 +27,6 @@ import {
 export interface AdminDependencies {
   readonly node: CatalogNode
   readonly artifacts: Artifacts
-  readonly index: VersionIndex
   readonly registries: Registries
   readonly metrics: Metrics
   readonly stats: () => GatewayStats

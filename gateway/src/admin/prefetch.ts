@@ -1,18 +1,17 @@
 /**
  * POST /-/catalog/prefetch: a lockfile's packages, got before the client asks for them. Streams one JSON line a package and
- * a last one with the sum. What a lockfile says of a version is remembered, for clients that do not send its hash. A list of
- * thousands never keeps the event loop: whatever is done to each of them is done so many a turn.
+ * a last one with the sum. A lockfile picks what is fetched, and nothing of what it says is remembered: which bytes a version is,
+ * the registry says. A list of thousands never keeps the event loop: whatever is done to each of them is done so many a turn.
  */
 import { once } from 'node:events'
 import { z } from 'zod'
-import { findDigest, isCatalogError } from '@catalog-p2p/core'
+import { isCatalogError } from '@catalog-p2p/core'
 import { parseBody } from '../http/json-body.ts'
 import type { Artifacts } from '../artifacts/artifacts.ts'
 import { errorBody } from '../http/respond.ts'
 import type { Exchange } from '../http/exchange.ts'
 import { isPackageName, isVersion } from '../http/route.ts'
 import { createTurns } from './event-loop-turns.ts'
-import type { LockedVersion, VersionIndex } from '../packuments/version-index.ts'
 
 export interface PrefetchLine {
   readonly name: string
@@ -41,16 +40,15 @@ const packageSchema = z.object({
 
 type WantedPackage = z.infer<typeof packageSchema>
 
-/** Packages that are checked, noted or begun in one turn of the event loop: 2 ms of work, 20 on a slow machine. */
+/** Packages that are checked or begun in one turn of the event loop: 2 ms of work, 20 on a slow machine. */
 export const MAX_A_TURN = 250
 
 export async function answerPrefetch(
-  deps: { artifacts: Artifacts; index: Pick<VersionIndex, 'rememberLockfile'> },
+  deps: { artifacts: Pick<Artifacts, 'get'> },
   options: { maxPackages: number; concurrency: number },
   { exchange, body }: { exchange: Exchange; body: unknown },
 ): Promise<void> {
   const packages = await checkPackages(body, options.maxPackages, exchange.signal)
-  await rememberAll(deps.index, packages)
   const { res, signal, giveUp } = exchange
   res.statusCode = 200
   res.setHeader('content-type', 'application/x-ndjson')
@@ -104,26 +102,8 @@ async function checkPackages(
   return checked
 }
 
-/** In transactions of one turn each: a row at a time would take half a second for the longest list. */
-async function rememberAll(
-  index: Pick<VersionIndex, 'rememberLockfile'>,
-  packages: readonly WantedPackage[],
-): Promise<void> {
-  const takeTurn = createTurns(1)
-  for (let from = 0; from < packages.length; from += MAX_A_TURN) {
-    await takeTurn()
-    const versions = packages.slice(from, from + MAX_A_TURN).flatMap(digestOf)
-    if (versions.length > 0) index.rememberLockfile(versions)
-  }
-}
-
-function digestOf({ name, version, integrity }: WantedPackage): LockedVersion[] {
-  const digest = findDigest(integrity ?? '')
-  return digest === undefined ? [] : [{ name, version, digest }]
-}
-
 async function prefetchOne(
-  artifacts: Artifacts,
+  artifacts: Pick<Artifacts, 'get'>,
   { name, version, integrity }: WantedPackage,
   signal: AbortSignal,
 ): Promise<PrefetchLine> {

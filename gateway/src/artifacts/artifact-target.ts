@@ -1,16 +1,23 @@
 /**
- * What a tarball request is really after: the digest, from the client itself (npm's `pacote-integrity`), from metadata at
- * hand, from a lockfile, else from metadata fetched for it. And where upstream keeps it.
+ * What a tarball request is really after: the digest that the registry has under that name and version. What the client says
+ * (npm's `pacote-integrity`) picks among the registry's own bytes and never others: it counts where metadata at hand agrees,
+ * else until somebody has been asked (binding-check.ts). And where upstream keeps it.
  */
-import { hashesOf } from './version-hashes.ts'
-import { CatalogError, findDigest, isCatalogError, type Digest } from '@catalog-p2p/core'
+import {
+  CatalogError,
+  findDigest,
+  isCatalogError,
+  type Digest,
+  type Logger,
+} from '@catalog-p2p/core'
 import type { Credentials } from '../upstream/credentials.ts'
 import { tarballFile } from '../packuments/client-policy.ts'
 import type { Packuments, Viewer } from '../packuments/packuments.ts'
-import { DEFAULT_REGISTRY_HOST } from '../upstream/default-registry.ts'
-import type { Registries, Registry } from '../upstream/registries.ts'
+import type { Registries } from '../upstream/registries.ts'
 import type { VersionIndex, VersionQuery } from '../packuments/version-index.ts'
 import type { VersionFacts } from '../packuments/version-lines.ts'
+import type { Bindings, NamedVersion } from './bindings.ts'
+import { hashesOf } from './version-hashes.ts'
 
 export interface ArtifactRequest {
   readonly name: string
@@ -32,8 +39,10 @@ export interface ArtifactTarget {
   readonly hashes: string | undefined
   /** Looked up only when upstream is asked. */
   readonly url: () => Promise<URL>
-  /** Only a lockfile that was prefetched once says so: not this client, nor the registry. */
-  readonly hearsay?: true
+  /** What the registry says of the version, where it was at hand. */
+  readonly facts: VersionFacts | undefined
+  /** The registry has these bytes under this name, or none is meant; false: only the client says so. */
+  readonly isBound: boolean
 }
 
 export interface TargetDependencies {
@@ -42,26 +51,89 @@ export interface TargetDependencies {
   readonly index: VersionIndex
 }
 
+export interface LocateDependencies extends TargetDependencies {
+  readonly bindings: Bindings
+  /** What a registry said of a version a moment ago. */
+  readonly recentFacts: (request: ArtifactRequest, viewer: Viewer) => VersionFacts | undefined
+  readonly log: Logger
+}
+
 /** @throws CatalogError NOT_FOUND when the metadata names no such version, and what fetching the metadata may throw */
 export async function locateArtifact(
-  deps: TargetDependencies,
+  deps: LocateDependencies,
   request: ArtifactRequest,
   viewer: Viewer,
 ): Promise<ArtifactTarget> {
-  const query = queryOf(deps.registries, request, viewer)
-  const lazyUrl = async (): Promise<URL> =>
-    tarballLocation(deps.registries, request, await deps.index.find(query))
   const asked = findDigest(request.integrity ?? '')
-  if (asked !== undefined) return { digest: asked, hashes: undefined, url: lazyUrl }
-  const known = await deps.index.find(query)
-  if (known !== undefined) return toTarget(deps, request, known)
-  const { name, version } = request
-  const locked = version === undefined ? undefined : deps.index.lockfileDigest(name, version)
-  if (locked !== undefined) {
-    return { digest: locked, hashes: undefined, url: lazyUrl, hearsay: true }
+  if (asked !== undefined) return locateAsked(deps, request, { asked, viewer })
+  const known = await deps.index.find(queryOf(deps.registries, request, viewer))
+  if (known !== undefined) return targetOf(deps, request, known)
+  const bound = deps.bindings.digestOf(namedVersion(deps.registries, request))
+  if (bound !== undefined)
+    return { ...byDigest(deps, request, { viewer, digest: bound }), isBound: true }
+  return targetOf(deps, request, await fetchFacts(deps, request, viewer))
+}
+
+async function locateAsked(
+  deps: LocateDependencies,
+  request: ArtifactRequest,
+  { asked, viewer }: { asked: Digest; viewer: Viewer },
+): Promise<ArtifactTarget> {
+  const target = byDigest(deps, request, { viewer, digest: asked })
+  // Bytes by their hash, of no registry in particular.
+  if (request.upstream === 'never') return { ...target, isBound: true }
+  if (deps.bindings.has(namedVersion(deps.registries, request), asked)) {
+    return { ...target, isBound: true }
   }
-  const fetched = await fetchFacts(deps, request, viewer)
-  return toTarget(deps, request, fetched)
+  const query = queryOf(deps.registries, request, viewer)
+  const known = (await deps.index.find(query)) ?? deps.recentFacts(request, viewer)
+  if (known === undefined) return target
+  if (namesDigest(known.integrity, asked)) return { ...target, facts: known, isBound: true }
+  const facts = await renewed(deps, request, { viewer, known })
+  if (namesDigest(facts.integrity, asked)) return { ...target, facts, isBound: true }
+  const theirs = targetOf(deps, request, facts)
+  // Of an old package the registry knows no sha512: its own hashes decide, and the client checks what it wants.
+  const isOther = theirs.digest !== undefined && theirs.digest !== asked
+  if (isOther) warnOfMismatch(deps, request, asked)
+  return theirs
+}
+
+/** The client gets what the registry has, and finds out by itself that this is not what it wanted. */
+export function warnOfMismatch(
+  { log, registries }: { log: Logger; registries: Registries },
+  request: ArtifactRequest,
+  asked: Digest,
+): void {
+  const { registry, name, version } = namedVersion(registries, request)
+  log.warn('binding.mismatch', {
+    ...{ name, version, registry, asked },
+    next: 'the registry has other bytes under that version, and the client gets those: look who changed its lockfile',
+  })
+}
+
+/** Whether `integrity`, which may name several hashes, names this one. */
+export function namesDigest(integrity: string, digest: Digest): boolean {
+  return integrity.split(/\s+/).some((part) => (part.split('?', 1)[0] ?? '') === digest)
+}
+
+export function namedVersion(registries: Registries, request: ArtifactRequest): NamedVersion {
+  const { name, version, file = '' } = request
+  return { registry: registries.homeOf(name).url, name, version: version ?? file }
+}
+
+/** A version may have been published anew since. */
+async function renewed(
+  deps: LocateDependencies,
+  request: ArtifactRequest,
+  { viewer, known }: { viewer: Viewer; known: VersionFacts },
+): Promise<VersionFacts> {
+  if (deps.registries.forName(request.name) === null) return known
+  try {
+    return await fetchFacts(deps, request, viewer, { revalidate: true })
+  } catch (error) {
+    if (isCatalogError(error, 'UPSTREAM_UNREACHABLE')) return known
+    throw error
+  }
 }
 
 /** What metadata says of the version, fetched anew if the document at hand does not have it. */
@@ -69,19 +141,21 @@ export async function fetchFacts(
   deps: TargetDependencies,
   request: ArtifactRequest,
   viewer: Viewer,
+  { revalidate = false }: { revalidate?: boolean } = {},
 ): Promise<VersionFacts> {
   const query = queryOf(deps.registries, request, viewer)
   const { name, client, upstream, signal } = request
   const version = request.version ?? request.file ?? 'that version'
   const isHere = async (): Promise<boolean> => (await deps.index.find(query)) !== undefined
-  const wanted = { what: version, isHere }
-  await deps.packuments.get({ name, kind: 'abbreviated', client, upstream, wanted, signal })
+  const ask = { name, kind: 'abbreviated', client, upstream, revalidate, signal } as const
+  await deps.packuments.get({ ...ask, wanted: { what: version, isHere } })
   const found = await deps.index.find(query)
   if (found !== undefined) return found
   throw new CatalogError('NOT_FOUND', `${name}@${version} is not in the registry's metadata`)
 }
 
-function toTarget(
+/** What the registry's metadata says is the target. */
+export function targetOf(
   deps: TargetDependencies,
   request: ArtifactRequest,
   facts: VersionFacts,
@@ -90,8 +164,20 @@ function toTarget(
   return {
     digest: digest ?? (hashes === undefined ? undefined : deps.index.digestOfHashes(hashes)),
     hashes,
+    ...{ facts, isBound: true },
     url: async () => tarballLocation(deps.registries, request, facts),
   }
+}
+
+function byDigest(
+  deps: TargetDependencies,
+  request: ArtifactRequest,
+  { viewer, digest }: { viewer: Viewer; digest: Digest },
+): ArtifactTarget {
+  const query = queryOf(deps.registries, request, viewer)
+  const url = async (): Promise<URL> =>
+    tarballLocation(deps.registries, request, await deps.index.find(query))
+  return { digest, hashes: undefined, url, facts: undefined, isBound: false }
 }
 
 function queryOf(registries: Registries, request: ArtifactRequest, viewer: Viewer): VersionQuery {
@@ -108,16 +194,11 @@ function tarballLocation(
   const { name } = request
   const home = registries.homeOf(name)
   const listed = facts?.tarball ?? ''
-  if (/^https?:/i.test(listed) && URL.canParse(listed)) return atHome(home, new URL(listed))
+  if (/^https?:/i.test(listed) && URL.canParse(listed))
+    return registries.tarballPlace(home, new URL(listed))
   const version = request.version ?? facts?.version ?? ''
   const file = request.file ?? tarballFile(name, version)
   return new URL(`${home.url}${name}/-/${encodeURIComponent(file)}`)
-}
-
-// As npm does: a mirror's document may still name the public registry, but its tarballs are the mirror's.
-function atHome(home: Registry, listed: URL): URL {
-  if (home.isPublicDefault || listed.host !== DEFAULT_REGISTRY_HOST) return listed
-  return new URL(home.url + listed.pathname.slice(1) + listed.search)
 }
 
 /** True when upstream would not say whether it exists, or would not give it without (other) credentials. */

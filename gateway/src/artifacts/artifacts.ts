@@ -3,20 +3,19 @@
  * have it, then asks the node with the registry as origin. Every byte that comes out has been checked by the node, or here
  * against whatever hashes an old package has.
  */
-import {
-  CatalogError,
-  isCatalogError,
-  type Artifact,
-  type CatalogNode,
-  type Digest,
-} from '@catalog-p2p/core'
+import { CatalogError, type Artifact, type CatalogNode, type Digest } from '@catalog-p2p/core'
 import {
   isRefusal,
   locateArtifact,
+  namedVersion,
+  targetOf,
   type ArtifactRequest,
   type ArtifactTarget,
+  type LocateDependencies,
 } from './artifact-target.ts'
-import { createPrivacy, type PrivacyDependencies } from './privacy.ts'
+import { createBindingCheck, OtherBytes, type BindingCheck } from './binding-check.ts'
+import { createPrivacy, type Privacy, type PrivacyDependencies } from './privacy.ts'
+import type { ParsedGatewayOptions } from '../options.ts'
 import type { Visibility } from '../packuments/packument-cache.ts'
 import type { Viewer } from '../packuments/packuments.ts'
 import { createSingleFlight } from '../single-flight.ts'
@@ -26,11 +25,16 @@ import { matchesHashes } from './version-hashes.ts'
 export interface Artifacts {
   /** @throws CatalogError of every kind; respond.ts makes HTTP of it */
   get(request: ArtifactRequest): Promise<{ artifact: Artifact; visibility: Visibility }>
+  /** Whether everything of that name is public, as far as is known without asking. */
+  readonly isKnownPublic: Privacy['isKnownPublic']
   /** Whether anyone may see a package is found out anew. */
   forgetVisibility(name: string): void
+  /** Which bytes its versions are is found out anew. */
+  forgetVersions(name: string): void
 }
 
-export interface ArtifactsDependencies extends PrivacyDependencies {
+export interface ArtifactsDependencies
+  extends PrivacyDependencies, Omit<LocateDependencies, 'recentFacts'> {
   readonly node: CatalogNode
 }
 
@@ -40,9 +44,10 @@ const SHARED_RETRIES = 2
 
 export function createArtifacts(
   deps: ArtifactsDependencies,
-  options: { privateScopes: readonly string[] },
+  options: Pick<ParsedGatewayOptions, 'privateScopes' | 'unboundDigests'>,
 ): Artifacts {
-  const { node, upstream, registries, packuments, privates, index } = deps
+  const { node, upstream, registries, packuments, privates, index, bindings, documents } = deps
+  const locating = { ...deps, recentFacts: documents.recent }
   const privacy = createPrivacy(deps, options)
   const old = createSingleFlight<Artifact>()
 
@@ -53,14 +58,13 @@ export function createArtifacts(
   ): TarballOrigin | undefined {
     const registry = registries.forName(request.name)
     if (registry === null || request.upstream === 'never') return undefined
-    const credentialsFor = (url: URL) =>
-      request.client !== undefined && registries.owns(registry, url)
-        ? request.client
-        : registries.credentialsFor(url)
-    const url = target.url
+    const credentials = packuments.viewer(request.name, request.client).credentials
     return createTarballOrigin(upstream, {
-      ...{ url, visibility },
-      credentialsFor: visibility === 'private' ? credentialsFor : undefined,
+      ...{ url: target.url, visibility },
+      credentialsFor: (url) =>
+        registries.owns(registry, url)
+          ? registries.credentialsAt(registry, url, credentials)
+          : registries.credentialsFor(url),
     })
   }
 
@@ -78,17 +82,31 @@ export function createArtifacts(
       const unmark = isPrivate ? privates.mark(digest) : () => undefined
       // The body may never be read (HEAD, a client that left).
       if (isPrivate) request.signal.addEventListener('abort', unmark, { once: true })
+      const named = namedVersion(registries, request)
+      const isBound = target.isBound || bindings.has(named, digest)
+      const asked = { request, viewer: how.viewer, digest }
+      const check = isBound ? undefined : createBindingCheck(deps, options, asked)
       try {
-        const artifact = await node.get(digest, {
+        if (node.has(digest)) check?.begin()
+        const getting = node.get(digest, {
           signal: request.signal,
           peers: how.visibility === 'public',
           ...(origin && { origin }),
         })
-        return whenComplete(artifact, unmark, () => {
+        if (check !== undefined) whenOthersAreAsked(origin, check.begin)
+        const artifact = await getting
+        // These are the registry's own bytes under that very name.
+        const isOrigins = artifact.source === 'origin' && origin?.asked === true
+        const before = isOrigins ? undefined : check?.done
+        // The whole of it is at hand, and so is the chance to answer with something else.
+        if (artifact.bytes !== undefined) await before?.()
+        const done = (): void => {
+          if (isOrigins || target.isBound) rememberBound(request, digest)
           if (!isPrivate) return
           if (origin?.givenTo === 'anyone') privates.grant(digest, '')
           else if (origin?.givenTo === 'owner' && owner !== undefined) privates.grant(digest, owner)
-        })
+        }
+        return whenComplete(artifact, { before, done, always: unmark })
       } catch (error) {
         unmark()
         // A refusal of somebody else's credentials, whose download this one shared, says nothing about ours.
@@ -96,6 +114,12 @@ export function createArtifacts(
         if (!shared || tries >= SHARED_RETRIES) throw error
       }
     }
+  }
+
+  function rememberBound(request: ArtifactRequest, digest: Digest): void {
+    if (request.upstream === 'never') return
+    const named = namedVersion(registries, request)
+    if (!bindings.has(named, digest)) bindings.add(named, digest)
   }
 
   async function getOld(
@@ -118,7 +142,8 @@ export function createArtifacts(
       const bytes = await readChecked(name, hashes, { size, body })
       const digest = await node.put(bytes, { visibility: how.visibility })
       if (hashes !== undefined) index.rememberHashes(hashes, digest)
-      if (owner !== undefined) privates.grant(digest, owner)
+      rememberBound(request, digest)
+      if (how.visibility === 'private') privates.grant(digest, owner ?? '')
       return { digest, source: 'origin', size: bytes.byteLength, bytes, body: once(bytes) }
     }
     const home = registries.homeOf(request.name).url
@@ -153,26 +178,33 @@ export function createArtifacts(
   }
 
   return {
+    isKnownPublic: privacy.isKnownPublic,
     forgetVisibility: (name) => privacy.refused(name),
+    forgetVersions(name) {
+      bindings.forget(name)
+      documents.forget(name)
+    },
     async get(request) {
       const viewer = packuments.viewer(request.name, request.client)
-      const target = await locateArtifact(deps, request, viewer)
-      const { name, version = '' } = request
-      if (target.hearsay === undefined) return getAs(request, target, viewer)
-      // The registry has other bytes under this name (the lockfile was of another one): its metadata will say which.
-      const forget = (error: unknown): void => {
-        if (isCatalogError(error, 'DIGEST_MISMATCH')) index.forgetLockfile(name, version)
-        else throw error
-      }
+      const target = await locateArtifact(locating, request, viewer)
       try {
-        const { artifact, visibility } = await getAs(request, target, viewer)
-        return { artifact: whenFailed(artifact, forget), visibility }
+        return await getAs(request, target, viewer)
       } catch (error) {
-        forget(error)
-        return getAs(request, await locateArtifact(deps, request, viewer), viewer)
+        if (!(error instanceof OtherBytes)) throw error
+        return await getAs(request, targetOf(deps, request, error.facts), viewer)
       }
     },
   }
+}
+
+/**
+ * Begins the check while peers are asked. An origin that nobody comes before is opened at once, and what it gives needs no check:
+ * so it is not begun before that had its chance. When it begins decides only how long the end of an answer waits for it.
+ */
+function whenOthersAreAsked(origin: TarballOrigin | undefined, begin: BindingCheck['begin']): void {
+  setImmediate(() => {
+    if (origin?.asked !== true) begin()
+  })
 }
 
 /** Without hashes nothing is checked: clients take such a version as it comes, and so does who asks us for it. */
@@ -197,8 +229,16 @@ async function readChecked(
   throw new CatalogError('DIGEST_MISMATCH', `${name}: its bytes are not those of ${hashes}`)
 }
 
-/** Runs `done` after the last byte, `always` however it ends. */
-function whenComplete(artifact: Artifact, always: () => void, done: () => void): Artifact {
+interface Completion {
+  /** The end of the artifact waits for it, and fails with it. */
+  readonly before: (() => Promise<void>) | undefined
+  /** After the last byte. */
+  readonly done: () => void
+  /** However it ends. */
+  readonly always: () => void
+}
+
+function whenComplete(artifact: Artifact, { before, done, always }: Completion): Artifact {
   if (artifact.bytes !== undefined) {
     done()
     always()
@@ -206,7 +246,9 @@ function whenComplete(artifact: Artifact, always: () => void, done: () => void):
   }
   async function* body(): AsyncGenerator<Uint8Array, void> {
     try {
+      // Whoever sends it on keeps one piece back until this has returned.
       yield* artifact.body
+      await before?.()
       done()
     } finally {
       always()
@@ -214,19 +256,6 @@ function whenComplete(artifact: Artifact, always: () => void, done: () => void):
   }
   const { digest, source, size, bytes } = artifact
   return { digest, source, size, bytes, body: body() }
-}
-
-/** Tells of a failure in the middle. */
-function whenFailed(artifact: Artifact, tell: (error: unknown) => void): Artifact {
-  async function* body(): AsyncGenerator<Uint8Array, void> {
-    try {
-      yield* artifact.body
-    } catch (error) {
-      tell(error)
-      throw error
-    }
-  }
-  return artifact.bytes === undefined ? { ...artifact, body: body() } : artifact
 }
 
 async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array, void> {

@@ -4,6 +4,7 @@ import { brotliCompressSync, deflateSync, gzipSync, zstdCompressSync } from 'nod
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { makePackage } from '../../../test/support/fixture-packages.ts'
 import { gatewayWorld, type GatewayWorld } from '../../../test/support/gateway-world.ts'
+import { startUpstream } from '../../../test/support/upstream.ts'
 
 const one = makePackage('fx-one', '1.0.0')
 const other = makePackage('fx-one', '2.0.0')
@@ -122,5 +123,37 @@ describe('a version with', () => {
     world.upstream.forget()
     expect((await world.get(PATH)).headers['x-catalog-source']).toBe('store')
     expect(world.upstream.seen).toEqual([])
+  })
+})
+
+describe('a tarball that lies', () => {
+  test('at a host that is not reachable comes from the registry, if npm is told so', async () => {
+    dist().tarball = `http://127.0.0.1:9${PATH}`
+    expect((await world.get(PATH)).status).toBe(502)
+    await world[Symbol.asyncDispose]()
+    const npmrc = { 'replace-registry-host': 'always' }
+    world = await gatewayWorld({ packages: [one], npmrc, registry: { prefix: '/api/npm/' } })
+    dist().tarball = `http://127.0.0.1:9${PATH}`
+    expect((await world.get(PATH)).body.equals(one.tarball)).toBe(true)
+  })
+
+  test.each([
+    ['beside the registry', '/files/a'],
+    ['behind a query', '/get?file=fx-one&version=1.0.0'],
+    ['behind two slashes', '//fx-one//fx-one-1.0.0.tgz'],
+  ])('%s', async (_where, path) => {
+    await world[Symbol.asyncDispose]()
+    world = await gatewayWorld({ packages: [one], registry: { prefix: '/api/npm/' } })
+    dist().tarball = `${new URL(world.upstream.url).origin}${path}`
+    world.upstream.otherwise = ({ url }, res) =>
+      void (url === path ? res.writeHead(200).end(one.tarball) : res.writeHead(404).end())
+    expect((await world.get(PATH)).body.equals(one.tarball)).toBe(true)
+  })
+
+  test('on another port', async () => {
+    await using files = await startUpstream([one])
+    dist().tarball = files.url + PATH.slice(1)
+    expect((await world.get(PATH)).body.equals(one.tarball)).toBe(true)
+    expect(files.count(/tgz/)).toBe(1)
   })
 })

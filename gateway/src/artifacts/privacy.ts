@@ -1,30 +1,43 @@
 /**
- * What may leave this machine, and who on this machine may see it. Private is: a scope marked so, and whatever needed
- * credentials, its metadata or its bytes, a client certificate included. Private artifacts are never asked of peers nor offered to them, and a client
- * gets one only with credentials that upstream has accepted for it.
+ * What may leave this machine, and who on this machine may see it. Public is what is proven to be (docs/decisions/
+ * 0008-name-and-digest.md): what npm's registry, or one that the user calls public, has for everybody, and what npm has signed.
+ * Everything else is private: never asked of peers nor offered to them, and a client gets it only with credentials that upstream
+ * has accepted for it, or without any where upstream wants none.
  */
 import { CatalogError, findDigest, isCatalogError, type Digest } from '@catalog-p2p/core'
+import type { RegistrySignatures } from '../keys/registry-signature.ts'
+import type { VersionFacts } from '../packuments/version-lines.ts'
+import type { Registry } from '../upstream/registries.ts'
 import {
   fetchFacts,
+  namedVersion,
+  namesDigest,
   type ArtifactRequest,
   type ArtifactTarget,
   type TargetDependencies,
 } from './artifact-target.ts'
+import type { Bindings } from './bindings.ts'
 import type { PackumentCache, Visibility } from '../packuments/packument-cache.ts'
 import type { Viewer } from '../packuments/packuments.ts'
 import type { PrivateArtifacts } from './private-artifacts.ts'
 import { scopeOf } from '../http/route.ts'
 import { discard, type Upstream } from '../upstream/upstream.ts'
 import { createUsedRows } from './used-rows.ts'
+import type { VersionDocuments } from './version-documents.ts'
 
 export interface PrivacyDependencies extends TargetDependencies {
   readonly cache: PackumentCache
   readonly privates: PrivateArtifacts
   readonly upstream: Upstream
+  readonly bindings: Bindings
+  readonly documents: VersionDocuments
+  readonly signatures: RegistrySignatures
 }
 
 export interface Privacy {
   of(request: ArtifactRequest, target: ArtifactTarget, viewer: Viewer): Promise<Visibility>
+  /** Whether everything of that name is public, as far as is known without asking. */
+  readonly isKnownPublic: (name: string) => boolean
   /** Upstream would not give an artifact of this package without credentials after all, or that may have changed. */
   refused(name: string): void
   /** @throws CatalogError NOT_FOUND when the artifact is somebody else's */
@@ -33,65 +46,113 @@ export interface Privacy {
 
 /** About a hundred bytes each. */
 const MAX_PUBLIC_NAMES = 200_000
+/** Versions of a registry that are looked at for npm's signature before it counts as one that passes none on, this run. */
+const MAX_UNSIGNED = 16
 
 export function createPrivacy(
   deps: PrivacyDependencies,
   options: { privateScopes: readonly string[] },
 ): Privacy {
-  const { registries, packuments, cache, privates, upstream } = deps
-  const marked = new Set(options.privateScopes.map((scope) => scope.toLowerCase()))
+  const { registries, packuments, cache, privates, upstream, bindings } = deps
+  const isMarked = createMarks(options.privateScopes)
   // A name that is forgotten is looked up once more.
   const publicNames = createUsedRows(cache.database, {
     ...{ table: 'public_names', columns: ['registry', 'name'], maxRows: MAX_PUBLIC_NAMES },
     now: Date.now,
   })
+  /** Versions without npm's signature that a registry has shown; 0 once it has shown one with. */
+  const unsigned = new Map<string, number>()
 
-  /** Credentials would apply, and nothing is known of the package: see what upstream says to somebody without them. */
-  async function findOut(request: ArtifactRequest, target: ArtifactTarget): Promise<Visibility> {
-    const { name, client, signal } = request
+  function isMute(name: string, home: Registry): boolean {
+    return registries.forName(name) === null || upstream.isDown(home.origin)
+  }
+
+  /** Whether somebody without credentials is given it by the public registry itself. */
+  async function isOpen(request: ArtifactRequest, target: ArtifactTarget): Promise<boolean> {
+    const { name, signal } = request
     const home = registries.homeOf(name)
-    // There is nothing private without a scope on npm's public registry.
-    if (home.isPublicDefault && scopeOf(name) === undefined) return 'public'
-    // With upstream out of reach: on the public registry nearly everything is public; a company's registry is another matter.
-    const guess = home.isPublicDefault ? 'public' : 'private'
-    const isMute = registries.forName(name) === null || request.upstream === 'never'
-    if (isMute || upstream.isDown(home.origin)) return guess
+    if (isMute(name, home)) return false
+    const url = await target.url()
+    if (url.origin !== home.origin) return false
     try {
-      // Cheaper than metadata, which `npm ci` does without.
-      if (await isOpen(await target.url(), signal)) {
-        publicNames.add(home.url, name)
-        return 'public'
-      }
-      const { document } = await packuments.get({ name, kind: 'abbreviated', client, signal })
-      return document.owner === '' ? 'public' : 'private'
+      // A redirect is another one's word, and a page is no tarball.
+      const response = await upstream.request({
+        ...{ url, method: 'HEAD', retries: 0, followRedirects: false, certificate: false, signal },
+      })
+      discard(response)
+      const isPage = /^text\/html/i.test(response.headers['content-type'] ?? '')
+      if (response.status !== 200 || isPage) return false
     } catch (error) {
-      if (isCatalogError(error, 'UPSTREAM_UNREACHABLE')) return guess
-      if (isCatalogError(error, 'UPSTREAM_REJECTED')) return 'private'
+      if (isCatalogError(error, 'UPSTREAM_UNREACHABLE')) return false
+      throw error
+    }
+    publicNames.add(home.url, name)
+    return true
+  }
+
+  /** Whether npm has signed these bytes under this name. Of a scope that says who published it, not that anybody may have it. */
+  async function isSigned(
+    request: ArtifactRequest,
+    target: ArtifactTarget,
+    viewer: Viewer,
+  ): Promise<boolean> {
+    const { name } = request
+    const { digest } = target
+    if (digest === undefined || scopeOf(name) !== undefined) return false
+    const named = namedVersion(registries, request)
+    const known = bindings.signature(named, digest)
+    if (known !== undefined) return known === 'valid'
+    const facts = target.facts ?? (await askFacts(request, viewer))
+    if (facts === undefined || !namesDigest(facts.integrity, digest)) return false
+    const { version, integrity, signatures } = facts
+    const isValid = await deps.signatures.isSigned({ name, version, integrity, signatures })
+    bindings.add(named, digest, isValid ? 'valid' : 'none')
+    const before = unsigned.get(named.registry)
+    if (isValid) unsigned.set(named.registry, 0)
+    else if (before !== 0) unsigned.set(named.registry, (before ?? 0) + 1)
+    return isValid
+  }
+
+  async function askFacts(
+    request: ArtifactRequest,
+    viewer: Viewer,
+  ): Promise<VersionFacts | undefined> {
+    const home = registries.homeOf(request.name)
+    if (request.upstream === 'never' || isMute(request.name, home)) return undefined
+    if ((unsigned.get(home.url) ?? 0) >= MAX_UNSIGNED) return undefined
+    try {
+      return await deps.documents.facts(request, viewer)
+    } catch (error) {
+      if (isCatalogError(error)) return undefined // it stays private; the artifact's own request will say why
       throw error
     }
   }
 
-  async function isOpen(url: URL, signal: AbortSignal): Promise<boolean> {
-    const response = await upstream.request({ url, method: 'HEAD', retries: 0, signal })
-    discard(response)
-    return response.status === 200
-  }
-
   return {
     refused: (name) => publicNames.removeSecond(name),
+    isKnownPublic(name) {
+      const home = registries.homeOf(name)
+      if (isMarked(name) || !home.isPublic || registries.isCertified(home)) return false
+      if (scopeOf(name) === undefined) return true
+      const known = cache.visibilityOf(home.url, name)
+      if (known === 'public' || publicNames.has(home.url, [name])) return true
+      return known === undefined && packuments.viewer(name, undefined).credentials === undefined
+    },
     async of(request, target, viewer) {
-      const scope = scopeOf(request.name)
-      if (scope !== undefined && marked.has(scope.toLowerCase())) return 'private'
-      const home = registries.homeOf(request.name)
+      const { name } = request
+      if (isMarked(name)) return 'private'
+      const home = registries.homeOf(name)
+      const known = cache.visibilityOf(home.url, name)
       // A hash that the client brings itself need not be of any package of that registry, which it wants left out.
-      const isForPeers = request.upstream === 'never' && request.integrity !== undefined
+      if (request.upstream === 'never' && request.integrity !== undefined) return known ?? 'public'
       // Nobody has looked at it without the certificate.
-      if (registries.isCertified(home) && !isForPeers) return 'private'
-      const { url } = home
-      const known = cache.visibilityOf(url, request.name)
-      if (known !== undefined) return known
-      if (viewer.credentials === undefined || isForPeers) return 'public'
-      return publicNames.has(url, [request.name]) ? 'public' : findOut(request, target)
+      if (registries.isCertified(home)) return 'private'
+      if (!home.isPublic) return (await isSigned(request, target, viewer)) ? 'public' : 'private'
+      if (scopeOf(name) === undefined || known === 'public') return 'public'
+      if (viewer.credentials === undefined) return known ?? 'public'
+      if (publicNames.has(home.url, [name])) return 'public'
+      const canAsk = request.upstream !== 'never'
+      return canAsk && (await isOpen(request, target)) ? 'public' : 'private'
     },
     async guard(digest, request, viewer) {
       const owner = viewer.credentials?.fingerprint
@@ -103,5 +164,14 @@ export function createPrivacy(
       }
       if (owner !== undefined) privates.grant(digest, owner)
     },
+  }
+}
+
+/** Scopes, with their `@`, and names of packages, in any case. */
+export function createMarks(marks: readonly string[]): (name: string) => boolean {
+  const marked = new Set(marks.map((mark) => mark.toLowerCase()))
+  return (name) => {
+    const lower = name.toLowerCase()
+    return marked.has(lower) || marked.has(scopeOf(lower) ?? '')
   }
 }

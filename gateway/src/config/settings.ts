@@ -24,9 +24,20 @@ export const SETTINGS: readonly Setting[] = [
     'peers-only': boolean('start:peersOnly', 'use no registry at all, only the store and peers'),
     'private-scope': list(
       'gateway:privateScopes',
-      'scope that never touches the network of peers',
+      'scope, or package, that never touches the network of peers',
       '@scope',
     ),
+    'public-registry': list(
+      'gateway:publicRegistries',
+      "registry whose packages anybody may have, as npm's own; of others only what npm has signed goes to peers",
+      'url',
+    ),
+    'unbound-digests': choice(
+      'gateway:unboundDigests',
+      'the hash in a lockfile while no registry can be asked whether it is of that version',
+      ['allow', 'refuse'],
+    ),
+    npmrc: path('gateway:npmrcPath', 'further .npmrc, which counts more than your own', 'file'),
     keyring: advanced(
       path('gateway:keyringPath', "file with the registries' signing keys", 'file'),
     ),

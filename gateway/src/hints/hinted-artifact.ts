@@ -1,20 +1,17 @@
 /**
- * Which bytes a hint means, and whether they may be fetched on a mere hint: only public packages, only by what is known here.
+ * Which bytes a hint means, by what is known here only, and whether they are for this platform at all.
  * Never asks upstream for metadata; what cannot be decided without is left to the client's own request.
  */
 import { findDigest, type Digest } from '@catalog-p2p/core'
-import type { PackumentCache } from '../packuments/packument-cache.ts'
-import type { Packuments } from '../packuments/packuments.ts'
+import type { Bindings } from '../artifacts/bindings.ts'
 import type { Registries } from '../upstream/registries.ts'
-import { scopeOf } from '../http/route.ts'
 import type { VersionIndex } from '../packuments/version-index.ts'
 import type { Hint } from './hint.ts'
 
 export interface HintedArtifactDependencies {
   readonly registries: Registries
-  readonly packuments: Packuments
-  readonly cache: PackumentCache
   readonly index: VersionIndex
+  readonly bindings: Pick<Bindings, 'digestOf'>
 }
 
 export async function digestOfHint(
@@ -26,22 +23,10 @@ export async function digestOfHint(
   const registry = deps.registries.forName(name)?.url
   const query = { registry, name, version, file: undefined, owners: [''] }
   const facts = await deps.index.find(query)
-  return findDigest(facts?.integrity ?? '') ?? deps.index.lockfileDigest(name, version)
-}
-
-/** False when in doubt. `privateScopes` in lower case, with their `@`. */
-export function isPublicName(
-  deps: HintedArtifactDependencies,
-  name: string,
-  privateScopes: ReadonlySet<string>,
-): boolean {
-  const scope = scopeOf(name)?.toLowerCase()
-  if (scope !== undefined && privateScopes.has(scope)) return false
-  const home = deps.registries.homeOf(name)
-  const known = deps.cache.visibilityOf(home.url, name)
-  if (known !== undefined) return known === 'public'
-  const { credentials } = deps.packuments.viewer(name, undefined)
-  return credentials === undefined || (home.isPublicDefault && scope === undefined)
+  const home = deps.registries.homeOf(name).url
+  return (
+    findDigest(facts?.integrity ?? '') ?? deps.bindings.digestOf({ registry: home, name, version })
+  )
 }
 
 const SYSTEMS =

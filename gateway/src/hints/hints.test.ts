@@ -141,7 +141,10 @@ test('with credentials for the registry, scopes that nobody has shown to be publ
     packages: [...packages, scoped, known],
     npmrc: { '//{host}/:_authToken': 'secret' },
   })
-  for (const name of ['fx-hint-0', '@open%2fthing']) await at.get(`/${name}`)
+  await at.get('/fx-hint-0')
+  const older = makePackage('@open/thing', '0.9.0')
+  at.upstream.add(older)
+  await at.get('/@open/thing/-/thing-0.9.0.tgz', { 'pacote-integrity': older.integrity })
   const list = [scoped, known].map(({ name, version, integrity }) => ({ name, version, integrity }))
   const first = { name: 'fx-hint-0', version: '1.0.0' }
   await at.http
@@ -151,7 +154,9 @@ test('with credentials for the registry, scopes that nobody has shown to be publ
   await at.get(tarball(0))
   await until(() => hinted(at).fetched === 1)
   const asked = at.node.asked.map(({ digest }) => digest)
-  expect(new Set(asked)).toEqual(new Set([packages[0]?.integrity, known.integrity]))
+  expect(new Set(asked)).toEqual(
+    new Set([packages[0]?.integrity, known.integrity, older.integrity]),
+  )
 })
 
 test('a list is cut at its bound; with --no-hints there are none', async () => {

@@ -10,7 +10,6 @@ import { HintList } from './hint-list.ts'
 import {
   digestOfHint,
   isForOtherPlatform,
-  isPublicName,
   type HintedArtifactDependencies,
 } from './hinted-artifact.ts'
 
@@ -59,7 +58,6 @@ export interface HintsOptions {
   readonly concurrency: number
   /** How long tarballs must take to come, on average, for it to be worth it. */
   readonly waitMs: number
-  readonly privateScopes: readonly string[]
 }
 
 /** One a client at work; who comes fifth drops the list that has been quiet for longest. */
@@ -77,7 +75,6 @@ export function createHints(
   nowMs: () => number = () => performance.now(),
 ): Hints {
   const { node, artifacts, log } = deps
-  const privateScopes = new Set(options.privateScopes.map((scope) => scope.toLowerCase()))
   const counts = { lists: 0, packages: 0, fetched: 0, claimed: 0, bytes: 0, failed: 0 }
   const closing = new AbortController()
   const sources = new Map<Digest, ArtifactSource>()
@@ -133,7 +130,7 @@ export function createHints(
 
   async function fetchOne(hint: Hint): Promise<boolean> {
     const { name, version } = hint
-    if (isForOtherPlatform(name) || !isPublicName(deps, name, privateScopes)) return false
+    if (isForOtherPlatform(name) || !artifacts.isKnownPublic(name)) return false
     const digest = await digestOfHint(deps, hint)
     if (digest === undefined || node.has(digest)) return false
     const { signal } = closing

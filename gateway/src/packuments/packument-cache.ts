@@ -52,7 +52,7 @@ export interface SavedForm {
 export interface PackumentCache {
   find(key: DocumentKey): CachedDocument | undefined
   /**
-   * All documents of a package that one of `owners` may see, public ones first, then the latest confirmed.
+   * All documents of a package that one of `owners` may see, in their order, then the latest confirmed.
    * Those of one registry, or, when there is none (peers only), of any.
    */
   findByName(
@@ -189,7 +189,10 @@ export async function openPackumentCache(
       return rows
         .filter((row) => registry === undefined || row.registry === registry)
         .filter((row) => owners.includes(row.owner))
-        .sort((a, b) => a.owner.length - b.owner.length || b.confirmed_ms - a.confirmed_ms)
+        .sort(
+          (a, b) =>
+            owners.indexOf(a.owner) - owners.indexOf(b.owner) || b.confirmed_ms - a.confirmed_ms,
+        )
         .map(toDocument)
     },
     visibilityOf(registry, name) {

@@ -110,6 +110,7 @@ describe('a packument', () => {
     expect(JSON.parse(distTagsOf(lines).toString())).toEqual({ latest: '1.0.1' })
     expect(findVersion(lines, '1.0.0')).toEqual({
       ...{ version: '1.0.0', integrity: 'sha512-a', shasum: 'aa', tarball: tarball('1.0.0') },
+      signatures: '',
     })
     expect(findVersion(lines, '1.0.1')).toMatchObject({ integrity: '', shasum: 'bb' })
     expect(findVersion(lines, '1.0.1-rc.1')).toMatchObject({ integrity: '', shasum: '' })

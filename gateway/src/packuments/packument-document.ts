@@ -7,6 +7,7 @@ import { createHash } from 'node:crypto'
 import { gzipSync } from 'node:zlib'
 import { tarballUrl, type VariantForm } from './client-policy.ts'
 import { isVersion } from '../http/route.ts'
+import { packSignatures } from './version-lines.ts'
 import { decodeBody, type ContentCoding } from '../upstream/content-coding.ts'
 
 export interface PackumentForm extends VariantForm {
@@ -24,6 +25,8 @@ export interface PackumentJob {
   readonly registry: string
   /** It was not given without credentials. */
   readonly isPrivate: boolean
+  /** List npm's signatures too, which show what of this registry's packages is public. */
+  readonly withSignatures?: boolean
   readonly name: string
   /** Whose tarball URLs to put in; undefined: no variant is wanted. */
   readonly form: PackumentForm | undefined
@@ -120,7 +123,10 @@ function ingest(job: PackumentJob, { text, document, dropped }: Parsed): Ingeste
     const { tarball } = dist
     const context = { policy: 'leave', base: '', registry, isPrivate, name, version } as const
     publicUrls &&= tarballUrl(tarball, context) === tarball
-    const fields = [version, integrityText(dist.integrity), hexText(dist.shasum), tarball ?? '']
+    const hashes = [integrityText(dist.integrity), hexText(dist.shasum)]
+    const signed = job.withSignatures === true ? packSignatures(dist.signatures) : ''
+    const proof = signed === '' ? [] : [signed]
+    const fields = [version, ...hashes, ...proof, tarball ?? '']
     const clean = fields.every((field) => !/[\t\n\r]/.test(field))
     if (clean && isVersion(version)) lines.push(fields.join('\t'))
   }

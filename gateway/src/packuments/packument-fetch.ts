@@ -1,6 +1,7 @@
 /**
- * One question to a source for a packument, and what came of it in the cache. Asks without credentials first: what anyone
- * may see is public, whoever asks. Only what needs credentials becomes their owner's private document.
+ * One question to a source for a packument, and what came of it in the cache. Who has credentials shows them at once: what a
+ * registry tells strangers may be a sign-in page, a shorter list, or another registry's package of that name. The document is
+ * then its owner's alone, unless its package is for everybody whatever it is asked with.
  */
 import type { Logger } from '@catalog-p2p/core'
 import type { Credentials } from '../upstream/credentials.ts'
@@ -16,6 +17,7 @@ import {
   type PoisonDocuments,
   type RawDocument,
 } from './poison-documents.ts'
+import { scopeOf } from '../http/route.ts'
 import type { Registry } from '../upstream/registries.ts'
 import { unusable } from '../upstream/upstream.ts'
 
@@ -23,9 +25,9 @@ export interface FetchRequest {
   readonly registry: Registry
   readonly name: string
   readonly kind: PackumentKind
-  /** Used only when the document is not there for anyone, and only under the registry's own URL. */
   readonly credentials: Credentials | undefined
-  readonly mayCarry: (url: URL) => boolean
+  /** What of them goes to which URL. */
+  readonly credentialsAt: (url: URL) => Credentials | undefined
   /** The variant that will be asked for next, made in the same pass; `abbreviate`: from the full document. */
   readonly form: PackumentForm | undefined
   readonly abbreviate: boolean
@@ -53,30 +55,31 @@ export async function fetchPackument(
   request: FetchRequest,
 ): Promise<CachedDocument> {
   const { cache } = deps
-  const { registry, name, credentials } = request
-  const key = { registry: registry.url, name }
-  const open = cache.find({ ...key, owner: '' })
-  const owned = credentials && cache.find({ ...key, owner: credentials.fingerprint })
-  // Known to need credentials: no use in asking without.
-  if (owned !== undefined && open === undefined) {
-    return attempt(deps, options, { ...request, cached: owned, withCredentials: true })
-  }
-  const first = { ...request, cached: open, withCredentials: false }
-  if (credentials === undefined) return attempt(deps, options, first)
+  const { registry, name } = request
+  const owner = documentOwner(registry, name, request.credentials)
+  const cached = cache.find({ registry: registry.url, name, owner })
   try {
-    return await attempt(deps, options, first)
+    return await attempt(deps, options, { ...request, cached, owner })
   } catch (error) {
-    if (!isRefusal(error)) throw error
-    const again = { ...request, cached: owned, withCredentials: true }
-    const document = await attempt(deps, options, again)
-    if (open !== undefined) cache.remove(open) // it was public once, and is not any more
-    return document
+    // It was for everybody once, and is not any more.
+    if (owner === '' && cached !== undefined && isRefusal(error)) cache.remove(cached)
+    throw error
   }
+}
+
+/** Whose a document is that was fetched with these credentials: a fingerprint; empty: everybody's. */
+export function documentOwner(
+  registry: Registry,
+  name: string,
+  credentials: Credentials | undefined,
+): string {
+  if (registry.isPublic && scopeOf(name) === undefined) return ''
+  return credentials?.fingerprint ?? ''
 }
 
 interface Attempt extends FetchRequest {
   readonly cached: CachedDocument | undefined
-  readonly withCredentials: boolean
+  readonly owner: string
 }
 
 /** What names a document that can't be read, whoever asks for it. */
@@ -139,10 +142,9 @@ async function ask(
   request: Attempt,
   asked: Asked,
 ): Promise<CachedDocument | ReceivedDocument> {
-  const { registry, name, kind, mayCarry, retries, signal } = request
+  const { registry, name, kind, credentialsAt, retries, signal } = request
   const validators = await withBody(deps.cache, request)
-  const credentials = request.withCredentials ? request.credentials : undefined
-  const question = { registry, name, kind, validators, credentials, mayCarry, retries, signal }
+  const question = { registry, name, kind, validators, credentialsAt, retries, signal }
   const received = await deps.source.fetch(question)
   if (received.status === 'document') return received
   if (validators === undefined) throw new Error('confirmed what was not at hand')
@@ -171,11 +173,12 @@ async function ingest(
   options: { maxBytes: number },
   { request, received, asked, deaths }: Ingestion,
 ): Promise<CachedDocument> {
-  const { registry, name, kind, form, abbreviate } = request
+  const { registry, name, kind, form, abbreviate, owner } = request
   const { cache, log } = deps
   const { body, codings, etag, lastModified, lifetimeMs, url } = received
-  const owner = request.withCredentials ? (request.credentials?.fingerprint ?? '') : ''
-  const about = { registry: registry.url, isPrivate: owner !== '', name }
+  // Elsewhere everything without a scope is public.
+  const withSignatures = !registry.isPublic && scopeOf(name) === undefined
+  const about = { registry: registry.url, isPrivate: owner !== '', withSignatures, name }
   const job = { body, codings, maxBytes: options.maxBytes, ...about, form, abbreviate }
   const { ingested, variant } = await deps.jobs
     .run({ ...job, ingest: true }, deaths)
@@ -186,7 +189,11 @@ async function ingest(
     })
   if (ingested === undefined) throw new Error('the packument worker did not ingest')
   if (ingested.dropped.length > 0) {
-    log.warn('packument.versions-dropped', { ...about, versions: ingested.dropped })
+    log.warn('packument.versions-dropped', {
+      name,
+      registry: registry.url,
+      versions: ingested.dropped,
+    })
   }
   const present = cache.find({ registry: registry.url, name, owner })
   // A full document that came meanwhile says all of it.

@@ -19,10 +19,8 @@ export interface SourceRequest {
   readonly kind: PackumentKind
   /** Of the document at hand, to hear no more than that it is current. */
   readonly validators: Validators | undefined
-  /** undefined: asks as anybody would. */
-  readonly credentials: Credentials | undefined
-  /** Whether they may go to this URL, of a redirect for example. */
-  readonly mayCarry: (url: URL) => boolean
+  /** What to show at a URL, of a redirect for example; undefined: asks as anybody would. */
+  readonly credentialsAt: (url: URL) => Credentials | undefined
   readonly retries: number | undefined
   readonly signal: AbortSignal
 }

@@ -8,7 +8,7 @@ import type { Credentials } from '../upstream/credentials.ts'
 import { freshForMs } from './freshness.ts'
 import type { PackumentForm } from './packument-document.ts'
 import type { CachedDocument, PackumentCache, PackumentKind } from './packument-cache.ts'
-import { fetchPackument, poisonKey } from './packument-fetch.ts'
+import { documentOwner, fetchPackument, poisonKey } from './packument-fetch.ts'
 import type { PackumentJobs } from './packument-jobs.ts'
 import type { PackumentSource } from './packument-source.ts'
 import { createPackumentVariants, type PackumentVariant } from './packument-variants.ts'
@@ -68,6 +68,7 @@ export interface Packuments {
 
 export interface Viewer {
   readonly credentials: Credentials | undefined
+  /** The first one's documents are what upstream would say; the others' are better than nothing. */
   readonly owners: readonly string[]
 }
 
@@ -112,7 +113,8 @@ export function createPackuments(
   function viewer(name: string, client: Credentials | undefined): Viewer {
     const home = registries.homeOf(name)
     const credentials = client ?? registries.credentialsFor(new URL(name, home.url))
-    return { credentials, owners: credentials ? ['', credentials.fingerprint] : [''] }
+    const owner = documentOwner(home, name, credentials)
+    return { credentials, owners: owner === '' ? [''] : [owner, ''] }
   }
 
   async function answer(request: PackumentRequest): Promise<PackumentAnswer> {
@@ -169,13 +171,11 @@ async function freshAnswer(
   const { request, view, registry } = question
   const { name, kind, wanted } = request
   if (request.revalidate === true) return undefined
-  const documents = view.owners.map((owner) => cache.find({ registry: registry.url, name, owner }))
-  const found = documents.find((document) => {
-    if (document === undefined || (kind === 'full' && document.kind !== 'full')) return false
-    // 0 means never: not even within the same millisecond.
-    return freshForMs(document, options.maxAgeMs, Date.now()) > 0
-  })
-  if (found === undefined || wanted === undefined || (await wanted.isHere())) return found
+  const [owner = ''] = view.owners
+  const found = cache.find({ registry: registry.url, name, owner })
+  if (found === undefined || (kind === 'full' && found.kind !== 'full')) return undefined
+  if (freshForMs(found, options.maxAgeMs, Date.now()) <= 0) return undefined
+  if (wanted === undefined || (await wanted.isHere())) return found
   return missing.has(missingKey(question) ?? '') ? found : undefined
 }
 
@@ -193,8 +193,10 @@ async function bestAtHand(
   // Peers only: there is no registry whose documents they would be, so any registry's will do.
   const documents = cache.findByName(registry?.url, request.name, view.owners)
   // The abbreviated form can be made of a full document.
-  const rank = ({ kind }: CachedDocument): number => Number(kind === 'full')
-  if (request.kind === 'full') documents.sort((a, b) => rank(b) - rank(a))
+  const isFull = ({ kind }: CachedDocument): number => Number(kind === 'full')
+  if (request.kind === 'full') documents.sort((a, b) => isFull(b) - isFull(a))
+  const rank = ({ owner }: CachedDocument): number => view.owners.indexOf(owner)
+  documents.sort((a, b) => rank(a) - rank(b))
   for (const document of documents) {
     const at = { document: document.id, hash: document.hash }
     if ((await cache.bodies.read({ ...at, part: 'raw' })) !== undefined) return document
@@ -248,7 +250,7 @@ function fetchShared(
   const work = (aborted: AbortSignal): Promise<CachedDocument> =>
     fetchPackument(shared, options, {
       ...{ registry, name, kind, credentials: view.credentials },
-      mayCarry: (url) => registries.owns(registry, url),
+      credentialsAt: (url) => registries.credentialsAt(registry, url, view.credentials),
       form,
       abbreviate: kind === 'full' && request.kind === 'abbreviated',
       retries: undefined,

@@ -24,11 +24,11 @@ export function createUpstreamSource(
   { maxBytes }: { maxBytes: number },
 ): PackumentSource {
   return {
-    async fetch({ registry, name, kind, validators, credentials, mayCarry, retries, signal }) {
+    async fetch({ registry, name, kind, validators, credentialsAt, retries, signal }) {
       const response = await upstream.request({
         url: new URL(registry.url + name.replace('/', '%2f')),
         headers: { accept: ACCEPT[kind], 'accept-encoding': 'gzip', ...conditions(validators) },
-        credentialsFor: (hop) => (mayCarry(hop) ? credentials : undefined),
+        credentialsFor: credentialsAt,
         ...(retries !== undefined && { retries }),
         signal,
       })

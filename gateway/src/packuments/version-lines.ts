@@ -1,6 +1,7 @@
 /**
  * The list of a packument's versions in a form that can be searched without parsing: a line of dist-tags as JSON, then one
- * line a version: `version TAB integrity TAB shasum TAB tarball`. A search is one pass of a native byte scan. Pure.
+ * line a version: `version TAB integrity TAB shasum TAB tarball`, with `signatures TAB` before the last where they are kept. A
+ * search is one pass of a native byte scan. Pure.
  */
 
 export interface VersionFacts {
@@ -9,6 +10,16 @@ export interface VersionFacts {
   readonly integrity: string
   readonly shasum: string
   readonly tarball: string
+  /** JSON of `dist.signatures`; empty where there are none, or nobody needs them. */
+  readonly signatures: string
+}
+
+const MAX_SIGNATURES_CHARS = 2048
+
+/** In one line; empty for what is no list of them. */
+export function packSignatures(signatures: unknown): string {
+  const text = Array.isArray(signatures) ? JSON.stringify(signatures) : ''
+  return text.length > MAX_SIGNATURES_CHARS ? '' : text
 }
 
 export function findVersion(lines: Buffer, version: string): VersionFacts | undefined {
@@ -30,8 +41,8 @@ export function distTagsOf(lines: Buffer): Buffer {
 
 function parseLine(lines: Buffer, start: number): VersionFacts {
   const end = lines.indexOf('\n', start)
-  const [version = '', integrity = '', shasum = '', tarball = ''] = lines
-    .toString('utf8', start, end === -1 ? lines.length : end)
-    .split('\t')
-  return { version, integrity, shasum, tarball }
+  const fields = lines.toString('utf8', start, end === -1 ? lines.length : end).split('\t')
+  const [version = '', integrity = '', shasum = ''] = fields
+  const [signatures = '', tarball = ''] = fields.length > 4 ? fields.slice(3) : ['', fields[3]]
+  return { version, integrity, shasum, tarball, signatures }
 }

@@ -7,7 +7,7 @@ import type { PackumentCache } from '../packuments/packument-cache.ts'
 
 export interface OwnWriteDependencies {
   readonly cache: Pick<PackumentCache, 'expire' | 'expireAll' | 'forget'>
-  readonly artifacts: { forgetVisibility(name: string): void }
+  readonly artifacts: { forgetVisibility(name: string): void; forgetVersions(name: string): void }
 }
 
 export interface PassedCall {
@@ -25,6 +25,7 @@ export function noteWrite(deps: OwnWriteDependencies, { method, url, name }: Pas
     if (/^\/-\/stage\/[^/]+\/approve$/.test(path)) deps.cache.expireAll()
     return
   }
+  deps.artifacts.forgetVersions(name)
   const isAccess = /^\/-\/package\/.+\/access$/.test(path)
   const isGone = method === 'DELETE' && /^\/[^-][^/]*(\/[^-/][^/]*)?\/-rev\/[^/]+$/.test(path)
   if (!isAccess && !isGone) return deps.cache.expire(name)

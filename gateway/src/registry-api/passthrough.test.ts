@@ -20,7 +20,7 @@ describe('what the gateway does not know', () => {
     ['GET', '/-/npm/v1/attestations/fx-one@1.0.0'],
     ['PUT', '/fx-one'],
     ['GET', '/fx-one?write=true'],
-    ['GET', '/fx-one/1.0.0'],
+    ['GET', '/fx-one/1.0.1'],
     ['DELETE', '/fx-one/-rev/3-abc'],
     ['PUT', '/-/package/fx-one/dist-tags/next'],
     ['POST', '/-/v1/login'],

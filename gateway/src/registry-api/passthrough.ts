@@ -15,6 +15,8 @@ import { passedHeaders } from './answer-headers.ts'
 import { hasFollowedUrls, MAX_FOLLOWED_BYTES, spellAsOurs } from './follow-urls.ts'
 import { loginHint, withHint } from './login-hint.ts'
 import { isPackageRead } from './package-read.ts'
+import { answerVersion, parseVersionCall } from './version-document.ts'
+import type { Credentials } from '../upstream/credentials.ts'
 import { nameIn, type Registries, type Registry } from '../upstream/registries.ts'
 import {
   readBody,
@@ -73,9 +75,11 @@ export async function passThrough(
   const registry = deps.registries.forName(about)
   const { method = 'GET', url = '/' } = req
   if (registry === null) throw noUpstream({ method, url })
+  const client = clientCredentials(deps.registries, exchange, about)
+  const hasOwn = client !== undefined
   let response: UpstreamResponse
   try {
-    response = await ask(deps, options, { exchange, registry, about })
+    response = await ask(deps, options, { exchange, registry, client })
   } finally {
     onSettled?.()
   }
@@ -83,6 +87,11 @@ export async function passThrough(
   const context = { ...response, registry: registry.url, base: exchange.base }
   for (const [key, value] of Object.entries(passedHeaders(response.headers, context))) {
     res.setHeader(key, value)
+  }
+  const call = parseVersionCall(method, url)
+  if (call !== undefined) {
+    const isGuarded = response.withCredentials && !isPackageRead(method, url) && !hasOwn
+    if (await answerVersion(exchange, { response, call, registry, isGuarded })) return
   }
   const hint = loginHint(deps.registries, exchange, { response, registry, about })
   if (hint !== undefined) {
@@ -113,13 +122,13 @@ async function ask(
   {
     exchange,
     registry,
-    about,
-  }: { exchange: Exchange; registry: Registry; about: string | undefined },
+    client,
+  }: { exchange: Exchange; registry: Registry; client: Credentials | undefined },
 ): Promise<UpstreamResponse> {
   const { req, signal } = exchange
-  const client = clientCredentials(deps.registries, exchange, about)
-  const method = req.method ?? 'GET'
-  const isRead = isPackageRead(method, req.url ?? '/')
+  const { method = 'GET', url = '/' } = req
+  // A tag is looked at as well, once it is answered.
+  const isRead = isPackageRead(method, url) || parseVersionCall(method, url) !== undefined
   // An install waits for its audit: not once more for an upstream that has just not been there.
   if (isRead && deps.upstream.isDown(registry.origin)) {
     throw unreachable(new URL(registry.url), new Error('it has just not answered'))

@@ -3,7 +3,7 @@
  * its main upstream, at a scope's place (scope-place.ts) that scope's registry. A registry that only the daemon's own .npmrc
  * knows of never sees it, unless it is the very secret that is configured for it there. docs/threat-model.md has the rule.
  */
-import { credentialsOf, type Credentials } from './credentials.ts'
+import type { Credentials } from './credentials.ts'
 import type { Exchange } from '../http/exchange.ts'
 import { nameIn, type Registries } from './registries.ts'
 
@@ -15,7 +15,7 @@ export function clientCredentials(
 ): Credentials | undefined {
   const { authorization } = req.headers
   if (authorization === undefined || authorization === '') return undefined
-  const sent = credentialsOf(authorization)
+  const sent = registries.identify(authorization)
   const { url } = registries.homeOf(name ?? nameIn(scope))
   return ownersOf(registries, sent, scope).has(url) ? sent : undefined
 }

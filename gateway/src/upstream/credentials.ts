@@ -2,19 +2,25 @@
  * Which credentials may go where. npm's configuration ties a token to a host and a path prefix; a client's own
  * Authorization header belongs to the upstream of the package it asks for. Nothing here is ever logged.
  */
-import { createHash, createHmac } from 'node:crypto'
+import { createHmac, randomBytes } from 'node:crypto'
 import type { NpmConfig } from './npmrc.ts'
 
 /** The value of an Authorization header, with a fingerprint that can be stored and compared. */
 export interface Credentials {
   readonly authorization: string
-  /** Tells owners of private artifacts apart; the secret can't be got back from it. */
+  /** Tells owners of private artifacts apart. Keyed, so that who has it without the key can't try secrets against it. */
   readonly fingerprint: string
 }
 
-export function credentialsOf(authorization: string): Credentials {
-  const fingerprint = createHash('sha256').update('catalog-owner\0').update(authorization)
-  return { authorization, fingerprint: fingerprint.digest('base64url') }
+/** Credentials with their fingerprint; equal ones have equal fingerprints under one key. */
+export type Identify = (authorization: string) => Credentials
+
+/** `key`: secret bytes, 32 or more; by default random ones, so that no fingerprint outlasts this run. */
+export function createIdentify(key: Uint8Array = randomBytes(32)): Identify {
+  return (authorization) => {
+    const fingerprint = createHmac('sha256', key).update('catalog-owner\0').update(authorization)
+    return { authorization, fingerprint: fingerprint.digest('base64url') }
+  }
 }
 
 /**
@@ -27,18 +33,18 @@ export function proofOf(token: string, credentials: Credentials | undefined): st
 }
 
 /**
- * The credentials that npm's configuration holds for `url`: those of the longest prefix `//host[:port]/path/`.
+ * The Authorization header that npm's configuration holds for `url`: that of the longest prefix `//host[:port]/path/`.
  * They never travel in clear text, except to the very origin that is configured as a registry (`clearOrigins`).
  */
 export function configuredCredentials(
   config: NpmConfig,
   url: URL,
   clearOrigins: ReadonlySet<string>,
-): Credentials | undefined {
+): Pick<Credentials, 'authorization'> | undefined {
   if (url.protocol !== 'https:' && !clearOrigins.has(url.origin)) return undefined
   for (const prefix of prefixesOf(url)) {
     const authorization = authorizationAt(config, prefix)
-    if (authorization !== undefined) return credentialsOf(authorization)
+    if (authorization !== undefined) return { authorization }
   }
   return undefined
 }

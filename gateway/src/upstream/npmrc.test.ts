@@ -1,8 +1,9 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { expandEnvironment, readNpmConfig, type NpmConfig } from './npmrc.ts'
+import { expandEnvironment, readNpmConfig, watchNpmConfig, type NpmConfig } from './npmrc.ts'
+import { createRegistries } from './registries.ts'
 
 let root: string
 beforeEach(async () => {
@@ -95,4 +96,45 @@ test.each([
 
 test('no file at all is no configuration', () => {
   expect([...read().keys()]).toEqual([])
+})
+
+test('a token that was renewed in a file counts, without a restart', async () => {
+  await write('home/.npmrc', '//a.invalid/:_authToken=old\n')
+  let nowMs = 0
+  const config = watchNpmConfig(
+    {
+      ...{ env: {}, cwd: join(root, 'project'), home: join(root, 'home'), projectFolders: [] },
+      ...{ execPath: join(root, 'prefix', 'bin', 'node'), platform: 'linux' },
+    },
+    () => nowMs,
+  )
+  const drop = (): void => undefined
+  const log = { debug: drop, info: drop, warn: drop, error: drop }
+  const options = { upstream: undefined, previousRegistry: undefined, port: 0, addresses: [] }
+  const registries = createRegistries({ config, log }, options)
+  const shown = (url: string) => registries.credentialsFor(new URL(url))?.authorization
+  expect(shown('https://a.invalid/x')).toBe('Bearer old')
+  // As editors and `npm login` do it: another file takes its place, with a host that had none before.
+  await write('home/new', '//a.invalid/:_authToken=new\n//b.invalid/:_authToken=its\n')
+  await rename(join(root, 'home/new'), join(root, 'home/.npmrc'))
+  expect(shown('https://a.invalid/x')).toBe('Bearer old') // a second has not passed
+  nowMs = 1_000
+  expect(shown('https://a.invalid/x')).toBe('Bearer new')
+  expect(shown('https://b.invalid/x')).toBe('Bearer its')
+  await rm(join(root, 'home/.npmrc'))
+  nowMs = 2_000
+  expect(shown('https://a.invalid/x')).toBeUndefined()
+})
+
+test('a daemon has the settings of its user, a file that it was told, and no folder’s', async () => {
+  await write('home/.npmrc', 'a=user\nb=user\n')
+  await write('project/.npmrc', '//evil.invalid/:_authToken=x\na=project\n')
+  await write('more', 'b=more\n')
+  const config = watchNpmConfig({
+    ...{ env: {}, cwd: join(root, 'project'), home: join(root, 'home'), projectFolders: [] },
+    ...{ execPath: join(root, 'prefix', 'bin', 'node'), platform: 'linux' },
+    firstFile: join(root, 'more'),
+  })
+  expect([config.get('a'), config.get('b')]).toEqual(['user', 'more'])
+  expect(config.get('//evil.invalid/:_authToken')).toBeUndefined()
 })

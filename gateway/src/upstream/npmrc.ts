@@ -15,6 +15,8 @@ export interface NpmConfig {
   /** For keys that may be given several times (`ca[]`). */
   all(key: string): readonly string[]
   keys(): Iterable<string>
+  /** Changes when the values have; absent: they never do. */
+  revision?(): number
 }
 
 export type Environment = Readonly<Record<string, string | undefined>>
@@ -29,6 +31,8 @@ export interface NpmConfigPlace {
   readonly projectFolders?: readonly string[]
   /** Whose .npmrc counts where no other file says anything. */
   readonly outerFolders?: readonly string[]
+  /** A file that counts more than all of them. */
+  readonly firstFile?: string | undefined
   /** As if the user's own file named no registry: `catalog use` may have written it. */
   readonly skipsUserRegistry?: boolean
 }
@@ -46,12 +50,70 @@ type Layer = ReadonlyMap<string, readonly string[]>
  * @throws CatalogError INVALID_OPTIONS for a pipe: without what it would say, names could be asked of the wrong registry
  */
 export function readNpmConfig(place: NpmConfigPlace): NpmConfig {
+  return readFiles(place).config
+}
+
+/** How often at most the files are looked at. */
+const LOOK_EVERY_MS = 1_000
+
+/**
+ * The same, always as the files say it now: a token that was renewed counts from then on. A look at a handful of files, once a
+ * second at most and only when it is asked for something.
+ */
+export function watchNpmConfig(
+  place: NpmConfigPlace,
+  now: () => number = () => performance.now(),
+): NpmConfig {
+  let { config, files } = readFiles(place)
+  let seen = stateOf(files)
+  let lookedAtMs = now()
+  let revision = 0
+  const current = (): NpmConfig => {
+    if (now() - lookedAtMs < LOOK_EVERY_MS) return config
+    lookedAtMs = now()
+    const state = stateOf(files)
+    if (state === seen) return config
+    ;({ config, files } = readFiles(place))
+    seen = stateOf(files)
+    revision += 1
+    return config
+  }
+  return {
+    get: (key) => current().get(key),
+    all: (key) => current().all(key),
+    keys: () => current().keys(),
+    revision() {
+      current()
+      return revision
+    },
+  }
+}
+
+function stateOf(files: readonly string[]): string {
+  const states = files.map((file) => {
+    try {
+      const { mtimeMs, size, ino } = statSync(file)
+      return [mtimeMs, size, ino].join(' ')
+    } catch {
+      return 'none' // as it is read: a file that can't be looked at counts as empty
+    }
+  })
+  return states.join('\n')
+}
+
+function readFiles(place: NpmConfigPlace): { config: NpmConfig; files: readonly string[] } {
+  const files: string[] = []
+  const fileLayer = (path: string, env: Environment): Map<string, readonly string[]> => {
+    files.push(path)
+    return readLayer(path, env)
+  }
   const fromEnv = environmentLayer(place.env)
   const option = (name: string): string | undefined => fromEnv.get(name)?.[0]
   const userFile = option('userconfig') ?? join(place.home, '.npmrc')
   const folders = place.projectFolders ?? [option('local-prefix') ?? place.cwd]
   const projectFiles = folders.map((folder) => join(folder, '.npmrc'))
   const layers: Layer[] = [fromEnv]
+  if (place.firstFile !== undefined) layers.push(fileLayer(place.firstFile, place.env))
   for (const file of projectFiles) {
     if (resolve(file) !== resolve(userFile)) layers.push(fileLayer(file, place.env))
   }
@@ -65,7 +127,7 @@ export function readNpmConfig(place: NpmConfigPlace): NpmConfig {
     join(prefix ?? globalPrefix(place), 'etc', 'npmrc')
   const outerFiles = (place.outerFolders ?? []).map((folder) => join(folder, '.npmrc'))
   for (const file of [globalFile, ...outerFiles]) layers.push(fileLayer(file, place.env))
-  return npmConfigOf(layers)
+  return { config: npmConfigOf(layers), files }
 }
 
 /** A configuration from plain values; for tests and embedding. */
@@ -85,7 +147,7 @@ function npmConfigOf(layers: readonly Layer[]): NpmConfig {
   }
 }
 
-function fileLayer(path: string, env: Environment): Map<string, readonly string[]> {
+function readLayer(path: string, env: Environment): Map<string, readonly string[]> {
   const stats = statSync(path, { throwIfNoEntry: false })
   if (stats?.isFIFO() === true || stats?.isSocket() === true) requireRegularFile(path, stats)
   // /dev/null is named where there shall be none.

@@ -159,11 +159,12 @@ describe('credentials', () => {
     expect(authFor(found, 'https://u.invalid/x')).toBeUndefined()
   })
 
-  test('a registry owns its origin and path only', () => {
+  test('a registry owns its host only, and what is as safe on the way', () => {
     const found = registries(config)
     const owns = (url: string) => found.main !== null && found.owns(found.main, new URL(url))
     expect(owns('https://a.invalid/npm/x')).toBe(true)
-    expect(owns('https://a.invalid/x')).toBe(false)
+    expect(owns('https://a.invalid/x')).toBe(true)
+    expect(owns('https://a.invalid:8443/npm/x')).toBe(false)
     expect(owns('http://a.invalid/npm/x')).toBe(false)
     expect(owns('https://a.invalid.evil.invalid/npm/x')).toBe(false)
   })

@@ -5,13 +5,15 @@
 import { CatalogError, type Logger } from '@catalog-p2p/core'
 import {
   configuredCredentials,
+  createIdentify,
   hostsWithCredentials,
-  credentialsOf,
   type Credentials,
+  type Identify,
 } from './credentials.ts'
-import { DEFAULT_REGISTRY, DEFAULT_REGISTRY_HOST } from './default-registry.ts'
+import { DEFAULT_REGISTRY, DEFAULT_REGISTRY_HOST, isYarnAlias } from './default-registry.ts'
 import { certifiedUrls } from './client-certificates.ts'
 import type { NpmConfig } from './npmrc.ts'
+import { tarballPlace } from './tarball-place.ts'
 import { scopeOf } from '../http/route.ts'
 import { shownUrl } from '../http/shown-url.ts'
 
@@ -19,8 +21,10 @@ export interface Registry {
   /** With a trailing slash, without credentials. */
   readonly url: string
   readonly origin: string
-  /** npm's public registry, where a package without a scope is always public. */
+  /** npm's public registry. */
   readonly isPublicDefault: boolean
+  /** It, or one that the user calls public: what has no scope there is for everybody. */
+  readonly isPublic: boolean
 }
 
 export interface ScopedRegistry {
@@ -41,10 +45,20 @@ export interface Registries {
   homeOf(name: string | undefined): Registry
   /** Our own credentials for a URL (a registry's, or a tarball's elsewhere). */
   credentialsFor(url: URL): Credentials | undefined
+  /**
+   * What goes to `url` when something of `registry` is asked for by who has `own` there. As npm does it: on the registry's host
+   * the credentials of the path, else the registry's; never to another host, never in clear text where the registry has TLS.
+   * https://github.com/npm/npm-registry-fetch lib/auth.js
+   */
+  credentialsAt(registry: Registry, url: URL, own: Credentials | undefined): Credentials | undefined
+  /** Of a client's Authorization header. */
+  readonly identify: Identify
   /** True when it is shown a client certificate of ours: what it gives then is not for everybody. */
   isCertified(registry: Registry): boolean
-  /** True when `url` lies under a configured registry: same origin, same path prefix. */
+  /** True when `url` is on the registry's host (and port), and as safe on the way. */
   owns(registry: Registry, url: URL): boolean
+  /** Where a tarball that its metadata lists is to be had. */
+  tarballPlace(registry: Registry, listed: URL): URL
 }
 
 export interface RegistriesOptions {
@@ -53,6 +67,8 @@ export interface RegistriesOptions {
   /** The port we listen on; 0 when not known yet. */
   readonly port: number
   readonly addresses: readonly string[]
+  /** URLs of registries that the user calls public. */
+  readonly publicRegistries?: readonly string[]
 }
 
 /** What stands for a package of a scope where only the scope is known. */
@@ -62,13 +78,15 @@ export function nameIn(scope: string | undefined): string | undefined {
 
 /** @throws CatalogError INVALID_OPTIONS when `upstream` is this gateway itself */
 export function createRegistries(
-  deps: { config: NpmConfig; log: Logger },
+  deps: { config: NpmConfig; log: Logger; identify?: Identify },
   options: RegistriesOptions,
 ): Registries {
+  const identify = deps.identify ?? createIdentify()
   const isSelf = selfTest(options)
   const peersOnly = options.upstream === null
   const fromUrl = new Map<string, Credentials>()
-  const register = (url: string): Registry => toRegistry(url, fromUrl)
+  const publicBases = (options.publicRegistries ?? []).map(withoutUser)
+  const register = (url: string): Registry => toRegistry(url, { fromUrl, publicBases, identify })
   const main = register(chooseMain(deps, options, isSelf))
   const scopes = new Map<string, Registry>()
   for (const key of deps.config.keys()) {
@@ -80,11 +98,21 @@ export function createRegistries(
     else scopes.set(scope.toLowerCase(), register(url))
   }
   const origins = new Set([main, ...scopes.values()].map((registry) => registry.origin))
-  const hosts = hostsWithCredentials(deps.config)
+  const hosts = memoHosts(deps.config)
   const isCertified = certifiedUrls(deps.config)
   const homeOf = (name: string | undefined): Registry => {
     const scope = name === undefined ? undefined : scopeOf(name)?.toLowerCase()
     return (scope === undefined ? undefined : scopes.get(scope)) ?? main
+  }
+  const credentialsFor = (url: URL): Credentials | undefined => {
+    const owner = [...fromUrl].find(([base]) => url.href.startsWith(base))
+    if (owner !== undefined || !hosts().has(url.host)) return owner?.[1]
+    const found = configuredCredentials(deps.config, url, origins)
+    return found && identify(found.authorization)
+  }
+  const owns = (registry: Registry, url: URL): boolean => {
+    const home = new URL(registry.url)
+    return url.host === home.host && (url.protocol === home.protocol || url.protocol === 'https:')
   }
   return {
     main: peersOnly ? null : main,
@@ -94,13 +122,28 @@ export function createRegistries(
       [[null, main] as const, ...scopes].map(([scope, { url, isPublicDefault }]) => {
         return { scope, url, isPublicDefault }
       }),
-    credentialsFor: (url) => {
-      const owner = [...fromUrl].find(([base]) => url.href.startsWith(base))
-      if (owner !== undefined || !hosts.has(url.host)) return owner?.[1]
-      return configuredCredentials(deps.config, url, origins)
+    identify,
+    credentialsFor,
+    credentialsAt(registry, url, own) {
+      if (!owns(registry, url)) return undefined
+      const there = credentialsFor(url)
+      const home = credentialsFor(new URL(registry.url))
+      return there !== undefined && there.fingerprint !== home?.fingerprint ? there : own
     },
     isCertified: ({ url }) => isCertified(new URL(url)),
-    owns: (registry, url) => `${url.origin}${url.pathname}`.startsWith(registry.url),
+    owns,
+    tarballPlace: (registry, listed) =>
+      tarballPlace(listed, registry, deps.config.get('replace-registry-host')),
+  }
+}
+
+/** Found out anew when the files say otherwise. */
+function memoHosts(config: NpmConfig): () => ReadonlySet<string> {
+  let known: { revision: number; hosts: ReadonlySet<string> } | undefined
+  return () => {
+    const revision = config.revision?.() ?? 0
+    if (known?.revision !== revision) known = { revision, hosts: hostsWithCredentials(config) }
+    return known.hosts
   }
 }
 
@@ -131,16 +174,29 @@ function chooseMain(
   return fallback
 }
 
+interface RegisterDependencies {
+  readonly fromUrl: Map<string, Credentials>
+  readonly publicBases: readonly string[]
+  readonly identify: Identify
+}
+
 /** A URL may carry its own user:password@; they move into the credentials of everything under it. */
-function toRegistry(text: string, fromUrl: Map<string, Credentials>): Registry {
+function toRegistry(
+  text: string,
+  { fromUrl, publicBases, identify }: RegisterDependencies,
+): Registry {
   const url = new URL(text)
   const { username, password } = url
   const base = withoutUser(text)
   if (username !== '') {
     const plain = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`
-    fromUrl.set(base, credentialsOf(`Basic ${Buffer.from(plain).toString('base64')}`))
+    fromUrl.set(base, identify(`Basic ${Buffer.from(plain).toString('base64')}`))
   }
-  return { url: base, origin: url.origin, isPublicDefault: url.host === DEFAULT_REGISTRY_HOST }
+  const isPublicDefault = url.host === DEFAULT_REGISTRY_HOST
+  // Without TLS anybody on the way may speak in its name.
+  const isNpms = (isPublicDefault && url.protocol === 'https:') || isYarnAlias(url)
+  const isPublic = isNpms || publicBases.some((each) => base.startsWith(each))
+  return { url: base, origin: url.origin, isPublicDefault, isPublic }
 }
 
 /** As registries are compared: with a slash at its end. */

@@ -4,7 +4,7 @@ import { connect, type AddressInfo } from 'node:net'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { makePackage } from '../../../test/support/fixture-packages.ts'
 import { startUpstream, type FaultyUpstream } from '../../../test/support/upstream.ts'
-import { credentialsOf } from './credentials.ts'
+import { createIdentify } from './credentials.ts'
 import { createDispatcher } from './dispatcher.ts'
 import { npmConfigFrom } from './npmrc.ts'
 import { createUpstream, discard, readBody, type Upstream } from './upstream.ts'
@@ -95,7 +95,7 @@ describe('retries', () => {
 })
 
 describe('redirects', () => {
-  const credentials = credentialsOf('Bearer here')
+  const credentials = createIdentify()('Bearer here')
   const onlyHere = (to: URL) => (to.origin === new URL(here.url).origin ? credentials : undefined)
 
   test('are followed, and credentials stay where they belong', async () => {

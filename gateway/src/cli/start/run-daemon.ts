@@ -3,6 +3,7 @@
  * a user can do about a start that failed.
  */
 import { randomBytes } from 'node:crypto'
+import { join } from 'node:path'
 import {
   CatalogError,
   createNode,
@@ -67,6 +68,7 @@ export async function runDaemon(setup: DaemonSetup): Promise<RunningDaemon> {
     { node, log, ...(npmConfig !== undefined && { npmConfig }) },
     {
       keyringPath: keyringPath(defaultConfigFolder()),
+      ownerKeyPath: join(defaultConfigFolder(), 'owner.key'),
       ...config.gateway,
       ...(cachePath !== undefined && { cachePath }),
       adminToken: token,

@@ -1,0 +1,126 @@
+/**
+ * Which bytes a registry has under a name and version, as it has shown or said itself, kept over restarts: name@version and
+ * registry to digest. Never what a client, a lockfile or a peer says. It also tells what names a stored artifact has. What is
+ * forgotten is asked for anew.
+ */
+import { isDigest, type Database, type Digest } from '@catalog-p2p/core'
+
+export interface NamedVersion {
+  /** The registry's URL. */
+  readonly registry: string
+  readonly name: string
+  /** The tarball's file name where that does not tell the version. */
+  readonly version: string
+}
+
+/** Whether npm has signed these bytes under this name; undefined: nobody has looked. */
+export type SignatureState = 'valid' | 'none' | undefined
+
+export interface Bindings {
+  /** Counts as a use. */
+  has(version: NamedVersion, digest: Digest): boolean
+  signature(version: NamedVersion, digest: Digest): SignatureState
+  add(version: NamedVersion, digest: Digest, signature?: SignatureState): void
+  /** undefined too when the registry has had several under that version. */
+  digestOf(version: NamedVersion): Digest | undefined
+  /** Its versions may have changed. */
+  forget(name: string): void
+  /** All that is known of what an artifact is called. */
+  namesOf(digest: Digest): (NamedVersion & { signature: SignatureState })[]
+}
+
+/** About 300 bytes each. */
+export const MAX_BINDINGS = 200_000
+/** So many go at once; the table may be longer than its bound by so many. */
+const TRIM_ROWS = 1_000
+/** A day: who reads often need not write often. */
+const TOUCH_AFTER_MS = 86_400_000
+
+const SCHEMA = `
+  CREATE TABLE IF NOT EXISTS bindings (
+    registry TEXT NOT NULL, name TEXT NOT NULL, version TEXT NOT NULL, digest TEXT NOT NULL,
+    signature TEXT, used_ms INTEGER NOT NULL, PRIMARY KEY (name, version, registry, digest)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX IF NOT EXISTS bindings_by_digest ON bindings (digest);
+  CREATE INDEX IF NOT EXISTS bindings_by_use ON bindings (used_ms);
+  DROP TABLE IF EXISTS lockfile_digests;
+`
+
+interface Row extends NamedVersion {
+  readonly digest: string
+  readonly signature: string | null
+  readonly used_ms: number
+}
+
+export function createBindings(
+  database: Database,
+  { maxRows = MAX_BINDINGS, now = Date.now }: { maxRows?: number; now?: () => number } = {},
+): Bindings {
+  database.exec(SCHEMA)
+  const sql = {
+    find: database.prepare(
+      'SELECT * FROM bindings WHERE name = ? AND version = ? AND registry = ?',
+    ),
+    byDigest: database.prepare('SELECT * FROM bindings WHERE digest = ?'),
+    touch: database.prepare(
+      'UPDATE bindings SET used_ms = ? WHERE name = ? AND version = ? AND registry = ?',
+    ),
+    add: database.prepare(
+      `INSERT INTO bindings (registry, name, version, digest, signature, used_ms) VALUES (?,?,?,?,?,?)
+         ON CONFLICT DO UPDATE SET used_ms = excluded.used_ms,
+           signature = coalesce(excluded.signature, signature)`,
+    ),
+    forget: database.prepare('DELETE FROM bindings WHERE name = ?'),
+    count: database.prepare('SELECT count(*) AS rows FROM bindings'),
+    trim: database.prepare(
+      `DELETE FROM bindings WHERE (name, version, registry, digest) IN
+         (SELECT name, version, registry, digest FROM bindings ORDER BY used_ms LIMIT ?)`,
+    ),
+  }
+  let rows = (sql.count.get() as { rows: number }).rows
+
+  const find = ({ registry, name, version }: NamedVersion): Row[] =>
+    sql.find.all(name, version, registry) as unknown as Row[]
+
+  const findOne = (version: NamedVersion, digest: Digest): Row | undefined =>
+    find(version).find((row) => row.digest === digest)
+
+  return {
+    has(version, digest) {
+      const row = findOne(version, digest)
+      if (row === undefined) return false
+      if (now() - row.used_ms > TOUCH_AFTER_MS) {
+        sql.touch.run(now(), row.name, row.version, row.registry)
+      }
+      return true
+    },
+    signature: (version, digest) => toState(findOne(version, digest)?.signature),
+    add({ registry, name, version }, digest, signature) {
+      sql.add.run(registry, name, version, digest, signature ?? null, now())
+      // An update counts as well: then it is trimmed, and counted anew, a little early.
+      rows += 1
+      if (rows < maxRows + Math.min(TRIM_ROWS, maxRows)) return
+      rows = (sql.count.get() as { rows: number }).rows
+      if (rows <= maxRows) return
+      sql.trim.run(rows - maxRows)
+      rows = maxRows
+    },
+    digestOf(version) {
+      const [row, another] = find(version)
+      return another === undefined && row !== undefined && isDigest(row.digest)
+        ? row.digest
+        : undefined
+    },
+    forget: (name) => void sql.forget.run(name),
+    namesOf: (digest) =>
+      (sql.byDigest.all(digest) as unknown as Row[]).map(
+        ({ registry, name, version, signature }) => {
+          return { registry, name, version, signature: toState(signature) }
+        },
+      ),
+  }
+}
+
+function toState(text: string | null | undefined): SignatureState {
+  return text === 'valid' || text === 'none' ? text : undefined
+}

@@ -1,0 +1,77 @@
+/**
+ * Whether npm's public registry has signed that a name and version are these bytes: ECDSA P-256 with SHA-256 over
+ * `name@version:integrity`, as in `dist.signatures` of its documents, which mirrors pass on. Only npm's own keys count, pinned
+ * or imported for it, whatever registry the document came from.
+ * https://docs.npmjs.com/about-registry-signatures
+ */
+import { createPublicKey, verify, type KeyObject } from 'node:crypto'
+import { isCatalogError, type Logger } from '@catalog-p2p/core'
+import { DEFAULT_REGISTRY } from '../upstream/default-registry.ts'
+import { effectiveKeys, readKeyring, type Keyring } from './keyring.ts'
+
+export interface SignedVersion {
+  readonly name: string
+  readonly version: string
+  /** As the registry wrote it. */
+  readonly integrity: string
+  /** JSON of `dist.signatures`. */
+  readonly signatures: string
+}
+
+export interface RegistrySignatures {
+  isSigned(version: SignedVersion): Promise<boolean>
+}
+
+/** Of one version: npm writes one. */
+const MAX_SIGNATURES = 8
+
+export function createRegistrySignatures(
+  deps: { log: Logger },
+  options: { keyringPath: string | undefined },
+): RegistrySignatures {
+  let reading: Promise<ReadonlyMap<string, KeyObject>> | undefined
+
+  async function readKeys(): Promise<ReadonlyMap<string, KeyObject>> {
+    const keyring: Keyring =
+      options.keyringPath === undefined
+        ? new Map()
+        : await readKeyring(options.keyringPath).catch((error: unknown) => {
+            if (!isCatalogError(error)) throw error
+            deps.log.warn('keys.keyring-unreadable', { reason: error.message })
+            return new Map()
+          })
+    return new Map(
+      effectiveKeys(keyring, DEFAULT_REGISTRY).map(({ keyid, key }) => {
+        const der = Buffer.from(key, 'base64')
+        return [keyid, createPublicKey({ key: der, format: 'der', type: 'spki' })]
+      }),
+    )
+  }
+
+  return {
+    async isSigned({ name, version, integrity, signatures }) {
+      const given = parseSignatures(signatures)
+      if (given.length === 0 || integrity === '') return false
+      const keys = await (reading ??= readKeys())
+      const text = Buffer.from(`${name}@${version}:${integrity}`)
+      return given.some(({ keyid, sig }) => {
+        const key = keys.get(keyid)
+        return key !== undefined && verify('sha256', text, key, Buffer.from(sig, 'base64'))
+      })
+    },
+  }
+}
+
+function parseSignatures(text: string): { keyid: string; sig: string }[] {
+  let parsed: unknown
+  try {
+    parsed = JSON.parse(text)
+  } catch {
+    return [] // a document without any
+  }
+  if (!Array.isArray(parsed)) return []
+  return parsed.slice(0, MAX_SIGNATURES).flatMap((one: unknown) => {
+    const { keyid, sig } = (one ?? {}) as { keyid?: unknown; sig?: unknown }
+    return typeof keyid === 'string' && typeof sig === 'string' ? [{ keyid, sig }] : []
+  })
+}
