@@ -204,7 +204,7 @@ export class InventoryListener {
     teller.isRefused = true
     teller.stream?.abort(new CatalogError('PEER_REFUSED', reason, { peer }))
     this.#forget(teller)
-    this.#deps.log.warn('inventory.refused', { peer, reason })
+    this.#deps.log.debug('inventory.refused', { peer, reason })
     this.#deps.onMisbehaviour(peer, `inventory: ${reason}`)
   }
 
