@@ -10,6 +10,7 @@ import { LRUCache } from 'lru-cache'
 import type { Clock } from '../clock.ts'
 import type { Logger } from '../log.ts'
 import type { PeerId } from './host.ts'
+import { createLanBudget } from './lan-budget.ts'
 import { decodeLanMessage, encodeLanAnswer, encodeLanQuery } from './lan-messages.ts'
 import type { IpFamily } from './listen-addresses.ts'
 
@@ -52,14 +53,15 @@ export function createLanDiscovery(
   const links = new Map<string, Link>()
   const stopped = new AbortController()
   const seen = new LRUCache<PeerId, true>({ max: MAX_SEEN, ttl: SEEN_MS })
+  const budget = createLanBudget()
   const label = randomBytes(16).toString('hex')
   let loop: Promise<void> | undefined
 
-  function receive(link: Link, bytes: Uint8Array): void {
+  function receive(link: Link, bytes: Uint8Array, source: string): void {
     const message = decodeLanMessage(bytes)
     if (message?.type === 'query') answer(link)
     if (message?.type !== 'answer') return
-    for (const [peer, addresses] of message.peers) {
+    for (const [peer, addresses] of budget.admit(source, message.peers, deps.clock.now())) {
       if (peer === deps.self || seen.has(peer)) continue
       seen.set(peer, true)
       deps.onFound(peer, addresses)
@@ -103,7 +105,7 @@ export function createLanDiscovery(
       deps.log.debug('host.lan-interface-failed', { interface: key, error })
       close(key, link)
     })
-    socket.on('message', (bytes) => receive(link, bytes))
+    socket.on('message', (bytes, { address }) => receive(link, bytes, address))
     socket.bind({ port: PORT, exclusive: false }, () => {
       try {
         socket.addMembership(GROUPS[family], address)

@@ -5,16 +5,11 @@
 import { LRUCache } from 'lru-cache'
 import type { CancelTimer, Clock } from '../clock.ts'
 import type { AddressGroup } from './address-group.ts'
+import { TokenBucket, type Rate } from './token-bucket.ts'
 
 export interface PaceLimits {
   readonly total: Rate
   readonly ofGroup: Rate
-}
-
-export interface Rate {
-  readonly perSecond: number
-  /** May be spent at once after a rest; no cost may be higher. */
-  readonly burst: number
 }
 
 const TICK_MS = 20
@@ -28,8 +23,8 @@ interface Waiter {
 export class FairPace {
   readonly #clock: Clock
   readonly #limits: PaceLimits
-  readonly #total: Bucket
-  readonly #buckets = new LRUCache<AddressGroup, Bucket>({ max: MAX_GROUPS })
+  readonly #total: TokenBucket
+  readonly #buckets = new LRUCache<AddressGroup, TokenBucket>({ max: MAX_GROUPS })
   /** The group whose turn is next comes first. */
   readonly #waiting = new Map<AddressGroup, Waiter[]>()
   #cancelTick: CancelTimer | undefined
@@ -37,7 +32,7 @@ export class FairPace {
   constructor(clock: Clock, limits: PaceLimits) {
     this.#clock = clock
     this.#limits = limits
-    this.#total = new Bucket(limits.total)
+    this.#total = new TokenBucket(limits.total)
   }
 
   /** Undefined when it may be done now, else a promise that resolves when it may; never rejects. */
@@ -82,35 +77,12 @@ export class FairPace {
     const now = this.#clock.now()
     let bucket = this.#buckets.get(group)
     if (bucket === undefined) {
-      bucket = new Bucket(this.#limits.ofGroup)
+      bucket = new TokenBucket(this.#limits.ofGroup)
       this.#buckets.set(group, bucket)
     }
     if (bucket.available(now) < cost || this.#total.available(now) < cost) return false
     bucket.spend(cost)
     this.#total.spend(cost)
     return true
-  }
-}
-
-class Bucket {
-  readonly #rate: Rate
-  #tokens: number
-  #filledAtMs: number | undefined
-
-  constructor(rate: Rate) {
-    this.#rate = rate
-    this.#tokens = rate.burst
-  }
-
-  available(nowMs: number): number {
-    const elapsedMs = Math.max(0, nowMs - (this.#filledAtMs ?? nowMs))
-    this.#filledAtMs = nowMs
-    const filled = this.#tokens + (elapsedMs / 1000) * this.#rate.perSecond
-    this.#tokens = Math.min(this.#rate.burst, filled)
-    return this.#tokens
-  }
-
-  spend(cost: number): void {
-    this.#tokens -= cost
   }
 }
