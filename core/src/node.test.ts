@@ -1,7 +1,14 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
+import { until } from '../../test/support/until.ts'
+import type { CatalogNode } from './api.ts'
 import { digestOf } from './content/digest.ts'
 import { createMemoryNetwork } from './host/memory-host.ts'
 import { createNode } from './node.ts'
+import { encodeFrame } from './wire/frames.ts'
+import { TRANSFER_PROTOCOL } from './wire/messages.ts'
 
 test('an artifact that many wait for is added once, and only when the store has it', async () => {
   const host = createMemoryNetwork({}).createHost('alone')
@@ -47,6 +54,32 @@ test('what the host finds wrong shows in the status', async () => {
   expect(node.stats().problems).toEqual([])
   Object.assign(host, { problems: () => ['the port is gone'] })
   expect(node.stats().problems).toEqual(['the port is gone'])
+})
+
+test('a liar is banned after a restart too', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'catalog-node-'))
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
+  const network = createMemoryNetwork({})
+  const liar = network.createHost('liar')
+  await liar.start()
+  onTestFinished(() => liar.stop())
+  const signal = AbortSignal.timeout(10_000)
+  const start = (name: string): Promise<CatalogNode> => {
+    const options = { network: { dht: false, peerExchange: false }, store: { path: folder } }
+    return createNode(options, { host: network.createHost(name) })
+  }
+  const before = await start('before')
+  await liar.connect('/memory/before', { signal })
+  const stream = await liar.open('before', TRANSFER_PROTOCOL, { signal })
+  await stream.write(encodeFrame(Uint8Array.of(99)))
+  await until(() => before.stats().bannedPeers === 1)
+  await before.close()
+
+  const after = await start('after')
+  onTestFinished(() => after.close())
+
+  expect(after.stats().bannedPeers).toBe(1)
+  await expect(liar.connect('/memory/after', { signal })).rejects.toThrow()
 })
 
 async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {

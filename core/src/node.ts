@@ -8,16 +8,18 @@ import { digestOf } from './content/digest.ts'
 import { createSwarmDiscovery } from './discovery/swarm-discovery.ts'
 import { CatalogError } from './errors.ts'
 import type { Host } from './host/host.ts'
+import { createRepeatLog } from './limits/repeat-log.ts'
 import { startAll, stopAll, type Part } from './lifecycle.ts'
 import { silentLogger, type Logger } from './log.ts'
 import { parseNodeOptions, type NodeOptions, type ParsedNodeOptions } from './options.ts'
 import { createSeeder } from './seeding/seeder.ts'
 import { errnoOf } from './store/errno.ts'
+import { openBanStore, type BanStore } from './store/ban-store.ts'
 import { createFsStore } from './store/fs-store.ts'
 import { makeFolder } from './store/make-folder.ts'
 import { createMemoryStore } from './store/memory-store.ts'
 import type { Store } from './store/store.ts'
-import { createPeerScores } from './transfer/peer-score.ts'
+import { createPeerScores, type PeerScoreOptions } from './transfer/peer-score.ts'
 import { createTransfer } from './transfer/transfer.ts'
 
 /** Connections that peer exchange aims for. */
@@ -50,13 +52,19 @@ export async function createNode(
   const emit = (event: NodeEvent): void => {
     for (const listener of listeners) listener(event)
   }
-  const scores = createPeerScores(clock, (peer, reason, forMs) => {
-    log.warn('peer.banned', { peer, reason, forMs })
-    emit({ type: 'peer-banned', peer, reason, forMs })
-    host
-      .disconnect(peer)
-      .catch((error: unknown) => log.debug('peer.disconnect-failed', { peer, error }))
-  })
+  const bans = given.isPassing ? undefined : await openBans(options.store.path, log)
+  const logBan = createRepeatLog({ log, clock }, 'peer.banned')
+  const scores = createPeerScores(
+    clock,
+    (peer, reason, forMs) => {
+      logBan({ peer, reason, forMs })
+      emit({ type: 'peer-banned', peer, reason, forMs })
+      host
+        .disconnect(peer)
+        .catch((error: unknown) => log.debug('peer.disconnect-failed', { peer, error }))
+    },
+    { groupOf: (peer) => host.groupOf(peer), ...(bans && keepBans(bans, log)) },
+  )
   const discovery = createSwarmDiscovery(
     { host, clock, log, onMisbehaviour: scores.lied },
     {
@@ -87,6 +95,7 @@ export async function createNode(
 
   // In this order; stopped in reverse.
   const parts: readonly Part[] = [
+    named('bans', { start: () => undefined, stop: () => bans?.close() }, { isLocal: true }),
     named('store', store, { isLocal: true }),
     named('events', {
       start: subscribe,
@@ -181,6 +190,36 @@ async function canHave(folder: string | undefined): Promise<boolean> {
     return true
   } catch (error) {
     return errnoOf(error) !== 'ENOENT'
+  }
+}
+
+/** Undefined where nothing can be kept: then bans end with the process. */
+async function openBans(folder: string | undefined, log: Logger): Promise<BanStore | undefined> {
+  if (folder === undefined || !(await canHave(folder))) return undefined
+  try {
+    return await openBanStore(folder, { clock: systemClock })
+  } catch (error) {
+    log.debug('bans.not-kept', { folder, error })
+    return undefined
+  }
+}
+
+function keepBans(bans: BanStore, log: Logger): PeerScoreOptions {
+  const now = systemClock.epochMs()
+  return {
+    restored: bans.load().map(({ kind, subject, strikes, untilMs }) => {
+      const ban = { strikes, forMs: untilMs - now }
+      return kind === 'group' ? { group: subject, ...ban } : { peer: subject, ...ban }
+    }),
+    onRecord: ({ strikes, forMs, ...ban }) => {
+      const rest = { strikes, untilMs: systemClock.epochMs() + forMs }
+      try {
+        if ('group' in ban) bans.save({ kind: 'group', subject: ban.group, ...rest })
+        else bans.save({ kind: 'peer', subject: ban.peer, ...rest })
+      } catch (error) {
+        log.debug('bans.not-kept', { error })
+      }
+    },
   }
 }
 

@@ -70,6 +70,38 @@ test('handshakes left half done keep nobody else out', async () => {
   expect(other.peers().map(({ peer }) => peer)).toEqual([node.id])
 })
 
+test('a hundred handshakes left half done keep nobody out either, while they last', async () => {
+  const node = await startNode(TRANSPORTS.quic)
+  const dialer = await startNode({ ...TRANSPORTS.quic, maxConnections: 500 })
+  const port = portOf(addressOf(node))
+  let passed = 0
+  let firstAtMs = Infinity
+  for (let dials = 0; dials < 100; dials++) {
+    const relay = createSocket('udp4')
+    relay.once('message', (packet) => {
+      relay.send(packet, port, '127.0.0.1')
+      passed += 1
+      firstAtMs = Math.min(firstAtMs, performance.now())
+    })
+    relay.bind(0, '127.0.0.1')
+    await once(relay, 'listening')
+    onTestFinished(() => void relay.close())
+    // Without a peer id: dials of one peer would be joined.
+    dialer.connect(`/ip4/127.0.0.1/udp/${relay.address().port}/quic-v1`).catch(() => undefined)
+  }
+  await until(() => passed >= 80)
+  const other = await startNode(TRANSPORTS.quic)
+  // The first place that one of them frees is free after that.
+  const signal = AbortSignal.timeout(
+    Math.round(HANDSHAKE_MS * 0.95 - (performance.now() - firstAtMs)),
+  )
+  while (other.peers().length === 0) {
+    signal.throwIfAborted()
+    await other.connect(addressOf(node), { signal }).catch(() => undefined)
+  }
+  expect(other.peers().map(({ peer }) => peer)).toEqual([node.id])
+})
+
 async function closeInTime(node: CatalogNode): Promise<void> {
   let isClosed = false
   void node.close().then(() => (isClosed = true))

@@ -28,6 +28,11 @@ export class InventoryReceiver {
     return this.#state.kind === 'live' ? this.#state.inventory : undefined
   }
 
+  /** Memory that this stream's list takes so far. */
+  get bytes(): number {
+    return this.#received.byteLength + (this.inventory?.bytes ?? 0)
+  }
+
   /** Has begun, and not ended, to tell what it holds. */
   get isInSnapshot(): boolean {
     return this.#state.kind === 'snapshot'

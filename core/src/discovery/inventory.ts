@@ -7,6 +7,8 @@
 /** More from one peer is misbehaviour; we never list more ourselves. */
 export const MAX_INVENTORY_PREFIXES = 1_000_000
 
+/** What an entry of the map of recent changes takes: two BigInts and its place in the table. */
+const RECENT_BYTES = 96
 const MIN_MERGE = 512
 const MAX_MERGE = 8192
 
@@ -37,6 +39,11 @@ export class Inventory {
 
   get size(): number {
     return this.#size
+  }
+
+  /** Memory that it takes, as near as need be. */
+  get bytes(): number {
+    return this.#packed.byteLength + this.#recent.size * RECENT_BYTES
   }
 
   has(prefix: bigint): boolean {

@@ -11,6 +11,7 @@ import { LRUCache } from 'lru-cache'
 import type { Clock } from '../clock.ts'
 import type { Logger } from '../log.ts'
 import type { PeerId } from './host.ts'
+import { createLanBudget } from './lan-budget.ts'
 import { decodeLanMessage, encodeLanAnswer, encodeLanQuery } from './lan-messages.ts'
 import type { IpFamily } from './listen-addresses.ts'
 
@@ -56,6 +57,7 @@ export function createLanDiscovery(
   const links = new Map<string, Link>()
   const stopped = new AbortController()
   const seen = new LRUCache<PeerId, true>({ max: MAX_SEEN, ttl: SEEN_MS })
+  const budget = createLanBudget()
   const label = randomBytes(16).toString('hex')
   let loop: Promise<void> | undefined
 
@@ -64,7 +66,7 @@ export function createLanDiscovery(
     const message = decodeLanMessage(bytes)
     if (message?.type === 'query') answer(link)
     if (message?.type !== 'answer') return
-    for (const [peer, addresses] of message.peers) {
+    for (const [peer, addresses] of budget.admit(ip, message.peers, deps.clock.now())) {
       if (peer === deps.self || seen.has(peer)) continue
       seen.set(peer, true)
       deps.onFound(peer, addresses, ip)

@@ -34,11 +34,19 @@ const MAX_OUTBOUND_STREAMS = 1024
 const MAX_LEARNED_ADDRESSES = 16
 const MAX_START_TRIES = 4
 
-export function createLibp2pHost(deps: Libp2pHostDependencies, options: Libp2pHostOptions): Host {
+export interface Libp2pHost extends Host {
+  /** Bytes received and not read yet, of all peers together. */
+  readonly unreadBytes: number
+}
+
+export function createLibp2pHost(
+  deps: Libp2pHostDependencies,
+  options: Libp2pHostOptions,
+): Libp2pHost {
   return new LibP2PHost(deps, options)
 }
 
-class LibP2PHost implements Host {
+class LibP2PHost implements Libp2pHost {
   readonly routing: Routing | undefined
   readonly #deps: Libp2pHostDependencies
   readonly #options: Libp2pHostOptions
@@ -95,6 +103,10 @@ class LibP2PHost implements Host {
 
   problems(): readonly string[] {
     return this.#node?.problems ?? []
+  }
+
+  get unreadBytes(): number {
+    return this.#streams.unreadBytes
   }
 
   peers(): readonly PeerConnection[] {

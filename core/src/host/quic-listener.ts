@@ -21,7 +21,7 @@ export interface QuicListenerDependencies {
 }
 
 /** Inbound handshakes under way at once; each ends after 10 s at the latest. */
-const MAX_HANDSHAKES = 64
+const MAX_HANDSHAKES = 256
 const FIRST_REST_MS = 1_000
 const MAX_REST_MS = 60_000
 /** One that has lived so long died of something new. */

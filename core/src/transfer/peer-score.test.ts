@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { createFakeClock } from '../../../test/support/fake-clock.ts'
-import { createPeerScores } from './peer-score.ts'
+import type { GroupBan } from './group-bans.ts'
+import { createPeerScores, type PeerBan } from './peer-score.ts'
 
 const MINUTE = 60_000
 const idle = (): number => 0
@@ -112,6 +113,84 @@ describe('bans', () => {
     scores.suspected('a', 'a manifest of other bytes')
     expect(scores.isBanned('a')).toBe(true)
     expect(bans).toHaveLength(1)
+  })
+})
+
+describe('bans of an address', () => {
+  function behindOneAddress() {
+    const clock = createFakeClock()
+    const records: (PeerBan | GroupBan)[] = []
+    const scores = createPeerScores(clock, () => undefined, {
+      groupOf: (peer) => (peer === 'relayed' ? 'relay 203.0.113.7' : peer.split(' ')[0]),
+      onRecord: (ban) => records.push(ban),
+    })
+    return { clock, scores, records }
+  }
+
+  test('one liar is not held against its address, nor is one that lies again', async () => {
+    const { scores, clock } = behindOneAddress()
+    for (let time = 0; time < 5; time++) {
+      scores.lied('nat a', 'wrong bytes')
+      await clock.advance(10 * MINUTE)
+    }
+    scores.lied('nat b', 'wrong bytes')
+    expect(scores.isBanned('nat colleague')).toBe(false)
+  })
+
+  test('after three ids have lied a new one is not let in, for five minutes; others are', async () => {
+    const { scores, clock, records } = behindOneAddress()
+    for (const id of ['a', 'b', 'c']) scores.lied(`evil ${id}`, 'wrong bytes')
+    expect(scores.isBanned('new', 'evil')).toBe(true)
+    expect(scores.isBanned('evil d')).toBe(true)
+    expect(scores.rank(['evil d', 'elsewhere e'], idle)).toEqual(['elsewhere e'])
+    expect(scores.isBanned('new', 'elsewhere')).toBe(false)
+    expect(records).toContainEqual({ group: 'evil', strikes: 1, forMs: 5 * MINUTE })
+    await clock.advance(5 * MINUTE)
+    expect(scores.isBanned('evil d')).toBe(false)
+  })
+
+  test('grows with each time, up to an hour', async () => {
+    const { scores, clock, records } = behindOneAddress()
+    for (let id = 0; id < 9; id++) {
+      scores.lied(`evil ${id}`, 'wrong bytes')
+      await clock.advance(12 * MINUTE)
+    }
+    const minutes = records.flatMap((ban) => ('group' in ban ? [ban.forMs / MINUTE] : []))
+    expect(minutes).toEqual([5, 20, 60])
+  })
+
+  test('whoever behind it has sent good bytes and never lied stays', () => {
+    const { scores } = behindOneAddress()
+    scores.answered('nat good', { answerMs: 1, bytes: 1000 })
+    for (const id of ['a', 'b', 'c']) scores.lied(`nat ${id}`, 'wrong bytes')
+    expect(scores.isBanned('nat good')).toBe(false)
+    expect(scores.isBanned('nat other')).toBe(true)
+  })
+
+  test('those behind a relay are not banned for each other', () => {
+    const clock = createFakeClock()
+    const groupOf = (): string => 'relay 203.0.113.7'
+    const scores = createPeerScores(clock, () => undefined, { groupOf })
+    for (const id of ['a', 'b', 'c', 'd']) scores.lied(id, 'wrong bytes')
+    expect(scores.isBanned('e')).toBe(false)
+  })
+
+  test('go on after a restart, and the next lie costs more', async () => {
+    const { scores, records } = behindOneAddress()
+    for (const id of ['a', 'b', 'c']) scores.lied(`evil ${id}`, 'wrong bytes')
+    const clock = createFakeClock()
+    const bans: number[] = []
+    const again = createPeerScores(clock, (_peer, _reason, forMs) => bans.push(forMs), {
+      groupOf: (peer) => peer.split(' ')[0],
+      restored: records,
+    })
+    expect(scores.isBanned('evil a')).toBe(true)
+    expect(again.isBanned('evil a')).toBe(true)
+    expect(again.isBanned('evil new')).toBe(true)
+    await clock.advance(5 * MINUTE)
+    expect(again.isBanned('evil a')).toBe(false)
+    again.lied('evil a', 'wrong bytes')
+    expect(bans).toEqual([4 * MINUTE])
   })
 })
 

@@ -1,9 +1,12 @@
 /**
  * What we have learned about each peer: how fast it answers, how late it has been, whether it lied. Decides who is asked
- * first, how long a request waits before another is asked too, and who is banned for how long. Pure but for the clock.
+ * first, how long a request waits before another is asked too, and who is banned for how long. Bans hold for the id, and for
+ * its address once several ids of it have lied (group-bans.ts). Pure but for the clock.
  */
 import type { Clock } from '../clock.ts'
 import type { PeerId } from '../host/host.ts'
+import type { AddressGroup } from '../limits/address-group.ts'
+import { GroupBans, type GroupBan } from './group-bans.ts'
 
 /** A request is never given less, however quick the peer has been: a garbage collection pause is not a failure. */
 const MIN_HEDGE_MS = 40
@@ -50,7 +53,8 @@ export interface PeerScores {
   readonly lied: (peer: PeerId, reason: string) => void
   /** It passed on a lie that may be another's: again and again, it is its own. */
   readonly suspected: (peer: PeerId, reason: string) => void
-  readonly isBanned: (peer: PeerId) => boolean
+  /** By its id, or by the address group that it comes from: looked up where it is not given. */
+  readonly isBanned: (peer: PeerId, group?: AddressGroup) => boolean
   /** Late again and again: not worth waiting for while there is another source. */
   readonly isCooling: (peer: PeerId) => boolean
   readonly bannedCount: () => number
@@ -66,10 +70,26 @@ export interface PeerScores {
   readonly rank: (peers: readonly PeerId[], outstanding: (peer: PeerId) => number) => PeerId[]
 }
 
+/** A ban that outlives the process; `forMs` from now on, 0 or less when it is over and only its strikes count. */
+export interface PeerBan {
+  readonly peer: PeerId
+  readonly strikes: number
+  readonly forMs: number
+}
+
+export interface PeerScoreOptions {
+  readonly groupOf?: (peer: PeerId) => AddressGroup | undefined
+  readonly restored?: readonly (PeerBan | GroupBan)[]
+  /** To be remembered. */
+  readonly onRecord?: (ban: PeerBan | GroupBan) => void
+}
+
 export function createPeerScores(
   clock: Clock,
   onBan: (peer: PeerId, reason: string, forMs: number) => void,
+  options: PeerScoreOptions = {},
 ): PeerScores {
+  const groups = new GroupBans(clock)
   const scores = new Map<PeerId, Score>()
   let totalStrikes = 0
 
@@ -117,6 +137,10 @@ export function createPeerScores(
     totalStrikes++
     const forMs = Math.min(MAX_BAN_MS, FIRST_BAN_MS * 4 ** (score.strikes - 1))
     score.bannedUntilMs = clock.now() + forMs
+    options.onRecord?.({ peer, strikes: score.strikes, forMs })
+    const group = options.groupOf?.(peer)
+    const groupBan = group === undefined ? undefined : groups.lied(group, peer)
+    if (groupBan !== undefined) options.onRecord?.(groupBan)
     onBan(peer, reason, forMs)
   }
 
@@ -125,6 +149,30 @@ export function createPeerScores(
     if (score.coolUntilMs > nowMs) return
     score.coolUntilMs = nowMs + Math.min(MAX_COOLDOWN_MS, FIRST_COOLDOWN_MS * 2 ** score.cooled)
     score.cooled++
+  }
+
+  /** Whoever has sent good bytes and never lied is not taken for its neighbours. */
+  function isGroupBanned(peer: PeerId, given: AddressGroup | undefined): boolean {
+    if (groups.isEmpty) return false
+    const group = given ?? options.groupOf?.(peer)
+    if (group === undefined || !groups.isBanned(group)) return false
+    const score = scores.get(peer)
+    return score === undefined || score.receivedBytes === 0 || score.strikes > 0
+  }
+
+  function isBanned(peer: PeerId, group?: AddressGroup): boolean {
+    return (scores.get(peer)?.bannedUntilMs ?? 0) > clock.now() || isGroupBanned(peer, group)
+  }
+
+  for (const ban of options.restored ?? []) {
+    if ('group' in ban) groups.restore(ban)
+    else restore(ban)
+  }
+
+  function restore({ peer, strikes, forMs }: PeerBan): void {
+    const score = scoreOf(peer)
+    score.strikes = strikes
+    score.bannedUntilMs = clock.now() + forMs
   }
 
   function cost(score: Score | undefined, outstanding: number, nowMs: number): number {
@@ -164,7 +212,7 @@ export function createPeerScores(
       if (score.suspicions >= LIE_AFTER_SUSPICIONS) lied(peer, reason)
     },
     isCooling: (peer) => (scores.get(peer)?.coolUntilMs ?? 0) > clock.now(),
-    isBanned: (peer) => (scores.get(peer)?.bannedUntilMs ?? 0) > clock.now(),
+    isBanned,
     bannedCount() {
       let count = 0
       for (const score of scores.values()) if (score.bannedUntilMs > clock.now()) count++
@@ -183,7 +231,7 @@ export function createPeerScores(
     rank(peers, outstanding) {
       const nowMs = clock.now()
       return peers
-        .filter((peer) => (scores.get(peer)?.bannedUntilMs ?? 0) <= nowMs)
+        .filter((peer) => !isBanned(peer))
         .map((peer) => ({ peer, cost: cost(scores.get(peer), outstanding(peer), nowMs) }))
         .sort((a, b) => a.cost - b.cost)
         .map(({ peer }) => peer)

@@ -1,0 +1,77 @@
+/**
+ * Bans of address groups: an id costs nothing, so a liar that is banned would be back at once under another. One liar is not
+ * held against its address, as a whole company may be behind it: several ids must have lied within an hour, and the ban is
+ * short. Bounded; pure but for the clock.
+ */
+import { LRUCache } from 'lru-cache'
+import type { Clock } from '../clock.ts'
+import type { PeerId } from '../host/host.ts'
+import { isRelayGroup, type AddressGroup } from '../limits/address-group.ts'
+
+/** Ids of one address that have to lie within the hour. */
+export const LIARS_BEFORE_BAN = 3
+const LIE_MEMORY_MS = 3600_000
+const FIRST_BAN_MS = 5 * 60_000
+const MAX_BAN_MS = 3600_000
+const MAX_GROUPS = 1_000
+/** Of one group; more say nothing more. */
+const MAX_LIARS = 16
+
+export interface GroupBan {
+  readonly group: AddressGroup
+  readonly strikes: number
+  readonly forMs: number
+}
+
+interface GroupRecord {
+  /** When each of its ids lied last. */
+  readonly liars: Map<PeerId, number>
+  strikes: number
+  bannedUntilMs: number
+}
+
+export class GroupBans {
+  readonly #clock: Clock
+  readonly #groups = new LRUCache<AddressGroup, GroupRecord>({ max: MAX_GROUPS })
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
+
+  /** Whether nobody is banned, so that it need not be looked up where a peer is. */
+  get isEmpty(): boolean {
+    return this.#groups.size === 0
+  }
+
+  isBanned(group: AddressGroup): boolean {
+    return (this.#groups.peek(group)?.bannedUntilMs ?? 0) > this.#clock.now()
+  }
+
+  /** One of its ids has lied. The ban, when that was one too many. */
+  lied(group: AddressGroup, peer: PeerId): GroupBan | undefined {
+    // Those behind a relay have only the relay in common.
+    if (isRelayGroup(group)) return undefined
+    const now = this.#clock.now()
+    const record = this.#groups.get(group) ?? fresh()
+    this.#groups.set(group, record)
+    for (const [liar, atMs] of record.liars) {
+      if (now - atMs > LIE_MEMORY_MS || record.liars.size >= MAX_LIARS) record.liars.delete(liar)
+    }
+    record.liars.set(peer, now)
+    if (record.liars.size < LIARS_BEFORE_BAN || record.bannedUntilMs > now) return undefined
+    const forMs = Math.min(MAX_BAN_MS, FIRST_BAN_MS * 4 ** record.strikes)
+    record.strikes += 1
+    record.bannedUntilMs = now + forMs
+    return { group, strikes: record.strikes, forMs }
+  }
+
+  /** A ban of an earlier run; 0 ms or less when it is over and only its strikes count. */
+  restore({ group, strikes, forMs }: GroupBan): void {
+    const bannedUntilMs = this.#clock.now() + forMs
+    this.#groups.set(group, { ...fresh(), strikes, bannedUntilMs })
+  }
+}
+
+function fresh(): GroupRecord {
+  return { liars: new Map<PeerId, number>(), strikes: 0, bannedUntilMs: 0 }
+}
