@@ -41,6 +41,7 @@ async function createWorld(targetPeers = 30): Promise<World> {
     stop: () => real.stop(),
     addresses: () => real.addresses(),
     problems: () => real.problems(),
+    network: () => real.network(),
     disconnect: (peer) => real.disconnect(peer),
     open: (...args) => real.open(...args),
     handle: (...args) => real.handle(...args),

@@ -13,6 +13,7 @@ import type {
   HandleOptions,
   Host,
   HostEvent,
+  NetworkState,
   PeerConnection,
   PeerId,
   Routing,
@@ -33,6 +34,9 @@ const OPEN_TIMEOUT_MS = 10_000
 const MAX_OUTBOUND_STREAMS = 1024
 const MAX_LEARNED_ADDRESSES = 16
 const MAX_START_TRIES = 4
+const OFFLINE: NetworkState = {
+  ...{ reachedFrom: 'nowhere', mapped: [], relayed: [], relayReservations: 0, dht: 'off' },
+}
 
 export interface Libp2pHostDependencies {
   readonly log: Logger
@@ -102,6 +106,10 @@ class LibP2PHost implements Host {
 
   addresses(): readonly string[] {
     return this.#node?.libp2p.getMultiaddrs().map(String) ?? []
+  }
+
+  network(): NetworkState {
+    return this.#node?.network ?? OFFLINE
   }
 
   problems(): readonly string[] {

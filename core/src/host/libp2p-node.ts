@@ -11,11 +11,12 @@ import type { Clock } from '../clock.ts'
 import { CatalogError, isCatalogError } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import { openDatabase, type Database } from '../store/database.ts'
+import { transportOf } from './address-order.ts'
 import { createAddressRule, type AddressRule } from './address-rule.ts'
 import { createConnectionGater } from './connection-gate.ts'
 import { createResolvers } from './dns-resolver.ts'
 import { SqliteDatastore } from './datastore.ts'
-import type { HostEvent, PeerId } from './host.ts'
+import type { HostEvent, NetworkState, PeerId } from './host.ts'
 import { createHearsay, remoteAddresses } from './hearsay.ts'
 import { createNode, type LibP2PNode } from './libp2p-services.ts'
 import { chooseListening, type Listening, type NetworkOptions } from './listen-addresses.ts'
@@ -26,6 +27,7 @@ import { parseAddress, parsePeer, parseTarget, peerOf } from './peer-addresses.t
 import { createPeerFinder, type PeerFinder } from './peer-finder.ts'
 import { createPeerMemory, type PeerMemory } from './peer-memory.ts'
 import { applyQuicReadSize } from './quic-read-size.ts'
+import { watchReachability } from './reachability.ts'
 import { loadQuic, type Quic } from './quic-transport.ts'
 
 export const PEERS_FILE = 'peers.sqlite'
@@ -34,6 +36,7 @@ const STOP_TIMEOUT_MS = 10_000
 export interface BuiltNode {
   readonly libp2p: Libp2p
   readonly dht: KadDHT | undefined
+  readonly network: NetworkState
   /** What does not work just now, in words for people. */
   readonly problems: readonly string[]
   start(): Promise<void>
@@ -164,11 +167,21 @@ function connectParts(deps: NodeDependencies, parts: Parts): BuiltNode {
   )
   const hearsay = createHearsay(deps, { ...parts, onFound: (peer) => finder.found(peer) })
   watchPeers(deps, { libp2p, memory, finder })
-  if (dht !== undefined && !network.bootstrapServer) keepDhtMode(deps, { ...parts, dht })
+  const reachability = watchReachability(deps, parts)
 
   return {
     libp2p,
     dht,
+    get network(): NetworkState {
+      const relayed = libp2p.getMultiaddrs().filter((one) => transportOf(one) === 'relay')
+      return {
+        reachedFrom: reachability.from,
+        mapped: parts.own.mapped(),
+        relayed: relayed.map(String),
+        relayReservations: parts.relay?.reservations.size ?? 0,
+        dht: dht?.getMode() ?? 'off',
+      }
+    },
     get problems() {
       return parts.problems.texts
     },
@@ -190,6 +203,7 @@ function connectParts(deps: NodeDependencies, parts: Parts): BuiltNode {
       }
     },
     async stop() {
+      reachability.stop()
       await hearsay.stop()
       await finder.stop()
       const peers = libp2p.getPeers().map(String)
@@ -220,16 +234,6 @@ function watchPeers(
     if (libp2p.status === 'started') remember(peer)
     finder.lost()
     deps.onEvent({ type: 'disconnected', peer })
-  })
-}
-
-/** A DHT server is one that others reach: as long as a public address of ours is verified. */
-function keepDhtMode(deps: NodeDependencies, parts: Parts & { readonly dht: KadDHT }): void {
-  const { libp2p, dht, own } = parts
-  libp2p.addEventListener('self:peer:update', () => {
-    const mode = own.isPublic() ? 'server' : 'client'
-    if (libp2p.status !== 'started' || dht.getMode() === mode) return
-    dht.setMode(mode).catch((error: unknown) => deps.log.warn('host.dht-mode-failed', { error }))
   })
 }
 

@@ -8,6 +8,7 @@ import type {
   HandleOptions,
   Host,
   HostEvent,
+  NetworkState,
   PeerConnection,
   PeerId,
   Routing,
@@ -22,6 +23,10 @@ import { createMemoryRouting } from './memory-routing.ts'
 import { createMemoryStreamPair, type MemoryStream } from './memory-stream.ts'
 
 export type { MemoryFaults, MemoryNetworkOptions } from './memory-network.ts'
+
+const NETWORK: NetworkState = {
+  ...{ reachedFrom: 'nowhere', mapped: [], relayed: [], relayReservations: 0, dht: 'off' },
+}
 
 export interface MemoryNetwork extends MemoryFaults {
   /** A host that is not started yet. `name` becomes its peer id. */
@@ -96,6 +101,10 @@ class MemoryHost implements Host, NetworkMember {
 
   isRunning(): boolean {
     return this.#isRunning
+  }
+
+  network(): NetworkState {
+    return NETWORK
   }
 
   problems(): readonly string[] {

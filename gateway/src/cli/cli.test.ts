@@ -36,7 +36,6 @@ const ALONE = [
   '--no-mdns',
   '--no-dht',
   '--no-upnp',
-  '--no-autonat',
 ]
 
 let home: string

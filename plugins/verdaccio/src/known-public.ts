@@ -75,7 +75,7 @@ async function review(deps: KnownPublicDependencies, options: KnownPublicOptions
 
 /** The same store behind a node that nobody finds and that gives nothing to anybody. */
 function sealed(options: NodeOptions): NodeOptions {
-  const off = { mdns: false, dht: false, peerExchange: false, upnp: false, autonat: false }
+  const off = { mdns: false, dht: false, peerExchange: false, upnp: false }
   const relays = { relayClient: false, relayServer: false, bootstrapServer: false }
   const network = { ...off, ...relays, bootstrap: [], loopbackOnly: true, port: 0 }
   return {
