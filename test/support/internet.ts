@@ -23,7 +23,7 @@ export type Nat = 'full cone' | 'restricted' | 'symmetric'
 export interface InternetMachine extends Place {
   readonly name: string
   readonly ipv4: string
-  /** To what is on the world's bridge beside it, as by a second cable. */
+  /** One more on its only cable, as in an office network behind it. */
   addAddress(cidr: string): Promise<void>
 }
 
@@ -34,8 +34,12 @@ export interface Internet extends AsyncDisposable {
   readonly clients: readonly InternetMachine[]
 }
 
-/** Public for everybody, which addresses for documentation are not: libp2p takes those for private. */
-const WORLD = '5.5.5.'
+/**
+ * Public for everybody, which addresses for documentation are not: libp2p takes those for private. Each machine on the world's
+ * bridge is in a subnet of its own, so none is a neighbour of another.
+ */
+const worldAddress = (number: number): string => `5.5.${number}.1`
+const FIRST_HOME = 100
 
 export async function whyNoInternet(): Promise<string | undefined> {
   if (process.platform !== 'linux')
@@ -79,7 +83,7 @@ async function addServer(
   { world, name, number }: { world: string; name: string; number: number },
 ): Promise<InternetMachine> {
   const namespace = await namespaces.add(name)
-  const ipv4 = `${WORLD}${number}`
+  const ipv4 = worldAddress(number)
   await plugIn({ world, namespace, device: 'eth0', port: `server${number}` })
   await configure(namespace, 'eth0', `${ipv4}/24`)
   await ip('-n', namespace, 'route', 'add', 'default', 'dev', 'eth0')
@@ -94,7 +98,8 @@ async function addHome(
   const client = await namespaces.add(`client${number}`)
   const inside = `192.168.${number}.`
   await plugIn({ world, namespace: router, device: 'wan', port: `home${number}` })
-  await configure(router, 'wan', `${WORLD}${100 + number}/24`)
+  await configure(router, 'wan', `${worldAddress(FIRST_HOME + number)}/24`)
+  await ip('-n', router, 'route', 'add', 'default', 'dev', 'wan')
   await ip(
     ...['-n', router, 'link', 'add', 'lan', 'type', 'veth'],
     ...['peer', 'name', 'eth0', 'netns', client],
