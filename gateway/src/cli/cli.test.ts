@@ -30,13 +30,7 @@ const CLI = fileURLToPath(new URL('../cli.ts', import.meta.url))
 const NODE_FLAGS = ['--conditions=@catalog-p2p/source', '--disable-warning=ExperimentalWarning']
 const DEADLINE_MS = 30_000
 /** Meets nobody, whatever the machine. */
-const ALONE = [
-  '--loopback-only',
-  '--network.port=0',
-  '--no-mdns',
-  '--no-dht',
-  '--no-upnp',
-]
+const ALONE = ['--loopback-only', '--network.port=0', '--no-mdns', '--no-dht', '--no-upnp']
 
 let home: string
 let cleanups: (() => unknown)[]
