@@ -287,6 +287,18 @@ describe('libp2p host', () => {
     expect(await providersOf(seeker, randomBytes(64))).toEqual([])
   })
 
+  it('finds providers in the DHT without any special server, among those that have been reached', async () => {
+    const hub = await start()
+    const others = [1, 2].map(() => start({ bootstrap: [addressOf(hub)] }))
+    const [holder, seeker] = (await Promise.all(others)) as [Host, Host]
+    for (const host of [holder, seeker]) await until(host, connectedTo(host, hub.id))
+    expect(holder.isConnected(seeker.id)).toBe(false)
+    await eventually(() => hub.network().dht === 'server')
+    const key = randomBytes(64)
+    await provideSoon(holder, key)
+    await eventually(async () => (await providersOf(seeker, key)).includes(holder.id))
+  })
+
   it('says so when nobody takes a provider record', async () => {
     const alone = await start()
     await expect(alone.routing?.provide(randomBytes(64), deadline())).rejects.toMatchObject({

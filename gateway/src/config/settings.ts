@@ -126,7 +126,11 @@ export const SETTINGS: readonly Setting[] = [
       bytes('node:transfer.chunkSize', 'piece that is verified by itself; a power of two'),
     ),
     compression: advanced(
-      list('node:transfer.compression', 'offered to peers, best first: zstd, lz4, gzip', 'name'),
+      list(
+        'node:transfer.compression',
+        'offered to peers, best first; of no effect until more than tarballs travels, which are compressed already',
+        'name',
+      ),
     ),
     seed: boolean('node:transfer.seed', 'serve public artifacts to peers'),
     hints: boolean(
