@@ -24,7 +24,6 @@ const OFFLINE = {
   dht: false,
   peerExchange: false,
   upnp: false,
-  autonat: false,
   relayClient: false,
 } as const
 

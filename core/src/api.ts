@@ -2,7 +2,7 @@
  * What a node offers its users: the gateway, plugins, scripts. Types only; node.ts builds it.
  */
 import type { Digest } from './content/digest.ts'
-import type { PeerId, PeerConnection } from './host/host.ts'
+import type { NetworkState, PeerConnection, PeerId } from './host/host.ts'
 import type {
   PruneReport,
   StoreEntry,
@@ -59,11 +59,22 @@ export interface NodePeer extends PeerConnection {
   readonly strikes: number
 }
 
+/** How the node stands in the network, and how announcing in the DHT goes. */
+export interface NetworkStats extends NetworkState {
+  /** Announcements that wait for their turn. */
+  readonly announceBacklog: number
+  /** Those that failed, this run. */
+  readonly announceFailures: number
+  /** The last one has failed: nobody takes them now. */
+  readonly isAnnounceFailing: boolean
+}
+
 export interface NodeStats {
   readonly id: PeerId
   readonly addresses: readonly string[]
   /** What of the network does not work just now though it should, in words for people. */
   readonly problems: readonly string[]
+  readonly network: NetworkStats
   readonly peers: number
   readonly bannedPeers: number
   readonly store: StoreUsage

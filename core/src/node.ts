@@ -2,9 +2,10 @@
  * The composition root: builds each part once, starts them in order, stops them in reverse. No other file knows which
  * implementation stands behind a port.
  */
-import type { ArtifactSource, CatalogNode, NodeEvent, NodeStats } from './api.ts'
+import type { ArtifactSource, CatalogNode, NetworkStats, NodeEvent, NodeStats } from './api.ts'
 import { systemClock } from './clock.ts'
 import { digestOf } from './content/digest.ts'
+import type { Discovery } from './discovery/discovery.ts'
 import { createSwarmDiscovery } from './discovery/swarm-discovery.ts'
 import { CatalogError } from './errors.ts'
 import type { Host } from './host/host.ts'
@@ -136,6 +137,7 @@ export async function createNode(
       id: host.id,
       addresses: host.addresses(),
       problems: host.problems(),
+      network: networkStats(host, discovery),
       peers: host.peers().length,
       bannedPeers: scores.bannedCount(),
       store: store.usage(),
@@ -169,6 +171,11 @@ export async function createNode(
   }
 
   return node
+}
+
+function networkStats(host: Host, discovery: Discovery): NetworkStats {
+  const { announceBacklog, announceFailures, isAnnounceFailing } = discovery.stats()
+  return { ...host.network(), announceBacklog, announceFailures, isAnnounceFailing }
 }
 
 // libp2p is most of what there is to load: only a node that uses it pays for that.

@@ -23,13 +23,13 @@ const networkSchema = z.strictObject({
   mdns: z.boolean().default(true),
   dht: z.boolean().default(true),
   peerExchange: z.boolean().default(true),
-  upnp: z.boolean().default(true),
-  autonat: z.boolean().default(true),
-  /** Reach peers through relays, and upgrade to direct connections (DCUtR). */
+  /** Opens the router to the internet, so only when asked to. */
+  upnp: z.boolean().default(false),
+  /** Reach peers through relays, and be reached through them. */
   relayClient: z.boolean().default(true),
   /** Relay for others; for public nodes. */
   relayServer: z.boolean().default(false),
-  /** Answer DHT queries as a server even when not found to be publicly reachable; for public nodes. */
+  /** Answer DHT queries as a server before any peer has reached us from outside; for public nodes. */
   bootstrapServer: z.boolean().default(false),
   /** Multiaddrs to join by. */
   bootstrap: z.array(z.string().min(1)).default([]),

@@ -230,7 +230,7 @@ function isPartOf(
 }
 
 function daemonArgs(home: string, port: number): { args: string[] } {
-  const off = ['mdns', 'dht', 'upnp', 'autonat', 'relay-client', 'peer-exchange']
+  const off = ['mdns', 'dht', 'upnp', 'relay-client', 'peer-exchange']
   const network = ['--network.port', '0', '--loopback-only', ...off.map((each) => `--no-${each}`)]
   const own = ['--port', String(port), '--store', join(home, 'store'), '--upstream', upstream.url]
   return { args: [...own, ...network] }

@@ -39,6 +39,7 @@ export interface Served {
 export interface DaemonPeer {
   readonly peer: string
   readonly transport: string
+  readonly connectedAtMs: number
   readonly artifacts: number
 }
 

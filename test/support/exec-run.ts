@@ -29,7 +29,7 @@ const CLI = join(repositoryRoot, 'gateway', 'src', 'cli.ts')
 /** Meets nobody but whom it is told of, whatever the machine. */
 export const ALONE = [
   ...['--loopback-only', '--network.port=0', '--no-mdns', '--no-dht', '--no-upnp'],
-  ...['--no-autonat', '--no-relay-client'],
+  ...['--no-relay-client'],
 ]
 
 export async function catalogExec(command: readonly string[], run: ExecRun): Promise<ExecResult> {

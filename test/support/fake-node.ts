@@ -186,6 +186,10 @@ export function createFakeNode(): FakeNode {
     },
     stats: () => ({
       ...{ id: 'fake-node', addresses: [], problems: [], peers: 0, bannedPeers: 0, announced: 0 },
+      network: {
+        ...{ reachedFrom: 'nowhere', mapped: [], relayed: [], relayReservations: 0, dht: 'off' },
+        ...{ announceBacklog: 0, announceFailures: 0, isAnnounceFailing: false },
+      },
       ...{ activeDownloads: flights.size, misbehaviour: 0, served },
       uploaded: { artifacts: 0, bytes: 0 },
       store: {

@@ -27,7 +27,7 @@ import type { Blob } from './blobs.ts'
 /** Everything on loopback, over QUIC alone, and found by nobody. */
 export const QUIC_LOOPBACK: NonNullable<NodeOptions['network']> = {
   ...{ family: 'ipv4', port: 0, loopbackOnly: true, quic: true, tcp: false },
-  ...{ mdns: false, dht: false, peerExchange: false, upnp: false, autonat: false },
+  ...{ mdns: false, dht: false, peerExchange: false, upnp: false },
   ...{ relayClient: false, relayServer: false },
 }
 

@@ -28,7 +28,7 @@ const MEET_TIMEOUT_MS = 20_000
 
 /** Every kind of automatic discovery off. */
 export function quietNode(options: NodeOptions = {}): Promise<CatalogNode> {
-  const off = { mdns: false, dht: false, upnp: false, autonat: false, relayClient: false }
+  const off = { mdns: false, dht: false, upnp: false, relayClient: false }
   const network = { ...off, loopbackOnly: true, port: 0, ...options.network }
   return createNode({ ...options, network })
 }

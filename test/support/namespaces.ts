@@ -4,19 +4,12 @@
  * is as fast as memory, or a line of so many bits a second each way. Needs root; whoever can't have it
  * gets a reason to skip by. Everything goes away with `Lan`.
  */
-import { execFile, spawn, type ChildProcess, type SpawnOptions } from 'node:child_process'
-import { existsSync } from 'node:fs'
-import { promisify } from 'node:util'
+import { createNamespaces, ip, network, within, type Place } from './namespace-tools.ts'
 
-export interface Machine {
+export interface Machine extends Place {
   readonly name: string
   readonly ipv4: string
   readonly ipv6: string
-  /** The command that runs another one on this machine. */
-  readonly prefix: readonly [string, ...string[]]
-  /** Throws with its output unless it exits with 0 within 20 seconds. */
-  run(command: string, ...args: string[]): Promise<string>
-  spawn(command: string, args: readonly string[], options?: SpawnOptions): ChildProcess
   /** From now on no UDP packet gets in, as in networks that forbid it. Loopback is not concerned. */
   dropUdp(): Promise<void>
 }
@@ -32,7 +25,6 @@ export interface Line {
   readonly bitsPerSecond: number
 }
 
-const execute = promisify(execFile)
 const IPV4_PREFIX = '10.77.7.'
 const IPV6_PREFIX = 'fd77:7::'
 
@@ -60,25 +52,15 @@ export async function whyNoNamespaces(line?: Line): Promise<string | undefined> 
 
 /** One bridge, one machine for each name; each cable is `line`, or has no limit. */
 export async function createLan(names: readonly string[], line?: Line): Promise<Lan> {
-  await removeStale()
-  const id = `catalog-${process.pid}-${Math.random().toString(36).slice(2, 6)}`
-  const hub = `${id}-hub`
-  const created: string[] = []
-  const dispose = async (): Promise<void> => {
-    // The links are inside, and go with the last namespace that holds them.
-    const removed = created.splice(0).map((each) => ip('netns', 'del', each))
-    const failed = (await Promise.allSettled(removed)).find((each) => each.status === 'rejected')
-    if (failed !== undefined) throw failed.reason
-  }
+  const namespaces = await createNamespaces()
   try {
-    await addNamespace(hub, created)
+    const hub = await namespaces.add('hub')
     await ip('-n', hub, 'link', 'add', 'bridge0', 'type', 'bridge')
     await ip('-n', hub, 'link', 'set', 'bridge0', 'up')
     const machines: Machine[] = []
     const shaped: Device[] = []
     for (const [index, name] of names.entries()) {
-      const namespace = `${id}-${name}`
-      await addNamespace(namespace, created)
+      const namespace = await namespaces.add(name)
       machines.push(await plugIn({ name, namespace, hub, number: index + 1 }))
       if (line === undefined) continue
       const ends = [
@@ -90,28 +72,14 @@ export async function createLan(names: readonly string[], line?: Line): Promise<
     }
     const droppedPackets = async (): Promise<number> =>
       (await Promise.all(shaped.map(dropsAt))).reduce((sum, drops) => sum + drops, 0)
-    return { machines, droppedPackets, [Symbol.asyncDispose]: dispose }
+    return { machines, droppedPackets, [Symbol.asyncDispose]: () => namespaces.remove() }
   } catch (error) {
-    await dispose()
+    await namespaces.remove()
     throw error
   }
 }
 
-/** What a run that was killed has left: namespaces named after a process that is no more. */
-async function removeStale(): Promise<void> {
-  const { stdout } = await execute(findProgram('ip'), ['netns', 'list'], { timeout: 20_000 })
-  for (const [name, pid] of stdout.matchAll(/^catalog-(\d+)-\S+/gm)) {
-    if (!existsSync(`/proc/${pid}`)) await ip('netns', 'del', name)
-  }
-}
-
-async function addNamespace(name: string, created: string[]): Promise<void> {
-  await ip('netns', 'add', name)
-  created.push(name)
-  await ip('-n', name, 'link', 'set', 'lo', 'up')
-}
-
-interface Place {
+interface Plug {
   readonly name: string
   readonly namespace: string
   readonly hub: string
@@ -122,7 +90,7 @@ function portOf(number: number): string {
   return `port${number}`
 }
 
-async function plugIn({ name, namespace, hub, number }: Place): Promise<Machine> {
+async function plugIn({ name, namespace, hub, number }: Plug): Promise<Machine> {
   const port = portOf(number)
   const ipv4 = `${IPV4_PREFIX}${number}`
   const ipv6 = `${IPV6_PREFIX}${number}`
@@ -138,21 +106,7 @@ async function plugIn({ name, namespace, hub, number }: Place): Promise<Machine>
   // Only what a machine with a default route could do anyway: send to groups.
   await ip('-n', namespace, 'route', 'add', '224.0.0.0/4', 'dev', 'eth0')
 
-  const prefix = [findProgram('ip'), 'netns', 'exec', namespace] as const
-  const [program, ...rest] = prefix
-  const run = async (command: string, ...args: string[]): Promise<string> => {
-    const { stdout } = await execute(program, [...rest, command, ...args], { timeout: 20_000 })
-    return stdout
-  }
-  return {
-    name,
-    ipv4,
-    ipv6,
-    prefix: [...prefix],
-    run,
-    spawn: (command, args, options = {}) => spawn(program, [...rest, command, ...args], options),
-    dropUdp: () => dropUdp(namespace),
-  }
+  return { name, ipv4, ipv6, ...within(namespace), dropUdp: () => dropUdp(namespace) }
 }
 
 /**
@@ -191,23 +145,4 @@ async function dropsAt({ namespace, device }: Device): Promise<number> {
   const [queue] = JSON.parse(text) as { drops?: number }[]
   if (queue?.drops === undefined) throw new Error(`tc says nothing of drops: ${text}`)
   return queue.drops
-}
-
-async function ip(...args: string[]): Promise<void> {
-  await network('ip', ...args)
-}
-
-async function network(program: 'ip' | 'tc', ...args: string[]): Promise<string> {
-  try {
-    return (await execute(findProgram(program), args, { timeout: 20_000 })).stdout
-  } catch (error) {
-    const words = (error as { stderr?: string }).stderr?.trim() ?? ''
-    throw new Error(`${program} ${args.join(' ')}: ${words || String(error)}`, { cause: error })
-  }
-}
-
-/** Ordinary users have no sbin in their PATH. */
-function findProgram(name: string): string {
-  const folders = ['/usr/sbin', '/sbin', '/usr/bin', '/bin']
-  return folders.map((each) => `${each}/${name}`).find((each) => existsSync(each)) ?? name
 }

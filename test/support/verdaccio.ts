@@ -152,7 +152,7 @@ export async function nodeIsUp(verdaccio: Verdaccio): Promise<VerdaccioStatus> {
 
 /** The options of a node on loopback that finds nobody by itself. */
 export function quietNetwork(bootstrap: readonly string[] = []): Record<string, unknown> {
-  const off = { mdns: false, dht: false, upnp: false, autonat: false, relayClient: false }
+  const off = { mdns: false, dht: false, upnp: false, relayClient: false }
   return { ...off, loopbackOnly: true, port: 0, bootstrap }
 }
 

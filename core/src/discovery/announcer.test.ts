@@ -1,9 +1,9 @@
 import { afterEach, describe, expect, it } from 'vitest'
+import { createCollectingLogger } from '../../../test/support/collecting-logger.ts'
 import { createFakeClock, type FakeClock } from '../../../test/support/fake-clock.ts'
 import { digestOf, digestToBytes, type Digest } from '../content/digest.ts'
 import type { Host, Routing } from '../host/host.ts'
 import { createMemoryNetwork } from '../host/memory-host.ts'
-import { silentLogger } from '../log.ts'
 import { AnnouncePlan } from './announce-plan.ts'
 import { Announcer } from './announcer.ts'
 
@@ -56,6 +56,7 @@ interface World {
   readonly routing: ScriptedRouting
   readonly announcer: Announcer
   readonly host: Host
+  readonly log: ReturnType<typeof createCollectingLogger>
   connect(): Promise<void>
 }
 
@@ -74,7 +75,8 @@ async function createWorld(): Promise<World> {
   await host.start()
   await other.start()
   const routing = new ScriptedRouting(clock)
-  const announcer = new Announcer({ host, routing, clock, log: silentLogger })
+  const log = createCollectingLogger()
+  const announcer = new Announcer({ host, routing, clock, log })
   announcer.start()
   const signal = AbortSignal.timeout(60_000)
   return {
@@ -82,6 +84,7 @@ async function createWorld(): Promise<World> {
     routing,
     announcer,
     host,
+    log,
     connect: async () => void (await other.connect('self', { signal })),
   }
 }
@@ -147,6 +150,24 @@ describe('Announcer', () => {
     world.routing.behaviour = 'well'
     await world.clock.advance(650_000)
     for (const one of digests(10)) expect(world.routing.times(one)).toBe(1)
+  })
+
+  it('says aloud that nobody takes them, once an hour at most, and how many failed', async () => {
+    world = await createWorld()
+    await world.connect()
+    world.routing.behaviour = 'fails'
+    for (const one of digests(10)) world.announcer.announce(one)
+    const warnings = (): unknown[] =>
+      world.log.lines.filter(({ event }) => event === 'announce.nobody-takes')
+    await world.clock.advance(0.9 * HOUR_MS)
+    expect(world.announcer.failures).toBeGreaterThan(5)
+    expect(world.announcer.isFailing).toBe(true)
+    expect(warnings()).toHaveLength(1)
+    await world.clock.advance(HOUR_MS)
+    expect(warnings()).toHaveLength(2)
+    world.routing.behaviour = 'well'
+    await world.clock.advance(650_000)
+    expect(world.announcer.isFailing).toBe(false)
   })
 
   it('tries soon when somebody connects, whatever failed before', async () => {

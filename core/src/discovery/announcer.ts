@@ -17,6 +17,9 @@ const SPACING_MS = 200
 const PROVIDE_TIMEOUT_MS = 60_000
 const FIRST_BACKOFF_MS = 5000
 const MAX_BACKOFF_MS = 600_000
+/** One that fails may be bad luck. So many in a row are worth a line in the log, now and then. */
+const WARN_FAILURES = 3
+const WARN_EVERY_MS = 3_600_000
 const FOREVER_MS = 3_600_000
 const RECHECK_MS = 1000
 /** Artifacts kept announced: what 5/s can repeat within 12 h. */
@@ -42,7 +45,9 @@ export class Announcer {
   #removeListener: (() => void) | undefined
   #mayStartAtMs = -Infinity
   #pausedUntilMs = -Infinity
+  #failuresInRow = 0
   #failures = 0
+  #mayWarnAtMs = -Infinity
 
   constructor(deps: AnnouncerDeps) {
     this.#deps = deps
@@ -52,6 +57,16 @@ export class Announcer {
   /** Announcements that wait for their turn. */
   get backlog(): number {
     return this.#plan.dueCount(this.#deps.clock.epochMs())
+  }
+
+  /** Announcements that failed, ever. */
+  get failures(): number {
+    return this.#failures
+  }
+
+  /** The last one has failed. */
+  get isFailing(): boolean {
+    return this.#failuresInRow > 0
   }
 
   start(): void {
@@ -129,7 +144,7 @@ export class Announcer {
     try {
       const limits = { clock, timeoutMs: PROVIDE_TIMEOUT_MS, signal }
       await withDeadline(limits, (limit) => routing.provide(key, { signal: limit }))
-      this.#failures = 0
+      this.#failuresInRow = 0
       this.#told.add(digest)
       if (this.#toWithdraw.has(digest)) return
       this.#plan.announced(digest, clock.epochMs(), Math.random())
@@ -137,10 +152,24 @@ export class Announcer {
       if (signal.aborted) return
       if (!this.#toWithdraw.has(digest)) this.#plan.failed(digest, clock.epochMs())
       this.#failures += 1
-      const backoffMs = Math.min(MAX_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** (this.#failures - 1))
+      this.#failuresInRow += 1
+      const backoffMs = Math.min(MAX_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** (this.#failuresInRow - 1))
       this.#pausedUntilMs = clock.now() + backoffMs
       log.debug('announce.failed', { digest, backoffMs, error })
+      this.#warn(error)
     }
+  }
+
+  #warn(error: unknown): void {
+    const { clock, host, log } = this.#deps
+    if (this.#failuresInRow < WARN_FAILURES || clock.now() < this.#mayWarnAtMs) return
+    this.#mayWarnAtMs = clock.now() + WARN_EVERY_MS
+    log.warn('announce.nobody-takes', {
+      error,
+      waiting: this.backlog,
+      peers: host.peers().length,
+      hint: 'peers beyond the swarm will not find what is here until one that can be reached joins, as with --bootstrap-server',
+    })
   }
 
   async #takeBack(digest: Digest, signal: AbortSignal): Promise<void> {

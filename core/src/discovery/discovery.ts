@@ -11,6 +11,10 @@ export interface DiscoveryStats {
   readonly announced: number
   /** Announcements that wait for their turn in the DHT. */
   readonly announceBacklog: number
+  /** Announcements in the DHT that failed, this run. */
+  readonly announceFailures: number
+  /** The last one has failed: nobody takes them now. */
+  readonly isAnnounceFailing: boolean
   /** Connected peers that have told us their inventory. */
   readonly inventories: number
 }

@@ -46,7 +46,7 @@ export function createMemoryDiscovery(directory: MemoryDirectory, self: PeerId):
     withdraw: (digest) => void announced.delete(digest),
     stats: () => ({
       announced: announced.size,
-      announceBacklog: 0,
+      ...{ announceBacklog: 0, announceFailures: 0, isAnnounceFailing: false },
       inventories: Math.max(0, directory.announcedBy.size - 1),
     }),
   }

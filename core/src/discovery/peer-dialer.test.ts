@@ -42,6 +42,7 @@ async function createWorld(targetPeers = 30): Promise<World> {
     addresses: () => real.addresses(),
     groupOf: (peer) => real.groupOf(peer),
     problems: () => real.problems(),
+    network: () => real.network(),
     disconnect: (peer) => real.disconnect(peer),
     open: (...args) => real.open(...args),
     handle: (...args) => real.handle(...args),

@@ -72,6 +72,8 @@ export function createSwarmDiscovery(
     stats: () => ({
       announced: inventory.announced,
       announceBacklog: announcer?.backlog ?? 0,
+      announceFailures: announcer?.failures ?? 0,
+      isAnnounceFailing: announcer?.isFailing ?? false,
       inventories: inventory.inventories,
     }),
 

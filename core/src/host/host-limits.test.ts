@@ -36,7 +36,7 @@ async function victim(network: NodeOptions['network']): Promise<Host> {
   const host = createLibp2pHost(
     { log: silentLogger, clock: systemClock, isLocal: () => false },
     // Only listens there: whoever comes is not believed to be alone with us.
-    { network: { ...parsed, upnp: false, autonat: false }, path: undefined },
+    { network: { ...parsed, upnp: false }, path: undefined },
   )
   cleanups.push(() => host.stop())
   await host.start()

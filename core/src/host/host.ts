@@ -45,6 +45,32 @@ export type HostEvent =
   | { readonly type: 'connected'; readonly peer: PeerId }
   | { readonly type: 'disconnected'; readonly peer: PeerId }
 
+/** From where: the internet, networks that we are on, this machine. */
+export type Reach = 'public' | 'private' | 'loopback' | 'nowhere'
+
+/** How the node stands in the network. */
+export interface NetworkState {
+  /** From how far away somebody has reached us directly within the last minutes. */
+  readonly reachedFrom: Reach
+  /** Addresses at which a router passes connections on to us (UPnP). */
+  readonly mapped: readonly string[]
+  /** Our addresses at relays that have reserved a place for us. */
+  readonly relayed: readonly string[]
+  /** Peers that have reserved a place at our relay. */
+  readonly relayReservations: number
+  /** Whether we answer the queries of others. */
+  readonly dht: 'server' | 'client' | 'off'
+}
+
+/** Of a host that is not started, or has no network but itself. */
+export const OFFLINE: NetworkState = {
+  reachedFrom: 'nowhere',
+  mapped: [],
+  relayed: [],
+  relayReservations: 0,
+  dht: 'off',
+}
+
 export interface HandleOptions {
   /** Streams of this protocol that one peer may hold open at once; more are reset. */
   readonly maxStreamsPerPeer: number
@@ -60,6 +86,7 @@ export interface Host {
   addresses(): readonly string[]
   /** What does not work just now though it should, in words for people. */
   problems(): readonly string[]
+  network(): NetworkState
   /** One entry a peer: its best connection. */
   peers(): readonly PeerConnection[]
   isConnected(peer: PeerId): boolean

@@ -21,7 +21,7 @@ vi.mock(import('./listen-addresses.ts'), { spy: true })
 vi.mock(import('./libp2p-services.ts'), { spy: true })
 
 function createHost(transport: 'quic' | 'tcp', deps: { clock?: Clock; log?: Logger } = {}): Host {
-  const off = { mdns: false, dht: false, peerExchange: false, upnp: false, autonat: false }
+  const off = { mdns: false, dht: false, peerExchange: false, upnp: false }
   const { network } = parseNodeOptions({
     network: {
       ...{ ...off, relayClient: false, family: 'ipv4', loopbackOnly: true },

@@ -254,6 +254,24 @@ describe('libp2p host', () => {
     await echo(a, b)
   })
 
+  it('answers DHT queries once one of those that it meets has reached it', async () => {
+    const [a, b] = [await start(), await start()]
+    expect(b.network()).toMatchObject({ reachedFrom: 'nowhere', dht: 'client' })
+    await a.connect(addressOf(b), deadline())
+    await eventually(() => b.network().dht === 'server')
+    expect(b.network().reachedFrom).toBe('loopback')
+    expect(a.network()).toMatchObject({ reachedFrom: 'nowhere', dht: 'client' })
+  })
+
+  it('says who has a place at its relay, and at whose it has one', async () => {
+    const relay = await start({ relayServer: true, relayClient: false })
+    const b = await start({ bootstrap: [addressOf(relay)], dht: false })
+    await relayedAddress(b)
+    expect(b.network()).toMatchObject({ relayReservations: 0, dht: 'off', mapped: [] })
+    expect(b.network().relayed[0]).toContain(`/p2p/${relay.id}/p2p-circuit/p2p/${b.id}`)
+    expect(relay.network()).toMatchObject({ relayReservations: 1, relayed: [] })
+  })
+
   it('finds providers in the DHT', async () => {
     const network = { bootstrapServer: true }
     const hub = await start(network)
@@ -267,6 +285,18 @@ describe('libp2p host', () => {
     await provideSoon(holder, key)
     await eventually(async () => (await providersOf(seeker, key)).includes(holder.id))
     expect(await providersOf(seeker, randomBytes(64))).toEqual([])
+  })
+
+  it('finds providers in the DHT without any special server, among those that have been reached', async () => {
+    const hub = await start()
+    const others = [1, 2].map(() => start({ bootstrap: [addressOf(hub)] }))
+    const [holder, seeker] = (await Promise.all(others)) as [Host, Host]
+    for (const host of [holder, seeker]) await until(host, connectedTo(host, hub.id))
+    expect(holder.isConnected(seeker.id)).toBe(false)
+    await eventually(() => hub.network().dht === 'server')
+    const key = randomBytes(64)
+    await provideSoon(holder, key)
+    await eventually(async () => (await providersOf(seeker, key)).includes(holder.id))
   })
 
   it('says so when nobody takes a provider record', async () => {
@@ -338,7 +368,7 @@ async function providersOf(host: Host, key: Uint8Array): Promise<PeerId[]> {
   return [...found]
 }
 
-async function eventually(holds: () => Promise<boolean>): Promise<void> {
+async function eventually(holds: () => boolean | Promise<boolean>): Promise<void> {
   const end = performance.now() + DEADLINE_MS
   while (!(await holds())) {
     if (performance.now() > end) throw new Error('it did not happen in time')

@@ -7,14 +7,16 @@ import { isMultiaddr } from '@multiformats/multiaddr'
 import { CatalogError } from '../errors.ts'
 import { addressGroup, type AddressGroup } from '../limits/address-group.ts'
 import { bestConnection, toPeerConnections } from './best-connection.ts'
-import type {
-  ByteStream,
-  HandleOptions,
-  Host,
-  HostEvent,
-  PeerConnection,
-  PeerId,
-  Routing,
+import {
+  OFFLINE,
+  type ByteStream,
+  type HandleOptions,
+  type Host,
+  type HostEvent,
+  type NetworkState,
+  type PeerConnection,
+  type PeerId,
+  type Routing,
 } from './host.ts'
 import { loadIdentity } from './identity.ts'
 import { isAddressInUse, toHostError } from './libp2p-errors.ts'
@@ -99,6 +101,10 @@ class LibP2PHost implements Libp2pHost {
 
   addresses(): readonly string[] {
     return this.#node?.libp2p.getMultiaddrs().map(String) ?? []
+  }
+
+  network(): NetworkState {
+    return this.#node?.network ?? OFFLINE
   }
 
   problems(): readonly string[] {

@@ -12,6 +12,7 @@ import type { AddressGroup } from '../limits/address-group.ts'
 import type { Logger } from '../log.ts'
 import { openDatabase, type Database } from '../store/database.ts'
 import { ipScope } from './address-scope.ts'
+import { transportOf } from './address-order.ts'
 import { createAddressRule, type AddressRule } from './address-rule.ts'
 import { createConnectionGater } from './connection-gate.ts'
 import { createConnectionGuard } from './connection-guard.ts'
@@ -19,7 +20,7 @@ import { createResolvers } from './dns-resolver.ts'
 import { SqliteDatastore } from './datastore.ts'
 import { bestConnection } from './best-connection.ts'
 import { addressesOf, dial, isConnected } from './dial.ts'
-import type { HostEvent, PeerId } from './host.ts'
+import type { HostEvent, NetworkState, PeerId } from './host.ts'
 import { createHearsay, remoteAddresses } from './hearsay.ts'
 import { hostLimits, type HostLimits } from './host-limits.ts'
 import { createNode, type LibP2PNode } from './libp2p-services.ts'
@@ -31,6 +32,7 @@ import { createPeerFinder, type PeerFinder } from './peer-finder.ts'
 import { createPeerMemory } from './peer-memory.ts'
 import { giveStopADeadline } from './stop-deadline.ts'
 import { applyQuicReadSize } from './quic-read-size.ts'
+import { watchReachability } from './reachability.ts'
 import { loadQuic, type Quic } from './quic-transport.ts'
 
 export const PEERS_FILE = 'peers.sqlite'
@@ -39,6 +41,7 @@ export interface BuiltNode {
   readonly libp2p: Libp2p
   readonly dht: KadDHT | undefined
   readonly limits: HostLimits
+  readonly network: NetworkState
   /** What does not work just now, in words for people. */
   readonly problems: readonly string[]
   start(): Promise<void>
@@ -198,12 +201,22 @@ function connectParts(deps: NodeDependencies, parts: Parts): BuiltNode {
     }
   }
   watchPeers(deps, { libp2p, remember, finder })
-  if (dht !== undefined && !network.bootstrapServer) keepDhtMode(deps, { ...parts, dht })
+  const reachability = watchReachability(deps, parts)
 
   return {
     libp2p,
     dht,
     limits: parts.limits,
+    get network(): NetworkState {
+      const relayed = libp2p.getMultiaddrs().filter((one) => transportOf(one) === 'relay')
+      return {
+        reachedFrom: reachability.from,
+        mapped: parts.own.mapped(),
+        relayed: relayed.map(String),
+        relayReservations: parts.relay?.reservations.size ?? 0,
+        dht: dht?.getMode() ?? 'off',
+      }
+    },
     get problems() {
       return parts.problems.texts
     },
@@ -225,6 +238,7 @@ function connectParts(deps: NodeDependencies, parts: Parts): BuiltNode {
       }
     },
     async stop() {
+      reachability.stop()
       await hearsay.stop()
       await finder.stop()
       for (const connection of connections()) remember(connection.remotePeer.toString())
@@ -265,16 +279,6 @@ function watchPeers(
     if (libp2p.status === 'started') remember(peer)
     finder.lost()
     deps.onEvent({ type: 'disconnected', peer })
-  })
-}
-
-/** A DHT server is one that others reach: as long as a public address of ours is verified. */
-function keepDhtMode(deps: NodeDependencies, parts: Parts & { readonly dht: KadDHT }): void {
-  const { libp2p, dht, own } = parts
-  libp2p.addEventListener('self:peer:update', () => {
-    const mode = own.isPublic() ? 'server' : 'client'
-    if (libp2p.status !== 'started' || dht.getMode() === mode) return
-    dht.setMode(mode).catch((error: unknown) => deps.log.warn('host.dht-mode-failed', { error }))
   })
 }
 

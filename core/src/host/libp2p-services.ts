@@ -1,12 +1,14 @@
 /**
  * The libp2p node as this project wants it: transports, muxer, limits and services from the `network` options. Everything
- * that is slow (UPnP, AutoNAT, relay search) libp2p does in the background after its start.
+ * that is slow (UPnP, relay search) libp2p does in the background after its start.
  */
 import { noise } from '@chainsafe/libp2p-noise'
 import { yamux } from '@chainsafe/libp2p-yamux'
-import { autoNAT } from '@libp2p/autonat'
-import { circuitRelayServer, circuitRelayTransport } from '@libp2p/circuit-relay-v2'
-import { dcutr } from '@libp2p/dcutr'
+import {
+  circuitRelayServer,
+  circuitRelayTransport,
+  type CircuitRelayService,
+} from '@libp2p/circuit-relay-v2'
 import { identify, identifyPush } from '@libp2p/identify'
 import type {
   ComponentLogger,
@@ -64,14 +66,13 @@ type Services = {
   identifyPush: unknown
   ping: Ping
   dht?: KadDHT
-  dcutr?: unknown
-  relay?: unknown
-  autonat?: unknown
+  relay?: CircuitRelayService
   upnp?: unknown
 }
 
 export interface LibP2PNode {
   readonly libp2p: Libp2p
+  readonly relay: CircuitRelayService | undefined
   readonly dht: KadDHT | undefined
   /** Of whom the DHT tells. */
   onDhtPeer(listener: (peer: PeerInfo) => void): void
@@ -119,7 +120,8 @@ export async function createNode(parts: NodeParts): Promise<LibP2PNode> {
   // Before libp2p's own listeners: whoever has to leave at once is never told of.
   libp2p.addEventListener('connection:open', ({ detail }) => guard.opened(detail))
   libp2p.addEventListener('connection:close', ({ detail }) => guard.closed(detail))
-  return { libp2p, dht: libp2p.services.dht, onDhtPeer: (listener) => discovery.onPeer(listener) }
+  const { dht, relay } = libp2p.services
+  return { libp2p, dht, relay, onDhtPeer: (listener) => discovery.onPeer(listener) }
 }
 
 function guarding<Components, Kind extends Transport>(
@@ -136,14 +138,10 @@ function services(network: NetworkOptions, discovery: DhtDiscovery): ServiceFact
     ping: ping(),
   }
   if (network.dht) chosen.dht = dht(network, discovery)
-  if (network.relayClient) chosen.dcutr = dcutr()
   if (network.relayServer) chosen.relay = relay()
-  // Of no use on loopback, and they would talk to the world.
-  if (network.autonat && !network.loopbackOnly) chosen.autonat = autoNAT()
-  if (network.upnp && !network.loopbackOnly) {
-    // Without AutoNAT nobody would confirm the mapped address.
-    chosen.upnp = uPnPNAT({ autoConfirmAddress: !network.autonat })
-  }
+  // Of no use on loopback, and it would talk to the world. It maps no port of a router that is behind NAT itself; what it has
+  // mapped needs no one else to confirm it (docs/decisions/0008-no-autonat.md).
+  if (network.upnp && !network.loopbackOnly) chosen.upnp = uPnPNAT({ autoConfirmAddress: true })
   return chosen
 }
 
@@ -162,8 +160,7 @@ function relay(): ReturnType<typeof circuitRelayServer> {
 function dht(network: NetworkOptions, discovery: DhtDiscovery): ReturnType<typeof kadDHT> {
   const create = kadDHT({
     protocol: DHT_PROTOCOL,
-    // Explicit, so that kad-dht does not take any public interface address for reachability: libp2p-host.ts switches it
-    // when a public address has been verified.
+    // Explicit, so that kad-dht does not take any public interface address for reachability: reachability.ts switches it.
     clientMode: !network.bootstrapServer,
     // Private addresses stay in: whole companies are behind them, and who can't reach one loses a second in the background.
     peerInfoMapper: passthroughMapper,

@@ -4,14 +4,16 @@
  */
 import { CatalogError } from '../errors.ts'
 import type { AddressGroup } from '../limits/address-group.ts'
-import type {
-  ByteStream,
-  HandleOptions,
-  Host,
-  HostEvent,
-  PeerConnection,
-  PeerId,
-  Routing,
+import {
+  OFFLINE,
+  type ByteStream,
+  type HandleOptions,
+  type Host,
+  type HostEvent,
+  type NetworkState,
+  type PeerConnection,
+  type PeerId,
+  type Routing,
 } from './host.ts'
 import {
   MemoryNetworkState,
@@ -97,6 +99,10 @@ class MemoryHost implements Host, NetworkMember {
 
   isRunning(): boolean {
     return this.#isRunning
+  }
+
+  network(): NetworkState {
+    return OFFLINE
   }
 
   problems(): readonly string[] {

@@ -6,7 +6,7 @@
 import { networkInterfaces } from 'node:os'
 import { multiaddr, type Multiaddr } from '@multiformats/multiaddr'
 import type { Clock } from '../clock.ts'
-import { transportOf } from './address-order.ts'
+import { socketOf, transportOf } from './address-order.ts'
 import { ipScope, isLinkLocalIp } from './address-scope.ts'
 import { findOwnNetworks, type OwnNetworks } from './own-networks.ts'
 import type { IpFamily, Listening, NetworkOptions } from './listen-addresses.ts'
@@ -23,8 +23,12 @@ export interface OwnAddresses {
    * been verified, which is what it passes here.
    */
   announced(verified: readonly Multiaddr[], peer: string): Multiaddr[]
-  /** Whether libp2p has verified a public address of ours, at the last call of `announced`. */
+  /** Those of them that are no interface's, at the last call of `announced`: a router has opened them for us. */
+  mapped(): readonly string[]
+  /** We tell others a public address. */
   isPublic(): boolean
+  /** The user says that we can be reached from the internet. */
+  announcesPublic(): boolean
 }
 
 const REFRESH_MS = 15_000
@@ -38,17 +42,23 @@ interface Snapshot {
 }
 
 export function createOwnAddresses(
-  deps: { readonly clock: Clock },
+  deps: {
+    readonly clock: Clock
+    /** This machine's, unless given. */
+    readonly interfaces?: typeof networkInterfaces
+  },
   options: { readonly network: NetworkOptions; readonly listening: Listening },
 ): OwnAddresses {
   const { network, listening } = options
+  const interfaces = deps.interfaces ?? networkInterfaces
   let snapshot: Snapshot | undefined
-  let hasPublic = false
+  let mapped: readonly Multiaddr[] = []
+  const configured = network.announceAddresses.map((text) => multiaddr(text))
 
   function current(): Snapshot {
     const now = deps.clock.now()
     if (snapshot === undefined || now - snapshot.atMs > REFRESH_MS) {
-      snapshot = { atMs: now, ...look(network, listening) }
+      snapshot = { atMs: now, ...look(interfaces(), network, listening) }
     }
     return snapshot
   }
@@ -57,10 +67,15 @@ export function createOwnAddresses(
     networksOf: (ip) => current().networks.networksOf(ip),
     linksOf: (ip) => current().networks.linksOf(ip),
     sockets: () => current().sockets,
-    isPublic: () => hasPublic,
+    mapped: () => mapped.map(String),
+    isPublic: () => {
+      const found = current().multiaddrs.map((text) => multiaddr(text))
+      return [...found, ...mapped].some(isPublicAddress)
+    },
+    announcesPublic: () => configured.some(isPublicAddress),
     announced(verified, peer) {
-      const { multiaddrs } = current()
-      hasPublic = verified.some((address) => isPublicAddress(address))
+      const { multiaddrs, sockets } = current()
+      mapped = verified.filter((one) => isPublicAddress(one) && !sockets.has(socketOf(one) ?? ''))
       const found = verified.filter((address) => !isOnlyHere(address)).map(String)
       const own = multiaddrs.map((address) => `${address}/p2p/${peer}`)
       return [...new Set([...own, ...found])].map((address) => multiaddr(address))
@@ -75,8 +90,11 @@ function isOnlyHere(address: Multiaddr): boolean {
   return isDirect && ip !== undefined && (isLoopbackIp(ip) || isLinkLocalIp(ip))
 }
 
-function look(network: NetworkOptions, listening: Listening): Omit<Snapshot, 'atMs'> {
-  const interfaces = networkInterfaces()
+function look(
+  interfaces: ReturnType<typeof networkInterfaces>,
+  network: NetworkOptions,
+  listening: Listening,
+): Omit<Snapshot, 'atMs'> {
   const all = Object.values(interfaces)
     .flatMap((found) => found ?? [])
     .map(({ address, family }): Own => ({ ip: address, family: family === 'IPv4' ? 4 : 6 }))

@@ -3,7 +3,7 @@
  * or a peer's name. metrics.test.ts keeps docs/metrics.md in step.
  */
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
-import type { CatalogNode, NodeStats } from '@catalog-p2p/core'
+import type { CatalogNode, NetworkStats, NodeStats } from '@catalog-p2p/core'
 import type { GatewayStats } from '../api.ts'
 import type { Counters } from '../http/counters.ts'
 import { ROUTE_NAMES, type RouteName } from '../http/route.ts'
@@ -143,6 +143,7 @@ function nodeMetrics(registry: Registry, stats: () => NodeStats): void {
   gauge('catalog_node_banned_peers', 'Peers banned now', (s) => s.bannedPeers)
   gauge('catalog_node_announced', 'Artifacts announced to peers', (s) => s.announced)
   gauge('catalog_node_active_downloads', 'Downloads under way', (s) => s.activeDownloads)
+  networkMetrics(registry, () => stats().network)
   gauge('catalog_store_artifacts', 'Artifacts in the store', (s) => s.store.artifacts)
   gauge('catalog_store_bytes', 'Bytes of complete artifacts in the store', (s) => s.store.bytes)
   gauge('catalog_store_partial_bytes', 'Bytes of unfinished downloads', (s) => s.store.partialBytes)
@@ -184,6 +185,64 @@ function nodeMetrics(registry: Registry, stats: () => NodeStats): void {
     collect() {
       this.reset()
       for (const [source, { bytes }] of Object.entries(stats().served)) this.inc({ source }, bytes)
+    },
+  })
+}
+
+const REACHES: readonly NetworkStats['reachedFrom'][] = ['public', 'private', 'loopback', 'nowhere']
+
+function networkMetrics(registry: Registry, stats: () => NetworkStats): void {
+  const registers = [registry]
+  const gauge = (name: string, help: string, value: (stats: NetworkStats) => number): void => {
+    new Gauge({
+      name,
+      help,
+      registers,
+      collect() {
+        this.set(value(stats()))
+      },
+    })
+  }
+  new Gauge({
+    name: 'catalog_node_reached',
+    help: '1 for the place, farthest away, from where a peer has connected to us directly of late',
+    labelNames: ['from'],
+    registers,
+    collect() {
+      const { reachedFrom } = stats()
+      for (const from of REACHES) this.set({ from }, Number(from === reachedFrom))
+    },
+  })
+  gauge(
+    'catalog_node_mapped_addresses',
+    'Addresses that a router has opened for us',
+    (s) => s.mapped.length,
+  )
+  gauge(
+    'catalog_node_relayed_addresses',
+    'Our addresses at the relays of others',
+    (s) => s.relayed.length,
+  )
+  gauge(
+    'catalog_node_relay_reservations',
+    'Peers that have a place at our relay',
+    (s) => s.relayReservations,
+  )
+  gauge('catalog_node_dht_server', '1 while this node answers DHT queries', (s) =>
+    Number(s.dht === 'server'),
+  )
+  gauge(
+    'catalog_node_announce_backlog',
+    'Announcements that wait for their turn in the DHT',
+    (s) => s.announceBacklog,
+  )
+  new Counter({
+    name: 'catalog_node_announce_failures_total',
+    help: 'Announcements in the DHT that failed',
+    registers,
+    collect() {
+      this.reset()
+      this.inc(stats().announceFailures)
     },
   })
 }

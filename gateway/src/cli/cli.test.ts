@@ -30,14 +30,7 @@ const CLI = fileURLToPath(new URL('../cli.ts', import.meta.url))
 const NODE_FLAGS = ['--conditions=@catalog-p2p/source', '--disable-warning=ExperimentalWarning']
 const DEADLINE_MS = 30_000
 /** Meets nobody, whatever the machine. */
-const ALONE = [
-  '--loopback-only',
-  '--network.port=0',
-  '--no-mdns',
-  '--no-dht',
-  '--no-upnp',
-  '--no-autonat',
-]
+const ALONE = ['--loopback-only', '--network.port=0', '--no-mdns', '--no-dht', '--no-upnp']
 
 const HAS_PIPES = process.platform !== 'win32'
 

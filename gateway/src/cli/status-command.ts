@@ -3,6 +3,7 @@ import type { NodePeer } from '@catalog-p2p/core'
 import type { DaemonInfo, DaemonStatus } from '../admin/daemon-client.ts'
 import { loadConfig, requireDaemon, type Invocation } from './command.ts'
 import { EXIT } from './exit-codes.ts'
+import { networkFacts } from './network-facts.ts'
 import { formatBytes, formatFacts, formatMs, formatTable, plural } from './format.ts'
 
 export async function statusCommand(invocation: Invocation): Promise<number> {
@@ -22,7 +23,8 @@ export async function statusCommand(invocation: Invocation): Promise<number> {
 
 function statusLines(url: string, info: DaemonInfo | undefined, status: DaemonStatus): string[] {
   const { node, gateway } = status
-  const { store, problems = [] } = node // a daemon of an older version says nothing of problems
+  // A daemon of an older version does not say all of it.
+  const { store, problems = [], network }: PartlyOld = node
   const { tarballs, packuments } = gateway
   const from = (source: keyof typeof tarballs): string =>
     `${plural(tarballs[source].artifacts, 'artifact')}, ${formatBytes(tarballs[source].bytes)}`
@@ -35,6 +37,7 @@ function statusLines(url: string, info: DaemonInfo | undefined, status: DaemonSt
     ['registry', `${url}${running}`],
     ['upstream', gateway.upstream ?? 'none (peers only)'],
     ['peers', `${node.peers} connected${banned}, ${node.announced} artifacts announced`],
+    ...networkFacts(network),
     [
       'store',
       `${plural(store.artifacts, 'artifact')}, ${formatBytes(store.bytes)} of ` +
@@ -60,6 +63,9 @@ function statusLines(url: string, info: DaemonInfo | undefined, status: DaemonSt
     ...node.addresses.map((address, index) => [index === 0 ? 'addresses' : '', address] as const),
   ])
 }
+
+/** What newer versions have added may be missing. */
+type PartlyOld = Omit<DaemonStatus['node'], 'network'> & Partial<DaemonStatus['node']>
 
 function uptime({ pid, version, startedAtMs }: DaemonInfo): string {
   const since = formatMs(Math.max(0, Date.now() - startedAtMs))

@@ -61,7 +61,6 @@ const UNREACHABLE = {
   dht: false,
   peerExchange: false,
   upnp: false,
-  autonat: false,
   relayClient: false,
 } as const
 

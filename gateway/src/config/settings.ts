@@ -74,7 +74,7 @@ export const SETTINGS: readonly Setting[] = [
     'announce-address': advanced(
       list(
         'node:network.announceAddresses',
-        'address to tell peers instead of those found',
+        'IP address to tell peers instead of those found',
         'multiaddr',
       ),
     ),
@@ -91,9 +91,8 @@ export const SETTINGS: readonly Setting[] = [
     quic: advanced(boolean('node:network.quic', 'use QUIC (UDP) between peers')),
     tcp: advanced(boolean('node:network.tcp', 'use TCP where QUIC does not get through')),
     'peer-exchange': advanced(boolean('node:network.peerExchange', 'learn of peers from peers')),
-    upnp: advanced(boolean('node:network.upnp', 'ask the router to open the port')),
-    autonat: advanced(
-      boolean('node:network.autonat', 'let peers test whether this machine can be reached'),
+    upnp: advanced(
+      boolean('node:network.upnp', 'ask the router (UPnP) to open the port to the internet'),
     ),
     'relay-client': advanced(
       boolean('node:network.relayClient', 'reach peers behind NAT through relays'),
@@ -144,7 +143,11 @@ export const SETTINGS: readonly Setting[] = [
       bytes('node:transfer.chunkSize', 'piece that is verified by itself; a power of two'),
     ),
     compression: advanced(
-      list('node:transfer.compression', 'offered to peers, best first: zstd, lz4, gzip', 'name'),
+      list(
+        'node:transfer.compression',
+        'offered to peers, best first; of no effect until more than tarballs travels, which are compressed already',
+        'name',
+      ),
     ),
     seed: boolean('node:transfer.seed', 'serve public artifacts to peers'),
     hints: boolean(

@@ -75,22 +75,12 @@ async function review(deps: RevisitDependencies, options: RevisitOptions): Promi
 
 /** The same store behind a node that peers can't find and that serves nothing. */
 function isolated(options: NodeOptions): NodeOptions {
+  const off = { mdns: false, dht: false, peerExchange: false, upnp: false }
+  const relays = { relayClient: false, relayServer: false, bootstrapServer: false }
+  const network = { ...off, ...relays, bootstrap: [], loopbackOnly: true, port: 0 }
   return {
     ...options,
-    network: {
-      ...options.network,
-      loopbackOnly: true,
-      port: 0,
-      bootstrap: [],
-      bootstrapServer: false,
-      mdns: false,
-      dht: false,
-      peerExchange: false,
-      relayClient: false,
-      relayServer: false,
-      upnp: false,
-      autonat: false,
-    },
+    network: { ...options.network, ...network },
     transfer: { ...options.transfer, seed: false },
   }
 }

@@ -6,11 +6,18 @@ import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { NetworkStats } from '@catalog-p2p/core'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { findDaemon, writeDaemonFile, type DaemonStatus } from '../../admin/daemon-client.ts'
 import { useClient } from '../clients/use.ts'
 import { checkClients } from './client-checks.ts'
-import { checkDaemon, checkListening, checkUpstreamDirectly } from './daemon-checks.ts'
+import {
+  checkDaemon,
+  checkDht,
+  checkListening,
+  checkReach,
+  checkUpstreamDirectly,
+} from './daemon-checks.ts'
 import { checkClock, checkDisk, checkNode, checkStore } from './machine-checks.ts'
 import { checkMulticast, checkPeerPort, checkRegistryPort, checkUdp } from './network-checks.ts'
 
@@ -55,6 +62,11 @@ describe('machine', () => {
   })
 })
 
+const QUIET: NetworkStats = {
+  ...{ reachedFrom: 'nowhere', mapped: [], relayed: [], relayReservations: 0, dht: 'off' },
+  ...{ announceBacklog: 0, announceFailures: 0, isAnnounceFailing: false },
+}
+
 describe('network', () => {
   test('a listener that died is worth a look; an old daemon that knows nothing of it is not', () => {
     const status = (problems?: string[]): DaemonStatus => {
@@ -66,6 +78,22 @@ describe('network', () => {
     })
     expect(checkListening(status([])).verdict).toBe('ok')
     expect(checkListening(status()).verdict).toBe('ok')
+  })
+
+  test('a DHT that takes no announcements is worth a look; a node that nobody has reached is not', () => {
+    const status = (network?: Partial<NetworkStats>): DaemonStatus => {
+      const partly = { node: network ? { network: { ...QUIET, ...network } } : {} }
+      return partly as DaemonStatus
+    }
+    const asleep = checkDht(status({ dht: 'client', isAnnounceFailing: true }))
+    expect(asleep).toMatchObject({
+      ...{ verdict: 'warn', text: expect.stringContaining('NOBODY TAKES THEM') },
+      next: expect.stringContaining('--bootstrap-server'),
+    })
+    for (const one of [status({ dht: 'client' }), status({}), status()]) {
+      expect(checkDht(one).verdict).toBe('ok')
+      expect(checkReach(one).verdict).toBe('ok')
+    }
   })
 
   test('ports: free, and taken over TCP or UDP', async () => {

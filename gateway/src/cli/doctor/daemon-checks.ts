@@ -1,6 +1,7 @@
 /** Checks that ask the running daemon: that it is there, whom it knows, and whether it reaches its registry. */
 import type { DaemonClient, DaemonStatus } from '../../admin/daemon-client.ts'
 import { formatMs, plural } from '../format.ts'
+import { dhtText, reachText } from '../network-facts.ts'
 import { shownUrl } from '../../http/shown-url.ts'
 import { askUpstream } from '../upstream-probe.ts'
 import { fail, ok, reasonOf, warn, type Finding } from './check.ts'
@@ -35,6 +36,22 @@ export function checkListening(status: DaemonStatus): Finding {
   if (problems.length === 0) return ok('listening', 'for peers, on all it should')
   const next = 'it is tried again by itself; if it stays so, restart the daemon'
   return warn('listening', problems.join('; '), next)
+}
+
+/** Not being reached is no fault: most machines are behind a router. */
+export function checkReach(status: DaemonStatus): Finding {
+  const { network }: Partial<DaemonStatus['node']> = status.node
+  return ok('reached', network === undefined ? 'not known' : reachText(network))
+}
+
+export function checkDht(status: DaemonStatus): Finding {
+  const { network }: Partial<DaemonStatus['node']> = status.node
+  if (network === undefined) return ok('DHT', 'not known')
+  const text = dhtText(network)
+  if (!network.isAnnounceFailing) return ok('DHT', text)
+  const next =
+    'none of its peers answers DHT queries: give the address of one that can be reached with --bootstrap, or start one with --bootstrap-server'
+  return warn('DHT', text, next)
 }
 
 export function checkStoreHealth(status: DaemonStatus): Finding {

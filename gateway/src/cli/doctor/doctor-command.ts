@@ -47,6 +47,8 @@ async function examine(invocation: Invocation, config: Config): Promise<Finding[
             daemonChecks.checkStoreHealth(status),
             daemonChecks.checkListening(status),
             daemonChecks.checkPeers(status),
+            daemonChecks.checkReach(status),
+            daemonChecks.checkDht(status),
           ]),
           daemonChecks.checkUpstream(daemon.url, upstream),
         ]

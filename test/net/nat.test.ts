@@ -1,0 +1,59 @@
+/**
+ * Two machines behind different routers and a public one between them, as docs/operating.md tells people to set it up and
+ * otherwise with defaults: they find each other through its relay and install from each other, and connections last.
+ * (Routers are Linux network namespaces with nftables.)
+ */
+import { describe, expect, test } from 'vitest'
+import { createWorkspace } from '../support/client.ts'
+import {
+  createInternet,
+  whyNoInternet,
+  type InternetMachine,
+  type Nat,
+} from '../support/internet.ts'
+import {
+  expectAllFromPeers,
+  expectArtifacts,
+  expectPeers,
+  installOn,
+  NO_UPSTREAM,
+  PEER_PORT,
+  startOn,
+  startRegistryOn,
+  whyNoInstalls,
+} from '../support/machine-daemons.ts'
+
+const reason = (await whyNoInternet()) ?? whyNoInstalls()
+if (reason !== undefined) console.warn(`skipped: ${reason}`)
+
+const KINDS: readonly Nat[] = ['full cone', 'restricted', 'symmetric']
+
+describe.skipIf(reason !== undefined)('through a public node', () => {
+  test.each(KINDS)('machines behind NAT install: %s', { timeout: 240_000 }, async (nat) => {
+    await using internet = await createInternet(['public'], [nat, nat])
+    await using workspace = await createWorkspace()
+    const [server] = internet.servers as [InternetMachine]
+    const [a, b] = internet.clients as [InternetMachine, InternetMachine]
+
+    await using registry = await startRegistryOn(a)
+    const serving = ['--relay', '--bootstrap-server']
+    await using publicNode = await startOn(server, workspace, NO_UPSTREAM, serving)
+    const { id } = (await publicNode.status()).node
+    const joining = ['--bootstrap', `/ip4/${server.ipv4}/udp/${PEER_PORT}/quic-v1/p2p/${id}`]
+    await using daemonA = await startOn(a, workspace, registry.url, joining)
+    await using daemonB = await startOn(b, workspace, NO_UPSTREAM, joining)
+    for (const daemon of [publicNode, daemonA, daemonB]) await expectPeers(daemon, 2)
+    const before = await daemonB.peers()
+    expect(before.map(({ transport }) => transport).sort()).toEqual(['quic', 'relay'])
+
+    const lockfile = await installOn(a, workspace, daemonA)
+    await expectArtifacts(daemonB)
+    await installOn(b, workspace, daemonB, lockfile)
+    await expectAllFromPeers(daemonB)
+
+    // Still the same connections, not others in their place.
+    const since = (peers: typeof before): unknown[] =>
+      peers.map(({ peer, connectedAtMs }) => ({ peer, connectedAtMs }))
+    expect(since(await daemonB.peers())).toEqual(since(before))
+  })
+})
