@@ -23,7 +23,7 @@ import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { parseDigest, type CatalogNode } from '@catalog-p2p/core'
 import { isolatedEnvironment } from '../../../../test/support/client.ts'
-import { startDaemon } from '../../../../test/support/daemon.ts'
+import { pidOf, startDaemon } from '../../../../test/support/daemon.ts'
 import { ALONE } from '../../../../test/support/exec-run.ts'
 import { makePackage } from '../../../../test/support/fixture-packages.ts'
 import { quietNode } from '../../../../test/support/machine.ts'
@@ -408,6 +408,28 @@ describe('the gateway', { timeout: 90_000 }, () => {
     expect(report()).toMatchObject({ gateway: 'own', upstream: upstream.url })
     expect((await daemon.status()).gateway.tarballs.origin.artifacts).toBe(1)
   })
+
+  test.skipIf(process.platform === 'win32')(
+    'is a daemon that dies like any registry: the command ends as it likes',
+    async () => {
+      const port = await freePort()
+      const store = ['--store', join(home, 'store')]
+      const args = [...ALONE, '--port', String(port), ...store]
+      await using daemon = await startDaemon({ args, home, port })
+      const pid = await pidOf(join(home, 'store'))
+      const source = `process.kill(${pid}, 'SIGKILL'); ${FETCH_ONE}`
+      const run = exec(
+        [...REPORT, ...store],
+        script(`(async () => {${source}})().catch(() => process.exit(6))`),
+        {
+          port,
+        },
+      )
+      expect(await run.ended).toBe(6)
+      expect(report()).toMatchObject({ gateway: 'none', problem: 'the daemon has gone meanwhile' })
+      expect(daemon.url).toContain(String(port))
+    },
+  )
 
   const STRANGER = 54_321
   const SYSTEM = 999
