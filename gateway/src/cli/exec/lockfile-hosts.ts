@@ -5,7 +5,7 @@
 import { join } from 'node:path'
 import { parseLockfile } from '../../lockfiles/lockfile.ts'
 import { DEFAULT_REGISTRY_HOST, isYarnAlias } from '../../upstream/default-registry.ts'
-import { projectRoot, readManifest, readText } from './project-files.ts'
+import { projectRoot, readManifest, readText, workspacePatterns } from './project-files.ts'
 import type { ClientFamily } from './client-command.ts'
 
 export type HostReplacement =
@@ -75,9 +75,8 @@ export function namesInRegistry(registry: string, family: ClientFamily, cwd: str
   const root = projectRoot(cwd)
   const locked = lockedNames(registry, { family, root })
   if (locked !== undefined) return locked.slice(0, MAX_NAMES)
-  const { workspaces, dependencies, devDependencies } = readManifest(root)
-  if (workspaces !== undefined || readText(join(root, 'pnpm-workspace.yaml')) !== undefined)
-    return []
+  if (workspacePatterns(root).length > 0) return []
+  const { dependencies, devDependencies } = readManifest(root)
   const ranges = [dependencies, devDependencies].flatMap((list) =>
     Object.entries(Object(list) as Record<string, unknown>),
   )

@@ -11,7 +11,6 @@ import type { Config } from '../../config/resolve.ts'
 import type { Environment } from '../../upstream/npmrc.ts'
 import { portOf } from '../command.ts'
 import { runDaemon, type RunningDaemon } from '../start/run-daemon.ts'
-import type { GatewayOptions } from '../../options.ts'
 import type { ExecGateway, GatewayRequest } from './exec-gateway.ts'
 import { rememberFailure } from './upstream-failure.ts'
 
@@ -85,10 +84,11 @@ async function start(
     }
     const late = behind.then(({ registry, npmConfig }) => ({
       npmConfig,
-      gateway: { ...ownGatewayOptions(config, env), upstream: config.peersOnly ? null : registry },
+      gateway: { upstream: config.peersOnly ? null : registry },
     }))
     late.catch(() => undefined) // the node may fail before it
     try {
+      // The place for defaults that are a command's alone, as what it does in CI (isPassing) with digests that nothing binds.
       const gateway = { ...config.gateway, port }
       const daemon = await runDaemon({ ...setup, config: { ...config, gateway }, late })
       return { ...asExecGateway(daemon, config, afterwards), failure: () => failures.reason() }
@@ -98,13 +98,6 @@ async function start(
     }
   }
   throw failure
-}
-
-/** What the gateway of a command does otherwise than a daemon, unless its user says so. */
-function ownGatewayOptions(config: Config, env: Environment): GatewayOptions {
-  // The place for: in CI digests that nothing binds to a name are refused (unless config.given has that setting).
-  void [config, env]
-  return {}
 }
 
 function asExecGateway(

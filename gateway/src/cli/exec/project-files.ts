@@ -52,7 +52,7 @@ export function projectRoot(cwd: string): string {
 }
 
 /** `workspaces` of package.json (npm, Yarn, Bun, Deno), `packages` of pnpm-workspace.yaml. */
-function workspacePatterns(folder: string): readonly string[] {
+export function workspacePatterns(folder: string): readonly string[] {
   const { workspaces } = readManifest(folder)
   const inner = (workspaces as { packages?: unknown } | null | undefined)?.packages
   const document = parseDocument(readText(join(folder, 'pnpm-workspace.yaml')) ?? '')

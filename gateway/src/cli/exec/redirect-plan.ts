@@ -59,14 +59,13 @@ export function planRedirect(request: PlanRequest): RedirectPlan {
   if (isOther) throw new SkippedClient(`its registry is ${shownUrl(own)}`)
   if (client?.isInstall !== true) return weakPlan(request, registry)
   if (client.family === 'npm' && isWeak(request)) return weakPlan(request, registry)
+  // Only Yarn 1 knows its variable (yarn-classic-mirror.ts).
+  if (client.family === 'yarn-classic') return plainPlan(registry, () => ({}))
   if (startsOtherClients(client)) {
     throw new SkippedClient(
       'a script in package.json starts another client, or one in another folder',
     )
   }
-  const simple = (named: (gateway: string) => Variables): RedirectPlan => ({
-    ...{ registry, needsTarballUrl: false, isWeak: false, variables: named },
-  })
   switch (client.family) {
     case 'npm':
       return npmPlan(request, client, registry)
@@ -74,13 +73,15 @@ export function planRedirect(request: PlanRequest): RedirectPlan {
       return pnpmPlan(request, client, registry)
     case 'yarn-berry':
       return yarnPlan(request, registry)
-    case 'yarn-classic':
-      return simple(() => ({})) // yarn-classic-mirror.ts
     case 'bun':
-      return simple((gateway) => ({ BUN_CONFIG_REGISTRY: gateway }))
+      return plainPlan(registry, (gateway) => ({ BUN_CONFIG_REGISTRY: gateway }))
     case 'deno':
-      return simple((gateway) => ({ NPM_CONFIG_REGISTRY: gateway }))
+      return plainPlan(registry, (gateway) => ({ NPM_CONFIG_REGISTRY: gateway }))
   }
+}
+
+function plainPlan(registry: string, variables: (gateway: string) => Variables): RedirectPlan {
+  return { registry, needsTarballUrl: false, isWeak: false, variables }
 }
 
 /** npm's own, or Yarn's name of it. */
@@ -122,9 +123,7 @@ function weakPlan(request: PlanRequest, registry: string): RedirectPlan {
 
 function npmPlan(request: PlanRequest, { cwd }: ClientCommand, registry: string): RedirectPlan {
   const plain = (gateway: string): Variables => ({ npm_config_registry: gateway })
-  const plan = { registry, isWeak: false }
-  if (isPublicRegistry(request.registry))
-    return { ...plan, needsTarballUrl: false, variables: plain }
+  if (isPublicRegistry(request.registry)) return plainPlan(registry, plain)
   const replaced = request.settings.get('replace-registry-host')
   if (replaced !== 'npmjs' && replaced !== 'always') {
     throw new SkippedClient(`its replace-registry-host is ${String(replaced)}`)
@@ -134,7 +133,7 @@ function npmPlan(request: PlanRequest, { cwd }: ClientCommand, registry: string)
   )
   const replacement = npmHostReplacement(withoutUser(registry), { cwd, scoped })
   if (replacement.kind === 'impossible') throw new SkippedClient(replacement.reason)
-  if (replacement.kind === 'none') return { ...plan, needsTarballUrl: false, variables: plain }
+  if (replacement.kind === 'none') return plainPlan(registry, plain)
   const variables = (gateway: string, tarball = ''): Variables => {
     // A registry that passes on the public one's URLs: npm replaces those by itself.
     if (URL.canParse(tarball) && isPublicRegistry(tarball)) return plain(gateway)
@@ -145,7 +144,7 @@ function npmPlan(request: PlanRequest, { cwd }: ClientCommand, registry: string)
       npm_config_replace_registry_host: replacement.host,
     }
   }
-  return { ...plan, needsTarballUrl: true, variables }
+  return { registry, isWeak: false, needsTarballUrl: true, variables }
 }
 
 function pnpmPlan(
@@ -162,22 +161,19 @@ function pnpmPlan(
     throw new SkippedClient(`pnpm-lock.yaml names tarballs on ${new URL(registry).host}`)
   }
   // pnpm 10 reads npm's variable, newer ones their own.
-  const variables = (gateway: string): Variables => ({
+  return plainPlan(registry, (gateway) => ({
     ...{ npm_config_registry: gateway, pnpm_config_registry: gateway },
-  })
-  return { registry, needsTarballUrl: false, isWeak: false, variables }
+  }))
 }
 
 function yarnPlan(request: PlanRequest, registry: string): RedirectPlan {
   const { settings, peersOnly } = request
   const isPublic = isPublicRegistry(request.registry)
-  const plan = { registry, needsTarballUrl: false, isWeak: false }
   if (!isPublic && !peersOnly && hasRelay()) {
-    return {
-      ...plan,
-      variables: (gateway) =>
-        relayVariables(request.plugins, { gateway, registry: withoutUser(registry) }),
-    }
+    const relayed = withoutUser(registry)
+    return plainPlan(registry, (gateway) =>
+      relayVariables(request.plugins, { gateway, registry: relayed }),
+    )
   }
   if (typeof settings.get('httpProxy') === 'string') {
     throw new SkippedClient('Yarn sends everything through its httpProxy')
@@ -185,9 +181,8 @@ function yarnPlan(request: PlanRequest, registry: string): RedirectPlan {
   const listed = settings.get('unsafeHttpWhitelist')
   const unsafe = Array.isArray(listed) ? listed.map(String) : []
   // Yarn builds tarball URLs from it and compares them as text: no trailing slash, as its own default.
-  const variables = (gateway: string): Variables => ({
+  return plainPlan(registry, (gateway) => ({
     YARN_NPM_REGISTRY_SERVER: gateway.replace(/\/$/, ''),
     YARN_UNSAFE_HTTP_WHITELIST: [...new Set([new URL(gateway).hostname, ...unsafe])].join(','),
-  })
-  return { ...plan, variables }
+  }))
 }

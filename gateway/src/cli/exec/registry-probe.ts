@@ -45,10 +45,11 @@ async function ping(gateway: ExecGateway, signal: AbortSignal): Promise<Probe> {
   const before = await failures()
   const { statusCode, body } = await request(new URL('-/ping', gateway.url), { signal })
   await body.dump()
+  if (statusCode === 401 || statusCode === 403 || statusCode >= 500) {
+    return failed(gateway, `it answered ${statusCode} when it was asked whether it is there`)
+  }
   // A gateway answers by itself where its registry does not.
-  const isOut = statusCode === 401 || statusCode === 403 || statusCode >= 500
-  if (!isOut && (await failures()) === before) return {}
-  return failed(gateway, `it answered ${statusCode} when it was asked whether it is there`)
+  return (await failures()) === before ? {} : failed(gateway, "it can't be reached")
 }
 
 interface Question {
