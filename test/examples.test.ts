@@ -229,9 +229,10 @@ describe('runner-fleet', () => {
     }
   })
 
-  test('a job finds the daemon that has this configuration', async ({ skip }) => {
+  test('a job has a gateway of its own, and the daemon that has this configuration as a peer', async ({
+    skip,
+  }) => {
     if (unavailable !== undefined) skip(unavailable)
-    if (process.platform !== 'linux') skip('only Linux says whose a daemon of the machine is')
     const { cwd, shell } = await newProject()
     const port = await freePort()
     const home = await workspace.folder('daemon')
@@ -242,8 +243,9 @@ describe('runner-fleet', () => {
     const { exitCode, output } = await shell.bash(job, cwd, { CATALOG_PORT: String(port) })
     expect(exitCode, output).toBe(0)
     await expectInstalled(cwd)
-    expect(await readJson(join(cwd, 'catalog-report.json'))).toMatchObject({ gateway: 'daemon' })
-    expect((await daemon.status()).gateway.tarballs.origin.artifacts).toBeGreaterThan(0)
+    const report = await readJson(join(cwd, 'catalog-report.json'))
+    expect(report).toMatchObject({ gateway: 'own', peers: 1 })
+    expect((await daemon.status()).gateway.tarballs.origin.artifacts).toBe(0)
   })
 })
 

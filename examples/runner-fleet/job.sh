@@ -1,5 +1,5 @@
 #!/bin/sh
-# What a job runs instead of "npm ci". It finds the daemon of its machine by its port, and without one it brings its own.
+# What a job runs instead of "npm ci". It finds the daemon of its machine by its port, as a peer.
 set -eu
 if command -v catalog > /dev/null; then
   catalog exec --report catalog-report.json -- npm ci

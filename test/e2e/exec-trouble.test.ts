@@ -1,21 +1,16 @@
 /**
- * `catalog exec -- CLIENT …` where the client would do well without us: behind TLS that only the client's own settings get
- * through, and with a daemon that is killed while its packages come from there.
+ * `catalog exec -- CLIENT …` behind TLS that not everybody gets through: with npm's settings the gateway does, with a client's own
+ * the client goes alone, and what nothing gets through is said with the reason.
  */
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createWorkspace, type Workspace } from '../support/client.ts'
-import { clientCommand, findClient, whyUnavailable, type ClientName } from '../support/clients.ts'
-import { pidOf, startDaemon } from '../support/daemon.ts'
-import { ALONE, catalogExec, clientByExec, type ExecResult } from '../support/exec-run.ts'
-import { expectedInstall, fixturePackages, fixtureProject } from '../support/fixture-packages.ts'
-import { freePort } from '../support/free-port.ts'
-import { asInstalled, readInstalled } from '../support/installed.ts'
+import { clientCommand, findClient, type ClientName } from '../support/clients.ts'
+import { catalogExec, type ExecResult } from '../support/exec-run.ts'
+import { fixturePackages } from '../support/fixture-packages.ts'
 import { startRegistry, type LoopbackRegistry } from '../support/registry.ts'
 import { startTlsFront, type TlsFront } from '../support/tls-front.ts'
-import { until } from '../support/until.ts'
-import { startUpstream } from '../support/upstream.ts'
 
 const packages = fixturePackages()
 
@@ -72,20 +67,33 @@ describe('behind TLS that only the client’s own settings get through', () => {
     '.yarnrc.yml': ['nodeLinker: node-modules', 'enableTelemetry: false', ...lines, ''].join('\n'),
   })
 
-  const THROUGH: [string, ClientName, () => Case][] = [
+  test.each<[string, ClientName, () => Case]>([
     [
-      'Yarn’s httpsCaFilePath, beside its registry',
+      'npm’s cafile in the project',
+      'npm-12',
+      () => ({ files: { '.npmrc': `registry=${front.url}/\ncafile=${caFile}\n` } }),
+    ],
+    [
+      'NODE_EXTRA_CA_CERTS, of any program of Node',
+      'yarn-4',
+      () => ({
+        files: yarnrc(`npmRegistryServer: "${front.url}"`),
+        env: { NODE_EXTRA_CA_CERTS: caFile },
+      }),
+    ],
+  ])('%s: through us', async (_, name, given) => {
+    const result = await install(name, given())
+
+    expect(result.exitCode, result.output).toBe(0)
+    expect(result.report).toMatchObject({ gateway: 'own', sources: { origin: { artifacts: 1 } } })
+  })
+
+  test.each<[string, ClientName, () => Case]>([
+    [
+      'Yarn’s httpsCaFilePath',
       'yarn-4',
       () => ({
         files: yarnrc(`npmRegistryServer: "${front.url}"`, `httpsCaFilePath: "${caFile}"`),
-      }),
-    ],
-    [
-      'Yarn’s variable, pointed at the gateway',
-      'yarn-4',
-      () => ({
-        ...{ files: yarnrc(), env: { YARN_HTTPS_CA_FILE_PATH: caFile } },
-        options: ['--upstream', front.url],
       }),
     ],
     [
@@ -94,36 +102,17 @@ describe('behind TLS that only the client’s own settings get through', () => {
       () => ({ files: { 'pnpm-workspace.yaml': `registry: ${front.url}/\nstrictSsl: false\n` } }),
     ],
     [
-      'pnpm’s variable',
-      'pnpm-11',
-      () => ({
-        ...{ files: { '.npmrc': `registry=${front.url}/\n` } },
-        env: { pnpm_config_strict_ssl: 'false' },
-      }),
+      'npm’s strict-ssl, read by another client',
+      'pnpm-10',
+      () => ({ files: { '.npmrc': `registry=${front.url}/\nstrict-ssl=false\n` } }),
     ],
-    [
-      'DENO_CERT',
-      'deno',
-      () => ({ files: { '.npmrc': `registry=${front.url}/\n` }, env: { DENO_CERT: caFile } }),
-    ],
-  ]
-
-  test.each(THROUGH)('%s: through us', async (_, name, given) => {
+  ])('%s: alone, and the reason said', async (_, name, given) => {
     const result = await install(name, given())
 
     expect(result.exitCode, result.output).toBe(0)
-    expect(result.report).toMatchObject({ gateway: 'own', sources: { origin: { artifacts: 1 } } })
-  })
-
-  test('Yarn’s networkSettings for one host: left alone, and the reason said', async () => {
-    const setting = `networkSettings:\n  localhost:\n    httpsCaFilePath: "${caFile}"`
-    const files = yarnrc(`npmRegistryServer: "${front.url}"`, setting)
-
-    const result = await install('yarn-4', { files })
-
-    expect(result.exitCode, result.output).toBe(0)
     expect(result.report).toMatchObject({ gateway: 'none' })
-    expect(result.output).toContain('it has networkSettings for its registry; running the command')
+    expect(result.output).toContain('; running the command without peers')
+    expect(result.report?.problem).toContain('self-signed certificate')
   })
 
   test.each(['npm-12', 'pnpm-11', 'pnpm-12', 'yarn-4'] as const)(
@@ -137,42 +126,6 @@ describe('behind TLS that only the client’s own settings get through', () => {
 
       expect(result.exitCode).not.toBe(0)
       expect(result.output).toContain('self-signed certificate')
-    },
-  )
-})
-
-describe('with a daemon that is killed in the middle', () => {
-  const expected = expectedInstall(packages)
-
-  /** Both at once: they wait ten seconds before they try again. */
-  test.concurrent.each(['npm-12', 'pnpm-12'] as const)(
-    '%s: a gateway of our own is there when it tries again',
-    { timeout: 90_000 },
-    async (name) => {
-      const client = findClient(name)
-      expect(whyUnavailable(client)).toBeUndefined()
-      await using upstream = await startUpstream(packages)
-      const { cwd, home } = await project(fixtureProject)
-      const [port, store] = [await freePort(), join(home, 'store')]
-      const options = ['--port', String(port), '--store', store]
-      const args = [...ALONE, ...options, '--upstream', upstream.url]
-      await using daemon = await startDaemon({ args, home, port })
-      const pid = await pidOf(store)
-      const killed = Promise.withResolvers<undefined>()
-      upstream.fault(/\/-\/fx-tiny-5/, { kind: 'hold', until: killed.promise })
-
-      const registry = upstream.url.replace(/\/$/, '')
-      const running = clientByExec(client, client.install, { cwd, home, options, registry })
-      await until(() => upstream.count(/\/-\/fx-tiny-5/) > 0)
-      process.kill(pid, 'SIGKILL')
-      killed.resolve(undefined)
-      const result = await running
-
-      expect(result.exitCode, result.output).toBe(0)
-      expect(await readInstalled(cwd)).toEqual(asInstalled(packages, expected))
-      expect(result.output).toContain(`has taken its place at ${daemon.url}/`)
-      expect(result.report).toMatchObject({ gateway: 'own' })
-      expect(result.report?.warning).toContain('the daemon has gone while the command ran')
     },
   )
 })

@@ -9,9 +9,9 @@ import { addSettings } from './program-options.ts'
 import { runPlainly, whyNotLoaded } from './stand-in.ts'
 
 const EXEC_HELP = `
-Its package manager is pointed at a gateway by environment variables; no file is changed. A daemon that
-runs is used, otherwise one is started for as long as the command runs. Whatever fails there, the command
-runs as it would without. CATALOG_EXEC_SEED is --seed. More: docs/ci.md`
+Its package manager is asked for its registry and pointed at a gateway by environment variables; no file is
+changed. Your own daemon is used if it runs, otherwise a gateway for as long as the command runs. Whatever
+fails there, the command runs as it would without. CATALOG_EXEC_SEED is --seed. More: docs/ci.md`
 
 interface ExecFlags {
   readonly seed?: string | false

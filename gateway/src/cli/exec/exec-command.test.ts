@@ -1,6 +1,7 @@
 /**
  * `catalog exec` as a process: how it ends, what it prints where, what becomes of signals, which gateway it takes. The commands
- * are small programs that ask the registry their environment names; test/e2e/exec.test.ts runs real package managers.
+ * are small programs in the place of npm, which say their registry when they are asked and then ask it; test/e2e/exec.test.ts
+ * runs real package managers.
  */
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
@@ -22,7 +23,7 @@ import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { parseDigest, type CatalogNode } from '@catalog-p2p/core'
 import { isolatedEnvironment } from '../../../../test/support/client.ts'
-import { startDaemon } from '../../../../test/support/daemon.ts'
+import { pidOf, startDaemon } from '../../../../test/support/daemon.ts'
 import { ALONE } from '../../../../test/support/exec-run.ts'
 import { makePackage } from '../../../../test/support/fixture-packages.ts'
 import { quietNode } from '../../../../test/support/machine.ts'
@@ -44,8 +45,7 @@ beforeEach(async () => {
   mkdirSync(join(home, 'tmp'))
   upstream = await startUpstream([one, two])
   writeFileSync(join(home, '.npmrc'), `registry=${upstream.url}\n`)
-  // Says that programs here may be given npm's variable.
-  writeFileSync(join(home, 'package-lock.json'), '{}')
+  writeFileSync(join(home, 'npm-cli.cjs'), NPM)
   cleanups = [() => upstream.stop()]
 })
 afterEach(async () => {
@@ -106,16 +106,33 @@ function exec(options: readonly string[], command: readonly string[], given: Giv
   return { child, stdout: () => stdout, stderr: () => stderr, prints, ended }
 }
 
-/** A program for Node. */
-const script = (source: string): string[] => [process.execPath, '--eval', source]
+/** Answers as npm does when it is asked what it is configured with, and is any program otherwise. */
+const NPM = `
+  const { readFileSync } = require('node:fs')
+  const [, , verb, , source, ...rest] = process.argv
+  const inFile = (folder) => {
+    try {
+      return /^registry=(.*)$/m.exec(readFileSync(folder + '/.npm' + 'rc', 'utf8'))?.[1]
+    } catch {}
+  }
+  if (verb === 'config') {
+    const { npm_config_registry: own } = process.env
+    const registry = own ?? inFile(process.cwd()) ?? inFile(require('node:os').homedir())
+    console.log(JSON.stringify({ registry, 'replace-registry-host': 'npmjs' }))
+  } else {
+    process.argv = [process.execPath, ...rest.slice(1)]
+    const Run = (async () => {}).constructor
+    new Run('require', source)(require)
+  }`
+/** "npm ci", which runs this; it may await. */
+const script = (source: string): string[] => [
+  ...[process.execPath, join(home, 'npm-cli.cjs'), 'ci', '--eval', source],
+]
 /** Fetches fx-one as npm would, and prints its length and where it came from. */
 const FETCH_ONE = `
   const answer = await fetch(process.env.npm_config_registry + 'fx-one/-/fx-one-1.0.0.tgz')
   const { byteLength } = await answer.arrayBuffer()
   console.log('got', answer.status, byteLength, answer.headers.get('x-catalog-source'))`
-const module = (source: string): string[] => [
-  ...[process.execPath, '--input-type=module', '--eval', source],
-]
 
 describe('the command', { timeout: 60_000 }, () => {
   test('has its own code, input, output and arguments', async () => {
@@ -162,16 +179,34 @@ describe('the command', { timeout: 60_000 }, () => {
     },
   )
 
-  test('that may start any client is told of none where nothing says which', async () => {
-    rmSync(join(home, 'package-lock.json'))
-    const source = script(`console.log(process.env.npm_config_registry ?? 'as it was')`)
-    const run = exec(['--report', 'report.json'], source)
+  /** In a folder with a file that names a registry, and in one without. */
+  const ASK_NPM = [
+    process.execPath,
+    '--eval',
+    `const { execSync } = require('node:child_process')
+    for (const cwd of ['named', 'plain'])
+      console.log(execSync('npm config get registry', { cwd, encoding: 'utf8' }).trim())`,
+  ]
+
+  test('that is no client has npm ask us only where nothing names a registry', async () => {
+    rmSync(join(home, '.npmrc'))
+    for (const name of ['named', 'plain']) mkdirSync(join(home, name))
+    writeFileSync(join(home, 'named', 'package.json'), '{}')
+    writeFileSync(join(home, 'named', '.npmrc'), 'registry=https://npm.corp.example/\n')
+    const run = exec(['--upstream', upstream.url], ASK_NPM)
     expect(await run.ended).toBe(0)
-    expect(run.stdout()).toBe('as it was\n')
-    const line =
-      /^catalog: npm, pnpm 10, .* are not pointed at the gateway: .* Next step: put the client/m
-    expect(run.stderr()).toMatch(line)
-    expect(readFileSync(join(home, 'report.json'), 'utf8')).toContain('Next step: put the client')
+    expect(run.stdout()).toMatch(/^https:\/\/npm\.corp\.example\/\nhttp:\/\/127\.0\.0\.1:\d+\/\n$/)
+  })
+
+  test('that is no client goes its own way where npm’s registry is named', async () => {
+    for (const name of ['named', 'plain']) mkdirSync(join(home, name))
+    const run = exec(['--report', 'report.json'], ASK_NPM)
+    expect(await run.ended).toBe(0)
+    expect(run.stdout()).toBe(`${upstream.url}\n`.repeat(2))
+    expect(run.stderr()).toMatch(
+      /^catalog: warning: npm is not pointed at .*Next step: put the client/,
+    )
+    expect(readFileSync(join(home, 'report.json'), 'utf8')).toContain('put the client itself')
   })
 
   test('that does not exist makes 127, one that is no program 126', async () => {
@@ -234,7 +269,7 @@ describe('what came from where', { timeout: 60_000 }, () => {
     const [report, summary] = [join(home, 'report.json'), join(home, 'summary.md')]
     writeFileSync(summary, '# Build\n\n')
     const given = { env: { GITHUB_STEP_SUMMARY: summary } }
-    const run = exec([...options, '--report', report], module(FETCH_ONE), given)
+    const run = exec([...options, '--report', report], script(FETCH_ONE), given)
     expect(await run.ended).toBe(0)
     const size = one.tarball.byteLength
     expect(run.stdout()).toBe(`got 200 ${size} peer\n`)
@@ -245,15 +280,15 @@ describe('what came from where', { timeout: 60_000 }, () => {
       sources: { peer: { artifacts: 1, bytes: size }, origin: { artifacts: 0, bytes: 0 } },
     })
     const page = readFileSync(summary, 'utf8')
-    expect(page).toMatch(/^# Build\n\n### catalog exec: `node …`\n/)
+    expect(page).toMatch(/^# Build\n\n### catalog exec: `node .*npm-cli\.cjs ci …`\n/)
     expect(page).toContain(`| peers | 1 | ${size} B |`)
   })
 
   test('is a line of JSON on stderr, and nothing with --quiet', async () => {
-    const json = exec([...options, '--json'], module(FETCH_ONE))
+    const json = exec([...options, '--json'], script(FETCH_ONE))
     expect(await json.ended).toBe(0)
     expect(JSON.parse(json.stderr())).toMatchObject({ sources: { peer: { artifacts: 1 } } })
-    const quiet = exec([...options, '--quiet'], module(FETCH_ONE))
+    const quiet = exec([...options, '--quiet'], script(FETCH_ONE))
     expect(await quiet.ended).toBe(0)
     expect(quiet.stderr()).toBe('')
   })
@@ -283,7 +318,7 @@ describe('seeding', { timeout: 60_000 }, () => {
     async () => {
       const source = `${FETCH_ONE}; process.exitCode = 4`
       const store = join(home, 'store')
-      const run = exec(['--store', store, '--seed', '10m'], module(source))
+      const run = exec(['--store', store, '--seed', '10m'], script(source))
       await run.prints('seeding for 10 min')
       expect(run.stdout()).toContain('origin')
       const info = JSON.parse(readFileSync(join(store, 'daemon.json'), 'utf8')) as { url: string }
@@ -344,7 +379,7 @@ describe('the gateway', { timeout: 90_000 }, () => {
     const port = await freePort()
     const args = [...ALONE, '--port', String(port)]
     await using daemon = await startDaemon({ args, home, port })
-    const reused = exec(REPORT, module(FETCH_ONE), { port })
+    const reused = exec(REPORT, script(FETCH_ONE), { port })
     expect(await reused.ended).toBe(0)
     expect(report()).toMatchObject({ gateway: 'daemon', sources: { origin: { artifacts: 1 } } })
 
@@ -354,7 +389,7 @@ describe('the gateway', { timeout: 90_000 }, () => {
     const other = await startUpstream([one])
     cleanups.push(() => other.stop())
     writeFileSync(join(project, '.npmrc'), `registry=${other.url}\n`)
-    const elsewhere = exec(['--report', '../report.json'], module(FETCH_ONE), {
+    const elsewhere = exec(['--report', '../report.json'], script(FETCH_ONE), {
       port,
       cwd: project,
     })
@@ -365,7 +400,7 @@ describe('the gateway', { timeout: 90_000 }, () => {
 
     const { host } = new URL(upstream.url)
     writeFileSync(join(project, '.npmrc'), `//${host}/:_authToken=hush\n`)
-    const withToken = exec(['--report', '../report.json'], module(FETCH_ONE), {
+    const withToken = exec(['--report', '../report.json'], script(FETCH_ONE), {
       port,
       cwd: project,
     })
@@ -373,6 +408,28 @@ describe('the gateway', { timeout: 90_000 }, () => {
     expect(report()).toMatchObject({ gateway: 'own', upstream: upstream.url })
     expect((await daemon.status()).gateway.tarballs.origin.artifacts).toBe(1)
   })
+
+  test.skipIf(process.platform === 'win32')(
+    'is a daemon that dies like any registry: the command ends as it likes',
+    async () => {
+      const port = await freePort()
+      const store = ['--store', join(home, 'store')]
+      const args = [...ALONE, '--port', String(port), ...store]
+      await using daemon = await startDaemon({ args, home, port })
+      const pid = await pidOf(join(home, 'store'))
+      const source = `process.kill(${pid}, 'SIGKILL'); ${FETCH_ONE}`
+      const run = exec(
+        [...REPORT, ...store],
+        script(`(async () => {${source}})().catch(() => process.exit(6))`),
+        {
+          port,
+        },
+      )
+      expect(await run.ended).toBe(6)
+      expect(report()).toMatchObject({ gateway: 'none', problem: 'the daemon has gone meanwhile' })
+      expect(daemon.url).toContain(String(port))
+    },
+  )
 
   const STRANGER = 54_321
   const SYSTEM = 999
@@ -406,17 +463,16 @@ describe('the gateway', { timeout: 90_000 }, () => {
       let printed = ''
       stranger.stdout?.setEncoding('utf8').on('data', (text: string) => (printed += text))
       await vi.waitFor(() => expect(printed).toContain('ready'), { timeout: 10_000 })
-      expect(await exec(REPORT, module(FETCH_ONE), { port }).ended).toBe(0)
-      // A system's account is believed: it may be the daemon of all users.
-      expect(report().gateway).toBe(uid === SYSTEM ? 'daemon' : 'own')
-      expect(printed.includes('fx-one')).toBe(uid === SYSTEM)
+      expect(await exec(REPORT, script(FETCH_ONE), { port }).ended).toBe(0)
+      expect(report().gateway).toBe('own')
+      expect(printed).not.toContain('fx-one')
       const closed = once(stranger, 'close')
       stranger.kill('SIGKILL')
       await closed
     }
   })
 
-  test('is the daemon only if it has the client’s credentials, and our settings', async () => {
+  test('is the daemon only if it has proved to be ours, and has our settings', async () => {
     const port = await freePort()
     const daemon = { args: [...ALONE, '--port', String(port)], home, port }
     const { host } = new URL(upstream.url)
@@ -426,37 +482,34 @@ describe('the gateway', { timeout: 90_000 }, () => {
         `registry=${upstream.url}\n//${host}/:_authToken=${secret}\n`,
       )
     const took = async (options: readonly string[] = [], env = {}): Promise<string> => {
-      const run = exec([...REPORT, ...options], module(FETCH_ONE), { port, env })
+      const run = exec([...REPORT, ...options], script(FETCH_ONE), { port, env })
       expect(await run.ended).toBe(0)
       return report().gateway
     }
-    const first = await startDaemon(daemon)
-    cleanups.push(() => first.stop())
-    // Since it was started.
-    token('hush')
-    expect(await took()).toBe('own')
-    await first.stop()
-    const second = await startDaemon(daemon)
-    cleanups.push(() => second.stop())
+    await using running = await startDaemon(daemon)
     expect(await took()).toBe('daemon')
-    // Found by its port: perhaps another user's.
+    // In a file that the daemon has read, or will read.
+    token('hush')
+    expect(await took()).toBe('daemon')
+    // Found by its port, without its daemon.json: it may be anybody's.
     expect(await took(['--store', join(home, 'elsewhere')])).toBe('own')
     for (const options of [['--private-scope', '@acme'], ['--no-seed'], ['--quota', '1 GB']]) {
       expect(await took(options), options.join(' ')).toBe('own')
     }
     // The client would send it to the daemon.
     expect(await took([], { YARN_NPM_AUTH_TOKEN: 'hush' })).toBe('own')
-    token('another')
-    expect(await took()).toBe('own')
+    // The daemon was started without it.
+    expect(await took([], { [`npm_config_//${host}/:_authToken`]: 'another' })).toBe('own')
+    expect(running.url).toContain(String(port))
   })
 
   test.skipIf(process.platform === 'win32')(
     'is not another command’s, which may end any time',
     async () => {
       const wait = `${FETCH_ONE}; setInterval(() => {}, 1000)`
-      const first = exec([], module(wait))
+      const first = exec([], script(wait))
       await first.prints('got 200')
-      const second = exec(REPORT, module(FETCH_ONE))
+      const second = exec(REPORT, script(FETCH_ONE))
       expect(await second.ended).toBe(0)
       expect(report()).toMatchObject({ gateway: 'own', sources: { peer: { artifacts: 1 } } })
       first.child.kill('SIGTERM')
@@ -472,7 +525,7 @@ describe('the gateway', { timeout: 90_000 }, () => {
     expect(readFileSync(join(home, '.npmrc'), 'utf8')).toContain(
       `registry=http://127.0.0.1:${port}/`,
     )
-    expect(await exec(REPORT, module(FETCH_ONE), { port }).ended).toBe(0)
+    expect(await exec(REPORT, script(FETCH_ONE), { port }).ended).toBe(0)
     expect(report()).toMatchObject({
       upstream: upstream.url,
       sources: { origin: { artifacts: 1 } },
@@ -495,7 +548,7 @@ describe('the gateway', { timeout: 90_000 }, () => {
     await using daemon = await startDaemon({ args, home, port })
     // Of another configuration, so that it looks for one elsewhere.
     const others = ['--store', join(home, 'elsewhere'), '--no-seed']
-    const run = exec([...REPORT, ...others], module(FETCH_CONFIGURED))
+    const run = exec([...REPORT, ...others], script(FETCH_CONFIGURED))
     expect(await run.ended).toBe(0)
     expect(report()).toMatchObject({
       ...{ gateway: 'daemon', upstream: company.url },
@@ -517,8 +570,9 @@ describe('the gateway', { timeout: 90_000 }, () => {
 
   test('is that of the command around this one', async () => {
     const inner = [...FLAGS, CLI, 'exec', ...ALONE, '--port', '0', ...REPORT, '--']
-    const command = [process.execPath, ...inner, ...module(FETCH_ONE)]
-    const outer = exec(['--report', 'outer.json'], command)
+    const words = JSON.stringify([...inner, ...script(FETCH_ONE)])
+    const source = `require('node:child_process').spawnSync(process.execPath, ${words}, { stdio: 'inherit' })`
+    const outer = exec(['--report', 'outer.json'], script(source))
     expect(await outer.ended).toBe(0)
     expect(outer.stdout()).toContain('got 200')
     const counted = { upstream: upstream.url, sources: { origin: { artifacts: 1 } } }
@@ -532,7 +586,7 @@ describe('the gateway', { timeout: 90_000 }, () => {
     await once(stranger, 'listening')
     cleanups.push(() => stranger.close())
     const { port } = stranger.address() as { port: number }
-    const run = exec([], module(`${FETCH_ONE}; console.log(process.env.npm_config_registry)`), {
+    const run = exec([], script(`${FETCH_ONE}; console.log(process.env.npm_config_registry)`), {
       port,
     })
     expect(await run.ended).toBe(0)
@@ -562,7 +616,7 @@ describe('the gateway', { timeout: 90_000 }, () => {
       cwd: project,
       env: { TOKEN: 'hush', WAIT: String((held.address() as { port: number }).port) },
     }
-    const run = exec(['--bootstrap', address], module(wait), given)
+    const run = exec(['--bootstrap', address], script(wait), given)
     const [, response] = (await once(held, 'request')) as [unknown, { end(): void }]
     const size = one.tarball.byteLength
     expect(run.stdout()).toBe(`got 200 ${size} origin\ngot 200 ${two.tarball.byteLength} origin\n`)

@@ -10,14 +10,14 @@ import { readValue } from '../../config/values.ts'
 import { loadConfig, type Invocation } from '../command.ts'
 import { exitCodeOfSignal } from '../exit-codes.ts'
 import { withUnfailingNotes, type Terminal } from '../terminal.ts'
-import { withVariables } from './client-variables.ts'
-import type { ExecGateway, ExecStatus, StandIn } from './exec-gateway.ts'
+import type { PreparedGateway, Unprepared } from './exec-gateway.ts'
 import { createExecOutput, type ExecOutput } from './exec-output.ts'
 import { reportOf, shownCommand, shownProblem, type ExecReport } from './exec-report.ts'
 import { prepareGateway } from './prepare-gateway.ts'
 import { runCommand, type CommandEnd } from './run-command.ts'
 import { seed } from './seeding.ts'
 import { numberOf, relaySignals, sharesTerminal, type SignalRelay } from './signal-relay.ts'
+import { withVariables } from './variables.ts'
 
 export interface ExecOptions {
   readonly command: readonly string[]
@@ -69,43 +69,14 @@ export async function execCommand(
   }
 }
 
-/** Ready to be used. */
-export interface PreparedGateway {
-  readonly gateway: ExecGateway
-  /** What it had done before it did something for the command. */
-  readonly before: ExecStatus
-  /** For the command. */
-  readonly variables: Readonly<Record<string, string>>
-  /** Who inside of the command is left alone, and why. */
-  readonly note: string | undefined
-  /** When the command has ended: what its user must know of what it wrote. Never throws, never takes long. */
-  afterwards?(): Promise<string | undefined>
-  /** Never throws, never takes long. */
-  close(): Promise<void>
-}
-
-/** Why there is no gateway for the command, and what its user can do about it, if anything. */
-export interface Unprepared {
-  readonly problem: string
-  readonly next?: string
-  /** Cleans up after a start that came to nothing. Never throws, never takes long. */
-  leave?(): Promise<void>
-}
-
 async function runWith(session: Session, prepared: PreparedGateway): Promise<number> {
   const { terminal, output } = session
-  const { gateway, variables, note } = prepared
+  const { variables, note } = prepared
   try {
     if (note !== undefined) output.note(note)
-    const over = new AbortController()
-    const keeping = gateway
-      .keep?.({ signal: over.signal, warn: (text) => output.warn(text) })
-      .catch(() => undefined)
     const end = await run(session, withVariables(terminal.env, variables))
-    over.abort()
-    const standIn = await keeping
     // The command has ended: what we make of it afterwards is no business of its exit code's.
-    await tellAndSeed(session, prepared, { end, standIn }).catch((error: unknown) =>
+    await reportAndSeed(session, prepared, end).catch((error: unknown) =>
       output.warn(`no report: ${String(error)}`),
     )
     return end.code
@@ -114,51 +85,37 @@ async function runWith(session: Session, prepared: PreparedGateway): Promise<num
   }
 }
 
-async function tellAndSeed(
+async function reportAndSeed(
   session: Session,
-  prepared: PreparedGateway,
-  { end, standIn }: { end: CommandEnd; standIn: StandIn | undefined },
+  { gateway, before, note }: PreparedGateway,
+  end: CommandEnd,
 ): Promise<void> {
   const { options, output, relay, seedMs } = session
-  const { note } = prepared
   const command = shownCommand(options.command)
-  const counted = standIn?.gateway ?? prepared.gateway
-  const before = standIn?.before ?? prepared.before
   const outcome = { command, exitCode: end.code, durationMs: Math.round(end.durationMs) }
+  const noted = { ...outcome, gateway: gateway.kind, ...(note !== undefined && { note }) }
   const look = async (): Promise<ExecReport | undefined> => {
     // A daemon may have gone in the meantime; that is no business of the command's.
-    const after = await counted.status().catch(() => undefined)
-    if (after === undefined) return undefined
-    return reportOf(
-      { ...outcome, gateway: counted.kind, ...(note !== undefined && { note }) },
-      before,
-      after,
-    )
+    const after = await gateway.status().catch(() => undefined)
+    return after && reportOf(noted, before, after)
   }
   const first = await look()
   if (first === undefined) {
     await output.finish({ ...outcome, gateway: 'none', problem: 'the daemon has gone meanwhile' })
     return
   }
-  const warning = await prepared.afterwards?.()
-  const failure = end.code === 0 ? undefined : counted.failure?.()
-  if (failure !== undefined) output.warn(shownProblem(failure))
-  const replaced = standIn === undefined ? undefined : REPLACED
-  const warnings = [replaced, failure && shownProblem(failure), warning].filter(Boolean)
-  const warned = warnings.length === 0 ? {} : { warning: warnings.join('. ') }
+  const failure = end.code === 0 ? undefined : gateway.failure?.()
+  const warned = failure === undefined ? {} : { warning: shownProblem(failure) }
+  if (warned.warning !== undefined) output.warn(warned.warning)
   await output.summarize({ ...first, ...warned })
-  if (warning !== undefined) output.warn(warning)
   // A daemon that was there goes on seeding by itself.
-  const wantedMs = counted.kind === 'own' && relay.received === undefined ? seedMs : 0
+  const wantedMs = gateway.kind === 'own' && relay.received === undefined ? seedMs : 0
   if (wantedMs > 0) output.seeding(wantedMs)
-  const uploadedBytes = async (): Promise<number> => (await counted.status()).node.uploaded.bytes
+  const uploadedBytes = async (): Promise<number> => (await gateway.status()).node.uploaded.bytes
   const seededMs = await seed({ durationMs: wantedMs, signal: relay.signal, uploadedBytes })
   const last = { ...((await look()) ?? first), ...warned }
   await output.finish({ ...last, seededMs: Math.round(seededMs) })
 }
-
-const REPLACED =
-  'the daemon has gone while the command ran, and a gateway of our own took its place: only what that one gave is counted'
 
 async function runWithout(session: Session, without: Unprepared): Promise<number> {
   const { terminal, options, output } = session

@@ -1,19 +1,9 @@
-/**
- * The gateway that a command gets its packages from: the daemon that runs already, if what it would ask is what the command
- * would have asked, else one of our own that ends with us. Never one whose registry or credentials are others than the command's.
- */
+/** The gateway that a command gets its packages from, as the parts of `catalog exec` speak of it. Types only. */
 import type { Logger } from '@catalog-p2p/core'
 import type { Config } from '../../config/resolve.ts'
-import { findDaemon, type DaemonClient, type DaemonStatus } from '../../admin/daemon-client.ts'
-import type { NpmConfig } from '../../upstream/npmrc.ts'
-import { portOf } from '../command.ts'
-import type { Routing } from './client-environment.ts'
-import type { ExecPlace } from './client-registry.ts'
-import { daemonFits } from './daemon-fits.ts'
-import { gatewayNpmConfig } from './gateway-npm-config.ts'
-import { startInPassing, startOwn } from './own-gateway.ts'
-import { isOwnOrSystems } from './port-owner.ts'
-import { reuseDaemon } from './reused-daemon.ts'
+import type { DaemonStatus } from '../../admin/daemon-client.ts'
+import type { Environment, NpmConfig } from '../../upstream/npmrc.ts'
+import type { Variables } from './variables.ts'
 
 export type ExecStatus = Pick<DaemonStatus, 'gateway' | 'node'>
 
@@ -26,72 +16,49 @@ export interface ExecGateway {
   readonly expectsPeers: boolean
   /** Artifacts that peers are known to hold. */
   knownArtifacts(): number
-  /**
-   * Where it may go while the command runs: until `signal`, then at once what took its place, if anything did. Never rejects.
-   */
-  keep?(watch: { signal: AbortSignal; warn(text: string): void }): Promise<StandIn | undefined>
   /** Why its registry gave nothing, if that is known. */
   failure?(): string | undefined
   /** Idempotent. */
   stop(): Promise<void>
 }
 
-/** At the same place, until stop() of what it stands in for. */
-export interface StandIn {
-  readonly gateway: ExecGateway
-  /** What it had done when it began. */
-  readonly before: ExecStatus
+/** What goes behind a gateway. */
+export interface Behind {
+  /** As it is configured: it may hold a user and a password. */
+  readonly registry: string
+  readonly npmConfig: NpmConfig
+  /** The project or this shell says how to connect, or with which credentials. */
+  readonly hasOwnConnection: boolean
 }
 
-export interface ExecGatewayWish {
+export interface GatewayRequest {
   readonly config: Config
-  readonly routing: Routing
-  readonly place: ExecPlace
-  readonly npm: NpmConfig
+  readonly env: Environment
+  /** The client is still being asked while the node starts; what is started ends when this rejects. */
+  readonly behind: Promise<Behind>
   readonly log: Logger
   readonly version: string
   /** false: never use a daemon that runs. */
   readonly reuse: boolean
-  /** For a gateway of our own, and no others; by default the configured one and those beside it. */
-  readonly ports?: readonly number[]
 }
 
-const STATUS_TIMEOUT_MS = 5_000
-
-/** @throws CatalogError when neither is possible; the command then runs without us */
-export async function openGateway(wish: ExecGatewayWish): Promise<ExecGateway> {
-  const { config, reuse } = wish
-  const daemon = await findDaemon(config.storePath, portOf(config))
-  const now = daemon === undefined ? undefined : await statusOf(daemon).catch(() => undefined)
-  if (
-    daemon !== undefined &&
-    now !== undefined &&
-    reuse &&
-    isSuitable(wish, daemon, now) &&
-    (await isTrusted(daemon))
-  ) {
-    return reuseDaemon(daemon.url, () => statusOf(daemon), wish)
-  }
-  // Not for us, but a peer as good as any.
-  const peers = now?.node.addresses ?? []
-  return daemon?.info === undefined ? startOwn(wish, peers) : startInPassing(wish, peers)
+/** Ready to be used. */
+export interface PreparedGateway {
+  readonly gateway: ExecGateway
+  /** What it had done before it did something for the command. */
+  readonly before: ExecStatus
+  /** For the command. */
+  readonly variables: Variables
+  /** What its user must know of it. */
+  readonly note?: string | undefined
+  /** Never throws, never takes long. */
+  close(): Promise<void>
 }
 
-/** What no lockfile has a digest of the command would believe it; so it has proved to be ours, or is the machine's. */
-async function isTrusted({ info, url }: DaemonClient): Promise<boolean> {
-  return info !== undefined || isOwnOrSystems(Number(new URL(url).port))
-}
-
-function isSuitable(wish: ExecGatewayWish, { info }: DaemonClient, now: DaemonStatus): boolean {
-  const { config, routing, place, npm, log } = wish
-  const npmConfig = gatewayNpmConfig(
-    npm,
-    { ...routing.credentials, ...routing.connection },
-    place.env,
-  )
-  return daemonFits({ config, routing, place, npmConfig, info, now, log })
-}
-
-function statusOf(daemon: DaemonClient): Promise<DaemonStatus> {
-  return daemon.status({ signal: AbortSignal.timeout(STATUS_TIMEOUT_MS) })
+/** Why there is no gateway for the command, and what its user can do about it, if anything. */
+export interface Unprepared {
+  readonly problem: string
+  readonly next?: string
+  /** Cleans up after a start that came to nothing. Never throws, never takes long. */
+  leave?(): Promise<void>
 }

@@ -11,8 +11,7 @@ import type { Config } from '../../config/resolve.ts'
 import type { Environment } from '../../upstream/npmrc.ts'
 import { portOf } from '../command.ts'
 import { runDaemon, type RunningDaemon } from '../start/run-daemon.ts'
-import type { ExecGateway, ExecGatewayWish } from './exec-gateway.ts'
-import { gatewayNpmConfig } from './gateway-npm-config.ts'
+import type { ExecGateway, GatewayRequest } from './exec-gateway.ts'
 import { rememberFailure } from './upstream-failure.ts'
 
 /** Tried in this order when the configured port is taken: fixed ones, because caches and lockfiles remember the URL. */
@@ -20,31 +19,27 @@ export const OTHER_PORTS = [48_740, 48_741, 48_742, 48_743, 0]
 
 /** In the store if nobody has it, else in passing. @throws CatalogError when neither is possible */
 export async function startOwn(
-  wish: ExecGatewayWish,
-  peers: readonly string[] = [],
+  request: GatewayRequest,
+  peers: readonly string[],
 ): Promise<ExecGateway> {
   try {
-    return await startInStore(wish, peers)
+    return await start(request, withPeers(request.config, peers), async () => undefined)
   } catch (error) {
     if (!isCatalogError(error, 'STORE_LOCKED')) throw error
-    return startInPassing(wish, peers)
+    return startInPassing(request, peers)
   }
 }
 
-/** `peers`: addresses to meet. @throws CatalogError STORE_LOCKED and all that a daemon's start throws */
-async function startInStore(wish: ExecGatewayWish, peers: readonly string[]): Promise<ExecGateway> {
-  return start(wish, withPeers(wish.config, peers), async () => undefined)
-}
-
+/** In a folder of its own. `peers`: addresses to meet. @throws CatalogError, all that a daemon's start throws */
 export async function startInPassing(
-  wish: ExecGatewayWish,
+  request: GatewayRequest,
   peers: readonly string[],
 ): Promise<ExecGateway> {
   const folder = await mkdtemp(join(tmpdir(), 'catalog-exec-'))
   const remove = (): Promise<void> =>
     rm(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 })
   try {
-    return await start(wish, inFolder(withPeers(wish.config, peers), folder), remove)
+    return await start(request, inFolder(withPeers(request.config, peers), folder), remove)
   } catch (error) {
     await remove()
     throw error
@@ -65,39 +60,38 @@ function inFolder(config: Config, folder: string): Config {
 }
 
 async function start(
-  { log, version, routing, npm, place, ports }: ExecGatewayWish,
+  request: GatewayRequest,
   config: Config,
   afterwards: () => Promise<void>,
 ): Promise<ExecGateway> {
-  const upstream = config.peersOnly ? null : routing.upstreamAsConfigured
-  const npmConfig = gatewayNpmConfig(
-    npm,
-    { ...routing.credentials, ...routing.connection },
-    place.env,
-  )
+  const { log, version, behind, env } = request
   // A store that comes out of a CI cache is on many machines at once, and two peers of one identity can't meet. Nor is a
   // private key for a cache that others can read. The key that lies there may be a daemon's: it stays.
-  const isPassing = isCi(place.env)
+  const isPassing = isCi(env)
   const failures = rememberFailure(log)
   const setup = {
     log: failures.log,
     version,
-    npmConfig,
     temporary: true,
     isPassing,
     previousRegistry: undefined,
   }
   let failure = new Error('no port to listen on')
-  for (const port of ports ?? [portOf(config), ...OTHER_PORTS]) {
+  for (const port of [portOf(config), ...OTHER_PORTS]) {
     if (!(await isFree(port))) {
       failure = new Error(`port ${port} is taken`)
       continue
     }
     // A pull request changes lockfiles, and in CI a registry that is away must not make that enough.
-    const unboundDigests = isPassing && upstream !== null ? 'refuse' : 'allow'
-    const gateway = { unboundDigests, ...config.gateway, upstream, port } as const
+    const unboundDigests = isPassing && !config.peersOnly ? 'refuse' : 'allow'
+    const late = behind.then(({ registry, npmConfig }) => ({
+      npmConfig,
+      gateway: { upstream: config.peersOnly ? null : registry },
+    }))
+    late.catch(() => undefined) // the node may fail before it
     try {
-      const daemon = await runDaemon({ ...setup, config: { ...config, gateway } })
+      const gateway = { unboundDigests, ...config.gateway, port } as const
+      const daemon = await runDaemon({ ...setup, config: { ...config, gateway }, late })
       return { ...asExecGateway(daemon, config, afterwards), failure: () => failures.reason() }
     } catch (error) {
       if (!isCatalogError(error, 'PORT_IN_USE')) throw error

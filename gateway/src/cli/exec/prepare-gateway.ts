@@ -1,28 +1,31 @@
 /**
- * From a command to a gateway that it can use, or to the reason why it has to do without. Never throws: a start that fails or
- * takes too long is a reason, too.
+ * From a command to a gateway that it can use, or to the reason why it has to do without: the client is asked for its registry while
+ * a node starts, the registry is tried through the gateway, and only then is the client pointed there. Never throws: a start that
+ * fails or takes too long is a reason, too.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Config } from '../../config/resolve.ts'
-import { DEFAULT_REGISTRY_HOST } from '../../upstream/default-registry.ts'
-import { upstreamBeforeUse } from '../clients/upstream-before-use.ts'
-import { portOf, useDependencies } from '../command.ts'
 import { createDaemonLog } from '../start/daemon-log.ts'
 import type { Terminal } from '../terminal.ts'
-import { watchBunLock } from './bun-lock-check.ts'
-import { planRouting, type Routing } from './client-environment.ts'
-import { accountCommand, type ClientFamily } from './client-family.ts'
-import { npmConfigAt, type ExecPlace } from './client-registry.ts'
-import { commandPlace } from './command-place.ts'
-import type { PreparedGateway, Unprepared } from './exec-command.ts'
-import { openGateway, type ExecGateway } from './exec-gateway.ts'
-import { waitForPeers } from './first-peers.ts'
-import { innerWork } from './inner-clients.ts'
-import { lookBehind } from './registry-behind.ts'
+import { accountCommand, readClientCommand, type ClientCommand } from './client-command.ts'
+import {
+  findConfiguredGateway,
+  useConfigured,
+  type ConfiguredGateway,
+} from './configured-gateway.ts'
+import type { Behind, ExecGateway, PreparedGateway, Unprepared } from './exec-gateway.ts'
+import { gatewayNpmConfig, hasOwnConnection } from './gateway-npm-config.ts'
+import type { ConfigContext } from './gateway-npm-config.ts'
+import { namesInRegistry } from './lockfile-hosts.ts'
+import { writeNpmGlobalFile, type TemporaryFiles } from './npm-global-file.ts'
+import { openGateway } from './open-gateway.ts'
+import { planRedirect, type RedirectPlan } from './redirect-plan.ts'
+import { probeRegistry } from './registry-probe.ts'
+import { readRegistry, type OwnRegistry } from './own-registry.ts'
 import type { SignalRelay } from './signal-relay.ts'
-import { showsPublicTarballs } from './shown-tarballs.ts'
-import type { Obstacle } from './registry-replacement.ts'
-import { stayWith } from './standing-gateway.ts'
+import { SkippedClient } from './skipped-client.ts'
+import { directTo } from './variables.ts'
+import { waitForPeers } from './wait-for-peers.ts'
 import { fillYarnMirror } from './yarn-classic-mirror.ts'
 
 export interface Preparation {
@@ -41,90 +44,148 @@ const STOP_TIMEOUT_MS = 20_000
 export async function prepareGateway(
   preparation: Preparation,
 ): Promise<PreparedGateway | Unprepared> {
-  const { terminal, config, command, version, reuse, relay } = preparation
-  const { env, home, platform } = terminal
-  const given = { env, cwd: terminal.cwd, home, platform, execPath: process.execPath }
-  const { place, family, obstacle: unknown } = commandPlace(command, given)
-  const account = family === undefined ? undefined : accountCommand(command)
+  const { terminal, command, config, reuse, relay } = preparation
+  const client = readClientCommand(command, terminal.cwd)
+  const account = client && accountCommand(client, command)
   if (account !== undefined) return { problem: `${account} is between you and your registry` }
-  if (unknown !== undefined) return leftAlone(family, unknown)
-  try {
-    const npm = npmConfigAt(place, family)
-    const routing = await route(preparation, { place, family })
-    if (routing.stays !== undefined)
-      return await stayWith(routing.stays, { config, reuse, client: family ?? 'npm' })
-    const { left, routed } = routing
-    const obstacle =
-      family === undefined && routed.length === 0
-        ? left[0]
-        : left.find((one) => one.family === family)
-    if (obstacle !== undefined) return leftAlone(obstacle.family, obstacle)
-    // Standard output is the command's.
-    const level = config.logLevel ?? 'error'
-    const log = createDaemonLog(terminal, { level, json: false, beforeLine: () => undefined })
-    const starting = openGateway({ config, routing, place, npm, log, version, reuse })
-    const gateway = await inTime(starting, relay.signal)
-    if (gateway === undefined) {
-      // What it has made by then (a temporary folder, daemon.json) must not be left behind.
-      const leaving = starting.then(stopInTime, () => undefined)
-      const leave = (): Promise<void> => atMost(STOP_TIMEOUT_MS, leaving)
-      return { problem: 'the gateway did not start in time', leave }
-    }
-    await waitForPeers(gateway, relay.signal)
-    const asksAround = Object.keys(routing.variables(gateway.url)).some((name) =>
-      name.endsWith('replace_registry_host'),
+  const name = client?.family ?? 'npm'
+  let starting: Promise<ExecGateway> | undefined
+  const leave = (): Promise<void> =>
+    atMost(
+      STOP_TIMEOUT_MS,
+      Promise.resolve(starting).then(stopInTime, () => undefined),
     )
-    const showsPublic =
-      asksAround && (await showsPublicTarballs(gateway.url, place.cwd, relay.signal))
-    const before = await gateway.status()
-    const ask = { command, place, npm, upstream: routing.upstream, gateway: gateway.url }
-    const mirror =
-      family === 'yarn-classic'
-        ? await fillYarnMirror({ ...ask, signal: relay.signal }).catch(() => undefined)
-        : undefined
-    const isBuns = routing.routed.includes('bun') && (family === undefined || family === 'bun')
-    const isPublic = new URL(routing.upstream).host === DEFAULT_REGISTRY_HOST
-    const watch = {
-      cwd: place.cwd,
-      gateway: gateway.url,
-      upstream: routing.upstream,
-      signal: relay.signal,
+  try {
+    if (client !== undefined) refuseUnknown(client)
+    const choosing = choose(preparation, client)
+    starting = open(preparation, { client, choosing })
+    starting.catch(() => undefined) // it may fail because of the choice, which is awaited first
+    const chosen = await choosing
+    if ('configured' in chosen) {
+      return await useConfigured(chosen.configured, { config, reuse, name, leave })
     }
-    return {
-      ...{ gateway, before, note: routing.note },
-      ...(isBuns && !isPublic && { afterwards: watchBunLock(watch) }),
-      variables: { ...routing.variables(gateway.url, showsPublic), ...mirror?.variables },
-      async close() {
-        await mirror?.remove().catch(() => undefined)
-        await stopInTime(gateway)
-      },
-    }
+    const gateway = await inTime(starting, relay.signal)
+    if (gateway === undefined) return { problem: 'the gateway did not start in time', leave }
+    await waitForPeers(gateway, relay.signal)
+    return await redirect(preparation, { ...chosen, client, gateway, leave })
   } catch (error) {
+    if (error instanceof SkippedClient) {
+      const problem = `${name} is not pointed at the gateway: ${error.message}`
+      return { problem, ...(error.next !== undefined && { next: error.next }), leave }
+    }
     const { message } = error instanceof Error ? error : new Error(String(error))
-    return { problem: `the gateway did not start: ${message}` }
+    return { problem: `the gateway did not start: ${message}`, leave }
   }
 }
 
-function leftAlone(client = 'it', { reason, next }: Obstacle): Unprepared {
-  const problem = `${client} is not pointed at the gateway: ${reason}`
-  return { problem, ...(next !== undefined && { next }) }
+/** What needs no question. @throws SkippedClient */
+function refuseUnknown({ family, isInstall, unknown }: ClientCommand): void {
+  if (unknown !== undefined) throw new SkippedClient(unknown)
+  if (family !== 'npm' && !isInstall) {
+    throw new SkippedClient('this command of it starts programs, or asks nothing')
+  }
 }
 
-async function route(
-  { terminal, config, command }: Preparation,
-  { place, family }: { place: ExecPlace; family: ClientFamily | undefined },
-): Promise<Routing> {
-  const before = await upstreamBeforeUse(useDependencies(terminal)).catch(() => undefined)
+type Chosen =
+  | { readonly configured: ConfiguredGateway }
+  | { readonly plan: RedirectPlan; readonly own: OwnRegistry }
+
+/** @throws SkippedClient */
+async function choose(
+  preparation: Preparation,
+  client: ClientCommand | undefined,
+): Promise<Chosen> {
+  const { terminal, config, relay } = preparation
+  const context = contextOf(terminal, client)
+  const { signal } = relay
+  const own = await readRegistry(client, { ...context, startedIn: terminal.cwd, signal })
   const { upstream } = config.gateway
-  const inside = innerWork(command, family, place.cwd)
-  const places = [place, ...inside.folders.map((cwd) => ({ ...place, cwd }))]
-  return planRouting(place, {
-    ...{ command, family },
+  const found = await findConfiguredGateway(own.registry, { config, terminal })
+  if (typeof found !== 'string') return { configured: found }
+  const plan = planRedirect({
+    ...{ client, settings: own.settings, npm: own.npm, registry: found },
     upstream: typeof upstream === 'string' ? upstream : undefined,
-    behind: await lookBehind(places, { port: portOf(config), before }),
-    inside,
-    peersOnly: config.peersOnly,
+    ...{ peersOnly: config.peersOnly, plugins: terminal.env.YARN_PLUGINS },
   })
+  return { plan, own }
+}
+
+function contextOf(terminal: Terminal, client: ClientCommand | undefined): ConfigContext {
+  const { env, home, platform } = terminal
+  return { env, home, platform, cwd: client?.cwd ?? terminal.cwd, execPath: process.execPath }
+}
+
+async function open(
+  { terminal, config, version, reuse }: Preparation,
+  asked: { readonly client: ClientCommand | undefined; readonly choosing: Promise<Chosen> },
+): Promise<ExecGateway> {
+  const { env } = terminal
+  const { client, choosing } = asked
+  // Standard output is the command's.
+  const level = config.logLevel ?? 'error'
+  const log = createDaemonLog(terminal, { level, json: false, beforeLine: () => undefined })
+  const behind = choosing.then((chosen): Behind => {
+    if ('configured' in chosen) throw new SkippedClient('it has a gateway')
+    const { npm, hasLooseCredentials } = chosen.own
+    const context = contextOf(terminal, client)
+    return {
+      registry: chosen.plan.registry,
+      npmConfig: gatewayNpmConfig(npm, client?.family ?? 'npm', env),
+      hasOwnConnection: hasLooseCredentials || hasOwnConnection(npm, context),
+    }
+  })
+  behind.catch(() => undefined) // who awaits the choice says why
+  return openGateway({ config, env, behind, log, version, reuse })
+}
+
+interface Opened {
+  readonly client: ClientCommand | undefined
+  readonly plan: RedirectPlan
+  readonly own: OwnRegistry
+  readonly gateway: ExecGateway
+  readonly leave: () => Promise<void>
+}
+
+/** @throws SkippedClient */
+async function redirect(preparation: Preparation, opened: Opened): Promise<PreparedGateway> {
+  const { terminal, config, relay } = preparation
+  const { client, plan, own, gateway, leave } = opened
+  const { needsTarballUrl, registry } = plan
+  const { signal } = relay
+  const names = namesInRegistry(registry, client?.family ?? 'npm', client?.cwd ?? terminal.cwd)
+  const probe = config.peersOnly
+    ? {}
+    : await probeRegistry(gateway, names, { needsTarballUrl, signal })
+  if (probe.problem !== undefined) throw new SkippedClient(probe.problem)
+  const variables = plan.variables(gateway.url, probe.tarball)
+  const before = await gateway.status()
+  const files = await writeFiles(preparation, opened)
+  const direct = directTo(gateway.url, terminal.env, own.npm.get('noproxy'))
+  return {
+    ...{ gateway, before },
+    variables: { ...direct, ...variables, ...files?.variables },
+    async close() {
+      await files?.remove().catch(() => undefined)
+      await leave()
+    },
+  }
+}
+
+/** Beside the project, for as long as the command runs. */
+async function writeFiles(
+  { terminal, command, relay }: Preparation,
+  { client, plan, own, gateway }: Opened,
+): Promise<TemporaryFiles | undefined> {
+  if (plan.isWeak) {
+    const original = own.settings.get('globalconfig')
+    return writeNpmGlobalFile(gateway.url, typeof original === 'string' ? original : undefined)
+  }
+  if (client?.family !== 'yarn-classic') return undefined
+  const { npm } = own
+  const context = contextOf(terminal, client)
+  const { url } = gateway
+  const request = { ...{ command, context, npm }, registry: own.registry, gateway: url }
+  return fillYarnMirror({ ...request, signal: relay.signal }).catch(() => undefined)
 }
 
 /** Undefined when it takes too long or a signal comes first. */
@@ -142,11 +203,8 @@ async function inTime(
 }
 
 /** The command has ended: what can't be closed properly must not keep its user waiting. */
-function stopInTime(gateway: ExecGateway): Promise<void> {
-  return atMost(
-    STOP_TIMEOUT_MS,
-    gateway.stop().catch(() => undefined),
-  )
+async function stopInTime(gateway: ExecGateway | undefined): Promise<void> {
+  await gateway?.stop().catch(() => undefined)
 }
 
 async function atMost(ms: number, work: Promise<void>): Promise<void> {

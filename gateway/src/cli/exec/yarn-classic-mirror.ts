@@ -12,26 +12,21 @@ import { pipeline } from 'node:stream/promises'
 import PQueue from 'p-queue'
 import { findDigest } from '@catalog-p2p/core'
 import { request } from 'undici'
-import { DEFAULT_REGISTRY_HOST } from '../../upstream/default-registry.ts'
+import { DEFAULT_REGISTRY, isYarnAlias } from '../../upstream/default-registry.ts'
 import { parseLockfile } from '../../lockfiles/lockfile.ts'
 import type { LockfilePackage } from '../../lockfiles/package-collector.ts'
-import { selectPackages } from '../../lockfiles/select.ts'
 import type { NpmConfig } from '../../upstream/npmrc.ts'
 import { foldersUpwards, projectRoot, readText } from './project-files.ts'
-import type { ExecPlace } from './client-registry.ts'
-import type { Obstacle } from './registry-replacement.ts'
+import type { ConfigContext } from './gateway-npm-config.ts'
+import type { TemporaryFiles } from './npm-global-file.ts'
+import { SkippedClient } from './skipped-client.ts'
 
-export interface YarnMirror {
-  readonly variables: Readonly<Record<string, string>>
-  remove(): Promise<void>
-}
-
-export interface YarnMirrorWish {
+export interface MirrorRequest {
   readonly command: readonly string[]
-  readonly place: ExecPlace
+  readonly context: ConfigContext
   readonly npm: NpmConfig
   /** The registry behind the gateway. */
-  readonly upstream: string
+  readonly registry: string
   readonly gateway: string
   readonly signal: AbortSignal
 }
@@ -42,14 +37,14 @@ const CONCURRENCY = 24
 const TIMEOUT_MS = 300_000
 const SILENCE_MS = 60_000
 
-/** Why there is nothing to put there; undefined when there is. */
-export function mirrorObstacle({ cwd, home, env }: ExecPlace): Obstacle | undefined {
-  const root = projectRoot(cwd) ?? cwd
-  if (readText(join(root, 'yarn.lock')) === undefined) {
-    return {
-      reason: 'there is no yarn.lock, and a new one would name the gateway',
-      next: 'commit the yarn.lock that it writes now: what is locked comes through the gateway',
-    }
+/** The registry that most of yarn.lock is from: Yarn asks there, whatever it is configured with. @throws SkippedClient */
+export function lockedRegistry({ cwd, home, env }: ConfigContext): string {
+  const text = readText(join(projectRoot(cwd), 'yarn.lock'))
+  if (text === undefined) {
+    throw new SkippedClient(
+      'there is no yarn.lock, and a new one would name the gateway',
+      'commit the yarn.lock that it writes now: what is locked comes through the gateway',
+    )
   }
   const isSet = Object.keys(env).some((name) => /(^|_)yarn_offline_mirror$/i.test(name))
   const files = [...foldersUpwards(cwd), home].flatMap((folder) => [
@@ -57,19 +52,37 @@ export function mirrorObstacle({ cwd, home, env }: ExecPlace): Obstacle | undefi
     join(folder, '.npmrc'),
   ])
   const isInFile = files.some((path) => /^"?yarn-offline-mirror"?\b/m.test(readText(path) ?? ''))
-  return isSet || isInFile ? { reason: 'it has an offline mirror already' } : undefined
+  if (isSet || isInFile) throw new SkippedClient('it has an offline mirror already')
+  const counts = new Map<string, number>()
+  for (const found of parseLockfile('yarn.lock', text).packages) {
+    const base = baseOf(found)
+    if (base !== undefined) counts.set(base, (counts.get(base) ?? 0) + 1)
+  }
+  const [first] = [...counts].toSorted(([, a], [, b]) => b - a)
+  if (first === undefined) throw new SkippedClient('its yarn.lock names no registry')
+  return first[0]
 }
 
-/** Never throws; undefined when Yarn will not fetch anything, as far as one can see. */
-export async function fillYarnMirror(wish: YarnMirrorWish): Promise<YarnMirror | undefined> {
-  const wanted = await missingPackages(wish)
+/** Of the registry that has a package at its usual place. */
+function baseOf({ name, version, url }: LockfilePackage): string | undefined {
+  if (url === undefined || !URL.canParse(url)) return undefined
+  const { origin, pathname } = new URL(url)
+  const path = `${name}/-/${name.split('/').at(-1)}-${version}.tgz`
+  const decoded = pathname.replace(/%2f/gi, '/')
+  if (!decoded.endsWith(`/${path}`)) return undefined
+  return isYarnAlias(new URL(url)) ? DEFAULT_REGISTRY : `${origin}${decoded.slice(0, -path.length)}`
+}
+
+/** Undefined when Yarn will not fetch anything, as far as one can see. */
+export async function fillYarnMirror(request: MirrorRequest): Promise<TemporaryFiles | undefined> {
+  const wanted = await missingPackages(request)
   if (wanted.length === 0) return undefined
   const folder = await mkdtemp(join(tmpdir(), 'catalog-yarn-'))
-  const signal = AbortSignal.any([wish.signal, AbortSignal.timeout(TIMEOUT_MS)])
+  const signal = AbortSignal.any([request.signal, AbortSignal.timeout(TIMEOUT_MS)])
   const queue = new PQueue({ concurrency: CONCURRENCY })
   await queue.addAll(
     wanted.map((found) => async () => {
-      if (!signal.aborted) await fetchInto(folder, found, { gateway: wish.gateway, signal })
+      if (!signal.aborted) await fetchInto(folder, found, { gateway: request.gateway, signal })
     }),
   )
   return {
@@ -78,24 +91,21 @@ export async function fillYarnMirror(wish: YarnMirrorWish): Promise<YarnMirror |
   }
 }
 
-async function missingPackages(wish: YarnMirrorWish): Promise<LockfilePackage[]> {
-  const { place, npm, upstream, command } = wish
-  const root = projectRoot(place.cwd) ?? place.cwd
+async function missingPackages(request: MirrorRequest): Promise<LockfilePackage[]> {
+  const { context, npm, registry, command } = request
+  const root = projectRoot(context.cwd)
   // Installed already: it will want little or nothing.
   if (!isInstall(command) || existsSync(join(root, 'node_modules', '.yarn-integrity'))) return []
   const scopes = [...npm.keys()].flatMap((key) => /^(@[^:/]+):registry$/.exec(key)?.[1] ?? [])
-  const hosts = [DEFAULT_REGISTRY_HOST, new URL(upstream).host]
-  const { packages } = selectPackages(
-    parseLockfile('yarn.lock', readText(join(root, 'yarn.lock')) ?? ''),
-    // Those for other platforms as well: Yarn 1 fetches them before it knows.
-    { platform: undefined, hosts },
-  )
-  const cached = await cachedPackages(place)
+  // Those for other platforms as well: Yarn 1 fetches them before it knows.
+  const { packages } = parseLockfile('yarn.lock', readText(join(root, 'yarn.lock')) ?? '')
+  const cached = await cachedPackages(context)
   return packages.filter(
-    ({ name, version, integrity }) =>
-      findDigest(integrity ?? '') !== undefined &&
-      !scopes.some((scope) => name.startsWith(`${scope}/`)) &&
-      !cached.some((folder) => folder.startsWith(`npm-${slug(name)}-${version}-`)),
+    (found) =>
+      baseOf(found) === registry &&
+      findDigest(found.integrity ?? '') !== undefined &&
+      !scopes.some((scope) => found.name.startsWith(`${scope}/`)) &&
+      !cached.some((folder) => folder.startsWith(`npm-${slug(found.name)}-${found.version}-`)),
   )
 }
 
@@ -108,7 +118,7 @@ function isInstall(command: readonly string[]): boolean {
 }
 
 /** Folders of Yarn's own cache, which it looks into before any mirror. */
-async function cachedPackages({ env, home, platform }: ExecPlace): Promise<readonly string[]> {
+async function cachedPackages({ env, home, platform }: ConfigContext): Promise<readonly string[]> {
   const usual: Partial<Record<NodeJS.Platform, string>> = {
     darwin: join(home, 'Library', 'Caches', 'Yarn'),
     win32: join(env.LOCALAPPDATA ?? join(home, 'AppData', 'Local'), 'Yarn', 'Cache'),

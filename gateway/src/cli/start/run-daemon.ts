@@ -15,6 +15,7 @@ import type { Gateway } from '../../api.ts'
 import { defaultConfigFolder } from '../../config/config-file.ts'
 import type { Config } from '../../config/resolve.ts'
 import { createGateway } from '../../gateway.ts'
+import type { GatewayOptions } from '../../options.ts'
 import {
   probeDaemon,
   readDaemonFile,
@@ -50,8 +51,15 @@ export interface DaemonSetup {
   readonly temporary?: boolean
   /** With an identity of its own, which is not kept. */
   readonly isPassing?: boolean
+  /** What is known of the gateway only after a while: the node starts meanwhile, and ends if this rejects. */
+  readonly late?: Promise<LateSetup>
+}
+
+export interface LateSetup {
   /** npm's configuration, when it is not the one of this process. */
-  readonly npmConfig?: NpmConfig
+  readonly npmConfig: NpmConfig
+  /** On top of `config.gateway`. */
+  readonly gateway: GatewayOptions
 }
 
 /** @throws CatalogError PORT_IN_USE, STORE_LOCKED, HOST_FAILED, INVALID_OPTIONS, each with the next step */
@@ -63,13 +71,18 @@ export async function runDaemon(setup: DaemonSetup): Promise<RunningDaemon> {
     (error: unknown) => explainNodeFailure(error, config.storePath),
   )
   const token = randomBytes(32).toString('base64url')
-  const { previousRegistry, version, temporary = false, npmConfig } = setup
+  const { previousRegistry, version, temporary = false } = setup
+  const late = await setup.late?.catch(async (error: unknown) => {
+    await node.close()
+    throw error
+  })
   const gateway = createGateway(
-    { node, log, ...(npmConfig !== undefined && { npmConfig }) },
+    { node, log, ...(late !== undefined && { npmConfig: late.npmConfig }) },
     {
       keyringPath: keyringPath(defaultConfigFolder()),
       ownerKeyPath: join(defaultConfigFolder(), 'owner.key'),
       ...config.gateway,
+      ...late?.gateway,
       ...(cachePath !== undefined && { cachePath }),
       adminToken: token,
       temporary,

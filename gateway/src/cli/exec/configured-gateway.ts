@@ -1,0 +1,90 @@
+/**
+ * A client that is configured with a gateway of ours (after `catalog use`, by hand, inside of another `catalog exec`) stays there: it
+ * asks there for nothing that it would not ask for without us, so nobody has to say whose that is; exec only counts. Where no
+ * catalog answers, the registry of before `catalog use` counts. Never takes npm's public registry for what is not known.
+ */
+import { isDeepStrictEqual } from 'node:util'
+import { daemonAt, readDaemonFile, type DaemonClient } from '../../admin/daemon-client.ts'
+import type { Config } from '../../config/resolve.ts'
+import { shownUrl } from '../../http/shown-url.ts'
+import { parseGatewayOptions } from '../../options.ts'
+import { upstreamBeforeUse } from '../clients/upstream-before-use.ts'
+import { portOf, useDependencies } from '../command.ts'
+import { daemonSettings } from '../start/daemon-settings.ts'
+import type { Terminal } from '../terminal.ts'
+import type { ExecStatus, PreparedGateway } from './exec-gateway.ts'
+import { daemonGateway } from './own-daemon.ts'
+import { OTHER_PORTS } from './own-gateway.ts'
+import { SkippedClient } from './skipped-client.ts'
+
+export interface ConfiguredGateway {
+  readonly url: string
+  readonly daemon: DaemonClient
+}
+
+const LOOPBACK = ['127.0.0.1', 'localhost', '[::1]']
+
+/** A string: the registry that is behind `url`, or is there. @throws SkippedClient */
+export async function findConfiguredGateway(
+  url: string,
+  { config, terminal }: { readonly config: Config; readonly terminal: Terminal },
+): Promise<ConfiguredGateway | string> {
+  const { hostname, origin, port } = new URL(url)
+  if (!LOOPBACK.includes(hostname)) return url
+  const daemon = await daemonAt(`${origin}/`)
+  if (daemon !== undefined) return { url: `${origin}/`, daemon }
+  const isDaemons = [portOf(config), parseGatewayOptions({}).port].includes(Number(port))
+  if (port === '' || !(isDaemons || OTHER_PORTS.includes(Number(port)))) return url
+  const before = isDaemons
+    ? await upstreamBeforeUse(useDependencies(terminal)).catch(() => undefined)
+    : undefined
+  const known = before ?? config.gateway.upstream
+  if (typeof known === 'string') return known
+  throw new SkippedClient(
+    `its registry is ${shownUrl(url)}, where no catalog runs, and which registry would be behind it is not known`,
+    'start it ("catalog start"), or name the registry with --upstream',
+  )
+}
+
+export interface ConfiguredUse {
+  readonly config: Config
+  readonly reuse: boolean
+  /** The client. */
+  readonly name: string
+  /** Ends what was started in the meantime. */
+  readonly leave: () => Promise<void>
+}
+
+export async function useConfigured(
+  { url, daemon }: ConfiguredGateway,
+  { config, reuse, name, leave }: ConfiguredUse,
+): Promise<PreparedGateway> {
+  const gateway = daemonGateway(daemon)
+  const before = await gateway.status()
+  const options = await unheededOptions(url, { config, reuse }, before)
+  const why = `${name} is configured with ${url}, a catalog that runs already, and stays there`
+  const note =
+    options.length === 0 ? undefined : `${why}: ${options.join(', ')} can't be heeded there`
+  return { gateway: { ...gateway, url }, before, note, variables: {}, close: leave }
+}
+
+/** What this command was told and that catalog does otherwise, as far as can be seen. */
+async function unheededOptions(
+  url: string,
+  { config, reuse }: Pick<ConfiguredUse, 'config' | 'reuse'>,
+  { gateway }: ExecStatus,
+): Promise<string[]> {
+  const info = await readDaemonFile(config.storePath)
+  const theirs = info?.port === Number(new URL(url).port) ? info.settings : undefined
+  const given = Object.entries(daemonSettings(config)).filter(([name, value]) => {
+    const origin = config.given.get(name)?.origin
+    // What the environment says the command around this one was told, too.
+    const counts = gateway.temporary ? origin?.startsWith('--') === true : origin !== undefined
+    return counts && !isDeepStrictEqual(value, theirs?.[name])
+  })
+  return [
+    ...(reuse || gateway.temporary ? [] : ['--no-reuse']),
+    ...(config.peersOnly && gateway.upstream !== null ? ['--peers-only'] : []),
+    ...given.map(([name, value]) => (value === false ? `--no-${name}` : `--${name}`)),
+  ]
+}

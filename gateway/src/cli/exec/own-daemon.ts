@@ -1,0 +1,55 @@
+/**
+ * The daemon that was there before the command. It is used in place of a gateway of exec's own only if it has proved to be the one
+ * that wrote daemon.json in the configured store (admin/daemon-proof.ts), asks the same registry, and keeps to what was asked of
+ * us. In doubt it is a peer and no more.
+ */
+import { isDeepStrictEqual } from 'node:util'
+import { findDaemon, type DaemonClient, type DaemonStatus } from '../../admin/daemon-client.ts'
+import type { Config } from '../../config/resolve.ts'
+import { withoutUser } from '../../upstream/registries.ts'
+import { portOf } from '../command.ts'
+import { daemonSettings } from '../start/daemon-settings.ts'
+import type { ExecGateway } from './exec-gateway.ts'
+
+export interface FoundDaemon {
+  readonly client: DaemonClient
+  readonly status: DaemonStatus
+}
+
+const STATUS_TIMEOUT_MS = 5_000
+
+/** Whatever catalog answers where one is expected. */
+export async function findRunningDaemon(config: Config): Promise<FoundDaemon | undefined> {
+  const client = await findDaemon(config.storePath, portOf(config))
+  const status = client && (await statusOf(client).catch(() => undefined))
+  return client && status && { client, status }
+}
+
+/** `registry`: the command's; `hasOwnConnection`: it has credentials or authorities that the daemon may lack. */
+export function isUsable(
+  { client: { info }, status }: FoundDaemon,
+  config: Config,
+  { registry, hasOwnConnection }: { readonly registry: string; readonly hasOwnConnection: boolean },
+): boolean {
+  const { upstream, temporary } = status.gateway
+  if (info === undefined || temporary || hasOwnConnection) return false
+  const isKept = Object.entries(daemonSettings(config)).every(
+    ([name, value]) => !config.given.has(name) || isDeepStrictEqual(value, info.settings?.[name]),
+  )
+  if (!isKept) return false
+  if (config.peersOnly || upstream === null) return config.peersOnly && upstream === null
+  return withoutUser(upstream) === withoutUser(registry)
+}
+
+/** If it dies, what the client asks it fails as with any registry. */
+export function daemonGateway(client: DaemonClient): ExecGateway {
+  return {
+    ...{ url: client.url, kind: 'daemon', expectsPeers: false, knownArtifacts: () => 0 },
+    status: () => statusOf(client),
+    stop: async () => undefined,
+  }
+}
+
+function statusOf(client: DaemonClient): Promise<DaemonStatus> {
+  return client.status({ signal: AbortSignal.timeout(STATUS_TIMEOUT_MS) })
+}
