@@ -1,9 +1,9 @@
 #!/bin/sh
-# What a job runs instead of "npm ci". It finds the daemon of its machine by its port, and without one it brings its own.
+# Runs in a job instead of "npm ci". It finds the machine's daemon by its port, and starts its own gateway without one.
 set -eu
 if command -v catalog > /dev/null; then
   catalog exec --report catalog-report.json -- npm ci
 else
-  echo "there is no catalog on this runner: without it" >&2
+  echo "catalog is not installed on this runner: installing without it" >&2
   npm ci
 fi
