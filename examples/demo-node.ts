@@ -1,13 +1,13 @@
 /**
- * One machine of the demo: a node and its gateway, on loopback. Run by demo.ts, which tells it what to be over IPC; this is
- * also the shortest program that serves a registry from peers.
+ * One machine of the demo: a node and its gateway, on loopback. Started by demo.ts with its settings as argument, and queried over
+ * IPC. It is also the shortest program that serves a registry from peers.
  */
 import { createNode } from '@catalog-p2p/core'
 import { createGateway } from '@catalog-p2p/gateway'
 
 export interface DemoSettings {
   readonly storePath: string
-  /** null: no registry behind it at all; undefined: what npm is configured with. */
+  /** null: no registry; undefined: the one that npm is configured with. */
   readonly upstream: null | undefined
   readonly bootstrap: readonly string[]
 }

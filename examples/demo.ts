@@ -1,7 +1,7 @@
 /**
- * `npm run demo`: two nodes on this machine, each with a registry of its own on loopback. A real `npm ci` of the project in
- * demo/ goes through node A, which gets the packages from your registry; then again, elsewhere and from nothing, through
- * node B, which has no registry at all and gets them from A. Exits 0 only if every byte of the second came from A.
+ * `npm run demo`: two nodes on this machine, each with its gateway on loopback. A real `npm ci` of the project in demo/ goes through
+ * node A, which gets the packages from your registry; then another one, with empty caches, through node B, which has no registry
+ * and gets them from A. Exits 0 only if every byte of the second came from A.
  */
 import type { NodePeer, NodeStats } from '@catalog-p2p/core'
 import { DEFAULT_REGISTRY } from '@catalog-p2p/gateway'
@@ -42,9 +42,7 @@ async function demo(): Promise<number> {
     bootstrap: [],
   })
   const startedA = await ask(a)
-  say(
-    `node A  registry on http://127.0.0.1:${startedA.port}, behind it the one npm is configured with`,
-  )
+  say(`node A  on http://127.0.0.1:${startedA.port}, upstream: the registry that npm is set to`)
   const first = await install('a', startedA.port)
   if (first.code !== 0) return fail(first.output)
   const afterA = (await ask(a)).stats.served
@@ -54,9 +52,7 @@ async function demo(): Promise<number> {
   const b = await startMachine({ storePath: join(work, 'store-b'), upstream: null, bootstrap })
   await meet(a, b)
   const { port } = await ask(b)
-  say(
-    `node B  registry on http://127.0.0.1:${port}, nothing behind it, an empty store, one peer: A`,
-  )
+  say(`node B  on http://127.0.0.1:${port}, no upstream, an empty store, one peer: A`)
   const second = await install('b', port)
   if (second.code !== 0) return fail(second.output)
   const { served } = (await ask(b)).stats
@@ -78,7 +74,7 @@ async function startMachine(settings: DemoSettings): Promise<ChildProcess> {
     Promise.reject(new Error('the node did not start')),
   )
   await Promise.race([once(machine, 'message'), ended])
-  ended.catch(() => undefined) // from here on its end is ours
+  ended.catch(() => undefined) // from here on it ends when the demo does
   return machine
 }
 
@@ -88,7 +84,7 @@ async function ask(machine: ChildProcess): Promise<Status> {
   return ((await answer) as [Status])[0]
 }
 
-/** Until B knows all that A holds: fewer than A was asked for, as a project may have one package in several places. */
+/** Waits until B knows every artifact that A has stored. */
 async function meet(a: ChildProcess, b: ChildProcess): Promise<void> {
   const deadline = performance.now() + MEET_DEADLINE_MS
   while (performance.now() < deadline) {
@@ -137,8 +133,8 @@ async function install(
 }
 
 /**
- * The lockfile as npm itself would have written it: the one in the repository names no registry, so the places where npm
- * looks for tarballs are filled in.
+ * The lockfile as npm itself would have written it: the one in the repository names no registry, so the tarballs' URLs are
+ * filled in.
  */
 async function lockfile(folder: URL): Promise<string> {
   const lock = JSON.parse(await readFile(new URL('package-lock.json', folder), 'utf8')) as {

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Leaves everything as it was before setup.sh.
+# Restores everything as it was before setup.sh.
 set -eu
 catalog unuse
 catalog service uninstall

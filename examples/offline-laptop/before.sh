@@ -1,5 +1,5 @@
 #!/bin/sh
-# With the network still there, in the project: everything that its lockfile names, kept whatever else comes.
+# While there is a network, in the project: fetches and pins every package of its lockfile.
 set -eu
 catalog exec -- catalog prefetch package-lock.json
 catalog store pin --lockfile package-lock.json

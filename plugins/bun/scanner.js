@@ -1,12 +1,12 @@
 /**
  * Bun calls a security scanner after resolving and before it fetches the first tarball, with every package of the project. This
- * one passes the list on to the Catalog P2P daemon that is Bun's registry, and reports nothing, ever: it judges no package. It
- * costs an install a bounded moment, and can't fail it. https://bun.com/docs/install/security-scanner-api, docs/prefetch.md
+ * one passes the list on to the Catalog P2P daemon that is Bun's registry. It never reports a package, never fails an install,
+ * and delays it by a bounded time. https://bun.com/docs/install/security-scanner-api, docs/prefetch.md
  */
 /* global AbortSignal, fetch */
 const PROBE_MS = 150
 const SEND_MS = 500
-/** What the daemon takes of one list. */
+/** Most packages that the daemon accepts in one list. */
 const MAX_PACKAGES = 5_000
 
 export const scanner = {
@@ -14,25 +14,25 @@ export const scanner = {
   async scan({ packages: all }) {
     try {
       const packages = all.filter(isOfRegistry)
-      const origin = daemonOf(packages)
+      const origin = daemonOriginOf(packages)
       if (origin !== undefined && (await isDaemon(origin))) await send(origin, packages)
     } catch {
-      // No daemon, or one that is busy: Bun asks for each package anyway.
+      // No daemon, or a busy one: Bun asks for each package anyway.
     }
     return []
   },
 }
 
-/** Bun names no tarball of a git repository or a folder either, but a place in place of a version. */
+/** A package of a git repository or a folder has a location in place of a version. */
 function isOfRegistry({ version }) {
   return /^\d+\.\d+\.\d+(?:[-+][\w.+-]*)?$/.test(version)
 }
 
 /**
- * Where the daemon is: the registry on this machine that most tarballs come from. Of a project without a lockfile Bun names no
- * tarballs, as the daemon leaves them out of its metadata for Bun; then it is where daemons are.
+ * The daemon's origin: the registry on this machine that most tarballs come from. Without a lockfile Bun names no tarballs, as
+ * the daemon leaves them out of its metadata for Bun; then the default port.
  */
-function daemonOf(packages) {
+function daemonOriginOf(packages) {
   const counts = new Map()
   for (const { tarball } of packages) {
     const origin = /^http:\/\/(?:127\.0\.0\.1|localhost|\[::1\])(?::\d+)?(?=\/)/.exec(tarball)?.[0]
@@ -53,7 +53,9 @@ async function send(origin, packages) {
   const own = packages.filter(({ tarball }) => tarball === '' || tarball.startsWith(`${origin}/`))
   const list = own.slice(0, MAX_PACKAGES).map(({ name, version }) => ({ name, version }))
   const response = await fetch(`${origin}/-/catalog/hints`, {
-    ...{ method: 'POST', redirect: 'error', signal: AbortSignal.timeout(SEND_MS) },
+    method: 'POST',
+    redirect: 'error',
+    signal: AbortSignal.timeout(SEND_MS),
     headers: { 'content-type': 'application/json', 'x-catalog-client': 'bun' },
     body: JSON.stringify({ packages: list }),
   })

@@ -1,9 +1,9 @@
 'use strict'
 /**
- * A pnpmfile for all projects of a user: pnpm 10, 11 and 12 get tarballs through a Catalog P2P daemon on this machine, with
- * registry setting, metadata and lockfile as they are. Only packages of the registry that is the daemon's upstream, only those
- * with a known sha512, and only bytes that match it. Whatever goes wrong, pnpm fetches as it would without this file; without a
- * daemon it does nothing. One file, no dependencies. https://pnpm.io/pnpmfile, docs/prefetch.md
+ * A pnpmfile for all projects of a user: pnpm 10, 11 and 12 get tarballs through the Catalog P2P daemon of this machine, while
+ * registry setting, metadata and lockfile stay as they are. Only packages of the daemon's upstream registry, only those with a
+ * known sha512, and only bytes that match it. After any failure, and without a daemon, pnpm fetches as it would without this
+ * file. One file, no dependencies. https://pnpm.io/pnpmfile, docs/prefetch.md
  */
 const { execFileSync } = require('node:child_process')
 const { createHash } = require('node:crypto')
@@ -15,26 +15,26 @@ const { dirname, join } = require('node:path')
 const { json } = require('node:stream/consumers')
 const { pipeline } = require('node:stream/promises')
 
-/** Asking whether a daemon is there costs at most this, once. */
+/** Deadline for the one question whether a daemon answers. */
 const PROBE_MS = 150
-/** A daemon that sends less in each such time is given up for the registry. Many share a slow line; a silent peer costs it 15 s. */
+/** Less than MIN_BYTES per SILENCE_MS is too slow: requests share a line, and a silent peer costs the daemon 15 s. */
 const MIN_BYTES = 4 * 1024
 const SILENCE_MS = 20_000
-/** So many failures in a row, and the daemon is left alone for the rest of this run. */
+/** After so many failures in a row the daemon is not asked again in this process. */
 const MAX_FAILURES = 3
-/** What the daemon takes of one list. */
+/** Most packages that the daemon accepts in one list. */
 const MAX_HINTS = 5_000
 const MAX_ANSWER_BYTES = 64 * 1024
 
 const agent = new http.Agent({ keepAlive: true, maxSockets: 64 })
 
-/** `{url, registries}`; undefined when there is none. Asked once a process. */
+/** Resolves to `{url, registries}`, or undefined without a daemon. Asked once per process. */
 let finding
 let failures = 0
 let hinting
 
 function findDaemon() {
-  finding ??= probe().catch(() => undefined) // refused, silent, or something else: no daemon
+  finding ??= probe().catch(() => undefined) // refused, silent, or another program: no daemon
   return failures < MAX_FAILURES ? finding : undefined
 }
 
@@ -43,7 +43,7 @@ async function probe() {
   const signal = AbortSignal.timeout(PROBE_MS)
   const response = await request(`${url}-/catalog/health`, { signal })
   const isShort = Number(response.headers['content-length']) <= MAX_ANSWER_BYTES
-  if (!isShort) throw new Error('no answer of ours')
+  if (!isShort) throw new Error('not the answer of a daemon')
   const { status, registries } = await json(response)
   return status === 'ok' && registries.length > 0 ? { url, registries } : undefined
 }
@@ -52,27 +52,27 @@ function request(url, { body, ...options }) {
   return new Promise((resolve, reject) => {
     const req = http.request(url, { agent, ...options }, resolve)
     req.once('socket', (socket) => {
-      let seen = socket.bytesRead // headers can trickle, too
+      let seen = socket.bytesRead // of the socket: headers can trickle, too
       const check = () => {
         if (socket.bytesRead - seen < MIN_BYTES) req.destroy(new Error('too slow'))
         seen = socket.bytesRead
       }
-      // After a look at what has arrived: pnpm may have been busy.
+      // setImmediate, so that bytes which arrived while pnpm was busy are read first.
       const timer = setInterval(setImmediate, SILENCE_MS, check)
       req.once('close', () => clearInterval(timer))
     })
-    req.on('error', reject) // there may be more than one
+    req.on('error', reject) // not once: a second error must not be unhandled
     req.end(body)
   })
 }
 
-/** What the files and variables that pnpm reads say of registries, by the folder of the lockfile and the one pnpm runs in. */
+/** The registries and credentials in pnpm's files and variables, per folder of the lockfile and working folder. */
 const settings = new Map()
 
 const REGISTRY_LINE = /^\s*(?:(@[^:=\s]+):)?registry\s*=\s*["']?([^\s"']+)/i
 const CREDENTIAL_LINE =
   /^\s*(?:(\/\/.*?):)?(?:_auth\w*|_password|username|tokenhelper|cert|key|certfile|keyfile)\s*=/i
-/** pnpm works, or finds its settings, in another folder than the one it runs in. */
+/** Arguments by which pnpm works, or finds its settings, in another folder than the working folder. */
 const ELSEWHERE =
   /^(?:-C|--(?:dir|prefix|workspace-dir|userconfig|config\.dir)\b|(?:workspace_)?dir=)/i
 
@@ -82,10 +82,10 @@ function settingsOf(folder) {
   return settings.get(key)
 }
 
-/** The folder and all that it is in: a workspace's root is one of them. */
-function upwards(folder) {
-  const above = dirname(folder)
-  return above === folder ? [folder] : [folder, ...upwards(above)]
+/** The folder and its ancestors; a workspace's root is one of them. */
+function withAncestors(folder) {
+  const parent = dirname(folder)
+  return parent === folder ? [folder] : [folder, ...withAncestors(parent)]
 }
 
 function readSettings(starts) {
@@ -95,19 +95,19 @@ function readSettings(starts) {
     join(homedir(), 'Library', 'Preferences', 'pnpm'),
     ...(LOCALAPPDATA ? [join(LOCALAPPDATA, 'pnpm', 'config')] : []),
   ]
-  const within = (file, places = folders) => places.map((each) => join(each, file))
+  const within = (file, parents = folders) => parents.map((each) => join(each, file))
   const matches = (lines, pattern) => lines.map((line) => pattern.exec(line)).filter(Boolean)
-  const linesOf = (file) => textOf(file).split('\n')
+  const linesOf = (file) => readIfPresent(file).split('\n')
   const variables = Object.entries(process.env).flatMap(([key, value]) => {
     const name = /^p?npm_config_(.*)$/i.exec(key)?.[1]
     return name === undefined ? [] : [`${name}=${value}`]
   })
-  const users = join(homedir(), '.npmrc')
+  const userFile = join(homedir(), '.npmrc')
   const named = matches(variables, /^(?:userconfig|npmrc_auth_file)=(.+)/i).map(([, file]) => file)
-  const projects = [...new Set(starts.flatMap(upwards))]
+  const projects = [...new Set(starts.flatMap(withAncestors))]
   const files = [...within('.npmrc', projects), ...named, ...within('auth.ini')]
-  const own = [...files.filter((file) => file !== users).flatMap(linesOf), ...variables]
-  const lines = [...own, ...[users, ...within('rc')].flatMap(linesOf)]
+  const own = [...files.filter((file) => file !== userFile).flatMap(linesOf), ...variables]
+  const lines = [...own, ...[userFile, ...within('rc')].flatMap(linesOf)]
   const yaml = [...within('pnpm-workspace.yaml', projects), ...within('config.yaml')]
   const args = commandLine()
   const isElsewhere = [...(args ?? []), ...variables].some((each) => ELSEWHERE.test(each))
@@ -116,26 +116,26 @@ function readSettings(starts) {
       return { scope: scope?.toLowerCase() ?? null, url: `${url}/`.replace(/\/+$/, '/') }
     }),
     isElsewhere,
-    // Registries in places or forms that are not read here: then nothing is the daemon's.
+    // A registry is named in a form that is not parsed here: then no package goes through the daemon.
     isUnclear:
       (args?.some((each) => each.includes('registry')) ?? true) ||
-      yaml.some((file) => /^\s*["']?\S*registr/im.test(textOf(file))),
-    // Those that the daemon does not see; those of ~/.npmrc it does, and keeps what needs them from peers.
+      yaml.some((file) => /^\s*["']?\S*registr/im.test(readIfPresent(file))),
+    // Those that the daemon does not read; it reads ~/.npmrc, and keeps what needs those from peers.
     credentials: matches(own, CREDENTIAL_LINE).map(([, place = '']) =>
       place.toLowerCase().replace(/:(?:80|443)(?=\/|$)/, ''),
     ),
   }
 }
 
-function textOf(file) {
+function readIfPresent(file) {
   try {
     return readFileSync(file, 'utf8')
   } catch {
-    return '' // there is none, which is usual
+    return '' // most of these files do not exist
   }
 }
 
-/** pnpm 10 and 11 run this file themselves; 12 does so in a child, whose parent's arguments count. */
+/** pnpm's arguments. pnpm 10 and 11 run this file themselves; 12 does so in a child process. */
 function commandLine() {
   if (process.argv.length > 1) return process.argv
   const parent = String(process.ppid)
@@ -145,27 +145,27 @@ function commandLine() {
       ? readFileSync(`/proc/${parent}/cmdline`, 'utf8').split('\0')
       : execFileSync('ps', ['-o', 'args=', '-p', parent], options).split(/\s+/)
   } catch {
-    return undefined // on Windows nobody tells
+    return undefined // Windows has no such command
   }
 }
 
-/** Those of the name's scope, or else of all that have none of their own; the daemon has one of each. */
-function ofScope(registries, name) {
+/** The registries of the name's scope, or else the default ones; the daemon has one of each. */
+function registriesOf(registries, name) {
   const scope = scopeOf(name)
   const own = registries.filter((each) => each.scope === scope)
   return own.length > 0 ? own : registries.filter((each) => each.scope === null)
 }
 
-/** Whether pnpm would take this package from where the daemon does, and anyone may have it. */
+/** Whether pnpm and the daemon would fetch this package from the same registry, and without credentials of pnpm's own. */
 function isServedName(daemon, name, folder) {
   const { registries, isUnclear } = settingsOf(folder)
-  const [home] = ofScope(daemon.registries, name)
-  const wanted = ofScope(registries, name)
+  const [home] = registriesOf(daemon.registries, name)
+  const wanted = registriesOf(registries, name)
   if (isUnclear || (wanted.length === 0 && !home?.isPublicDefault)) return false
   return wanted.every(({ url }) => url === home?.url) && !isPrivate(home, name, folder)
 }
 
-/** npm's public registry has private packages in scopes only; a company's registry may show everybody something else. */
+/** npm's public registry has private packages in scopes only; another registry may serve different packages to each user. */
 function isPrivate(home, name, folder) {
   const { credentials, isElsewhere } = settingsOf(folder)
   if (isElsewhere) return true
@@ -178,12 +178,12 @@ function scopeOf(name) {
   return /^@[^/]+(?=\/)/.exec(name)?.[0].toLowerCase() ?? null
 }
 
-/** Where the daemon has what is meant; undefined when that is not for the daemon. */
-function placeOf(daemon, resolution, { id, folder }) {
+/** The tarball's URL at the daemon and its sha512; undefined when it must not be asked. */
+function daemonTarball(daemon, resolution, { id, folder }) {
   const { tarball, integrity, type } = resolution ?? {}
   const sha512 = /(?:^|\s)(sha512-[A-Za-z0-9+/]{86}==)/.exec(integrity ?? '')?.[1]
   if (type !== undefined || sha512 === undefined) return undefined
-  // pnpm 12 says no URL: which registry it is of is for us to know.
+  // pnpm 12 passes no URL: the registry follows from its settings.
   if (tarball === undefined) {
     const [, name, version] =
       /^((?:@[^/@]+\/)?[^/@]+)@(\d+\.\d+\.\d+[\w.+-]*)$/.exec(id ?? '') ?? []
@@ -193,12 +193,12 @@ function placeOf(daemon, resolution, { id, folder }) {
   const usual = /((?:@[^/%]+(?:\/|%2f))?[^/@%]+)\/-\/[^/%]+\.tgz$/i.exec(tarball)
   if (usual === null) return undefined
   const name = usual[1].replace(/%2f/i, '/')
-  const [home] = ofScope(daemon.registries, name)
+  const [home] = registriesOf(daemon.registries, name)
   const isServed = tarball === home?.url + usual[0] && !isPrivate(home, name, folder)
   return isServed ? { url: daemon.url + usual[0], sha512 } : undefined
 }
 
-/** Into a file; rejects unless its bytes match. */
+/** Downloads into a file; rejects unless the bytes match. */
 async function download({ url, sha512 }, file) {
   const response = await request(url, { headers: { 'pacote-integrity': sha512 } })
   if (response.statusCode !== 200) {
@@ -211,33 +211,33 @@ async function download({ url, sha512 }, file) {
   if (`sha512-${hash.digest('base64')}` !== sha512) throw new Error('not the right bytes')
 }
 
-/** Through the daemon, or else what `otherwise` does. `localTarball` is pnpm's own, and checks the bytes again. */
-async function fetchTarball({ cafs, resolution, options }, localTarball, otherwise) {
+/** Through the daemon, or else by `fallback`. `localTarball` is pnpm's own fetcher, which checks the bytes again. */
+async function fetchTarball({ cafs, resolution, options }, localTarball, fallback) {
   const daemon = await findDaemon()
   const folder = options.lockfileDir ?? process.cwd()
   const { name, version } = options.pkg ?? {}
-  const place = daemon && placeOf(daemon, resolution, { id: `${name}@${version}`, folder })
-  if (place === undefined) return otherwise()
-  hinting ??= sendHints(daemon, folder).catch(() => undefined) // nothing lost: pnpm asks for each anyway
-  let folderOfFile
+  const source = daemon && daemonTarball(daemon, resolution, { id: `${name}@${version}`, folder })
+  if (source === undefined) return fallback()
+  hinting ??= sendHints(daemon, folder).catch(() => undefined) // hints only: pnpm asks for each package anyway
+  let tempFolder
   try {
-    folderOfFile = await cafs.tempDir()
-    const file = join(folderOfFile, 'package.tgz')
-    await download(place, file)
+    tempFolder = await cafs.tempDir()
+    const file = join(tempFolder, 'package.tgz')
+    await download(source, file)
     const fetched = await localTarball(cafs, { ...resolution, tarball: `file:${file}` }, options)
     failures = 0
     return fetched
   } catch {
     failures += 1
-    return otherwise()
+    return fallback()
   } finally {
-    // A virus scanner may keep a file open for a moment. What stays in pnpm's temporary folder is no reason to fail an install.
+    // A virus scanner may keep a file open for a moment. A leftover in pnpm's temporary folder must not fail an install.
     const options = { recursive: true, force: true, maxRetries: 3, retryDelay: 50 }
-    if (folderOfFile !== undefined) await rm(folderOfFile, options).catch(() => undefined)
+    if (tempFolder !== undefined) await rm(tempFolder, options).catch(() => undefined)
   }
 }
 
-/** The lockfile's packages, for the daemon to run ahead of pnpm; once a process, when pnpm fetches its first. */
+/** Names the lockfile's packages to the daemon, which prefetches them; once per process, with pnpm's first tarball. */
 async function sendHints(daemon, folder) {
   const text = await readFile(join(folder, 'pnpm-lock.yaml'), 'utf8')
   const entry =
@@ -260,13 +260,13 @@ const fetcher = {
   async canFetch(id, resolution) {
     const daemon = await findDaemon()
     const folder = process.cwd()
-    return daemon !== undefined && placeOf(daemon, resolution, { id, folder }) !== undefined
+    return daemon !== undefined && daemonTarball(daemon, resolution, { id, folder }) !== undefined
   },
   fetch: (cafs, resolution, options, { localTarball }) =>
     fetchTarball({ cafs, resolution, options }, localTarball, () => ({ delegate: resolution })),
 }
 
-/** pnpm 10, which knows no fetchers but these. */
+/** pnpm 10, which has no other kind of fetchers. */
 const hooks = {
   fetchers: {
     remoteTarball:
@@ -276,7 +276,7 @@ const hooks = {
           remoteTarball(cafs, resolution, options),
         ),
   },
-  /** The checksum in the lockfile is for the project's own pnpmfile: without one there is none, as without this file. */
+  /** The lockfile's checksum covers only the project's own pnpmfile: without one there must be none. */
   updateConfig(config) {
     const files = [config.pnpmfile ?? []].flat()
     const others = files.filter((file) => realpathSync(file) !== __filename)
@@ -286,14 +286,14 @@ const hooks = {
   },
 }
 
-/** updateConfig came with 10.8. */
+/** 10.8 or newer, which has updateConfig. */
 function isPnpm10() {
   try {
     const program = dirname(realpathSync(process.argv[1]))
     const { name, version } = require(join(program, '..', 'package.json'))
     return name === 'pnpm' && /^10\.([89]|\d\d)/.test(version)
   } catch {
-    return false // another pnpm, or another way of running it
+    return false // another version, or run in another way
   }
 }
 

@@ -3,16 +3,16 @@ import { expect, test } from 'vitest'
 import { configPathsOf, parseOptions, sectionOf, type PluginOptions } from './options.ts'
 
 const folder = join('/', 'etc', 'verdaccio')
-const place = { folder, storage: join('/', 'data') }
+const paths = { folder, storage: join('/', 'data') }
 
 function parsed(section: unknown): PluginOptions {
-  const result = parseOptions(section, place)
+  const result = parseOptions(section, paths)
   if (!result.ok) throw new Error(result.problems.join('; '))
   return result.options
 }
 
 function problems(section: unknown): readonly string[] {
-  const result = parseOptions(section, place)
+  const result = parseOptions(section, paths)
   return result.ok ? [] : result.problems
 }
 
@@ -109,7 +109,7 @@ test.each([['catalog-p2p'], ['verdaccio-catalog-p2p'], ['@acme/catalog-p2p']])(
   },
 )
 
-test('a config without the section, or without a place, is no problem', () => {
+test('a config without the section, or without a path, is no problem', () => {
   expect(sectionOf({ middlewares: { audit: {} } })).toBeUndefined()
   expect(sectionOf(undefined)).toBeUndefined()
   expect(configPathsOf({ self_path: join(folder, 'config.yaml'), storage: './storage' })).toEqual({

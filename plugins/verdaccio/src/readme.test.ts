@@ -6,7 +6,7 @@ import { parseOptions, sectionOf, SETTINGS } from './options.ts'
 
 const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8')
 const blocks = [...readme.matchAll(/```yaml\n([^]*?)```/g)].map(([, text]) => text ?? '')
-const place = { folder: '/etc/verdaccio', storage: undefined }
+const paths = { folder: '/etc/verdaccio', storage: undefined }
 
 test('its table has every setting, and no other', () => {
   const table = readme.slice(readme.indexOf('### Settings'), readme.indexOf('## What peers get'))
@@ -19,7 +19,7 @@ test('its table has every setting, and no other', () => {
 })
 
 test.each(blocks.map((text) => [text]))('its configuration is one: %s', (text) => {
-  const parsed = parseOptions(sectionOf(parse(text)), place)
+  const parsed = parseOptions(sectionOf(parse(text)), paths)
   if (!parsed.ok) throw new Error(parsed.problems.join('; '))
   expect(() => parseNodeOptions(parsed.options.node)).not.toThrow()
 })

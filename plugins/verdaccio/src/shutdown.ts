@@ -70,10 +70,10 @@ export function onShutdown(
  * listener is left. The package counts them in a global, for its other copies.
  */
 function waitingListeners(host: object): number {
-  const places = [
+  const emitters = [
     (host as Record<string, unknown>)['__signal_exit_emitter__'],
     (globalThis as Record<symbol, unknown>)[Symbol.for('signal-exit emitter')],
   ]
-  const counts = places.map((each) => (isObject(each) ? each['count'] : undefined))
+  const counts = emitters.map((each) => (isObject(each) ? each['count'] : undefined))
   return counts.reduce<number>((sum, count) => sum + (typeof count === 'number' ? count : 0), 0)
 }

@@ -1,8 +1,7 @@
 /**
- * Which package an unusual address is asked for. Where metadata names another place than the registry's usual one, Yarn asks
- * by that address alone and keeps one answer for all who ask for it, so two packages that name one address could not be told
- * apart, nor either from who depends on the URL itself. With a fragment the address is one package's alone: no server sees
- * it, and nobody outside this run can write it. Pure.
+ * Marks unusual tarball URLs with their package. Where metadata names another URL than the registry's usual one, Yarn requests and
+ * caches by that URL alone, so two packages with the same URL, or a dependency on the URL itself, could not be told apart. A
+ * fragment makes the URL unique per package: servers do not see it, and nothing outside this run can write it. Pure.
  */
 import { randomBytes } from 'node:crypto'
 import { parseUrl } from './parse-url.ts'
@@ -12,9 +11,9 @@ export class ArchiveAddresses {
   readonly #routes = new Map<string, TarballRoute>()
   readonly #secret = randomBytes(8).toString('hex')
 
-  /** `address` as nobody else asks for it. */
+  /** `address`, unique to this package. */
   nameIn(address: string, route: TarballRoute): string {
-    // One without a host is of the registry, for Yarn as well.
+    // As in Yarn, an address without a host is relative to the registry.
     const url = parseUrl(address.startsWith('/') ? route.registry + address : address)
     if (url === undefined) return address
     url.hash = ''
@@ -24,7 +23,7 @@ export class ArchiveAddresses {
     return url.href
   }
 
-  /** The package, if `target` came from `nameIn`. */
+  /** The package, if `target` was made by `nameIn`. */
   find(target: URL): TarballRoute | undefined {
     return this.#routes.get(target.href)
   }

@@ -1,6 +1,4 @@
-/**
- * One question for all who need its answer. A failure is for those who waited for it: whoever comes later asks again. Pure.
- */
+/** One request per key, shared by all callers. A failure goes to the callers that waited for it; later ones ask again. Pure. */
 export function createAskOnce<T>(): (key: string, ask: () => Promise<T>) => Promise<T> {
   const asked = new Map<string, Promise<T>>()
   return (key, ask) => {

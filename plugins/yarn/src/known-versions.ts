@@ -1,6 +1,6 @@
 /**
- * What this Yarn run has learned of versions: their hashes, and which ones yarn.lock itself protects. Only from metadata of
- * the registry that a package belongs to, never from a tarball's own words.
+ * What this Yarn run knows of versions: their hashes, and which of them yarn.lock protects. Only from metadata of the package's own
+ * registry, never from a tarball.
  */
 import { expectedIntegrity } from './integrity.ts'
 import type { Packument } from './packument-body.ts'
@@ -10,7 +10,7 @@ export type MetadataSource = 'daemon' | 'registry'
 export interface KnownVersion {
   /** undefined: its metadata has no hash. */
   readonly integrity: string | undefined
-  /** Who had the metadata. */
+  /** The source of the metadata. */
   readonly source: MetadataSource
 }
 
@@ -24,7 +24,7 @@ export class KnownVersions {
   readonly #packages = new Map<string, { packument: Packument; source: MetadataSource }>()
   readonly #locked = new Map<string, boolean>()
 
-  /** Takes the hashes of a whole packument. */
+  /** Adds the hashes of a packument. */
   learn(home: Home, packument: Packument, source: MetadataSource): void {
     this.#packages.set(keyOf(home), { packument, source })
   }

@@ -1,6 +1,6 @@
 /**
- * A packument as Yarn wants its body: its own reader takes some fields of each version and keeps them for the whole run, so
- * what nobody reads is dropped; whoever else asks gets the bytes.
+ * A packument's body for Yarn: its own reader keeps it in memory for the whole run, so fields that it does not read are dropped;
+ * other callers get the bytes.
  */
 import type { Dist } from './integrity.ts'
 

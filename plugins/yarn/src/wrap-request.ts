@@ -4,7 +4,7 @@
  * go to the daemon, which is only told of a change that Yarn has made. https://yarnpkg.com/api/yarnpkg-core/interface/Hooks#wrapNetworkRequest
  */
 import { httpUtils, structUtils, type Hooks, type WrapNetworkRequestInfo } from '@yarnpkg/core'
-import { changeOf, tellingAfter, type Change } from './own-writes.ts'
+import { parseChange, notifyAfter, type Change } from './notify-changes.ts'
 import { fetchPackument } from './packument.ts'
 import { routeOf, type RequestRoute } from './request-route.ts'
 import type { Session } from './session.ts'
@@ -14,7 +14,7 @@ import { fetchTarball } from './tarball.ts'
 export function createNetworkWrapper(session: Session): NonNullable<Hooks['wrapNetworkRequest']> {
   return async (executor, extra) => {
     const change = madeChange(extra)
-    if (change !== undefined) return tellingAfter(session, change, { executor, extra })
+    if (change !== undefined) return notifyAfter(session, change, { executor, extra })
     const route = wantedRoute(session, extra)
     if (route === undefined) return executor
     const { configuration } = extra
@@ -36,7 +36,7 @@ export function createNetworkWrapper(session: Session): NonNullable<Hooks['wrapN
 
 function madeChange({ configuration, target, method }: WrapNetworkRequestInfo): Change | undefined {
   const url = new URL(target)
-  const change = changeOf(url, method ?? httpUtils.Method.GET)
+  const change = parseChange(url, method ?? httpUtils.Method.GET)
   if (change === undefined) return undefined
   const { enableNetwork } = httpUtils.getNetworkSettings(url, { configuration })
   return enableNetwork === false ? undefined : change

@@ -1,23 +1,23 @@
 /**
- * Changes that Yarn makes at a registry (publish, dist-tags, staged versions) go past the daemon, as all that carries the
- * user's credentials does. Afterwards the daemon is told the package's name, so that it asks the registry before it uses
- * what it has of it. Nothing but the name is told, only to the daemon, and no change ever fails or waits long for it.
+ * Notifies the daemon of changes that Yarn makes at a registry (publish, dist-tags, staged versions), which never go through the
+ * daemon because they carry credentials: afterwards the daemon revalidates the package before using its cache. Sends nothing but
+ * the package's name, never fails a change, and delays it by a bounded time.
  */
 import type { httpUtils, WrapNetworkRequestInfo } from '@yarnpkg/core'
 import { GatewayGone } from './gateway-client.ts'
 import { isPackageName } from './request-route.ts'
 import type { Session } from './session.ts'
 
-/** All that a change ever waits for the daemon, once there is one. */
-const TELL_MS = 1_000
+/** Deadline for the daemon's answer. */
+const NOTIFY_MS = 1_000
 
 export interface Change {
-  /** undefined: a package, but only the registry knows which. */
+  /** undefined: only the registry knows the package. */
   readonly name: string | undefined
 }
 
-/** What a request changes; undefined: it only asks, or it is about no package. */
-export function changeOf(target: URL, method: string): Change | undefined {
+/** undefined when the request changes no package. */
+export function parseChange(target: URL, method: string): Change | undefined {
   if (method === 'GET') return undefined
   const { pathname } = target
   if (/\/-\/stage\/[^/]+\/approve$/.test(pathname)) return { name: undefined }
@@ -28,8 +28,8 @@ export function changeOf(target: URL, method: string): Change | undefined {
   return isPackageName(name) ? { name } : undefined
 }
 
-/** The request, and then a word to the daemon, also when the answer was an error: the change may have been made all the same. */
-export function tellingAfter(
+/** Notifies the daemon after the request, also after a failed one: the registry may have made the change. */
+export function notifyAfter(
   session: Session,
   change: Change,
   {
@@ -41,12 +41,12 @@ export function tellingAfter(
     try {
       return await executor()
     } finally {
-      await tell(session, change, extra)
+      await notify(session, change, extra)
     }
   }
 }
 
-async function tell(
+async function notify(
   session: Session,
   { name }: Change,
   { configuration }: WrapNetworkRequestInfo,
@@ -56,9 +56,9 @@ async function tell(
   if (gateway === undefined) return
   const body = name === undefined ? { names: [], unnamed: true } : { names: [name] }
   try {
-    await gateway.post('-/catalog/changed', body, { deadlineMs: TELL_MS })
+    await gateway.post('-/catalog/changed', body, { deadlineMs: NOTIFY_MS })
   } catch (error) {
-    // It will see the change when what it has is old; Yarn has made it already.
+    // The daemon sees the change once its cache has expired.
     if (error instanceof GatewayGone) daemon?.lost(gateway)
   }
 }

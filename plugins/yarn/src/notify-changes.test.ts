@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
-import { changeOf } from './own-writes.ts'
+import { parseChange } from './notify-changes.ts'
 
 const BASE = 'https://main.invalid/npm'
-const change = (method: string, path: string) => changeOf(new URL(BASE + path), method)
+const change = (method: string, path: string) => parseChange(new URL(BASE + path), method)
 
 test.each([
   ['PUT', '/fx-one', 'fx-one'],
