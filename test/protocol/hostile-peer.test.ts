@@ -5,6 +5,8 @@
  */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { CatalogNode, Origin } from '../../core/src/api.ts'
+import { describeBytes } from '../../core/src/content/manifest.ts'
+import { leafAt } from '../../core/src/content/merkle.ts'
 import { isCatalogError } from '../../core/src/errors.ts'
 import type { ByteStream } from '../../core/src/host/host.ts'
 import { createNode } from '../../core/src/node.ts'
@@ -31,6 +33,7 @@ const large = blob(3 * MiB + 17, 2)
 const otherSmall = blob(50_000, 3)
 const otherLarge = blob(3 * MiB + 17, 4)
 const decoy = blob(50_000, 5)
+const largeLeaves = describeBytes(large.digest, large.bytes, CHUNK).leaves
 const largeDecoy = blob(3 * MiB + 17, 6)
 const never = new Promise<void>(() => undefined)
 
@@ -392,7 +395,10 @@ describe('attacks on a node that serves', () => {
         await stream.write(HELLO)
         for (let id = 1; id <= 20_000; id++) {
           const index = id % 40
-          await stream.write(encodeRequest({ type: 'want-chunk', id, digest: large.digest, index }))
+          const leaf = leafAt(largeLeaves, index)
+          await stream.write(
+            encodeRequest({ type: 'want-chunk', ...{ id, index, leaf }, digest: large.digest }),
+          )
         }
       }),
     )
