@@ -15,6 +15,7 @@ import { encodeRequest, TRANSFER_PROTOCOL, type Answer } from '../../core/src/wi
 import { blob, type Blob } from '../support/blobs.ts'
 import {
   answering,
+  dribbling,
   HELLO,
   hostilePeer,
   QUIC_LOOPBACK,
@@ -314,6 +315,56 @@ describe('slow is not a lie', () => {
     await startLiar([small], half)
     expect(await getIntact(small, originOf(small))).toBe('origin')
     expect(victim.stats()).toMatchObject({ misbehaviour: 0, bannedPeers: 0 })
+  })
+})
+
+describe('a claim that would take hours', () => {
+  const CLAIMS: Readonly<Record<string, () => Behaviour>> = {
+    'of 4 GiB in the largest number of chunks, one a second': () =>
+      answering(dribbling({ size: 4096 * MiB, chunkSize: MiB })),
+    'of more chunks than are allowed': () =>
+      answering(dribbling({ size: 4097 * CHUNK, chunkSize: CHUNK })),
+    'and then silence': () => {
+      const claim = dribbling()
+      return answering(async (request, reply) => {
+        if (request.type === 'want') await claim(request, reply)
+      })
+    },
+  }
+
+  test.each(Object.entries(CLAIMS))('%s: beside an origin', async (_, lie) => {
+    const liar = await startLiar([small, large], lie())
+    for (const wanted of [small, large]) {
+      expect(await getIntact(wanted, originOf(wanted))).toBe('origin')
+    }
+    await expectBanned(liar)
+  })
+
+  test('three of them beside a good peer, with an origin that is silent and without', async () => {
+    for (let count = 0; count < 3; count++) await startLiar([small, large], answering(dribbling()))
+    const good = await startNode()
+    for (const { bytes } of [small, large]) await good.put(bytes)
+    await victim.connect(addressOf(good))
+    await until(() => claimed(good.id) === 2)
+    const silent = { ...originOf(small), open: async () => new Promise<never>(() => undefined) }
+    expect(await getIntact(small)).toBe('peer')
+    expect(await getIntact(large, silent)).toBe('peer')
+  })
+})
+
+describe('a holder with an upload limit', () => {
+  // 64 kB/s: the second chunk of 1 MiB comes 16 s after the first, and 15 s of nothing are silence.
+  test('that holds a chunk back for longer than silence may last is waited for', async () => {
+    const wanted = blob(MiB + 300_000, 8)
+    const holder = await createNode({
+      network: QUIC_LOOPBACK,
+      transfer: { chunkSize: MiB, uploadRate: 64_000 },
+    })
+    nodes.push(holder)
+    await holder.put(wanted.bytes)
+    await victim.connect(addressOf(holder))
+    await until(() => claimed(holder.id) === 1)
+    expect(await getIntact(wanted)).toBe('peer')
   })
 })
 
