@@ -44,6 +44,9 @@ const questions: Readonly<Record<string, Question>> = {
   'silent-peer': {
     run: async () => await (await import('./silent-peer.ts')).run({ rounds }),
   },
+  'hostile-peers': {
+    run: async () => await (await import('./hostile-peers.ts')).run({ rounds }),
+  },
   early: {
     run: async () => await (await import('./early.ts')).run({ rounds, mirror }),
   },
