@@ -44,6 +44,9 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
   'silent-peer': {
     run: async () => await (await import('./silent-peer.ts')).run({ rounds }),
   },
+  'hostile-peers': {
+    run: async () => await (await import('./hostile-peers.ts')).run({ rounds }),
+  },
   'prefetch-hints': {
     run: async () => await (await import('./prefetch-hints.ts')).run({ rounds, mirror }),
   },

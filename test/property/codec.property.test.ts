@@ -21,6 +21,7 @@ import {
 
 const u32 = fc.integer({ min: 0, max: 0xffffffff })
 const digest = fc.uint8Array({ minLength: 64, maxLength: 64 }).map(digestFromBytes)
+const leaf = fc.uint8Array({ minLength: 32, maxLength: 32 })
 const encoding = fc.constantFrom(...(Object.keys(ENCODING_CODES) as Encoding[]))
 const hello = fc.record({
   type: fc.constant('hello' as const),
@@ -31,7 +32,7 @@ const hello = fc.record({
 const requests: fc.Arbitrary<Request> = fc.oneof(
   hello,
   fc.record({ type: fc.constant('want' as const), id: u32, digest }),
-  fc.record({ type: fc.constant('want-chunk' as const), id: u32, digest, index: u32 }),
+  fc.record({ type: fc.constant('want-chunk' as const), id: u32, digest, index: u32, leaf }),
   fc.record({ type: fc.constant('cancel' as const), id: u32 }),
 )
 
@@ -58,6 +59,7 @@ const manifests = fc
 
 const answers: fc.Arbitrary<Answer> = fc.oneof(
   hello,
+  fc.record({ type: fc.constant('wait' as const), id: u32 }),
   manifests,
   fc.record({
     type: fc.constant('chunk' as const),

@@ -78,7 +78,7 @@ function isRefused(decode: () => unknown): boolean {
   return false
 }
 
-describe('/catalog/transfer/1.0.0', () => {
+describe('/catalog/transfer/2.0.0', () => {
   const vectors = load<{
     requests: Vector[]
     answers: Vector[]
@@ -88,7 +88,7 @@ describe('/catalog/transfer/1.0.0', () => {
   function toMessage(plain: Record<string, unknown>): Request & Answer {
     const message: Record<string, unknown> = { ...plain }
     if (plain['digest'] === 'abc') message['digest'] = digestOf(Buffer.from('abc'))
-    for (const name of ['leaves', 'bytes']) {
+    for (const name of ['leaves', 'bytes', 'leaf']) {
       if (typeof plain[name] === 'string') message[name] = fromHex(plain[name])
     }
     if (plain['type'] === 'manifest') {
@@ -146,7 +146,7 @@ describe('/catalog/transfer/1.0.0', () => {
       ...new Set(list.map(({ message }) => message['type'])),
     ]
     expect(types(vectors.requests)).toEqual(['hello', 'want', 'want-chunk', 'cancel'])
-    expect(types(vectors.answers)).toEqual(['hello', 'manifest', 'chunk', 'status'])
+    expect(types(vectors.answers)).toEqual(['hello', 'manifest', 'chunk', 'status', 'wait'])
     const statuses = vectors.answers.flatMap(({ message }) => message['status'] ?? [])
     expect(statuses).toEqual(Object.keys(STATUS_IDS))
     const encodings = vectors.answers.flatMap(({ message }) => message['encoding'] ?? [])
@@ -154,7 +154,7 @@ describe('/catalog/transfer/1.0.0', () => {
   })
 
   test('ids, versions and limits', () => {
-    expect(TRANSFER_PROTOCOL).toBe('/catalog/transfer/1.0.0')
+    expect(TRANSFER_PROTOCOL).toBe('/catalog/transfer/2.0.0')
     expect(TRANSFER_VERSION).toBe(1)
     expect(MAX_REQUEST_FRAME_BYTES).toBe(1024)
     expect(MAX_ANSWER_FRAME_BYTES).toBe(4 * 1024 * 1024 + 64)

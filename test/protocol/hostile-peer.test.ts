@@ -5,6 +5,8 @@
  */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { CatalogNode, Origin } from '../../core/src/api.ts'
+import { describeBytes } from '../../core/src/content/manifest.ts'
+import { leafAt } from '../../core/src/content/merkle.ts'
 import { isCatalogError } from '../../core/src/errors.ts'
 import type { ByteStream } from '../../core/src/host/host.ts'
 import { createNode } from '../../core/src/node.ts'
@@ -13,6 +15,7 @@ import { encodeRequest, TRANSFER_PROTOCOL, type Answer } from '../../core/src/wi
 import { blob, type Blob } from '../support/blobs.ts'
 import {
   answering,
+  dribbling,
   HELLO,
   hostilePeer,
   QUIC_LOOPBACK,
@@ -31,6 +34,7 @@ const large = blob(3 * MiB + 17, 2)
 const otherSmall = blob(50_000, 3)
 const otherLarge = blob(3 * MiB + 17, 4)
 const decoy = blob(50_000, 5)
+const largeLeaves = describeBytes(large.digest, large.bytes, CHUNK).leaves
 const largeDecoy = blob(3 * MiB + 17, 6)
 const never = new Promise<void>(() => undefined)
 
@@ -314,6 +318,56 @@ describe('slow is not a lie', () => {
   })
 })
 
+describe('a claim that would take hours', () => {
+  const CLAIMS: Readonly<Record<string, () => Behaviour>> = {
+    'of 4 GiB in the largest number of chunks, one a second': () =>
+      answering(dribbling({ size: 4096 * MiB, chunkSize: MiB })),
+    'of more chunks than are allowed': () =>
+      answering(dribbling({ size: 4097 * CHUNK, chunkSize: CHUNK })),
+    'and then silence': () => {
+      const claim = dribbling()
+      return answering(async (request, reply) => {
+        if (request.type === 'want') await claim(request, reply)
+      })
+    },
+  }
+
+  test.each(Object.entries(CLAIMS))('%s: beside an origin', async (_, lie) => {
+    const liar = await startLiar([small, large], lie())
+    for (const wanted of [small, large]) {
+      expect(await getIntact(wanted, originOf(wanted))).toBe('origin')
+    }
+    await expectBanned(liar)
+  })
+
+  test('three of them beside a good peer, with an origin that is silent and without', async () => {
+    for (let count = 0; count < 3; count++) await startLiar([small, large], answering(dribbling()))
+    const good = await startNode()
+    for (const { bytes } of [small, large]) await good.put(bytes)
+    await victim.connect(addressOf(good))
+    await until(() => claimed(good.id) === 2)
+    const silent = { ...originOf(small), open: async () => new Promise<never>(() => undefined) }
+    expect(await getIntact(small)).toBe('peer')
+    expect(await getIntact(large, silent)).toBe('peer')
+  })
+})
+
+describe('a holder with an upload limit', () => {
+  // 64 kB/s: the second chunk of 1 MiB comes 16 s after the first, and 15 s of nothing are silence.
+  test('that holds a chunk back for longer than silence may last is waited for', async () => {
+    const wanted = blob(MiB + 300_000, 8)
+    const holder = await createNode({
+      network: QUIC_LOOPBACK,
+      transfer: { chunkSize: MiB, uploadRate: 64_000 },
+    })
+    nodes.push(holder)
+    await holder.put(wanted.bytes)
+    await victim.connect(addressOf(holder))
+    await until(() => claimed(holder.id) === 1)
+    expect(await getIntact(wanted)).toBe('peer')
+  })
+})
+
 describe('the only holder, with an origin that is down', () => {
   const down: Origin = {
     visibility: 'public',
@@ -392,7 +446,10 @@ describe('attacks on a node that serves', () => {
         await stream.write(HELLO)
         for (let id = 1; id <= 20_000; id++) {
           const index = id % 40
-          await stream.write(encodeRequest({ type: 'want-chunk', id, digest: large.digest, index }))
+          const leaf = leafAt(largeLeaves, index)
+          await stream.write(
+            encodeRequest({ type: 'want-chunk', ...{ id, index, leaf }, digest: large.digest }),
+          )
         }
       }),
     )

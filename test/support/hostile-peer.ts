@@ -146,7 +146,8 @@ export function dribbling(
     options
   const zeros = Buffer.alloc(chunkSize)
   const count = Math.ceil(size / chunkSize)
-  const leaves = Buffer.concat(Array.from({ length: count }, () => hashLeaf(zeros)))
+  const leaf = hashLeaf(zeros)
+  const leaves = Buffer.concat(Array.from({ length: count }, () => leaf))
   let turn = Promise.resolve()
   return async (request, { send }) => {
     const { id } = request

@@ -8,7 +8,7 @@ import {
   isChunkSize,
   MAX_ARTIFACT_SIZE,
   MAX_CHUNK_SIZE,
-  MAX_CHUNKS,
+  MAX_SMALL_CHUNKS,
   MIN_CHUNK_SIZE,
 } from './chunking.ts'
 
@@ -63,8 +63,9 @@ describe('chunks', () => {
 
   test('grow only when there would be too many', () => {
     expect(chunkSizeFor(0, MIN_CHUNK_SIZE)).toBe(MIN_CHUNK_SIZE)
-    expect(chunkSizeFor(MAX_CHUNKS * MIN_CHUNK_SIZE, MIN_CHUNK_SIZE)).toBe(MIN_CHUNK_SIZE)
-    expect(chunkSizeFor(MAX_CHUNKS * MIN_CHUNK_SIZE + 1, MIN_CHUNK_SIZE)).toBe(2 * MIN_CHUNK_SIZE)
+    const most = MAX_SMALL_CHUNKS * MIN_CHUNK_SIZE
+    expect(chunkSizeFor(most, MIN_CHUNK_SIZE)).toBe(MIN_CHUNK_SIZE)
+    expect(chunkSizeFor(most + 1, MIN_CHUNK_SIZE)).toBe(2 * MIN_CHUNK_SIZE)
     expect(chunkSizeFor(MAX_ARTIFACT_SIZE, MIN_CHUNK_SIZE)).toBe(MAX_CHUNK_SIZE)
     expect(() => chunkSizeFor(MAX_ARTIFACT_SIZE + 1, MIN_CHUNK_SIZE)).toThrow(RangeError)
     expect(() => chunkSizeFor(-1, MIN_CHUNK_SIZE)).toThrow(RangeError)

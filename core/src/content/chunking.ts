@@ -11,6 +11,8 @@ export const MIN_CHUNK_SIZE = 64 * KiB
 export const MAX_CHUNK_SIZE = 4 * KiB * KiB
 /** Bounds what the leaves of one artifact take: 2 MiB. At the largest chunk size that is an artifact of 256 GiB. */
 export const MAX_CHUNKS = 65_536
+/** More than this only of the largest chunk size: small chunks of a huge artifact are leaves without a use. 128 KiB of them. */
+export const MAX_SMALL_CHUNKS = 4_096
 /** Bytes of the largest artifact that a manifest can describe. */
 export const MAX_ARTIFACT_SIZE = MAX_CHUNKS * MAX_CHUNK_SIZE
 
@@ -24,15 +26,21 @@ export function isChunkSize(value: number): boolean {
 }
 
 /**
- * The chunk size for an artifact: the preferred one, doubled while it would give more than MAX_CHUNKS chunks.
+ * The chunk size for an artifact: the preferred one, doubled while it would give more chunks than it may.
  * @throws RangeError for a preferred size that is none, or an artifact above MAX_ARTIFACT_SIZE
  */
 export function chunkSizeFor(size: number, preferred: number): number {
   if (!isChunkSize(preferred)) throw new RangeError(`not a chunk size: ${preferred}`)
   checkSize(size)
   let chunkSize = preferred
-  while (chunkCount(size, chunkSize) > MAX_CHUNKS) chunkSize *= 2
+  while (!isWithinChunkLimit({ size, chunkSize })) chunkSize *= 2
   return chunkSize
+}
+
+/** False for more chunks than an artifact of this chunk size may have. */
+export function isWithinChunkLimit({ size, chunkSize }: ChunkGeometry): boolean {
+  const chunks = chunkCount(size, chunkSize)
+  return chunks <= MAX_SMALL_CHUNKS || (chunkSize === MAX_CHUNK_SIZE && chunks <= MAX_CHUNKS)
 }
 
 /** At least 1. */

@@ -8,8 +8,8 @@ import {
   chunkCount,
   chunkSizeFor,
   isChunkSize,
+  isWithinChunkLimit,
   MAX_ARTIFACT_SIZE,
-  MAX_CHUNKS,
   type ChunkGeometry,
 } from './chunking.ts'
 import { DIGEST_BYTES, digestFromBytes, digestToBytes, isDigest, type Digest } from './digest.ts'
@@ -155,8 +155,8 @@ function findGeometryProblem(geometry: ArtifactGeometry, maxBytes: number): stri
   if (!isChunkSize(chunkSize)) {
     return `chunk size ${chunkSize}, a power of two from 64 KiB to 4 MiB allowed`
   }
-  if (chunkCount(size, chunkSize) > MAX_CHUNKS) {
-    return `${chunkCount(size, chunkSize)} chunks, ${MAX_CHUNKS} allowed`
+  if (!isWithinChunkLimit(geometry)) {
+    return `${chunkCount(size, chunkSize)} chunks of ${chunkSize} bytes`
   }
   return undefined
 }

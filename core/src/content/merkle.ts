@@ -43,6 +43,11 @@ export function leafAt(leaves: Uint8Array, index: number): Uint8Array {
   return leaves.subarray(index * HASH_BYTES, (index + 1) * HASH_BYTES)
 }
 
+/** True when the leaf of chunk `index` is `leaf`; of no leaves none is. */
+export function hasLeaf(leaves: Uint8Array | undefined, index: number, leaf: Uint8Array): boolean {
+  return leaves !== undefined && Buffer.compare(leafAt(leaves, index), leaf) === 0
+}
+
 /** True when `chunk` is what the leaf of chunk `index` says. */
 export function matchesLeaf(chunk: Uint8Array, leaves: Uint8Array, index: number): boolean {
   return hashLeaf(chunk).equals(leafAt(leaves, index))

@@ -16,6 +16,7 @@ export function outOfTurn(
   asked: Asked,
   answer: Exclude<Answer, { type: 'hello' }>,
 ): string | undefined {
+  if (answer.type === 'wait') return undefined
   if (answer.type === 'manifest') {
     const isDue = asked.index === undefined && asked.manifest === undefined
     return isDue ? undefined : 'a manifest nobody asked for'

@@ -31,6 +31,7 @@ interface World {
   readonly credited: Map<PeerId, number>
   readonly slots: ReturnType<typeof createBulkSlots>
   readonly has: Set<number>
+  readonly throttled: Set<PeerId>
   run(options?: { signal?: AbortSignal }): Promise<unknown>
   join(peer: PeerId): void
 }
@@ -51,6 +52,7 @@ function createWorld(
   const slots = createBulkSlots(options.places ?? 10)
   const limit = options.limit?.(clock) ?? unlimited
   const has = new Set<number>()
+  const throttled = new Set<PeerId>()
   const verified = Promise.withResolvers<void>()
   const size = chunks * CHUNK_SIZE
   const good = Buffer.alloc(1)
@@ -68,6 +70,7 @@ function createWorld(
   }
   const links: Partial<PeerLinks> = {
     receivedBytes: (peer) => received.get(peer) ?? 0,
+    isThrottled: (peer) => throttled.has(peer),
     async stream(peer) {
       const stream: Partial<RequestStream> = {
         async wantChunk(_, { index }, { signal }) {
@@ -89,7 +92,7 @@ function createWorld(
   }
   const pool = createChunkPool({ chunkSize: 65_536, maxBytes: 0 })
   return {
-    ...{ clock, received, asked, scores, banned, late, credited, slots, has },
+    ...{ clock, received, asked, scores, banned, late, credited, slots, has, throttled },
     join: (peer) => listener?.(peer, undefined),
     run: async ({ signal = new AbortController().signal } = {}) =>
       downloadChunks(
@@ -97,6 +100,7 @@ function createWorld(
         peers,
         { links: links as PeerLinks, scores, clock, limitOf: () => limit, slots, pool },
         {
+          leaves: Buffer.alloc(chunks * 32),
           present: [],
           onChunk: (peer, bytes) => credited.set(peer, (credited.get(peer) ?? 0) + bytes),
           signal,
@@ -170,6 +174,15 @@ describe('downloadChunks', () => {
     expect(world.banned).toEqual([])
     expect(world.slots.taken('silent')).toBe(0)
     expect(world.clock.sleepers).toBe(0)
+  })
+
+  test('one that says it is slow on purpose is waited for, but not for ever', async () => {
+    for (const pauseMs of [100_000, 1e9]) {
+      const world: World = createWorld(3, { slow: after(() => world.clock, pauseMs) })
+      world.throttled.add('slow')
+      const outcome = await settle(world, world.run(), 400_000)
+      expect(outcome).toEqual(pauseMs < 1e9 ? undefined : withCode('PEER_TIMEOUT'))
+    }
   })
 
   test('a chunk that does not match: the peer is banned, the chunk comes from another', async () => {

@@ -3,6 +3,7 @@
  * hung up, and gives up when all together send next to nothing. It never ends in success itself: the assembly does. Whether
  * its bytes are worth anything nobody knows meanwhile, so it gives nobody credit for them, and decides nothing for others.
  */
+import { leafAt } from '../content/merkle.ts'
 import type { Clock } from '../clock.ts'
 import { CatalogError, isCatalogError } from '../errors.ts'
 import type { PeerId } from '../host/host.ts'
@@ -28,6 +29,8 @@ const BUSY_REST_MS = 250
 /** All peers together are given up when less than this comes in that time; one that sends nothing at all is given up earlier. */
 const MIN_BYTES = 4 * 1024
 const GRACE_MS = 20_000
+/** Where one says that its upload limit holds it back: as long as the most patient client waits (npm). */
+const THROTTLED_GRACE_MS = 300_000
 
 export interface ChunkPeers {
   /** Peers that claim this manifest; `has` undefined: all of it is there. Called with each as it joins. */
@@ -45,6 +48,7 @@ export interface ChunkDownloadDeps {
 }
 
 export interface ChunkDownloadOptions {
+  readonly leaves: Uint8Array
   /** Chunks that are there already. */
   readonly present: readonly number[]
   /** A chunk of so many bytes has come and matched its leaf. */
@@ -172,12 +176,13 @@ class ChunkDownload {
     const { signal } = this.#stop
     const limit = this.#deps.limitOf(peer)
     const length = Math.min(chunkSize, size - index * chunkSize)
+    const leaf = leafAt(this.#options.leaves, index)
     await this.#takeLimit(limit, length)
     if (this.#assembly.has(index)) return limit.spend(-length)
     this.#plan.sent(peer, index, clock.now())
     this.#window.sent(peer, clock.now())
     const stream = await links.stream(peer, 'bulk')
-    const bytes = await stream.wantChunk(digest, { index, size: length }, { signal })
+    const bytes = await stream.wantChunk(digest, { index, size: length, leaf }, { signal })
     this.#window.arrived(peer, length, clock.now())
     if (!(await this.#assembly.add(index, bytes, () => pool.give(bytes)))) {
       scores.lied(peer, 'a chunk that does not match its manifest')
@@ -235,7 +240,8 @@ class ChunkDownload {
       const now = progress.total(this.#plan.peers) // at every tick: a peer may leave, what it sent has arrived
       // We are what is slow, or wait for a place.
       if (this.#throttled > 0 || this.#withSlot.size === 0) sinceMs = clock.now()
-      if (clock.now() - sinceMs < GRACE_MS) continue
+      const isThrottled = this.#plan.peers.some((peer) => links.isThrottled(peer))
+      if (clock.now() - sinceMs < (isThrottled ? THROTTLED_GRACE_MS : GRACE_MS)) continue
       if (now - bytes < MIN_BYTES) {
         for (const peer of this.#plan.peers) if (this.#plan.owes(peer) > 0) scores.late(peer)
         const { digest } = this.#assembly.geometry

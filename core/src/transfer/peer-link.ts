@@ -11,6 +11,8 @@ import type { ChunkPool } from './chunk-pool.ts'
 import { createRequestStream, type RequestStream } from './request-stream.ts'
 
 const OPEN_DEADLINE_MS = 5_000
+/** What a peer says of its upload limit counts for so long: three times what it waits before it says so again. */
+const THROTTLED_FOR_MS = 15_000
 
 export type Lane = 'session' | 'bulk'
 
@@ -20,6 +22,8 @@ export interface PeerLinks {
   readonly outstanding: (peer: PeerId) => number
   /** Bytes received on one of the peer's lanes, or on both. Begins anew when the peer has gone and come back. */
   readonly receivedBytes: (peer: PeerId, lane?: Lane) => number
+  /** It has said lately that it is slow on purpose. */
+  readonly isThrottled: (peer: PeerId) => boolean
   /** Opens the session ahead of the first request. */
   readonly warm: (peer: PeerId) => void
   readonly drop: (peer: PeerId, reason: Error) => void
@@ -128,6 +132,11 @@ export function createPeerLinks(
       if (link === undefined) return 0
       if (lane !== undefined) return received(link, lane)
       return received(link, 'session') + received(link, 'bulk')
+    },
+    isThrottled(peer) {
+      const sinceMs = deps.clock.now() - THROTTLED_FOR_MS
+      const streams = [...(links.get(peer)?.open.values() ?? [])]
+      return streams.some(({ throttledAtMs }) => (throttledAtMs ?? -Infinity) > sinceMs)
     },
     warm(peer) {
       stream(peer, 'session').catch(() => undefined) // the first request will say so

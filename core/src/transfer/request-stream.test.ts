@@ -221,7 +221,7 @@ describe('wantChunk', () => {
     const text = Buffer.alloc(5000, 'compressible ')
     const options = { signal: never }
     const wanted = [0, 1].map(async (index) =>
-      stream.wantChunk(large.digest, { index, size: 5000 }, options),
+      stream.wantChunk(large.digest, { index, size: 5000, leaf: Buffer.alloc(32) }, options),
     )
     const packed = await compressChunk('zstd', text)
     if (packed === undefined) throw new Error('it compresses')

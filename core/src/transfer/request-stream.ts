@@ -21,6 +21,7 @@ import { isFollowedByChunk, outOfTurn, type Asked } from './answer-order.ts'
 import { unshared } from './chunk-pool.ts'
 import { createDeadlines } from './deadlines.ts'
 import { createOutbox } from './outbox.ts'
+import { createPending, type Pending, type Settled } from './pending-request.ts'
 import { createSemaphore } from './semaphore.ts'
 import { createSilenceWatch } from './silence-watch.ts'
 import { toStatusError } from './status-error.ts'
@@ -38,28 +39,19 @@ export interface WantResult {
   readonly bytes: Uint8Array | undefined
 }
 
-type Settled = { manifest: ManifestAnswer | undefined; bytes: Uint8Array | undefined }
-
-interface Pending extends Asked {
-  /** Most bytes its chunk may have. */
-  maxBytes: number
-  /** Stops waiting for it. */
-  giveUp(reason: Error): void
-  resolve(result: Settled): void
-  reject(error: unknown): void
-}
-
 export interface RequestStream {
   want(digest: Digest, options: { signal: AbortSignal }): Promise<WantResult>
   wantChunk(
     digest: Digest,
-    chunk: { index: number; size: number },
+    chunk: { index: number; size: number; leaf: Uint8Array },
     options: { signal: AbortSignal },
   ): Promise<Uint8Array>
   /** Requests under way or waiting. */
   readonly outstanding: number
   /** Bytes received so far: tells a slow stream from a silent one. */
   readonly receivedBytes: number
+  /** When the peer last said that its own upload limit holds an answer back. */
+  readonly throttledAtMs: number | undefined
   readonly failed: boolean
   close(reason: Error): void
 }
@@ -92,6 +84,7 @@ export function createRequestStream(
   const outbox = createOutbox(stream, fail)
   let nextId = 1
   let receivedBytes = 0
+  let throttledAtMs: number | undefined
   let failure: unknown
   let greeted = false
 
@@ -122,6 +115,10 @@ export function createRequestStream(
     if (request === undefined) return acceptCancelled(answer)
     checkTurn(request, answer)
     switch (answer.type) {
+      case 'wait':
+        throttledAtMs = deps.clock.now()
+        for (const each of pending.values()) each.renew() // those behind it wait as well
+        return
       case 'status':
         settle(answer.id)
         request.reject(toStatusError(answer.status, peer))
@@ -139,6 +136,7 @@ export function createRequestStream(
     const asked = cancelled.get(answer.id)
     if (asked === undefined) throw misbehaved('an answer nobody asked for')
     checkTurn(asked, answer)
+    if (answer.type === 'wait') return
     if (answer.type === 'manifest' && isFollowedByChunk(answer)) asked.manifest = answer
     else cancelled.delete(answer.id)
   }
@@ -233,32 +231,17 @@ export function createRequestStream(
     if (failure !== undefined) throw failure as Error
     const id = nextId++ >>> 0
     return await new Promise((resolve, reject) => {
-      const onAbort = (): void => pending.get(id)?.giveUp(signal.reason as Error)
-      const timely = deadlines.add(() =>
-        pending
-          .get(id)
-          ?.giveUp(new CatalogError('PEER_TIMEOUT', 'the peer does not get to it', { peer })),
-      )
-      const done = <A extends unknown[]>(then: (...args: A) => void) => {
-        return (...args: A): void => {
-          signal.removeEventListener('abort', onAbort)
-          timely()
-          then(...args)
-        }
-      }
-      const request: Pending = {
-        ...about,
-        manifest: undefined,
-        giveUp(reason) {
+      const request = createPending(about, {
+        ...{ clock: deps.clock, deadlines, signal, resolve, reject },
+        late: () => new CatalogError('PEER_TIMEOUT', 'the peer does not get to it', { peer }),
+        forget: () => {
+          if (!pending.has(id)) return false
           settle(id)
           giveUp(id, request)
-          request.reject(reason)
+          return true
         },
-        resolve: done(resolve),
-        reject: done(reject),
-      }
+      })
       pending.set(id, request)
-      signal.addEventListener('abort', onAbort, { once: true })
       silence.begin()
       outbox.send(frame(id))
     })
@@ -276,9 +259,9 @@ export function createRequestStream(
       if (manifest === undefined) throw new Error('an answer without a manifest was accepted')
       return { manifest, bytes }
     },
-    async wantChunk(digest, { index, size }, { signal }) {
+    async wantChunk(digest, { index, size, leaf }, { signal }) {
       const frame = (id: number): Uint8Array =>
-        encodeRequest({ type: 'want-chunk', id, digest, index })
+        encodeRequest({ type: 'want-chunk', id, digest, index, leaf })
       const { bytes } = await ask(frame, { index, maxBytes: size }, signal)
       if (bytes === undefined) throw new Error('an answer without bytes was accepted')
       return bytes
@@ -288,6 +271,9 @@ export function createRequestStream(
     },
     get receivedBytes() {
       return receivedBytes
+    },
+    get throttledAtMs() {
+      return throttledAtMs
     },
     get failed() {
       return failure !== undefined

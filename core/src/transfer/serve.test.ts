@@ -7,6 +7,7 @@ import { Bitfield } from '../content/bitfield.ts'
 import { decompressChunk, type Encoding } from '../content/compression.ts'
 import { digestOf, type Digest } from '../content/digest.ts'
 import { describeBytes } from '../content/manifest.ts'
+import { leafAt } from '../content/merkle.ts'
 import { CatalogError, isCatalogError } from '../errors.ts'
 import { silentLogger } from '../log.ts'
 import { createMemoryStore } from '../store/memory-store.ts'
@@ -21,19 +22,18 @@ import {
 } from '../wire/messages.ts'
 import type { Assembly } from './assembly.ts'
 import { createRateLimit, unlimited } from './rate-limit.ts'
-import {
-  HELLO_DEADLINE_MS,
-  MAX_ACTIVE,
-  MAX_QUEUED,
-  serveStream,
-  STUCK_MS,
-  type ServeDeps,
-} from './serve.ts'
+import { HELLO_DEADLINE_MS, MAX_ACTIVE, MAX_QUEUED, serveStream, STUCK_MS } from './serve.ts'
+import type { ServeDeps } from './serve-deps.ts'
+import { WAIT_EVERY_MS } from './telling.ts'
 
 const small = blob(1000)
 const large = blob(2 * 1024 * 1024 + 5)
 const secret = blob(1000, 7)
 const absent = blob(1000, 8)
+const largeLeaves = describeBytes(large.digest, large.bytes, CHUNK_SIZE).leaves
+const NO_LEAF = Buffer.alloc(32)
+const leafOfLarge = (index: number): Uint8Array =>
+  index < largeLeaves.byteLength / 32 ? leafAt(largeLeaves, index) : NO_LEAF
 const text = Buffer.alloc(50_000, 'compressible ')
 const hello: Request = { type: 'hello', version: 1, encodings: [] }
 
@@ -99,6 +99,7 @@ function world(
   const answersTo = async (...ids: number[]): Promise<Answer[]> => {
     const isLast = (answer: Answer, id: number): boolean =>
       answer.type !== 'hello' &&
+      answer.type !== 'wait' &&
       answer.id === id &&
       (answer.type !== 'manifest' || answer.leaves.byteLength > 0)
     await until(() => ids.every((id) => answers.some((answer) => isLast(answer, id))))
@@ -141,7 +142,12 @@ describe('what the store holds', () => {
     const count = Math.ceil(large.bytes.byteLength / CHUNK_SIZE)
     const ids = Array.from({ length: count }, (_, index) => 100 + index)
     send(
-      ...ids.map((id, index): Request => ({ type: 'want-chunk', id, digest: large.digest, index })),
+      ...ids.map((id, index): Request => ({
+        type: 'want-chunk',
+        ...{ id, index },
+        digest: large.digest,
+        leaf: leafOfLarge(index),
+      })),
     )
     const chunks = await answersTo(...ids)
     const bytes = Buffer.concat(
@@ -167,7 +173,7 @@ describe('what the store holds', () => {
     const { send, answersTo } = world()
     const beyond = (id: number, digest: Digest, index: number): Request => ({
       type: 'want-chunk',
-      ...{ id, digest, index },
+      ...{ id, digest, index, leaf: NO_LEAF },
     })
     send(
       beyond(1, large.digest, 33),
@@ -191,8 +197,8 @@ describe('what is private', () => {
   test('is answered exactly as what is absent: want and chunk, byte for byte', async () => {
     const { send, answersTo, want } = world()
     send(want(1, secret.digest), want(2, absent.digest))
-    send({ type: 'want-chunk', id: 3, digest: secret.digest, index: 0 })
-    send({ type: 'want-chunk', id: 4, digest: absent.digest, index: 0 })
+    send({ type: 'want-chunk', id: 3, digest: secret.digest, index: 0, leaf: NO_LEAF })
+    send({ type: 'want-chunk', id: 4, digest: absent.digest, index: 0, leaf: NO_LEAF })
     const answers = await answersTo(1, 2, 3, 4)
     for (const answer of answers) {
       expect(answer).toMatchObject({ type: 'status', status: 'not-found' })
@@ -245,7 +251,7 @@ describe('what is still arriving', () => {
     const { send, answersTo, want } = world({ arriving })
     const chunk = (id: number, index: number): Request => ({
       type: 'want-chunk',
-      ...{ id, digest: absent.digest, index },
+      ...{ id, digest: absent.digest, index, leaf: NO_LEAF },
     })
     send(want(1, absent.digest), chunk(2, 8), chunk(3, 4), chunk(4, 9))
     const [answer, there, missing, beyond] = await answersTo(1, 2, 3, 4)
@@ -254,6 +260,41 @@ describe('what is still arriving', () => {
     expect(Buffer.compare(there.bytes, Buffer.alloc(CHUNK_SIZE, 8))).toBe(0)
     expect(missing).toMatchObject({ status: 'not-found' })
     expect(beyond).toMatchObject({ status: 'bad-request' })
+  })
+})
+
+describe('a chunk of another manifest', () => {
+  test('is not here, and never sent in place of the one that was meant', async () => {
+    const { send, answersTo } = world()
+    const chunk = (id: number, leaf: Uint8Array): Request => ({
+      type: 'want-chunk',
+      ...{ id, digest: large.digest, index: 1, leaf },
+    })
+    send(chunk(1, leafOfLarge(1)), chunk(2, leafOfLarge(2)), chunk(3, NO_LEAF))
+    const [meant, ...others] = await answersTo(1, 2, 3)
+    expect(meant?.type).toBe('chunk')
+    for (const other of others) expect(other).toMatchObject({ status: 'not-found' })
+  })
+})
+
+describe('an upload limit', () => {
+  test('is told while it holds an answer back, and not when it does not', async () => {
+    const limit = createRateLimit(clock, 20_000)
+    const { send, answers } = world({ limit })
+    const waits = (): number => answers.filter(({ type }) => type === 'wait').length
+    const chunks = (): number => answers.filter(({ type }) => type === 'chunk').length
+    const chunk = (id: number): Request => ({
+      type: 'want-chunk',
+      ...{ id, digest: large.digest, index: id, leaf: leafOfLarge(id) },
+    })
+    send(chunk(1), chunk(2)) // the second one 64 KiB later, so in three seconds
+    await clock.advanceUntil(() => chunks() === 2, { maxMs: 5_000 })
+    expect(waits()).toBe(0)
+    limit.spend(400_000)
+    send(chunk(3))
+    await clock.advanceUntil(() => waits() === 3, { maxMs: 4 * WAIT_EVERY_MS })
+    await clock.advanceUntil(() => chunks() === 3, { maxMs: 30_000 })
+    expect(answers.at(-1)).toMatchObject({ type: 'chunk', id: 3 })
   })
 })
 
@@ -292,7 +333,7 @@ describe('bounds', () => {
     })
     const chunk = (id: number, index: number): Request => ({
       type: 'want-chunk',
-      ...{ id, digest: large.digest, index },
+      ...{ id, digest: large.digest, index, leaf: leafOfLarge(index) },
     })
     for (let id = 1; id <= 20; id++) {
       send(chunk(id, id % 3))
@@ -311,7 +352,7 @@ describe('bounds', () => {
       memory: { hold: (_peer, bytes, act) => (bytes > 500 ? Promise.resolve('busy') : act()) },
     })
     send(want(1, small.digest))
-    send({ type: 'want-chunk', id: 2, digest: large.digest, index: 0 })
+    send({ type: 'want-chunk', id: 2, digest: large.digest, index: 0, leaf: leafOfLarge(0) })
     const answers = await answersTo(1, 2)
     expect(answers).toMatchObject([{ status: 'busy' }, { status: 'busy' }])
   })

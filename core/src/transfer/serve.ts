@@ -6,11 +6,9 @@
 import { negotiateEncoding, type Encoding } from '../content/compression.ts'
 import { chunkCount, chunkLength, chunkRange } from '../content/chunking.ts'
 import type { Digest } from '../content/digest.ts'
-import type { Clock } from '../clock.ts'
+import { hasLeaf } from '../content/merkle.ts'
 import { CatalogError, isCatalogError } from '../errors.ts'
 import type { ByteStream } from '../host/host.ts'
-import type { Logger } from '../log.ts'
-import type { Store } from '../store/store.ts'
 import { readFrames } from '../wire/frames.ts'
 import {
   decodeRequest,
@@ -25,9 +23,9 @@ import {
   type WantChunk,
 } from '../wire/messages.ts'
 import type { Assembly } from './assembly.ts'
-import type { RateLimit } from './rate-limit.ts'
 import { createChunkEncoder } from './chunk-encoder.ts'
-import type { UploadMemory } from './upload-memory.ts'
+import type { ServeDeps, ServeOptions } from './serve-deps.ts'
+import { telling } from './telling.ts'
 import { writeAnswers } from './write-answers.ts'
 
 /** Requests of one stream that are read but not answered yet; beyond it the answer is BUSY. */
@@ -41,25 +39,6 @@ export const STUCK_MS = 60_000
 export const INLINE_BYTES = 1024 * 1024
 
 const NO_LEAVES = new Uint8Array(0)
-
-export interface ServeDeps {
-  readonly store: Store
-  readonly clock: Clock
-  readonly log: Logger
-  /** A public download under way, whose verified chunks can be passed on. */
-  readonly arriving: (digest: Digest) => Assembly | undefined
-  readonly limit: RateLimit
-  readonly onServed: (bytes: number, whole: boolean) => void
-  /** Takes a place among the artifacts moving in bulk to this peer; false when all are taken. */
-  readonly takeBulkSlot: (digest: Digest) => boolean
-  readonly releaseBulkSlot: (digest: Digest) => void
-  readonly memory: UploadMemory
-}
-
-export interface ServeOptions {
-  readonly seed: boolean
-  readonly encodings: readonly Encoding[]
-}
 
 interface ChunkToSend {
   readonly id: number
@@ -147,9 +126,11 @@ export async function serveStream(
       sendChunk(chunk, await store.read(chunk.digest)),
     )
 
-  async function sendStoredChunk({ id, digest, index }: WantChunk): Promise<Status | undefined> {
-    const { manifest } = await store.describe(digest)
+  async function sendStoredChunk(request: WantChunk): Promise<Status | undefined> {
+    const { id, digest, index } = request
+    const { manifest, leaves } = await store.describe(digest)
     if (index >= chunkCount(manifest.size, manifest.chunkSize)) return 'bad-request'
+    if (!hasLeaf(leaves, index, request.leaf)) return 'not-found'
     const { start, end } = chunkRange(manifest, index)
     return await inBulk(digest, end - start, async () =>
       sendChunk({ id, digest, index }, await store.read(digest, { start, end })),
@@ -165,11 +146,12 @@ export async function serveStream(
   }
 
   async function sendArrivingChunk(
-    { id, digest, index }: WantChunk,
+    request: WantChunk,
     assembly: Assembly,
   ): Promise<Status | undefined> {
+    const { id, digest, index } = request
     if (index >= assembly.chunks) return 'bad-request'
-    if (!assembly.has(index)) return 'not-found'
+    if (!assembly.has(index) || !hasLeaf(assembly.leaves, index, request.leaf)) return 'not-found'
     return await inBulk(digest, chunkLength(assembly.geometry, index), async () =>
       sendChunk({ id, digest, index }, await assembly.chunk(index)),
     )
@@ -196,7 +178,7 @@ export async function serveStream(
     const chosen = encoding ?? 'none'
     const encoded = await encoder.encode(chosen, digest, bytes)
     const body = encoded ?? bytes
-    await holdBack(body.byteLength)
+    await holdBack(id, body.byteLength)
     if (cancelled.has(id)) {
       deps.limit.spend(-body.byteLength)
       return 'cancelled'
@@ -207,10 +189,13 @@ export async function serveStream(
     return undefined
   }
 
-  async function holdBack(bytes: number): Promise<void> {
+  async function holdBack(id: number, bytes: number): Promise<void> {
     held++
+    const tell = (): void => {
+      if (!cancelled.has(id)) send({ type: 'wait', id }).catch(abort)
+    }
     try {
-      await deps.limit.take(bytes, stop.signal)
+      await telling(clock, tell, deps.limit.take(bytes, stop.signal))
     } finally {
       held--
       movedAtMs = clock.now() // the wait was not the reader's fault

@@ -276,3 +276,25 @@ describe('hanging up', () => {
     expect(Buffer.compare(value?.bytes ?? Buffer.of(), artifact.bytes)).toBe(0)
   })
 })
+
+describe('a holder with a low upload limit', () => {
+  test.each([
+    ['one asker', 1, 3_000],
+    ['four askers', 4, 12_000],
+  ])('%s: a chunk takes longer than silence may, and all of it comes', async (_, count, rate) => {
+    const clock = createFakeClock()
+    const world = createWorld(clock)
+    const holder = await world.add('holder', { uploadRate: rate })
+    await holder.put(large)
+    await holder.store.describe(large.digest)
+    const askers = await Promise.all(
+      Array.from({ length: count }, async (__, index) => world.add(`asker-${index}`)),
+    )
+    for (const asker of askers) searchNoFurther(asker)
+    const all = Promise.all(askers.map(async (asker) => getBytes(asker, large.digest)))
+    const { value, error, tookMs } = await ending(clock, all, 700_000, { stepMs: 250, restMs: 2 })
+    expect(error).toBeUndefined()
+    expect(tookMs).toBeGreaterThan(100_000) // four of them have parts from each other
+    for (const got of value ?? []) expect(Buffer.compare(got.bytes, large.bytes)).toBe(0)
+  })
+})

@@ -45,8 +45,8 @@ const requests: Request[] = [
   { type: 'hello', version: 255, encodings: [] },
   { type: 'want', id: 0, digest },
   { type: 'want', id: MAX_ID, digest },
-  { type: 'want-chunk', id: 7, digest, index: 0 },
-  { type: 'want-chunk', id: MAX_ID, digest, index: MAX_CHUNKS - 1 },
+  { type: 'want-chunk', id: 7, digest, index: 0, leaf: leaves(1) },
+  { type: 'want-chunk', id: MAX_ID, digest, index: MAX_CHUNKS - 1, leaf: leaves(1) },
   { type: 'cancel', id: MAX_ID },
 ]
 
@@ -72,6 +72,7 @@ const answers: Answer[] = [
   { type: 'chunk', id: MAX_ID, index: 3, encoding: 'none', bytes: new Uint8Array(0) },
   { type: 'chunk', id: 1, index: 0, encoding: 'zstd', bytes: Uint8Array.of(1, 2, 3) },
   { type: 'chunk', id: 1, index: 0, encoding: 'none', bytes: new Uint8Array(MAX_CHUNK_SIZE) },
+  { type: 'wait', id: MAX_ID },
   ...(Object.keys(STATUS_IDS) as Status[]).map(
     (status) => ({ type: 'status', id: 9, status }) as const,
   ),

@@ -4,7 +4,7 @@
  * error texts or anything else about this machine.
  */
 import { Bitfield } from '../content/bitfield.ts'
-import { chunkCount, isChunkSize, MAX_CHUNK_SIZE, MAX_CHUNKS } from '../content/chunking.ts'
+import { chunkCount, isChunkSize, isWithinChunkLimit, MAX_CHUNK_SIZE } from '../content/chunking.ts'
 import { ENCODING_CODES, encodingOfCode, type Encoding } from '../content/compression.ts'
 import { HASH_BYTES } from '../content/merkle.ts'
 import { DIGEST_BYTES, digestFromBytes, digestToBytes, type Digest } from '../content/digest.ts'
@@ -13,7 +13,7 @@ import { FieldReader, FieldWriter } from './fields.ts'
 import { encodeFrame, FRAME_HEADER_BYTES } from './frames.ts'
 
 /** One long-lived stream a peer for pipelined requests; further streams of it carry bulk. */
-export const TRANSFER_PROTOCOL = '/catalog/transfer/1.0.0'
+export const TRANSFER_PROTOCOL = '/catalog/transfer/2.0.0'
 export const TRANSFER_VERSION = 1
 
 /** The longest body: a whole chunk, or all leaves and a bitfield, and the fields before them. */
@@ -48,6 +48,8 @@ export interface WantChunk {
   readonly id: number
   readonly digest: Digest
   readonly index: number
+  /** SHA-256 leaf that it must have: who holds other bytes there, of another manifest, has not got it. */
+  readonly leaf: Uint8Array
 }
 /** The asker no longer needs it. It is answered all the same: by what was on its way, or by the status `cancelled`. */
 export interface Cancel {
@@ -79,10 +81,19 @@ export interface StatusAnswer {
   readonly status: Status
 }
 
-export type Request = Hello | Want | WantChunk | Cancel
-export type Answer = Hello | ManifestAnswer | ChunkAnswer | StatusAnswer
+/** Our own upload limit holds the answer back; it comes in time. Any number of them, before the last answer. */
+export interface WaitAnswer {
+  readonly type: 'wait'
+  readonly id: number
+}
 
-const TYPE = { hello: 1, want: 2, wantChunk: 3, cancel: 4, manifest: 17, chunk: 18, status: 19 }
+export type Request = Hello | Want | WantChunk | Cancel
+export type Answer = Hello | ManifestAnswer | ChunkAnswer | StatusAnswer | WaitAnswer
+
+const TYPE = {
+  ...{ hello: 1, want: 2, wantChunk: 3, cancel: 4 },
+  ...{ manifest: 17, chunk: 18, status: 19, wait: 20 },
+}
 const FLAG_INCOMPLETE = 1
 /** Type, id, index and encoding. */
 const CHUNK_FIELDS_BYTES = 10
@@ -106,6 +117,7 @@ export function encodeRequest(message: Request): Uint8Array {
         .u32(message.id)
         .bytes(digestToBytes(message.digest))
         .u32(message.index)
+        .bytes(message.leaf)
       break
     case 'cancel':
       body.u8(TYPE.cancel).u32(message.id)
@@ -141,6 +153,8 @@ export function encodeAnswer(message: Answer): Uint8Array {
     }
     case 'chunk':
       return Buffer.concat(encodeChunk(message))
+    case 'wait':
+      return encodeFrame(new FieldWriter().u8(TYPE.wait).u32(message.id).toBytes())
     case 'status':
       return encodeFrame(
         new FieldWriter().u8(TYPE.status).u32(message.id).u8(STATUS_IDS[message.status]).toBytes(),
@@ -159,7 +173,10 @@ export function decodeRequest(body: Uint8Array): Request {
     message = { type: 'want', id, digest: digestFromBytes(fields.bytes(DIGEST_BYTES)) }
   } else if (type === TYPE.wantChunk) {
     const digest = digestFromBytes(fields.bytes(DIGEST_BYTES))
-    message = { type: 'want-chunk', id, digest, index: fields.u32() }
+    const index = fields.u32()
+    // A copy: it is compared when the request's turn has come, and the rest of what was read may be gone by then.
+    const leaf = Uint8Array.from(fields.bytes(HASH_BYTES))
+    message = { type: 'want-chunk', id, digest, index, leaf }
   } else if (type === TYPE.cancel) {
     message = { type: 'cancel', id }
   } else {
@@ -188,6 +205,10 @@ export function decodeAnswer(body: Uint8Array): Answer {
     fields.end()
     return { type: 'status', id, status }
   }
+  if (type === TYPE.wait) {
+    fields.end()
+    return { type: 'wait', id }
+  }
   throw malformed(`unknown answer type ${type}`)
 }
 
@@ -198,7 +219,9 @@ function decodeManifest(id: number, fields: FieldReader): ManifestAnswer {
   const chunkSize = fields.u32()
   if (!isChunkSize(chunkSize)) throw malformed(`chunk size of ${chunkSize} bytes`)
   const chunks = chunkCount(size, chunkSize)
-  if (chunks > MAX_CHUNKS) throw malformed(`${chunks} chunks`)
+  if (!isWithinChunkLimit({ size, chunkSize })) {
+    throw malformed(`${chunks} chunks of ${chunkSize} bytes`)
+  }
   const leaves = fields.bytes(chunks === 1 ? 0 : chunks * HASH_BYTES)
   const incomplete = (flags & FLAG_INCOMPLETE) !== 0
   // One chunk is there or it is not.

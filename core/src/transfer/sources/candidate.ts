@@ -91,7 +91,7 @@ export function startCandidate(
           },
         },
         deps,
-        { present, signal: stop.signal, onChunk: count },
+        { leaves, present, signal: stop.signal, onChunk: count },
       )
       await opened.verified
     } catch (error) {
