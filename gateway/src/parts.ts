@@ -6,6 +6,7 @@ import type { CatalogNode, Logger } from '@catalog-p2p/core'
 import { createArtifacts, type Artifacts } from './artifacts/artifacts.ts'
 import { createBindings } from './artifacts/bindings.ts'
 import { createVersionDocuments } from './artifacts/version-documents.ts'
+import { createPublicNames } from './artifacts/public-names.ts'
 import { createRegistrySignatures } from './keys/registry-signature.ts'
 import { createDispatcher } from './upstream/dispatcher.ts'
 import { createHints, type Hints } from './hints/hints.ts'
@@ -93,11 +94,14 @@ export async function openParts(
   )
   const bindings = createBindings(cache.database)
   const signatures = createRegistrySignatures({ log }, { keyringPath: options.keyringPath })
-  const documents = createVersionDocuments({ registries, upstream, packuments, index })
+  const publicNames = createPublicNames(cache.database)
+  const documents = createVersionDocuments({
+    ...{ registries, upstream, packuments, index, publicNames },
+  })
   const artifacts = createArtifacts(
     {
       ...{ node, registries, upstream, cache, packuments, index, privates },
-      ...{ bindings, signatures, documents, log },
+      ...{ bindings, signatures, documents, publicNames, log },
     },
     options,
   )

@@ -243,7 +243,8 @@ function sendPlain(res: ServerResponse, url: string, answer: Plain): void {
       res.writeHead(answer.status, { 'content-type': 'application/json' }).end(answer.body)
       return
     case 'body':
-      res.writeHead(200, answer.type && { 'content-type': answer.type }).end(answer.body)
+      if (answer.type !== undefined) res.setHeader('content-type', answer.type)
+      res.writeHead(200).end(answer.body)
       return
     case 'redirect': {
       const location = answer.to.replace('{path}', url.slice(1))

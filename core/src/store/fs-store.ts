@@ -21,7 +21,7 @@ import { createFsLayout } from './fs-layout.ts'
 import { pruneFiles, verifyFiles } from './fs-upkeep.ts'
 import { makeRoom } from './room.ts'
 import type { PartialArtifact, PutOptions, Store, StoreEntry, StoreEvent } from './store.ts'
-import type { PruneReport, StoreUsage, VerifyReport } from './store.ts'
+import type { PruneReport, StoreUsage, VerifyReport, Visibility } from './store.ts'
 
 export interface FsStoreDeps {
   readonly clock: Clock
@@ -187,6 +187,13 @@ class FsStore implements Store {
   async findPartial(digest: Digest): Promise<Description | undefined> {
     this.#assertRunning()
     return this.#disk?.partials.find(digest)
+  }
+
+  setVisibility(digest: Digest, visibility: Visibility): boolean {
+    this.#assertRunning()
+    if (!this.#entries.setVisibility(digest, visibility)) return false
+    this.#disk?.writer.rows.touch(digest)
+    return true
   }
 
   async delete(digest: Digest): Promise<boolean> {

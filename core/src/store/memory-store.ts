@@ -13,7 +13,7 @@ import { chooseVictims } from './evict.ts'
 import { MemoryPartials } from './memory-partials.ts'
 import { makeRoom } from './room.ts'
 import type { PartialArtifact, PutOptions, Store, StoreEntry, StoreEvent } from './store.ts'
-import type { PruneReport, StoreUsage, VerifyReport } from './store.ts'
+import type { PruneReport, StoreUsage, VerifyReport, Visibility } from './store.ts'
 
 export interface MemoryStoreOptions {
   readonly quotaBytes: number
@@ -136,6 +136,11 @@ class MemoryStore implements Store {
   async findPartial(digest: Digest): Promise<Description | undefined> {
     this.#assertRunning()
     return this.#partials.find(digest)
+  }
+
+  setVisibility(digest: Digest, visibility: Visibility): boolean {
+    this.#assertRunning()
+    return this.#entries.setVisibility(digest, visibility)
   }
 
   async delete(digest: Digest): Promise<boolean> {

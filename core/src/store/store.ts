@@ -20,7 +20,7 @@ export interface StoreEntry {
   readonly usedAtMs: number
 }
 
-/** `added` comes again when a private entry has become public. */
+/** `added` comes again when an entry has become public or private. */
 export type StoreEvent =
   | { readonly type: 'added'; readonly entry: StoreEntry }
   | { readonly type: 'removed'; readonly digest: Digest }
@@ -102,6 +102,9 @@ export interface Store {
 
   /** The manifest and leaves of an unfinished download kept from an earlier run, if any. */
   findPartial(digest: Digest): Promise<{ manifest: Manifest; leaves: Uint8Array } | undefined>
+
+  /** Whoever keeps the rules says that they call it otherwise now; nothing else makes a public entry private. Whether it was. */
+  setVisibility(digest: Digest, visibility: Visibility): boolean
 
   delete(digest: Digest): Promise<boolean>
   pin(digest: Digest, pinned: boolean): Promise<boolean>

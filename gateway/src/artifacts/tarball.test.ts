@@ -186,7 +186,7 @@ describe('many clients at once', () => {
     const gate = Promise.withResolvers<void>()
     world.upstream.fault(/tgz/, { kind: 'hold', until: gate.promise }, 1)
     const answers = Array.from({ length: 100 }, () => world.get(path))
-    await expect.poll(() => world.upstream.count(/tgz/)).toBe(1)
+    await expect.poll(() => world.upstream.count(/tgz/), { timeout: 10_000 }).toBe(1)
     gate.resolve()
     const all = await Promise.all(answers)
     expect(all.every(({ body }) => body.equals(small.tarball))).toBe(true)

@@ -7,8 +7,10 @@ import { findDigest, isCatalogError } from '@catalog-p2p/core'
 import type { Viewer } from '../packuments/packuments.ts'
 import { packSignatures, type VersionFacts } from '../packuments/version-lines.ts'
 import { createSingleFlight } from '../single-flight.ts'
+import { scopeOf } from '../http/route.ts'
 import type { Registry } from '../upstream/registries.ts'
 import { discard, readBody, unreachable, type Upstream } from '../upstream/upstream.ts'
+import type { PublicNames } from './public-names.ts'
 import { fetchFacts, type ArtifactRequest, type TargetDependencies } from './artifact-target.ts'
 
 export interface VersionDocuments {
@@ -25,6 +27,7 @@ export interface VersionDocuments {
 
 export interface VersionDocumentsDependencies extends TargetDependencies {
   readonly upstream: Upstream
+  readonly publicNames: Pick<PublicNames, 'add'>
 }
 
 /** A version's document has some KB; what is longer is not parsed on this thread. */
@@ -34,7 +37,7 @@ const TIMEOUT_MS = 10_000
 const KEPT = { max: 5_000, ttl: 300_000 }
 
 export function createVersionDocuments(deps: VersionDocumentsDependencies): VersionDocuments {
-  const { registries, upstream } = deps
+  const { registries, upstream, publicNames } = deps
   const recent = new LRUCache<string, VersionFacts>(KEPT)
   const flights = createSingleFlight<VersionFacts>()
   /** Registries that know versions, but have no documents of them. */
@@ -83,7 +86,10 @@ export function createVersionDocuments(deps: VersionDocumentsDependencies): Vers
     try {
       const { counts } = upstream
       const body = await readBody(response, { maxBytes: MAX_BYTES, signal, counts })
-      return parse(body, name, version)
+      const facts = parse(body, name, version)
+      const isOpen = registry.isPublic && !response.withCredentials && facts !== undefined
+      if (isOpen && scopeOf(name) !== undefined) publicNames.add(registry.url, name)
+      return facts
     } catch (error) {
       if (isCatalogError(error, 'UPSTREAM_REJECTED')) return undefined // too long
       throw error

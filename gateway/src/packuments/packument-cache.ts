@@ -92,6 +92,8 @@ const SCHEMA = `
   CREATE INDEX IF NOT EXISTS documents_by_age ON documents (checked_ms);
 `
 
+/** In the store's folder. */
+export const METADATA_FILE = 'metadata-v1.db'
 /** Packages changed through this gateway whose change is remembered, at most. */
 const MAX_EPOCHS = 10_000
 
@@ -215,7 +217,7 @@ async function openIndex(
 ): Promise<{ database: Database; path: string | undefined }> {
   let database: Database | undefined
   try {
-    database = await openDatabase(path === undefined ? ':memory:' : join(path, 'metadata-v1.db'))
+    database = await openDatabase(path === undefined ? ':memory:' : join(path, METADATA_FILE))
     database.exec(SCHEMA)
     return { database, path }
   } catch (error) {
