@@ -206,11 +206,11 @@ async function canHave(folder: string | undefined): Promise<boolean> {
 }
 
 function createStore(options: ParsedNodeOptions, log: Logger): Store {
-  const { path, ...sizes } = options.store
+  const { path, keepPrivate, ...sizes } = options.store
   const { chunkSize } = options.transfer
   const deps = { clock: systemClock, log }
   if (path === undefined) return createMemoryStore(deps, { ...sizes, chunkSize })
-  return createFsStore(deps, { ...sizes, path, chunkSize })
+  return createFsStore(deps, { ...sizes, keepPrivate, path, chunkSize })
 }
 
 function named(

@@ -34,6 +34,8 @@ export interface FsStoreOptions {
   /** Folder, this store's alone. */
   readonly path: string
   readonly quotaBytes: number
+  /** Default true. */
+  readonly keepPrivate?: boolean
   readonly memoryArtifacts: number
   readonly memoryBytes: number
   /** For artifacts that this store describes, bytes. */
@@ -100,6 +102,10 @@ class FsStore implements Store {
     await this.#reader.stop()
   }
 
+  keeps(visibility: Visibility): boolean {
+    return visibility === 'public' || this.#options.keepPrivate !== false
+  }
+
   has(digest: Digest): boolean {
     return this.#entries.has(digest)
   }
@@ -126,6 +132,7 @@ class FsStore implements Store {
   async put(digest: Digest, bytes: Uint8Array, options: PutOptions): Promise<void> {
     this.#assertRunning()
     options.signal?.throwIfAborted()
+    if (!this.keeps(options.visibility)) return
     const disk = this.#folder.writable ?? (await this.#folder.reopen())
     if (disk === undefined) return
     if (this.#entries.has(digest)) {

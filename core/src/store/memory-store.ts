@@ -62,6 +62,10 @@ class MemoryStore implements Store {
     this.#state = 'stopped'
   }
 
+  keeps(): boolean {
+    return true
+  }
+
   has(digest: Digest): boolean {
     return this.#entries.has(digest)
   }

@@ -61,6 +61,8 @@ export interface Store {
   /** Waits for writes under way; afterwards every call rejects with NODE_STOPPED. */
   stop(): Promise<void>
 
+  /** False: artifacts of that kind pass through; `put` ignores them. */
+  keeps(visibility: Visibility): boolean
   has(digest: Digest): boolean
   entry(digest: Digest): StoreEntry | undefined
   entries(): Iterable<StoreEntry>

@@ -33,7 +33,7 @@ export function createAssemblyMaker(deps: {
     leaves: Uint8Array,
     visibility: Visibility,
   ): Promise<PartialArtifact> {
-    if (store.usage().writable) {
+    if (store.usage().writable && store.keeps(visibility)) {
       try {
         return await store.openPartial(manifest, leaves, { visibility })
       } catch (error) {

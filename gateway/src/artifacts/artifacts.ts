@@ -107,6 +107,11 @@ export function createArtifacts(
         // The whole of it is at hand, and so is the chance to answer with something else.
         if (artifact.bytes !== undefined) await before?.()
         const done = (): void => {
+          const home = registries.homeOf(request.name)
+          const isOpenly = isOrigins && origin.givenTo === 'anyone' && home.isPublic
+          if (isOpenly && isShared && !privacy.isProven(request.name)) {
+            deps.publicNames.add(home.url, request.name)
+          }
           if (isOrigins || target.isBound) rememberBound(request, digest)
           // Kept as private by somebody else, or since nobody knew its name.
           if (isShared && privacy.isProven(request.name) && bindings.has(named, digest)) {

@@ -102,6 +102,8 @@ export interface PackumentCacheOptions {
   readonly memoryBytes: number
   readonly quotaBytes: number
   readonly maxBytes: number
+  /** Of the ids of its documents, where two caches stand side by side; for file names. */
+  readonly idPrefix?: string
 }
 
 /** @throws CatalogError STORE_LOCKED when another gateway uses the folder */
@@ -127,6 +129,7 @@ export async function openPackumentCache(
     total: database.prepare('SELECT coalesce(sum(bytes), 0) AS bytes FROM documents'),
     oldest: database.prepare('SELECT id, bytes FROM documents ORDER BY checked_ms LIMIT 50'),
   }
+  const idOf = (key: DocumentKey): string => `${options.idPrefix ?? ''}${documentId(key)}`
   let total = (sql.total.get() as { bytes: number }).bytes
   // Never the same number twice, so that one that was thrown out counts as changed.
   const epochs = new LRUCache<string, number>({ max: MAX_EPOCHS })
@@ -154,7 +157,7 @@ export async function openPackumentCache(
     bodies,
     database,
     find(key) {
-      const row = sql.find.get(documentId(key)) as Row | undefined
+      const row = sql.find.get(idOf(key)) as Row | undefined
       return row && toDocument(row)
     },
     findByName(registry, name, owners) {
@@ -174,7 +177,7 @@ export async function openPackumentCache(
       return rows.some((row) => row.owner === '') ? 'public' : 'private'
     },
     save(document, bytes) {
-      const id = documentId(document)
+      const id = idOf(document)
       const { registry, name, kind, owner, hash, etag, lastModified, checkedAtMs } = document
       const before = sql.find.get(id) as { bytes: number } | undefined
       sql.save.run(

@@ -95,9 +95,12 @@ async function start(
     }
     // A pull request changes lockfiles, and in CI a registry that is away must not make that enough.
     const unboundDigests = isPassing && upstream !== null ? 'refuse' : 'allow'
-    const gateway = { unboundDigests, ...config.gateway, upstream, port } as const
+    // What a job keeps for the next one is read by jobs of others.
+    const keepPrivate = config.node.store?.keepPrivate ?? !isPassing
+    const gateway = { unboundDigests, keepPrivate, ...config.gateway, upstream, port } as const
+    const node = { ...config.node, store: { ...config.node.store, keepPrivate } }
     try {
-      const daemon = await runDaemon({ ...setup, config: { ...config, gateway } })
+      const daemon = await runDaemon({ ...setup, config: { ...config, gateway, node } })
       return { ...asExecGateway(daemon, config, afterwards), failure: () => failures.reason() }
     } catch (error) {
       if (!isCatalogError(error, 'PORT_IN_USE')) throw error

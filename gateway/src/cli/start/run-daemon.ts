@@ -72,6 +72,7 @@ export async function runDaemon(setup: DaemonSetup): Promise<RunningDaemon> {
     {
       keyringPath: keyringPath(defaultConfigFolder()),
       ownerKeyPath: join(defaultConfigFolder(), 'owner.key'),
+      keepPrivate: config.node.store?.keepPrivate ?? true,
       ...config.gateway,
       ...(cachePath !== undefined && { cachePath }),
       adminToken: token,
