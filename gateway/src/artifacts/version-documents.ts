@@ -34,6 +34,8 @@ export interface VersionDocumentsDependencies extends TargetDependencies {
 const MAX_BYTES = 256 * 1024
 /** Who waits for it has the bytes already. */
 const TIMEOUT_MS = 10_000
+/** A registry that was silent for so long counts as out of reach for a while: not every artifact waits for it. */
+const SILENT_MS = 30_000
 const KEPT = { max: 5_000, ttl: 300_000 }
 
 export function createVersionDocuments(deps: VersionDocumentsDependencies): VersionDocuments {
@@ -42,6 +44,7 @@ export function createVersionDocuments(deps: VersionDocumentsDependencies): Vers
   const flights = createSingleFlight<VersionFacts>()
   /** Registries that know versions, but have no documents of them. */
   const without = new Set<string>()
+  const silentSince = new Map<string, number>()
 
   async function ask(
     registry: Registry,
@@ -111,13 +114,17 @@ export function createVersionDocuments(deps: VersionDocumentsDependencies): Vers
       const key = keyOf(request, viewer)
       const known = recent.get(key)
       if (known !== undefined) return known
+      if (performance.now() - (silentSince.get(registry.url) ?? -Infinity) < SILENT_MS) {
+        throw unreachable(new URL(registry.url), new Error(`nothing for ${TIMEOUT_MS} ms`))
+      }
       const work = async (signal: AbortSignal): Promise<VersionFacts> => {
         const timeout = AbortSignal.timeout(TIMEOUT_MS)
         const limited = AbortSignal.any([signal, timeout])
         const asked = ask(registry, request, { viewer, signal: limited })
         return asked.catch((error: unknown) => {
-          if (timeout.aborted) throw unreachable(new URL(registry.url), timeout.reason)
-          throw error
+          if (!timeout.aborted) throw error
+          silentSince.set(registry.url, performance.now())
+          throw unreachable(new URL(registry.url), timeout.reason)
         })
       }
       const facts = await flights.run(key, work, request.signal)
