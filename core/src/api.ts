@@ -121,6 +121,8 @@ export interface CatalogNode {
   /** Connects to a multiaddr. */
   connect(address: string, options?: { signal?: AbortSignal }): Promise<PeerId>
   pin(digest: Digest, pinned: boolean): Promise<boolean>
+  /** Announces what the store holds from now on, or withdraws it; whether that was a change. */
+  setVisibility(digest: Digest, visibility: Visibility): boolean
   /** Deletes it from the store and withdraws its announcement; whether it was there. */
   remove(digest: Digest): Promise<boolean>
   verify(options?: {

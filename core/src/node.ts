@@ -4,7 +4,7 @@
  */
 import type { ArtifactSource, CatalogNode, NetworkStats, NodeEvent, NodeStats } from './api.ts'
 import { systemClock } from './clock.ts'
-import { digestOf } from './content/digest.ts'
+import { digestOf, type Digest } from './content/digest.ts'
 import type { Discovery } from './discovery/discovery.ts'
 import { createSwarmDiscovery } from './discovery/swarm-discovery.ts'
 import { CatalogError } from './errors.ts'
@@ -32,6 +32,8 @@ export interface NodeDependencies {
   readonly log?: Logger
   readonly host?: Host
   readonly store?: Store
+  /** Whether what the store holds as public still is, asked before anybody hears of it; what is not becomes private. */
+  readonly isStillPublic?: (digest: Digest) => boolean
   /** An identity for this run alone: the one in the store folder is neither read nor made. */
   readonly isPassing?: boolean
 }
@@ -98,6 +100,7 @@ export async function createNode(
   const parts: readonly Part[] = [
     named('bans', { start: () => undefined, stop: () => bans?.close() }, { isLocal: true }),
     named('store', store, { isLocal: true }),
+    named('visibility', { start: () => review(store, given), stop: async () => undefined }),
     named('events', {
       start: subscribe,
       stop: () => subscriptions.forEach((unsubscribe) => unsubscribe()),
@@ -159,6 +162,7 @@ export async function createNode(
     connect: (address, { signal } = {}) =>
       host.connect(address, { signal: signal ?? AbortSignal.timeout(CONNECT_DEADLINE_MS) }),
     pin: (digest, pinned) => store.pin(digest, pinned),
+    setVisibility: (digest, visibility) => store.setVisibility(digest, visibility),
     remove: (digest) => store.delete(digest),
     verify: (verifyOptions = {}) => store.verify(verifyOptions),
     prune: (pruneOptions = {}) => store.prune(pruneOptions),
@@ -176,6 +180,23 @@ export async function createNode(
 function networkStats(host: Host, discovery: Discovery): NetworkStats {
   const { announceBacklog, announceFailures, isAnnounceFailing } = discovery.stats()
   return { ...host.network(), announceBacklog, announceFailures, isAnnounceFailing }
+}
+
+/** Entries that are looked at in one turn of the event loop. */
+const REVIEWED_PER_TURN = 1_000
+
+async function review(store: Store, { isStillPublic }: NodeDependencies): Promise<void> {
+  if (isStillPublic === undefined) return
+  const digests = [...store.entries()].flatMap(({ digest, visibility }) =>
+    visibility === 'public' ? [digest] : [],
+  )
+  let hidden = 0
+  for (const [index, digest] of digests.entries()) {
+    if (!isStillPublic(digest) && store.setVisibility(digest, 'private')) hidden += 1
+    if (index % REVIEWED_PER_TURN === REVIEWED_PER_TURN - 1) await new Promise(setImmediate)
+  }
+  // Said on disk, too, before anybody counts it as done.
+  if (hidden > 0) await store.flush()
 }
 
 // libp2p is most of what there is to load: only a node that uses it pays for that.
@@ -231,11 +252,11 @@ function keepBans(bans: BanStore, log: Logger): PeerScoreOptions {
 }
 
 function createStore(options: ParsedNodeOptions, log: Logger): Store {
-  const { path, ...sizes } = options.store
+  const { path, keepPrivate, ...sizes } = options.store
   const { chunkSize } = options.transfer
   const deps = { clock: systemClock, log }
   if (path === undefined) return createMemoryStore(deps, { ...sizes, chunkSize })
-  return createFsStore(deps, { ...sizes, path, chunkSize })
+  return createFsStore(deps, { ...sizes, keepPrivate, path, chunkSize })
 }
 
 function named(

@@ -44,6 +44,8 @@ const storeSchema = z.strictObject({
   /** Folder; undefined keeps everything in memory. */
   path: z.string().min(1).optional(),
   quotaBytes: bytes.default(20 * 1024 * MiB),
+  /** Private artifacts too; false: they pass through, and nothing of them reaches the folder. */
+  keepPrivate: z.boolean().default(true),
   /** Artifacts kept in memory in front of the disk. */
   memoryArtifacts: z.number().int().min(0).max(100_000).default(100),
   /** Bytes kept in memory in front of the disk, at most. */

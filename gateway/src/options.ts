@@ -32,6 +32,8 @@ const schema = z.strictObject({
   publicRegistries: z.array(httpUrl).default([]),
   /** What a client says the digest of a version is, while no registry can be asked whether it is: believed or not. */
   unboundDigests: z.enum(['allow', 'refuse']).default('allow'),
+  /** Metadata of private packages on disk; false: in memory, with nothing of their names. */
+  keepPrivate: z.boolean().default(true),
   /** File with the random key that owners of private artifacts are told apart by, made when missing; undefined: of this run only. */
   ownerKeyPath: z.string().min(1).optional(),
   /** A further .npmrc, which counts more than this user's. */

@@ -4,8 +4,10 @@
 import { randomBytes } from 'node:crypto'
 import type { CatalogNode, Logger } from '@catalog-p2p/core'
 import { createArtifacts, type Artifacts } from './artifacts/artifacts.ts'
-import { createBindings } from './artifacts/bindings.ts'
+import { createBindings, splitBindings, type NamedVersion } from './artifacts/bindings.ts'
+import { scopeOf } from './http/route.ts'
 import { createVersionDocuments } from './artifacts/version-documents.ts'
+import { createPublicNames } from './artifacts/public-names.ts'
 import { createRegistrySignatures } from './keys/registry-signature.ts'
 import { createDispatcher } from './upstream/dispatcher.ts'
 import { createHints, type Hints } from './hints/hints.ts'
@@ -13,11 +15,16 @@ import { createPrediction, type Prediction } from './hints/prediction.ts'
 import type { Environment, NpmConfig } from './upstream/npmrc.ts'
 import type { ParsedGatewayOptions } from './options.ts'
 import { createSigningKeys, type SigningKeys } from './keys/signing-keys.ts'
-import { openPackumentCache, type PackumentCache } from './packuments/packument-cache.ts'
+import {
+  openPackumentCache,
+  type DocumentKey,
+  type PackumentCache,
+} from './packuments/packument-cache.ts'
+import { createSplitCache, UNKEPT_PREFIX } from './packuments/split-cache.ts'
 import { createPackumentJobs } from './packuments/packument-jobs.ts'
 import { createPackuments, type Packuments } from './packuments/packuments.ts'
 import { createPrivateArtifacts } from './artifacts/private-artifacts.ts'
-import { createRegistries, type Registries } from './upstream/registries.ts'
+import { createRegistries, isPublicUrl, type Registries } from './upstream/registries.ts'
 import { createIdentify } from './upstream/credentials.ts'
 import { readOwnerKey } from './upstream/owner-key.ts'
 import { createUpstream, type Upstream } from './upstream/upstream.ts'
@@ -75,29 +82,43 @@ export async function openParts(
     },
   )
   const maxBytes = options.maxPackumentBytes
-  const cache = await openPackumentCache(
+  const limits = { memoryBytes: options.metadataMemoryBytes, maxBytes }
+  const kept = await openPackumentCache(
     { log },
-    {
-      path: options.cachePath,
-      memoryBytes: options.metadataMemoryBytes,
-      quotaBytes: options.metadataQuotaBytes,
-      maxBytes,
-    },
+    { ...limits, path: options.cachePath, quotaBytes: options.metadataQuotaBytes },
   )
+  const unkept = options.keepPrivate
+    ? undefined
+    : await openPackumentCache(
+        { log },
+        { ...limits, path: undefined, quotaBytes: limits.memoryBytes, idPrefix: UNKEPT_PREFIX },
+      )
+  const isPrivate = ({ owner, registry }: DocumentKey): boolean =>
+    owner !== '' || !isPublicUrl(new URL(registry), publicRegistries)
+  const cache = unkept === undefined ? kept : createSplitCache({ kept, unkept }, isPrivate)
   const jobs = createPackumentJobs()
   const index = createVersionIndex(cache)
-  const privates = createPrivateArtifacts({ node, database: cache.database })
+  const privates = createPrivateArtifacts({ node, database: (unkept ?? kept).database })
   const packuments = createPackuments(
     { registries, upstream, cache, jobs, log },
     { maxAgeMs: options.maxAgeMs, staleAfterMs: options.staleAfterMs, maxBytes },
   )
-  const bindings = createBindings(cache.database)
   const signatures = createRegistrySignatures({ log }, { keyringPath: options.keyringPath })
-  const documents = createVersionDocuments({ registries, upstream, packuments, index })
+  const publicNames = createPublicNames(cache.database)
+  const isOpen = ({ registry, name }: NamedVersion): boolean =>
+    isPublicUrl(new URL(registry), publicRegistries) &&
+    (scopeOf(name) === undefined || publicNames.has(registry, name))
+  const bindings = splitBindings(createBindings(kept.database), {
+    unkept: unkept && createBindings(unkept.database),
+    isOpen,
+  })
+  const documents = createVersionDocuments({
+    ...{ registries, upstream, packuments, index, publicNames },
+  })
   const artifacts = createArtifacts(
     {
       ...{ node, registries, upstream, cache, packuments, index, privates },
-      ...{ bindings, signatures, documents, log },
+      ...{ bindings, signatures, documents, publicNames, log },
     },
     options,
   )

@@ -123,6 +123,19 @@ export function storeContract(name: string, createWorld: WithStore): void {
       ])
     })
 
+    test('become private, and public again, when they are called so', async (ctx) => {
+      const { store, events } = await started(ctx)
+      const { digest, bytes } = blob(100)
+      expect(store.setVisibility(digest, 'private')).toBe(false)
+      await store.put(digest, bytes, PUBLIC)
+      expect(store.setVisibility(digest, 'private')).toBe(true)
+      expect(store.setVisibility(digest, 'private')).toBe(false)
+      expect(store.entry(digest)?.visibility).toBe('private')
+      expect(store.setVisibility(digest, 'public')).toBe(true)
+      const seen = events.map((event) => event.type === 'added' && event.entry.visibility)
+      expect(seen).toEqual(['public', 'private', 'public'])
+    })
+
     test('stored twice are one; private widens to public and never back', async (ctx) => {
       const { store, events } = await started(ctx)
       const { digest, bytes } = blob(100)

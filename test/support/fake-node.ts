@@ -206,6 +206,12 @@ export function createFakeNode(): FakeNode {
       if (found !== undefined) found.pinned = pinned
       return found !== undefined
     },
+    setVisibility(digest, visibility) {
+      const found = stored.get(digest)
+      if (found === undefined || found.visibility === visibility) return false
+      found.visibility = visibility
+      return true
+    },
     remove: async (digest) => stored.delete(digest),
     verify: async () => ({ checked: stored.size, bytes: 0, corrupt: [] }),
     async prune() {

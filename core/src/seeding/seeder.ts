@@ -25,7 +25,7 @@ export function createSeeder(
 
   function tell(entry: StoreEntry): void {
     if (entry.visibility === 'public') discovery.announce(entry.digest)
-    // Entries only ever widen; should one be private all the same, its privacy wins.
+    // It may have been public until now.
     else discovery.withdraw(entry.digest)
   }
 

@@ -99,7 +99,14 @@ export class Entries {
     if (entry === undefined || entry.visibility === 'public' || visibility === 'private') {
       return false
     }
-    entry.visibility = 'public'
+    return this.setVisibility(digest, 'public')
+  }
+
+  /** Either way. True when that changed something. */
+  setVisibility(digest: Digest, visibility: Visibility): boolean {
+    const entry = this.#entries.get(digest)
+    if (entry === undefined || entry.visibility === visibility) return false
+    entry.visibility = visibility
     this.#emit({ type: 'added', entry: { ...entry } })
     return true
   }

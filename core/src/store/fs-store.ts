@@ -22,7 +22,7 @@ import { pruneFiles, verifyFiles } from './fs-upkeep.ts'
 import { makeRoom } from './room.ts'
 import { CLAIMS_SHARE } from './store.ts'
 import type { PartialArtifact, PutOptions, Store, StoreEntry, StoreEvent } from './store.ts'
-import type { PruneReport, StoreUsage, VerifyReport } from './store.ts'
+import type { PruneReport, StoreUsage, VerifyReport, Visibility } from './store.ts'
 
 export interface FsStoreDeps {
   readonly clock: Clock
@@ -35,6 +35,8 @@ export interface FsStoreOptions {
   /** Folder, this store's alone. */
   readonly path: string
   readonly quotaBytes: number
+  /** Default true. */
+  readonly keepPrivate?: boolean
   readonly memoryArtifacts: number
   readonly memoryBytes: number
   /** For artifacts that this store describes, bytes. */
@@ -102,6 +104,10 @@ class FsStore implements Store {
     await this.#reader.stop()
   }
 
+  keeps(visibility: Visibility): boolean {
+    return visibility === 'public' || this.#options.keepPrivate !== false
+  }
+
   has(digest: Digest): boolean {
     return this.#entries.has(digest)
   }
@@ -128,6 +134,7 @@ class FsStore implements Store {
   async put(digest: Digest, bytes: Uint8Array, options: PutOptions): Promise<void> {
     this.#assertRunning()
     options.signal?.throwIfAborted()
+    if (!this.keeps(options.visibility)) return
     const disk = this.#folder.writable ?? (await this.#folder.reopen())
     if (disk === undefined) return
     if (this.#entries.has(digest)) {
@@ -189,6 +196,13 @@ class FsStore implements Store {
   async findPartial(digest: Digest): Promise<ChunkTable | undefined> {
     this.#assertRunning()
     return this.#disk?.partials.find(digest)
+  }
+
+  setVisibility(digest: Digest, visibility: Visibility): boolean {
+    this.#assertRunning()
+    if (!this.#entries.setVisibility(digest, visibility)) return false
+    this.#disk?.writer.rows.touch(digest)
+    return true
   }
 
   async delete(digest: Digest): Promise<boolean> {

@@ -19,7 +19,7 @@ import { MemoryPartials } from './memory-partials.ts'
 import { makeRoom } from './room.ts'
 import { CLAIMS_SHARE } from './store.ts'
 import type { PartialArtifact, PutOptions, Store, StoreEntry, StoreEvent } from './store.ts'
-import type { PruneReport, StoreUsage, VerifyReport } from './store.ts'
+import type { PruneReport, StoreUsage, VerifyReport, Visibility } from './store.ts'
 
 export interface MemoryStoreOptions {
   readonly quotaBytes: number
@@ -66,6 +66,10 @@ class MemoryStore implements Store {
 
   async stop(): Promise<void> {
     this.#state = 'stopped'
+  }
+
+  keeps(): boolean {
+    return true
   }
 
   has(digest: Digest): boolean {
@@ -142,6 +146,11 @@ class MemoryStore implements Store {
   async findPartial(digest: Digest): Promise<ChunkTable | undefined> {
     this.#assertRunning()
     return this.#partials.find(digest)
+  }
+
+  setVisibility(digest: Digest, visibility: Visibility): boolean {
+    this.#assertRunning()
+    return this.#entries.setVisibility(digest, visibility)
   }
 
   async delete(digest: Digest): Promise<boolean> {

@@ -20,7 +20,7 @@ export interface StoreEntry {
   readonly usedAtMs: number
 }
 
-/** `added` comes again when a private entry has become public. */
+/** `added` comes again when an entry has become public or private. */
 export type StoreEvent =
   | { readonly type: 'added'; readonly entry: StoreEntry }
   | { readonly type: 'removed'; readonly digest: Digest }
@@ -61,6 +61,8 @@ export interface Store {
   /** Waits for writes under way; afterwards every call rejects with NODE_STOPPED. */
   stop(): Promise<void>
 
+  /** False: artifacts of that kind pass through; `put` ignores them. */
+  keeps(visibility: Visibility): boolean
   has(digest: Digest): boolean
   entry(digest: Digest): StoreEntry | undefined
   entries(): Iterable<StoreEntry>
@@ -111,6 +113,9 @@ export interface Store {
 
   /** What an unfinished download kept from an earlier run is of, if there is any. */
   findPartial(digest: Digest): Promise<ChunkTable | undefined>
+
+  /** Whoever keeps the rules says that they call it otherwise now; nothing else makes a public entry private. Whether it was. */
+  setVisibility(digest: Digest, visibility: Visibility): boolean
 
   delete(digest: Digest): Promise<boolean>
   pin(digest: Digest, pinned: boolean): Promise<boolean>

@@ -40,7 +40,7 @@ export function createAssemblyMaker(deps: {
     leaves: Uint8Array | undefined,
     visibility: Visibility,
   ): Promise<PartialArtifact> {
-    if (store.usage().writable) {
+    if (store.usage().writable && store.keeps(visibility)) {
       try {
         return await store.openPartial(geometry, leaves, { visibility })
       } catch (error) {

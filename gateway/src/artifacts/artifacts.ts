@@ -76,16 +76,22 @@ export function createArtifacts(
     const { digest } = target
     const owner = how.viewer.credentials?.fingerprint
     for (let tries = 0; ; tries += 1) {
-      await privacy.guard(digest, request, how.viewer)
-      const origin = originOf(request, target, how.visibility)
+      const named = namedVersion(registries, request)
+      const asked = { request, viewer: how.viewer, digest }
+      const isBound = target.isBound || bindings.has(named, digest)
+      const check = isBound ? undefined : createBindingCheck(deps, options, asked)
       const isPrivate = how.visibility === 'private'
+      // Whose they are is no matter where the registry has these very bytes under a public name.
+      const isForeign = privates.isForeign(digest, owner)
+      if (isForeign && !isPrivate) await check?.done()
+      const isShared = !isPrivate && request.upstream !== 'never'
+      const isProven = isShared && privacy.isProven(request.name)
+      const isKnown = isProven && (target.isBound || bindings.has(named, digest))
+      if (isForeign && !isKnown) await privacy.guard(digest, request, how.viewer)
+      const origin = originOf(request, target, how.visibility)
       const unmark = isPrivate ? privates.mark(digest) : () => undefined
       // The body may never be read (HEAD, a client that left).
       if (isPrivate) request.signal.addEventListener('abort', unmark, { once: true })
-      const named = namedVersion(registries, request)
-      const isBound = target.isBound || bindings.has(named, digest)
-      const asked = { request, viewer: how.viewer, digest }
-      const check = isBound ? undefined : createBindingCheck(deps, options, asked)
       try {
         if (node.has(digest)) check?.begin()
         const getting = node.get(digest, {
@@ -101,7 +107,16 @@ export function createArtifacts(
         // The whole of it is at hand, and so is the chance to answer with something else.
         if (artifact.bytes !== undefined) await before?.()
         const done = (): void => {
+          const home = registries.homeOf(request.name)
+          const isOpenly = isOrigins && origin.givenTo === 'anyone' && home.isPublic
+          if (isOpenly && isShared && !privacy.isProven(request.name)) {
+            deps.publicNames.add(home.url, request.name)
+          }
           if (isOrigins || target.isBound) rememberBound(request, digest)
+          // Kept as private by somebody else, or since nobody knew its name.
+          if (isShared && privacy.isProven(request.name) && bindings.has(named, digest)) {
+            node.setVisibility(digest, 'public')
+          }
           if (!isPrivate) return
           if (origin?.givenTo === 'anyone') privates.grant(digest, '')
           else if (origin?.givenTo === 'owner' && owner !== undefined) privates.grant(digest, owner)

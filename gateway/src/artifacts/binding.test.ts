@@ -131,6 +131,18 @@ describe('with no registry in reach', () => {
     expect((await world.get(path, by(small))).headers['x-catalog-source']).toBe('peer')
   })
 
+  test.each(['stopped', 'peers only'])('(%s) nothing is answered if told so', async (how) => {
+    await world.get('/fx-other/-/fx-other-1.0.0.tgz', by(other))
+    peerHolds(small)
+    if (how === 'stopped') await world.upstream.stop()
+    await world.restart({ unboundDigests: 'refuse', ...(how !== 'stopped' && { upstream: null }) })
+    const got = await world.http.get(path).set(by(small))
+    expect(got.status).toBe(502)
+    expect(JSON.stringify(got.body)).toContain('--unbound-digests allow')
+    // What the registry has said before still counts.
+    expect((await world.get('/fx-other/-/fx-other-1.0.0.tgz', by(other))).status).toBe(200)
+  })
+
   test('it does not against what is known of the version', async () => {
     await world.get('/fx-small')
     await world.upstream.stop()

@@ -121,6 +121,30 @@ export function createBindings(
   }
 }
 
+/** Where private packages leave no trace on disk: what is not known to be public goes into a table of this run. */
+export function splitBindings(
+  kept: Bindings,
+  { unkept, isOpen }: { unkept: Bindings | undefined; isOpen: (version: NamedVersion) => boolean },
+): Bindings {
+  if (unkept === undefined) return kept
+  return {
+    has: (version, digest) => kept.has(version, digest) || unkept.has(version, digest),
+    signature: (version, digest) =>
+      kept.signature(version, digest) ?? unkept.signature(version, digest),
+    add(version, digest, signature) {
+      const isPublic = signature === 'valid' || isOpen(version)
+      const table = isPublic ? kept : unkept
+      table.add(version, digest, signature)
+    },
+    digestOf: (version) => kept.digestOf(version) ?? unkept.digestOf(version),
+    forget(name) {
+      kept.forget(name)
+      unkept.forget(name)
+    },
+    namesOf: (digest) => [...kept.namesOf(digest), ...unkept.namesOf(digest)],
+  }
+}
+
 function toState(text: string | null | undefined): SignatureState {
   return text === 'valid' || text === 'none' ? text : undefined
 }

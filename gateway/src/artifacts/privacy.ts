@@ -22,7 +22,7 @@ import type { Viewer } from '../packuments/packuments.ts'
 import type { PrivateArtifacts } from './private-artifacts.ts'
 import { scopeOf } from '../http/route.ts'
 import { discard, type Upstream } from '../upstream/upstream.ts'
-import { createUsedRows } from './used-rows.ts'
+import type { PublicNames } from './public-names.ts'
 import type { VersionDocuments } from './version-documents.ts'
 
 export interface PrivacyDependencies extends TargetDependencies {
@@ -32,10 +32,13 @@ export interface PrivacyDependencies extends TargetDependencies {
   readonly bindings: Bindings
   readonly documents: VersionDocuments
   readonly signatures: RegistrySignatures
+  readonly publicNames: PublicNames
 }
 
 export interface Privacy {
   of(request: ArtifactRequest, target: ArtifactTarget, viewer: Viewer): Promise<Visibility>
+  /** Whether it is more than that no credentials apply to a scope; of what `of` calls public. */
+  isProven(name: string): boolean
   /** Whether everything of that name is public, as far as is known without asking. */
   readonly isKnownPublic: (name: string) => boolean
   /** Upstream would not give an artifact of this package without credentials after all, or that may have changed. */
@@ -44,8 +47,6 @@ export interface Privacy {
   guard(digest: Digest, request: ArtifactRequest, viewer: Viewer): Promise<void>
 }
 
-/** About a hundred bytes each. */
-const MAX_PUBLIC_NAMES = 200_000
 /** Versions of a registry that are looked at for npm's signature before it counts as one that passes none on, this run. */
 const MAX_UNSIGNED = 16
 
@@ -53,15 +54,17 @@ export function createPrivacy(
   deps: PrivacyDependencies,
   options: { privateScopes: readonly string[] },
 ): Privacy {
-  const { registries, packuments, cache, privates, upstream, bindings } = deps
+  const { registries, packuments, cache, privates, upstream, bindings, publicNames } = deps
   const isMarked = createMarks(options.privateScopes)
-  // A name that is forgotten is looked up once more.
-  const publicNames = createUsedRows(cache.database, {
-    ...{ table: 'public_names', columns: ['registry', 'name'], maxRows: MAX_PUBLIC_NAMES },
-    now: Date.now,
-  })
   /** Versions without npm's signature that a registry has shown; 0 once it has shown one with. */
   const unsigned = new Map<string, number>()
+
+  function isProven(name: string): boolean {
+    const home = registries.homeOf(name)
+    if (!home.isPublic || scopeOf(name) === undefined) return true
+    const isOpenly = cache.visibilityOf(home.url, name) === 'public'
+    return isOpenly || publicNames.has(home.url, name)
+  }
 
   function isMute(name: string, home: Registry): boolean {
     return registries.forName(name) === null || upstream.isDown(home.origin)
@@ -129,13 +132,13 @@ export function createPrivacy(
   }
 
   return {
-    refused: (name) => publicNames.removeSecond(name),
+    refused: (name) => publicNames.remove(name),
+    isProven,
     isKnownPublic(name) {
       const home = registries.homeOf(name)
       if (isMarked(name) || !home.isPublic || registries.isCertified(home)) return false
-      if (scopeOf(name) === undefined) return true
+      if (isProven(name)) return true
       const known = cache.visibilityOf(home.url, name)
-      if (known === 'public' || publicNames.has(home.url, [name])) return true
       return known === undefined && packuments.viewer(name, undefined).credentials === undefined
     },
     async of(request, target, viewer) {
@@ -148,9 +151,8 @@ export function createPrivacy(
       // Nobody has looked at it without the certificate.
       if (registries.isCertified(home)) return 'private'
       if (!home.isPublic) return (await isSigned(request, target, viewer)) ? 'public' : 'private'
-      if (scopeOf(name) === undefined || known === 'public') return 'public'
+      if (isProven(name)) return 'public'
       if (viewer.credentials === undefined) return known ?? 'public'
-      if (publicNames.has(home.url, [name])) return 'public'
       const canAsk = request.upstream !== 'never'
       return canAsk && (await isOpen(request, target)) ? 'public' : 'private'
     },

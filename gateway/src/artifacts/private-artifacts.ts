@@ -4,7 +4,7 @@
  * A digest on its way in is marked before its bytes arrive, so that nobody else can join that download unasked.
  */
 import type { CatalogNode, Database, Digest } from '@catalog-p2p/core'
-import { createUsedRows } from './used-rows.ts'
+import { createUsedRows, type UsedRows } from './used-rows.ts'
 
 export interface PrivateArtifacts {
   /** True when `digest` is private, kept or on its way, and `owner` has not been granted it. */
@@ -18,16 +18,21 @@ export interface PrivateArtifacts {
 /** About a hundred bytes each. */
 const MAX_OWNERS = 200_000
 
+/** Of private artifacts; the empty one is anybody on this machine. */
+export function createOwners(database: Database): UsedRows {
+  return createUsedRows(database, {
+    ...{ table: 'private_owners', columns: ['digest', 'owner'], maxRows: MAX_OWNERS },
+    now: Date.now,
+  })
+}
+
 export function createPrivateArtifacts(deps: {
   node: CatalogNode
   database: Database
 }): PrivateArtifacts {
   const { node, database } = deps
   // Who is forgotten is a stranger again, until upstream says otherwise; that the artifact is private is noted in the store.
-  const owners = createUsedRows(database, {
-    ...{ table: 'private_owners', columns: ['digest', 'owner'], maxRows: MAX_OWNERS },
-    now: Date.now,
-  })
+  const owners = createOwners(database)
   const arriving = new Map<Digest, number>()
   return {
     isForeign(digest, owner) {

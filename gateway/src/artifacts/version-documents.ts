@@ -7,8 +7,10 @@ import { findDigest, isCatalogError } from '@catalog-p2p/core'
 import type { Viewer } from '../packuments/packuments.ts'
 import { packSignatures, type VersionFacts } from '../packuments/version-lines.ts'
 import { createSingleFlight } from '../single-flight.ts'
+import { scopeOf } from '../http/route.ts'
 import type { Registry } from '../upstream/registries.ts'
 import { discard, readBody, unreachable, type Upstream } from '../upstream/upstream.ts'
+import type { PublicNames } from './public-names.ts'
 import { fetchFacts, type ArtifactRequest, type TargetDependencies } from './artifact-target.ts'
 
 export interface VersionDocuments {
@@ -25,20 +27,24 @@ export interface VersionDocuments {
 
 export interface VersionDocumentsDependencies extends TargetDependencies {
   readonly upstream: Upstream
+  readonly publicNames: Pick<PublicNames, 'add'>
 }
 
 /** A version's document has some KB; what is longer is not parsed on this thread. */
 const MAX_BYTES = 256 * 1024
 /** Who waits for it has the bytes already. */
 const TIMEOUT_MS = 10_000
+/** A registry that was silent for so long counts as out of reach for a while: not every artifact waits for it. */
+const SILENT_MS = 30_000
 const KEPT = { max: 5_000, ttl: 300_000 }
 
 export function createVersionDocuments(deps: VersionDocumentsDependencies): VersionDocuments {
-  const { registries, upstream } = deps
+  const { registries, upstream, publicNames } = deps
   const recent = new LRUCache<string, VersionFacts>(KEPT)
   const flights = createSingleFlight<VersionFacts>()
   /** Registries that know versions, but have no documents of them. */
   const without = new Set<string>()
+  const silentSince = new Map<string, number>()
 
   async function ask(
     registry: Registry,
@@ -83,7 +89,10 @@ export function createVersionDocuments(deps: VersionDocumentsDependencies): Vers
     try {
       const { counts } = upstream
       const body = await readBody(response, { maxBytes: MAX_BYTES, signal, counts })
-      return parse(body, name, version)
+      const facts = parse(body, name, version)
+      const isOpen = registry.isPublic && !response.withCredentials && facts !== undefined
+      if (isOpen && scopeOf(name) !== undefined) publicNames.add(registry.url, name)
+      return facts
     } catch (error) {
       if (isCatalogError(error, 'UPSTREAM_REJECTED')) return undefined // too long
       throw error
@@ -105,13 +114,17 @@ export function createVersionDocuments(deps: VersionDocumentsDependencies): Vers
       const key = keyOf(request, viewer)
       const known = recent.get(key)
       if (known !== undefined) return known
+      if (performance.now() - (silentSince.get(registry.url) ?? -Infinity) < SILENT_MS) {
+        throw unreachable(new URL(registry.url), new Error(`nothing for ${TIMEOUT_MS} ms`))
+      }
       const work = async (signal: AbortSignal): Promise<VersionFacts> => {
         const timeout = AbortSignal.timeout(TIMEOUT_MS)
         const limited = AbortSignal.any([signal, timeout])
         const asked = ask(registry, request, { viewer, signal: limited })
         return asked.catch((error: unknown) => {
-          if (timeout.aborted) throw unreachable(new URL(registry.url), timeout.reason)
-          throw error
+          if (!timeout.aborted) throw error
+          silentSince.set(registry.url, performance.now())
+          throw unreachable(new URL(registry.url), timeout.reason)
         })
       }
       const facts = await flights.run(key, work, request.signal)

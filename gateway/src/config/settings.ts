@@ -108,6 +108,10 @@ export const SETTINGS: readonly Setting[] = [
       'node:store.quotaBytes',
       'disk space for artifacts; the least recently used make room',
     ),
+    'keep-private': boolean(
+      'node:store.keepPrivate',
+      'keep private packages on disk; without, they and their metadata are gone after the run',
+    ),
     'metadata-quota': advanced(bytes('gateway:metadataQuotaBytes', 'disk space for metadata')),
     memory: advanced(bytes('node:store.memoryBytes', 'memory for artifacts before the disk')),
     'memory-artifacts': advanced(

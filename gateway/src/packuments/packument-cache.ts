@@ -111,6 +111,8 @@ const SCHEMA = `
 /** Where bodies lay while each form was a document of its own. */
 const OLD_FOLDER = 'documents-v1'
 
+/** In the store's folder. */
+export const METADATA_FILE = 'metadata-v1.db'
 /** Packages changed through this gateway whose change is remembered, at most. */
 const MAX_EPOCHS = 10_000
 
@@ -119,6 +121,8 @@ export interface PackumentCacheOptions {
   readonly memoryBytes: number
   readonly quotaBytes: number
   readonly maxBytes: number
+  /** Of the ids of its documents, where two caches stand side by side; for file names. */
+  readonly idPrefix?: string
 }
 
 /** @throws CatalogError STORE_LOCKED when another gateway uses the folder */
@@ -151,6 +155,7 @@ export async function openPackumentCache(
     saveForm: database.prepare('INSERT OR REPLACE INTO forms VALUES (?, ?, ?)'),
     removeForms: database.prepare('DELETE FROM forms WHERE document = ?'),
   }
+  const idOf = (key: DocumentKey): string => `${options.idPrefix ?? ''}${documentId(key)}`
   let total = totalIn(database)
   // Never the same number twice, so that one that was thrown out counts as changed.
   const epochs = new LRUCache<string, number>({ max: MAX_EPOCHS })
@@ -181,7 +186,7 @@ export async function openPackumentCache(
     bodies,
     database,
     find(key) {
-      const row = sql.find.get(documentId(key)) as Row | undefined
+      const row = sql.find.get(idOf(key)) as Row | undefined
       return row && toDocument(row)
     },
     findByName(registry, name, owners) {
@@ -201,7 +206,7 @@ export async function openPackumentCache(
       return rows.some((row) => row.owner === '') ? 'public' : 'private'
     },
     save(document, bytes) {
-      const id = documentId(document)
+      const id = idOf(document)
       const { registry, name, owner, kind, hash, etag, lastModified } = document
       const before = sql.find.get(id) as { bytes: number; hash: string } | undefined
       if (before?.hash !== hash) removeForms(id)
@@ -255,7 +260,7 @@ async function openIndex(
 ): Promise<{ database: Database; path: string | undefined }> {
   let database: Database | undefined
   try {
-    database = await openDatabase(path === undefined ? ':memory:' : join(path, 'metadata-v1.db'))
+    database = await openDatabase(path === undefined ? ':memory:' : join(path, METADATA_FILE))
     database.exec(SCHEMA)
     if (path !== undefined) {
       const old = join(path, OLD_FOLDER)

@@ -85,8 +85,9 @@ export function createRegistries(
   const isSelf = selfTest(options)
   const peersOnly = options.upstream === null
   const fromUrl = new Map<string, Credentials>()
-  const publicBases = (options.publicRegistries ?? []).map(withoutUser)
-  const register = (url: string): Registry => toRegistry(url, { fromUrl, publicBases, identify })
+  const { publicRegistries = [] } = options
+  const register = (url: string): Registry =>
+    toRegistry(url, { fromUrl, publicRegistries, identify })
   const main = register(chooseMain(deps, options, isSelf))
   const scopes = new Map<string, Registry>()
   for (const key of deps.config.keys()) {
@@ -176,14 +177,14 @@ function chooseMain(
 
 interface RegisterDependencies {
   readonly fromUrl: Map<string, Credentials>
-  readonly publicBases: readonly string[]
+  readonly publicRegistries: readonly string[]
   readonly identify: Identify
 }
 
 /** A URL may carry its own user:password@; they move into the credentials of everything under it. */
 function toRegistry(
   text: string,
-  { fromUrl, publicBases, identify }: RegisterDependencies,
+  { fromUrl, publicRegistries, identify }: RegisterDependencies,
 ): Registry {
   const url = new URL(text)
   const { username, password } = url
@@ -193,10 +194,20 @@ function toRegistry(
     fromUrl.set(base, identify(`Basic ${Buffer.from(plain).toString('base64')}`))
   }
   const isPublicDefault = url.host === DEFAULT_REGISTRY_HOST
-  // Without TLS anybody on the way may speak in its name.
-  const isNpms = (isPublicDefault && url.protocol === 'https:') || isYarnAlias(url)
-  const isPublic = isNpms || publicBases.some((each) => base.startsWith(each))
+  const isPublic = isPublicUrl(url, publicRegistries)
   return { url: base, origin: url.origin, isPublicDefault, isPublic }
+}
+
+/** Whether it is npm's own registry, or one that the user calls public, or lies beneath one. */
+export function isPublicUrl(url: URL, publicRegistries: readonly string[]): boolean {
+  // Without TLS anybody on the way may speak in its name.
+  const isNpms = url.host === DEFAULT_REGISTRY_HOST && url.protocol === 'https:'
+  const base = withoutUser(url.href)
+  return (
+    isNpms ||
+    isYarnAlias(url) ||
+    publicRegistries.some((each) => base.startsWith(withoutUser(each)))
+  )
 }
 
 /** As registries are compared: with a slash at its end. */

@@ -84,14 +84,17 @@ async function start(
     }
     // A pull request changes lockfiles, and in CI a registry that is away must not make that enough.
     const unboundDigests = isPassing && !config.peersOnly ? 'refuse' : 'allow'
+    // What a job keeps for the next one is read by jobs of others.
+    const keepPrivate = config.node.store?.keepPrivate ?? !isPassing
     const late = behind.then(({ registry, npmConfig }) => ({
       npmConfig,
       gateway: { upstream: config.peersOnly ? null : registry },
     }))
     late.catch(() => undefined) // the node may fail before it
+    const gateway = { unboundDigests, keepPrivate, ...config.gateway, port } as const
+    const node = { ...config.node, store: { ...config.node.store, keepPrivate } }
     try {
-      const gateway = { unboundDigests, ...config.gateway, port } as const
-      const daemon = await runDaemon({ ...setup, config: { ...config, gateway }, late })
+      const daemon = await runDaemon({ ...setup, config: { ...config, gateway, node }, late })
       return { ...asExecGateway(daemon, config, afterwards), failure: () => failures.reason() }
     } catch (error) {
       if (!isCatalogError(error, 'PORT_IN_USE')) throw error

@@ -10,12 +10,14 @@ import {
   isCatalogError,
   type CatalogNode,
   type Logger,
+  type NodeOptions,
 } from '@catalog-p2p/core'
 import type { Gateway } from '../../api.ts'
 import { defaultConfigFolder } from '../../config/config-file.ts'
 import type { Config } from '../../config/resolve.ts'
 import { createGateway } from '../../gateway.ts'
-import type { GatewayOptions } from '../../options.ts'
+import { parseGatewayOptions, type GatewayOptions } from '../../options.ts'
+import { openStoredVisibility } from '../../artifacts/stored-visibility.ts'
 import {
   probeDaemon,
   readDaemonFile,
@@ -67,8 +69,8 @@ export async function runDaemon(setup: DaemonSetup): Promise<RunningDaemon> {
   const { config, log } = setup
   tuneCollector()
   const { node: options, cachePath } = await chooseStore(config.node, config.storePath, log)
-  const node = await createNode(options, { log, isPassing: setup.isPassing === true }).catch(
-    (error: unknown) => explainNodeFailure(error, config.storePath),
+  const node = await openNode(setup, { options, cachePath }).catch((error: unknown) =>
+    explainNodeFailure(error, config.storePath),
   )
   const token = randomBytes(32).toString('base64url')
   const { previousRegistry, version, temporary = false } = setup
@@ -81,6 +83,7 @@ export async function runDaemon(setup: DaemonSetup): Promise<RunningDaemon> {
     {
       keyringPath: keyringPath(defaultConfigFolder()),
       ownerKeyPath: join(defaultConfigFolder(), 'owner.key'),
+      keepPrivate: config.node.store?.keepPrivate ?? true,
       ...config.gateway,
       ...late?.gateway,
       ...(cachePath !== undefined && { cachePath }),
@@ -110,6 +113,26 @@ export async function runDaemon(setup: DaemonSetup): Promise<RunningDaemon> {
     await gateway.stop()
     await node.close()
     throw await explainGatewayFailure(error, portOf(config))
+  }
+}
+
+/** What the store holds is judged by the rules of this run before any peer hears of it. */
+async function openNode(
+  { config, log, isPassing = false }: DaemonSetup,
+  { options, cachePath }: { options: NodeOptions; cachePath: string | undefined },
+): Promise<CatalogNode> {
+  const rules = parseGatewayOptions(config.gateway)
+  const visibility = await openStoredVisibility({ log }, { path: cachePath, rules })
+  try {
+    const { isStillPublic } = visibility
+    const node = await createNode(options, {
+      ...{ log, isPassing },
+      ...(isStillPublic !== undefined && { isStillPublic }),
+    })
+    visibility.accept()
+    return node
+  } finally {
+    visibility.close()
   }
 }
 

@@ -1,0 +1,62 @@
+/**
+ * Two caches of packuments as one: what is private goes into one that is gone after the run, everything else into the one that
+ * is kept, so that a store in a CI cache holds nothing of private packages. Never moves a document from one to the other.
+ */
+import type { BodyFiles, BodyKey } from './body-files.ts'
+import type { DocumentKey, PackumentCache } from './packument-cache.ts'
+
+export interface SplitCaches {
+  readonly kept: PackumentCache
+  /** Its documents' ids begin in a way of their own. */
+  readonly unkept: PackumentCache
+}
+
+export function createSplitCache(
+  { kept, unkept }: SplitCaches,
+  isPrivate: (key: DocumentKey) => boolean,
+): PackumentCache {
+  const both = [unkept, kept] as const
+  const of = (key: DocumentKey): PackumentCache => (isPrivate(key) ? unkept : kept)
+  return {
+    database: kept.database,
+    bodies: splitBodies({ kept, unkept }),
+    find: (key) => of(key).find(key),
+    findByName: (registry, name, owners) =>
+      both
+        .flatMap((cache) => cache.findByName(registry, name, owners))
+        .sort((a, b) => owners.indexOf(a.owner) - owners.indexOf(b.owner)),
+    visibilityOf(registry, name) {
+      const found = both.map((cache) => cache.visibilityOf(registry, name))
+      return found.includes('public') ? 'public' : found.find((each) => each !== undefined)
+    },
+    save: (document, bytes) => of(document).save(document, bytes),
+    saveForm: (document, form) => of(document).saveForm(document, form),
+    update: (document, aged) => of(document).update(document, aged),
+    remove: (document) => of(document).remove(document),
+    expire: (name) => both.forEach((cache) => cache.expire(name)),
+    expireAll: () => both.forEach((cache) => cache.expireAll()),
+    forget: (name) => both.forEach((cache) => cache.forget(name)),
+    // They expire together.
+    epochOf: (name) => kept.epochOf(name),
+    async close() {
+      for (const cache of both) await cache.close()
+    },
+  }
+}
+
+/** By the id that a document got when it was saved. */
+function splitBodies({ kept, unkept }: SplitCaches): BodyFiles {
+  const of = (document: string): BodyFiles =>
+    document.startsWith(UNKEPT_PREFIX) ? unkept.bodies : kept.bodies
+  return {
+    read: (key: BodyKey) => of(key.document).read(key),
+    readUnpacked: (key) => of(key.document).readUnpacked(key),
+    remember: (key, gzipped) => of(key.document).remember(key, gzipped),
+    write: (key, gzipped) => of(key.document).write(key, gzipped),
+    clear: (document, keepHash) => of(document).clear(document, keepHash),
+    flush: () => kept.bodies.flush(),
+  }
+}
+
+/** No hex digit. */
+export const UNKEPT_PREFIX = 'p'
