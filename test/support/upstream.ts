@@ -10,7 +10,14 @@ import { gzipSync } from 'node:zlib'
 import type { FixturePackage } from './fixture-packages.ts'
 
 export type Fault =
-  | { readonly kind: 'status'; readonly status: number; readonly body?: string }
+  | {
+      readonly kind: 'status'
+      readonly status: number
+      /** Of the status line; the usual one by default. */
+      readonly phrase?: string
+      readonly headers?: Readonly<Record<string, string>>
+      readonly body?: string
+    }
   /** Promises all bytes, sends these, cuts the connection. */
   | { readonly kind: 'truncate'; readonly bytes: number }
   /** Other bytes of the same length. */
@@ -106,8 +113,9 @@ export async function startUpstream(
     if (fault?.kind === 'hold') await fault.until
     if (fault?.kind === 'reset') return void req.socket.destroy()
     if (fault?.kind === 'status') {
+      if (fault.phrase !== undefined) res.statusMessage = fault.phrase
       return void res
-        .writeHead(fault.status, { 'content-type': 'application/json' })
+        .writeHead(fault.status, { 'content-type': 'application/json', ...fault.headers })
         .end(fault.body)
     }
     if (fault?.kind === 'body') return void res.writeHead(200).end(fault.body)

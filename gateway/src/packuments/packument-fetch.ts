@@ -11,10 +11,10 @@ import { MAX_DEATHS, WorkerDied, type PackumentJobs } from './packument-jobs.ts'
 import { partOf } from './packument-part.ts'
 import { mayHaveUnread, UnreadablePackument, type Unreadable } from './unreadable.ts'
 import type { Registry } from '../upstream/registries.ts'
+import { refusalOf } from '../upstream/refusal.ts'
 import {
   discard,
   readBody,
-  rejected,
   unreachable,
   type Upstream,
   type UpstreamResponse,
@@ -144,7 +144,7 @@ async function receive(
     discard(response)
     return deps.cache.touch(cached, checkedAt(deps.cache, name, epoch))
   }
-  if (response.status !== 200) throw await refusal(response, name, limits)
+  if (response.status !== 200) throw await refusalOf(response, { about: name, signal })
   const body = await readBody(response, limits)
   const owner = credentials?.fingerprint ?? ''
   return { request, response, body, owner, epoch }
@@ -228,34 +228,6 @@ function validators(cached: CachedDocument | undefined): Record<string, string> 
   if (cached?.etag !== undefined) return { 'if-none-match': cached.etag }
   if (cached?.lastModified !== undefined) return { 'if-modified-since': cached.lastModified }
   return {}
-}
-
-const MAX_ERROR_BYTES = 64 * 1024
-
-async function refusal(
-  response: UpstreamResponse,
-  name: string,
-  limits: { signal: AbortSignal },
-): Promise<Error> {
-  const { status, url } = response
-  if (status >= 500 || status === 429) {
-    discard(response)
-    return unreachable(url, new Error(`it answered ${status}`))
-  }
-  const body = await readBody(response, { maxBytes: MAX_ERROR_BYTES, signal: limits.signal }).catch(
-    () => Buffer.alloc(0), // the status says enough
-  )
-  return rejected(url, `${name}: upstream answered ${status}`, { status, text: errorText(body) })
-}
-
-function errorText(body: Buffer): string | undefined {
-  try {
-    const parsed = JSON.parse(body.toString('utf8')) as { error?: unknown; message?: unknown }
-    const text = parsed.error ?? parsed.message
-    return typeof text === 'string' ? text.slice(0, 500) : undefined
-  } catch {
-    return undefined // not JSON: some proxy's page
-  }
 }
 
 function isRefusal(error: unknown): boolean {
