@@ -46,9 +46,10 @@ test.for(CASES)('$name', async ({ client, family }, { skip }) => {
   const unavailable = whyUnavailable(client)
   if (unavailable !== undefined) return skip(unavailable)
   const url = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`
-  const none = { HTTPS_PROXY: '', https_proxy: '', no_proxy: '' }
+  // An empty variable is not an absent one to all of them.
+  const all = { HTTP_PROXY: url, HTTPS_PROXY: url, https_proxy: url }
   for (const exceptions of ['', '127.0.0.1']) {
-    const env = { ...none, HTTP_PROXY: url, NO_PROXY: exceptions }
+    const env = { ...all, NO_PROXY: exceptions, no_proxy: exceptions }
     const [cwd, home] = [await workspace.folder('project'), await workspace.folder('home')]
     await writeFile(join(cwd, 'package.json'), '{"dependencies":{"fx-one":"1.0.0"}}')
     asked = 0
