@@ -21,7 +21,14 @@ export type Fault =
 
 /** An answer that needs nothing of the request. */
 export type Plain =
-  | { readonly kind: 'status'; readonly status: number; readonly body?: string }
+  | {
+      readonly kind: 'status'
+      readonly status: number
+      /** Of the status line; the usual one by default. */
+      readonly phrase?: string
+      readonly headers?: Readonly<Record<string, string>>
+      readonly body?: string
+    }
   | { readonly kind: 'body'; readonly body: string; readonly type?: string }
   /** `{path}` becomes the path that was asked for, without its slash. */
   | { readonly kind: 'redirect'; readonly to: string; readonly status?: number }
@@ -246,7 +253,10 @@ const NOT_FOUND: Plain = { kind: 'status', status: 404, body: '{"error":"Not fou
 function sendPlain(res: ServerResponse, url: string, answer: Plain): void {
   switch (answer.kind) {
     case 'status':
-      res.writeHead(answer.status, { 'content-type': 'application/json' }).end(answer.body)
+      if (answer.phrase !== undefined) res.statusMessage = answer.phrase
+      res
+        .writeHead(answer.status, { 'content-type': 'application/json', ...answer.headers })
+        .end(answer.body)
       return
     case 'body':
       res.writeHead(200, answer.type ? { 'content-type': answer.type } : {}).end(answer.body)

@@ -37,7 +37,7 @@ function download(lines: readonly Line[], size: number, readerMs = 0) {
           'content-range': `bytes ${from}-${size - 1}/${size}`,
         },
         body: body(line, from) as unknown as UpstreamResponse['body'],
-        ...{ url, withCredentials: false, silenceMs: SILENCE_MS },
+        ...{ url, statusText: '', withCredentials: false, silenceMs: SILENCE_MS },
       })
     },
   } as unknown as Upstream

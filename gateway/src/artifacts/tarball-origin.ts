@@ -7,6 +7,7 @@ import { pipeline, Readable } from 'node:stream'
 import { isCatalogError, type Origin } from '@catalog-p2p/core'
 import { createTarballPace } from '../upstream/body-pace.ts'
 import type { Credentials } from '../upstream/credentials.ts'
+import { refusalOf } from '../upstream/refusal.ts'
 import {
   contentDecoders,
   decodesToGzip,
@@ -16,7 +17,6 @@ import {
 } from '../upstream/content-coding.ts'
 import {
   discard,
-  rejected,
   unreachable,
   unusable,
   type Upstream,
@@ -63,7 +63,7 @@ export function createTarballOrigin(
       const { credentialsFor } = options
       const request = { url, signal, ...(credentialsFor && { credentialsFor }) }
       const response = await upstream.request({ ...request, headers: plain() })
-      if (response.status !== 200) throw refusal(response)
+      if (response.status !== 200) throw await refusalOf(response, { about: '', signal })
       givenTo = response.withCredentials ? 'owner' : 'anyone'
       const length = response.headers['content-length']
       const size = length === undefined ? undefined : Number(length)
@@ -181,22 +181,18 @@ async function* readOn(
     // If-Range: should it have changed in between, all of it comes anew and the digest decides.
     const range = { range: `bytes=${received}-`, ...(etag !== undefined && { 'if-range': etag }) }
     response = await upstream.request({ ...request, headers: { ...plain(), ...range } })
-    skip = skipOf(response, received)
+    const offset = skipOf(response, received)
+    if (offset === undefined) throw await refusalOf(response, { about: '', signal: request.signal })
+    skip = offset
   }
 }
 
-function skipOf(response: UpstreamResponse, received: number): number {
+/** undefined: it is no answer to go on with. */
+function skipOf(response: UpstreamResponse, received: number): number | undefined {
   if (response.status === 200) return received
   const start = /^bytes (\d+)-/.exec(response.headers['content-range'] ?? '')?.[1]
   if (response.status === 206 && Number(start) === received) return 0
-  throw refusal(response)
-}
-
-function refusal(response: UpstreamResponse): Error {
-  discard(response)
-  const { status, url } = response
-  if (status >= 500 || status === 429) return unreachable(url, new Error(`it answered ${status}`))
-  return rejected(url, `upstream answered ${status}`, { status })
+  return undefined
 }
 
 function plain(): Record<string, string> {

@@ -8,6 +8,7 @@ import type { Config } from '../config/resolve.ts'
 import { shownUrl } from '../http/shown-url.ts'
 import { overridingVariables, pnpmfileVariables, type ClientName } from './clients/client-files.ts'
 import type { GatewayBehind, Replacement } from './clients/registry-conflict.ts'
+import { proxyInTheWay } from './clients/proxy-in-the-way.ts'
 import { pnpmfileFiles, refuseBothWays } from './clients/use-pnpmfile.ts'
 import { useRegistry, type Used } from './clients/use-registry.ts'
 import { unuseClients, useFiles, type FileReport, type UseDependencies } from './clients/use.ts'
@@ -51,12 +52,15 @@ export async function useCommand(
   const overrides = isFile
     ? pnpmfileVariables(terminal.env)
     : overridingVariables(client, terminal.env)
+  const proxy = isFile ? undefined : proxyInTheWay(client, deps.place, url)
   const running = daemon !== undefined
   if (config.json) {
     const names = overrides.map(({ name }) => name)
     const upstream = replacement?.upstream
     const shown = upstream === undefined ? {} : { upstream: upstream && shownUrl(upstream) }
-    terminal.print(JSON.stringify({ client, url, running, ...shown, files, overriddenBy: names }))
+    const by = proxy && { proxiedBy: proxy.by }
+    const facts = { client, url, running, ...shown, files, overriddenBy: names, ...by }
+    terminal.print(JSON.stringify(facts))
     return EXIT.ok
   }
   printFiles(terminal, files)
@@ -66,6 +70,9 @@ export async function useCommand(
   terminal.print(terminal.paint('dim', `undo it with "catalog unuse ${client}"`))
   for (const { name } of overrides) {
     warn(terminal, `the variable ${name} is set and wins over the file: unset it`)
+  }
+  if (proxy !== undefined) {
+    warn(terminal, `${client} would ask a proxy for this gateway (${proxy.by}): ${proxy.next}`)
   }
   if (!running) {
     const until = isFile ? 'fetches all by itself' : "can't install anything"

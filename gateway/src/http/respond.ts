@@ -7,6 +7,13 @@ import { isCatalogError, type CatalogError } from '@catalog-p2p/core'
 import { setSecurityHeaders } from './security-headers.ts'
 
 const MAX_PHRASE = 200
+/** Facts of an error that clients look for in headers. */
+const SAID_IN_HEADERS = [
+  ['allow', 'allow'],
+  ['notice', 'npm-notice'],
+  ['authenticate', 'www-authenticate'],
+  ['retryAfter', 'retry-after'],
+] as const
 
 /** The HTTP status for an error; what is not a CatalogError is a bug, hence 500. */
 export function statusOf(error: unknown): number {
@@ -28,7 +35,7 @@ export function statusOf(error: unknown): number {
   }
 }
 
-// What upstream itself said to this client; its own troubles are a bad gateway.
+// What upstream itself said to this client, or asks of it; its own troubles are a bad gateway.
 function isOwnStatus(status: unknown): status is number {
   return typeof status === 'number' && ((status >= 400 && status < 500) || status === 503)
 }
@@ -36,9 +43,12 @@ function isOwnStatus(status: unknown): status is number {
 /** npm, pnpm and Yarn print `error`; the hint goes into the same sentence. */
 export function errorBody(error: unknown): { error: string; code?: string } {
   if (!isCatalogError(error)) return { error: 'catalog: internal error, see the log' }
-  const upstreamText = error.details.text
-  const text = typeof upstreamText === 'string' ? upstreamText : error.message
-  return { error: withHint(text, error), code: error.code }
+  return { error: withHint(saidBy(error) ?? error.message, error), code: error.code }
+}
+
+/** Upstream's own words. */
+function saidBy({ details: { text } }: CatalogError): string | undefined {
+  return typeof text === 'string' ? text : undefined
 }
 
 function withHint(text: string, error: CatalogError): string {
@@ -53,12 +63,16 @@ export function sendError(req: IncomingMessage, res: ServerResponse, error: unkn
   }
   for (const name of res.getHeaderNames()) res.removeHeader(name)
   setSecurityHeaders(res)
-  const allow = isCatalogError(error) ? error.details.allow : undefined
-  if (typeof allow === 'string') res.setHeader('allow', allow)
+  for (const [fact, name] of SAID_IN_HEADERS) {
+    const value = isCatalogError(error) ? error.details[fact] : undefined
+    if (typeof value === 'string') res.setHeader(name, value)
+  }
   // The body of the request may not have been read: the connection can't be used again.
   if (statusOf(error) === 413) res.setHeader('connection', 'close')
-  const reason = isCatalogError(error, 'UPSTREAM_UNREACHABLE') ? error.message : undefined
-  sendJson(req, res, { status: statusOf(error), body: errorBody(error), reason })
+  const body = errorBody(error)
+  const isUpstreams = isCatalogError(error) && error.kind === 'upstream'
+  const reason = isUpstreams ? (saidBy(error) ?? error.message) : undefined
+  sendJson(req, res, { status: statusOf(error), body, reason })
 }
 
 export function sendJson(
@@ -77,8 +91,12 @@ export function sendJson(
 
 /** Yarn and pnpm print the line of the status, and not the body. https://www.rfc-editor.org/rfc/rfc9112#section-4 */
 function phraseOf(status: number, reason: string): string {
-  const plain = reason.replaceAll(/[^\x20-\x7e]+/g, ' ').slice(0, MAX_PHRASE)
-  return [STATUS_CODES[status], plain].filter(Boolean).join(': ')
+  return [STATUS_CODES[status], plainPhrase(reason)].filter(Boolean).join(': ')
+}
+
+/** What may stand in a status line. */
+export function plainPhrase(text: string): string {
+  return text.replaceAll(/[^\x20-\x7e]+/g, ' ').slice(0, MAX_PHRASE)
 }
 
 /** True when the client's If-None-Match names `etag` (weak comparison, RFC 9110 8.8.3.2). */

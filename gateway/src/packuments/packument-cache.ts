@@ -149,9 +149,7 @@ export async function openPackumentCache(
     expireAll: database.prepare("UPDATE packuments SET freshness = 'changed'"),
     oldest: database.prepare('SELECT id FROM packuments ORDER BY confirmed_ms LIMIT 50'),
     form: database.prepare('SELECT bytes FROM forms WHERE document = ? AND part = ?'),
-    forms: database.prepare(
-      'SELECT coalesce(sum(bytes), 0) AS bytes FROM forms WHERE document = ?',
-    ),
+    forms: database.prepare('SELECT total(bytes) AS bytes FROM forms WHERE document = ?'),
     saveForm: database.prepare('INSERT OR REPLACE INTO forms VALUES (?, ?, ?)'),
     removeForms: database.prepare('DELETE FROM forms WHERE document = ?'),
   }

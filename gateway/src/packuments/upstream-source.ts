@@ -3,11 +3,10 @@ import { lifetimeOf } from './freshness.ts'
 import type { PackumentKind } from './packument-cache.ts'
 import type { PackumentSource, Validators } from './packument-source.ts'
 import { parseContentEncoding, type ContentCoding } from '../upstream/content-coding.ts'
+import { refusalOf } from '../upstream/refusal.ts'
 import {
   discard,
   readBody,
-  rejected,
-  unreachable,
   unusable,
   type Upstream,
   type UpstreamResponse,
@@ -17,7 +16,6 @@ const ACCEPT: Record<PackumentKind, string> = {
   full: 'application/json',
   abbreviated: 'application/vnd.npm.install-v1+json; q=1.0, application/json; q=0.8, */*',
 }
-const MAX_ERROR_BYTES = 64 * 1024
 
 export function createUpstreamSource(
   upstream: Upstream,
@@ -38,7 +36,7 @@ export function createUpstreamSource(
         discard(response)
         return { status: 'unchanged', lifetimeMs }
       }
-      if (status !== 200) throw await refusal(response, name, signal)
+      if (status !== 200) throw await refusalOf(response, { about: name, signal })
       const codings = codingsOf(response, name)
       const body = await readBody(response, { maxBytes, signal, counts: upstream.counts })
       const { etag, 'last-modified': lastModified } = headers
@@ -61,31 +59,5 @@ function codingsOf(response: UpstreamResponse, name: string): readonly ContentCo
   } catch (error) {
     discard(response)
     throw unusable(response.url, `${name}: its metadata cannot be read`, error)
-  }
-}
-
-async function refusal(
-  response: UpstreamResponse,
-  name: string,
-  signal: AbortSignal,
-): Promise<Error> {
-  const { status, url } = response
-  if (status >= 500 || status === 429) {
-    discard(response)
-    return unreachable(url, new Error(`it answered ${status}`))
-  }
-  const body = await readBody(response, { maxBytes: MAX_ERROR_BYTES, signal }).catch(
-    () => Buffer.alloc(0), // the status says enough
-  )
-  return rejected(url, `${name}: upstream answered ${status}`, { status, text: errorText(body) })
-}
-
-function errorText(body: Buffer): string | undefined {
-  try {
-    const parsed = JSON.parse(body.toString('utf8')) as { error?: unknown; message?: unknown }
-    const text = parsed.error ?? parsed.message
-    return typeof text === 'string' ? text.slice(0, 500) : undefined
-  } catch {
-    return undefined // not JSON: some proxy's page
   }
 }

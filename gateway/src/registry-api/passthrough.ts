@@ -12,6 +12,7 @@ import { noUpstream } from '../http/api-errors.ts'
 import { clientCredentials } from '../upstream/client-credentials.ts'
 import type { Exchange } from '../http/exchange.ts'
 import { passedHeaders } from './answer-headers.ts'
+import { plainPhrase } from '../http/respond.ts'
 import { hasFollowedUrls, MAX_FOLLOWED_BYTES, spellAsOurs } from './follow-urls.ts'
 import { loginHint, withHint } from './login-hint.ts'
 import { isPackageRead } from './package-read.ts'
@@ -84,6 +85,7 @@ export async function passThrough(
     onSettled?.()
   }
   res.statusCode = response.status
+  if (response.statusText !== '') res.statusMessage = plainPhrase(response.statusText)
   const context = { ...response, registry: registry.url, base: exchange.base }
   for (const [key, value] of Object.entries(passedHeaders(response.headers, context))) {
     res.setHeader(key, value)

@@ -68,9 +68,11 @@ export function createDispatcher(
   }
 }
 
-// The value is not shown: it may hold a password.
+// As clients take it: without a scheme it is http. The value is not shown: it may hold a password.
 function proxyUrl(given: string): string {
-  if (given === '' || (/^(https?|socks5?):\/\//i.test(given) && URL.canParse(given))) return given
+  if (given === '') return given
+  const text = given.includes('://') ? given : `http://${given}`
+  if (/^(https?|socks5?):\/\//i.test(text) && URL.canParse(text)) return text
   throw new CatalogError('INVALID_OPTIONS', 'the proxy is no URL', {
     hint: 'write it as http://host:port (npm config get proxy, https-proxy; HTTP_PROXY, HTTPS_PROXY)',
   })

@@ -225,7 +225,15 @@ describe("npm's settings", () => {
     proxy.closeAllConnections()
   })
 
-  test.each(['proxy.corp:8080', 'proxy', 'http://'])(
+  test.each(['127.0.0.1:7890', 'proxy.corp:8080', 'proxy', 'me:hunter2@proxy.corp:8080'])(
+    'the proxy %j is one by http',
+    async (proxy) => {
+      const options = { connectTimeoutMs: 1, maxSockets: 1 }
+      await createDispatcher(npmConfigFrom({}), { HTTP_PROXY: proxy }, options).destroy()
+    },
+  )
+
+  test.each(['http://', 'ftp://proxy.corp', 'proxy.corp:port'])(
     'the proxy %j is an error with a next step',
     (proxy) => {
       const options = { connectTimeoutMs: 1, maxSockets: 1 }

@@ -8,6 +8,7 @@ import type { Readable } from 'node:stream'
 import { LRUCache } from 'lru-cache'
 import type { Dispatcher } from 'undici'
 import { CatalogError, isCatalogError } from '@catalog-p2p/core'
+import { createBackOff } from './back-off.ts'
 import { createBodyPace } from './body-pace.ts'
 import type { Credentials } from './credentials.ts'
 import type { Connections } from './dispatcher.ts'
@@ -34,6 +35,8 @@ export interface UpstreamRequest {
 
 export interface UpstreamResponse {
   readonly status: number
+  /** Of the status line; some registries give their reason there. */
+  readonly statusText: string
   readonly headers: IncomingHttpHeaders
   /** Must be read to its end, or given to `discard`. */
   readonly body: Dispatcher.ResponseData['body']
@@ -54,7 +57,8 @@ export interface UpstreamCounts {
 export interface Upstream {
   /**
    * Resolves with whatever status the registry gives once retries are used up.
-   * @throws CatalogError UPSTREAM_UNREACHABLE for network failures and timeouts; `signal.reason` when aborted
+   * @throws CatalogError UPSTREAM_UNREACHABLE for network failures and timeouts, with status 429 while the registry has asked
+   * to be left alone; `signal.reason` when aborted
    */
   request(request: UpstreamRequest): Promise<UpstreamResponse>
   /** True shortly after a network failure: who has an old copy should serve that instead of waiting. */
@@ -78,6 +82,9 @@ const DOWN_MS = 5_000
 const MAX_ORIGINS = 1_000
 const FIRST_BACKOFF_MS = 150
 const MAX_BACKOFF_MS = 4_000
+/** How long a request waits for a registry that gets too many of them; longer, its client had better know. */
+const MAX_BUSY_MS = 10_000
+const BUSY = 429
 const RETRIED_STATUS = new Set([408, 429, 500, 502, 503, 504])
 const REDIRECTS = new Set([301, 302, 303, 307, 308])
 
@@ -89,6 +96,7 @@ export function createUpstream(
   const failedAt = new LRUCache<string, number>({ max: MAX_ORIGINS })
   const counts: UpstreamCounts = { requests: 0, failures: 0, bytes: 0 }
   const silenceMs = Math.min(options.timeoutMs, MAX_SILENCE_MS)
+  const backOff = createBackOff()
 
   async function send(url: URL, request: UpstreamRequest): Promise<UpstreamResponse> {
     const credentials = request.credentialsFor?.(url)
@@ -110,12 +118,15 @@ export function createUpstream(
         bodyTimeout: silenceMs,
       })
       failedAt.delete(url.origin)
-      const { statusCode: status, headers, body } = response
+      const { statusCode: status, statusText, headers, body } = response
+      const isBusy = status === BUSY
+      backOff.leave(url.origin, isBusy ? 'busy' : 'answered', headers['retry-after']?.toString())
       // Who reads it sees the error; one that nobody reads any more must not end the process.
       body.on('error', () => undefined)
       const withCredentials = credentials !== undefined
-      return { status, headers, body, url, withCredentials, silenceMs }
+      return { status, statusText, headers, body, url, withCredentials, silenceMs }
     } catch (error) {
+      backOff.leave(url.origin, 'failed')
       if (request.signal.aborted) throw request.signal.reason
       if (isCatalogError(error)) throw error // the body's own: it is too large
       counts.failures += 1
@@ -124,9 +135,15 @@ export function createUpstream(
     }
   }
 
-  async function sendFollowing(request: UpstreamRequest): Promise<UpstreamResponse> {
-    let url = request.url
+  /** `deadlineMs`: until when it waits for a registry that is busy; undefined: it asks in any case. */
+  async function sendFollowing(
+    request: UpstreamRequest,
+    deadlineMs: number | undefined,
+  ): Promise<UpstreamResponse> {
+    let { url } = request
+    const { signal } = request
     for (let hops = 0; ; hops += 1) {
+      if (deadlineMs !== undefined) await backOff.enter(url.origin, { deadlineMs, signal })
       const response = await send(url, request)
       const location = response.headers.location
       const follow = request.followRedirects !== false && request.body === undefined
@@ -144,16 +161,22 @@ export function createUpstream(
       const method = request.method ?? 'GET'
       const idempotent = (method === 'GET' || method === 'HEAD') && request.body === undefined
       const tries = idempotent ? (request.retries ?? options.retries) : 0
+      const waitMs = tries > 0 ? MAX_BUSY_MS : 0
+      // Who changes something knows what for, and does it once.
+      const deadlineMs = idempotent ? Date.now() + waitMs : undefined
       for (let attempt = 0; ; attempt += 1) {
         try {
-          const response = await sendFollowing(request)
+          const response = await sendFollowing(request, deadlineMs)
           if (attempt >= tries || !RETRIED_STATUS.has(response.status)) return response
+          const isBusy = response.status === BUSY
+          if (isBusy && backOff.until(response.url.origin) > (deadlineMs ?? 0)) return response
           discard(response)
+          if (isBusy) continue // it waits with all the others
           await pause(backoffMs(attempt, response.headers['retry-after']), request.signal)
         } catch (error) {
           if (request.signal.aborted) throw request.signal.reason
           if (attempt >= tries || !isCatalogError(error, 'UPSTREAM_UNREACHABLE')) throw error
-          if (isTimeout(error.cause)) throw error
+          if (isTimeout(error.cause) || error.details.status === BUSY) throw error
           await pause(backoffMs(attempt, undefined), request.signal)
         }
       }

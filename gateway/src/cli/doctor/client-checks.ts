@@ -8,6 +8,7 @@ import {
   type ClientName,
   type ClientPlace,
 } from '../clients/client-files.ts'
+import { proxyInTheWay } from '../clients/proxy-in-the-way.ts'
 import type { UseDependencies } from '../clients/use.ts'
 import { ok, reasonOf, warn, type Finding } from './check.ts'
 import { checkPnpmfile } from './pnpmfile-check.ts'
@@ -51,6 +52,10 @@ async function checkClient(
   if (elsewhere.length > 0 && here.length > 0) {
     const text = `${elsewhere.join(', ')} points elsewhere`
     return warn(name, text, `point all at this gateway: catalog use ${client}`)
+  }
+  const proxy = here.length > 0 ? proxyInTheWay(client, place, gatewayUrl) : undefined
+  if (proxy !== undefined) {
+    return warn(name, `asks a proxy for this gateway (${proxy.by})`, proxy.next)
   }
   if (here.length > 0) return ok(name, `uses this gateway (${here.join(', ')})`)
   // Not a defect: nobody has to use it for everything.
