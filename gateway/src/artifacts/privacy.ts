@@ -44,6 +44,8 @@ export interface Privacy {
   guard(digest: Digest, request: ArtifactRequest, viewer: Viewer): Promise<void>
 }
 
+/** A client waits for it, and for its tarball after that. */
+const PROBE_TIMEOUT_MS = 10_000
 /** About a hundred bytes each. */
 const MAX_PUBLIC_NAMES = 200_000
 /** Versions of a registry that are looked at for npm's signature before it counts as one that passes none on, this run. */
@@ -78,6 +80,7 @@ export function createPrivacy(
       // A redirect is another one's word, and a page is no tarball.
       const response = await upstream.request({
         ...{ url, method: 'HEAD', retries: 0, followRedirects: false, certificate: false, signal },
+        timeoutMs: PROBE_TIMEOUT_MS,
       })
       discard(response)
       const isPage = /^text\/html/i.test(response.headers['content-type'] ?? '')
