@@ -47,6 +47,8 @@ export interface Privacy {
   guard(digest: Digest, request: ArtifactRequest, viewer: Viewer): Promise<void>
 }
 
+/** A client waits for it, and for its tarball after that. */
+const PROBE_TIMEOUT_MS = 10_000
 /** Versions of a registry that are looked at for npm's signature before it counts as one that passes none on, this run. */
 const MAX_UNSIGNED = 16
 
@@ -81,6 +83,7 @@ export function createPrivacy(
       // A redirect is another one's word, and a page is no tarball.
       const response = await upstream.request({
         ...{ url, method: 'HEAD', retries: 0, followRedirects: false, certificate: false, signal },
+        timeoutMs: PROBE_TIMEOUT_MS,
       })
       discard(response)
       const isPage = /^text\/html/i.test(response.headers['content-type'] ?? '')

@@ -137,6 +137,18 @@ describe('waiting', () => {
     await hasty.close()
   })
 
+  test('in a hurry ends sooner, is not tried again, and shows nothing of upstream', async () => {
+    const gate = Promise.withResolvers<void>()
+    here.fault(/./, { kind: 'hold', until: gate.promise })
+    const patient = client({ timeoutMs: 300_000, retries: 3 })
+    const hasty = patient.request({ url: url(), signal, timeoutMs: 50 })
+    await expect(hasty).rejects.toMatchObject({ code: 'UPSTREAM_UNREACHABLE' })
+    expect(here.seen).toHaveLength(1)
+    expect(patient.isDown(url().origin)).toBe(false)
+    gate.resolve()
+    await patient.close()
+  })
+
   test('for an upstream just found dead is known beforehand', async () => {
     const { origin } = url()
     expect(upstream.isDown(origin)).toBe(false)

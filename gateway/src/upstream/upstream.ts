@@ -130,7 +130,9 @@ export function createUpstream(
       if (request.signal.aborted) throw request.signal.reason
       if (isCatalogError(error)) throw error // the body's own: it is too large
       counts.failures += 1
-      failedAt.set(url.origin, Date.now())
+      // Who asks in a hurry has not shown that nobody is there.
+      const isHasty = request.timeoutMs !== undefined && isTimeout(error)
+      if (!isHasty) failedAt.set(url.origin, Date.now())
       throw unreachable(url, error)
     }
   }
