@@ -44,6 +44,9 @@ const questions: Readonly<Record<string, Question>> = {
   'silent-peer': {
     run: async () => await (await import('./silent-peer.ts')).run({ rounds }),
   },
+  'hostile-swarm': {
+    run: async () => await (await import('./hostile-swarm.ts')).run({ rounds }),
+  },
   early: {
     run: async () => await (await import('./early.ts')).run({ rounds, mirror }),
   },
