@@ -47,6 +47,9 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
   'hostile-peers': {
     run: async () => await (await import('./hostile-peers.ts')).run({ rounds }),
   },
+  'hostile-swarm': {
+    run: async () => await (await import('./hostile-swarm.ts')).run({ rounds }),
+  },
   'prefetch-hints': {
     run: async () => await (await import('./prefetch-hints.ts')).run({ rounds, mirror }),
   },

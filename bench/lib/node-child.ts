@@ -49,6 +49,7 @@ answerCalls(
     peers: () => theNode().peers(),
     stats: () => theNode().stats(),
     cpu: () => cpuMs(),
+    rss: () => process.memoryUsage.rss(),
     pid: () => process.pid,
   },
   async () => {

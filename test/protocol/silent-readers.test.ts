@@ -15,6 +15,7 @@ import { createNode } from '../../core/src/node.ts'
 import { parseNodeOptions } from '../../core/src/options.ts'
 import { encodeRequest, TRANSFER_PROTOCOL } from '../../core/src/wire/messages.ts'
 import { blob, type Blob } from '../support/blobs.ts'
+import { createCollectingLogger } from '../support/collecting-logger.ts'
 import { HELLO, QUIC_LOOPBACK } from '../support/hostile-peer.ts'
 import { readAll } from '../support/read-all.ts'
 import { until } from '../support/until.ts'
@@ -62,7 +63,8 @@ test('six peers that read nothing: what is unread stays small, and they are foun
   const { network: parsed } = parseNodeOptions({ network })
   const deps = { log: silentLogger, clock: systemClock }
   const host = createLibp2pHost(deps, { network: parsed, path: undefined })
-  const victim = await createNode({ network }, { host })
+  const log = createCollectingLogger()
+  const victim = await createNode({ network }, { host, log })
   onTestFinished(() => victim.close())
   const wanted = blob(MiB, 1)
   await victim.put(wanted.bytes)
@@ -80,6 +82,7 @@ test('six peers that read nothing: what is unread stays small, and they are foun
   await Promise.all(asking)
   expect(mostUnread).toBeLessThan(6 * STREAMS * 128 * 1024)
   await until(() => host.unreadBytes === 0)
+  expect(log.lines.filter(({ level }) => level === 'warn')).toHaveLength(1)
 
   const honest = await createNode({ network })
   onTestFinished(() => honest.close())

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { createFakeClock, type FakeClock } from '../../../test/support/fake-clock.ts'
 import { CatalogError } from '../errors.ts'
-import type { Host, PeerId } from '../host/host.ts'
+import type { Host, PeerConnection, PeerId } from '../host/host.ts'
 import { createMemoryNetwork } from '../host/memory-host.ts'
 import { silentLogger } from '../log.ts'
 import { PeerDialer } from './peer-dialer.ts'
@@ -25,7 +25,10 @@ afterEach(async () => {
   expect(world.clock.sleepers).toBe(0)
 })
 
-async function createWorld(targetPeers = 30): Promise<World> {
+async function createWorld(
+  targetPeers = 30,
+  connected: readonly PeerConnection[] = [],
+): Promise<World> {
   const clock = createFakeClock()
   const real = createMemoryNetwork({ clock }).createHost('self')
   await real.start()
@@ -34,7 +37,7 @@ async function createWorld(targetPeers = 30): Promise<World> {
   let most = 0
   const host: Host = {
     id: 'self',
-    peers: () => [],
+    peers: () => connected,
     isConnected: () => false,
     learnAddresses: async () => undefined,
     start: () => real.start(),
@@ -68,6 +71,11 @@ async function createWorld(targetPeers = 30): Promise<World> {
   world = { clock, dialer, dialled, mostAtOnce: () => most, answer: 'nobody' }
   return world
 }
+
+const connection = (peer: string, ip: string): PeerConnection => ({
+  ...{ peer, group: ip, address: `/ip4/${ip}/tcp/1` },
+  ...{ direction: 'inbound', transport: 'tcp', connectedAtMs: 0 },
+})
 
 const peers = (from: number, to: number): KnownPeer[] =>
   Array.from({ length: to - from }, (_, i) => ({
@@ -137,6 +145,29 @@ describe('PeerDialer', () => {
     idle.dialer.learn(peers(0, 5), SOURCE)
     await idle.clock.advance(1000)
     expect(idle.dialled).toEqual([])
+  })
+
+  it('thirty ids of one address are not enough, and no more of them are dialled', async () => {
+    const connected = Array.from({ length: 30 }, (_, id) =>
+      connection(`liar-${id}`, '203.0.113.66'),
+    )
+    const { dialer, clock, dialled } = await createWorld(30, connected)
+    dialer.learn([
+      { peer: 'another-id', addresses: ['/ip4/203.0.113.66/tcp/9'] },
+      { peer: 'honest', addresses: ['/ip4/203.0.113.7/tcp/9', '/ip4/203.0.113.66/tcp/9'] },
+    ])
+    await clock.advance(1_000)
+    expect(new Set(dialled)).toEqual(new Set(['honest']))
+  })
+
+  it('peers at thirty addresses are enough', async () => {
+    const connected = Array.from({ length: 30 }, (_, id) =>
+      connection(`peer-${id}`, `203.0.113.${id}`),
+    )
+    const { dialer, clock, dialled } = await createWorld(30, connected)
+    dialer.learn([{ peer: 'one-more', addresses: ['/ip4/203.0.113.200/tcp/9'] }])
+    await clock.advance(1_000)
+    expect(dialled).toEqual([])
   })
 
   it('stops in the middle of dials', async () => {

@@ -84,6 +84,7 @@ export async function serveStream(
       if (status !== undefined) await send({ type: 'status', id: request.id, status })
     } catch (error) {
       if (stop.signal.aborted) return
+      if (isCatalogError(error) && error.code.startsWith('PEER_')) return abort(error) // told once
       const absent = isCatalogError(error, 'NOT_FOUND') || isCatalogError(error, 'STORE_CORRUPT')
       if (!absent) deps.log.warn('serve.failed', { digest: request.digest, error })
       await send({ type: 'status', id: request.id, status: absent ? 'not-found' : 'busy' })

@@ -160,12 +160,23 @@ describe('limits', () => {
     expect(world.upstream.seen).toEqual([])
   })
 
-  test('more connections than allowed are dropped', async () => {
+  test('more connections than allowed are told to come again, and dropped when they are many', async () => {
     await world.restart({ maxSockets: 1 })
     const first = connect(Number(new URL(world.url).port), '127.0.0.1')
     await once(first, 'connect')
-    await expect.poll(async () => say('GET / HTTP/1.1\r\n\r\n').catch(() => '')).toBe('')
-    first.destroy()
+    const request = 'GET / HTTP/1.1\r\nHost: localhost\r\n\r\n'
+    const answer = await say(request)
+    expect(answer).toMatch(/^HTTP\/1\.1 503 /)
+    expect(answer).toMatch(/retry-after: 1\r\n/i)
+    expect(answer).toContain('--max-sockets')
+    const crowd = Array.from({ length: 300 }, () => {
+      const socket = connect(Number(new URL(world.url).port), '127.0.0.1')
+      return socket.on('error', () => undefined)
+    })
+    await expect.poll(async () => say(request).catch(() => '')).toBe('')
+    for (const socket of [first, ...crowd]) socket.destroy()
+    const statusOf = async (): Promise<number> => (await world.http.get('/fx-one')).status
+    await expect.poll(() => statusOf().catch(() => 0), { timeout: 10_000 }).toBe(200)
   })
 
   test('a silent client is cut off', async () => {

@@ -1,8 +1,8 @@
 /**
  * Listening: loopback on both families, limits on what a client may cost, and a drain on stop that lets answers finish.
  */
-import { createServer, type RequestListener, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http'
+import type { AddressInfo, Socket } from 'node:net'
 import { CatalogError, type Logger } from '@catalog-p2p/core'
 
 export interface ServerOptions {
@@ -25,6 +25,8 @@ export interface Listener {
 const MAX_HEADER_BYTES = 32 * 1024
 const MAX_HEADERS = 100
 const SWEEP_MS = 20
+/** Connections above the limit that are told so; those beyond are dropped without a word. */
+const REFUSED_SOCKETS = 256
 
 export function createListener(
   deps: { log: Logger; handle: RequestListener },
@@ -43,10 +45,17 @@ export function createListener(
         connectionsCheckingInterval: 5_000,
         noDelay: true,
       },
-      deps.handle,
+      (req, res) => (tooMany.has(req.socket) ? refuse(res) : deps.handle(req, res)),
     )
+    const tooMany = new WeakSet<Socket>()
+    let open = 0
+    server.on('connection', (socket: Socket) => {
+      open += 1
+      socket.once('close', () => (open -= 1))
+      if (open > options.maxSockets) tooMany.add(socket)
+    })
     server.maxHeadersCount = MAX_HEADERS
-    server.maxConnections = options.maxSockets
+    server.maxConnections = options.maxSockets + REFUSED_SOCKETS
     server.timeout = options.idleTimeoutMs
     return server
   }
@@ -102,6 +111,16 @@ export function createListener(
       throw new CatalogError('HOST_FAILED', `cannot listen on ${options.addresses.join(', ')}`)
     },
   }
+}
+
+/** Package managers try again after a 503, and close this connection for others. */
+function refuse(res: ServerResponse): void {
+  const body = JSON.stringify({ error: 'too many connections: --max-sockets sets the limit' })
+  res.writeHead(503, {
+    ...{ 'retry-after': '1', connection: 'close', 'content-type': 'application/json' },
+    'content-length': Buffer.byteLength(body),
+  })
+  res.end(body)
 }
 
 /** Who listens on every address is reached on this machine's own: the other spelling is none that can be connected to everywhere. */
