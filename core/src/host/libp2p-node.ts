@@ -16,6 +16,7 @@ import { createAddressRule, type AddressRule } from './address-rule.ts'
 import { createConnectionGater } from './connection-gate.ts'
 import { createResolvers } from './dns-resolver.ts'
 import { SqliteDatastore } from './datastore.ts'
+import { upgradeRelayed } from './direct-upgrade.ts'
 import type { HostEvent, NetworkState, PeerId } from './host.ts'
 import { createHearsay, remoteAddresses } from './hearsay.ts'
 import { createNode, type LibP2PNode } from './libp2p-services.ts'
@@ -167,6 +168,7 @@ function connectParts(deps: NodeDependencies, parts: Parts): BuiltNode {
   )
   const hearsay = createHearsay(deps, { ...parts, onFound: (peer) => finder.found(peer) })
   watchPeers(deps, { libp2p, memory, finder })
+  upgradeRelayed(deps, parts)
   const reachability = watchReachability(deps, parts)
 
   return {
