@@ -5,7 +5,7 @@
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { summarize, toMarkdownTable } from './lib/measure.ts'
-import { HERE, networkAt } from './lib/place.ts'
+import { LOOPBACK, networkOf } from './lib/machine.ts'
 import { Stage } from './lib/stage.ts'
 
 const MiB = 1024 * 1024
@@ -54,7 +54,12 @@ export async function run(options: { rounds: number }): Promise<unknown> {
 /** A victim that others reach at 127.0.0.0/8, as a node that is not on loopback alone sees them. */
 async function startVictim(stage: Stage) {
   const child = stage.start('lib/node-child.ts')
-  const network = { ...networkAt(HERE), loopbackOnly: false, family: 'ipv4', quic: false } as const
+  const network = {
+    ...networkOf(LOOPBACK),
+    loopbackOnly: false,
+    family: 'ipv4',
+    quic: false,
+  } as const
   const { addresses } = await child.call<{ addresses: string[] }>('start', { node: { network } })
   const port = /\/tcp\/(\d+)/.exec(addresses.join(' '))?.[1]
   if (port === undefined) throw new Error(`no TCP port in ${addresses.join(', ')}`)

@@ -5,6 +5,7 @@
  */
 import { describe, expect, test } from 'vitest'
 import { createWorkspace } from '../support/client.ts'
+import { eventually } from '../support/daemon.ts'
 import {
   createInternet,
   whyNoInternet,
@@ -15,6 +16,7 @@ import {
   expectAllFromPeers,
   expectArtifacts,
   expectPeers,
+  FIND_TIMEOUT_MS,
   installOn,
   NO_UPSTREAM,
   PEER_PORT,
@@ -56,4 +58,33 @@ describe.skipIf(reason !== undefined)('through a public node', () => {
       peers.map(({ peer, connectedAtMs }) => ({ peer, connectedAtMs }))
     expect(since(await daemonB.peers())).toEqual(since(before))
   })
+
+  test(
+    'a machine that can be reached is dialled by the one that it found through the relay',
+    {
+      timeout: 180_000,
+    },
+    async () => {
+      await using internet = await createInternet(['public', 'other'], ['restricted'])
+      await using workspace = await createWorkspace()
+      const [server, other] = internet.servers as [InternetMachine, InternetMachine]
+      const [client] = internet.clients as [InternetMachine]
+      const serving = ['--relay', '--bootstrap-server']
+      await using publicNode = await startOn(server, workspace, NO_UPSTREAM, serving)
+      const relay = `/ip4/${server.ipv4}/udp/${PEER_PORT}/quic-v1/p2p/${(await publicNode.status()).node.id}`
+      const alone = ['--no-peer-exchange', '--no-dht', '--bootstrap']
+      await using daemon = await startOn(client, workspace, NO_UPSTREAM, [...alone, relay])
+      const { id } = (await daemon.status()).node
+      await eventually(async () => {
+        expect((await daemon.status()).node.addresses.join()).toContain('/p2p-circuit')
+      }, FIND_TIMEOUT_MS)
+      const relayed = `${relay}/p2p-circuit/p2p/${id}`
+      await using comer = await startOn(other, workspace, NO_UPSTREAM, [...alone, relayed])
+      const comerId = (await comer.status()).node.id
+      await eventually(async () => {
+        const found = (await daemon.peers()).find(({ peer }) => peer === comerId)
+        expect(found?.transport).toBe('quic')
+      }, FIND_TIMEOUT_MS)
+    },
+  )
 })

@@ -48,7 +48,7 @@ export async function exampleShell(
     PATH: [bin, hasCatalog ? isolated.PATH : withoutCatalog(isolated.PATH)].join(delimiter),
     // Meets nobody but whom it is told of, and no daemon of whoever runs the tests.
     ...{ CATALOG_LOOPBACK_ONLY: 'true', CATALOG_MDNS: 'false', CATALOG_DHT: 'false' },
-    ...{ CATALOG_UPNP: 'false', CATALOG_AUTONAT: 'false', CATALOG_NETWORK_PORT: '0' },
+    ...{ CATALOG_UPNP: 'false', CATALOG_NETWORK_PORT: '0' },
     CATALOG_PORT: String(await freePort()),
   }
   const shell: ExampleShell = {

@@ -152,10 +152,13 @@ describe('PeerDialer', () => {
       connection(`liar-${id}`, '203.0.113.66'),
     )
     const { dialer, clock, dialled } = await createWorld(30, connected)
-    dialer.learn([
-      { peer: 'another-id', addresses: ['/ip4/203.0.113.66/tcp/9'] },
-      { peer: 'honest', addresses: ['/ip4/203.0.113.7/tcp/9', '/ip4/203.0.113.66/tcp/9'] },
-    ])
+    dialer.learn(
+      [
+        { peer: 'another-id', addresses: ['/ip4/203.0.113.66/tcp/9'] },
+        { peer: 'honest', addresses: ['/ip4/203.0.113.7/tcp/9', '/ip4/203.0.113.66/tcp/9'] },
+      ],
+      SOURCE,
+    )
     await clock.advance(1_000)
     expect(new Set(dialled)).toEqual(new Set(['honest']))
   })
@@ -165,7 +168,7 @@ describe('PeerDialer', () => {
       connection(`peer-${id}`, `203.0.113.${id}`),
     )
     const { dialer, clock, dialled } = await createWorld(30, connected)
-    dialer.learn([{ peer: 'one-more', addresses: ['/ip4/203.0.113.200/tcp/9'] }])
+    dialer.learn([{ peer: 'one-more', addresses: ['/ip4/203.0.113.200/tcp/9'] }], SOURCE)
     await clock.advance(1_000)
     expect(dialled).toEqual([])
   })

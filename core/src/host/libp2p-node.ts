@@ -20,6 +20,7 @@ import { createResolvers } from './dns-resolver.ts'
 import { SqliteDatastore } from './datastore.ts'
 import { bestConnection } from './best-connection.ts'
 import { addressesOf, dial, isConnected } from './dial.ts'
+import { upgradeRelayed } from './direct-upgrade.ts'
 import type { HostEvent, NetworkState, PeerId } from './host.ts'
 import { createHearsay, remoteAddresses } from './hearsay.ts'
 import { hostLimits, type HostLimits } from './host-limits.ts'
@@ -201,6 +202,7 @@ function connectParts(deps: NodeDependencies, parts: Parts): BuiltNode {
     }
   }
   watchPeers(deps, { libp2p, remember, finder })
+  upgradeRelayed(deps, parts)
   const reachability = watchReachability(deps, parts)
 
   return {

@@ -1,5 +1,5 @@
 /**
- * libp2p looks for relays and for AutoNAT helpers by walking the DHT at random, one walk after another without a pause. In a
+ * libp2p looks for relays by walking the DHT at random, one walk after another without a pause. In a
  * small network a walk ends at once and finds nobody new, so that would be a busy loop; with no peers it even starves the event
  * loop. Here walks wait for each other.
  */
