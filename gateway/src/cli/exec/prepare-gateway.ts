@@ -69,12 +69,15 @@ export async function prepareGateway(
     await waitForPeers(gateway, relay.signal)
     return await redirect(preparation, { ...chosen, client, gateway, leave })
   } catch (error) {
+    // Nobody waits for its end before the command has ended.
+    const leaving = leave()
+    const left = { leave: () => leaving }
     if (error instanceof SkippedClient) {
       const problem = `${name} is not pointed at the gateway: ${error.message}`
-      return { problem, ...(error.next !== undefined && { next: error.next }), leave }
+      return { problem, ...(error.next !== undefined && { next: error.next }), ...left }
     }
     const { message } = error instanceof Error ? error : new Error(String(error))
-    return { problem: `the gateway did not start: ${message}`, leave }
+    return { problem: `the gateway did not start: ${message}`, ...left }
   }
 }
 
