@@ -3,7 +3,7 @@
  * IPC. It is also the shortest program that serves a registry from peers.
  */
 import { createNode } from '@catalog-p2p/core'
-import { createGateway } from '@catalog-p2p/gateway'
+import { createGateway, DEFAULT_REGISTRY } from '@catalog-p2p/gateway'
 
 export interface DemoSettings {
   readonly storePath: string
@@ -34,7 +34,12 @@ const node = await createNode(
   { log },
 )
 const { upstream } = settings
-const gateway = createGateway({ node, log }, { port: 0, cachePath: settings.storePath, upstream })
+// The demo's project has public packages only, from whatever mirror they come.
+const publicRegistries = [process.env.npm_config_registry ?? DEFAULT_REGISTRY]
+const gateway = createGateway(
+  { node, log },
+  { port: 0, cachePath: settings.storePath, upstream, publicRegistries },
+)
 const { port } = await gateway.start()
 
 process.on('message', () => {

@@ -1,6 +1,11 @@
 /** One Catalog node as a child process, with a gateway if there are options for one. */
 import { createNode, parseDigest, type CatalogNode, type NodeOptions } from '@catalog-p2p/core'
-import { createGateway, type Gateway, type GatewayOptions } from '@catalog-p2p/gateway'
+import {
+  createGateway,
+  npmConfigFrom,
+  type Gateway,
+  type GatewayOptions,
+} from '@catalog-p2p/gateway'
 import { createCipheriv } from 'node:crypto'
 import { answerCalls, cpuMs } from './child.ts'
 import { benchLogger } from './logger.ts'
@@ -19,7 +24,11 @@ answerCalls(
       const log = benchLogger
       node = await createNode(options.node, { log })
       if (options.gateway === undefined) return { addresses: node.stats().addresses }
-      gateway = createGateway({ node, log }, options.gateway)
+      const { upstream } = options.gateway
+      // What is measured is packages of npm's own registry, or of one that stands for it.
+      const publicRegistries = typeof upstream === 'string' ? [upstream] : []
+      const npmConfig = npmConfigFrom({})
+      gateway = createGateway({ node, log, npmConfig }, { publicRegistries, ...options.gateway })
       const { port } = await gateway.start()
       return { addresses: node.stats().addresses, port }
     },

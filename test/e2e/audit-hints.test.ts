@@ -36,7 +36,7 @@ test.for(['npm-10', 'npm-11', 'npm-12'] as const)('%s', async (name, { skip }) =
   await using node = await quietNode()
   const gateway = createGateway(
     { node, log: createCollectingLogger(), npmConfig: npmConfigFrom({ registry: registry.url }) },
-    { port: 0, addresses: ['127.0.0.1'], hintWaitMs: 0 },
+    { port: 0, addresses: ['127.0.0.1'], hintWaitMs: 0, publicRegistries: [registry.url] },
   )
   const { port } = await gateway.start()
   registry.forget()

@@ -76,7 +76,8 @@ function exec(options: readonly string[], command: readonly string[], given: Giv
   const argv = [...FLAGS, CLI, ...own, '--', ...command]
   const child = spawn(process.execPath, argv, {
     cwd,
-    env: { ...isolatedEnvironment(home), ...env },
+    // It stands for npm's own.
+    env: { ...isolatedEnvironment(home), CATALOG_PUBLIC_REGISTRY: upstream.url, ...env },
   })
   const deadline = setTimeout(() => child.kill('SIGKILL'), DEADLINE_MS)
   let [stdout, stderr] = ['', '']
@@ -618,9 +619,11 @@ describe('the gateway', { timeout: 90_000 }, () => {
     const [, response] = (await once(held, 'request')) as [unknown, { end(): void }]
     const size = one.tarball.byteLength
     expect(run.stdout()).toBe(`got 200 ${size} origin\ngot 200 ${two.tarball.byteLength} origin\n`)
-    await knowsOf(peer, 1)
-    await peer.get(parseDigest(two.integrity))
-    await expect(peer.get(parseDigest(one.integrity))).rejects.toThrow()
+    // Nor what that registry gives to anybody: nobody has called it public.
+    await knowsOf(peer, 0)
+    for (const { integrity } of [one, two]) {
+      await expect(peer.get(parseDigest(integrity))).rejects.toThrow()
+    }
     response.end()
     expect(await run.ended).toBe(0)
   })
