@@ -1,6 +1,7 @@
 /** What the libp2p host is built from. */
 import type { Clock } from '../clock.ts'
 import type { Logger } from '../log.ts'
+import type { Host } from './host.ts'
 import type { NetworkOptions } from './listen-addresses.ts'
 
 export interface Libp2pHostDependencies {
@@ -14,4 +15,9 @@ export interface Libp2pHostOptions {
   readonly network: NetworkOptions
   /** Folder for the identity and for known peers; undefined keeps both in memory. */
   readonly path: string | undefined
+}
+
+export interface Libp2pHost extends Host {
+  /** Bytes received and not read yet, of all peers together. */
+  readonly unreadBytes: number
 }

@@ -11,7 +11,6 @@ import {
   OFFLINE,
   type ByteStream,
   type HandleOptions,
-  type Host,
   type HostEvent,
   type NetworkState,
   type PeerConnection,
@@ -21,7 +20,11 @@ import {
 import { loadIdentity } from './identity.ts'
 import { isAddressInUse, toHostError } from './libp2p-errors.ts'
 import { buildLibp2pNode, type BuiltNode } from './libp2p-node.ts'
-import type { Libp2pHostDependencies, Libp2pHostOptions } from './libp2p-host-options.ts'
+import type {
+  Libp2pHost,
+  Libp2pHostDependencies,
+  Libp2pHostOptions,
+} from './libp2p-host-options.ts'
 import { orAborted } from './or-aborted.ts'
 import { PeerGate, type IsDenied } from './peer-gate.ts'
 import { parsePeer, parseTarget, peerOf, withPeer } from './peer-addresses.ts'
@@ -35,11 +38,6 @@ const CONNECT_TIMEOUT_MS = 15_000
 const MAX_OUTBOUND_STREAMS = 1024
 const MAX_LEARNED_ADDRESSES = 16
 const MAX_START_TRIES = 4
-
-export interface Libp2pHost extends Host {
-  /** Bytes received and not read yet, of all peers together. */
-  readonly unreadBytes: number
-}
 
 export function createLibp2pHost(
   deps: Libp2pHostDependencies,
