@@ -101,9 +101,7 @@ class LibP2PHost implements Libp2pHost {
     return this.#node?.libp2p.getMultiaddrs().map(String) ?? []
   }
 
-  network(): NetworkState {
-    return this.#node?.network ?? OFFLINE
-  }
+  network = (): NetworkState => this.#node?.network ?? OFFLINE
 
   problems(): readonly string[] {
     return this.#node?.problems ?? []
