@@ -50,6 +50,8 @@ export async function exampleShell(
     ...{ CATALOG_LOOPBACK_ONLY: 'true', CATALOG_MDNS: 'false', CATALOG_DHT: 'false' },
     ...{ CATALOG_UPNP: 'false', CATALOG_NETWORK_PORT: '0' },
     CATALOG_PORT: String(await freePort()),
+    // As npm's own is.
+    CATALOG_PUBLIC_REGISTRY: `${registry}/`,
   }
   const shell: ExampleShell = {
     ...{ home, env },

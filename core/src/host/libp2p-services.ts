@@ -140,7 +140,7 @@ function services(network: NetworkOptions, discovery: DhtDiscovery): ServiceFact
   if (network.dht) chosen.dht = dht(network, discovery)
   if (network.relayServer) chosen.relay = relay()
   // Of no use on loopback, and it would talk to the world. It maps no port of a router that is behind NAT itself; what it has
-  // mapped needs no one else to confirm it (docs/decisions/0008-no-autonat.md).
+  // mapped needs no one else to confirm it (docs/decisions/0010-no-autonat.md).
   if (network.upnp && !network.loopbackOnly) chosen.upnp = uPnPNAT({ autoConfirmAddress: true })
   return chosen
 }

@@ -1,6 +1,6 @@
 /**
  * Whether others can reach us, known from what happens: somebody has. (Asking peers to try, as AutoNAT does, works badly here:
- * docs/decisions/0008-no-autonat.md.) From it follows whether we answer DHT queries: a DHT server is one whom those that it
+ * docs/decisions/0010-no-autonat.md.) From it follows whether we answer DHT queries: a DHT server is one whom those that it
  * meets can reach, be they on the internet or all in one office.
  */
 import type { Connection } from '@libp2p/interface'

@@ -1,7 +1,7 @@
 /**
  * Whether bytes that a client named by their digest, and that did not come from the registry itself, are what that has under
  * that name and version. Asked beside the download, only when a peer or the store is what gives; the end of the answer waits
- * for it. With no registry in reach the digest alone decides, if the user lets it. docs/decisions/0008-name-and-digest.md
+ * for it. With no registry in reach the digest alone decides, if the user lets it. docs/decisions/0009-name-and-digest.md
  */
 import { CatalogError, isCatalogError, type Digest, type Logger } from '@catalog-p2p/core'
 import type { ParsedGatewayOptions } from '../options.ts'

@@ -1,6 +1,6 @@
 /**
  * What may leave this machine, and who on this machine may see it. Public is what is proven to be (docs/decisions/
- * 0008-name-and-digest.md): what npm's registry, or one that the user calls public, has for everybody, and what npm has signed.
+ * 0009-name-and-digest.md): what npm's registry, or one that the user calls public, has for everybody, and what npm has signed.
  * Everything else is private: never asked of peers nor offered to them, and a client gets it only with credentials that upstream
  * has accepted for it, or without any where upstream wants none.
  */

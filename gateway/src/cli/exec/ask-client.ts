@@ -39,7 +39,7 @@ const QUESTIONS: Readonly<Record<Asked, Question>> = {
   },
 }
 
-/** Measured: 0.03 to 0.6 s (docs/decisions/0012-exec-asks-clients.md). */
+/** Measured: 0.03 to 0.6 s (docs/decisions/0011-exec-asks-clients.md). */
 const TIMEOUT_MS = 20_000
 const MAX_LENGTH = 8 * 1024 * 1024
 
