@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createWorkspace, mustRunClient, type Workspace } from '../support/client.ts'
 import {
+  tagsOf,
   clients,
   findClient,
   whyUnavailable,
@@ -66,7 +67,13 @@ const BEHIND_A_COMPANY: Partial<Record<ClientName, Expectation>> = {
 
 const table = clients.map((client) => ({ name: client.name, client }))
 
-describe.each(table)('behind a company registry: $name', ({ name, client }) => {
+for (const row of table) {
+  describe(`behind a company registry: ${row.name}`, { tags: tagsOf(row.name) }, () =>
+    companySuite(row),
+  )
+}
+
+function companySuite({ name, client }: (typeof table)[number]): void {
   const unavailable = whyUnavailable(client)
   const { frozen, fresh } = BEHIND_A_COMPANY[name] ?? THROUGH
   let registry: LoopbackRegistry
@@ -106,7 +113,7 @@ describe.each(table)('behind a company registry: $name', ({ name, client }) => {
     await expectInstalled(result, { client, cwd, home, lockfile, registry: registry.url })
     expectWay(result, fresh, registry)
   })
-})
+}
 
 /** The newest of each kind; what differs between versions of npm and pnpm is in the table above. */
 const NEWEST: readonly ClientName[] = ['npm-12', 'pnpm-12', 'yarn-1', 'yarn-4', 'bun', 'deno']

@@ -109,7 +109,12 @@ function served(of: Machine): number {
   return store.artifacts + peer.artifacts + origin.artifacts
 }
 
-describe.each(['node-modules', 'pnpm', 'pnp'])('with the %s linker', (linker) => {
+for (const linker of ['node-modules', 'pnpm', 'pnp']) {
+  const tags = linker === 'node-modules' ? [] : ['long']
+  describe(`with the ${linker} linker`, { tags }, () => suiteOf(linker))
+}
+
+function suiteOf(linker: string): void {
   test('a fresh install comes from the daemon, and its lockfile is the one Yarn makes', async () => {
     const run = await project({ linker })
     registry.forget()
@@ -145,7 +150,7 @@ describe.each(['node-modules', 'pnpm', 'pnp'])('with the %s linker', (linker) =>
     expect(machine.gateway.stats().hints.lists).toBe(before + 1)
     expect(served(machine)).toBe(again)
   })
-})
+}
 
 describe("Yarn's own ways", () => {
   test('hardened mode checks the lockfile against metadata from the daemon', async () => {

@@ -157,18 +157,22 @@ async function forEachTwo<T>(
   await Promise.all([worker(), worker()])
 }
 
-test('killed at any file operation, the store is sound and keeps its promises', async () => {
-  const whole = await crashAndCheck({})
-  expect(whole.killed).toBe(false)
-  const operations = Number(whole.said.at(-1)?.[1])
-  expect(operations).toBeGreaterThan(40)
-  const steps = Array.from({ length: operations }, (_, index) => index + 1)
-  await forEachTwo(steps, async (killAt) => {
-    const mode = MODES[killAt % MODES.length] ?? 'before'
-    const run = await crashAndCheck({ killAt, mode })
-    expect(run.killed, `at operation ${killAt}`).toBe(true)
-  })
-}, 120_000)
+test(
+  'killed at any file operation, the store is sound and keeps its promises',
+  { timeout: 120_000, tags: ['long'] },
+  async () => {
+    const whole = await crashAndCheck({})
+    expect(whole.killed).toBe(false)
+    const operations = Number(whole.said.at(-1)?.[1])
+    expect(operations).toBeGreaterThan(40)
+    const steps = Array.from({ length: operations }, (_, index) => index + 1)
+    await forEachTwo(steps, async (killAt) => {
+      const mode = MODES[killAt % MODES.length] ?? 'before'
+      const run = await crashAndCheck({ killAt, mode })
+      expect(run.killed, `at operation ${killAt}`).toBe(true)
+    })
+  },
+)
 
 test('killed between file operations as well', async () => {
   const delays = Array.from({ length: 10 }, (_, index) => index * 3)

@@ -49,35 +49,10 @@ const scenarios: readonly Scenario[] = [
 ]
 
 describe.skipIf(reason !== undefined)('three machines find each other and install', () => {
-  test.each(scenarios)('$name', { timeout: 240_000 }, async (scenario) => {
-    await using lan = await createLan(['a', 'b', 'c'])
-    await using workspace = await createWorkspace()
-    const [a, b, c] = lan.machines as [Machine, Machine, Machine]
-    if (scenario.isUdpDropped) for (const machine of lan.machines) await machine.dropUdp()
-
-    const argsOf: Scenario['argsFor'] = (first) => ['--no-upnp', ...scenario.argsFor(first)]
-    await using registry = await startRegistryOn(a)
-    await using daemonA = await startOn(a, workspace, registry.url, argsOf(undefined))
-    const first = { ipv4: a.ipv4, id: (await daemonA.status()).node.id }
-    const lockfile = await installOn(a, workspace, daemonA)
-
-    await using daemonB = await startOn(b, workspace, NO_UPSTREAM, argsOf(first))
-    await using daemonC = await startOn(c, workspace, NO_UPSTREAM, argsOf(first))
-    for (const daemon of [daemonA, daemonB, daemonC]) await expectPeers(daemon, 2)
-
-    await expectArtifacts(daemonB)
-    await installOn(b, workspace, daemonB, lockfile)
-    await expectAllFromPeers(daemonB)
-
-    await daemonA.stop()
-    await eventually(async () => expect(await daemonC.peers()).toHaveLength(1), FIND_TIMEOUT_MS)
-    await expectArtifacts(daemonC)
-    await installOn(c, workspace, daemonC, lockfile)
-    await expectAllFromPeers(daemonC)
-
-    const transports = (await daemonC.peers()).map((each) => each.transport)
-    expect(transports).toEqual([scenario.isUdpDropped ? 'tcp' : 'quic'])
-  })
+  for (const scenario of scenarios) {
+    const tags = scenario.name === 'by mDNS alone' ? [] : ['long']
+    test(scenario.name, { timeout: 240_000, tags }, () => meetAndInstall(scenario))
+  }
 })
 
 function bootstrapOn(
@@ -87,4 +62,34 @@ function bootstrapOn(
   if (first === undefined) return []
   const port = transport === 'udp' ? `udp/${PEER_PORT}/quic-v1` : `tcp/${PEER_PORT}`
   return ['--bootstrap', `/ip4/${first.ipv4}/${port}/p2p/${first.id}`]
+}
+
+async function meetAndInstall(scenario: Scenario): Promise<void> {
+  await using lan = await createLan(['a', 'b', 'c'])
+  await using workspace = await createWorkspace()
+  const [a, b, c] = lan.machines as [Machine, Machine, Machine]
+  if (scenario.isUdpDropped) for (const machine of lan.machines) await machine.dropUdp()
+
+  const argsOf: Scenario['argsFor'] = (first) => ['--no-upnp', ...scenario.argsFor(first)]
+  await using registry = await startRegistryOn(a)
+  await using daemonA = await startOn(a, workspace, registry.url, argsOf(undefined))
+  const first = { ipv4: a.ipv4, id: (await daemonA.status()).node.id }
+  const lockfile = await installOn(a, workspace, daemonA)
+
+  await using daemonB = await startOn(b, workspace, NO_UPSTREAM, argsOf(first))
+  await using daemonC = await startOn(c, workspace, NO_UPSTREAM, argsOf(first))
+  for (const daemon of [daemonA, daemonB, daemonC]) await expectPeers(daemon, 2)
+
+  await expectArtifacts(daemonB)
+  await installOn(b, workspace, daemonB, lockfile)
+  await expectAllFromPeers(daemonB)
+
+  await daemonA.stop()
+  await eventually(async () => expect(await daemonC.peers()).toHaveLength(1), FIND_TIMEOUT_MS)
+  await expectArtifacts(daemonC)
+  await installOn(c, workspace, daemonC, lockfile)
+  await expectAllFromPeers(daemonC)
+
+  const transports = (await daemonC.peers()).map((each) => each.transport)
+  expect(transports).toEqual([scenario.isUdpDropped ? 'tcp' : 'quic'])
 }
