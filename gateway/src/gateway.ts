@@ -110,7 +110,7 @@ interface Context {
 async function answer(context: Context, asked: Exchange, given: Route): Promise<void> {
   const { parts, options, counters, metrics, stats } = context
   const route = routeAsUpstream(asked, given, parts.registries.homeOf(undefined).url)
-  requireInPlace(asked.scope, route)
+  requireInPlace(asked.scope, route, parts.registries)
   const exchange = { ...asked, upstream: upstreamUse(asked.req.headers, route) }
   const passing = { maxUploadBytes: options.maxUploadBytes, instance: context.instance }
   switch (route.route) {
