@@ -57,7 +57,7 @@ export function createGateway(deps: GatewayDependencies, input: GatewayOptions =
     try {
       // Of this user, not of the folder that happens to be the current one: it is for all projects.
       const place = { ...npmConfigPlace(), projectFolders: [], firstFile: options.npmrcPath }
-      const config = deps.npmConfig ?? watchNpmConfig(place)
+      const config = deps.npmConfig ?? watchNpmConfig(place, { log: deps.log })
       // A caller that brings its own configuration gets no proxy from the environment either.
       const env = deps.npmConfig === undefined ? npmConfigPlace().env : {}
       parts = await openParts({ node: deps.node, log: deps.log, config, env }, options)
