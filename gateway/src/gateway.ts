@@ -57,7 +57,7 @@ export function createGateway(deps: GatewayDependencies, input: GatewayOptions =
     try {
       // Of this user, not of the folder that happens to be the current one: it is for all projects.
       const place = { ...npmConfigPlace(), projectFolders: [], firstFile: options.npmrcPath }
-      const config = deps.npmConfig ?? watchNpmConfig(place)
+      const config = deps.npmConfig ?? watchNpmConfig(place, { log: deps.log })
       // A caller that brings its own configuration gets no proxy from the environment either.
       const env = deps.npmConfig === undefined ? npmConfigPlace().env : {}
       parts = await openParts({ node: deps.node, log: deps.log, config, env }, options)
@@ -110,7 +110,7 @@ interface Context {
 async function answer(context: Context, asked: Exchange, given: Route): Promise<void> {
   const { parts, options, counters, metrics, stats } = context
   const route = routeAsUpstream(asked, given, parts.registries.homeOf(undefined).url)
-  requireInPlace(asked.scope, route)
+  requireInPlace(asked.scope, route, parts.registries)
   const exchange = { ...asked, upstream: upstreamUse(asked.req.headers, route) }
   const passing = { maxUploadBytes: options.maxUploadBytes, instance: context.instance }
   switch (route.route) {

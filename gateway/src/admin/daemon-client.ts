@@ -10,6 +10,7 @@ import { z } from 'zod'
 import { CatalogError, type CatalogNode, type NodePeer, type NodeStats } from '@catalog-p2p/core'
 import type { GatewayStats } from '../api.ts'
 import { isProof } from './daemon-proof.ts'
+import type { ScopedRegistry } from '../upstream/registries.ts'
 import { replaceFile } from '../replace-file.ts'
 
 const infoSchema = z.object({
@@ -66,6 +67,8 @@ export interface DaemonClient {
   /** undefined: found by its port, so its file (and token) is in a store folder that we do not know. */
   readonly info: DaemonInfo | undefined
   status(options: { signal: AbortSignal }): Promise<DaemonStatus>
+  /** What it asks for packages, by scope; null: of all that have none of their own. */
+  registries(options: { signal: AbortSignal }): Promise<readonly ScopedRegistry[]>
   peers(options: { signal: AbortSignal }): Promise<readonly NodePeer[]>
   verify(options: { signal: AbortSignal }): Promise<VerifyReport>
   prune(options: { targetBytes?: number; signal: AbortSignal }): Promise<PruneReport>
@@ -172,6 +175,9 @@ function createClient(url: string, info: DaemonInfo | undefined): DaemonClient {
     url,
     info,
     status: async ({ signal }) => (await get('status', signal)) as DaemonStatus,
+    registries: async ({ signal }) =>
+      ((await get('health', signal)) as { registries?: readonly ScopedRegistry[] }).registries ??
+      [],
     peers: async ({ signal }) =>
       ((await get('peers', signal)) as { peers: readonly NodePeer[] }).peers,
     verify: async ({ signal }) => (await post('store/verify', {}, signal)) as VerifyReport,

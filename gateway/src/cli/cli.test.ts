@@ -368,6 +368,18 @@ describe('a daemon', { timeout: 90_000 }, () => {
     expect(ran.stdout).toMatch(/1 from the registry .*, 1 failed/)
   })
 
+  test('a prefetch leaves out what only the project has from another registry', async () => {
+    await using registry = await startRegistry({ packages, tarballs: 'self' })
+    mkdirSync(join(home, 'project'))
+    writeFileSync(join(home, 'project', 'package-lock.json'), JSON.stringify(lockfile))
+    writeFileSync(join(home, 'project', '.npmrc'), '@scope:registry=https://npm.corp.invalid/\n')
+    await start(['--port=0', `--upstream=${registry.url}`])
+    const ran = await catalog(['prefetch', 'project'])
+    expect(ran.stdout).toContain('1 left out: from a registry that this daemon does not stand for')
+    expect(ran.code).toBe(EXIT.ok)
+    expect(registry.requests.filter(({ path }) => path.includes('scope'))).toEqual([])
+  })
+
   // Windows has no signals between processes.
   test.skipIf(process.platform === 'win32')(
     'the first signal lets answers finish, the second one does not',

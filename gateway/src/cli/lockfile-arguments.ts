@@ -1,6 +1,6 @@
 /** Lockfiles named on the command line: a file, or a folder with lockfiles in it. Reads with a bound. */
 import { readFile, readdir, stat } from 'node:fs/promises'
-import { join, relative, resolve } from 'node:path'
+import { dirname, join, relative, resolve } from 'node:path'
 import { CatalogError } from '@catalog-p2p/core'
 import { MAX_LOCKFILE_LENGTH, parseLockfile } from '../lockfiles/lockfile.ts'
 import type { LockfilePackages } from '../lockfiles/package-collector.ts'
@@ -17,6 +17,8 @@ const NAMES = [
 export interface ReadLockfile {
   /** As a user would write it. */
   readonly name: string
+  /** Whole. */
+  readonly folder: string
   readonly lock: LockfilePackages
 }
 
@@ -40,6 +42,7 @@ async function readOne(cwd: string, path: string): Promise<ReadLockfile> {
   }
   return {
     name: relative(cwd, path) || path,
+    folder: dirname(path),
     lock: parseLockfile(path, await readFile(path, 'utf8')),
   }
 }

@@ -13,6 +13,7 @@ import { loadConfig, requireDaemon, type Invocation } from './command.ts'
 import { EXIT } from './exit-codes.ts'
 import { formatBytes, formatMs, plural } from './format.ts'
 import { readLockfiles } from './lockfile-arguments.ts'
+import { isAskedThere, projectRegistries } from './project-registries.ts'
 import type { Terminal } from './terminal.ts'
 import { thisPlatform } from './this-platform.ts'
 
@@ -49,11 +50,19 @@ export async function prefetchCommand(
   const locks = await readLockfiles(terminal.cwd, options.lockfiles)
   const daemon = await requireDaemon(config)
   const { gateway } = await daemon.status({ signal })
-  const hosts = hostsOf(daemon, gateway.upstream)
+  const self = hostsOf(daemon)
+  const others = [DEFAULT_REGISTRY, ...(gateway.upstream === null ? [] : [gateway.upstream])]
+  const hosts = [...self, ...others.map((url) => new URL(url).host)]
+  const registries = await daemon.registries({ signal })
   const skipped: Partial<Record<SkipReason, number>> = {}
   const wanted = new Map<string, LockfilePackage>()
-  for (const { lock } of locks) {
-    const selection = selectPackages(lock, { platform, hosts })
+  for (const { lock, folder } of locks) {
+    const place = { ...terminal, execPath: process.execPath }
+    const registryOf = projectRegistries(lock.kind, folder, place)
+    const selection = selectPackages(lock, {
+      ...{ platform, hosts },
+      isAskedThere: (name) => isAskedThere(name, registryOf(name), { hosts: self, registries }),
+    })
     for (const found of selection.packages) wanted.set(`${found.name}@${found.version}`, found)
     for (const [reason, count] of Object.entries(selection.skipped)) {
       const key = reason as SkipReason
@@ -157,10 +166,9 @@ function noCounts(): Counts {
   return { store: zero(), peer: zero(), origin: zero() }
 }
 
-function hostsOf(daemon: DaemonClient, upstream: string | null): string[] {
-  const urls = [DEFAULT_REGISTRY, daemon.url, ...(upstream === null ? [] : [upstream])]
+function hostsOf(daemon: DaemonClient): string[] {
   const { host, port } = new URL(daemon.url)
-  return [...urls.map((url) => new URL(url).host), host, `localhost:${port}`, `[::1]:${port}`]
+  return [host, `127.0.0.1:${port}`, `localhost:${port}`, `[::1]:${port}`]
 }
 
 function platformOf(options: PrefetchOptions): Platform | undefined {

@@ -140,11 +140,17 @@ describe('parseLockfile', () => {
     const file = new URL('../../../test/fixtures/web-app/package-lock.json', import.meta.url)
     const lock = parseLockfile('package-lock.json', readFileSync(file, 'utf8'))
     expect(lock.packages.every(({ integrity }) => isDigest(integrity ?? ''))).toBe(true)
-    const { packages, skipped } = selectPackages(lock, { platform: LINUX, hosts: HOSTS })
+    const { packages, skipped } = selectPackages(lock, {
+      platform: LINUX,
+      hosts: HOSTS,
+      isAskedThere,
+    })
     expect(packages).toHaveLength(1150)
     expect(skipped).toEqual({ platform: 31 })
   })
 })
+
+const isAskedThere = (): boolean => true
 
 describe('selectPackages', () => {
   test.each([
@@ -157,6 +163,7 @@ describe('selectPackages', () => {
     const { packages, skipped } = selectPackages(parseFixture(path), {
       platform: LINUX,
       hosts: HOSTS,
+      isAskedThere,
     })
     const found = names(packages)
     expect(found).toContain('@native/linux-x64@0.21.5')
@@ -170,12 +177,23 @@ describe('selectPackages', () => {
   test('musl, another system, every platform, another host', () => {
     const lock = parseFixture('npm-v3/package-lock.json')
     const chosen = (platform: typeof LINUX | undefined, hosts: string[]): string[] =>
-      names(selectPackages(lock, { platform, hosts }).packages)
+      names(selectPackages(lock, { platform, hosts, isAskedThere }).packages)
     expect(chosen({ ...LINUX, libc: 'musl' }, HOSTS)).toContain('@native/linux-x64-musl@0.21.5')
     expect(chosen({ ...LINUX, os: 'win32' }, HOSTS)).not.toContain('nowin@4.0.0')
     expect(chosen(undefined, HOSTS)).toEqual(without('other@1.0.0'))
     expect(chosen(undefined, [...HOSTS, 'NPM.elsewhere.test'])).toEqual(EVERYTHING)
     expect(chosen(undefined, [])).toEqual([])
+  })
+
+  test('what has no URL is left out when the project has it from somewhere else', () => {
+    const lock = parseFixture('pnpm-v9/pnpm-lock.yaml')
+    const isNative = (name: string): boolean => name.startsWith('@native/')
+    const { packages, skipped } = selectPackages(lock, {
+      ...{ platform: undefined, hosts: [], isAskedThere: isNative },
+    })
+    expect(packages.every(({ name }) => isNative(name))).toBe(true)
+    expect(packages).not.toEqual([])
+    expect(skipped['other-host']).toBe(lock.packages.length - packages.length)
   })
 
   test.each([
@@ -189,7 +207,11 @@ describe('selectPackages', () => {
       const host = ['registry', 'yarnpkg', end].join('.')
       const text = fixture('yarn-v1/yarn.lock').replaceAll('registry.example.test', host)
       const lock = parseLockfile('yarn.lock', text)
-      const { packages, skipped } = selectPackages(lock, { platform: undefined, hosts: [] })
+      const { packages, skipped } = selectPackages(lock, {
+        platform: undefined,
+        hosts: [],
+        isAskedThere,
+      })
       expect(packages).toHaveLength(count)
       expect(skipped['other-host']).toBe(6 - count)
     },

@@ -16,6 +16,8 @@ export interface SelectOptions {
   readonly platform: Platform | undefined
   /** Hosts (`name` or `name:port`) whose packages the gateway can get. */
   readonly hosts: readonly string[]
+  /** Of a package whose URL the lockfile does not have: whether the gateway asks for it where the project does. */
+  readonly isAskedThere: (name: string) => boolean
 }
 
 export function selectPackages(lock: LockfilePackages, options: SelectOptions): Selection {
@@ -26,7 +28,7 @@ export function selectPackages(lock: LockfilePackages, options: SelectOptions): 
   for (const { reason } of lock.skipped) count(reason)
   const hosts = new Set(options.hosts.map((host) => host.toLowerCase()))
   const packages = lock.packages.filter((found) => {
-    const reason = reasonToSkip(found, options.platform, hosts)
+    const reason = reasonToSkip(found, options, hosts)
     if (reason !== undefined) count(reason)
     return reason === undefined
   })
@@ -35,11 +37,11 @@ export function selectPackages(lock: LockfilePackages, options: SelectOptions): 
 
 function reasonToSkip(
   found: LockfilePackage,
-  platform: Platform | undefined,
+  { platform, isAskedThere }: SelectOptions,
   hosts: ReadonlySet<string>,
 ): SkipReason | undefined {
   if (platform !== undefined && !isForPlatform(found, platform)) return 'platform'
-  if (found.url === undefined) return undefined
+  if (found.url === undefined) return isAskedThere(found.name) ? undefined : 'other-host'
   if (!URL.canParse(found.url)) return 'unreadable'
   const url = new URL(found.url)
   if (hosts.has(url.host) || isYarnAlias(url)) return undefined

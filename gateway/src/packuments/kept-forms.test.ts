@@ -22,7 +22,9 @@ afterEach(() => world[Symbol.asyncDispose]())
 const packages = [makePackage('@fx/one', '1.0.0'), makePackage('@fx/two', '1.0.0')]
 
 async function start(options: WorldOptions = {}): Promise<void> {
-  world = await gatewayWorld({ packages, ...options })
+  // So that the scope has a place of its own.
+  const npmrc = { '@fx:registry': '{upstream}' }
+  world = await gatewayWorld({ packages, npmrc, ...options })
 }
 
 /** Sizes of what is on disk, when all that was asked for has got there. */

@@ -1,6 +1,7 @@
 /** A client's token is shown to the one registry that it belongs to: never to another one that only the daemon knows of. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { makePackage } from '../../../test/support/fixture-packages.ts'
+import { freePort } from '../../../test/support/free-port.ts'
 import { gatewayWorld, type GatewayWorld } from '../../../test/support/gateway-world.ts'
 import { startUpstream, type FaultyUpstream } from '../../../test/support/upstream.ts'
 
@@ -113,6 +114,31 @@ describe("a scope's own place at the gateway", () => {
       expect(world.upstream.seen).toEqual([])
     },
   )
+
+  test('has nothing, and its tokens are nobody’s, where no registry of the scope is known', async () => {
+    world = await gatewayWorld({ packages: [lib] })
+    await everything(CORPS, PLACE)
+    for (const call of ['/-/whoami', '/-/ping', '/-/npm/v1/keys', '/-/v1/search?text=x']) {
+      await world.http.get(PLACE + call).set({ authorization: CORPS })
+    }
+    const got = await world.http.get(`${PLACE}/@corp%2flib`).set({ authorization: CORPS })
+    expect(got.status).toBe(404)
+    expect(got.body.error).toContain('no registry of @corp is known to this gateway')
+    expect(world.upstream.seen).toEqual([])
+  })
+
+  test('that npm login wrote where its registry stood leaves its names unasked, at the root too', async () => {
+    const port = await freePort()
+    const npmrc = { '@corp:registry': `http://127.0.0.1:${port}${PLACE}/` }
+    world = await gatewayWorld({ packages: [lib], npmrc, port })
+    await everything(CORPS)
+    await everything(CORPS, PLACE)
+    for (const path of ['/@corp%2flib', tarball, `${PLACE}/@corp%2flib`, PLACE + tarball]) {
+      expect((await world.get(path, { authorization: CORPS })).status).toBe(404)
+    }
+    expect(world.upstream.seen).toEqual([])
+    expect(world.node.asked).toEqual([])
+  })
 
   test('must name a scope', async () => {
     await start()

@@ -25,12 +25,14 @@ function ownersOf(
   sent: Credentials,
   scope: string | undefined,
 ): ReadonlySet<string> {
-  const spoken = registries.homeOf(nameIn(scope)).url
-  if (scope !== undefined) return new Set([spoken])
-  const configured = registries.all().flatMap(({ url }) => {
+  const all = registries.all()
+  if (scope !== undefined) {
+    return new Set(all.filter((one) => one.scope === scope).map(({ url }) => url))
+  }
+  const configured = all.flatMap(({ url }) => {
     const own = registries.credentialsFor(new URL(url))
     return own?.fingerprint === sent.fingerprint ? [url] : []
   })
   // Known to be another registry's secret: the main upstream has no business with it.
-  return new Set(configured.length > 0 ? configured : [spoken])
+  return new Set(configured.length > 0 ? configured : [registries.homeOf(undefined).url])
 }

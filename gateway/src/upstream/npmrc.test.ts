@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -106,7 +107,7 @@ test('a token that was renewed in a file counts, without a restart', async () =>
       ...{ env: {}, cwd: join(root, 'project'), home: join(root, 'home'), projectFolders: [] },
       ...{ execPath: join(root, 'prefix', 'bin', 'node'), platform: 'linux' },
     },
-    () => nowMs,
+    { now: () => nowMs },
   )
   const drop = (): void => undefined
   const log = { debug: drop, info: drop, warn: drop, error: drop }
@@ -123,6 +124,8 @@ test('a token that was renewed in a file counts, without a restart', async () =>
   expect(shown('https://b.invalid/x')).toBe('Bearer its')
   await rm(join(root, 'home/.npmrc'))
   nowMs = 2_000
+  expect(shown('https://a.invalid/x')).toBe('Bearer new') // it may be on the way
+  nowMs = 3_000
   expect(shown('https://a.invalid/x')).toBeUndefined()
 })
 
@@ -138,3 +141,66 @@ test('a daemon has the settings of its user, a file that it was told, and no fol
   expect([config.get('a'), config.get('b')]).toEqual(['user', 'more'])
   expect(config.get('//evil.invalid/:_authToken')).toBeUndefined()
 })
+
+function watched(): { config: NpmConfig; logged: string[]; tick(): void } {
+  let nowMs = 0
+  const logged: string[] = []
+  const note = (event: string): void => void logged.push(event)
+  const place = { env: {}, cwd: join(root, 'project'), home: join(root, 'home') }
+  const config = watchNpmConfig(
+    {
+      ...{ ...place, projectFolders: [], platform: 'linux' },
+      execPath: join(root, 'prefix', 'bin', 'node'),
+    },
+    { now: () => nowMs, log: { debug: note, info: note, warn: note, error: note } },
+  )
+  return { config, logged, tick: () => void (nowMs += 1_000) }
+}
+
+test.each([
+  ['all of it', ''],
+  ['its end', '//a.invalid/:_authToken=a\n'],
+])('a file that lacks %s while it is written makes nobody anonymous', async (_what, half) => {
+  const whole = '//a.invalid/:_authToken=a\n//b.invalid/:_authToken=b\n'
+  const renewed = whole.replace('=b', '=renewed')
+  await write('home/.npmrc', whole)
+  const { config, tick } = watched()
+  await write('home/.npmrc', half)
+  tick()
+  expect(config.get('//a.invalid/:_authToken')).toBe('a')
+  expect(config.get('//b.invalid/:_authToken')).toBe('b')
+  await write('home/.npmrc', renewed)
+  tick()
+  expect(config.get('//b.invalid/:_authToken')).toBe('renewed')
+})
+
+test('credentials that were taken out are gone at the second look', async () => {
+  await write('home/.npmrc', '//a.invalid/:_authToken=a\n')
+  const { config, tick } = watched()
+  await write('home/.npmrc', 'fund=false\n')
+  tick()
+  expect(config.get('//a.invalid/:_authToken')).toBe('a')
+  tick()
+  expect(config.get('//a.invalid/:_authToken')).toBeUndefined()
+  expect(config.get('fund')).toBe('false')
+})
+
+// Windows has no pipes in folders.
+test.skipIf(process.platform === 'win32')(
+  'a file that can no longer be read leaves what was known, says so once, and counts again later',
+  async () => {
+    await write('home/.npmrc', '//a.invalid/:_authToken=a\n')
+    const { config, logged, tick } = watched()
+    await rm(join(root, 'home/.npmrc'))
+    execFileSync('mkfifo', [join(root, 'home/.npmrc')])
+    for (let looks = 0; looks < 3; looks += 1) {
+      tick()
+      expect(config.get('//a.invalid/:_authToken')).toBe('a')
+    }
+    expect(logged).toEqual(['npmrc.unreadable'])
+    await rm(join(root, 'home/.npmrc'))
+    await write('home/.npmrc', '//a.invalid/:_authToken=new\n')
+    tick()
+    expect(config.get('//a.invalid/:_authToken')).toBe('new')
+  },
+)

@@ -7,6 +7,8 @@ import { readFileSync, statSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { parse } from 'ini'
+import type { Logger } from '@catalog-p2p/core'
+import { hostsWithCredentials } from './credentials.ts'
 import { requireRegularFile } from '../regular-file.ts'
 
 export interface NpmConfig {
@@ -58,24 +60,44 @@ const LOOK_EVERY_MS = 1_000
 
 /**
  * The same, always as the files say it now: a token that was renewed counts from then on. A look at a handful of files, once a
- * second at most and only when it is asked for something.
+ * second at most and only when it is asked for something. A file may be seen half-written: credentials that are gone count until
+ * another look, a second later or more, finds them gone too; and what can't be read changes nothing.
  */
 export function watchNpmConfig(
   place: NpmConfigPlace,
-  now: () => number = () => performance.now(),
+  deps: { readonly now?: () => number; readonly log?: Logger } = {},
 ): NpmConfig {
+  const { now = () => performance.now(), log } = deps
   let { config, files } = readFiles(place)
-  let seen = stateOf(files)
+  let seen = '' // what was written during the first reading is read by the first look
   let lookedAtMs = now()
   let revision = 0
+  let isDoubted = false
+  let reported: string | undefined
+
+  function look(state: string): void {
+    const read = readFiles(place)
+    isDoubted = !isDoubted && hasLostCredentials(config, read.config)
+    if (isDoubted) return
+    // The state from before the reading: what is written meanwhile is seen by the next look. So are files named only now.
+    seen = read.files.join('\n') === files.join('\n') ? state : ''
+    ;({ config, files } = read)
+    revision += 1
+  }
+
   const current = (): NpmConfig => {
     if (now() - lookedAtMs < LOOK_EVERY_MS) return config
     lookedAtMs = now()
     const state = stateOf(files)
-    if (state === seen) return config
-    ;({ config, files } = readFiles(place))
-    seen = stateOf(files)
-    revision += 1
+    if (state === seen && !isDoubted) return config
+    try {
+      look(state)
+      reported = undefined
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error)
+      if (reason !== reported) log?.warn('npmrc.unreadable', { reason })
+      reported = reason
+    }
     return config
   }
   return {
@@ -87,6 +109,11 @@ export function watchNpmConfig(
       return revision
     },
   }
+}
+
+function hasLostCredentials(before: NpmConfig, after: NpmConfig): boolean {
+  const left = hostsWithCredentials(after)
+  return [...hostsWithCredentials(before)].some((host) => !left.has(host))
 }
 
 function stateOf(files: readonly string[]): string {

@@ -116,6 +116,19 @@ describe('a registry that is this gateway', () => {
     const config = { '@s:registry': 'http://localhost:4874/', registry: 'https://a.invalid/' }
     expect(registries(config).forName('@s/n')?.url).toBe('https://a.invalid/')
   })
+
+  test.each(['@s', '@S', '%40s', '@other'])(
+    'for a scope, at the place of %s, is no registry, and no other takes its names',
+    (place) => {
+      const url = `http://localhost:4874/-/catalog/scope/${place}/`
+      const found = registries({ '@s:registry': url, registry: 'https://a.invalid/' })
+      expect(() => found.forName('@s/n')).toThrow('no registry of @s is known')
+      expect(() => found.homeOf('@S/n')).toThrow('no registry of @s is known')
+      expect(found.forName('@other/n')?.url).toBe('https://a.invalid/')
+      expect(found.all().map(({ scope }) => scope)).toEqual([null])
+      expect(logged.join()).toContain('upstream.loop')
+    },
+  )
 })
 
 describe('credentials', () => {

@@ -1,6 +1,7 @@
 /**
  * Which upstream a package comes from: the registry of its scope, else the default one. Notices when npm's configuration
- * leads back to this gateway (after `catalog use npm`) and then falls back instead of asking itself for ever.
+ * leads back to this gateway (after `catalog use npm`) and then falls back instead of asking itself for ever; but never for a
+ * scope whose registry is its place here (http/scope-place.ts): which one is behind that is not known then.
  */
 import { CatalogError, type Logger } from '@catalog-p2p/core'
 import {
@@ -15,6 +16,7 @@ import { certifiedUrls } from './client-certificates.ts'
 import type { NpmConfig } from './npmrc.ts'
 import { tarballPlace } from './tarball-place.ts'
 import { scopeOf } from '../http/route.ts'
+import { isScopePlace, noRegistryOf } from '../http/scope-place.ts'
 import { shownUrl } from '../http/shown-url.ts'
 
 export interface Registry {
@@ -37,11 +39,17 @@ export interface ScopedRegistry {
 export interface Registries {
   /** null: peers only. */
   readonly main: Registry | null
-  /** The upstream of a package; of calls about no package in particular when `name` is undefined. */
+  /**
+   * The upstream of a package; of calls about no package in particular when `name` is undefined.
+   * @throws CatalogError NOT_FOUND as homeOf does
+   */
   forName(name: string | undefined): Registry | null
   /** Every registry packages may belong to by configuration: the default one first, then those of scopes. */
   all(): readonly ScopedRegistry[]
-  /** Where a package belongs by configuration, though it may not be asked (peers only). */
+  /**
+   * Where a package belongs by configuration, though it may not be asked (peers only).
+   * @throws CatalogError NOT_FOUND for a scope whose place at this gateway is all that the configuration names
+   */
   homeOf(name: string | undefined): Registry
   /** Our own credentials for a URL (a registry's, or a tarball's elsewhere). */
   credentialsFor(url: URL): Credentials | undefined
@@ -90,20 +98,25 @@ export function createRegistries(
     toRegistry(url, { fromUrl, publicRegistries, identify })
   const main = register(chooseMain(deps, options, isSelf))
   const scopes = new Map<string, Registry>()
+  const homeless = new Set<string>()
   for (const key of deps.config.keys()) {
     const scope = /^(@[^:/]+):registry$/.exec(key)?.[1]
     const url = scope === undefined ? undefined : deps.config.get(key)
     if (scope === undefined || url === undefined || !isHttpUrl(url)) continue
-    if (isSelf(new URL(url)))
-      deps.log.warn('upstream.loop', { scope, fallback: shownUrl(main.url) })
-    else scopes.set(scope.toLowerCase(), register(url))
+    const at = new URL(url)
+    if (!isSelf(at)) scopes.set(scope.toLowerCase(), register(url))
+    else if (isScopePlace(at)) homeless.add(scope.toLowerCase())
+    const fallback = isScopePlace(at) ? null : shownUrl(main.url)
+    if (isSelf(at)) deps.log.warn('upstream.loop', { scope, fallback })
   }
   const origins = new Set([main, ...scopes.values()].map((registry) => registry.origin))
   const hosts = memoHosts(deps.config)
   const isCertified = certifiedUrls(deps.config)
   const homeOf = (name: string | undefined): Registry => {
     const scope = name === undefined ? undefined : scopeOf(name)?.toLowerCase()
-    return (scope === undefined ? undefined : scopes.get(scope)) ?? main
+    if (scope === undefined) return main
+    if (homeless.has(scope)) throw noRegistryOf(scope)
+    return scopes.get(scope) ?? main
   }
   const credentialsFor = (url: URL): Credentials | undefined => {
     const owner = [...fromUrl].find(([base]) => url.href.startsWith(base))

@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { createServer, request as httpRequest, type IncomingMessage } from 'node:http'
 import { connect, type AddressInfo } from 'node:net'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { CatalogError } from '@catalog-p2p/core'
 import { makePackage } from '../../../test/support/fixture-packages.ts'
 import { startUpstream, type FaultyUpstream } from '../../../test/support/upstream.ts'
 import { createIdentify } from './credentials.ts'
@@ -92,6 +93,19 @@ describe('retries', () => {
     gone.abort(new Error('gone'))
     await settled
   })
+})
+
+test('a request that fails before it is sent leaves the registry free for the next one', async () => {
+  here.fault(/./, { kind: 'status', status: 429, headers: { 'retry-after': '0' } }, 1)
+  const asked = { url: url(), signal, retries: 0 }
+  discard(await upstream.request(asked))
+  const credentialsFor = (): never => {
+    throw new CatalogError('INVALID_OPTIONS', 'no settings')
+  }
+  await expect(upstream.request({ ...asked, credentialsFor })).rejects.toThrow('no settings')
+  const response = await upstream.request(asked)
+  discard(response)
+  expect(response.status).toBe(200)
 })
 
 describe('redirects', () => {

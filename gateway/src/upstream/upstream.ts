@@ -99,9 +99,9 @@ export function createUpstream(
   const backOff = createBackOff()
 
   async function send(url: URL, request: UpstreamRequest): Promise<UpstreamResponse> {
-    const credentials = request.credentialsFor?.(url)
     counts.requests += 1
     try {
+      const credentials = request.credentialsFor?.(url)
       const dispatcher = deps.dispatcher.to(url, { certificate: request.certificate !== false })
       const response = await dispatcher.request({
         origin: url.origin,
