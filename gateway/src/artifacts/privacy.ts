@@ -105,7 +105,7 @@ export function createPrivacy(
     const { name } = request
     const { digest } = target
     if (digest === undefined || scopeOf(name) !== undefined) return false
-    const named = namedVersion(registries, request)
+    const named = namedVersion(registries, request, viewer)
     const known = bindings.signature(named, digest)
     if (known !== undefined) return known === 'valid'
     const facts = target.facts ?? (await askFacts(request, viewer))
