@@ -270,13 +270,18 @@ describe('a package that became private', () => {
   })
 })
 
-test('an old private package with only a sha1 stays private', async () => {
+test('an old private package with only a sha1 is for those whom upstream lets in', async () => {
   await start()
   const { dist } = world.upstream.document('@corp/secret').versions['1.0.0'] ?? { dist: {} }
   delete dist.integrity
   expect((await world.get(path, ALICE)).status).toBe(200)
   expect(world.node.entry(digestOf(secret.tarball))?.visibility).toBe('private')
   expect((await world.get(path, BOB)).status).toBe(404)
+  // Upstream lets him in, and names the sha1 of the bytes at hand.
+  world.upstream.heal()
+  world.upstream.wall(/@corp/, [ALICE.authorization, BOB.authorization])
+  expect((await world.get(path, BOB)).headers['x-catalog-source']).toBe('store')
+  expect((await world.get(path)).status).toBe(404)
   expect(world.node.asked.every(({ peers }) => !peers)).toBe(true)
 })
 

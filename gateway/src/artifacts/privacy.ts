@@ -4,7 +4,7 @@
  * Everything else is private: never asked of peers nor offered to them, and a client gets it only with credentials that upstream
  * has accepted for it, or without any where upstream wants none.
  */
-import { CatalogError, findDigest, isCatalogError, type Digest } from '@catalog-p2p/core'
+import { CatalogError, isCatalogError, type Digest } from '@catalog-p2p/core'
 import type { RegistrySignatures } from '../keys/registry-signature.ts'
 import type { VersionFacts } from '../packuments/version-lines.ts'
 import type { Registry } from '../upstream/registries.ts'
@@ -12,6 +12,7 @@ import {
   fetchFacts,
   namedVersion,
   namesDigest,
+  targetOf,
   type ArtifactRequest,
   type ArtifactTarget,
   type TargetDependencies,
@@ -164,7 +165,7 @@ export function createPrivacy(
       if (!privates.isForeign(digest, owner)) return
       // Only metadata that upstream shows to this client proves that it may have these very bytes.
       const facts = await fetchFacts(deps, request, viewer)
-      if (findDigest(facts.integrity) !== digest) {
+      if (targetOf(deps, request, facts).digest !== digest) {
         throw new CatalogError('NOT_FOUND', `${request.name}: not these bytes`)
       }
       if (owner !== undefined) privates.grant(digest, owner)
