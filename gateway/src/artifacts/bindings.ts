@@ -15,7 +15,7 @@ export interface NamedVersion {
   readonly version: string
 }
 
-/** Whether npm has signed these bytes under this name; undefined: nobody has looked. */
+/** Whether npm has signed these bytes under this name; undefined: nobody has looked, or seen a signature. */
 export type SignatureState = 'valid' | 'none' | undefined
 
 export interface Bindings {
@@ -48,14 +48,17 @@ const SCHEMA = `
   DROP TABLE IF EXISTS lockfile_digests;
 `
 
-/** Earlier versions did not note whom it was told to: what a registry that is not public told anybody is strangers' then. */
+/**
+ * Earlier versions did not note whom a registry told: what one that is not public said is then what it tells strangers. Nor
+ * whether a signature was wrong or only missing, so it is looked for again.
+ */
 function takeOver(database: Database): void {
   const find = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'bindings'"
   if (database.prepare(find).get() === undefined) return
   database.exec(`
     BEGIN;
     INSERT OR IGNORE INTO version_bindings
-      SELECT registry, '', name, version, digest, signature, used_ms FROM bindings;
+      SELECT registry, '', name, version, digest, nullif(signature, 'none'), used_ms FROM bindings;
     DROP TABLE bindings;
     COMMIT;
   `)

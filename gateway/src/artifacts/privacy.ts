@@ -24,6 +24,7 @@ import type { PrivateArtifacts } from './private-artifacts.ts'
 import { scopeOf } from '../http/route.ts'
 import { discard, type Upstream } from '../upstream/upstream.ts'
 import type { PublicNames } from './public-names.ts'
+import { createUnsignedRegistries } from './unsigned-registries.ts'
 import type { VersionDocuments } from './version-documents.ts'
 
 export interface PrivacyDependencies extends TargetDependencies {
@@ -50,8 +51,6 @@ export interface Privacy {
 
 /** A client waits for it, and for its tarball after that. */
 const PROBE_TIMEOUT_MS = 10_000
-/** Versions of a registry that are looked at for npm's signature before it counts as one that passes none on, this run. */
-const MAX_UNSIGNED = 16
 
 export function createPrivacy(
   deps: PrivacyDependencies,
@@ -59,8 +58,7 @@ export function createPrivacy(
 ): Privacy {
   const { registries, packuments, cache, privates, upstream, bindings, publicNames } = deps
   const isMarked = createMarks(options.privateScopes)
-  /** Versions without npm's signature that a registry has shown; 0 once it has shown one with. */
-  const unsigned = new Map<string, number>()
+  const unsigned = createUnsignedRegistries()
 
   function isProven(name: string): boolean {
     const home = registries.homeOf(name)
@@ -113,10 +111,10 @@ export function createPrivacy(
     if (facts === undefined || !namesDigest(facts.integrity, digest)) return false
     const { version, integrity, signatures } = facts
     const isValid = await deps.signatures.isSigned({ name, version, integrity, signatures })
-    bindings.add(named, digest, isValid ? 'valid' : 'none')
-    const before = unsigned.get(named.registry)
-    if (isValid) unsigned.set(named.registry, 0)
-    else if (before !== 0) unsigned.set(named.registry, (before ?? 0) + 1)
+    const state = isValid ? 'valid' : 'none'
+    // One that is missing may come yet: the registry, or what stands before it, did not pass it on this time.
+    bindings.add(named, digest, signatures === '' ? undefined : state)
+    unsigned.note(named.registry, name, isValid)
     return isValid
   }
 
@@ -126,7 +124,7 @@ export function createPrivacy(
   ): Promise<VersionFacts | undefined> {
     const home = registries.homeOf(request.name)
     if (request.upstream === 'never' || isMute(request.name, home)) return undefined
-    if ((unsigned.get(home.url) ?? 0) >= MAX_UNSIGNED) return undefined
+    if (unsigned.has(home.url)) return undefined
     try {
       return await deps.documents.facts(request, viewer)
     } catch (error) {
