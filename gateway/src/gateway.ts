@@ -136,7 +136,7 @@ async function answer(context: Context, asked: Exchange, given: Route): Promise<
     case 'hints':
       return answerHints(parts.hints, exchange)
     case 'changed':
-      return answerChanged(parts.cache, exchange)
+      return answerChanged(parts, exchange)
     case 'invalid':
       throw new CatalogError('NOT_FOUND', route.reason)
     case 'health':

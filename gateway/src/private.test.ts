@@ -4,6 +4,7 @@ import { afterEach, describe, expect, test } from 'vitest'
 import { digestOf, openDatabase, parseDigest } from '@catalog-p2p/core'
 import { incompressibleBytes, makePackage } from '../../test/support/fixture-packages.ts'
 import { gatewayWorld, type GatewayWorld } from '../../test/support/gateway-world.ts'
+import { startUpstream } from '../../test/support/upstream.ts'
 
 const open = makePackage('fx-open', '1.0.0')
 const secret = makePackage('@corp/secret', '1.0.0')
@@ -117,7 +118,7 @@ describe("with the client's own credentials", () => {
     await world.get(path, ALICE)
     await world.gateway.stop()
     const database = await openDatabase(join(world.cachePath, 'metadata-v1.db'))
-    for (const table of ['private_owners', 'public_names', 'packuments']) {
+    for (const table of ['artifact_owners', 'public_names', 'packuments']) {
       database.exec(`DELETE FROM ${table}`)
     }
     database.close()
@@ -133,6 +134,19 @@ describe("with the client's own credentials", () => {
     // Upstream says once more that she may.
     expect((await world.get(path, ALICE)).headers['x-catalog-source']).toBe('store')
     expect(leaks()).toEqual([])
+  })
+
+  test('what a registry sends on to another server belongs to who showed credentials', async () => {
+    await start({ publicRegistries: [] })
+    await using storage = await startUpstream([secret])
+    world.upstream.fault(/tgz/, { kind: 'redirect', to: `${storage.url}{path}` }, 1)
+    expect((await world.get(path, ALICE)).status).toBe(200)
+    expect(storage.seen.map(({ headers }) => headers.authorization)).toEqual([undefined])
+    for (const who of [{}, BOB]) {
+      const got = await world.get(path, { ...who, 'pacote-integrity': secret.integrity })
+      expect(got.status).toBe(404)
+    }
+    expect((await world.get(path, ALICE)).headers['x-catalog-source']).toBe('store')
   })
 
   test('a second owner gets in by upstream saying so', async () => {
@@ -256,13 +270,18 @@ describe('a package that became private', () => {
   })
 })
 
-test('an old private package with only a sha1 stays private', async () => {
+test('an old private package with only a sha1 is for those whom upstream lets in', async () => {
   await start()
   const { dist } = world.upstream.document('@corp/secret').versions['1.0.0'] ?? { dist: {} }
   delete dist.integrity
   expect((await world.get(path, ALICE)).status).toBe(200)
   expect(world.node.entry(digestOf(secret.tarball))?.visibility).toBe('private')
   expect((await world.get(path, BOB)).status).toBe(404)
+  // Upstream lets him in, and names the sha1 of the bytes at hand.
+  world.upstream.heal()
+  world.upstream.wall(/@corp/, [ALICE.authorization, BOB.authorization])
+  expect((await world.get(path, BOB)).headers['x-catalog-source']).toBe('store')
+  expect((await world.get(path)).status).toBe(404)
   expect(world.node.asked.every(({ peers }) => !peers)).toBe(true)
 })
 

@@ -61,7 +61,7 @@ test('a private scope is taken back at the next start', async () => {
   {
     // Nothing says any more what the artifacts are called: a store of an earlier version.
     const database = await openDatabase(join(store, 'metadata-v1.db'))
-    database.exec('DELETE FROM bindings; DELETE FROM visibility_rules')
+    database.exec('DELETE FROM version_bindings; DELETE FROM visibility_rules')
     database.close()
     await using daemon = await start()
     expect(await seeded(daemon)).toEqual([2, 0])

@@ -6,10 +6,10 @@
 import { z } from 'zod'
 import { parseBody } from '../http/json-body.ts'
 import type { Exchange } from '../http/exchange.ts'
-import type { PackumentCache } from '../packuments/packument-cache.ts'
 import { readProgramPost } from '../http/program-post.ts'
 import { sendJson } from '../http/respond.ts'
 import { isPackageName } from '../http/route.ts'
+import type { OwnWriteDependencies } from '../registry-api/own-writes.ts'
 
 const MAX_BODY_BYTES = 256 * 1024
 
@@ -21,11 +21,14 @@ const schema = z.object({
 
 /** @throws CatalogError INVALID_OPTIONS */
 export async function answerChanged(
-  cache: Pick<PackumentCache, 'expire' | 'expireAll'>,
+  { cache, artifacts }: OwnWriteDependencies,
   exchange: Exchange,
 ): Promise<void> {
   const { names, unnamed } = parseBody(schema, await readProgramPost(exchange, MAX_BODY_BYTES))
-  for (const name of names) cache.expire(name)
+  for (const name of names) {
+    artifacts.forgetVersions(name)
+    cache.expire(name)
+  }
   if (unnamed) cache.expireAll()
   sendJson(exchange.req, exchange.res, { status: 202, body: { noted: names.length } })
 }

@@ -68,7 +68,7 @@ export async function locateArtifact(
   if (asked !== undefined) return locateAsked(deps, request, { asked, viewer })
   const known = await deps.index.find(queryOf(deps.registries, request, viewer))
   if (known !== undefined) return targetOf(deps, request, known)
-  const bound = deps.bindings.digestOf(namedVersion(deps.registries, request))
+  const bound = deps.bindings.digestOf(namedVersion(deps.registries, request, viewer))
   if (bound !== undefined)
     return { ...byDigest(deps, request, { viewer, digest: bound }), isBound: true }
   return targetOf(deps, request, await fetchFacts(deps, request, viewer))
@@ -82,7 +82,7 @@ async function locateAsked(
   const target = byDigest(deps, request, { viewer, digest: asked })
   // Bytes by their hash, of no registry in particular.
   if (request.upstream === 'never') return { ...target, isBound: true }
-  if (deps.bindings.has(namedVersion(deps.registries, request), asked)) {
+  if (deps.bindings.has(namedVersion(deps.registries, request, viewer), asked)) {
     return { ...target, isBound: true }
   }
   const query = queryOf(deps.registries, request, viewer)
@@ -104,9 +104,9 @@ export function warnOfMismatch(
   request: ArtifactRequest,
   asked: Digest,
 ): void {
-  const { registry, name, version } = namedVersion(registries, request)
+  const { name, version = request.file } = request
   log.warn('binding.mismatch', {
-    ...{ name, version, registry, asked },
+    ...{ name, version, registry: registries.homeOf(name).url, asked },
     next: 'the registry has other bytes under that version, and the client gets those: look who changed its lockfile',
   })
 }
@@ -116,9 +116,16 @@ export function namesDigest(integrity: string, digest: Digest): boolean {
   return integrity.split(/\s+/).some((part) => (part.split('?', 1)[0] ?? '') === digest)
 }
 
-export function namedVersion(registries: Registries, request: ArtifactRequest): NamedVersion {
+/** As `viewer` is told of it: a registry that is not public may have something else under that name for others. */
+export function namedVersion(
+  registries: Registries,
+  request: ArtifactRequest,
+  viewer: Viewer,
+): NamedVersion {
   const { name, version, file = '' } = request
-  return { registry: registries.homeOf(name).url, name, version: version ?? file }
+  const home = registries.homeOf(name)
+  const owner = home.isPublic ? '' : (viewer.credentials?.fingerprint ?? '')
+  return { registry: home.url, owner, name, version: version ?? file }
 }
 
 /** A version may have been published anew since. */

@@ -76,7 +76,7 @@ export function createArtifacts(
     const { digest } = target
     const owner = how.viewer.credentials?.fingerprint
     for (let tries = 0; ; tries += 1) {
-      const named = namedVersion(registries, request)
+      const named = namedVersion(registries, request, how.viewer)
       const asked = { request, viewer: how.viewer, digest }
       const isBound = target.isBound || bindings.has(named, digest)
       const check = isBound ? undefined : createBindingCheck(deps, options, asked)
@@ -112,7 +112,7 @@ export function createArtifacts(
           if (isOpenly && isShared && !privacy.isProven(request.name)) {
             deps.publicNames.add(home.url, request.name)
           }
-          if (isOrigins || target.isBound) rememberBound(request, digest)
+          if (isOrigins || target.isBound) rememberBound(request, how.viewer, digest)
           // Kept as private by somebody else, or since nobody knew its name.
           if (isShared && privacy.isProven(request.name) && bindings.has(named, digest)) {
             node.setVisibility(digest, 'public')
@@ -131,9 +131,9 @@ export function createArtifacts(
     }
   }
 
-  function rememberBound(request: ArtifactRequest, digest: Digest): void {
+  function rememberBound(request: ArtifactRequest, viewer: Viewer, digest: Digest): void {
     if (request.upstream === 'never') return
-    const named = namedVersion(registries, request)
+    const named = namedVersion(registries, request, viewer)
     if (!bindings.has(named, digest)) bindings.add(named, digest)
   }
 
@@ -157,7 +157,7 @@ export function createArtifacts(
       const bytes = await readChecked(name, hashes, { size, body })
       const digest = await node.put(bytes, { visibility: how.visibility })
       if (hashes !== undefined) index.rememberHashes(hashes, digest)
-      rememberBound(request, digest)
+      rememberBound(request, how.viewer, digest)
       if (how.visibility === 'private') privates.grant(digest, owner ?? '')
       return { digest, source: 'origin', size: bytes.byteLength, bytes, body: once(bytes) }
     }

@@ -69,11 +69,11 @@ export function createBindingCheck(
       warnOfMismatch(deps, request, digest)
       throw new OtherBytes(request.name, facts)
     }
-    bindings.add(namedVersion(registries, request), digest)
+    bindings.add(namedVersion(registries, request, viewer), digest)
   }
 
   function undecided(reason: string): void {
-    const { name, version } = namedVersion(registries, request)
+    const { name, version } = namedVersion(registries, request, viewer)
     if (options.unboundDigests === 'allow') {
       return deps.log.debug('binding.unchecked', { name, version, reason })
     }

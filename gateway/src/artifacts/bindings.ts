@@ -1,6 +1,6 @@
 /**
- * Which bytes a registry has under a name and version, as it has shown or said itself, kept over restarts: name@version and
- * registry to digest. Never what a client, a lockfile or a peer says. It also tells what names a stored artifact has. What is
+ * Which bytes a registry has under a name and version, as it has shown or said itself, kept over restarts: name@version,
+ * registry and whom it told to digest. Never what a client, a lockfile or a peer says. It also tells what names a stored artifact has. What is
  * forgotten is asked for anew.
  */
 import { isDigest, type Database, type Digest } from '@catalog-p2p/core'
@@ -8,12 +8,14 @@ import { isDigest, type Database, type Digest } from '@catalog-p2p/core'
 export interface NamedVersion {
   /** The registry's URL. */
   readonly registry: string
+  /** Fingerprint of the credentials it was told to; empty: none, or the registry is public, and tells everybody the same. */
+  readonly owner: string
   readonly name: string
   /** The tarball's file name where that does not tell the version. */
   readonly version: string
 }
 
-/** Whether npm has signed these bytes under this name; undefined: nobody has looked. */
+/** Whether npm has signed these bytes under this name; undefined: nobody has looked, or seen a signature. */
 export type SignatureState = 'valid' | 'none' | undefined
 
 export interface Bindings {
@@ -37,14 +39,30 @@ const TRIM_ROWS = 1_000
 const TOUCH_AFTER_MS = 86_400_000
 
 const SCHEMA = `
-  CREATE TABLE IF NOT EXISTS bindings (
-    registry TEXT NOT NULL, name TEXT NOT NULL, version TEXT NOT NULL, digest TEXT NOT NULL,
-    signature TEXT, used_ms INTEGER NOT NULL, PRIMARY KEY (name, version, registry, digest)
+  CREATE TABLE IF NOT EXISTS version_bindings (
+    registry TEXT NOT NULL, owner TEXT NOT NULL, name TEXT NOT NULL, version TEXT NOT NULL, digest TEXT NOT NULL,
+    signature TEXT, used_ms INTEGER NOT NULL, PRIMARY KEY (name, version, registry, owner, digest)
   ) STRICT, WITHOUT ROWID;
-  CREATE INDEX IF NOT EXISTS bindings_by_digest ON bindings (digest);
-  CREATE INDEX IF NOT EXISTS bindings_by_use ON bindings (used_ms);
+  CREATE INDEX IF NOT EXISTS version_bindings_by_digest ON version_bindings (digest);
+  CREATE INDEX IF NOT EXISTS version_bindings_by_use ON version_bindings (used_ms);
   DROP TABLE IF EXISTS lockfile_digests;
 `
+
+/**
+ * Earlier versions did not note whom a registry told: what one that is not public said is then what it tells strangers. Nor
+ * whether a signature was wrong or only missing, so it is looked for again.
+ */
+function takeOver(database: Database): void {
+  const find = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'bindings'"
+  if (database.prepare(find).get() === undefined) return
+  database.exec(`
+    BEGIN;
+    INSERT OR IGNORE INTO version_bindings
+      SELECT registry, '', name, version, digest, nullif(signature, 'none'), used_ms FROM bindings;
+    DROP TABLE bindings;
+    COMMIT;
+  `)
+}
 
 interface Row extends NamedVersion {
   readonly digest: string
@@ -57,30 +75,33 @@ export function createBindings(
   { maxRows = MAX_BINDINGS, now = Date.now }: { maxRows?: number; now?: () => number } = {},
 ): Bindings {
   database.exec(SCHEMA)
+  takeOver(database)
   const sql = {
     find: database.prepare(
-      'SELECT * FROM bindings WHERE name = ? AND version = ? AND registry = ?',
+      'SELECT * FROM version_bindings WHERE name = ? AND version = ? AND registry = ? AND owner = ?',
     ),
-    byDigest: database.prepare('SELECT * FROM bindings WHERE digest = ?'),
+    byDigest: database.prepare('SELECT * FROM version_bindings WHERE digest = ?'),
     touch: database.prepare(
-      'UPDATE bindings SET used_ms = ? WHERE name = ? AND version = ? AND registry = ?',
+      `UPDATE version_bindings SET used_ms = ?
+         WHERE name = ? AND version = ? AND registry = ? AND owner = ?`,
     ),
     add: database.prepare(
-      `INSERT INTO bindings (registry, name, version, digest, signature, used_ms) VALUES (?,?,?,?,?,?)
+      `INSERT INTO version_bindings (registry, owner, name, version, digest, signature, used_ms)
+         VALUES (?,?,?,?,?,?,?)
          ON CONFLICT DO UPDATE SET used_ms = excluded.used_ms,
            signature = coalesce(excluded.signature, signature)`,
     ),
-    forget: database.prepare('DELETE FROM bindings WHERE name = ?'),
-    count: database.prepare('SELECT count(*) AS rows FROM bindings'),
+    forget: database.prepare('DELETE FROM version_bindings WHERE name = ?'),
+    count: database.prepare('SELECT count(*) AS rows FROM version_bindings'),
     trim: database.prepare(
-      `DELETE FROM bindings WHERE (name, version, registry, digest) IN
-         (SELECT name, version, registry, digest FROM bindings ORDER BY used_ms LIMIT ?)`,
+      `DELETE FROM version_bindings WHERE (name, version, registry, owner, digest) IN
+         (SELECT name, version, registry, owner, digest FROM version_bindings ORDER BY used_ms LIMIT ?)`,
     ),
   }
   let rows = (sql.count.get() as { rows: number }).rows
 
-  const find = ({ registry, name, version }: NamedVersion): Row[] =>
-    sql.find.all(name, version, registry) as unknown as Row[]
+  const find = ({ registry, owner, name, version }: NamedVersion): Row[] =>
+    sql.find.all(name, version, registry, owner) as unknown as Row[]
 
   const findOne = (version: NamedVersion, digest: Digest): Row | undefined =>
     find(version).find((row) => row.digest === digest)
@@ -90,13 +111,13 @@ export function createBindings(
       const row = findOne(version, digest)
       if (row === undefined) return false
       if (now() - row.used_ms > TOUCH_AFTER_MS) {
-        sql.touch.run(now(), row.name, row.version, row.registry)
+        sql.touch.run(now(), row.name, row.version, row.registry, row.owner)
       }
       return true
     },
     signature: (version, digest) => toState(findOne(version, digest)?.signature),
-    add({ registry, name, version }, digest, signature) {
-      sql.add.run(registry, name, version, digest, signature ?? null, now())
+    add({ registry, owner, name, version }, digest, signature) {
+      sql.add.run(registry, owner, name, version, digest, signature ?? null, now())
       // An update counts as well: then it is trimmed, and counted anew, a little early.
       rows += 1
       if (rows < maxRows + Math.min(TRIM_ROWS, maxRows)) return
@@ -114,8 +135,8 @@ export function createBindings(
     forget: (name) => void sql.forget.run(name),
     namesOf: (digest) =>
       (sql.byDigest.all(digest) as unknown as Row[]).map(
-        ({ registry, name, version, signature }) => {
-          return { registry, name, version, signature: toState(signature) }
+        ({ registry, owner, name, version, signature }) => {
+          return { registry, owner, name, version, signature: toState(signature) }
         },
       ),
   }

@@ -4,7 +4,7 @@
  * Everything else is private: never asked of peers nor offered to them, and a client gets it only with credentials that upstream
  * has accepted for it, or without any where upstream wants none.
  */
-import { CatalogError, findDigest, isCatalogError, type Digest } from '@catalog-p2p/core'
+import { CatalogError, isCatalogError, type Digest } from '@catalog-p2p/core'
 import type { RegistrySignatures } from '../keys/registry-signature.ts'
 import type { VersionFacts } from '../packuments/version-lines.ts'
 import type { Registry } from '../upstream/registries.ts'
@@ -12,6 +12,7 @@ import {
   fetchFacts,
   namedVersion,
   namesDigest,
+  targetOf,
   type ArtifactRequest,
   type ArtifactTarget,
   type TargetDependencies,
@@ -23,6 +24,7 @@ import type { PrivateArtifacts } from './private-artifacts.ts'
 import { scopeOf } from '../http/route.ts'
 import { discard, type Upstream } from '../upstream/upstream.ts'
 import type { PublicNames } from './public-names.ts'
+import { createUnsignedRegistries } from './unsigned-registries.ts'
 import type { VersionDocuments } from './version-documents.ts'
 
 export interface PrivacyDependencies extends TargetDependencies {
@@ -49,8 +51,6 @@ export interface Privacy {
 
 /** A client waits for it, and for its tarball after that. */
 const PROBE_TIMEOUT_MS = 10_000
-/** Versions of a registry that are looked at for npm's signature before it counts as one that passes none on, this run. */
-const MAX_UNSIGNED = 16
 
 export function createPrivacy(
   deps: PrivacyDependencies,
@@ -58,8 +58,7 @@ export function createPrivacy(
 ): Privacy {
   const { registries, packuments, cache, privates, upstream, bindings, publicNames } = deps
   const isMarked = createMarks(options.privateScopes)
-  /** Versions without npm's signature that a registry has shown; 0 once it has shown one with. */
-  const unsigned = new Map<string, number>()
+  const unsigned = createUnsignedRegistries()
 
   function isProven(name: string): boolean {
     const home = registries.homeOf(name)
@@ -105,17 +104,17 @@ export function createPrivacy(
     const { name } = request
     const { digest } = target
     if (digest === undefined || scopeOf(name) !== undefined) return false
-    const named = namedVersion(registries, request)
+    const named = namedVersion(registries, request, viewer)
     const known = bindings.signature(named, digest)
     if (known !== undefined) return known === 'valid'
     const facts = target.facts ?? (await askFacts(request, viewer))
     if (facts === undefined || !namesDigest(facts.integrity, digest)) return false
     const { version, integrity, signatures } = facts
     const isValid = await deps.signatures.isSigned({ name, version, integrity, signatures })
-    bindings.add(named, digest, isValid ? 'valid' : 'none')
-    const before = unsigned.get(named.registry)
-    if (isValid) unsigned.set(named.registry, 0)
-    else if (before !== 0) unsigned.set(named.registry, (before ?? 0) + 1)
+    const state = isValid ? 'valid' : 'none'
+    // One that is missing may come yet: the registry, or what stands before it, did not pass it on this time.
+    bindings.add(named, digest, signatures === '' ? undefined : state)
+    unsigned.note(named.registry, name, isValid)
     return isValid
   }
 
@@ -125,7 +124,7 @@ export function createPrivacy(
   ): Promise<VersionFacts | undefined> {
     const home = registries.homeOf(request.name)
     if (request.upstream === 'never' || isMute(request.name, home)) return undefined
-    if ((unsigned.get(home.url) ?? 0) >= MAX_UNSIGNED) return undefined
+    if (unsigned.has(home.url)) return undefined
     try {
       return await deps.documents.facts(request, viewer)
     } catch (error) {
@@ -164,7 +163,7 @@ export function createPrivacy(
       if (!privates.isForeign(digest, owner)) return
       // Only metadata that upstream shows to this client proves that it may have these very bytes.
       const facts = await fetchFacts(deps, request, viewer)
-      if (findDigest(facts.integrity) !== digest) {
+      if (targetOf(deps, request, facts).digest !== digest) {
         throw new CatalogError('NOT_FOUND', `${request.name}: not these bytes`)
       }
       if (owner !== undefined) privates.grant(digest, owner)

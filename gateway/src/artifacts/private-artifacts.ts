@@ -20,10 +20,25 @@ const MAX_OWNERS = 200_000
 
 /** Of private artifacts; the empty one is anybody on this machine. */
 export function createOwners(database: Database): UsedRows {
-  return createUsedRows(database, {
-    ...{ table: 'private_owners', columns: ['digest', 'owner'], maxRows: MAX_OWNERS },
+  const owners = createUsedRows(database, {
+    ...{ table: 'artifact_owners', columns: ['digest', 'owner'], maxRows: MAX_OWNERS },
     now: Date.now,
   })
+  takeOver(database)
+  return owners
+}
+
+/** Earlier versions also noted as anybody's what a registry gave to who showed credentials, by way of a redirect. */
+function takeOver(database: Database): void {
+  const find = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'private_owners'"
+  if (database.prepare(find).get() === undefined) return
+  database.exec(`
+    BEGIN;
+    INSERT OR IGNORE INTO artifact_owners
+      SELECT digest, owner, ${Date.now()} FROM private_owners WHERE owner <> '';
+    DROP TABLE private_owners;
+    COMMIT;
+  `)
 }
 
 export function createPrivateArtifacts(deps: {

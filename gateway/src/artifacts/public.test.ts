@@ -117,6 +117,25 @@ describe('a company mirror of public packages', () => {
     },
   )
 
+  test('asks again for a signature that was not passed on at first, over a restart too', async () => {
+    const late = makePackage('fx-late', '1.0.0')
+    world.upstream.add(late)
+    await world.get(path(late), by(late))
+    expect(hasLeaked(late)).toBe(false)
+    signBy(late, late.integrity)
+    await world.restart()
+    await world.get(path(late), by(late))
+    expect(hasLeaked(late)).toBe(true)
+  })
+
+  test('asks for it though many versions of one in-house package have none', async () => {
+    const many = Array.from({ length: 16 }, (_, each) => makePackage('fx-house', `1.0.${each}`))
+    world.upstream.add(...many)
+    for (const each of many) await world.get(path(each), by(each))
+    peerHolds(open)
+    expect((await world.get(path(open), by(open))).headers['x-catalog-source']).toBe('peer')
+  })
+
   test('keeps what npm has signed other bytes of, and every scope: a paid one is signed as well', async () => {
     for (const wanted of [other, secret]) {
       peerHolds(wanted)

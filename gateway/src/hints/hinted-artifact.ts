@@ -23,10 +23,8 @@ export async function digestOfHint(
   const registry = deps.registries.forName(name)?.url
   const query = { registry, name, version, file: undefined, owners: [''] }
   const facts = await deps.index.find(query)
-  const home = deps.registries.homeOf(name).url
-  return (
-    findDigest(facts?.integrity ?? '') ?? deps.bindings.digestOf({ registry: home, name, version })
-  )
+  const named = { registry: deps.registries.homeOf(name).url, owner: '', name, version }
+  return findDigest(facts?.integrity ?? '') ?? deps.bindings.digestOf(named)
 }
 
 const SYSTEMS =

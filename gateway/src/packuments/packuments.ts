@@ -114,7 +114,8 @@ export function createPackuments(
     const home = registries.homeOf(name)
     const credentials = client ?? registries.credentialsFor(new URL(name, home.url))
     const owner = documentOwner(home, name, credentials)
-    return { credentials, owners: owner === '' ? [''] : [owner, ''] }
+    // What a registry that is not public tells strangers may be another one's package of that name.
+    return { credentials, owners: owner === '' || !home.isPublic ? [owner] : [owner, ''] }
   }
 
   async function answer(request: PackumentRequest): Promise<PackumentAnswer> {

@@ -18,7 +18,8 @@ const MAX_SIGNATURES_CHARS = 2048
 
 /** In one line; empty for what is no list of them. */
 export function packSignatures(signatures: unknown): string {
-  const text = Array.isArray(signatures) ? JSON.stringify(signatures) : ''
+  const isThere = Array.isArray(signatures) && signatures.length > 0
+  const text = isThere ? JSON.stringify(signatures) : ''
   return text.length > MAX_SIGNATURES_CHARS ? '' : text
 }
 

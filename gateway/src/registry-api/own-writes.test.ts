@@ -119,6 +119,15 @@ describe('a change that a program of this machine tells of', () => {
     },
   )
 
+  test('is asked for anew too where only the bytes of its versions are known', async () => {
+    const path = '/fx-one/-/fx-one-1.0.0.tgz'
+    const again = makePackage('fx-one', '1.0.0', { description: 'published once more' })
+    await world.get(path, { 'pacote-integrity': one.integrity })
+    world.upstream.add(again)
+    await tell({ names: ['fx-one'] })
+    expect((await world.get(path)).body.equals(again.tarball)).toBe(true)
+  })
+
   test('of another package is none of this one', async () => {
     await versions()
     world.upstream.add(two)

@@ -116,7 +116,7 @@ describe('redirects', () => {
     here.fault(/fx-one/, { kind: 'redirect', to: `${there.url}fx-one` })
     const response = await upstream.request({ url: url(), signal, credentialsFor: onlyHere })
     expect((await readBody(response, limits)).toString()).toContain('2.0.0')
-    expect(response.withCredentials).toBe(false)
+    expect(response.withCredentials).toBe(true)
     expect(here.seen[0]?.headers.authorization).toBe('Bearer here')
     expect(there.seen[0]?.headers.authorization).toBeUndefined()
   })

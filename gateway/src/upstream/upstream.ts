@@ -42,7 +42,7 @@ export interface UpstreamResponse {
   readonly body: Dispatcher.ResponseData['body']
   /** After redirects. */
   readonly url: URL
-  /** True when the last hop carried credentials. */
+  /** True when any hop carried credentials: where a redirect leads is told to who showed them. */
   readonly withCredentials: boolean
   /** How long its body may be silent. */
   readonly silenceMs: number
@@ -144,9 +144,12 @@ export function createUpstream(
   ): Promise<UpstreamResponse> {
     let { url } = request
     const { signal } = request
+    let withCredentials = false
     for (let hops = 0; ; hops += 1) {
       if (deadlineMs !== undefined) await backOff.enter(url.origin, { deadlineMs, signal })
-      const response = await send(url, request)
+      const hop = await send(url, request)
+      withCredentials ||= hop.withCredentials
+      const response = { ...hop, withCredentials }
       const location = response.headers.location
       const follow = request.followRedirects !== false && request.body === undefined
       if (!follow || !REDIRECTS.has(response.status) || location === undefined) return response
