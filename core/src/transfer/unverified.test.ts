@@ -4,8 +4,9 @@
  * by its deadline.
  */
 import { describe, expect, test } from 'vitest'
+import type { Origin } from '../api.ts'
 import { blob, CHUNK_SIZE } from '../../../test/support/blobs.ts'
-import { createFakeClock } from '../../../test/support/fake-clock.ts'
+import { createFakeClock, type FakeClock } from '../../../test/support/fake-clock.ts'
 import { dribbling, serving, type Answering } from '../../../test/support/hostile-peer.ts'
 import { createWorld, getBytes, originOf, type Node } from '../../../test/support/transfer-world.ts'
 import { until } from '../../../test/support/until.ts'
@@ -80,6 +81,62 @@ describe.each(LIARS)('a liar that %s', (_, lie) => {
       await held
     }
   })
+})
+
+describe('a liar with the true size that sends most of it at once, then nothing', () => {
+  /** Cut otherwise than we do, so that its leaves are not those of the origin's. */
+  const cut = 2 * CHUNK_SIZE
+  const lie = (artifact: typeof small): Answering => {
+    const size = artifact.bytes.byteLength
+    const claim = dribbling({ size, chunkSize: cut, pause: async () => undefined })
+    return async (request, reply) => {
+      if (request.type === 'want' || request.index < Math.floor(size / cut)) {
+        await claim(request, reply)
+      }
+    }
+  }
+  /** So many milliseconds from the first byte to the last. */
+  function slowOrigin(clock: FakeClock, artifact: typeof small, totalMs: number) {
+    const seen = { openedMs: [] as number[], endedMs: 0 }
+    const piece = Math.ceil(artifact.bytes.byteLength / 40)
+    const origin: Origin = {
+      visibility: 'public',
+      async open() {
+        seen.openedMs.push(clock.now())
+        const body = (async function* () {
+          for (let at = 0; at < artifact.bytes.byteLength; at += piece) {
+            await clock.sleep(totalMs / 40)
+            yield artifact.bytes.subarray(at, at + piece)
+          }
+          seen.endedMs = clock.now()
+        })()
+        return { body, size: artifact.bytes.byteLength }
+      },
+    }
+    return { origin, seen }
+  }
+
+  test.each([large, blob(3 * CHUNK_SIZE, 3)])(
+    'the origin begins early, is read once, and the liar is not believed again',
+    async (artifact) => {
+      const clock = createFakeClock()
+      const world = createWorld(clock)
+      await world.addPeer('liar', [artifact], lie(artifact))
+      const node = await world.add('node', { chunkSize: 4 * CHUNK_SIZE })
+      const { origin, seen } = slowOrigin(clock, artifact, 2_000)
+      const got = getIntact(node, artifact, { origin })
+      const mostBytes = Math.floor(artifact.bytes.byteLength / cut) * cut
+      // What is hashed takes a time of its own: the clock stands still meanwhile.
+      await until(() => node.store.usage().partialBytes === mostBytes)
+      await clock.advanceUntil(() => seen.endedMs > 0, { maxMs: 20_000 })
+      expect(await got).toBe('origin')
+      expect(seen.openedMs).toHaveLength(1)
+      expect(seen.openedMs[0]).toBeLessThan(200)
+      expect(seen.endedMs).toBeLessThan(2_500)
+      await until(() => node.scores.isCooling('liar') || node.scores.isBanned('liar'))
+      if (artifact !== large) expect(node.bans).toEqual(['liar'])
+    },
+  )
 })
 
 describe('an honest peer', () => {

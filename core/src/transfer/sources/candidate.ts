@@ -28,7 +28,9 @@ export interface Candidate {
   readonly ageMs: number
   /** Of the claimed size, 0 to 1. */
   readonly share: number
-  /** Until it is complete at its pace so far; Infinity while nothing has come. */
+  /** Since the last chunk came; it stands still once it has been dropped. */
+  readonly idleMs: number
+  /** Until it is complete at its pace so far, more when it has fallen silent; Infinity while nothing has come. */
   readonly remainingMs: number
   /** The assembly, once the sha512 has matched. */
   readonly verified: Promise<Assembly>
@@ -49,6 +51,8 @@ export function startCandidate(
   const receivedBytes = new Map<PeerId, number>()
   const stop = new AbortController()
   const startedMs = deps.clock.now()
+  let landedMs = startedMs
+  let droppedMs: number | undefined
   let keep = true
   let assembly: Assembly | undefined
   let resumedShare = 0
@@ -82,6 +86,7 @@ export function startCandidate(
       stop.signal.throwIfAborted()
       const present = await opened.resume()
       resumedShare = opened.share
+      landedMs = deps.clock.now()
       await downloadChunks(
         opened,
         {
@@ -103,6 +108,7 @@ export function startCandidate(
   }
 
   function count(peer: PeerId, bytes: number): void {
+    landedMs = deps.clock.now()
     receivedBytes.set(peer, (receivedBytes.get(peer) ?? 0) + bytes)
   }
 
@@ -120,16 +126,21 @@ export function startCandidate(
     get ageMs() {
       return deps.clock.now() - startedMs
     },
+    get idleMs() {
+      return (droppedMs ?? deps.clock.now()) - landedMs
+    },
     get share() {
       return assembly?.share ?? 0
     },
     get remainingMs() {
       const share = assembly?.share ?? 0
-      return remainingMs(share, share - resumedShare, deps.clock.now() - startedMs)
+      const now = deps.clock.now()
+      return remainingMs(share, share - resumedShare, now - startedMs, now - landedMs)
     },
     verified,
     async drop(reason, options) {
       keep = options.keep
+      droppedMs ??= deps.clock.now()
       stop.abort(reason)
       await Promise.allSettled([verified])
     },

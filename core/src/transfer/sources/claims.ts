@@ -5,6 +5,7 @@
  */
 import type { PeerId } from '../../host/host.ts'
 import { CatalogError, isCatalogError } from '../../errors.ts'
+import { matchesLeaf } from '../../content/merkle.ts'
 import type { Visibility } from '../../store/store.ts'
 import type { TransferDeps } from '../transfer-deps.ts'
 import type { ManifestClaim } from './ask-peer.ts'
@@ -20,6 +21,10 @@ const HOPELESS_MS = 60_000
 const PLACE_POLL_MS = 250
 /** Of a claim, when it is as good as complete: another source would only come in its way. */
 const ALMOST_DONE_MS = 500
+/** A claim of which nothing has come for so long has stalled. */
+const STALLED_MS = 250
+/** Of small artifacts, that are compared with a claim: as much as is hashed at once without anybody noticing. */
+const MAX_COMPARED_BYTES = 1024 * 1024
 
 export interface Claims {
   /** Fetches it beside the others. Resolves when its bytes have matched; rejects when they did not come, or were others. */
@@ -147,19 +152,33 @@ export function createClaims(deps: TransferDeps, visibility: Visibility): Claims
       for (const candidate of [...unproven]) {
         if (contradicts(candidate, truth)) blame(candidate)
         // Where the other source was only somewhat quicker, it is worth asking again.
-        else if (candidate.share < 0.5) backOff(candidate.claimants.keys(), deps)
+        else if (isBehind(candidate)) backOff(candidate.claimants.keys(), deps)
       }
       unproven.clear()
     },
   }
 }
 
+function isBehind({ share, idleMs }: Candidate): boolean {
+  return share < 0.5 || (share < 1 && idleMs > STALLED_MS)
+}
+
 function contradicts({ claim }: Candidate, truth: Found): boolean {
-  if ('bytes' in truth) return claim.geometry.size !== truth.bytes.byteLength
+  if ('bytes' in truth) return isContradictedBy(truth.bytes, claim)
   const { geometry, leaves } = truth.assembly
   if (claim.geometry.size !== geometry.size) return true
   if (leaves === undefined || claim.geometry.chunkSize !== geometry.chunkSize) return false
   return Buffer.compare(claim.leaves, leaves) !== 0
+}
+
+function isContradictedBy(bytes: Uint8Array, { geometry, leaves }: Candidate['claim']): boolean {
+  const { size, chunkSize } = geometry
+  if (size !== bytes.byteLength) return true
+  for (let start = 0; start < Math.min(size, MAX_COMPARED_BYTES); start += chunkSize) {
+    const chunk = bytes.subarray(start, start + chunkSize)
+    if (!matchesLeaf(chunk, leaves, start / chunkSize)) return true
+  }
+  return false
 }
 
 function backOff(peers: Iterable<PeerId>, deps: TransferDeps): void {
