@@ -139,6 +139,34 @@ describe('a liar with the true size that sends most of it at once, then nothing'
   )
 })
 
+test('ids that have shown nothing push out no slow peer that has been honest, nor get its readers', async () => {
+  const clock = createFakeClock()
+  const world = createWorld(clock)
+  const serve = serving(large.bytes, CHUNK_SIZE)
+  let turn = Promise.resolve()
+  await world.addPeer('honest', [large], async (request, reply) => {
+    if (request.type === 'want') return await serve(request, reply)
+    turn = turn.then(async () => clock.sleep(4_000))
+    void turn.then(async () => serve(request, reply)).catch(() => undefined)
+  })
+  const sent = 16
+  for (const extra of [1, 2, 3, 4]) {
+    const size = large.bytes.byteLength + extra
+    const claim = dribbling({ size, pause: async () => undefined })
+    await world.addPeer(`liar ${extra}`, [large], async (request, reply) => {
+      if (request.type === 'want' || request.index < sent) await claim(request, reply)
+    })
+  }
+  const node = await world.add('node')
+  node.scores.answered('honest', { answerMs: 1, bytes: 1 })
+  let isOver = false
+  const got = getIntact(node, large).finally(() => (isOver = true))
+  got.catch(() => undefined) // it is awaited below
+  await until(() => node.store.usage().partialBytes >= 3 * sent * CHUNK_SIZE)
+  await clock.advanceUntil(() => isOver, { maxMs: 100_000, stepMs: 50 })
+  expect(await got).toBe('peer')
+})
+
 describe('an honest peer', () => {
   test('that is quick gives a large artifact and the origin is not asked', async () => {
     const world = createWorld(createFakeClock()) // it stands still: no source has been waited for

@@ -21,6 +21,8 @@ export interface Candidate {
   readonly claim: Pick<ManifestClaim, 'geometry' | 'leaves'>
   /** All that sent this manifest; `true` for those that say they hold all of it, and so answer for it. */
   readonly claimants: ReadonlyMap<PeerId, boolean>
+  /** One of them has sent good bytes before, and none that were not. */
+  readonly isProven: boolean
   /** Takes part, if there is a place. */
   join(claim: ManifestClaim): void
   /** Undefined until the store has made place for it. */
@@ -119,6 +121,10 @@ export function startCandidate(
   return {
     claim: { geometry, leaves },
     claimants,
+    get isProven() {
+      const { receivedBytes, strikes } = deps.scores
+      return [...claimants.keys()].some((peer) => receivedBytes(peer) > 0 && strikes(peer) === 0)
+    },
     join,
     get assembly() {
       return assembly

@@ -15,7 +15,10 @@ import type { Found } from './source.ts'
 
 /** Different manifests of one artifact that are fetched at once; more wait for a place. */
 const MAX_CANDIDATES = 4
-/** One of them gives way to one that waits when it is older than this and would take longer than that. */
+/**
+ * One of them gives way to one that waits when it is older than this and would take longer than that, unless somebody claims it
+ * who has been honest so far: ids that have shown nothing yet cost nothing, so any number of them can wait.
+ */
 const SETTLED_MS = 2_000
 const HOPELESS_MS = 60_000
 const PLACE_POLL_MS = 250
@@ -31,8 +34,8 @@ export interface Claims {
   take(claim: ManifestClaim): Promise<Found>
   /** Manifests being fetched, or waiting for it. */
   readonly count: number
-  /** The one that will be complete first, at its pace so far. */
-  leader(): Candidate | undefined
+  /** The one that will be complete first, at its pace so far; `provenFirst`: of those that are proven, if any is. */
+  leader(options?: { provenFirst: boolean }): Candidate | undefined
   /** Resolves with the first that is verified. */
   readonly won: Promise<Found>
   /** Resolves when none is being fetched. */
@@ -63,9 +66,20 @@ export function createClaims(deps: TransferDeps, visibility: Visibility): Claims
   let closed: Error | undefined
   let changed = Promise.withResolvers<void>()
 
-  function leader(): Candidate | undefined {
-    const [best] = [...open].toSorted((a, b) => a.remainingMs - b.remainingMs || b.share - a.share)
+  function leader({ provenFirst } = { provenFirst: false }): Candidate | undefined {
+    const proven = provenFirst ? [...open].filter(({ isProven }) => isProven) : []
+    const [best] = (proven.length > 0 ? proven : [...open]).toSorted(
+      (a, b) => a.remainingMs - b.remainingMs || b.share - a.share,
+    )
     return best
+  }
+
+  /** The one that gives way to another. */
+  function hopeless(): Candidate | undefined {
+    const [slowest] = [...open]
+      .filter((each) => each.ageMs > SETTLED_MS && each.remainingMs > HOPELESS_MS && !each.isProven)
+      .toSorted((a, b) => b.idleMs - a.idleMs)
+    return slowest
   }
 
   /** Waits until one more may be fetched. */
@@ -74,10 +88,9 @@ export function createClaims(deps: TransferDeps, visibility: Visibility): Claims
       if (closed !== undefined) throw closed
       const same = [...open].find((candidate) => isSameClaim(candidate.claim, claim))
       if (same !== undefined || open.size < MAX_CANDIDATES) return same
-      const slowest = [...open].reduce((a, b) => (b.remainingMs > a.remainingMs ? b : a))
-      if (slowest.ageMs > SETTLED_MS && slowest.remainingMs > HOPELESS_MS) {
-        await slowest.drop(new Error('others are waiting'), { keep: false })
-      } else await deps.clock.sleep(PLACE_POLL_MS)
+      const victim = hopeless()
+      if (victim === undefined) await deps.clock.sleep(PLACE_POLL_MS)
+      else await victim.drop(new Error('others are waiting'), { keep: true })
     }
   }
 
