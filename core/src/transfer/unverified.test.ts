@@ -167,6 +167,30 @@ test('ids that have shown nothing push out no slow peer that has been honest, no
   expect(await got).toBe('peer')
 })
 
+test('peers that leave free their places for others that claim the same', async () => {
+  const world = createWorld()
+  const serve = serving(large.bytes, CHUNK_SIZE)
+  const names = Array.from({ length: 30 }, (_, index) => `holder ${index}`)
+  const everyone = Promise.withResolvers<void>()
+  const leaving = new Set<string>()
+  let wants = 0
+  for (const name of names) {
+    await world.addPeer(name, [large], async (request, reply) => {
+      if (request.type === 'want') {
+        await serve(request, reply)
+        if (++wants === names.length) everyone.resolve()
+        return
+      }
+      // The first eight say that they have it no longer, once all the others have claimed it too.
+      if (leaving.size < 8) leaving.add(name)
+      if (!leaving.has(name)) return await serve(request, reply)
+      await everyone.promise
+      await reply.send({ type: 'status', id: request.id, status: 'not-found' })
+    })
+  }
+  expect(await getIntact(await world.add('node'), large)).toBe('peer')
+})
+
 describe('an honest peer', () => {
   test('that is quick gives a large artifact and the origin is not asked', async () => {
     const world = createWorld(createFakeClock()) // it stands still: no source has been waited for

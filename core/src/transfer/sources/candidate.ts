@@ -14,6 +14,8 @@ import { remainingMs } from './pace.ts'
 
 /** Peers that are asked for chunks of one manifest. */
 export const MAX_CHUNK_PEERS = 8
+/** More that claim the same wait for the place of one that leaves; beyond that they are not needed. */
+const MAX_SPARES = 32
 /** Between two looks at what a peer that is still downloading has got. */
 const REFRESH_MS = 300
 
@@ -23,7 +25,9 @@ export interface Candidate {
   readonly claimants: ReadonlyMap<PeerId, boolean>
   /** One of them has sent good bytes before, and none that were not. */
   readonly isProven: boolean
-  /** Takes part, if there is a place. */
+  /** Those that are asked for chunks. */
+  readonly chunkPeers: number
+  /** Takes part, at once or when there is a place. */
   join(claim: ManifestClaim): void
   /** Undefined until the store has made place for it. */
   readonly assembly: Assembly | undefined
@@ -50,6 +54,7 @@ export function startCandidate(
   const { geometry, leaves } = first
   const claimants = new Map<PeerId, boolean>()
   const chunkPeers = new Map<PeerId, HasChunk>()
+  const spares = new Map<PeerId, HasChunk>()
   const receivedBytes = new Map<PeerId, number>()
   const stop = new AbortController()
   const startedMs = deps.clock.now()
@@ -63,18 +68,33 @@ export function startCandidate(
   function join(claim: ManifestClaim): void {
     const { peer, hasChunk } = claim
     claimants.set(peer, hasChunk === undefined)
-    if (!chunkPeers.has(peer) && chunkPeers.size >= MAX_CHUNK_PEERS) return
+    if (chunkPeers.has(peer) || chunkPeers.size < MAX_CHUNK_PEERS) admit(peer, hasChunk)
+    else if (spares.size < MAX_SPARES) spares.set(peer, hasChunk)
+  }
+
+  function admit(peer: PeerId, hasChunk: HasChunk): void {
     chunkPeers.set(peer, hasChunk)
     onPeer?.(peer, hasChunk)
     if (hasChunk !== undefined) void refresh(peer)
+  }
+
+  function left(peer: PeerId): void {
+    if (!chunkPeers.delete(peer)) return
+    for (const [spare, hasChunk] of spares) {
+      spares.delete(spare)
+      if (deps.scores.isBanned(spare)) continue
+      return admit(spare, hasChunk)
+    }
   }
 
   /** What is still arriving at a peer grows. */
   async function refresh(peer: PeerId): Promise<void> {
     try {
       await deps.clock.sleep(REFRESH_MS, stop.signal)
+      if (!chunkPeers.has(peer)) return
       const answer = await requestArtifact(peer, geometry.digest, deps, { signal: stop.signal })
-      if (answer.kind === 'claim' && isSameClaim(answer.claim, first)) join(answer.claim)
+      if (!chunkPeers.has(peer) || answer.kind !== 'claim') return
+      if (isSameClaim(answer.claim, first)) join(answer.claim)
     } catch (error) {
       if (stop.signal.aborted) return
       deps.log.debug('download.claim-failed', { digest: geometry.digest, peer, error })
@@ -94,7 +114,11 @@ export function startCandidate(
         {
           onPeer(listener) {
             onPeer = listener
-            for (const [peer, has] of chunkPeers) listener(peer, has)
+            for (const [peer, has] of [...chunkPeers]) listener(peer, has)
+          },
+          left,
+          get hasSpares() {
+            return spares.size > 0
           },
         },
         deps,
@@ -121,6 +145,9 @@ export function startCandidate(
   return {
     claim: { geometry, leaves },
     claimants,
+    get chunkPeers() {
+      return chunkPeers.size
+    },
     get isProven() {
       const { receivedBytes, strikes } = deps.scores
       return [...claimants.keys()].some((peer) => receivedBytes(peer) > 0 && strikes(peer) === 0)
