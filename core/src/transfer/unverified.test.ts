@@ -10,6 +10,7 @@ import { createFakeClock, type FakeClock } from '../../../test/support/fake-cloc
 import { dribbling, serving, type Answering } from '../../../test/support/hostile-peer.ts'
 import { createWorld, getBytes, originOf, type Node } from '../../../test/support/transfer-world.ts'
 import { until } from '../../../test/support/until.ts'
+import { Bitfield } from '../content/bitfield.ts'
 
 const small = blob(40_000, 1)
 const large = blob(20 * CHUNK_SIZE + 11, 2)
@@ -192,6 +193,29 @@ test('peers that leave free their places for others that claim the same', async 
 })
 
 describe('an honest peer', () => {
+  test('that passes on what a liar answers for is not held to be one', async () => {
+    const world = createWorld()
+    const wanted = Array.from({ length: 3 }, (_, seed) => blob(40_000, 20 + seed))
+    const claim = dribbling()
+    await world.addPeer('relay', wanted, async (request, { send, stream }) => {
+      if (request.type !== 'want') return
+      const some = async (...answers: Parameters<typeof send>): Promise<void> => {
+        const [manifest] = answers
+        if (manifest === undefined || !('type' in manifest) || manifest.type !== 'manifest') return
+        await send({ ...manifest, present: new Bitfield(1024) })
+      }
+      await claim(request, { send: some, stream })
+    })
+    const node = await world.add('node')
+    for (const [index, artifact] of wanted.entries()) {
+      await world.addPeer(`liar ${index}`, [artifact], onlyManifest)
+      const claimed = until(() => node.bans.includes(`liar ${index}`))
+      await getIntact(node, artifact, { origin: originOf(artifact) })
+      await claimed
+    }
+    expect(node.bans).toEqual(['liar 0', 'liar 1', 'liar 2'])
+  })
+
   test('that is quick gives a large artifact and the origin is not asked', async () => {
     const world = createWorld(createFakeClock()) // it stands still: no source has been waited for
     await (await world.add('honest')).put(large)

@@ -116,13 +116,18 @@ export function createClaims(deps: TransferDeps, visibility: Visibility): Claims
     return candidate
   }
 
-  /** Who answers for a manifest of other bytes has lied; who passes it on while downloading may have been lied to. */
+  /**
+   * Who answers for a manifest of other bytes has lied; who passes it on while downloading has been lied to. Where nobody
+   * answers for it, one of them has made it up.
+   */
   function blame(candidate: Candidate): void {
     unproven.delete(candidate)
-    for (const [peer, holdsAll] of candidate.claimants) {
-      const report = holdsAll ? deps.scores.lied : deps.scores.suspected
-      report(peer, 'a manifest of other bytes')
-    }
+    const { claimants } = candidate
+    const answering = [...claimants].filter(([, holdsAll]) => holdsAll).map(([peer]) => peer)
+    const reason = 'a manifest of other bytes'
+    for (const peer of answering) deps.scores.lied(peer, reason)
+    if (answering.length > 0) return
+    for (const peer of claimants.keys()) deps.scores.suspected(peer, reason)
   }
 
   return {
