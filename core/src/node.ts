@@ -2,6 +2,7 @@
  * The composition root: builds each part once, starts them in order, stops them in reverse. No other file knows which
  * implementation stands behind a port.
  */
+import { networkInterfaces } from 'node:os'
 import type { ArtifactSource, CatalogNode, NetworkStats, NodeEvent, NodeStats } from './api.ts'
 import { systemClock } from './clock.ts'
 import { digestOf, type Digest } from './content/digest.ts'
@@ -9,6 +10,7 @@ import type { Discovery } from './discovery/discovery.ts'
 import { createSwarmDiscovery } from './discovery/swarm-discovery.ts'
 import { CatalogError } from './errors.ts'
 import type { Host } from './host/host.ts'
+import { findOwnNetworks } from './host/own-networks.ts'
 import { createRepeatLog } from './limits/repeat-log.ts'
 import { startAll, stopAll, type Part } from './lifecycle.ts'
 import { silentLogger, type Logger } from './log.ts'
@@ -66,7 +68,11 @@ export async function createNode(
         .disconnect(peer)
         .catch((error: unknown) => log.debug('peer.disconnect-failed', { peer, error }))
     },
-    { groupOf: (peer) => host.groupOf(peer), ...(bans && keepBans(bans, log)) },
+    {
+      groupOf: (peer) => host.groupOf(peer),
+      isLocal: (ip) => isOwnNetwork(ip, options),
+      ...(bans && keepBans(bans, log)),
+    },
   )
   const discovery = createSwarmDiscovery(
     { host, clock, log, onMisbehaviour: scores.lied },
@@ -280,4 +286,10 @@ function createServedCounter(): {
     },
     totals: () => structuredClone(totals),
   }
+}
+
+function isOwnNetwork(ip: string, { network: { siteNetworks } }: ParsedNodeOptions): boolean {
+  return (
+    findOwnNetworks(networkInterfaces(), { loopback: false, siteNetworks }).networksOf(ip).size > 0
+  )
 }

@@ -110,16 +110,28 @@ export function storePartialsContract(name: string, createWorld: WithStore): voi
       expect(await store.findPartial(made.digest)).toBeUndefined()
     })
 
-    test('of another manifest are thrown away', async (ctx) => {
+    test('of another manifest stay until one of them is whole: a claim throws nothing away', async (ctx) => {
       const store = await started(ctx)
       const made = sample(SIZE)
       const first = await store.openPartial(made.manifest, made.leaves, PUBLIC)
       await first.writeChunk(2, chunkOf(made, 2))
       await first.suspend()
-      const other = describeBytes(made.digest, made.bytes, 2 * CHUNK_SIZE)
-      const second = await store.openPartial(other.manifest, other.leaves, PUBLIC)
-      expect(second.present).toBe(0)
-      await second.discard()
+      const other = { ...made, ...describeBytes(made.digest, made.bytes, 2 * CHUNK_SIZE) }
+      for (const end of ['discard', 'suspend'] as const) {
+        const second = await store.openPartial(other.manifest, other.leaves, PUBLIC)
+        expect(second.present).toBe(0)
+        await second.writeChunk(0, chunkOf(other, 0))
+        await second[end]()
+        expect(plainTable(await store.findPartial(made.digest))).toEqual(plainTable(made))
+        expect(store.usage().partialBytes).toBe(CHUNK_SIZE)
+      }
+      const again = await store.openPartial(made.manifest, made.leaves, PUBLIC)
+      expect(again.hasChunk(2)).toBe(true)
+      await again.suspend()
+      const third = await store.openPartial(other.manifest, other.leaves, PUBLIC)
+      await writeAll(third, other)
+      await third.commit({ verified: false })
+      expect(digestOf(await store.read(made.digest))).toBe(made.digest)
       expect(await store.findPartial(made.digest)).toBeUndefined()
       expect(store.usage().partialBytes).toBe(0)
     })

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { addressGroup, addressIn, ipGroup, isRelayGroup } from './address-group.ts'
+import { addressGroup, addressIn, ipGroup, isRelayGroup, networkOf } from './address-group.ts'
 
 const RELAYED = '/ip4/203.0.113.7/tcp/4875/p2p/12D3KooRelay/p2p-circuit/p2p/12D3KooPeer'
 
@@ -54,6 +54,9 @@ describe('address group', () => {
     }
     expect(addressIn(addressGroup(RELAYED))).toBeUndefined()
     expect(addressIn('memory a')).toBeUndefined()
+    expect(networkOf('2001:db8:0:7::/64')).toBe('2001:db8:0:7::')
+    expect(networkOf('203.0.113.7')).toBeUndefined()
+    expect(networkOf('::1')).toBeUndefined()
   })
 
   it('never looks at the lower half of an IPv6 address, nor away from the upper', () => {

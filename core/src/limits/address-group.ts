@@ -48,6 +48,11 @@ export function addressIn(group: AddressGroup): string | undefined {
   return isIPv4(ip) || isIPv6(ip) ? ip : undefined
 }
 
+/** An IP address of a group that is a whole network; undefined for a group of one address. */
+export function networkOf(group: AddressGroup): string | undefined {
+  return group.endsWith('/64') ? addressIn(group) : undefined
+}
+
 /** Honest peers behind a relay have no address of their own: they may share places, but not blame. */
 export function isRelayGroup(group: AddressGroup): boolean {
   return group.startsWith(RELAY)

@@ -140,7 +140,8 @@ export class FsPartials {
         hint: 'raise the quota, or unpin some artifacts',
       })
     }
-    const number = leaves && this.#isFree(digest) ? undefined : this.#nextNumber++
+    const isResumable = leaves !== undefined && this.#fitsKept({ geometry, leaves })
+    const number = isResumable && this.#isFree(digest) ? undefined : this.#nextNumber++
     const opening: Opening = { geometry, leaves, visibility, number }
     const kept = this.#kept.get(digest)
     let row: PartialRow | undefined
@@ -181,11 +182,17 @@ export class FsPartials {
     )
   }
 
-  /** What an earlier run left of this very download; whatever else it left is removed. */
-  async #resumable({ geometry, leaves }: Opening): Promise<PartialRow | undefined> {
-    const { digest } = geometry
+  /** What another claim has left stays: nobody knows which of the two is true, and claims cost nothing. */
+  #fitsKept(table: ChunkTable): boolean {
+    const { digest } = table.geometry
     const row = this.#kept.has(digest) ? this.#rows.find(digest) : undefined
-    if (row && leaves && equalChunkTables(row, { geometry, leaves })) {
+    return row === undefined || equalChunkTables(row, table)
+  }
+
+  /** What an earlier run left of this very download. */
+  async #resumable({ geometry: { digest } }: Opening): Promise<PartialRow | undefined> {
+    const row = this.#kept.has(digest) ? this.#rows.find(digest) : undefined
+    if (row) {
       // From here on it counts as being opened.
       this.#kept.delete(digest)
       return row
@@ -256,6 +263,7 @@ export class FsPartials {
 
   async #closed(opened: Opened, outcome: 'placed' | 'keep' | 'remove'): Promise<void> {
     const { geometry, bitfield, resumable } = opened
+    if (outcome === 'placed') this.drop(geometry.digest) // what another claim had left
     if (outcome === 'keep') {
       if (resumable) this.#rows.close(resumable)
       this.#opened.delete(opened)

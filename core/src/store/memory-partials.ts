@@ -85,16 +85,16 @@ export class MemoryPartials {
       throw full(geometry)
     }
     const isFree = [...this.#opened].every((each) => !each.isResumable || !isOf(each, digest))
-    const isResumable = leaves !== undefined && isFree
-    const kept = isResumable ? this.#kept.get(digest) : undefined
-    if (isResumable) this.#kept.delete(digest)
-    const isSame =
-      kept?.leaves &&
-      leaves &&
+    const kept = this.#kept.get(digest)
+    const fits =
+      kept?.leaves === undefined ||
+      leaves === undefined ||
       equalChunkTables({ ...kept, leaves: kept.leaves }, { geometry, leaves })
+    const isResumable = leaves !== undefined && isFree && fits
+    if (isResumable) this.#kept.delete(digest)
     const bitfield = new Bitfield(chunkCount(size, chunkSize))
     const fresh: Download = { geometry, leaves, isResumable, chunks: new Map(), bitfield }
-    const download = isSame ? kept : fresh
+    const download = (isResumable ? kept : undefined) ?? fresh
     this.#opened.add(download)
     return this.#partialOf(download, visibility)
   }
@@ -147,6 +147,7 @@ export class MemoryPartials {
         }
         committed = bytes
         this.#keep(download, bytes, { ...options, visibility })
+        this.#kept.delete(digest) // what another claim had left
       },
       suspend: async () => {
         if (!isOpen()) return

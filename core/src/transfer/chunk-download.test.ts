@@ -39,7 +39,12 @@ interface World {
 function createWorld(
   chunks: number,
   behaviours: Record<PeerId, Behaviour>,
-  options: { limit?: (clock: FakeClock) => RateLimit; places?: number; join?: PeerId[] } = {},
+  options: {
+    limit?: (clock: FakeClock) => RateLimit
+    places?: number
+    join?: PeerId[]
+    spares?: PeerId[]
+  } = {},
 ): World {
   const clock = createFakeClock()
   const received = new Map<PeerId, number>()
@@ -83,11 +88,19 @@ function createWorld(
       return stream as RequestStream
     },
   }
+  const spares = options.spares ?? []
   let listener: ((peer: PeerId, has: undefined) => void) | undefined
   const peers = {
     onPeer(added: (peer: PeerId, has: ((index: number) => boolean) | undefined) => void) {
       listener = added
       for (const peer of options.join ?? Object.keys(behaviours)) added(peer, undefined)
+    },
+    left() {
+      const spare = spares.shift()
+      if (spare !== undefined) listener?.(spare, undefined)
+    },
+    get hasSpares() {
+      return spares.length > 0
     },
   }
   const pool = createChunkPool({ chunkSize: 65_536, maxBytes: 0 })
@@ -272,6 +285,30 @@ describe('downloadChunks', () => {
     const again = world.asked.filter(({ peer }) => peer === 'good')
     expect(again.map(({ index }) => index).sort()).toEqual([0, 1])
     for (const { atMs } of again) expect(atMs).toBeGreaterThanOrEqual(1_000)
+  })
+
+  test('silent peers hold a chunk up, but not for good, however many', async () => {
+    const silent: Behaviour = async () => new Promise(() => undefined)
+    const world: World = createWorld(2, {
+      ...{ s1: silent, s2: silent, s3: silent },
+      good: after(() => world.clock, 10),
+    })
+    expect(await settle(world, world.run(), 15_000)).toBeUndefined()
+    expect(world.late).toEqual([])
+  })
+
+  test('a spare gets the place of one that leaves, and of one that is silent', async () => {
+    const world: World = createWorld(
+      8,
+      {
+        gone: async () => Promise.reject(new CatalogError('NOT_FOUND', 'the peer has not got it')),
+        silent: async () => new Promise(() => undefined),
+        good: after(() => world.clock, 10),
+      },
+      { join: ['gone'], spares: ['silent', 'good'] },
+    )
+    expect(await settle(world, world.run(), 8_000)).toBeUndefined()
+    expect(world.late).toEqual(['silent'])
   })
 
   test('our own limit is no fault of the peers, and is kept', async () => {

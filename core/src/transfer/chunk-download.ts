@@ -16,6 +16,7 @@ import { createRequestWindow, type RequestWindow } from './request-window.ts'
 import { createPlan, type Plan } from './plan.ts'
 import { createProgress } from './progress.ts'
 import type { RateLimit } from './rate-limit.ts'
+import { createStalledPeers, type StalledPeers } from './stalled-peers.ts'
 import { HANG_UP_REST_MS } from './sources/retry-peers.ts'
 
 /** Bytes asked for beyond the first missing chunk. */
@@ -35,6 +36,10 @@ const THROTTLED_GRACE_MS = 300_000
 export interface ChunkPeers {
   /** Peers that claim this manifest; `has` undefined: all of it is there. Called with each as it joins. */
   onPeer(listener: (peer: PeerId, has: ((index: number) => boolean) | undefined) => void): void
+  /** It is asked no more; another that claims the same may join in its place, before this returns. */
+  left(peer: PeerId): void
+  /** More claim the same than can take part at once. */
+  readonly hasSpares: boolean
 }
 
 export interface ChunkDownloadDeps {
@@ -67,15 +72,17 @@ export async function downloadChunks(
   options: ChunkDownloadOptions,
 ): Promise<void> {
   options.signal.throwIfAborted()
-  await new ChunkDownload(assembly, deps, options).run(peers)
+  await new ChunkDownload(assembly, peers, deps, options).run()
 }
 
 class ChunkDownload {
   readonly #assembly: Assembly
+  readonly #peers: ChunkPeers
   readonly #deps: ChunkDownloadDeps
   readonly #options: ChunkDownloadOptions
   readonly #window: RequestWindow
   readonly #plan: Plan
+  readonly #stalled: StalledPeers
   readonly #stop = new AbortController()
   readonly #over = Promise.withResolvers<void>()
   /** Peers with a place for this artifact. */
@@ -87,9 +94,16 @@ class ChunkDownload {
   /** Requests that our own limit holds back. */
   #throttled = 0
 
-  constructor(assembly: Assembly, deps: ChunkDownloadDeps, options: ChunkDownloadOptions) {
+  constructor(
+    assembly: Assembly,
+    peers: ChunkPeers,
+    deps: ChunkDownloadDeps,
+    options: ChunkDownloadOptions,
+  ) {
     this.#assembly = assembly
+    this.#peers = peers
     this.#deps = deps
+    this.#stalled = createStalledPeers(deps, (peer) => deps.links.receivedBytes(peer, 'bulk'))
     this.#options = options
     const { chunkSize } = assembly.geometry
     this.#window = createRequestWindow({ chunkSize, maxBytes: PER_PEER_BYTES })
@@ -101,7 +115,7 @@ class ChunkDownload {
     for (const index of options.present) this.#plan.arrived(index)
   }
 
-  async run(peers: ChunkPeers): Promise<void> {
+  async run(): Promise<void> {
     const { signal } = this.#options
     const onAbort = (): void => {
       this.#stop.abort(signal.reason)
@@ -111,7 +125,7 @@ class ChunkDownload {
     this.#over.promise.catch(() => undefined) // raced below
     try {
       if (this.#plan.complete) return
-      peers.onPeer((peer, has) => {
+      this.#peers.onPeer((peer, has) => {
         if (this.#stop.signal.aborted) return
         this.#plan.addPeer(peer, has)
         this.#pump()
@@ -216,12 +230,28 @@ class ChunkDownload {
   #dropPeer(peer: PeerId, error: unknown): void {
     if (!isCatalogError(error, 'NOT_FOUND')) this.#deps.scores.late(peer)
     this.#releaseSlot(peer)
-    this.#plan.removePeer(peer)
+    // All that it owed us fails: it leaves once.
+    if (this.#plan.peers.includes(peer)) {
+      this.#plan.removePeer(peer)
+      this.#stalled.forget(peer)
+      this.#peers.left(peer)
+    }
     if (this.#plan.peers.length > 0) return
     const { digest } = this.#assembly.geometry
     this.#over.reject(
       new CatalogError('NO_PROVIDERS', 'no peer is left to ask', { digest, cause: error }),
     )
+  }
+
+  /** Whoever claims the same and waits for a place gets that of one that sends nothing. */
+  #replaceStalled(): void {
+    for (const peer of this.#plan.peers) {
+      // Not for a while in which we, or it on purpose, were what is slow.
+      const isHeldBack = this.#throttled > 0 || this.#deps.links.isThrottled(peer)
+      const owes = isHeldBack ? 0 : this.#plan.owes(peer)
+      if (!this.#stalled.isStalled(peer, owes) || !this.#peers.hasSpares) continue
+      this.#dropPeer(peer, new CatalogError('PEER_TIMEOUT', 'the peer sends nothing', { peer }))
+    }
   }
 
   #releaseSlot(peer: PeerId): void {
@@ -236,6 +266,7 @@ class ChunkDownload {
     let sinceMs = clock.now()
     for (;;) {
       await clock.sleep(TICK_MS, this.#stop.signal)
+      this.#replaceStalled()
       this.#pump()
       const now = progress.total(this.#plan.peers) // at every tick: a peer may leave, what it sent has arrived
       // We are what is slow, or wait for a place.

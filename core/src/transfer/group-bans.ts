@@ -1,12 +1,12 @@
 /**
  * Bans of address groups: an id costs nothing, so a liar that is banned would be back at once under another. One liar is not
  * held against its address, as a whole company may be behind it: several ids must have lied within an hour, and the ban is
- * short. Bounded; pure but for the clock.
+ * short. A network of our own is never banned: all machines of a LAN share its IPv6 prefix. Bounded; pure but for the clock.
  */
 import { LRUCache } from 'lru-cache'
 import type { Clock } from '../clock.ts'
 import type { PeerId } from '../host/host.ts'
-import { isRelayGroup, type AddressGroup } from '../limits/address-group.ts'
+import { isRelayGroup, networkOf, type AddressGroup } from '../limits/address-group.ts'
 
 /** Ids of one address that have to lie within the hour. */
 export const LIARS_BEFORE_BAN = 3
@@ -32,10 +32,12 @@ interface GroupRecord {
 
 export class GroupBans {
   readonly #clock: Clock
+  readonly #isLocal: ((ip: string) => boolean) | undefined
   readonly #groups = new LRUCache<AddressGroup, GroupRecord>({ max: MAX_GROUPS })
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, options: { readonly isLocal?: (ip: string) => boolean } = {}) {
     this.#clock = clock
+    this.#isLocal = options.isLocal
   }
 
   /** Whether nobody is banned, so that it need not be looked up where a peer is. */
@@ -50,7 +52,7 @@ export class GroupBans {
   /** One of its ids has lied. The ban, when that was one too many. */
   lied(group: AddressGroup, peer: PeerId): GroupBan | undefined {
     // Those behind a relay have only the relay in common.
-    if (isRelayGroup(group)) return undefined
+    if (isRelayGroup(group) || this.#isOwnNetwork(group)) return undefined
     const now = this.#clock.now()
     const record = this.#groups.get(group) ?? fresh()
     this.#groups.set(group, record)
@@ -65,8 +67,15 @@ export class GroupBans {
     return { group, strikes: record.strikes, forMs }
   }
 
+  /** An address of one machine is no network, wherever it is. */
+  #isOwnNetwork(group: AddressGroup): boolean {
+    const ip = networkOf(group)
+    return ip !== undefined && this.#isLocal?.(ip) === true
+  }
+
   /** A ban of an earlier run; 0 ms or less when it is over and only its strikes count. */
   restore({ group, strikes, forMs }: GroupBan): void {
+    if (this.#isOwnNetwork(group)) return
     const bannedUntilMs = this.#clock.now() + forMs
     this.#groups.set(group, { ...fresh(), strikes, bannedUntilMs })
   }

@@ -114,6 +114,15 @@ describe('bans', () => {
     expect(scores.isBanned('a')).toBe(true)
     expect(bans).toHaveLength(1)
   })
+
+  test('a good answer ends suspicions', () => {
+    const { scores } = world()
+    for (let time = 0; time < 6; time++) {
+      scores.suspected('a', 'a manifest of other bytes')
+      if (time % 2 === 1) scores.answered('a', { bytes: 1 })
+    }
+    expect(scores.isBanned('a')).toBe(false)
+  })
 })
 
 describe('bans of an address', () => {
@@ -173,6 +182,25 @@ describe('bans of an address', () => {
     const scores = createPeerScores(clock, () => undefined, { groupOf })
     for (const id of ['a', 'b', 'c', 'd']) scores.lied(id, 'wrong bytes')
     expect(scores.isBanned('e')).toBe(false)
+  })
+
+  test('a network that we are on is never banned; one machine on it is', () => {
+    const clock = createFakeClock()
+    const records: (PeerBan | GroupBan)[] = []
+    const scores = createPeerScores(clock, () => undefined, {
+      groupOf: (peer) => peer.split(' ')[0],
+      isLocal: (ip) => ip.startsWith('fd00:') || ip.startsWith('192.168.1.'),
+      restored: [{ group: 'fd00:0:0:2::/64', strikes: 1, forMs: MINUTE }],
+      onRecord: (ban) => records.push(ban),
+    })
+    expect(scores.isBanned('fd00:0:0:2::/64 colleague')).toBe(false)
+    for (const group of ['fd00:0:0:1::/64', '192.168.1.7', '2001:db8:0:1::/64']) {
+      for (const id of ['a', 'b', 'c']) scores.lied(`${group} ${id}`, 'wrong bytes')
+    }
+    expect(scores.isBanned('fd00:0:0:1::/64 colleague')).toBe(false)
+    expect(scores.isBanned('192.168.1.7 other')).toBe(true)
+    expect(scores.isBanned('2001:db8:0:1::/64 other')).toBe(true)
+    expect(records.flatMap((ban) => ('group' in ban ? [ban.group] : []))).toHaveLength(2)
   })
 
   test('go on after a restart, and the next lie costs more', async () => {

@@ -21,7 +21,7 @@ const FIRST_BAN_MS = 60_000
 const MAX_BAN_MS = 24 * 3600_000
 /** Peers remembered; the least recently seen is forgotten first. */
 const MAX_PEERS = 5_000
-/** Times that a peer may have passed on a lie that could be another's, before it counts as its own. */
+/** Times in a row that a peer may have passed on a lie that could be another's, before it counts as its own. */
 const LIE_AFTER_SUSPICIONS = 3
 
 interface Score {
@@ -51,7 +51,7 @@ export interface PeerScores {
   readonly backOff: (peer: PeerId) => void
   /** It broke the protocol or sent wrong bytes: banned for a time that grows. */
   readonly lied: (peer: PeerId, reason: string) => void
-  /** It passed on a lie that may be another's: again and again, it is its own. */
+  /** It passed on a lie that may be another's: again and again, with no good answer between, it is its own. */
   readonly suspected: (peer: PeerId, reason: string) => void
   /** By its id, or by the address group that it comes from: looked up where it is not given. */
   readonly isBanned: (peer: PeerId, group?: AddressGroup) => boolean
@@ -79,6 +79,8 @@ export interface PeerBan {
 
 export interface PeerScoreOptions {
   readonly groupOf?: (peer: PeerId) => AddressGroup | undefined
+  /** Whether an IP address is on a network that we are on. */
+  readonly isLocal?: (ip: string) => boolean
   readonly restored?: readonly (PeerBan | GroupBan)[]
   /** To be remembered. */
   readonly onRecord?: (ban: PeerBan | GroupBan) => void
@@ -89,7 +91,7 @@ export function createPeerScores(
   onBan: (peer: PeerId, reason: string, forMs: number) => void,
   options: PeerScoreOptions = {},
 ): PeerScores {
-  const groups = new GroupBans(clock)
+  const groups = new GroupBans(clock, options)
   const scores = new Map<PeerId, Score>()
   let totalStrikes = 0
 
@@ -185,6 +187,7 @@ export function createPeerScores(
     answered(peer, { answerMs, bytes }) {
       const score = scoreOf(peer)
       score.receivedBytes += bytes
+      score.suspicions = 0
       score.lateInARow = 0
       score.cooled = 0
       score.coolUntilMs = 0

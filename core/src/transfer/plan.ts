@@ -35,6 +35,12 @@ export interface Plan {
   readonly firstMissing: number
 }
 
+interface LateAt {
+  readonly nowMs: number
+  /** Age at which a chunk counts as late that one peer has been asked for. */
+  readonly afterMs: number
+}
+
 export function createPlan(options: PlanOptions): Plan {
   const { chunks, window, perPeer } = options
   const present = new Uint8Array(chunks)
@@ -67,16 +73,16 @@ export function createPlan(options: PlanOptions): Plan {
     return best
   }
 
-  function pickLate(peer: PeerId, has: ((index: number) => boolean) | undefined, beforeMs: number) {
+  /** Each further asker has the last one given twice as long: silent peers, however many, hold a chunk up but not for good. */
+  function pickLate(peer: PeerId, has: ((index: number) => boolean) | undefined, late: LateAt) {
     let oldest: number | undefined
-    let oldestMs = beforeMs
+    let oldestMs = Infinity
     for (const [index, asked] of askers) {
-      if (asked.has(peer) || (has !== undefined && !has(index)) || asked.size > 1) continue
-      for (const askedMs of asked.values()) {
-        if (askedMs > oldestMs) continue
-        oldest = index
-        oldestMs = askedMs
-      }
+      if (asked.has(peer) || (has !== undefined && !has(index))) continue
+      const lastMs = Math.max(...asked.values())
+      if (late.nowMs - lastMs < late.afterMs * 2 ** (asked.size - 1) || lastMs >= oldestMs) continue
+      oldest = index
+      oldestMs = lastMs
     }
     return oldest
   }
@@ -104,7 +110,7 @@ export function createPlan(options: PlanOptions): Plan {
       const state = peers.get(peer)
       if (state === undefined || presentCount === chunks) return undefined
       if (state.owes >= perPeer(peer)) return undefined
-      return pickMissing(state.has) ?? pickLate(peer, state.has, nowMs - lateAfterMs)
+      return pickMissing(state.has) ?? pickLate(peer, state.has, { nowMs, afterMs: lateAfterMs })
     },
     asked(peer, index, nowMs) {
       const state = peers.get(peer)

@@ -14,6 +14,8 @@ import { remainingMs } from './pace.ts'
 
 /** Peers that are asked for chunks of one manifest. */
 export const MAX_CHUNK_PEERS = 8
+/** More that claim the same wait for the place of one that leaves; beyond that they are not needed. */
+const MAX_SPARES = 32
 /** Between two looks at what a peer that is still downloading has got. */
 const REFRESH_MS = 300
 
@@ -21,14 +23,20 @@ export interface Candidate {
   readonly claim: Pick<ManifestClaim, 'geometry' | 'leaves'>
   /** All that sent this manifest; `true` for those that say they hold all of it, and so answer for it. */
   readonly claimants: ReadonlyMap<PeerId, boolean>
-  /** Takes part, if there is a place. */
+  /** One of them has sent good bytes before, and none that were not. */
+  readonly isProven: boolean
+  /** Those that are asked for chunks. */
+  readonly chunkPeers: number
+  /** Takes part, at once or when there is a place. */
   join(claim: ManifestClaim): void
   /** Undefined until the store has made place for it. */
   readonly assembly: Assembly | undefined
   readonly ageMs: number
   /** Of the claimed size, 0 to 1. */
   readonly share: number
-  /** Until it is complete at its pace so far; Infinity while nothing has come. */
+  /** Since the last chunk came; it stands still once it has been dropped. */
+  readonly idleMs: number
+  /** Until it is complete at its pace so far, more when it has fallen silent; Infinity while nothing has come. */
   readonly remainingMs: number
   /** The assembly, once the sha512 has matched. */
   readonly verified: Promise<Assembly>
@@ -46,9 +54,12 @@ export function startCandidate(
   const { geometry, leaves } = first
   const claimants = new Map<PeerId, boolean>()
   const chunkPeers = new Map<PeerId, HasChunk>()
+  const spares = new Map<PeerId, HasChunk>()
   const receivedBytes = new Map<PeerId, number>()
   const stop = new AbortController()
   const startedMs = deps.clock.now()
+  let landedMs = startedMs
+  let droppedMs: number | undefined
   let keep = true
   let assembly: Assembly | undefined
   let resumedShare = 0
@@ -57,18 +68,33 @@ export function startCandidate(
   function join(claim: ManifestClaim): void {
     const { peer, hasChunk } = claim
     claimants.set(peer, hasChunk === undefined)
-    if (!chunkPeers.has(peer) && chunkPeers.size >= MAX_CHUNK_PEERS) return
+    if (chunkPeers.has(peer) || chunkPeers.size < MAX_CHUNK_PEERS) admit(peer, hasChunk)
+    else if (spares.size < MAX_SPARES) spares.set(peer, hasChunk)
+  }
+
+  function admit(peer: PeerId, hasChunk: HasChunk): void {
     chunkPeers.set(peer, hasChunk)
     onPeer?.(peer, hasChunk)
     if (hasChunk !== undefined) void refresh(peer)
+  }
+
+  function left(peer: PeerId): void {
+    if (!chunkPeers.delete(peer)) return
+    for (const [spare, hasChunk] of spares) {
+      spares.delete(spare)
+      if (deps.scores.isBanned(spare)) continue
+      return admit(spare, hasChunk)
+    }
   }
 
   /** What is still arriving at a peer grows. */
   async function refresh(peer: PeerId): Promise<void> {
     try {
       await deps.clock.sleep(REFRESH_MS, stop.signal)
+      if (!chunkPeers.has(peer)) return
       const answer = await requestArtifact(peer, geometry.digest, deps, { signal: stop.signal })
-      if (answer.kind === 'claim' && isSameClaim(answer.claim, first)) join(answer.claim)
+      if (!chunkPeers.has(peer) || answer.kind !== 'claim') return
+      if (isSameClaim(answer.claim, first)) join(answer.claim)
     } catch (error) {
       if (stop.signal.aborted) return
       deps.log.debug('download.claim-failed', { digest: geometry.digest, peer, error })
@@ -82,12 +108,17 @@ export function startCandidate(
       stop.signal.throwIfAborted()
       const present = await opened.resume()
       resumedShare = opened.share
+      landedMs = deps.clock.now()
       await downloadChunks(
         opened,
         {
           onPeer(listener) {
             onPeer = listener
-            for (const [peer, has] of chunkPeers) listener(peer, has)
+            for (const [peer, has] of [...chunkPeers]) listener(peer, has)
+          },
+          left,
+          get hasSpares() {
+            return spares.size > 0
           },
         },
         deps,
@@ -103,6 +134,7 @@ export function startCandidate(
   }
 
   function count(peer: PeerId, bytes: number): void {
+    landedMs = deps.clock.now()
     receivedBytes.set(peer, (receivedBytes.get(peer) ?? 0) + bytes)
   }
 
@@ -113,6 +145,13 @@ export function startCandidate(
   return {
     claim: { geometry, leaves },
     claimants,
+    get chunkPeers() {
+      return chunkPeers.size
+    },
+    get isProven() {
+      const { receivedBytes, strikes } = deps.scores
+      return [...claimants.keys()].some((peer) => receivedBytes(peer) > 0 && strikes(peer) === 0)
+    },
     join,
     get assembly() {
       return assembly
@@ -120,16 +159,21 @@ export function startCandidate(
     get ageMs() {
       return deps.clock.now() - startedMs
     },
+    get idleMs() {
+      return (droppedMs ?? deps.clock.now()) - landedMs
+    },
     get share() {
       return assembly?.share ?? 0
     },
     get remainingMs() {
       const share = assembly?.share ?? 0
-      return remainingMs(share, share - resumedShare, deps.clock.now() - startedMs)
+      const now = deps.clock.now()
+      return remainingMs(share, share - resumedShare, now - startedMs, now - landedMs)
     },
     verified,
     async drop(reason, options) {
       keep = options.keep
+      droppedMs ??= deps.clock.now()
       stop.abort(reason)
       await Promise.allSettled([verified])
     },

@@ -5,6 +5,7 @@
  */
 import type { PeerId } from '../../host/host.ts'
 import { CatalogError, isCatalogError } from '../../errors.ts'
+import { matchesLeaf } from '../../content/merkle.ts'
 import type { Visibility } from '../../store/store.ts'
 import type { TransferDeps } from '../transfer-deps.ts'
 import type { ManifestClaim } from './ask-peer.ts'
@@ -14,20 +15,27 @@ import type { Found } from './source.ts'
 
 /** Different manifests of one artifact that are fetched at once; more wait for a place. */
 const MAX_CANDIDATES = 4
-/** One of them gives way to one that waits when it is older than this and would take longer than that. */
+/**
+ * One of them gives way to one that waits when it is older than this and would take longer than that, unless somebody claims it
+ * who has been honest so far: ids that have shown nothing yet cost nothing, so any number of them can wait.
+ */
 const SETTLED_MS = 2_000
 const HOPELESS_MS = 60_000
 const PLACE_POLL_MS = 250
 /** Of a claim, when it is as good as complete: another source would only come in its way. */
 const ALMOST_DONE_MS = 500
+/** A claim of which nothing has come for so long has stalled. */
+const STALLED_MS = 250
+/** Of small artifacts, that are compared with a claim: as much as is hashed at once without anybody noticing. */
+const MAX_COMPARED_BYTES = 1024 * 1024
 
 export interface Claims {
   /** Fetches it beside the others. Resolves when its bytes have matched; rejects when they did not come, or were others. */
   take(claim: ManifestClaim): Promise<Found>
   /** Manifests being fetched, or waiting for it. */
   readonly count: number
-  /** The one that will be complete first, at its pace so far. */
-  leader(): Candidate | undefined
+  /** The one that will be complete first, at its pace so far; `provenFirst`: of those that are proven, if any is. */
+  leader(options?: { provenFirst: boolean }): Candidate | undefined
   /** Resolves with the first that is verified. */
   readonly won: Promise<Found>
   /** Resolves when none is being fetched. */
@@ -58,9 +66,20 @@ export function createClaims(deps: TransferDeps, visibility: Visibility): Claims
   let closed: Error | undefined
   let changed = Promise.withResolvers<void>()
 
-  function leader(): Candidate | undefined {
-    const [best] = [...open].toSorted((a, b) => a.remainingMs - b.remainingMs || b.share - a.share)
+  function leader({ provenFirst } = { provenFirst: false }): Candidate | undefined {
+    const proven = provenFirst ? [...open].filter(({ isProven }) => isProven) : []
+    const [best] = (proven.length > 0 ? proven : [...open]).toSorted(
+      (a, b) => a.remainingMs - b.remainingMs || b.share - a.share,
+    )
     return best
+  }
+
+  /** The one that gives way to another. */
+  function hopeless(): Candidate | undefined {
+    const [slowest] = [...open]
+      .filter((each) => each.ageMs > SETTLED_MS && each.remainingMs > HOPELESS_MS && !each.isProven)
+      .toSorted((a, b) => b.idleMs - a.idleMs)
+    return slowest
   }
 
   /** Waits until one more may be fetched. */
@@ -69,10 +88,9 @@ export function createClaims(deps: TransferDeps, visibility: Visibility): Claims
       if (closed !== undefined) throw closed
       const same = [...open].find((candidate) => isSameClaim(candidate.claim, claim))
       if (same !== undefined || open.size < MAX_CANDIDATES) return same
-      const slowest = [...open].reduce((a, b) => (b.remainingMs > a.remainingMs ? b : a))
-      if (slowest.ageMs > SETTLED_MS && slowest.remainingMs > HOPELESS_MS) {
-        await slowest.drop(new Error('others are waiting'), { keep: false })
-      } else await deps.clock.sleep(PLACE_POLL_MS)
+      const victim = hopeless()
+      if (victim === undefined) await deps.clock.sleep(PLACE_POLL_MS)
+      else await victim.drop(new Error('others are waiting'), { keep: true })
     }
   }
 
@@ -98,13 +116,18 @@ export function createClaims(deps: TransferDeps, visibility: Visibility): Claims
     return candidate
   }
 
-  /** Who answers for a manifest of other bytes has lied; who passes it on while downloading may have been lied to. */
+  /**
+   * Who answers for a manifest of other bytes has lied; who passes it on while downloading has been lied to. Where nobody
+   * answers for it, one of them has made it up.
+   */
   function blame(candidate: Candidate): void {
     unproven.delete(candidate)
-    for (const [peer, holdsAll] of candidate.claimants) {
-      const report = holdsAll ? deps.scores.lied : deps.scores.suspected
-      report(peer, 'a manifest of other bytes')
-    }
+    const { claimants } = candidate
+    const answering = [...claimants].filter(([, holdsAll]) => holdsAll).map(([peer]) => peer)
+    const reason = 'a manifest of other bytes'
+    for (const peer of answering) deps.scores.lied(peer, reason)
+    if (answering.length > 0) return
+    for (const peer of claimants.keys()) deps.scores.suspected(peer, reason)
   }
 
   return {
@@ -147,19 +170,33 @@ export function createClaims(deps: TransferDeps, visibility: Visibility): Claims
       for (const candidate of [...unproven]) {
         if (contradicts(candidate, truth)) blame(candidate)
         // Where the other source was only somewhat quicker, it is worth asking again.
-        else if (candidate.share < 0.5) backOff(candidate.claimants.keys(), deps)
+        else if (isBehind(candidate)) backOff(candidate.claimants.keys(), deps)
       }
       unproven.clear()
     },
   }
 }
 
+function isBehind({ share, idleMs }: Candidate): boolean {
+  return share < 0.5 || (share < 1 && idleMs > STALLED_MS)
+}
+
 function contradicts({ claim }: Candidate, truth: Found): boolean {
-  if ('bytes' in truth) return claim.geometry.size !== truth.bytes.byteLength
+  if ('bytes' in truth) return isContradictedBy(truth.bytes, claim)
   const { geometry, leaves } = truth.assembly
   if (claim.geometry.size !== geometry.size) return true
   if (leaves === undefined || claim.geometry.chunkSize !== geometry.chunkSize) return false
   return Buffer.compare(claim.leaves, leaves) !== 0
+}
+
+function isContradictedBy(bytes: Uint8Array, { geometry, leaves }: Candidate['claim']): boolean {
+  const { size, chunkSize } = geometry
+  if (size !== bytes.byteLength) return true
+  for (let start = 0; start < Math.min(size, MAX_COMPARED_BYTES); start += chunkSize) {
+    const chunk = bytes.subarray(start, start + chunkSize)
+    if (!matchesLeaf(chunk, leaves, start / chunkSize)) return true
+  }
+  return false
 }
 
 function backOff(peers: Iterable<PeerId>, deps: TransferDeps): void {

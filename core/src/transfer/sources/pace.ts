@@ -3,13 +3,17 @@
  * claims the most. Pure.
  */
 
+/** A silence is expected to last this many times as long as it has lasted: whoever sends much at first, then nothing, falls behind. */
+const SILENCE_FACTOR = 4
+
 /**
  * Milliseconds left at the pace so far; Infinity while there is none.
  * @param share that is present, 0 to 1
  * @param gained of it since the beginning, `elapsedMs` ago
+ * @param idleMs since the last of it came
  */
-export function remainingMs(share: number, gained: number, elapsedMs: number): number {
+export function remainingMs(share: number, gained: number, elapsedMs: number, idleMs = 0): number {
   if (share >= 1) return 0
   if (gained <= 0) return Infinity
-  return ((1 - share) / gained) * elapsedMs
+  return Math.max(((1 - share) / gained) * elapsedMs, SILENCE_FACTOR * idleMs)
 }

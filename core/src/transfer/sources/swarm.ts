@@ -123,7 +123,7 @@ function holdersOf(digest: Digest, { discovery, scores, links }: TransferDeps): 
 
 /** More peers for the same chunks would not make them come sooner. */
 function enough({ claims }: Race): boolean {
-  return (claims.leader()?.claimants.size ?? 0) >= MAX_CHUNK_PEERS
+  return (claims.leader()?.chunkPeers ?? 0) >= MAX_CHUNK_PEERS
 }
 
 async function startOthers(
@@ -146,11 +146,13 @@ async function askNewcomers(
   for (;;) {
     await deps.clock.sleep(NEWCOMERS_MS, until)
     if (enough(race)) continue
-    for (const peer of holdersOf(race.digest, deps).slice(0, 2 * MAX_CHUNK_PEERS)) {
-      asker
-        .ask(peer)
-        ?.run(until, () => undefined)
-        .then(found, () => undefined) // it has been recorded where it belongs
+    let asked = 0
+    for (const peer of holdersOf(race.digest, deps)) {
+      const attempt = asker.ask(peer)
+      if (attempt === undefined) continue
+      attempt.run(until, () => undefined).then(found, () => undefined) // it has been recorded where it belongs
+      asked += 1
+      if (asked >= 2 * MAX_CHUNK_PEERS) break
     }
   }
 }

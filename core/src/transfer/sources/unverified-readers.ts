@@ -17,7 +17,7 @@ export function offerUnverified(race: Race, deps: TransferDeps): void {
   async function wait(): Promise<void> {
     await deps.clock.sleep(READ_AFTER_MS, signal)
     for (; claims.count > 0; await deps.clock.sleep(POLL_MS, signal)) {
-      const leader = claims.leader()
+      const leader = claims.leader({ provenFirst: true })
       const assembly = leader?.assembly
       if (origin.isAlive || leader === undefined || assembly === undefined) continue
       if (leader.remainingMs > MAX_REMAINING_MS) continue
