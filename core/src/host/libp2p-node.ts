@@ -256,7 +256,7 @@ async function vouch(
   peer: PeerId,
   place: string | undefined,
 ): Promise<boolean> {
-  const said = await addressesOf(libp2p, peer)
+  const said = (await addressesOf(libp2p, peer)).map(({ multiaddr }) => multiaddr)
   const from = place === undefined ? undefined : findAddress(place)
   if (from !== undefined) rule.heardOver([from], said)
   return said.length > 0
