@@ -55,6 +55,7 @@ export async function serveStream(
   options: ServeOptions,
 ): Promise<void> {
   const { store, clock } = deps
+  const reader = { peer: stream.peer, group: deps.group }
   /** Ids of requests that are not answered to their end. */
   const live = new Set<number>()
   /** Those of them that are being answered and no longer wanted. */
@@ -123,9 +124,7 @@ export async function serveStream(
   }
 
   const sendWhole = (chunk: ChunkToSend, size: number): Promise<Status | undefined> =>
-    deps.memory.hold(stream.peer, size, async () =>
-      sendChunk(chunk, await store.read(chunk.digest)),
-    )
+    deps.memory.hold(reader, size, async () => sendChunk(chunk, await store.read(chunk.digest)))
 
   async function sendStoredChunk(request: WantChunk): Promise<Status | undefined> {
     const { id, digest, index } = request
@@ -165,7 +164,7 @@ export async function serveStream(
   ): Promise<Status | undefined> {
     if (!deps.takeBulkSlot(digest)) return 'busy'
     try {
-      return await deps.memory.hold(stream.peer, bytes, act)
+      return await deps.memory.hold(reader, bytes, act)
     } finally {
       deps.releaseBulkSlot(digest)
     }
