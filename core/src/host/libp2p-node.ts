@@ -22,7 +22,7 @@ import { bestConnection } from './best-connection.ts'
 import { addressesOf, dial, isConnected } from './dial.ts'
 import { upgradeRelayed } from './direct-upgrade.ts'
 import type { HostEvent, NetworkState, PeerId } from './host.ts'
-import { createHearsay, remoteAddresses } from './hearsay.ts'
+import { believedOfDht, createHearsay, remoteAddresses } from './hearsay.ts'
 import { hostLimits, type HostLimits } from './host-limits.ts'
 import { createNode, type LibP2PNode } from './libp2p-services.ts'
 import { chooseListening, type Listening, type NetworkOptions } from './listen-addresses.ts'
@@ -147,6 +147,7 @@ export async function buildLibp2pNode(
         self: deps.privateKey.publicKey.toString(),
         connectionsOf: (peer) => remoteAddresses(built?.libp2p.getConnections(peer)),
       }),
+      believed: (addresses) => believedOfDht(rule, built?.libp2p, addresses),
       resolvers: createResolvers(rule),
       guard: createConnectionGuard(limits),
     }))
