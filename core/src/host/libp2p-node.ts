@@ -128,7 +128,8 @@ export async function buildLibp2pNode(
     const { maxConnections, loopbackOnly } = network
     const isLocal =
       deps.isLocal ?? ((ip: string) => ipScope(ip) === 'loopback' || own.networksOf(ip).size > 0)
-    const limits = hostLimits({ maxConnections, loopbackOnly, isLocal })
+    const { isGateway } = own
+    const limits = hostLimits({ maxConnections, loopbackOnly, isLocal, isGateway })
     let built: LibP2PNode | undefined
     const node = (built = await createNode({
       privateKey: deps.privateKey,
