@@ -1,6 +1,7 @@
 /** What many ids of one address can do with inventories, and what others have beside them. */
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { createFakeClock } from '../../../test/support/fake-clock.ts'
+import { readAll } from '../../../test/support/read-all.ts'
 import { until } from '../../../test/support/until.ts'
 import { systemClock, type Clock } from '../clock.ts'
 import type { ByteStream, Host } from '../host/host.ts'
@@ -100,6 +101,38 @@ describe('inventories', () => {
     await tell('peer', 100)
     await until(() => listener.sizeOf('peer') === 100)
     expect(listener.holders(5n)).toEqual(['peer'])
+  })
+
+  it('that were too much are asked for again after a while, and are then taken where there is room', async () => {
+    const clock = createFakeClock()
+    const { listener, tell, reports } = await world({ clock, limits: FAST })
+    const shed = await tell('peer', 9_000)
+    await clock.advance(1)
+    expect(listener.sizeOf('peer')).toBe(0)
+    let isOver = false
+    const over = readAll(shed.source).finally(() => (isOver = true))
+    over.catch(() => undefined)
+    for (let minute = 0; minute < 4; minute += 1) {
+      await clock.advance(60_000)
+      await shed.write(encodeInventoryMessage({ type: 'alive' }))
+    }
+    expect(isOver).toBe(false)
+    await clock.advance(61_000)
+    await expect(over).rejects.toThrow()
+    expect(reports).toEqual([])
+    await tell('peer', 100)
+    await clock.advance(1)
+    expect(listener.sizeOf('peer')).toBe(100)
+  })
+
+  it('that were too much leave no timer behind when their stream ends', async () => {
+    const clock = createFakeClock()
+    const { listener, tell } = await world({ clock, limits: FAST })
+    await tell('peer', 9_000)
+    await clock.advance(1)
+    expect(clock.sleepers).toBeGreaterThan(0)
+    await listener.stop()
+    expect(clock.sleepers).toBe(0)
   })
 
   it('that churn at one address do so at the pace of one address; others are heard at once', async () => {

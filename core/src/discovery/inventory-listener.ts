@@ -18,7 +18,7 @@ import {
   type InventoryMessage,
 } from './inventory-messages.ts'
 import { costOf, INVENTORY_LIMITS, type InventoryLimits } from './inventory-limits.ts'
-import { InventoryReceiver } from './inventory-receiver.ts'
+import { InventorySession } from './inventory-session.ts'
 import { toError } from '../rpc/open-stream.ts'
 import { createRateBudget, type RateBudget } from './rate-budget.ts'
 import { startWatchdog, type Watchdog } from './watchdog.ts'
@@ -48,16 +48,11 @@ interface Teller {
   readonly memory: Holding
   readonly reopenBudget: RateBudget
   inventory: Inventory | undefined
-  session: Session | undefined
+  session: InventorySession | undefined
   stream: ByteStream | undefined
   /** When the stream that brought `inventory` broke; undefined while it lives. */
   staleSinceMs: number | undefined
   isRefused: boolean
-}
-
-/** One stream's; without a receiver when its list was too much: what it tells is read and forgotten, until it tells it anew. */
-interface Session {
-  receiver: InventoryReceiver | undefined
 }
 
 export class InventoryListener {
@@ -180,7 +175,7 @@ export class InventoryListener {
 
   /** Resolves when the peer has ended its side. */
   async #receive(stream: ByteStream, teller: Teller): Promise<void> {
-    const session: Session = { receiver: new InventoryReceiver() }
+    const session = new InventorySession(this.#deps.clock, stream)
     teller.session = session
     const splitter = createFrameSplitter(MAX_INVENTORY_FRAME_BYTES)
     const watchdog = startWatchdog(this.#deps.clock, SNAPSHOT_MS, () =>
@@ -205,12 +200,13 @@ export class InventoryListener {
       }
     } finally {
       watchdog.stop()
+      session.over()
     }
   }
 
   #accept(
     message: InventoryMessage,
-    at: { stream: ByteStream; teller: Teller; session: Session; watchdog: Watchdog },
+    at: { stream: ByteStream; teller: Teller; session: InventorySession; watchdog: Watchdog },
   ): void {
     const { receiver } = at.session
     if (receiver === undefined) return
@@ -235,7 +231,7 @@ export class InventoryListener {
       this.#deps.log.debug('inventory.shed', { peer: next, because: peer })
       const offender = this.#tellers.get(next)
       if (offender === undefined) return
-      if (offender.session !== undefined) offender.session.receiver = undefined
+      offender.session?.shed()
       offender.inventory = undefined
       offender.memory.add(-offender.memory.amount)
     }
@@ -245,7 +241,7 @@ export class InventoryListener {
    * Silence is a breach only in the middle of a snapshot; else it is how a suspended machine looks. It may try again: the
    * network may have been to blame.
    */
-  #onStall(stream: ByteStream, { receiver }: Session): void {
+  #onStall(stream: ByteStream, { receiver }: InventorySession): void {
     const { peer } = stream
     stream.abort(new CatalogError('PEER_TIMEOUT', 'inventory stream stalled', { peer }))
     if (receiver?.isInSnapshot === true)

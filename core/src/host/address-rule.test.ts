@@ -133,6 +133,25 @@ describe('what is dialled', () => {
       expect(others.filter((other) => rule.isDialable(multiaddr(other)))).toEqual([])
     },
   )
+
+  it.each(['dns', 'dns4', 'dns6'])('is of a configured %s name that one port alone', (kind) => {
+    const rule = create()
+    rule.configure(multiaddr(`/${kind}/node.example/udp/4875/quic-v1`))
+    expect(rule.isDialable(multiaddr(`/${kind}/node.example/udp/4875/quic-v1/p2p/${PEER}`))).toBe(
+      true,
+    )
+    const others = ['tcp/22', 'tcp/4875', 'udp/53/quic-v1'].map((rest) =>
+      multiaddr(`/${kind}/node.example/${rest}`),
+    )
+    expect(others.filter((other) => rule.isDialable(other))).toEqual([])
+  })
+
+  it('is all that a configured dnsaddr leads to', () => {
+    const rule = create()
+    rule.configure(multiaddr('/dnsaddr/node.example'))
+    expect(rule.isConfigured(multiaddr(`/dnsaddr/node.example/p2p/${PEER}`))).toBe(true)
+    expect(rule.isDialable(multiaddr('/dns4/node.example/tcp/22'))).toBe(false)
+  })
 })
 
 const sameHost = (a: string, b: string): boolean => a.split('/')[2] === b.split('/')[2]

@@ -92,9 +92,9 @@ function ipOf(address: Multiaddr): string | undefined {
   return familyOf(address) === undefined ? undefined : address.getComponents()[0]?.value
 }
 
-/** A name is the user's with whatever port is behind it. */
+/** Of a name that stands for whole addresses, the name; else the socket, as one port of a host says nothing of the next. */
 function keyOf(address: Multiaddr): string {
   const [first] = address.getComponents()
-  if (first?.name.startsWith('dns') === true) return `name ${first.value ?? ''}`
+  if (first?.name === 'dnsaddr') return `dnsaddr ${first.value ?? ''}`
   return socketOf(address) ?? address.toString()
 }

@@ -1,5 +1,6 @@
 /** Dialling what a user, the peer memory or the LAN names: a peer id, or a multiaddr with or without one. */
-import { isMultiaddr, type Multiaddr } from '@multiformats/multiaddr'
+import type { Address, PeerStore } from '@libp2p/interface'
+import { isMultiaddr } from '@multiformats/multiaddr'
 import type { Libp2p } from 'libp2p'
 import type { AddressRule } from './address-rule.ts'
 import type { PeerId } from './host.ts'
@@ -25,9 +26,15 @@ export function isConnected(libp2p: Libp2p, target: string): boolean {
   return libp2p.getConnections(parsePeer(peer)).some(({ status }) => status === 'open')
 }
 
-/** What the peer store has of this peer. */
-export async function addressesOf({ peerStore }: Libp2p, peer: PeerId): Promise<Multiaddr[]> {
-  const id = parsePeer(peer)
-  if (!(await peerStore.has(id))) return []
-  return (await peerStore.get(id)).addresses.map(({ multiaddr }) => multiaddr)
+/** What the peer store has of this peer; nothing of one that it does not know, or no longer does. */
+export async function addressesOf(
+  { peerStore }: { readonly peerStore: Pick<PeerStore, 'get'> },
+  peer: PeerId,
+): Promise<Address[]> {
+  try {
+    return (await peerStore.get(parsePeer(peer))).addresses
+  } catch (error) {
+    if (error instanceof Error && error.name === 'NotFoundError') return []
+    throw error
+  }
 }

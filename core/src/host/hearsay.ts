@@ -91,11 +91,19 @@ function directAddresses(libp2p: Libp2p): string[] {
   return direct.map(String)
 }
 
-/** What DHT servers say of others; which of those that we are connected to said it is not known here. */
+/** Of what DHT servers say of others; which of those that we are connected to said it nobody tells us. */
+export function believedOfDht(
+  rule: AddressRule,
+  libp2p: Pick<Libp2p, 'getConnections'> | undefined,
+  multiaddrs: readonly Multiaddr[],
+): Multiaddr[] {
+  return rule.heardOver(remoteAddresses(libp2p?.getConnections()), multiaddrs)
+}
+
 function learnFromDht(deps: Dependencies, parts: Parts): void {
   const { libp2p, rule } = parts
   parts.onDhtPeer(({ id, multiaddrs }) => {
-    const believed = rule.heardOver(remoteAddresses(libp2p.getConnections()), multiaddrs)
+    const believed = believedOfDht(rule, libp2p, multiaddrs)
     if (believed.length === 0 || id.equals(libp2p.peerId)) return
     libp2p.peerStore.merge(id, { multiaddrs: believed }).catch((error: unknown) => {
       deps.log.debug('host.dht-peer-failed', { peer: id.toString(), error })

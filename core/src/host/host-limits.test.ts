@@ -14,6 +14,7 @@ import { systemClock } from '../clock.ts'
 import { silentLogger } from '../log.ts'
 import { parseNodeOptions, type NodeOptions } from '../options.ts'
 import type { Host } from './host.ts'
+import { hostLimits } from './host-limits.ts'
 import { createLibp2pHost } from './libp2p-host.ts'
 
 // Linux answers on all of 127.0.0.0/8; elsewhere an administrator adds addresses one by one.
@@ -118,5 +119,36 @@ describe.runIf(hasLoopbackNet)('limits by address', () => {
     await dial(honest, host, 5_000)
     await until(() => isIn(host, honest))
     expect(isIn(host, honest)).toBe(true)
+  })
+})
+
+describe('behind a gateway that hides who comes', () => {
+  const limits = hostLimits({
+    maxConnections: 16,
+    loopbackOnly: false,
+    isLocal: () => false,
+    isGateway: (ip) => ip === '172.17.0.1' || ip === 'fd00::1',
+  })
+  const groupOf = (address: string, peer?: string): string =>
+    limits.groupOf(multiaddr(address), peer)
+
+  it.each(['/ip4/172.17.0.1/tcp/1', '/ip6/fd00::1/udp/1/quic-v1'])(
+    'each peer counts for itself: %s',
+    (address) => {
+      expect(groupOf(address, 'a')).not.toBe(groupOf(address, 'b'))
+      expect(groupOf('/ip4/172.17.0.2/tcp/1', 'a')).toBe(groupOf('/ip4/172.17.0.2/tcp/1', 'b'))
+    },
+  )
+
+  it('but those behind a relay there are one group, as behind any relay', () => {
+    const relayed =
+      '/ip4/172.17.0.1/tcp/1/p2p/12D3KooWBfvqYyj3yv9qKZhvEDsNVc2VaJzG5yPw8QKWpi3TcSN6/p2p-circuit'
+    expect(groupOf(relayed, 'a')).toBe(groupOf(relayed, 'b'))
+  })
+
+  it('no handshake waits for another of the same address', () => {
+    const { ofGroup, total } = limits.handshakes
+    expect(ofGroup(groupOf('/ip4/172.17.0.1/tcp/1'))).toBe(total)
+    expect(ofGroup(groupOf('/ip4/172.17.0.2/tcp/1'))).toBeLessThan(total)
   })
 })

@@ -41,6 +41,8 @@ export function hostLimits(options: {
   readonly loopbackOnly: boolean
   /** Is this machine's, or on a network that it is on. */
   readonly isLocal: (ip: string) => boolean
+  /** A router of ours: whoever is behind it has its address, so that only the total bounds them. */
+  readonly isGateway: (ip: string) => boolean
 }): HostLimits {
   const { maxConnections, loopbackOnly } = options
 
@@ -48,10 +50,6 @@ export function hostLimits(options: {
   function isNear(group: AddressGroup): boolean {
     const ip = addressIn(group)
     return isRelayGroup(group) || (ip !== undefined && options.isLocal(ip))
-  }
-
-  function ofGroup(near: number, stranger: number): ShareLimits['ofGroup'] {
-    return (group) => (isNear(group) ? near : stranger)
   }
 
   const stranger = Math.max(MIN_STRANGER_PLACES, Math.ceil(maxConnections * STRANGER_PART))
@@ -62,7 +60,9 @@ export function hostLimits(options: {
       const group = addressGroup(address.toString())
       const ip = addressIn(group)
       const isAlone = loopbackOnly && ip !== undefined && ipScope(ip) === 'loopback'
-      return isAlone && peer !== undefined ? `${group} ${peer}` : group
+      const isHidden =
+        !isRelayGroup(group) && options.isGateway(address.getComponents()[0]?.value ?? '')
+      return (isAlone || isHidden) && peer !== undefined ? `${group} ${peer}` : group
     },
     inbound: (outbound) => ({
       get total() {
@@ -70,11 +70,14 @@ export function hostLimits(options: {
         const own = Math.min(most, Math.max(outbound(), Math.floor(maxConnections * OWN_PART)))
         return Math.max(1, maxConnections - own)
       },
-      ofGroup: ofGroup(near, stranger),
+      ofGroup: (group) => (isNear(group) ? near : stranger),
     }),
     handshakes: {
       total: HANDSHAKES,
-      ofGroup: loopbackOnly ? () => HANDSHAKES : ofGroup(NEAR_HANDSHAKES, STRANGER_HANDSHAKES),
+      ofGroup: (group) => {
+        if (loopbackOnly || options.isGateway(addressIn(group) ?? '')) return HANDSHAKES
+        return isNear(group) ? NEAR_HANDSHAKES : STRANGER_HANDSHAKES
+      },
     },
   }
 }

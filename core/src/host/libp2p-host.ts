@@ -7,6 +7,7 @@ import { isMultiaddr } from '@multiformats/multiaddr'
 import { CatalogError } from '../errors.ts'
 import { addressGroup, type AddressGroup } from '../limits/address-group.ts'
 import { bestConnection, toPeerConnections } from './best-connection.ts'
+import { addressesOf } from './dial.ts'
 import {
   OFFLINE,
   type ByteStream,
@@ -182,10 +183,7 @@ class LibP2PHost implements Libp2pHost {
   }
 
   async addressesOf(peer: PeerId): Promise<readonly string[]> {
-    const { peerStore } = this.#running().libp2p
-    const id = parsePeer(peer)
-    if (!(await peerStore.has(id))) return []
-    const { addresses } = await peerStore.get(id)
+    const addresses = await addressesOf(this.#running().libp2p, peer)
     const signed = addresses.filter(({ isCertified }) => isCertified)
     const told = signed.length > 0 ? signed : addresses
     return told.map((address) => withPeer(address.multiaddr, peer))

@@ -22,7 +22,7 @@ import { bestConnection } from './best-connection.ts'
 import { addressesOf, dial, isConnected } from './dial.ts'
 import { upgradeRelayed } from './direct-upgrade.ts'
 import type { HostEvent, NetworkState, PeerId } from './host.ts'
-import { createHearsay, remoteAddresses } from './hearsay.ts'
+import { believedOfDht, createHearsay, remoteAddresses } from './hearsay.ts'
 import { hostLimits, type HostLimits } from './host-limits.ts'
 import { createNode, type LibP2PNode } from './libp2p-services.ts'
 import { chooseListening, type Listening, type NetworkOptions } from './listen-addresses.ts'
@@ -128,7 +128,8 @@ export async function buildLibp2pNode(
     const { maxConnections, loopbackOnly } = network
     const isLocal =
       deps.isLocal ?? ((ip: string) => ipScope(ip) === 'loopback' || own.networksOf(ip).size > 0)
-    const limits = hostLimits({ maxConnections, loopbackOnly, isLocal })
+    const { isGateway } = own
+    const limits = hostLimits({ maxConnections, loopbackOnly, isLocal, isGateway })
     let built: LibP2PNode | undefined
     const node = (built = await createNode({
       privateKey: deps.privateKey,
@@ -147,6 +148,7 @@ export async function buildLibp2pNode(
         self: deps.privateKey.publicKey.toString(),
         connectionsOf: (peer) => remoteAddresses(built?.libp2p.getConnections(peer)),
       }),
+      believed: (addresses) => believedOfDht(rule, built?.libp2p, addresses),
       resolvers: createResolvers(rule),
       guard: createConnectionGuard(limits),
     }))
@@ -256,7 +258,7 @@ async function vouch(
   peer: PeerId,
   place: string | undefined,
 ): Promise<boolean> {
-  const said = await addressesOf(libp2p, peer)
+  const said = (await addressesOf(libp2p, peer)).map(({ multiaddr }) => multiaddr)
   const from = place === undefined ? undefined : findAddress(place)
   if (from !== undefined) rule.heardOver([from], said)
   return said.length > 0

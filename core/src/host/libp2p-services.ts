@@ -31,7 +31,7 @@ import { CONNECTION_MONITOR, connectionLimits } from './connection-limits.ts'
 import { createDhtDiscovery, type DhtDiscovery } from './dht-discovery.ts'
 import type { Listening, NetworkOptions } from './listen-addresses.ts'
 import type { OwnAddresses } from './own-addresses.ts'
-import { withPacedWalks } from './paced-walks.ts'
+import { withPacedWalks, type Believed } from './paced-walks.ts'
 import type { QuicListenerDependencies } from './quic-listener.ts'
 import { quicTransport, type Quic } from './quic-transport.ts'
 
@@ -58,6 +58,8 @@ export interface NodeParts {
   readonly network: NetworkOptions
   readonly listening: Listening
   readonly own: OwnAddresses
+  /** Of addresses that the DHT tells, those to believe. */
+  readonly believed: Believed
 }
 
 /** Which services there are depends on the options. */
@@ -112,7 +114,7 @@ export async function createNode(parts: NodeParts): Promise<LibP2PNode> {
     connectionMonitor: CONNECTION_MONITOR,
     connectionGater: parts.gater,
     peerStore: { maxAddressAge: ADDRESS_MEMORY_MS, maxPeerAge: PEER_MEMORY_MS },
-    services: services(network, discovery),
+    services: services(parts, discovery),
     logger: SILENT,
     datastore: parts.datastore,
   }
@@ -131,13 +133,19 @@ function guarding<Components, Kind extends Transport>(
   return (components) => guard.guarded(create(components))
 }
 
-function services(network: NetworkOptions, discovery: DhtDiscovery): ServiceFactoryMap<Services> {
+function services(
+  { network, believed, quicDeps: { clock } }: NodeParts,
+  discovery: DhtDiscovery,
+): ServiceFactoryMap<Services> {
   const chosen: ServiceFactoryMap<Services> = {
     identify: identify({ runOnLimitedConnection: true }),
     identifyPush: identifyPush({ runOnLimitedConnection: true }),
     ping: ping(),
   }
-  if (network.dht) chosen.dht = dht(network, discovery)
+  if (network.dht)
+    chosen.dht = dht(network, (service) =>
+      discovery.detach(withPacedWalks(service, { clock, believed })),
+    )
   if (network.relayServer) chosen.relay = relay()
   // Of no use on loopback, and it would talk to the world. It maps no port of a router that is behind NAT itself; what it has
   // mapped needs no one else to confirm it (docs/decisions/0010-no-autonat.md).
@@ -157,7 +165,10 @@ function relay(): ReturnType<typeof circuitRelayServer> {
   })
 }
 
-function dht(network: NetworkOptions, discovery: DhtDiscovery): ReturnType<typeof kadDHT> {
+function dht(
+  network: NetworkOptions,
+  adapt: (service: KadDHT) => KadDHT,
+): ReturnType<typeof kadDHT> {
   const create = kadDHT({
     protocol: DHT_PROTOCOL,
     // Explicit, so that kad-dht does not take any public interface address for reachability: reachability.ts switches it.
@@ -170,7 +181,7 @@ function dht(network: NetworkOptions, discovery: DhtDiscovery): ReturnType<typeo
     reprovide: { concurrency: 1, threshold: 0 },
     maxInboundStreams: 64,
   })
-  return (components) => discovery.detach(withPacedWalks(create(components)))
+  return (components) => adapt(create(components))
 }
 
 const silent: Logger = Object.assign(() => undefined, {

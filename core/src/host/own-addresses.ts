@@ -8,6 +8,7 @@ import { multiaddr, type Multiaddr } from '@multiformats/multiaddr'
 import type { Clock } from '../clock.ts'
 import { socketOf, transportOf } from './address-order.ts'
 import { ipScope, isLinkLocalIp } from './address-scope.ts'
+import { findGateways, type Gateways } from './gateways.ts'
 import { findOwnNetworks, type OwnNetworks } from './own-networks.ts'
 import type { IpFamily, Listening, NetworkOptions } from './listen-addresses.ts'
 
@@ -16,6 +17,8 @@ export interface OwnAddresses {
   networksOf(this: void, ip: string): ReadonlySet<string>
   /** The interfaces on whose link an address is. */
   linksOf(this: void, ip: string): ReadonlySet<string>
+  /** A router of ours, behind which anybody may be. */
+  isGateway(this: void, ip: string): boolean
   /** What we listen on, as `socketOf` spells it. */
   sockets(): ReadonlySet<string>
   /**
@@ -36,6 +39,7 @@ const REFRESH_MS = 15_000
 interface Snapshot {
   readonly atMs: number
   readonly networks: OwnNetworks
+  readonly gateways: Gateways
   readonly sockets: ReadonlySet<string>
   /** Without the peer id. */
   readonly multiaddrs: readonly string[]
@@ -65,6 +69,7 @@ export function createOwnAddresses(
 
   return {
     networksOf: (ip) => current().networks.networksOf(ip),
+    isGateway: (ip) => current().gateways.has(ip),
     linksOf: (ip) => current().networks.linksOf(ip),
     sockets: () => current().sockets,
     mapped: () => mapped.map(String),
@@ -103,8 +108,11 @@ function look(
     `${ip} udp ${listening.port}`,
     `${ip} tcp ${listening.port}`,
   ])
+  const gateways = findGateways()
   return {
+    gateways,
     networks: findOwnNetworks(interfaces, {
+      gateways,
       loopback: all.length > 0 && told(all, network).every(({ ip }) => isLoopbackIp(ip)),
       siteNetworks: network.siteNetworks,
     }),

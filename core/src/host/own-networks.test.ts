@@ -19,7 +19,10 @@ const INTERFACES = {
 }
 
 function networks(options: { loopback?: boolean; siteNetworks?: string[] } = {}) {
-  return findOwnNetworks(INTERFACES, { loopback: false, siteNetworks: [], ...options })
+  return findOwnNetworks(INTERFACES, {
+    ...{ loopback: false, siteNetworks: [], gateways: { has: (ip: string) => ip === '10.0.1.1' } },
+    ...options,
+  })
 }
 
 describe('own networks', () => {
@@ -30,6 +33,7 @@ describe('own networks', () => {
     ['::ffff:10.0.1.77', ['eth0']], // as a socket of both families says it
     ['10.99.0.77', ['tun0']],
     ['10.0.2.77', []],
+    ['10.0.1.1', []], // the gateway: anybody may be behind it
     ['8.8.8.8', []],
     ['127.0.0.1', []],
     ['', []],

@@ -5,6 +5,7 @@
  */
 import { BlockList, isIP } from 'node:net'
 import type { NetworkInterfaceInfo } from 'node:os'
+import type { Gateways } from './gateways.ts'
 import { ipScope, isLinkLocalIp } from './address-scope.ts'
 
 export const LOOPBACK_NETWORK = 'loopback'
@@ -24,6 +25,8 @@ export function findOwnNetworks(
     readonly loopback: boolean
     /** CIDR. */
     readonly siteNetworks: readonly string[]
+    /** Of no network: anybody may be behind one. */
+    readonly gateways: Gateways
   },
 ): OwnNetworks {
   const links = new Map<string, BlockList>()
@@ -57,6 +60,7 @@ export function findOwnNetworks(
   return {
     linksOf,
     networksOf(ip) {
+      if (options.gateways.has(ip)) return NONE
       if (ipScope(ip) === 'loopback') {
         return options.loopback ? new Set([LOOPBACK_NETWORK]) : NONE
       }

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { systemClock, type Clock } from '../clock.ts'
-import { silentLogger } from '../log.ts'
+import { createCollectingLogger } from '../../../test/support/collecting-logger.ts'
+import { silentLogger, type Logger } from '../log.ts'
 import { createPeerFinder, type PeerFinder } from './peer-finder.ts'
 
 interface World {
@@ -15,7 +16,8 @@ interface World {
 
 function create(options: {
   bootstrap?: string[]
-  remembered?: string[]
+  remembered?: string[] | (() => Promise<string[]>)
+  log?: Logger
   maxConnections?: number
   groups?: () => number
   dialled?: () => number
@@ -38,7 +40,7 @@ function create(options: {
   }
   const finder = createPeerFinder(
     {
-      log: silentLogger,
+      log: options.log ?? silentLogger,
       clock,
       dial: async (target) => {
         dials.push(target)
@@ -47,7 +49,10 @@ function create(options: {
         connected.add(peer)
         return peer
       },
-      remembered: async () => options.remembered ?? [],
+      remembered: async () =>
+        typeof options.remembered === 'function'
+          ? options.remembered()
+          : (options.remembered ?? []),
       isConnected: (peer) => connected.has(peer),
       connectedGroups: () => options.groups?.() ?? connected.size,
       dialledPeers: () => options.dialled?.() ?? 0,
@@ -91,6 +96,29 @@ describe('peer finder', () => {
       expect(pausesMs[index]).toBeGreaterThanOrEqual(ms * 0.75)
       expect(pausesMs[index]).toBeLessThanOrEqual(ms * 1.25)
     }
+    await finder.stop()
+  })
+
+  it('goes on, and dials the bootstrap addresses, when its memory fails; says so once a minute', async () => {
+    const log = createCollectingLogger()
+    let isBroken = true
+    const { finder, dials, tick } = create({
+      log,
+      bootstrap: ['/boot'],
+      remembered: async () => {
+        if (isBroken) throw new Error('database is locked')
+        return ['old']
+      },
+    })
+    finder.start()
+    await settle()
+    await tick()
+    expect(dials).toEqual(['/boot', '/boot'])
+    const warnings = log.lines.filter(({ level }) => level === 'warn')
+    expect(warnings.map(({ event }) => event)).toEqual(['host.look-failed'])
+    isBroken = false
+    await tick()
+    expect(dials).toEqual(['/boot', '/boot', '/boot', 'old'])
     await finder.stop()
   })
 

@@ -5,6 +5,7 @@
 import { LRUCache } from 'lru-cache'
 import PQueue from 'p-queue'
 import type { Clock } from '../clock.ts'
+import { createRepeatLog } from '../limits/repeat-log.ts'
 import type { Logger } from '../log.ts'
 import type { PeerId } from './host.ts'
 
@@ -51,6 +52,7 @@ export function createPeerFinder(
   options: { readonly bootstrap: readonly string[]; readonly maxConnections: number },
 ): PeerFinder {
   const { log, clock } = deps
+  const lookFailed = createRepeatLog(deps, 'host.look-failed')
   const queue = new PQueue({ concurrency: MAX_DIALS })
   const underWay = new Set<string>()
   const stopped = new AbortController()
@@ -102,8 +104,18 @@ export function createPeerFinder(
   }
 
   async function look(): Promise<void> {
-    const known = await deps.remembered(MAX_REMEMBERED)
+    const known = await remembered()
     await Promise.all([...options.bootstrap, ...known].map((target) => tryDial(target)))
+  }
+
+  /** What is wrong with the database now may not be at the next look. */
+  async function remembered(): Promise<readonly PeerId[]> {
+    try {
+      return await deps.remembered(MAX_REMEMBERED)
+    } catch (error) {
+      lookFailed({ error })
+      return []
+    }
   }
 
   async function run(): Promise<void> {

@@ -45,7 +45,8 @@ export function watchReachability(
     const ip = remoteAddr.getComponents()[0]?.value ?? ''
     const scope = ipScope(ip)
     // A neighbour with a public address says nothing of the world beyond the router.
-    if (scope === 'public' && own.networksOf(ip).size > 0) return 'private'
+    const isNear = own.networksOf(ip).size > 0 || own.isGateway(ip)
+    if (scope === 'public' && isNear) return 'private'
     return scope ?? 'private'
   }
 

@@ -2,6 +2,7 @@
 import type { Clock } from '../clock.ts'
 import type { Encoding } from '../content/compression.ts'
 import type { Digest } from '../content/digest.ts'
+import type { AddressGroup } from '../limits/address-group.ts'
 import type { Logger } from '../log.ts'
 import type { Store } from '../store/store.ts'
 import type { Assembly } from './assembly.ts'
@@ -20,6 +21,8 @@ export interface ServeDeps {
   readonly takeBulkSlot: (digest: Digest) => boolean
   readonly releaseBulkSlot: (digest: Digest) => void
   readonly memory: UploadMemory
+  /** Where the asker is. */
+  readonly group: AddressGroup
 }
 
 export interface ServeOptions {

@@ -22,7 +22,8 @@ import {
 } from '../wire/messages.ts'
 import type { Assembly } from './assembly.ts'
 import { createRateLimit, unlimited } from './rate-limit.ts'
-import { HELLO_DEADLINE_MS, MAX_ACTIVE, MAX_QUEUED, serveStream, STUCK_MS } from './serve.ts'
+import { HELLO_DEADLINE_MS, MAX_ACTIVE, MAX_QUEUED, serveStream } from './serve.ts'
+import { STUCK_MS } from './reader-pace.ts'
 import type { ServeDeps } from './serve-deps.ts'
 import { WAIT_EVERY_MS } from './telling.ts'
 
@@ -73,7 +74,8 @@ function world(
       onServed: (bytes, whole) => served.push({ bytes, whole }),
       takeBulkSlot: () => true,
       releaseBulkSlot: () => undefined,
-      memory: { hold: (_peer, _bytes, act) => act() },
+      memory: { hold: (_reader, _bytes, act) => act() },
+      group: 'remote',
       ...deps,
     },
     { seed, encodings },
@@ -390,6 +392,28 @@ describe('bounds', () => {
     await clock.advance(STUCK_MS * 1.5)
     expect(isCatalogError(await serving, 'PEER_TIMEOUT')).toBe(true)
     expect(clock.sleepers).toBe(0)
+  })
+
+  test('a reader that takes a little now and then is dropped, too; one that is just slow is not', async () => {
+    const drip = world()
+    const slow = world()
+    await until(() => drip.answers.length > 0 && slow.answers.length > 0) // the hellos
+    drip.pair.local.write = () => clock.sleep(0.8 * STUCK_MS)
+    drip.send(...[1, 2, 3, 4, 5, 6].map((id) => drip.want(id, small.digest)))
+    const write = slow.pair.local.write.bind(slow.pair.local)
+    slow.pair.local.write = async (bytes) => {
+      await clock.sleep(bytes.byteLength / 5)
+      await write(bytes)
+    }
+    for (let index = 0; index < 12; index += 1) {
+      const chunk = { digest: large.digest, index: index % 8, leaf: leafOfLarge(index % 8) }
+      slow.send({ type: 'want-chunk', id: index, ...chunk })
+    }
+    await clock.advance(3 * STUCK_MS)
+    expect(isCatalogError(await drip.serving, 'PEER_TIMEOUT')).toBe(true)
+    expect(drip.served.length).toBeLessThan(3)
+    await clock.advance(20 * STUCK_MS)
+    expect(slow.served).toHaveLength(12)
   })
 
   test('our own limit is not the reader’s fault, and bounds what goes out', async () => {

@@ -24,6 +24,7 @@ import {
 } from '../wire/messages.ts'
 import type { Assembly } from './assembly.ts'
 import { createChunkEncoder } from './chunk-encoder.ts'
+import { createReaderPace, STUCK_MS } from './reader-pace.ts'
 import type { ServeDeps, ServeOptions } from './serve-deps.ts'
 import { telling } from './telling.ts'
 import { writeAnswers } from './write-answers.ts'
@@ -33,8 +34,6 @@ export const MAX_QUEUED = 256
 /** Answers of one stream being read from disk or written at once. */
 export const MAX_ACTIVE = 6
 export const HELLO_DEADLINE_MS = 10_000
-/** A reader that takes nothing for this long is dropped, with what we hold for it. */
-export const STUCK_MS = 60_000
 /** Artifacts up to this many bytes are sent as one chunk with their manifest, without being hashed for it. */
 export const INLINE_BYTES = 1024 * 1024
 
@@ -55,6 +54,7 @@ export async function serveStream(
   options: ServeOptions,
 ): Promise<void> {
   const { store, clock } = deps
+  const reader = { peer: stream.peer, group: deps.group }
   /** Ids of requests that are not answered to their end. */
   const live = new Set<number>()
   /** Those of them that are being answered and no longer wanted. */
@@ -68,14 +68,22 @@ export async function serveStream(
   let writing: Promise<unknown> = Promise.resolve()
   let movedAtMs = clock.now()
   let encoding: Encoding | undefined
+  const pace = createReaderPace()
   let idle = Promise.withResolvers<void>()
 
   /** One at a time: so each that gets through shows that the reader still reads, and only one waits in the transport. */
   async function send(...answers: readonly Answer[]): Promise<void> {
-    const mine = writing.then(() => writeAnswers(stream, answers))
+    const mine = writing.then(() => write(answers))
     writing = mine.catch(() => undefined) // its sender sees it
     await mine
+  }
+
+  async function write(answers: readonly Answer[]): Promise<void> {
+    const startedAtMs = clock.now()
+    const bytes = await writeAnswers(stream, answers)
     movedAtMs = clock.now()
+    if (pace.took(movedAtMs - startedAtMs, bytes)) return
+    throw new CatalogError('PEER_TIMEOUT', 'the peer takes too little')
   }
 
   async function answer(request: Want | WantChunk): Promise<void> {
@@ -123,9 +131,7 @@ export async function serveStream(
   }
 
   const sendWhole = (chunk: ChunkToSend, size: number): Promise<Status | undefined> =>
-    deps.memory.hold(stream.peer, size, async () =>
-      sendChunk(chunk, await store.read(chunk.digest)),
-    )
+    deps.memory.hold(reader, size, async () => sendChunk(chunk, await store.read(chunk.digest)))
 
   async function sendStoredChunk(request: WantChunk): Promise<Status | undefined> {
     const { id, digest, index } = request
@@ -165,7 +171,7 @@ export async function serveStream(
   ): Promise<Status | undefined> {
     if (!deps.takeBulkSlot(digest)) return 'busy'
     try {
-      return await deps.memory.hold(stream.peer, bytes, act)
+      return await deps.memory.hold(reader, bytes, act)
     } finally {
       deps.releaseBulkSlot(digest)
     }

@@ -121,6 +121,7 @@ export function createTransfer(
           takeBulkSlot: (digest) => uploads.slots.take(stream.peer, digest),
           releaseBulkSlot: (digest) => uploads.slots.release(stream.peer, digest),
           memory: uploads.memory,
+          group: host.groupOf(stream.peer) ?? stream.peer,
         },
         { seed: options.seed, encodings },
       )

@@ -1,12 +1,18 @@
 import { expect, test } from 'vitest'
-import { createUploadMemory } from './upload-memory.ts'
+import { createUploadMemory, type Reader } from './upload-memory.ts'
+
+const reader = (peer: string): Reader => ({ peer, group: `at ${peer}` })
 
 function world() {
   const memory = createUploadMemory({ maxBytes: 100, maxBytesPerPeer: 60 })
   const open: (() => void)[] = []
   /** Held until `open` is called; undefined when it was not to be had. */
-  const hold = (peer: string, bytes: number): Promise<string> =>
-    memory.hold(peer, bytes, () => new Promise((resolve) => open.push(() => resolve('sent'))))
+  const hold = (peer: string, bytes: number, group = `at ${peer}`): Promise<string> =>
+    memory.hold(
+      { peer, group },
+      bytes,
+      () => new Promise((resolve) => open.push(() => resolve('sent'))),
+    )
   return { hold, open }
 }
 
@@ -25,6 +31,19 @@ test('one peer has its share, all together have the whole, and what is sent is f
   expect(await Promise.all([second, third])).toEqual(['sent', 'sent'])
 })
 
+test('many ids of one address have half of the whole', async () => {
+  const { hold, open } = world()
+  const held = ['a', 'b', 'c', 'd', 'e'].map((peer) => hold(peer, 10, 'one address'))
+  expect(await hold('f', 10, 'one address')).toBe('busy')
+  const honest = hold('honest', 50)
+  expect(open).toHaveLength(6)
+  for (const each of open) each()
+  expect(await Promise.all([...held, honest])).toEqual(Array(6).fill('sent'))
+  const again = hold('f', 50, 'one address')
+  open.at(-1)?.()
+  expect(await again).toBe('sent')
+})
+
 test('what is larger than the bound goes alone', async () => {
   const { hold, open } = world()
   const large = hold('a', 500)
@@ -35,7 +54,7 @@ test('what is larger than the bound goes alone', async () => {
 
 test('a failure frees it', async () => {
   const memory = createUploadMemory({ maxBytes: 10, maxBytesPerPeer: 10 })
-  const failing = memory.hold('a', 10, () => Promise.reject(new Error('reset')))
+  const failing = memory.hold(reader('a'), 10, () => Promise.reject(new Error('reset')))
   await expect(failing).rejects.toThrow('reset')
-  expect(await memory.hold('b', 10, () => Promise.resolve('sent'))).toBe('sent')
+  expect(await memory.hold(reader('b'), 10, () => Promise.resolve('sent'))).toBe('sent')
 })
