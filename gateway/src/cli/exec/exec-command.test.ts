@@ -391,8 +391,9 @@ describe('the gateway', { timeout: 90_000 }, () => {
     cleanups.push(() => other.stop())
     writeFileSync(join(project, '.npmrc'), `registry=${other.url}\n`)
     const elsewhere = exec(['--report', '../report.json'], script(FETCH_ONE), {
-      port,
-      cwd: project,
+      ...{ port, cwd: project },
+      // The daemon has them from a public one, too: what is proven to be public nowhere is asked of no peer.
+      env: { CATALOG_PUBLIC_REGISTRY: `${upstream.url},${other.url}` },
     })
     expect(await elsewhere.ended).toBe(0)
     expect(report()).toMatchObject({ gateway: 'own', upstream: other.url })
