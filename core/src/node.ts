@@ -10,6 +10,7 @@ import type { Discovery } from './discovery/discovery.ts'
 import { createSwarmDiscovery } from './discovery/swarm-discovery.ts'
 import { CatalogError } from './errors.ts'
 import type { Host } from './host/host.ts'
+import { findGateways } from './host/gateways.ts'
 import { findOwnNetworks } from './host/own-networks.ts'
 import { createRepeatLog } from './limits/repeat-log.ts'
 import { startAll, stopAll, type Part } from './lifecycle.ts'
@@ -289,7 +290,6 @@ function createServedCounter(): {
 }
 
 function isOwnNetwork(ip: string, { network: { siteNetworks } }: ParsedNodeOptions): boolean {
-  return (
-    findOwnNetworks(networkInterfaces(), { loopback: false, siteNetworks }).networksOf(ip).size > 0
-  )
+  const options = { loopback: false, siteNetworks, gateways: findGateways() }
+  return findOwnNetworks(networkInterfaces(), options).networksOf(ip).size > 0
 }

@@ -72,7 +72,8 @@ describe('createAssemblyMaker', () => {
   })
 
   test('claims that the store does not take are in memory, within a bound for all of them', async () => {
-    const full: Pick<Store, 'usage' | 'openPartial'> = {
+    const full: Pick<Store, 'usage' | 'keeps' | 'openPartial'> = {
+      keeps: () => true,
       usage: () => ({ ...emptyUsage, writable: false }),
       openPartial: async () => Promise.reject(new Error('not asked')),
     }
@@ -106,7 +107,8 @@ describe('createAssemblyMaker', () => {
     async (code) => {
       const store = await startStore()
       const log = createCollectingLogger()
-      const refusing: Pick<Store, 'usage' | 'openPartial'> = {
+      const refusing: Pick<Store, 'usage' | 'keeps' | 'openPartial'> = {
+        keeps: () => true,
         usage: () => store.usage(),
         openPartial: async () => Promise.reject(new CatalogError(code, 'no room')),
       }
@@ -123,7 +125,8 @@ describe('createAssemblyMaker', () => {
     const store = await startStore()
     const failure = new CatalogError('PEER_MISBEHAVED', 'leaves that do not fit')
     let fails = true
-    const once: Pick<Store, 'usage' | 'openPartial'> = {
+    const once: Pick<Store, 'usage' | 'keeps' | 'openPartial'> = {
+      keeps: () => true,
       usage: () => store.usage(),
       async openPartial(...args) {
         if (fails) throw failure

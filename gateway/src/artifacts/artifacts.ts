@@ -20,6 +20,7 @@ import type { Visibility } from '../packuments/packument-cache.ts'
 import type { Viewer } from '../packuments/packuments.ts'
 import { createSingleFlight } from '../single-flight.ts'
 import { createTarballOrigin, type TarballOrigin } from './tarball-origin.ts'
+import { createTarballWitness } from './tarball-witness.ts'
 import { matchesHashes } from './version-hashes.ts'
 
 export interface Artifacts {
@@ -48,6 +49,7 @@ export function createArtifacts(
 ): Artifacts {
   const { node, upstream, registries, packuments, privates, index, bindings, documents } = deps
   const locating = { ...deps, recentFacts: documents.recent }
+  const checking = { ...deps, witness: createTarballWitness(upstream) }
   const privacy = createPrivacy(deps, options)
   const old = createSingleFlight<Artifact>()
 
@@ -77,9 +79,10 @@ export function createArtifacts(
     const owner = how.viewer.credentials?.fingerprint
     for (let tries = 0; ; tries += 1) {
       const named = namedVersion(registries, request, how.viewer)
-      const asked = { request, viewer: how.viewer, digest }
+      const theirs = (): TarballOrigin | undefined => originOf(request, target, how.visibility)
+      const asked = { request, viewer: how.viewer, digest, origin: theirs }
       const isBound = target.isBound || bindings.has(named, digest)
-      const check = isBound ? undefined : createBindingCheck(deps, options, asked)
+      const check = isBound ? undefined : createBindingCheck(checking, options, asked)
       const isPrivate = how.visibility === 'private'
       // Whose they are is no matter where the registry has these very bytes under a public name.
       const isForeign = privates.isForeign(digest, owner)
@@ -88,7 +91,7 @@ export function createArtifacts(
       const isProven = isShared && privacy.isProven(request.name)
       const isKnown = isProven && (target.isBound || bindings.has(named, digest))
       if (isForeign && !isKnown) await privacy.guard(digest, request, how.viewer)
-      const origin = originOf(request, target, how.visibility)
+      const origin = theirs()
       const unmark = isPrivate ? privates.mark(digest) : () => undefined
       // The body may never be read (HEAD, a client that left).
       if (isPrivate) request.signal.addEventListener('abort', unmark, { once: true })
@@ -103,7 +106,8 @@ export function createArtifacts(
         const artifact = await getting
         // These are the registry's own bytes under that very name.
         const isOrigins = artifact.source === 'origin' && origin?.asked === true
-        const before = isOrigins ? undefined : check?.done
+        const verdict = isOrigins ? undefined : check?.done(artifact.size)
+        const before = verdict && (() => verdict)
         // The whole of it is at hand, and so is the chance to answer with something else.
         if (artifact.bytes !== undefined) await before?.()
         const done = (): void => {

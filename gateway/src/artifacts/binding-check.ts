@@ -1,21 +1,29 @@
 /**
  * Whether bytes that a client named by their digest, and that did not come from the registry itself, are what that has under
  * that name and version. Asked beside the download, only when a peer or the store is what gives; the end of the answer waits
- * for it. With no registry in reach the digest alone decides, if the user lets it. docs/decisions/0009-name-and-digest.md
+ * for it. Where its documents do not say, its tarball does; with no registry in reach the digest alone decides, if the user lets
+ * it. docs/decisions/0009-name-and-digest.md
  */
-import { CatalogError, isCatalogError, type Digest, type Logger } from '@catalog-p2p/core'
+import {
+  CatalogError,
+  isCatalogError,
+  type Digest,
+  type Logger,
+  type Origin,
+} from '@catalog-p2p/core'
 import type { ParsedGatewayOptions } from '../options.ts'
 import type { Viewer } from '../packuments/packuments.ts'
 import type { VersionFacts } from '../packuments/version-lines.ts'
-import type { Registries } from '../upstream/registries.ts'
-import type { Upstream } from '../upstream/upstream.ts'
+import type { Registries, Registry } from '../upstream/registries.ts'
 import {
+  isRefusal,
   namedVersion,
   namesDigest,
   warnOfMismatch,
   type ArtifactRequest,
 } from './artifact-target.ts'
 import type { Bindings } from './bindings.ts'
+import type { TarballWitness } from './tarball-witness.ts'
 import type { VersionDocuments } from './version-documents.ts'
 
 /** The registry has other bytes under that name; `facts` are what it says. Never leaves artifacts.ts. */
@@ -32,35 +40,55 @@ export class OtherBytes extends CatalogError {
 }
 
 export interface BindingCheck {
-  /** Asks, if it has not yet. */
+  /** Asks for what the registry says, if it has not yet. */
   readonly begin: () => void
-  /** @throws OtherBytes, and CatalogError when the registry has no such version, will not say, or nobody can and must */
-  readonly done: () => Promise<void>
+  /**
+   * `size`: of the bytes that it is about, where that is known.
+   * @throws OtherBytes, and CatalogError when the registry has no such version, will not say, or nobody can and must
+   */
+  readonly done: (size?: number) => Promise<void>
 }
 
 export interface BindingCheckDependencies {
   readonly registries: Registries
-  readonly upstream: Upstream
   readonly bindings: Bindings
   readonly documents: VersionDocuments
+  readonly witness: TarballWitness
   readonly log: Logger
 }
+
+export interface CheckedArtifact {
+  readonly request: ArtifactRequest
+  readonly viewer: Viewer
+  readonly digest: Digest
+  /** The registry's tarball of that name and version, whatever its bytes. */
+  readonly origin: () => Origin | undefined
+}
+
+/** Of bytes whose size nobody has said. */
+const MAX_BYTES = 1024 * 1024 * 1024
 
 export function createBindingCheck(
   deps: BindingCheckDependencies,
   options: { unboundDigests: ParsedGatewayOptions['unboundDigests'] },
-  { request, viewer, digest }: { request: ArtifactRequest; viewer: Viewer; digest: Digest },
+  { request, viewer, digest, origin }: CheckedArtifact,
 ): BindingCheck {
-  const { registries, upstream, bindings, documents } = deps
-  let running: Promise<void> | undefined
+  const { registries, bindings, documents, witness } = deps
+  const registry = registries.forName(request.name)
+  let asking: Promise<VersionFacts> | undefined
+  let verdict: Promise<void> | undefined
 
-  async function check(): Promise<void> {
-    const registry = registries.forName(request.name)
+  const ask = (): Promise<VersionFacts> => {
+    asking ??= documents.facts(request, viewer)
+    asking.catch(() => undefined) // who waits for it sees it; there may be nobody left
+    return asking
+  }
+
+  async function check(maxBytes: number): Promise<void> {
     if (registry === null) return undecided('no registry is asked')
-    if (upstream.isDown(registry.origin)) return undecided('it does not answer')
     let facts: VersionFacts
     try {
-      facts = await documents.facts(request, viewer)
+      facts = await ask().catch((error: unknown) => factsOfTarball(registry, { maxBytes, error }))
     } catch (error) {
       if (isCatalogError(error, 'UPSTREAM_UNREACHABLE')) return undecided(error.message)
       throw error
@@ -70,6 +98,21 @@ export function createBindingCheck(
       throw new OtherBytes(request.name, facts)
     }
     bindings.add(namedVersion(registries, request, viewer), digest)
+  }
+
+  /** `error`: why the documents say nothing. Of a tarball that is too long to be the one, no hash is known. */
+  async function factsOfTarball(
+    asked: Registry,
+    { maxBytes, error }: { maxBytes: number; error: unknown },
+  ): Promise<VersionFacts> {
+    const isMute =
+      isCatalogError(error, 'UPSTREAM_UNREACHABLE') || isCatalogError(error, 'UPSTREAM_REJECTED')
+    const from = isMute && !isRefusal(error) ? origin() : undefined
+    if (from === undefined) throw error
+    const { signal } = request
+    const found = await witness.digestOf({ registry: asked, origin: from, maxBytes, signal })
+    const { version } = namedVersion(registries, request, viewer)
+    return { version, integrity: found ?? '', shasum: '', tarball: '', signatures: '' }
   }
 
   function undecided(reason: string): void {
@@ -84,12 +127,14 @@ export function createBindingCheck(
     )
   }
 
-  const begin = (): Promise<void> => {
-    if (running === undefined) {
-      running = check()
-      running.catch(() => undefined) // who waits for it sees it; there may be nobody left
-    }
-    return running
+  return {
+    begin() {
+      if (registry !== null) void ask()
+    },
+    done(size = MAX_BYTES) {
+      verdict ??= check(size)
+      verdict.catch(() => undefined) // as above
+      return verdict
+    },
   }
-  return { begin: () => void begin(), done: begin }
 }

@@ -52,21 +52,23 @@ export function createVersionDocuments(deps: VersionDocumentsDependencies): Vers
     { viewer, signal }: { viewer: Viewer; signal: AbortSignal },
   ): Promise<VersionFacts> {
     const { name, version } = request
-    const lacks = version === undefined || without.has(registry.url)
-    if (!lacks) {
+    let lacks = false
+    if (version !== undefined && !without.has(registry.url)) {
       const found = await read(registry, { name, version }, { viewer, signal })
-      if (found !== undefined) return found
+      if (typeof found === 'object') return found
+      lacks = found === 'none'
     }
     const facts = await fetchFacts(deps, { ...request, signal }, viewer)
-    if (!lacks) without.add(registry.url)
+    if (lacks) without.add(registry.url)
     return facts
   }
 
+  /** `none`: it has no such document; `failed`: it could not give it. */
   async function read(
     registry: Registry,
     { name, version }: { name: string; version: string },
     { viewer, signal }: { viewer: Viewer; signal: AbortSignal },
-  ): Promise<VersionFacts | undefined> {
+  ): Promise<VersionFacts | 'none' | 'failed'> {
     const url = new URL(`${registry.url}${name.replace('/', '%2f')}/${encodeURIComponent(version)}`)
     const response = await upstream.request({
       url,
@@ -76,15 +78,15 @@ export function createVersionDocuments(deps: VersionDocumentsDependencies): Vers
       signal,
     })
     const { status, headers } = response
-    if (status >= 500 || status === 429) {
+    if (status === 429) {
       discard(response)
-      throw unreachable(url, new Error(`it answered ${status}`))
+      throw unreachable(url, new Error(`it answered ${status}`)) // it asks for fewer questions, not for others
     }
     // What is said elsewhere is not this registry's word.
     const isItsWord = response.url.origin === registry.origin
     if (status !== 200 || !isItsWord || headers['content-encoding'] !== undefined) {
       discard(response)
-      return undefined
+      return status >= 500 ? 'failed' : 'none'
     }
     try {
       const { counts } = upstream
@@ -92,9 +94,9 @@ export function createVersionDocuments(deps: VersionDocumentsDependencies): Vers
       const facts = parse(body, name, version)
       const isOpen = registry.isPublic && !response.withCredentials && facts !== undefined
       if (isOpen && scopeOf(name) !== undefined) publicNames.add(registry.url, name)
-      return facts
+      return facts ?? 'none'
     } catch (error) {
-      if (isCatalogError(error, 'UPSTREAM_REJECTED')) return undefined // too long
+      if (isCatalogError(error, 'UPSTREAM_REJECTED')) return 'none' // too long
       throw error
     }
   }
@@ -118,12 +120,16 @@ export function createVersionDocuments(deps: VersionDocumentsDependencies): Vers
         throw unreachable(new URL(registry.url), new Error(`nothing for ${TIMEOUT_MS} ms`))
       }
       const work = async (signal: AbortSignal): Promise<VersionFacts> => {
+        const begunMs = performance.now()
         const timeout = AbortSignal.timeout(TIMEOUT_MS)
         const limited = AbortSignal.any([signal, timeout])
         const asked = ask(registry, request, { viewer, signal: limited })
         return asked.catch((error: unknown) => {
           if (!timeout.aborted) throw error
-          silentSince.set(registry.url, performance.now())
+          // One that is slow, or has asked to be left alone, is not away.
+          if (upstream.isSilent(registry.origin, begunMs)) {
+            silentSince.set(registry.url, performance.now())
+          }
           throw unreachable(new URL(registry.url), timeout.reason)
         })
       }

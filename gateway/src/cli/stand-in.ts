@@ -37,7 +37,7 @@ export async function standIn(argv: readonly string[], why: string): Promise<num
 export const FLAGS_WITHOUT_VALUE: ReadonlySet<string> = new Set([
   ...['-h', '--help', '-q', '--quiet', '--json', '--peers-only', '--mdns', '--dht', '--relay'],
   ...['--bootstrap-server', '--loopback-only', '--quic', '--tcp', '--peer-exchange', '--upnp'],
-  ...['--relay-client', '--hints', '--predict'],
+  ...['--relay-client', '--hints', '--predict', '--keep-private'],
 ])
 
 /** From the first word that is no option of ours, as exec-program.ts finds it: dashes before it need not be there. */

@@ -174,6 +174,19 @@ describe('waiting', () => {
     discard(await upstream.request({ url: url(), signal }))
     expect(upstream.isDown(origin)).toBe(false)
   })
+
+  test('is not silent when it has answered since, or has asked to be left alone', async () => {
+    const { origin } = url()
+    const begunMs = performance.now()
+    expect(upstream.isSilent(origin, begunMs)).toBe(true)
+    discard(await upstream.request({ url: url(), signal }))
+    expect(upstream.isSilent(origin, begunMs)).toBe(false)
+    const laterMs = performance.now()
+    expect(upstream.isSilent(origin, laterMs)).toBe(true)
+    here.fault(/./, { kind: 'status', status: 429, headers: { 'retry-after': '60' } })
+    discard(await upstream.request({ url: url(), signal, retries: 0 }))
+    expect(upstream.isSilent(origin, performance.now())).toBe(false)
+  })
 })
 
 describe('a body', () => {

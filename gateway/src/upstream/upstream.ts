@@ -63,6 +63,8 @@ export interface Upstream {
   request(request: UpstreamRequest): Promise<UpstreamResponse>
   /** True shortly after a network failure: who has an old copy should serve that instead of waiting. */
   isDown(origin: string): boolean
+  /** True when nothing has come from there since (`performance.now()`), though it has not asked to be left alone. */
+  isSilent(origin: string, sinceMs: number): boolean
   readonly counts: UpstreamCounts
   close(): Promise<void>
 }
@@ -94,6 +96,7 @@ export function createUpstream(
 ): Upstream {
   // Tarballs may be anywhere, so there is no end of origins.
   const failedAt = new LRUCache<string, number>({ max: MAX_ORIGINS })
+  const answeredAt = new LRUCache<string, number>({ max: MAX_ORIGINS })
   const counts: UpstreamCounts = { requests: 0, failures: 0, bytes: 0 }
   const silenceMs = Math.min(options.timeoutMs, MAX_SILENCE_MS)
   const backOff = createBackOff()
@@ -118,6 +121,7 @@ export function createUpstream(
         bodyTimeout: silenceMs,
       })
       failedAt.delete(url.origin)
+      answeredAt.set(url.origin, performance.now())
       const { statusCode: status, statusText, headers, body } = response
       const isBusy = status === BUSY
       backOff.leave(url.origin, isBusy ? 'busy' : 'answered', headers['retry-after']?.toString())
@@ -162,6 +166,8 @@ export function createUpstream(
   return {
     counts,
     isDown: (origin) => Date.now() - (failedAt.get(origin) ?? -Infinity) < DOWN_MS,
+    isSilent: (origin, sinceMs) =>
+      (answeredAt.get(origin) ?? -Infinity) < sinceMs && backOff.until(origin) === 0,
     async request(request) {
       const method = request.method ?? 'GET'
       const idempotent = (method === 'GET' || method === 'HEAD') && request.body === undefined

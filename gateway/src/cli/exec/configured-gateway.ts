@@ -10,12 +10,13 @@ import { shownUrl } from '../../http/shown-url.ts'
 import { parseGatewayOptions } from '../../options.ts'
 import { upstreamBeforeUse } from '../clients/upstream-before-use.ts'
 import { portOf, useDependencies } from '../command.ts'
-import { daemonSettings } from '../start/daemon-settings.ts'
+import type { Environment } from '../../upstream/npmrc.ts'
 import type { Terminal } from '../terminal.ts'
 import type { ExecStatus, PreparedGateway } from './exec-gateway.ts'
 import { daemonGateway } from './own-daemon.ts'
 import { OTHER_PORTS } from './own-gateway.ts'
 import { SkippedClient } from './skipped-client.ts'
+import { wantedSettings } from './wanted-settings.ts'
 
 export interface ConfiguredGateway {
   readonly url: string
@@ -48,6 +49,7 @@ export async function findConfiguredGateway(
 
 export interface ConfiguredUse {
   readonly config: Config
+  readonly env: Environment
   readonly reuse: boolean
   /** The client. */
   readonly name: string
@@ -57,11 +59,11 @@ export interface ConfiguredUse {
 
 export async function useConfigured(
   { url, daemon }: ConfiguredGateway,
-  { config, reuse, name, leave }: ConfiguredUse,
+  { config, env, reuse, name, leave }: ConfiguredUse,
 ): Promise<PreparedGateway> {
   const gateway = daemonGateway(daemon)
   const before = await gateway.status()
-  const options = await unheededOptions(url, { config, reuse }, before)
+  const options = await unheededOptions(url, { config, env, reuse }, before)
   const why = `${name} is configured with ${url}, a catalog that runs already, and stays there`
   const note =
     options.length === 0 ? undefined : `${why}: ${options.join(', ')} can't be heeded there`
@@ -71,15 +73,14 @@ export async function useConfigured(
 /** What this command was told and that catalog does otherwise, as far as can be seen. */
 async function unheededOptions(
   url: string,
-  { config, reuse }: Pick<ConfiguredUse, 'config' | 'reuse'>,
+  { config, env, reuse }: Pick<ConfiguredUse, 'config' | 'env' | 'reuse'>,
   { gateway }: ExecStatus,
 ): Promise<string[]> {
   const info = await readDaemonFile(config.storePath)
   const theirs = info?.port === Number(new URL(url).port) ? info.settings : undefined
-  const given = Object.entries(daemonSettings(config)).filter(([name, value]) => {
-    const origin = config.given.get(name)?.origin
+  const given = Object.entries(wantedSettings(config, env)).filter(([name, value]) => {
     // What the environment says the command around this one was told, too.
-    const counts = gateway.temporary ? origin?.startsWith('--') === true : origin !== undefined
+    const counts = !gateway.temporary || config.given.get(name)?.origin.startsWith('--') === true
     return counts && !isDeepStrictEqual(value, theirs?.[name])
   })
   return [

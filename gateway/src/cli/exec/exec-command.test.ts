@@ -391,8 +391,9 @@ describe('the gateway', { timeout: 90_000 }, () => {
     cleanups.push(() => other.stop())
     writeFileSync(join(project, '.npmrc'), `registry=${other.url}\n`)
     const elsewhere = exec(['--report', '../report.json'], script(FETCH_ONE), {
-      port,
-      cwd: project,
+      ...{ port, cwd: project },
+      // The daemon has them from a public one, too: what is proven to be public nowhere is asked of no peer.
+      env: { CATALOG_PUBLIC_REGISTRY: `${upstream.url},${other.url}` },
     })
     expect(await elsewhere.ended).toBe(0)
     expect(report()).toMatchObject({ gateway: 'own', upstream: other.url })
@@ -502,6 +503,24 @@ describe('the gateway', { timeout: 90_000 }, () => {
     expect(running.url).toContain(String(port))
   })
 
+  test('is no daemon that calls other registries public, or believes a lockfile where we may not', async () => {
+    const port = await freePort()
+    await using daemon = await startDaemon({ args: [...ALONE, '--port', String(port)], home, port })
+    const took = async (options: readonly string[] = [], env = {}): Promise<string> => {
+      const run = exec([...REPORT, ...options], script(FETCH_ONE), { port, env })
+      expect(await run.ended).toBe(0)
+      return report().gateway
+    }
+    const CI = { CI: 'true' }
+    expect(await took([], CI)).toBe('own')
+    expect(await took(['--unbound-digests', 'allow'], CI)).toBe('daemon')
+    expect(await took(['--unbound-digests', 'refuse'])).toBe('own')
+    expect(await took(['--public-registry', 'http://127.0.0.1:9/'])).toBe('own')
+    const sameButUser = upstream.url.replace('//', '//me:hush@').replace(/\/$/, '')
+    expect(await took(['--public-registry', sameButUser])).toBe('daemon')
+    expect(daemon.url).toContain(String(port))
+  })
+
   test.skipIf(process.platform === 'win32')(
     'is not another command’s, which may end any time',
     async () => {
@@ -554,6 +573,10 @@ describe('the gateway', { timeout: 90_000 }, () => {
       sources: { origin: { artifacts: 1 } },
     })
     expect(report().note).toContain("--no-seed can't be heeded there")
+    const inCi = exec(REPORT, script(FETCH_CONFIGURED), { port, env: { CI: 'true' } })
+    expect(await inCi.ended).toBe(0)
+    expect(report()).toMatchObject({ gateway: 'daemon' })
+    expect(report().note).toMatch(/--unbound-digests.* can't be heeded there/)
     expect((await daemon.status()).gateway.tarballs.origin.artifacts).toBe(1)
   })
 

@@ -8,10 +8,12 @@ import { startInPassing, startOwn } from './own-gateway.ts'
 
 /** @throws CatalogError when neither is possible; the command then runs without us */
 export async function openGateway(request: GatewayRequest): Promise<ExecGateway> {
-  const { config, reuse } = request
+  const { config, env, reuse } = request
   const daemon = await findRunningDaemon(config)
   if (daemon === undefined) return startOwn(request, [])
-  if (reuse && isUsable(daemon, config, await request.behind)) return daemonGateway(daemon.client)
+  if (reuse && isUsable(daemon, config, { env, ...(await request.behind) })) {
+    return daemonGateway(daemon.client)
+  }
   // Not for us, but a peer as good as any.
   const peers = daemon.status.node.addresses
   return daemon.client.info === undefined

@@ -6,10 +6,11 @@
 import { isDeepStrictEqual } from 'node:util'
 import { findDaemon, type DaemonClient, type DaemonStatus } from '../../admin/daemon-client.ts'
 import type { Config } from '../../config/resolve.ts'
+import type { Environment } from '../../upstream/npmrc.ts'
 import { withoutUser } from '../../upstream/registries.ts'
 import { portOf } from '../command.ts'
-import { daemonSettings } from '../start/daemon-settings.ts'
 import type { ExecGateway } from './exec-gateway.ts'
+import { wantedSettings } from './wanted-settings.ts'
 
 export interface FoundDaemon {
   readonly client: DaemonClient
@@ -25,16 +26,22 @@ export async function findRunningDaemon(config: Config): Promise<FoundDaemon | u
   return client && status && { client, status }
 }
 
-/** `registry`: the command's; `hasOwnConnection`: it has credentials or authorities that the daemon may lack. */
+interface Command {
+  readonly env: Environment
+  readonly registry: string
+  /** It has credentials or authorities that the daemon may lack. */
+  readonly hasOwnConnection: boolean
+}
+
 export function isUsable(
   { client: { info }, status }: FoundDaemon,
   config: Config,
-  { registry, hasOwnConnection }: { readonly registry: string; readonly hasOwnConnection: boolean },
+  { env, registry, hasOwnConnection }: Command,
 ): boolean {
   const { upstream, temporary } = status.gateway
   if (info === undefined || temporary || hasOwnConnection) return false
-  const isKept = Object.entries(daemonSettings(config)).every(
-    ([name, value]) => !config.given.has(name) || isDeepStrictEqual(value, info.settings?.[name]),
+  const isKept = Object.entries(wantedSettings(config, env)).every(([name, value]) =>
+    isDeepStrictEqual(value, info.settings?.[name]),
   )
   if (!isKept) return false
   if (config.peersOnly || upstream === null) return config.peersOnly && upstream === null

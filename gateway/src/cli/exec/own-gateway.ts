@@ -8,11 +8,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { isCatalogError } from '@catalog-p2p/core'
 import type { Config } from '../../config/resolve.ts'
-import type { Environment } from '../../upstream/npmrc.ts'
 import { portOf } from '../command.ts'
 import { runDaemon, type RunningDaemon } from '../start/run-daemon.ts'
 import type { ExecGateway, GatewayRequest } from './exec-gateway.ts'
 import { rememberFailure } from './upstream-failure.ts'
+import { isCi, unboundDigestsFor } from './wanted-settings.ts'
 
 /** Tried in this order when the configured port is taken: fixed ones, because caches and lockfiles remember the URL. */
 export const OTHER_PORTS = [48_740, 48_741, 48_742, 48_743, 0]
@@ -82,8 +82,7 @@ async function start(
       failure = new Error(`port ${port} is taken`)
       continue
     }
-    // A pull request changes lockfiles, and in CI a registry that is away must not make that enough.
-    const unboundDigests = isPassing && !config.peersOnly ? 'refuse' : 'allow'
+    const unboundDigests = unboundDigestsFor(config, env)
     // What a job keeps for the next one is read by jobs of others.
     const keepPrivate = config.node.store?.keepPrivate ?? !isPassing
     const late = behind.then(({ registry, npmConfig }) => ({
@@ -91,7 +90,7 @@ async function start(
       gateway: { upstream: config.peersOnly ? null : registry },
     }))
     late.catch(() => undefined) // the node may fail before it
-    const gateway = { unboundDigests, keepPrivate, ...config.gateway, port } as const
+    const gateway = { keepPrivate, ...config.gateway, unboundDigests, port } as const
     const node = { ...config.node, store: { ...config.node.store, keepPrivate } }
     try {
       const daemon = await runDaemon({ ...setup, config: { ...config, gateway, node }, late })
@@ -119,10 +118,6 @@ function asExecGateway(
     knownArtifacts: () => node.peers().reduce((sum, { artifacts }) => sum + artifacts, 0),
     stop: () => (stopping ??= daemon.stop().finally(afterwards)),
   }
-}
-
-function isCi({ CI }: Environment): boolean {
-  return CI !== undefined && !['', '0', 'false'].includes(CI.toLowerCase())
 }
 
 /** A look, not a promise: saves starting a whole node for a port that can't be had. */

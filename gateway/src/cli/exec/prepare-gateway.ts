@@ -62,7 +62,8 @@ export async function prepareGateway(
     starting.catch(() => undefined) // it may fail because of the choice, which is awaited first
     const chosen = await choosing
     if ('configured' in chosen) {
-      return await useConfigured(chosen.configured, { config, reuse, name, leave })
+      const use = { config, env: terminal.env, reuse, name, leave }
+      return await useConfigured(chosen.configured, use)
     }
     const gateway = await inTime(starting, relay.signal)
     if (gateway === undefined) return { problem: 'the gateway did not start in time', leave }
