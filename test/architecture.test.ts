@@ -26,23 +26,23 @@ const edges = sources.flatMap((path) => importsOf(path).map((each) => ({ path, .
 /** What the files of a folder of core/src may import of ours: other folders, or single files. */
 const FOLDERS: Readonly<Record<string, readonly string[]>> = {
   content: ['errors', 'wire/fields'],
-  wire: ['errors', 'content', 'host/host'],
-  limits: ['clock', 'log'],
-  disk: [],
-  store: ['errors', 'log', 'clock', 'options', 'content', 'disk'],
-  host: ['errors', 'log', 'clock', 'options', 'content', 'limits', 'store/database'],
-  timing: ['errors', 'clock'],
-  rpc: ['errors', 'log', 'clock', 'wire', 'timing', 'host/host'],
+  timing: ['errors'],
+  wire: ['errors', 'content', 'host/host', 'host/address-scope'],
+  limits: ['timing', 'log'],
+  disk: ['errors'],
+  store: ['errors', 'log', 'options', 'timing', 'content', 'disk', 'limits'],
+  host: ['errors', 'log', 'options', 'timing', 'content', 'limits', 'disk'],
+  rpc: ['errors', 'log', 'wire', 'timing', 'host/host'],
   discovery: [
-    ...['errors', 'log', 'clock', 'options', 'content', 'limits', 'wire', 'timing', 'rpc'],
+    ...['errors', 'log', 'options', 'timing', 'content', 'limits', 'wire', 'rpc'],
     ...['host/host', 'host/address-scope'],
   ],
   transfer: [
-    ...['errors', 'log', 'clock', 'options', 'api', 'content', 'limits', 'wire'],
+    ...['errors', 'log', 'options', 'api', 'timing', 'content', 'limits', 'wire', 'disk'],
     ...['store/store', 'host/host', 'discovery/discovery'],
   ],
   seeding: [
-    ...['errors', 'log', 'clock', 'options', 'content'],
+    ...['errors', 'log', 'options', 'timing', 'content'],
     ...['store/store', 'host/host', 'discovery/discovery'],
   ],
 }
@@ -51,8 +51,7 @@ const FOLDERS: Readonly<Record<string, readonly string[]>> = {
 const FILES: Readonly<Record<string, readonly string[]>> = {
   errors: [],
   log: [],
-  clock: [],
-  lifecycle: ['clock', 'log'],
+  lifecycle: ['timing', 'log'],
   options: ['errors', 'log'],
   api: ['content/digest', 'store/store', 'host/host'],
 }

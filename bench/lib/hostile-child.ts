@@ -5,7 +5,7 @@ import { tcp } from '@libp2p/tcp'
 import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p, type Libp2p } from 'libp2p'
 import { parseDigest } from '../../core/src/content/digest.ts'
-import { encodeRequest, TRANSFER_PROTOCOL } from '../../core/src/wire/messages.ts'
+import { encodeRequest, TRANSFER_PROTOCOL } from '../../core/src/wire/transfer-messages.ts'
 import { answerCalls } from './child.ts'
 
 const STREAMS = 4

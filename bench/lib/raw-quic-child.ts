@@ -2,7 +2,7 @@
 import { createLibp2p, type Libp2p } from 'libp2p'
 import { quic } from '@chainsafe/libp2p-quic'
 import { multiaddr } from '@multiformats/multiaddr'
-import { applyQuicReadSize } from '../../core/src/host/quic-read-size.ts'
+import { applyQuicReadSize } from '../../core/src/host/libp2p/quic-read-size.ts'
 import { answerCalls, cpuMs } from './child.ts'
 
 const PROTOCOL = '/catalog-bench/raw/1.0.0'

@@ -2,7 +2,7 @@
  * Starts the parts of a node in order and stops them in reverse. Stopping ends in time whatever a part or a peer does: who
  * closes a node is about to exit, to restart or to run the next test.
  */
-import type { Clock } from './clock.ts'
+import type { Clock } from './timing/clock.ts'
 import type { Logger } from './log.ts'
 
 export interface Part {

@@ -8,7 +8,7 @@ import { digestOf } from './content/digest.ts'
 import { createMemoryNetwork } from './host/memory-host.ts'
 import { createNode } from './node.ts'
 import { encodeFrame } from './wire/frames.ts'
-import { TRANSFER_PROTOCOL } from './wire/messages.ts'
+import { TRANSFER_PROTOCOL } from './wire/transfer-messages.ts'
 
 test('an artifact that many wait for is added once, and only when the store has it', async () => {
   const host = createMemoryNetwork({}).createHost('alone')

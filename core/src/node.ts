@@ -4,7 +4,7 @@
  */
 import { networkInterfaces } from 'node:os'
 import type { ArtifactSource, CatalogNode, NetworkStats, NodeEvent, NodeStats } from './api.ts'
-import { systemClock } from './clock.ts'
+import { systemClock } from './timing/clock.ts'
 import { digestOf, type Digest } from './content/digest.ts'
 import type { Discovery } from './discovery/discovery.ts'
 import { createSwarmDiscovery } from './discovery/swarm-discovery.ts'
@@ -17,10 +17,10 @@ import { startAll, stopAll, type Part } from './lifecycle.ts'
 import { silentLogger, type Logger } from './log.ts'
 import { parseNodeOptions, type NodeOptions, type ParsedNodeOptions } from './options.ts'
 import { createSeeder } from './seeding/seeder.ts'
-import { errnoOf } from './store/errno.ts'
+import { errnoOf } from './disk/errno.ts'
 import { openBanStore, type BanStore } from './store/ban-store.ts'
-import { createFsStore } from './store/fs-store.ts'
-import { makeFolder } from './store/make-folder.ts'
+import { createFsStore } from './store/fs/fs-store.ts'
+import { makeFolder } from './disk/make-folder.ts'
 import { createMemoryStore } from './store/memory-store.ts'
 import type { Store } from './store/store.ts'
 import { createPeerScores, type PeerScoreOptions } from './transfer/peer-score.ts'
@@ -212,7 +212,7 @@ async function createDefaultHost(
   log: Logger,
   isPassing = false,
 ): Promise<Host> {
-  const { createLibp2pHost } = await import('./host/libp2p-host.ts')
+  const { createLibp2pHost } = await import('./host/libp2p/libp2p-host.ts')
   const { network, store } = options
   const path = isPassing || !(await canHave(store.path)) ? undefined : store.path
   return createLibp2pHost({ log, clock: systemClock }, { network, path })

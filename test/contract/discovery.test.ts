@@ -1,5 +1,5 @@
 /** Both discoveries against the one contract. */
-import { systemClock } from '../../core/src/clock.ts'
+import { systemClock } from '../../core/src/timing/clock.ts'
 import {
   createMemoryDirectory,
   createMemoryDiscovery,

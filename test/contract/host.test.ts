@@ -1,8 +1,8 @@
 /** The Host contract on all hosts: in memory, and libp2p over real loopback QUIC and TCP. */
-import { systemClock } from '../../core/src/clock.ts'
-import { createLibp2pHost } from '../../core/src/host/libp2p-host.ts'
+import { systemClock } from '../../core/src/timing/clock.ts'
+import { createLibp2pHost } from '../../core/src/host/libp2p/libp2p-host.ts'
 import { createMemoryNetwork } from '../../core/src/host/memory-host.ts'
-import { DEFAULT_MAX_UNREAD_BYTES } from '../../core/src/host/stream-registry.ts'
+import { DEFAULT_MAX_UNREAD_BYTES } from '../../core/src/host/libp2p/stream-registry.ts'
 import { silentLogger } from '../../core/src/log.ts'
 import { parseNodeOptions, type NodeOptions } from '../../core/src/options.ts'
 import type { HostWorld } from './host-pairs.ts'

@@ -1,7 +1,7 @@
 /** A child process for store-locked.test.ts: owns the store in the folder argv[2] until it is killed. */
-import { systemClock } from '../../core/src/clock.ts'
+import { systemClock } from '../../core/src/timing/clock.ts'
 import { silentLogger } from '../../core/src/log.ts'
-import { createFsStore } from '../../core/src/store/fs-store.ts'
+import { createFsStore } from '../../core/src/store/fs/fs-store.ts'
 import { blob, CHUNK_SIZE } from '../support/blobs.ts'
 
 const store = createFsStore(

@@ -2,9 +2,9 @@
  * A child process for store-full.test.ts: a store in the folder argv[2] that the system refuses to let grow, by a file-size
  * limit that the parent has set, or because the folder may not be written.
  */
-import { systemClock } from '../../core/src/clock.ts'
+import { systemClock } from '../../core/src/timing/clock.ts'
 import { digestOf } from '../../core/src/content/digest.ts'
-import { createFsStore } from '../../core/src/store/fs-store.ts'
+import { createFsStore } from '../../core/src/store/fs/fs-store.ts'
 import { blob, CHUNK_SIZE } from '../support/blobs.ts'
 import { createCollectingLogger } from '../support/collecting-logger.ts'
 

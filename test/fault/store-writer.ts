@@ -4,12 +4,12 @@
  * been promised; the number of file operations when it comes to the end.
  */
 import { writeSync } from 'node:fs'
-import { systemClock } from '../../core/src/clock.ts'
+import { systemClock } from '../../core/src/timing/clock.ts'
 import { chunkRange } from '../../core/src/content/chunking.ts'
 import { describeBytes, type Description } from '../../core/src/content/manifest.ts'
 import { silentLogger } from '../../core/src/log.ts'
-import { createNodeFiles, type OpenFile, type StoreFiles } from '../../core/src/store/fs-files.ts'
-import { createFsStore } from '../../core/src/store/fs-store.ts'
+import { createNodeFiles, type OpenFile, type StoreFiles } from '../../core/src/store/fs/files.ts'
+import { createFsStore } from '../../core/src/store/fs/fs-store.ts'
 import type { PartialArtifact } from '../../core/src/store/store.ts'
 import { blob, CHUNK_SIZE, type Blob } from '../support/blobs.ts'
 

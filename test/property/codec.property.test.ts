@@ -17,7 +17,7 @@ import {
   type Answer,
   type Request,
   type Status,
-} from '../../core/src/wire/messages.ts'
+} from '../../core/src/wire/transfer-messages.ts'
 
 const u32 = fc.integer({ min: 0, max: 0xffffffff })
 const digest = fc.uint8Array({ minLength: 64, maxLength: 64 }).map(digestFromBytes)

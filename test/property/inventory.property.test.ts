@@ -1,14 +1,14 @@
 /** The inventory against its model, a Set; and snapshots through encode, cut anywhere, and decode. */
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { Inventory } from '../../core/src/discovery/inventory.ts'
+import { Inventory } from '../../core/src/discovery/inventory/inventory.ts'
 import {
   decodeInventoryMessage,
   encodeInventoryMessage,
   encodeSnapshot,
   MAX_INVENTORY_FRAME_BYTES,
-} from '../../core/src/discovery/inventory-messages.ts'
-import { InventoryReceiver } from '../../core/src/discovery/inventory-receiver.ts'
+} from '../../core/src/wire/inventory-messages.ts'
+import { InventoryReceiver } from '../../core/src/discovery/inventory/inventory-receiver.ts'
 import { isCatalogError } from '../../core/src/errors.ts'
 import { createFrameSplitter } from '../../core/src/wire/frames.ts'
 

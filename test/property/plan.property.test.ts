@@ -4,7 +4,7 @@
  */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { createPlan, type Plan } from '../../core/src/transfer/plan.ts'
+import { createPlan, type Plan } from '../../core/src/transfer/chunks/plan.ts'
 
 const LATE_MS = 1_000
 

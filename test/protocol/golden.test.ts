@@ -16,14 +16,14 @@ import {
   INVENTORY_PROTOCOL,
   MAX_INVENTORY_FRAME_BYTES,
   type InventoryMessage,
-} from '../../core/src/discovery/inventory-messages.ts'
+} from '../../core/src/wire/inventory-messages.ts'
 import {
   decodePeerMessage,
   encodePeerMessage,
   MAX_PEERS_FRAME_BYTES,
   PEER_EXCHANGE_PROTOCOL,
   type PeerMessage,
-} from '../../core/src/discovery/peer-messages.ts'
+} from '../../core/src/wire/peer-messages.ts'
 import { isCatalogError } from '../../core/src/errors.ts'
 import { createFrameSplitter, encodeFrame } from '../../core/src/wire/frames.ts'
 import {
@@ -38,7 +38,7 @@ import {
   TRANSFER_VERSION,
   type Answer,
   type Request,
-} from '../../core/src/wire/messages.ts'
+} from '../../core/src/wire/transfer-messages.ts'
 
 interface Vector {
   readonly name: string

@@ -11,7 +11,11 @@ import { isCatalogError } from '../../core/src/errors.ts'
 import type { ByteStream } from '../../core/src/host/host.ts'
 import { createNode } from '../../core/src/node.ts'
 import { encodeFrame } from '../../core/src/wire/frames.ts'
-import { encodeRequest, TRANSFER_PROTOCOL, type Answer } from '../../core/src/wire/messages.ts'
+import {
+  encodeRequest,
+  TRANSFER_PROTOCOL,
+  type Answer,
+} from '../../core/src/wire/transfer-messages.ts'
 import { blob, type Blob } from '../support/blobs.ts'
 import {
   answering,

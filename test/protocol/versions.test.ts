@@ -7,7 +7,11 @@ import type { CatalogNode } from '../../core/src/api.ts'
 import { createMemoryNetwork, type MemoryNetwork } from '../../core/src/host/memory-host.ts'
 import { createNode } from '../../core/src/node.ts'
 import { encodeFrame, readFrames } from '../../core/src/wire/frames.ts'
-import { decodeAnswer, encodeRequest, TRANSFER_PROTOCOL } from '../../core/src/wire/messages.ts'
+import {
+  decodeAnswer,
+  encodeRequest,
+  TRANSFER_PROTOCOL,
+} from '../../core/src/wire/transfer-messages.ts'
 import { blob } from '../support/blobs.ts'
 import { answering, hostilePeer, serving, type HostilePeer } from '../support/hostile-peer.ts'
 import { readAll } from '../support/read-all.ts'

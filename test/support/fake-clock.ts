@@ -2,7 +2,7 @@
  * A clock that tests advance. Time stands still until then; sleepers wake in the order in which they are due, and what they
  * set going runs before the next one wakes.
  */
-import type { Clock } from '../../core/src/clock.ts'
+import type { Clock } from '../../core/src/timing/clock.ts'
 
 export interface FakeClock extends Clock {
   advance(ms: number): Promise<void>

@@ -2,13 +2,13 @@
  * A peer of ours with a transfer protocol of its own making: a bare host that tells the swarm it holds artifacts, as an
  * honest peer does, and then answers requests for them as the test says. Also asks as the test says.
  */
-import { systemClock } from '../../core/src/clock.ts'
+import { systemClock } from '../../core/src/timing/clock.ts'
 import { digestOf } from '../../core/src/content/digest.ts'
 import { describeBytes, type Description } from '../../core/src/content/manifest.ts'
 import { hashLeaf } from '../../core/src/content/merkle.ts'
 import { createSwarmDiscovery } from '../../core/src/discovery/swarm-discovery.ts'
 import type { ByteStream, Host, PeerId } from '../../core/src/host/host.ts'
-import { createLibp2pHost } from '../../core/src/host/libp2p-host.ts'
+import { createLibp2pHost } from '../../core/src/host/libp2p/libp2p-host.ts'
 import { stopAll } from '../../core/src/lifecycle.ts'
 import { silentLogger } from '../../core/src/log.ts'
 import { parseNodeOptions, type NodeOptions } from '../../core/src/options.ts'
@@ -21,7 +21,7 @@ import {
   type Answer,
   type Want,
   type WantChunk,
-} from '../../core/src/wire/messages.ts'
+} from '../../core/src/wire/transfer-messages.ts'
 import type { Blob } from './blobs.ts'
 
 /** Everything on loopback, over QUIC alone, and found by nobody. */

@@ -21,8 +21,8 @@ import { CID } from 'multiformats/cid'
 import * as raw from 'multiformats/codecs/raw'
 import { create as createMultihash } from 'multiformats/hashes/digest'
 import { digestOf, digestToBytes } from '../../core/src/content/digest.ts'
-import { encodeLanAnswer } from '../../core/src/host/lan-messages.ts'
-import { DHT_PROTOCOL } from '../../core/src/host/libp2p-services.ts'
+import { encodeLanAnswer } from '../../core/src/host/lan/lan-messages.ts'
+import { DHT_PROTOCOL } from '../../core/src/host/libp2p/libp2p-services.ts'
 import { serveLines } from './json-lines.ts'
 
 const [ownAddress = '', lures = ''] = process.argv.slice(2)

@@ -1,5 +1,5 @@
 /** Two connected in-memory streams, for tests of one side of a protocol. */
-import { systemClock, type Clock } from '../../core/src/clock.ts'
+import { systemClock, type Clock } from '../../core/src/timing/clock.ts'
 import type { ByteStream } from '../../core/src/host/host.ts'
 import { createMemoryStreamPair } from '../../core/src/host/memory-stream.ts'
 

@@ -4,7 +4,7 @@
  */
 import { onTestFinished } from 'vitest'
 import type { Origin } from '../../core/src/api.ts'
-import { systemClock, type Clock } from '../../core/src/clock.ts'
+import { systemClock, type Clock } from '../../core/src/timing/clock.ts'
 import type { Digest } from '../../core/src/content/digest.ts'
 import type { Discovery } from '../../core/src/discovery/discovery.ts'
 import {
@@ -20,7 +20,7 @@ import { createMemoryStore } from '../../core/src/store/memory-store.ts'
 import type { Store, Visibility } from '../../core/src/store/store.ts'
 import { createPeerScores, type PeerScores } from '../../core/src/transfer/peer-score.ts'
 import { createTransfer, type Transfer } from '../../core/src/transfer/transfer.ts'
-import { TRANSFER_PROTOCOL } from '../../core/src/wire/messages.ts'
+import { TRANSFER_PROTOCOL } from '../../core/src/wire/transfer-messages.ts'
 import { CHUNK_SIZE, type Blob } from './blobs.ts'
 import { answering, type Answering } from './hostile-peer.ts'
 import { readAll } from './read-all.ts'

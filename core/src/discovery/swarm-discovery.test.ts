@@ -4,7 +4,7 @@ import { digestOf, type Digest } from '../content/digest.ts'
 import type { Host } from '../host/host.ts'
 import { createMemoryNetwork } from '../host/memory-host.ts'
 import { silentLogger } from '../log.ts'
-import { INVENTORY_PROTOCOL } from './inventory-messages.ts'
+import { INVENTORY_PROTOCOL } from '../wire/inventory-messages.ts'
 import { createSwarmDiscovery, type SwarmDiscovery } from './swarm-discovery.ts'
 
 const digest = (name: string): Digest => digestOf(Buffer.from(name))

@@ -2,15 +2,15 @@
  * The Discovery of a real node: inventories of connected peers first, peer exchange to have some, the DHT beyond. Composes
  * the parts of this folder and adds nothing to them.
  */
-import type { Clock } from '../clock.ts'
+import type { Clock } from '../timing/clock.ts'
 import type { Digest } from '../content/digest.ts'
 import type { Host, PeerId } from '../host/host.ts'
 import type { Logger } from '../log.ts'
-import { Announcer } from './announcer.ts'
+import { Announcer } from './dht/announcer.ts'
 import type { Discovery } from './discovery.ts'
-import { createInventorySync } from './inventory-sync.ts'
-import { PeerExchange } from './peer-exchange.ts'
-import { ProviderSearch } from './provider-search.ts'
+import { createInventorySync } from './inventory/inventory-sync.ts'
+import { PeerExchange } from './exchange/peer-exchange.ts'
+import { ProviderSearch } from './dht/provider-search.ts'
 
 export interface SwarmDiscovery extends Discovery {
   /** Artifacts that a connected peer lists; 0 while it has told nothing. */

@@ -3,8 +3,8 @@ import { describe, expect, it } from 'vitest'
 import { createFakeClock } from '../../../test/support/fake-clock.ts'
 import { withDeadline } from '../timing/deadline.ts'
 import { createRateBudget } from './rate-budget.ts'
-import { createWakeup } from './wakeup.ts'
-import { startWatchdog } from './watchdog.ts'
+import { createWakeup } from '../timing/wakeup.ts'
+import { startWatchdog } from '../timing/watchdog.ts'
 
 const never = (): Promise<never> => new Promise(() => undefined)
 

@@ -8,17 +8,17 @@ import { createServer, type AddressInfo } from 'node:net'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { createFakeClock } from '../../../test/support/fake-clock.ts'
 import { until } from '../../../test/support/until.ts'
-import { systemClock, type Clock } from '../clock.ts'
+import { systemClock, type Clock } from '../timing/clock.ts'
 import { silentLogger, type Logger } from '../log.ts'
 import { parseNodeOptions } from '../options.ts'
 import type { Host } from './host.ts'
-import { createLibp2pHost } from './libp2p-host.ts'
-import type * as Services from './libp2p-services.ts'
-import { createNode } from './libp2p-services.ts'
-import { chooseListening } from './listen-addresses.ts'
+import { createLibp2pHost } from './libp2p/libp2p-host.ts'
+import type * as Services from './libp2p/libp2p-services.ts'
+import { createNode } from './libp2p/libp2p-services.ts'
+import { chooseListening } from './libp2p/listen-addresses.ts'
 
-vi.mock(import('./listen-addresses.ts'), { spy: true })
-vi.mock(import('./libp2p-services.ts'), { spy: true })
+vi.mock(import('./libp2p/listen-addresses.ts'), { spy: true })
+vi.mock(import('./libp2p/libp2p-services.ts'), { spy: true })
 
 function createHost(transport: 'quic' | 'tcp', deps: { clock?: Clock; log?: Logger } = {}): Host {
   const off = { mdns: false, dht: false, peerExchange: false, upnp: false }
@@ -88,7 +88,9 @@ test('a start that fails ends, though a part of it does not stop again', async (
   // Of a network for documentation: no machine has it.
   const addresses = ['/ip4/192.0.2.1/tcp/4875']
   vi.mocked(chooseListening).mockResolvedValueOnce({ families: [4], port: 4875, addresses })
-  const { createNode: create } = await vi.importActual<typeof Services>('./libp2p-services.ts')
+  const { createNode: create } = await vi.importActual<typeof Services>(
+    './libp2p/libp2p-services.ts',
+  )
   let isStopping = false
   vi.mocked(createNode).mockImplementationOnce(async (parts) => {
     const node = await create(parts)

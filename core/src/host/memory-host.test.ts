@@ -1,6 +1,6 @@
 /** The knobs of the in-memory network; what it does as a Host is in test/contract/host.test.ts. */
 import { describe, expect, it } from 'vitest'
-import type { Clock } from '../clock.ts'
+import type { Clock } from '../timing/clock.ts'
 import { isCatalogError } from '../errors.ts'
 import type { ByteStream, Host } from './host.ts'
 import {

@@ -2,8 +2,8 @@
  * What the hosts of one in-memory network share: who is there, how links behave, and the faults that tests switch on.
  * Production code never imports it.
  */
-import type { Clock } from '../clock.ts'
-import { systemClock } from '../clock.ts'
+import type { Clock } from '../timing/clock.ts'
+import { systemClock } from '../timing/clock.ts'
 import type { AddressGroup } from '../limits/address-group.ts'
 import type { PeerId } from './host.ts'
 import type { ProviderTable } from './memory-routing.ts'

@@ -3,10 +3,10 @@
  * it can't be paused by its reader: `write` waits only for what is in flight, and a reader that falls too far behind has its
  * stream aborted.
  */
-import type { Clock } from '../clock.ts'
+import type { Clock } from '../timing/clock.ts'
 import { CatalogError } from '../errors.ts'
 import type { ByteStream, PeerId } from './host.ts'
-import { createInboundQueue, type InboundQueue } from './inbound-queue.ts'
+import { createInboundQueue, type InboundQueue } from './libp2p/inbound-queue.ts'
 
 /** How one direction of a connection behaves right now; asked before each message. */
 export interface LinkConditions {

@@ -3,7 +3,7 @@
  * wait are served group by group in turn, so that a busy address delays itself first. Bounded by its callers: each waits once.
  */
 import { LRUCache } from 'lru-cache'
-import type { CancelTimer, Clock } from '../clock.ts'
+import type { CancelTimer, Clock } from '../timing/clock.ts'
 import type { AddressGroup } from './address-group.ts'
 import { TokenBucket, type Rate } from './token-bucket.ts'
 

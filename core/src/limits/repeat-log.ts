@@ -2,7 +2,7 @@
  * A log line that others can cause, as often as they like: the first one at once, then one a minute with how many there were.
  * Pure but for the clock.
  */
-import type { Clock } from '../clock.ts'
+import type { Clock } from '../timing/clock.ts'
 import type { LogFacts, Logger } from '../log.ts'
 
 const EVERY_MS = 60_000

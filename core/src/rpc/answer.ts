@@ -2,7 +2,7 @@
  * The answering side of a request/response protocol: reads the request, has it answered, sends the response; within one
  * deadline, with a bound on the streams of one peer. Malformed requests are reported; our own errors never cross the wire.
  */
-import type { Clock } from '../clock.ts'
+import type { Clock } from '../timing/clock.ts'
 import { CatalogError, isCatalogError } from '../errors.ts'
 import type { ByteStream, Host, PeerId } from '../host/host.ts'
 import type { Logger } from '../log.ts'

@@ -2,7 +2,7 @@
  * The asking side of a request/response protocol: opens a stream, sends the request, reads the response; all within one
  * deadline, and no stream is left behind. Does not retry, and does not judge the peer: the caller does both.
  */
-import type { Clock } from '../clock.ts'
+import type { Clock } from '../timing/clock.ts'
 import { CatalogError } from '../errors.ts'
 import type { Host, PeerId } from '../host/host.ts'
 import { withDeadline } from '../timing/deadline.ts'

@@ -1,5 +1,5 @@
 /** Opens a stream within a deadline, and leaves none behind when it comes too late. */
-import type { Clock } from '../clock.ts'
+import type { Clock } from '../timing/clock.ts'
 import type { ByteStream, Host, PeerId } from '../host/host.ts'
 import { withDeadline } from '../timing/deadline.ts'
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { systemClock } from '../clock.ts'
+import { systemClock } from '../timing/clock.ts'
 import { digestOf, type Digest } from '../content/digest.ts'
 import { createMemoryDirectory, createMemoryDiscovery } from '../discovery/memory-discovery.ts'
 import { silentLogger } from '../log.ts'

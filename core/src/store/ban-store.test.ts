@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { createFakeClock } from '../../../test/support/fake-clock.ts'
 import { createBanStore, openBanStore } from './ban-store.ts'
-import { openDatabase } from './database.ts'
+import { openDatabase } from '../disk/database.ts'
 
 const DAY_MS = 24 * 3600_000
 

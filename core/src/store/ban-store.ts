@@ -3,8 +3,8 @@
  * week after their end. Losing it costs one more lie, so no ban waits for the disk and none fails a node.
  */
 import { join } from 'node:path'
-import type { Clock } from '../clock.ts'
-import { openDatabase, type Database } from './database.ts'
+import type { Clock } from '../timing/clock.ts'
+import { openDatabase, type Database } from '../disk/database.ts'
 
 export const BANS_FILE = 'bans.sqlite'
 const MAX_BANS = 5_000

@@ -2,7 +2,7 @@
  * Port 1 in memory: the reference that the contract suite holds fs-store.ts against, and the store of a node without a folder.
  * Keeps the bytes it is given, copies nothing, survives nothing.
  */
-import type { Clock } from '../clock.ts'
+import type { Clock } from '../timing/clock.ts'
 import { digestOf, type Digest } from '../content/digest.ts'
 import {
   describeBytes,
@@ -12,11 +12,11 @@ import {
 } from '../content/manifest.ts'
 import { CatalogError } from '../errors.ts'
 import type { Logger } from '../log.ts'
-import { checkRange, cut, notFound, withoutSlack, type ByteRange } from './artifact-reader.ts'
+import { checkRange, cut, notFound, withoutSlack, type ByteRange } from './fs/artifact-reader.ts'
 import { Entries } from './entries.ts'
 import { chooseVictims } from './evict.ts'
 import { MemoryPartials } from './memory-partials.ts'
-import { makeRoom } from './room.ts'
+import { makeRoom } from './quota.ts'
 import { CLAIMS_SHARE } from './store.ts'
 import type { PartialArtifact, PutOptions, Store, StoreEntry, StoreEvent } from './store.ts'
 import type { PruneReport, StoreUsage, VerifyReport, Visibility } from './store.ts'

@@ -2,7 +2,7 @@
  * A deadline around work that may not know of signals: `work` gets a signal that aborts when the caller's does or when time
  * is up, and the wait ends then whether `work` listens or not. Nothing is left behind: no timer, no listener.
  */
-import type { Clock } from '../clock.ts'
+import type { Clock } from './clock.ts'
 import { CatalogError } from '../errors.ts'
 
 /** @throws CatalogError PEER_TIMEOUT when time is up; `signal.reason` when aborted */

@@ -4,7 +4,7 @@
  * short. A network of our own is never banned: all machines of a LAN share its IPv6 prefix. Bounded; pure but for the clock.
  */
 import { LRUCache } from 'lru-cache'
-import type { Clock } from '../clock.ts'
+import type { Clock } from '../timing/clock.ts'
 import type { PeerId } from '../host/host.ts'
 import { isRelayGroup, networkOf, type AddressGroup } from '../limits/address-group.ts'
 

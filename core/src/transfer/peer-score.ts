@@ -3,7 +3,7 @@
  * first, how long a request waits before another is asked too, and who is banned for how long. Bans hold for the id, and for
  * its address once several ids of it have lied (group-bans.ts). Pure but for the clock.
  */
-import type { Clock } from '../clock.ts'
+import type { Clock } from '../timing/clock.ts'
 import type { PeerId } from '../host/host.ts'
 import type { AddressGroup } from '../limits/address-group.ts'
 import { GroupBans, type GroupBan } from './group-bans.ts'

@@ -3,7 +3,7 @@
  * they are about to move; where they do not know how much that is, they say so afterwards. So one answer may be larger than
  * what the bucket saves up, an answer of unknown size needs no reservation, and the rate holds on average.
  */
-import type { Clock } from '../clock.ts'
+import type { Clock } from '../timing/clock.ts'
 
 export interface RateLimit {
   /** Resolves when more may be moved, with `bytes` spent: of many who wait, one gets through. Rejects with `signal.reason`. */

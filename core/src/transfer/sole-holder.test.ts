@@ -15,7 +15,7 @@ import {
 } from '../../../test/support/transfer-world.ts'
 import { readAll } from '../../../test/support/read-all.ts'
 import { CatalogError } from '../errors.ts'
-import { encodeAnswer, TRANSFER_PROTOCOL } from '../wire/messages.ts'
+import { encodeAnswer, TRANSFER_PROTOCOL } from '../wire/transfer-messages.ts'
 
 const small = blob(40_000, 1)
 const large = blob(20 * CHUNK_SIZE + 11, 2)

@@ -17,7 +17,7 @@ import { until } from '../../../test/support/until.ts'
 import { Bitfield } from '../content/bitfield.ts'
 import type { Origin } from '../api.ts'
 import { CatalogError, isCatalogError, type ErrorCode } from '../errors.ts'
-import { TRANSFER_PROTOCOL } from '../wire/messages.ts'
+import { TRANSFER_PROTOCOL } from '../wire/transfer-messages.ts'
 
 const small = blob(40_000, 1)
 const large = blob(20 * CHUNK_SIZE + 11, 2)

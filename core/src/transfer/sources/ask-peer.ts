@@ -4,11 +4,11 @@
  */
 import type { ArtifactGeometry } from '../../content/manifest.ts'
 import { digestOf, type Digest } from '../../content/digest.ts'
-import type { Clock } from '../../clock.ts'
+import type { Clock } from '../../timing/clock.ts'
 import { CatalogError, isCatalogError } from '../../errors.ts'
 import type { PeerId } from '../../host/host.ts'
 import type { Attempt } from './hedge.ts'
-import type { PeerLinks } from '../peer-link.ts'
+import type { PeerLinks } from '../asking/peer-link.ts'
 import type { PeerScores } from '../peer-score.ts'
 import type { RateLimit } from '../rate-limit.ts'
 

@@ -4,7 +4,7 @@
  */
 import type { Artifact, ArtifactSource } from '../../api.ts'
 import type { Digest } from '../../content/digest.ts'
-import type { Assembly } from '../assembly.ts'
+import type { Assembly } from '../chunks/assembly.ts'
 import type { Found } from './source.ts'
 
 export interface Delivery {

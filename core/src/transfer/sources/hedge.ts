@@ -2,7 +2,7 @@
  * Hedged requests: start the best attempt, start the next one too when it fails or stays silent too long, take the first
  * that succeeds and cancel the rest. ("The Tail at Scale", Dean and Barroso, CACM 56(2), 2013.)
  */
-import type { CancelTimer, Clock } from '../../clock.ts'
+import type { CancelTimer, Clock } from '../../timing/clock.ts'
 
 export interface Attempt<T> {
   /** `startNext`: the next attempt may start beside it now, before its time is over. */

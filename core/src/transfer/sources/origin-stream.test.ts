@@ -6,9 +6,9 @@ import { chunkCount } from '../../content/chunking.ts'
 import { describeBytes } from '../../content/manifest.ts'
 import { isCatalogError, type ErrorCode } from '../../errors.ts'
 import { silentLogger } from '../../log.ts'
-import { createAssembly, type Assembly } from '../assembly.ts'
-import { createHasher } from '../hasher.ts'
-import { createMemoryPartial } from '../memory-partial.ts'
+import { createAssembly, type Assembly } from '../chunks/assembly.ts'
+import { createHasher } from '../chunks/hasher.ts'
+import { createMemoryPartial } from '../chunks/memory-partial.ts'
 import { feedAssembly, openOrigin } from './origin-stream.ts'
 
 const small = blob(5000)

@@ -6,7 +6,7 @@
 import { digestOf, type Digest } from '../../content/digest.ts'
 import type { Origin } from '../../api.ts'
 import { CatalogError } from '../../errors.ts'
-import type { Assembly } from '../assembly.ts'
+import type { Assembly } from '../chunks/assembly.ts'
 
 /** Collected in memory up to here when the origin does not say how long it is. */
 const MAX_UNSIZED_BYTES = 256 * 1024 * 1024

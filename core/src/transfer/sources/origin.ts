@@ -5,7 +5,7 @@
  */
 import type { Origin } from '../../api.ts'
 import { isCatalogError } from '../../errors.ts'
-import type { Assembly } from '../assembly.ts'
+import type { Assembly } from '../chunks/assembly.ts'
 import type { TransferDeps } from '../transfer-deps.ts'
 import type { Attempt } from './hedge.ts'
 import { feedAssembly, openOrigin, type OriginStream } from './origin-stream.ts'

@@ -2,7 +2,7 @@
  * Peers that may be asked a second time when there is nobody better: those that were busy, and those that hung up. Not before
  * everybody else has been asked, so it costs nothing where another source works; and a bounded number of times.
  */
-import type { Clock } from '../../clock.ts'
+import type { Clock } from '../../timing/clock.ts'
 import { isCatalogError } from '../../errors.ts'
 import type { Attempt } from './hedge.ts'
 

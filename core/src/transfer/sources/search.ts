@@ -2,7 +2,7 @@
  * The last attempt for an artifact: peers beyond the swarm. Each is asked as it is found, beside those found before that
  * have not answered yet, until one gives it.
  */
-import type { Clock } from '../../clock.ts'
+import type { Clock } from '../../timing/clock.ts'
 import type { Digest } from '../../content/digest.ts'
 import type { Discovery } from '../../discovery/discovery.ts'
 import type { PeerId } from '../../host/host.ts'

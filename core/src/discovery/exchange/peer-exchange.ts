@@ -1,0 +1,252 @@
+/**
+ * Peers tell each other of peers, so that one known address is enough to join a swarm: a newcomer is asked whom it knows,
+ * asks in turn, and is made known to those who came shortly before it. What is heard is hearsay: bounded, filtered by
+ * address-scope.ts, dialled with deadlines, and proven only by the handshake. docs/protocol.md, section Peer exchange
+ */
+import { PEER_EXCHANGE } from './peer-protocol.ts'
+import { LRUCache } from 'lru-cache'
+import PQueue from 'p-queue'
+import type { Clock } from '../../timing/clock.ts'
+import { CatalogError, isCatalogError } from '../../errors.ts'
+import type { Host, PeerId } from '../../host/host.ts'
+import type { Logger } from '../../log.ts'
+import { createAnswering, type Answering } from '../../rpc/answer.ts'
+import { ask } from '../../rpc/ask.ts'
+import { fitFor, shuffled } from './shareable-peers.ts'
+import { PeerDialer } from './peer-dialer.ts'
+import { MAX_EXCHANGED_PEERS, type KnownPeer, type PeerMessage } from '../../wire/peer-messages.ts'
+import { createRateBudget, type RateBudget } from '../rate-budget.ts'
+import { createWakeup, type Wakeup } from '../../timing/wakeup.ts'
+
+const ASK_EVERY_MS = 120_000
+const ASKED_AT_ONCE = 3
+const ASK_TRIES = 3
+const ASK_AGAIN_MS = 2000
+const MAX_ASKING = 4
+/** A peer's addresses are known a moment after it has connected; and newcomers come in crowds. */
+const NEWS_DELAY_MS = 1000
+const NEWS_INTERVAL_MS = 2000
+const NEWS_TRIES = 3
+const MAX_NEWS_RECIPIENTS = 16
+/** "Shortly before". */
+const RECENT_MS = 600_000
+const MAX_NEWCOMERS = 256
+const ASK_BUDGET = { burst: 4, perSecond: 1 / 30 }
+const NEWS_BUDGET = { burst: 20, perSecond: 1 / 2 }
+const MAX_BUDGETS = 2000
+const MAX_STREAMS_PER_PEER = 4
+const FOREVER_MS = 3_600_000
+
+interface PeerExchangeDeps {
+  readonly host: Host
+  readonly clock: Clock
+  readonly log: Logger
+  readonly onMisbehaviour: (peer: PeerId, reason: string) => void
+}
+
+export class PeerExchange {
+  readonly #deps: PeerExchangeDeps
+  readonly #dialer: PeerDialer
+  readonly #asks = new PQueue({ concurrency: MAX_ASKING })
+  readonly #news: Wakeup
+  /** Peers not yet told on, and how often their addresses may still be asked for. */
+  readonly #newcomers = new Map<PeerId, number>()
+  readonly #budgets = new LRUCache<PeerId, { asks: RateBudget; news: RateBudget }>({
+    max: MAX_BUDGETS,
+  })
+  #tasks: Promise<void>[] = []
+  readonly #running = new Set<Promise<void>>()
+  readonly #answering: Answering
+  #stopping = new AbortController()
+  #isStarted = false
+  #removeListener: (() => void) | undefined
+
+  constructor(deps: PeerExchangeDeps, options: { readonly targetPeers: number }) {
+    this.#deps = deps
+    this.#dialer = new PeerDialer(deps, options)
+    this.#news = createWakeup(deps.clock)
+    const onMisbehaviour = (peer: PeerId, reason: string): void =>
+      deps.onMisbehaviour(peer, `peers: ${reason}`)
+    this.#answering = createAnswering({ ...deps, onMisbehaviour }, PEER_EXCHANGE, {
+      maxStreamsPerPeer: MAX_STREAMS_PER_PEER,
+      answer: (message, { peer }) => this.#answer(message, peer),
+    })
+  }
+
+  start(): void {
+    if (this.#isStarted) return
+    this.#isStarted = true
+    this.#stopping = new AbortController()
+    this.#dialer.start()
+    this.#answering.start()
+    this.#removeListener = this.#deps.host.onEvent(({ type, peer }) => {
+      if (type === 'connected') this.#onConnected(peer)
+      else this.#newcomers.delete(peer)
+    })
+    for (const { peer } of this.#deps.host.peers()) this.#onConnected(peer)
+    const { signal } = this.#stopping
+    this.#tasks = [this.#tellLoop(signal), this.#askLoop(signal)]
+  }
+
+  async stop(): Promise<void> {
+    this.#isStarted = false
+    this.#removeListener?.()
+    this.#stopping.abort(new CatalogError('NODE_STOPPED', 'discovery has stopped'))
+    await Promise.all([...this.#tasks, ...this.#running, this.#answering.stop()])
+    await this.#dialer.stop()
+    this.#newcomers.clear()
+  }
+
+  #onConnected(peer: PeerId): void {
+    if (this.#newcomers.size < MAX_NEWCOMERS) this.#newcomers.set(peer, NEWS_TRIES)
+    this.#news.wake()
+    if (this.#dialer.wantsMore) this.#ask(peer)
+  }
+
+  async #askLoop(signal: AbortSignal): Promise<void> {
+    const { clock, host } = this.#deps
+    while (!signal.aborted) {
+      // Jitter, so that a fleet that was switched on together does not ask together.
+      await sleepUnlessAborted(clock, ASK_EVERY_MS * (0.9 + Math.random() / 5), signal)
+      if (signal.aborted) return
+      this.#dialer.dial()
+      if (!this.#dialer.wantsMore) continue
+      for (const { peer } of shuffled(host.peers()).slice(0, ASKED_AT_ONCE)) this.#ask(peer)
+    }
+  }
+
+  #ask(peer: PeerId): void {
+    const task = this.#askUntilAnswered(peer, this.#stopping.signal).finally(() =>
+      this.#running.delete(task),
+    )
+    this.#running.add(task)
+  }
+
+  /** A few times: a peer that has just started may not speak the protocol yet. Never rejects. */
+  async #askUntilAnswered(peer: PeerId, signal: AbortSignal): Promise<void> {
+    const question = { type: 'ask', max: MAX_EXCHANGED_PEERS } as const
+    for (let tries = 1; tries <= ASK_TRIES; tries += 1) {
+      const isAnswered = await this.#asks.add(() => this.#exchange(peer, question, signal))
+      const isPointless = !this.#dialer.wantsMore || !this.#deps.host.isConnected(peer)
+      if (isAnswered || isPointless || signal.aborted) return
+      await sleepUnlessAborted(this.#deps.clock, ASK_AGAIN_MS * tries, signal)
+      if (signal.aborted) return
+    }
+  }
+
+  async #tellLoop(signal: AbortSignal): Promise<void> {
+    const { clock } = this.#deps
+    while (!signal.aborted) {
+      if (this.#newcomers.size === 0) {
+        await this.#news.wait(FOREVER_MS, signal).catch(() => undefined) // aborted: the loop ends
+      }
+      await sleepUnlessAborted(clock, NEWS_DELAY_MS, signal)
+      if (signal.aborted) return
+      try {
+        await this.#tellNews(signal)
+      } catch (error) {
+        this.#deps.log.warn('peers.news.failed', { error })
+      }
+      await sleepUnlessAborted(clock, NEWS_INTERVAL_MS, signal)
+    }
+  }
+
+  /** Makes newcomers known to those who connected shortly before, and to each other. */
+  async #tellNews(signal: AbortSignal): Promise<void> {
+    const { host, clock } = this.#deps
+    const news: KnownPeer[] = []
+    for (const [peer, tries] of [...this.#newcomers].slice(0, MAX_EXCHANGED_PEERS)) {
+      const addresses = await host.addressesOf(peer)
+      if (addresses.length > 0) news.push({ peer, addresses })
+      if (addresses.length > 0 || tries <= 1) this.#newcomers.delete(peer)
+      else if (this.#newcomers.has(peer)) this.#newcomers.set(peer, tries - 1)
+    }
+    const recent = host
+      .peers()
+      .filter(({ connectedAtMs }) => clock.epochMs() - connectedAtMs < RECENT_MS)
+      .sort((a, b) => b.connectedAtMs - a.connectedAtMs)
+      .slice(0, MAX_NEWS_RECIPIENTS)
+    await Promise.all(
+      recent.map(async (recipient) => {
+        const peers = fitFor(recipient, news)
+        if (peers.length > 0) await this.#exchange(recipient.peer, { type: 'peers', peers }, signal)
+      }),
+    )
+  }
+
+  /** Sends `message` and, when it is a question, takes in the answer. False when that failed; never rejects. */
+  async #exchange(peer: PeerId, message: PeerMessage, signal: AbortSignal): Promise<boolean> {
+    try {
+      const answer = await ask(this.#deps, PEER_EXCHANGE, { peer, request: message, signal })
+      if (message.type === 'peers') {
+        if (answer !== undefined) throw misbehaved('an answer to no question')
+        return true
+      }
+      if (answer === undefined) throw new CatalogError('PEER_UNREACHABLE', 'no answer')
+      if (answer.type !== 'peers') throw misbehaved('a question for an answer')
+      if (answer.peers.length > message.max) throw misbehaved('more peers than asked for')
+      this.#hear(peer, answer.peers)
+      return true
+    } catch (error) {
+      if (!signal.aborted) this.#onBroken(peer, error)
+      return false
+    }
+  }
+
+  async #answer(message: PeerMessage, from: PeerId): Promise<PeerMessage | undefined> {
+    const nowMs = this.#deps.clock.now()
+    const budgets = this.#budgetsOf(from)
+    if (message.type === 'peers') {
+      if (!budgets.news.take(1, nowMs)) throw misbehaved('too much news')
+      this.#hear(from, message.peers)
+      return undefined
+    }
+    if (!budgets.asks.take(1, nowMs)) throw new CatalogError('PEER_BUSY', 'asked too often')
+    return { type: 'peers', peers: await this.#known(from, message.max) }
+  }
+
+  /** A random choice of the peers we are connected to, with addresses fit for `asker`. */
+  async #known(asker: PeerId, max: number): Promise<readonly KnownPeer[]> {
+    const { host } = this.#deps
+    const connections = host.peers()
+    const to = connections.find(({ peer }) => peer === asker)
+    if (to === undefined) return []
+    const known: KnownPeer[] = []
+    for (const { peer } of shuffled(connections)) {
+      if (known.length >= max) break
+      known.push(...fitFor(to, [{ peer, addresses: await host.addressesOf(peer) }]))
+    }
+    return known
+  }
+
+  #hear(from: PeerId, peers: readonly KnownPeer[]): void {
+    const connection = this.#deps.host.peers().find(({ peer }) => peer === from)
+    if (connection === undefined) return
+    // What may not be told over this connection is not believed over it either.
+    this.#dialer.learn(fitFor(connection, peers), connection.address)
+  }
+
+  #onBroken(peer: PeerId, error: unknown): void {
+    const { log, onMisbehaviour } = this.#deps
+    log.debug('peers.exchange.failed', { peer, error })
+    if (isCatalogError(error, 'PEER_MISBEHAVED')) onMisbehaviour(peer, `peers: ${error.message}`)
+  }
+
+  #budgetsOf(peer: PeerId): { asks: RateBudget; news: RateBudget } {
+    const budgets = this.#budgets.get(peer) ?? {
+      asks: createRateBudget(ASK_BUDGET),
+      news: createRateBudget(NEWS_BUDGET),
+    }
+    this.#budgets.set(peer, budgets)
+    return budgets
+  }
+}
+
+/** The loops that call it look at the signal themselves. */
+async function sleepUnlessAborted(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
+  await clock.sleep(ms, signal).catch(() => undefined)
+}
+
+function misbehaved(what: string): CatalogError {
+  return new CatalogError('PEER_MISBEHAVED', what)
+}

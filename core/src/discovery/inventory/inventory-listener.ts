@@ -1,0 +1,284 @@
+/**
+ * What connected peers tell us they hold. Everything they send is judged (inventory-receiver.ts) and timed; whoever breaks
+ * the rules is reported and not listened to again while it stays connected. Memory and changes a second are shared by address. docs/protocol.md, section Inventory
+ */
+import type { Clock } from '../../timing/clock.ts'
+import { CatalogError, isCatalogError } from '../../errors.ts'
+import type { ByteStream, Host, PeerId } from '../../host/host.ts'
+import type { AddressGroup } from '../../limits/address-group.ts'
+import { FairPace } from '../../limits/fair-pace.ts'
+import { FairShare, type Holding } from '../../limits/fair-share.ts'
+import type { Logger } from '../../log.ts'
+import { createFrameSplitter } from '../../wire/frames.ts'
+import type { Inventory } from './inventory.ts'
+import {
+  decodeInventoryMessage,
+  INVENTORY_PROTOCOL,
+  MAX_INVENTORY_FRAME_BYTES,
+  type InventoryMessage,
+} from '../../wire/inventory-messages.ts'
+import { costOf, INVENTORY_LIMITS, type InventoryLimits } from './inventory-limits.ts'
+import { InventorySession } from './inventory-session.ts'
+import { toError } from '../../rpc/open-stream.ts'
+import { createRateBudget, type RateBudget } from '../rate-budget.ts'
+import { startWatchdog, type Watchdog } from '../../timing/watchdog.ts'
+
+/** For a snapshot: this, and what its bytes take at the slowest rate we bear. */
+const SNAPSHOT_MS = 30_000
+const MIN_BYTES_PER_MS = 32
+/** Senders are never silent for longer than 30 s. */
+const SILENCE_MS = 120_000
+/** A broken stream is soon replaced; until then the old list is better than none. */
+const STALE_MS = 30_000
+/** Streams a peer may open: each may carry 8 MB. */
+const REOPEN_BUDGET = { burst: 10, perSecond: 1 / 15 }
+
+export interface InventoryListenerDeps {
+  readonly host: Host
+  readonly clock: Clock
+  readonly log: Logger
+  readonly onMisbehaviour: (peer: PeerId, reason: string) => void
+}
+
+/** A whole snapshot may wait for its turn; what all streams may hold unread is less (host/libp2p/stream-registry.ts). */
+const STREAM_OPTIONS = { maxStreamsPerPeer: 2, maxUnreadBytes: 9 * 1024 * 1024 }
+
+interface Teller {
+  readonly group: AddressGroup
+  readonly memory: Holding
+  readonly reopenBudget: RateBudget
+  inventory: Inventory | undefined
+  session: InventorySession | undefined
+  stream: ByteStream | undefined
+  /** When the stream that brought `inventory` broke; undefined while it lives. */
+  staleSinceMs: number | undefined
+  isRefused: boolean
+}
+
+export class InventoryListener {
+  readonly #deps: InventoryListenerDeps
+  readonly #tellers = new Map<PeerId, Teller>()
+  readonly #tasks = new Set<Promise<void>>()
+  readonly #memory: FairShare<PeerId>
+  readonly #pace: FairPace
+  #isRunning = false
+  #isHandling = false
+
+  constructor(deps: InventoryListenerDeps, limits: InventoryLimits = INVENTORY_LIMITS) {
+    this.#deps = deps
+    this.#memory = new FairShare(limits.memory)
+    this.#pace = new FairPace(deps.clock, limits.pace)
+  }
+
+  start(): void {
+    this.#isRunning = true
+    // A host has no way to take a handler back; a stopped listener refuses.
+    if (this.#isHandling) return
+    this.#isHandling = true
+    // Two streams: a new one may arrive before the end of the old one has.
+    this.#deps.host.handle(INVENTORY_PROTOCOL, (stream) => this.#handle(stream), STREAM_OPTIONS)
+  }
+
+  async stop(): Promise<void> {
+    this.#isRunning = false
+    for (const peer of [...this.#tellers.keys()]) this.disconnected(peer)
+    this.#pace.stop()
+    await Promise.all(this.#tasks)
+  }
+
+  disconnected(peer: PeerId): void {
+    const teller = this.#tellers.get(peer)
+    this.#tellers.delete(peer)
+    teller?.memory.release()
+    teller?.stream?.abort(new CatalogError('NODE_STOPPED', 'no longer listening', { peer }))
+  }
+
+  /** Connected peers that list `prefix`. */
+  holders(prefix: bigint): PeerId[] {
+    const found: PeerId[] = []
+    for (const [peer, teller] of this.#tellers) {
+      if (teller.inventory?.has(prefix) === true && this.#isFresh(teller)) found.push(peer)
+    }
+    return found
+  }
+
+  /** Prefixes that `peer` lists; 0 when it has told nothing. */
+  sizeOf(peer: PeerId): number {
+    const teller = this.#tellers.get(peer)
+    return teller?.inventory !== undefined && this.#isFresh(teller) ? teller.inventory.size : 0
+  }
+
+  /** Peers that have told us their inventory. */
+  get count(): number {
+    let count = 0
+    for (const teller of this.#tellers.values()) {
+      if (teller.inventory !== undefined && this.#isFresh(teller)) count += 1
+    }
+    return count
+  }
+
+  #isFresh(teller: Teller): boolean {
+    return (
+      teller.staleSinceMs === undefined || this.#deps.clock.now() - teller.staleSinceMs < STALE_MS
+    )
+  }
+
+  #handle(stream: ByteStream): Promise<void> {
+    const task = this.#listen(stream).finally(() => this.#tasks.delete(task))
+    this.#tasks.add(task)
+    return task
+  }
+
+  async #listen(stream: ByteStream): Promise<void> {
+    const { peer } = stream
+    const teller = this.#admit(stream)
+    if (teller === undefined) {
+      stream.abort(new CatalogError('PEER_REFUSED', 'inventory not wanted', { peer }))
+      return
+    }
+    teller.stream?.abort(new CatalogError('PEER_UNREACHABLE', 'replaced by a newer stream'))
+    teller.stream = stream
+    try {
+      await this.#receive(stream, teller)
+      // A clean end: it will not tell us any more.
+      if (teller.stream === stream) this.#forget(teller)
+      await stream.end()
+    } catch (error) {
+      this.#onBroken(stream, teller, error)
+    }
+  }
+
+  #admit(stream: ByteStream): Teller | undefined {
+    const { peer } = stream
+    if (!this.#isRunning) return undefined
+    const teller = this.#tellers.get(peer) ?? this.#newTeller(peer)
+    if (teller.isRefused) return undefined
+    this.#tellers.set(peer, teller)
+    if (teller.reopenBudget.take(1, this.#deps.clock.now())) return teller
+    this.#refuse(peer, teller, 'opened again too often')
+    return undefined
+  }
+
+  #newTeller(peer: PeerId): Teller {
+    const group = this.#deps.host.groupOf(peer) ?? peer
+    return {
+      group,
+      memory: this.#memory.open(peer, group),
+      reopenBudget: createRateBudget(REOPEN_BUDGET),
+      inventory: undefined,
+      session: undefined,
+      stream: undefined,
+      staleSinceMs: undefined,
+      isRefused: false,
+    }
+  }
+
+  /** Resolves when the peer has ended its side. */
+  async #receive(stream: ByteStream, teller: Teller): Promise<void> {
+    const session = new InventorySession(this.#deps.clock, stream)
+    teller.session = session
+    const splitter = createFrameSplitter(MAX_INVENTORY_FRAME_BYTES)
+    const watchdog = startWatchdog(this.#deps.clock, SNAPSHOT_MS, () =>
+      this.#onStall(stream, session),
+    )
+    try {
+      for await (const bytes of stream.source) {
+        if (session.receiver === undefined) {
+          watchdog.extend(SILENCE_MS)
+          continue
+        }
+        for (const body of splitter.push(bytes)) {
+          const message = decodeInventoryMessage(body)
+          const turn = this.#pace.take(teller.group, costOf(message))
+          if (turn !== undefined) {
+            watchdog.extend(SILENCE_MS) // the wait is not its fault
+            await turn
+          }
+          this.#accept(message, { stream, teller, session, watchdog })
+        }
+        this.#account(stream.peer, teller)
+      }
+    } finally {
+      watchdog.stop()
+      session.over()
+    }
+  }
+
+  #accept(
+    message: InventoryMessage,
+    at: { stream: ByteStream; teller: Teller; session: InventorySession; watchdog: Watchdog },
+  ): void {
+    const { receiver } = at.session
+    if (receiver === undefined) return
+    receiver.accept(message, this.#deps.clock.now())
+    if (message.type === 'snapshot') {
+      at.watchdog.extend(SNAPSHOT_MS + (message.count * 8) / MIN_BYTES_PER_MS)
+    } else if (receiver.inventory !== undefined) {
+      at.watchdog.extend(SILENCE_MS)
+      if (at.teller.stream !== at.stream) return
+      at.teller.inventory = receiver.inventory
+      at.teller.staleSinceMs = undefined
+    }
+  }
+
+  /** Counts what a peer's list takes, and lets those go that are too much for all together. */
+  #account(peer: PeerId, teller: Teller): void {
+    const { inventory, memory, session } = teller
+    const told = session?.receiver
+    const before = inventory === told?.inventory ? 0 : (inventory?.bytes ?? 0)
+    memory.add(before + (told?.bytes ?? 0) - memory.amount)
+    for (let next = this.#memory.offender(); next; next = this.#memory.offender()) {
+      this.#deps.log.debug('inventory.shed', { peer: next, because: peer })
+      const offender = this.#tellers.get(next)
+      if (offender === undefined) return
+      offender.session?.shed()
+      offender.inventory = undefined
+      offender.memory.add(-offender.memory.amount)
+    }
+  }
+
+  /**
+   * Silence is a breach only in the middle of a snapshot; else it is how a suspended machine looks. It may try again: the
+   * network may have been to blame.
+   */
+  #onStall(stream: ByteStream, { receiver }: InventorySession): void {
+    const { peer } = stream
+    stream.abort(new CatalogError('PEER_TIMEOUT', 'inventory stream stalled', { peer }))
+    if (receiver?.isInSnapshot === true)
+      this.#deps.onMisbehaviour(peer, 'inventory: snapshot stalled')
+  }
+
+  #onBroken(stream: ByteStream, teller: Teller, error: unknown): void {
+    const { host, log } = this.#deps
+    const { peer } = stream
+    stream.abort(toError(error))
+    if (teller.stream === stream) {
+      teller.stream = undefined
+      teller.staleSinceMs ??= this.#deps.clock.now()
+    }
+    if (isCatalogError(error, 'PEER_MISBEHAVED')) this.#refuse(peer, teller, error.message)
+    else log.debug('inventory.receive.broken', { peer, error })
+    if (teller.session?.receiver?.inventory === undefined) teller.session = undefined
+    this.#account(peer, teller)
+    if (host.isConnected(peer)) return
+    teller.memory.release()
+    if (this.#tellers.get(peer) === teller) this.#tellers.delete(peer)
+  }
+
+  #refuse(peer: PeerId, teller: Teller, reason: string): void {
+    if (teller.isRefused) return
+    teller.isRefused = true
+    teller.stream?.abort(new CatalogError('PEER_REFUSED', reason, { peer }))
+    this.#forget(teller)
+    this.#deps.log.debug('inventory.refused', { peer, reason })
+    this.#deps.onMisbehaviour(peer, `inventory: ${reason}`)
+  }
+
+  #forget(teller: Teller): void {
+    teller.inventory = undefined
+    teller.session = undefined
+    teller.memory.add(-teller.memory.amount)
+    teller.stream = undefined
+    teller.staleSinceMs = undefined
+  }
+}

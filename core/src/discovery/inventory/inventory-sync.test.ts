@@ -1,0 +1,436 @@
+import { afterEach, describe, expect, it } from 'vitest'
+import { createFakeClock, type FakeClock } from '../../../../test/support/fake-clock.ts'
+import {
+  digestFromBytes,
+  digestOf,
+  digestPrefix,
+  digestToBytes,
+  type Digest,
+} from '../../content/digest.ts'
+import type { ByteStream, Host, PeerId } from '../../host/host.ts'
+import { createMemoryNetwork, type MemoryNetwork } from '../../host/memory-host.ts'
+import { silentLogger } from '../../log.ts'
+import { encodeFrame } from '../../wire/frames.ts'
+import {
+  encodeInventoryMessage,
+  encodeSnapshot,
+  INVENTORY_PROTOCOL,
+  type InventoryMessage,
+} from '../../wire/inventory-messages.ts'
+import { createInventorySync, type InventorySync } from './inventory-sync.ts'
+
+const digest = (name: string): Digest => digestOf(Buffer.from(name))
+const signal = AbortSignal.timeout(60_000)
+
+interface Node {
+  readonly id: PeerId
+  readonly host: Host
+  readonly sync: InventorySync
+  readonly misbehaved: string[]
+}
+
+interface World {
+  readonly clock: FakeClock
+  readonly network: MemoryNetwork
+  node(name: string): Promise<Node>
+  /** A host that speaks for itself. */
+  stranger(name: string): Promise<Host>
+  until(condition: () => boolean, maxMs?: number): Promise<number>
+  stop(): Promise<void>
+}
+
+function createWorld(options: { latencyMs?: number } = {}): World {
+  const clock = createFakeClock()
+  const network = createMemoryNetwork({ clock, ...options })
+  const nodes: Node[] = []
+  const hosts: Host[] = []
+  return {
+    clock,
+    network,
+    async node(name) {
+      const host = network.createHost(name)
+      hosts.push(host)
+      const misbehaved: string[] = []
+      const onMisbehaviour = (peer: PeerId, reason: string): void => {
+        misbehaved.push(`${peer} ${reason}`)
+      }
+      const sync = createInventorySync({ host, clock, log: silentLogger, onMisbehaviour })
+      await host.start()
+      sync.start()
+      const node = { id: name, host, sync, misbehaved }
+      nodes.push(node)
+      return node
+    },
+    async stranger(name) {
+      const host = network.createHost(name)
+      hosts.push(host)
+      await host.start()
+      return host
+    },
+    until: (condition, maxMs = 5000) => clock.advanceUntil(condition, { maxMs, stepMs: 1 }),
+    async stop() {
+      let isStopped = false
+      const stopping = Promise.all(nodes.map(({ sync }) => sync.stop())).then(() => {
+        isStopped = true
+      })
+      await clock.advanceUntil(() => isStopped, { maxMs: 5000 })
+      await stopping
+      await Promise.all(hosts.map((host) => host.stop()))
+      await clock.advance(0)
+      expect(clock.sleepers).toBe(0)
+    },
+  }
+}
+
+let world: World
+afterEach(async () => {
+  await world.stop()
+})
+
+async function pair(options?: { latencyMs?: number }): Promise<{ a: Node; b: Node }> {
+  world = createWorld(options)
+  const a = await world.node('a')
+  const b = await world.node('b')
+  const connecting = a.host.connect('b', { signal })
+  await world.until(() => a.host.isConnected('b'))
+  await connecting
+  return { a, b }
+}
+
+const both = ({ a, b }: { a: Node; b: Node }): boolean =>
+  a.sync.inventories === 1 && b.sync.inventories === 1
+
+describe('inventories', () => {
+  it('tells a peer that connects what is held already', async () => {
+    world = createWorld()
+    const a = await world.node('a')
+    const b = await world.node('b')
+    for (let i = 0; i < 20_000; i += 1) a.sync.announce(digest(`a${i}`))
+    b.sync.announce(digest('b'))
+    await a.host.connect('b', { signal })
+    await world.until(() => both({ a, b }))
+    expect(b.sync.sizeOf('a')).toBe(20_000)
+    expect(b.sync.holders(digest('a19999'))).toEqual(['a'])
+    expect(b.sync.holders(digest('nobody'))).toEqual([])
+    expect(a.sync.holders(digest('b'))).toEqual(['b'])
+    expect(a.sync.holders(digest('a0'))).toEqual([])
+  })
+
+  it('shows what was just announced to a connected peer within 50 ms', async () => {
+    const { a, b } = await pair({ latencyMs: 1 })
+    await world.until(() => both({ a, b }))
+    await world.clock.advance(10_000)
+    for (let i = 0; i < 20; i += 1) {
+      a.sync.announce(digest(`new${i}`))
+      const tookMs = await world.until(() => b.sync.holders(digest(`new${i}`)).length > 0)
+      expect(tookMs).toBeLessThanOrEqual(50)
+    }
+  })
+
+  it('takes back what was withdrawn', async () => {
+    const { a, b } = await pair()
+    a.sync.announce(digest('x'))
+    a.sync.announce(digest('y'))
+    await world.until(() => b.sync.holders(digest('x')).length > 0)
+    a.sync.withdraw(digest('x'))
+    await world.until(() => b.sync.holders(digest('x')).length === 0)
+    expect(b.sync.holders(digest('y'))).toEqual(['a'])
+  })
+
+  it('keeps listing a prefix while another digest that begins alike is held', async () => {
+    const { a, b } = await pair()
+    const one = digest('one')
+    const bytes = digestToBytes(one)
+    bytes[60] = (bytes[60] ?? 0) ^ 1
+    const twin = digestFromBytes(bytes)
+    a.sync.announce(one)
+    a.sync.announce(twin)
+    await world.until(() => b.sync.sizeOf('a') === 1)
+    a.sync.withdraw(one)
+    a.sync.announce(digest('later'))
+    await world.until(() => b.sync.sizeOf('a') === 2)
+    expect(b.sync.holders(twin)).toEqual(['a'])
+    a.sync.withdraw(twin)
+    await world.until(() => b.sync.holders(twin).length === 0)
+  })
+
+  it('moves a hundred thousand changes without being taken for an attack', async () => {
+    const { a, b } = await pair()
+    await world.until(() => both({ a, b }))
+    const digests = Array.from({ length: 100_000 }, (_, i) => digest(`${i}`))
+    for (const one of digests) a.sync.announce(one)
+    await world.until(() => b.sync.sizeOf('a') === 100_000, 10_000)
+    for (const one of digests) a.sync.withdraw(one)
+    a.sync.announce(digest('fresh'))
+    const tookMs = await world.until(() => b.sync.holders(digest('fresh')).length > 0)
+    expect(tookMs).toBeLessThanOrEqual(250)
+    await world.until(() => b.sync.sizeOf('a') === 1, 10_000)
+    expect(b.misbehaved).toEqual([])
+  })
+
+  it('forgets a peer when it disconnects, and learns it anew', async () => {
+    const { a, b } = await pair()
+    a.sync.announce(digest('x'))
+    await world.until(() => b.sync.sizeOf('a') === 1)
+    world.network.dropConnection('a', 'b')
+    expect(b.sync.holders(digest('x'))).toEqual([])
+    expect(b.sync.inventories).toBe(0)
+    a.sync.announce(digest('y'))
+    await a.host.connect('b', { signal })
+    await world.until(() => b.sync.sizeOf('a') === 2)
+  })
+
+  it('outlives the idle timeouts of transports by a sign of life', async () => {
+    const { a, b } = await pair()
+    await world.until(() => both({ a, b }))
+    const quiet: number[] = []
+    for (let i = 0; i < 20; i += 1) {
+      await world.clock.advance(60_000)
+      quiet.push(b.sync.inventories)
+    }
+    expect(quiet).toEqual(quiet.map(() => 1))
+    a.sync.announce(digest('x'))
+    expect(await world.until(() => b.sync.sizeOf('a') === 1)).toBeLessThanOrEqual(50)
+  })
+
+  it('forgets a list at once when its owner stops telling', async () => {
+    const { a, b } = await pair()
+    a.sync.announce(digest('x'))
+    await world.until(() => b.sync.sizeOf('a') === 1)
+    await a.sync.stop()
+    await world.until(() => b.sync.inventories === 0, 100)
+    expect(b.misbehaved).toEqual([])
+  })
+
+  it('can be stopped and started again', async () => {
+    const { a, b } = await pair()
+    a.sync.announce(digest('x'))
+    await a.sync.stop()
+    a.sync.start()
+    await world.until(() => b.sync.sizeOf('a') === 1)
+    await world.until(() => a.sync.inventories === 1, 10_000)
+  })
+
+  it('leaves a peer alone that does not speak the protocol', async () => {
+    world = createWorld()
+    const a = await world.node('a')
+    const other = await world.stranger('other')
+    await other.connect('a', { signal })
+    await world.clock.advance(3_600_000)
+    expect(a.sync.inventories).toBe(0)
+    expect(a.misbehaved).toEqual([])
+  })
+})
+
+describe('broken streams', () => {
+  it('are opened again with a new snapshot, while the old list stays in use', async () => {
+    world = createWorld()
+    const a = await world.node('a')
+    const b = await world.stranger('b')
+    const streams: ByteStream[] = []
+    const received: number[] = []
+    b.handle(
+      INVENTORY_PROTOCOL,
+      async (stream) => {
+        streams.push(stream)
+        let bytes = 0
+        const index = received.push(0) - 1
+        for await (const some of stream.source) received[index] = bytes += some.byteLength
+      },
+      { maxStreamsPerPeer: 2 },
+    )
+    a.sync.announce(digest('x'))
+    await a.host.connect('b', { signal })
+    await world.until(() => (received[0] ?? 0) > 0)
+    streams[0]?.abort(new Error('broken'))
+    await world.until(() => (received[1] ?? 0) > 0)
+    expect(received[1]).toBe(received[0])
+    // Backs off: within ten minutes of breaking at once there are few attempts.
+    for (let i = 0; i < 600; i += 1) {
+      streams.at(-1)?.abort(new Error('broken'))
+      await world.clock.advance(1000)
+    }
+    expect(streams.length).toBeLessThan(25)
+    expect(a.misbehaved).toEqual([])
+  })
+
+  it('leave the list in use for a while', async () => {
+    world = createWorld()
+    const a = await world.node('a')
+    const b = await world.stranger('b')
+    const prefix = digestPrefix(digest('x'))
+    await b.connect('a', { signal })
+    const stream = await b.open('a', INVENTORY_PROTOCOL, { signal })
+    for (const frame of encodeSnapshot(BigUint64Array.of(1n, prefix))) await stream.write(frame)
+    await world.until(() => a.sync.sizeOf('b') === 2)
+    const isHolder = (): boolean => a.sync.holders(digest('x')).includes('b')
+    stream.abort(new Error('broken'))
+    await world.clock.advance(10_000)
+    expect(a.sync.sizeOf('b')).toBe(2)
+    expect(isHolder()).toBe(true)
+    const again = await b.open('a', INVENTORY_PROTOCOL, { signal })
+    await again.write(encodeInventoryMessage({ type: 'snapshot', count: 1 }))
+    await world.clock.advance(10)
+    expect(a.sync.sizeOf('b')).toBe(2)
+    again.abort(new Error('broken'))
+    await world.clock.advance(31_000)
+    expect(a.sync.sizeOf('b')).toBe(0)
+    expect(a.sync.inventories).toBe(0)
+    expect(isHolder()).toBe(false)
+    expect(a.misbehaved).toEqual([])
+  })
+
+  it('end a stream whose reader falls too far behind, before anything piles up', async () => {
+    world = createWorld()
+    const a = await world.node('a')
+    const b = await world.stranger('b')
+    let opened = 0
+    const listen = async (stream: ByteStream): Promise<void> => {
+      opened += 1
+      for await (const bytes of stream.source) expect(bytes.byteLength).toBeGreaterThan(0)
+    }
+    b.handle(INVENTORY_PROTOCOL, listen, { maxStreamsPerPeer: 2 })
+    await b.connect('a', { signal })
+    await world.until(() => opened === 1)
+    await world.clock.advance(100)
+    world.network.silence('a')
+    const digests = Array.from({ length: 4096 }, (_, i) => digest(`${i}`))
+    // Well below the minute after which a write that is not taken ends the stream.
+    for (let waitedMs = 0; waitedMs < 40_000 && opened < 2; waitedMs += 210) {
+      for (const one of digests) {
+        if ((waitedMs / 210) % 2 === 0) a.sync.announce(one)
+        else a.sync.withdraw(one)
+      }
+      await world.clock.advance(210)
+    }
+    expect(opened).toBe(2)
+  })
+
+  it('cost nothing but their stream when a peer does not read', async () => {
+    world = createWorld()
+    const a = await world.node('a')
+    const b = await world.node('b')
+    await a.host.connect('b', { signal })
+    await world.until(() => both({ a, b }))
+    // Nothing of what a says arrives from now on, so its writes are not taken.
+    world.network.silence('a')
+    for (let i = 0; i < 200_000; i += 1) a.sync.announce(digest(`${i}`))
+    await world.clock.advance(600_000)
+    world.network.unsilence('a')
+    await world.until(() => b.sync.sizeOf('a') === 200_000, 200_000)
+    expect(b.misbehaved).toEqual([])
+  })
+})
+
+describe('hostile tellers', () => {
+  async function hostile(): Promise<{ a: Node; stream: ByteStream; isReset: () => boolean }> {
+    world = createWorld()
+    const a = await world.node('a')
+    const liar = await world.stranger('liar')
+    await liar.connect('a', { signal })
+    const stream = await liar.open('a', INVENTORY_PROTOCOL, { signal })
+    let isReset = false
+    void (async () => {
+      for await (const bytes of stream.source) expect(bytes.byteLength).toBe(0)
+    })().catch(() => {
+      isReset = true
+    })
+    return { a, stream, isReset: () => isReset }
+  }
+  const frame = (message: InventoryMessage): Uint8Array => encodeInventoryMessage(message)
+  const empty = [frame({ type: 'snapshot', count: 0 }), frame({ type: 'end' })]
+  const some = (...values: bigint[]): BigUint64Array<ArrayBuffer> => BigUint64Array.from(values)
+
+  const attacks: Record<string, () => Uint8Array[]> = {
+    'too many prefixes': () => [frame({ type: 'snapshot', count: 1_000_001 })],
+    'an unsorted snapshot': () => [
+      frame({ type: 'snapshot', count: 2 }),
+      frame({ type: 'part', prefixes: some(2n, 1n) }),
+    ],
+    junk: () => [Buffer.from('GET / HTTP/1.1\r\n\r\n')],
+    'a frame without end': () => [Buffer.from([0xff, 0xff, 0xff, 0xff, 1, 2, 3])],
+    'an empty frame': () => [Buffer.alloc(4)],
+    'a message of unknown type': () => [encodeFrame(Uint8Array.of(77))],
+    'endless frames': () => {
+      const prefixes = BigUint64Array.from({ length: 4096 }, (_, i) => BigInt(i))
+      return [...empty, ...Array.from({ length: 100 }, () => frame({ type: 'have', prefixes }))]
+    },
+    'endless signs of life': () => [
+      ...empty,
+      Buffer.concat(Array.from({ length: 250_000 }, () => frame({ type: 'alive' }))),
+    ],
+  }
+  for (const [name, bytes] of Object.entries(attacks)) {
+    it(`${name}: the stream is reset, the peer reported once and not heard again`, async () => {
+      const { a, stream, isReset } = await hostile()
+      const writing = (async () => {
+        for (const piece of bytes()) await stream.write(piece)
+      })().catch(() => undefined)
+      await world.until(isReset)
+      await writing
+      expect(a.misbehaved).toHaveLength(1)
+      expect(a.misbehaved[0]).toMatch(/^liar inventory: /)
+      expect(a.sync.inventories).toBe(0)
+      await world.clock.advance(10_000)
+      expect(a.misbehaved).toHaveLength(1)
+    })
+  }
+
+  it('a stall in the middle of a snapshot is noticed', async () => {
+    const { a, stream, isReset } = await hostile()
+    await stream.write(frame({ type: 'snapshot', count: 100 }))
+    await stream.write(frame({ type: 'part', prefixes: some(1n) }))
+    await world.clock.advance(20_000)
+    expect(isReset()).toBe(false)
+    await world.clock.advance(20_000)
+    expect(isReset()).toBe(true)
+    expect(a.misbehaved).toEqual(['liar inventory: snapshot stalled'])
+  })
+
+  it('a snapshot dripped byte by byte is noticed', async () => {
+    const { a, stream, isReset } = await hostile()
+    await stream.write(frame({ type: 'snapshot', count: 1_000_000 }))
+    const drip = frame({ type: 'part', prefixes: some(1n) })
+    for (let i = 0; i < 300 && !isReset(); i += 1) {
+      await stream.write(drip.subarray(i % drip.length, (i % drip.length) + 1))
+      await world.clock.advance(1000)
+    }
+    expect(isReset()).toBe(true)
+    expect(a.misbehaved).toHaveLength(1)
+  })
+
+  it('silence after the snapshot ends the stream without blame', async () => {
+    const { a, stream, isReset } = await hostile()
+    for (const piece of empty) await stream.write(piece)
+    await world.clock.advance(119_000)
+    expect(isReset()).toBe(false)
+    await world.clock.advance(2000)
+    expect(isReset()).toBe(true)
+    expect(a.misbehaved).toEqual([])
+  })
+
+  it('opening the stream again and again is noticed', async () => {
+    world = createWorld()
+    const a = await world.node('a')
+    const other = await world.stranger('other')
+    await other.connect('a', { signal })
+    for (let i = 0; i < 20; i += 1) {
+      const stream = await other.open('a', INVENTORY_PROTOCOL, { signal })
+      await stream.write(Buffer.concat(empty))
+      await world.clock.advance(10)
+    }
+    expect(a.misbehaved).toEqual(['other inventory: opened again too often'])
+  })
+
+  it('a listener that talks back is reported', async () => {
+    world = createWorld()
+    const a = await world.node('a')
+    const liar = await world.stranger('liar')
+    liar.handle(INVENTORY_PROTOCOL, (stream) => stream.write(Buffer.from('psst')), {
+      maxStreamsPerPeer: 1,
+    })
+    await liar.connect('a', { signal })
+    await world.until(() => a.misbehaved.length > 0)
+    expect(a.misbehaved[0]).toMatch(/^liar inventory: spoke/)
+  })
+})

@@ -1,0 +1,40 @@
+/** Dialling what a user, the peer memory or the LAN names: a peer id, or a multiaddr with or without one. */
+import type { Address, PeerStore } from '@libp2p/interface'
+import { isMultiaddr } from '@multiformats/multiaddr'
+import type { Libp2p } from 'libp2p'
+import type { AddressRule } from './address-rule.ts'
+import type { PeerId } from '../host.ts'
+import { orAborted } from '../../timing/race-signal.ts'
+import { parsePeer, parseTarget, peerOf } from './peer-addresses.ts'
+
+export async function dial(
+  { libp2p, rule }: { readonly libp2p: Libp2p; readonly rule: AddressRule },
+  target: string,
+  signal: AbortSignal,
+): Promise<PeerId> {
+  const to = parseTarget(target)
+  // Nobody but the user gives whole addresses: all others are learned first.
+  if (isMultiaddr(to)) rule.configure(to)
+  const connection = await orAborted(libp2p.dial(to, { signal }), signal)
+  return connection.remotePeer.toString()
+}
+
+export function isConnected(libp2p: Libp2p, target: string): boolean {
+  const address = parseTarget(target)
+  const peer = isMultiaddr(address) ? peerOf(address) : target
+  if (peer === undefined) return false
+  return libp2p.getConnections(parsePeer(peer)).some(({ status }) => status === 'open')
+}
+
+/** What the peer store has of this peer; nothing of one that it does not know, or no longer does. */
+export async function addressesOf(
+  { peerStore }: { readonly peerStore: Pick<PeerStore, 'get'> },
+  peer: PeerId,
+): Promise<Address[]> {
+  try {
+    return (await peerStore.get(parsePeer(peer))).addresses
+  } catch (error) {
+    if (error instanceof Error && error.name === 'NotFoundError') return []
+    throw error
+  }
+}

@@ -1,0 +1,38 @@
+/**
+ * A peer that has come to us through a relay is often one that we can dial: it did not know a way to us, behind our router, and
+ * we have learned its own address by now. Then we do, once, and the relay is spared. Streams go over the better connection
+ * (best-connection.ts); what the relay has open stays.
+ */
+import type { Connection } from '@libp2p/interface'
+import type { Libp2p } from 'libp2p'
+import type { Logger } from '../../log.ts'
+import { transportOf } from './address-order.ts'
+import type { AddressRule } from './address-rule.ts'
+import { ipScope } from '../address-scope.ts'
+
+const DIAL_TIMEOUT_MS = 10_000
+/** Strangers say where they are: no more of that than an honest one has. */
+const MAX_ADDRESSES = 4
+
+export function upgradeRelayed(
+  deps: { readonly log: Logger },
+  { libp2p, rule }: { readonly libp2p: Libp2p; readonly rule: AddressRule },
+): void {
+  // A peer may identify itself as often as it likes.
+  const tried = new WeakSet<Connection>()
+  libp2p.addEventListener('peer:identify', ({ detail }) => {
+    const { connection, peerId, listenAddrs } = detail
+    if (transportOf(connection.remoteAddr) !== 'relay' || tried.has(connection)) return
+    const direct = listenAddrs
+      .filter((address) => transportOf(address) !== 'relay' && rule.isDialable(address))
+      .filter((address) => ipScope(address.getComponents()[0]?.value ?? '') === 'public')
+      .slice(0, MAX_ADDRESSES)
+      .map((address) => address.encapsulate(`/p2p/${peerId.toString()}`))
+    const isDirect = libp2p.getConnections(peerId).some(({ limits }) => limits === undefined)
+    if (direct.length === 0 || isDirect) return
+    tried.add(connection)
+    libp2p
+      .dial(direct, { signal: AbortSignal.timeout(DIAL_TIMEOUT_MS) })
+      .catch((error: unknown) => deps.log.debug('host.upgrade-failed', { peer: peerId, error }))
+  })
+}

@@ -1,0 +1,23 @@
+/** What the libp2p host is built from. */
+import type { Clock } from '../../timing/clock.ts'
+import type { Logger } from '../../log.ts'
+import type { Host } from '../host.ts'
+import type { NetworkOptions } from './listen-addresses.ts'
+
+export interface Libp2pHostDependencies {
+  readonly log: Logger
+  readonly clock: Clock
+  /** Whether an address is on a network of this machine's, whose machines may take more places; looked up unless given. */
+  readonly isLocal?: (ip: string) => boolean
+}
+
+export interface Libp2pHostOptions {
+  readonly network: NetworkOptions
+  /** Folder for the identity and for known peers; undefined keeps both in memory. */
+  readonly path: string | undefined
+}
+
+export interface Libp2pHost extends Host {
+  /** Bytes received and not read yet, of all peers together. */
+  readonly unreadBytes: number
+}

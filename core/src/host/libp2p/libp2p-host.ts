@@ -1,0 +1,298 @@
+/**
+ * The real Host: libp2p with QUIC first and TCP second, on IPv6 and IPv4. This file keeps the port's promises (events, gate,
+ * errors in our terms); the node itself comes from libp2p-node.ts. Starting waits for nothing on the network.
+ */
+import type { Connection, PrivateKey, Stream } from '@libp2p/interface'
+import { isMultiaddr } from '@multiformats/multiaddr'
+import { CatalogError } from '../../errors.ts'
+import { addressGroup, type AddressGroup } from '../../limits/address-group.ts'
+import { bestConnection, toPeerConnections } from './best-connection.ts'
+import { addressesOf } from './dial.ts'
+import {
+  OFFLINE,
+  type ByteStream,
+  type HandleOptions,
+  type HostEvent,
+  type NetworkState,
+  type PeerConnection,
+  type PeerId,
+  type Routing,
+} from '../host.ts'
+import { loadIdentity } from './identity.ts'
+import { isAddressInUse, toHostError } from './libp2p-errors.ts'
+import { buildLibp2pNode, type BuiltNode } from './libp2p-node.ts'
+import type {
+  Libp2pHost,
+  Libp2pHostDependencies,
+  Libp2pHostOptions,
+} from './libp2p-host-options.ts'
+import { orAborted } from '../../timing/race-signal.ts'
+import { PeerGate, type IsDenied } from './peer-gate.ts'
+import { parsePeer, parseTarget, peerOf, withPeer } from './peer-addresses.ts'
+import { createDhtRouting } from './dht-routing.ts'
+import { createStreamRegistry, type StreamHandler } from './stream-registry.ts'
+
+const OPEN_TIMEOUT_MS = 10_000
+/** Nothing waits longer for a connection, whatever the caller's signal says. */
+const CONNECT_TIMEOUT_MS = 15_000
+/** libp2p's own limit on streams we open to one peer would be 64. */
+const MAX_OUTBOUND_STREAMS = 1024
+const MAX_LEARNED_ADDRESSES = 16
+const MAX_START_TRIES = 4
+
+export function createLibp2pHost(
+  deps: Libp2pHostDependencies,
+  options: Libp2pHostOptions,
+): Libp2pHost {
+  return new LibP2PHost(deps, options)
+}
+
+class LibP2PHost implements Libp2pHost {
+  readonly routing: Routing | undefined
+  readonly #deps: Libp2pHostDependencies
+  readonly #options: Libp2pHostOptions
+  readonly #handlers = new Map<string, { run: StreamHandler; options: HandleOptions }>()
+  readonly #listeners = new Set<(event: HostEvent) => void>()
+  /** Those whose 'connected' has been told and whose 'disconnected' has not. */
+  readonly #connected = new Set<PeerId>()
+  readonly #streams: ReturnType<typeof createStreamRegistry>
+  readonly #gate = new PeerGate()
+  #identity: PrivateKey | undefined
+  #node: BuiltNode | undefined
+  #starting: Promise<void> | undefined
+
+  constructor(deps: Libp2pHostDependencies, options: Libp2pHostOptions) {
+    this.#deps = deps
+    this.#options = options
+    this.#streams = createStreamRegistry(deps)
+    this.routing = options.network.dht
+      ? createDhtRouting({
+          self: () => this.id,
+          dht: () => this.#node?.dht,
+          addressOf: (peer) => this.#bestConnection(peer)?.remoteAddr.toString(),
+        })
+      : undefined
+  }
+
+  /** Reads the identity, or makes one, when it is asked for first. */
+  get id(): PeerId {
+    return this.#key().publicKey.toString()
+  }
+
+  start(): Promise<void> {
+    this.#starting ??= this.#start().finally(() => {
+      this.#starting = undefined
+    })
+    return this.#starting
+  }
+
+  async stop(): Promise<void> {
+    // A start that fails cleans up behind itself.
+    await this.#starting?.catch(() => undefined)
+    const node = this.#node
+    if (node === undefined) return
+    this.#node = undefined
+    this.#streams.abortAll(new CatalogError('NODE_STOPPED', 'the host has stopped'))
+    await node.stop()
+    // libp2p is silent about what it closes itself.
+    for (const peer of [...this.#connected]) this.#emit({ type: 'disconnected', peer })
+  }
+
+  addresses(): readonly string[] {
+    return this.#node?.libp2p.getMultiaddrs().map(String) ?? []
+  }
+
+  network = (): NetworkState => this.#node?.network ?? OFFLINE
+
+  problems(): readonly string[] {
+    return this.#node?.problems ?? []
+  }
+
+  get unreadBytes(): number {
+    return this.#streams.unreadBytes
+  }
+
+  peers(): readonly PeerConnection[] {
+    if (this.#node === undefined) return []
+    const { libp2p, limits } = this.#node
+    return toPeerConnections(libp2p.getConnections(), limits.groupOf)
+  }
+
+  groupOf(peer: PeerId): AddressGroup | undefined {
+    const connection = this.#bestConnection(peer)
+    return connection ? this.#groupOf(connection) : this.#gate.groupOf(peer)
+  }
+
+  isConnected(peer: PeerId): boolean {
+    return this.#bestConnection(peer) !== undefined
+  }
+
+  async connect(target: string, { signal }: { signal: AbortSignal }): Promise<PeerId> {
+    signal.throwIfAborted()
+    const node = this.#running()
+    const to = parseTarget(target)
+    const peer = isMultiaddr(to) ? peerOf(to) : target
+    if (peer !== undefined) {
+      this.#throwIfDenied(peer)
+      if (this.isConnected(peer)) return peer
+    }
+    const bounded = AbortSignal.any([signal, AbortSignal.timeout(CONNECT_TIMEOUT_MS)])
+    try {
+      return await node.dial(target, bounded)
+    } catch (error) {
+      throw toHostError(error, target, signal)
+    }
+  }
+
+  async disconnect(peer: PeerId): Promise<void> {
+    this.#node?.leave(peer)
+  }
+
+  async open(
+    peer: PeerId,
+    protocol: string,
+    { signal }: { signal: AbortSignal },
+  ): Promise<ByteStream> {
+    signal.throwIfAborted()
+    this.#throwIfDenied(peer)
+    if (!this.isConnected(peer)) await this.connect(peer, { signal })
+    const connection = this.#bestConnection(peer)
+    if (connection === undefined) {
+      throw new CatalogError('PEER_UNREACHABLE', 'connection lost while opening a stream', { peer })
+    }
+    const bounded = AbortSignal.any([signal, AbortSignal.timeout(OPEN_TIMEOUT_MS)])
+    const opening = connection.newStream([protocol], {
+      signal: bounded,
+      runOnLimitedConnection: true,
+      maxOutboundStreams: MAX_OUTBOUND_STREAMS,
+    })
+    try {
+      const stream = await orAborted(opening, bounded, (late) => late.abort(new Error('too late')))
+      return this.#streams.adopt(stream, { peer, group: this.#groupOf(connection) })
+    } catch (error) {
+      throw toHostError(error, peer, signal)
+    }
+  }
+
+  handle(protocol: string, handler: StreamHandler, options: HandleOptions): void {
+    this.#handlers.set(protocol, { run: handler, options })
+    if (this.#node === undefined) return
+    this.#register(protocol).catch((error: unknown) => {
+      this.#deps.log.error('host.handle-failed', { protocol, error })
+    })
+  }
+
+  async addressesOf(peer: PeerId): Promise<readonly string[]> {
+    const addresses = await addressesOf(this.#running().libp2p, peer)
+    const signed = addresses.filter(({ isCertified }) => isCertified)
+    const told = signed.length > 0 ? signed : addresses
+    return told.map((address) => withPeer(address.multiaddr, peer))
+  }
+
+  async learnAddresses(peer: PeerId, addresses: readonly string[], source: string): Promise<void> {
+    if (peer === this.id) return
+    await this.#running().learn(peer, addresses.slice(0, MAX_LEARNED_ADDRESSES), source)
+  }
+
+  setGate(isDenied: IsDenied): void {
+    this.#gate.set(isDenied)
+    const denied = [...this.#connected].filter((peer) => isDenied(peer, this.groupOf(peer)))
+    for (const peer of denied) this.#node?.leave(peer)
+  }
+
+  onEvent(listener: (event: HostEvent) => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  /** A port is looked for, then listened on; in between somebody else may take it. */
+  async #start(): Promise<void> {
+    for (let tries = 1; this.#node === undefined; tries += 1) {
+      try {
+        await this.#startOnce()
+      } catch (error) {
+        if (tries >= MAX_START_TRIES || !isAddressInUse(error)) throw error
+      }
+    }
+  }
+
+  async #startOnce(): Promise<void> {
+    const node = await buildLibp2pNode(
+      {
+        ...this.#deps,
+        privateKey: this.#key(),
+        groupOf: (peer) => this.groupOf(peer),
+        isDenied: (peer, group) => this.#gate.denies(peer, group),
+        onEvent: (event) => this.#emit(event),
+      },
+      this.#options,
+    )
+    // Set before it starts: the first peer may connect while it does.
+    this.#node = node
+    try {
+      for (const protocol of this.#handlers.keys()) await this.#register(protocol)
+      await node.start()
+    } catch (error) {
+      this.#node = undefined
+      await node.stop()
+      throw error
+    }
+  }
+
+  #key(): PrivateKey {
+    this.#identity ??= loadIdentity(this.#options.path, this.#deps.log)
+    return this.#identity
+  }
+
+  #running(): BuiltNode {
+    if (this.#node === undefined) throw new CatalogError('NODE_STOPPED', 'the host is not running')
+    return this.#node
+  }
+
+  #throwIfDenied(peer: PeerId): void {
+    if (!this.#gate.denies(peer, this.groupOf(peer))) return
+    void this.disconnect(peer)
+    throw new CatalogError('PEER_REFUSED', 'peer is banned', { peer })
+  }
+
+  #bestConnection(peer: PeerId): Connection | undefined {
+    return bestConnection(this.#node?.libp2p.getConnections(parsePeer(peer)) ?? [])
+  }
+
+  async #register(protocol: string): Promise<void> {
+    await this.#running().libp2p.handle(
+      protocol,
+      (stream, connection) => this.#accept(stream, connection),
+      {
+        force: true,
+        runOnLimitedConnection: true,
+        maxInboundStreams: this.#handlers.get(protocol)?.options.maxStreamsPerPeer ?? 0,
+        maxOutboundStreams: MAX_OUTBOUND_STREAMS,
+      },
+    )
+  }
+
+  #accept(stream: Stream, connection: Connection): void {
+    const peer = connection.remotePeer.toString()
+    const group = this.#groupOf(connection)
+    const handler = this.#handlers.get(stream.protocol)
+    const isDenied = this.#gate.denies(peer, group)
+    if (handler === undefined || isDenied) {
+      stream.abort(new CatalogError('PEER_REFUSED', 'not served'))
+      if (isDenied) this.#node?.leave(peer)
+      return
+    }
+    this.#streams.accept(stream, { peer, group }, handler.run, handler.options)
+  }
+
+  #groupOf({ remoteAddr, remotePeer }: Connection): AddressGroup {
+    const peer = remotePeer.toString()
+    return this.#node?.limits.groupOf(remoteAddr, peer) ?? addressGroup(remoteAddr.toString())
+  }
+
+  #emit(event: HostEvent): void {
+    if (event.type === 'connected') this.#connected.add(event.peer)
+    else if (!this.#connected.delete(event.peer)) return
+    for (const listener of [...this.#listeners]) listener(event)
+  }
+}

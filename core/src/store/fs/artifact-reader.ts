@@ -1,0 +1,229 @@
+/**
+ * The bytes of complete artifacts: from the memory cache, from what is still being written, else from the file (read once,
+ * however many ask at the same time). Never hands out bytes of a file that does not look as it did when it was last hashed
+ * (file-mark.ts): that one is hashed first, once, and is damaged unless it has its digest.
+ */
+import { LRUCache } from 'lru-cache'
+import type { Digest } from '../../content/digest.ts'
+import { CatalogError, isCatalogError } from '../../errors.ts'
+import type { Logger } from '../../log.ts'
+import type { Entries } from '../entries.ts'
+import { errnoOf } from '../../disk/errno.ts'
+import type { StoreFiles } from './files.ts'
+import type { FileMark, FileMarks } from './file-fingerprint.ts'
+import type { FsLayout } from './layout.ts'
+import { DamagedFileError, readRange, type FileRange } from './reader.ts'
+import type { WholeFiles } from './read-thread.ts'
+
+/** Artifacts up to this size are always read whole and kept in the cache, even for a range, bytes. */
+const WHOLE_BYTES = 1024 * 1024
+/** A file that looks different after each of so many times it was hashed is not to be relied on. */
+const MAX_HASHED = 3
+
+export interface ByteRange {
+  readonly start: number
+  readonly end: number
+}
+
+export interface ReaderDeps {
+  readonly log: Logger
+  readonly files: StoreFiles
+  readonly whole: WholeFiles
+  readonly layout: FsLayout
+  readonly entries: Entries
+  readonly marks: FileMarks
+  /** Bytes that are not on disk yet. */
+  readonly pending: (digest: Digest) => Uint8Array | undefined
+  /** It was hashed again, and looked so. */
+  readonly noted: (digest: Digest, mark: FileMark | undefined) => void
+  /** Its file is not what it should be. */
+  readonly drop: (digest: Digest) => void
+}
+
+export class ArtifactReader {
+  readonly #deps: ReaderDeps
+  readonly #cache: LRUCache<Digest, Uint8Array> | undefined
+  readonly #reading = new Map<Digest, Promise<Uint8Array>>()
+  readonly #hashing = new Map<Digest, Promise<void>>()
+
+  constructor(deps: ReaderDeps, options: { memoryArtifacts: number; memoryBytes: number }) {
+    this.#deps = deps
+    const { memoryArtifacts, memoryBytes } = options
+    if (memoryArtifacts > 0 && memoryBytes > 0) {
+      this.#cache = new LRUCache({
+        max: memoryArtifacts,
+        maxSize: memoryBytes,
+        sizeCalculation: (bytes) => Math.max(1, bytes.byteLength),
+      })
+    }
+  }
+
+  remember(digest: Digest, bytes: Uint8Array): void {
+    this.#cache?.set(digest, bytes)
+  }
+
+  forget(digest: Digest): void {
+    this.#cache?.delete(digest)
+    this.#reading.delete(digest)
+    this.#hashing.delete(digest)
+  }
+
+  stop(): Promise<void> {
+    return this.#deps.whole.stop()
+  }
+
+  /**
+   * @throws CatalogError NOT_FOUND, STORE_CORRUPT, STORE_FAILED
+   * @throws RangeError
+   */
+  async read(digest: Digest, range?: ByteRange): Promise<Uint8Array> {
+    const size = this.#deps.entries.sizeOf(digest)
+    if (size === undefined) throw notFound(digest)
+    if (range !== undefined) checkRange(range, size)
+    const inMemory = this.#inMemory(digest)
+    if (inMemory !== undefined) return cut(inMemory, range)
+    if (range === undefined || size <= WHOLE_BYTES) {
+      return cut(await this.#readWhole(digest, size), range)
+    }
+    return await this.#guarded(digest, range, () =>
+      this.#readLarge(digest, { ...range, fileSize: size }),
+    )
+  }
+
+  /**
+   * False when it is no longer here, or not what it should be; then it is dropped.
+   * @throws CatalogError STORE_FAILED
+   */
+  async confirm(digest: Digest): Promise<boolean> {
+    try {
+      // A byte of a large file has the whole of it looked at; a small one is read whole and kept.
+      await this.read(digest, {
+        start: 0,
+        end: Math.min(1, this.#deps.entries.sizeOf(digest) ?? 0),
+      })
+      return true
+    } catch (error) {
+      if (isCatalogError(error, 'STORE_CORRUPT') || isCatalogError(error, 'NOT_FOUND')) return false
+      throw error
+    }
+  }
+
+  #inMemory(digest: Digest): Uint8Array | undefined {
+    return this.#cache?.get(digest) ?? this.#deps.pending(digest)
+  }
+
+  async #readWhole(digest: Digest, size: number): Promise<Uint8Array> {
+    const underway = this.#reading.get(digest)
+    if (underway !== undefined) return await underway
+    const reading = this.#guarded(digest, undefined, () =>
+      size <= WHOLE_BYTES
+        ? this.#readSmall(digest, size)
+        : this.#readLarge(digest, { start: 0, end: size, fileSize: size }),
+    )
+    this.#reading.set(digest, reading)
+    try {
+      const bytes = await reading
+      if (this.#deps.entries.has(digest)) this.remember(digest, bytes)
+      return bytes
+    } finally {
+      if (this.#reading.get(digest) === reading) this.#reading.delete(digest)
+    }
+  }
+
+  async #readSmall(digest: Digest, size: number): Promise<Uint8Array> {
+    const { whole, layout, marks } = this.#deps
+    const expected = { digest, size, mark: marks.of(digest) }
+    const { bytes, hashed } = await whole.read(layout.artifact(digest), expected)
+    if (hashed !== undefined) this.#note(digest, hashed.mark)
+    return bytes
+  }
+
+  async #readLarge(digest: Digest, range: FileRange): Promise<Uint8Array> {
+    const { files, layout, marks } = this.#deps
+    for (let hashed = 0; ; hashed += 1) {
+      const { bytes, mark } = await readRange(files, layout.artifact(digest), range)
+      if (mark === marks.of(digest)) return bytes
+      if (hashed === MAX_HASHED) throw new DamagedFileError('it changes while it is read')
+      await this.#hashOnce(digest, range.fileSize)
+    }
+  }
+
+  /** However many ask at the same time. */
+  async #hashOnce(digest: Digest, size: number): Promise<void> {
+    const underway = this.#hashing.get(digest)
+    if (underway !== undefined) return await underway
+    const hashing = this.#hash(digest, size)
+    this.#hashing.set(digest, hashing)
+    try {
+      await hashing
+    } finally {
+      if (this.#hashing.get(digest) === hashing) this.#hashing.delete(digest)
+    }
+  }
+
+  async #hash(digest: Digest, size: number): Promise<void> {
+    const { whole, layout } = this.#deps
+    const found = await whole.hash(layout.artifact(digest))
+    if (found.digest !== digest || found.size !== size) throw new DamagedFileError('other bytes')
+    this.#note(digest, found.mark)
+  }
+
+  #note(digest: Digest, mark: FileMark | undefined): void {
+    const { log, entries, noted } = this.#deps
+    log.debug('store.hashed-again', { digest })
+    if (entries.has(digest)) noted(digest, mark)
+  }
+
+  async #guarded(
+    digest: Digest,
+    range: ByteRange | undefined,
+    read: () => Promise<Uint8Array>,
+  ): Promise<Uint8Array> {
+    const { entries, pending, drop, log } = this.#deps
+    try {
+      return await read()
+    } catch (error) {
+      if (!entries.has(digest)) throw notFound(digest) // evicted while we read
+      const again = pending(digest)
+      if (again !== undefined) return cut(again, range) // evicted and stored again while we read
+      if (isDamage(error)) {
+        log.warn('store.corrupt', { digest, found: 'by read', reason: String(error) })
+        drop(digest)
+        throw new CatalogError('STORE_CORRUPT', `the file of ${digest} is damaged`, {
+          cause: error,
+        })
+      }
+      throw new CatalogError('STORE_FAILED', `cannot read ${digest}`, { cause: error })
+    }
+  }
+}
+
+/** Gone, a disk that can't read it any more, or other bytes. */
+export function isDamage(error: unknown): boolean {
+  return error instanceof DamagedFileError || ['ENOENT', 'EIO'].includes(errnoOf(error) ?? '')
+}
+
+export function notFound(digest: Digest): CatalogError {
+  return new CatalogError('NOT_FOUND', `not in the store: ${digest}`)
+}
+
+/** @throws RangeError unless [start, end) lies within `size` bytes */
+export function checkRange({ start, end }: ByteRange, size: number): void {
+  if (Number.isInteger(start) && Number.isInteger(end) && 0 <= start && start <= end) {
+    if (end <= size) return
+  }
+  throw new RangeError(`bytes ${start} to ${end} of ${size}`)
+}
+
+/** A view. */
+export function cut(bytes: Uint8Array, range: ByteRange | undefined): Uint8Array {
+  return range === undefined ? bytes : bytes.subarray(range.start, range.end)
+}
+
+/** A copy of bytes that are a small view of something large: keeping them would keep all of it. */
+export function withoutSlack(bytes: Uint8Array): Uint8Array {
+  if (bytes.buffer.byteLength <= bytes.byteLength * 2) return bytes
+  const copy = Buffer.allocUnsafeSlow(bytes.byteLength)
+  copy.set(bytes)
+  return copy
+}

@@ -1,0 +1,95 @@
+/**
+ * The few file operations that the store is made of, each one step of its crash-safety: tests wrap them to fail or to kill
+ * the process between any two. Never decides anything; errors are Node's own.
+ */
+import { open, readdir, rename, stat, unlink, writeFile, type FileHandle } from 'node:fs/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { errnoOf } from '../../disk/errno.ts'
+import { markOf, type FileMark } from './file-fingerprint.ts'
+import { makeFolder } from '../../disk/make-folder.ts'
+
+export interface StoreFiles {
+  /** With its parents; for this user alone. */
+  makeFolder(path: string): Promise<void>
+  /** Names; none when there is no such folder. */
+  list(path: string): Promise<string[]>
+  /** A new file with these bytes. */
+  create(path: string, bytes: Uint8Array): Promise<void>
+  rename(from: string, to: string): Promise<void>
+  /** False when there was none. */
+  remove(path: string): Promise<boolean>
+  /** What it looks like now. */
+  mark(path: string): Promise<FileMark>
+  /** To the disk itself. */
+  sync(path: string): Promise<void>
+  /** Makes renames inside survive a power failure, where the platform can. */
+  syncFolder(path: string): Promise<void>
+  /** For positional reads and writes. `create`: it must not exist yet. */
+  open(path: string, mode: 'read' | 'write' | 'create'): Promise<OpenFile>
+}
+
+/** What the store uses of a FileHandle. `close` waits for operations under way. */
+export type OpenFile = Pick<FileHandle, 'read' | 'write' | 'stat' | 'close'>
+
+export function createNodeFiles(): StoreFiles {
+  return {
+    makeFolder,
+    async list(path) {
+      return (await orAbsent(readdir(path))) ?? []
+    },
+    async create(path, bytes) {
+      await writeFile(path, bytes, { flag: 'wx', mode: 0o600 })
+    },
+    rename: renameWithPatience,
+    async remove(path) {
+      return (await orAbsent(unlink(path).then(() => true))) ?? false
+    },
+    async mark(path) {
+      return markOf(await stat(path, { bigint: true }))
+    },
+    async sync(path) {
+      // 'r+': Windows flushes only what it may write to.
+      const file = await open(path, 'r+')
+      try {
+        await file.sync()
+      } finally {
+        await file.close()
+      }
+    },
+    async syncFolder(path) {
+      if (process.platform === 'win32') return // NTFS journals renames; there is no call for it
+      const folder = await open(path, 'r')
+      try {
+        await folder.sync()
+      } finally {
+        await folder.close()
+      }
+    },
+    open: (path, mode) => open(path, { read: 'r', write: 'r+', create: 'wx+' }[mode], 0o600),
+  }
+}
+
+async function orAbsent<T>(operation: Promise<T>): Promise<T | undefined> {
+  try {
+    return await operation
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return undefined
+    throw error
+  }
+}
+
+// A virus scanner or indexer on Windows holds new files open for a moment, and the rename is refused meanwhile.
+const RENAME_DELAYS_MS = process.platform === 'win32' ? [10, 30, 100, 300] : []
+
+async function renameWithPatience(from: string, to: string): Promise<void> {
+  for (const delayMs of RENAME_DELAYS_MS) {
+    try {
+      await rename(from, to)
+      return
+    } catch (error) {
+      if (!['EPERM', 'EACCES', 'EBUSY'].includes(errnoOf(error) ?? '')) throw error
+      await sleep(delayMs)
+    }
+  }
+  await rename(from, to)
+}

@@ -1,0 +1,282 @@
+/**
+ * Port 1 on a folder. Lookups are map accesses; puts are visible at once and reach the disk behind (fs-writer.ts); reads come
+ * from memory or from one file. A name in the store means complete and verified, however the process or the machine dies:
+ * fs-writer, durability and fs-reconcile say why. A disk that refuses never fails an install: disk-health.ts.
+ */
+import type { Clock } from '../../timing/clock.ts'
+import type { Digest } from '../../content/digest.ts'
+import type { ArtifactGeometry, ChunkTable, Description } from '../../content/manifest.ts'
+import { CatalogError } from '../../errors.ts'
+import type { Logger } from '../../log.ts'
+import { ArtifactDescriber } from './artifact-describer.ts'
+import { ArtifactReader, withoutSlack, type ByteRange } from './artifact-reader.ts'
+import { DiskHealth } from './disk-health.ts'
+import { Entries } from '../entries.ts'
+import { FileMarks, type FileMark } from './file-fingerprint.ts'
+import type { Disk, DiskDeps } from './disk.ts'
+import { createNodeFiles, type StoreFiles } from './files.ts'
+import { createPooledReads, createReadThread } from './read-thread.ts'
+import { FsFolder } from './folder.ts'
+import { createFsLayout } from './layout.ts'
+import { pruneFiles, verifyFiles } from './maintenance.ts'
+import { makeRoom } from '../quota.ts'
+import { CLAIMS_SHARE } from '../store.ts'
+import type { PartialArtifact, PutOptions, Store, StoreEntry, StoreEvent } from '../store.ts'
+import type { PruneReport, StoreUsage, VerifyReport, Visibility } from '../store.ts'
+
+export interface FsStoreDeps {
+  readonly clock: Clock
+  readonly log: Logger
+  /** The file operations; those of Node unless given. */
+  readonly files?: StoreFiles
+}
+
+export interface FsStoreOptions {
+  /** Folder, this store's alone. */
+  readonly path: string
+  readonly quotaBytes: number
+  /** Default true. */
+  readonly keepPrivate?: boolean
+  readonly memoryArtifacts: number
+  readonly memoryBytes: number
+  /** For artifacts that this store describes, bytes. */
+  readonly chunkSize: number
+}
+
+export function createFsStore(deps: FsStoreDeps, options: FsStoreOptions): Store {
+  return new FsStore(deps, options)
+}
+
+class FsStore implements Store {
+  readonly #options: FsStoreOptions
+  readonly #deps: DiskDeps
+  readonly #entries = new Entries()
+  readonly #marks = new FileMarks()
+  readonly #health: DiskHealth
+  readonly #reader: ArtifactReader
+  readonly #describer: ArtifactDescriber
+  readonly #folder: FsFolder
+  /** What comes of hashing a file again. */
+  readonly #found = {
+    noted: (digest: Digest, mark: FileMark | undefined): void => {
+      this.#marks.note(digest, mark)
+      this.#disk?.writer.rows.touch(digest)
+    },
+    drop: (digest: Digest): void => void this.#drop(digest),
+  }
+  #state: 'new' | 'running' | 'stopped' = 'new'
+
+  constructor({ clock, log, files: given }: FsStoreDeps, options: FsStoreOptions) {
+    const files = given ?? createNodeFiles()
+    // Files of a test's own see every operation.
+    const whole = given ? createPooledReads(given) : createReadThread(files)
+    this.#options = options
+    this.#health = new DiskHealth({ clock, log }, options.path)
+    const entries = this.#entries
+    const marks = this.#marks
+    const shared = { log, files, layout: createFsLayout(options.path), entries, marks }
+    const read = (digest: Digest, range: ByteRange) => this.#reader.read(digest, range)
+    this.#deps = {
+      ...{ ...shared, clock, read, health: this.#health },
+      makeRoom: (bytes) => this.#makeRoom(bytes),
+      maxClaimedBytes: Math.floor(options.quotaBytes * CLAIMS_SHARE),
+      lost: (digest) => this.#forget(digest),
+    }
+    this.#folder = new FsFolder(this.#deps)
+    const pending = (digest: Digest) => this.#disk?.writer.pending(digest)
+    this.#reader = new ArtifactReader({ ...shared, ...this.#found, whole, pending }, options)
+    const sizeOf = (digest: Digest) => entries.sizeOf(digest)
+    const load = (digest: Digest) => this.#disk?.index.description(digest)
+    const save = (description: Description) => this.#disk?.writer.rows.describe(description)
+    this.#describer = new ArtifactDescriber({ sizeOf, read, load, save }, options.chunkSize)
+  }
+
+  async start(): Promise<void> {
+    if (this.#state !== 'new') throw new Error(`a store starts once, this one is ${this.#state}`)
+    await this.#folder.start()
+    this.#state = 'running'
+  }
+
+  async stop(): Promise<void> {
+    if (this.#state === 'stopped') return
+    this.#state = 'stopped'
+    await this.#folder.stop()
+    await this.#reader.stop()
+  }
+
+  keeps(visibility: Visibility): boolean {
+    return visibility === 'public' || this.#options.keepPrivate !== false
+  }
+
+  has(digest: Digest): boolean {
+    return this.#entries.has(digest)
+  }
+
+  entry(digest: Digest): StoreEntry | undefined {
+    return this.#entries.get(digest)
+  }
+
+  entries(): Iterable<StoreEntry> {
+    return this.#entries.all()
+  }
+
+  usage(): StoreUsage {
+    return {
+      artifacts: this.#entries.count,
+      bytes: this.#entries.bytes,
+      partialBytes: this.#disk?.partials.presentBytes ?? 0,
+      quotaBytes: this.#options.quotaBytes,
+      pinned: this.#entries.pinned,
+      writable: this.#health.writable,
+    }
+  }
+
+  async put(digest: Digest, bytes: Uint8Array, options: PutOptions): Promise<void> {
+    this.#assertRunning()
+    options.signal?.throwIfAborted()
+    if (!this.keeps(options.visibility)) return
+    const disk = this.#folder.writable ?? (await this.#folder.reopen())
+    if (disk === undefined) return
+    if (this.#entries.has(digest)) {
+      this.#entries.widen(digest, options.visibility)
+      this.#touch(digest)
+      return
+    }
+    const size = bytes.byteLength
+    if (disk.writer.overloaded || !this.#health.mayWrite() || !this.#makeRoom(size)) return
+    const own = withoutSlack(bytes)
+    const nowMs = this.#deps.clock.epochMs()
+    const { visibility, signal } = options
+    // Memory first: a listener of the event may read it at once.
+    this.#reader.remember(digest, own)
+    disk.writer.write(digest, own)
+    disk.partials.drop(digest)
+    const times = { addedAtMs: nowMs, usedAtMs: nowMs }
+    this.#entries.add({ digest, size, visibility, pinned: false, ...times })
+    if (!disk.writer.hasRoom) await disk.writer.room(signal)
+  }
+
+  async flush(): Promise<void> {
+    this.#assertRunning()
+    await this.#folder.adopted()
+    await this.#disk?.writer.drain()
+    await this.#disk?.durability.sync()
+  }
+
+  async read(digest: Digest, range?: ByteRange): Promise<Uint8Array> {
+    this.#assertRunning()
+    this.#touch(digest)
+    return await this.#reader.read(digest, range)
+  }
+
+  async confirm(digest: Digest): Promise<boolean> {
+    this.#assertRunning()
+    return await this.#reader.confirm(digest)
+  }
+
+  async describe(digest: Digest): Promise<Description> {
+    this.#assertRunning()
+    return await this.#describer.describe(digest)
+  }
+
+  async openPartial(
+    geometry: ArtifactGeometry,
+    leaves: Uint8Array | undefined,
+    options: PutOptions,
+  ): Promise<PartialArtifact> {
+    this.#assertRunning()
+    options.signal?.throwIfAborted()
+    const disk = this.#folder.writable ?? (await this.#folder.reopen())
+    if (disk === undefined || !this.#health.mayWrite()) {
+      throw new CatalogError('STORE_FAILED', 'the disk takes no writes at the moment')
+    }
+    return await disk.partials.open(geometry, leaves, options.visibility)
+  }
+
+  async findPartial(digest: Digest): Promise<ChunkTable | undefined> {
+    this.#assertRunning()
+    return this.#disk?.partials.find(digest)
+  }
+
+  setVisibility(digest: Digest, visibility: Visibility): boolean {
+    this.#assertRunning()
+    if (!this.#entries.setVisibility(digest, visibility)) return false
+    this.#disk?.writer.rows.touch(digest)
+    return true
+  }
+
+  async delete(digest: Digest): Promise<boolean> {
+    this.#assertRunning()
+    if (!this.#drop(digest)) return false
+    await this.#disk?.writer.settle(digest)
+    return true
+  }
+
+  async pin(digest: Digest, pinned: boolean): Promise<boolean> {
+    this.#assertRunning()
+    if (!this.#entries.pin(digest, pinned)) return false
+    this.#disk?.writer.rows.touch(digest)
+    await this.#disk?.writer.drain()
+    return true
+  }
+
+  async verify(options: Parameters<Store['verify']>[0]): Promise<VerifyReport> {
+    this.#assertRunning()
+    await this.#disk?.writer.drain()
+    return await verifyFiles(this.#upkeep(), options)
+  }
+
+  async prune(options: Parameters<Store['prune']>[0]): Promise<PruneReport> {
+    this.#assertRunning()
+    options.signal?.throwIfAborted()
+    if (this.#disk === undefined) return { removed: 0, freed: 0 }
+    const targetBytes = Math.min(options.targetBytes ?? Infinity, this.#options.quotaBytes)
+    const what = { targetBytes, nowMs: this.#deps.clock.epochMs() }
+    const report = pruneFiles(this.#upkeep(), this.#disk.partials, what)
+    await this.#disk.writer.drain()
+    return report
+  }
+
+  onEvent(listener: (event: StoreEvent) => void): () => void {
+    return this.#entries.onEvent(listener)
+  }
+
+  get #disk(): Disk | undefined {
+    return this.#folder.disk
+  }
+
+  #makeRoom(incomingBytes: number): boolean {
+    const { quotaBytes } = this.#options
+    const what = { entries: this.#entries, partials: this.#disk?.partials, quotaBytes }
+    return makeRoom({ ...what, drop: (digest) => this.#drop(digest) }, incomingBytes)
+  }
+
+  #touch(digest: Digest): void {
+    this.#entries.touch(digest, this.#deps.clock.epochMs())
+    this.#disk?.writer.rows.touch(digest)
+  }
+
+  #drop(digest: Digest): boolean {
+    if (!this.#entries.has(digest)) return false
+    this.#disk?.forget(digest)
+    this.#forget(digest)
+    return true
+  }
+
+  #forget(digest: Digest): void {
+    this.#reader.forget(digest)
+    this.#describer.forget(digest)
+    this.#marks.forget(digest)
+    this.#entries.remove(digest)
+  }
+
+  #upkeep(): Parameters<typeof verifyFiles>[0] {
+    const isPending = (digest: Digest) => this.#disk?.writer.pending(digest) !== undefined
+    return { ...this.#deps, ...this.#found, isPending }
+  }
+
+  #assertRunning(): void {
+    if (this.#state === 'running') return
+    throw new CatalogError('NODE_STOPPED', `the store is ${this.#state}`)
+  }
+}

@@ -1,0 +1,274 @@
+/**
+ * The store's index in SQLite: which artifacts and unfinished downloads there are. Synchronous and small: callers batch
+ * changes into one transaction. Never the authority on bytes: a row without its file is dropped at start-up.
+ */
+import type { SQLInputValue, StatementSync } from 'node:sqlite'
+import { CatalogError } from '../../errors.ts'
+import { digestFromBytes, digestToBytes, type Digest } from '../../content/digest.ts'
+import type { ChunkTable, Description, Manifest } from '../../content/manifest.ts'
+import { openDatabase, openReadOnly, type Database } from '../../disk/database.ts'
+import type { FileMark } from './file-fingerprint.ts'
+import type { StoreEntry, Visibility } from '../store.ts'
+
+export interface EntryRow extends StoreEntry {
+  /** The file is known to be on the disk itself; if not, it is hashed again after a restart before it is trusted. */
+  readonly synced: boolean
+  /** Of the file when it was last hashed, or written from bytes that were. */
+  readonly mark: FileMark | undefined
+}
+
+export interface PartialRow extends ChunkTable {
+  readonly visibility: Visibility
+  /** Encoded Bitfield of the chunks present. */
+  readonly bitfield: Uint8Array
+  readonly updatedAtMs: number
+}
+
+/** What changes of a partial's row while chunks land. */
+export interface PartialProgress {
+  readonly digest: Digest
+  readonly bitfield: Uint8Array
+  readonly updatedAtMs: number
+}
+
+/** Applied in this order, in one transaction. */
+export interface IndexChanges {
+  readonly removed?: Iterable<Digest>
+  readonly entries?: Iterable<EntryRow>
+  readonly descriptions?: Iterable<Description>
+  readonly synced?: Iterable<Pick<EntryRow, 'digest' | 'mark'>>
+  readonly removedPartials?: Iterable<Digest>
+  readonly partials?: Iterable<PartialRow>
+  readonly progress?: Iterable<PartialProgress>
+}
+
+const SCHEMA_VERSION = 1
+/** Nobody hashes the leaves of a claim before its bytes have matched. */
+const NO_ROOT = new Uint8Array()
+const SCHEMA = `
+  CREATE TABLE IF NOT EXISTS entries (
+    digest BLOB PRIMARY KEY, size INTEGER NOT NULL, public INTEGER NOT NULL, pinned INTEGER NOT NULL,
+    added INTEGER NOT NULL, used INTEGER NOT NULL, synced INTEGER NOT NULL,
+    chunk_size INTEGER, root BLOB, leaves BLOB, mark TEXT);
+  CREATE TABLE IF NOT EXISTS partials (
+    digest BLOB PRIMARY KEY, size INTEGER NOT NULL, public INTEGER NOT NULL, updated INTEGER NOT NULL,
+    chunk_size INTEGER NOT NULL, root BLOB NOT NULL, leaves BLOB NOT NULL, bitfield BLOB NOT NULL);
+  PRAGMA user_version = ${SCHEMA_VERSION};`
+
+const STATEMENTS = {
+  remove: 'DELETE FROM entries WHERE digest = ?',
+  upsert: `INSERT INTO entries (digest, size, public, pinned, added, used, synced, mark) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT (digest) DO UPDATE SET size = excluded.size, public = excluded.public, pinned = excluded.pinned,
+    added = excluded.added, used = excluded.used, synced = excluded.synced, mark = excluded.mark`,
+  describe: 'UPDATE entries SET chunk_size = ?, root = ?, leaves = ? WHERE digest = ?',
+  synced: 'UPDATE entries SET synced = 1, mark = ? WHERE digest = ?',
+  removePartial: 'DELETE FROM partials WHERE digest = ?',
+  upsertPartial: `INSERT OR REPLACE INTO partials (digest, size, public, updated, chunk_size, root, leaves, bitfield)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+  progress: 'UPDATE partials SET bitfield = ?, updated = ? WHERE digest = ?',
+  entries:
+    'SELECT digest, size, public, pinned, added, used, synced, mark FROM entries ORDER BY used',
+  unmarkedEntries:
+    'SELECT digest, size, public, pinned, added, used, synced FROM entries ORDER BY used',
+  columns: "SELECT name FROM pragma_table_info('entries')",
+  description:
+    'SELECT size, chunk_size, root, leaves FROM entries WHERE digest = ? AND root NOTNULL',
+  partials: 'SELECT * FROM partials ORDER BY updated',
+  partial: 'SELECT * FROM partials WHERE digest = ?',
+} as const
+
+type Row = Record<string, unknown>
+
+export class FsIndex {
+  readonly #database: Database
+  readonly #statements = new Map<keyof typeof STATEMENTS, StatementSync>()
+
+  constructor(database: Database) {
+    this.#database = database
+  }
+
+  /** @throws CatalogError STORE_LOCKED, STORE_FAILED */
+  static async open(path: string): Promise<FsIndex> {
+    const database = await openDatabase(path)
+    // Checkpoints sync; keep them out of the middle of an install (16 MiB of log) and make them when idle.
+    return prepared(database, path, (index) => {
+      database.exec(`PRAGMA wal_autocheckpoint = 4096; ${SCHEMA}`)
+      index.#addMarks()
+    })
+  }
+
+  /**
+   * For a folder that may not be written; `apply` throws then.
+   * @throws CatalogError STORE_FAILED
+   */
+  static async openReadOnly(path: string): Promise<FsIndex> {
+    return prepared(await openReadOnly(path), path, () => undefined)
+  }
+
+  /** Least recently used first. */
+  *entries(): Generator<EntryRow> {
+    // Of an earlier version, in a folder that may not be written.
+    const entries = this.#statement(this.#hasMarks() ? 'entries' : 'unmarkedEntries')
+    for (const row of entries.iterate()) yield toEntryRow(row)
+  }
+
+  *partials(): Generator<PartialRow> {
+    for (const row of this.#statement('partials').iterate()) yield toPartialRow(row)
+  }
+
+  partial(digest: Digest): PartialRow | undefined {
+    const row = this.#statement('partial').get(digestToBytes(digest))
+    return row && toPartialRow(row)
+  }
+
+  description(digest: Digest): Description | undefined {
+    const row: Row | undefined = this.#statement('description').get(digestToBytes(digest))
+    return row && { manifest: toManifest(digest, row), leaves: row['leaves'] as Uint8Array }
+  }
+
+  /** All or nothing. */
+  apply(changes: IndexChanges): void {
+    this.#database.exec('BEGIN')
+    try {
+      this.#applyEntries(changes)
+      this.#applyPartials(changes)
+      this.#database.exec('COMMIT')
+    } catch (error) {
+      // A full disk may have rolled back by itself.
+      if (this.#database.isTransaction) this.#database.exec('ROLLBACK')
+      throw error
+    }
+  }
+
+  /** Everything applied so far survives a power failure afterwards. */
+  checkpoint(): void {
+    this.#database.exec('PRAGMA wal_checkpoint(TRUNCATE)')
+  }
+
+  close(): void {
+    this.#database.close()
+  }
+
+  #applyEntries(changes: IndexChanges): void {
+    const run = this.#run.bind(this)
+    for (const digest of changes.removed ?? []) run('remove', digestToBytes(digest))
+    for (const row of changes.entries ?? []) {
+      const { size, addedAtMs, usedAtMs } = row
+      const flags = [Number(row.visibility === 'public'), Number(row.pinned)] as const
+      run(
+        'upsert',
+        digestToBytes(row.digest),
+        ...[size, ...flags, Math.floor(addedAtMs), Math.floor(usedAtMs), Number(row.synced)],
+        row.mark ?? null,
+      )
+    }
+    for (const { manifest, leaves } of changes.descriptions ?? []) {
+      const { digest, chunkSize, root } = manifest
+      run('describe', chunkSize, root, leaves, digestToBytes(digest))
+    }
+    for (const { digest, mark } of changes.synced ?? []) {
+      run('synced', mark ?? null, digestToBytes(digest))
+    }
+  }
+
+  #applyPartials(changes: IndexChanges): void {
+    for (const digest of changes.removedPartials ?? []) {
+      this.#run('removePartial', digestToBytes(digest))
+    }
+    for (const row of changes.partials ?? []) this.#upsertPartial(row)
+    for (const { digest, bitfield, updatedAtMs } of changes.progress ?? []) {
+      this.#run('progress', bitfield, Math.floor(updatedAtMs), digestToBytes(digest))
+    }
+  }
+
+  #upsertPartial(row: PartialRow): void {
+    const { digest, size, chunkSize } = row.geometry
+    this.#run(
+      'upsertPartial',
+      digestToBytes(digest),
+      ...[size, Number(row.visibility === 'public'), Math.floor(row.updatedAtMs), chunkSize],
+      ...[NO_ROOT, row.leaves, row.bitfield],
+    )
+  }
+
+  /** Marks came later than the rest; what an earlier version reads or writes beside them does no harm. */
+  #addMarks(): void {
+    if (!this.#hasMarks()) this.#database.exec('ALTER TABLE entries ADD COLUMN mark TEXT')
+  }
+
+  #hasMarks(): boolean {
+    return this.#statement('columns')
+      .all()
+      .some(({ name }) => name === 'mark')
+  }
+
+  #run(name: keyof typeof STATEMENTS, ...values: SQLInputValue[]): void {
+    this.#statement(name).run(...values)
+  }
+
+  #statement(name: keyof typeof STATEMENTS): StatementSync {
+    let statement = this.#statements.get(name)
+    if (statement === undefined) {
+      statement = this.#database.prepare(STATEMENTS[name])
+      this.#statements.set(name, statement)
+    }
+    return statement
+  }
+}
+
+function prepared(database: Database, path: string, prepare: (index: FsIndex) => void): FsIndex {
+  try {
+    const version = Number(database.prepare('PRAGMA user_version').get()?.['user_version'])
+    if (version > SCHEMA_VERSION) {
+      throw new CatalogError('STORE_FAILED', `${path} was made by a newer version`, {
+        hint: 'update catalog, or give this version a folder of its own with --store',
+      })
+    }
+    const index = new FsIndex(database)
+    prepare(index)
+    return index
+  } catch (error) {
+    database.close()
+    throw error
+  }
+}
+
+function toEntryRow(row: Row): EntryRow {
+  return {
+    digest: digestFromBytes(row['digest'] as Uint8Array),
+    size: Number(row['size']),
+    visibility: toVisibility(row),
+    pinned: row['pinned'] === 1,
+    addedAtMs: Number(row['added']),
+    usedAtMs: Number(row['used']),
+    synced: row['synced'] === 1,
+    mark: typeof row['mark'] === 'string' ? row['mark'] : undefined,
+  }
+}
+
+function toPartialRow(row: Row): PartialRow {
+  return {
+    geometry: {
+      digest: digestFromBytes(row['digest'] as Uint8Array),
+      size: Number(row['size']),
+      chunkSize: Number(row['chunk_size']),
+    },
+    leaves: row['leaves'] as Uint8Array,
+    visibility: toVisibility(row),
+    bitfield: row['bitfield'] as Uint8Array,
+    updatedAtMs: Number(row['updated']),
+  }
+}
+
+function toManifest(digest: Digest, row: Row): Manifest {
+  return {
+    digest,
+    size: Number(row['size']),
+    chunkSize: Number(row['chunk_size']),
+    root: row['root'] as Uint8Array,
+  }
+}
+
+function toVisibility(row: Row): Visibility {
+  return row['public'] === 1 ? 'public' : 'private'
+}

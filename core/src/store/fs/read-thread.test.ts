@@ -1,0 +1,141 @@
+import { appendFile, mkdtemp, rm, utimes, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { digestOf } from '../../content/digest.ts'
+import type { FileMark } from './file-fingerprint.ts'
+import { createNodeFiles } from './files.ts'
+import { DamagedFileError, type Expected } from './reader.ts'
+import { createPooledReads, createReadThread, type WholeFiles } from './read-thread.ts'
+
+let folder: string
+let thread: WholeFiles
+let opened: number
+
+const files = createNodeFiles()
+const counting = {
+  ...files,
+  open: (...rest: Parameters<typeof files.open>) => {
+    opened += 1
+    return files.open(...rest)
+  },
+}
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'catalog-read-'))
+  opened = 0
+  thread = createReadThread(counting)
+})
+afterEach(async () => {
+  await thread.stop()
+  await rm(folder, { recursive: true })
+})
+
+async function file(name: string, bytes: Uint8Array): Promise<string> {
+  await writeFile(join(folder, name), bytes)
+  return join(folder, name)
+}
+
+const expected = (bytes: Uint8Array, mark?: FileMark): Expected => ({
+  digest: digestOf(bytes),
+  size: bytes.byteLength,
+  mark,
+})
+
+const four = Buffer.from('four')
+
+test('reads many at once, each its own bytes, past its bound through the pool', async () => {
+  const contents = Array.from({ length: 100 }, (_, i) => Buffer.alloc(i * 37, i))
+  const paths = await Promise.all(contents.map((bytes, i) => file(`${i}`, bytes)))
+  const got = await Promise.all(
+    contents.map((bytes, i) => thread.read(paths[i] ?? '', expected(bytes))),
+  )
+  expect(got.map(({ bytes }) => Buffer.from(bytes))).toEqual(contents)
+  expect(opened).toBe(100 - 64)
+})
+
+test('a file that is shorter, longer or absent says so, and the next one is read', async () => {
+  const path = await file('a', four)
+  await expect(thread.read(path, { ...expected(four), size: 5 })).rejects.toThrow(DamagedFileError)
+  await expect(thread.read(path, { ...expected(four), size: 3 })).rejects.toThrow(DamagedFileError)
+  await expect(thread.read(join(folder, 'none'), expected(four))).rejects.toMatchObject({
+    code: 'ENOENT',
+  })
+  expect(Buffer.from((await thread.read(path, expected(four))).bytes)).toEqual(four)
+  expect(opened).toBe(0)
+})
+
+test('after it has stopped, reads and hashes still work, without it', async () => {
+  const path = await file('a', four)
+  const underway = [thread.read(path, expected(four)), thread.hash(path)] as const
+  await thread.stop()
+  expect(Buffer.from((await underway[0]).bytes)).toEqual(four)
+  expect((await underway[1]).digest).toBe(digestOf(four))
+  expect(Buffer.from((await thread.read(path, expected(four))).bytes)).toEqual(four)
+  expect((await thread.hash(path)).digest).toBe(digestOf(four))
+  expect(opened).toBeGreaterThan(0)
+})
+
+describe.each([
+  ['the thread', () => thread],
+  ['the pool', () => createPooledReads(counting)],
+] as const)('%s', (_, reads) => {
+  test('hashes a small file once, and then knows it by its mark', async () => {
+    const path = await file('a', four)
+    const first = await reads().read(path, expected(four))
+    expect(first.hashed).toEqual({ mark: await files.mark(path) })
+    const second = await reads().read(path, expected(four, first.hashed?.mark))
+    expect(second.hashed).toBeUndefined()
+    expect(Buffer.from(second.bytes)).toEqual(four)
+  })
+
+  test('believes a mark, and nothing without it', async () => {
+    const path = await file('a', Buffer.from('evil'))
+    const mark = await files.mark(path)
+    expect(Buffer.from((await reads().read(path, expected(four, mark))).bytes).toString()).toBe(
+      'evil',
+    )
+    for (const known of [undefined, `${mark}x`]) {
+      await expect(reads().read(path, expected(four, known))).rejects.toThrow(DamagedFileError)
+    }
+    expect((await reads().hash(path)).digest).toBe(digestOf(Buffer.from('evil')))
+  })
+
+  test.each([0, 4, 1024 * 1024, 2 * 1024 * 1024 + 1])('hashes a file of %i bytes', async (size) => {
+    const bytes = Buffer.alloc(size, 7)
+    const path = await file('a', bytes)
+    const mark = await files.mark(path)
+    expect(await reads().hash(path)).toEqual({ digest: digestOf(bytes), size, mark })
+  })
+
+  test('says which file it can not hash', async () => {
+    await expect(reads().hash(join(folder, 'none'))).rejects.toMatchObject({ code: 'ENOENT' })
+  })
+})
+
+describe('what a file looks like', () => {
+  test('changes with what is written to it, and with its times', async () => {
+    const path = await file('a', four)
+    const marks = [await files.mark(path)]
+    await utimes(path, 1, 1)
+    marks.push(await files.mark(path))
+    await appendFile(path, 'x')
+    marks.push(await files.mark(path))
+    expect(new Set(marks).size).toBe(3)
+    // Nobody can set the time of the change itself; it moves with the clock of the file system, at its pace.
+    await vi.waitFor(
+      async () => {
+        await utimes(path, 1, 1)
+        expect(marks).not.toContain(await files.mark(path))
+      },
+      { timeout: 10_000 },
+    )
+  })
+
+  test('does not change by reading it', async () => {
+    const path = await file('a', four)
+    const mark = await files.mark(path)
+    await thread.hash(path)
+    expect((await thread.read(path, expected(four, mark))).hashed).toBeUndefined()
+  })
+})

@@ -1,0 +1,143 @@
+/**
+ * Thread that reads small files whole, and hashes those that do not look as they did when they were last hashed; large ones
+ * it hashes piece by piece, in between. One message there and back with four quick calls between costs a third of what the
+ * calls through the thread pool cost, and an install reads a thousand. It decides nothing but that: who asked drops.
+ */
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
+import { setImmediate as turn } from 'node:timers/promises'
+import { parentPort } from 'node:worker_threads'
+import { createDigester, digestOf } from '../../content/digest.ts'
+import { errnoOf } from '../../disk/errno.ts'
+import { markOf, type FileMark } from './file-fingerprint.ts'
+import type { Expected, HashedFile, VerifiedBytes } from './reader.ts'
+
+export interface ReadRequest extends Expected {
+  readonly id: number
+  readonly path: string
+}
+
+export interface HashRequest {
+  readonly id: number
+  readonly hash: string
+}
+
+export type ReadReply =
+  | ({ readonly id: number } & Whole)
+  | { readonly id: number; readonly file: HashedFile }
+  /** Of Node's; a message between threads loses an error's code. */
+  | { readonly id: number; readonly error: { message: string; code: string | undefined } }
+  | { readonly id: number; readonly damaged: string }
+
+type Whole = VerifiedBytes & { readonly bytes: Uint8Array<ArrayBuffer> }
+
+/** Replies that leave together; the first of a long batch must not wait for the last. */
+const REPLY_BYTES = 256 * 1024
+/** Hashed at a time, about 2 ms: what is to be read meanwhile waits no longer. */
+const PIECE_BYTES = 1024 * 1024
+
+function readOne(request: ReadRequest): ReadReply {
+  const { id } = request
+  try {
+    const file = openSync(request.path, 'r')
+    try {
+      return { id, ...readExpected(file, request) }
+    } finally {
+      closeSync(file)
+    }
+  } catch (error) {
+    return { id, error: toReply(error) }
+  }
+}
+
+function readExpected(file: number, { digest, size, mark }: Expected): Whole | { damaged: string } {
+  const first = readMarked(file, size)
+  if ('damaged' in first) return first
+  if (first.mark === mark) return { bytes: first.bytes }
+  // Again: only what a file looked like before and after tells that it did not change in between.
+  const again = readMarked(file, size)
+  if ('damaged' in again) return again
+  if (digestOf(again.bytes) !== digest) return { damaged: 'other bytes' }
+  const hashed = { mark: again.mark === first.mark ? again.mark : undefined }
+  return { bytes: again.bytes, hashed }
+}
+
+/** Looks at the file after it has read it: what was written to it before that shows. */
+function readMarked(
+  file: number,
+  size: number,
+): { bytes: Uint8Array<ArrayBuffer>; mark: FileMark } | { damaged: string } {
+  const bytes = new Uint8Array(size)
+  const filled = fillSync(file, bytes, 0)
+  const stats = fstatSync(file, { bigint: true })
+  if (filled !== size || stats.size !== BigInt(size)) {
+    return { damaged: `${stats.size} bytes, ${size} expected` }
+  }
+  return { bytes, mark: markOf(stats) }
+}
+
+function fillSync(file: number, buffer: Uint8Array, position: number): number {
+  let filled = 0
+  while (filled < buffer.byteLength) {
+    const rest = buffer.byteLength - filled
+    const count = readSync(file, buffer, filled, rest, position + filled)
+    if (count === 0) break
+    filled += count
+  }
+  return filled
+}
+
+async function hashOne({ id, hash }: HashRequest): Promise<ReadReply> {
+  try {
+    const file = openSync(hash, 'r')
+    try {
+      return { id, file: await hashOpen(file) }
+    } finally {
+      closeSync(file)
+    }
+  } catch (error) {
+    return { id, error: toReply(error) }
+  }
+}
+
+async function hashOpen(file: number): Promise<HashedFile> {
+  const before = markOf(fstatSync(file, { bigint: true }))
+  const digester = createDigester()
+  const buffer = new Uint8Array(PIECE_BYTES)
+  for (let size = 0; ; await turn()) {
+    const count = fillSync(file, buffer, size)
+    digester.update(buffer.subarray(0, count))
+    size += count
+    if (count === PIECE_BYTES) continue
+    const after = markOf(fstatSync(file, { bigint: true }))
+    return { digest: digester.digest(), size, mark: before === after ? after : undefined }
+  }
+}
+
+function toReply(error: unknown): { message: string; code: string | undefined } {
+  return { message: String(error), code: errnoOf(error) }
+}
+
+function readAll(requests: readonly ReadRequest[]): void {
+  let replies: ReadReply[] = []
+  let bytes = 0
+  const send = (): void => {
+    const buffers = replies.flatMap((reply) => ('bytes' in reply ? [reply.bytes.buffer] : []))
+    parentPort?.postMessage(replies, buffers)
+    replies = []
+    bytes = 0
+  }
+  for (const request of requests) {
+    replies.push(readOne(request))
+    bytes += request.size
+    if (bytes >= REPLY_BYTES) send()
+  }
+  if (replies.length > 0) send()
+}
+
+// One file after the other: the pieces of many would all come before the next small file.
+let hashing: Promise<unknown> = Promise.resolve()
+
+parentPort?.on('message', (request: readonly ReadRequest[] | HashRequest) => {
+  if (!('hash' in request)) return readAll(request)
+  hashing = hashing.then(async () => parentPort?.postMessage([await hashOne(request)]))
+})

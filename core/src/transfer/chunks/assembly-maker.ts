@@ -1,0 +1,70 @@
+/** Builds assemblies on the store's partials, or in memory when the disk takes nothing. */
+import { chunkCount } from '../../content/chunking.ts'
+import type { ArtifactGeometry } from '../../content/manifest.ts'
+import { isCatalogError } from '../../errors.ts'
+import type { Logger } from '../../log.ts'
+import type { PartialArtifact, Store, Visibility } from '../../store/store.ts'
+import { createAssembly, type Assembly } from './assembly.ts'
+import type { Hasher } from './hasher.ts'
+import { createMemoryPartial, type MemoryBudget } from './memory-partial.ts'
+
+/** Bytes that all assemblies together keep in memory for their readers, and that each may keep at least. */
+const MEMORY_BYTES = 96 * 1024 * 1024
+const MIN_MEMORY_BYTES = 8 * 1024 * 1024
+const MAX_MEMORY_BYTES = 48 * 1024 * 1024
+
+export interface AssemblyMaker {
+  /**
+   * There may be several of one digest.
+   * @param leaves what peers claim; undefined for what an origin sends
+   * @throws CatalogError STORE_FULL when it fits neither into the store nor into memory
+   */
+  open(
+    geometry: ArtifactGeometry,
+    leaves: Uint8Array | undefined,
+    visibility: Visibility,
+  ): Promise<Assembly>
+}
+
+export function createAssemblyMaker(deps: {
+  store: Store
+  hasher: Hasher
+  log: Logger
+}): AssemblyMaker {
+  const { store, hasher, log } = deps
+  const budget: MemoryBudget = { claimedBytes: 0 }
+  let assemblies = 0
+
+  async function openPartial(
+    geometry: ArtifactGeometry,
+    leaves: Uint8Array | undefined,
+    visibility: Visibility,
+  ): Promise<PartialArtifact> {
+    if (store.usage().writable && store.keeps(visibility)) {
+      try {
+        return await store.openPartial(geometry, leaves, { visibility })
+      } catch (error) {
+        if (!isCatalogError(error, 'STORE_FULL') && !isCatalogError(error, 'STORE_FAILED'))
+          throw error
+        log.warn('download.in-memory', { digest: geometry.digest, error })
+      }
+    }
+    return createMemoryPartial(geometry, leaves && budget)
+  }
+
+  function memoryBytes(): number {
+    const share = MEMORY_BYTES / Math.max(1, assemblies)
+    return Math.min(MAX_MEMORY_BYTES, Math.max(MIN_MEMORY_BYTES, share))
+  }
+
+  return {
+    async open(geometry, leaves, visibility) {
+      const partial = await openPartial(geometry, leaves, visibility)
+      const job = hasher.open({ chunks: chunkCount(geometry.size, geometry.chunkSize), leaves })
+      assemblies++
+      const assembly = createAssembly(geometry, leaves, { partial, job, log, memoryBytes })
+      void assembly.closed.then(() => assemblies--)
+      return assembly
+    },
+  }
+}

@@ -1,0 +1,285 @@
+/**
+ * Fills one assembly with chunks from several peers at once. It carries out what plan.ts decides, waits for peers that are busy or
+ * hung up, and gives up when all together send next to nothing. It never ends in success itself: the assembly does. Whether
+ * its bytes are worth anything nobody knows meanwhile, so it gives nobody credit for them, and decides nothing for others.
+ */
+import { leafAt } from '../../content/merkle.ts'
+import type { Clock } from '../../timing/clock.ts'
+import { CatalogError, isCatalogError } from '../../errors.ts'
+import type { PeerId } from '../../host/host.ts'
+import type { Assembly } from './assembly.ts'
+import type { BulkSlots } from './bulk-slots.ts'
+import type { ChunkPool } from './chunk-pool.ts'
+import type { PeerLinks } from '../asking/peer-link.ts'
+import type { PeerScores } from '../peer-score.ts'
+import { createRequestWindow, type RequestWindow } from '../asking/request-window.ts'
+import { createPlan, type Plan } from './plan.ts'
+import { createProgress } from './progress.ts'
+import type { RateLimit } from '../rate-limit.ts'
+import { createStalledPeers, type StalledPeers } from './stalled-peers.ts'
+import { HANG_UP_REST_MS } from '../sources/retry-peers.ts'
+
+/** Bytes asked for beyond the first missing chunk. */
+const WINDOW_BYTES = 32 * 1024 * 1024
+/** Bytes one peer may owe us: enough for 150 MB/s at 50 ms. */
+const PER_PEER_BYTES = 8 * 1024 * 1024
+const TICK_MS = 50
+const LATE_CHUNK_MS = 1_000
+/** How long a peer that said BUSY is left alone. */
+const BUSY_REST_MS = 250
+/** All peers together are given up when less than this comes in that time; one that sends nothing at all is given up earlier. */
+const MIN_BYTES = 4 * 1024
+const GRACE_MS = 20_000
+/** Where one says that its upload limit holds it back: as long as the most patient client waits (npm). */
+const THROTTLED_GRACE_MS = 300_000
+
+export interface ChunkPeers {
+  /** Peers that claim this manifest; `has` undefined: all of it is there. Called with each as it joins. */
+  onPeer(listener: (peer: PeerId, has: ((index: number) => boolean) | undefined) => void): void
+  /** It is asked no more; another that claims the same may join in its place, before this returns. */
+  left(peer: PeerId): void
+  /** More claim the same than can take part at once. */
+  readonly hasSpares: boolean
+}
+
+export interface ChunkDownloadDeps {
+  readonly links: PeerLinks
+  readonly scores: PeerScores
+  readonly clock: Clock
+  readonly limitOf: (peer: PeerId) => RateLimit
+  /** Places for artifacts that come in bulk from one peer. */
+  readonly slots: BulkSlots
+  readonly pool: ChunkPool
+}
+
+export interface ChunkDownloadOptions {
+  readonly leaves: Uint8Array
+  /** Chunks that are there already. */
+  readonly present: readonly number[]
+  /** A chunk of so many bytes has come and matched its leaf. */
+  readonly onChunk: (peer: PeerId, bytes: number) => void
+  readonly signal: AbortSignal
+}
+
+/**
+ * Resolves when every chunk has arrived and matched its leaf.
+ * @throws CatalogError PEER_TIMEOUT when the peers are too slow, NO_PROVIDERS when none is left; `signal.reason`
+ */
+export async function downloadChunks(
+  assembly: Assembly,
+  peers: ChunkPeers,
+  deps: ChunkDownloadDeps,
+  options: ChunkDownloadOptions,
+): Promise<void> {
+  options.signal.throwIfAborted()
+  await new ChunkDownload(assembly, peers, deps, options).run()
+}
+
+class ChunkDownload {
+  readonly #assembly: Assembly
+  readonly #peers: ChunkPeers
+  readonly #deps: ChunkDownloadDeps
+  readonly #options: ChunkDownloadOptions
+  readonly #window: RequestWindow
+  readonly #plan: Plan
+  readonly #stalled: StalledPeers
+  readonly #stop = new AbortController()
+  readonly #over = Promise.withResolvers<void>()
+  /** Peers with a place for this artifact. */
+  readonly #withSlot = new Set<PeerId>()
+  /** Peers that said BUSY or hung up, and until when they are left alone. */
+  readonly #restingUntilMs = new Map<PeerId, number>()
+  /** Times in a row. */
+  readonly #hangUps = new Map<PeerId, number>()
+  /** Requests that our own limit holds back. */
+  #throttled = 0
+
+  constructor(
+    assembly: Assembly,
+    peers: ChunkPeers,
+    deps: ChunkDownloadDeps,
+    options: ChunkDownloadOptions,
+  ) {
+    this.#assembly = assembly
+    this.#peers = peers
+    this.#deps = deps
+    this.#stalled = createStalledPeers(deps, (peer) => deps.links.receivedBytes(peer, 'bulk'))
+    this.#options = options
+    const { chunkSize } = assembly.geometry
+    this.#window = createRequestWindow({ chunkSize, maxBytes: PER_PEER_BYTES })
+    this.#plan = createPlan({
+      chunks: assembly.chunks,
+      window: Math.max(4, Math.floor(WINDOW_BYTES / chunkSize)),
+      perPeer: (peer) => this.#window.chunks(peer),
+    })
+    for (const index of options.present) this.#plan.arrived(index)
+  }
+
+  async run(): Promise<void> {
+    const { signal } = this.#options
+    const onAbort = (): void => {
+      this.#stop.abort(signal.reason)
+      this.#over.reject(signal.reason)
+    }
+    signal.addEventListener('abort', onAbort, { once: true })
+    this.#over.promise.catch(() => undefined) // raced below
+    try {
+      if (this.#plan.complete) return
+      this.#peers.onPeer((peer, has) => {
+        if (this.#stop.signal.aborted) return
+        this.#plan.addPeer(peer, has)
+        this.#pump()
+      })
+      await Promise.race([this.#over.promise, this.#watch(), this.#assembly.verified])
+    } finally {
+      signal.removeEventListener('abort', onAbort)
+      this.#stop.abort(new Error('the download is over'))
+      for (const peer of [...this.#withSlot]) this.#releaseSlot(peer)
+    }
+  }
+
+  #pump(): void {
+    if (this.#stop.signal.aborted) return
+    const { clock, scores } = this.#deps
+    for (const peer of this.#plan.peers) {
+      if (scores.isBanned(peer)) {
+        this.#dropPeer(peer, new CatalogError('PEER_REFUSED', 'the peer is banned', { peer }))
+        continue
+      }
+      if (!this.#canAsk(peer)) continue
+      for (;;) {
+        const index = this.#plan.next(peer, clock.now(), LATE_CHUNK_MS)
+        if (index === undefined) break
+        this.#start(peer, index)
+      }
+    }
+  }
+
+  #canAsk(peer: PeerId): boolean {
+    const { clock, slots } = this.#deps
+    if ((this.#restingUntilMs.get(peer) ?? 0) > clock.now()) return false
+    if (this.#withSlot.has(peer)) return true
+    if (!slots.take(peer, this.#assembly.geometry.digest)) return false
+    this.#withSlot.add(peer)
+    return true
+  }
+
+  #start(peer: PeerId, index: number): void {
+    const { clock } = this.#deps
+    this.#plan.asked(peer, index, clock.now())
+    this.#fetch(peer, index).then(
+      () => {
+        this.#plan.arrived(index)
+        if (this.#plan.complete) this.#over.resolve()
+        else this.#pump()
+      },
+      (error: unknown) => {
+        if (this.#stop.signal.aborted) return
+        this.#plan.failed(peer, index)
+        const restMs = this.#restMsAfter(peer, error)
+        if (restMs === undefined) this.#dropPeer(peer, error)
+        else this.#restingUntilMs.set(peer, clock.now() + restMs)
+        this.#pump()
+      },
+    )
+  }
+
+  async #fetch(peer: PeerId, index: number): Promise<void> {
+    const { links, clock, scores, pool } = this.#deps
+    const { digest, chunkSize, size } = this.#assembly.geometry
+    const { signal } = this.#stop
+    const limit = this.#deps.limitOf(peer)
+    const length = Math.min(chunkSize, size - index * chunkSize)
+    const leaf = leafAt(this.#options.leaves, index)
+    await this.#takeLimit(limit, length)
+    if (this.#assembly.has(index)) return limit.spend(-length)
+    this.#plan.sent(peer, index, clock.now())
+    this.#window.sent(peer, clock.now())
+    const stream = await links.stream(peer, 'bulk')
+    const bytes = await stream.wantChunk(digest, { index, size: length, leaf }, { signal })
+    this.#window.arrived(peer, length, clock.now())
+    if (!(await this.#assembly.add(index, bytes, () => pool.give(bytes)))) {
+      scores.lied(peer, 'a chunk that does not match its manifest')
+      throw new CatalogError('PEER_MISBEHAVED', 'a chunk does not match its manifest', { peer })
+    }
+    this.#hangUps.delete(peer)
+    this.#options.onChunk(peer, length)
+  }
+
+  async #takeLimit(limit: RateLimit, bytes: number): Promise<void> {
+    this.#throttled++
+    try {
+      await limit.take(bytes, this.#stop.signal)
+    } finally {
+      this.#throttled--
+    }
+  }
+
+  /** How long to leave it alone before it is asked again; undefined: for good. */
+  #restMsAfter(peer: PeerId, error: unknown): number | undefined {
+    if (isCatalogError(error, 'PEER_BUSY')) return BUSY_REST_MS
+    if (!isCatalogError(error, 'PEER_UNREACHABLE')) return undefined
+    // All that it owed us fails with its stream: that is one time, not many.
+    const restsForMs = (this.#restingUntilMs.get(peer) ?? 0) - this.#deps.clock.now()
+    if (restsForMs > 0) return restsForMs
+    const times = this.#hangUps.get(peer) ?? 0
+    this.#hangUps.set(peer, times + 1)
+    return HANG_UP_REST_MS[times]
+  }
+
+  #dropPeer(peer: PeerId, error: unknown): void {
+    if (!isCatalogError(error, 'NOT_FOUND')) this.#deps.scores.late(peer)
+    this.#releaseSlot(peer)
+    // All that it owed us fails: it leaves once.
+    if (this.#plan.peers.includes(peer)) {
+      this.#plan.removePeer(peer)
+      this.#stalled.forget(peer)
+      this.#peers.left(peer)
+    }
+    if (this.#plan.peers.length > 0) return
+    const { digest } = this.#assembly.geometry
+    this.#over.reject(
+      new CatalogError('NO_PROVIDERS', 'no peer is left to ask', { digest, cause: error }),
+    )
+  }
+
+  /** Whoever claims the same and waits for a place gets that of one that sends nothing. */
+  #replaceStalled(): void {
+    for (const peer of this.#plan.peers) {
+      // Not for a while in which we, or it on purpose, were what is slow.
+      const isHeldBack = this.#throttled > 0 || this.#deps.links.isThrottled(peer)
+      const owes = isHeldBack ? 0 : this.#plan.owes(peer)
+      if (!this.#stalled.isStalled(peer, owes) || !this.#peers.hasSpares) continue
+      this.#dropPeer(peer, new CatalogError('PEER_TIMEOUT', 'the peer sends nothing', { peer }))
+    }
+  }
+
+  #releaseSlot(peer: PeerId): void {
+    if (!this.#withSlot.delete(peer)) return
+    this.#deps.slots.release(peer, this.#assembly.geometry.digest)
+  }
+
+  async #watch(): Promise<void> {
+    const { clock, links, scores } = this.#deps
+    const progress = createProgress((peer) => links.receivedBytes(peer, 'bulk'))
+    let bytes = progress.total(this.#plan.peers)
+    let sinceMs = clock.now()
+    for (;;) {
+      await clock.sleep(TICK_MS, this.#stop.signal)
+      this.#replaceStalled()
+      this.#pump()
+      const now = progress.total(this.#plan.peers) // at every tick: a peer may leave, what it sent has arrived
+      // We are what is slow, or wait for a place.
+      if (this.#throttled > 0 || this.#withSlot.size === 0) sinceMs = clock.now()
+      const isThrottled = this.#plan.peers.some((peer) => links.isThrottled(peer))
+      if (clock.now() - sinceMs < (isThrottled ? THROTTLED_GRACE_MS : GRACE_MS)) continue
+      if (now - bytes < MIN_BYTES) {
+        for (const peer of this.#plan.peers) if (this.#plan.owes(peer) > 0) scores.late(peer)
+        const { digest } = this.#assembly.geometry
+        throw new CatalogError('PEER_TIMEOUT', 'the peers are too slow', { digest })
+      }
+      bytes = now
+      sinceMs = clock.now()
+    }
+  }
+}
