@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import { createFakeClock } from '../../../test/support/fake-clock.ts'
 import { withDeadline } from '../timing/deadline.ts'
-import { createRateBudget } from './rate-budget.ts'
+import { TokenBucket } from '../limits/token-bucket.ts'
 import { createWakeup } from '../timing/wakeup.ts'
 import { startWatchdog } from '../timing/watchdog.ts'
 
@@ -115,9 +115,9 @@ describe('startWatchdog', () => {
   })
 })
 
-describe('createRateBudget', () => {
+describe('TokenBucket', () => {
   it('gives a burst, then what time brings, and never saves up more than the burst', () => {
-    const budget = createRateBudget({ burst: 3, perSecond: 2 })
+    const budget = new TokenBucket({ burst: 3, perSecond: 2 })
     const taken = (nowMs: number): number => {
       let count = 0
       while (budget.take(1, nowMs)) count += 1

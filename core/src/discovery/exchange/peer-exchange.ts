@@ -15,7 +15,7 @@ import { ask } from '../../rpc/ask.ts'
 import { fitFor, shuffled } from './shareable-peers.ts'
 import { PeerDialer } from './peer-dialer.ts'
 import { MAX_EXCHANGED_PEERS, type KnownPeer, type PeerMessage } from '../../wire/peer-messages.ts'
-import { createRateBudget, type RateBudget } from '../rate-budget.ts'
+import { TokenBucket } from '../../limits/token-bucket.ts'
 import { createWakeup, type Wakeup } from '../../timing/wakeup.ts'
 
 const ASK_EVERY_MS = 120_000
@@ -51,7 +51,7 @@ export class PeerExchange {
   readonly #news: Wakeup
   /** Peers not yet told on, and how often their addresses may still be asked for. */
   readonly #newcomers = new Map<PeerId, number>()
-  readonly #budgets = new LRUCache<PeerId, { asks: RateBudget; news: RateBudget }>({
+  readonly #budgets = new LRUCache<PeerId, { asks: TokenBucket; news: TokenBucket }>({
     max: MAX_BUDGETS,
   })
   #tasks: Promise<void>[] = []
@@ -232,10 +232,10 @@ export class PeerExchange {
     if (isCatalogError(error, 'PEER_MISBEHAVED')) onMisbehaviour(peer, `peers: ${error.message}`)
   }
 
-  #budgetsOf(peer: PeerId): { asks: RateBudget; news: RateBudget } {
+  #budgetsOf(peer: PeerId): { asks: TokenBucket; news: TokenBucket } {
     const budgets = this.#budgets.get(peer) ?? {
-      asks: createRateBudget(ASK_BUDGET),
-      news: createRateBudget(NEWS_BUDGET),
+      asks: new TokenBucket(ASK_BUDGET),
+      news: new TokenBucket(NEWS_BUDGET),
     }
     this.#budgets.set(peer, budgets)
     return budgets

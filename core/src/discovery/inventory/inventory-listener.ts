@@ -20,7 +20,7 @@ import {
 import { costOf, INVENTORY_LIMITS, type InventoryLimits } from './inventory-limits.ts'
 import { InventorySession } from './inventory-session.ts'
 import { toError } from '../../rpc/open-stream.ts'
-import { createRateBudget, type RateBudget } from '../rate-budget.ts'
+import { TokenBucket } from '../../limits/token-bucket.ts'
 import { startWatchdog, type Watchdog } from '../../timing/watchdog.ts'
 
 /** For a snapshot: this, and what its bytes take at the slowest rate we bear. */
@@ -46,7 +46,7 @@ const STREAM_OPTIONS = { maxStreamsPerPeer: 2, maxUnreadBytes: 9 * 1024 * 1024 }
 interface Teller {
   readonly group: AddressGroup
   readonly memory: Holding
-  readonly reopenBudget: RateBudget
+  readonly reopenBudget: TokenBucket
   inventory: Inventory | undefined
   session: InventorySession | undefined
   stream: ByteStream | undefined
@@ -164,7 +164,7 @@ export class InventoryListener {
     return {
       group,
       memory: this.#memory.open(peer, group),
-      reopenBudget: createRateBudget(REOPEN_BUDGET),
+      reopenBudget: new TokenBucket(REOPEN_BUDGET),
       inventory: undefined,
       session: undefined,
       stream: undefined,

@@ -7,7 +7,7 @@ import { CatalogError } from '../../errors.ts'
 import { MAX_INVENTORY_PREFIXES } from '../../wire/inventory-messages.ts'
 import { Inventory } from './inventory.ts'
 import type { InventoryMessage } from '../../wire/inventory-messages.ts'
-import { createRateBudget } from '../rate-budget.ts'
+import { TokenBucket } from '../../limits/token-bucket.ts'
 
 /** Changes (and messages) a peer may send: twice what a sender of ours ever does, and five seconds of it at once. */
 const CHANGE_BUDGET = { burst: 200_000, perSecond: 40_000 }
@@ -18,7 +18,7 @@ type State =
   | { readonly kind: 'live'; readonly inventory: Inventory }
 
 export class InventoryReceiver {
-  readonly #budget = createRateBudget(CHANGE_BUDGET)
+  readonly #budget = new TokenBucket(CHANGE_BUDGET)
   #state: State = { kind: 'waiting' }
   // Grows with what has arrived, not with what was promised.
   #received = new BigUint64Array(0)
