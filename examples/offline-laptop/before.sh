@@ -1,5 +1,5 @@
 #!/bin/sh
-# While there is a network, in the project: fetches and pins every package of its lockfile.
+# While there is a network, in the project: installs, which fetches every package, and pins what the lockfile names.
 set -eu
-catalog exec -- catalog prefetch package-lock.json
+catalog exec -- npm ci --no-audit
 catalog store pin --lockfile package-lock.json

@@ -20,6 +20,7 @@ import { namesInRegistry } from './lockfile-hosts.ts'
 import { writeNpmGlobalFile, type TemporaryFiles } from './npm-global-file.ts'
 import { openGateway } from './open-gateway.ts'
 import { planRedirect, type RedirectPlan } from './redirect-plan.ts'
+import { isOutOfReach } from './out-of-reach.ts'
 import { probeRegistry } from './registry-probe.ts'
 import { readRegistry, type OwnRegistry } from './own-registry.ts'
 import type { SignalRelay } from './signal-relay.ts'
@@ -160,7 +161,10 @@ async function redirect(preparation: Preparation, opened: Opened): Promise<Prepa
   const probe = config.peersOnly
     ? {}
     : await probeRegistry(gateway, names, { needsTarballUrl, signal })
-  if (probe.problem !== undefined) throw new SkippedClient(probe.problem)
+  // Offline the client alone would get nothing: the store, or a peer, may have what is locked.
+  if (probe.problem !== undefined && !(await isOutOfReach(own, terminal.env, signal))) {
+    throw new SkippedClient(probe.problem)
+  }
   const variables = plan.variables(gateway.url, probe.tarball)
   const before = await gateway.status()
   const files = await writeFiles(preparation, opened)
