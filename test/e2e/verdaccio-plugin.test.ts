@@ -364,98 +364,106 @@ describe.skipIf(unavailable !== undefined)('peers get what is public, and nothin
   })
 })
 
-describe.skipIf(unavailable !== undefined)('a registry that fails in the middle', () => {
-  const huge = makePackage('fx-huge', '1.0.0', {}, [
-    { path: 'data.bin', content: incompressibleBytes(24_000_000, 'huge') },
-  ])
-  let upstream: FaultyUpstream
-  let verdaccio: Verdaccio
+describe.skipIf(unavailable !== undefined)(
+  'a registry that fails in the middle',
+  { tags: ['long'] },
+  () => {
+    const huge = makePackage('fx-huge', '1.0.0', {}, [
+      { path: 'data.bin', content: incompressibleBytes(24_000_000, 'huge') },
+    ])
+    let upstream: FaultyUpstream
+    let verdaccio: Verdaccio
 
-  beforeAll(async () => {
-    upstream = await startUpstream([...fixtures, huge])
-    const uplinks = { main: { url: upstream.url, max_fails: 1000, fail_timeout: '1s' } }
-    verdaccio = await startVerdaccio({
-      folder: await workspace.folder('faulty'),
-      config: config({ uplinks }),
-      plugin: { network: quietNetwork(), status: 'full' },
+    beforeAll(async () => {
+      upstream = await startUpstream([...fixtures, huge])
+      const uplinks = { main: { url: upstream.url, max_fails: 1000, fail_timeout: '1s' } }
+      verdaccio = await startVerdaccio({
+        folder: await workspace.folder('faulty'),
+        config: config({ uplinks }),
+        plugin: { network: quietNetwork(), status: 'full' },
+      })
+      await nodeIsUp(verdaccio)
     })
-    await nodeIsUp(verdaccio)
-  })
-  afterAll(async () => {
-    await verdaccio?.stop()
-    await upstream?.stop()
-  })
+    afterAll(async () => {
+      await verdaccio?.stop()
+      await upstream?.stop()
+    })
 
-  test('is asked again where it broke off; what it sends wrong or refuses, the client asks for again', async () => {
-    upstream.fault(/fx-big.*tgz/, { kind: 'truncate', bytes: 3_000_000 }, 1)
-    upstream.fault(/fx-leaf-1.3.0.tgz/, { kind: 'wrong-bytes' }, 1)
-    upstream.fault(/fx-colors.*tgz/, { kind: 'status', status: 503 }, 1)
-    upstream.fault(/fx-dev.*tgz/, { kind: 'reset' }, 1)
-    const { cwd, home } = await project()
-    const env = { npm_config_fetch_retry_mintimeout: '50' }
-    await mustRunClient('npm-11', ['install'], { cwd, home, registry: verdaccio.url, env })
-    expect(await readInstalled(cwd)).toEqual(asInstalled(fixtures, wanted))
-    const status = await verdaccio.status()
-    expect(status.integrityFailures.uplink).toBe(1)
-    expect(status.fallbacks).toBeGreaterThanOrEqual(1)
-    const leaf = join(verdaccio.storage, 'fx-leaf', 'fx-leaf-1.3.0.tgz')
-    expect(digestOf(await readFile(leaf))).toBe(find('fx-leaf', '1.3.0').integrity)
-  })
+    test('is asked again where it broke off; what it sends wrong or refuses, the client asks for again', async () => {
+      upstream.fault(/fx-big.*tgz/, { kind: 'truncate', bytes: 3_000_000 }, 1)
+      upstream.fault(/fx-leaf-1.3.0.tgz/, { kind: 'wrong-bytes' }, 1)
+      upstream.fault(/fx-colors.*tgz/, { kind: 'status', status: 503 }, 1)
+      upstream.fault(/fx-dev.*tgz/, { kind: 'reset' }, 1)
+      const { cwd, home } = await project()
+      const env = { npm_config_fetch_retry_mintimeout: '50' }
+      await mustRunClient('npm-11', ['install'], { cwd, home, registry: verdaccio.url, env })
+      expect(await readInstalled(cwd)).toEqual(asInstalled(fixtures, wanted))
+      const status = await verdaccio.status()
+      expect(status.integrityFailures.uplink).toBe(1)
+      expect(status.fallbacks).toBeGreaterThanOrEqual(1)
+      const leaf = join(verdaccio.storage, 'fx-leaf', 'fx-leaf-1.3.0.tgz')
+      expect(digestOf(await readFile(leaf))).toBe(find('fx-leaf', '1.3.0').integrity)
+    })
 
-  test('a client that goes away in the middle does not keep the tarball from being stored', async () => {
-    const response = await fetch(verdaccio.url + tarballPath(huge))
-    const reader = response.body?.getReader()
-    await reader?.read()
-    await reader?.cancel()
-    await eventually(async () => {
-      expect(await storedTarballs(verdaccio)).toContain('fx-huge-1.0.0.tgz')
-    }, 20_000)
-    expect(upstream.count(/fx-huge.*tgz/)).toBe(1)
-  })
-})
+    test('a client that goes away in the middle does not keep the tarball from being stored', async () => {
+      const response = await fetch(verdaccio.url + tarballPath(huge))
+      const reader = response.body?.getReader()
+      await reader?.read()
+      await reader?.cancel()
+      await eventually(async () => {
+        expect(await storedTarballs(verdaccio)).toContain('fx-huge-1.0.0.tgz')
+      }, 20_000)
+      expect(upstream.count(/fx-huge.*tgz/)).toBe(1)
+    })
+  },
+)
 
-describe.skipIf(unavailable !== undefined)('with a catalog daemon on the machine', () => {
-  test('as an uplink, without the plugin', async () => {
-    await using machine = await startMachine({ upstream: registry.url })
-    const folder = await workspace.folder('uplink')
-    const advised = readmeConfig(/catalog:\n {4}url/, { catalog: `${machine.url}/` })
-    await using verdaccio = await startVerdaccio({ folder, config: advised })
-    const { cwd, home } = await project()
-    await mustRunClient('npm-11', ['install'], { cwd, home, registry: verdaccio.url })
-    expect(await readInstalled(cwd)).toEqual(asInstalled(fixtures, wanted))
-    expect(machine.gateway.stats().tarballs.origin.artifacts).toBe(wanted.size)
-  })
+describe.skipIf(unavailable !== undefined)(
+  'with a catalog daemon on the machine',
+  { tags: ['long'] },
+  () => {
+    test('as an uplink, without the plugin', async () => {
+      await using machine = await startMachine({ upstream: registry.url })
+      const folder = await workspace.folder('uplink')
+      const advised = readmeConfig(/catalog:\n {4}url/, { catalog: `${machine.url}/` })
+      await using verdaccio = await startVerdaccio({ folder, config: advised })
+      const { cwd, home } = await project()
+      await mustRunClient('npm-11', ['install'], { cwd, home, registry: verdaccio.url })
+      expect(await readInstalled(cwd)).toEqual(asInstalled(fixtures, wanted))
+      expect(machine.gateway.stats().tarballs.origin.artifacts).toBe(wanted.size)
+    })
 
-  test('joined by the plugin; and gone in the middle, uplinks go on', async () => {
-    const machine = await startMachine({ upstream: registry.url })
-    onTestFinished(() => machine[Symbol.asyncDispose]())
-    const daemon = { mode: 'daemon', daemon: machine.url, status: 'full' }
-    const folder = await workspace.folder('joined')
-    await using verdaccio = await startVerdaccio({ folder, config: config(), plugin: daemon })
-    await says(verdaccio, 'daemon.found')
+    test('joined by the plugin; and gone in the middle, uplinks go on', async () => {
+      const machine = await startMachine({ upstream: registry.url })
+      onTestFinished(() => machine[Symbol.asyncDispose]())
+      const daemon = { mode: 'daemon', daemon: machine.url, status: 'full' }
+      const folder = await workspace.folder('joined')
+      await using verdaccio = await startVerdaccio({ folder, config: config(), plugin: daemon })
+      await says(verdaccio, 'daemon.found')
 
-    await get(verdaccio, find('fx-big'))
-    await get(verdaccio, odd.secret)
-    const asked = machine.gateway.stats().requests.tarball
-    expect(asked).toBe(1)
-    await machine[Symbol.asyncDispose]()
-    await get(verdaccio, find('fx-leaf'))
+      await get(verdaccio, find('fx-big'))
+      await get(verdaccio, odd.secret)
+      const asked = machine.gateway.stats().requests.tarball
+      expect(asked).toBe(1)
+      await machine[Symbol.asyncDispose]()
+      await get(verdaccio, find('fx-leaf'))
 
-    const { tarballs } = await verdaccio.status()
-    expect(tarballs.daemon.artifacts).toBe(1)
-    expect(tarballs.uplink.artifacts).toBe(2)
-    await says(verdaccio, 'daemon.unreachable')
-  })
+      const { tarballs } = await verdaccio.status()
+      expect(tarballs.daemon.artifacts).toBe(1)
+      expect(tarballs.uplink.artifacts).toBe(2)
+      await says(verdaccio, 'daemon.unreachable')
+    })
 
-  test('it is said that the storage is not seeded through it, and Verdaccio serves', async () => {
-    const folder = await workspace.folder('unseedable')
-    const plugin = { mode: 'daemon', daemon: 'http://127.0.0.1:1/', seedExisting: true }
-    await using verdaccio = await startVerdaccio({ folder, config: config(), plugin })
-    await says(verdaccio, 'config.invalid')
-    await says(verdaccio, 'seedExisting: needs mode: node')
-    await get(verdaccio, find('fx-leaf'))
-  })
-})
+    test('it is said that the storage is not seeded through it, and Verdaccio serves', async () => {
+      const folder = await workspace.folder('unseedable')
+      const plugin = { mode: 'daemon', daemon: 'http://127.0.0.1:1/', seedExisting: true }
+      await using verdaccio = await startVerdaccio({ folder, config: config(), plugin })
+      await says(verdaccio, 'config.invalid')
+      await says(verdaccio, 'seedExisting: needs mode: node')
+      await get(verdaccio, find('fx-leaf'))
+    })
+  },
+)
 
 test.skipIf(unavailable !== undefined)(
   'the configuration of the README is one that works',

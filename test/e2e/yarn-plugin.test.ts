@@ -239,7 +239,7 @@ describe('without a daemon', () => {
   })
 })
 
-describe('a daemon that fails', () => {
+describe('a daemon that fails', { tags: ['long'] }, () => {
   test('by dying in the middle of an install leaves the rest to Yarn', async () => {
     await using relay = await startRelay(machine.url)
     let tarballs = 0
@@ -349,7 +349,7 @@ describe('an upstream that serves changed packages', () => {
   })
 })
 
-describe('an upstream in trouble in the middle of an install', () => {
+describe('an upstream in trouble in the middle of an install', { tags: ['long'] }, () => {
   let upstream: FaultyUpstream
   let address: string
   beforeAll(async () => {

@@ -371,7 +371,7 @@ test(
   },
 )
 
-describe('the gateway', { timeout: 90_000 }, () => {
+describe('the gateway', { timeout: 90_000, tags: ['long'] }, () => {
   const REPORT = ['--report', 'report.json']
   const report = (): ExecReport =>
     JSON.parse(readFileSync(join(home, 'report.json'), 'utf8')) as ExecReport
