@@ -49,7 +49,9 @@ test.for(['npm-10', 'npm-11', 'npm-12'] as const)('%s', async (name, { skip }) =
     const cold = gateway.stats().hints
     expect(cold).toMatchObject({ lists: 1, failed: 0 })
     expect(cold.packages).toBeGreaterThanOrEqual(expected.size)
-    expect(cold.claimed).toBe(cold.fetched)
+    // On a busy machine npm may be there before the list is: then both wait for one download.
+    expect(cold.claimed).toBeGreaterThan(0)
+    expect(cold.claimed).toBeLessThanOrEqual(cold.fetched)
     expect(registry.count('tarball')).toBe(expected.size)
     expect(registry.count('audit')).toBe(1)
 
