@@ -31,8 +31,6 @@ export interface NpmConfigPlace {
   readonly platform: NodeJS.Platform
   /** Whose .npmrc counts, nearest first; by default the one project folder of npm's. */
   readonly projectFolders?: readonly string[]
-  /** Whose .npmrc counts where no other file says anything. */
-  readonly outerFolders?: readonly string[]
   /** A file that counts more than all of them. */
   readonly firstFile?: string | undefined
   /** As if the user's own file named no registry: `catalog use` may have written it. */
@@ -152,8 +150,7 @@ function readFiles(place: NpmConfigPlace): { config: NpmConfig; files: readonly 
     option('globalconfig') ??
     user.get('globalconfig')?.[0] ??
     join(prefix ?? globalPrefix(place), 'etc', 'npmrc')
-  const outerFiles = (place.outerFolders ?? []).map((folder) => join(folder, '.npmrc'))
-  for (const file of [globalFile, ...outerFiles]) layers.push(fileLayer(file, place.env))
+  layers.push(fileLayer(globalFile, place.env))
   return { config: npmConfigOf(layers), files }
 }
 
