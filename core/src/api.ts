@@ -52,6 +52,8 @@ export interface GetOptions {
 export interface NodePeer extends PeerConnection {
   /** Artifacts it says it holds. */
   readonly artifacts: number
+  /** Names and versions it can tell the digest of. */
+  readonly names: number
   readonly rttMs: number | undefined
   /** Bytes received from and sent to it, this run. */
   readonly receivedBytes: number

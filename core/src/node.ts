@@ -160,7 +160,7 @@ export async function createNode(
     peers: () =>
       host.peers().map((connection) => ({
         ...connection,
-        artifacts: discovery.inventorySize(connection.peer),
+        ...discovery.inventoryCounts(connection.peer),
         rttMs: scores.answerMs(connection.peer),
         receivedBytes: scores.receivedBytes(connection.peer),
         sentBytes: transfer.uploads.sentBytes(connection.peer),

@@ -161,12 +161,12 @@ describe('/catalog/transfer/2.0.0', () => {
   })
 })
 
-describe('/catalog/inventory/1.0.0', () => {
+describe('/catalog/inventory/2.0.0', () => {
   const vectors = load<{ messages: Vector[]; malformed: Malformed[] }>('inventory')
 
   function toMessage(plain: Record<string, unknown>): InventoryMessage {
     const { prefixes } = plain as { prefixes?: string[] }
-    const values = prefixes && BigUint64Array.from(prefixes.map((hex) => BigInt(`0x${hex}`)))
+    const values = prefixes && Uint32Array.from(prefixes.map((hex) => Number.parseInt(hex, 16)))
     return { ...plain, ...(values && { prefixes: values }) } as InventoryMessage
   }
 
@@ -184,7 +184,7 @@ describe('/catalog/inventory/1.0.0', () => {
     expect(vectors.messages.map(({ message }) => message['type'])).toEqual([
       ...['snapshot', 'part', 'end', 'have', 'lost', 'alive'],
     ])
-    expect(INVENTORY_PROTOCOL).toBe('/catalog/inventory/1.0.0')
+    expect(INVENTORY_PROTOCOL).toBe('/catalog/inventory/2.0.0')
     expect(MAX_INVENTORY_FRAME_BYTES).toBe(64 * 1024)
   })
 })

@@ -14,8 +14,6 @@ export type Digest = string & { readonly [digestBrand]: true }
 
 /** Bytes in a sha512. */
 export const DIGEST_BYTES = 64
-/** Bytes of a digest that swarm inventories exchange. */
-export const DIGEST_PREFIX_BYTES = 8
 
 const CANONICAL = /^sha512-[A-Za-z0-9+/]{85}[AQgw]==$/
 
@@ -69,11 +67,6 @@ export function digestFromHex(hex: string): Digest {
     throw new CatalogError('INVALID_DIGEST', `not 128 hex characters: ${hex.slice(0, 140)}`)
   }
   return digestFromBytes(Buffer.from(hex, 'hex'))
-}
-
-/** The first 8 bytes as an unsigned integer: the key of swarm inventories. */
-export function digestPrefix(digest: Digest): bigint {
-  return Buffer.from(digest.slice(7, 7 + 12), 'base64').readBigUInt64BE(0)
 }
 
 /** The digest of bytes at hand. Use `createDigester` for streams. */

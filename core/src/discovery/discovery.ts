@@ -4,6 +4,7 @@
  * (test/contract/discovery.contract.ts) runs on both.
  */
 import type { Digest } from '../content/digest.ts'
+import type { NameKey } from '../content/name-key.ts'
 import type { PeerId } from '../host/host.ts'
 
 export interface DiscoveryStats {
@@ -23,14 +24,18 @@ export interface Discovery {
   start(): Promise<void>
   stop(): Promise<void>
   /**
-   * Connected peers that say they hold `digest` (an 8-byte prefix match: rarely, one may not). Synchronous, no
-   * network, any order.
+   * Connected peers that say they hold `digest` (a prefix match: rarely, one may not). Synchronous, no network, any order.
    */
   holders(digest: Digest): readonly PeerId[]
+  /** Connected peers that say they have a record of that name, and its artifact; as `holders`. */
+  nameHolders(key: NameKey): readonly PeerId[]
   /** Looks beyond the swarm (DHT), connects to providers and yields them. Ends by itself; throws when aborted. */
   search(digest: Digest, options: { signal: AbortSignal }): AsyncIterable<PeerId>
   /** Tells the swarm at once (batched) and the DHT in the background at a bounded rate. Returns at once. */
   announce(digest: Digest): void
   withdraw(digest: Digest): void
+  /** Tells the swarm that we have a record of that name, and its artifact. Names never go into the DHT. */
+  announceName(key: NameKey): void
+  withdrawName(key: NameKey): void
   stats(): DiscoveryStats
 }

@@ -3,13 +3,14 @@
  * and knows everything at once. For tests; production code never imports it.
  */
 import type { Digest } from '../content/digest.ts'
+import type { NameKey } from '../content/name-key.ts'
 import type { PeerId } from '../host/host.ts'
 import type { Discovery } from './discovery.ts'
 
 /** What the nodes share. */
 export interface MemoryDirectory {
   /** Only of nodes that run. */
-  readonly announcedBy: Map<PeerId, Set<Digest>>
+  readonly announcedBy: Map<PeerId, Set<Digest | NameKey>>
 }
 
 export function createMemoryDirectory(): MemoryDirectory {
@@ -17,13 +18,13 @@ export function createMemoryDirectory(): MemoryDirectory {
 }
 
 export function createMemoryDiscovery(directory: MemoryDirectory, self: PeerId): Discovery {
-  const announced = new Set<Digest>()
+  const announced = new Set<Digest | NameKey>()
 
-  function holders(digest: Digest): PeerId[] {
+  function holders(key: Digest | NameKey): PeerId[] {
     if (!directory.announcedBy.has(self)) return []
     const found: PeerId[] = []
-    for (const [peer, digests] of directory.announcedBy) {
-      if (peer !== self && digests.has(digest)) found.push(peer)
+    for (const [peer, keys] of directory.announcedBy) {
+      if (peer !== self && keys.has(key)) found.push(peer)
     }
     return found
   }
@@ -36,6 +37,7 @@ export function createMemoryDiscovery(directory: MemoryDirectory, self: PeerId):
       directory.announcedBy.delete(self)
     },
     holders,
+    nameHolders: holders,
     async *search(digest, { signal }) {
       for (const peer of holders(digest)) {
         signal.throwIfAborted()
@@ -44,8 +46,10 @@ export function createMemoryDiscovery(directory: MemoryDirectory, self: PeerId):
     },
     announce: (digest) => void announced.add(digest),
     withdraw: (digest) => void announced.delete(digest),
+    announceName: (key) => void announced.add(key),
+    withdrawName: (key) => void announced.delete(key),
     stats: () => ({
-      announced: announced.size,
+      announced: [...announced].filter((key) => key.startsWith('sha512-')).length,
       ...{ announceBacklog: 0, announceFailures: 0, isAnnounceFailing: false },
       inventories: Math.max(0, directory.announcedBy.size - 1),
     }),

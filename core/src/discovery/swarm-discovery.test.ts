@@ -99,13 +99,13 @@ describe('swarm discovery', () => {
     await a.host.connect('b', { signal })
     b.discovery.announce(digest('x'))
     await clock.advance(1000)
-    expect(a.discovery.inventorySize('b')).toBe(1)
-    expect(a.discovery.inventorySize('nobody')).toBe(0)
+    expect(a.discovery.inventoryCounts('b').artifacts).toBe(1)
+    expect(a.discovery.inventoryCounts('nobody').artifacts).toBe(0)
     const stream = await b.host.open('a', INVENTORY_PROTOCOL, { signal })
     await stream.write(Buffer.from('not a frame, not at all'))
     await clock.advance(10)
     expect(a.misbehaved).toHaveLength(1)
-    expect(a.discovery.inventorySize('b')).toBe(0)
+    expect(a.discovery.inventoryCounts('b').artifacts).toBe(0)
   })
 
   it('starts again after a stop', async () => {

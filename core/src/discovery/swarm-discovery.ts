@@ -8,13 +8,14 @@ import type { Host, PeerId } from '../host/host.ts'
 import type { Logger } from '../log.ts'
 import { Announcer } from './dht/announcer.ts'
 import type { Discovery } from './discovery.ts'
+import type { InventoryCounts } from './inventory/inventory.ts'
 import { createInventorySync } from './inventory/inventory-sync.ts'
 import { PeerExchange } from './exchange/peer-exchange.ts'
 import { ProviderSearch } from './dht/provider-search.ts'
 
 export interface SwarmDiscovery extends Discovery {
-  /** Artifacts that a connected peer lists; 0 while it has told nothing. */
-  inventorySize(peer: PeerId): number
+  /** What a connected peer lists; nothing while it has told nothing. */
+  inventoryCounts(peer: PeerId): InventoryCounts
 }
 
 /** Start it after `host`, stop it before. */
@@ -54,6 +55,7 @@ export function createSwarmDiscovery(
 
     // No question to the host: the inventory of a peer is dropped the moment it disconnects.
     holders: (digest) => inventory.holders(digest),
+    nameHolders: (key) => inventory.nameHolders(key),
 
     async *search(digest: Digest, { signal }: { signal: AbortSignal }) {
       if (providers !== undefined) yield* providers.search(digest, { signal })
@@ -77,6 +79,9 @@ export function createSwarmDiscovery(
       inventories: inventory.inventories,
     }),
 
-    inventorySize: (peer) => inventory.sizeOf(peer),
+    announceName: (key) => inventory.announceName(key),
+    withdrawName: (key) => inventory.withdrawName(key),
+
+    inventoryCounts: (peer) => inventory.countsOf(peer),
   }
 }

@@ -1,5 +1,5 @@
 /**
- * The messages of `/catalog/inventory/1.0.0` as bytes, and back. Nothing a peer sends is allocated for before its length
+ * The messages of `/catalog/inventory/2.0.0` as bytes, and back. Nothing a peer sends is allocated for before its length
  * was checked, and every prefix is copied out of the bytes read. Pure. docs/protocol.md, section Inventory
  */
 import { CatalogError } from '../errors.ts'
@@ -7,23 +7,24 @@ import { FieldReader, FieldWriter } from './fields.ts'
 import { encodeFrame } from './frames.ts'
 
 /** More from one peer is misbehaviour; we never list more ourselves. */
-export const MAX_INVENTORY_PREFIXES = 1_000_000
-export const INVENTORY_PROTOCOL = '/catalog/inventory/1.0.0'
+export const MAX_INVENTORY_PREFIXES = 2_000_000
+export const INVENTORY_PROTOCOL = '/catalog/inventory/2.0.0'
 /** Longest frame body. */
 export const MAX_INVENTORY_FRAME_BYTES = 64 * 1024
 /** Prefixes in one HAVE or LOST. */
 export const MAX_CHANGES_PER_FRAME = 4096
 
 const IS_LITTLE_ENDIAN = new Uint8Array(Uint32Array.of(1).buffer)[0] === 1
-const PREFIX_BYTES = 8
-const PREFIXES_PER_PART = 8000
+/** Bytes of a prefix. */
+export const PREFIX_BYTES = 4
+const PREFIXES_PER_PART = 16_000
 
 const TYPES = { snapshot: 1, part: 2, end: 3, have: 4, lost: 5, alive: 6 } as const
 
 export type InventoryMessage =
   /** A snapshot of `count` prefixes begins. */
   | { readonly type: 'snapshot'; readonly count: number }
-  | { readonly type: 'part' | 'have' | 'lost'; readonly prefixes: BigUint64Array<ArrayBuffer> }
+  | { readonly type: 'part' | 'have' | 'lost'; readonly prefixes: Uint32Array<ArrayBuffer> }
   /** The snapshot is complete. */
   | { readonly type: 'end' }
   | { readonly type: 'alive' }
@@ -50,7 +51,7 @@ export function encodeInventoryMessage(message: InventoryMessage): Uint8Array {
 }
 
 /** The frames of a whole snapshot, made as they are taken. */
-export function* encodeSnapshot(sorted: BigUint64Array<ArrayBuffer>): Generator<Uint8Array> {
+export function* encodeSnapshot(sorted: Uint32Array<ArrayBuffer>): Generator<Uint8Array> {
   yield encodeInventoryMessage({ type: 'snapshot', count: sorted.length })
   for (let from = 0; from < sorted.length; from += PREFIXES_PER_PART) {
     const prefixes = sorted.subarray(from, from + PREFIXES_PER_PART)
@@ -89,20 +90,22 @@ function ended(reader: FieldReader, message: InventoryMessage): InventoryMessage
   return message
 }
 
-function encodePrefixes(prefixes: BigUint64Array<ArrayBuffer>): Uint8Array {
+function encodePrefixes(prefixes: Uint32Array<ArrayBuffer>): Uint8Array {
   const bytes = Buffer.from(prefixes.slice().buffer)
-  return IS_LITTLE_ENDIAN ? bytes.swap64() : bytes
+  return IS_LITTLE_ENDIAN ? bytes.swap32() : bytes
 }
 
-function decodePrefixes(bytes: Uint8Array, maxCount: number): BigUint64Array<ArrayBuffer> {
+function decodePrefixes(bytes: Uint8Array, maxCount: number): Uint32Array<ArrayBuffer> {
   const count = bytes.byteLength / PREFIX_BYTES
   if (!Number.isInteger(count) || count === 0 || count > maxCount) {
-    throw misbehaved(`prefixes in ${bytes.byteLength} bytes, 1 to ${maxCount} of 8 bytes allowed`)
+    throw misbehaved(
+      `prefixes in ${bytes.byteLength} bytes, 1 to ${maxCount} of ${PREFIX_BYTES} bytes allowed`,
+    )
   }
-  const prefixes = new BigUint64Array(count)
+  const prefixes = new Uint32Array(count)
   const target = Buffer.from(prefixes.buffer)
   target.set(bytes)
-  if (IS_LITTLE_ENDIAN) target.swap64()
+  if (IS_LITTLE_ENDIAN) target.swap32()
   return prefixes
 }
 

@@ -13,8 +13,8 @@ const LONG_WINDOW_MS = 200
 const MAX_CHANGES_PER_MS = 20
 
 export class PendingChanges {
-  readonly #have = new Set<bigint>()
-  readonly #lost = new Set<bigint>()
+  readonly #have = new Set<number>()
+  readonly #lost = new Set<number>()
   #takenAtMs = -Infinity
   #takenCount = 0
 
@@ -22,7 +22,7 @@ export class PendingChanges {
     return this.#have.size + this.#lost.size
   }
 
-  set(prefix: bigint, isListed: boolean): void {
+  set(prefix: number, isListed: boolean): void {
     const [to, from] = isListed ? [this.#have, this.#lost] : [this.#lost, this.#have]
     from.delete(prefix)
     to.add(prefix)
@@ -44,17 +44,17 @@ export class PendingChanges {
     this.#takenCount = have.length + lost.length
     const frames: Uint8Array[] = []
     if (have.length > 0) {
-      frames.push(encodeInventoryMessage({ type: 'have', prefixes: BigUint64Array.from(have) }))
+      frames.push(encodeInventoryMessage({ type: 'have', prefixes: Uint32Array.from(have) }))
     }
     if (lost.length > 0) {
-      frames.push(encodeInventoryMessage({ type: 'lost', prefixes: BigUint64Array.from(lost) }))
+      frames.push(encodeInventoryMessage({ type: 'lost', prefixes: Uint32Array.from(lost) }))
     }
     return frames
   }
 }
 
-function takeFirst(from: Set<bigint>, maxCount: number): bigint[] {
-  const taken: bigint[] = []
+function takeFirst(from: Set<number>, maxCount: number): number[] {
+  const taken: number[] = []
   for (const prefix of from) {
     if (taken.length >= maxCount) break
     from.delete(prefix)

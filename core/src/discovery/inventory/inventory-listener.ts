@@ -10,11 +10,12 @@ import { FairPace } from '../../limits/fair-pace.ts'
 import { FairShare, type Holding } from '../../limits/fair-share.ts'
 import type { Logger } from '../../log.ts'
 import { createFrameSplitter } from '../../wire/frames.ts'
-import type { Inventory } from './inventory.ts'
+import type { Inventory, InventoryCounts } from './inventory.ts'
 import {
   decodeInventoryMessage,
   INVENTORY_PROTOCOL,
   MAX_INVENTORY_FRAME_BYTES,
+  PREFIX_BYTES,
   type InventoryMessage,
 } from '../../wire/inventory-messages.ts'
 import { costOf, INVENTORY_LIMITS, type InventoryLimits } from './inventory-limits.ts'
@@ -43,7 +44,7 @@ export interface InventoryListenerDeps {
 /** A whole snapshot may wait for its turn; what all streams may hold unread is less (host/libp2p/stream-registry.ts). */
 const STREAM_OPTIONS = { maxStreamsPerPeer: 2, maxUnreadBytes: 9 * 1024 * 1024 }
 
-interface Teller {
+interface RemoteInventory {
   readonly group: AddressGroup
   readonly memory: Holding
   readonly reopenBudget: TokenBucket
@@ -57,7 +58,7 @@ interface Teller {
 
 export class InventoryListener {
   readonly #deps: InventoryListenerDeps
-  readonly #tellers = new Map<PeerId, Teller>()
+  readonly #remotes = new Map<PeerId, RemoteInventory>()
   readonly #tasks = new Set<Promise<void>>()
   readonly #memory: FairShare<PeerId>
   readonly #pace: FairPace
@@ -81,45 +82,47 @@ export class InventoryListener {
 
   async stop(): Promise<void> {
     this.#isRunning = false
-    for (const peer of [...this.#tellers.keys()]) this.disconnected(peer)
+    for (const peer of [...this.#remotes.keys()]) this.disconnected(peer)
     this.#pace.stop()
     await Promise.all(this.#tasks)
   }
 
   disconnected(peer: PeerId): void {
-    const teller = this.#tellers.get(peer)
-    this.#tellers.delete(peer)
-    teller?.memory.release()
-    teller?.stream?.abort(new CatalogError('NODE_STOPPED', 'no longer listening', { peer }))
+    const remote = this.#remotes.get(peer)
+    this.#remotes.delete(peer)
+    remote?.memory.release()
+    remote?.stream?.abort(new CatalogError('NODE_STOPPED', 'no longer listening', { peer }))
   }
 
   /** Connected peers that list `prefix`. */
-  holders(prefix: bigint): PeerId[] {
+  holders(prefix: number): PeerId[] {
     const found: PeerId[] = []
-    for (const [peer, teller] of this.#tellers) {
-      if (teller.inventory?.has(prefix) === true && this.#isFresh(teller)) found.push(peer)
+    for (const [peer, remote] of this.#remotes) {
+      if (remote.inventory?.has(prefix) === true && this.#isFresh(remote)) found.push(peer)
     }
     return found
   }
 
-  /** Prefixes that `peer` lists; 0 when it has told nothing. */
-  sizeOf(peer: PeerId): number {
-    const teller = this.#tellers.get(peer)
-    return teller?.inventory !== undefined && this.#isFresh(teller) ? teller.inventory.size : 0
+  /** Artifacts and names that `peer` lists; none when it has told nothing. */
+  countsOf(peer: PeerId): InventoryCounts {
+    const remote = this.#remotes.get(peer)
+    return remote?.inventory !== undefined && this.#isFresh(remote)
+      ? remote.inventory.counts
+      : { artifacts: 0, names: 0 }
   }
 
   /** Peers that have told us their inventory. */
   get count(): number {
     let count = 0
-    for (const teller of this.#tellers.values()) {
-      if (teller.inventory !== undefined && this.#isFresh(teller)) count += 1
+    for (const remote of this.#remotes.values()) {
+      if (remote.inventory !== undefined && this.#isFresh(remote)) count += 1
     }
     return count
   }
 
-  #isFresh(teller: Teller): boolean {
+  #isFresh(remote: RemoteInventory): boolean {
     return (
-      teller.staleSinceMs === undefined || this.#deps.clock.now() - teller.staleSinceMs < STALE_MS
+      remote.staleSinceMs === undefined || this.#deps.clock.now() - remote.staleSinceMs < STALE_MS
     )
   }
 
@@ -131,35 +134,35 @@ export class InventoryListener {
 
   async #listen(stream: ByteStream): Promise<void> {
     const { peer } = stream
-    const teller = this.#admit(stream)
-    if (teller === undefined) {
+    const remote = this.#admit(stream)
+    if (remote === undefined) {
       stream.abort(new CatalogError('PEER_REFUSED', 'inventory not wanted', { peer }))
       return
     }
-    teller.stream?.abort(new CatalogError('PEER_UNREACHABLE', 'replaced by a newer stream'))
-    teller.stream = stream
+    remote.stream?.abort(new CatalogError('PEER_UNREACHABLE', 'replaced by a newer stream'))
+    remote.stream = stream
     try {
-      await this.#receive(stream, teller)
+      await this.#receive(stream, remote)
       // A clean end: it will not tell us any more.
-      if (teller.stream === stream) this.#forget(teller)
+      if (remote.stream === stream) this.#forget(remote)
       await stream.end()
     } catch (error) {
-      this.#onBroken(stream, teller, error)
+      this.#onBroken(stream, remote, error)
     }
   }
 
-  #admit(stream: ByteStream): Teller | undefined {
+  #admit(stream: ByteStream): RemoteInventory | undefined {
     const { peer } = stream
     if (!this.#isRunning) return undefined
-    const teller = this.#tellers.get(peer) ?? this.#newTeller(peer)
-    if (teller.isRefused) return undefined
-    this.#tellers.set(peer, teller)
-    if (teller.reopenBudget.take(1, this.#deps.clock.now())) return teller
-    this.#refuse(peer, teller, 'opened again too often')
+    const remote = this.#remotes.get(peer) ?? this.#newRemote(peer)
+    if (remote.isRefused) return undefined
+    this.#remotes.set(peer, remote)
+    if (remote.reopenBudget.take(1, this.#deps.clock.now())) return remote
+    this.#refuse(peer, remote, 'opened again too often')
     return undefined
   }
 
-  #newTeller(peer: PeerId): Teller {
+  #newRemote(peer: PeerId): RemoteInventory {
     const group = this.#deps.host.groupOf(peer) ?? peer
     return {
       group,
@@ -174,9 +177,9 @@ export class InventoryListener {
   }
 
   /** Resolves when the peer has ended its side. */
-  async #receive(stream: ByteStream, teller: Teller): Promise<void> {
+  async #receive(stream: ByteStream, remote: RemoteInventory): Promise<void> {
     const session = new InventorySession(this.#deps.clock, stream)
-    teller.session = session
+    remote.session = session
     const splitter = createFrameSplitter(MAX_INVENTORY_FRAME_BYTES)
     const watchdog = startWatchdog(this.#deps.clock, SNAPSHOT_MS, () =>
       this.#onStall(stream, session),
@@ -189,14 +192,14 @@ export class InventoryListener {
         }
         for (const body of splitter.push(bytes)) {
           const message = decodeInventoryMessage(body)
-          const turn = this.#pace.take(teller.group, costOf(message))
+          const turn = this.#pace.take(remote.group, costOf(message))
           if (turn !== undefined) {
             watchdog.extend(SILENCE_MS) // the wait is not its fault
             await turn
           }
-          this.#accept(message, { stream, teller, session, watchdog })
+          this.#accept(message, { stream, remote, session, watchdog })
         }
-        this.#account(stream.peer, teller)
+        this.#account(stream.peer, remote)
       }
     } finally {
       watchdog.stop()
@@ -206,30 +209,35 @@ export class InventoryListener {
 
   #accept(
     message: InventoryMessage,
-    at: { stream: ByteStream; teller: Teller; session: InventorySession; watchdog: Watchdog },
+    at: {
+      stream: ByteStream
+      remote: RemoteInventory
+      session: InventorySession
+      watchdog: Watchdog
+    },
   ): void {
     const { receiver } = at.session
     if (receiver === undefined) return
     receiver.accept(message, this.#deps.clock.now())
     if (message.type === 'snapshot') {
-      at.watchdog.extend(SNAPSHOT_MS + (message.count * 8) / MIN_BYTES_PER_MS)
+      at.watchdog.extend(SNAPSHOT_MS + (message.count * PREFIX_BYTES) / MIN_BYTES_PER_MS)
     } else if (receiver.inventory !== undefined) {
       at.watchdog.extend(SILENCE_MS)
-      if (at.teller.stream !== at.stream) return
-      at.teller.inventory = receiver.inventory
-      at.teller.staleSinceMs = undefined
+      if (at.remote.stream !== at.stream) return
+      at.remote.inventory = receiver.inventory
+      at.remote.staleSinceMs = undefined
     }
   }
 
   /** Counts what a peer's list takes, and lets those go that are too much for all together. */
-  #account(peer: PeerId, teller: Teller): void {
-    const { inventory, memory, session } = teller
+  #account(peer: PeerId, remote: RemoteInventory): void {
+    const { inventory, memory, session } = remote
     const told = session?.receiver
     const before = inventory === told?.inventory ? 0 : (inventory?.bytes ?? 0)
     memory.add(before + (told?.bytes ?? 0) - memory.amount)
     for (let next = this.#memory.offender(); next; next = this.#memory.offender()) {
       this.#deps.log.debug('inventory.shed', { peer: next, because: peer })
-      const offender = this.#tellers.get(next)
+      const offender = this.#remotes.get(next)
       if (offender === undefined) return
       offender.session?.shed()
       offender.inventory = undefined
@@ -248,37 +256,37 @@ export class InventoryListener {
       this.#deps.onMisbehaviour(peer, 'inventory: snapshot stalled')
   }
 
-  #onBroken(stream: ByteStream, teller: Teller, error: unknown): void {
+  #onBroken(stream: ByteStream, remote: RemoteInventory, error: unknown): void {
     const { host, log } = this.#deps
     const { peer } = stream
     stream.abort(toError(error))
-    if (teller.stream === stream) {
-      teller.stream = undefined
-      teller.staleSinceMs ??= this.#deps.clock.now()
+    if (remote.stream === stream) {
+      remote.stream = undefined
+      remote.staleSinceMs ??= this.#deps.clock.now()
     }
-    if (isCatalogError(error, 'PEER_MISBEHAVED')) this.#refuse(peer, teller, error.message)
+    if (isCatalogError(error, 'PEER_MISBEHAVED')) this.#refuse(peer, remote, error.message)
     else log.debug('inventory.receive.broken', { peer, error })
-    if (teller.session?.receiver?.inventory === undefined) teller.session = undefined
-    this.#account(peer, teller)
+    if (remote.session?.receiver?.inventory === undefined) remote.session = undefined
+    this.#account(peer, remote)
     if (host.isConnected(peer)) return
-    teller.memory.release()
-    if (this.#tellers.get(peer) === teller) this.#tellers.delete(peer)
+    remote.memory.release()
+    if (this.#remotes.get(peer) === remote) this.#remotes.delete(peer)
   }
 
-  #refuse(peer: PeerId, teller: Teller, reason: string): void {
-    if (teller.isRefused) return
-    teller.isRefused = true
-    teller.stream?.abort(new CatalogError('PEER_REFUSED', reason, { peer }))
-    this.#forget(teller)
+  #refuse(peer: PeerId, remote: RemoteInventory, reason: string): void {
+    if (remote.isRefused) return
+    remote.isRefused = true
+    remote.stream?.abort(new CatalogError('PEER_REFUSED', reason, { peer }))
+    this.#forget(remote)
     this.#deps.log.debug('inventory.refused', { peer, reason })
     this.#deps.onMisbehaviour(peer, `inventory: ${reason}`)
   }
 
-  #forget(teller: Teller): void {
-    teller.inventory = undefined
-    teller.session = undefined
-    teller.memory.add(-teller.memory.amount)
-    teller.stream = undefined
-    teller.staleSinceMs = undefined
+  #forget(remote: RemoteInventory): void {
+    remote.inventory = undefined
+    remote.session = undefined
+    remote.memory.add(-remote.memory.amount)
+    remote.stream = undefined
+    remote.staleSinceMs = undefined
   }
 }

@@ -21,7 +21,7 @@ export class InventoryReceiver {
   readonly #budget = new TokenBucket(CHANGE_BUDGET)
   #state: State = { kind: 'waiting' }
   // Grows with what has arrived, not with what was promised.
-  #received = new BigUint64Array(0)
+  #received = new Uint32Array(0)
   #receivedCount = 0
 
   /** Undefined until the snapshot is complete. */
@@ -64,7 +64,7 @@ export class InventoryReceiver {
     }
   }
 
-  #acceptPart(prefixes: BigUint64Array): void {
+  #acceptPart(prefixes: Uint32Array): void {
     if (this.#state.kind !== 'snapshot') throw misbehaved('inventory part outside a snapshot')
     const total = this.#receivedCount + prefixes.length
     if (total > this.#state.count) throw misbehaved('more prefixes than the snapshot promised')
@@ -73,7 +73,7 @@ export class InventoryReceiver {
     }
     if (total > this.#received.length) {
       const capacity = Math.min(this.#state.count, Math.max(total, 2 * this.#received.length))
-      const grown = new BigUint64Array(capacity)
+      const grown = new Uint32Array(capacity)
       grown.set(this.#received.subarray(0, this.#receivedCount))
       this.#received = grown
     }
@@ -88,10 +88,10 @@ export class InventoryReceiver {
     }
     // Full by now, so nothing but the prefixes themselves is kept.
     this.#state = { kind: 'live', inventory: new Inventory(this.#received) }
-    this.#received = new BigUint64Array(0)
+    this.#received = new Uint32Array(0)
   }
 
-  #acceptChanges(prefixes: BigUint64Array, isHeld: boolean, nowMs: number): void {
+  #acceptChanges(prefixes: Uint32Array, isHeld: boolean, nowMs: number): void {
     if (this.#state.kind !== 'live') throw misbehaved('inventory change before the snapshot')
     this.#spend(1 + prefixes.length, nowMs)
     const { inventory } = this.#state
@@ -107,8 +107,8 @@ export class InventoryReceiver {
   }
 }
 
-function isAscending(prefixes: BigUint64Array, before: bigint | undefined): boolean {
-  let last = before ?? -1n
+function isAscending(prefixes: Uint32Array, before: number | undefined): boolean {
+  let last = before ?? -1
   for (const prefix of prefixes) {
     if (prefix <= last) return false
     last = prefix

@@ -23,7 +23,7 @@ const OPEN_TIMEOUT_MS = 10_000
 const STALL_MS = 60_000
 /** Idle streams and connections are closed after two minutes by the transports. */
 const KEEP_ALIVE_MS = 30_000
-const FAREWELL_MS = 1000
+const GOODBYE_MS = 1000
 /** A session that lasted this long was no failure. */
 const STEADY_MS = 60_000
 const FIRST_BACKOFF_MS = 1000
@@ -83,7 +83,7 @@ export class InventorySender {
     if (this.#peers.has(peer) || this.#stopping.signal.aborted) return
     const leaving = new AbortController()
     this.#peers.set(peer, leaving)
-    this.#track(this.#keepTelling(peer, leaving.signal))
+    this.#track(this.#maintainSession(peer, leaving.signal))
   }
 
   disconnected(peer: PeerId): void {
@@ -92,7 +92,7 @@ export class InventorySender {
   }
 
   /** The caller has put `prefix` on the list, or taken it off. */
-  changed(prefix: bigint, isListed: boolean): void {
+  changed(prefix: number, isListed: boolean): void {
     // Whoever connects later gets a snapshot.
     if (this.#sessions.size === 0) return
     this.#pending.set(prefix, isListed)
@@ -122,14 +122,14 @@ export class InventorySender {
     }
   }
 
-  async #keepTelling(peer: PeerId, signal: AbortSignal): Promise<void> {
+  async #maintainSession(peer: PeerId, signal: AbortSignal): Promise<void> {
     const { clock, log } = this.#deps
     let failures = 0
     while (!signal.aborted) {
       const startedAtMs = clock.now()
       let maxBackoffMs = MAX_BACKOFF_MS
       try {
-        await this.#tell(peer, signal)
+        await this.#runSession(peer, signal)
       } catch (error) {
         if (signal.aborted) return
         log.debug('inventory.send.broken', { peer, error })
@@ -142,7 +142,7 @@ export class InventorySender {
     }
   }
 
-  async #tell(peer: PeerId, signal: AbortSignal): Promise<void> {
+  async #runSession(peer: PeerId, signal: AbortSignal): Promise<void> {
     const target = { peer, protocol: INVENTORY_PROTOCOL }
     const stream = await openStream(this.#deps, target, { timeoutMs: OPEN_TIMEOUT_MS, signal })
     const { clock } = this.#deps
@@ -155,7 +155,7 @@ export class InventorySender {
       ),
       isOver: false,
     }
-    const onAbort = (): void => session.watchdog.extend(FAREWELL_MS)
+    const onAbort = (): void => session.watchdog.extend(GOODBYE_MS)
     signal.addEventListener('abort', onAbort, { once: true })
     const listening = this.#refuseInput(session)
     try {

@@ -1,12 +1,8 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { createFakeClock, type FakeClock } from '../../../../test/support/fake-clock.ts'
-import {
-  digestFromBytes,
-  digestOf,
-  digestPrefix,
-  digestToBytes,
-  type Digest,
-} from '../../content/digest.ts'
+import { digestFromBytes, digestOf, digestToBytes, type Digest } from '../../content/digest.ts'
+import { digestPrefix } from '../../content/inventory-prefix.ts'
+import { nameKeyOf, type NameKey } from '../../content/name-key.ts'
 import type { ByteStream, Host, PeerId } from '../../host/host.ts'
 import { createMemoryNetwork, type MemoryNetwork } from '../../host/memory-host.ts'
 import { silentLogger } from '../../log.ts'
@@ -109,7 +105,7 @@ describe('inventories', () => {
     b.sync.announce(digest('b'))
     await a.host.connect('b', { signal })
     await world.until(() => both({ a, b }))
-    expect(b.sync.sizeOf('a')).toBe(20_000)
+    expect(b.sync.countsOf('a').artifacts).toBe(20_000)
     expect(b.sync.holders(digest('a19999'))).toEqual(['a'])
     expect(b.sync.holders(digest('nobody'))).toEqual([])
     expect(a.sync.holders(digest('b'))).toEqual(['b'])
@@ -145,10 +141,10 @@ describe('inventories', () => {
     const twin = digestFromBytes(bytes)
     a.sync.announce(one)
     a.sync.announce(twin)
-    await world.until(() => b.sync.sizeOf('a') === 1)
+    await world.until(() => b.sync.countsOf('a').artifacts === 1)
     a.sync.withdraw(one)
     a.sync.announce(digest('later'))
-    await world.until(() => b.sync.sizeOf('a') === 2)
+    await world.until(() => b.sync.countsOf('a').artifacts === 2)
     expect(b.sync.holders(twin)).toEqual(['a'])
     a.sync.withdraw(twin)
     await world.until(() => b.sync.holders(twin).length === 0)
@@ -159,25 +155,26 @@ describe('inventories', () => {
     await world.until(() => both({ a, b }))
     const digests = Array.from({ length: 100_000 }, (_, i) => digest(`${i}`))
     for (const one of digests) a.sync.announce(one)
-    await world.until(() => b.sync.sizeOf('a') === 100_000, 10_000)
+    // A few of so many begin alike.
+    await world.until(() => b.sync.countsOf('a').artifacts > 99_900, 10_000)
     for (const one of digests) a.sync.withdraw(one)
     a.sync.announce(digest('fresh'))
     const tookMs = await world.until(() => b.sync.holders(digest('fresh')).length > 0)
     expect(tookMs).toBeLessThanOrEqual(250)
-    await world.until(() => b.sync.sizeOf('a') === 1, 10_000)
+    await world.until(() => b.sync.countsOf('a').artifacts === 1, 10_000)
     expect(b.misbehaved).toEqual([])
   })
 
   it('forgets a peer when it disconnects, and learns it anew', async () => {
     const { a, b } = await pair()
     a.sync.announce(digest('x'))
-    await world.until(() => b.sync.sizeOf('a') === 1)
+    await world.until(() => b.sync.countsOf('a').artifacts === 1)
     world.network.dropConnection('a', 'b')
     expect(b.sync.holders(digest('x'))).toEqual([])
     expect(b.sync.inventories).toBe(0)
     a.sync.announce(digest('y'))
     await a.host.connect('b', { signal })
-    await world.until(() => b.sync.sizeOf('a') === 2)
+    await world.until(() => b.sync.countsOf('a').artifacts === 2)
   })
 
   it('outlives the idle timeouts of transports by a sign of life', async () => {
@@ -190,13 +187,13 @@ describe('inventories', () => {
     }
     expect(quiet).toEqual(quiet.map(() => 1))
     a.sync.announce(digest('x'))
-    expect(await world.until(() => b.sync.sizeOf('a') === 1)).toBeLessThanOrEqual(50)
+    expect(await world.until(() => b.sync.countsOf('a').artifacts === 1)).toBeLessThanOrEqual(50)
   })
 
   it('forgets a list at once when its owner stops telling', async () => {
     const { a, b } = await pair()
     a.sync.announce(digest('x'))
-    await world.until(() => b.sync.sizeOf('a') === 1)
+    await world.until(() => b.sync.countsOf('a').artifacts === 1)
     await a.sync.stop()
     await world.until(() => b.sync.inventories === 0, 100)
     expect(b.misbehaved).toEqual([])
@@ -207,7 +204,7 @@ describe('inventories', () => {
     a.sync.announce(digest('x'))
     await a.sync.stop()
     a.sync.start()
-    await world.until(() => b.sync.sizeOf('a') === 1)
+    await world.until(() => b.sync.countsOf('a').artifacts === 1)
     await world.until(() => a.sync.inventories === 1, 10_000)
   })
 
@@ -261,20 +258,20 @@ describe('broken streams', () => {
     const prefix = digestPrefix(digest('x'))
     await b.connect('a', { signal })
     const stream = await b.open('a', INVENTORY_PROTOCOL, { signal })
-    for (const frame of encodeSnapshot(BigUint64Array.of(1n, prefix))) await stream.write(frame)
-    await world.until(() => a.sync.sizeOf('b') === 2)
+    for (const frame of encodeSnapshot(Uint32Array.of(1, prefix))) await stream.write(frame)
+    await world.until(() => a.sync.countsOf('b').artifacts === 2)
     const isHolder = (): boolean => a.sync.holders(digest('x')).includes('b')
     stream.abort(new Error('broken'))
     await world.clock.advance(10_000)
-    expect(a.sync.sizeOf('b')).toBe(2)
+    expect(a.sync.countsOf('b').artifacts).toBe(2)
     expect(isHolder()).toBe(true)
     const again = await b.open('a', INVENTORY_PROTOCOL, { signal })
     await again.write(encodeInventoryMessage({ type: 'snapshot', count: 1 }))
     await world.clock.advance(10)
-    expect(a.sync.sizeOf('b')).toBe(2)
+    expect(a.sync.countsOf('b').artifacts).toBe(2)
     again.abort(new Error('broken'))
     await world.clock.advance(31_000)
-    expect(a.sync.sizeOf('b')).toBe(0)
+    expect(a.sync.countsOf('b').artifacts).toBe(0)
     expect(a.sync.inventories).toBe(0)
     expect(isHolder()).toBe(false)
     expect(a.misbehaved).toEqual([])
@@ -317,7 +314,7 @@ describe('broken streams', () => {
     for (let i = 0; i < 200_000; i += 1) a.sync.announce(digest(`${i}`))
     await world.clock.advance(600_000)
     world.network.unsilence('a')
-    await world.until(() => b.sync.sizeOf('a') === 200_000, 200_000)
+    await world.until(() => b.sync.countsOf('a').artifacts > 199_800, 200_000)
     expect(b.misbehaved).toEqual([])
   })
 })
@@ -339,20 +336,20 @@ describe('hostile tellers', () => {
   }
   const frame = (message: InventoryMessage): Uint8Array => encodeInventoryMessage(message)
   const empty = [frame({ type: 'snapshot', count: 0 }), frame({ type: 'end' })]
-  const some = (...values: bigint[]): BigUint64Array<ArrayBuffer> => BigUint64Array.from(values)
+  const some = (...values: number[]): Uint32Array<ArrayBuffer> => Uint32Array.from(values)
 
   const attacks: Record<string, () => Uint8Array[]> = {
-    'too many prefixes': () => [frame({ type: 'snapshot', count: 1_000_001 })],
+    'too many prefixes': () => [frame({ type: 'snapshot', count: 2_000_001 })],
     'an unsorted snapshot': () => [
       frame({ type: 'snapshot', count: 2 }),
-      frame({ type: 'part', prefixes: some(2n, 1n) }),
+      frame({ type: 'part', prefixes: some(2, 1) }),
     ],
     junk: () => [Buffer.from('GET / HTTP/1.1\r\n\r\n')],
     'a frame without end': () => [Buffer.from([0xff, 0xff, 0xff, 0xff, 1, 2, 3])],
     'an empty frame': () => [Buffer.alloc(4)],
     'a message of unknown type': () => [encodeFrame(Uint8Array.of(77))],
     'endless frames': () => {
-      const prefixes = BigUint64Array.from({ length: 4096 }, (_, i) => BigInt(i))
+      const prefixes = Uint32Array.from({ length: 4096 }, (_, i) => i)
       return [...empty, ...Array.from({ length: 100 }, () => frame({ type: 'have', prefixes }))]
     },
     'endless signs of life': () => [
@@ -379,7 +376,7 @@ describe('hostile tellers', () => {
   it('a stall in the middle of a snapshot is noticed', async () => {
     const { a, stream, isReset } = await hostile()
     await stream.write(frame({ type: 'snapshot', count: 100 }))
-    await stream.write(frame({ type: 'part', prefixes: some(1n) }))
+    await stream.write(frame({ type: 'part', prefixes: some(1) }))
     await world.clock.advance(20_000)
     expect(isReset()).toBe(false)
     await world.clock.advance(20_000)
@@ -390,7 +387,7 @@ describe('hostile tellers', () => {
   it('a snapshot dripped byte by byte is noticed', async () => {
     const { a, stream, isReset } = await hostile()
     await stream.write(frame({ type: 'snapshot', count: 1_000_000 }))
-    const drip = frame({ type: 'part', prefixes: some(1n) })
+    const drip = frame({ type: 'part', prefixes: some(1) })
     for (let i = 0; i < 300 && !isReset(); i += 1) {
       await stream.write(drip.subarray(i % drip.length, (i % drip.length) + 1))
       await world.clock.advance(1000)
@@ -432,5 +429,24 @@ describe('hostile tellers', () => {
     await liar.connect('a', { signal })
     await world.until(() => a.misbehaved.length > 0)
     expect(a.misbehaved[0]).toMatch(/^liar inventory: spoke/)
+  })
+})
+
+describe('names', () => {
+  const key = (version: string): NameKey =>
+    nameKeyOf({ registry: 'http://registry.example/', name: 'a', version })
+
+  it('are listed beside artifacts, counted apart, and taken back', async () => {
+    const { a, b } = await pair()
+    a.sync.announce(digest('x'))
+    a.sync.announceName(key('1.0.0'))
+    a.sync.announceName(key('2.0.0'))
+    await world.until(() => b.sync.countsOf('a').names === 2)
+    expect(b.sync.countsOf('a')).toEqual({ artifacts: 1, names: 2 })
+    expect(b.sync.nameHolders(key('1.0.0'))).toEqual(['a'])
+    expect(b.sync.nameHolders(key('3.0.0'))).toEqual([])
+    a.sync.withdrawName(key('1.0.0'))
+    await world.until(() => b.sync.nameHolders(key('1.0.0')).length === 0)
+    expect(b.sync.countsOf('a')).toEqual({ artifacts: 1, names: 1 })
   })
 })

@@ -3,25 +3,31 @@
  * on ours. Composes sender and listener. docs/protocol.md, section Inventory
  */
 import type { Clock } from '../../timing/clock.ts'
-import { digestPrefix, type Digest } from '../../content/digest.ts'
+import type { Digest } from '../../content/digest.ts'
+import { digestPrefix, namePrefix } from '../../content/inventory-prefix.ts'
+import type { NameKey } from '../../content/name-key.ts'
 import type { Host, PeerId } from '../../host/host.ts'
 import type { Logger } from '../../log.ts'
 import { MAX_INVENTORY_PREFIXES } from '../../wire/inventory-messages.ts'
-import { Inventory } from './inventory.ts'
+import { Inventory, type InventoryCounts } from './inventory.ts'
 import { InventoryListener } from './inventory-listener.ts'
 import { InventorySender } from './inventory-sender.ts'
 
 export interface InventorySync {
   start(): void
   stop(): Promise<void>
-  /** Lists `digest` to all peers, now and later. Only what is announced is ever listed. */
+  /** Lists it to all peers, now and later. Only what is announced is ever listed. */
   announce(digest: Digest): void
   withdraw(digest: Digest): void
+  announceName(key: NameKey): void
+  withdrawName(key: NameKey): void
   holders(digest: Digest): readonly PeerId[]
-  /** Prefixes that a connected peer lists. */
-  sizeOf(peer: PeerId): number
+  nameHolders(key: NameKey): readonly PeerId[]
+  /** What a connected peer lists. */
+  countsOf(peer: PeerId): InventoryCounts
   /** Connected peers that have told us their inventory. */
   readonly inventories: number
+  /** Artifacts that we list. */
   readonly announced: number
 }
 
@@ -34,11 +40,30 @@ export function createInventorySync(deps: {
   const { host, log } = deps
   const listed = new Inventory()
   const announced = new Set<Digest>()
-  /** How many announced digests share a listed prefix with another one: practically always empty. */
-  const shared = new Map<bigint, number>()
+  const announcedNames = new Set<NameKey>()
+  /** How many of what is announced share a listed prefix with another one: very few. */
+  const shared = new Map<number, number>()
   const sender = new InventorySender({ ...deps, listed })
   const listener = new InventoryListener(deps)
   let removeListener: (() => void) | undefined
+
+  function list(prefix: number): void {
+    if (listed.has(prefix)) {
+      shared.set(prefix, (shared.get(prefix) ?? 0) + 1)
+    } else if (listed.size < MAX_INVENTORY_PREFIXES) {
+      listed.add(prefix)
+      sender.changed(prefix, true)
+    } else {
+      log.debug('inventory.full', { announced: announced.size, names: announcedNames.size })
+    }
+  }
+
+  function unlist(prefix: number): void {
+    const others = shared.get(prefix) ?? 0
+    if (others > 1) shared.set(prefix, others - 1)
+    else if (others === 1) shared.delete(prefix)
+    else if (listed.remove(prefix)) sender.changed(prefix, false)
+  }
 
   return {
     start() {
@@ -65,28 +90,23 @@ export function createInventorySync(deps: {
     announce(digest) {
       if (announced.has(digest)) return
       announced.add(digest)
-      const prefix = digestPrefix(digest)
-      if (listed.has(prefix)) {
-        shared.set(prefix, (shared.get(prefix) ?? 0) + 1)
-      } else if (listed.size < MAX_INVENTORY_PREFIXES) {
-        listed.add(prefix)
-        sender.changed(prefix, true)
-      } else {
-        log.debug('inventory.full', { announced: announced.size })
-      }
+      list(digestPrefix(digest))
     },
-
     withdraw(digest) {
-      if (!announced.delete(digest)) return
-      const prefix = digestPrefix(digest)
-      const others = shared.get(prefix) ?? 0
-      if (others > 1) shared.set(prefix, others - 1)
-      else if (others === 1) shared.delete(prefix)
-      else if (listed.remove(prefix)) sender.changed(prefix, false)
+      if (announced.delete(digest)) unlist(digestPrefix(digest))
+    },
+    announceName(key) {
+      if (announcedNames.has(key)) return
+      announcedNames.add(key)
+      list(namePrefix(key))
+    },
+    withdrawName(key) {
+      if (announcedNames.delete(key)) unlist(namePrefix(key))
     },
 
     holders: (digest) => listener.holders(digestPrefix(digest)),
-    sizeOf: (peer) => listener.sizeOf(peer),
+    nameHolders: (key) => listener.holders(namePrefix(key)),
+    countsOf: (peer) => listener.countsOf(peer),
     get inventories() {
       return listener.count
     },
