@@ -54,6 +54,12 @@ const FILES: Readonly<Record<string, readonly string[]>> = {
   lifecycle: ['timing', 'log'],
   options: ['errors', 'log'],
   api: ['content/digest', 'store/store', 'host/host'],
+  'served-counter': ['api'],
+  'ban-history': ['log', 'timing', 'disk', 'store/ban-store', 'transfer/peer-score'],
+  'running-node': [
+    ...['api', 'errors', 'served-counter', 'content/digest', 'store/store', 'host/host'],
+    ...['discovery/swarm-discovery', 'transfer/transfer', 'transfer/peer-score'],
+  ],
 }
 
 /** Files of gateway/src that each of its folders may import. */

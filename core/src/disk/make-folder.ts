@@ -17,6 +17,16 @@ export async function makeFolder(path: string): Promise<void> {
   for (const folder of missing.reverse()) await makeOne(folder)
 }
 
+/** False where no folder can be made at all, as in /proc. Other failures may pass, and are for who uses the folder to report. */
+export async function canCreateFolder(path: string): Promise<boolean> {
+  try {
+    await makeFolder(path)
+    return true
+  } catch (error) {
+    return errnoOf(error) !== 'ENOENT'
+  }
+}
+
 async function makeOne(folder: string): Promise<void> {
   try {
     await mkdir(folder, { mode: 0o700 })

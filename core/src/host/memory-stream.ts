@@ -6,7 +6,7 @@
 import type { Clock } from '../timing/clock.ts'
 import { CatalogError } from '../errors.ts'
 import type { ByteStream, PeerId } from './host.ts'
-import { createInboundQueue, type InboundQueue } from './libp2p/inbound-queue.ts'
+import { createInboundQueue, type InboundQueue } from './inbound-queue.ts'
 
 /** How one direction of a connection behaves right now; asked before each message. */
 export interface LinkConditions {

@@ -145,6 +145,8 @@ export function createTransfer(
         throw error
       }
     }
+    // A large one is read while it is answered: too late to find it damaged then, and to take it from elsewhere.
+    if (!(await store.confirm(digest))) return undefined
     return { digest, source: 'store', size, bytes: undefined, body: readInPieces(digest, size) }
   }
 

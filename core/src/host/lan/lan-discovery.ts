@@ -1,8 +1,9 @@
 /**
  * Finds nodes on the LAN by multicast DNS, on every interface and on IPv6 as well as IPv4 (the library of libp2p does IPv4
  * only, on one interface, and never tells public addresses, which on an IPv6 LAN are all there are). Asks often in the first
- * seconds, then seldom. An interface that can't do multicast is left out without a word. What does not come from a neighbour
- * is dropped (RFC 6762, section 11): multicast never leaves the link, but anybody can send to the port.
+ * seconds, then seldom. An interface that can't do multicast is skipped, at debug level. Packets that do not come from a
+ * neighbour are dropped (RFC 6762, section 11): multicast never leaves the link, but any machine can send to the port.
+ * Never dials: its owner decides about what it finds.
  */
 import { randomBytes } from 'node:crypto'
 import { createSocket, type Socket } from 'node:dgram'
@@ -37,86 +38,133 @@ export interface LanDependencies {
   readonly addresses: () => readonly string[]
   /** An IP address (with its zone, if it is link-local) is on the link of one of our interfaces. */
   readonly isOnLink: (ip: string) => boolean
-  /** Somebody at `ip` says that the peer has these addresses. */
+  /** A machine at `ip` says that the peer has these addresses. */
   readonly onFound: (peer: PeerId, addresses: readonly string[], ip: string) => void
-}
-
-/** One interface, one family. */
-interface Link {
-  readonly socket: Socket
-  readonly family: IpFamily
-  /** Addresses of the interface, to be told first there. */
-  readonly ips: ReadonlySet<string>
-  lastAnswerAt: number
 }
 
 export function createLanDiscovery(
   deps: LanDependencies,
   options: { readonly families: readonly IpFamily[] },
 ): LanDiscovery {
-  const links = new Map<string, Link>()
-  const stopped = new AbortController()
-  const seen = new LRUCache<PeerId, true>({ max: MAX_SEEN, ttl: SEEN_MS })
-  const budget = createLanBudget()
-  const label = randomBytes(16).toString('hex')
-  let loop: Promise<void> | undefined
+  return new MulticastDiscovery(deps, options.families)
+}
 
-  function receive(link: Link, bytes: Uint8Array, ip: string): void {
-    if (!deps.isOnLink(ip)) return
-    const message = decodeLanMessage(bytes)
-    if (message?.type === 'query') answer(link)
-    if (message?.type !== 'answer') return
-    for (const [peer, addresses] of budget.admit(ip, message.peers, deps.clock.now())) {
-      if (peer === deps.self || seen.has(peer)) continue
-      seen.set(peer, true)
-      deps.onFound(peer, addresses, ip)
-    }
+class MulticastDiscovery implements LanDiscovery {
+  readonly #deps: LanDependencies
+  readonly #families: readonly IpFamily[]
+  readonly #links = new Map<string, Link>()
+  readonly #stopped = new AbortController()
+  readonly #seen = new LRUCache<PeerId, true>({ max: MAX_SEEN, ttl: SEEN_MS })
+  readonly #budget = createLanBudget()
+  readonly #label = randomBytes(16).toString('hex')
+  #loop: Promise<void> | undefined
+
+  constructor(deps: LanDependencies, families: readonly IpFamily[]) {
+    this.#deps = deps
+    this.#families = families
   }
 
-  function answer(link: Link): void {
-    const now = deps.clock.now()
-    if (now - link.lastAnswerAt < ANSWER_EVERY_MS) return
-    link.lastAnswerAt = now
-    const isHere = (address: string): boolean => link.ips.has(address.split('/')[2] ?? '')
-    const addresses = deps.addresses()
-    const hereFirst = [...addresses.filter(isHere), ...addresses.filter((a) => !isHere(a))]
-    if (hereFirst.length > 0) send(link, encodeLanAnswer(label, hereFirst))
-  }
-
-  function send(link: Link, packet: Buffer): void {
-    link.socket.send(packet, PORT, GROUPS[link.family], (error) => {
-      if (error !== null) deps.log.debug('host.lan-send-failed', { error })
+  start(): void {
+    this.#loop = this.#run().catch((error: unknown) => {
+      if (!this.#stopped.signal.aborted) this.#deps.log.error('host.lan-failed', { error })
     })
   }
 
-  function refreshLinks(): void {
-    const present = multicastLinks(options.families)
-    for (const [key, link] of links) if (!present.has(key)) close(key, link)
-    for (const [key, { family, address, ips }] of present) {
-      if (!links.has(key)) open(key, { family, address, ips })
+  async stop(): Promise<void> {
+    this.#stopped.abort()
+    await this.#loop
+    for (const [key, link] of [...this.#links]) this.#close(key, link)
+  }
+
+  async #run(): Promise<void> {
+    for (let turn = 0; !this.#stopped.signal.aborted; turn += 1) {
+      const pauseMs = PAUSES_MS[Math.min(turn, PAUSES_MS.length - 1)] ?? 0
+      await this.#deps.clock.sleep(pauseMs, this.#stopped.signal)
+      this.#refreshLinks()
+      for (const link of this.#links.values()) link.send(encodeLanQuery())
     }
   }
 
-  function open(key: string, found: FoundLink): void {
-    const { family, address, ips } = found
+  #refreshLinks(): void {
+    const present = multicastLinks(this.#families)
+    for (const [key, link] of this.#links) if (!present.has(key)) this.#close(key, link)
+    for (const [key, found] of present) if (!this.#links.has(key)) this.#open(key, found)
+  }
+
+  #open(key: string, found: FoundLink): void {
+    const link = new Link(found, {
+      log: this.#deps.log,
+      onMessage: (bytes, ip) => this.#receive(link, bytes, ip),
+      onFailed: (error) => {
+        this.#deps.log.debug('host.lan-interface-failed', { interface: key, error })
+        this.#close(key, link)
+      },
+    })
+    this.#links.set(key, link)
+  }
+
+  #close(key: string, link: Link): void {
+    if (this.#links.get(key) !== link) return
+    this.#links.delete(key)
+    link.close()
+  }
+
+  #receive(link: Link, bytes: Uint8Array, ip: string): void {
+    if (!this.#deps.isOnLink(ip)) return
+    const message = decodeLanMessage(bytes)
+    if (message?.type === 'query') this.#answer(link)
+    if (message?.type !== 'answer') return
+    for (const [peer, addresses] of this.#budget.admit(ip, message.peers, this.#deps.clock.now())) {
+      if (peer === this.#deps.self || this.#seen.has(peer)) continue
+      this.#seen.set(peer, true)
+      this.#deps.onFound(peer, addresses, ip)
+    }
+  }
+
+  #answer(link: Link): void {
+    const now = this.#deps.clock.now()
+    if (now - link.lastAnswerAt < ANSWER_EVERY_MS) return
+    link.lastAnswerAt = now
+    const isHere = (address: string): boolean => link.ips.has(address.split('/')[2] ?? '')
+    const addresses = this.#deps.addresses()
+    const hereFirst = [...addresses.filter(isHere), ...addresses.filter((a) => !isHere(a))]
+    if (hereFirst.length > 0) link.send(encodeLanAnswer(this.#label, hereFirst))
+  }
+}
+
+interface LinkDeps {
+  readonly log: Logger
+  readonly onMessage: (bytes: Uint8Array, ip: string) => void
+  readonly onFailed: (error: Error) => void
+}
+
+/** The multicast group of one family on one interface. Asks who is there as soon as it has joined. */
+class Link {
+  /** Addresses of the interface, to be told first there. */
+  readonly ips: ReadonlySet<string>
+  lastAnswerAt = -ANSWER_EVERY_MS
+  readonly #socket: Socket
+  readonly #group: string
+  readonly #log: Logger
+
+  constructor({ family, address, ips }: FoundLink, { log, onMessage, onFailed }: LinkDeps) {
+    this.ips = ips
+    this.#log = log
+    this.#group = GROUPS[family]
     const socket = createSocket({
       type: family === 4 ? 'udp4' : 'udp6',
       ipv6Only: family === 6,
       reuseAddr: true,
     })
-    const link: Link = { socket, family, ips, lastAnswerAt: -ANSWER_EVERY_MS }
-    links.set(key, link)
-    socket.on('error', (error) => {
-      deps.log.debug('host.lan-interface-failed', { interface: key, error })
-      close(key, link)
-    })
-    socket.on('message', (bytes, { address: ip }) => receive(link, bytes, ip))
+    this.#socket = socket
+    socket.on('error', onFailed)
+    socket.on('message', (bytes, { address: ip }) => onMessage(bytes, ip))
     socket.bind({ port: PORT, exclusive: false }, () => {
       try {
-        socket.addMembership(GROUPS[family], address)
+        socket.addMembership(this.#group, address)
         socket.setMulticastInterface(address)
         socket.setMulticastTTL(255)
-        send(link, encodeLanQuery())
+        this.send(encodeLanQuery())
       } catch (error) {
         socket.emit('error', error)
       }
@@ -124,32 +172,19 @@ export function createLanDiscovery(
     socket.unref()
   }
 
-  function close(key: string, link: Link): void {
-    if (links.get(key) !== link) return
-    links.delete(key)
-    closeSocket(link.socket)
+  send(packet: Buffer): void {
+    this.#socket.send(packet, PORT, this.#group, (error) => {
+      if (error !== null) this.#log.debug('host.lan-send-failed', { error })
+    })
   }
 
-  async function run(): Promise<void> {
-    for (let turn = 0; !stopped.signal.aborted; turn += 1) {
-      const pauseMs = PAUSES_MS[Math.min(turn, PAUSES_MS.length - 1)] ?? 0
-      await deps.clock.sleep(pauseMs, stopped.signal)
-      refreshLinks()
-      for (const link of links.values()) send(link, encodeLanQuery())
+  close(): void {
+    try {
+      this.#socket.close()
+    } catch {
+      // It has failed before it was bound, and is closed already.
+      return
     }
-  }
-
-  return {
-    start() {
-      loop = run().catch((error: unknown) => {
-        if (!stopped.signal.aborted) deps.log.error('host.lan-failed', { error })
-      })
-    },
-    async stop() {
-      stopped.abort()
-      await loop
-      for (const [key, link] of [...links]) close(key, link)
-    },
   }
 }
 
@@ -176,13 +211,4 @@ function multicastLinks(families: readonly IpFamily[]): Map<string, FoundLink> {
 function joinAddress(name: string, info: NetworkInterfaceInfo): string {
   if (info.family === 'IPv4') return info.address
   return `::%${process.platform === 'win32' ? info.scopeid : name}`
-}
-
-function closeSocket(socket: Socket): void {
-  try {
-    socket.close()
-  } catch {
-    // It has failed before it was bound, and is closed already.
-    return
-  }
 }

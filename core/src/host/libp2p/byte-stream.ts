@@ -8,7 +8,7 @@ import { CatalogError } from '../../errors.ts'
 import type { AddressGroup } from '../../limits/address-group.ts'
 import type { FairShare, Holding } from '../../limits/fair-share.ts'
 import type { ByteStream, PeerId } from '../host.ts'
-import { createInboundQueue, type InboundQueue } from './inbound-queue.ts'
+import { createInboundQueue, type InboundQueue } from '../inbound-queue.ts'
 
 /** Queued bytes at which `write` starts to wait, and at which it goes on. */
 const HIGH_WATER_BYTES = 512 * 1024

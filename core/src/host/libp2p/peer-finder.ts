@@ -1,6 +1,7 @@
 /**
  * Keeps this node in a swarm: dials the peers it remembers and the bootstrap addresses at start, and again, less and less
- * often, while it has few peers; dials what the LAN shows. All in the background; nothing here fails a start.
+ * often, while it has few peers; dials peers that show themselves on the LAN. All in the background: nothing here fails a
+ * start. It never takes more than its part of the connections, and never dials a peer that was left on purpose.
  */
 import { LRUCache } from 'lru-cache'
 import PQueue from 'p-queue'
@@ -9,7 +10,7 @@ import { createRepeatLog } from '../../limits/repeat-log.ts'
 import type { Logger } from '../../log.ts'
 import type { PeerId } from '../host.ts'
 
-/** With peers at fewer addresses than this, go on looking: the ids of one address are one peer's, for all that we know. */
+/** With peers at fewer addresses than this, go on looking: the ids of one address may all be one peer's. */
 const ENOUGH_GROUPS = 4
 const MAX_REMEMBERED = 32
 const MAX_DIALS = 8
@@ -19,10 +20,10 @@ const LAST_PAUSE_MS = 60_000
 /** A peer that was left on purpose is not dialled for so long. */
 const LEAVE_MS = 10 * 60_000
 const MAX_LEFT = 1000
-/** Discovered peers are dialled only while this part of the connections is free for those who dial us. */
+/** Discovered peers are dialled only while this part of the connections is free for peers that dial us. */
 const FREE_PART = 0.25
 const MAX_DIALLED_PART = 0.5
-/** Peers seen on the LAN that wait for their dial; the one that has waited longest makes room, as it will show itself again. */
+/** Peers seen on the LAN that wait for their dial; the oldest is dropped for a new one, as it will show itself again. */
 const MAX_WAITING = 64
 const MAX_LAN_DIALS = 4
 
@@ -37,137 +38,200 @@ export interface PeerFinder {
   leave(peer: PeerId): void
 }
 
-export function createPeerFinder(
-  deps: {
-    readonly log: Logger
-    readonly clock: Clock
-    readonly dial: (target: string, options: { signal: AbortSignal }) => Promise<PeerId>
-    readonly remembered: (limit: number) => Promise<readonly PeerId[]>
-    readonly isConnected: (peer: PeerId) => boolean
-    /** Address groups that we have a connection with. */
-    readonly connectedGroups: () => number
-    /** Connections that we have opened. */
-    readonly dialledPeers: () => number
-  },
-  options: { readonly bootstrap: readonly string[]; readonly maxConnections: number },
-): PeerFinder {
-  const { log, clock } = deps
-  const lookFailed = createRepeatLog(deps, 'host.look-failed')
-  const queue = new PQueue({ concurrency: MAX_DIALS })
-  const underWay = new Set<string>()
-  const stopped = new AbortController()
-  // A bootstrap address may lack a peer id; who answered there is known after the first dial.
-  const answeredBy = new Map<string, PeerId>()
-  const left = new LRUCache<PeerId, true>({ max: MAX_LEFT, ttl: LEAVE_MS })
-  const waiting = new Set<PeerId>()
-  let lanDials = 0
-  let isRestless = new AbortController()
-  let loop: Promise<void> | undefined
+export interface PeerFinderDeps {
+  readonly log: Logger
+  readonly clock: Clock
+  readonly dial: (target: string, options: { signal: AbortSignal }) => Promise<PeerId>
+  readonly remembered: (limit: number) => Promise<readonly PeerId[]>
+  readonly isConnected: (peer: PeerId) => boolean
+  /** Address groups that we have a connection with. */
+  readonly connectedGroups: () => number
+  /** Connections that we have opened. */
+  readonly dialledPeers: () => number
+}
 
-  function tryDial(target: string): Promise<void> {
-    const peer = answeredBy.get(target) ?? target
-    if (underWay.has(target) || left.has(peer) || deps.isConnected(peer)) return Promise.resolve()
-    underWay.add(target)
-    return queue.add(() => dialOnce(target))
+export interface PeerFinderOptions {
+  readonly bootstrap: readonly string[]
+  readonly maxConnections: number
+}
+
+export function createPeerFinder(deps: PeerFinderDeps, options: PeerFinderOptions): PeerFinder {
+  return new SwarmKeeper(deps, options)
+}
+
+/** Dials targets, each at most once at a time, and none whose peer is connected or was left. */
+class Dialer {
+  readonly #deps: PeerFinderDeps
+  readonly #stopped: AbortSignal
+  readonly #queue = new PQueue({ concurrency: MAX_DIALS })
+  readonly #underWay = new Set<string>()
+  /** A bootstrap address may lack a peer id; which peer answers there is known after the first dial. */
+  readonly #answeredBy = new Map<string, PeerId>()
+  readonly #left = new LRUCache<PeerId, true>({ max: MAX_LEFT, ttl: LEAVE_MS })
+
+  constructor(deps: PeerFinderDeps, stopped: AbortSignal) {
+    this.#deps = deps
+    this.#stopped = stopped
   }
 
-  async function dialOnce(target: string): Promise<void> {
-    if (stopped.signal.aborted) return
+  /** Resolves when the dial has ended, either way. */
+  dial(target: string): Promise<void> {
+    const peer = this.#answeredBy.get(target) ?? target
+    if (this.#underWay.has(target) || this.#left.has(peer) || this.#deps.isConnected(peer)) {
+      return Promise.resolve()
+    }
+    this.#underWay.add(target)
+    return this.#queue.add(() => this.#dialOnce(target))
+  }
+
+  leave(peer: PeerId): void {
+    this.#left.set(peer, true)
+  }
+
+  /** Not queue.clear(): what was waiting would never settle. It ends at once, as everything here heeds the signal. */
+  onIdle(): Promise<void> {
+    return this.#queue.onIdle()
+  }
+
+  async #dialOnce(target: string): Promise<void> {
+    if (this.#stopped.aborted) return
     try {
-      const signal = AbortSignal.any([stopped.signal, AbortSignal.timeout(DIAL_TIMEOUT_MS)])
-      answeredBy.set(target, await deps.dial(target, { signal }))
+      const signal = AbortSignal.any([this.#stopped, AbortSignal.timeout(DIAL_TIMEOUT_MS)])
+      this.#answeredBy.set(target, await this.#deps.dial(target, { signal }))
     } catch (error) {
-      log.debug('host.dial-failed', { target, error })
+      this.#deps.log.debug('host.dial-failed', { target, error })
     } finally {
-      underWay.delete(target)
+      this.#underWay.delete(target)
     }
   }
+}
 
-  function dialWaiting(): void {
-    for (const peer of waiting) {
-      if (lanDials >= MAX_LAN_DIALS || stopped.signal.aborted) return
-      waiting.delete(peer)
-      lanDials += 1
-      void tryDial(peer).finally(() => {
-        lanDials -= 1
-        dialWaiting()
+/** Peers seen on the LAN, dialled a few at a time so that bootstrap addresses and remembered peers have their turn too. */
+class LanDials {
+  readonly #dialer: Dialer
+  readonly #stopped: AbortSignal
+  readonly #waiting = new Set<PeerId>()
+  #running = 0
+
+  constructor(dialer: Dialer, stopped: AbortSignal) {
+    this.#dialer = dialer
+    this.#stopped = stopped
+  }
+
+  add(peer: PeerId): void {
+    this.#waiting.add(peer)
+    for (const oldest of this.#waiting) {
+      if (this.#waiting.size <= MAX_WAITING) break
+      this.#waiting.delete(oldest)
+    }
+    this.#dialWaiting()
+  }
+
+  clear(): void {
+    this.#waiting.clear()
+  }
+
+  #dialWaiting(): void {
+    for (const peer of this.#waiting) {
+      if (this.#running >= MAX_LAN_DIALS || this.#stopped.aborted) return
+      this.#waiting.delete(peer)
+      this.#running += 1
+      void this.#dialer.dial(peer).finally(() => {
+        this.#running -= 1
+        this.#dialWaiting()
       })
     }
   }
+}
 
-  function wantsMore(): boolean {
-    const { maxConnections } = options
-    return (
-      deps.connectedGroups() < maxConnections * (1 - FREE_PART) &&
-      deps.dialledPeers() < maxConnections * MAX_DIALLED_PART
+class SwarmKeeper implements PeerFinder {
+  readonly #deps: PeerFinderDeps
+  readonly #options: PeerFinderOptions
+  readonly #stopped = new AbortController()
+  readonly #dialer: Dialer
+  readonly #lan: LanDials
+  readonly #logLookFailed: ReturnType<typeof createRepeatLog>
+  #pause = new AbortController()
+  #loop: Promise<void> | undefined
+
+  constructor(deps: PeerFinderDeps, options: PeerFinderOptions) {
+    this.#deps = deps
+    this.#options = options
+    this.#dialer = new Dialer(deps, this.#stopped.signal)
+    this.#lan = new LanDials(this.#dialer, this.#stopped.signal)
+    this.#logLookFailed = createRepeatLog(deps, 'host.look-failed')
+  }
+
+  start(): void {
+    this.#loop = this.#run().catch((error: unknown) =>
+      this.#deps.log.error('host.peer-finder-failed', { error }),
     )
   }
 
-  async function look(): Promise<void> {
-    const known = await remembered()
-    await Promise.all([...options.bootstrap, ...known].map((target) => tryDial(target)))
+  async stop(): Promise<void> {
+    this.#stopped.abort()
+    this.#lan.clear()
+    await this.#loop
+    await this.#dialer.onIdle()
+  }
+
+  found(peer: PeerId): void {
+    if (this.#wantsMore()) this.#lan.add(peer)
+  }
+
+  lost(): void {
+    this.#pause.abort()
+  }
+
+  leave(peer: PeerId): void {
+    this.#dialer.leave(peer)
+  }
+
+  #wantsMore(): boolean {
+    const { maxConnections } = this.#options
+    return (
+      this.#deps.connectedGroups() < maxConnections * (1 - FREE_PART) &&
+      this.#deps.dialledPeers() < maxConnections * MAX_DIALLED_PART
+    )
+  }
+
+  async #run(): Promise<void> {
+    let pauseMs = FIRST_PAUSE_MS
+    while (!this.#stopped.signal.aborted) {
+      if (this.#deps.connectedGroups() < ENOUGH_GROUPS) await this.#look()
+      // A fleet that starts at one moment must not dial in step.
+      const wasCut = await this.#sleep(pauseMs * (0.75 + Math.random() / 2))
+      pauseMs = wasCut ? FIRST_PAUSE_MS : Math.min(pauseMs * 2, LAST_PAUSE_MS)
+      if (wasCut) await this.#sleep(FIRST_PAUSE_MS)
+    }
+  }
+
+  async #look(): Promise<void> {
+    const targets = [...this.#options.bootstrap, ...(await this.#remembered())]
+    await Promise.all(targets.map((target) => this.#dialer.dial(target)))
   }
 
   /** What is wrong with the database now may not be at the next look. */
-  async function remembered(): Promise<readonly PeerId[]> {
+  async #remembered(): Promise<readonly PeerId[]> {
     try {
-      return await deps.remembered(MAX_REMEMBERED)
+      return await this.#deps.remembered(MAX_REMEMBERED)
     } catch (error) {
-      lookFailed({ error })
+      this.#logLookFailed({ error })
       return []
     }
   }
 
-  async function run(): Promise<void> {
-    let pauseMs = FIRST_PAUSE_MS
-    while (!stopped.signal.aborted) {
-      if (deps.connectedGroups() < ENOUGH_GROUPS) await look()
-      // A fleet that starts at one moment must not knock in step.
-      const wasCut = await pause(pauseMs * (0.75 + Math.random() / 2))
-      pauseMs = wasCut ? FIRST_PAUSE_MS : Math.min(pauseMs * 2, LAST_PAUSE_MS)
-      if (wasCut) await pause(FIRST_PAUSE_MS)
-    }
-  }
-
-  /** True when it was cut short: a connection was lost, or it is time to stop. */
-  async function pause(ms: number): Promise<boolean> {
-    isRestless = new AbortController()
-    const signal = AbortSignal.any([stopped.signal, isRestless.signal])
+  /** True when it was cut short: a connection was lost, or the finder stops. */
+  async #sleep(ms: number): Promise<boolean> {
+    this.#pause = new AbortController()
+    const signal = AbortSignal.any([this.#stopped.signal, this.#pause.signal])
     if (signal.aborted) return true
     try {
-      await clock.sleep(ms, signal)
+      await this.#deps.clock.sleep(ms, signal)
       return false
     } catch (error) {
       if (!signal.aborted) throw error
       return true
     }
-  }
-
-  return {
-    start() {
-      loop = run().catch((error: unknown) => log.error('host.peer-finder-failed', { error }))
-    },
-    async stop() {
-      stopped.abort()
-      waiting.clear()
-      // Not queue.clear(): what was waiting would never settle. It ends at once, as everything here heeds the signal.
-      await loop
-      await queue.onIdle()
-    },
-    found(peer) {
-      if (!wantsMore()) return
-      waiting.add(peer)
-      for (const oldest of waiting) {
-        if (waiting.size <= MAX_WAITING) break
-        waiting.delete(oldest)
-      }
-      dialWaiting()
-    },
-    lost() {
-      isRestless.abort()
-    },
-    leave(peer) {
-      left.set(peer, true)
-    },
   }
 }

@@ -1,7 +1,10 @@
-/** One request that waits for its answer: until that comes, its asker gives up, or it is due. Knows nothing of streams. */
+/**
+ * One request that waits for its answer: until that comes, its caller gives up, or its deadline passes. Knows nothing of
+ * streams, and never decides what becomes of an answer that comes too late.
+ */
 import type { Clock } from '../../timing/clock.ts'
 import type { ManifestAnswer } from '../../wire/transfer-messages.ts'
-import type { Asked } from './answer-order.ts'
+import type { RequestState } from './answer-sequence.ts'
 import type { Deadlines } from '../../timing/deadline-queue.ts'
 
 /** However often the peer says that its upload limit holds answers back. */
@@ -12,8 +15,16 @@ export interface Settled {
   readonly bytes: Uint8Array | undefined
 }
 
-export interface Pending extends Asked {
-  /** Most bytes its chunk may have. */
+/** What is requested. */
+export interface PendingSubject {
+  /** Of the chunk; undefined for a Want. */
+  readonly index: number | undefined
+  /** Most bytes that its chunk may have. */
+  readonly maxBytes: number
+}
+
+export interface Pending extends RequestState {
+  /** Most bytes that its chunk may have. */
   maxBytes: number
   /** The peer says that it is slow on purpose: the deadline counts from here. */
   readonly renew: () => void
@@ -24,20 +35,17 @@ export interface Pending extends Asked {
 export interface PendingDeps {
   readonly clock: Clock
   readonly deadlines: Deadlines
-  /** The asker's. */
+  /** The caller's. */
   readonly signal: AbortSignal
-  /** What to say of a peer that did not get to it in time. */
+  /** The error for a peer that did not get to it in time. */
   readonly late: () => Error
-  /** It is given up: its answer is to be ignored. False when it has been answered, and is only being unpacked. */
+  /** It is no longer wanted: answers to it are to be ignored. False when it has been answered, and is only being decompressed. */
   readonly forget: () => boolean
   readonly resolve: (result: Settled) => void
   readonly reject: (error: unknown) => void
 }
 
-export function createPending(
-  about: { index: number | undefined; maxBytes: number },
-  deps: PendingDeps,
-): Pending {
+export function createPending(subject: PendingSubject, deps: PendingDeps): Pending {
   const { clock, deadlines, signal } = deps
   const askedMs = clock.now()
   function giveUp(reason: unknown): void {
@@ -58,7 +66,7 @@ export function createPending(
   }
 
   return {
-    ...about,
+    ...subject,
     manifest: undefined,
     renew() {
       if (clock.now() - askedMs > MAX_THROTTLED_MS) return

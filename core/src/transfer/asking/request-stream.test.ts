@@ -13,12 +13,8 @@ import {
   type Answer,
   type Request,
 } from '../../wire/transfer-messages.ts'
-import {
-  ANSWER_DEADLINE_MS,
-  createRequestStream,
-  MAX_CANCELLED,
-  MAX_OUTSTANDING,
-} from './request-stream.ts'
+import { createRequestStream } from './request-stream.ts'
+import { ANSWER_DEADLINE_MS, MAX_CANCELLED, MAX_OUTSTANDING } from './request-table.ts'
 import { SILENCE_MS } from './silence-watch.ts'
 
 const never = new AbortController().signal

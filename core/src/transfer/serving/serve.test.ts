@@ -22,10 +22,11 @@ import {
 } from '../../wire/transfer-messages.ts'
 import type { Assembly } from '../chunks/assembly.ts'
 import { createRateLimit, unlimited } from '../rate-limit.ts'
-import { HELLO_DEADLINE_MS, MAX_ACTIVE, MAX_QUEUED, serveStream } from './serve.ts'
+import { MAX_ACTIVE, MAX_QUEUED } from './request-queue.ts'
+import { HELLO_DEADLINE_MS, serveStream } from './serve.ts'
 import { STUCK_MS } from './reader-pace.ts'
 import type { ServeDeps } from './serve-deps.ts'
-import { WAIT_EVERY_MS } from './telling.ts'
+import { WAIT_EVERY_MS } from './upload-throttle.ts'
 
 const small = blob(1000)
 const large = blob(2 * 1024 * 1024 + 5)

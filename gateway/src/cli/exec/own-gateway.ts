@@ -67,13 +67,13 @@ async function start(
   const { log, version, behind, env } = request
   // A store that comes out of a CI cache is on many machines at once, and two peers of one identity can't meet. Nor is a
   // private key for a cache that others can read. The key that lies there may be a daemon's: it stays.
-  const isPassing = isCi(env)
+  const ephemeralIdentity = isCi(env)
   const failures = rememberFailure(log)
   const setup = {
     log: failures.log,
     version,
     temporary: true,
-    isPassing,
+    ephemeralIdentity,
     previousRegistry: undefined,
   }
   let failure = new Error('no port to listen on')
@@ -84,7 +84,7 @@ async function start(
     }
     const unboundDigests = unboundDigestsFor(config, env)
     // What a job keeps for the next one is read by jobs of others.
-    const keepPrivate = config.node.store?.keepPrivate ?? !isPassing
+    const keepPrivate = config.node.store?.keepPrivate ?? !ephemeralIdentity
     const late = behind.then(({ registry, npmConfig }) => ({
       npmConfig,
       gateway: { upstream: config.peersOnly ? null : registry },

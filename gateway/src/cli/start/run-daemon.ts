@@ -51,8 +51,8 @@ export interface DaemonSetup {
   readonly previousRegistry: string | undefined
   /** It ends with a command: not for others to count on. */
   readonly temporary?: boolean
-  /** With an identity of its own, which is not kept. */
-  readonly isPassing?: boolean
+  /** With an identity for this run only. Default false. */
+  readonly ephemeralIdentity?: boolean
   /** What is known of the gateway only after a while: the node starts meanwhile, and ends if this rejects. */
   readonly late?: Promise<LateSetup>
 }
@@ -118,7 +118,7 @@ export async function runDaemon(setup: DaemonSetup): Promise<RunningDaemon> {
 
 /** What the store holds is judged by the rules of this run before any peer hears of it. */
 async function openNode(
-  { config, log, isPassing = false }: DaemonSetup,
+  { config, log, ephemeralIdentity = false }: DaemonSetup,
   { options, cachePath }: { options: NodeOptions; cachePath: string | undefined },
 ): Promise<CatalogNode> {
   const rules = parseGatewayOptions(config.gateway)
@@ -126,7 +126,7 @@ async function openNode(
   try {
     const { isStillPublic } = visibility
     const node = await createNode(options, {
-      ...{ log, isPassing },
+      ...{ log, ephemeralIdentity },
       ...(isStillPublic !== undefined && { isStillPublic }),
     })
     visibility.accept()

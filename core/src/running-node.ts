@@ -1,0 +1,140 @@
+/**
+ * What the users of a node hold: each call is handed to the part that answers it. Holds no policy and no state of its own
+ * but the count of what was served and that it has been closed. Never builds or starts anything: node.ts does.
+ */
+import type { Artifact, CatalogNode, GetOptions, NetworkStats, NodeEvent } from './api.ts'
+import type { NodePeer, NodeStats } from './api.ts'
+import { digestOf, type Digest } from './content/digest.ts'
+import type { SwarmDiscovery } from './discovery/swarm-discovery.ts'
+import { CatalogError } from './errors.ts'
+import type { Host, PeerId } from './host/host.ts'
+import { ServedCounter } from './served-counter.ts'
+import type { PruneReport, Store, StoreEntry, VerifyReport, Visibility } from './store/store.ts'
+import type { PeerScores } from './transfer/peer-score.ts'
+import type { Transfer } from './transfer/transfer.ts'
+
+const CONNECT_DEADLINE_MS = 10_000
+
+export interface RunningParts {
+  readonly host: Host
+  readonly store: Store
+  readonly discovery: SwarmDiscovery
+  readonly transfer: Transfer
+  readonly scores: PeerScores
+  readonly onEvent: CatalogNode['onEvent']
+  /** Stops all parts; called once. */
+  readonly stop: () => Promise<void>
+}
+
+export class RunningNode implements CatalogNode {
+  readonly #parts: RunningParts
+  readonly #served = new ServedCounter()
+  #closing: Promise<void> | undefined
+
+  constructor(parts: RunningParts) {
+    this.#parts = parts
+  }
+
+  get id(): PeerId {
+    return this.#parts.host.id
+  }
+
+  async get(digest: Digest, options: GetOptions = {}): Promise<Artifact> {
+    this.#assertOpen()
+    const artifact = await this.#parts.transfer.get(digest, options)
+    this.#served.count(artifact.source, artifact.size ?? 0)
+    return artifact
+  }
+
+  async put(bytes: Uint8Array, options: { visibility?: Visibility } = {}): Promise<Digest> {
+    this.#assertOpen()
+    const digest = digestOf(bytes)
+    await this.#parts.store.put(digest, bytes, { visibility: options.visibility ?? 'public' })
+    return digest
+  }
+
+  has(digest: Digest): boolean {
+    return this.#parts.store.has(digest)
+  }
+
+  entry(digest: Digest): StoreEntry | undefined {
+    return this.#parts.store.entry(digest)
+  }
+
+  stats(): NodeStats {
+    const { host, store, discovery, transfer, scores } = this.#parts
+    return {
+      id: host.id,
+      addresses: host.addresses(),
+      problems: host.problems(),
+      network: networkStats(host, discovery),
+      peers: host.peers().length,
+      bannedPeers: scores.bannedCount(),
+      store: store.usage(),
+      served: this.#served.totals(),
+      uploaded: { artifacts: transfer.uploads.artifacts, bytes: transfer.uploads.bytes },
+      announced: discovery.stats().announced,
+      activeDownloads: transfer.activeDownloads,
+      misbehaviour: scores.totalStrikes(),
+    }
+  }
+
+  peers(): readonly NodePeer[] {
+    const { host, discovery, transfer, scores } = this.#parts
+    return host.peers().map((connection) => ({
+      ...connection,
+      ...discovery.inventoryCounts(connection.peer),
+      rttMs: scores.answerMs(connection.peer),
+      receivedBytes: scores.receivedBytes(connection.peer),
+      sentBytes: transfer.uploads.sentBytes(connection.peer),
+      strikes: scores.strikes(connection.peer),
+    }))
+  }
+
+  connect(address: string, { signal }: { signal?: AbortSignal } = {}): Promise<PeerId> {
+    return this.#parts.host.connect(address, {
+      signal: signal ?? AbortSignal.timeout(CONNECT_DEADLINE_MS),
+    })
+  }
+
+  pin(digest: Digest, pinned: boolean): Promise<boolean> {
+    return this.#parts.store.pin(digest, pinned)
+  }
+
+  setVisibility(digest: Digest, visibility: Visibility): boolean {
+    return this.#parts.store.setVisibility(digest, visibility)
+  }
+
+  remove(digest: Digest): Promise<boolean> {
+    return this.#parts.store.delete(digest)
+  }
+
+  verify(options: Parameters<CatalogNode['verify']>[0] = {}): Promise<VerifyReport> {
+    return this.#parts.store.verify(options)
+  }
+
+  prune(options: Parameters<CatalogNode['prune']>[0] = {}): Promise<PruneReport> {
+    return this.#parts.store.prune(options)
+  }
+
+  onEvent(listener: (event: NodeEvent) => void): () => void {
+    return this.#parts.onEvent(listener)
+  }
+
+  close(): Promise<void> {
+    return (this.#closing ??= this.#parts.stop())
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  #assertOpen(): void {
+    if (this.#closing !== undefined) throw new CatalogError('NODE_STOPPED', 'the node has stopped')
+  }
+}
+
+function networkStats(host: Host, discovery: SwarmDiscovery): NetworkStats {
+  const { announceBacklog, announceFailures, isAnnounceFailing } = discovery.stats()
+  return { ...host.network(), announceBacklog, announceFailures, isAnnounceFailing }
+}

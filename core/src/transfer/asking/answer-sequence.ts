@@ -1,0 +1,33 @@
+/**
+ * Which answer may come next. Every request has one last answer, and a Want may have a manifest before it; never more,
+ * whether the request is still wanted or not. Pure: it judges the order of answers, not their contents.
+ * docs/protocol.md, section Transfer
+ */
+import type { Answer, ManifestAnswer } from '../../wire/transfer-messages.ts'
+
+/** An answer to one request: everything but the hello. */
+export type RequestAnswer = Exclude<Answer, { type: 'hello' }>
+
+/** What has been requested, and what of the answer has come. */
+export interface RequestState {
+  /** Of the chunk; undefined for a Want. */
+  readonly index: number | undefined
+  manifest: ManifestAnswer | undefined
+}
+
+/** What is wrong with this answer at this point, or undefined. */
+export function sequenceViolation(state: RequestState, answer: RequestAnswer): string | undefined {
+  if (answer.type === 'wait') return undefined
+  if (answer.type === 'manifest') {
+    const isDue = state.index === undefined && state.manifest === undefined
+    return isDue ? undefined : 'a manifest nobody asked for'
+  }
+  if (answer.type !== 'chunk') return undefined
+  const isDue = state.index !== undefined || state.manifest !== undefined
+  return isDue && answer.index === (state.index ?? 0) ? undefined : 'a chunk nobody asked for'
+}
+
+/** The manifest of an artifact of one chunk has no leaves: the chunk comes next. */
+export function isFollowedByChunk(answer: ManifestAnswer): boolean {
+  return answer.leaves.byteLength === 0
+}

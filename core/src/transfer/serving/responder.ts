@@ -1,0 +1,124 @@
+/**
+ * What one request is answered with: from the store, or from a download that is still arriving. Public artifacts only;
+ * private and absent ones are answered alike, in what is said and in what is done. Memory is taken before bytes are read.
+ */
+import { chunkCount, chunkLength, chunkRange } from '../../content/chunking.ts'
+import type { Digest } from '../../content/digest.ts'
+import { hasLeaf } from '../../content/merkle.ts'
+import type { ManifestAnswer, Status, Want, WantChunk } from '../../wire/transfer-messages.ts'
+import type { Assembly } from '../chunks/assembly.ts'
+import type { AnswerWriter } from './answer-writer.ts'
+import type { ChunkSender } from './chunk-sender.ts'
+import type { ArtifactRequest } from './request-queue.ts'
+import type { ServeDeps } from './serve-deps.ts'
+import type { Reader } from './upload-memory.ts'
+
+/** Artifacts up to this many bytes are sent as one chunk with their manifest, without being hashed for it. */
+const INLINE_BYTES = 1024 * 1024
+
+const NO_LEAVES = new Uint8Array(0)
+
+export interface ResponderDeps extends Pick<
+  ServeDeps,
+  'store' | 'arriving' | 'memory' | 'takeBulkSlot' | 'releaseBulkSlot'
+> {
+  readonly reader: Reader
+  readonly writer: AnswerWriter
+  readonly chunks: ChunkSender
+}
+
+export class Responder {
+  readonly #deps: ResponderDeps
+
+  constructor(deps: ResponderDeps) {
+    this.#deps = deps
+  }
+
+  /**
+   * Undefined when the answer has been sent; else the status to answer with.
+   * @throws CatalogError NOT_FOUND or STORE_CORRUPT from the store, PEER_TIMEOUT from the writer
+   */
+  async respond(request: ArtifactRequest): Promise<Status | undefined> {
+    const { store, arriving } = this.#deps
+    if (store.entry(request.digest)?.visibility === 'public') {
+      return request.type === 'want'
+        ? await this.#sendStored(request)
+        : await this.#sendStoredChunk(request)
+    }
+    const assembly = arriving(request.digest)
+    if (assembly === undefined) return 'not-found'
+    return request.type === 'want'
+      ? await this.#sendArriving(request.id, assembly)
+      : await this.#sendArrivingChunk(request, assembly)
+  }
+
+  async #sendStored({ id, digest }: Want): Promise<Status | undefined> {
+    const { store, writer } = this.#deps
+    const size = store.entry(digest)?.size ?? 0
+    const about = { type: 'manifest', id, size, present: undefined } as const
+    if (size <= INLINE_BYTES) {
+      // Known to be one chunk whatever the chunk size: no need to hash it.
+      return await this.#sendWhole(digest, { ...about, chunkSize: INLINE_BYTES, leaves: NO_LEAVES })
+    }
+    const { manifest, leaves } = await store.describe(digest)
+    const { chunkSize } = manifest
+    if (chunkCount(size, chunkSize) === 1) {
+      return await this.#sendWhole(digest, { ...about, chunkSize, leaves: NO_LEAVES })
+    }
+    await writer.send({ ...about, chunkSize, leaves })
+    return undefined
+  }
+
+  #sendWhole(digest: Digest, manifest: ManifestAnswer): Promise<Status | undefined> {
+    const { store, memory, reader, chunks } = this.#deps
+    const chunk = { id: manifest.id, digest, index: 0, manifest }
+    return memory.hold(reader, manifest.size, async () =>
+      chunks.send(chunk, await store.read(digest)),
+    )
+  }
+
+  async #sendStoredChunk({ id, digest, index, leaf }: WantChunk): Promise<Status | undefined> {
+    const { store, chunks } = this.#deps
+    const { manifest, leaves } = await store.describe(digest)
+    if (index >= chunkCount(manifest.size, manifest.chunkSize)) return 'bad-request'
+    if (!hasLeaf(leaves, index, leaf)) return 'not-found'
+    const { start, end } = chunkRange(manifest, index)
+    return await this.#inBulk(digest, end - start, async () =>
+      chunks.send({ id, digest, index }, await store.read(digest, { start, end })),
+    )
+  }
+
+  async #sendArriving(id: number, assembly: Assembly): Promise<Status | undefined> {
+    const { size, chunkSize } = assembly.geometry
+    const { leaves } = assembly
+    if (leaves === undefined) return 'not-found'
+    const present = assembly.present()
+    await this.#deps.writer.send({ type: 'manifest', id, size, chunkSize, leaves, present })
+    return undefined
+  }
+
+  async #sendArrivingChunk(
+    { id, digest, index, leaf }: WantChunk,
+    assembly: Assembly,
+  ): Promise<Status | undefined> {
+    if (index >= assembly.chunks) return 'bad-request'
+    if (!assembly.has(index) || !hasLeaf(assembly.leaves, index, leaf)) return 'not-found'
+    return await this.#inBulk(digest, chunkLength(assembly.geometry, index), async () =>
+      this.#deps.chunks.send({ id, digest, index }, await assembly.chunk(index)),
+    )
+  }
+
+  async #inBulk(
+    digest: Digest,
+    bytes: number,
+    act: () => Promise<Status | undefined>,
+  ): Promise<Status | undefined> {
+    const { takeBulkSlot, releaseBulkSlot, memory, reader } = this.#deps
+    if (!takeBulkSlot(digest)) return 'busy'
+    try {
+      return await memory.hold(reader, bytes, act)
+    } finally {
+      releaseBulkSlot(digest)
+    }
+  }
+}
