@@ -3,7 +3,7 @@
  * Also what every way of getting the bytes needs of it: the registry as an origin, and a note of what is bound to a name.
  */
 import type { Digest } from '@catalog-p2p/core'
-import type { Visibility } from '../packuments/packument-cache.ts'
+import type { Visibility } from '../packuments/cached-document.ts'
 import type { Viewer } from '../packuments/packuments.ts'
 import type { Registries } from '../upstream/registries.ts'
 import type { Upstream } from '../upstream/upstream.ts'

@@ -18,7 +18,7 @@ import { fetchByDigest } from './fetch-by-digest.ts'
 import { UnhashedArtifacts } from './fetch-unhashed.ts'
 import { createPrivacy, type Privacy, type PrivacyDependencies } from './privacy.ts'
 import type { ParsedGatewayOptions } from '../options.ts'
-import type { Visibility } from '../packuments/packument-cache.ts'
+import type { Visibility } from '../packuments/cached-document.ts'
 import type { Viewer } from '../packuments/packuments.ts'
 import { createTarballWitness } from './tarball-witness.ts'
 
