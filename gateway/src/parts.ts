@@ -2,12 +2,17 @@
  * Everything behind the gateway's routes, built once in order and closed in reverse.
  */
 import { randomBytes } from 'node:crypto'
-import type { CatalogNode, Logger } from '@catalog-p2p/core'
+import type { CatalogNode, Database, Logger } from '@catalog-p2p/core'
 import { createArtifacts, type Artifacts } from './artifacts/artifacts.ts'
-import { createBindings, splitBindings, type NamedVersion } from './artifacts/bindings.ts'
+import {
+  createBindings,
+  splitBindings,
+  type Bindings,
+  type NamedVersion,
+} from './artifacts/bindings.ts'
 import { scopeOf } from './http/route.ts'
 import { createVersionDocuments } from './artifacts/version-documents.ts'
-import { createPublicNames } from './artifacts/public-names.ts'
+import { createPublicNames, type PublicNames } from './artifacts/public-names.ts'
 import { createRegistrySignatures } from './keys/registry-signature.ts'
 import { createDispatcher } from './upstream/dispatcher.ts'
 import { createHints, type Hints } from './hints/hints.ts'
@@ -15,11 +20,8 @@ import { createPrediction, type Prediction } from './hints/prediction.ts'
 import type { Environment, NpmConfig } from './upstream/npmrc.ts'
 import type { ParsedGatewayOptions } from './options.ts'
 import { createSigningKeys, type SigningKeys } from './keys/signing-keys.ts'
-import {
-  openPackumentCache,
-  type DocumentKey,
-  type PackumentCache,
-} from './packuments/packument-cache.ts'
+import type { DocumentKey } from './packuments/cached-document.ts'
+import { openPackumentCache, type PackumentCache } from './packuments/packument-cache.ts'
 import { createSplitCache, UNKEPT_PREFIX } from './packuments/split-cache.ts'
 import { createPackumentJobs } from './packuments/packument-jobs.ts'
 import { createPackuments, type Packuments } from './packuments/packuments.ts'
@@ -58,67 +60,30 @@ export function newInstance(): string {
 
 /** @throws CatalogError INVALID_OPTIONS, STORE_LOCKED */
 export async function openParts(
-  deps: PartsDependencies,
+  { node, log, config, env }: PartsDependencies,
   options: ParsedGatewayOptions,
 ): Promise<Parts> {
-  const { node, log, config, env } = deps
-  const { port, addresses, previousRegistry, publicRegistries } = options
-  const { ownerKeyPath } = options
-  const key = ownerKeyPath === undefined ? undefined : await readOwnerKey(ownerKeyPath, log)
-  const registries = createRegistries(
-    { config, log, identify: createIdentify(key) },
-    { upstream: options.upstream, previousRegistry, port, addresses, publicRegistries },
-  )
-  const dispatcher = createDispatcher(config, env, {
-    connectTimeoutMs: options.upstreamConnectTimeoutMs,
-    maxSockets: options.upstreamSockets,
-  })
-  const upstream = createUpstream(
-    { dispatcher },
-    {
-      timeoutMs: options.upstreamTimeoutMs,
-      retries: options.upstreamRetries,
-      userAgent: `catalog-p2p node/${process.version}`,
-    },
-  )
-  const maxBytes = options.maxPackumentBytes
-  const limits = { memoryBytes: options.metadataMemoryBytes, maxBytes }
-  const kept = await openPackumentCache(
-    { log },
-    { ...limits, path: options.cachePath, quotaBytes: options.metadataQuotaBytes },
-  )
-  const unkept = options.keepPrivate
-    ? undefined
-    : await openPackumentCache(
-        { log },
-        { ...limits, path: undefined, quotaBytes: limits.memoryBytes, idPrefix: UNKEPT_PREFIX },
-      )
-  const isPrivate = ({ owner, registry }: DocumentKey): boolean =>
-    owner !== '' || !isPublicUrl(new URL(registry), publicRegistries)
-  const cache = unkept === undefined ? kept : createSplitCache({ kept, unkept }, isPrivate)
+  const { maxAgeMs, keyringPath, maxPackumentBytes: maxBytes } = options
+  const registries = await openRegistries({ log, config }, options)
+  const upstream = openUpstream({ config, env }, options)
+  const caches = await openCaches(log, options)
+  const { cache, database } = caches
   const jobs = createPackumentJobs()
   const index = createVersionIndex(cache)
-  const privates = createPrivateArtifacts({ node, database: (unkept ?? kept).database })
   const packuments = createPackuments(
     { registries, upstream, cache, jobs, log },
-    { maxAgeMs: options.maxAgeMs, staleAfterMs: options.staleAfterMs, maxBytes },
+    { maxAgeMs, staleAfterMs: options.staleAfterMs, maxBytes },
   )
-  const signatures = createRegistrySignatures({ log }, { keyringPath: options.keyringPath })
-  const publicNames = createPublicNames(cache.database)
-  const isOpen = ({ registry, name }: NamedVersion): boolean =>
-    isPublicUrl(new URL(registry), publicRegistries) &&
-    (scopeOf(name) === undefined || publicNames.has(registry, name))
-  const bindings = splitBindings(createBindings(kept.database), {
-    unkept: unkept && createBindings(unkept.database),
-    isOpen,
-  })
-  const documents = createVersionDocuments({
-    ...{ registries, upstream, packuments, index, publicNames },
-  })
+  const metadata = { registries, upstream, cache, packuments, index }
+  const publicNames = createPublicNames(database)
+  const bindings = createSplitBindings(caches, publicNames, options)
   const artifacts = createArtifacts(
     {
-      ...{ node, registries, upstream, cache, packuments, index, privates },
-      ...{ bindings, signatures, documents, publicNames, log },
+      ...metadata,
+      ...{ node, log, bindings, publicNames },
+      privates: createPrivateArtifacts({ node, database: caches.unkeptDatabase ?? database }),
+      signatures: createRegistrySignatures({ log }, { keyringPath }),
+      documents: createVersionDocuments({ ...metadata, publicNames }),
     },
     options,
   )
@@ -131,16 +96,13 @@ export async function openParts(
       waitMs: options.hintWaitMs,
     },
   )
-  const signingKeys = createSigningKeys(
-    { registries, upstream, database: cache.database, log },
-    { maxAgeMs: options.maxAgeMs, keyringPath: options.keyringPath },
-  )
-  const prediction = options.predict
-    ? createPrediction({ hints, cache, registries, log })
-    : undefined
   return {
-    ...{ registries, upstream, cache, packuments, index, artifacts, signingKeys, hints },
-    prediction,
+    ...{ registries, upstream, cache, packuments, index, artifacts, hints },
+    signingKeys: createSigningKeys(
+      { registries, upstream, database, log },
+      { maxAgeMs, keyringPath },
+    ),
+    prediction: options.predict ? createPrediction({ hints, cache, registries, log }) : undefined,
     async close() {
       hints.close()
       await upstream.close()
@@ -148,4 +110,72 @@ export async function openParts(
       await cache.close()
     },
   }
+}
+
+async function openRegistries(
+  { log, config }: Pick<PartsDependencies, 'log' | 'config'>,
+  options: ParsedGatewayOptions,
+): Promise<Registries> {
+  const { ownerKeyPath, upstream, previousRegistry, port, addresses, publicRegistries } = options
+  const key = ownerKeyPath === undefined ? undefined : await readOwnerKey(ownerKeyPath, log)
+  return createRegistries(
+    { config, log, identify: createIdentify(key) },
+    { upstream, previousRegistry, port, addresses, publicRegistries },
+  )
+}
+
+function openUpstream(
+  { config, env }: Pick<PartsDependencies, 'config' | 'env'>,
+  options: ParsedGatewayOptions,
+): Upstream {
+  const dispatcher = createDispatcher(config, env, {
+    connectTimeoutMs: options.upstreamConnectTimeoutMs,
+    maxSockets: options.upstreamSockets,
+  })
+  return createUpstream(
+    { dispatcher },
+    {
+      timeoutMs: options.upstreamTimeoutMs,
+      retries: options.upstreamRetries,
+      userAgent: `catalog-p2p node/${process.version}`,
+    },
+  )
+}
+
+interface Caches {
+  readonly cache: PackumentCache
+  /** Of what outlives this run. */
+  readonly database: Database
+  /** Of what is private and gone after this run; undefined: that is kept like everything else. */
+  readonly unkeptDatabase: Database | undefined
+}
+
+/** Two caches where nothing private is to be kept on disk. */
+async function openCaches(log: Logger, options: ParsedGatewayOptions): Promise<Caches> {
+  const { cachePath: path, metadataQuotaBytes: quotaBytes, publicRegistries } = options
+  const limits = { memoryBytes: options.metadataMemoryBytes, maxBytes: options.maxPackumentBytes }
+  const kept = await openPackumentCache({ log }, { ...limits, path, quotaBytes })
+  const { database } = kept
+  if (options.keepPrivate) return { cache: kept, database, unkeptDatabase: undefined }
+  const unkept = await openPackumentCache(
+    { log },
+    { ...limits, path: undefined, quotaBytes: limits.memoryBytes, idPrefix: UNKEPT_PREFIX },
+  )
+  const isPrivate = ({ owner, registry }: DocumentKey): boolean =>
+    owner !== '' || !isPublicUrl(new URL(registry), publicRegistries)
+  const cache = createSplitCache({ kept, unkept }, isPrivate)
+  return { cache, database, unkeptDatabase: unkept.database }
+}
+
+/** Bindings of names that are not known to be public go where private packages go. */
+function createSplitBindings(
+  { database, unkeptDatabase }: Caches,
+  publicNames: PublicNames,
+  { publicRegistries }: ParsedGatewayOptions,
+): Bindings {
+  const isOpen = ({ registry, name }: NamedVersion): boolean =>
+    isPublicUrl(new URL(registry), publicRegistries) &&
+    (scopeOf(name) === undefined || publicNames.has(registry, name))
+  const unkept = unkeptDatabase && createBindings(unkeptDatabase)
+  return splitBindings(createBindings(database), { unkept, isOpen })
 }

@@ -18,7 +18,8 @@ import {
   type TargetDependencies,
 } from './artifact-target.ts'
 import type { Bindings } from './bindings.ts'
-import type { PackumentCache, Visibility } from '../packuments/packument-cache.ts'
+import type { Visibility } from '../packuments/cached-document.ts'
+import type { PackumentCache } from '../packuments/packument-cache.ts'
 import type { Viewer } from '../packuments/packuments.ts'
 import type { PrivateArtifacts } from './private-artifacts.ts'
 import { scopeOf } from '../http/route.ts'

@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto'
 import { isCatalogError, parseDigest, type Digest, type Origin } from '@catalog-p2p/core'
 import type { Registry } from '../upstream/registries.ts'
 import { unreachable, type Upstream } from '../upstream/upstream.ts'
+import { SilentRegistries } from './silent-registries.ts'
 
 export interface WitnessQuestion {
   readonly registry: Registry
@@ -26,20 +27,16 @@ export interface TarballWitness {
 
 /** The end of an answer waits for it, and clients wait for five minutes (npm's fetch-timeout). */
 const TIMEOUT_MS = 120_000
-/** A registry that took so long to show no sign of life is not asked again for a while: not every artifact waits for it. */
+/** A registry that has said nothing for so long counts as silent. */
 const SILENCE_MS = 5_000
-const PAUSE_MS = 30_000
 
 export function createTarballWitness(upstream: Pick<Upstream, 'isSilent'>): TarballWitness {
-  const silentSince = new Map<string, number>()
+  const silent = new SilentRegistries(upstream)
 
   return {
     async digestOf({ registry, origin, maxBytes, signal }) {
-      const place = new URL(registry.url)
-      const begunMs = performance.now()
-      if (begunMs - (silentSince.get(registry.url) ?? -Infinity) < PAUSE_MS) {
-        throw unreachable(place, new Error('nothing came from it a moment ago'))
-      }
+      silent.assertHeard(registry)
+      const askedMs = performance.now()
       const timeout = AbortSignal.timeout(TIMEOUT_MS)
       const done = new AbortController()
       const limited = AbortSignal.any([signal, timeout, done.signal])
@@ -49,11 +46,9 @@ export function createTarballWitness(upstream: Pick<Upstream, 'isSilent'>): Tarb
       } catch (error) {
         signal.throwIfAborted()
         const isAway = timeout.aborted || isCatalogError(error, 'UPSTREAM_UNREACHABLE')
-        const isLong = performance.now() - begunMs >= SILENCE_MS
-        if (isAway && isLong && upstream.isSilent(registry.origin, begunMs)) {
-          silentSince.set(registry.url, performance.now())
-        }
-        throw timeout.aborted ? unreachable(place, timeout.reason) : error
+        const isLong = performance.now() - askedMs >= SILENCE_MS
+        if (isAway && isLong) silent.noteNoAnswer(registry, askedMs)
+        throw timeout.aborted ? unreachable(new URL(registry.url), timeout.reason) : error
       } finally {
         done.abort() // what is too long is not read on
       }

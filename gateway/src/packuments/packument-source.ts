@@ -5,7 +5,7 @@
 import type { Credentials } from '../upstream/credentials.ts'
 import type { ContentCoding } from '../upstream/content-coding.ts'
 import type { Registry } from '../upstream/registries.ts'
-import type { PackumentKind } from './packument-cache.ts'
+import type { PackumentKind } from './cached-document.ts'
 
 /** What tells whether a document is still the source's own (RFC 9110 8.8). */
 export interface Validators {

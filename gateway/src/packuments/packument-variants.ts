@@ -1,7 +1,8 @@
 /** The forms in which a document is served: each made once, in a worker, and kept as bytes. */
 import type { Logger } from '@catalog-p2p/core'
 import { variantName } from './client-policy.ts'
-import type { CachedDocument, PackumentCache, PackumentKind } from './packument-cache.ts'
+import type { CachedDocument, PackumentKind } from './cached-document.ts'
+import type { PackumentCache } from './packument-cache.ts'
 import type { PackumentForm } from './packument-document.ts'
 import { MAX_DEATHS, WorkerDied, type PackumentJobs } from './packument-jobs.ts'
 import { UnreadablePackument, type PoisonDocuments } from './poison-documents.ts'

@@ -5,7 +5,7 @@
 import { LRUCache } from 'lru-cache'
 import { CatalogError } from '@catalog-p2p/core'
 import type { TarballPolicy } from './client-policy.ts'
-import type { PackumentKind } from './packument-cache.ts'
+import type { PackumentKind } from './cached-document.ts'
 
 /** As upstream sent it; nobody has looked into it. */
 export interface RawDocument {

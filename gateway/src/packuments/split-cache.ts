@@ -3,7 +3,8 @@
  * is kept, so that a store in a CI cache holds nothing of private packages. Never moves a document from one to the other.
  */
 import type { BodyFiles, BodyKey } from './body-files.ts'
-import type { DocumentKey, PackumentCache } from './packument-cache.ts'
+import type { DocumentKey } from './cached-document.ts'
+import type { PackumentCache } from './packument-cache.ts'
 
 export interface SplitCaches {
   readonly kept: PackumentCache

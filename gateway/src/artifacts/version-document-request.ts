@@ -1,0 +1,95 @@
+/**
+ * One request for a version's own document (`GET /name/1.2.3`), and what it says of the version. Trusts only what the registry
+ * itself answered: no redirect's target, no page, no document of another version.
+ */
+import { findDigest, isCatalogError } from '@catalog-p2p/core'
+import type { Viewer } from '../packuments/packuments.ts'
+import { packSignatures, type VersionFacts } from '../packuments/version-lines.ts'
+import type { Registries, Registry } from '../upstream/registries.ts'
+import {
+  discard,
+  readBody,
+  unreachable,
+  type Upstream,
+  type UpstreamResponse,
+} from '../upstream/upstream.ts'
+
+export interface VersionDocumentRequest {
+  readonly registry: Registry
+  readonly name: string
+  readonly version: string
+  readonly viewer: Viewer
+  readonly signal: AbortSignal
+}
+
+/** `none`: the registry has no such document; `failed`: it could not give it. */
+export type VersionDocumentAnswer =
+  { readonly facts: VersionFacts; readonly withCredentials: boolean } | 'none' | 'failed'
+
+/** A version's document has some KB; what is longer is not parsed on this thread. */
+const MAX_BYTES = 256 * 1024
+
+/** @throws CatalogError UPSTREAM_UNREACHABLE, also while the registry asks for fewer requests */
+export async function requestVersionDocument(
+  { upstream, registries }: { upstream: Upstream; registries: Registries },
+  { registry, name, version, viewer, signal }: VersionDocumentRequest,
+): Promise<VersionDocumentAnswer> {
+  const url = new URL(`${registry.url}${name.replace('/', '%2f')}/${encodeURIComponent(version)}`)
+  const response = await upstream.request({
+    url,
+    headers: { accept: 'application/json', 'accept-encoding': 'identity' },
+    credentialsFor: (hop) => registries.credentialsAt(registry, hop, viewer.credentials),
+    retries: 1,
+    signal,
+  })
+  const { status } = response
+  if (!isOwnDocument(response, registry)) {
+    discard(response)
+    if (status === 429) throw unreachable(url, new Error(`it answered ${status}`))
+    return status >= 500 ? 'failed' : 'none'
+  }
+  try {
+    const body = await readBody(response, { maxBytes: MAX_BYTES, signal, counts: upstream.counts })
+    const facts = parse(body, name, version)
+    return facts === undefined ? 'none' : { facts, withCredentials: response.withCredentials }
+  } catch (error) {
+    if (isCatalogError(error, 'UPSTREAM_REJECTED')) return 'none' // too long
+    throw error
+  }
+}
+
+/** What another host says, after a redirect, is not this registry's word. */
+function isOwnDocument({ status, headers, url }: UpstreamResponse, registry: Registry): boolean {
+  return (
+    status === 200 && url.origin === registry.origin && headers['content-encoding'] === undefined
+  )
+}
+
+/** undefined: it is no document of that version, or says nothing of its bytes. */
+function parse(body: Buffer, name: string, version: string): VersionFacts | undefined {
+  let document: unknown
+  try {
+    document = JSON.parse(body.toString('utf8'))
+  } catch {
+    return undefined // some page
+  }
+  if (!isRecord(document) || document.name !== name || document.version !== version) {
+    return undefined
+  }
+  const { dist } = document
+  if (!isRecord(dist)) return undefined
+  const text = (value: unknown): string => (typeof value === 'string' ? value : '')
+  const integrity = text(dist.integrity)
+  if (findDigest(integrity) === undefined) return undefined
+  return {
+    version,
+    integrity,
+    shasum: text(dist.shasum),
+    tarball: text(dist.tarball),
+    signatures: packSignatures(dist.signatures),
+  }
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}

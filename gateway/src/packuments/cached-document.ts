@@ -1,0 +1,27 @@
+/** What is known of one packument that lies in the cache. Types only; packument-cache.ts keeps them. */
+import type { Origin } from '@catalog-p2p/core'
+import type { Aged } from './freshness.ts'
+
+export type Visibility = Origin['visibility']
+
+export type PackumentKind = 'full' | 'abbreviated'
+
+export interface DocumentKey {
+  /** The registry's URL. */
+  readonly registry: string
+  readonly name: string
+  /** Fingerprint of the credentials that were needed; empty: anyone may see it. */
+  readonly owner: string
+}
+
+export interface CachedDocument extends DocumentKey, Aged {
+  /** Names its folder of bodies. */
+  readonly id: string
+  readonly kind: PackumentKind
+  /** Of upstream's text: two documents with one hash are the same. */
+  readonly hash: string
+  readonly etag: string | undefined
+  readonly lastModified: string | undefined
+  /** No URL in it changes for clients whose policy is `leave`. */
+  readonly publicUrls: boolean
+}

@@ -1,0 +1,166 @@
+/**
+ * The cache's index: one row per document and one per form of it that is kept on disk, with their sizes and the sum of these.
+ * Knows no files and no quota; whatever removes a row removes the bodies, too (packument-cache.ts).
+ */
+import type { Database } from '@catalog-p2p/core'
+import type { CachedDocument, PackumentKind } from './cached-document.ts'
+import type { Aged, Freshness } from './freshness.ts'
+
+interface Row {
+  id: string
+  registry: string
+  name: string
+  kind: PackumentKind
+  owner: string
+  hash: string
+  etag: string | null
+  last_modified: string | null
+  confirmed_ms: number
+  lifetime_ms: number | null
+  freshness: Freshness
+  public_urls: number
+  bytes: number
+}
+
+/** Also drops the table of a version in which each form was a document of its own. */
+const SCHEMA = `
+  CREATE TABLE IF NOT EXISTS packuments (
+    id TEXT PRIMARY KEY, registry TEXT NOT NULL, name TEXT NOT NULL, owner TEXT NOT NULL, kind TEXT NOT NULL,
+    hash TEXT NOT NULL, etag TEXT, last_modified TEXT, confirmed_ms INTEGER NOT NULL, lifetime_ms INTEGER,
+    freshness TEXT NOT NULL, public_urls INTEGER NOT NULL, bytes INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS forms (
+    document TEXT NOT NULL, part TEXT NOT NULL, bytes INTEGER NOT NULL, PRIMARY KEY (document, part)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX IF NOT EXISTS packuments_by_name ON packuments (name, registry);
+  CREATE INDEX IF NOT EXISTS packuments_by_age ON packuments (confirmed_ms);
+  DROP TABLE IF EXISTS documents;
+`
+/** Rows that `oldest` returns, at most. */
+const OLDEST_ROWS = 50
+
+type Statements = ReturnType<typeof prepare>
+
+export class PackumentRows {
+  readonly #sql: Statements
+  #bytes: number
+
+  /** Throws what SQLite throws where the database cannot be written. */
+  constructor(database: Database) {
+    database.exec(SCHEMA)
+    this.#sql = prepare(database)
+    this.#bytes = totalIn(database)
+  }
+
+  /** Of all documents and forms. */
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  find(id: string): CachedDocument | undefined {
+    const row = this.#row(id)
+    return row && toDocument(row)
+  }
+
+  byName(name: string): CachedDocument[] {
+    return (this.#sql.byName.all(name) as unknown as Row[]).map(toDocument)
+  }
+
+  /** Whose documents of that package there are. */
+  ownersOf(registry: string, name: string): string[] {
+    const rows = this.#sql.owners.all(name, registry) as { owner: string }[]
+    return rows.map(({ owner }) => owner)
+  }
+
+  /** Ids of the documents that were confirmed longest ago. */
+  oldest(): string[] {
+    return (this.#sql.oldest.all(OLDEST_ROWS) as { id: string }[]).map(({ id }) => id)
+  }
+
+  /** Forms of another content than this one's are forgotten. */
+  save(document: CachedDocument, bytes: number): void {
+    const { id, registry, name, owner, kind, hash, etag, lastModified } = document
+    const before = this.#row(id)
+    if (before?.hash !== hash) this.#removeForms(id)
+    this.#sql.save.run(
+      ...[id, registry, name, owner, kind, hash, etag ?? null, lastModified ?? null],
+      ...[document.confirmedAtMs, document.lifetimeMs ?? null, document.freshness],
+      ...[Number(document.publicUrls), bytes],
+    )
+    this.#bytes += bytes - (before?.bytes ?? 0)
+  }
+
+  saveForm(id: string, part: string, bytes: number): void {
+    const before = this.#sql.form.get(id, part) as { bytes: number } | undefined
+    this.#sql.saveForm.run(id, part, bytes)
+    this.#bytes += bytes - (before?.bytes ?? 0)
+  }
+
+  update(id: string, { confirmedAtMs, lifetimeMs, freshness }: Aged): void {
+    this.#sql.update.run(confirmedAtMs, lifetimeMs ?? null, freshness, id)
+  }
+
+  remove(id: string): void {
+    this.#bytes -= this.#row(id)?.bytes ?? 0
+    this.#removeForms(id)
+    this.#sql.remove.run(id)
+  }
+
+  markChanged(name: string): void {
+    this.#sql.markChanged.run(name)
+  }
+
+  markAllChanged(): void {
+    this.#sql.markAllChanged.run()
+  }
+
+  #row(id: string): Row | undefined {
+    return this.#sql.find.get(id) as Row | undefined
+  }
+
+  #removeForms(id: string): void {
+    this.#bytes -= (this.#sql.formBytes.get(id) as { bytes: number }).bytes
+    this.#sql.removeForms.run(id)
+  }
+}
+
+function prepare(database: Database) {
+  const sql = (text: string): ReturnType<Database['prepare']> => database.prepare(text)
+  return {
+    find: sql('SELECT * FROM packuments WHERE id = ?'),
+    byName: sql('SELECT * FROM packuments WHERE name = ?'),
+    owners: sql('SELECT owner FROM packuments WHERE name = ? AND registry = ?'),
+    oldest: sql('SELECT id FROM packuments ORDER BY confirmed_ms LIMIT ?'),
+    save: sql('INSERT OR REPLACE INTO packuments VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)'),
+    update: sql(
+      'UPDATE packuments SET confirmed_ms = ?, lifetime_ms = ?, freshness = ? WHERE id = ?',
+    ),
+    remove: sql('DELETE FROM packuments WHERE id = ?'),
+    markChanged: sql("UPDATE packuments SET freshness = 'changed' WHERE name = ?"),
+    markAllChanged: sql("UPDATE packuments SET freshness = 'changed'"),
+    form: sql('SELECT bytes FROM forms WHERE document = ? AND part = ?'),
+    formBytes: sql('SELECT total(bytes) AS bytes FROM forms WHERE document = ?'),
+    saveForm: sql('INSERT OR REPLACE INTO forms VALUES (?, ?, ?)'),
+    removeForms: sql('DELETE FROM forms WHERE document = ?'),
+  }
+}
+
+function totalIn(database: Database): number {
+  const sum = (table: string): number => {
+    const row = database.prepare(`SELECT coalesce(sum(bytes), 0) AS bytes FROM ${table}`).get()
+    return (row as { bytes: number }).bytes
+  }
+  return sum('packuments') + sum('forms')
+}
+
+function toDocument(row: Row): CachedDocument {
+  const { id, registry, name, kind, owner, hash, freshness } = row
+  return {
+    ...{ id, registry, name, kind, owner, hash, freshness },
+    etag: row.etag ?? undefined,
+    lastModified: row.last_modified ?? undefined,
+    confirmedAtMs: row.confirmed_ms,
+    lifetimeMs: row.lifetime_ms ?? undefined,
+    publicUrls: row.public_urls === 1,
+  }
+}
