@@ -8,12 +8,20 @@ import { chunkCount, isChunkSize, isWithinChunkLimit, MAX_CHUNK_SIZE } from '../
 import { ENCODING_CODES, encodingOfCode, type Encoding } from '../content/compression.ts'
 import { HASH_BYTES } from '../content/merkle.ts'
 import { DIGEST_BYTES, digestFromBytes, digestToBytes, type Digest } from '../content/digest.ts'
+import {
+  NAME_KEY_BYTES,
+  nameKeyFromBytes,
+  nameKeyToBytes,
+  type NameKey,
+} from '../content/name-key.ts'
+import type { ArtifactRecord } from '../content/record.ts'
 import { CatalogError } from '../errors.ts'
 import { FieldReader, FieldWriter } from './fields.ts'
 import { encodeFrame, FRAME_HEADER_BYTES } from './frames.ts'
+import { decodeRecord, encodeRecord } from './record-codec.ts'
 
 /** One long-lived stream a peer for pipelined requests; further streams of it carry bulk. */
-export const TRANSFER_PROTOCOL = '/catalog/transfer/2.0.0'
+export const TRANSFER_PROTOCOL = '/catalog/transfer/3.0.0'
 export const TRANSFER_VERSION = 1
 
 /** The longest body: a whole chunk, or all leaves and a bitfield, and the fields before them. */
@@ -51,6 +59,12 @@ export interface WantChunk {
   /** SHA-256 leaf that it must have: who holds other bytes there, of another manifest, has not got it. */
   readonly leaf: Uint8Array
 }
+/** Asks for the record of a name, and for its artifact as Want does. */
+export interface WantNamed {
+  readonly type: 'want-named'
+  readonly id: number
+  readonly key: NameKey
+}
 /** The asker no longer needs it. It is answered all the same: by what was on its way, or by the status `cancelled`. */
 export interface Cancel {
   readonly type: 'cancel'
@@ -67,6 +81,12 @@ export interface ManifestAnswer {
   readonly chunkSize: number
   readonly leaves: Uint8Array
   readonly present: Bitfield | undefined
+}
+/** Answers WantNamed, before the manifest. */
+export interface RecordAnswer {
+  readonly type: 'record'
+  readonly id: number
+  readonly record: ArtifactRecord
 }
 export interface ChunkAnswer {
   readonly type: 'chunk'
@@ -87,12 +107,12 @@ export interface WaitAnswer {
   readonly id: number
 }
 
-export type Request = Hello | Want | WantChunk | Cancel
-export type Answer = Hello | ManifestAnswer | ChunkAnswer | StatusAnswer | WaitAnswer
+export type Request = Hello | Want | WantChunk | WantNamed | Cancel
+export type Answer = Hello | RecordAnswer | ManifestAnswer | ChunkAnswer | StatusAnswer | WaitAnswer
 
 const TYPE = {
-  ...{ hello: 1, want: 2, wantChunk: 3, cancel: 4 },
-  ...{ manifest: 17, chunk: 18, status: 19, wait: 20 },
+  ...{ hello: 1, want: 2, wantChunk: 3, cancel: 4, wantNamed: 5 },
+  ...{ manifest: 17, chunk: 18, status: 19, wait: 20, record: 21 },
 }
 const FLAG_INCOMPLETE = 1
 /** Type, id, index and encoding. */
@@ -118,6 +138,9 @@ export function encodeRequest(message: Request): Uint8Array {
         .bytes(digestToBytes(message.digest))
         .u32(message.index)
         .bytes(message.leaf)
+      break
+    case 'want-named':
+      body.u8(TYPE.wantNamed).u32(message.id).bytes(nameKeyToBytes(message.key))
       break
     case 'cancel':
       body.u8(TYPE.cancel).u32(message.id)
@@ -151,6 +174,11 @@ export function encodeAnswer(message: Answer): Uint8Array {
       head.u64(message.size).u32(message.chunkSize)
       return encodeFrame(head.toBytes(), message.leaves, message.present?.encode() ?? NOTHING)
     }
+    case 'record':
+      return encodeFrame(
+        new FieldWriter().u8(TYPE.record).u32(message.id).toBytes(),
+        encodeRecord(message.record),
+      )
     case 'chunk':
       return Buffer.concat(encodeChunk(message))
     case 'wait':
@@ -177,6 +205,8 @@ export function decodeRequest(body: Uint8Array): Request {
     // A copy: it is compared when the request's turn has come, and the rest of what was read may be gone by then.
     const leaf = Uint8Array.from(fields.bytes(HASH_BYTES))
     message = { type: 'want-chunk', id, digest, index, leaf }
+  } else if (type === TYPE.wantNamed) {
+    message = { type: 'want-named', id, key: nameKeyFromBytes(fields.bytes(NAME_KEY_BYTES)) }
   } else if (type === TYPE.cancel) {
     message = { type: 'cancel', id }
   } else {
@@ -193,6 +223,7 @@ export function decodeAnswer(body: Uint8Array): Answer {
   if (type === TYPE.hello) return decodeHello(fields)
   const id = fields.u32()
   if (type === TYPE.manifest) return decodeManifest(id, fields)
+  if (type === TYPE.record) return { type: 'record', id, record: decodeRecord(fields) }
   if (type === TYPE.chunk) {
     const index = fields.u32()
     const encoding = encodingOfCode(fields.u8())

@@ -63,6 +63,9 @@ export class AnswerHandler {
       case 'status':
         this.#requests.settle(answer.id)
         return request.reject(toStatusError(answer.status, this.#deps.peer))
+      case 'record':
+        request.record = answer.record
+        return
       case 'manifest':
         return this.#acceptManifest(request, answer)
       case 'chunk':
@@ -81,7 +84,8 @@ export class AnswerHandler {
     if (state === undefined) throw this.#misbehaved('an answer nobody asked for')
     this.#checkSequence(state, answer)
     if (answer.type === 'wait') return
-    if (answer.type === 'manifest' && isFollowedByChunk(answer)) state.manifest = answer
+    if (answer.type === 'record') state.record = answer.record
+    else if (answer.type === 'manifest' && isFollowedByChunk(answer)) state.manifest = answer
     else this.#requests.settle(answer.id)
   }
 
@@ -102,23 +106,23 @@ export class AnswerHandler {
       return
     }
     this.#requests.settle(id)
-    request.resolve({ manifest, bytes: undefined })
+    request.resolve({ record: request.record, manifest, bytes: undefined })
   }
 
   #acceptChunk(request: Pending, { id, encoding, bytes }: ChunkAnswer): void {
-    const { manifest, maxBytes } = request
+    const { record, manifest, maxBytes } = request
     if (bytes.byteLength > maxBytes) throw this.#misbehaved('a chunk that is too long')
     if (encoding === 'none') {
       if (bytes.byteLength !== maxBytes) throw this.#misbehaved('a chunk that is too short')
       this.#requests.settle(id)
-      return request.resolve({ manifest, bytes: unshared(bytes) })
+      return request.resolve({ record, manifest, bytes: unshared(bytes) })
     }
     if (!this.#options.encodings.includes(encoding)) {
       throw this.#misbehaved('a chunk in an encoding that was not offered')
     }
     this.#requests.settle(id)
     decompressChunk(encoding, bytes, maxBytes).then(
-      (decoded) => request.resolve({ manifest, bytes: decoded }),
+      (decoded) => request.resolve({ record, manifest, bytes: decoded }),
       () => {
         const lie = this.#misbehaved('a chunk that does not decompress')
         request.reject(lie)

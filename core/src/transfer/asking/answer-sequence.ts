@@ -1,8 +1,10 @@
 /**
- * Which answer may come next. Every request has one last answer, and a Want may have a manifest before it; never more,
+ * Which answer may come next. Every request has one last answer; a Want may have a manifest before it, and a WantNamed has a
+ * record before that; never more,
  * whether the request is still wanted or not. Pure: it judges the order of answers, not their contents.
  * docs/protocol.md, section Transfer
  */
+import type { ArtifactRecord } from '../../content/record.ts'
 import type { Answer, ManifestAnswer } from '../../wire/transfer-messages.ts'
 
 /** An answer to one request: everything but the hello. */
@@ -12,14 +14,22 @@ export type RequestAnswer = Exclude<Answer, { type: 'hello' }>
 export interface RequestState {
   /** Of the chunk; undefined for a Want. */
   readonly index: number | undefined
+  /** A record comes first. */
+  readonly isNamed: boolean
+  record: ArtifactRecord | undefined
   manifest: ManifestAnswer | undefined
 }
 
 /** What is wrong with this answer at this point, or undefined. */
 export function sequenceViolation(state: RequestState, answer: RequestAnswer): string | undefined {
   if (answer.type === 'wait') return undefined
+  if (answer.type === 'record') {
+    const isDue = state.isNamed && state.record === undefined
+    return isDue ? undefined : 'a record nobody asked for'
+  }
   if (answer.type === 'manifest') {
-    const isDue = state.index === undefined && state.manifest === undefined
+    const hasRecord = !state.isNamed || state.record !== undefined
+    const isDue = hasRecord && state.index === undefined && state.manifest === undefined
     return isDue ? undefined : 'a manifest nobody asked for'
   }
   if (answer.type !== 'chunk') return undefined

@@ -3,6 +3,7 @@
  * streams, and never decides what becomes of an answer that comes too late.
  */
 import type { Clock } from '../../timing/clock.ts'
+import type { ArtifactRecord } from '../../content/record.ts'
 import type { ManifestAnswer } from '../../wire/transfer-messages.ts'
 import type { RequestState } from './answer-sequence.ts'
 import type { Deadlines } from '../../timing/deadline-queue.ts'
@@ -11,6 +12,8 @@ import type { Deadlines } from '../../timing/deadline-queue.ts'
 const MAX_THROTTLED_MS = 3_600_000
 
 export interface Settled {
+  /** Of a request by name. */
+  readonly record: ArtifactRecord | undefined
   readonly manifest: ManifestAnswer | undefined
   readonly bytes: Uint8Array | undefined
 }
@@ -21,6 +24,8 @@ export interface PendingSubject {
   readonly index: number | undefined
   /** Most bytes that its chunk may have. */
   readonly maxBytes: number
+  /** Asked for by name: a record comes first. */
+  readonly isNamed: boolean
 }
 
 export interface Pending extends RequestState {
@@ -67,6 +72,7 @@ export function createPending(subject: PendingSubject, deps: PendingDeps): Pendi
 
   return {
     ...subject,
+    record: undefined,
     manifest: undefined,
     renew() {
       if (clock.now() - askedMs > MAX_THROTTLED_MS) return

@@ -5,6 +5,8 @@
  */
 import type { Encoding } from '../../content/compression.ts'
 import type { Digest } from '../../content/digest.ts'
+import type { NameKey } from '../../content/name-key.ts'
+import type { ArtifactRecord } from '../../content/record.ts'
 import { CatalogError, isCatalogError } from '../../errors.ts'
 import type { ByteStream } from '../../host/host.ts'
 import type { Clock } from '../../timing/clock.ts'
@@ -29,8 +31,14 @@ export interface WantResult {
   readonly bytes: Uint8Array | undefined
 }
 
+export interface NamedResult extends WantResult {
+  /** As the peer says: not verified. */
+  readonly record: ArtifactRecord
+}
+
 export interface RequestStream {
   want(digest: Digest, options: { signal: AbortSignal }): Promise<WantResult>
+  wantNamed(key: NameKey, options: { signal: AbortSignal }): Promise<NamedResult>
   wantChunk(
     digest: Digest,
     chunk: { index: number; size: number; leaf: Uint8Array },
@@ -102,11 +110,21 @@ class PipelinedRequests implements RequestStream {
   }
 
   async want(digest: Digest, { signal }: { signal: AbortSignal }): Promise<WantResult> {
-    const about = { index: undefined, maxBytes: 0 }
+    const about = { index: undefined, maxBytes: 0, isNamed: false }
     const request = (id: number): Request => ({ type: 'want', id, digest })
     const { manifest, bytes } = await this.#ask(about, request, signal)
     if (manifest === undefined) throw new Error('an answer without a manifest was accepted')
     return { manifest, bytes }
+  }
+
+  async wantNamed(key: NameKey, { signal }: { signal: AbortSignal }): Promise<NamedResult> {
+    const about = { index: undefined, maxBytes: 0, isNamed: true }
+    const request = (id: number): Request => ({ type: 'want-named', id, key })
+    const { record, manifest, bytes } = await this.#ask(about, request, signal)
+    if (record === undefined || manifest === undefined) {
+      throw new Error('an answer without a record was accepted')
+    }
+    return { record, manifest, bytes }
   }
 
   async wantChunk(
@@ -114,7 +132,7 @@ class PipelinedRequests implements RequestStream {
     { index, size, leaf }: { index: number; size: number; leaf: Uint8Array },
     { signal }: { signal: AbortSignal },
   ): Promise<Uint8Array> {
-    const about = { index, maxBytes: size }
+    const about = { index, maxBytes: size, isNamed: false }
     const request = (id: number): Request => ({ type: 'want-chunk', id, digest, index, leaf })
     const { bytes } = await this.#ask(about, request, signal)
     if (bytes === undefined) throw new Error('an answer without bytes was accepted')

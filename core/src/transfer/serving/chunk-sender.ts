@@ -4,7 +4,7 @@
  */
 import type { Encoding } from '../../content/compression.ts'
 import type { Digest } from '../../content/digest.ts'
-import type { ManifestAnswer, Status } from '../../wire/transfer-messages.ts'
+import type { Answer, Status } from '../../wire/transfer-messages.ts'
 import type { AnswerWriter } from './answer-writer.ts'
 import { createChunkEncoder } from './chunk-encoder.ts'
 import type { UploadThrottle } from './upload-throttle.ts'
@@ -13,8 +13,8 @@ export interface ChunkToSend {
   readonly id: number
   readonly digest: Digest
   readonly index: number
-  /** Goes before it. */
-  readonly manifest?: ManifestAnswer
+  /** Go before it. */
+  readonly before?: readonly Answer[]
 }
 
 export interface ChunkSenderDeps {
@@ -40,7 +40,7 @@ export class ChunkSender {
 
   /** Undefined when it was sent; else the status to answer with. */
   async send(
-    { id, digest, index, manifest }: ChunkToSend,
+    { id, digest, index, before = [] }: ChunkToSend,
     bytes: Uint8Array,
   ): Promise<Status | undefined> {
     const { writer, throttle, isCancelled } = this.#deps
@@ -54,7 +54,7 @@ export class ChunkSender {
       return 'cancelled'
     }
     const chunk = { id, index, encoding: encoded ? encoding : 'none', bytes: body } as const
-    await writer.send(...(manifest ? [manifest] : []), { type: 'chunk', ...chunk })
+    await writer.send(...before, { type: 'chunk', ...chunk })
     this.#deps.onServed(body.byteLength, index === 0)
     return undefined
   }

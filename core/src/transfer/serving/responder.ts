@@ -5,7 +5,15 @@
 import { chunkCount, chunkLength, chunkRange } from '../../content/chunking.ts'
 import type { Digest } from '../../content/digest.ts'
 import { hasLeaf } from '../../content/merkle.ts'
-import type { ManifestAnswer, Status, Want, WantChunk } from '../../wire/transfer-messages.ts'
+import type {
+  Answer,
+  ManifestAnswer,
+  RecordAnswer,
+  Status,
+  Want,
+  WantChunk,
+  WantNamed,
+} from '../../wire/transfer-messages.ts'
 import type { Assembly } from '../chunks/assembly.ts'
 import type { AnswerWriter } from './answer-writer.ts'
 import type { ChunkSender } from './chunk-sender.ts'
@@ -20,7 +28,7 @@ const NO_LEAVES = new Uint8Array(0)
 
 export interface ResponderDeps extends Pick<
   ServeDeps,
-  'store' | 'arriving' | 'memory' | 'takeBulkSlot' | 'releaseBulkSlot'
+  'store' | 'recordOf' | 'arriving' | 'memory' | 'takeBulkSlot' | 'releaseBulkSlot'
 > {
   readonly reader: Reader
   readonly writer: AnswerWriter
@@ -40,6 +48,7 @@ export class Responder {
    */
   async respond(request: ArtifactRequest): Promise<Status | undefined> {
     const { store, arriving } = this.#deps
+    if (request.type === 'want-named') return await this.#sendNamed(request)
     if (store.entry(request.digest)?.visibility === 'public') {
       return request.type === 'want'
         ? await this.#sendStored(request)
@@ -52,26 +61,41 @@ export class Responder {
       : await this.#sendArrivingChunk(request, assembly)
   }
 
-  async #sendStored({ id, digest }: Want): Promise<Status | undefined> {
+  async #sendNamed({ id, key }: WantNamed): Promise<Status | undefined> {
+    const record = this.#deps.recordOf(key)
+    if (record === undefined) return 'not-found'
+    const { digest } = record
+    return await this.#sendStored({ type: 'want', id, digest }, [{ type: 'record', id, record }])
+  }
+
+  async #sendStored(
+    { id, digest }: Want,
+    before: readonly RecordAnswer[] = [],
+  ): Promise<Status | undefined> {
     const { store, writer } = this.#deps
     const size = store.entry(digest)?.size ?? 0
     const about = { type: 'manifest', id, size, present: undefined } as const
     if (size <= INLINE_BYTES) {
       // Known to be one chunk whatever the chunk size: no need to hash it.
-      return await this.#sendWhole(digest, { ...about, chunkSize: INLINE_BYTES, leaves: NO_LEAVES })
+      const manifest = { ...about, chunkSize: INLINE_BYTES, leaves: NO_LEAVES }
+      return await this.#sendWhole(digest, manifest, before)
     }
     const { manifest, leaves } = await store.describe(digest)
     const { chunkSize } = manifest
     if (chunkCount(size, chunkSize) === 1) {
-      return await this.#sendWhole(digest, { ...about, chunkSize, leaves: NO_LEAVES })
+      return await this.#sendWhole(digest, { ...about, chunkSize, leaves: NO_LEAVES }, before)
     }
-    await writer.send({ ...about, chunkSize, leaves })
+    await writer.send(...before, { ...about, chunkSize, leaves })
     return undefined
   }
 
-  #sendWhole(digest: Digest, manifest: ManifestAnswer): Promise<Status | undefined> {
+  #sendWhole(
+    digest: Digest,
+    manifest: ManifestAnswer,
+    before: readonly Answer[],
+  ): Promise<Status | undefined> {
     const { store, memory, reader, chunks } = this.#deps
-    const chunk = { id: manifest.id, digest, index: 0, manifest }
+    const chunk = { id: manifest.id, digest, index: 0, before: [...before, manifest] }
     return memory.hold(reader, manifest.size, async () =>
       chunks.send(chunk, await store.read(digest)),
     )

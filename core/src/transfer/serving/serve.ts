@@ -127,7 +127,7 @@ class ServedStream {
   }
 
   async #answer(request: ArtifactRequest): Promise<void> {
-    const { id, digest } = request
+    const { id } = request
     try {
       const status = this.#options.seed ? await this.#responder.respond(request) : 'refused'
       if (status !== undefined) await this.#writer.send({ type: 'status', id, status })
@@ -135,7 +135,10 @@ class ServedStream {
       if (this.#stop.signal.aborted) return
       if (isCatalogError(error) && error.code.startsWith('PEER_')) return this.#abort(error)
       const isAbsent = isCatalogError(error, 'NOT_FOUND') || isCatalogError(error, 'STORE_CORRUPT')
-      if (!isAbsent) this.#deps.log.warn('serve.failed', { digest, error })
+      if (!isAbsent) {
+        const about = request.type === 'want-named' ? request.key : request.digest
+        this.#deps.log.warn('serve.failed', { about, error })
+      }
       await this.#writer.send({ type: 'status', id, status: isAbsent ? 'not-found' : 'busy' })
     }
   }

@@ -1,0 +1,47 @@
+/**
+ * A record: that a registry has these bytes under this name and version, and why anybody should believe it. With evidence that
+ * verifies it is as good from an enemy as from a friend; without, it is nothing. Pure: data and its bounds. What verifies the
+ * evidence is a port that the node is given (records/records.ts). docs/protocol.md, section Records
+ */
+import type { Digest } from './digest.ts'
+import type { PackageVersion } from './name-key.ts'
+
+/** The registry's signature over `name@version:integrity`. https://docs.npmjs.com/about-registry-signatures */
+export interface RegistrySignature {
+  readonly kind: 'registry-signature'
+  /** Names the registry's key, as `dist.signatures` does. */
+  readonly keyId: string
+  readonly signature: Uint8Array
+}
+
+export type Evidence = RegistrySignature
+
+export interface ArtifactRecord extends PackageVersion {
+  readonly digest: Digest
+  readonly evidence: Evidence
+}
+
+/** Bytes of UTF-8. */
+export const RECORD_LIMITS = {
+  registry: 1024,
+  name: 214,
+  version: 256,
+  keyId: 256,
+  signature: 512,
+} as const
+
+const PLAIN = /^[\x21-\x7e]+$/
+
+/** Whether it keeps to the bounds that every node has: others are refused, and so never sent. */
+export function isWithinRecordLimits(record: ArtifactRecord): boolean {
+  const { registry, name, version, evidence } = record
+  const texts = { registry, name, version, keyId: evidence.keyId }
+  return (
+    Object.entries(texts).every(
+      ([field, text]) =>
+        text.length <= RECORD_LIMITS[field as keyof typeof texts] && PLAIN.test(text),
+    ) &&
+    evidence.signature.byteLength > 0 &&
+    evidence.signature.byteLength <= RECORD_LIMITS.signature
+  )
+}

@@ -1,0 +1,91 @@
+/**
+ * The records that this node knows, kept over restarts: name key to record, in one table of SQLite. Only what has been verified
+ * is put in. Bounded: the least recently put go first; what is gone is learned anew. Losing it all costs round trips, nothing
+ * else, so a folder that can't be written keeps them in memory.
+ */
+import { join } from 'node:path'
+import { digestToBytes, type Digest } from '../content/digest.ts'
+import { nameKeyFromBytes, nameKeyOf, nameKeyToBytes, type NameKey } from '../content/name-key.ts'
+import type { ArtifactRecord } from '../content/record.ts'
+import { openDatabase, type Database } from '../disk/database.ts'
+import { FieldReader } from '../wire/fields.ts'
+import { decodeRecord, encodeRecord } from '../wire/record-codec.ts'
+
+export const RECORDS_FILE = 'records.sqlite'
+/** Some 400 bytes each. */
+export const MAX_RECORDS = 500_000
+/** So many go at once: the table may be longer than its bound by so many. */
+const TRIM_ROWS = 1_000
+
+export interface RecordStore {
+  get(key: NameKey): ArtifactRecord | undefined
+  /** Replaces one of the same name and version. */
+  put(record: ArtifactRecord): void
+  /** Names and versions that have these bytes. */
+  keysOf(digest: Digest): NameKey[]
+  readonly size: number
+  close(): void
+}
+
+/** @throws CatalogError STORE_LOCKED, STORE_FAILED */
+export async function openRecordStore(folder: string | undefined): Promise<RecordStore> {
+  return createRecordStore(
+    await openDatabase(folder === undefined ? ':memory:' : join(folder, RECORDS_FILE)),
+  )
+}
+
+export function createRecordStore(database: Database, { maxRows = MAX_RECORDS } = {}): RecordStore {
+  database.exec(
+    `CREATE TABLE IF NOT EXISTS records (
+       id INTEGER PRIMARY KEY, key BLOB NOT NULL UNIQUE, digest BLOB NOT NULL, body BLOB NOT NULL
+     ) STRICT;
+     CREATE INDEX IF NOT EXISTS records_by_digest ON records (digest);`,
+  )
+  const sql = {
+    get: database.prepare('SELECT body FROM records WHERE key = ?'),
+    // A new row each time, so that the oldest ids are those not put for longest.
+    put: database.prepare('INSERT OR REPLACE INTO records (key, digest, body) VALUES (?, ?, ?)'),
+    keysOf: database.prepare('SELECT key FROM records WHERE digest = ? ORDER BY id DESC LIMIT 100'),
+    count: database.prepare('SELECT count(*) AS rows FROM records'),
+    trim: database.prepare(
+      'DELETE FROM records WHERE id IN (SELECT id FROM records ORDER BY id LIMIT ?)',
+    ),
+  }
+  const count = (): number => Number(sql.count.get()?.['rows'] ?? 0)
+  let rows = count()
+  let isOpen = true
+
+  return {
+    get(key) {
+      const body = isOpen ? sql.get.get(nameKeyToBytes(key))?.['body'] : undefined
+      return body instanceof Uint8Array ? decodeRecord(new FieldReader(body)) : undefined
+    },
+    put(record) {
+      if (!isOpen) return
+      sql.put.run(
+        nameKeyToBytes(nameKeyOf(record)),
+        digestToBytes(record.digest),
+        encodeRecord(record),
+      )
+      rows += 1 // or as many as before: counted when it matters
+      if (rows < maxRows + TRIM_ROWS) return
+      rows = count()
+      if (rows <= maxRows) return
+      sql.trim.run(rows - maxRows)
+      rows = maxRows
+    },
+    keysOf: (digest) =>
+      isOpen
+        ? sql.keysOf
+            .all(digestToBytes(digest))
+            .flatMap(({ key }) => (key instanceof Uint8Array ? [nameKeyFromBytes(key)] : []))
+        : [],
+    get size() {
+      return isOpen ? count() : 0
+    },
+    close() {
+      if (isOpen) database.close()
+      isOpen = false
+    },
+  }
+}
