@@ -3,6 +3,7 @@
  * they are about to move; where they do not know how much that is, they say so afterwards. So one answer may be larger than
  * what the bucket saves up, an answer of unknown size needs no reservation, and the rate holds on average.
  */
+import type { PeerId } from '../host/host.ts'
 import type { Clock } from '../timing/clock.ts'
 
 export interface RateLimit {
@@ -63,5 +64,27 @@ export function combineRateLimits(...limits: readonly RateLimit[]): RateLimit {
     spend(bytes) {
       for (const limit of real) limit.spend(bytes)
     },
+  }
+}
+
+/** Peers whose limit is remembered. */
+const MAX_PEERS = 1_000
+
+/** One limit for all peers together and one for each, in bytes per second; 0 means none. */
+export function createPeerLimits(
+  clock: Clock,
+  rate: number,
+  ratePerPeer: number,
+): (peer: PeerId) => RateLimit {
+  const total = createRateLimit(clock, rate)
+  const limits = new Map<PeerId, RateLimit>()
+  return (peer) => {
+    let limit = limits.get(peer)
+    if (limit === undefined) {
+      limit = combineRateLimits(total, createRateLimit(clock, ratePerPeer))
+      if (limits.size >= MAX_PEERS) limits.clear()
+      limits.set(peer, limit)
+    }
+    return limit
   }
 }

@@ -4,6 +4,7 @@
  */
 import type { Artifact, ArtifactSource } from '../../api.ts'
 import type { Digest } from '../../content/digest.ts'
+import { wholeArtifact } from '../artifact-body.ts'
 import type { Assembly } from '../chunks/assembly.ts'
 import type { Found } from './source.ts'
 
@@ -41,14 +42,7 @@ export function createDelivery(digest: Digest): Delivery {
 
 function toArtifact(digest: Digest, found: Found): Artifact {
   const { source } = found
-  if ('bytes' in found) {
-    const { bytes } = found
-    return { digest, source, size: bytes.byteLength, bytes, body: once(bytes) }
-  }
+  if ('bytes' in found) return wholeArtifact(digest, source, found.bytes)
   const { assembly } = found
   return { digest, source, size: assembly.geometry.size, bytes: undefined, body: assembly.read() }
-}
-
-async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  if (bytes.byteLength > 0) yield bytes
 }
