@@ -6,6 +6,7 @@ import type { Clock } from '../../timing/clock.ts'
 import { digestPrefix, type Digest } from '../../content/digest.ts'
 import type { Host, PeerId } from '../../host/host.ts'
 import type { Logger } from '../../log.ts'
+import type { Random } from '../../random.ts'
 import { MAX_INVENTORY_PREFIXES } from '../../wire/inventory-messages.ts'
 import { Inventory } from './inventory.ts'
 import { InventoryListener } from './inventory-listener.ts'
@@ -28,6 +29,7 @@ export interface InventorySync {
 export function createInventorySync(deps: {
   readonly host: Host
   readonly clock: Clock
+  readonly random: Random
   readonly log: Logger
   readonly onMisbehaviour: (peer: PeerId, reason: string) => void
 }): InventorySync {

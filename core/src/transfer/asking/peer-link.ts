@@ -3,6 +3,7 @@
  * large ones so that they never wait for each other. Opened on first need, reopened after a failure.
  */
 import type { Clock } from '../../timing/clock.ts'
+import { timeoutSignal } from '../../timing/timeout-signal.ts'
 import { CatalogError } from '../../errors.ts'
 import type { Host, PeerId } from '../../host/host.ts'
 import type { Encoding } from '../../content/compression.ts'
@@ -59,7 +60,7 @@ export function createPeerLinks(
   }
 
   async function open(peer: PeerId, lane: Lane, link: Link): Promise<RequestStream> {
-    const signal = AbortSignal.timeout(OPEN_DEADLINE_MS)
+    const signal = timeoutSignal(deps.clock, OPEN_DEADLINE_MS)
     const bytes = await deps.host.open(peer, TRANSFER_PROTOCOL, { signal })
     if (stopped || links.get(peer) !== link) {
       const error = new CatalogError('PEER_UNREACHABLE', 'the peer has gone', { peer })
