@@ -54,11 +54,11 @@ const FILES: Readonly<Record<string, readonly string[]>> = {
   random: [],
   lifecycle: ['timing', 'log'],
   options: ['errors', 'log'],
-  api: ['content/digest', 'store/store', 'host/host'],
+  api: ['content', 'store/store', 'host/host'],
   'served-counter': ['api'],
   'ban-history': ['log', 'timing', 'disk', 'store/ban-store', 'transfer/peer-score'],
   'running-node': [
-    ...['api', 'errors', 'timing', 'served-counter', 'content/digest', 'store/store', 'host/host'],
+    ...['api', 'errors', 'timing', 'served-counter', 'content', 'store/store', 'host/host'],
     ...['discovery/swarm-discovery', 'transfer/transfer', 'transfer/peer-score'],
   ],
 }
