@@ -6,6 +6,32 @@ const libp2p = {
   message: 'libp2p stays inside core/src/host (house rule: three ports)',
 }
 
+const CHANCE = [
+  { object: 'Math', property: 'random', message: 'take `random` as a dependency (random.ts)' },
+]
+const TIME = [
+  {
+    object: 'AbortSignal',
+    property: 'timeout',
+    message: 'take a clock as a dependency (timing/timeout-signal.ts)',
+  },
+]
+const CALENDAR = ['Date', 'performance'].map((object) => ({
+  object,
+  property: 'now',
+  message: 'take a clock as a dependency (timing/clock.ts)',
+}))
+
+/** Files of the gateway that bound one HTTP request, or spread its retries, in real time. */
+const REAL_TIMEOUTS = [
+  'gateway/src/admin/daemon-client.ts',
+  'gateway/src/artifacts/tarball-witness.ts',
+  'gateway/src/artifacts/version-documents.ts',
+  'gateway/src/keys/signing-keys.ts',
+  'gateway/src/packuments/packuments.ts',
+  'gateway/src/upstream/upstream.ts',
+]
+
 export default tseslint.config(
   {
     ignores: [
@@ -41,6 +67,22 @@ export default tseslint.config(
     files: ['core/src/**/*.ts'],
     ignores: ['core/src/host/**', '**/*.test.ts'],
     rules: { 'no-restricted-imports': ['error', { patterns: [libp2p] }] },
+  },
+  {
+    // Simulations bring their own time and chance, so every part takes both as collaborators.
+    files: ['core/src/**/*.ts'],
+    ignores: ['core/src/timing/**', 'core/src/random.ts', '**/*.test.ts'],
+    rules: { 'no-restricted-properties': ['error', ...CHANCE, ...TIME, ...CALENDAR] },
+  },
+  {
+    // The gateway talks to HTTP servers, which keep the system's time.
+    files: ['gateway/src/**/*.ts'],
+    ignores: [
+      '**/*.test.ts',
+      'gateway/src/cli/**', // one command, one process
+      ...REAL_TIMEOUTS,
+    ],
+    rules: { 'no-restricted-properties': ['error', ...CHANCE, ...TIME] },
   },
   {
     files: ['**/*.test.ts', 'test/**/*.ts', 'bench/**/*.ts', 'examples/**/*.ts'],

@@ -31,10 +31,10 @@ const FOLDERS: Readonly<Record<string, readonly string[]>> = {
   limits: ['timing', 'log'],
   disk: ['errors'],
   store: ['errors', 'log', 'options', 'timing', 'content', 'disk', 'limits'],
-  host: ['errors', 'log', 'options', 'timing', 'content', 'limits', 'disk'],
+  host: ['errors', 'log', 'options', 'random', 'timing', 'content', 'limits', 'disk'],
   rpc: ['errors', 'log', 'wire', 'timing', 'host/host'],
   discovery: [
-    ...['errors', 'log', 'options', 'timing', 'content', 'limits', 'wire', 'rpc'],
+    ...['errors', 'log', 'options', 'random', 'timing', 'content', 'limits', 'wire', 'rpc'],
     ...['host/host', 'host/address-scope'],
   ],
   transfer: [
@@ -51,13 +51,14 @@ const FOLDERS: Readonly<Record<string, readonly string[]>> = {
 const FILES: Readonly<Record<string, readonly string[]>> = {
   errors: [],
   log: [],
+  random: [],
   lifecycle: ['timing', 'log'],
   options: ['errors', 'log'],
-  api: ['content/digest', 'store/store', 'host/host'],
+  api: ['content', 'store/store', 'host/host'],
   'served-counter': ['api'],
   'ban-history': ['log', 'timing', 'disk', 'store/ban-store', 'transfer/peer-score'],
   'running-node': [
-    ...['api', 'errors', 'served-counter', 'content/digest', 'store/store', 'host/host'],
+    ...['api', 'errors', 'timing', 'served-counter', 'content', 'store/store', 'host/host'],
     ...['discovery/swarm-discovery', 'transfer/transfer', 'transfer/peer-score'],
   ],
 }

@@ -3,13 +3,8 @@
  */
 import type { Digest } from './content/digest.ts'
 import type { NetworkState, PeerConnection, PeerId } from './host/host.ts'
-import type {
-  PruneReport,
-  StoreEntry,
-  StoreUsage,
-  VerifyReport,
-  Visibility,
-} from './store/store.ts'
+import type { Visibility } from './content/visibility.ts'
+import type { PruneReport, StoreEntry, StoreUsage, VerifyReport } from './store/store.ts'
 
 /** Where the bytes of an artifact came from. */
 export type ArtifactSource = 'store' | 'peer' | 'origin'

@@ -15,6 +15,7 @@ import { startAll, stopAll, type Part } from './lifecycle.ts'
 import { createRepeatLog } from './limits/repeat-log.ts'
 import { silentLogger, type Logger } from './log.ts'
 import { parseNodeOptions, type NodeOptions, type ParsedNodeOptions } from './options.ts'
+import { systemRandom, type Random } from './random.ts'
 import { RunningNode } from './running-node.ts'
 import { createSeeder } from './seeding/seeder.ts'
 import { createFsStore } from './store/fs/fs-store.ts'
@@ -33,6 +34,9 @@ export interface NodeDependencies {
   readonly log?: Logger
   readonly host?: Host
   readonly store?: Store
+  /** Time and chance; the system's unless given. */
+  readonly clock?: Clock
+  readonly random?: Random
   /** Whether an artifact that the store holds as public still is; asked at start. What is not becomes private. */
   readonly isStillPublic?: (digest: Digest) => boolean
   /** An identity for this run only: that of the store folder is neither read nor made. Default false. */
@@ -44,6 +48,7 @@ interface Context {
   readonly options: ParsedNodeOptions
   readonly log: Logger
   readonly clock: Clock
+  readonly random: Random
   readonly emit: (event: NodeEvent) => void
 }
 
@@ -59,10 +64,11 @@ export async function createNode(
   const context: Context = {
     options: parseNodeOptions(input),
     log: given.log ?? silentLogger,
-    clock: systemClock,
+    clock: given.clock ?? systemClock,
+    random: given.random ?? systemRandom,
     emit: (event) => listeners.forEach((listener) => listener(event)),
   }
-  const { options, log, clock } = context
+  const { options, log, clock, random } = context
   const { isStillPublic, ephemeralIdentity = false } = given
 
   const store = given.store ?? createStore(context)
@@ -70,7 +76,7 @@ export async function createNode(
   const bans = await openBanHistory(ephemeralIdentity ? undefined : options.store.path, context)
   const scores = createScores(context, { host, bans })
   const discovery = createSwarmDiscovery(
-    { host, clock, log, onMisbehaviour: scores.lied },
+    { host, clock, random, log, onMisbehaviour: scores.lied },
     {
       peerExchange: options.network.peerExchange,
       dht: options.network.dht,
@@ -97,7 +103,7 @@ export async function createNode(
   await startAll(parts, { clock, log })
 
   return new RunningNode({
-    ...{ host, store, discovery, transfer, scores },
+    ...{ clock, host, store, discovery, transfer, scores },
     onEvent(listener) {
       listeners.add(listener)
       return () => void listeners.delete(listener)
@@ -115,7 +121,7 @@ function createStore({ options, clock, log }: Context): Store {
 
 // libp2p is most of what there is to load: only a node that uses it pays for that.
 async function createHost(
-  { options, log, clock }: Context,
+  { options, log, clock, random }: Context,
   { ephemeralIdentity }: { ephemeralIdentity: boolean },
 ): Promise<Host> {
   const { createLibp2pHost } = await import('./host/libp2p/libp2p-host.ts')
@@ -123,7 +129,7 @@ async function createHost(
   // The host would try for ever to use a folder that can't be made; the store reports it.
   const hasFolder = store.path !== undefined && (await canCreateFolder(store.path))
   const path = hasFolder && !ephemeralIdentity ? store.path : undefined
-  return createLibp2pHost({ log, clock }, { network, path })
+  return createLibp2pHost({ log, clock, random }, { network, path })
 }
 
 /** Peer scores that disconnect whom they ban. */

@@ -4,18 +4,22 @@
  */
 import type { Artifact, CatalogNode, GetOptions, NetworkStats, NodeEvent } from './api.ts'
 import type { NodePeer, NodeStats } from './api.ts'
+import { timeoutSignal } from './timing/timeout-signal.ts'
+import type { Clock } from './timing/clock.ts'
 import { digestOf, type Digest } from './content/digest.ts'
 import type { SwarmDiscovery } from './discovery/swarm-discovery.ts'
 import { CatalogError } from './errors.ts'
 import type { Host, PeerId } from './host/host.ts'
 import { ServedCounter } from './served-counter.ts'
-import type { PruneReport, Store, StoreEntry, VerifyReport, Visibility } from './store/store.ts'
+import type { Visibility } from './content/visibility.ts'
+import type { PruneReport, Store, StoreEntry, VerifyReport } from './store/store.ts'
 import type { PeerScores } from './transfer/peer-score.ts'
 import type { Transfer } from './transfer/transfer.ts'
 
 const CONNECT_DEADLINE_MS = 10_000
 
 export interface RunningParts {
+  readonly clock: Clock
   readonly host: Host
   readonly store: Store
   readonly discovery: SwarmDiscovery
@@ -93,7 +97,7 @@ export class RunningNode implements CatalogNode {
 
   connect(address: string, { signal }: { signal?: AbortSignal } = {}): Promise<PeerId> {
     return this.#parts.host.connect(address, {
-      signal: signal ?? AbortSignal.timeout(CONNECT_DEADLINE_MS),
+      signal: signal ?? timeoutSignal(this.#parts.clock, CONNECT_DEADLINE_MS),
     })
   }
 

@@ -46,7 +46,13 @@ for (const options of [
         throw new Error(`${peer} is not hostile: ${reason}`)
       }
       const discovery = createSwarmDiscovery(
-        { host, clock: systemClock, log: silentLogger, onMisbehaviour: misbehaved },
+        {
+          host,
+          clock: systemClock,
+          random: Math.random,
+          log: silentLogger,
+          onMisbehaviour: misbehaved,
+        },
         options,
       )
       const node = { id: host.id, discovery, host }

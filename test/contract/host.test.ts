@@ -25,7 +25,7 @@ function libp2pWorld(transport: string, network: NodeOptions['network']): HostWo
   return {
     createHost: () =>
       createLibp2pHost(
-        { log: silentLogger, clock: systemClock },
+        { log: silentLogger, clock: systemClock, random: Math.random },
         { network: options.network, path: undefined },
       ),
     transport,

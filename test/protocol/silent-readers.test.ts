@@ -61,7 +61,7 @@ async function silentReader(address: string, wanted: Blob): Promise<{ asking: Pr
 
 test('six peers that read nothing: what is unread stays small, and they are found out', async () => {
   const { network: parsed } = parseNodeOptions({ network })
-  const deps = { log: silentLogger, clock: systemClock }
+  const deps = { log: silentLogger, clock: systemClock, random: Math.random }
   const host = createLibp2pHost(deps, { network: parsed, path: undefined })
   const log = createCollectingLogger()
   const victim = await createNode({ network }, { host, log })

@@ -60,7 +60,7 @@ export async function hostilePeer(options: {
   readonly host?: Host
 }): Promise<HostilePeer> {
   const { network } = parseNodeOptions({ network: QUIC_LOOPBACK })
-  const deps = { log: silentLogger, clock: systemClock }
+  const deps = { log: silentLogger, clock: systemClock, random: Math.random }
   const host = options.host ?? createLibp2pHost(deps, { network, path: undefined })
   const discovery = createSwarmDiscovery(
     { ...deps, host, onMisbehaviour: () => undefined },

@@ -28,7 +28,7 @@ function createNetwork(): (name: string, options?: typeof everything) => Promise
     const onMisbehaviour = (peer: string, reason: string): void => {
       misbehaved.push(`${peer} ${reason}`)
     }
-    const deps = { host, clock, log: silentLogger, onMisbehaviour }
+    const deps = { host, clock, random: Math.random, log: silentLogger, onMisbehaviour }
     const discovery = createSwarmDiscovery(deps, options)
     await host.start()
     await discovery.start()

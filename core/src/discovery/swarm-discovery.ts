@@ -6,6 +6,7 @@ import type { Clock } from '../timing/clock.ts'
 import type { Digest } from '../content/digest.ts'
 import type { Host, PeerId } from '../host/host.ts'
 import type { Logger } from '../log.ts'
+import type { Random } from '../random.ts'
 import { Announcer } from './dht/announcer.ts'
 import type { Discovery } from './discovery.ts'
 import type { InventoryCounts } from './inventory/inventory.ts'
@@ -23,6 +24,7 @@ export function createSwarmDiscovery(
   deps: {
     readonly host: Host
     readonly clock: Clock
+    readonly random: Random
     readonly log: Logger
     readonly onMisbehaviour: (peer: PeerId, reason: string) => void
   },

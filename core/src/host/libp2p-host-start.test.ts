@@ -29,7 +29,7 @@ function createHost(transport: 'quic' | 'tcp', deps: { clock?: Clock; log?: Logg
     },
   })
   const host = createLibp2pHost(
-    { log: silentLogger, clock: systemClock, ...deps },
+    { log: silentLogger, clock: systemClock, random: Math.random, ...deps },
     { network, path: undefined },
   )
   onTestFinished(() => host.stop())

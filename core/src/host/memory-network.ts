@@ -4,6 +4,7 @@
  */
 import type { Clock } from '../timing/clock.ts'
 import { systemClock } from '../timing/clock.ts'
+import { systemRandom, type Random } from '../random.ts'
 import type { AddressGroup } from '../limits/address-group.ts'
 import type { PeerId } from './host.ts'
 import type { ProviderTable } from './memory-routing.ts'
@@ -15,8 +16,8 @@ export interface MemoryNetworkOptions {
   readonly latencyMs?: number
   /** Chance from 0 to 1 that a write loses its stream: both ends see a reset. Default 0. */
   readonly lossRate?: number
-  /** From 0 to 1; a seeded generator makes loss repeatable. Default Math.random. */
-  readonly random?: () => number
+  /** A seeded one makes loss repeatable. */
+  readonly random?: Random
   /** Unread bytes a stream may pile up before it is aborted. Default 32 MiB. */
   readonly maxInboundBytes?: number
   /** Who counts as one address; each peer has its own unless given. */
@@ -55,7 +56,7 @@ export class MemoryNetworkState<Member extends NetworkMember> implements MemoryF
   readonly groupOf: (peer: PeerId) => AddressGroup
   readonly table: ProviderTable = { providers: new Map() }
   readonly members = new Map<PeerId, Member>()
-  readonly #random: () => number
+  readonly #random: Random
   readonly #hostLatencyMs = new Map<PeerId, number>()
   readonly #silenced = new Map<PeerId, PromiseWithResolvers<void>>()
   readonly #cut = new Set<PeerId>()
@@ -66,7 +67,7 @@ export class MemoryNetworkState<Member extends NetworkMember> implements MemoryF
     this.clock = options.clock ?? systemClock
     this.maxInboundBytes = options.maxInboundBytes ?? 32 * 1024 * 1024
     this.groupOf = options.groupOf ?? ((peer) => `memory ${peer}`)
-    this.#random = options.random ?? Math.random
+    this.#random = options.random ?? systemRandom
     this.#latencyMs = options.latencyMs ?? 0
     this.#lossRate = options.lossRate ?? 0
   }

@@ -4,7 +4,8 @@ import { digestOf, type Digest } from '../content/digest.ts'
 import { createMemoryDirectory, createMemoryDiscovery } from '../discovery/memory-discovery.ts'
 import { silentLogger } from '../log.ts'
 import { createMemoryStore } from '../store/memory-store.ts'
-import type { Store, Visibility } from '../store/store.ts'
+import type { Visibility } from '../content/visibility.ts'
+import type { Store } from '../store/store.ts'
 import { createSeeder, type Seeder } from './seeder.ts'
 
 const bytesOf = (name: string): Uint8Array => Buffer.from(name)

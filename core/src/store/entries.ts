@@ -3,7 +3,8 @@
  * stores ends here; no IO ever happens here. Time is passed in.
  */
 import type { Digest } from '../content/digest.ts'
-import type { StoreEntry, StoreEvent, Visibility } from './store.ts'
+import type { Visibility } from '../content/visibility.ts'
+import type { StoreEntry, StoreEvent } from './store.ts'
 
 type Entry = { -readonly [K in keyof StoreEntry]: StoreEntry[K] }
 

@@ -6,7 +6,8 @@ import { equalChunkTables, validateChunkTable, validateGeometry } from '../conte
 import type { ArtifactGeometry, ChunkTable, Description } from '../content/manifest.ts'
 import { HASH_BYTES, merkleRoot } from '../content/merkle.ts'
 import { CatalogError } from '../errors.ts'
-import type { CommitOptions, PartialArtifact, Visibility } from './store.ts'
+import type { Visibility } from '../content/visibility.ts'
+import type { CommitOptions, PartialArtifact } from './store.ts'
 
 export interface MemoryPartialsDeps {
   readonly makeRoom: (bytes: number) => boolean

@@ -19,7 +19,8 @@ import { MemoryPartials } from './memory-partials.ts'
 import { makeRoom } from './quota.ts'
 import { CLAIMS_SHARE } from './store.ts'
 import type { PartialArtifact, PutOptions, Store, StoreEntry, StoreEvent } from './store.ts'
-import type { PruneReport, StoreUsage, VerifyReport, Visibility } from './store.ts'
+import type { Visibility } from '../content/visibility.ts'
+import type { PruneReport, StoreUsage, VerifyReport } from './store.ts'
 
 export interface MemoryStoreOptions {
   readonly quotaBytes: number

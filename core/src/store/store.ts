@@ -5,9 +5,7 @@
  */
 import type { Digest } from '../content/digest.ts'
 import type { ArtifactGeometry, ChunkTable, Manifest } from '../content/manifest.ts'
-
-/** Private artifacts are kept for their owner: never announced, never offered to a peer. */
-export type Visibility = 'public' | 'private'
+import type { Visibility } from '../content/visibility.ts'
 
 export interface StoreEntry {
   readonly digest: Digest

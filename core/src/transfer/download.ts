@@ -7,7 +7,7 @@
 import type { Artifact, Origin } from '../api.ts'
 import type { Digest } from '../content/digest.ts'
 import { isCatalogError } from '../errors.ts'
-import type { Visibility } from '../store/store.ts'
+import type { Visibility } from '../content/visibility.ts'
 import type { Assembly } from './chunks/assembly.ts'
 import { createClaims } from './sources/claims.ts'
 import { createDelivery } from './sources/delivery.ts'

@@ -76,7 +76,7 @@ async function createWorld(): Promise<World> {
   await other.start()
   const routing = new ScriptedRouting(clock)
   const log = createCollectingLogger()
-  const announcer = new Announcer({ host, routing, clock, log })
+  const announcer = new Announcer({ host, routing, clock, log, random: Math.random })
   announcer.start()
   const signal = AbortSignal.timeout(60_000)
   return {

@@ -8,6 +8,7 @@ import { digestToBytes, type Digest } from '../../content/digest.ts'
 import { CatalogError } from '../../errors.ts'
 import type { Host, Routing } from '../../host/host.ts'
 import type { Logger } from '../../log.ts'
+import type { Random } from '../../random.ts'
 import { AnnouncePlan } from './announce-plan.ts'
 import { withDeadline } from '../../timing/deadline.ts'
 import { createWakeup, type Wakeup } from '../../timing/wakeup.ts'
@@ -29,6 +30,7 @@ interface AnnouncerDeps {
   readonly host: Host
   readonly routing: Routing
   readonly clock: Clock
+  readonly random: Random
   readonly log: Logger
 }
 
@@ -139,7 +141,7 @@ export class Announcer {
   }
 
   async #provide(digest: Digest, signal: AbortSignal): Promise<void> {
-    const { clock, routing, log } = this.#deps
+    const { clock, random, routing, log } = this.#deps
     const key = digestToBytes(digest)
     try {
       const limits = { clock, timeoutMs: PROVIDE_TIMEOUT_MS, signal }
@@ -147,7 +149,7 @@ export class Announcer {
       this.#failuresInRow = 0
       this.#told.add(digest)
       if (this.#toWithdraw.has(digest)) return
-      this.#plan.announced(digest, clock.epochMs(), Math.random())
+      this.#plan.announced(digest, clock.epochMs(), random())
     } catch (error) {
       if (signal.aborted) return
       if (!this.#toWithdraw.has(digest)) this.#plan.failed(digest, clock.epochMs())

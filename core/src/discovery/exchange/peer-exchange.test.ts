@@ -67,7 +67,7 @@ function createWorld(): World {
         misbehaved.push(`${peer} ${reason}`)
       }
       const exchange = new PeerExchange(
-        { host, clock, log: silentLogger, onMisbehaviour },
+        { host, clock, random: Math.random, log: silentLogger, onMisbehaviour },
         { targetPeers },
       )
       exchange.start()
@@ -169,7 +169,13 @@ describe('peer exchange', () => {
     await world.connect('a', 'hub')
     await world.clock.advance(1000)
     const late = new PeerExchange(
-      { host: hub, clock: world.clock, log: silentLogger, onMisbehaviour: () => undefined },
+      {
+        host: hub,
+        clock: world.clock,
+        random: Math.random,
+        log: silentLogger,
+        onMisbehaviour: () => undefined,
+      },
       { targetPeers: 0 },
     )
     late.start()

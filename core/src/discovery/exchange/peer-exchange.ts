@@ -10,6 +10,7 @@ import type { Clock } from '../../timing/clock.ts'
 import { CatalogError, isCatalogError } from '../../errors.ts'
 import type { Host, PeerId } from '../../host/host.ts'
 import type { Logger } from '../../log.ts'
+import { jittered, type Random } from '../../random.ts'
 import { createAnswering, type Answering } from '../../rpc/answer.ts'
 import { ask } from '../../rpc/ask.ts'
 import { fitFor, shuffled } from './shareable-peers.ts'
@@ -40,6 +41,7 @@ const FOREVER_MS = 3_600_000
 interface PeerExchangeDeps {
   readonly host: Host
   readonly clock: Clock
+  readonly random: Random
   readonly log: Logger
   readonly onMisbehaviour: (peer: PeerId, reason: string) => void
 }
@@ -104,14 +106,14 @@ export class PeerExchange {
   }
 
   async #askLoop(signal: AbortSignal): Promise<void> {
-    const { clock, host } = this.#deps
+    const { clock, host, random } = this.#deps
     while (!signal.aborted) {
       // Jitter, so that a fleet that was switched on together does not ask together.
-      await sleepUnlessAborted(clock, ASK_EVERY_MS * (0.9 + Math.random() / 5), signal)
+      await sleepUnlessAborted(clock, jittered(ASK_EVERY_MS, 0.1, random), signal)
       if (signal.aborted) return
       this.#dialer.dial()
       if (!this.#dialer.wantsMore) continue
-      for (const { peer } of shuffled(host.peers()).slice(0, ASKED_AT_ONCE)) this.#ask(peer)
+      for (const { peer } of shuffled(host.peers(), random).slice(0, ASKED_AT_ONCE)) this.#ask(peer)
     }
   }
 
@@ -212,7 +214,7 @@ export class PeerExchange {
     const to = connections.find(({ peer }) => peer === asker)
     if (to === undefined) return []
     const known: KnownPeer[] = []
-    for (const { peer } of shuffled(connections)) {
+    for (const { peer } of shuffled(connections, this.#deps.random)) {
       if (known.length >= max) break
       known.push(...fitFor(to, [{ peer, addresses: await host.addressesOf(peer) }]))
     }

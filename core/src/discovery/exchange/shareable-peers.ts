@@ -1,6 +1,7 @@
 /** Which peers, and which of their addresses, to tell a peer or to believe it. Pure. docs/protocol.md, section Peer exchange */
 import { connectionScope, exchangeable } from '../../host/address-scope.ts'
 import type { PeerConnection } from '../../host/host.ts'
+import type { Random } from '../../random.ts'
 import { MAX_ADDRESSES_PER_PEER, type KnownPeer } from '../../wire/peer-messages.ts'
 
 /** Of `peers`, what may be exchanged over this connection; the remote itself is left out. */
@@ -17,10 +18,10 @@ export function fitFor(connection: PeerConnection, peers: readonly KnownPeer[]):
 }
 
 /** In random order, so that a swarm becomes a random graph and not a star. */
-export function shuffled<Item>(items: readonly Item[]): Item[] {
+export function shuffled<Item>(items: readonly Item[], random: Random): Item[] {
   const result = [...items]
   for (let i = result.length - 1; i > 0; i -= 1) {
-    const j = Math.floor(Math.random() * (i + 1))
+    const j = Math.floor(random() * (i + 1))
     const [a, b] = [result[i], result[j]]
     if (a === undefined || b === undefined) continue
     result[i] = b

@@ -7,6 +7,7 @@ import type { Clock } from '../../timing/clock.ts'
 import { CatalogError, isCatalogError } from '../../errors.ts'
 import type { ByteStream, Host, PeerId } from '../../host/host.ts'
 import type { Logger } from '../../log.ts'
+import { jittered, type Random } from '../../random.ts'
 import type { Inventory } from './inventory.ts'
 import {
   encodeInventoryMessage,
@@ -38,6 +39,7 @@ const ALIVE = encodeInventoryMessage({ type: 'alive' })
 export interface InventorySenderDeps {
   readonly host: Host
   readonly clock: Clock
+  readonly random: Random
   readonly log: Logger
   readonly onMisbehaviour: (peer: PeerId, reason: string) => void
   /** What we list; changed by the caller, who then calls `changed`. */
@@ -138,7 +140,7 @@ export class InventorySender {
       failures = clock.now() - startedAtMs > STEADY_MS ? 0 : failures + 1
       const backoffMs = Math.min(maxBackoffMs, FIRST_BACKOFF_MS * 2 ** Math.max(0, failures - 1))
       // Jitter, so that peers of a node that hiccuped do not all come back at once.
-      await clock.sleep(backoffMs * (0.75 + Math.random() / 2), signal)
+      await clock.sleep(jittered(backoffMs, 0.25, this.#deps.random), signal)
     }
   }
 

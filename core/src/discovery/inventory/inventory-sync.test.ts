@@ -50,7 +50,13 @@ function createWorld(options: { latencyMs?: number } = {}): World {
       const onMisbehaviour = (peer: PeerId, reason: string): void => {
         misbehaved.push(`${peer} ${reason}`)
       }
-      const sync = createInventorySync({ host, clock, log: silentLogger, onMisbehaviour })
+      const sync = createInventorySync({
+        host,
+        clock,
+        random: Math.random,
+        log: silentLogger,
+        onMisbehaviour,
+      })
       await host.start()
       sync.start()
       const node = { id: name, host, sync, misbehaved }

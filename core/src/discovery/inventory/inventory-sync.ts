@@ -8,6 +8,7 @@ import { digestPrefix, namePrefix } from '../../content/inventory-prefix.ts'
 import type { NameKey } from '../../content/name-key.ts'
 import type { Host, PeerId } from '../../host/host.ts'
 import type { Logger } from '../../log.ts'
+import type { Random } from '../../random.ts'
 import { MAX_INVENTORY_PREFIXES } from '../../wire/inventory-messages.ts'
 import { Inventory, type InventoryCounts } from './inventory.ts'
 import { InventoryListener } from './inventory-listener.ts'
@@ -34,6 +35,7 @@ export interface InventorySync {
 export function createInventorySync(deps: {
   readonly host: Host
   readonly clock: Clock
+  readonly random: Random
   readonly log: Logger
   readonly onMisbehaviour: (peer: PeerId, reason: string) => void
 }): InventorySync {

@@ -8,6 +8,8 @@ import { CatalogError } from '../../errors.ts'
 import type { AddressGroup } from '../../limits/address-group.ts'
 import type { FairShare, Holding } from '../../limits/fair-share.ts'
 import type { ByteStream, PeerId } from '../host.ts'
+import type { Clock } from '../../timing/clock.ts'
+import { timeoutSignal } from '../../timing/timeout-signal.ts'
 import { createInboundQueue, type InboundQueue } from '../inbound-queue.ts'
 
 /** Queued bytes at which `write` starts to wait, and at which it goes on. */
@@ -19,6 +21,7 @@ const END_TIMEOUT_MS = 60_000
 const COPY_BELOW_BYTES = 8 * 1024
 
 export interface ByteStreamOptions {
+  readonly clock: Clock
   readonly peer: PeerId
   readonly group: AddressGroup
   readonly maxInboundBytes: number
@@ -42,6 +45,7 @@ class LibP2PByteStream implements ByteStream {
   readonly protocol: string
   readonly source: InboundQueue
   readonly #stream: Stream
+  readonly #clock: Clock
   readonly #onClosed: () => void
   readonly #unread: UnreadBytes
   readonly #held: Holding
@@ -55,6 +59,7 @@ class LibP2PByteStream implements ByteStream {
     this.peer = options.peer
     this.protocol = stream.protocol
     this.#stream = stream
+    this.#clock = options.clock
     this.#onClosed = options.onClosed
     this.#isRemoteEnded = stream.remoteWriteStatus === 'closed'
     this.#unread = options.unread
@@ -93,7 +98,7 @@ class LibP2PByteStream implements ByteStream {
     if (this.#failure !== undefined) throw this.#failure
     if (this.#isEnding) return
     this.#isEnding = true
-    const signal = AbortSignal.timeout(END_TIMEOUT_MS)
+    const signal = timeoutSignal(this.#clock, END_TIMEOUT_MS)
     try {
       await this.#stream.close({ signal })
     } catch (error) {

@@ -10,6 +10,8 @@ import * as raw from 'multiformats/codecs/raw'
 import { create as createMultihash } from 'multiformats/hashes/digest'
 import PQueue from 'p-queue'
 import { CatalogError } from '../../errors.ts'
+import type { Clock } from '../../timing/clock.ts'
+import { timeoutSignal } from '../../timing/timeout-signal.ts'
 import type { PeerId, Routing } from '../host.ts'
 
 /** sha2-256 in the multihash table. */
@@ -23,6 +25,7 @@ const SEARCH_TIMEOUT_MS = 30_000
 const MAX_ADDRESSES = 16
 
 export function createDhtRouting(deps: {
+  readonly clock: Clock
   readonly self: () => PeerId
   /** Undefined while the host is not running. */
   readonly dht: () => KadDHT | undefined
@@ -31,6 +34,9 @@ export function createDhtRouting(deps: {
 }): Routing {
   const provides = new PQueue({ concurrency: MAX_PROVIDES })
   const searches = new PQueue({ concurrency: MAX_SEARCHES })
+
+  const withTimeout = (signal: AbortSignal, timeoutMs: number): AbortSignal =>
+    AbortSignal.any([signal, timeoutSignal(deps.clock, timeoutMs)])
 
   function running(): KadDHT {
     const dht = deps.dht()
@@ -93,10 +99,6 @@ function toCid(key: Uint8Array): CID {
     throw new CatalogError('INVALID_DIGEST', `a routing key has 64 bytes, got ${key.byteLength}`)
   }
   return CID.createV1(raw.code, createMultihash(SHA2_256, hash('sha256', key, 'buffer')))
-}
-
-function withTimeout(signal: AbortSignal, timeoutMs: number): AbortSignal {
-  return AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)])
 }
 
 /** A place in the queue that is held until `done`: a generator can't run inside a queued function. */

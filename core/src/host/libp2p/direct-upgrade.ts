@@ -6,6 +6,8 @@
 import type { Connection } from '@libp2p/interface'
 import type { Libp2p } from 'libp2p'
 import type { Logger } from '../../log.ts'
+import type { Clock } from '../../timing/clock.ts'
+import { timeoutSignal } from '../../timing/timeout-signal.ts'
 import { transportOf } from './address-order.ts'
 import type { AddressRule } from './address-rule.ts'
 import { ipScope } from '../address-scope.ts'
@@ -15,7 +17,7 @@ const DIAL_TIMEOUT_MS = 10_000
 const MAX_ADDRESSES = 4
 
 export function upgradeRelayed(
-  deps: { readonly log: Logger },
+  deps: { readonly log: Logger; readonly clock: Clock },
   { libp2p, rule }: { readonly libp2p: Libp2p; readonly rule: AddressRule },
 ): void {
   // A peer may identify itself as often as it likes.
@@ -32,7 +34,7 @@ export function upgradeRelayed(
     if (direct.length === 0 || isDirect) return
     tried.add(connection)
     libp2p
-      .dial(direct, { signal: AbortSignal.timeout(DIAL_TIMEOUT_MS) })
+      .dial(direct, { signal: timeoutSignal(deps.clock, DIAL_TIMEOUT_MS) })
       .catch((error: unknown) => deps.log.debug('host.upgrade-failed', { peer: peerId, error }))
   })
 }

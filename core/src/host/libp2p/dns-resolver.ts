@@ -7,7 +7,9 @@ import { lookup } from 'node:dns/promises'
 import type { MultiaddrResolver } from '@libp2p/interface'
 import { multiaddr, type Multiaddr } from '@multiformats/multiaddr'
 import { dnsaddrResolver } from 'libp2p'
+import type { Clock } from '../../timing/clock.ts'
 import { orAborted } from '../../timing/race-signal.ts'
+import { timeoutSignal } from '../../timing/timeout-signal.ts'
 
 const LOOKUP_TIMEOUT_MS = 5_000
 const MAX_RESULTS = 8
@@ -19,10 +21,13 @@ interface Configured {
   configure(address: Multiaddr): void
 }
 
-export function createResolvers(configured: Configured): Record<string, MultiaddrResolver> {
+export function createResolvers(
+  configured: Configured,
+  clock: Clock,
+): Record<string, MultiaddrResolver> {
   return {
     dnsaddr: forConfigured(dnsaddrResolver, configured),
-    host: forConfigured(hostResolver, configured),
+    host: forConfigured(createHostResolver(clock), configured),
   }
 }
 
@@ -38,24 +43,26 @@ function forConfigured(resolver: MultiaddrResolver, configured: Configured): Mul
   }
 }
 
-const hostResolver: MultiaddrResolver = {
-  canResolve: (address) => (address.getComponents()[0]?.name ?? '') in FAMILIES,
+function createHostResolver(clock: Clock): MultiaddrResolver {
+  return {
+    canResolve: (address) => (address.getComponents()[0]?.name ?? '') in FAMILIES,
 
-  async resolve(address, options) {
-    const [first] = address.getComponents()
-    const family = FAMILIES[first?.name ?? '']
-    if (first?.value === undefined || family === undefined) return []
-    const timeout = AbortSignal.timeout(LOOKUP_TIMEOUT_MS)
-    const signal = options.signal ? AbortSignal.any([options.signal, timeout]) : timeout
-    try {
-      const found = await orAborted(lookup(first.value, { all: true, family }), signal)
-      return found.slice(0, MAX_RESULTS).map((one) => withHost(address, one))
-    } catch {
-      // No such name, or no answer: one address less. What else the peer has is tried.
-      options.signal?.throwIfAborted()
-      return []
-    }
-  },
+    async resolve(address, options) {
+      const [first] = address.getComponents()
+      const family = FAMILIES[first?.name ?? '']
+      if (first?.value === undefined || family === undefined) return []
+      const timeout = timeoutSignal(clock, LOOKUP_TIMEOUT_MS)
+      const signal = options.signal ? AbortSignal.any([options.signal, timeout]) : timeout
+      try {
+        const found = await orAborted(lookup(first.value, { all: true, family }), signal)
+        return found.slice(0, MAX_RESULTS).map((one) => withHost(address, one))
+      } catch {
+        // No such name, or no answer: one address less. What else the peer has is tried.
+        options.signal?.throwIfAborted()
+        return []
+      }
+    },
+  }
 }
 
 function withHost(address: Multiaddr, host: { address: string; family: number }): Multiaddr {

@@ -35,7 +35,7 @@ async function victim(network: NodeOptions['network']): Promise<Host> {
     network: { port: 0, family: 'ipv4', mdns: false, dht: false, quic: false, ...network },
   })
   const host = createLibp2pHost(
-    { log: silentLogger, clock: systemClock, isLocal: () => false },
+    { log: silentLogger, clock: systemClock, random: Math.random, isLocal: () => false },
     // Only listens there: whoever comes is not believed to be alone with us.
     { network: { ...parsed, upnp: false }, path: undefined },
   )

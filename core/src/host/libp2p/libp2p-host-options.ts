@@ -1,12 +1,14 @@
 /** What the libp2p host is built from. */
 import type { Clock } from '../../timing/clock.ts'
 import type { Logger } from '../../log.ts'
+import type { Random } from '../../random.ts'
 import type { Host } from '../host.ts'
 import type { NetworkOptions } from './listen-addresses.ts'
 
 export interface Libp2pHostDependencies {
   readonly log: Logger
   readonly clock: Clock
+  readonly random: Random
   /** Whether an address is on a network of this machine's, whose machines may take more places; looked up unless given. */
   readonly isLocal?: (ip: string) => boolean
 }

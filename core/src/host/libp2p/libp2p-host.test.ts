@@ -36,7 +36,7 @@ interface Settings {
 function create(network: NodeOptions['network'] = {}, settings: Settings = {}): Host {
   const options = parseNodeOptions({ network: { port: 0, loopbackOnly: true, ...network } })
   const host = createLibp2pHost(
-    { log: settings.log ?? silentLogger, clock: systemClock },
+    { log: settings.log ?? silentLogger, clock: systemClock, random: Math.random },
     { network: options.network, path: settings.path },
   )
   started.push(host)
@@ -319,7 +319,7 @@ describe('libp2p host', () => {
       const { parseNodeOptions } = await import(new URL('../../options.ts', ${JSON.stringify(module)}))
       const network = (extra) =>
         parseNodeOptions({ network: { port: 0, loopbackOnly: true, ...extra } }).network
-      const deps = { log: silentLogger, clock: systemClock }
+      const deps = { log: silentLogger, clock: systemClock, random: Math.random }
       const a = createLibp2pHost(deps, { network: network({ relayServer: true }), path: ${JSON.stringify(folder())} })
       const dead = '/ip4/127.0.0.1/udp/9/quic-v1'
       const b = createLibp2pHost(deps, { network: network({ bootstrap: [dead] }), path: undefined })

@@ -27,6 +27,7 @@ import type {
   Libp2pHostOptions,
 } from './libp2p-host-options.ts'
 import { orAborted } from '../../timing/race-signal.ts'
+import { timeoutSignal } from '../../timing/timeout-signal.ts'
 import { PeerGate, type IsDenied } from './peer-gate.ts'
 import { parsePeer, parseTarget, peerOf, withPeer } from './peer-addresses.ts'
 import { createDhtRouting } from './dht-routing.ts'
@@ -67,6 +68,7 @@ class LibP2PHost implements Libp2pHost {
     this.#streams = createStreamRegistry(deps)
     this.routing = options.network.dht
       ? createDhtRouting({
+          clock: deps.clock,
           self: () => this.id,
           dht: () => this.#node?.dht,
           addressOf: (peer) => this.#bestConnection(peer)?.remoteAddr.toString(),
@@ -136,7 +138,7 @@ class LibP2PHost implements Libp2pHost {
       this.#throwIfDenied(peer)
       if (this.isConnected(peer)) return peer
     }
-    const bounded = AbortSignal.any([signal, AbortSignal.timeout(CONNECT_TIMEOUT_MS)])
+    const bounded = AbortSignal.any([signal, timeoutSignal(this.#deps.clock, CONNECT_TIMEOUT_MS)])
     try {
       return await node.dial(target, bounded)
     } catch (error) {
@@ -160,7 +162,7 @@ class LibP2PHost implements Libp2pHost {
     if (connection === undefined) {
       throw new CatalogError('PEER_UNREACHABLE', 'connection lost while opening a stream', { peer })
     }
-    const bounded = AbortSignal.any([signal, AbortSignal.timeout(OPEN_TIMEOUT_MS)])
+    const bounded = AbortSignal.any([signal, timeoutSignal(this.#deps.clock, OPEN_TIMEOUT_MS)])
     const opening = connection.newStream([protocol], {
       signal: bounded,
       runOnLimitedConnection: true,

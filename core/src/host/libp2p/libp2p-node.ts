@@ -10,6 +10,7 @@ import type { Clock } from '../../timing/clock.ts'
 import { CatalogError, isCatalogError } from '../../errors.ts'
 import type { AddressGroup } from '../../limits/address-group.ts'
 import type { Logger } from '../../log.ts'
+import type { Random } from '../../random.ts'
 import { openDatabase, type Database } from '../../disk/database.ts'
 import { ipScope } from '../address-scope.ts'
 import { transportOf } from './address-order.ts'
@@ -59,6 +60,7 @@ export interface BuiltNode {
 export interface NodeDependencies {
   readonly log: Logger
   readonly clock: Clock
+  readonly random: Random
   readonly privateKey: PrivateKey
   readonly isDenied: (peer: PeerId, group?: AddressGroup) => boolean
   /** Whether an address is on a network of this machine's; looked up unless given. */
@@ -149,7 +151,7 @@ export async function buildLibp2pNode(
         connectionsOf: (peer) => remoteAddresses(built?.libp2p.getConnections(peer)),
       }),
       believed: (addresses) => believedOfDht(rule, built?.libp2p, addresses),
-      resolvers: createResolvers(rule),
+      resolvers: createResolvers(rule, deps.clock),
       guard: createConnectionGuard(limits),
     }))
     return connectParts(deps, {
@@ -186,6 +188,7 @@ function connectParts(deps: NodeDependencies, parts: Parts): BuiltNode {
     {
       log: deps.log,
       clock: deps.clock,
+      random: deps.random,
       dial: (target, { signal }) => dial(parts, target, signal),
       remembered: (limit) => memory.remembered(limit),
       isConnected: (peer) => isConnected(libp2p, peer),

@@ -42,6 +42,7 @@ function create(options: {
     {
       log: options.log ?? silentLogger,
       clock,
+      random: Math.random,
       dial: async (target) => {
         dials.push(target)
         const peer = options.answers?.(target)
@@ -218,6 +219,7 @@ describe('peer finder', () => {
       {
         log: silentLogger,
         clock: systemClock,
+        random: Math.random,
         dial: (_target, { signal }) => {
           started.resolve()
           return new Promise((_resolve, reject) => {

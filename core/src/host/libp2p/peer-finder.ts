@@ -6,8 +6,10 @@
 import { LRUCache } from 'lru-cache'
 import PQueue from 'p-queue'
 import type { Clock } from '../../timing/clock.ts'
+import { timeoutSignal } from '../../timing/timeout-signal.ts'
 import { createRepeatLog } from '../../limits/repeat-log.ts'
 import type { Logger } from '../../log.ts'
+import { jittered, type Random } from '../../random.ts'
 import type { PeerId } from '../host.ts'
 
 /** With peers at fewer addresses than this, go on looking: the ids of one address may all be one peer's. */
@@ -41,6 +43,7 @@ export interface PeerFinder {
 export interface PeerFinderDeps {
   readonly log: Logger
   readonly clock: Clock
+  readonly random: Random
   readonly dial: (target: string, options: { signal: AbortSignal }) => Promise<PeerId>
   readonly remembered: (limit: number) => Promise<readonly PeerId[]>
   readonly isConnected: (peer: PeerId) => boolean
@@ -96,7 +99,10 @@ class Dialer {
   async #dialOnce(target: string): Promise<void> {
     if (this.#stopped.aborted) return
     try {
-      const signal = AbortSignal.any([this.#stopped, AbortSignal.timeout(DIAL_TIMEOUT_MS)])
+      const signal = AbortSignal.any([
+        this.#stopped,
+        timeoutSignal(this.#deps.clock, DIAL_TIMEOUT_MS),
+      ])
       this.#answeredBy.set(target, await this.#deps.dial(target, { signal }))
     } catch (error) {
       this.#deps.log.debug('host.dial-failed', { target, error })
@@ -200,7 +206,7 @@ class SwarmKeeper implements PeerFinder {
     while (!this.#stopped.signal.aborted) {
       if (this.#deps.connectedGroups() < ENOUGH_GROUPS) await this.#look()
       // A fleet that starts at one moment must not dial in step.
-      const wasCut = await this.#sleep(pauseMs * (0.75 + Math.random() / 2))
+      const wasCut = await this.#sleep(jittered(pauseMs, 0.25, this.#deps.random))
       pauseMs = wasCut ? FIRST_PAUSE_MS : Math.min(pauseMs * 2, LAST_PAUSE_MS)
       if (wasCut) await this.#sleep(FIRST_PAUSE_MS)
     }

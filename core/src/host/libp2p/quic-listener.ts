@@ -134,7 +134,7 @@ function makeLasting(
     if (isListening(listener)) {
       const { controller, listener: endpoint } = listener.state
       controller.abort()
-      await inTime(endpoint.abort())
+      await inTime(endpoint.abort(), clock)
     }
     if (isClosed) return
     await open(address)
@@ -170,12 +170,12 @@ function isEndOfEndpoint(error: unknown): boolean {
   return error instanceof Error && error.message === 'server closed'
 }
 
-async function inTime(promise: Promise<void>): Promise<void> {
+async function inTime(promise: Promise<void>, clock: Clock): Promise<void> {
   const late = Promise.withResolvers<void>()
-  const timer = setTimeout(late.resolve, ABORT_TIMEOUT_MS)
+  const cancel = clock.after(ABORT_TIMEOUT_MS, late.resolve)
   try {
     await Promise.race([promise, late.promise])
   } finally {
-    clearTimeout(timer)
+    cancel()
   }
 }

@@ -12,6 +12,7 @@ import { isStartable, type Transport } from '@libp2p/interface'
 import { LRUCache } from 'lru-cache'
 import type { IpFamily } from './listen-addresses.ts'
 import { orAborted } from '../../timing/race-signal.ts'
+import { timeoutSignal } from '../../timing/timeout-signal.ts'
 import { peerOf } from './peer-addresses.ts'
 import { withLastingListeners, type QuicListenerDependencies } from './quic-listener.ts'
 
@@ -57,7 +58,7 @@ export function quicTransport(
   })
   return (components) => {
     const transport = create(components)
-    transport.dial = withDeadline(withNewEndpoints(transport, deps))
+    transport.dial = withDeadline(withNewEndpoints(transport, deps), deps)
     transport.createListener = withLastingListeners(transport.createListener.bind(transport), deps)
     return transport
   }
@@ -109,13 +110,13 @@ function withNewEndpoints(transport: Transport, { log }: QuicListenerDependencie
   }
 }
 
-function withDeadline(dial: Dial): Dial {
+function withDeadline(dial: Dial, { clock }: QuicListenerDependencies): Dial {
   const silentPeers = new LRUCache<string, true>({ max: 1000, ttl: SILENCE_MEMORY_MS })
   let silentInRow = 0
   return async (address, options) => {
     const peer = peerOf(address) ?? address.toString()
     const isSilent = silentPeers.has(peer) || silentInRow >= SILENT_NETWORK
-    const timeout = AbortSignal.timeout(isSilent ? DIAL_AGAIN_TIMEOUT_MS : DIAL_TIMEOUT_MS)
+    const timeout = timeoutSignal(clock, isSilent ? DIAL_AGAIN_TIMEOUT_MS : DIAL_TIMEOUT_MS)
     // The signal also reaches the upgrade, so a connection that comes too late is dropped there.
     const signal = AbortSignal.any([timeout, options.signal])
     try {

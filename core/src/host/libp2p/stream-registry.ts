@@ -5,6 +5,7 @@
 import type { Stream } from '@libp2p/interface'
 import { CatalogError } from '../../errors.ts'
 import type { Logger } from '../../log.ts'
+import type { Clock } from '../../timing/clock.ts'
 import type { AddressGroup } from '../../limits/address-group.ts'
 import { FairShare } from '../../limits/fair-share.ts'
 import { toByteStream, type UnreadBytes } from './byte-stream.ts'
@@ -37,7 +38,10 @@ export interface StreamOrigin {
   readonly group: AddressGroup
 }
 
-export function createStreamRegistry(deps: { readonly log: Logger }): StreamRegistry {
+export function createStreamRegistry(deps: {
+  readonly log: Logger
+  readonly clock: Clock
+}): StreamRegistry {
   const open = new Set<ByteStream>()
   const inbound = new Map<string, number>()
 
@@ -54,6 +58,7 @@ export function createStreamRegistry(deps: { readonly log: Logger }): StreamRegi
   ): ByteStream {
     const wrapped = toByteStream(stream, {
       ...limits,
+      clock: deps.clock,
       onClosed: () => {
         open.delete(wrapped)
         onClosed()

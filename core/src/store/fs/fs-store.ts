@@ -22,7 +22,8 @@ import { pruneFiles, verifyFiles } from './maintenance.ts'
 import { makeRoom } from '../quota.ts'
 import { CLAIMS_SHARE } from '../store.ts'
 import type { PartialArtifact, PutOptions, Store, StoreEntry, StoreEvent } from '../store.ts'
-import type { PruneReport, StoreUsage, VerifyReport, Visibility } from '../store.ts'
+import type { Visibility } from '../../content/visibility.ts'
+import type { PruneReport, StoreUsage, VerifyReport } from '../store.ts'
 
 export interface FsStoreDeps {
   readonly clock: Clock

@@ -8,7 +8,8 @@ import { digestFromBytes, digestToBytes, type Digest } from '../../content/diges
 import type { ChunkTable, Description, Manifest } from '../../content/manifest.ts'
 import { openDatabase, openReadOnly, type Database } from '../../disk/database.ts'
 import type { FileMark } from './file-fingerprint.ts'
-import type { StoreEntry, Visibility } from '../store.ts'
+import type { Visibility } from '../../content/visibility.ts'
+import type { StoreEntry } from '../store.ts'
 
 export interface EntryRow extends StoreEntry {
   /** The file is known to be on the disk itself; if not, it is hashed again after a restart before it is trusted. */

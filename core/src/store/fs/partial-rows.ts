@@ -8,7 +8,7 @@ import type { Digest } from '../../content/digest.ts'
 import type { ArtifactGeometry } from '../../content/manifest.ts'
 import type { DiskHealth } from './disk-health.ts'
 import type { FsIndex, PartialRow } from './index-rows.ts'
-import type { Visibility } from '../store.ts'
+import type { Visibility } from '../../content/visibility.ts'
 
 /** A kill loses at most this many marks, or those of this long. */
 const PROGRESS_EVERY_CHUNKS = 16

@@ -18,7 +18,8 @@ import type { FsLayout } from './layout.ts'
 import { FsPartial } from './partial.ts'
 import { FsPartialRows, type ResumablePartial } from './partial-rows.ts'
 import { bitfieldOf, openPartialFile } from './partial-file.ts'
-import type { CommitOptions, PartialArtifact, Visibility } from '../store.ts'
+import type { Visibility } from '../../content/visibility.ts'
+import type { CommitOptions, PartialArtifact } from '../store.ts'
 
 /** Kept downloads that nobody has touched for this long are stale. */
 export const PARTIAL_MAX_AGE_MS = 7 * 24 * 3600 * 1000

@@ -4,6 +4,7 @@
  * nor retries a request.
  */
 import type { Clock } from '../../timing/clock.ts'
+import { timeoutSignal } from '../../timing/timeout-signal.ts'
 import { CatalogError } from '../../errors.ts'
 import type { Host, PeerId } from '../../host/host.ts'
 import { TRANSFER_PROTOCOL } from '../../wire/transfer-messages.ts'
@@ -143,7 +144,7 @@ class PeerLink {
   async #openStream(lane: Lane): Promise<RequestStream> {
     const { host, clock, pool } = this.#deps
     const peer = this.#peer
-    const signal = AbortSignal.timeout(OPEN_DEADLINE_MS)
+    const signal = timeoutSignal(this.#deps.clock, OPEN_DEADLINE_MS)
     const bytes = await host.open(peer, TRANSFER_PROTOCOL, { signal })
     if (this.#isClosed) {
       const error = new CatalogError('PEER_UNREACHABLE', 'the peer has gone', { peer })

@@ -5,7 +5,7 @@
  */
 import type { PeerId } from '../../host/host.ts'
 import { isCatalogError } from '../../errors.ts'
-import type { Visibility } from '../../store/store.ts'
+import type { Visibility } from '../../content/visibility.ts'
 import type { Assembly } from '../chunks/assembly.ts'
 import { downloadChunks } from '../chunks/chunk-download.ts'
 import type { TransferDeps } from '../transfer-deps.ts'

@@ -6,7 +6,7 @@
 import type { PeerId } from '../../host/host.ts'
 import { CatalogError, isCatalogError } from '../../errors.ts'
 import { matchesLeaf } from '../../content/merkle.ts'
-import type { Visibility } from '../../store/store.ts'
+import type { Visibility } from '../../content/visibility.ts'
 import type { TransferDeps } from '../transfer-deps.ts'
 import type { ManifestClaim } from './ask-peer.ts'
 import { isSameClaim } from './ask-peer.ts'

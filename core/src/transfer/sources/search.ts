@@ -3,6 +3,7 @@
  * have not answered yet, until one gives it.
  */
 import type { Clock } from '../../timing/clock.ts'
+import { timeoutSignal } from '../../timing/timeout-signal.ts'
 import type { Digest } from '../../content/digest.ts'
 import type { Discovery } from '../../discovery/discovery.ts'
 import type { PeerId } from '../../host/host.ts'
@@ -45,7 +46,7 @@ async function askAll<T>(
 ): Promise<never> {
   const running: Promise<void>[] = []
   let failure: unknown
-  const deadline = AbortSignal.any([signal, AbortSignal.timeout(SEARCH_DEADLINE_MS)])
+  const deadline = AbortSignal.any([signal, timeoutSignal(deps.clock, SEARCH_DEADLINE_MS)])
   try {
     for await (const peer of deps.discovery.search(digest, { signal: deadline })) {
       const attempt = deps.ask(peer)

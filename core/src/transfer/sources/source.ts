@@ -6,7 +6,7 @@
 import type { ArtifactSource, Origin } from '../../api.ts'
 import type { Digest } from '../../content/digest.ts'
 import { CatalogError } from '../../errors.ts'
-import type { Visibility } from '../../store/store.ts'
+import type { Visibility } from '../../content/visibility.ts'
 import type { Assembly } from '../chunks/assembly.ts'
 import type { Claims } from './claims.ts'
 import type { Delivery } from './delivery.ts'

@@ -1,0 +1,15 @@
+import { expect, test } from 'vitest'
+import { createFakeClock } from '../../../test/support/fake-clock.ts'
+import { timeoutSignal } from './timeout-signal.ts'
+
+test('it aborts when its time is up on the clock, with a reason like the platform’s own', async () => {
+  const clock = createFakeClock()
+  const signal = timeoutSignal(clock, 1_000)
+
+  await clock.advance(999)
+  expect(signal.aborted).toBe(false)
+
+  await clock.advance(1)
+  expect(signal.aborted).toBe(true)
+  expect(signal.reason).toMatchObject({ name: 'TimeoutError' })
+})

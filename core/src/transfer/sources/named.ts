@@ -1,0 +1,139 @@
+/**
+ * Asking peers for a version by its name key: one round trip brings the record, and with it the artifact if that is one chunk.
+ * Only peers that list the key are asked, so nobody hears of names that nobody has. A record counts once its evidence has been
+ * verified, and bytes once their digest has: what a peer says on the way has no effect. docs/protocol.md, section Records
+ */
+import { digestOf, type Digest } from '../../content/digest.ts'
+import { nameKeyOf, type NameKey, type PackageVersion } from '../../content/name-key.ts'
+import type { ArtifactRecord } from '../../content/record.ts'
+import { CatalogError, isCatalogError } from '../../errors.ts'
+import type { PeerId } from '../../host/host.ts'
+import type { Records } from '../../records/records.ts'
+import { orAborted } from '../../timing/race-signal.ts'
+import type { NamedResult } from '../asking/request-stream.ts'
+import type { TransferDeps } from '../transfer-deps.ts'
+import { hedge, type Attempt } from './hedge.ts'
+
+export interface NamedRequests {
+  /**
+   * The record of that version, from peers that list it; undefined when no peer does, or none could give one with evidence.
+   * Its artifact is in the store if it came with it. Ends within RESOLVE_MS.
+   * @throws `signal.reason`
+   */
+  resolve(
+    version: PackageVersion,
+    options: { signal: AbortSignal },
+  ): Promise<ArtifactRecord | undefined>
+}
+
+export interface NamedDeps extends Pick<
+  TransferDeps,
+  'store' | 'discovery' | 'links' | 'scores' | 'clock' | 'log' | 'limitOf'
+> {
+  readonly records: Records
+  /** Its bytes have come from a peer, though the caller will find them in the store. */
+  readonly onArrived: (digest: Digest) => void
+}
+
+/** More would say the same. */
+const MAX_ASKED = 3
+const RESOLVE_MS = 20_000
+
+export function createNamedRequests(deps: NamedDeps): NamedRequests {
+  const { discovery, scores, links, clock } = deps
+  const running = new Map<NameKey, Promise<ArtifactRecord | undefined>>()
+
+  async function ask(key: NameKey, peers: PeerId[]): Promise<ArtifactRecord | undefined> {
+    const expired = new AbortController()
+    const stop = clock.after(RESOLVE_MS, () =>
+      expired.abort(new CatalogError('PEER_TIMEOUT', 'no peer has told it in time')),
+    )
+    try {
+      return await hedge(
+        () => {
+          const peer = peers.shift()
+          return peer === undefined ? undefined : attemptOf(deps, peer, key)
+        },
+        { clock, signal: expired.signal },
+      )
+    } catch (error) {
+      if (isCatalogError(error)) return undefined // each has been recorded with its peer
+      throw error
+    } finally {
+      stop()
+      running.delete(key)
+    }
+  }
+
+  return {
+    async resolve(version, { signal }) {
+      signal.throwIfAborted()
+      const key = nameKeyOf(version)
+      let asking = running.get(key)
+      if (asking === undefined) {
+        const peers = scores.rank(discovery.nameHolders(key), links.outstanding).slice(0, MAX_ASKED)
+        if (peers.length === 0) return undefined
+        asking = ask(key, peers)
+        running.set(key, asking)
+      }
+      return await orAborted(asking, signal)
+    },
+  }
+}
+
+function attemptOf(deps: NamedDeps, peer: PeerId, key: NameKey): Attempt<ArtifactRecord> {
+  const { scores, links, clock, limitOf } = deps
+  return {
+    hedgeMs: scores.hedgeMs(peer),
+    onLate: () => scores.late(peer),
+    async run(signal) {
+      try {
+        await limitOf(peer).take(0, signal) // how much it is, the answer will say
+        const startedMs = clock.now()
+        const stream = await links.stream(peer, 'session')
+        const result = await stream.wantNamed(key, { signal })
+        const record = await accept(deps, peer, { key, result })
+        const bytes = result.bytes?.byteLength ?? 0
+        limitOf(peer).spend(bytes)
+        scores.answered(peer, { answerMs: clock.now() - startedMs, bytes })
+        return record
+      } catch (error) {
+        if (isCatalogError(error, 'PEER_MISBEHAVED')) scores.lied(peer, error.message)
+        else if (!signal.aborted && !isCatalogError(error, 'NOT_FOUND')) scores.late(peer)
+        throw error
+      }
+    },
+  }
+}
+
+/** @throws CatalogError PEER_MISBEHAVED for a lie, NOT_FOUND for evidence that can't be judged here */
+async function accept(
+  { records, store, log, onArrived }: NamedDeps,
+  peer: PeerId,
+  { key, result: { record, bytes } }: { key: NameKey; result: NamedResult },
+): Promise<ArtifactRecord> {
+  if (nameKeyOf(record) !== key) throw misbehaved(peer, 'a record of another version')
+  if (bytes !== undefined && digestOf(bytes) !== record.digest) {
+    throw misbehaved(peer, 'bytes that are not what its record names')
+  }
+  const verdict = await records.add(record)
+  if (verdict === 'invalid') throw misbehaved(peer, 'a record with a false signature')
+  if (verdict === 'unknown') {
+    throw new CatalogError('NOT_FOUND', 'a record signed with a key that is not known here', {
+      peer,
+    })
+  }
+  if (bytes !== undefined && !store.has(record.digest)) {
+    try {
+      await store.put(record.digest, bytes, { visibility: 'public' })
+      onArrived(record.digest)
+    } catch (error) {
+      log.debug('named.not-stored', { error }) // it is asked for again, by its digest
+    }
+  }
+  return record
+}
+
+function misbehaved(peer: PeerId, what: string): CatalogError {
+  return new CatalogError('PEER_MISBEHAVED', `the peer sent ${what}`, { peer })
+}
