@@ -2,6 +2,9 @@
  * What a node offers its users: the gateway, plugins, scripts. Types only; node.ts builds it.
  */
 import type { Digest } from './content/digest.ts'
+import type { PackageVersion } from './content/name-key.ts'
+import type { ArtifactRecord } from './content/record.ts'
+import type { EvidenceVerdict } from './records/records.ts'
 import type { NetworkState, PeerConnection, PeerId } from './host/host.ts'
 import type { Visibility } from './content/visibility.ts'
 import type { PruneReport, StoreEntry, StoreUsage, VerifyReport } from './store/store.ts'
@@ -111,6 +114,19 @@ export interface CatalogNode {
   get(digest: Digest, options?: GetOptions): Promise<Artifact>
   /** Stores bytes (and announces them if public); returns their digest. */
   put(bytes: Uint8Array, options?: { visibility?: Visibility }): Promise<Digest>
+  /** Verifies a record and keeps it; peers are told of its name while the store holds its artifact as public. */
+  addRecord(record: ArtifactRecord): Promise<EvidenceVerdict>
+  /** What is known here of a version. */
+  findRecord(version: PackageVersion): ArtifactRecord | undefined
+  /**
+   * What peers say of a version, with evidence that has been verified. Asks only peers that list it; undefined, without any
+   * network traffic, when none does. A small artifact comes with it, and is then in the store.
+   * @throws CatalogError NODE_STOPPED, `signal.reason`
+   */
+  resolve(
+    version: PackageVersion,
+    options: { signal: AbortSignal },
+  ): Promise<ArtifactRecord | undefined>
   has(digest: Digest): boolean
   entry(digest: Digest): StoreEntry | undefined
   stats(): NodeStats

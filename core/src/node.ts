@@ -16,6 +16,8 @@ import { createRepeatLog } from './limits/repeat-log.ts'
 import { silentLogger, type Logger } from './log.ts'
 import { parseNodeOptions, type NodeOptions, type ParsedNodeOptions } from './options.ts'
 import { systemRandom, type Random } from './random.ts'
+import { openRecordStore } from './records/record-store.ts'
+import { createRecords, type VerifyEvidence } from './records/records.ts'
 import { RunningNode } from './running-node.ts'
 import { createSeeder } from './seeding/seeder.ts'
 import { createFsStore } from './store/fs/fs-store.ts'
@@ -39,6 +41,8 @@ export interface NodeDependencies {
   readonly random?: Random
   /** Whether an artifact that the store holds as public still is; asked at start. What is not becomes private. */
   readonly isStillPublic?: (digest: Digest) => boolean
+  /** Judges the evidence of records. Absent: no record is believed, nor passed on. */
+  readonly verifyEvidence?: VerifyEvidence
   /** An identity for this run only: that of the store folder is neither read nor made. Default false. */
   readonly ephemeralIdentity?: boolean
 }
@@ -75,6 +79,12 @@ export async function createNode(
   const host = given.host ?? (await createHost(context, { ephemeralIdentity }))
   const bans = await openBanHistory(ephemeralIdentity ? undefined : options.store.path, context)
   const scores = createScores(context, { host, bans })
+  const folder = ephemeralIdentity ? undefined : options.store.path
+  const recordStore = await openRecordStore(folder, { log })
+  const records = createRecords({
+    ...{ records: recordStore, store, log },
+    verify: given.verifyEvidence,
+  })
   const discovery = createSwarmDiscovery(
     { host, clock, random, log, onMisbehaviour: scores.lied },
     {
@@ -83,12 +93,20 @@ export async function createNode(
       targetPeers: TARGET_PEERS,
     },
   )
-  const transfer = createTransfer({ host, store, discovery, scores, clock, log }, options.transfer)
-  const seeder = createSeeder({ store, discovery, log }, { seed: options.transfer.seed })
+  const transfer = createTransfer(
+    { host, store, records, discovery, scores, clock, log },
+    options.transfer,
+  )
+  const seeder = createSeeder({ store, records, discovery, log }, { seed: options.transfer.seed })
 
   // In this order; stopped in reverse.
   const parts: readonly Part[] = [
     named('bans', { start: () => undefined, stop: () => bans.close() }, { isLocal: true }),
+    named(
+      'records',
+      { start: () => undefined, stop: () => recordStore.close() },
+      { isLocal: true },
+    ),
     named('store', store, { isLocal: true }),
     named('visibility', {
       start: () => isStillPublic && hideWithdrawn(store, isStillPublic),
@@ -103,7 +121,7 @@ export async function createNode(
   await startAll(parts, { clock, log })
 
   return new RunningNode({
-    ...{ clock, host, store, discovery, transfer, scores },
+    ...{ clock, host, store, records, discovery, transfer, scores },
     onEvent(listener) {
       listeners.add(listener)
       return () => void listeners.delete(listener)

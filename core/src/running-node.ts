@@ -7,6 +7,9 @@ import type { NodePeer, NodeStats } from './api.ts'
 import { timeoutSignal } from './timing/timeout-signal.ts'
 import type { Clock } from './timing/clock.ts'
 import { digestOf, type Digest } from './content/digest.ts'
+import type { PackageVersion } from './content/name-key.ts'
+import type { ArtifactRecord } from './content/record.ts'
+import type { EvidenceVerdict, Records } from './records/records.ts'
 import type { SwarmDiscovery } from './discovery/swarm-discovery.ts'
 import { CatalogError } from './errors.ts'
 import type { Host, PeerId } from './host/host.ts'
@@ -22,6 +25,7 @@ export interface RunningParts {
   readonly clock: Clock
   readonly host: Host
   readonly store: Store
+  readonly records: Records
   readonly discovery: SwarmDiscovery
   readonly transfer: Transfer
   readonly scores: PeerScores
@@ -55,6 +59,22 @@ export class RunningNode implements CatalogNode {
     const digest = digestOf(bytes)
     await this.#parts.store.put(digest, bytes, { visibility: options.visibility ?? 'public' })
     return digest
+  }
+
+  addRecord(record: ArtifactRecord): Promise<EvidenceVerdict> {
+    return this.#parts.records.add(record)
+  }
+
+  findRecord(version: PackageVersion): ArtifactRecord | undefined {
+    return this.#parts.records.find(version)
+  }
+
+  async resolve(
+    version: PackageVersion,
+    options: { signal: AbortSignal },
+  ): Promise<ArtifactRecord | undefined> {
+    this.#assertOpen()
+    return await this.#parts.transfer.resolve(version, options)
   }
 
   has(digest: Digest): boolean {

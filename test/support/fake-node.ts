@@ -177,6 +177,9 @@ export function createFakeNode(): FakeNode {
       store(digest, bytes, options.visibility ?? 'public')
       return digest
     },
+    addRecord: async () => 'unknown',
+    findRecord: () => undefined,
+    resolve: async () => undefined,
     has: (digest) => stored.has(digest),
     entry(digest) {
       const found = stored.get(digest)

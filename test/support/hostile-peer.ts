@@ -20,6 +20,7 @@ import {
   TRANSFER_PROTOCOL,
   type Answer,
   type Want,
+  type WantNamed,
   type WantChunk,
 } from '../../core/src/wire/transfer-messages.ts'
 import type { Blob } from './blobs.ts'
@@ -96,7 +97,10 @@ export async function hostilePeer(options: {
 }
 
 /** Says hello and answers each request as told. */
-export function answering(answer: Answering): Behaviour {
+export function answering(
+  answer: Answering,
+  answerNamed: (request: WantNamed) => Answer[] = () => [],
+): Behaviour {
   return async (stream) => {
     const send = async (...answers: (Answer | Uint8Array)[]): Promise<void> => {
       for (const one of answers) {
@@ -109,6 +113,8 @@ export function answering(answer: Answering): Behaviour {
         const request = decodeRequest(frame)
         if (request.type === 'want' || request.type === 'want-chunk') {
           await answer(request, { send, stream })
+        } else if (request.type === 'want-named') {
+          await send(...answerNamed(request))
         }
       }
     }

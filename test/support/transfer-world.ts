@@ -18,6 +18,7 @@ import { silentLogger } from '../../core/src/log.ts'
 import { parseNodeOptions, type NodeOptions } from '../../core/src/options.ts'
 import { createMemoryStore } from '../../core/src/store/memory-store.ts'
 import type { Visibility } from '../../core/src/content/visibility.ts'
+import type { Records } from '../../core/src/records/records.ts'
 import type { Store } from '../../core/src/store/store.ts'
 import { createPeerScores, type PeerScores } from '../../core/src/transfer/peer-score.ts'
 import { createTransfer, type Transfer } from '../../core/src/transfer/transfer.ts'
@@ -25,10 +26,12 @@ import { TRANSFER_PROTOCOL } from '../../core/src/wire/transfer-messages.ts'
 import { CHUNK_SIZE, type Blob } from './blobs.ts'
 import { answering, type Answering } from './hostile-peer.ts'
 import { readAll } from './read-all.ts'
+import { memoryRecords } from './records.ts'
 
 export interface Node {
   readonly host: Host
   readonly store: Store
+  readonly records: Records
   readonly discovery: Discovery
   readonly scores: PeerScores
   readonly transfer: Transfer
@@ -71,7 +74,8 @@ export function createWorld(clock: Clock = systemClock): World {
     }
     const bans: string[] = []
     const scores = createPeerScores(clock, (peer) => bans.push(peer))
-    const deps = { host, store, discovery, scores, clock, log }
+    const records = memoryRecords(store)
+    const deps = { host, store, records, discovery, scores, clock, log }
     const transfer = createTransfer(deps, transferOptions.transfer)
     await store.start()
     await host.start()
@@ -90,7 +94,7 @@ export function createWorld(clock: Clock = systemClock): World {
       await store.put(digest, bytes, { visibility })
       if (visibility === 'public') real.announce(digest)
     }
-    return { host, store, discovery, scores, transfer, bans, told, put }
+    return { host, store, records, discovery, scores, transfer, bans, told, put }
   }
   async function addPeer(name: string, claims: readonly Blob[], answer: Answering): Promise<Node> {
     const node = await add(name)

@@ -8,6 +8,8 @@ import { digestToBytes, type Digest } from '../content/digest.ts'
 import { nameKeyFromBytes, nameKeyOf, nameKeyToBytes, type NameKey } from '../content/name-key.ts'
 import type { ArtifactRecord } from '../content/record.ts'
 import { openDatabase, type Database } from '../disk/database.ts'
+import { canCreateFolder } from '../disk/make-folder.ts'
+import type { Logger } from '../log.ts'
 import { FieldReader } from '../wire/fields.ts'
 import { decodeRecord, encodeRecord } from '../wire/record-codec.ts'
 
@@ -27,11 +29,19 @@ export interface RecordStore {
   close(): void
 }
 
-/** @throws CatalogError STORE_LOCKED, STORE_FAILED */
-export async function openRecordStore(folder: string | undefined): Promise<RecordStore> {
-  return createRecordStore(
-    await openDatabase(folder === undefined ? ':memory:' : join(folder, RECORDS_FILE)),
-  )
+/** In memory without a folder, and where its file can't be opened: the store says why. */
+export async function openRecordStore(
+  folder: string | undefined,
+  { log }: { log: Logger },
+): Promise<RecordStore> {
+  try {
+    if (folder !== undefined && (await canCreateFolder(folder))) {
+      return createRecordStore(await openDatabase(join(folder, RECORDS_FILE)))
+    }
+  } catch (error) {
+    log.debug('records.not-kept', { folder, error })
+  }
+  return createRecordStore(await openDatabase(':memory:'))
 }
 
 export function createRecordStore(database: Database, { maxRows = MAX_RECORDS } = {}): RecordStore {

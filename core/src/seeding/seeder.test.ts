@@ -1,4 +1,8 @@
 import { describe, expect, it } from 'vitest'
+import { memoryRecords, recordOf } from '../../../test/support/records.ts'
+import { nameKeyOf } from '../content/name-key.ts'
+import type { ArtifactRecord } from '../content/record.ts'
+import type { Records } from '../records/records.ts'
 import { systemClock } from '../timing/clock.ts'
 import { digestOf, type Digest } from '../content/digest.ts'
 import { createMemoryDirectory, createMemoryDiscovery } from '../discovery/memory-discovery.ts'
@@ -13,6 +17,8 @@ const digest = (name: string): Digest => digestOf(bytesOf(name))
 
 interface World {
   readonly store: Store
+  readonly records: Records
+  isNameAnnounced(record: ArtifactRecord): boolean
   readonly seeder: Seeder
   /** Every digest that was ever announced, in order. */
   readonly everAnnounced: Digest[]
@@ -31,6 +37,7 @@ async function createWorld(options: { seed: boolean } = { seed: true }): Promise
   const observer = createMemoryDiscovery(directory, 'observer')
   await real.start()
   await observer.start()
+  const records = memoryRecords(store)
   const everAnnounced: Digest[] = []
   const discovery = {
     ...real,
@@ -42,8 +49,10 @@ async function createWorld(options: { seed: boolean } = { seed: true }): Promise
   return {
     store,
     everAnnounced,
-    seeder: createSeeder({ store, discovery, log: silentLogger }, options),
+    records,
+    seeder: createSeeder({ store, records, discovery, log: silentLogger }, options),
     put: (name, visibility) => store.put(digest(name), bytesOf(name), { visibility }),
+    isNameAnnounced: (record) => observer.nameHolders(nameKeyOf(record)).includes('self'),
     isAnnounced: (name) => observer.holders(digest(name)).includes('self'),
   }
 }
@@ -122,5 +131,40 @@ describe('seeder', () => {
     const before = everAnnounced.length
     await put('new', 'public')
     expect(everAnnounced).toHaveLength(before)
+  })
+
+  it('tells the names of what is public and here, whichever comes first, and takes them back', async () => {
+    const { seeder, put, store, records, isNameAnnounced } = await createWorld()
+    const early = recordOf(digest('early'), { name: 'early' })
+    const late = recordOf(digest('late'), { name: 'late' })
+    const secret = recordOf(digest('secret'), { name: 'secret' })
+    await put('early', 'public')
+    await records.add(early)
+    await seeder.start()
+    expect(isNameAnnounced(early)).toBe(true)
+    await records.add(late)
+    expect(isNameAnnounced(late)).toBe(false)
+    await put('late', 'public')
+    expect(isNameAnnounced(late)).toBe(true)
+    await put('secret', 'private')
+    await records.add(secret)
+    expect(isNameAnnounced(secret)).toBe(false)
+    store.setVisibility(digest('secret'), 'public')
+    expect(isNameAnnounced(secret)).toBe(true)
+    store.setVisibility(digest('secret'), 'private')
+    expect(isNameAnnounced(secret)).toBe(false)
+    await store.delete(digest('late'))
+    expect(isNameAnnounced(late)).toBe(false)
+  })
+
+  it('never tells a name without evidence', async () => {
+    const { seeder, put, records, isNameAnnounced } = await createWorld()
+    await seeder.start()
+    await put('a', 'public')
+    for (const verdict of ['invalid', 'unknown'] as const) {
+      const record = recordOf(digest('a'), { verdict })
+      expect(await records.add(record)).toBe(verdict)
+      expect(isNameAnnounced(record)).toBe(false)
+    }
   })
 })

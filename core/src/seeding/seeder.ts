@@ -1,10 +1,12 @@
 /**
- * Tells the network what the store holds: store events become announcements. It decides what is told, and a private entry
- * never is: nothing else in a node announces artifacts. docs/threat-model.md
+ * Tells the network what the store holds, and which names it can tell the bytes of: events of the store and of the records
+ * become announcements. It decides what is told, and a private entry never is, nor its names: nothing else in a node announces
+ * what it holds. docs/threat-model.md
  */
 import type { Digest } from '../content/digest.ts'
 import type { Discovery } from '../discovery/discovery.ts'
 import type { Logger } from '../log.ts'
+import type { Records } from '../records/records.ts'
 import type { Store, StoreEntry } from '../store/store.ts'
 
 /** Announcing is quick, 100,000 times is not: others get their turn in between. */
@@ -17,16 +19,27 @@ export interface Seeder {
 }
 
 export function createSeeder(
-  deps: { readonly store: Store; readonly discovery: Discovery; readonly log: Logger },
+  deps: {
+    readonly store: Store
+    readonly records: Records
+    readonly discovery: Discovery
+    readonly log: Logger
+  },
   options: { readonly seed: boolean },
 ): Seeder {
-  const { store, discovery, log } = deps
+  const { store, records, discovery, log } = deps
   let stopListening: (() => void) | undefined
 
-  function tell(entry: StoreEntry): void {
-    if (entry.visibility === 'public') discovery.announce(entry.digest)
+  function tell({ digest, visibility }: StoreEntry): void {
     // It may have been public until now.
-    else discovery.withdraw(entry.digest)
+    if (visibility !== 'public') return withdraw(digest)
+    discovery.announce(digest)
+    for (const key of records.keysOf(digest)) discovery.announceName(key)
+  }
+
+  function withdraw(digest: Digest): void {
+    discovery.withdraw(digest)
+    for (const key of records.keysOf(digest)) discovery.withdrawName(key)
   }
 
   async function announceAll(): Promise<void> {
@@ -47,10 +60,16 @@ export function createSeeder(
   return {
     async start() {
       if (!options.seed || stopListening !== undefined) return
-      stopListening = store.onEvent((event) => {
-        if (event.type === 'added') tell(event.entry)
-        else discovery.withdraw(event.digest)
-      })
+      const unsubscribes = [
+        store.onEvent((event) => {
+          if (event.type === 'added') tell(event.entry)
+          else withdraw(event.digest)
+        }),
+        records.onAdded((key, { digest }) => {
+          if (store.entry(digest)?.visibility === 'public') discovery.announceName(key)
+        }),
+      ]
+      stopListening = () => unsubscribes.forEach((unsubscribe) => unsubscribe())
       await announceAll()
     },
     async stop() {

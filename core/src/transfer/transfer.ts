@@ -4,12 +4,15 @@
  */
 import type { Artifact, GetOptions } from '../api.ts'
 import type { Digest } from '../content/digest.ts'
+import type { PackageVersion } from '../content/name-key.ts'
+import type { ArtifactRecord } from '../content/record.ts'
 import type { Clock } from '../timing/clock.ts'
 import type { Discovery } from '../discovery/discovery.ts'
 import { CatalogError, isCatalogError } from '../errors.ts'
 import type { ByteStream, Host, PeerId } from '../host/host.ts'
 import type { Logger } from '../log.ts'
 import type { ParsedNodeOptions } from '../options.ts'
+import type { Records } from '../records/records.ts'
 import type { Store } from '../store/store.ts'
 import { TRANSFER_PROTOCOL } from '../wire/transfer-messages.ts'
 import { createAssemblyMaker } from './chunks/assembly-maker.ts'
@@ -22,6 +25,7 @@ import type { PeerScores } from './peer-score.ts'
 import { createPeerLimits } from './rate-limit.ts'
 import { serveStream } from './serving/serve.ts'
 import type { ServeDeps } from './serving/serve-deps.ts'
+import { createNamedRequests } from './sources/named.ts'
 import { createUploads, type Uploads } from './serving/uploads.ts'
 
 /** Memory for chunks that arrive. */
@@ -32,9 +36,17 @@ const POOL_BYTES = 40 * 1024 * 1024
  */
 const SERVING = { maxStreamsPerPeer: 4, maxUnreadBytes: 128 * 1024 } as const
 
+/** That came by name and were not asked for since: a caller may have left. */
+const MAX_ARRIVALS = 1_000
+
 export interface Transfer {
   start(): void
   get(digest: Digest, options: GetOptions): Promise<Artifact>
+  /** The record of a version from peers; see sources/named.ts. */
+  resolve(
+    version: PackageVersion,
+    options: { signal: AbortSignal },
+  ): Promise<ArtifactRecord | undefined>
   /** Forget streams to a peer that has gone. */
   dropPeer(peer: PeerId): void
   warmPeer(peer: PeerId): void
@@ -46,6 +58,7 @@ export interface Transfer {
 export interface TransferParts {
   readonly host: Host
   readonly store: Store
+  readonly records: Records
   readonly discovery: Discovery
   readonly scores: PeerScores
   readonly clock: Clock
@@ -64,10 +77,12 @@ export function createTransfer(
     { host, clock, pool, onMisbehaviour: scores.lied },
     { encodings: options.compression, maxArtifactBytes: options.maxArtifactBytes },
   )
+  const limitOf = createPeerLimits(clock, options.downloadRate, options.downloadRatePerPeer)
+  const arrived = createArrivals()
+  const named = createNamedRequests({ ...parts, links, limitOf, onArrived: arrived.add })
   const downloads = new Downloads({
     ...parts,
-    ...{ links, pool, chunkSize: options.chunkSize },
-    limitOf: createPeerLimits(clock, options.downloadRate, options.downloadRatePerPeer),
+    ...{ links, pool, limitOf, chunkSize: options.chunkSize },
     slots: createBulkSlots(options.maxConcurrentTransfers),
     assemblies: createAssemblyMaker({ store, hasher, log }),
     onInFlight: (digest) => {
@@ -80,7 +95,12 @@ export function createTransfer(
     start() {
       host.handle(TRANSFER_PROTOCOL, createServer(parts, { downloads, uploads }, options), SERVING)
     },
-    get: (digest, getOptions) => downloads.get(digest, getOptions),
+    async get(digest, getOptions) {
+      const artifact = await downloads.get(digest, getOptions)
+      const isNew = artifact.source === 'store' && arrived.take(digest)
+      return isNew ? { ...artifact, source: 'peer' } : artifact
+    },
+    resolve: (version, { signal }) => named.resolve(version, { signal }),
     dropPeer(peer) {
       links.drop(peer, new CatalogError('PEER_UNREACHABLE', 'the peer has gone', { peer }))
       uploads.forget(peer)
@@ -100,7 +120,7 @@ export function createTransfer(
 
 /** Answers the streams that peers open. */
 function createServer(
-  { host, store, clock, log, scores }: TransferParts,
+  { host, store, records, clock, log, scores }: TransferParts,
   { downloads, uploads }: { downloads: Downloads; uploads: Uploads },
   { seed, compression }: ParsedNodeOptions['transfer'],
 ): (stream: ByteStream) => Promise<void> {
@@ -109,6 +129,7 @@ function createServer(
     const deps: ServeDeps = {
       ...{ store, clock, log, memory: uploads.memory },
       arriving: (digest) => downloads.inFlight(digest),
+      recordOf: (key) => records.listed(key),
       limit: uploads.limitOf(peer),
       onServed: (bytes, whole) => uploads.count(peer, bytes, whole),
       takeBulkSlot: (digest) => uploads.slots.take(peer, digest),
@@ -121,5 +142,17 @@ function createServer(
       if (isCatalogError(error, 'PEER_MISBEHAVED')) scores.lied(peer, error.message)
       throw error
     }
+  }
+}
+
+/** Artifacts that came with their record, until they are asked for: it was a peer that gave them. */
+function createArrivals(): { add: (digest: Digest) => void; take: (digest: Digest) => boolean } {
+  const digests = new Set<Digest>()
+  return {
+    add(digest) {
+      if (digests.size >= MAX_ARRIVALS) digests.clear()
+      digests.add(digest)
+    },
+    take: (digest) => digests.delete(digest),
   }
 }

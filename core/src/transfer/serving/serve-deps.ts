@@ -2,6 +2,8 @@
 import type { Clock } from '../../timing/clock.ts'
 import type { Encoding } from '../../content/compression.ts'
 import type { Digest } from '../../content/digest.ts'
+import type { NameKey } from '../../content/name-key.ts'
+import type { ArtifactRecord } from '../../content/record.ts'
 import type { AddressGroup } from '../../limits/address-group.ts'
 import type { Logger } from '../../log.ts'
 import type { Store } from '../../store/store.ts'
@@ -15,6 +17,8 @@ export interface ServeDeps {
   readonly log: Logger
   /** A public download under way, whose verified chunks can be passed on. */
   readonly arriving: (digest: Digest) => Assembly | undefined
+  /** What may be told of a name: its artifact is public, and in the store. */
+  readonly recordOf: (key: NameKey) => ArtifactRecord | undefined
   readonly limit: RateLimit
   readonly onServed: (bytes: number, whole: boolean) => void
   /** Takes a place among the artifacts moving in bulk to this peer; false when all are taken. */

@@ -71,6 +71,7 @@ function world(
       clock,
       log: silentLogger,
       arriving: () => undefined,
+      recordOf: () => undefined,
       limit: unlimited,
       onServed: (bytes, whole) => served.push({ bytes, whole }),
       takeBulkSlot: () => true,

@@ -1,0 +1,137 @@
+/** Versions asked for by name: what one round trip brings, who is asked, and what a liar achieves. */
+import { describe, expect, test } from 'vitest'
+import { blob, CHUNK_SIZE, type Blob } from '../../../../test/support/blobs.ts'
+import { answering } from '../../../../test/support/hostile-peer.ts'
+import { recordOf } from '../../../../test/support/records.ts'
+import { createWorld, type Node, type World } from '../../../../test/support/transfer-world.ts'
+import { nameKeyOf } from '../../content/name-key.ts'
+import type { ArtifactRecord } from '../../content/record.ts'
+import { TRANSFER_PROTOCOL, type Answer } from '../../wire/transfer-messages.ts'
+
+const small = blob(40_000, 1)
+const large = blob(20 * CHUNK_SIZE + 11, 2)
+const other = blob(30_000, 3)
+const signal = new AbortController().signal
+
+async function holder(world: World, name: string, artifact: Blob): Promise<Node> {
+  const node = await world.add(name)
+  await node.put(artifact)
+  const record = recordOf(artifact.digest)
+  await node.records.add(record)
+  node.discovery.announceName(nameKeyOf(record))
+  return node
+}
+
+const inline = { type: 'manifest', chunkSize: 1024 * 1024, leaves: new Uint8Array(0) } as const
+
+/** A peer that lists the name of `small` and answers with these. */
+async function liar(world: World, answers: (id: number) => Answer[]): Promise<Node> {
+  const node = await world.addPeer('liar', [], async () => undefined)
+  const behave = answering(
+    async () => undefined,
+    ({ id }) => answers(id),
+  )
+  node.host.handle(TRANSFER_PROTOCOL, behave, { maxStreamsPerPeer: 8 })
+  node.discovery.announceName(nameKeyOf(recordOf(small.digest)))
+  return node
+}
+
+const whole = (id: number, record: ArtifactRecord, { bytes }: Blob): Answer[] => [
+  { type: 'record', id, record },
+  { ...inline, id, size: bytes.byteLength, present: undefined },
+  { type: 'chunk', id, index: 0, encoding: 'none', bytes },
+]
+
+describe('a version by its name', () => {
+  test('comes with its bytes, which count as the peer’s', async () => {
+    const world = createWorld()
+    await holder(world, 'a', small)
+    const b = await world.add('b')
+    const record = await b.transfer.resolve(recordOf(small.digest), { signal })
+    expect(record).toEqual(recordOf(small.digest))
+    expect(b.store.has(small.digest)).toBe(true)
+    expect((await b.transfer.get(small.digest, {})).source).toBe('peer')
+    expect((await b.transfer.get(small.digest, {})).source).toBe('store')
+    expect(b.records.find(recordOf(small.digest))).toEqual(record)
+  })
+
+  test('of a large artifact is its digest, and the bytes are asked for by that', async () => {
+    const world = createWorld()
+    await holder(world, 'a', large)
+    const b = await world.add('b')
+    expect((await b.transfer.resolve(recordOf(large.digest), { signal }))?.digest).toBe(
+      large.digest,
+    )
+    expect(b.store.has(large.digest)).toBe(false)
+  })
+
+  test('that no peer lists is asked of nobody', async () => {
+    const world = createWorld()
+    const a = await world.add('a')
+    const b = await world.add('b')
+    await b.host.connect('/memory/a', { signal })
+    const version = recordOf(small.digest, { name: 'unlisted' })
+    expect(await b.transfer.resolve(version, { signal })).toBeUndefined()
+    expect(a.transfer.uploads.artifacts).toBe(0)
+    expect(b.transfer.activeDownloads).toBe(0)
+  })
+
+  test('whose artifact has become private is denied as if it were unknown', async () => {
+    const world = createWorld()
+    const a = await holder(world, 'a', small)
+    a.store.setVisibility(small.digest, 'private')
+    const b = await world.add('b')
+    expect(await b.transfer.resolve(recordOf(small.digest), { signal })).toBeUndefined()
+    expect(a.transfer.uploads.artifacts).toBe(0)
+    expect(b.bans).toEqual([])
+  })
+
+  test('is asked for once by many callers', async () => {
+    const world = createWorld()
+    const a = await holder(world, 'a', small)
+    const b = await world.add('b')
+    const ask = () => b.transfer.resolve(recordOf(small.digest), { signal })
+    const found = await Promise.all([ask(), ask(), ask()])
+    expect(found.map((record) => record?.digest)).toEqual(Array(3).fill(small.digest))
+    expect(a.transfer.uploads.artifacts).toBe(1)
+  })
+})
+
+describe('lies about a name', () => {
+  const lies: Record<string, (id: number) => Answer[]> = {
+    'a false signature': (id) => whole(id, recordOf(small.digest, { verdict: 'invalid' }), small),
+    'the record of another version': (id) =>
+      whole(id, recordOf(small.digest, { version: '6.6.6' }), small),
+    'the record of another package': (id) =>
+      whole(id, recordOf(small.digest, { name: 'evil' }), small),
+    'bytes of another artifact': (id) => whole(id, recordOf(small.digest), other),
+    'bytes before the record': (id) => whole(id, recordOf(small.digest), small).slice(1),
+    'two records': (id) => [
+      { type: 'record', id, record: recordOf(small.digest) },
+      ...whole(id, recordOf(small.digest), small),
+    ],
+  }
+  for (const [name, answers] of Object.entries(lies)) {
+    test(`${name}: nothing is kept, the peer is banned, an honest one is asked`, async () => {
+      const world = createWorld()
+      await liar(world, answers)
+      const b = await world.add('b')
+      expect(await b.transfer.resolve(recordOf(small.digest), { signal })).toBeUndefined()
+      expect(b.bans).toEqual(['liar'])
+      expect(b.records.find(recordOf(small.digest))).toBeUndefined()
+      expect([...b.store.entries()]).toEqual([])
+      await holder(world, 'honest', small)
+      const record = await b.transfer.resolve(recordOf(small.digest), { signal })
+      expect(record?.digest).toBe(small.digest)
+    })
+  }
+
+  test('a key that is not known here is nobody’s fault', async () => {
+    const world = createWorld()
+    await liar(world, (id) => whole(id, recordOf(small.digest, { verdict: 'unknown' }), small))
+    const b = await world.add('b')
+    expect(await b.transfer.resolve(recordOf(small.digest), { signal })).toBeUndefined()
+    expect(b.bans).toEqual([])
+    expect([...b.store.entries()]).toEqual([])
+  })
+})
