@@ -78,17 +78,22 @@ function isRefused(decode: () => unknown): boolean {
   return false
 }
 
-describe('/catalog/transfer/2.0.0', () => {
+type Plain = Record<string, unknown>
+
+describe('/catalog/transfer/3.0.0', () => {
   const vectors = load<{
     requests: Vector[]
     answers: Vector[]
     malformed: { requests: Malformed[]; answers: Malformed[] }
   }>('transfer')
 
-  function toMessage(plain: Record<string, unknown>): Request & Answer {
+  function toMessage(plain: Plain): Request & Answer {
     const message: Record<string, unknown> = { ...plain }
+    for (const name of ['record', 'evidence']) {
+      if (plain[name] !== undefined) message[name] = toMessage(plain[name] as Plain)
+    }
     if (plain['digest'] === 'abc') message['digest'] = digestOf(Buffer.from('abc'))
-    for (const name of ['leaves', 'bytes', 'leaf']) {
+    for (const name of ['leaves', 'bytes', 'leaf', 'signature']) {
       if (typeof plain[name] === 'string') message[name] = fromHex(plain[name])
     }
     if (plain['type'] === 'manifest') {
@@ -109,6 +114,7 @@ describe('/catalog/transfer/2.0.0', () => {
     for (const [name, value] of Object.entries(message) as [string, unknown][]) {
       if (value instanceof Bitfield) plain[name] = [...value.present()]
       else if (value instanceof Uint8Array) plain[name] = toHex(value)
+      else if (name === 'record' || name === 'evidence') plain[name] = toPlain(value as Request)
       else if (name === 'digest')
         plain[name] = value === digestOf(Buffer.from('abc')) ? 'abc' : value
       else if (value !== undefined) plain[name] = value
@@ -145,8 +151,12 @@ describe('/catalog/transfer/2.0.0', () => {
     const types = (list: Vector[]): unknown[] => [
       ...new Set(list.map(({ message }) => message['type'])),
     ]
-    expect(types(vectors.requests)).toEqual(['hello', 'want', 'want-chunk', 'cancel'])
-    expect(types(vectors.answers)).toEqual(['hello', 'manifest', 'chunk', 'status', 'wait'])
+    expect(types(vectors.requests)).toEqual([
+      ...['hello', 'want', 'want-chunk', 'cancel', 'want-named'],
+    ])
+    expect(types(vectors.answers)).toEqual([
+      ...['hello', 'manifest', 'chunk', 'status', 'wait', 'record'],
+    ])
     const statuses = vectors.answers.flatMap(({ message }) => message['status'] ?? [])
     expect(statuses).toEqual(Object.keys(STATUS_IDS))
     const encodings = vectors.answers.flatMap(({ message }) => message['encoding'] ?? [])
@@ -154,7 +164,7 @@ describe('/catalog/transfer/2.0.0', () => {
   })
 
   test('ids, versions and limits', () => {
-    expect(TRANSFER_PROTOCOL).toBe('/catalog/transfer/2.0.0')
+    expect(TRANSFER_PROTOCOL).toBe('/catalog/transfer/3.0.0')
     expect(TRANSFER_VERSION).toBe(1)
     expect(MAX_REQUEST_FRAME_BYTES).toBe(1024)
     expect(MAX_ANSWER_FRAME_BYTES).toBe(4 * 1024 * 1024 + 64)

@@ -15,7 +15,7 @@ export function streamPair(clock: Clock = systemClock, maxInboundBytes = 32 * 2 
   let heard: PromiseWithResolvers<void> | undefined
   const clear = { latencyMs: () => 0, isLost: () => false }
   const { local, remote } = createMemoryStreamPair({
-    protocol: '/catalog/transfer/2.0.0',
+    protocol: '/catalog/transfer/3.0.0',
     clock,
     maxInboundBytes,
     local: { peer: 'remote', link: { ...clear, untilClear: () => undefined } },
