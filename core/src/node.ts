@@ -76,7 +76,7 @@ export async function createNode(
     },
   )
   const discovery = createSwarmDiscovery(
-    { host, clock, log, onMisbehaviour: scores.lied },
+    { host, clock, log, onMisbehaviour: scores.penalize },
     {
       peerExchange: options.network.peerExchange,
       dht: options.network.dht,

@@ -61,7 +61,7 @@ export function createTransfer(
   const hasher = createHasher(pool)
   const uploads = createUploads(clock, options)
   const links = createPeerLinks(
-    { host, clock, pool, onMisbehaviour: scores.lied },
+    { host, clock, pool, onMisbehaviour: scores.penalize },
     { encodings: options.compression, maxArtifactBytes: options.maxArtifactBytes },
   )
   const downloads = new Downloads({
@@ -118,7 +118,7 @@ function createServer(
     try {
       await serveStream(stream, deps, { seed, encodings: compression })
     } catch (error) {
-      if (isCatalogError(error, 'PEER_MISBEHAVED')) scores.lied(peer, error.message)
+      if (isCatalogError(error, 'PEER_MISBEHAVED')) scores.penalize(peer, error.message)
       throw error
     }
   }

@@ -191,9 +191,9 @@ class RivalClaims implements Claims {
     const { claimants } = candidate
     const answering = [...claimants].filter(([, holdsAll]) => holdsAll).map(([peer]) => peer)
     const reason = 'a manifest of other bytes'
-    for (const peer of answering) scores.lied(peer, reason)
+    for (const peer of answering) scores.penalize(peer, reason)
     if (answering.length > 0) return
-    for (const peer of claimants.keys()) scores.suspected(peer, reason)
+    for (const peer of claimants.keys()) scores.suspect(peer, reason)
   }
 }
 

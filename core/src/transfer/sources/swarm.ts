@@ -64,7 +64,7 @@ export function createSwarm(race: Race, deps: TransferDeps, asker: PeerAsker): S
   const favoured =
     race.origin.origin === undefined
       ? [...peers]
-      : peers.filter((peer) => !scores.isCooling(peer)).slice(0, MAX_FAVOURED)
+      : peers.filter((peer) => !scores.isBackedOff(peer)).slice(0, MAX_FAVOURED)
 
   function nextOf(queue: PeerId[]): Attempt<Found> | undefined {
     for (let peer = queue.shift(); peer !== undefined; peer = queue.shift()) {
