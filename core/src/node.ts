@@ -86,7 +86,7 @@ export async function createNode(
     verify: given.verifyEvidence,
   })
   const discovery = createSwarmDiscovery(
-    { host, clock, random, log, onMisbehaviour: scores.lied },
+    { host, clock, random, log, onMisbehaviour: scores.penalize },
     {
       peerExchange: options.network.peerExchange,
       dht: options.network.dht,

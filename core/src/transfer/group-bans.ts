@@ -50,7 +50,7 @@ export class GroupBans {
   }
 
   /** One of its ids has lied. The ban, when that was one too many. */
-  lied(group: AddressGroup, peer: PeerId): GroupBan | undefined {
+  penalize(group: AddressGroup, peer: PeerId): GroupBan | undefined {
     // Those behind a relay have only the relay in common.
     if (isRelayGroup(group) || this.#isOwnNetwork(group)) return undefined
     const now = this.#clock.now()

@@ -28,56 +28,59 @@ describe('rank', () => {
     expect(scores.rank(['quick', 'new'], outstanding)).toEqual(['new', 'quick'])
   })
 
-  test('who cools down comes last, who is banned not at all', async () => {
+  test('a backed-off peer comes last, a banned one not at all', async () => {
     const { scores, answered, clock } = world()
     answered('quick', 1)
     answered('slow', 80)
-    for (let time = 0; time < 3; time++) scores.late('quick')
-    scores.lied('liar', 'wrong bytes')
+    for (let time = 0; time < 3; time++) scores.recordTimeout('quick')
+    scores.penalize('liar', 'wrong bytes')
     expect(scores.rank(['liar', 'quick', 'slow'], idle)).toEqual(['slow', 'quick'])
     await clock.advance(500)
     expect(scores.rank(['quick', 'slow'], idle)).toEqual(['quick', 'slow'])
   })
 })
 
-describe('cooling down', () => {
+describe('backing off', () => {
   test('begins with the third late answer in a row, not before', () => {
     const { scores } = world()
-    scores.late('a')
-    scores.late('a')
+    scores.recordTimeout('a')
+    scores.recordTimeout('a')
     scores.answered('a', { answerMs: 1, bytes: 1 })
-    scores.late('a')
-    scores.late('a')
-    expect(scores.isCooling('a')).toBe(false)
-    scores.late('a')
-    expect(scores.isCooling('a')).toBe(true)
+    scores.recordTimeout('a')
+    scores.recordTimeout('a')
+    expect(scores.isBackedOff('a')).toBe(false)
+    scores.recordTimeout('a')
+    expect(scores.isBackedOff('a')).toBe(true)
     expect(scores.isBanned('a')).toBe(false)
   })
 
   test('grows with each time up to a minute, and ends with a good answer', async () => {
     const { scores, clock } = world()
-    for (let time = 0; time < 2; time++) scores.late('a')
+    for (let time = 0; time < 2; time++) scores.recordTimeout('a')
     const lasted: number[] = []
     for (let time = 0; time < 9; time++) {
-      scores.late('a')
+      scores.recordTimeout('a')
       lasted.push(
-        await clock.advanceUntil(() => !scores.isCooling('a'), { maxMs: 2 * MINUTE, stepMs: 100 }),
+        await clock.advanceUntil(() => !scores.isBackedOff('a'), {
+          maxMs: 2 * MINUTE,
+          stepMs: 100,
+        }),
       )
     }
     expect(lasted).toEqual([500, 1000, 2000, 4000, 8000, 16_000, 32_000, MINUTE, MINUTE])
-    scores.late('a')
+    scores.recordTimeout('a')
     scores.answered('a', { bytes: 1 })
-    expect(scores.isCooling('a')).toBe(false)
-    for (let time = 0; time < 3; time++) scores.late('a')
+    expect(scores.isBackedOff('a')).toBe(false)
+    for (let time = 0; time < 3; time++) scores.recordTimeout('a')
     await clock.advance(500)
-    expect(scores.isCooling('a')).toBe(false)
+    expect(scores.isBackedOff('a')).toBe(false)
   })
 
   test('many requests late together are one reason', async () => {
     const { scores, clock } = world()
-    for (let time = 0; time < 60; time++) scores.late('a')
+    for (let time = 0; time < 60; time++) scores.recordTimeout('a')
     await clock.advance(500)
-    expect(scores.isCooling('a')).toBe(false)
+    expect(scores.isBackedOff('a')).toBe(false)
   })
 })
 
@@ -86,7 +89,7 @@ describe('bans', () => {
     const { scores, bans, clock } = world()
     for (let time = 0; time < 7; time++) {
       await clock.advance(1440 * MINUTE)
-      scores.lied('a', 'wrong bytes')
+      scores.penalize('a', 'wrong bytes')
     }
     expect(bans.map(({ forMs }) => forMs / MINUTE)).toEqual([1, 4, 16, 64, 256, 1024, 1440])
     expect(bans[0]).toMatchObject({ peer: 'a', reason: 'wrong bytes' })
@@ -100,17 +103,17 @@ describe('bans', () => {
 
   test('many lies that come to light together are one', () => {
     const { scores, bans } = world()
-    for (let time = 0; time < 8; time++) scores.lied('a', 'a chunk that does not match')
+    for (let time = 0; time < 8; time++) scores.penalize('a', 'a chunk that does not match')
     expect(bans.map(({ forMs }) => forMs)).toEqual([MINUTE])
     expect(scores.strikes('a')).toBe(1)
   })
 
   test('a suspicion is no ban, three are', () => {
     const { scores, bans } = world()
-    scores.suspected('a', 'a manifest of other bytes')
-    scores.suspected('a', 'a manifest of other bytes')
+    scores.suspect('a', 'a manifest of other bytes')
+    scores.suspect('a', 'a manifest of other bytes')
     expect(scores.isBanned('a')).toBe(false)
-    scores.suspected('a', 'a manifest of other bytes')
+    scores.suspect('a', 'a manifest of other bytes')
     expect(scores.isBanned('a')).toBe(true)
     expect(bans).toHaveLength(1)
   })
@@ -118,7 +121,7 @@ describe('bans', () => {
   test('a good answer ends suspicions', () => {
     const { scores } = world()
     for (let time = 0; time < 6; time++) {
-      scores.suspected('a', 'a manifest of other bytes')
+      scores.suspect('a', 'a manifest of other bytes')
       if (time % 2 === 1) scores.answered('a', { bytes: 1 })
     }
     expect(scores.isBanned('a')).toBe(false)
@@ -139,16 +142,16 @@ describe('bans of an address', () => {
   test('one liar is not held against its address, nor is one that lies again', async () => {
     const { scores, clock } = behindOneAddress()
     for (let time = 0; time < 5; time++) {
-      scores.lied('nat a', 'wrong bytes')
+      scores.penalize('nat a', 'wrong bytes')
       await clock.advance(10 * MINUTE)
     }
-    scores.lied('nat b', 'wrong bytes')
+    scores.penalize('nat b', 'wrong bytes')
     expect(scores.isBanned('nat colleague')).toBe(false)
   })
 
   test('after three ids have lied a new one is not let in, for five minutes; others are', async () => {
     const { scores, clock, records } = behindOneAddress()
-    for (const id of ['a', 'b', 'c']) scores.lied(`evil ${id}`, 'wrong bytes')
+    for (const id of ['a', 'b', 'c']) scores.penalize(`evil ${id}`, 'wrong bytes')
     expect(scores.isBanned('new', 'evil')).toBe(true)
     expect(scores.isBanned('evil d')).toBe(true)
     expect(scores.rank(['evil d', 'elsewhere e'], idle)).toEqual(['elsewhere e'])
@@ -161,7 +164,7 @@ describe('bans of an address', () => {
   test('grows with each time, up to an hour', async () => {
     const { scores, clock, records } = behindOneAddress()
     for (let id = 0; id < 9; id++) {
-      scores.lied(`evil ${id}`, 'wrong bytes')
+      scores.penalize(`evil ${id}`, 'wrong bytes')
       await clock.advance(12 * MINUTE)
     }
     const minutes = records.flatMap((ban) => ('group' in ban ? [ban.forMs / MINUTE] : []))
@@ -171,7 +174,7 @@ describe('bans of an address', () => {
   test('whoever behind it has sent good bytes and never lied stays', () => {
     const { scores } = behindOneAddress()
     scores.answered('nat good', { answerMs: 1, bytes: 1000 })
-    for (const id of ['a', 'b', 'c']) scores.lied(`nat ${id}`, 'wrong bytes')
+    for (const id of ['a', 'b', 'c']) scores.penalize(`nat ${id}`, 'wrong bytes')
     expect(scores.isBanned('nat good')).toBe(false)
     expect(scores.isBanned('nat other')).toBe(true)
   })
@@ -180,7 +183,7 @@ describe('bans of an address', () => {
     const clock = createFakeClock()
     const groupOf = (): string => 'relay 203.0.113.7'
     const scores = createPeerScores(clock, () => undefined, { groupOf })
-    for (const id of ['a', 'b', 'c', 'd']) scores.lied(id, 'wrong bytes')
+    for (const id of ['a', 'b', 'c', 'd']) scores.penalize(id, 'wrong bytes')
     expect(scores.isBanned('e')).toBe(false)
   })
 
@@ -195,7 +198,7 @@ describe('bans of an address', () => {
     })
     expect(scores.isBanned('fd00:0:0:2::/64 colleague')).toBe(false)
     for (const group of ['fd00:0:0:1::/64', '192.168.1.7', '2001:db8:0:1::/64']) {
-      for (const id of ['a', 'b', 'c']) scores.lied(`${group} ${id}`, 'wrong bytes')
+      for (const id of ['a', 'b', 'c']) scores.penalize(`${group} ${id}`, 'wrong bytes')
     }
     expect(scores.isBanned('fd00:0:0:1::/64 colleague')).toBe(false)
     expect(scores.isBanned('192.168.1.7 other')).toBe(true)
@@ -205,7 +208,7 @@ describe('bans of an address', () => {
 
   test('go on after a restart, and the next lie costs more', async () => {
     const { scores, records } = behindOneAddress()
-    for (const id of ['a', 'b', 'c']) scores.lied(`evil ${id}`, 'wrong bytes')
+    for (const id of ['a', 'b', 'c']) scores.penalize(`evil ${id}`, 'wrong bytes')
     const clock = createFakeClock()
     const bans: number[] = []
     const again = createPeerScores(clock, (_peer, _reason, forMs) => bans.push(forMs), {
@@ -217,7 +220,7 @@ describe('bans of an address', () => {
     expect(again.isBanned('evil new')).toBe(true)
     await clock.advance(5 * MINUTE)
     expect(again.isBanned('evil a')).toBe(false)
-    again.lied('evil a', 'wrong bytes')
+    again.penalize('evil a', 'wrong bytes')
     expect(bans).toEqual([4 * MINUTE])
   })
 })
@@ -246,7 +249,7 @@ describe('hedgeMs', () => {
 describe('memory', () => {
   test('is bounded; who was seen last and who is banned stay', () => {
     const { scores, answered } = world()
-    scores.lied('liar', 'wrong bytes')
+    scores.penalize('liar', 'wrong bytes')
     answered('old', 7)
     for (let index = 0; index < 6_000; index++) answered(`peer-${index}`, 1, 1)
     expect(scores.isBanned('liar')).toBe(true)
@@ -257,7 +260,7 @@ describe('memory', () => {
 
   test('an army of liars neither grows it nor has the newest lie forgotten', () => {
     const { scores } = world()
-    for (let index = 0; index < 5_100; index++) scores.lied(`liar-${index}`, 'wrong bytes')
+    for (let index = 0; index < 5_100; index++) scores.penalize(`liar-${index}`, 'wrong bytes')
     expect(scores.bannedCount()).toBe(5_000)
     expect(scores.isBanned('liar-5099')).toBe(true)
     expect(scores.totalStrikes()).toBe(5_100)

@@ -74,7 +74,7 @@ describe('sources', () => {
     a.discovery.announce(small.digest)
     await b.put(small)
     expect((await getBytes(c, small.digest)).source).toBe('peer')
-    expect(c.scores.isCooling('a')).toBe(false)
+    expect(c.scores.isBackedOff('a')).toBe(false)
     expect(c.bans).toEqual([])
   })
 
@@ -95,7 +95,7 @@ describe('sources', () => {
       const [a, b] = [await world.add('a'), await world.add('b')]
       searchNoFurther(a)
       await b.put(artifact)
-      while (!a.scores.isCooling('b')) a.scores.late('b')
+      while (!a.scores.isBackedOff('b')) a.scores.recordTimeout('b')
       const got = await a.transfer.get(artifact.digest, { origin: brokenOrigin(isDown) })
       expect(got.source).toBe('peer')
       expect(Buffer.compare(await readAll(got.body), artifact.bytes)).toBe(0)

@@ -74,7 +74,7 @@ export function createTransfer(
   const hasher = createHasher(pool)
   const uploads = createUploads(clock, options)
   const links = createPeerLinks(
-    { host, clock, pool, onMisbehaviour: scores.lied },
+    { host, clock, pool, onMisbehaviour: scores.penalize },
     { encodings: options.compression, maxArtifactBytes: options.maxArtifactBytes },
   )
   const limitOf = createPeerLimits(clock, options.downloadRate, options.downloadRatePerPeer)
@@ -139,7 +139,7 @@ function createServer(
     try {
       await serveStream(stream, deps, { seed, encodings: compression })
     } catch (error) {
-      if (isCatalogError(error, 'PEER_MISBEHAVED')) scores.lied(peer, error.message)
+      if (isCatalogError(error, 'PEER_MISBEHAVED')) scores.penalize(peer, error.message)
       throw error
     }
   }

@@ -134,7 +134,7 @@ describe('a liar with the true size that sends most of it at once, then nothing'
       expect(seen.openedMs).toHaveLength(1)
       expect(seen.openedMs[0]).toBeLessThan(200)
       expect(seen.endedMs).toBeLessThan(2_500)
-      await until(() => node.scores.isCooling('liar') || node.scores.isBanned('liar'))
+      await until(() => node.scores.isBackedOff('liar') || node.scores.isBanned('liar'))
       if (artifact !== large) expect(node.bans).toEqual(['liar'])
     },
   )

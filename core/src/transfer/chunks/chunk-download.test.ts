@@ -53,7 +53,8 @@ function createWorld(
   const late: PeerId[] = []
   const credited = new Map<PeerId, number>()
   const real = createPeerScores(clock, (peer) => banned.push(peer))
-  const scores = { ...real, late: (peer: PeerId) => (late.push(peer), real.late(peer)) }
+  const recordTimeout = (peer: PeerId): void => (late.push(peer), real.recordTimeout(peer))
+  const scores = { ...real, recordTimeout }
   const slots = createBulkSlots(options.places ?? 10)
   const limit = options.limit?.(clock) ?? unlimited
   const has = new Set<number>()

@@ -199,7 +199,7 @@ class ChunkDownload {
     const bytes = await stream.wantChunk(digest, { index, size: length, leaf }, { signal })
     this.#window.arrived(peer, length, clock.now())
     if (!(await this.#assembly.add(index, bytes, () => pool.give(bytes)))) {
-      scores.lied(peer, 'a chunk that does not match its manifest')
+      scores.penalize(peer, 'a chunk that does not match its manifest')
       throw new CatalogError('PEER_MISBEHAVED', 'a chunk does not match its manifest', { peer })
     }
     this.#hangUps.delete(peer)
@@ -228,7 +228,7 @@ class ChunkDownload {
   }
 
   #dropPeer(peer: PeerId, error: unknown): void {
-    if (!isCatalogError(error, 'NOT_FOUND')) this.#deps.scores.late(peer)
+    if (!isCatalogError(error, 'NOT_FOUND')) this.#deps.scores.recordTimeout(peer)
     this.#releaseSlot(peer)
     // All that it owed us fails: it leaves once.
     if (this.#plan.peers.includes(peer)) {
@@ -274,7 +274,8 @@ class ChunkDownload {
       const isThrottled = this.#plan.peers.some((peer) => links.isThrottled(peer))
       if (clock.now() - sinceMs < (isThrottled ? THROTTLED_GRACE_MS : GRACE_MS)) continue
       if (now - bytes < MIN_BYTES) {
-        for (const peer of this.#plan.peers) if (this.#plan.owes(peer) > 0) scores.late(peer)
+        for (const peer of this.#plan.peers)
+          if (this.#plan.owes(peer) > 0) scores.recordTimeout(peer)
         const { digest } = this.#assembly.geometry
         throw new CatalogError('PEER_TIMEOUT', 'the peers are too slow', { digest })
       }

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { blob, CHUNK_SIZE } from '../../../../test/support/blobs.ts'
 import { chunkCount } from '../../content/chunking.ts'
 import { digestOf } from '../../content/digest.ts'
@@ -103,6 +103,17 @@ describe('createHasher, on a real thread', () => {
     await Promise.all([hasher.stop(), expect(adding).rejects.toThrow('stopped')])
     await expect(job.add(1, chunk(1))).rejects.toThrow('over')
     expect(() => hasher.open({ chunks, leaves })).toThrow('stopped')
+  })
+
+  test('a job without chunks starts no thread', async () => {
+    const threads = vi.spyOn(process, 'emit')
+    const started = (): boolean => threads.mock.calls.some(([event]) => String(event) === 'worker')
+    hasher.open({ chunks, leaves }).close()
+    await new Promise(setImmediate) // it would be told in the next tick
+    expect(started()).toBe(false)
+    await hasher.open({ chunks, leaves }).add(0, chunk(0))
+    expect(started()).toBe(true)
+    threads.mockRestore()
   })
 
   test('copies in pooled memory are given back when they are hashed', async () => {

@@ -1,9 +1,10 @@
 /**
- * Hashes large artifacts in a worker thread, so that the main thread's time goes to moving bytes. Small artifacts (one
- * chunk) are hashed where they are: a message to a thread costs more.
+ * Hashes large artifacts in a worker thread, so that the main thread's time goes to moving bytes. The thread starts with the
+ * first chunk of any job, and again after it has ended by itself. Never for small artifacts (one chunk): those are hashed
+ * where they are, as a message to a thread costs more.
  */
-import { Worker } from 'node:worker_threads'
 import type { Digest } from '../../content/digest.ts'
+import { createWorkerThread, workerUrl, type WorkerThread } from '../../disk/worker-thread.ts'
 import { isPooled, type ChunkPool } from './chunk-pool.ts'
 import type { HashReply, HashRequest } from './hash-worker.ts'
 
@@ -14,12 +15,17 @@ export interface HashedWhole {
   readonly root: Uint8Array
 }
 
+export interface HashJobOptions {
+  readonly chunks: number
+  /** SHA-256 of each chunk, concatenated; undefined where they are not known. */
+  readonly leaves: Uint8Array | undefined
+}
+
 export interface HashJob {
   /**
-   * Hashes one chunk, in any order; takes its own copy, unless it is pooled: then leave it as it is until `onConsumed`.
-   * Resolves to whether these bytes match its leaf (true where no
-   * leaves were given); rejects when the job ends before the verdict. Never give more than a bounded window of chunks
-   * ahead of the first missing one.
+   * Hashes one chunk, in any order. Takes its own copy, unless it is pooled: then leave it as it is until `onConsumed`.
+   * Resolves to whether these bytes match its leaf (true where no leaves were given); rejects when the job ends before the
+   * verdict. Never give more than a bounded window of chunks ahead of the first missing one.
    */
   add(index: number, bytes: Uint8Array, onConsumed?: () => void): Promise<boolean>
   /** Settles when every chunk has matched. */
@@ -29,93 +35,162 @@ export interface HashJob {
 }
 
 export interface Hasher {
-  open(options: { chunks: number; leaves: Uint8Array | undefined }): HashJob
+  /** Costs nothing until a chunk is added. */
+  open(options: HashJobOptions): HashJob
   stop(): Promise<void>
 }
 
-interface OpenJob {
-  /** By their own number, not by chunk: a good and a bad copy of one chunk may be under way together. */
-  readonly checks: Map<number, PromiseWithResolvers<boolean>>
-  readonly consumed: Map<number, () => void>
-  readonly done: PromiseWithResolvers<HashedWhole>
+/**
+ * Copies for the thread go into `pool`, while that has any: memory that two threads share is freed only when both have
+ * collected it, and the thread has no reason to.
+ */
+export function createHasher(pool?: ChunkPool): Hasher {
+  return new ThreadHasher(pool)
 }
 
+class ThreadHasher implements Hasher {
+  readonly #pool: ChunkPool | undefined
+  readonly #jobs = new Map<number, ThreadJob>()
+  readonly #thread: WorkerThread<HashRequest>
+  #nextJob = 1
+  #isStopped = false
+
+  constructor(pool: ChunkPool | undefined) {
+    this.#pool = pool
+    this.#thread = createWorkerThread<HashRequest, HashReply>(
+      workerUrl('hash-worker', import.meta.url),
+      {
+        message: (reply) => this.#jobs.get(reply.job)?.accept(reply),
+        lost: (error) => this.#endAll(error),
+      },
+    )
+  }
+
+  open(options: HashJobOptions): HashJob {
+    if (this.#isStopped) throw new Error('the hasher has stopped')
+    const id = this.#nextJob++
+    const job = new ThreadJob(id, options, {
+      thread: this.#thread,
+      pool: this.#pool,
+      onEnd: () => this.#jobs.delete(id),
+    })
+    this.#jobs.set(id, job)
+    return job
+  }
+
+  async stop(): Promise<void> {
+    this.#isStopped = true
+    const stopped = this.#thread.stop()
+    this.#endAll(new Error('the hasher has stopped'))
+    await stopped
+  }
+
+  #endAll(reason: Error): void {
+    for (const job of [...this.#jobs.values()]) job.end(reason)
+  }
+}
+
+/** What the thread reads. */
 interface Lent {
   readonly bytes: Uint8Array
+  /** It has been read; undefined for bytes that were handed over for good. */
   readonly onConsumed: (() => void) | undefined
   readonly transfer?: ArrayBuffer[]
 }
 
-// The same file name with the extension of this one: .ts from source, .js when built.
-const WORKER_URL = new URL(
-  `./hash-worker${import.meta.url.slice(import.meta.url.lastIndexOf('.'))}`,
-  import.meta.url,
-)
+interface ThreadJobDeps {
+  readonly thread: WorkerThread<HashRequest>
+  readonly pool: ChunkPool | undefined
+  readonly onEnd: () => void
+}
 
-/**
- * The thread starts with the first job, and again after it has failed. Copies for it go into `pool`, while that has any:
- * memory that two threads share is freed only when both have collected, and the thread has no reason to.
- */
-export function createHasher(pool?: ChunkPool): Hasher {
-  const jobs = new Map<number, OpenJob>()
-  let worker: Worker | undefined
-  let nextJob = 1
-  let nextCheck = 1
-  let stopped = false
+class ThreadJob implements HashJob {
+  readonly #id: number
+  readonly #options: HashJobOptions
+  readonly #deps: ThreadJobDeps
+  readonly #done = Promise.withResolvers<HashedWhole>()
+  /** By their own number, not by chunk: a good and a bad copy of one chunk may be under way together. */
+  readonly #checks = new Map<number, PromiseWithResolvers<boolean>>()
+  readonly #consumed = new Map<number, () => void>()
+  #nextCheck = 1
+  /** The thread knows of it. */
+  #isStarted = false
+  #isOver = false
 
-  function start(): Worker {
-    const started = new Worker(WORKER_URL)
-    started.unref()
-    started.on('message', accept)
-    started.on('error', (error) => lost(started, error))
-    started.on('exit', (code) => lost(started, new Error(`the hash thread ended with ${code}`)))
-    return started
+  constructor(id: number, options: HashJobOptions, deps: ThreadJobDeps) {
+    this.#id = id
+    this.#options = options
+    this.#deps = deps
+    this.#done.promise.catch(() => undefined) // its user sees it; closing early is no error
   }
 
-  // An ended thread says so twice (error, exit); by then the next one may be at work.
-  function lost(ended: Worker, error: unknown): void {
-    if (worker !== ended) return
-    worker = undefined
-    for (const id of [...jobs.keys()]) end(id, error)
+  get done(): Promise<HashedWhole> {
+    return this.#done.promise
   }
 
-  function end(id: number, reason: unknown): void {
-    const job = jobs.get(id)
-    if (job === undefined) return
-    jobs.delete(id)
-    job.done.reject(reason)
-    for (const check of job.checks.values()) check.reject(reason)
+  async add(index: number, bytes: Uint8Array, onConsumed?: () => void): Promise<boolean> {
+    if (this.#isOver) {
+      onConsumed?.()
+      throw new Error('the hash job is over')
+    }
+    this.#start()
+    const check = this.#nextCheck++
+    const verdict = Promise.withResolvers<boolean>()
+    this.#checks.set(check, verdict)
+    const lent = this.#lend(bytes, onConsumed)
+    if (lent.onConsumed !== undefined) this.#consumed.set(check, lent.onConsumed)
+    const request = { op: 'chunk', job: this.#id, check, index, bytes: lent.bytes } as const
+    this.#deps.thread.post(request, lent.transfer)
+    return await verdict.promise
+  }
+
+  close(): void {
+    if (this.#isOver) return
+    this.end(new Error('the hash job was closed'))
+    const { thread } = this.#deps
+    if (this.#isStarted && thread.isRunning) thread.post({ op: 'close', job: this.#id })
+  }
+
+  accept(reply: HashReply): void {
+    switch (reply.op) {
+      case 'checked':
+        this.#checks.get(reply.check)?.resolve(reply.matches)
+        this.#checks.delete(reply.check)
+        return
+      case 'consumed':
+        this.#consumed.get(reply.check)?.()
+        this.#consumed.delete(reply.check)
+        return
+      case 'done': {
+        const { sha512, leaves, root } = reply
+        this.#done.resolve({ digest: `sha512-${sha512}` as Digest, leaves, root })
+        return this.end(new Error('the hash job is over')) // for copies of chunks that came too late
+      }
+    }
+  }
+
+  /** Rejects what waits for a verdict. */
+  end(reason: Error): void {
+    if (this.#isOver) return
+    this.#isOver = true
+    this.#deps.onEnd()
+    this.#done.reject(reason)
+    for (const check of this.#checks.values()) check.reject(reason)
     // The thread may still read them, for a job whose outcome nobody wants.
-    for (const consumed of job.consumed.values()) consumed()
+    for (const consumed of this.#consumed.values()) consumed()
   }
 
-  function accept(reply: HashReply): void {
-    const job = jobs.get(reply.job)
-    if (job === undefined) return
-    if (reply.op === 'checked') {
-      job.checks.get(reply.check)?.resolve(reply.matches)
-      job.checks.delete(reply.check)
-      return
-    }
-    if (reply.op === 'consumed') {
-      job.consumed.get(reply.check)?.()
-      job.consumed.delete(reply.check)
-      return
-    }
-    const { leaves, root } = reply
-    job.done.resolve({ digest: `sha512-${reply.sha512}` as Digest, leaves, root })
-    end(reply.job, new Error('the hash job is over')) // for copies of chunks that came too late
+  #start(): void {
+    if (this.#isStarted) return
+    this.#deps.thread.post({ op: 'open', job: this.#id, ...this.#options })
+    this.#isStarted = true
   }
 
-  function send(request: HashRequest, transfer: ArrayBuffer[] = []): void {
-    worker ??= start()
-    worker.postMessage(request, transfer)
-  }
-
-  /** What the thread reads: pooled bytes as they are, else a copy, in pooled memory while there is any. */
-  function lend(bytes: Uint8Array, onConsumed: (() => void) | undefined): Lent {
+  /** Pooled bytes as they are, else a copy, in pooled memory while there is any. */
+  #lend(bytes: Uint8Array, onConsumed: (() => void) | undefined): Lent {
     if (isPooled(bytes)) return { bytes, onConsumed }
     onConsumed?.()
+    const { pool } = this.#deps
     const slab = pool?.take(bytes.byteLength)
     if (slab !== undefined) {
       slab.set(bytes)
@@ -124,44 +199,5 @@ export function createHasher(pool?: ChunkPool): Hasher {
     const copy = new Uint8Array(bytes.byteLength)
     copy.set(bytes)
     return { bytes: copy, onConsumed: undefined, transfer: [copy.buffer] }
-  }
-
-  return {
-    open({ chunks, leaves }) {
-      if (stopped) throw new Error('the hasher has stopped')
-      const id = nextJob++
-      const job: OpenJob = { checks: new Map(), consumed: new Map(), done: Promise.withResolvers() }
-      job.done.promise.catch(() => undefined) // whoever awaits it sees it; closing early is no error
-      jobs.set(id, job)
-      send({ op: 'open', job: id, chunks, leaves })
-      return {
-        async add(index, bytes, onConsumed) {
-          if (!jobs.has(id)) {
-            onConsumed?.()
-            throw new Error('the hash job is over')
-          }
-          const check = nextCheck++
-          const verdict = Promise.withResolvers<boolean>()
-          job.checks.set(check, verdict)
-          const lent = lend(bytes, onConsumed)
-          if (lent.onConsumed !== undefined) job.consumed.set(check, lent.onConsumed)
-          send({ op: 'chunk', job: id, check, index, bytes: lent.bytes }, lent.transfer)
-          return await verdict.promise
-        },
-        done: job.done.promise,
-        close() {
-          if (!jobs.has(id)) return
-          end(id, new Error('the hash job was closed'))
-          if (worker !== undefined) send({ op: 'close', job: id })
-        },
-      }
-    },
-    async stop() {
-      stopped = true
-      const running = worker
-      worker = undefined
-      for (const id of [...jobs.keys()]) end(id, new Error('the hasher has stopped'))
-      await running?.terminate()
-    },
   }
 }

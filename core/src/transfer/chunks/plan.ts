@@ -1,7 +1,7 @@
 /**
- * Who is asked for which chunk: pure bookkeeping for one artifact and several peers, no IO, no timers. Chunks are asked
- * for within a window after the first missing one, rarest first; near the end, chunks that are late are asked for again
- * from another peer.
+ * Which peer is asked for which chunk: pure bookkeeping for one artifact and several peers, no IO, no timers. Chunks are
+ * asked for within a window after the first missing one, rarest first; when none is left, chunks that are late are asked for
+ * again from another peer.
  */
 import type { PeerId } from '../../host/host.ts'
 
@@ -14,8 +14,8 @@ export interface PlanOptions {
 }
 
 export interface Plan {
-  /** `has` undefined: the peer holds all of it. */
-  addPeer(peer: PeerId, has: ((index: number) => boolean) | undefined): void
+  /** `hasChunk` undefined: the peer holds all of it. */
+  addPeer(peer: PeerId, hasChunk: ((index: number) => boolean) | undefined): void
   removePeer(peer: PeerId): void
   readonly peers: readonly PeerId[]
   /** The next chunk to ask `peer` for, or undefined when it should wait. `lateAfterMs`: age at which a chunk counts as late. */
@@ -35,114 +35,170 @@ export interface Plan {
   readonly firstMissing: number
 }
 
-interface LateAt {
-  readonly nowMs: number
-  /** Age at which a chunk counts as late that one peer has been asked for. */
-  readonly afterMs: number
+export function createPlan(options: PlanOptions): Plan {
+  return new RarestFirstPlan(options)
 }
 
-export function createPlan(options: PlanOptions): Plan {
-  const { chunks, window, perPeer } = options
-  const present = new Uint8Array(chunks)
-  const askers = new Map<number, Map<PeerId, number>>()
-  const peers = new Map<PeerId, { has: ((index: number) => boolean) | undefined; owes: number }>()
-  let presentCount = 0
-  let firstMissing = 0
+type HasChunk = ((index: number) => boolean) | undefined
 
-  function rarity(index: number): number {
-    let holders = 0
-    for (const peer of peers.values()) if (peer.has === undefined || peer.has(index)) holders++
-    return holders
+class RarestFirstPlan implements Plan {
+  readonly #options: PlanOptions
+  readonly #present: Uint8Array
+  readonly #peers = new Map<PeerId, { hasChunk: HasChunk; owes: number }>()
+  readonly #requests = new OpenRequests()
+  #presentCount = 0
+  #firstMissing = 0
+
+  constructor(options: PlanOptions) {
+    this.#options = options
+    this.#present = new Uint8Array(options.chunks)
   }
 
-  function pickMissing(has: ((index: number) => boolean) | undefined): number | undefined {
-    const end = Math.min(chunks, firstMissing + window)
-    const allHaveAll = [...peers.values()].every((peer) => peer.has === undefined)
+  addPeer(peer: PeerId, hasChunk: HasChunk): void {
+    this.#peers.set(peer, { hasChunk, owes: this.owes(peer) })
+  }
+
+  removePeer(peer: PeerId): void {
+    this.#requests.removePeer(peer)
+    this.#peers.delete(peer)
+  }
+
+  get peers(): readonly PeerId[] {
+    return [...this.#peers.keys()]
+  }
+
+  next(peer: PeerId, nowMs: number, lateAfterMs: number): number | undefined {
+    const state = this.#peers.get(peer)
+    if (state === undefined || this.complete) return undefined
+    if (state.owes >= this.#options.perPeer(peer)) return undefined
+    const { hasChunk } = state
+    return this.#rarestMissing(hasChunk) ?? this.#requests.late(peer, hasChunk, nowMs, lateAfterMs)
+  }
+
+  asked(peer: PeerId, index: number, nowMs: number): void {
+    const state = this.#peers.get(peer)
+    if (state !== undefined && this.#requests.add(peer, index, nowMs)) state.owes++
+  }
+
+  sent(peer: PeerId, index: number, nowMs: number): void {
+    this.#requests.restart(peer, index, nowMs)
+  }
+
+  owes(peer: PeerId): number {
+    return this.#peers.get(peer)?.owes ?? 0
+  }
+
+  failed(peer: PeerId, index: number): void {
+    const state = this.#peers.get(peer)
+    if (this.#requests.remove(peer, index) && state !== undefined) state.owes--
+  }
+
+  arrived(index: number): boolean {
+    for (const peer of this.#requests.askedFor(index)) this.failed(peer, index)
+    if (this.isPresent(index)) return false
+    this.#present[index] = 1
+    this.#presentCount++
+    while (this.isPresent(this.#firstMissing)) this.#firstMissing++
+    return true
+  }
+
+  isPresent(index: number): boolean {
+    return this.#present[index] === 1
+  }
+
+  get present(): number {
+    return this.#presentCount
+  }
+
+  get complete(): boolean {
+    return this.#presentCount === this.#options.chunks
+  }
+
+  get firstMissing(): number {
+    return this.#firstMissing
+  }
+
+  /** Of those within the window that nobody has been asked for. */
+  #rarestMissing(hasChunk: HasChunk): number | undefined {
+    const { chunks, window } = this.#options
+    const end = Math.min(chunks, this.#firstMissing + window)
+    const allHaveAll = [...this.#peers.values()].every((peer) => peer.hasChunk === undefined)
     let best: number | undefined
-    let bestRarity = Infinity
-    for (let index = firstMissing; index < end; index++) {
-      if (present[index] === 1 || (askers.get(index)?.size ?? 0) > 0) continue
-      if (has !== undefined && !has(index)) continue
+    let bestHolders = Infinity
+    for (let index = this.#firstMissing; index < end; index++) {
+      if (this.isPresent(index) || this.#requests.isAsked(index)) continue
+      if (hasChunk !== undefined && !hasChunk(index)) continue
       if (allHaveAll) return index
-      const holders = rarity(index)
-      if (holders < bestRarity) {
+      const holders = this.#holders(index)
+      if (holders < bestHolders) {
         best = index
-        bestRarity = holders
+        bestHolders = holders
       }
     }
     return best
   }
 
-  /** Each further asker has the last one given twice as long: silent peers, however many, hold a chunk up but not for good. */
-  function pickLate(peer: PeerId, has: ((index: number) => boolean) | undefined, late: LateAt) {
+  #holders(index: number): number {
+    let holders = 0
+    for (const { hasChunk } of this.#peers.values()) {
+      if (hasChunk === undefined || hasChunk(index)) holders++
+    }
+    return holders
+  }
+}
+
+/** Which peers have been asked for which chunk, and when. */
+class OpenRequests {
+  readonly #askedMs = new Map<number, Map<PeerId, number>>()
+
+  /** False when the peer had been asked for it already; it counts from now on. */
+  add(peer: PeerId, index: number, nowMs: number): boolean {
+    let asked = this.#askedMs.get(index)
+    if (asked === undefined) this.#askedMs.set(index, (asked = new Map<PeerId, number>()))
+    const isNew = !asked.has(peer)
+    asked.set(peer, nowMs)
+    return isNew
+  }
+
+  restart(peer: PeerId, index: number, nowMs: number): void {
+    const asked = this.#askedMs.get(index)
+    if (asked?.has(peer) === true) asked.set(peer, nowMs)
+  }
+
+  /** False when there was none. */
+  remove(peer: PeerId, index: number): boolean {
+    const asked = this.#askedMs.get(index)
+    if (asked?.delete(peer) !== true) return false
+    if (asked.size === 0) this.#askedMs.delete(index)
+    return true
+  }
+
+  removePeer(peer: PeerId): void {
+    for (const index of [...this.#askedMs.keys()]) this.remove(peer, index)
+  }
+
+  isAsked(index: number): boolean {
+    return this.#askedMs.has(index)
+  }
+
+  askedFor(index: number): PeerId[] {
+    return [...(this.#askedMs.get(index)?.keys() ?? [])]
+  }
+
+  /**
+   * The one that has been waited for the longest, if that is too long. Each further peer gives the last one twice as long:
+   * silent peers, however many, hold a chunk up but not for good.
+   */
+  late(peer: PeerId, hasChunk: HasChunk, nowMs: number, afterMs: number): number | undefined {
     let oldest: number | undefined
     let oldestMs = Infinity
-    for (const [index, asked] of askers) {
-      if (asked.has(peer) || (has !== undefined && !has(index))) continue
+    for (const [index, asked] of this.#askedMs) {
+      if (asked.has(peer) || (hasChunk !== undefined && !hasChunk(index))) continue
       const lastMs = Math.max(...asked.values())
-      if (late.nowMs - lastMs < late.afterMs * 2 ** (asked.size - 1) || lastMs >= oldestMs) continue
+      if (nowMs - lastMs < afterMs * 2 ** (asked.size - 1) || lastMs >= oldestMs) continue
       oldest = index
       oldestMs = lastMs
     }
     return oldest
-  }
-
-  function forget(peer: PeerId, index: number): void {
-    const asked = askers.get(index)
-    if (asked?.delete(peer) !== true) return
-    if (asked.size === 0) askers.delete(index)
-    const state = peers.get(peer)
-    if (state !== undefined) state.owes--
-  }
-
-  return {
-    addPeer(peer, has) {
-      peers.set(peer, { has, owes: peers.get(peer)?.owes ?? 0 })
-    },
-    removePeer(peer) {
-      for (const index of [...askers.keys()]) forget(peer, index)
-      peers.delete(peer)
-    },
-    get peers() {
-      return [...peers.keys()]
-    },
-    next(peer, nowMs, lateAfterMs) {
-      const state = peers.get(peer)
-      if (state === undefined || presentCount === chunks) return undefined
-      if (state.owes >= perPeer(peer)) return undefined
-      return pickMissing(state.has) ?? pickLate(peer, state.has, { nowMs, afterMs: lateAfterMs })
-    },
-    asked(peer, index, nowMs) {
-      const state = peers.get(peer)
-      if (state === undefined) return
-      let asked = askers.get(index)
-      if (asked === undefined) askers.set(index, (asked = new Map<PeerId, number>()))
-      if (!asked.has(peer)) state.owes++
-      asked.set(peer, nowMs)
-    },
-    sent(peer, index, nowMs) {
-      const asked = askers.get(index)
-      if (asked?.has(peer) === true) asked.set(peer, nowMs)
-    },
-    owes: (peer) => peers.get(peer)?.owes ?? 0,
-    failed: forget,
-    arrived(index) {
-      for (const peer of [...(askers.get(index)?.keys() ?? [])]) forget(peer, index)
-      if (present[index] === 1) return false
-      present[index] = 1
-      presentCount++
-      while (firstMissing < chunks && present[firstMissing] === 1) firstMissing++
-      return true
-    },
-    isPresent: (index) => present[index] === 1,
-    get present() {
-      return presentCount
-    },
-    get complete() {
-      return presentCount === chunks
-    },
-    get firstMissing() {
-      return firstMissing
-    },
   }
 }

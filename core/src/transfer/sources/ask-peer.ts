@@ -47,7 +47,7 @@ export function askPeer(
 ): Attempt<PeerAnswer> {
   const { links, scores, clock } = deps
   const recordTimeout = (): void => {
-    if (!options.isRetry) scores.late(peer)
+    if (!options.isRetry) scores.recordTimeout(peer)
   }
   /** When the request left; undefined while our own limit holds it back. */
   let askedMs: number | undefined
@@ -98,7 +98,7 @@ export async function requestArtifact(
   }
   limit.spend(bytes.byteLength)
   if (digestOf(bytes) !== digest) {
-    scores.lied(peer, 'bytes that are not what the digest names')
+    scores.penalize(peer, 'bytes that are not what the digest names')
     throw new CatalogError('PEER_MISBEHAVED', 'the bytes are not what the digest names', { peer })
   }
   scores.answered(peer, { answerMs: clock.now() - startedMs, bytes: bytes.byteLength })

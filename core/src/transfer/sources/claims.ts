@@ -10,7 +10,7 @@ import type { Visibility } from '../../content/visibility.ts'
 import type { TransferDeps } from '../transfer-deps.ts'
 import type { ManifestClaim } from './ask-peer.ts'
 import { isSameClaim } from './ask-peer.ts'
-import { startCandidate, type Candidate } from './candidate.ts'
+import { Candidate } from './candidate.ts'
 import type { Found } from './source.ts'
 
 /** Different manifests of one artifact that are fetched at once; more wait for a place. */
@@ -55,125 +55,145 @@ export function isAlmostDone(claims: Claims): boolean {
 }
 
 export function createClaims(deps: TransferDeps, visibility: Visibility): Claims {
-  const open = new Set<Candidate>()
-  /** Not verified and not judged yet, open or not. */
-  const unproven = new Set<Candidate>()
-  const won = Promise.withResolvers<Found>()
-  const listeners: (() => void)[] = []
-  let isFirst = true
-  /** Those that wait for a place. */
-  let waiting = 0
-  let closed: Error | undefined
-  let changed = Promise.withResolvers<void>()
+  return new RivalClaims(deps, visibility)
+}
 
-  function leader({ provenFirst } = { provenFirst: false }): Candidate | undefined {
-    const proven = provenFirst ? [...open].filter(({ isProven }) => isProven) : []
-    const [best] = (proven.length > 0 ? proven : [...open]).toSorted(
+class RivalClaims implements Claims {
+  readonly #deps: TransferDeps
+  readonly #visibility: Visibility
+  readonly #open = new Set<Candidate>()
+  /** Not verified and not judged yet, open or not. */
+  readonly #unproven = new Set<Candidate>()
+  readonly #won = Promise.withResolvers<Found>()
+  /** Undefined once the first claim is there. */
+  #firstListeners: (() => void)[] | undefined = []
+  /** Claims that wait for a place. */
+  #waiting = 0
+  #closed: Error | undefined
+  #changed = Promise.withResolvers<void>()
+
+  constructor(deps: TransferDeps, visibility: Visibility) {
+    this.#deps = deps
+    this.#visibility = visibility
+  }
+
+  async take(claim: ManifestClaim): Promise<Found> {
+    this.#announceFirst()
+    this.#waiting++
+    const rival = await this.#placeFor(claim).finally(() => this.#waiting--)
+    rival?.join(claim)
+    const candidate = rival ?? this.#start(claim)
+    try {
+      return { source: 'peer', assembly: await candidate.verified }
+    } catch (error) {
+      const { digest } = claim.geometry
+      this.#deps.log.debug('download.claim-failed', { digest, peer: claim.peer, error })
+      throw new CatalogError('PEER_REFUSED', 'what the peer claims did not come', { cause: error })
+    }
+  }
+
+  get count(): number {
+    return this.#open.size + this.#waiting
+  }
+
+  leader({ provenFirst } = { provenFirst: false }): Candidate | undefined {
+    const proven = provenFirst ? [...this.#open].filter(({ isProven }) => isProven) : []
+    const [best] = (proven.length > 0 ? proven : [...this.#open]).toSorted(
       (a, b) => a.remainingMs - b.remainingMs || b.share - a.share,
     )
     return best
   }
 
+  get won(): Promise<Found> {
+    return this.#won.promise
+  }
+
+  async drained(): Promise<void> {
+    while (this.count > 0) await this.#changed.promise
+  }
+
+  onFirst(listener: () => void): void {
+    if (this.#firstListeners === undefined) listener()
+    else this.#firstListeners.push(listener)
+  }
+
+  async close(reason: Error, options: { keep: boolean }): Promise<void> {
+    this.#closed = reason
+    await Promise.all([...this.#open].map(async (candidate) => candidate.drop(reason, options)))
+  }
+
+  judge(truth: Found): void {
+    for (const candidate of [...this.#unproven]) {
+      if (contradicts(candidate, truth)) this.#blame(candidate)
+      // Where the other source was only somewhat quicker, it is worth asking again.
+      else if (isBehind(candidate)) backOff(candidate.claimants.keys(), this.#deps)
+    }
+    this.#unproven.clear()
+  }
+
+  #announceFirst(): void {
+    const listeners = this.#firstListeners ?? []
+    this.#firstListeners = undefined
+    for (const listener of listeners) listener()
+  }
+
+  /** Waits until one more may be fetched; resolves with the candidate that is the same, if there is one. */
+  async #placeFor(claim: ManifestClaim): Promise<Candidate | undefined> {
+    for (;;) {
+      if (this.#closed !== undefined) throw this.#closed
+      const same = [...this.#open].find((candidate) => isSameClaim(candidate.claim, claim))
+      if (same !== undefined || this.#open.size < MAX_CANDIDATES) return same
+      const victim = this.#hopeless()
+      if (victim === undefined) await this.#deps.clock.sleep(PLACE_POLL_MS)
+      else await victim.drop(new Error('others are waiting'), { keep: true })
+    }
+  }
+
   /** The one that gives way to another. */
-  function hopeless(): Candidate | undefined {
-    const [slowest] = [...open]
+  #hopeless(): Candidate | undefined {
+    const [slowest] = [...this.#open]
       .filter((each) => each.ageMs > SETTLED_MS && each.remainingMs > HOPELESS_MS && !each.isProven)
       .toSorted((a, b) => b.idleMs - a.idleMs)
     return slowest
   }
 
-  /** Waits until one more may be fetched. */
-  async function placeFor(claim: ManifestClaim): Promise<Candidate | undefined> {
-    for (;;) {
-      if (closed !== undefined) throw closed
-      const same = [...open].find((candidate) => isSameClaim(candidate.claim, claim))
-      if (same !== undefined || open.size < MAX_CANDIDATES) return same
-      const victim = hopeless()
-      if (victim === undefined) await deps.clock.sleep(PLACE_POLL_MS)
-      else await victim.drop(new Error('others are waiting'), { keep: true })
-    }
-  }
-
-  function start(claim: ManifestClaim): Candidate {
-    const candidate = startCandidate(claim, deps, visibility)
-    open.add(candidate)
-    unproven.add(candidate)
+  #start(claim: ManifestClaim): Candidate {
+    const candidate = new Candidate(claim, this.#deps, this.#visibility)
+    this.#open.add(candidate)
+    this.#unproven.add(candidate)
     candidate.verified.then(
       (assembly) => {
-        unproven.delete(candidate)
-        won.resolve({ source: 'peer', assembly })
+        this.#unproven.delete(candidate)
+        this.#won.resolve({ source: 'peer', assembly })
+        this.#end(candidate)
       },
       (error: unknown) => {
-        if (isCatalogError(error, 'DIGEST_MISMATCH')) blame(candidate)
+        if (isCatalogError(error, 'DIGEST_MISMATCH')) this.#blame(candidate)
+        this.#end(candidate)
       },
     )
-    const end = (): void => {
-      open.delete(candidate)
-      changed.resolve()
-      changed = Promise.withResolvers()
-    }
-    candidate.verified.then(end, end)
     return candidate
   }
 
+  #end(candidate: Candidate): void {
+    this.#open.delete(candidate)
+    this.#changed.resolve()
+    this.#changed = Promise.withResolvers()
+  }
+
   /**
-   * Who answers for a manifest of other bytes has lied; who passes it on while downloading has been lied to. Where nobody
-   * answers for it, one of them has made it up.
+   * A peer that answers for a manifest of other bytes has lied; one that passes it on while downloading has been lied to.
+   * Where none answers for it, one of them has made it up.
    */
-  function blame(candidate: Candidate): void {
-    unproven.delete(candidate)
+  #blame(candidate: Candidate): void {
+    this.#unproven.delete(candidate)
+    const { scores } = this.#deps
     const { claimants } = candidate
     const answering = [...claimants].filter(([, holdsAll]) => holdsAll).map(([peer]) => peer)
     const reason = 'a manifest of other bytes'
-    for (const peer of answering) deps.scores.lied(peer, reason)
+    for (const peer of answering) scores.penalize(peer, reason)
     if (answering.length > 0) return
-    for (const peer of claimants.keys()) deps.scores.suspected(peer, reason)
-  }
-
-  return {
-    async take(claim) {
-      if (isFirst) {
-        isFirst = false
-        for (const listener of listeners) listener()
-      }
-      waiting++
-      let candidate = await placeFor(claim).finally(() => waiting--)
-      if (candidate === undefined) candidate = start(claim)
-      else candidate.join(claim)
-      const { digest } = claim.geometry
-      try {
-        return { source: 'peer', assembly: await candidate.verified }
-      } catch (error) {
-        deps.log.debug('download.claim-failed', { digest, peer: claim.peer, error })
-        throw new CatalogError('PEER_REFUSED', 'what the peer claims did not come', {
-          cause: error,
-        })
-      }
-    },
-    get count() {
-      return open.size + waiting
-    },
-    leader,
-    won: won.promise,
-    async drained() {
-      while (open.size + waiting > 0) await changed.promise
-    },
-    onFirst(listener) {
-      if (isFirst) listeners.push(listener)
-      else listener()
-    },
-    async close(reason, options) {
-      closed = reason
-      await Promise.all([...open].map(async (candidate) => candidate.drop(reason, options)))
-    },
-    judge(truth) {
-      for (const candidate of [...unproven]) {
-        if (contradicts(candidate, truth)) blame(candidate)
-        // Where the other source was only somewhat quicker, it is worth asking again.
-        else if (isBehind(candidate)) backOff(candidate.claimants.keys(), deps)
-      }
-      unproven.clear()
-    },
+    for (const peer of claimants.keys()) scores.suspect(peer, reason)
   }
 }
 

@@ -196,7 +196,7 @@ describe('a silent best peer', () => {
     expect(order).toEqual(peers)
     const attempts = order.map((peer, index): Attempt<string> => ({
       hedgeMs: scores.hedgeMs(peer),
-      onLate: () => scores.late(peer),
+      onLate: () => scores.recordTimeout(peer),
       async run(signal) {
         await clock.sleep(answersMs[index] ?? 1e9, signal)
         return peer
@@ -228,7 +228,7 @@ describe('a silent best peer', () => {
       scores.answered('good', { answerMs: 20, bytes: 1 })
     }
     expect(scores.rank(['good', 'silent'], () => 0)[0]).toBe('silent')
-    for (let time = 0; time < 3; time++) scores.late('silent')
+    for (let time = 0; time < 3; time++) scores.recordTimeout('silent')
     expect(scores.rank(['good', 'silent'], () => 0)).toEqual(['good', 'silent'])
   })
 

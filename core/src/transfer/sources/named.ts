@@ -85,7 +85,7 @@ function attemptOf(deps: NamedDeps, peer: PeerId, key: NameKey): Attempt<Artifac
   const { scores, links, clock, limitOf } = deps
   return {
     hedgeMs: scores.hedgeMs(peer),
-    onLate: () => scores.late(peer),
+    onLate: () => scores.recordTimeout(peer),
     async run(signal) {
       try {
         await limitOf(peer).take(0, signal) // how much it is, the answer will say
@@ -98,8 +98,8 @@ function attemptOf(deps: NamedDeps, peer: PeerId, key: NameKey): Attempt<Artifac
         scores.answered(peer, { answerMs: clock.now() - startedMs, bytes })
         return record
       } catch (error) {
-        if (isCatalogError(error, 'PEER_MISBEHAVED')) scores.lied(peer, error.message)
-        else if (!signal.aborted && !isCatalogError(error, 'NOT_FOUND')) scores.late(peer)
+        if (isCatalogError(error, 'PEER_MISBEHAVED')) scores.penalize(peer, error.message)
+        else if (!signal.aborted && !isCatalogError(error, 'NOT_FOUND')) scores.recordTimeout(peer)
         throw error
       }
     },

@@ -6,7 +6,7 @@ import type { Digest } from '../../content/digest.ts'
 import type { PeerId } from '../../host/host.ts'
 import type { TransferDeps } from '../transfer-deps.ts'
 import { askPeer } from './ask-peer.ts'
-import { MAX_CHUNK_PEERS } from './candidate.ts'
+import { MAX_CHUNK_PEERS } from './claimants.ts'
 import { isAlmostDone } from './claims.ts'
 import { hedge, type Attempt } from './hedge.ts'
 import type { Found, Race } from './source.ts'
@@ -64,7 +64,7 @@ export function createSwarm(race: Race, deps: TransferDeps, asker: PeerAsker): S
   const favoured =
     race.origin.origin === undefined
       ? [...peers]
-      : peers.filter((peer) => !scores.isCooling(peer)).slice(0, MAX_FAVOURED)
+      : peers.filter((peer) => !scores.isBackedOff(peer)).slice(0, MAX_FAVOURED)
 
   function nextOf(queue: PeerId[]): Attempt<Found> | undefined {
     for (let peer = queue.shift(); peer !== undefined; peer = queue.shift()) {
