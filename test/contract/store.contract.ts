@@ -5,14 +5,19 @@
 import { describe, expect, test, type TestContext } from 'vitest'
 import { digestOf, type Digest } from '../../core/src/content/digest.ts'
 import { describeBytes } from '../../core/src/content/manifest.ts'
-import type { Store, StoreEvent } from '../../core/src/store/store.ts'
+import type { PutOptions, Store, StoreEvent } from '../../core/src/store/store.ts'
 import { blob, CHUNK_SIZE, INTERESTING_SIZES, plain, type Blob } from '../support/blobs.ts'
 import type { FakeClock } from '../support/fake-clock.ts'
+
+export interface WorldOptions {
+  readonly quotaBytes?: number
+  readonly replicaQuotaBytes?: number
+}
 
 export interface StoreWorld {
   readonly clock: FakeClock
   /** Not started; stopped after the test if it is not by then. */
-  create(options?: { quotaBytes?: number }): Store
+  create(options?: WorldOptions): Store
 }
 
 export type WithStore = (context: TestContext) => Promise<StoreWorld>
@@ -24,7 +29,7 @@ const KiB = 1024
 export function storeContract(name: string, createWorld: WithStore): void {
   async function started(
     context: TestContext,
-    options?: { quotaBytes?: number },
+    options?: WorldOptions,
   ): Promise<{ store: Store; clock: FakeClock; events: StoreEvent[] }> {
     const world = await createWorld(context)
     const store = world.create(options)
@@ -108,7 +113,8 @@ export function storeContract(name: string, createWorld: WithStore): void {
       const { digest, bytes } = blob(10)
       await store.put(digest, bytes, PRIVATE)
       const nowMs = clock.epochMs()
-      const entry = { digest, size: 10, visibility: 'private', pinned: false }
+      const kept = { visibility: 'private', retention: 'cache', pinned: false }
+      const entry = { digest, size: 10, ...kept }
       const added = { ...entry, addedAtMs: nowMs, usedAtMs: nowMs }
       expect(store.entry(digest)).toEqual(added)
       expect([...store.entries()]).toEqual([added])
@@ -245,6 +251,102 @@ export function storeContract(name: string, createWorld: WithStore): void {
     })
   })
 
+  describe(`${name}: retention`, () => {
+    const OWN = { ...PUBLIC, retention: 'own' } as const
+    const REPLICA = { ...PUBLIC, retention: 'replica' } as const
+    const QUOTAS = { quotaBytes: 50 * KiB, replicaQuotaBytes: 20 * KiB }
+
+    async function put(store: Store, seed: number, options: PutOptions): Promise<Digest> {
+      const { digest, bytes } = blob(10 * KiB, seed)
+      await store.put(digest, bytes, options)
+      return digest
+    }
+    const held = (store: Store, digests: readonly Digest[]): boolean[] =>
+      digests.map((digest) => store.has(digest))
+
+    test('what is our own is never evicted, and takes the place of all else', async (ctx) => {
+      const { store } = await started(ctx, QUOTAS)
+      const own = [await put(store, 1, OWN), await put(store, 2, OWN)]
+      const replica = await put(store, 3, REPLICA)
+      const cached = await put(store, 4, PUBLIC)
+      for (let seed = 10; seed < 20; seed += 1) await put(store, seed, PUBLIC)
+      expect(held(store, [...own, replica, cached])).toEqual([true, true, true, false])
+
+      for (let seed = 20; seed < 23; seed += 1) own.push(await put(store, seed, OWN))
+      expect(held(store, own)).toEqual(own.map(() => true))
+      expect(store.has(replica)).toBe(false)
+
+      for (const options of [OWN, REPLICA, PUBLIC]) {
+        expect(store.has(await put(store, 30, options))).toBe(false)
+      }
+      expect(await store.prune({ targetBytes: 0 })).toEqual({ removed: 0, freed: 0 })
+      expect(await store.delete(digestAt(own, 0))).toBe(true)
+    })
+
+    test('replicas have a quota of their own, and evict each other only', async (ctx) => {
+      const { store } = await started(ctx, QUOTAS)
+      const cached = [await put(store, 1, PUBLIC), await put(store, 2, PUBLIC)]
+      const replicas = [await put(store, 3, REPLICA), await put(store, 4, REPLICA)]
+      await store.read(digestAt(replicas, 0))
+      replicas.push(await put(store, 5, REPLICA))
+      expect(held(store, replicas)).toEqual([true, false, true])
+      expect(held(store, cached)).toEqual([true, true])
+      const large = blob(21 * KiB)
+      await store.put(large.digest, large.bytes, REPLICA)
+      expect(store.has(large.digest)).toBe(false)
+      expect(held(store, replicas)).toEqual([true, false, true])
+    })
+
+    test('a replica takes the place of what is cached while it is within its quota', async (ctx) => {
+      const { store } = await started(ctx, { ...QUOTAS, quotaBytes: 20 * KiB })
+      const cached = [await put(store, 1, PUBLIC), await put(store, 2, PUBLIC)]
+      expect(store.has(await put(store, 3, REPLICA))).toBe(true)
+      expect(held(store, cached)).toEqual([false, true])
+    })
+
+    test('a fifth of the quota is for replicas unless told otherwise', async (ctx) => {
+      const { store } = await started(ctx, { quotaBytes: 50 * KiB })
+      const replicas = [await put(store, 1, REPLICA), await put(store, 2, REPLICA)]
+      expect(held(store, replicas)).toEqual([false, true])
+    })
+
+    test('is strengthened by storing it again, and never weakened', async (ctx) => {
+      const { store } = await started(ctx, QUOTAS)
+      const retention = async (options: PutOptions) =>
+        store.entry(await put(store, 1, options))?.retention
+      expect(await retention(PUBLIC)).toBe('cache')
+      expect(await retention(REPLICA)).toBe('replica')
+      expect(await retention(PUBLIC)).toBe('replica')
+      expect(await retention(OWN)).toBe('own')
+      expect(await retention(REPLICA)).toBe('own')
+    })
+
+    test('a pin protects a replica too', async (ctx) => {
+      const { store } = await started(ctx, { ...QUOTAS, replicaQuotaBytes: 10 * KiB })
+      const pinned = await put(store, 1, REPLICA)
+      expect(await store.pin(pinned, true)).toBe(true)
+      expect(store.has(await put(store, 2, REPLICA))).toBe(false)
+      expect(await store.pin(pinned, false)).toBe(true)
+      expect(store.usage().pinned).toBe(0)
+      expect(store.has(await put(store, 2, REPLICA))).toBe(true)
+      expect(store.has(pinned)).toBe(false)
+    })
+
+    test('of a download is that which it was opened with', async (ctx) => {
+      const { store } = await started(ctx, QUOTAS)
+      const { digest, bytes } = blob(10 * KiB)
+      const geometry = { digest, size: bytes.byteLength, chunkSize: CHUNK_SIZE }
+      const partial = await store.openPartial(geometry, undefined, REPLICA)
+      const second = { ...geometry, digest: blob(10 * KiB, 1).digest, size: 11 * KiB }
+      await expect(store.openPartial(second, undefined, REPLICA)).rejects.toMatchObject({
+        code: 'STORE_FULL',
+      })
+      await partial.writeChunk(0, bytes)
+      await partial.commit({ verified: true })
+      expect(store.entry(digest)?.retention).toBe('replica')
+    })
+  })
+
   describe(`${name}: life`, () => {
     test('a stopped store rejects with NODE_STOPPED, and stopping again is nothing', async (ctx) => {
       const { store } = await started(ctx)
@@ -299,8 +401,8 @@ export function storeContract(name: string, createWorld: WithStore): void {
   })
 }
 
-function digestAt(blobs: readonly Blob[], index: number): Digest {
-  const found = blobs[index]
+function digestAt(all: readonly (Blob | Digest)[], index: number): Digest {
+  const found = all[index]
   if (found === undefined) throw new Error(`no blob ${index}`)
-  return found.digest
+  return typeof found === 'string' ? found : found.digest
 }

@@ -20,8 +20,8 @@ async function memoryWorld(): Promise<StoreWorld> {
   const deps = { clock, log: silentLogger }
   return {
     clock,
-    create: ({ quotaBytes = QUOTA_BYTES } = {}) =>
-      createMemoryStore(deps, { quotaBytes, chunkSize: CHUNK_SIZE }),
+    create: (quotas = {}) =>
+      createMemoryStore(deps, { quotaBytes: QUOTA_BYTES, ...quotas, chunkSize: CHUNK_SIZE }),
   }
 }
 
@@ -36,8 +36,9 @@ function fsWorld(memory: { memoryArtifacts: number; memoryBytes: number }) {
     })
     return {
       clock,
-      create({ quotaBytes = QUOTA_BYTES } = {}) {
-        const options = { path, quotaBytes, chunkSize: CHUNK_SIZE, ...memory }
+      create(quotas = {}) {
+        const base = { path, quotaBytes: QUOTA_BYTES, chunkSize: CHUNK_SIZE }
+        const options = { ...base, ...quotas, ...memory }
         const store = createFsStore({ clock, log: silentLogger }, options)
         stores.push(store)
         return store

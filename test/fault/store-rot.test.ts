@@ -248,6 +248,8 @@ describe('hashed once', () => {
     await filled(world, blobs)
     const index = await openDatabase(world.layout.database)
     index.exec('ALTER TABLE entries DROP COLUMN mark')
+    index.exec('ALTER TABLE entries DROP COLUMN retention')
+    index.exec('PRAGMA user_version = 1')
     index.close()
     const store = await world.open()
     for (const made of [...blobs, ...blobs]) await expectGiven(store, made)
@@ -256,6 +258,29 @@ describe('hashed once', () => {
     const again = await world.open()
     for (const made of blobs) await expectGiven(again, made)
     expect(hashedAgain(world)).toEqual(digests)
+    expect(Array.from(again.entries(), ({ retention }) => retention)).toEqual(
+      blobs.map(() => 'cache'),
+    )
+  })
+
+  test('with how long it is kept, however it came', async () => {
+    const world = await createFsWorld()
+    const store = await world.open()
+    const [own, replica, cached] = [blob(1000, 1), blob(1000, 2), blob(1000, 3)]
+    await store.put(own.digest, own.bytes, { visibility: 'private', retention: 'own' })
+    const geometry = { digest: replica.digest, size: 1000, chunkSize: CHUNK_SIZE }
+    const options = { visibility: 'public', retention: 'replica' } as const
+    const partial = await store.openPartial(geometry, undefined, options)
+    await partial.writeChunk(0, replica.bytes)
+    await partial.commit({ verified: true })
+    await store.put(cached.digest, cached.bytes, { visibility: 'public' })
+    await store.flush()
+    await store.put(cached.digest, cached.bytes, { visibility: 'public', retention: 'own' })
+    await store.stop()
+    const again = await world.open()
+    expect(again.entry(own.digest)?.retention).toBe('own')
+    expect(again.entry(replica.digest)?.retention).toBe('replica')
+    expect(again.entry(cached.digest)?.retention).toBe('own')
   })
 
   test('of an earlier version, and in a folder that may only be read: nothing is noted', async () => {
@@ -268,6 +293,7 @@ describe('hashed once', () => {
     marked.close()
     const older = await openDatabase(database)
     older.exec('ALTER TABLE entries DROP COLUMN mark')
+    older.exec('ALTER TABLE entries DROP COLUMN retention')
     older.close()
     const index = await FsIndex.openReadOnly(database)
     expect(marksOf(index)).toEqual(blobs.map(() => 'undefined'))

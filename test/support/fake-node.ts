@@ -185,7 +185,8 @@ export function createFakeNode(): FakeNode {
       const found = stored.get(digest)
       if (found === undefined) return undefined
       const { bytes, visibility, pinned } = found
-      return { digest, size: bytes.byteLength, visibility, pinned, addedAtMs: 1, usedAtMs: 1 }
+      const times = { addedAtMs: 1, usedAtMs: 1 }
+      return { digest, size: bytes.byteLength, visibility, retention: 'cache', pinned, ...times }
     },
     stats: () => ({
       ...{ id: 'fake-node', addresses: [], problems: [], peers: 0, bannedPeers: 0, announced: 0 },

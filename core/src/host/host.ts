@@ -127,11 +127,36 @@ export interface Provider {
   readonly source: string
 }
 
+export interface Routing extends ContentRouting, ValueRouting {}
+
 /** Provider records under a sha2-512 key. All of it is slow, background work. */
-export interface Routing {
+export interface ContentRouting {
   /** Publishes a provider record for the 64 bytes of a digest. */
   provide(key: Uint8Array, options: { signal: AbortSignal }): Promise<void>
   /** Stops re-announcing it and drops the local record; remote records expire by themselves. */
   withdraw(key: Uint8Array): Promise<void>
   findProviders(key: Uint8Array, options: { signal: AbortSignal }): AsyncIterable<Provider>
+}
+
+/** What values of one kind, under keys of one prefix, have in common. */
+export interface ValueKind {
+  /** Keys are `/<prefix>/<id>`: small letters, digits and hyphens. */
+  readonly prefix: string
+  /** @throws when this is no value for this key; asked before a value is stored, for others too, and before it is returned */
+  validate(key: string, value: Uint8Array): void | Promise<void>
+  /** The index of the best of these, all valid and at least one. */
+  select(key: string, values: readonly Uint8Array[]): number
+}
+
+/**
+ * Small values (8 KiB at most) that replace each other under one key, such as signed heads. What comes back is the best that
+ * was found: there may be a better one. Servers forget a value within days unless it is put again.
+ */
+export interface ValueRouting {
+  /** Values of this kind are stored for others from now on. Before the host starts. */
+  acceptValues(kind: ValueKind): void
+  /** @throws CatalogError PEER_UNREACHABLE when nobody takes it; what `validate` throws; Error for a key of no kind */
+  putValue(key: string, value: Uint8Array, options: { signal: AbortSignal }): Promise<void>
+  /** Undefined when none was found in time. @throws Error for a key of no kind */
+  getValue(key: string, options: { signal: AbortSignal }): Promise<Uint8Array | undefined>
 }

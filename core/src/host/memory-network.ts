@@ -22,7 +22,7 @@ export interface MemoryNetworkOptions {
   readonly maxInboundBytes?: number
   /** Who counts as one address; each peer has its own unless given. */
   readonly groupOf?: (peer: PeerId) => AddressGroup
-  /** Give hosts a Routing, shared through the network. Default true. */
+  /** Give hosts a ContentRouting, shared through the network. Default true. */
   readonly routing?: boolean
 }
 
@@ -54,7 +54,7 @@ export class MemoryNetworkState<Member extends NetworkMember> implements MemoryF
   readonly clock: Clock
   readonly maxInboundBytes: number
   readonly groupOf: (peer: PeerId) => AddressGroup
-  readonly table: ProviderTable = { providers: new Map() }
+  readonly table: ProviderTable = { providers: new Map(), values: new Map() }
   readonly members = new Map<PeerId, Member>()
   readonly #random: Random
   readonly #hostLatencyMs = new Map<PeerId, number>()

@@ -1,12 +1,15 @@
 /**
- * Provider records shared by all hosts of one in-memory network: what the DHT is to libp2p hosts, without its delays.
+ * Provider records and values shared by all hosts of one in-memory network: what the DHT is to libp2p hosts, without its delays.
  */
 import { CatalogError } from '../errors.ts'
 import type { PeerId, Routing } from './host.ts'
+import { ValueKinds } from './value-kinds.ts'
 
 export interface ProviderTable {
   /** Hex of the key to the peers that provide it. */
   readonly providers: Map<string, Set<PeerId>>
+  /** By key: what each peer has put last. */
+  readonly values: Map<string, Map<PeerId, Uint8Array>>
 }
 
 export function createMemoryRouting(deps: {
@@ -16,6 +19,7 @@ export function createMemoryRouting(deps: {
   readonly isRunning: () => boolean
 }): Routing {
   const { table, self } = deps
+  const kinds = new ValueKinds()
   const nameOf = (key: Uint8Array): string => Buffer.from(key).toString('hex')
   const throwIfStopped = (): void => {
     if (!deps.isRunning()) throw new CatalogError('NODE_STOPPED', 'the host is not running')
@@ -44,6 +48,22 @@ export function createMemoryRouting(deps: {
         const addresses = deps.addressesOf(peer)
         yield { peer, addresses, source: addresses[0] ?? '' }
       }
+    },
+
+    acceptValues: (kind) => kinds.add(kind),
+
+    async putValue(key, value, { signal }) {
+      signal.throwIfAborted()
+      throwIfStopped()
+      await kinds.check(key, value)
+      const values = table.values.get(key) ?? new Map<PeerId, Uint8Array>()
+      table.values.set(key, values.set(self, Uint8Array.from(value)))
+    },
+
+    async getValue(key, { signal }) {
+      signal.throwIfAborted()
+      throwIfStopped()
+      return await kinds.best(key, table.values.get(key)?.values() ?? [])
     },
   }
 }

@@ -4,27 +4,36 @@
  */
 import type { Digest } from '../content/digest.ts'
 import type { Visibility } from '../content/visibility.ts'
-import type { StoreEntry, StoreEvent } from './store.ts'
+import type { Retention, StoreEntry, StoreEvent } from './store.ts'
 
 type Entry = { -readonly [K in keyof StoreEntry]: StoreEntry[K] }
 
 export class Entries {
   readonly #entries = new Map<Digest, Entry>()
   // A Set keeps insertion order: re-inserting at each use makes it least recently used first, at O(1).
-  readonly #unpinned = new Set<Digest>()
+  readonly #unpinned: Readonly<Record<Retention, Set<Digest>>> = {
+    cache: new Set(),
+    replica: new Set(),
+    own: new Set(),
+  }
   readonly #listeners = new Set<(event: StoreEvent) => void>()
-  #bytes = 0
+  readonly #bytes: Record<Retention, number> = { cache: 0, replica: 0, own: 0 }
+  #pinned = 0
 
   get count(): number {
     return this.#entries.size
   }
 
   get bytes(): number {
-    return this.#bytes
+    return this.#bytes.cache + this.#bytes.replica + this.#bytes.own
   }
 
   get pinned(): number {
-    return this.#entries.size - this.#unpinned.size
+    return this.#pinned
+  }
+
+  bytesOf(retention: Retention): number {
+    return this.#bytes[retention]
   }
 
   has(digest: Digest): boolean {
@@ -46,9 +55,9 @@ export class Entries {
     for (const entry of this.#entries.values()) yield { ...entry }
   }
 
-  /** Unpinned entries, least recently used first. */
-  *evictable(): Generator<StoreEntry> {
-    for (const digest of this.#unpinned) {
+  /** Unpinned entries of this retention, least recently used first. There is none for our own: those stay. */
+  *evictable(retention: Exclude<Retention, 'own'>): Generator<StoreEntry> {
+    for (const digest of this.#unpinned[retention]) {
       const entry = this.#entries.get(digest)
       if (entry !== undefined) yield entry
     }
@@ -57,10 +66,11 @@ export class Entries {
   /** Without an event; for what was there before. Least recently used first. */
   load(entry: StoreEntry): void {
     if (this.#entries.has(entry.digest)) throw new Error(`already stored: ${entry.digest}`)
-    const { digest, size, visibility, pinned, addedAtMs, usedAtMs } = entry
-    this.#entries.set(digest, { digest, size, visibility, pinned, addedAtMs, usedAtMs })
-    this.#bytes += entry.size
-    if (!entry.pinned) this.#unpinned.add(entry.digest)
+    const { digest, size, visibility, retention, pinned, addedAtMs, usedAtMs } = entry
+    this.#entries.set(digest, { digest, size, visibility, retention, pinned, addedAtMs, usedAtMs })
+    this.#bytes[retention] += size
+    if (pinned) this.#pinned += 1
+    else this.#unpinned[retention].add(digest)
   }
 
   add(entry: StoreEntry): void {
@@ -72,8 +82,8 @@ export class Entries {
     const entry = this.#entries.get(digest)
     if (entry === undefined) return false
     this.#entries.delete(digest)
-    this.#unpinned.delete(digest)
-    this.#bytes -= entry.size
+    if (!this.#unpinned[entry.retention].delete(digest)) this.#pinned -= 1
+    this.#bytes[entry.retention] -= entry.size
     this.#emit({ type: 'removed', digest })
     return true
   }
@@ -82,15 +92,30 @@ export class Entries {
     const entry = this.#entries.get(digest)
     if (entry === undefined) return
     entry.usedAtMs = nowMs
-    if (this.#unpinned.delete(digest)) this.#unpinned.add(digest)
+    const unpinned = this.#unpinned[entry.retention]
+    if (unpinned.delete(digest)) unpinned.add(digest)
   }
 
   pin(digest: Digest, pinned: boolean): boolean {
     const entry = this.#entries.get(digest)
     if (entry === undefined) return false
+    const unpinned = this.#unpinned[entry.retention]
+    if (entry.pinned) this.#pinned -= 1
+    unpinned.delete(digest)
     entry.pinned = pinned
-    this.#unpinned.delete(digest)
-    if (!pinned) this.#unpinned.add(digest)
+    if (pinned) this.#pinned += 1
+    else unpinned.add(digest)
+    return true
+  }
+
+  /** True when that changed something. */
+  setRetention(digest: Digest, retention: Retention): boolean {
+    const entry = this.#entries.get(digest)
+    if (entry === undefined || entry.retention === retention) return false
+    if (this.#unpinned[entry.retention].delete(digest)) this.#unpinned[retention].add(digest)
+    this.#bytes[entry.retention] -= entry.size
+    this.#bytes[retention] += entry.size
+    entry.retention = retention
     return true
   }
 

@@ -1,6 +1,6 @@
 /**
  * Who has to go when room is needed: least recently used first, as few as suffice, and nobody at all when even everything
- * evictable would not make enough room. Pure; never sees pinned entries (the caller offers none).
+ * evictable would not make enough room. Pure; never sees entries that must stay: the caller offers none.
  */
 import type { Digest } from '../content/digest.ts'
 
@@ -10,7 +10,7 @@ export interface Evictable {
   readonly size: number
 }
 
-export interface RoomNeeded {
+export interface SpaceNeeded {
   readonly quotaBytes: number
   /** Taken now, evictable or not. */
   readonly usedBytes: number
@@ -23,7 +23,7 @@ export interface RoomNeeded {
  */
 export function chooseVictims(
   candidates: Iterable<Evictable>,
-  needed: RoomNeeded,
+  needed: SpaceNeeded,
 ): Digest[] | undefined {
   const { quotaBytes, usedBytes, incomingBytes } = needed
   if (incomingBytes > quotaBytes) return undefined

@@ -6,11 +6,10 @@ import { equalChunkTables, validateChunkTable, validateGeometry } from '../conte
 import type { ArtifactGeometry, ChunkTable, Description } from '../content/manifest.ts'
 import { HASH_BYTES, merkleRoot } from '../content/merkle.ts'
 import { CatalogError } from '../errors.ts'
-import type { Visibility } from '../content/visibility.ts'
-import type { CommitOptions, PartialArtifact } from './store.ts'
+import type { CommitOptions, PartialArtifact, PutOptions, Retention } from './store.ts'
 
 export interface MemoryPartialsDeps {
-  readonly makeRoom: (bytes: number) => boolean
+  readonly makeSpace: (bytes: number, retention?: Retention) => boolean
   /** What all that peers claim may take together. */
   readonly maxClaimedBytes: number
   readonly has: (digest: Digest) => boolean
@@ -18,11 +17,12 @@ export interface MemoryPartialsDeps {
   readonly keep: (
     geometry: ArtifactGeometry,
     bytes: Uint8Array,
-    options: { visibility: Visibility; description: Description | undefined },
+    options: PutOptions & { description: Description | undefined },
   ) => void
 }
 
 interface Download {
+  readonly options: PutOptions
   readonly geometry: ArtifactGeometry
   /** Undefined: from an origin. */
   readonly leaves: Uint8Array | undefined
@@ -42,10 +42,11 @@ export class MemoryPartials {
     this.#deps = deps
   }
 
-  get reservedBytes(): number {
+  reservedBytes(retention?: Retention): number {
     let bytes = 0
-    for (const { leaves, geometry } of this.#opened) {
-      if (leaves === undefined) bytes += geometry.size
+    for (const { leaves, geometry, options } of this.#opened) {
+      const isMeant = retention === undefined || options.retention === retention
+      if (leaves === undefined && isMeant) bytes += geometry.size
     }
     return bytes
   }
@@ -77,14 +78,16 @@ export class MemoryPartials {
   open(
     geometry: ArtifactGeometry,
     leaves: Uint8Array | undefined,
-    visibility: Visibility,
+    options: PutOptions,
   ): PartialArtifact {
     const { digest, size, chunkSize } = geometry
     if (leaves === undefined) validateGeometry(geometry)
     else validateChunkTable({ geometry, leaves })
-    if (leaves === undefined ? !this.#deps.makeRoom(size) : size > this.#deps.maxClaimedBytes) {
-      throw full(geometry)
-    }
+    const fitsQuota =
+      leaves === undefined
+        ? this.#deps.makeSpace(size, options.retention)
+        : size <= this.#deps.maxClaimedBytes
+    if (!fitsQuota) throw full(geometry)
     const isFree = [...this.#opened].every((each) => !each.isResumable || !isOf(each, digest))
     const kept = this.#kept.get(digest)
     const fits =
@@ -94,13 +97,13 @@ export class MemoryPartials {
     const isResumable = leaves !== undefined && isFree && fits
     if (isResumable) this.#kept.delete(digest)
     const bitfield = new Bitfield(chunkCount(size, chunkSize))
-    const fresh: Download = { geometry, leaves, isResumable, chunks: new Map(), bitfield }
-    const download = (isResumable ? kept : undefined) ?? fresh
+    const fresh: Download = { options, geometry, leaves, isResumable, chunks: new Map(), bitfield }
+    const download = isResumable && kept ? { ...kept, options } : fresh
     this.#opened.add(download)
-    return this.#partialOf(download, visibility)
+    return this.#partialOf(download)
   }
 
-  #partialOf(download: Download, visibility: Visibility): PartialArtifact {
+  #partialOf(download: Download): PartialArtifact {
     const { geometry, chunks, bitfield, leaves } = download
     const { digest } = geometry
     const isOpen = (): boolean => this.#opened.has(download)
@@ -147,7 +150,7 @@ export class MemoryPartials {
           throw new CatalogError('DIGEST_MISMATCH', `the bytes are not those of ${digest}`)
         }
         committed = bytes
-        this.#keep(download, bytes, { ...options, visibility })
+        this.#keep(download, bytes, options)
         this.#kept.delete(digest) // what another claim had left
       },
       suspend: async () => {
@@ -161,16 +164,11 @@ export class MemoryPartials {
     }
   }
 
-  #keep(
-    { geometry, leaves }: Download,
-    bytes: Uint8Array,
-    options: CommitOptions & { visibility: Visibility },
-  ): void {
-    const { visibility } = options
-    const isClaim = leaves !== undefined
-    if (isClaim && !this.#deps.has(geometry.digest) && !this.#deps.makeRoom(geometry.size)) return
-    const description = toDescription(geometry, { leaves, ...options })
-    this.#deps.keep(geometry, bytes, { visibility, description })
+  #keep({ geometry, leaves, options }: Download, bytes: Uint8Array, found: CommitOptions): void {
+    const isNewClaim = leaves !== undefined && !this.#deps.has(geometry.digest)
+    if (isNewClaim && !this.#deps.makeSpace(geometry.size, options.retention)) return
+    const description = toDescription(geometry, { leaves, ...found })
+    this.#deps.keep(geometry, bytes, { ...options, description })
   }
 
   /** What nobody works on makes way. */

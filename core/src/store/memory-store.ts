@@ -16,14 +16,16 @@ import { checkRange, cut, notFound, withoutSlack, type ByteRange } from './fs/ar
 import { Entries } from './entries.ts'
 import { chooseVictims } from './evict.ts'
 import { MemoryPartials } from './memory-partials.ts'
-import { makeRoom } from './quota.ts'
+import { evictionOrder, makeSpace, REPLICA_SHARE, strengthen, type QuotaDeps } from './quota.ts'
 import { CLAIMS_SHARE } from './store.ts'
 import type { PartialArtifact, PutOptions, Store, StoreEntry, StoreEvent } from './store.ts'
 import type { Visibility } from '../content/visibility.ts'
-import type { PruneReport, StoreUsage, VerifyReport } from './store.ts'
+import type { PruneReport, Retention, StoreUsage, VerifyReport } from './store.ts'
 
 export interface MemoryStoreOptions {
   readonly quotaBytes: number
+  /** Of replicas, within the quota; a fifth of it unless given. */
+  readonly replicaQuotaBytes?: number
   /** For artifacts that this store describes, bytes. */
   readonly chunkSize: number
 }
@@ -50,7 +52,7 @@ class MemoryStore implements Store {
     this.#log = deps.log
     this.#options = options
     this.#partials = new MemoryPartials({
-      makeRoom: (bytes) => this.#makeRoom(bytes),
+      makeSpace: (bytes, retention) => this.#makeSpace(bytes, retention),
       maxClaimedBytes: Math.floor(options.quotaBytes * CLAIMS_SHARE),
       has: (digest) => this.#entries.has(digest),
       keep: ({ digest }, bytes, options) => {
@@ -99,7 +101,7 @@ class MemoryStore implements Store {
   async put(digest: Digest, bytes: Uint8Array, options: PutOptions): Promise<void> {
     this.#assertRunning()
     options.signal?.throwIfAborted()
-    if (this.#entries.has(digest) || this.#makeRoom(bytes.byteLength)) {
+    if (this.#entries.has(digest) || this.#makeSpace(bytes.byteLength, options.retention)) {
       this.#partials.drop(digest)
       this.#keep(digest, bytes, options)
     }
@@ -141,7 +143,7 @@ class MemoryStore implements Store {
   ): Promise<PartialArtifact> {
     this.#assertRunning()
     options.signal?.throwIfAborted()
-    return this.#partials.open(geometry, leaves, options.visibility)
+    return this.#partials.open(geometry, leaves, options)
   }
 
   async findPartial(digest: Digest): Promise<ChunkTable | undefined> {
@@ -191,11 +193,11 @@ class MemoryStore implements Store {
     const before = this.#entries.bytes
     const quotaBytes = Math.min(options.targetBytes ?? Infinity, this.#options.quotaBytes)
     const victims =
-      chooseVictims(this.#entries.evictable(), {
+      chooseVictims(evictionOrder(this.#entries), {
         quotaBytes,
         usedBytes: before,
         incomingBytes: 0,
-      }) ?? Array.from(this.#entries.evictable(), (entry) => entry.digest)
+      }) ?? Array.from(evictionOrder(this.#entries), (entry) => entry.digest)
     for (const digest of victims) this.#drop(digest)
     return { removed: victims.length, freed: before - this.#entries.bytes }
   }
@@ -204,23 +206,33 @@ class MemoryStore implements Store {
     return this.#entries.onEvent(listener)
   }
 
-  #keep(digest: Digest, bytes: Uint8Array, { visibility }: PutOptions): void {
+  #keep(digest: Digest, bytes: Uint8Array, { visibility, retention = 'cache' }: PutOptions): void {
     const nowMs = this.#clock.epochMs()
     if (this.#entries.has(digest)) {
       this.#entries.widen(digest, visibility)
+      strengthen(this.#quota(), digest, retention)
       this.#entries.touch(digest, nowMs)
       return
     }
     this.#bytes.set(digest, withoutSlack(bytes))
     const times = { addedAtMs: nowMs, usedAtMs: nowMs }
-    this.#entries.add({ digest, size: bytes.byteLength, visibility, pinned: false, ...times })
+    const size = bytes.byteLength
+    this.#entries.add({ digest, size, visibility, retention, pinned: false, ...times })
   }
 
-  #makeRoom(incomingBytes: number): boolean {
-    const drop = (digest: Digest) => this.#drop(digest)
-    const { quotaBytes } = this.#options
-    const deps = { entries: this.#entries, partials: this.#partials, quotaBytes, drop }
-    return makeRoom(deps, incomingBytes)
+  #makeSpace(incomingBytes: number, retention?: Retention): boolean {
+    return makeSpace(this.#quota(), incomingBytes, retention)
+  }
+
+  #quota(): QuotaDeps {
+    const { quotaBytes, replicaQuotaBytes = Math.floor(quotaBytes * REPLICA_SHARE) } = this.#options
+    return {
+      entries: this.#entries,
+      partials: this.#partials,
+      quotaBytes,
+      replicaQuotaBytes,
+      drop: (digest) => this.#drop(digest),
+    }
   }
 
   #drop(digest: Digest): boolean {

@@ -7,11 +7,18 @@ import type { Digest } from '../content/digest.ts'
 import type { ArtifactGeometry, ChunkTable, Manifest } from '../content/manifest.ts'
 import type { Visibility } from '../content/visibility.ts'
 
+/**
+ * For how long an artifact is kept. `cache`: until its space is needed. `replica`: for others, within a quota of its own.
+ * `own`: published here, never evicted.
+ */
+export type Retention = 'cache' | 'replica' | 'own'
+
 export interface StoreEntry {
   readonly digest: Digest
   /** Bytes. */
   readonly size: number
   readonly visibility: Visibility
+  readonly retention: Retention
   /** Pinned entries are never evicted. */
   readonly pinned: boolean
   readonly addedAtMs: number
@@ -25,6 +32,8 @@ export type StoreEvent =
 
 export interface PutOptions {
   readonly visibility: Visibility
+  /** Default `cache`. */
+  readonly retention?: Retention
   readonly signal?: AbortSignal
 }
 
@@ -70,7 +79,8 @@ export interface Store {
    * Keeps complete bytes whose digest the caller has already verified with `digestOf`. The entry is
    * visible and readable (from memory) as soon as this returns; writing to disk goes on behind, with
    * a bounded backlog: the promise resolves when there is room for more, not when bytes are on disk.
-   * Storing what is stored already is cheap, and widens a private entry to public if asked to.
+   * Storing what is stored already is cheap; it widens a private entry to public and strengthens its retention if asked to,
+   * never the other way.
    * A disk failure degrades (see `usage().writable`) and never rejects.
    */
   put(digest: Digest, bytes: Uint8Array, options: PutOptions): Promise<void>
@@ -122,7 +132,10 @@ export interface Store {
     signal?: AbortSignal
     onProgress?: (checked: number, total: number) => void
   }): Promise<VerifyReport>
-  /** Evicts unpinned artifacts, least recently used first, until at most `targetBytes` remain; also stale partials. */
+  /**
+   * Evicts until at most `targetBytes` remain: what is cached, then replicas, each least recently used first. Never what is
+   * pinned or our own. Stale partials go as well.
+   */
   prune(options: { targetBytes?: number; signal?: AbortSignal }): Promise<PruneReport>
 
   /** Listeners run synchronously and must not throw. Returns the function that removes it. */

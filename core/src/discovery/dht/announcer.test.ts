@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { createCollectingLogger } from '../../../../test/support/collecting-logger.ts'
 import { createFakeClock, type FakeClock } from '../../../../test/support/fake-clock.ts'
 import { digestOf, digestToBytes, type Digest } from '../../content/digest.ts'
-import type { Host, Routing } from '../../host/host.ts'
+import type { Host, ContentRouting } from '../../host/host.ts'
 import { createMemoryNetwork } from '../../host/memory-host.ts'
 import { AnnouncePlan } from './announce-plan.ts'
 import { Announcer } from './announcer.ts'
@@ -13,7 +13,7 @@ const digests = (count: number): Digest[] => Array.from({ length: count }, (_, i
 const free = (): boolean => true
 
 /** Remembers what was provided when, and fails or hangs on demand. */
-class ScriptedRouting implements Routing {
+class ScriptedRouting implements ContentRouting {
   readonly provided: { key: string; atMs: number }[] = []
   readonly withdrawn: string[] = []
   active = 0

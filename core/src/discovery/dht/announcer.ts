@@ -6,7 +6,7 @@
 import type { Clock } from '../../timing/clock.ts'
 import { digestToBytes, type Digest } from '../../content/digest.ts'
 import { CatalogError } from '../../errors.ts'
-import type { Host, Routing } from '../../host/host.ts'
+import type { Host, ContentRouting } from '../../host/host.ts'
 import type { Logger } from '../../log.ts'
 import type { Random } from '../../random.ts'
 import { AnnouncePlan } from './announce-plan.ts'
@@ -28,7 +28,7 @@ const MAX_TRACKED = 200_000
 
 interface AnnouncerDeps {
   readonly host: Host
-  readonly routing: Routing
+  readonly routing: ContentRouting
   readonly clock: Clock
   readonly random: Random
   readonly log: Logger

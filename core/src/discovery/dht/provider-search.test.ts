@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { createFakeClock, type FakeClock } from '../../../../test/support/fake-clock.ts'
 import { digestOf, digestToBytes, type Digest } from '../../content/digest.ts'
-import type { Host, PeerId, Routing } from '../../host/host.ts'
+import type { Host, PeerId, ContentRouting } from '../../host/host.ts'
 import { createMemoryNetwork, type MemoryNetwork } from '../../host/memory-host.ts'
 import { silentLogger } from '../../log.ts'
 import { ProviderSearch } from './provider-search.ts'
@@ -33,7 +33,7 @@ async function createWorld(hang = false): Promise<World> {
   const real = self.routing
   if (real === undefined) throw new Error('memory hosts have routing')
   const lookups: string[] = []
-  const routing: Routing = {
+  const routing: ContentRouting = {
     provide: real.provide,
     withdraw: real.withdraw,
     async *findProviders(key, options) {

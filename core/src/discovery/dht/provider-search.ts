@@ -6,7 +6,7 @@ import { LRUCache } from 'lru-cache'
 import type { Clock } from '../../timing/clock.ts'
 import { digestToBytes, type Digest } from '../../content/digest.ts'
 import { CatalogError, isCatalogError } from '../../errors.ts'
-import type { Host, PeerId, Provider, Routing } from '../../host/host.ts'
+import type { Host, PeerId, Provider, ContentRouting } from '../../host/host.ts'
 import type { Logger } from '../../log.ts'
 import { withDeadline } from '../../timing/deadline.ts'
 
@@ -31,7 +31,7 @@ interface Search {
 export class ProviderSearch {
   readonly #deps: {
     readonly host: Host
-    readonly routing: Routing
+    readonly routing: ContentRouting
     readonly clock: Clock
     readonly log: Logger
   }
@@ -41,7 +41,7 @@ export class ProviderSearch {
   readonly #nobody = new LRUCache<Digest, number>({ max: MAX_NOBODY })
   #isStopped = false
 
-  constructor(deps: { host: Host; routing: Routing; clock: Clock; log: Logger }) {
+  constructor(deps: { host: Host; routing: ContentRouting; clock: Clock; log: Logger }) {
     this.#deps = deps
   }
 

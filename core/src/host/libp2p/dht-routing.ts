@@ -1,5 +1,5 @@
 /**
- * Routing over libp2p's Kademlia DHT. The key of an artifact is CIDv1(raw, sha2-256 of its 64 digest bytes): js-libp2p's DHT
+ * Provider records over libp2p's Kademlia DHT; values are in dht-values.ts. The key of an artifact is CIDv1(raw, sha2-256 of its 64 digest bytes): js-libp2p's DHT
  * servers drop records whose multihash is not sha2-256, and a key that is a hash of the digest does not tell a DHT server what
  * we hold. All of it is slow: at most a few walks run at once, the others wait for their turn.
  */
@@ -13,6 +13,7 @@ import { CatalogError } from '../../errors.ts'
 import type { Clock } from '../../timing/clock.ts'
 import { timeoutSignal } from '../../timing/timeout-signal.ts'
 import type { PeerId, Routing } from '../host.ts'
+import { DhtValues } from './dht-values.ts'
 
 /** sha2-256 in the multihash table. */
 const SHA2_256 = 0x12
@@ -24,6 +25,11 @@ const PROVIDE_TIMEOUT_MS = 60_000
 const SEARCH_TIMEOUT_MS = 30_000
 const MAX_ADDRESSES = 16
 
+export interface DhtRouting extends Routing {
+  /** Before this DHT starts. */
+  attach(dht: KadDHT): void
+}
+
 export function createDhtRouting(deps: {
   readonly clock: Clock
   readonly self: () => PeerId
@@ -31,7 +37,7 @@ export function createDhtRouting(deps: {
   readonly dht: () => KadDHT | undefined
   /** The remote address of our connection with a peer. */
   readonly addressOf: (peer: PeerId) => string | undefined
-}): Routing {
+}): DhtRouting {
   const provides = new PQueue({ concurrency: MAX_PROVIDES })
   const searches = new PQueue({ concurrency: MAX_SEARCHES })
 
@@ -43,6 +49,8 @@ export function createDhtRouting(deps: {
     if (dht === undefined) throw new CatalogError('NODE_STOPPED', 'the host is not running')
     return dht
   }
+
+  const values = new DhtValues({ clock: deps.clock, dht: running })
 
   async function publish(cid: CID, signal: AbortSignal): Promise<void> {
     let taken = 0
@@ -56,6 +64,11 @@ export function createDhtRouting(deps: {
   }
 
   return {
+    attach: (dht) => values.attach(dht),
+    acceptValues: (kind) => values.acceptValues(kind),
+    putValue: (key, value, options) => values.putValue(key, value, options),
+    getValue: (key, options) => values.getValue(key, options),
+
     async provide(key, { signal }) {
       const cid = toCid(key)
       signal.throwIfAborted()

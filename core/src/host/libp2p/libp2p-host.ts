@@ -16,7 +16,6 @@ import {
   type NetworkState,
   type PeerConnection,
   type PeerId,
-  type Routing,
 } from '../host.ts'
 import { loadIdentity } from './identity.ts'
 import { isAddressInUse, toHostError } from './libp2p-errors.ts'
@@ -30,7 +29,7 @@ import { orAborted } from '../../timing/race-signal.ts'
 import { timeoutSignal } from '../../timing/timeout-signal.ts'
 import { PeerGate, type IsDenied } from './peer-gate.ts'
 import { parsePeer, parseTarget, peerOf, withPeer } from './peer-addresses.ts'
-import { createDhtRouting } from './dht-routing.ts'
+import { createDhtRouting, type DhtRouting } from './dht-routing.ts'
 import { createStreamRegistry, type StreamHandler } from './stream-registry.ts'
 
 const OPEN_TIMEOUT_MS = 10_000
@@ -49,7 +48,7 @@ export function createLibp2pHost(
 }
 
 class LibP2PHost implements Libp2pHost {
-  readonly routing: Routing | undefined
+  readonly routing: DhtRouting | undefined
   readonly #deps: Libp2pHostDependencies
   readonly #options: Libp2pHostOptions
   readonly #handlers = new Map<string, { run: StreamHandler; options: HandleOptions }>()
@@ -231,6 +230,7 @@ class LibP2PHost implements Libp2pHost {
     )
     // Set before it starts: the first peer may connect while it does.
     this.#node = node
+    if (node.dht) this.routing?.attach(node.dht)
     try {
       for (const protocol of this.#handlers.keys()) await this.#register(protocol)
       await node.start()

@@ -9,6 +9,7 @@ import type { Description } from '../../content/manifest.ts'
 import { merkleRoot } from '../../content/merkle.ts'
 import type { Logger } from '../../log.ts'
 import type { Entries } from '../entries.ts'
+import { makeSpace, type QuotaDeps } from '../quota.ts'
 import type { Disk } from './disk.ts'
 import type { StoreFiles } from './files.ts'
 import type { FsLayout } from './layout.ts'
@@ -22,7 +23,7 @@ export interface AdoptDeps {
   readonly clock: Clock
   readonly log: Logger
   readonly entries: Entries
-  readonly makeRoom: (bytes: number) => boolean
+  readonly quota: QuotaDeps
   readonly disk: Disk
 }
 
@@ -60,14 +61,15 @@ async function adoptOne(
     return false
   }
   if (entries.has(digest)) return false // stored again meanwhile
-  if (found === undefined || !deps.makeRoom(found.size)) {
+  if (found === undefined || !makeSpace(deps.quota, found.size)) {
     deps.disk.writer.remove(digest)
     return false
   }
   const nowMs = clock.epochMs()
   const visibility = row?.visibility ?? 'private'
   const { size, mark } = found
-  const entry = { digest, size, visibility, pinned: false, addedAtMs: nowMs, usedAtMs: nowMs }
+  const times = { addedAtMs: nowMs, usedAtMs: nowMs }
+  const entry = { digest, size, visibility, retention: 'cache', pinned: false, ...times } as const
   deps.disk.adopt({ ...entry, mark }, row && describedBy(row))
   return true
 }

@@ -19,6 +19,7 @@ import type { FsLayout } from './layout.ts'
 import { FsPartials, type PlaceRequest } from './partials.ts'
 import { findSound, reconcile, type Reconciled } from './reconcile.ts'
 import { FsWriter } from './writer.ts'
+import { makeSpace, strengthen, type QuotaDeps } from '../quota.ts'
 
 /** Of fsync when stopping; what is left is hashed at the next start. */
 const STOP_SYNC_BUDGET_MS = 2000
@@ -32,7 +33,7 @@ export interface DiskDeps {
   readonly health: DiskHealth
   readonly entries: Entries
   readonly marks: FileMarks
-  readonly makeRoom: (bytes: number) => boolean
+  readonly quota: QuotaDeps
   /** Of all unfinished downloads from peers. */
   readonly maxClaimedBytes: number
   readonly read: (digest: Digest, range: { start: number; end: number }) => Promise<Uint8Array>
@@ -99,7 +100,7 @@ function assemble(deps: DiskDeps, index: FsIndex, found: Reconciled): Disk {
     partials: new FsPartials(
       {
         ...{ files, layout, index, health, clock },
-        makeRoom: deps.makeRoom,
+        makeSpace: (bytes, retention) => makeSpace(deps.quota, bytes, retention),
         maxClaimedBytes: deps.maxClaimedBytes,
         place: (request) => place(deps, disk, request),
         readPlaced: deps.read,
@@ -178,7 +179,7 @@ async function place(deps: DiskDeps, disk: Disk, request: PlaceRequest): Promise
     if (disk.durability.mustSyncFirst(digest)) await files.sync(request.path)
     if (!entries.has(digest)) {
       // Of an origin it has been made; what peers claimed may have some only now that it is known to be true.
-      if (!request.hasRoom && !deps.makeRoom(size)) return false
+      if (!request.hasRoom && !makeSpace(deps.quota, size, request.options.retention)) return false
       await files.rename(request.path, layout.artifact(digest))
       mark = await lookAt(files, layout.artifact(digest))
     }
@@ -186,15 +187,16 @@ async function place(deps: DiskDeps, disk: Disk, request: PlaceRequest): Promise
     health.failed(error)
     return false
   }
-  const { visibility } = request
+  const { visibility, retention = 'cache' } = request.options
   if (entries.has(digest)) {
-    // Put by somebody else meanwhile: the same bytes.
-    if (entries.widen(digest, visibility)) disk.writer.rows.touch(digest)
+    // Stored by another request meanwhile: the same bytes.
+    const isWidened = entries.widen(digest, visibility)
+    if (strengthen(deps.quota, digest, retention) || isWidened) disk.writer.rows.touch(digest)
     return true
   }
   const nowMs = clock.epochMs()
   const times = { addedAtMs: nowMs, usedAtMs: nowMs }
-  const entry = { digest, size, visibility, pinned: false, ...times, mark }
+  const entry = { digest, size, visibility, retention, pinned: false, ...times, mark }
   adopt(deps, disk, { entry, description: toDescription(request) })
   return true
 }

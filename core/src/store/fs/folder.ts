@@ -7,6 +7,7 @@ import { adoptOrphans } from './adopt.ts'
 import { openDisk, openReadOnlyDisk, type Disk, type DiskDeps } from './disk.ts'
 import type { EntryRow } from './index-rows.ts'
 import { dropStalePartials } from './maintenance.ts'
+import { fitQuotas } from '../quota.ts'
 import type { StoreEntry } from '../store.ts'
 
 export class FsFolder {
@@ -79,7 +80,7 @@ export class FsFolder {
     this.#disk = this.#writable = disk
     this.#takeIn(found.entries, take)
     dropStalePartials(disk.partials, this.#deps.clock.epochMs())
-    this.#deps.makeRoom(0) // the quota may have been lowered
+    fitQuotas(this.#deps.quota) // they may have been lowered
     this.#housekeeping = disk.keepHouse(signal)
     this.#adopting = adoptOrphans({ ...this.#deps, disk }, found, signal)
     return disk

@@ -19,7 +19,7 @@ import { createPooledReads, createReadThread } from './read-thread.ts'
 import { FsFolder } from './folder.ts'
 import { createFsLayout } from './layout.ts'
 import { pruneFiles, verifyFiles } from './maintenance.ts'
-import { makeRoom } from '../quota.ts'
+import { makeSpace, REPLICA_SHARE, strengthen, type QuotaDeps } from '../quota.ts'
 import { CLAIMS_SHARE } from '../store.ts'
 import type { PartialArtifact, PutOptions, Store, StoreEntry, StoreEvent } from '../store.ts'
 import type { Visibility } from '../../content/visibility.ts'
@@ -36,6 +36,8 @@ export interface FsStoreOptions {
   /** Folder, this store's alone. */
   readonly path: string
   readonly quotaBytes: number
+  /** Of replicas, within the quota; a fifth of it unless given. */
+  readonly replicaQuotaBytes?: number
   /** Default true. */
   readonly keepPrivate?: boolean
   readonly memoryArtifacts: number
@@ -79,7 +81,7 @@ class FsStore implements Store {
     const read = (digest: Digest, range: ByteRange) => this.#reader.read(digest, range)
     this.#deps = {
       ...{ ...shared, clock, read, health: this.#health },
-      makeRoom: (bytes) => this.#makeRoom(bytes),
+      quota: this.#quota(),
       maxClaimedBytes: Math.floor(options.quotaBytes * CLAIMS_SHARE),
       lost: (digest) => this.#forget(digest),
     }
@@ -135,25 +137,27 @@ class FsStore implements Store {
   async put(digest: Digest, bytes: Uint8Array, options: PutOptions): Promise<void> {
     this.#assertRunning()
     options.signal?.throwIfAborted()
-    if (!this.keeps(options.visibility)) return
+    const { visibility, retention = 'cache', signal } = options
+    if (!this.keeps(visibility)) return
     const disk = this.#folder.writable ?? (await this.#folder.reopen())
     if (disk === undefined) return
     if (this.#entries.has(digest)) {
-      this.#entries.widen(digest, options.visibility)
+      this.#entries.widen(digest, visibility)
+      strengthen(this.#deps.quota, digest, retention)
       this.#touch(digest)
       return
     }
     const size = bytes.byteLength
-    if (disk.writer.overloaded || !this.#health.mayWrite() || !this.#makeRoom(size)) return
+    if (disk.writer.overloaded || !this.#health.mayWrite()) return
+    if (!makeSpace(this.#deps.quota, size, retention)) return
     const own = withoutSlack(bytes)
     const nowMs = this.#deps.clock.epochMs()
-    const { visibility, signal } = options
     // Memory first: a listener of the event may read it at once.
     this.#reader.remember(digest, own)
     disk.writer.write(digest, own)
     disk.partials.drop(digest)
     const times = { addedAtMs: nowMs, usedAtMs: nowMs }
-    this.#entries.add({ digest, size, visibility, pinned: false, ...times })
+    this.#entries.add({ digest, size, visibility, retention, pinned: false, ...times })
     if (!disk.writer.hasRoom) await disk.writer.room(signal)
   }
 
@@ -191,7 +195,7 @@ class FsStore implements Store {
     if (disk === undefined || !this.#health.mayWrite()) {
       throw new CatalogError('STORE_FAILED', 'the disk takes no writes at the moment')
     }
-    return await disk.partials.open(geometry, leaves, options.visibility)
+    return await disk.partials.open(geometry, leaves, options)
   }
 
   async findPartial(digest: Digest): Promise<ChunkTable | undefined> {
@@ -246,10 +250,15 @@ class FsStore implements Store {
     return this.#folder.disk
   }
 
-  #makeRoom(incomingBytes: number): boolean {
-    const { quotaBytes } = this.#options
-    const what = { entries: this.#entries, partials: this.#disk?.partials, quotaBytes }
-    return makeRoom({ ...what, drop: (digest) => this.#drop(digest) }, incomingBytes)
+  #quota(): QuotaDeps {
+    const { quotaBytes, replicaQuotaBytes = Math.floor(quotaBytes * REPLICA_SHARE) } = this.#options
+    return {
+      entries: this.#entries,
+      partials: { reservedBytes: (of) => this.#disk?.partials.reservedBytes(of) ?? 0 },
+      quotaBytes,
+      replicaQuotaBytes,
+      drop: (digest) => this.#drop(digest),
+    }
   }
 
   #touch(digest: Digest): void {

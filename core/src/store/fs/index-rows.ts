@@ -9,7 +9,7 @@ import type { ChunkTable, Description, Manifest } from '../../content/manifest.t
 import { openDatabase, openReadOnly, type Database } from '../../disk/database.ts'
 import type { FileMark } from './file-fingerprint.ts'
 import type { Visibility } from '../../content/visibility.ts'
-import type { StoreEntry } from '../store.ts'
+import type { Retention, StoreEntry } from '../store.ts'
 
 export interface EntryRow extends StoreEntry {
   /** The file is known to be on the disk itself; if not, it is hashed again after a restart before it is trusted. */
@@ -43,14 +43,15 @@ export interface IndexChanges {
   readonly progress?: Iterable<PartialProgress>
 }
 
-const SCHEMA_VERSION = 1
+/** 2: retention, which a version that does not know of it would not keep to. */
+const SCHEMA_VERSION = 2
 /** Nobody hashes the leaves of a claim before its bytes have matched. */
 const NO_ROOT = new Uint8Array()
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS entries (
     digest BLOB PRIMARY KEY, size INTEGER NOT NULL, public INTEGER NOT NULL, pinned INTEGER NOT NULL,
     added INTEGER NOT NULL, used INTEGER NOT NULL, synced INTEGER NOT NULL,
-    chunk_size INTEGER, root BLOB, leaves BLOB, mark TEXT);
+    chunk_size INTEGER, root BLOB, leaves BLOB, mark TEXT, retention TEXT NOT NULL DEFAULT 'cache');
   CREATE TABLE IF NOT EXISTS partials (
     digest BLOB PRIMARY KEY, size INTEGER NOT NULL, public INTEGER NOT NULL, updated INTEGER NOT NULL,
     chunk_size INTEGER NOT NULL, root BLOB NOT NULL, leaves BLOB NOT NULL, bitfield BLOB NOT NULL);
@@ -58,25 +59,28 @@ const SCHEMA = `
 
 const STATEMENTS = {
   remove: 'DELETE FROM entries WHERE digest = ?',
-  upsert: `INSERT INTO entries (digest, size, public, pinned, added, used, synced, mark) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+  upsert: `INSERT INTO entries (digest, size, public, pinned, added, used, synced, mark, retention)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (digest) DO UPDATE SET size = excluded.size, public = excluded.public, pinned = excluded.pinned,
-    added = excluded.added, used = excluded.used, synced = excluded.synced, mark = excluded.mark`,
+    added = excluded.added, used = excluded.used, synced = excluded.synced, mark = excluded.mark,
+    retention = excluded.retention`,
   describe: 'UPDATE entries SET chunk_size = ?, root = ?, leaves = ? WHERE digest = ?',
   synced: 'UPDATE entries SET synced = 1, mark = ? WHERE digest = ?',
   removePartial: 'DELETE FROM partials WHERE digest = ?',
   upsertPartial: `INSERT OR REPLACE INTO partials (digest, size, public, updated, chunk_size, root, leaves, bitfield)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
   progress: 'UPDATE partials SET bitfield = ?, updated = ? WHERE digest = ?',
-  entries:
-    'SELECT digest, size, public, pinned, added, used, synced, mark FROM entries ORDER BY used',
-  unmarkedEntries:
-    'SELECT digest, size, public, pinned, added, used, synced FROM entries ORDER BY used',
   columns: "SELECT name FROM pragma_table_info('entries')",
   description:
     'SELECT size, chunk_size, root, leaves FROM entries WHERE digest = ? AND root NOTNULL',
   partials: 'SELECT * FROM partials ORDER BY updated',
   partial: 'SELECT * FROM partials WHERE digest = ?',
 } as const
+
+/** Without what can be large and is seldom needed. */
+const FIRST_COLUMNS = ['digest', 'size', 'public', 'pinned', 'added', 'used', 'synced'] as const
+/** Of `entries`: they came after the first version. */
+const LATER_COLUMNS = { mark: 'TEXT', retention: "TEXT NOT NULL DEFAULT 'cache'" } as const
 
 type Row = Record<string, unknown>
 
@@ -94,7 +98,7 @@ export class FsIndex {
     // Checkpoints sync; keep them out of the middle of an install (16 MiB of log) and make them when idle.
     return prepared(database, path, (index) => {
       database.exec(`PRAGMA wal_autocheckpoint = 4096; ${SCHEMA}`)
-      index.#addMarks()
+      index.#addColumns()
     })
   }
 
@@ -108,9 +112,10 @@ export class FsIndex {
 
   /** Least recently used first. */
   *entries(): Generator<EntryRow> {
-    // Of an earlier version, in a folder that may not be written.
-    const entries = this.#statement(this.#hasMarks() ? 'entries' : 'unmarkedEntries')
-    for (const row of entries.iterate()) yield toEntryRow(row)
+    // An index of an earlier version, in a folder that may not be written, lacks later columns.
+    const columns = [...FIRST_COLUMNS, ...this.#laterColumns()].join(', ')
+    const select = this.#database.prepare(`SELECT ${columns} FROM entries ORDER BY used`)
+    for (const row of select.iterate()) yield toEntryRow(row)
   }
 
   *partials(): Generator<PartialRow> {
@@ -161,6 +166,7 @@ export class FsIndex {
         digestToBytes(row.digest),
         ...[size, ...flags, Math.floor(addedAtMs), Math.floor(usedAtMs), Number(row.synced)],
         row.mark ?? null,
+        row.retention,
       )
     }
     for (const { manifest, leaves } of changes.descriptions ?? []) {
@@ -192,15 +198,20 @@ export class FsIndex {
     )
   }
 
-  /** Marks came later than the rest; what an earlier version reads or writes beside them does no harm. */
-  #addMarks(): void {
-    if (!this.#hasMarks()) this.#database.exec('ALTER TABLE entries ADD COLUMN mark TEXT')
+  #addColumns(): void {
+    const present = this.#laterColumns()
+    for (const [name, definition] of Object.entries(LATER_COLUMNS)) {
+      if (present.includes(name)) continue
+      this.#database.exec(`ALTER TABLE entries ADD COLUMN ${name} ${definition}`)
+    }
   }
 
-  #hasMarks(): boolean {
-    return this.#statement('columns')
-      .all()
-      .some(({ name }) => name === 'mark')
+  /** Those that are there. */
+  #laterColumns(): string[] {
+    const present = this.#statement('columns').all()
+    return Object.keys(LATER_COLUMNS).filter((column) =>
+      present.some(({ name }) => name === column),
+    )
   }
 
   #run(name: keyof typeof STATEMENTS, ...values: SQLInputValue[]): void {
@@ -239,6 +250,7 @@ function toEntryRow(row: Row): EntryRow {
     digest: digestFromBytes(row['digest'] as Uint8Array),
     size: Number(row['size']),
     visibility: toVisibility(row),
+    retention: toRetention(row),
     pinned: row['pinned'] === 1,
     addedAtMs: Number(row['added']),
     usedAtMs: Number(row['used']),
@@ -268,6 +280,10 @@ function toManifest(digest: Digest, row: Row): Manifest {
     chunkSize: Number(row['chunk_size']),
     root: row['root'] as Uint8Array,
   }
+}
+
+function toRetention({ retention }: Row): Retention {
+  return retention === 'replica' || retention === 'own' ? retention : 'cache'
 }
 
 function toVisibility(row: Row): Visibility {

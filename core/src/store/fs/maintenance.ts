@@ -7,6 +7,7 @@ import { CatalogError } from '../../errors.ts'
 import type { Logger } from '../../log.ts'
 import type { Entries } from '../entries.ts'
 import { chooseVictims } from '../evict.ts'
+import { evictionOrder } from '../quota.ts'
 import { errnoOf } from '../../disk/errno.ts'
 import type { FileMark } from './file-fingerprint.ts'
 import type { StoreFiles } from './files.ts'
@@ -52,7 +53,7 @@ export async function verifyFiles(
   return { checked, bytes, corrupt }
 }
 
-/** Stale partials first, then artifacts until `targetBytes` remain or only pinned ones are left. */
+/** Stale partials first, then artifacts until `targetBytes` remain or only those are left that must stay. */
 export function pruneFiles(
   deps: Pick<UpkeepDeps, 'entries' | 'drop'>,
   partials: FsPartials,
@@ -63,7 +64,8 @@ export function pruneFiles(
   let freed = dropStalePartials(partials, nowMs)
   const needed = { quotaBytes: targetBytes, usedBytes: entries.bytes, incomingBytes: 0 }
   const victims =
-    chooseVictims(entries.evictable(), needed) ?? Array.from(entries.evictable(), (e) => e.digest)
+    chooseVictims(evictionOrder(entries), needed) ??
+    Array.from(evictionOrder(entries), ({ digest }) => digest)
   for (const digest of victims) {
     freed += entries.sizeOf(digest) ?? 0
     deps.drop(digest)

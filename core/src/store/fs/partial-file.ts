@@ -4,6 +4,7 @@
  */
 import { Bitfield } from '../../content/bitfield.ts'
 import { chunkCount, chunkRange } from '../../content/chunking.ts'
+import type { ArtifactGeometry } from '../../content/manifest.ts'
 import { matchesLeaf } from '../../content/merkle.ts'
 import { errnoOf } from '../../disk/errno.ts'
 import type { OpenFile, StoreFiles } from './files.ts'
@@ -55,4 +56,13 @@ async function findWhole(file: OpenFile, row: PartialRow): Promise<Bitfield> {
     }
   }
   return bitfield
+}
+
+/** Of the chunks that are there. */
+export function presentBytesOf(partial: {
+  readonly geometry: ArtifactGeometry
+  readonly bitfield: Bitfield
+}): number {
+  const { geometry, bitfield } = partial
+  return Math.min(bitfield.count * geometry.chunkSize, geometry.size)
 }

@@ -17,16 +17,15 @@ import type { FsIndex, PartialRow } from './index-rows.ts'
 import type { FsLayout } from './layout.ts'
 import { FsPartial } from './partial.ts'
 import { FsPartialRows, type ResumablePartial } from './partial-rows.ts'
-import { bitfieldOf, openPartialFile } from './partial-file.ts'
-import type { Visibility } from '../../content/visibility.ts'
-import type { CommitOptions, PartialArtifact } from '../store.ts'
+import { bitfieldOf, openPartialFile, presentBytesOf } from './partial-file.ts'
+import type { CommitOptions, PartialArtifact, PutOptions, Retention } from '../store.ts'
 
 /** Kept downloads that nobody has touched for this long are stale. */
 export const PARTIAL_MAX_AGE_MS = 7 * 24 * 3600 * 1000
 
 export interface PlaceRequest extends Omit<CommitOptions, 'verified'> {
   readonly geometry: ArtifactGeometry
-  readonly visibility: Visibility
+  readonly options: PutOptions
   /** Of the complete file. */
   readonly path: string
   /** Room has been made for it already. */
@@ -40,7 +39,7 @@ export interface PartialsDeps {
   readonly health: DiskHealth
   readonly clock: Clock
   /** Makes room for so many bytes, by evicting; false when there can't be. */
-  readonly makeRoom: (bytes: number) => boolean
+  readonly makeSpace: (bytes: number, retention?: Retention) => boolean
   /** What all that peers claim may take together, kept ones included. */
   readonly maxClaimedBytes: number
   readonly place: (request: PlaceRequest) => Promise<boolean>
@@ -59,7 +58,7 @@ interface Opening {
   readonly geometry: ArtifactGeometry
   /** Undefined: from an origin. */
   readonly leaves: Uint8Array | undefined
-  readonly visibility: Visibility
+  readonly options: PutOptions
   /** Undefined: the one of its digest that can be resumed. */
   readonly number: number | undefined
 }
@@ -90,10 +89,11 @@ export class FsPartials {
   }
 
   /** Bytes that downloads from origins have been given. */
-  get reservedBytes(): number {
+  reservedBytes(retention?: Retention): number {
     let bytes = 0
-    for (const { leaves, geometry } of [...this.#opening, ...this.#opened]) {
-      if (leaves === undefined) bytes += geometry.size
+    for (const { leaves, geometry, options } of [...this.#opening, ...this.#opened]) {
+      if (leaves !== undefined) continue
+      if (retention === undefined || options.retention === retention) bytes += geometry.size
     }
     return bytes
   }
@@ -101,7 +101,7 @@ export class FsPartials {
   /** Bytes on disk. */
   get presentBytes(): number {
     let bytes = 0
-    for (const opened of this.#opened) bytes += bytesOf(opened)
+    for (const opened of this.#opened) bytes += presentBytesOf(opened)
     for (const { size } of this.#kept.values()) bytes += size
     return bytes
   }
@@ -109,7 +109,8 @@ export class FsPartials {
   /** Bytes that claims take. */
   get #claimedBytes(): number {
     let bytes = this.#writingBytes
-    for (const opened of this.#opened) if (opened.leaves !== undefined) bytes += bytesOf(opened)
+    for (const opened of this.#opened)
+      if (opened.leaves !== undefined) bytes += presentBytesOf(opened)
     for (const { size } of this.#kept.values()) bytes += size
     return bytes
   }
@@ -131,19 +132,20 @@ export class FsPartials {
   async open(
     geometry: ArtifactGeometry,
     leaves: Uint8Array | undefined,
-    visibility: Visibility,
+    options: PutOptions,
   ): Promise<PartialArtifact> {
     if (leaves === undefined) validateGeometry(geometry)
     else validateChunkTable({ geometry, leaves })
     const { digest, size } = geometry
-    if (leaves === undefined ? !this.#deps.makeRoom(size) : size > this.#deps.maxClaimedBytes) {
+    const { makeSpace, maxClaimedBytes } = this.#deps
+    if (leaves === undefined ? !makeSpace(size, options.retention) : size > maxClaimedBytes) {
       throw new CatalogError('STORE_FULL', `no room for an artifact of ${size} bytes`, {
         hint: 'raise the quota, or unpin some artifacts',
       })
     }
     const isResumable = leaves !== undefined && this.#fitsKept({ geometry, leaves })
     const number = isResumable && this.#isFree(digest) ? undefined : this.#nextNumber++
-    const opening: Opening = { geometry, leaves, visibility, number }
+    const opening: Opening = { geometry, leaves, options, number }
     const kept = this.#kept.get(digest)
     let row: PartialRow | undefined
     this.#opening.add(opening)
@@ -218,11 +220,11 @@ export class FsPartials {
   }
 
   #register(opening: Opening, file: OpenFile, bitfield: Bitfield): PartialArtifact {
-    const { geometry, visibility, leaves, number } = opening
+    const { geometry, options, leaves, number } = opening
     const path = this.#pathOf(opening)
     const hasRoom = leaves === undefined
-    const resumable =
-      leaves && number === undefined ? { geometry, leaves, visibility, bitfield } : undefined
+    const described = { geometry, visibility: options.visibility, bitfield }
+    const resumable = leaves && number === undefined ? { ...described, leaves } : undefined
     const partial = new FsPartial(
       {
         file,
@@ -234,7 +236,7 @@ export class FsPartials {
           this.#deps.progressed()
         },
         takeRoom: (bytes) => hasRoom || this.#takeRoom(bytes),
-        place: (found) => this.#deps.place({ geometry, visibility, path, hasRoom, ...found }),
+        place: (found) => this.#deps.place({ geometry, options, path, hasRoom, ...found }),
         readPlaced: (range) => this.#deps.readPlaced(geometry.digest, range),
         closed: (outcome) => this.#closed(opened, outcome),
       },
@@ -291,10 +293,6 @@ export class FsPartials {
 
   #keep(geometry: ArtifactGeometry, bitfield: Bitfield, updatedAtMs: number): void {
     const { digest } = geometry
-    this.#kept.set(digest, { digest, size: bytesOf({ geometry, bitfield }), updatedAtMs })
+    this.#kept.set(digest, { digest, size: presentBytesOf({ geometry, bitfield }), updatedAtMs })
   }
-}
-
-function bytesOf({ geometry, bitfield }: Pick<Opened, 'geometry' | 'bitfield'>): number {
-  return Math.min(bitfield.count * geometry.chunkSize, geometry.size)
 }

@@ -1,0 +1,113 @@
+/**
+ * Values over libp2p's Kademlia DHT. Its servers keep the last valid value that was put, so only the reader's choice among
+ * several answers keeps an old one from taking a newer one's place; and they drop a value after two days, so its owner puts
+ * it again. Slow, background work: a few walks at once, each with a deadline.
+ */
+import type { KadDHT } from '@libp2p/kad-dht'
+import PQueue from 'p-queue'
+import { CatalogError } from '../../errors.ts'
+import type { Clock } from '../../timing/clock.ts'
+import { orAborted } from '../../timing/race-signal.ts'
+import { timeoutSignal } from '../../timing/timeout-signal.ts'
+import type { ValueKind, ValueRouting } from '../host.ts'
+import { ValueKinds } from '../value-kinds.ts'
+
+const MAX_WALKS = 4
+const PUT_TIMEOUT_MS = 60_000
+const GET_TIMEOUT_MS = 30_000
+/** Answers that are compared; a walk that brings more has brought enough. */
+const MAX_ANSWERS = 32
+
+export interface DhtValuesDeps {
+  readonly clock: Clock
+  /** @throws CatalogError NODE_STOPPED while the host is not running */
+  readonly dht: () => KadDHT
+}
+
+export class DhtValues implements ValueRouting {
+  readonly #deps: DhtValuesDeps
+  readonly #kinds = new ValueKinds()
+  readonly #walks = new PQueue({ concurrency: MAX_WALKS })
+
+  constructor(deps: DhtValuesDeps) {
+    this.#deps = deps
+  }
+
+  acceptValues(kind: ValueKind): void {
+    this.#kinds.add(kind)
+  }
+
+  /** Before a DHT starts: it accepts from others what has a kind. */
+  attach({ validators, selectors }: Pick<KadDHT, 'validators' | 'selectors'>): void {
+    for (const { prefix } of this.#kinds.all()) {
+      validators[prefix] = (key, value) => this.#kinds.check(toText(key), value)
+      selectors[prefix] = (key, values) => this.#kinds.select(toText(key), values)
+    }
+  }
+
+  async putValue(
+    key: string,
+    value: Uint8Array,
+    { signal }: { signal: AbortSignal },
+  ): Promise<void> {
+    signal.throwIfAborted()
+    this.#deps.dht()
+    await this.#kinds.check(key, value)
+    await this.#walk(signal, PUT_TIMEOUT_MS, (bounded) => this.#put(key, value, bounded))
+  }
+
+  async getValue(
+    key: string,
+    { signal }: { signal: AbortSignal },
+  ): Promise<Uint8Array | undefined> {
+    signal.throwIfAborted()
+    this.#deps.dht()
+    await this.#kinds.best(key, []) // a key of no kind is a mistake, whatever peers have
+    const answers: Uint8Array[] = []
+    try {
+      await this.#walk(signal, GET_TIMEOUT_MS, (bounded) => this.#collect(key, answers, bounded))
+    } catch {
+      // Out of time, or a server that could not be corrected: what was found was found.
+      signal.throwIfAborted()
+    }
+    return await this.#kinds.best(key, answers)
+  }
+
+  async #walk(
+    signal: AbortSignal,
+    timeoutMs: number,
+    work: (bounded: AbortSignal) => Promise<void>,
+  ): Promise<void> {
+    const walk = async (): Promise<void> => {
+      const bounded = AbortSignal.any([signal, timeoutSignal(this.#deps.clock, timeoutMs)])
+      await orAborted(work(bounded), bounded)
+    }
+    await this.#walks.add(walk, { signal })
+  }
+
+  async #put(key: string, value: Uint8Array, signal: AbortSignal): Promise<void> {
+    let taken = 0
+    for await (const event of this.#deps.dht().put(toBytes(key), value, { signal })) {
+      if (event.name === 'PEER_RESPONSE' && event.messageName === 'PUT_VALUE') taken += 1
+    }
+    signal.throwIfAborted()
+    if (taken === 0) throw new CatalogError('PEER_UNREACHABLE', 'no DHT server took the value')
+  }
+
+  async #collect(key: string, into: Uint8Array[], signal: AbortSignal): Promise<void> {
+    for await (const event of this.#deps.dht().get(toBytes(key), { signal })) {
+      if (event.name === 'PEER_RESPONSE' && event.record) into.push(event.record.value)
+      // Last, and perhaps our own.
+      if (event.name === 'VALUE') into.push(event.value)
+      if (into.length >= MAX_ANSWERS) return
+    }
+  }
+}
+
+function toBytes(key: string): Uint8Array {
+  return new TextEncoder().encode(key)
+}
+
+function toText(key: Uint8Array): string {
+  return new TextDecoder().decode(key)
+}
