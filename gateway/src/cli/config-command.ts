@@ -3,7 +3,7 @@ import { defaultStorePath } from '@catalog-p2p/core'
 import { defaultValue, shownNumber } from '../config/options-document.ts'
 import { environmentOf, fileKeyOf, flagOf, type Setting } from '../config/setting.ts'
 import { SETTINGS } from '../config/settings.ts'
-import { shownUrl } from '../http/shown-url.ts'
+import { redactUrl } from '../http/redact-url.ts'
 import { loadConfig, type Invocation } from './command.ts'
 import { EXIT } from './exit-codes.ts'
 import { formatTable } from './format.ts'
@@ -52,5 +52,5 @@ function shown(setting: Setting, value: unknown): string {
 /** URLs as they may be shown, as the output is often copied into a question. */
 function withoutSecrets(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(withoutSecrets)
-  return typeof value === 'string' && /^\w+:\/\//.test(value) ? shownUrl(value) : value
+  return typeof value === 'string' && /^\w+:\/\//.test(value) ? redactUrl(value) : value
 }

@@ -5,7 +5,7 @@
 import { CatalogError } from '@catalog-p2p/core'
 import { findDaemon, type DaemonClient } from '../admin/daemon-client.ts'
 import type { Config } from '../config/resolve.ts'
-import { shownUrl } from '../http/shown-url.ts'
+import { redactUrl } from '../http/redact-url.ts'
 import { overridingVariables, pnpmfileVariables, type ClientName } from './clients/client-files.ts'
 import type { GatewayBehind, Replacement } from './clients/registry-conflict.ts'
 import { proxyInTheWay } from './clients/proxy-in-the-way.ts'
@@ -57,7 +57,7 @@ export async function useCommand(
   if (config.json) {
     const names = overrides.map(({ name }) => name)
     const upstream = replacement?.upstream
-    const shown = upstream === undefined ? {} : { upstream: upstream && shownUrl(upstream) }
+    const shown = upstream === undefined ? {} : { upstream: upstream && redactUrl(upstream) }
     const by = proxy && { proxiedBy: proxy.by }
     const facts = { client, url, running, ...shown, files, overriddenBy: names, ...by }
     terminal.print(JSON.stringify(facts))
@@ -95,10 +95,10 @@ async function askGateway(
 }
 
 function printReplacement(terminal: Terminal, { upstream, lost }: Replacement): void {
-  const behind = upstream === null ? 'none (peers only)' : shownUrl(upstream)
+  const behind = upstream === null ? 'none (peers only)' : redactUrl(upstream)
   terminal.print(terminal.paint('dim', `the registry behind it: ${behind}`))
   if (lost === undefined) return
-  warn(terminal, `${shownUrl(lost.registry)} (${lost.where}) is not asked any more`)
+  warn(terminal, `${redactUrl(lost.registry)} (${lost.where}) is not asked any more`)
 }
 
 async function usePnpmfile(

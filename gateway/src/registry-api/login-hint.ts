@@ -30,22 +30,23 @@ export function loginHint(
   exchange: Exchange,
   { response, registry, about }: Refused,
 ): string | undefined {
-  const { method = 'GET', url = '/' } = exchange.req
+  const { target } = exchange
+  const { method, path: url } = target
   const isRead = method === 'GET' || method === 'HEAD'
   // Some registries say to a stranger who publishes that there is no such package.
   const isRefusal = [401, 403].includes(response.status) || (response.status === 404 && !isRead)
   if (!isRefusal || method === 'HEAD' || LOGIN.test(url)) return undefined
   // There the daemon has shown what it has.
-  if (isPackageRead(method, url)) return undefined
+  if (isPackageRead(target)) return undefined
   // A second factor is asked of somebody who is known.
   if (/\botp\b/i.test(String(response.headers['www-authenticate'] ?? ''))) return undefined
   if (clientCredentials(registries, exchange, about) !== undefined) return undefined
   const isMain = registry.url === registries.homeOf(undefined).url
-  const scope = exchange.scope ?? (isMain ? undefined : scopeOf(about ?? ''))
+  const scope = target.scope ?? (isMain ? undefined : scopeOf(about ?? ''))
   return `not logged in here; a login at the registry itself does not count: ${loginAt(exchange, scope)}`
 }
 
-function loginAt({ base, scope: here }: Exchange, scope: string | undefined): string {
+function loginAt({ base, target: { scope: here } }: Exchange, scope: string | undefined): string {
   if (scope === undefined) return `npm login --registry=${base}/`
   const place = here === undefined ? `${base}/-/catalog/scope/${scope}` : base
   return `npm login --scope=${scope} --registry=${place}/`

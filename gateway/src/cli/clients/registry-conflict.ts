@@ -5,7 +5,7 @@
  */
 import { CatalogError } from '@catalog-p2p/core'
 import { DEFAULT_REGISTRY } from '../../upstream/default-registry.ts'
-import { shownUrl } from '../../http/shown-url.ts'
+import { redactUrl } from '../../http/redact-url.ts'
 import type { ClientName, ClientPlace } from './client-files.ts'
 import { isGateway, isPublicRegistry, sameRegistry } from './same-registry.ts'
 import { expandSetting, registryOfNpmFiles, registryUnderUsers } from './upstream-before-use.ts'
@@ -74,12 +74,12 @@ export function refuseLoss(
     ? `the daemon at ${url} asks`
     : 'a daemon started with the present settings would ask'
   const first = isRunning ? 'stop the daemon and start it with that registry' : 'first start it so'
-  const shown = shownUrl(registry)
+  const shown = redactUrl(registry)
   const address = shown.includes('***') ? '<its URL>' : shown
   throw new CatalogError(
     'INVALID_OPTIONS',
     `not changed: ${client} gets its packages from ${shown} (${where}), and ${who} ` +
-      `${shownUrl(upstream ?? '')}: names that only the one has would come from the other`,
+      `${redactUrl(upstream ?? '')}: names that only the one has would come from the other`,
     {
       hint:
         `${first}: catalog start --upstream ${address} (or "upstream" in the config ` +

@@ -3,7 +3,7 @@
  * for the public one. In doubt they differ. Pure.
  */
 import { DEFAULT_REGISTRY_HOST, isYarnAlias } from '../../upstream/default-registry.ts'
-import { shownUrl } from '../../http/shown-url.ts'
+import { redactUrl } from '../../http/redact-url.ts'
 
 const LOOPBACK = ['localhost', '127.0.0.1', '[::1]']
 
@@ -29,7 +29,7 @@ export function sameRegistry(registry: string, upstream: string): boolean {
   if (!URL.canParse(registry) || !URL.canParse(upstream)) return registry === upstream
   if (isPublicRegistry(registry)) return isPublicRegistry(upstream)
   const key = keyOf(upstream)
-  return keyOf(registry) === key || keyOf(shownUrl(registry)) === key
+  return keyOf(registry) === key || keyOf(redactUrl(registry)) === key
 }
 
 /** Ports that a protocol has by itself are not in `host`. */

@@ -6,7 +6,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { daemonAt, readDaemonFile, type DaemonClient } from '../../admin/daemon-client.ts'
 import type { Config } from '../../config/resolve.ts'
-import { shownUrl } from '../../http/shown-url.ts'
+import { redactUrl } from '../../http/redact-url.ts'
 import { parseGatewayOptions } from '../../options.ts'
 import { upstreamBeforeUse } from '../clients/upstream-before-use.ts'
 import { portOf, useDependencies } from '../command.ts'
@@ -42,7 +42,7 @@ export async function findConfiguredGateway(
   const known = before ?? config.gateway.upstream
   if (typeof known === 'string') return known
   throw new SkippedClient(
-    `its registry is ${shownUrl(url)}, where no catalog runs, and which registry would be behind it is not known`,
+    `its registry is ${redactUrl(url)}, where no catalog runs, and which registry would be behind it is not known`,
     'start it ("catalog start"), or name the registry with --upstream',
   )
 }

@@ -13,7 +13,7 @@ import { planRedirect, registryOf, type PlanRequest } from './redirect-plan.ts'
 import { directTo, withVariables } from './variables.ts'
 
 const GATEWAY = 'http://127.0.0.1:4874/'
-const AS_UPSTREAM = `${GATEWAY}-/catalog/as-upstream/`
+const UPSTREAM_VIEW = `${GATEWAY}-/catalog/as-upstream/`
 const CORP = 'https://npm.corp.example/'
 
 let root: string
@@ -92,7 +92,7 @@ describe('with the public registry', () => {
 
 describe('with a company’s registry', () => {
   const seen = {
-    npm_config_registry: AS_UPSTREAM,
+    npm_config_registry: UPSTREAM_VIEW,
     npm_config_replace_registry_host: 'npm.corp.example',
   }
   const lock = (...urls: string[]): void => {

@@ -5,8 +5,8 @@
  * Which variables work was found by running the clients (test/e2e/exec.test.ts runs them again). Most win over every file, in every
  * folder that the command goes to; so they are given to commands that install, and not where these start a client elsewhere.
  */
-import { shownUrl } from '../../http/shown-url.ts'
-import { AS_UPSTREAM } from '../../http/as-upstream.ts'
+import { redactUrl } from '../../http/redact-url.ts'
+import { UPSTREAM_VIEW } from '../../http/request-target.ts'
 import {
   DEFAULT_REGISTRY,
   DEFAULT_REGISTRY_HOST,
@@ -56,7 +56,7 @@ export function planRedirect(request: PlanRequest): RedirectPlan {
   const registry = upstream ?? own
   const isOther = !isPublicRegistry(own) && withoutUser(own) !== withoutUser(registry)
   // The user's choice is for what has no registry of its own.
-  if (isOther) throw new SkippedClient(`its registry is ${shownUrl(own)}`)
+  if (isOther) throw new SkippedClient(`its registry is ${redactUrl(own)}`)
   if (client?.isInstall !== true) return weakPlan(request, registry)
   if (client.family === 'npm' && isWeak(request)) return weakPlan(request, registry)
   // Only Yarn 1 knows its variable (yarn-classic-mirror.ts).
@@ -112,7 +112,7 @@ function weakPlan(request: PlanRequest, registry: string): RedirectPlan {
   }
   if (!isWeak(request)) {
     const next = 'put the client itself behind "--" (catalog exec -- npm ci)'
-    const shown = shownUrl(request.registry)
+    const shown = redactUrl(request.registry)
     throw new SkippedClient(
       `its registry is named here (${shown}), and may be another one elsewhere`,
       next,
@@ -140,7 +140,7 @@ function npmPlan(request: PlanRequest, { cwd }: ClientCommand, registry: string)
     const obstacle = tarballObstacle(tarball, withoutUser(registry))
     if (obstacle !== undefined) throw new SkippedClient(obstacle)
     return {
-      npm_config_registry: `${gateway.replace(/\/$/, '')}${AS_UPSTREAM}/`,
+      npm_config_registry: `${gateway.replace(/\/$/, '')}${UPSTREAM_VIEW}/`,
       npm_config_replace_registry_host: replacement.host,
     }
   }

@@ -5,7 +5,7 @@
  */
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { AS_UPSTREAM } from '../../http/as-upstream.ts'
+import { UPSTREAM_VIEW } from '../../http/request-target.ts'
 import type { Variables } from './variables.ts'
 
 /** Beside dist and src. */
@@ -21,7 +21,7 @@ export function relayVariables(
   others: string | undefined,
   { gateway, registry }: { readonly gateway: string; readonly registry: string },
 ): Variables {
-  const place = `${gateway.replace(/\/$/, '')}${AS_UPSTREAM}/`
+  const place = `${gateway.replace(/\/$/, '')}${UPSTREAM_VIEW}/`
   return {
     // Yarn's own separator, on every platform.
     YARN_PLUGINS: [others, PLUGIN].filter(Boolean).join(';'),

@@ -11,7 +11,7 @@ import { readJson } from './json-body.ts'
  * Its JSON body, of at most `maxBytes`.
  * @throws CatalogError INVALID_OPTIONS
  */
-export function readProgramPost(exchange: Exchange, maxBytes: number): Promise<unknown> {
+export function readClientPost(exchange: Exchange, maxBytes: number): Promise<unknown> {
   const { req } = exchange
   if (req.method !== 'POST') {
     throw new CatalogError('INVALID_OPTIONS', 'only POST here', { status: 405 })

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { shownUrl } from './shown-url.ts'
+import { redactUrl } from './redact-url.ts'
 
 describe('a registry as others may see it', () => {
   test.each([
@@ -15,7 +15,7 @@ describe('a registry as others may see it', () => {
     ['https://r.invalid/a1%2Bb2_c3-d4e5f6g7h8_i9-J0kLmNoPqRs/x', 'https://r.invalid/***/x'],
     ['not a url', '***'],
   ])('%s is shown as %s', (url, shown) => {
-    expect(shownUrl(url)).toBe(shown)
+    expect(redactUrl(url)).toBe(shown)
   })
 
   test.each([
@@ -27,6 +27,6 @@ describe('a registry as others may see it', () => {
     'https://r.invalid/internationalization/documentation-tools/',
     'https://r.invalid/@corp/a-library-with-a-very-long-name-indeed/-/x-1.0.0.tgz',
   ])('%s stays', (url) => {
-    expect(shownUrl(url)).toBe(url)
+    expect(redactUrl(url)).toBe(url)
   })
 })

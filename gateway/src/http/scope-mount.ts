@@ -1,28 +1,28 @@
 /**
- * A place of its own for one scope: `/-/catalog/scope/@corp/` is the registry that this gateway has behind it for @corp, and
- * nothing else. There a client keeps credentials for that registry, as npm ties them to a host and a path; those for the
- * gateway itself belong to its main upstream (client-credentials.ts). Without a registry of the scope's own the place has
- * nothing: its names and its tokens are no business of any other registry. Pure.
+ * A registry of its own for one scope: `/-/catalog/scope/@corp/` is the registry that this gateway has behind it for @corp,
+ * and nothing else. Clients keep credentials for that registry there, as npm ties them to a host and a path; credentials for
+ * the gateway itself belong to its main upstream (client-credentials.ts). A scope without a registry of its own has nothing
+ * there: its names and its tokens are no business of any other registry. Pure.
  */
 import { CatalogError } from '@catalog-p2p/core'
 import { scopeOf, type Route } from './route.ts'
 
-const PLACE = /^\/-\/catalog\/scope\/(?:@|%40)([A-Za-z0-9_~!'()*-][A-Za-z0-9_.~!'()*-]*)(\/.*)?$/i
+const MOUNT = /^\/-\/catalog\/scope\/(?:@|%40)([A-Za-z0-9_~!'()*-][A-Za-z0-9_.~!'()*-]*)(\/.*)?$/i
 
-export interface ScopePlace {
+export interface ScopeMount {
   /** With its `@`, in lower case. */
   readonly scope: string
   /** Without a slash at its end, as the client spelled it. */
   readonly path: string
   /** Spelled as we spell it where we name it. */
   readonly isUsual: boolean
-  /** What is asked for there. */
+  /** What is asked for there: path and query. */
   readonly url: string
 }
 
-/** undefined when `url` is not at such a place. */
-export function scopePlaceOf(url: string): ScopePlace | undefined {
-  const found = PLACE.exec(url)
+/** undefined when `url` is not below such a mount. */
+export function parseScopeMount(url: string): ScopeMount | undefined {
+  const found = MOUNT.exec(url)
   if (found === null) return undefined
   const [whole, name = '', rest = ''] = found
   const path = whole.slice(0, whole.length - rest.length)
@@ -31,8 +31,8 @@ export function scopePlaceOf(url: string): ScopePlace | undefined {
   return { scope, path, isUsual, url: rest === '' ? '/' : rest }
 }
 
-/** Whether a registry's URL, which is this gateway's, is such a place, whoever's. */
-export function isScopePlace({ pathname }: URL): boolean {
+/** Whether the URL of a registry that is this gateway is such a mount, of any scope. */
+export function isScopeMount({ pathname }: URL): boolean {
   return pathname.toLowerCase().startsWith('/-/catalog/scope/')
 }
 
@@ -42,8 +42,11 @@ export function noRegistryOf(scope: string): CatalogError {
   })
 }
 
-/** @throws CatalogError NOT_FOUND for what is not of the place's scope, and for all where that has no registry of its own */
-export function requireInPlace(
+/**
+ * @param scope of the mount that was asked; undefined at the gateway itself, where everything is
+ * @throws CatalogError NOT_FOUND for anything that is not of the scope, and for all of it without a registry of its own
+ */
+export function requireScope(
   scope: string | undefined,
   route: Route,
   registries: { all(): readonly { readonly scope: string | null }[] },
