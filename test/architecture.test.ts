@@ -70,6 +70,7 @@ const GATEWAY_FOLDERS: Readonly<Record<string, readonly string[]>> = {
   hints: ['http', 'packuments'],
   admin: ['http', 'upstream'],
   lockfiles: ['upstream'],
+  clients: ['http', 'upstream', 'lockfiles'],
   config: ['options'],
 }
 
@@ -171,7 +172,7 @@ describe('files', () => {
 
   test('of the packages touch the process only in the command line and the options', () => {
     const allowed =
-      /^(gateway\/src\/(cli\.ts|cli\/.*|options\.ts|upstream\/npmrc\.ts)|plugins\/yarn\/src\/index\.ts)$/
+      /^(gateway\/src\/(cli\.ts|cli\/.*|clients\/pnpm\/pnpmfile\.ts|options\.ts|upstream\/npmrc\.ts)|plugins\/yarn\/src\/index\.ts)$/
     const wrong = sources.filter(
       (path) => !allowed.test(path) && /\bprocess\.(exit\(|env\b|argv\b)/.test(readCode(path)),
     )

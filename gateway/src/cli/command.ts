@@ -7,9 +7,9 @@ import { defaultConfigFolder } from '../config/config-file.ts'
 import { resolveConfig, type Config } from '../config/resolve.ts'
 import { findDaemon, type DaemonClient } from '../admin/daemon-client.ts'
 import { parseGatewayOptions } from '../options.ts'
-import { clientPlace } from './clients/client-files.ts'
-import { useStatePath } from './clients/use-state.ts'
-import type { UseDependencies } from './clients/use.ts'
+import { clientContext } from '../clients/client.ts'
+import { useStatePath } from './use/use-state.ts'
+import type { UseDependencies } from './use/use.ts'
 import type { Terminal } from './terminal.ts'
 
 export interface Invocation {
@@ -52,5 +52,5 @@ export async function requireDaemon(config: Config): Promise<DaemonClient> {
 }
 
 export function useDependencies(terminal: Terminal): UseDependencies {
-  return { place: clientPlace(terminal), statePath: useStatePath(defaultConfigFolder()) }
+  return { context: clientContext(terminal), statePath: useStatePath(defaultConfigFolder()) }
 }

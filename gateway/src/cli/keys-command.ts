@@ -18,7 +18,7 @@ import { parseRegistryKeys, type RegistryKey } from '../keys/registry-key.ts'
 import { readNpmConfig } from '../upstream/npmrc.ts'
 import { parseGatewayOptions } from '../options.ts'
 import { createRegistries } from '../upstream/registries.ts'
-import { upstreamBeforeUse } from './clients/upstream-before-use.ts'
+import { upstreamBeforeUse } from './use/upstream-before-use.ts'
 import { loadConfig, useDependencies, type Invocation } from './command.ts'
 import { EXIT } from './exit-codes.ts'
 import { formatTable, plural } from './format.ts'
@@ -125,8 +125,8 @@ function lifeOf(expires: string | null): string {
 async function placeOf(invocation: Invocation, options: RegistryOption) {
   const { terminal } = invocation
   const config = loadConfig(invocation)
-  const place = { ...terminal, execPath: process.execPath }
-  const npm = readNpmConfig(place)
+  const context = { ...terminal, execPath: process.execPath }
+  const npm = readNpmConfig(context)
   const { upstream, port, addresses } = parseGatewayOptions(config.gateway)
   const previousRegistry = await upstreamBeforeUse(useDependencies(terminal))
   const quiet = { debug: noop, info: noop, warn: noop, error: noop }

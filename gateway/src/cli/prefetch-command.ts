@@ -57,8 +57,8 @@ export async function prefetchCommand(
   const skipped: Partial<Record<SkipReason, number>> = {}
   const wanted = new Map<string, LockfilePackage>()
   for (const { lock, folder } of locks) {
-    const place = { ...terminal, execPath: process.execPath }
-    const registryOf = projectRegistries(lock.kind, folder, place)
+    const context = { ...terminal, execPath: process.execPath }
+    const registryOf = projectRegistries(lock.kind, folder, context)
     const selection = selectPackages(lock, {
       ...{ platform, hosts },
       isAskedThere: (name) => isAskedThere(name, registryOf(name), { hosts: self, registries }),

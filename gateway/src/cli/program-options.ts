@@ -2,7 +2,7 @@
 import { InvalidArgumentError, Option, type Command } from 'commander'
 import { flagOf, type Setting } from '../config/setting.ts'
 import { SETTINGS } from '../config/settings.ts'
-import { CLIENTS, type ClientName } from './clients/client-files.ts'
+import { CLIENTS, type ClientName } from '../clients/client.ts'
 
 /** Off unless asked for; every other yes/no is on, and has `--no-`. */
 const OFF_BY_DEFAULT = new Set(['peers-only', 'relay', 'bootstrap-server', 'loopback-only', 'json'])

@@ -3,8 +3,8 @@
  * is there at once.
  */
 import { Command } from 'commander'
-import type { ClientName } from './clients/client-files.ts'
-import { CLIENTS } from './clients/client-files.ts'
+import type { ClientName } from '../clients/client.ts'
+import { CLIENTS } from '../clients/client.ts'
 import type { Invocation } from './command.ts'
 import { addExecCommand } from './exec-program.ts'
 import { EXIT, EXIT_MEANINGS } from './exit-codes.ts'
@@ -18,7 +18,7 @@ import {
 } from './program-options.ts'
 import { addServiceCommands } from './service-program.ts'
 import type { Terminal } from './terminal.ts'
-import type { UseFlags } from './use-command.ts'
+import type { UseFlags } from './use/use-command.ts'
 
 export interface ProgramDependencies {
   readonly terminal: Terminal
@@ -177,7 +177,7 @@ function addClientCommands(program: Command, deps: ProgramDependencies): void {
     .option('--pnpmfile [file]', "pnpm only: leave the registry, set pnpm's global pnpmfile")
     .option('--force', 'though the daemon asks another registry than the client does now', false)
   act(addCommonSettings(use), deps, async (invocation, args) => {
-    const { useCommand } = await import('./use-command.ts')
+    const { useCommand } = await import('./use/use-command.ts')
     const [client, options] = args as [ClientName, UseFlags]
     return useCommand(invocation, client, options)
   })
@@ -190,7 +190,7 @@ function addClientCommands(program: Command, deps: ProgramDependencies): void {
       (text: string, before: ClientName[] | undefined) => [...(before ?? []), parseClient(text)],
     )
   act(addCommonSettings(unuse), deps, async (invocation, args) => {
-    const { unuseCommand } = await import('./use-command.ts')
+    const { unuseCommand } = await import('./use/use-command.ts')
     const clients = args[0] as ClientName[] | undefined
     return unuseCommand(invocation, clients?.length === 0 ? undefined : clients)
   })

@@ -20,8 +20,8 @@ afterEach(() => rmSync(root, { recursive: true }))
 const write = (path: string, text: string) => writeFileSync(join(root, 'home', path), text)
 function wanted(kind: LockfileKind, names: readonly string[], env: Record<string, string> = {}) {
   const home = join(root, 'home')
-  const place = { env, home, cwd: home, execPath: join(root, 'bin', 'node') }
-  const of = projectRegistries(kind, join(home, 'project'), { ...place, platform: 'linux' })
+  const context = { env, home, cwd: home, execPath: join(root, 'bin', 'node') }
+  const of = projectRegistries(kind, join(home, 'project'), { ...context, platform: 'linux' })
   return names.map(of)
 }
 

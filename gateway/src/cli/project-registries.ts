@@ -24,13 +24,13 @@ export type RegistryOf = (name: string) => string | undefined
 export function projectRegistries(
   kind: LockfileKind,
   folder: string,
-  place: Omit<NpmConfigPlace, 'projectFolders'>,
+  context: Omit<NpmConfigPlace, 'projectFolders'>,
 ): RegistryOf {
   // An empty place in bun.lock is the public registry, whatever Bun's settings say.
   if (kind === 'bun') return () => DEFAULT_REGISTRY
   try {
-    if (kind === 'yarn-berry') return yarnRegistries(folder, place)
-    const config = readNpmConfig({ ...place, projectFolders: [folder] })
+    if (kind === 'yarn-berry') return yarnRegistries(folder, context)
+    const config = readNpmConfig({ ...context, projectFolders: [folder] })
     const own = kind === 'pnpm' ? pnpmRegistries(folder) : {}
     return (name) => {
       const scope = scopeOf(name)

@@ -17,7 +17,7 @@ import { prepareGateway } from './prepare-gateway.ts'
 import { runCommand, type CommandEnd } from './run-command.ts'
 import { seed } from './seeding.ts'
 import { numberOf, relaySignals, sharesTerminal, type SignalRelay } from './signal-relay.ts'
-import { withVariables } from './variables.ts'
+import { withVariables } from '../../clients/variables.ts'
 
 export interface ExecOptions {
   readonly command: readonly string[]

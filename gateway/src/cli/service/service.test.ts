@@ -286,9 +286,9 @@ describe('installing and uninstalling', onPosix, () => {
   })
 
   test('on Windows says what the Task Scheduler needs', () => {
-    const place = { env: {}, home: 'C:\\Users\\me', platform: 'win32', uid: undefined } as const
+    const context = { env: {}, home: 'C:\\Users\\me', platform: 'win32', uid: undefined } as const
     try {
-      serviceKind(place, ['C:\\Program Files\\node.exe', 'C:\\cli.js', 'start'])
+      serviceKind(context, ['C:\\Program Files\\node.exe', 'C:\\cli.js', 'start'])
       expect.unreachable()
     } catch (error) {
       if (!isCatalogError(error, 'INVALID_OPTIONS')) throw error
