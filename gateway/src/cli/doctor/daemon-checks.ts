@@ -1,9 +1,9 @@
 /** Checks that ask the running daemon: that it is there, whom it knows, and whether it reaches its registry. */
 import type { DaemonClient, DaemonStatus } from '../../admin/daemon-client.ts'
-import { formatMs, plural } from '../format.ts'
-import { dhtText, reachText } from '../network-facts.ts'
+import { formatMs, plural } from '../shell/format.ts'
+import { dhtText, reachText } from '../status/network-facts.ts'
 import { redactUrl } from '../../http/redact-url.ts'
-import { askUpstream } from '../upstream-probe.ts'
+import { askUpstream } from '../start/upstream-probe.ts'
 import { fail, ok, reasonOf, warn, type Finding } from './check.ts'
 
 const SLOW_UPSTREAM_MS = 3_000

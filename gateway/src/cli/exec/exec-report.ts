@@ -5,7 +5,7 @@
  */
 import type { ArtifactSource } from '@catalog-p2p/core'
 import { redactUrl } from '../../http/redact-url.ts'
-import { formatBytes, formatMs, formatTable } from '../format.ts'
+import { formatBytes, formatMs, formatTable } from '../shell/format.ts'
 import type { ExecStatus } from './exec-gateway.ts'
 
 type Amount = { readonly artifacts: number; readonly bytes: number }

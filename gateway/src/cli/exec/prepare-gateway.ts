@@ -6,7 +6,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Config } from '../../config/resolve.ts'
 import { createDaemonLog } from '../start/daemon-log.ts'
-import type { Terminal } from '../terminal.ts'
+import type { Terminal } from '../shell/terminal.ts'
 import {
   accountCommand,
   readClientCommand,

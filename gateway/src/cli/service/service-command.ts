@@ -3,9 +3,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { defaultConfigFolder } from '../../config/config-file.ts'
 import { findDaemon } from '../../admin/daemon-client.ts'
 import { clientContext } from '../../clients/client.ts'
-import { loadConfig, portOf, type Invocation } from '../command.ts'
-import { EXIT } from '../exit-codes.ts'
-import type { Terminal } from '../terminal.ts'
+import { loadConfig, portOf, type Invocation } from '../shell/invocation.ts'
+import { EXIT } from '../shell/exit-codes.ts'
+import type { Terminal } from '../shell/terminal.ts'
 import {
   daemonArguments,
   daemonOptions,

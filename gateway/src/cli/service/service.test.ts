@@ -21,8 +21,8 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { isCatalogError } from '@catalog-p2p/core'
 import { isolatedEnvironment } from '../../../../test/support/client.ts'
 import { parseCatalog } from '../../../../test/support/catalog-parser.ts'
-import { EXIT } from '../exit-codes.ts'
-import type { Terminal } from '../terminal.ts'
+import { EXIT } from '../shell/exit-codes.ts'
+import type { Terminal } from '../shell/terminal.ts'
 import { launchdPlist } from './launchd-plist.ts'
 import {
   serviceInstallCommand,

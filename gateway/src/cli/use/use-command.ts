@@ -15,9 +15,9 @@ import { pnpmfileFiles, refuseBothWays } from './use-pnpmfile.ts'
 import { useRegistry, type Used } from './use-registry.ts'
 import { unuseClients, useFiles, type FileReport, type UseDependencies } from './use.ts'
 import type { UseState } from './use-state.ts'
-import { loadConfig, portOf, useDependencies, type Invocation } from '../command.ts'
-import { EXIT } from '../exit-codes.ts'
-import type { Terminal } from '../terminal.ts'
+import { loadConfig, portOf, useDependencies, type Invocation } from '../shell/invocation.ts'
+import { EXIT } from '../shell/exit-codes.ts'
+import type { Terminal } from '../shell/terminal.ts'
 
 export interface UseFlags {
   /** Not the registry is set but pnpm's global pnpmfile; true: the one that comes with this program. */

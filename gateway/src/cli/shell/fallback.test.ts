@@ -3,10 +3,10 @@ import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
-import { catalogOptions } from '../../../test/support/catalog-parser.ts'
-import { FLAGS_WITHOUT_VALUE, whyNodeIsTooOld } from './stand-in.ts'
+import { catalogOptions } from '../../../../test/support/catalog-parser.ts'
+import { FLAGS_WITHOUT_VALUE, whyNodeIsTooOld } from './fallback.ts'
 
-const CLI = new URL('../cli.ts', import.meta.url)
+const CLI = new URL('../../cli.ts', import.meta.url)
 const PRETEND_OLD =
   'data:text/javascript,Object.defineProperty(process.versions,"node",{value:"20.20.2"})'
 

@@ -1,10 +1,10 @@
 /** `catalog status` and `catalog peers`: what the running daemon says of itself. */
 import type { NodePeer } from '@catalog-p2p/core'
-import type { DaemonInfo, DaemonStatus } from '../admin/daemon-client.ts'
-import { loadConfig, requireDaemon, type Invocation } from './command.ts'
-import { EXIT } from './exit-codes.ts'
+import type { DaemonInfo, DaemonStatus } from '../../admin/daemon-client.ts'
+import { loadConfig, requireDaemon, type Invocation } from '../shell/invocation.ts'
+import { EXIT } from '../shell/exit-codes.ts'
 import { networkFacts } from './network-facts.ts'
-import { formatBytes, formatFacts, formatMs, formatTable, plural } from './format.ts'
+import { formatBytes, formatFacts, formatMs, formatTable, plural } from '../shell/format.ts'
 
 export async function statusCommand(invocation: Invocation): Promise<number> {
   const { terminal, signal } = invocation

@@ -1,8 +1,7 @@
 /** The settings table as options of commander, and back: which settings a command line has given. */
-import { InvalidArgumentError, Option, type Command } from 'commander'
-import { flagOf, type Setting } from '../config/setting.ts'
-import { SETTINGS } from '../config/settings.ts'
-import { CLIENTS, type ClientName } from '../clients/client.ts'
+import { Option, type Command } from 'commander'
+import { flagOf, type Setting } from '../../config/setting.ts'
+import { SETTINGS } from '../../config/settings.ts'
 
 /** Off unless asked for; every other yes/no is on, and has `--no-`. */
 const OFF_BY_DEFAULT = new Set(['peers-only', 'relay', 'bootstrap-server', 'loopback-only', 'json'])
@@ -62,10 +61,4 @@ export function givenSettings(command: Command): Record<string, unknown> {
 
 export function collect(value: string, before: readonly string[] | undefined): string[] {
   return [...(before ?? []), value]
-}
-
-export function parseClient(text: string): ClientName {
-  const client = CLIENTS.find((name) => name === text)
-  if (client !== undefined) return client
-  throw new InvalidArgumentError(`Known are ${CLIENTS.join(', ')}.`)
 }

@@ -3,25 +3,25 @@ import { readFile } from 'node:fs/promises'
 import { text } from 'node:stream/consumers'
 import { resolve } from 'node:path'
 import { CatalogError } from '@catalog-p2p/core'
-import { defaultConfigFolder } from '../config/config-file.ts'
-import type { Config } from '../config/resolve.ts'
-import { mergeKeys, type MergeReport } from '../keys/keyring-merge.ts'
+import { defaultConfigFolder } from '../../config/config-file.ts'
+import type { Config } from '../../config/resolve.ts'
+import { mergeKeys, type MergeReport } from '../../keys/keyring-merge.ts'
 import {
   effectiveKeys,
   keyringPath,
   publishedForm,
   readKeyring,
   writeKeyring,
-} from '../keys/keyring.ts'
-import { fetchRegistryKeys } from '../keys/fetch-keys.ts'
-import { parseRegistryKeys, type RegistryKey } from '../keys/registry-key.ts'
-import { readNpmConfig } from '../upstream/npmrc.ts'
-import { parseGatewayOptions } from '../options.ts'
-import { createRegistries } from '../upstream/registries.ts'
-import { upstreamBeforeUse } from './use/upstream-before-use.ts'
-import { loadConfig, useDependencies, type Invocation } from './command.ts'
-import { EXIT } from './exit-codes.ts'
-import { formatTable, plural } from './format.ts'
+} from '../../keys/keyring.ts'
+import { fetchRegistryKeys } from '../../keys/fetch-keys.ts'
+import { parseRegistryKeys, type RegistryKey } from '../../keys/registry-key.ts'
+import { readNpmConfig } from '../../upstream/npmrc.ts'
+import { parseGatewayOptions } from '../../options.ts'
+import { createRegistries } from '../../upstream/registries.ts'
+import { upstreamBeforeUse } from '../use/upstream-before-use.ts'
+import { loadConfig, useDependencies, type Invocation } from '../shell/invocation.ts'
+import { EXIT } from '../shell/exit-codes.ts'
+import { formatTable, plural } from '../shell/format.ts'
 
 interface RegistryOption {
   readonly registry?: string

@@ -1,15 +1,15 @@
 /** `catalog store stat|verify|prune|pin|unpin`. */
 import { CatalogError, findDigest } from '@catalog-p2p/core'
-import { readValue } from '../config/values.ts'
-import { SETTINGS } from '../config/settings.ts'
-import { isForPlatform } from '../lockfiles/platform.ts'
-import { loadConfig, type Invocation } from './command.ts'
-import { EXIT } from './exit-codes.ts'
-import { formatBytes, formatFacts, formatMs, plural } from './format.ts'
-import { readLockfiles } from './lockfile-arguments.ts'
-import { thisPlatform } from './this-platform.ts'
+import { readValue } from '../../config/values.ts'
+import { SETTINGS } from '../../config/settings.ts'
+import { isForPlatform } from '../../lockfiles/platform.ts'
+import { loadConfig, type Invocation } from '../shell/invocation.ts'
+import { EXIT } from '../shell/exit-codes.ts'
+import { formatBytes, formatFacts, formatMs, plural } from '../shell/format.ts'
+import { readLockfiles } from '../prefetch/lockfile-arguments.ts'
+import { thisPlatform } from '../prefetch/this-platform.ts'
 import { openStoreFolder, type StoreFolder } from './store-folder.ts'
-import type { Terminal } from './terminal.ts'
+import type { Terminal } from '../shell/terminal.ts'
 
 type Action = (store: StoreFolder, json: boolean) => Promise<number>
 

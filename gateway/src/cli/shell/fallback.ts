@@ -3,8 +3,8 @@
  * run the command as it would without. Imports only what loads on old versions too.
  */
 import { EXIT } from './exit-codes.ts'
-import { runCommand } from './exec/run-command.ts'
-import { relaySignals } from './exec/signal-relay.ts'
+import { runCommand } from '../exec/run-command.ts'
+import { relaySignals } from '../exec/signal-relay.ts'
 
 /** As `engines` in package.json has it. */
 const OLDEST_NODE: readonly [number, number] = [22, 19]
@@ -25,7 +25,7 @@ export function whyNotLoaded(error: unknown): string {
 }
 
 /** Stands in for the command line; the exit code: that of the command of `exec`, and failure for all else. */
-export async function standIn(argv: readonly string[], why: string): Promise<number> {
+export async function runFallback(argv: readonly string[], why: string): Promise<number> {
   const [, , name, ...rest] = argv
   const command = commandOf(rest)
   if (name === 'exec' && command.length > 0) return runPlainly(command, why)

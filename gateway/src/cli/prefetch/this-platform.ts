@@ -1,5 +1,5 @@
 /** The platform that this process runs on, in npm's words. */
-import { libcOf, type Platform } from '../lockfiles/platform.ts'
+import { libcOf, type Platform } from '../../lockfiles/platform.ts'
 
 export function thisPlatform(): Platform {
   const { platform: os, arch: cpu } = process

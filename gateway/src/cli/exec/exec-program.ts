@@ -4,9 +4,9 @@
  * (npm/cli#3136), and is the default shell of GitHub's Windows runners.
  */
 import type { Command } from 'commander'
-import type { Act, ProgramDependencies } from './program.ts'
-import { addSettings } from './program-options.ts'
-import { runPlainly, whyNotLoaded } from './stand-in.ts'
+import { act, type ProgramDependencies } from '../shell/act.ts'
+import { addSettings } from '../shell/program-options.ts'
+import { runPlainly, whyNotLoaded } from '../shell/fallback.ts'
 
 const EXEC_HELP = `
 Its package manager is asked for its registry and pointed at a gateway by environment variables; no file is
@@ -20,7 +20,7 @@ interface ExecFlags {
   readonly report?: string
 }
 
-export function addExecCommand(program: Command, deps: ProgramDependencies, act: Act): void {
+export function addExecCommand(program: Command, deps: ProgramDependencies): void {
   const exec = program
     .command('exec')
     .description('run a command whose packages come from peers; ends with its exit code')
@@ -45,7 +45,7 @@ export function addExecCommand(program: Command, deps: ProgramDependencies, act:
     const { seed, quiet, reuse, report } = flags
     deps.takeSignals()
     deps.outliveReaders()
-    const loaded = await import('./exec/exec-command.ts').catch(whyNotLoaded)
+    const loaded = await import('./exec-command.ts').catch(whyNotLoaded)
     if (typeof loaded === 'string') return runPlainly(command, loaded)
     // The setting of this name is a yes or no; here it is a time, and only --no-seed is the setting.
     const settings = Object.fromEntries(

@@ -8,7 +8,7 @@ import { dirname, join } from 'node:path'
 import { parse } from 'yaml'
 import { z } from 'zod'
 import { scopeOf } from '../http/route.ts'
-import type { LockfileKind } from '../lockfiles/lockfile.ts'
+import type { LockfileKind } from '../lockfiles/package-collector.ts'
 import {
   DEFAULT_REGISTRY,
   DEFAULT_REGISTRY_HOST,

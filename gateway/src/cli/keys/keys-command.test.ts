@@ -13,13 +13,13 @@ import {
   isolatedEnvironment,
   type ClientResult,
   type Workspace,
-} from '../../../test/support/client.ts'
-import { effectiveKeys, readKeyring } from '../keys/keyring.ts'
-import { PINNED_KEYS } from '../keys/pinned-keys.ts'
-import { fingerprintOf, KEY_TYPE, type RegistryKey } from '../keys/registry-key.ts'
-import { EXIT } from './exit-codes.ts'
+} from '../../../../test/support/client.ts'
+import { effectiveKeys, readKeyring } from '../../keys/keyring.ts'
+import { PINNED_KEYS } from '../../keys/pinned-keys.ts'
+import { fingerprintOf, KEY_TYPE, type RegistryKey } from '../../keys/registry-key.ts'
+import { EXIT } from '../shell/exit-codes.ts'
 
-const CLI = fileURLToPath(new URL('../cli.ts', import.meta.url))
+const CLI = fileURLToPath(new URL('../../cli.ts', import.meta.url))
 const NODE_FLAGS = ['--conditions=@catalog-p2p/source', '--disable-warning=ExperimentalWarning']
 const [OLD = '', CURRENT = ''] = PINNED_KEYS.map(({ keyid }) => keyid)
 

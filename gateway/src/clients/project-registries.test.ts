@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import type { LockfileKind } from '../lockfiles/lockfile.ts'
+import type { LockfileKind } from '../lockfiles/package-collector.ts'
 import { DEFAULT_REGISTRY } from '../upstream/default-registry.ts'
 import { isAskedThere, projectRegistries } from './project-registries.ts'
 

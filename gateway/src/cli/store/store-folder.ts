@@ -3,9 +3,9 @@
  * interface, so that `catalog store` does not care.
  */
 import { createNode, parseDigest, type CatalogNode } from '@catalog-p2p/core'
-import type { Config } from '../config/resolve.ts'
-import { findDaemon } from '../admin/daemon-client.ts'
-import { portOf } from './command.ts'
+import type { Config } from '../../config/resolve.ts'
+import { findDaemon } from '../../admin/daemon-client.ts'
+import { portOf } from '../shell/invocation.ts'
 
 type Usage = ReturnType<CatalogNode['stats']>['store']
 type VerifyReport = Awaited<ReturnType<CatalogNode['verify']>>

@@ -1,12 +1,12 @@
 /** `catalog config`: every setting with its value and where that comes from. */
 import { defaultStorePath } from '@catalog-p2p/core'
-import { defaultValue, shownNumber } from '../config/options-document.ts'
-import { environmentOf, fileKeyOf, flagOf, type Setting } from '../config/setting.ts'
-import { SETTINGS } from '../config/settings.ts'
-import { redactUrl } from '../http/redact-url.ts'
-import { loadConfig, type Invocation } from './command.ts'
-import { EXIT } from './exit-codes.ts'
-import { formatTable } from './format.ts'
+import { defaultValue, shownNumber } from '../../config/options-document.ts'
+import { environmentOf, fileKeyOf, flagOf, type Setting } from '../../config/setting.ts'
+import { SETTINGS } from '../../config/settings.ts'
+import { redactUrl } from '../../http/redact-url.ts'
+import { loadConfig, type Invocation } from '../shell/invocation.ts'
+import { EXIT } from '../shell/exit-codes.ts'
+import { formatTable } from '../shell/format.ts'
 
 export async function configCommand(invocation: Invocation): Promise<number> {
   const { terminal } = invocation

@@ -1,6 +1,6 @@
 /** How the daemon stands in the network, in words: for `catalog status` and `catalog doctor`. Pure. */
 import type { NetworkStats } from '@catalog-p2p/core'
-import { plural } from './format.ts'
+import { plural } from '../shell/format.ts'
 
 const REACHED: Readonly<Record<NetworkStats['reachedFrom'], string>> = {
   public: 'directly from the internet',

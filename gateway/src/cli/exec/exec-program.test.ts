@@ -1,6 +1,10 @@
 /** Where our options end and the command begins: with dashes, and as PowerShell hands it on, without. */
 import { describe, expect, test } from 'vitest'
-import { catalogOptions, parseCatalog, parseWords } from '../../../test/support/catalog-parser.ts'
+import {
+  catalogOptions,
+  parseCatalog,
+  parseWords,
+} from '../../../../test/support/catalog-parser.ts'
 
 describe('the command of exec', () => {
   test.for<[line: string, command: string]>([

@@ -2,8 +2,8 @@
 import { readFile, readdir, stat } from 'node:fs/promises'
 import { dirname, join, relative, resolve } from 'node:path'
 import { CatalogError } from '@catalog-p2p/core'
-import { MAX_LOCKFILE_LENGTH, parseLockfile } from '../lockfiles/lockfile.ts'
-import type { LockfilePackages } from '../lockfiles/package-collector.ts'
+import { MAX_LOCKFILE_LENGTH, parseLockfile } from '../../lockfiles/lockfile.ts'
+import type { LockfilePackages } from '../../lockfiles/package-collector.ts'
 
 const NAMES = [
   'npm-shrinkwrap.json',

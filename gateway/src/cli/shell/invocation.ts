@@ -3,13 +3,13 @@
  * return an exit code; they never end the process.
  */
 import { CatalogError, defaultStorePath } from '@catalog-p2p/core'
-import { defaultConfigFolder } from '../config/config-file.ts'
-import { resolveConfig, type Config } from '../config/resolve.ts'
-import { findDaemon, type DaemonClient } from '../admin/daemon-client.ts'
-import { parseGatewayOptions } from '../options.ts'
-import { clientContext } from '../clients/client.ts'
-import { useStatePath } from './use/use-state.ts'
-import type { UseDependencies } from './use/use.ts'
+import { defaultConfigFolder } from '../../config/config-file.ts'
+import { resolveConfig, type Config } from '../../config/resolve.ts'
+import { findDaemon, type DaemonClient } from '../../admin/daemon-client.ts'
+import { parseGatewayOptions } from '../../options.ts'
+import { clientContext } from '../../clients/client.ts'
+import { useStatePath } from '../use/use-state.ts'
+import type { UseDependencies } from '../use/use.ts'
 import type { Terminal } from './terminal.ts'
 
 export interface Invocation {

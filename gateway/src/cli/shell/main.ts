@@ -4,7 +4,7 @@ import { constants } from 'node:os'
 import { CommanderError } from 'commander'
 import { EXIT, exitCodeOfSignal } from './exit-codes.ts'
 import { createProgram } from './program.ts'
-import { reportNotLoaded } from './stand-in.ts'
+import { reportNotLoaded } from './fallback.ts'
 import { processTerminal } from './terminal.ts'
 
 /** Runs the command line; the process's exit code. */
@@ -88,7 +88,7 @@ function surviveClosedPipes(): { outlive(): void } {
 }
 
 function readVersion(): string {
-  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8')
+  const text = readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')
   return (JSON.parse(text) as { version: string }).version
 }
 

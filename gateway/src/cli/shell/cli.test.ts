@@ -21,12 +21,12 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { isolatedEnvironment } from '../../../test/support/client.ts'
-import { makePackage } from '../../../test/support/fixture-packages.ts'
-import { startRegistry } from '../../../test/support/registry.ts'
+import { isolatedEnvironment } from '../../../../test/support/client.ts'
+import { makePackage } from '../../../../test/support/fixture-packages.ts'
+import { startRegistry } from '../../../../test/support/registry.ts'
 import { EXIT } from './exit-codes.ts'
 
-const CLI = fileURLToPath(new URL('../cli.ts', import.meta.url))
+const CLI = fileURLToPath(new URL('../../cli.ts', import.meta.url))
 const NODE_FLAGS = ['--conditions=@catalog-p2p/source', '--disable-warning=ExperimentalWarning']
 const DEADLINE_MS = 30_000
 /** Meets nobody, whatever the machine. */
@@ -128,7 +128,7 @@ const lines = (text: string) => text.trim().split('\n').map(json)
 describe('without a daemon', { timeout: 90_000 }, () => {
   test('help and version', async () => {
     const { version } = json(
-      readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
+      readFileSync(new URL('../../../package.json', import.meta.url), 'utf8'),
     ) as { version: string }
     expect(await catalog(['--version'])).toMatchObject({ code: EXIT.ok, stdout: `${version}\n` })
     const help = await catalog(['--help'])
