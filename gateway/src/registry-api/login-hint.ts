@@ -1,7 +1,7 @@
 /**
  * What to do about a refusal that has nothing to do with the registry: to a package manager the gateway is a registry of its
- * own, so who logged in at the real one shows no credentials here. The daemon's own are never used to act for its user
- * (docs/threat-model.md): any program of this machine could ask. Changes an answer's words only, never its status.
+ * own, so clients that are logged in at the real one show no credentials here. The daemon's own are never used to act for its
+ * user (docs/threat-model.md): any program of this machine could ask. Changes an answer's words only, never its status.
  */
 import { promisify } from 'node:util'
 import { gunzip } from 'node:zlib'
@@ -46,10 +46,11 @@ export function loginHint(
   return `not logged in here; a login at the registry itself does not count: ${loginAt(exchange, scope)}`
 }
 
+/** Never with `--scope`: npm would write this place over the scope's registry in ~/.npmrc, which the daemon reads. */
 function loginAt({ base, target: { scope: here } }: Exchange, scope: string | undefined): string {
-  if (scope === undefined) return `npm login --registry=${base}/`
-  const place = here === undefined ? `${base}/-/catalog/scope/${scope}` : base
-  return `npm login --scope=${scope} --registry=${place}/`
+  if (scope === undefined || here !== undefined) return `npm login --registry=${base}/`
+  const place = `${base}/-/catalog/scope/${scope}/`
+  return `npm login --registry=${place}, then the same again with --${scope}:registry=${place}`
 }
 
 /** Upstream's words with the hint behind them, where package managers look for words. */
