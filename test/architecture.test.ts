@@ -23,92 +23,29 @@ const sources = tracked.filter(
 )
 const edges = sources.flatMap((path) => importsOf(path).map((each) => ({ path, ...each })))
 
-/** What the files of a folder of core/src may import of ours: other folders, or single files. */
-const FOLDERS: Readonly<Record<string, readonly string[]>> = {
-  content: ['errors', 'wire/fields'],
-  timing: ['errors'],
-  wire: ['errors', 'content', 'host/host', 'host/address-scope'],
-  limits: ['timing', 'log'],
-  disk: ['errors'],
-  store: ['errors', 'log', 'options', 'timing', 'content', 'disk', 'limits'],
-  host: ['errors', 'log', 'options', 'random', 'timing', 'content', 'limits', 'disk'],
-  rpc: ['errors', 'log', 'wire', 'timing', 'host/host'],
-  discovery: [
-    ...['errors', 'log', 'options', 'random', 'timing', 'content', 'limits', 'wire', 'rpc'],
-    ...['host/host', 'host/address-scope'],
-  ],
-  transfer: [
-    ...['errors', 'log', 'options', 'api', 'timing', 'content', 'limits', 'wire', 'disk'],
-    ...['store/store', 'host/host', 'discovery/discovery'],
-  ],
-  seeding: [
-    ...['errors', 'log', 'options', 'timing', 'content'],
-    ...['store/store', 'host/host', 'discovery/discovery'],
-  ],
-}
-
-/** The same for the files that stand directly in core/src; node and index may import everything. */
-const FILES: Readonly<Record<string, readonly string[]>> = {
-  errors: [],
-  log: [],
-  random: [],
-  lifecycle: ['timing', 'log'],
-  options: ['errors', 'log'],
-  api: ['content', 'store/store', 'host/host'],
-  'served-counter': ['api'],
-  'ban-history': ['log', 'timing', 'disk', 'store/ban-store', 'transfer/peer-score'],
-  'running-node': [
-    ...['api', 'errors', 'timing', 'served-counter', 'content', 'store/store', 'host/host'],
-    ...['discovery/swarm-discovery', 'transfer/transfer', 'transfer/peer-score'],
-  ],
-}
-
-/** Files of gateway/src that each of its folders may import. */
-const GATEWAY_FILES = ['single-flight', 'replace-file', 'regular-file']
-
-/** The same for the folders of gateway/src, but for types. */
-const GATEWAY_FOLDERS: Readonly<Record<string, readonly string[]>> = {
-  http: [],
-  upstream: ['http'],
-  packuments: ['http', 'upstream'],
-  artifacts: ['http', 'upstream', 'packuments', 'keys'],
-  'registry-api': ['http', 'upstream', 'packuments'],
-  keys: ['http', 'upstream'],
-  hints: ['http', 'packuments'],
-  admin: ['http', 'upstream'],
-  lockfiles: ['upstream'],
-  config: ['options'],
-}
+/** By `core/content` or `core/errors`, as the table of ARCHITECTURE.md has it: what may be imported of the same package. */
+const TABLE = readImportTable()
 
 describe('imports', () => {
-  test('within core follow the table', () => {
+  test('follow the table of ARCHITECTURE.md, types too', () => {
     const wrong = edges.flatMap(({ path, target }) => {
-      if (target === undefined || !path.startsWith('core/src/')) return []
-      const from = roomOf(path)
-      const allowed = FOLDERS[from.folder] ?? FILES[from.file]
-      if (allowed === undefined) return ['node', 'index'].includes(from.file) ? [] : [path]
-      const to = roomOf(target)
-      const isAllowed =
-        (from.folder !== '' && to.folder === from.folder) ||
-        allowed.includes(to.folder === '' ? to.file : to.folder) ||
-        allowed.includes(`${to.folder}/${to.file}`)
-      return isAllowed ? [] : [`${path} -> ${target}`]
+      const [from, to] = [roomOf(path), roomOf(target ?? '')]
+      if (from === undefined || to === undefined || from.package !== to.package) return []
+      if (from.folder !== '' && from.folder === to.folder) return []
+      const allowed = TABLE.get(`${from.package}/${from.folder || from.file}`)
+      if (allowed === 'everything') return []
+      const names = to.folder === '' ? [to.file] : [to.folder, `${to.folder}/${to.file}`]
+      return names.some((name) => allowed?.includes(name)) ? [] : [`${path} -> ${target}`]
     })
     expect(wrong).toEqual([])
   })
 
-  test('within the gateway go down from the command line to HTTP', () => {
-    const wrong = edges.flatMap(({ path, target, isTypeOnly }) => {
-      if (isTypeOnly || target === undefined || !path.startsWith('gateway/src/')) return []
-      const [from, to] = [roomOf(path), roomOf(target)]
-      if (from.folder === '' || from.folder === 'cli' || from.folder === to.folder) return []
-      const isAllowed =
-        to.folder === ''
-          ? [...GATEWAY_FILES, ...(GATEWAY_FOLDERS[from.folder] ?? [])].includes(to.file)
-          : GATEWAY_FOLDERS[from.folder]?.includes(to.folder)
-      return isAllowed ? [] : [`${path} -> ${target}`]
+  test('are told in the table for every folder', () => {
+    const folders = sources.flatMap((path) => {
+      const room = roomOf(path)
+      return room === undefined || room.folder === '' ? [] : [`${room.package}/${room.folder}`]
     })
-    expect(wrong).toEqual([])
+    expect([...new Set(folders)].filter((folder) => !TABLE.has(folder))).toEqual([])
   })
 
   test('of one package by another go through its root', () => {
@@ -146,11 +83,12 @@ describe('imports', () => {
     expect(wrong.map((each) => `${each.path} -> ${each.specifier}`)).toEqual([])
   })
 
-  // Types are erased, so a part may name a type of its owner; code that needs each other is one file.
-  test('of code make no cycles', () => {
+  // In core a part may name a type of its owner; code that needs each other is one file.
+  test('make no cycles, in the gateway not even of types', () => {
     const graph = new Map(sources.map((path) => [path, [] as string[]]))
     for (const { path, target, isTypeOnly } of edges) {
-      if (target !== undefined && !isTypeOnly) graph.get(path)?.push(target)
+      const counts = !isTypeOnly || path.startsWith('gateway/')
+      if (target !== undefined && counts) graph.get(path)?.push(target)
     }
     expect(findCycle(graph)).toBeUndefined()
   })
@@ -178,7 +116,7 @@ describe('files', () => {
 
   test('of the packages touch the process only in the command line and the options', () => {
     const allowed =
-      /^(gateway\/src\/(cli\.ts|cli\/.*|options\.ts|upstream\/npmrc\.ts)|plugins\/yarn\/src\/index\.ts)$/
+      /^(gateway\/src\/(cli\.ts|cli\/.*|clients\/pnpm\/pnpmfile\.ts|options\.ts|upstream\/npmrc\.ts)|plugins\/yarn\/src\/index\.ts)$/
     const wrong = sources.filter(
       (path) => !allowed.test(path) && /\bprocess\.(exit\(|env\b|argv\b)/.test(readCode(path)),
     )
@@ -230,9 +168,38 @@ describe('the repository', () => {
   })
 })
 
-function roomOf(path: string): { folder: string; file: string } {
-  const [folder = '', file] = path.replace(/^(core|gateway)\/src\//, '').split('/')
-  return file === undefined
-    ? { folder: '', file: folder.replace(/\.ts$/, '') }
-    : { folder, file: file.replace(/\.ts$/, '') }
+interface Room {
+  readonly package: string
+  /** '': directly in src. */
+  readonly folder: string
+  readonly file: string
+}
+
+/** Where a file of core or the gateway stands; folders inside of folders count as one. */
+function roomOf(path: string): Room | undefined {
+  const [, home, rest] = /^(core|gateway)\/src\/(.+)\.ts$/.exec(path) ?? []
+  if (home === undefined || rest === undefined) return undefined
+  const [folder = '', ...inner] = rest.split('/')
+  if (inner.length === 0) return { package: home, folder: '', file: folder }
+  return { package: home, folder, file: inner.join('/') }
+}
+
+function readImportTable(): ReadonlyMap<string, readonly string[] | 'everything'> {
+  const rows = readText('ARCHITECTURE.md').matchAll(
+    /^\| `(core|gateway)\/src\/([\w-]+)(?:\.ts)?` *\|[^|]*\| (.*?) *\|$/gm,
+  )
+  const table = new Map<string, readonly string[] | 'everything'>([
+    ['core/index', 'everything'],
+    ...sources.flatMap((path): [string, 'everything'][] => {
+      const room = roomOf(path)
+      return room?.package === 'gateway' && room.folder === ''
+        ? [[`gateway/${room.file}`, 'everything']]
+        : []
+    }),
+  ])
+  for (const [, home = '', room = '', may = ''] of rows) {
+    const names = [...may.matchAll(/`([^`]+)`/g)].map(([, name = '']) => name)
+    table.set(`${home}/${room}`, may.startsWith('everything') ? 'everything' : names)
+  }
+  return table
 }

@@ -3,7 +3,7 @@
  * The `catalog` command: hands over to the command line, ends the process with its code. It must load on any Node and in a damaged
  * installation, so all else is imported later.
  */
-import { standIn, whyNodeIsTooOld, whyNotLoaded } from './cli/stand-in.ts'
+import { runFallback, whyNodeIsTooOld, whyNotLoaded } from './cli/shell/fallback.ts'
 
 const LINGER_MS = 2_000
 
@@ -15,9 +15,9 @@ process.exit()
 
 async function run(argv: readonly string[]): Promise<number> {
   const tooOld = whyNodeIsTooOld(process.versions.node)
-  if (tooOld !== undefined) return standIn(argv, tooOld)
-  const loaded = await import('./cli/main.ts').catch(whyNotLoaded)
-  return typeof loaded === 'string' ? standIn(argv, loaded) : loaded.main(argv)
+  if (tooOld !== undefined) return runFallback(argv, tooOld)
+  const loaded = await import('./cli/shell/main.ts').catch(whyNotLoaded)
+  return typeof loaded === 'string' ? runFallback(argv, loaded) : loaded.main(argv)
 }
 
 /** Where pipes are written to in the background (Windows), what is still on its way. */

@@ -7,7 +7,6 @@ import { answerAdmin } from './admin/admin.ts'
 import { answerChanged } from './admin/answer-changed.ts'
 import type { Gateway, GatewayDependencies, GatewayStats } from './api.ts'
 import { createApp } from './http/app.ts'
-import { routeAsUpstream } from './http/as-upstream.ts'
 import { createCounters, type Counters } from './http/counters.ts'
 import type { Exchange } from './http/exchange.ts'
 import { answerDistTags, answerPing } from './registry-api/fallback.ts'
@@ -15,19 +14,19 @@ import { answerHints } from './hints/answer-hints.ts'
 import { isBulkAudit, readAuditHints } from './hints/audit-hints.ts'
 import { createHostCheck } from './http/host-check.ts'
 import { createMetrics, type Metrics } from './admin/metrics.ts'
-import { upstreamUse } from './http/never-upstream.ts'
+import { parseCacheOnly } from './http/cache-only.ts'
 import { npmConfigPlace, watchNpmConfig } from './upstream/npmrc.ts'
 import { noteWrite } from './registry-api/own-writes.ts'
 import { parseGatewayOptions, type GatewayOptions, type ParsedGatewayOptions } from './options.ts'
 import { answerPackument } from './packuments/packument.ts'
 import { newInstance, openParts, type Parts } from './parts.ts'
 import { passThrough } from './registry-api/passthrough.ts'
-import { ROUTE_NAMES, type PassthroughRoute, type Route, type RouteName } from './http/route.ts'
-import { requireInPlace } from './http/scope-place.ts'
+import { ROUTE_NAMES, type PassthroughRoute, type RouteName } from './http/route.ts'
+import { requireScope } from './http/scope-mount.ts'
 import { createListener } from './http/server.ts'
-import { shownUrl } from './http/shown-url.ts'
+import { redactUrl } from './http/redact-url.ts'
+import { withoutRegistryPath } from './http/request-target.ts'
 import { answerTarball } from './artifacts/tarball.ts'
-import { passedRoute } from './upstream/upstream-path.ts'
 
 type Started = Awaited<ReturnType<Gateway['start']>>
 
@@ -46,9 +45,9 @@ export function createGateway(deps: GatewayDependencies, input: GatewayOptions =
     ...{ log: deps.log, counters, instance },
     hosts: createHostCheck(options),
     observe: (route, ms) => metrics.observe(route, ms),
-    answer: async (exchange, route) => {
+    answer: async (exchange) => {
       if (parts === undefined) throw new CatalogError('NODE_STOPPED', 'the gateway is not running')
-      await answer({ parts, deps, options, counters, metrics, instance, stats }, exchange, route)
+      await answer({ parts, deps, options, counters, metrics, instance, stats }, exchange)
     },
   })
   const listener = createListener({ log: deps.log, handle: app }, options)
@@ -63,7 +62,7 @@ export function createGateway(deps: GatewayDependencies, input: GatewayOptions =
       parts = await openParts({ node: deps.node, log: deps.log, config, env }, options)
       const started = await listener.start()
       const main = parts.registries.main
-      const upstream = main && shownUrl(main.url)
+      const upstream = main && redactUrl(main.url)
       deps.log.info('gateway.started', { urls: started.urls, upstream })
       return started
     } catch (error) {
@@ -107,11 +106,13 @@ interface Context {
   readonly stats: () => GatewayStats
 }
 
-async function answer(context: Context, asked: Exchange, given: Route): Promise<void> {
+async function answer(context: Context, asked: Exchange): Promise<void> {
   const { parts, options, counters, metrics, stats } = context
-  const route = routeAsUpstream(asked, given, parts.registries.homeOf(undefined).url)
-  requireInPlace(asked.scope, route, parts.registries)
-  const exchange = { ...asked, upstream: upstreamUse(asked.req.headers, route) }
+  const target = withoutRegistryPath(asked.target, (name) => parts.registries.homeOf(name))
+  const { route } = target
+  requireScope(target.scope, route, parts.registries)
+  const cacheOnly = parseCacheOnly(asked.req.headers, route)
+  const exchange: Exchange = { ...asked, target, ...(cacheOnly && { upstream: 'never' }) }
   const passing = { maxUploadBytes: options.maxUploadBytes, instance: context.instance }
   switch (route.route) {
     case 'tarball':
@@ -129,7 +130,7 @@ async function answer(context: Context, asked: Exchange, given: Route): Promise<
     case 'keys':
       return parts.signingKeys.answer(exchange)
     case 'passthrough':
-      if (options.hints && isBulkAudit(exchange.req.method, exchange.req.url)) {
+      if (options.hints && isBulkAudit(target.method, target.path)) {
         void readAuditHints(exchange.req, options.maxHints).then(parts.hints.offer)
       }
       return pass(parts, passing, { exchange, route })
@@ -159,9 +160,8 @@ function pass(
   options: { maxUploadBytes: number; instance: string },
   { exchange, route }: { exchange: Exchange; route: PassthroughRoute },
 ): Promise<void> {
-  const { req } = exchange
-  const { name, scope } = passedRoute(req, route, parts.registries)
-  const { method, url } = req
+  const { name, scope } = route
+  const { method, path: url } = exchange.target
   const onSettled = (): void => noteWrite(parts, { method, url, name })
   return passThrough(parts, options, { exchange, name, scope, onSettled })
 }

@@ -6,10 +6,8 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import {
-  clientFiles,
-  type ClientName as UseName,
-} from '../../gateway/src/cli/clients/client-files.ts'
+import { clientFiles } from '../../gateway/src/clients/client-files.ts'
+import type { ClientName as UseName } from '../../gateway/src/clients/client.ts'
 import {
   createWorkspace,
   execute,

@@ -6,9 +6,9 @@ import { mkdtempSync, rmdirSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Command } from 'commander'
-import { createProgram } from '../../gateway/src/cli/program.ts'
-import { givenSettings } from '../../gateway/src/cli/program-options.ts'
-import type { Terminal } from '../../gateway/src/cli/terminal.ts'
+import { createProgram } from '../../gateway/src/cli/shell/program.ts'
+import { givenSettings } from '../../gateway/src/cli/shell/program-options.ts'
+import type { Terminal } from '../../gateway/src/cli/shell/terminal.ts'
 import { resolveConfig, type Config } from '../../gateway/src/config/resolve.ts'
 
 export interface ParsedWords {

@@ -70,7 +70,7 @@ export async function answerAdmin(
     case 'health':
       return json({
         ...{ status: 'ok', id: deps.node.id, ...registriesFor(deps.registries, viewer) },
-        proof: options.token && answerChallenge(options.token, challengeIn(req.url)),
+        proof: options.token && answerChallenge(options.token, challengeIn(exchange.target.path)),
       })
     case 'status':
       return json({

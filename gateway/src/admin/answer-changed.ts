@@ -6,7 +6,7 @@
 import { z } from 'zod'
 import { parseBody } from '../http/json-body.ts'
 import type { Exchange } from '../http/exchange.ts'
-import { readProgramPost } from '../http/program-post.ts'
+import { readClientPost } from '../http/client-post.ts'
 import { sendJson } from '../http/respond.ts'
 import { isPackageName } from '../http/route.ts'
 import type { OwnWriteDependencies } from '../registry-api/own-writes.ts'
@@ -24,7 +24,7 @@ export async function answerChanged(
   { cache, artifacts }: OwnWriteDependencies,
   exchange: Exchange,
 ): Promise<void> {
-  const { names, unnamed } = parseBody(schema, await readProgramPost(exchange, MAX_BODY_BYTES))
+  const { names, unnamed } = parseBody(schema, await readClientPost(exchange, MAX_BODY_BYTES))
   for (const name of names) {
     artifacts.forgetVersions(name)
     cache.expire(name)

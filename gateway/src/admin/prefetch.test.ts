@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net'
 import { expect, test } from 'vitest'
 import { digestOf } from '@catalog-p2p/core'
 import type { Artifacts } from '../artifacts/artifacts.ts'
+import { parseTarget } from '../http/request-target.ts'
 import { answerPrefetch, MAX_A_TURN, type PrefetchLine } from './prefetch.ts'
 
 const COUNT = 20_000
@@ -68,8 +69,7 @@ test('twenty thousand packages that are all here take many turns of the event lo
       giveUp,
       base: '',
       isOwnBase: true,
-      asUpstream: false,
-      scope: undefined,
+      target: parseTarget('POST', '/-/catalog/prefetch'),
     }
     const body = { packages }
     answerPrefetch({ artifacts }, limits, { exchange, body }).catch((error: unknown) => {

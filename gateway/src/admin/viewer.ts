@@ -6,7 +6,7 @@ import { createHash, timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import { CatalogError, type NodeStats } from '@catalog-p2p/core'
 import type { GatewayStats } from '../api.ts'
-import { shownUrl } from '../http/shown-url.ts'
+import { redactUrl } from '../http/redact-url.ts'
 import type { Registries } from '../upstream/registries.ts'
 
 /** The owner holds the token; a neighbour is a program of this machine, a stranger one that reaches us over the network. */
@@ -29,7 +29,7 @@ export function refuseStranger(viewer: Viewer): void {
 /** Which registries there are, by scope: our plugins compare them with their client's, so they get the paths too. */
 export function registriesFor(registries: Registries, viewer: Viewer): object {
   if (viewer === 'stranger') return {}
-  const shown = (url: string): string => (viewer === 'owner' ? url : shownUrl(url))
+  const shown = (url: string): string => (viewer === 'owner' ? url : redactUrl(url))
   return { registries: registries.all().map((one) => ({ ...one, url: shown(one.url) })) }
 }
 
@@ -37,7 +37,7 @@ export function gatewayStatsFor(stats: GatewayStats, viewer: Viewer): GatewaySta
   const { upstream } = stats
   if (upstream === null || viewer === 'owner') return stats
   const isNeighbour = viewer === 'neighbour'
-  return { ...stats, upstream: isNeighbour ? shownUrl(upstream) : `${new URL(upstream).origin}/` }
+  return { ...stats, upstream: isNeighbour ? redactUrl(upstream) : `${new URL(upstream).origin}/` }
 }
 
 export function nodeStatsFor(stats: NodeStats, viewer: Viewer): Partial<NodeStats> {

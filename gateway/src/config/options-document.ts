@@ -1,6 +1,7 @@
 /**
  * docs/options.md as text, from the settings table and the defaults of core's and the gateway's options. Its test
- * compares the two and rewrites the file when vitest runs with `-u`. Pure.
+ * compares the two and rewrites the file when vitest runs with `-u`: behind the name, as vitest takes a word that follows
+ * `-u` for its value, and would then run every test. Pure.
  */
 import { parseNodeOptions } from '@catalog-p2p/core'
 import { parseGatewayOptions } from '../options.ts'
@@ -12,7 +13,7 @@ const INTRODUCTION = `# Options
 
 Every option of \`catalog start\`. It can be given as a flag, as an environment variable, or in the config file; a flag
 wins over the environment, that over the file, that over the default. \`catalog config\` prints what is in effect and where
-it comes from. (This page is made from \`gateway/src/config/settings.ts\`; \`npm test -- -u options-document\` writes it anew.)
+it comes from. (This page is made from \`gateway/src/config/settings.ts\`; \`npm test -- options-document -u\` writes it anew.)
 
 The config file is \`config.yaml\`, \`config.yml\` or \`config.json\` in the platform's config folder (Linux
 \`~/.config/catalog-p2p\`, macOS \`~/Library/Preferences/catalog-p2p\`, Windows \`%APPDATA%\\catalog-p2p\\Config\`), or the one

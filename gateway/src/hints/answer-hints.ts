@@ -1,12 +1,12 @@
 /**
  * POST /-/catalog/hints: what the plugins of pnpm, Bun and Yarn know of a project before its packages are fetched. Needs no
- * token (program-post.ts), because it gives nothing that a plain GET of a tarball would not: a list does nothing until its
+ * token (client-post.ts), because it gives nothing that a plain GET of a tarball would not: a list does nothing until its
  * client fetches, and says nothing of what is here.
  */
 import { z } from 'zod'
 import { parseBody } from '../http/json-body.ts'
 import type { Exchange } from '../http/exchange.ts'
-import { readProgramPost } from '../http/program-post.ts'
+import { readClientPost } from '../http/client-post.ts'
 import { sendJson } from '../http/respond.ts'
 import { isPackageName, isVersion } from '../http/route.ts'
 import type { Hints } from './hints.ts'
@@ -26,7 +26,7 @@ const schema = z.object({
 
 /** @throws CatalogError INVALID_OPTIONS */
 export async function answerHints(hints: Hints, exchange: Exchange): Promise<void> {
-  const { packages } = parseBody(schema, await readProgramPost(exchange, MAX_BODY_BYTES))
+  const { packages } = parseBody(schema, await readClientPost(exchange, MAX_BODY_BYTES))
   const { req, res } = exchange
   sendJson(req, res, { status: 202, body: { accepted: hints.offer(packages) } })
 }

@@ -1,19 +1,18 @@
 /**
- * The Express application: one handler, because every request is one pure route decision away from its answer. Turns away
- * foreign hosts and web pages first, bounds nothing itself (server.ts does), logs one line a finished request.
+ * The Express application: one handler, because every request is one pure decision (request-target.ts) away from its answer.
+ * Turns away foreign hosts and web pages first, bounds nothing itself (server.ts does), logs one line per finished request.
  */
 import express, { type Application } from 'express'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { CatalogError, type Logger } from '@catalog-p2p/core'
-import { AS_UPSTREAM } from './as-upstream.ts'
 import { browserProblem } from './browser-guard.ts'
 import type { Counters } from './counters.ts'
 import type { Exchange } from './exchange.ts'
 import type { HostCheck } from './host-check.ts'
-import { loggableUrl } from './log-url.ts'
+import { redactPath } from './redact-url.ts'
+import { parseTarget } from './request-target.ts'
 import { sendError } from './respond.ts'
-import { parseRoute, type Route } from './route.ts'
-import { scopePlaceOf } from './scope-place.ts'
+import type { Route } from './route.ts'
 import { setSecurityHeaders } from './security-headers.ts'
 
 export interface AppDependencies {
@@ -21,12 +20,13 @@ export interface AppDependencies {
   readonly counters: Counters
   readonly hosts: HostCheck
   /** Answers it, or rejects with the error to send. */
-  readonly answer: (exchange: Exchange, route: Route) => Promise<void>
+  readonly answer: (exchange: Exchange) => Promise<void>
   readonly observe: (route: Route['route'], ms: number) => void
   /** Our own mark in Via. */
   readonly instance: string
 }
 
+/** `baseUrl`: the path that the application is mounted at in a program of its user. */
 type MountedRequest = IncomingMessage & { readonly baseUrl?: string }
 
 export function createApp(deps: AppDependencies): Application {
@@ -34,21 +34,16 @@ export function createApp(deps: AppDependencies): Application {
   app.disable('x-powered-by')
   app.disable('etag')
   app.set('query parser', false)
-  const answer = (req: MountedRequest, res: ServerResponse): void => handle(deps, req, res)
-  app.use(AS_UPSTREAM, answer)
-  app.use(answer)
+  app.use((req: MountedRequest, res: ServerResponse) => handle(deps, req, res))
   return app
 }
 
 function handle(deps: AppDependencies, req: MountedRequest, res: ServerResponse): void {
   const startedMs = performance.now()
   setSecurityHeaders(res)
-  const method = req.method ?? 'GET'
-  const asUpstream = req.baseUrl?.endsWith(AS_UPSTREAM) === true
-  const place = asUpstream ? undefined : scopePlaceOf(req.url ?? '/')
-  if (place !== undefined) req.url = place.url
-  const url = req.url ?? '/'
-  const route = parseRoute(method, url)
+  const target = parseTarget(req.method ?? 'GET', req.url ?? '/')
+  const { method, mount, route } = target
+  const url = mount + redactPath(target.path)
   const controller = new AbortController()
   deps.counters.active += 1
   res.once('close', () => {
@@ -59,31 +54,27 @@ function handle(deps: AppDependencies, req: MountedRequest, res: ServerResponse)
     deps.observe(route.route, ms)
     if (route.route === 'health') return
     const { statusCode: status } = res
-    deps.log.debug('request.done', {
-      method,
-      url: (place?.path ?? '') + loggableUrl(url),
-      route: route.route,
-      status,
-      ms: Math.round(ms),
-    })
+    deps.log.debug('request.done', { method, url, route: route.route, status, ms: Math.round(ms) })
   })
   const refused = refuse(deps, req, route)
   if (refused !== undefined) {
     sendError(req, res, refused)
     return
   }
-  const base = `http://${req.headers.host ?? 'localhost'}${req.baseUrl ?? ''}${place?.path ?? ''}`
-  const giveUp = (): void => controller.abort(new Error('the request is answered'))
-  const { signal } = controller
-  const isOwnBase = place?.isUsual !== false && deps.hosts.isOwn(req.headers.host, req.socket)
-  const scope = place?.scope
-  deps
-    .answer({ req, res, base, isOwnBase, giveUp, asUpstream, signal, scope }, route)
-    .catch((error: unknown) => {
-      if (controller.signal.aborted && res.destroyed) return // nobody is there to be told
-      logFailure(deps.log, loggableUrl(url), error)
-      sendError(req, res, error)
-    })
+  const exchange: Exchange = {
+    req,
+    res,
+    target,
+    signal: controller.signal,
+    giveUp: () => controller.abort(new Error('the request is answered')),
+    base: `http://${req.headers.host ?? 'localhost'}${req.baseUrl ?? ''}${mount}`,
+    isOwnBase: target.isUsualMount && deps.hosts.isOwn(req.headers.host, req.socket),
+  }
+  deps.answer(exchange).catch((error: unknown) => {
+    if (controller.signal.aborted && res.destroyed) return // nobody is there to be told
+    logFailure(deps.log, url, error)
+    sendError(req, res, error)
+  })
 }
 
 function refuse(

@@ -1,21 +1,19 @@
-/** One request being answered: what every handler gets. */
+/** One request being answered: what every handler gets. Handlers take the path from `target`, never from `req`. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { RequestTarget } from './request-target.ts'
 
 export interface Exchange {
   readonly req: IncomingMessage
   readonly res: ServerResponse
+  readonly target: RequestTarget
   /** Aborted when the client goes away before the answer is complete. */
   readonly signal: AbortSignal
   /** Aborts it: the answer is given and what is still under way for it is not needed. */
   readonly giveUp: () => void
-  /** This gateway as the client spelled it: scheme, host, mount path; no trailing slash. */
+  /** This gateway as the client spelled it: scheme, host, mount; no trailing slash. */
   readonly base: string
   /** That is one of the few spellings that clients are told to use; what depends on any other is not worth keeping. */
   readonly isOwnBase: boolean
-  /** The client asks by upstream's own paths and must see upstream's own tarball URLs (`catalog exec` with npm). */
-  readonly asUpstream: boolean
-  /** The client asks at the place of this scope (with its `@`, in lower case): for its registry, and nothing else. */
-  readonly scope: string | undefined
-  /** The client wants no registry to hear of this request. */
+  /** No registry may hear of this request. */
   readonly upstream?: 'never' | undefined
 }

@@ -8,7 +8,7 @@ import type { Credentials } from '../upstream/credentials.ts'
 import { clientCredentials } from '../upstream/client-credentials.ts'
 import type { Exchange } from '../http/exchange.ts'
 import { nameIn, type Registries, type Registry } from '../upstream/registries.ts'
-import { shownUrl } from '../http/shown-url.ts'
+import { redactUrl } from '../http/redact-url.ts'
 import { createSingleFlight } from '../single-flight.ts'
 import { discard, readBody, type Upstream } from '../upstream/upstream.ts'
 import { effectiveKeys, publishedForm, readKeyring, type Keyring } from './keyring.ts'
@@ -76,7 +76,7 @@ export function createSigningKeys(
       if (signal.aborted) throw signal.reason
       const known = isCatalogError(error) || limited.aborted
       if (!known) throw error
-      log.info('keys.upstream-failed', { registry: shownUrl(registry.url), reason: String(error) })
+      log.info('keys.upstream-failed', { registry: redactUrl(registry.url), reason: String(error) })
       return 'failed'
     }
   }
@@ -85,7 +85,7 @@ export function createSigningKeys(
     exchange: Exchange,
     signal: AbortSignal,
   ): Promise<{ body: Buffer; source: Source }> {
-    const about = nameIn(exchange.scope)
+    const about = nameIn(exchange.target.scope)
     const client = clientCredentials(registries, exchange, about)
     const registry = registries.forName(about)
     if (registry !== null) {

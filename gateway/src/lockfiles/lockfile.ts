@@ -8,13 +8,11 @@ import { readBunLock } from './bun-lock.ts'
 import { readDenoLock } from './deno-lock.ts'
 import { readNpmLock } from './npm-lock.ts'
 import { LockfileProblem } from './lockfile-problem.ts'
-import type { LockfilePackages, PackageCollector } from './package-collector.ts'
+import type { LockfileKind, LockfilePackages, PackageCollector } from './package-collector.ts'
 import { createCollector } from './package-collector.ts'
 import { readPnpmLock } from './pnpm-lock.ts'
 import { readYarnBerryLock } from './yarn-berry-lock.ts'
 import { readYarnV1Lock } from './yarn-v1-lock.ts'
-
-export type LockfileKind = 'npm' | 'pnpm' | 'yarn-v1' | 'yarn-berry' | 'bun' | 'deno'
 
 /** Text longer than this is refused before it is parsed (UTF-16 units, about bytes: lockfiles are ASCII). */
 export const MAX_LOCKFILE_LENGTH = 64 * 1024 * 1024

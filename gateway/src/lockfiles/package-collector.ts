@@ -2,7 +2,9 @@
  * What every reader fills: registry packages, each name@version once, and what was left out with the reason.
  * Checks names and versions, because they come from a file that anybody may have written and go into URLs.
  */
-import type { LockfileKind } from './lockfile.ts'
+
+/** Formats of lockfiles; yarn.lock has two. */
+export type LockfileKind = 'npm' | 'pnpm' | 'yarn-v1' | 'yarn-berry' | 'bun' | 'deno'
 
 export interface LockfilePackage {
   readonly name: string

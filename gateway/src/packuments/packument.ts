@@ -23,7 +23,8 @@ export async function answerPackument(
   name: string,
 ): Promise<void> {
   const { req, res, signal, base } = exchange
-  const policy = exchange.asUpstream ? 'verbatim' : tarballPolicy(req.headers['user-agent'])
+  const policy =
+    exchange.target.view === 'upstream' ? 'verbatim' : tarballPolicy(req.headers['user-agent'])
   const form = { policy, base, isKept: exchange.isOwnBase || !namesBase(policy) } as const
   const client = clientCredentials(deps.registries, exchange, name)
   const { upstream } = exchange

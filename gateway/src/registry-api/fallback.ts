@@ -51,7 +51,7 @@ async function answeredByUpstream(
   options: PassthroughOptions,
   ask: { exchange: Exchange; name: string | undefined },
 ): Promise<boolean> {
-  const registry = deps.registries.forName(ask.name ?? nameIn(ask.exchange.scope))
+  const registry = deps.registries.forName(ask.name ?? nameIn(ask.exchange.target.scope))
   if (registry === null || deps.upstream.isDown(registry.origin)) return false
   try {
     await passThrough(deps, options, ask)

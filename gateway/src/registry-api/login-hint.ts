@@ -1,7 +1,7 @@
 /**
  * What to do about a refusal that has nothing to do with the registry: to a package manager the gateway is a registry of its
- * own, so who logged in at the real one shows no credentials here. The daemon's own are never used to act for its user
- * (docs/threat-model.md): any program of this machine could ask. Changes an answer's words only, never its status.
+ * own, so clients that are logged in at the real one show no credentials here. The daemon's own are never used to act for its
+ * user (docs/threat-model.md): any program of this machine could ask. Changes an answer's words only, never its status.
  */
 import { promisify } from 'node:util'
 import { gunzip } from 'node:zlib'
@@ -30,25 +30,27 @@ export function loginHint(
   exchange: Exchange,
   { response, registry, about }: Refused,
 ): string | undefined {
-  const { method = 'GET', url = '/' } = exchange.req
+  const { target } = exchange
+  const { method, path: url } = target
   const isRead = method === 'GET' || method === 'HEAD'
   // Some registries say to a stranger who publishes that there is no such package.
   const isRefusal = [401, 403].includes(response.status) || (response.status === 404 && !isRead)
   if (!isRefusal || method === 'HEAD' || LOGIN.test(url)) return undefined
   // There the daemon has shown what it has.
-  if (isPackageRead(method, url)) return undefined
+  if (isPackageRead(target)) return undefined
   // A second factor is asked of somebody who is known.
   if (/\botp\b/i.test(String(response.headers['www-authenticate'] ?? ''))) return undefined
   if (clientCredentials(registries, exchange, about) !== undefined) return undefined
   const isMain = registry.url === registries.homeOf(undefined).url
-  const scope = exchange.scope ?? (isMain ? undefined : scopeOf(about ?? ''))
+  const scope = target.scope ?? (isMain ? undefined : scopeOf(about ?? ''))
   return `not logged in here; a login at the registry itself does not count: ${loginAt(exchange, scope)}`
 }
 
-function loginAt({ base, scope: here }: Exchange, scope: string | undefined): string {
-  if (scope === undefined) return `npm login --registry=${base}/`
-  const place = here === undefined ? `${base}/-/catalog/scope/${scope}` : base
-  return `npm login --scope=${scope} --registry=${place}/`
+/** Never with `--scope`: npm would write this place over the scope's registry in ~/.npmrc, which the daemon reads. */
+function loginAt({ base, target: { scope: here } }: Exchange, scope: string | undefined): string {
+  if (scope === undefined || here !== undefined) return `npm login --registry=${base}/`
+  const place = `${base}/-/catalog/scope/${scope}/`
+  return `npm login --registry=${place}, then the same again with --${scope}:registry=${place}`
 }
 
 /** Upstream's words with the hint behind them, where package managers look for words. */

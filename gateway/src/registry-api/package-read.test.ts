@@ -2,6 +2,7 @@ import { connect } from 'node:net'
 import { expect, test } from 'vitest'
 import { makePackage } from '../../../test/support/fixture-packages.ts'
 import { gatewayWorld } from '../../../test/support/gateway-world.ts'
+import { parseTarget } from '../http/request-target.ts'
 import { isPackageRead } from './package-read.ts'
 
 test.each([
@@ -18,7 +19,7 @@ test.each([
   ['POST', '/-/npm/v1/security/audits'],
   ['POST', '/-/npm/v1/security/audits/quick'],
 ])('%s %s is about packages', (method, url) => {
-  expect(isPackageRead(method, url)).toBe(true)
+  expect(isPackageRead(parseTarget(method, url))).toBe(true)
 })
 
 /** What some upstream, or a URL parser on the way, takes for a call about the user, or for a change. */
@@ -48,7 +49,7 @@ const OTHERS = [
 ] as const
 
 test.each(OTHERS)('%s %s is not', (method, url) => {
-  expect(isPackageRead(method, url)).toBe(false)
+  expect(isPackageRead(parseTarget(method, url))).toBe(false)
 })
 
 test("the daemon's credentials go along with none of those", async () => {

@@ -2,7 +2,7 @@
  * Which calls of the registry API may be made with the daemon's own credentials, whoever asks: those that tell about packages,
  * and nothing about the user. A list of what is allowed, never of what is not. Pure. docs/threat-model.md has the rule.
  */
-import { parseRoute } from '../http/route.ts'
+import type { RequestTarget } from '../http/request-target.ts'
 
 /** An audit is a POST, but changes nothing. */
 const AUDITS: ReadonlySet<string> = new Set([
@@ -16,9 +16,8 @@ const ABOUT_PACKAGES =
 const VERSION = /\/[^/]*\d+\.\d+\.\d+[^/]*$/
 
 /** Calls that tell about packages, and nothing about the user. */
-export function isPackageRead(method: string, url: string): boolean {
+export function isPackageRead({ method, path: url, route }: RequestTarget): boolean {
   const path = url.split('?', 1)[0] ?? ''
-  const route = parseRoute(method, path)
   if (route.route === 'invalid') return false
   if (method === 'POST') return AUDITS.has(path)
   if (method !== 'GET' && method !== 'HEAD') return false

@@ -71,10 +71,10 @@ export async function passThrough(
   options: PassthroughOptions,
   { exchange, name, scope, onSettled }: PassedRequest,
 ): Promise<void> {
-  const { req, res, signal } = exchange
-  const about = name ?? nameIn(scope ?? exchange.scope)
+  const { res, signal, target } = exchange
+  const about = name ?? nameIn(scope ?? target.scope)
   const registry = deps.registries.forName(about)
-  const { method = 'GET', url = '/' } = req
+  const { method, path: url } = target
   if (registry === null) throw noUpstream({ method, url })
   const client = clientCredentials(deps.registries, exchange, about)
   const hasOwn = client !== undefined
@@ -90,9 +90,9 @@ export async function passThrough(
   for (const [key, value] of Object.entries(passedHeaders(response.headers, context))) {
     res.setHeader(key, value)
   }
-  const call = parseVersionCall(method, url)
+  const call = parseVersionCall(target)
   if (call !== undefined) {
-    const isGuarded = response.withCredentials && !isPackageRead(method, url) && !hasOwn
+    const isGuarded = response.withCredentials && !isPackageRead(target) && !hasOwn
     if (await answerVersion(exchange, { response, call, registry, isGuarded })) return
   }
   const hint = loginHint(deps.registries, exchange, { response, registry, about })
@@ -127,10 +127,9 @@ async function ask(
     client,
   }: { exchange: Exchange; registry: Registry; client: Credentials | undefined },
 ): Promise<UpstreamResponse> {
-  const { req, signal } = exchange
-  const { method = 'GET', url = '/' } = req
+  const { req, signal, target } = exchange
   // A tag is looked at as well, once it is answered.
-  const isRead = isPackageRead(method, url) || parseVersionCall(method, url) !== undefined
+  const isRead = isPackageRead(target) || parseVersionCall(target) !== undefined
   // An install waits for its audit: not once more for an upstream that has just not been there.
   if (isRead && deps.upstream.isDown(registry.origin)) {
     throw unreachable(new URL(registry.url), new Error('it has just not answered'))
@@ -139,8 +138,8 @@ async function ask(
   const via = [req.headers.via, `1.1 ${options.instance}`].filter((one) => one !== undefined)
   const length = req.headers['content-length']
   return deps.upstream.request({
-    url: new URL(registry.url + (req.url ?? '/').slice(1)),
-    method,
+    url: new URL(registry.url + target.path.slice(1)),
+    method: target.method,
     headers: {
       ...forwarded(req.headers),
       via: via.join(', '),

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { makePackage } from '../../../test/support/fixture-packages.ts'
 import { gatewayWorld, type GatewayWorld } from '../../../test/support/gateway-world.ts'
+import { parseTarget } from '../http/request-target.ts'
 import { parseVersionCall } from './version-document.ts'
 
 const one = makePackage('fx-one', '1.0.0')
@@ -86,5 +87,5 @@ test.each([
   ['GET', '/-/whoami', undefined],
   ['PUT', '/n/latest', undefined],
 ] as const)('%s %s', (method, url, expected) => {
-  expect(parseVersionCall(method, url)).toEqual(expected)
+  expect(parseVersionCall(parseTarget(method, url))).toEqual(expected)
 })

@@ -4,7 +4,8 @@
  */
 import type { ServerResponse } from 'node:http'
 import type { Exchange } from '../http/exchange.ts'
-import { isVersion, parseRoute } from '../http/route.ts'
+import type { RequestTarget } from '../http/request-target.ts'
+import { isVersion } from '../http/route.ts'
 import { tarballPolicy, tarballUrl } from '../packuments/client-policy.ts'
 import { decodeBody, parseContentEncoding } from '../upstream/content-coding.ts'
 import type { Registry } from '../upstream/registries.ts'
@@ -22,10 +23,13 @@ export interface VersionCall {
 }
 
 /** undefined when it is another call. */
-export function parseVersionCall(method: string, url: string): VersionCall | undefined {
+export function parseVersionCall({
+  method,
+  path: url,
+  route,
+}: RequestTarget): VersionCall | undefined {
   if (method !== 'GET' && method !== 'HEAD') return undefined
   const [path = ''] = url.split('?', 1)
-  const route = parseRoute(method, path)
   if (route.route !== 'passthrough' || route.name === undefined) return undefined
   const spec = path.slice(path.lastIndexOf('/') + 1)
   const isWhole = path.slice(1, -spec.length - 1).replace(/%2f/i, '/') === route.name
@@ -50,6 +54,7 @@ export async function answerVersion(
   { response, call, registry, isGuarded }: AnsweredVersion,
 ): Promise<boolean> {
   const { req, res, signal } = exchange
+  const isVerbatim = exchange.target.view === 'upstream'
   if (response.status !== 200) return false
   const isJson = /\bjson\b/.test(String(response.headers['content-type'] ?? ''))
   if (!isJson && !isGuarded) return false
@@ -77,7 +82,7 @@ export async function answerVersion(
   if (typeof dist === 'object' && dist !== null) {
     const { tarball } = dist
     const wanted = tarballUrl(typeof tarball === 'string' ? tarball : undefined, {
-      policy: exchange.asUpstream ? 'verbatim' : tarballPolicy(req.headers['user-agent']),
+      policy: isVerbatim ? 'verbatim' : tarballPolicy(req.headers['user-agent']),
       base: exchange.base,
       registry: registry.url,
       isPrivate: response.withCredentials,

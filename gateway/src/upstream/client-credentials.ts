@@ -1,6 +1,6 @@
 /**
  * Which registry a client's Authorization header belongs to: the one that the client believes to talk to. At the gateway that is
- * its main upstream, at a scope's place (scope-place.ts) that scope's registry. A registry that only the daemon's own .npmrc
+ * its main upstream, at a scope's place (scope-mount.ts) that scope's registry. A registry that only the daemon's own .npmrc
  * knows of never sees it, unless it is the very secret that is configured for it there. docs/threat-model.md has the rule.
  */
 import type { Credentials } from './credentials.ts'
@@ -10,7 +10,7 @@ import { nameIn, type Registries } from './registries.ts'
 /** What the client sent, if it may be shown to the registry of `name` (of calls about no package when undefined). */
 export function clientCredentials(
   registries: Registries,
-  { req, scope }: Pick<Exchange, 'req' | 'scope'>,
+  { req, target: { scope } }: Pick<Exchange, 'req' | 'target'>,
   name: string | undefined,
 ): Credentials | undefined {
   const { authorization } = req.headers

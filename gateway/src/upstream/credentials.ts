@@ -3,7 +3,12 @@
  * Authorization header belongs to the upstream of the package it asks for. Nothing here is ever logged.
  */
 import { createHmac, randomBytes } from 'node:crypto'
-import type { NpmConfig } from './npmrc.ts'
+
+/** What is read of npm's configuration (npmrc.ts). */
+interface Settings {
+  get(key: string): string | undefined
+  keys(): Iterable<string>
+}
 
 /** The value of an Authorization header, with a fingerprint that can be stored and compared. */
 export interface Credentials {
@@ -37,7 +42,7 @@ export function proofOf(token: string, credentials: Credentials | undefined): st
  * They never travel in clear text, except to the very origin that is configured as a registry (`clearOrigins`).
  */
 export function configuredCredentials(
-  config: NpmConfig,
+  config: Settings,
   url: URL,
   clearOrigins: ReadonlySet<string>,
 ): Pick<Credentials, 'authorization'> | undefined {
@@ -50,7 +55,7 @@ export function configuredCredentials(
 }
 
 /** Of every host that has any: nearly every URL that is asked about has none. */
-export function hostsWithCredentials(config: NpmConfig): ReadonlySet<string> {
+export function hostsWithCredentials(config: Settings): ReadonlySet<string> {
   const hosts = new Set<string>()
   for (const key of config.keys()) {
     const host = /^\/\/([^/]+?)(?:\/.*)?:(?:_authToken|_auth|username|_password)$/.exec(key)?.[1]
@@ -69,7 +74,7 @@ function* prefixesOf(url: URL): Iterable<string> {
   }
 }
 
-function authorizationAt(config: NpmConfig, prefix: string): string | undefined {
+function authorizationAt(config: Settings, prefix: string): string | undefined {
   const token = config.get(`${prefix}:_authToken`)
   if (token !== undefined) return `Bearer ${token}`
   const basic = config.get(`${prefix}:_auth`)

@@ -1,7 +1,7 @@
 /**
  * Which upstream a package comes from: the registry of its scope, else the default one. Notices when npm's configuration
  * leads back to this gateway (after `catalog use npm`) and then falls back instead of asking itself for ever; but never for a
- * scope whose registry is its place here (http/scope-place.ts): which one is behind that is not known then.
+ * scope whose registry is its place here (http/scope-mount.ts): which one is behind that is not known then.
  */
 import { CatalogError, type Logger } from '@catalog-p2p/core'
 import {
@@ -16,8 +16,8 @@ import { certifiedUrls } from './client-certificates.ts'
 import type { NpmConfig } from './npmrc.ts'
 import { tarballPlace } from './tarball-place.ts'
 import { scopeOf } from '../http/route.ts'
-import { isScopePlace, noRegistryOf } from '../http/scope-place.ts'
-import { shownUrl } from '../http/shown-url.ts'
+import { isScopeMount, noRegistryOf } from '../http/scope-mount.ts'
+import { redactUrl } from '../http/redact-url.ts'
 
 export interface Registry {
   /** With a trailing slash, without credentials. */
@@ -105,8 +105,8 @@ export function createRegistries(
     if (scope === undefined || url === undefined || !isHttpUrl(url)) continue
     const at = new URL(url)
     if (!isSelf(at)) scopes.set(scope.toLowerCase(), register(url))
-    else if (isScopePlace(at)) homeless.add(scope.toLowerCase())
-    const fallback = isScopePlace(at) ? null : shownUrl(main.url)
+    else if (isScopeMount(at)) homeless.add(scope.toLowerCase())
+    const fallback = isScopeMount(at) ? null : redactUrl(main.url)
     if (isSelf(at)) deps.log.warn('upstream.loop', { scope, fallback })
   }
   const origins = new Set([main, ...scopes.values()].map((registry) => registry.origin))
@@ -178,7 +178,7 @@ function chooseMain(
   const previous = options.previousRegistry
   const useful = previous !== undefined && !isSelf(new URL(previous))
   const fallback = useful ? previous : DEFAULT_REGISTRY
-  const shown = { fallback: shownUrl(fallback) }
+  const shown = { fallback: redactUrl(fallback) }
   if (configured !== undefined) {
     deps.log.info('upstream.loop', { reason: "npm's registry is this gateway", ...shown })
   } else if (useful) {

@@ -12,7 +12,7 @@ import { createBackOff } from './back-off.ts'
 import { createBodyPace } from './body-pace.ts'
 import type { Credentials } from './credentials.ts'
 import type { Connections } from './dispatcher.ts'
-import { shownUrl } from '../http/shown-url.ts'
+import { redactUrl } from '../http/redact-url.ts'
 
 export interface UpstreamRequest {
   readonly url: URL
@@ -271,7 +271,7 @@ export function unreachable(url: URL, cause: unknown): CatalogError {
 }
 
 export function rejected(url: URL, why: string, facts: Record<string, unknown> = {}): CatalogError {
-  return new CatalogError('UPSTREAM_REJECTED', `${shownUrl(url.href)}: ${why}`, facts)
+  return new CatalogError('UPSTREAM_REJECTED', `${redactUrl(url.href)}: ${why}`, facts)
 }
 
 /**

@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import type { NetworkStats } from '@catalog-p2p/core'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { findDaemon, writeDaemonFile, type DaemonStatus } from '../../admin/daemon-client.ts'
-import { useClient } from '../clients/use.ts'
+import { useClient } from '../use/use.ts'
 import { checkClients } from './client-checks.ts'
 import {
   checkDaemon,
@@ -158,9 +158,9 @@ describe('network', () => {
 
 describe('clients', () => {
   const url = 'http://127.0.0.1:4874/'
-  const place = (env: Record<string, string> = {}) => ({ env, home, platform: process.platform })
+  const context = (env: Record<string, string> = {}) => ({ env, home, platform: process.platform })
   const deps = (env?: Record<string, string>) => {
-    return { place: place(env), statePath: join(home, 'state', 'state.json') }
+    return { context: context(env), statePath: join(home, 'state', 'state.json') }
   }
   const verdicts = async (env?: Record<string, string>) =>
     Object.fromEntries(

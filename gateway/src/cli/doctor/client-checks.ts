@@ -1,15 +1,11 @@
 /** Where each package manager gets its packages, by its own configuration: from this gateway, or past it. */
 import { isCatalogError } from '@catalog-p2p/core'
-import { readOwnedFile } from '../clients/owned-file.ts'
-import {
-  CLIENTS,
-  clientFiles,
-  overridingVariables,
-  type ClientName,
-  type ClientPlace,
-} from '../clients/client-files.ts'
-import { proxyInTheWay } from '../clients/proxy-in-the-way.ts'
-import type { UseDependencies } from '../clients/use.ts'
+import { readOwnedFile } from '../../clients/owned-file.ts'
+import { CLIENTS, type ClientName, type ClientContext } from '../../clients/client.ts'
+import { clientFiles, overridingVariables } from '../../clients/client-files.ts'
+import { proxyInTheWay } from '../../clients/proxy-in-the-way.ts'
+import type { UseDependencies } from '../use/use.ts'
+import { isGateway } from '../../clients/same-registry.ts'
 import { ok, reasonOf, warn, type Finding } from './check.ts'
 import { checkPnpmfile } from './pnpmfile-check.ts'
 
@@ -19,25 +15,25 @@ export async function checkClients(deps: UseDependencies, gatewayUrl: string): P
   return Promise.all(
     CLIENTS.map(async (client) => {
       const byFile = client === 'pnpm' ? await checkPnpmfile(deps, gatewayUrl) : undefined
-      return byFile ?? checkClient(client, deps.place, gatewayUrl)
+      return byFile ?? checkClient(client, deps.context, gatewayUrl)
     }),
   )
 }
 
 async function checkClient(
   client: ClientName,
-  place: ClientPlace,
+  context: ClientContext,
   gatewayUrl: string,
 ): Promise<Finding> {
   const name = `client ${client}`
-  const isOurs = (registry: string): boolean => sameRegistry(registry, gatewayUrl)
-  const variable = overridingVariables(client, place.env).find(({ value }) => !isOurs(value))
+  const isOurs = (registry: string): boolean => isGateway(registry, gatewayUrl)
+  const variable = overridingVariables(client, context.env).find(({ value }) => !isOurs(value))
   if (variable !== undefined) {
     return warn(name, `${variable.name} points elsewhere`, `unset ${variable.name}`)
   }
   const here: string[] = []
   const elsewhere: string[] = []
-  for (const file of clientFiles(client, place)) {
+  for (const file of clientFiles(client, context)) {
     try {
       const bytes = await readOwnedFile(file.path)
       const registry = bytes && file.format.registryOf(bytes.toString('latin1'))
@@ -53,19 +49,11 @@ async function checkClient(
     const text = `${elsewhere.join(', ')} points elsewhere`
     return warn(name, text, `point all at this gateway: catalog use ${client}`)
   }
-  const proxy = here.length > 0 ? proxyInTheWay(client, place, gatewayUrl) : undefined
+  const proxy = here.length > 0 ? proxyInTheWay(client, context, gatewayUrl) : undefined
   if (proxy !== undefined) {
     return warn(name, `asks a proxy for this gateway (${proxy.by})`, proxy.next)
   }
   if (here.length > 0) return ok(name, `uses this gateway (${here.join(', ')})`)
   // Not a defect: nobody has to use it for everything.
   return ok(name, `does not use this gateway; "catalog use ${client}" changes that`)
-}
-
-/** localhost, 127.0.0.1 and [::1] are one machine, but only the same port is the same gateway. */
-function sameRegistry(a: string, b: string): boolean {
-  if (!URL.canParse(a) || !URL.canParse(b)) return false
-  const [left, right] = [new URL(a), new URL(b)]
-  const isLocal = (url: URL): boolean => ['localhost', '127.0.0.1', '[::1]'].includes(url.hostname)
-  return left.port === right.port && (left.host === right.host || (isLocal(left) && isLocal(right)))
 }

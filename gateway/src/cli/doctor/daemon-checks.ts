@@ -1,9 +1,9 @@
 /** Checks that ask the running daemon: that it is there, whom it knows, and whether it reaches its registry. */
 import type { DaemonClient, DaemonStatus } from '../../admin/daemon-client.ts'
-import { formatMs, plural } from '../format.ts'
-import { dhtText, reachText } from '../network-facts.ts'
-import { shownUrl } from '../../http/shown-url.ts'
-import { askUpstream } from '../upstream-probe.ts'
+import { formatMs, plural } from '../shell/format.ts'
+import { dhtText, reachText } from '../status/network-facts.ts'
+import { redactUrl } from '../../http/redact-url.ts'
+import { askUpstream } from '../start/upstream-probe.ts'
 import { fail, ok, reasonOf, warn, type Finding } from './check.ts'
 
 const SLOW_UPSTREAM_MS = 3_000
@@ -65,8 +65,8 @@ export async function checkUpstream(url: string, upstream: string | null): Promi
   if (upstream === null) return ok('upstream', 'none, as told (peers only)')
   const { ms, problem } = await askUpstream(url)
   const next = 'check --upstream, the proxy settings and the network'
-  if (problem !== undefined) return fail('upstream', `${shownUrl(upstream)}: ${problem}`, next)
-  const text = `${shownUrl(upstream)} answers in ${formatMs(ms)}`
+  if (problem !== undefined) return fail('upstream', `${redactUrl(upstream)}: ${problem}`, next)
+  const text = `${redactUrl(upstream)} answers in ${formatMs(ms)}`
   return ms > SLOW_UPSTREAM_MS ? warn('upstream', text, next) : ok('upstream', text)
 }
 
@@ -79,11 +79,11 @@ export async function checkUpstreamDirectly(upstream: string | null): Promise<Fi
     await fetch(upstream, { method: 'HEAD', redirect: 'manual', signal })
     return ok(
       'upstream',
-      `${shownUrl(upstream)} answers in ${formatMs(performance.now() - startMs)}`,
+      `${redactUrl(upstream)} answers in ${formatMs(performance.now() - startMs)}`,
     )
   } catch (error) {
     const next =
       'check --upstream and the network; behind a proxy, ask again with the daemon running'
-    return fail('upstream', `${shownUrl(upstream)} does not answer (${reasonOf(error)})`, next)
+    return fail('upstream', `${redactUrl(upstream)} does not answer (${reasonOf(error)})`, next)
   }
 }

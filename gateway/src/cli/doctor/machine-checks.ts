@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { rm, statfs, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { makeFolder } from '@catalog-p2p/core'
-import { formatBytes, formatMs } from '../format.ts'
+import { formatBytes, formatMs } from '../shell/format.ts'
 import { fail, ok, reasonOf, warn, type Finding } from './check.ts'
 
 const OLDEST_NODE: readonly [number, number] = [22, 19]

@@ -6,10 +6,10 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { pnpmConfigFolder } from '../clients/client-files.ts'
-import { pnpmfileCopy, pnpmfileFiles } from '../clients/use-pnpmfile.ts'
-import { useFiles, type UseDependencies } from '../clients/use.ts'
-import { useStatePath } from '../clients/use-state.ts'
+import { pnpmConfigFolder } from '../../clients/pnpm/pnpm-files.ts'
+import { pnpmfileCopy, pnpmfileFiles } from '../use/use-pnpmfile.ts'
+import { useFiles, type UseDependencies } from '../use/use.ts'
+import { useStatePath } from '../use/use-state.ts'
 import type { Finding } from './check.ts'
 import { checkClients } from './client-checks.ts'
 
@@ -37,7 +37,7 @@ afterEach(async () => {
 
 function deps(env: Record<string, string> = {}): UseDependencies {
   return {
-    place: { env, home, platform: process.platform },
+    context: { env, home, platform: process.platform },
     statePath: useStatePath(join(home, 'state')),
   }
 }
@@ -52,7 +52,7 @@ async function check(env?: Record<string, string>, url = gateway): Promise<Findi
   return findings.find(({ name }) => name === 'client pnpm')!
 }
 
-const config = (name: string): string => join(pnpmConfigFolder(deps().place), name)
+const config = (name: string): string => join(pnpmConfigFolder(deps().context), name)
 
 test('works, and its registry is nobody’s business then', async () => {
   await use()

@@ -7,21 +7,23 @@ import { join, resolve } from 'node:path'
 import { probeDaemon } from '../../admin/daemon-client.ts'
 import { requireRegularFile } from '../../regular-file.ts'
 import { expandEnvironment } from '../../upstream/npmrc.ts'
-import { clientFiles, pnpmConfigFolder, type ClientPlace } from '../clients/client-files.ts'
-import { readOwnedFile } from '../clients/owned-file.ts'
-import { iniPnpmfile, yamlPnpmfile } from '../clients/pnpmfile-format.ts'
+import { clientFiles } from '../../clients/client-files.ts'
+import { pnpmConfigFolder } from '../../clients/pnpm/pnpm-files.ts'
+import type { ClientContext } from '../../clients/client.ts'
+import { readOwnedFile } from '../../clients/owned-file.ts'
+import { iniPnpmfile, yamlPnpmfile } from '../../clients/pnpm/pnpmfile-format.ts'
+import { pnpmfileCopy } from '../use/use-pnpmfile.ts'
 import {
   isCurrentPnpmfile,
   isPnpmfileText,
-  pnpmfileCopy,
   pnpmfilePort,
-} from '../clients/use-pnpmfile.ts'
-import { readUseState } from '../clients/use-state.ts'
-import type { UseDependencies } from '../clients/use.ts'
+  PNPMFILE_PACKAGE,
+} from '../../clients/pnpm/pnpmfile.ts'
+import { readUseState } from '../use/use-state.ts'
+import type { UseDependencies } from '../use/use.ts'
 import { fail, ok, reasonOf, warn, type Finding } from './check.ts'
 
 const NAME = 'client pnpm'
-const PACKAGE = 'pnpm-catalog-p2p'
 const ANEW = 'write it anew: catalog use pnpm --pnpmfile'
 const UNDO = 'take it back: catalog unuse pnpm'
 
@@ -31,12 +33,12 @@ export async function checkPnpmfile(
   gatewayUrl: string,
 ): Promise<Finding | undefined> {
   const copy = pnpmfileCopy(deps)
-  const named = await namedFiles(deps.place)
+  const named = await namedFiles(deps.context)
   for (const { path, readers } of merged(named)) {
     const found = await readOurs(path, copy)
     if (found === undefined) continue
     if ('problem' in found) return found.problem
-    return checkFile({ path, readers, ...found }, deps.place, gatewayUrl)
+    return checkFile({ path, readers, ...found }, deps.context, gatewayUrl)
   }
   // One that makes no sense is a matter of "catalog use", which says so.
   const state = await readUseState(deps.statePath).catch(() => undefined)
@@ -59,11 +61,11 @@ interface NamedFile {
 }
 
 /** The global ones (a variable wins over every file, a user's .npmrc over pnpm's own rc), and a project's by a variable. */
-async function namedFiles(place: ClientPlace): Promise<NamedFile[]> {
-  const folder = pnpmConfigFolder(place)
-  const npmrc = clientFiles('npm', place).map(({ path }) => path)
-  const old = { place, readers: 'pnpm 10' }
-  const newer = { place, readers: 'pnpm 11 and newer' }
+async function namedFiles(context: ClientContext): Promise<NamedFile[]> {
+  const folder = pnpmConfigFolder(context)
+  const npmrc = clientFiles('npm', context).map(({ path }) => path)
+  const old = { context, readers: 'pnpm 10' }
+  const newer = { context, readers: 'pnpm 11 and newer' }
   const found = [
     variable(/^npm_config_global_pnpmfile$/i, old) ??
       (await fileThatNames([...npmrc, join(folder, 'rc')], iniPnpmfile, old)),
@@ -76,24 +78,24 @@ async function namedFiles(place: ClientPlace): Promise<NamedFile[]> {
 }
 
 interface Reader {
-  readonly place: ClientPlace
+  readonly context: ClientContext
   readonly readers: string
 }
 
-function variable(name: RegExp, { place, readers }: Reader): NamedFile | undefined {
-  const found = Object.entries(place.env).find(([key, value]) => name.test(key) && value)
+function variable(name: RegExp, { context, readers }: Reader): NamedFile | undefined {
+  const found = Object.entries(context.env).find(([key, value]) => name.test(key) && value)
   return found && { path: resolve(found[1] ?? ''), readers, from: found[0] }
 }
 
 async function fileThatNames(
   files: readonly string[],
   pnpmfileIn: (text: string) => string | undefined,
-  { place, readers }: Reader,
+  { context, readers }: Reader,
 ): Promise<NamedFile | undefined> {
   for (const from of files) {
     const bytes = await readOwnedFile(from).catch(() => undefined) // checkClients says why
     const path = pnpmfileIn(bytes?.toString('utf8') ?? '')
-    if (path) return { path: resolve(expandEnvironment(path, place.env)), readers, from }
+    if (path) return { path: resolve(expandEnvironment(path, context.env)), readers, from }
   }
   return undefined
 }
@@ -109,7 +111,7 @@ async function readOurs(
   path: string,
   copy: string,
 ): Promise<{ text: string } | { problem: Finding } | undefined> {
-  const isNamedSo = path === resolve(copy) || path.includes(PACKAGE)
+  const isNamedSo = path === resolve(copy) || path.includes(PNPMFILE_PACKAGE)
   try {
     const text = await readText(path)
     if (isPnpmfileText(text)) return { text }
@@ -130,7 +132,7 @@ async function readText(path: string): Promise<string> {
 
 async function checkFile(
   { path, readers, text }: { path: string; readers: string; text: string },
-  { env }: ClientPlace,
+  { env }: ClientContext,
   gatewayUrl: string,
 ): Promise<Finding> {
   if ((await isCurrentPnpmfile(text)) === false) {

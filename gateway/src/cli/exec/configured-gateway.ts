@@ -6,16 +6,17 @@
 import { isDeepStrictEqual } from 'node:util'
 import { daemonAt, readDaemonFile, type DaemonClient } from '../../admin/daemon-client.ts'
 import type { Config } from '../../config/resolve.ts'
-import { shownUrl } from '../../http/shown-url.ts'
+import { redactUrl } from '../../http/redact-url.ts'
 import { parseGatewayOptions } from '../../options.ts'
-import { upstreamBeforeUse } from '../clients/upstream-before-use.ts'
-import { portOf, useDependencies } from '../command.ts'
+import { upstreamBeforeUse } from '../use/upstream-before-use.ts'
+import { portOf, useDependencies } from '../shell/invocation.ts'
 import type { Environment } from '../../upstream/npmrc.ts'
-import type { Terminal } from '../terminal.ts'
+import type { Terminal } from '../shell/terminal.ts'
 import type { ExecStatus, PreparedGateway } from './exec-gateway.ts'
 import { daemonGateway } from './own-daemon.ts'
 import { OTHER_PORTS } from './own-gateway.ts'
-import { SkippedClient } from './skipped-client.ts'
+import { isLoopback } from '../../clients/same-registry.ts'
+import { SkippedClient } from '../../clients/skipped-client.ts'
 import { wantedSettings } from './wanted-settings.ts'
 
 export interface ConfiguredGateway {
@@ -23,15 +24,13 @@ export interface ConfiguredGateway {
   readonly daemon: DaemonClient
 }
 
-const LOOPBACK = ['127.0.0.1', 'localhost', '[::1]']
-
 /** A string: the registry that is behind `url`, or is there. @throws SkippedClient */
 export async function findConfiguredGateway(
   url: string,
   { config, terminal }: { readonly config: Config; readonly terminal: Terminal },
 ): Promise<ConfiguredGateway | string> {
   const { hostname, origin, port } = new URL(url)
-  if (!LOOPBACK.includes(hostname)) return url
+  if (!isLoopback(hostname)) return url
   const daemon = await daemonAt(`${origin}/`)
   if (daemon !== undefined) return { url: `${origin}/`, daemon }
   const isDaemons = [portOf(config), parseGatewayOptions({}).port].includes(Number(port))
@@ -42,7 +41,7 @@ export async function findConfiguredGateway(
   const known = before ?? config.gateway.upstream
   if (typeof known === 'string') return known
   throw new SkippedClient(
-    `its registry is ${shownUrl(url)}, where no catalog runs, and which registry would be behind it is not known`,
+    `its registry is ${redactUrl(url)}, where no catalog runs, and which registry would be behind it is not known`,
     'start it ("catalog start"), or name the registry with --upstream',
   )
 }

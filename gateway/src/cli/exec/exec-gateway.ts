@@ -3,7 +3,7 @@ import type { Logger } from '@catalog-p2p/core'
 import type { Config } from '../../config/resolve.ts'
 import type { DaemonStatus } from '../../admin/daemon-client.ts'
 import type { Environment, NpmConfig } from '../../upstream/npmrc.ts'
-import type { Variables } from './variables.ts'
+import type { Variables } from '../../clients/variables.ts'
 
 export type ExecStatus = Pick<DaemonStatus, 'gateway' | 'node'>
 

@@ -5,8 +5,8 @@
 import { appendFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { replaceFile } from '../../replace-file.ts'
-import { formatBytes, formatMs } from '../format.ts'
-import type { Terminal } from '../terminal.ts'
+import { formatBytes, formatMs } from '../shell/format.ts'
+import type { Terminal } from '../shell/terminal.ts'
 import { reportLines, reportMarkdown, type ExecReport } from './exec-report.ts'
 
 export interface ExecOutput {

@@ -4,8 +4,8 @@
  * the registry did not have to send, but no seconds saved: docs/ci.md says why.
  */
 import type { ArtifactSource } from '@catalog-p2p/core'
-import { shownUrl } from '../../http/shown-url.ts'
-import { formatBytes, formatMs, formatTable } from '../format.ts'
+import { redactUrl } from '../../http/redact-url.ts'
+import { formatBytes, formatMs, formatTable } from '../shell/format.ts'
 import type { ExecStatus } from './exec-gateway.ts'
 
 type Amount = { readonly artifacts: number; readonly bytes: number }
@@ -143,7 +143,7 @@ function plain(text: string): string {
 /** A problem as it may be shown: URLs in it may hold a user, or a token. */
 export function shownProblem(text: string): string {
   return text.replaceAll(/\b[a-z][a-z+.-]*:\/\/[^\s"'<>]+/gi, (url) =>
-    /^https?:/i.test(url) ? shownUrl(url) : url.replace(/\/\/[^/@]*@/, '//'),
+    /^https?:/i.test(url) ? redactUrl(url) : url.replace(/\/\/[^/@]*@/, '//'),
   )
 }
 

@@ -2,7 +2,7 @@ import { createServer, type Server } from 'node:net'
 import { once } from 'node:events'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { npmConfigFrom } from '../../upstream/npmrc.ts'
-import type { OwnRegistry } from './own-registry.ts'
+import type { OwnRegistry } from '../../clients/own-registry.ts'
 import { isOutOfReach } from './out-of-reach.ts'
 
 let server: Server

@@ -4,7 +4,7 @@
  * has configured takes a connection. Sends nothing.
  */
 import { connect } from 'node:net'
-import type { OwnRegistry } from './own-registry.ts'
+import type { OwnRegistry } from '../../clients/own-registry.ts'
 
 const TIMEOUT_MS = 3_000
 const PROXY_VARIABLES =

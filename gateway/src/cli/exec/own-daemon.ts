@@ -8,7 +8,7 @@ import { findDaemon, type DaemonClient, type DaemonStatus } from '../../admin/da
 import type { Config } from '../../config/resolve.ts'
 import type { Environment } from '../../upstream/npmrc.ts'
 import { withoutUser } from '../../upstream/registries.ts'
-import { portOf } from '../command.ts'
+import { portOf } from '../shell/invocation.ts'
 import type { ExecGateway } from './exec-gateway.ts'
 import { wantedSettings } from './wanted-settings.ts'
 

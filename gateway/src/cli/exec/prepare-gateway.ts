@@ -6,28 +6,33 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Config } from '../../config/resolve.ts'
 import { createDaemonLog } from '../start/daemon-log.ts'
-import type { Terminal } from '../terminal.ts'
-import { accountCommand, readClientCommand, type ClientCommand } from './client-command.ts'
+import type { Terminal } from '../shell/terminal.ts'
+import {
+  accountCommand,
+  readClientCommand,
+  type ClientCommand,
+} from '../../clients/client-command.ts'
 import {
   findConfiguredGateway,
   useConfigured,
   type ConfiguredGateway,
 } from './configured-gateway.ts'
 import type { Behind, ExecGateway, PreparedGateway, Unprepared } from './exec-gateway.ts'
-import { gatewayNpmConfig, hasOwnConnection } from './gateway-npm-config.ts'
-import type { ConfigContext } from './gateway-npm-config.ts'
-import { namesInRegistry } from './lockfile-hosts.ts'
-import { writeNpmGlobalFile, type TemporaryFiles } from './npm-global-file.ts'
+import { gatewayNpmConfig, hasOwnConnection } from '../../clients/npm/gateway-npm-config.ts'
+import type { ConfigContext } from '../../clients/npm/gateway-npm-config.ts'
+import { namesInRegistry } from '../../clients/names-in-registry.ts'
+import { writeNpmGlobalFile, type TemporaryFiles } from '../../clients/npm/npm-global-file.ts'
 import { openGateway } from './open-gateway.ts'
-import { planRedirect, type RedirectPlan } from './redirect-plan.ts'
+import { planRedirect } from '../../clients/redirect-plan.ts'
+import type { RedirectPlan } from '../../clients/redirect.ts'
 import { isOutOfReach } from './out-of-reach.ts'
 import { probeRegistry } from './registry-probe.ts'
-import { readRegistry, type OwnRegistry } from './own-registry.ts'
+import { readRegistry, type OwnRegistry } from '../../clients/own-registry.ts'
 import type { SignalRelay } from './signal-relay.ts'
-import { SkippedClient } from './skipped-client.ts'
-import { directTo } from './variables.ts'
+import { SkippedClient } from '../../clients/skipped-client.ts'
+import { directTo } from '../../clients/variables.ts'
 import { waitForPeers } from './wait-for-peers.ts'
-import { fillYarnMirror } from './yarn-classic-mirror.ts'
+import { fillYarnMirror } from '../../clients/yarn/yarn-classic-mirror.ts'
 
 export interface Preparation {
   readonly terminal: Terminal

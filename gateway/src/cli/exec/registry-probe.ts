@@ -3,7 +3,7 @@
  * gateway has other credentials, authorities or proxies than the client is seen here, whatever the reason. Never throws.
  */
 import { request } from 'undici'
-import { AS_UPSTREAM } from '../../http/as-upstream.ts'
+import { UPSTREAM_VIEW } from '../../http/request-target.ts'
 import type { ExecGateway } from './exec-gateway.ts'
 
 export interface Probe {
@@ -62,7 +62,7 @@ async function ask(
   { url }: ExecGateway,
   { name, signal, needsBody }: Question,
 ): Promise<Probe & { readonly status: number }> {
-  const place = needsBody ? `${url.replace(/\/$/, '')}${AS_UPSTREAM}/` : url
+  const place = needsBody ? `${url.replace(/\/$/, '')}${UPSTREAM_VIEW}/` : url
   const method = needsBody ? 'GET' : 'HEAD'
   const response = await request(new URL(name, place), { method, signal, headers: ACCEPT })
   const status = response.statusCode

@@ -1,7 +1,7 @@
 /** Runs the command with our own standard streams and tells how it ended, in a shell's numbers. */
 import spawn from 'cross-spawn'
 import { once } from 'node:events'
-import { exitCodeOfSignal } from '../exit-codes.ts'
+import { exitCodeOfSignal } from '../shell/exit-codes.ts'
 import { numberOf, type SignalRelay } from './signal-relay.ts'
 
 export interface CommandEnd {

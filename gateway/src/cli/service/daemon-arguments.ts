@@ -5,7 +5,7 @@ import { CatalogError } from '@catalog-p2p/core'
 import { environmentOf, flagOf } from '../../config/setting.ts'
 import { SETTINGS } from '../../config/settings.ts'
 import type { Config } from '../../config/resolve.ts'
-import type { Terminal } from '../terminal.ts'
+import type { Terminal } from '../shell/terminal.ts'
 
 export interface Program {
   /** Node itself. */

@@ -2,10 +2,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { defaultConfigFolder } from '../../config/config-file.ts'
 import { findDaemon } from '../../admin/daemon-client.ts'
-import { clientPlace } from '../clients/client-files.ts'
-import { loadConfig, portOf, type Invocation } from '../command.ts'
-import { EXIT } from '../exit-codes.ts'
-import type { Terminal } from '../terminal.ts'
+import { clientContext } from '../../clients/client.ts'
+import { loadConfig, portOf, type Invocation } from '../shell/invocation.ts'
+import { EXIT } from '../shell/exit-codes.ts'
+import type { Terminal } from '../shell/terminal.ts'
 import {
   daemonArguments,
   daemonOptions,
@@ -136,7 +136,7 @@ const WORDS = {
 } as const
 
 function locate(terminal: Terminal, deps: ServiceDependencies, argv: readonly string[]) {
-  const kind: ServiceKind = serviceKind({ ...clientPlace(terminal), uid: deps.uid }, argv)
+  const kind: ServiceKind = serviceKind({ ...clientContext(terminal), uid: deps.uid }, argv)
   return { kind, file: { path: kind.path, statePath: serviceStatePath(deps.configFolder) } }
 }
 

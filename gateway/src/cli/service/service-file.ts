@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto'
 import { chmod, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { CatalogError } from '@catalog-p2p/core'
-import { readOwnedFile, removeOwnedFile, writeOwnedFile } from '../clients/owned-file.ts'
+import { readOwnedFile, removeOwnedFile, writeOwnedFile } from '../../clients/owned-file.ts'
 import {
   readServiceState,
   removeEmpty,

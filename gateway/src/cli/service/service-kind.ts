@@ -4,7 +4,7 @@
  */
 import { posix } from 'node:path'
 import { CatalogError } from '@catalog-p2p/core'
-import type { ClientPlace } from '../clients/client-files.ts'
+import type { ClientContext } from '../../clients/client.ts'
 import { AGENT_LABEL, launchdPlist } from './launchd-plist.ts'
 import { systemdUnit, UNIT_NAME } from './systemd-unit.ts'
 
@@ -29,16 +29,16 @@ export interface ServiceKind {
   readonly hint: string
 }
 
-export interface ServicePlace extends ClientPlace {
+export interface ServiceContext extends ClientContext {
   /** The user's number; undefined where there are none. */
   readonly uid: number | undefined
 }
 
 /** @throws CatalogError INVALID_OPTIONS where there are no services of a kind that we know */
-export function serviceKind(place: ServicePlace, argv: readonly string[]): ServiceKind {
-  const { platform } = place
-  if (platform === 'linux') return systemd(place, argv)
-  if (platform === 'darwin') return launchd(place, argv)
+export function serviceKind(context: ServiceContext, argv: readonly string[]): ServiceKind {
+  const { platform } = context
+  if (platform === 'linux') return systemd(context, argv)
+  if (platform === 'darwin') return launchd(context, argv)
   throw new CatalogError('INVALID_OPTIONS', `service: not supported on ${platform}`, {
     hint:
       platform === 'win32'
@@ -47,7 +47,7 @@ export function serviceKind(place: ServicePlace, argv: readonly string[]): Servi
   })
 }
 
-function systemd({ env, home }: ServicePlace, argv: readonly string[]): ServiceKind {
+function systemd({ env, home }: ServiceContext, argv: readonly string[]): ServiceKind {
   const given = env.XDG_CONFIG_HOME
   // The specification has relative paths ignored.
   const config = given?.startsWith('/') === true ? given : posix.join(home, '.config')
@@ -73,7 +73,7 @@ function systemd({ env, home }: ServicePlace, argv: readonly string[]): ServiceK
   }
 }
 
-function launchd({ home, uid }: ServicePlace, argv: readonly string[]): ServiceKind {
+function launchd({ home, uid }: ServiceContext, argv: readonly string[]): ServiceKind {
   const path = posix.join(home, 'Library', 'LaunchAgents', `${AGENT_LABEL}.plist`)
   const domain = `gui/${uid ?? 0}`
   const target = `${domain}/${AGENT_LABEL}`

@@ -3,7 +3,7 @@
  * and is not any more. Pure.
  */
 import { CatalogError } from '@catalog-p2p/core'
-import { shownUrl } from '../../http/shown-url.ts'
+import { redactUrl } from '../../http/redact-url.ts'
 
 const NEXT =
   'write it into ~/.npmrc, which the service reads: registry=… and, for that host, //host/:_authToken=…, or :username and :_password'
@@ -45,5 +45,5 @@ function holdsSecret(value: string): boolean {
   if (!/^https?:/i.test(value) || !URL.canParse(value)) return false
   const { origin, pathname, username, password, search } = new URL(value)
   if (username !== '' || password !== '' || search !== '') return true
-  return shownUrl(value) !== origin + pathname
+  return redactUrl(value) !== origin + pathname
 }

@@ -6,7 +6,7 @@ import { rmdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { z } from 'zod'
 import { CatalogError } from '@catalog-p2p/core'
-import { readOwnedFile, removeOwnedFile, writeOwnedFile } from '../clients/owned-file.ts'
+import { readOwnedFile, removeOwnedFile, writeOwnedFile } from '../../clients/owned-file.ts'
 
 const stateSchema = z.strictObject({
   version: z.literal(1),

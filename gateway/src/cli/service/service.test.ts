@@ -21,8 +21,8 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { isCatalogError } from '@catalog-p2p/core'
 import { isolatedEnvironment } from '../../../../test/support/client.ts'
 import { parseCatalog } from '../../../../test/support/catalog-parser.ts'
-import { EXIT } from '../exit-codes.ts'
-import type { Terminal } from '../terminal.ts'
+import { EXIT } from '../shell/exit-codes.ts'
+import type { Terminal } from '../shell/terminal.ts'
 import { launchdPlist } from './launchd-plist.ts'
 import {
   serviceInstallCommand,
@@ -286,9 +286,9 @@ describe('installing and uninstalling', onPosix, () => {
   })
 
   test('on Windows says what the Task Scheduler needs', () => {
-    const place = { env: {}, home: 'C:\\Users\\me', platform: 'win32', uid: undefined } as const
+    const context = { env: {}, home: 'C:\\Users\\me', platform: 'win32', uid: undefined } as const
     try {
-      serviceKind(place, ['C:\\Program Files\\node.exe', 'C:\\cli.js', 'start'])
+      serviceKind(context, ['C:\\Program Files\\node.exe', 'C:\\cli.js', 'start'])
       expect.unreachable()
     } catch (error) {
       if (!isCatalogError(error, 'INVALID_OPTIONS')) throw error

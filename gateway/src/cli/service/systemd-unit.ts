@@ -2,7 +2,7 @@
  * The text of the systemd user unit. Pure. Quoting as systemd.syntax(7) and systemd.service(5) have it: `%` starts a specifier
  * and `$` a variable, inside of quotes too.
  */
-import { EXIT } from '../exit-codes.ts'
+import { EXIT } from '../shell/exit-codes.ts'
 
 export const UNIT_NAME = 'catalog-p2p.service'
 

@@ -5,7 +5,7 @@
 import { isCatalogError, type Logger } from '@catalog-p2p/core'
 import type { LogLevel } from '../../config/resolve.ts'
 import { createPinoLogger } from '../../pino-logger.ts'
-import type { Style, Terminal } from '../terminal.ts'
+import type { Style, Terminal } from '../shell/terminal.ts'
 
 type Facts = Readonly<Record<string, unknown>>
 type LoudLevel = Exclude<LogLevel, 'silent'>

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import type { Terminal } from '../terminal.ts'
+import type { Terminal } from '../shell/terminal.ts'
 import { createDaemonLog } from './daemon-log.ts'
 import { createProgress, progressLine, type Totals } from './progress.ts'
 

@@ -3,8 +3,8 @@
  * log line now and then.
  */
 import type { ArtifactSource, Logger } from '@catalog-p2p/core'
-import { formatBytes } from '../format.ts'
-import type { Terminal } from '../terminal.ts'
+import { formatBytes } from '../shell/format.ts'
+import type { Terminal } from '../shell/terminal.ts'
 
 /** Totals since the start. */
 export interface Totals {

@@ -27,7 +27,7 @@ import {
 import type { DaemonInfo } from '../../admin/daemon-client.ts'
 import { keyringPath } from '../../keys/keyring.ts'
 import type { NpmConfig } from '../../upstream/npmrc.ts'
-import { portOf } from '../command.ts'
+import { portOf } from '../shell/invocation.ts'
 import { daemonSettings } from './daemon-settings.ts'
 import { chooseStore } from './store-access.ts'
 import { tuneCollector } from './tune-collector.ts'

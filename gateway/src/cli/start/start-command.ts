@@ -5,13 +5,13 @@ import type { Logger } from '@catalog-p2p/core'
 import type { Config } from '../../config/resolve.ts'
 import { daemonFile } from '../../admin/daemon-client.ts'
 import { parseGatewayOptions } from '../../options.ts'
-import { upstreamBeforeUse } from '../clients/upstream-before-use.ts'
-import { loadConfig, useDependencies, type Invocation } from '../command.ts'
-import { EXIT, exitCodeOfSignal } from '../exit-codes.ts'
-import { formatBytes } from '../format.ts'
-import type { Terminal } from '../terminal.ts'
-import { askUpstream } from '../upstream-probe.ts'
-import { shownUrl } from '../../http/shown-url.ts'
+import { upstreamBeforeUse } from '../use/upstream-before-use.ts'
+import { loadConfig, useDependencies, type Invocation } from '../shell/invocation.ts'
+import { EXIT, exitCodeOfSignal } from '../shell/exit-codes.ts'
+import { formatBytes } from '../shell/format.ts'
+import type { Terminal } from '../shell/terminal.ts'
+import { askUpstream } from './upstream-probe.ts'
+import { redactUrl } from '../../http/redact-url.ts'
 import { createDaemonLog } from './daemon-log.ts'
 import { createProgress, type Progress, type Totals } from './progress.ts'
 import { runDaemon, type RunningDaemon } from './run-daemon.ts'
@@ -98,7 +98,7 @@ function announce(
   const { id, addresses, store } = daemon.node.stats()
   const { upstream } = daemon.gateway.stats()
   const { url } = daemon.info
-  const shown = upstream && shownUrl(upstream)
+  const shown = upstream && redactUrl(upstream)
   if (!forPeople) {
     const folder = daemon.storePath ?? 'memory'
     log.info('daemon.started', {
@@ -135,7 +135,7 @@ async function warnOfUpstream(daemon: RunningDaemon, log: Logger): Promise<void>
   const { problem } = await askUpstream(daemon.info.url)
   if (problem === undefined) return
   log.warn('upstream.unreachable', {
-    ...{ upstream: shownUrl(upstream), problem },
+    ...{ upstream: redactUrl(upstream), problem },
     hint: 'check --upstream and the network; until then only the store and peers can answer',
   })
 }

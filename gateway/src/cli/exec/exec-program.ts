@@ -1,0 +1,66 @@
+/**
+ * `catalog exec` on the command line: our options, then the command, from the first word that is none of ours. `--` before it
+ * says where it begins and must never be needed: PowerShell takes the first one away on its way to npm's .ps1 shims
+ * (npm/cli#3136), and is the default shell of GitHub's Windows runners.
+ */
+import type { Command } from 'commander'
+import { act, type ProgramDependencies } from '../shell/act.ts'
+import { addSettings } from '../shell/program-options.ts'
+import { runPlainly, whyNotLoaded } from '../shell/fallback.ts'
+
+const EXEC_HELP = `
+Its package manager is asked for its registry and pointed at a gateway by environment variables; no file is
+changed. Your own daemon is used if it runs, otherwise a gateway for as long as the command runs. Whatever
+fails there, the command runs as it would without. CATALOG_EXEC_SEED is --seed. More: docs/ci.md`
+
+interface ExecFlags {
+  readonly seed?: string | false
+  readonly quiet: boolean
+  readonly reuse: boolean
+  readonly report?: string
+}
+
+export function addExecCommand(program: Command, deps: ProgramDependencies): void {
+  const exec = program
+    .command('exec')
+    .description('run a command whose packages come from peers; ends with its exit code')
+    .usage('[options] [--] <command> [args...]')
+    // From its first word on all is the command's, our own options' names and further dashes too.
+    .passThroughOptions()
+    .argument('<command...>', 'npm ci, pnpm install, yarn, bun install, deno install, a script')
+    .option('--seed <time>', 'stay for so long after the command, for peers (default 0)')
+    .option('--no-seed', "don't serve public artifacts to peers at all")
+    .option('--report <file>', 'write what came from where as JSON')
+    .option('--no-reuse', 'start a gateway of its own even if a daemon runs')
+    .option('-q, --quiet', 'print warnings only', false)
+  addSettings(exec, ({ name }) => name !== 'seed')
+  // An option like the others: commander's own would answer with help, and succeed, if a word that it does not know came first.
+  exec
+    .helpOption(false)
+    .option('-h, --help', 'print help')
+    .on('option:help', () => exec.help())
+  exec.addHelpText('after', EXEC_HELP)
+  act(exec, deps, async (invocation, args) => {
+    const [command, flags] = args as [string[], ExecFlags]
+    const { seed, quiet, reuse, report } = flags
+    deps.takeSignals()
+    deps.outliveReaders()
+    const loaded = await import('./exec-command.ts').catch(whyNotLoaded)
+    if (typeof loaded === 'string') return runPlainly(command, loaded)
+    // The setting of this name is a yes or no; here it is a time, and only --no-seed is the setting.
+    const settings = Object.fromEntries(
+      Object.entries(invocation.flags).filter(([name]) => name !== 'seed'),
+    )
+    return loaded.execCommand(
+      { ...invocation, flags: seed === false ? { ...settings, seed } : settings },
+      {
+        command,
+        seed: seed || undefined,
+        quiet,
+        reuse,
+        report,
+      },
+      deps,
+    )
+  })
+}

@@ -1,0 +1,64 @@
+/**
+ * The command line itself: all commands, in the order in which help lists them. Each command's code is loaded only when it
+ * runs, so that help is there at once.
+ */
+import { Command } from 'commander'
+import { addConfigCommand } from '../config/config-program.ts'
+import { addDoctorCommand } from '../doctor/doctor-program.ts'
+import { addExecCommand } from '../exec/exec-program.ts'
+import { addKeysCommands } from '../keys/keys-program.ts'
+import { addPrefetchCommand } from '../prefetch/prefetch-program.ts'
+import { addServiceCommands } from '../service/service-program.ts'
+import { addStartCommand } from '../start/start-program.ts'
+import { addStatusCommands } from '../status/status-program.ts'
+import { addStoreCommands } from '../store/store-program.ts'
+import { addUseCommands } from '../use/use-program.ts'
+import type { ProgramDependencies } from './act.ts'
+import { EXIT, EXIT_MEANINGS } from './exit-codes.ts'
+
+export function createProgram(deps: ProgramDependencies): Command {
+  const program = new Command('catalog')
+  program
+    .description('An npm registry on this machine that gets its packages from the machines around.')
+    .version(deps.version, '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'print help')
+    .helpCommand('help [command]', 'print help of a command')
+    .configureOutput({
+      writeOut: (text) => deps.terminal.print(text.replace(/\n$/, '')),
+      writeErr: (text) => deps.terminal.raw(text),
+    })
+    .showHelpAfterError('("--help" says more)')
+    // Options behind a command are that command's: exec hands them on.
+    .enablePositionalOptions()
+    .exitOverride()
+    .addHelpText('after', epilogue())
+  addStartCommand(program, deps)
+  addStatusCommands(program, deps)
+  addConfigCommand(program, deps)
+  addDoctorCommand(program, deps)
+  addPrefetchCommand(program, deps)
+  addStoreCommands(program, deps)
+  addUseCommands(program, deps)
+  addExecCommand(program, deps)
+  addServiceCommands(program, deps)
+  addKeysCommands(program, deps)
+  return program
+}
+
+function epilogue(): string {
+  const codes = Object.entries(EXIT).map(
+    ([name, code]) => `  ${code}  ${EXIT_MEANINGS[name as keyof typeof EXIT]}`,
+  )
+  return `
+Every command takes --json. Settings come from flags, CATALOG_* variables and the config file, in this
+order; "catalog config" prints them, docs/options.md explains them.
+
+First steps:
+  catalog start           the daemon; then, in another terminal:
+  catalog use npm         npm gets its packages from it (undo: catalog unuse npm)
+  catalog exec -- npm ci  for one command, as in CI; needs no daemon
+  catalog doctor          when something is not as it should be
+
+Exit codes:
+${codes.join('\n')}`
+}

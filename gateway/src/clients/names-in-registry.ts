@@ -1,0 +1,62 @@
+/**
+ * Names of packages that a project gets from its registry anyway, from its lockfile or manifest: with them the registry can be
+ * tried without telling it anything that it would not hear. Reads, never writes.
+ */
+import { join } from 'node:path'
+import { parseLockfile } from '../lockfiles/lockfile.ts'
+import { isYarnAlias } from '../upstream/default-registry.ts'
+import type { ClientFamily } from './client-command.ts'
+import { projectRoot, readManifest, readText, workspacePatterns } from './project-files.ts'
+
+const LOCKFILES: Readonly<Record<ClientFamily, readonly string[]>> = {
+  npm: ['npm-shrinkwrap.json', 'package-lock.json'],
+  pnpm: ['pnpm-lock.yaml'],
+  'yarn-classic': ['yarn.lock'],
+  'yarn-berry': ['yarn.lock'],
+  bun: ['bun.lock'],
+  deno: ['deno.lock'],
+}
+const MAX_NAMES = 3
+
+/**
+ * Names that `registry` is asked for anyway: of packages that are locked, or else that the project depends on, and never one of
+ * a scope, which may have a registry of its own, or of a workspace.
+ */
+export function namesInRegistry(registry: string, family: ClientFamily, cwd: string): string[] {
+  const root = projectRoot(cwd)
+  const locked = lockedNames(registry, { family, root })
+  if (locked !== undefined) return locked.slice(0, MAX_NAMES)
+  if (workspacePatterns(root).length > 0) return []
+  const { dependencies, devDependencies } = readManifest(root)
+  const ranges = [dependencies, devDependencies].flatMap((list) =>
+    Object.entries(Object(list) as Record<string, unknown>),
+  )
+  return ranges
+    .filter(([name, range]) => !name.startsWith('@') && /^[\w.^~<>=| *-]*$/.test(String(range)))
+    .map(([name]) => name)
+    .slice(0, MAX_NAMES)
+}
+
+function lockedNames(
+  registry: string,
+  { family, root }: { readonly family: ClientFamily; readonly root: string },
+): string[] | undefined {
+  const { host } = new URL(registry)
+  const isAtRegistry = (text: string): boolean => {
+    const url = URL.canParse(text) ? new URL(text) : undefined
+    return url !== undefined && (url.host === host || isYarnAlias(url))
+  }
+  for (const file of LOCKFILES[family]) {
+    const text = readText(join(root, file))
+    if (text === undefined) continue
+    try {
+      const { packages } = parseLockfile(file, text)
+      return packages.flatMap(({ name, url }) =>
+        name.startsWith('@') || (url !== undefined && !isAtRegistry(url)) ? [] : [name],
+      )
+    } catch {
+      return undefined // the client will say what is wrong with it
+    }
+  }
+  return undefined
+}

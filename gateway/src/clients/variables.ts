@@ -1,0 +1,42 @@
+/** The environment of a command with variables of ours; no file is touched. */
+import type { Environment } from '../upstream/npmrc.ts'
+
+export type Variables = Readonly<Record<string, string>>
+
+/** A proxy is for what is outside of this machine; npm and pnpm would ask it for the gateway too. */
+export function directTo(
+  gateway: string,
+  env: Environment,
+  noproxy: string | undefined,
+): Variables {
+  const { hostname } = new URL(gateway)
+  // '*' is everything, us included, and for curl only if it stands alone.
+  const withUs = (list = ''): string =>
+    list.trim() === '*'
+      ? '*'
+      : [...new Set([...list.split(','), hostname])]
+          .map((one) => one.trim())
+          .filter(Boolean)
+          .join(',')
+  const before = env.NO_PROXY ?? env.no_proxy
+  return {
+    NO_PROXY: withUs(before),
+    no_proxy: withUs(env.no_proxy ?? before),
+    ...(noproxy !== undefined && {
+      npm_config_noproxy: withUs(noproxy),
+      pnpm_config_noproxy: withUs(noproxy),
+    }),
+  }
+}
+
+/**
+ * `env` with `variables` instead of whatever says the same in other letters: npm reads its variables in any case, and Windows
+ * knows no difference.
+ */
+export function withVariables(env: Environment, variables: Variables): Record<string, string> {
+  const replaced = new Set(Object.keys(variables).map((name) => name.toLowerCase()))
+  const kept = Object.entries(env).flatMap(([name, value]) =>
+    value === undefined || replaced.has(name.toLowerCase()) ? [] : [[name, value] as const],
+  )
+  return { ...Object.fromEntries(kept), ...variables }
+}
