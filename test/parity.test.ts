@@ -10,6 +10,7 @@ test('the public surface is small, and grows only on purpose', () => {
   expect(Object.keys(core).sort()).toEqual([
     'CatalogError',
     'createNode',
+    'createWorkerThread',
     'defaultStorePath',
     'digestOf',
     'findDigest',
@@ -20,6 +21,7 @@ test('the public surface is small, and grows only on purpose', () => {
     'openDatabase',
     'parseDigest',
     'parseNodeOptions',
+    'workerUrl',
   ])
   expect(Object.keys(gateway).sort()).toEqual([
     'DEFAULT_REGISTRY',

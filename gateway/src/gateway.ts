@@ -116,12 +116,14 @@ async function answer(context: Context, asked: Exchange): Promise<void> {
   const passing = { maxUploadBytes: options.maxUploadBytes, instance: context.instance }
   switch (route.route) {
     case 'tarball':
-      return parts.hints.during(route, () => answerTarball({ ...parts, counters }, exchange, route))
+      return parts.hints.trackRequest(route, () =>
+        answerTarball({ ...parts, counters }, exchange, route),
+      )
     case 'packument': {
       const { maxAgeMs, maxPackumentBytes: maxBytes } = options
       await answerPackument({ ...parts, maxAgeMs, maxBytes }, exchange, route.name)
       // What is guessed is fetched from upstream, too.
-      return exchange.upstream === 'never' ? undefined : parts.prediction?.seen(route.name)
+      return exchange.upstream === 'never' ? undefined : parts.prediction?.onMetadata(route.name)
     }
     case 'dist-tags':
       return answerDistTags(parts, passing, { exchange, name: route.name })
@@ -131,7 +133,7 @@ async function answer(context: Context, asked: Exchange): Promise<void> {
       return parts.signingKeys.answer(exchange)
     case 'passthrough':
       if (options.hints && isBulkAudit(target.method, target.path)) {
-        void readAuditHints(exchange.req, options.maxHints).then(parts.hints.offer)
+        void readAuditHints(exchange.req, options.maxHints).then((list) => parts.hints.offer(list))
       }
       return pass(parts, passing, { exchange, route })
     case 'hints':

@@ -18,7 +18,7 @@ export function createWorkerThread<Request, Reply>(
   on: {
     /** Called with what the thread posts. */
     readonly message: (reply: Reply) => void
-    /** Called once per thread that ends by itself: what it has not answered it never will. */
+    /** Called once per thread that ends by itself, after its last message: what it has not answered it never will. */
     readonly lost: (error: Error) => void
   },
 ): WorkerThread<Request> {
@@ -27,17 +27,20 @@ export function createWorkerThread<Request, Reply>(
   function start(): Worker {
     const started = new Worker(url)
     started.unref()
-    started.on('message', on.message)
-    started.on('error', (error) => lost(started, error))
-    started.on('exit', (code) => lost(started, new Error(`the thread ended with ${code}`)))
+    let failure: unknown
+    started.on('message', (reply: Reply) => {
+      if (worker === started) on.message(reply)
+    })
+    // Its exit follows, and before that what it has still said.
+    started.on('error', (error) => void (failure = error))
+    started.on('exit', (code) => {
+      // One that was stopped; the next one may be at work by now.
+      if (worker !== started) return
+      worker = undefined
+      failure ??= new Error(`the thread ended with ${code}`)
+      on.lost(failure instanceof Error ? failure : new Error(String(failure)))
+    })
     return started
-  }
-
-  // A thread that ends says so twice (error, exit); by then the next one may be at work.
-  function lost(ended: Worker, error: unknown): void {
-    if (worker !== ended) return
-    worker = undefined
-    on.lost(error instanceof Error ? error : new Error(String(error)))
   }
 
   return {

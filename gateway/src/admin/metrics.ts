@@ -37,10 +37,42 @@ export function createMetrics(deps: {
   }
 }
 
-function gatewayMetrics(
-  registry: Registry,
-  { counters, stats }: { counters: Counters; stats: () => GatewayStats },
-): void {
+interface GatewaySources {
+  readonly counters: Counters
+  readonly stats: () => GatewayStats
+}
+
+function gatewayMetrics(registry: Registry, { counters, stats }: GatewaySources): void {
+  answerMetrics(registry, { counters, stats })
+  const counter = (name: string, help: string, value: (stats: GatewayStats) => number): void =>
+    countTotal(registry, { name, help }, () => value(stats()))
+  counter(
+    'catalog_gateway_upstream_requests_total',
+    'Requests sent to upstream',
+    (s) => s.upstreamRequests,
+  )
+  counter(
+    'catalog_gateway_upstream_failures_total',
+    'Requests to upstream that failed on the network',
+    (s) => s.upstreamFailures,
+  )
+  counter(
+    'catalog_gateway_upstream_bytes_total',
+    'Bytes received from upstream',
+    (s) => s.upstreamBytes,
+  )
+  new Gauge({
+    name: 'catalog_gateway_active_requests',
+    help: 'HTTP requests being answered now',
+    registers: [registry],
+    collect() {
+      this.set(stats().activeRequests)
+    },
+  })
+}
+
+/** What clients got, by its kind. */
+function answerMetrics(registry: Registry, { counters, stats }: GatewaySources): void {
   const registers = [registry]
   new Counter({
     name: 'catalog_gateway_requests_total',
@@ -91,38 +123,21 @@ function gatewayMetrics(
       for (const [state, count] of Object.entries(stats().packuments)) this.inc({ state }, count)
     },
   })
-  const plain = (name: string, help: string, value: () => number): void => {
-    new Counter({
-      name,
-      help,
-      registers,
-      collect() {
-        this.reset()
-        this.inc(value())
-      },
-    })
-  }
-  plain(
-    'catalog_gateway_upstream_requests_total',
-    'Requests sent to upstream',
-    () => stats().upstreamRequests,
-  )
-  plain(
-    'catalog_gateway_upstream_failures_total',
-    'Requests to upstream that failed on the network',
-    () => stats().upstreamFailures,
-  )
-  plain(
-    'catalog_gateway_upstream_bytes_total',
-    'Bytes received from upstream',
-    () => stats().upstreamBytes,
-  )
-  new Gauge({
-    name: 'catalog_gateway_active_requests',
-    help: 'HTTP requests being answered now',
-    registers,
+}
+
+/** A counter that shows a total counted elsewhere. */
+function countTotal(
+  registry: Registry,
+  { name, help }: { name: string; help: string },
+  value: () => number,
+): void {
+  new Counter({
+    name,
+    help,
+    registers: [registry],
     collect() {
-      this.set(stats().activeRequests)
+      this.reset()
+      this.inc(value())
     },
   })
 }
@@ -151,17 +166,8 @@ function nodeMetrics(registry: Registry, stats: () => NodeStats): void {
   gauge('catalog_store_writable', '1 while the store can write to disk', (s) =>
     Number(s.store.writable),
   )
-  const counter = (name: string, help: string, value: (stats: NodeStats) => number): void => {
-    new Counter({
-      name,
-      help,
-      registers,
-      collect() {
-        this.reset()
-        this.inc(value(stats()))
-      },
-    })
-  }
+  const counter = (name: string, help: string, value: (stats: NodeStats) => number): void =>
+    countTotal(registry, { name, help }, () => value(stats()))
   counter(
     'catalog_node_misbehaviour_total',
     'Lies and protocol violations seen from peers',
@@ -236,13 +242,12 @@ function networkMetrics(registry: Registry, stats: () => NetworkStats): void {
     'Announcements that wait for their turn in the DHT',
     (s) => s.announceBacklog,
   )
-  new Counter({
-    name: 'catalog_node_announce_failures_total',
-    help: 'Announcements in the DHT that failed',
-    registers,
-    collect() {
-      this.reset()
-      this.inc(stats().announceFailures)
+  countTotal(
+    registry,
+    {
+      name: 'catalog_node_announce_failures_total',
+      help: 'Announcements in the DHT that failed',
     },
-  })
+    () => stats().announceFailures,
+  )
 }

@@ -71,14 +71,14 @@ export function createArtifacts(
     } catch (error) {
       if (!isRefusal(error)) throw error
       // Nobody gets it without credentials, so it is private, whatever its name looked like.
-      privacy.refused(request.name)
+      privacy.forgetPublic(request.name)
       return fetchAs('private')
     }
   }
 
   return {
     isKnownPublic: privacy.isKnownPublic,
-    forgetVisibility: (name) => privacy.refused(name),
+    forgetVisibility: (name) => privacy.forgetPublic(name),
     forgetVersions(name) {
       bindings.forget(name)
       documents.forget(name)

@@ -20,7 +20,7 @@ export async function answerTarball(
     artifacts: Artifacts
     registries: Registries
     counters: Counters
-    hints: Pick<Hints, 'takeSource'>
+    hints: Pick<Hints, 'prefetchedFrom'>
   },
   exchange: Exchange,
   route: TarballRoute,
@@ -46,7 +46,7 @@ export async function answerTarball(
     res.setHeader('accept-ranges', 'bytes')
     const bytes = await sendArtifact(req, res, artifact)
     // What was fetched a moment ago because of a hint did not come from the store.
-    const ahead = deps.hints.takeSource(artifact.digest)
+    const ahead = deps.hints.prefetchedFrom(artifact.digest)
     deps.counters.tarball(
       (artifact.source === 'store' ? ahead : undefined) ?? artifact.source,
       bytes,

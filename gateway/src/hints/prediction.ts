@@ -18,7 +18,7 @@ import { MAX_NAMES, WantedRanges } from './wanted-ranges.ts'
 
 export interface Prediction {
   /** A client has been given the metadata of a package. */
-  seen(name: string): void
+  onMetadata(name: string): void
 }
 
 const unzip = promisify(gunzip)
@@ -62,7 +62,7 @@ export function createPrediction(
     }
   }
 
-  async function think(name: string): Promise<void> {
+  async function predictFrom(name: string): Promise<void> {
     const known = await find(name)
     if (known === undefined) return
     if (done.size < MAX_NAMES) done.add(name)
@@ -84,7 +84,7 @@ export function createPrediction(
   }
 
   return {
-    seen(name) {
+    onMetadata(name) {
       const now = nowMs()
       if (now - lastMs > PAUSE_MS) {
         wanted.clear()
@@ -93,7 +93,7 @@ export function createPrediction(
       lastMs = now
       if (done.has(name) || queue.size >= MAX_WAITING) return
       queue
-        .add(() => think(name))
+        .add(() => predictFrom(name))
         .catch((error: unknown) => {
           const reason = error instanceof Error ? error.message : String(error)
           log.debug('prediction.failed', { name, reason })

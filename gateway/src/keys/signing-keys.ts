@@ -4,14 +4,13 @@
  * signed package of a mirror, and with them it can only find out more: a key makes nothing valid that its owner has not signed.
  */
 import { CatalogError, isCatalogError, type Database, type Logger } from '@catalog-p2p/core'
-import type { Credentials } from '../upstream/credentials.ts'
 import { clientCredentials } from '../upstream/client-credentials.ts'
 import type { Exchange } from '../http/exchange.ts'
 import { nameIn, type Registries, type Registry } from '../upstream/registries.ts'
-import { redactUrl } from '../http/redact-url.ts'
 import { createSingleFlight } from '../single-flight.ts'
-import { discard, readBody, type Upstream } from '../upstream/upstream.ts'
+import type { Upstream } from '../upstream/upstream.ts'
 import { effectiveKeys, publishedForm, readKeyring, type Keyring } from './keyring.ts'
+import { requestSigningKeys, type SigningKeysAnswer } from './signing-keys-request.ts'
 
 export interface SigningKeysDependencies {
   readonly registries: Registries
@@ -31,12 +30,13 @@ export interface SigningKeysOptions {
   readonly keyringPath: string | undefined
 }
 
-/** What upstream said: its keys, that it has none, or nothing of use. */
-type Asked = { readonly keys: Buffer } | 'none' | 'failed'
 type Source = 'upstream' | 'cache' | 'keyring'
 
-const MAX_BYTES = 1024 * 1024
-const TIMEOUT_MS = 15_000
+interface FoundKeys {
+  readonly body: Buffer
+  readonly source: Source
+}
+
 const SCHEMA =
   'CREATE TABLE IF NOT EXISTS registry_keys (registry TEXT PRIMARY KEY, body TEXT NOT NULL, checked_ms INTEGER NOT NULL) STRICT'
 
@@ -44,86 +44,49 @@ export function createSigningKeys(
   deps: SigningKeysDependencies,
   options: SigningKeysOptions,
 ): SigningKeys {
-  const { registries, upstream, database, log } = deps
-  database.exec(SCHEMA)
-  const sql = {
-    find: database.prepare('SELECT body, checked_ms FROM registry_keys WHERE registry = ?'),
-    save: database.prepare('INSERT OR REPLACE INTO registry_keys VALUES (?, ?, ?)'),
-  }
-  const flights = createSingleFlight<Asked>()
+  const { registries, upstream, log } = deps
+  const kept = openKeptKeys(deps.database)
+  const flights = createSingleFlight<SigningKeysAnswer>()
 
-  async function ask(
-    registry: Registry,
-    client: Credentials | undefined,
-    signal: AbortSignal,
-  ): Promise<Asked> {
-    const limited = AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)])
-    try {
-      const response = await upstream.request({
-        url: new URL(`${registry.url}-/npm/v1/keys`),
-        headers: { accept: 'application/json', 'accept-encoding': 'identity' },
-        credentialsFor: (url) =>
-          registries.owns(registry, url) ? (client ?? registries.credentialsFor(url)) : undefined,
-        signal: limited,
-      })
-      if (response.status !== 200) {
-        discard(response)
-        return response.status >= 500 || response.status === 429 ? 'failed' : 'none'
-      }
-      const keys = await readBody(response, { maxBytes: MAX_BYTES, signal: limited })
-      return hasKeys(keys) ? { keys } : 'none'
-    } catch (error) {
-      if (signal.aborted) throw signal.reason
-      const known = isCatalogError(error) || limited.aborted
-      if (!known) throw error
-      log.info('keys.upstream-failed', { registry: redactUrl(registry.url), reason: String(error) })
-      return 'failed'
-    }
-  }
-
-  async function find(
-    exchange: Exchange,
-    signal: AbortSignal,
-  ): Promise<{ body: Buffer; source: Source }> {
+  async function find(exchange: Exchange): Promise<FoundKeys> {
     const about = nameIn(exchange.target.scope)
-    const client = clientCredentials(registries, exchange, about)
     const registry = registries.forName(about)
-    if (registry !== null) {
-      const cached = sql.find.get(registry.url) as { body: string; checked_ms: number } | undefined
-      const old = cached && { body: Buffer.from(cached.body), source: 'cache' as const }
-      if (cached !== undefined && Date.now() - cached.checked_ms < options.maxAgeMs && old) {
-        return old
-      }
-      const key = `${registry.url}\n${client?.fingerprint ?? ''}`
-      const asked = upstream.isDown(registry.origin)
-        ? 'failed'
-        : await flights.run(key, (own) => ask(registry, client, own), signal)
-      if (typeof asked === 'object') {
-        sql.save.run(registry.url, asked.keys.toString('utf8'), Date.now())
-        return { body: asked.keys, source: 'upstream' }
-      }
-      if (asked === 'failed' && old !== undefined) return old
-    }
-    const keys = effectiveKeys(await keyring(), registries.homeOf(about).url)
+    const published = registry === null ? undefined : await findPublished(exchange, registry)
+    if (published !== undefined) return published
+    const keyring = await readKeyringOrNone(log, options.keyringPath)
+    const keys = effectiveKeys(keyring, registries.homeOf(about).url)
     if (keys.length === 0) throw noKeys()
     return { body: Buffer.from(JSON.stringify(publishedForm(keys))), source: 'keyring' }
   }
 
-  async function keyring(): Promise<Keyring> {
-    if (options.keyringPath === undefined) return new Map()
-    try {
-      return await readKeyring(options.keyringPath)
-    } catch (error) {
-      if (!isCatalogError(error)) throw error
-      log.warn('keys.keyring-unreadable', { reason: error.message })
-      return new Map()
+  /** undefined: the registry has none, or could not be asked and has never given any. */
+  async function findPublished(
+    exchange: Exchange,
+    registry: Registry,
+  ): Promise<FoundKeys | undefined> {
+    const client = clientCredentials(registries, exchange, nameIn(exchange.target.scope))
+    const old = kept.find(registry.url)
+    const cached = old && { body: old.body, source: 'cache' as const }
+    if (old !== undefined && Date.now() - old.checkedMs < options.maxAgeMs) return cached
+    const key = `${registry.url}\n${client?.fingerprint ?? ''}`
+    const asked = upstream.isDown(registry.origin)
+      ? 'failed'
+      : await flights.run(
+          key,
+          (signal) => requestSigningKeys(deps, { registry, client }, signal),
+          exchange.signal,
+        )
+    if (typeof asked === 'object') {
+      kept.save(registry.url, asked.keys)
+      return { body: asked.keys, source: 'upstream' }
     }
+    return asked === 'failed' ? cached : undefined
   }
 
   return {
     async answer(exchange) {
-      const { req, res, signal } = exchange
-      const { body, source } = await find(exchange, signal)
+      const { req, res } = exchange
+      const { body, source } = await find(exchange)
       res.statusCode = 200
       res.setHeader('content-type', 'application/json; charset=utf-8')
       res.setHeader('content-length', body.byteLength)
@@ -134,13 +97,34 @@ export function createSigningKeys(
   }
 }
 
-/** An empty list is how some registries say that they sign nothing. */
-function hasKeys(body: Buffer): boolean {
+/** What each registry published last. */
+function openKeptKeys(database: Database): {
+  find(registry: string): { body: Buffer; checkedMs: number } | undefined
+  save(registry: string, body: Buffer): void
+} {
+  database.exec(SCHEMA)
+  const sql = {
+    find: database.prepare('SELECT body, checked_ms FROM registry_keys WHERE registry = ?'),
+    save: database.prepare('INSERT OR REPLACE INTO registry_keys VALUES (?, ?, ?)'),
+  }
+  return {
+    find(registry) {
+      const row = sql.find.get(registry) as { body: string; checked_ms: number } | undefined
+      return row && { body: Buffer.from(row.body), checkedMs: row.checked_ms }
+    },
+    save: (registry, body) => void sql.save.run(registry, body.toString('utf8'), Date.now()),
+  }
+}
+
+/** Empty where there is none or it cannot be read: the pinned keys are left then. */
+async function readKeyringOrNone(log: Logger, path: string | undefined): Promise<Keyring> {
+  if (path === undefined) return new Map()
   try {
-    const { keys } = JSON.parse(body.toString('utf8')) as { keys?: unknown }
-    return Array.isArray(keys) && keys.length > 0
-  } catch {
-    return false // some proxy's page
+    return await readKeyring(path)
+  } catch (error) {
+    if (!isCatalogError(error)) throw error
+    log.warn('keys.keyring-unreadable', { reason: error.message })
+    return new Map()
   }
 }
 

@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { createBodyFiles, RETRY_MS, type BodyFiles } from './body-files.ts'
+import { RETRY_MS } from './body-disk.ts'
+import { createBodyFiles, type BodyFiles } from './body-files.ts'
 
 let path: string
 let nowMs = 0

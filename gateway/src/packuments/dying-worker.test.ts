@@ -16,9 +16,12 @@ let world: GatewayWorld
 /** Which jobs kill, and how often still. */
 let kills: (job: JobMessage['job']) => boolean
 let deaths: number
+/** false: threads end before they have begun. */
+let starts: boolean
 
 beforeEach(async () => {
   deaths = 0
+  starts = true
   kills = () => false
   const { postMessage } = Worker.prototype
   vi.spyOn(Worker.prototype, 'postMessage').mockImplementation(function (
@@ -26,6 +29,7 @@ beforeEach(async () => {
     message,
     moved,
   ) {
+    if (!starts) return void this.terminate()
     const { job } = message as JobMessage
     if (!kills(job)) return postMessage.call(this, message, moved)
     deaths++
@@ -46,6 +50,19 @@ function killOnly(name: string, times: number, isIngest?: boolean): void {
 }
 
 const unreadable = { code: 'UPSTREAM_UNREACHABLE', error: expect.stringContaining('fx-one') }
+
+test('a worker that cannot start is not the fault of the document: it is read once one can', async () => {
+  starts = false
+  for (let times = 0; times < 2; times++) {
+    const got = await world.http.get('/fx-one').set(PNPM)
+    expect(got.status).toBe(502)
+    expect(got.body).toEqual(unreadable)
+  }
+  expect(world.upstream.count(/fx-one/)).toBe(2)
+  await world.http.get('/fx-one').set(OUR_YARN_PLUGIN).expect(200)
+  starts = true
+  await world.http.get('/fx-one').set(PNPM).expect(200)
+})
 
 describe('a worker that dies', () => {
   test.each([true, false])('once: nobody notices (while it reads: %s)', async (isIngest) => {

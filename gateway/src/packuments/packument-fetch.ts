@@ -112,7 +112,7 @@ async function attempt(
       if (!(error instanceof WorkerDied)) throw error
       deaths = error.deaths
       // Its body has gone with the worker: once more from upstream.
-      if (deaths < MAX_DEATHS && tries < MAX_TRIES) continue
+      if (error.hasStarted && deaths < MAX_DEATHS && tries < MAX_TRIES) continue
       deps.log.warn('packument.unreadable', { name, registry: request.registry.url, error })
       if (deaths >= MAX_DEATHS) deps.poison.remember(key)
       // Moved to the worker that died, it has no bytes any more.

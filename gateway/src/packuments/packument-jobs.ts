@@ -1,13 +1,11 @@
 /**
- * Packument work off the main thread: a few worker threads, started when first needed. A worker that dies, or answers nothing
- * for too long, is replaced: the job it had in hand is tried once more, those that waited behind it go on elsewhere. Time spent
- * in a queue counts against nobody.
+ * Packument work off the main thread: a few worker threads, started when first needed. When one dies, or answers nothing for too
+ * long, the job that it was running is tried once more, and those queued behind it go elsewhere. Time in a queue counts against
+ * no job, and a thread that cannot be started against no document. Never reads a document on this thread.
  */
 import { availableParallelism } from 'node:os'
-import { extname } from 'node:path'
-import { Worker } from 'node:worker_threads'
 import type { PackumentJob, PackumentResult } from './packument-document.ts'
-import type { AnswerMessage, JobMessage } from './packument-worker.ts'
+import { movable, WorkerSlot, type LostThread, type SlotJob } from './worker-slot.ts'
 
 export interface PackumentJobs {
   /**
@@ -19,159 +17,108 @@ export interface PackumentJobs {
 }
 
 export class WorkerDied extends Error {
-  /** Workers that had this job in hand when they died; those that did not are none of its fault. */
+  /** Workers that were running this job when they died; of others the document is not to blame. */
   readonly deaths: number
+  /** false: no worker could be started, which will be so for the next one, too. */
+  readonly hasStarted: boolean
 
-  constructor(name: string, deaths: number, cause: Error) {
-    super(`${name}: ${cause.message}`, { cause })
+  constructor(name: string, facts: { deaths: number; hasStarted: boolean; cause: unknown }) {
+    const { deaths, hasStarted, cause } = facts
+    const why = cause instanceof Error ? cause.message : String(cause)
+    super(`${name}: ${hasStarted ? why : `no worker thread can be started: ${why}`}`, { cause })
     this.deaths = deaths
+    this.hasStarted = hasStarted
   }
 }
 
-interface Pending {
-  readonly job: PackumentJob
-  /** The body is the worker's. */
-  readonly isMoved: boolean
-  readonly deaths: number
-  /** Workers that died while it waited. */
-  readonly moves: number
-  readonly resolve: (result: PackumentResult) => void
-  readonly reject: (error: Error) => void
+interface PooledJob extends SlotJob {
+  /** Workers that died while running it. */
+  deaths: number
+  /** Workers that died while it was queued. */
+  requeues: number
 }
 
-interface Crew {
-  readonly worker: Worker
-  /** Oldest first, which is how they are answered. */
-  readonly pending: Map<number, Pending>
-  /** Until its next answer. */
-  deadline: NodeJS.Timeout | undefined
+export interface PackumentJobsOptions {
+  readonly workers: number
+  readonly timeoutMs: number
 }
 
 const MAX_PENDING = 10_000
-const MIN_MOVED_BYTES = 64 * 1024
-/** Workers that may die of one job. */
+/** Worker deaths that a running job may cause. */
 export const MAX_DEATHS = 2
-/** And beside one, of others. */
-const MAX_MOVES = 5
+/** Worker deaths that a queued job may survive. */
+const MAX_REQUEUES = 5
 
 export function createPackumentJobs(
-  options: { workers: number; timeoutMs: number } = {
+  options: PackumentJobsOptions = {
     workers: Math.max(1, Math.min(2, availableParallelism() - 1)),
     timeoutMs: 60_000,
   },
 ): PackumentJobs {
-  const crews = new Set<Crew>()
-  let nextId = 0
-  let closed = false
+  return new WorkerPool(options)
+}
 
-  function dismiss(crew: Crew, error: Error): void {
-    crews.delete(crew)
-    clearTimeout(crew.deadline)
-    const [inHand, ...behind] = crew.pending.values()
-    crew.pending.clear()
-    crew.worker.terminate().catch(() => undefined) // it is gone either way
-    for (const job of behind) again({ ...job, moves: job.moves + 1 }, error)
-    // After them, so that it takes none of them along once more.
-    if (inHand !== undefined) again({ ...inHand, deaths: inHand.deaths + 1 }, error)
+class WorkerPool implements PackumentJobs {
+  readonly #options: PackumentJobsOptions
+  readonly #slots: WorkerSlot<PooledJob>[] = []
+  #isClosed = false
+
+  constructor(options: PackumentJobsOptions) {
+    this.#options = options
   }
 
-  function again(pending: Pending, error: Error): void {
-    const { job, isMoved, deaths, moves } = pending
-    if (closed) pending.reject(error)
-    else if (isMoved || deaths >= MAX_DEATHS || moves > MAX_MOVES)
-      pending.reject(new WorkerDied(job.name, deaths, error))
-    else tryTo(pending)
+  async run(job: PackumentJob, deathsBefore = 0): Promise<PackumentResult> {
+    if (this.#isClosed) throw stopped()
+    if (this.#leastLoaded().load >= MAX_PENDING) throw new Error('too many packuments at once')
+    const isMoved = deathsBefore === 0 && movable(job).length > 0
+    const { promise, resolve, reject } = Promise.withResolvers<PackumentResult>()
+    const counts = { deaths: deathsBefore, requeues: 0 }
+    this.#post({ job, isMoved, state: 'queued', ...counts, resolve, reject })
+    return await promise
   }
 
-  function tryTo(pending: Pending): void {
+  async close(): Promise<void> {
+    this.#isClosed = true
+    await Promise.all(this.#slots.map((slot) => slot.stop(stopped())))
+  }
+
+  #post(job: PooledJob): void {
     try {
-      give(pending)
-    } catch (error) {
-      // No worker can be started.
-      pending.reject(error instanceof Error ? error : new Error(String(error)))
+      this.#leastLoaded().post(job)
+    } catch (cause) {
+      job.reject(new WorkerDied(job.job.name, { deaths: job.deaths, hasStarted: false, cause }))
     }
   }
 
-  function give(pending: Pending): void {
-    const { job, isMoved } = pending
-    const crew = leastBusy()
-    const id = (nextId += 1)
-    crew.pending.set(id, pending)
-    if (crew.pending.size === 1) watch(crew)
-    crew.worker.ref()
-    crew.worker.postMessage({ id, job } satisfies JobMessage, isMoved ? movable(job) : [])
+  /** An idle worker, else a new one, else the one with the fewest jobs. */
+  #leastLoaded(): WorkerSlot<PooledJob> {
+    const [least] = this.#slots.toSorted((a, b) => a.load - b.load)
+    const isFull = this.#slots.length >= this.#options.workers
+    if (least !== undefined && (least.load === 0 || isFull)) return least
+    const slot = new WorkerSlot<PooledJob>(this.#options, (lost) => this.#adopt(lost))
+    this.#slots.push(slot)
+    return slot
   }
 
-  /** From its last answer, or its first job, to its next answer. */
-  function watch(crew: Crew): void {
-    clearTimeout(crew.deadline)
-    const [oldest] = crew.pending.values()
-    if (oldest === undefined) return
-    const { timeoutMs } = options
-    crew.deadline = setTimeout(
-      () => dismiss(crew, new Error(`took longer than ${timeoutMs} ms`)),
-      timeoutMs,
-    )
+  #adopt({ orphans, error, hasStarted }: LostThread<PooledJob>): void {
+    const running = orphans.filter(({ state }) => state === 'running')
+    const queued = orphans.filter(({ state }) => state === 'queued')
+    for (const job of queued) job.requeues += 1
+    for (const job of running) job.deaths += 1
+    // What was running comes last, so that it takes none of the others along once more.
+    for (const job of [...queued, ...running]) this.#retry(job, { error, hasStarted })
   }
 
-  function hire(): Crew {
-    const worker = new Worker(workerUrl(), { execArgv: [], name: 'catalog-packuments' })
-    const crew: Crew = { worker, pending: new Map(), deadline: undefined }
-    worker.unref()
-    worker.on('message', (message: AnswerMessage) => {
-      const job = crew.pending.get(message.id)
-      if (job === undefined) return
-      crew.pending.delete(message.id)
-      watch(crew)
-      if (crew.pending.size === 0) worker.unref()
-      if ('result' in message) job.resolve(message.result)
-      else job.reject(new Error(message.problem))
-    })
-    worker.on('error', (error: unknown) => {
-      dismiss(crew, error instanceof Error ? error : new Error(String(error)))
-    })
-    worker.on('exit', () => dismiss(crew, new Error('the packument worker stopped')))
-    crews.add(crew)
-    return crew
-  }
-
-  function leastBusy(): Crew {
-    const sorted = [...crews].sort((a, b) => a.pending.size - b.pending.size)
-    const idlest = sorted[0]
-    if (idlest !== undefined && (idlest.pending.size === 0 || crews.size >= options.workers)) {
-      return idlest
-    }
-    return hire()
-  }
-
-  return {
-    run(job, deathsBefore = 0) {
-      if (closed) return Promise.reject(new Error('the packument workers are stopped'))
-      if (leastBusy().pending.size >= MAX_PENDING) {
-        return Promise.reject(new Error('too many packuments at once'))
-      }
-      const isMoved = deathsBefore === 0 && movable(job).length > 0
-      return new Promise((resolve, reject) => {
-        give({ job, isMoved, deaths: deathsBefore, moves: 0, resolve, reject })
-      })
-    },
-    async close() {
-      closed = true
-      const workers = [...crews].map((crew) => crew.worker)
-      for (const crew of crews) dismiss(crew, new Error('the packument workers are stopped'))
-      await Promise.all(workers.map((worker) => worker.terminate()))
-    },
+  #retry(job: PooledJob, { error, hasStarted }: { error: Error; hasStarted: boolean }): void {
+    const { isMoved, deaths, requeues } = job
+    const isSpent = isMoved || deaths >= MAX_DEATHS || requeues > MAX_REQUEUES
+    if (this.#isClosed) job.reject(error)
+    else if (isSpent || !hasStarted) {
+      job.reject(new WorkerDied(job.job.name, { deaths, hasStarted, cause: error }))
+    } else this.#post(job)
   }
 }
 
-// Megabytes are moved, not copied, where nobody here needs them any more. A pooled buffer cannot be, and is small.
-function movable({ body, ingest }: PackumentJob): ArrayBuffer[] {
-  const { buffer } = body
-  const whole = buffer instanceof ArrayBuffer && buffer.byteLength === body.byteLength
-  return ingest && whole && body.byteLength > MIN_MOVED_BYTES ? [buffer] : []
-}
-
-// The worker has this file's own extension: .ts when run from source, .js when compiled.
-function workerUrl(): URL {
-  return new URL(`./packument-worker${extname(new URL(import.meta.url).pathname)}`, import.meta.url)
+function stopped(): Error {
+  return new Error('the packument workers are stopped')
 }

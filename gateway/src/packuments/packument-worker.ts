@@ -1,4 +1,4 @@
-/** The worker thread that handles packuments; packument-jobs.ts starts it and speaks to it. */
+/** The worker thread that handles packuments; worker-slot.ts starts it and speaks to it. Says when it has started. */
 import { parentPort } from 'node:worker_threads'
 import { processPackument, type PackumentJob, type PackumentResult } from './packument-document.ts'
 
@@ -8,6 +8,7 @@ export interface JobMessage {
 }
 
 export type AnswerMessage =
+  | { readonly isReady: true }
   | { readonly id: number; readonly result: PackumentResult }
   | { readonly id: number; readonly problem: string }
 
@@ -27,6 +28,8 @@ port.on('message', ({ id, job }: JobMessage) => {
     port.postMessage({ id, problem } satisfies AnswerMessage)
   }
 })
+
+port.postMessage({ isReady: true } satisfies AnswerMessage)
 
 /** With buffers that can be moved to the main thread: Node's small ones lie in a pool that cannot. */
 function movable({ variant, ingested }: PackumentResult): PackumentResult {

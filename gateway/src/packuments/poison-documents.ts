@@ -6,6 +6,7 @@ import { LRUCache } from 'lru-cache'
 import { CatalogError } from '@catalog-p2p/core'
 import type { TarballPolicy } from './client-policy.ts'
 import type { PackumentKind } from './cached-document.ts'
+import { WorkerDied } from './packument-jobs.ts'
 
 /** As upstream sent it; nobody has looked into it. */
 export interface RawDocument {
@@ -19,18 +20,26 @@ export class UnreadablePackument extends CatalogError {
   // Private, so that no log prints megabytes.
   readonly #document: RawDocument | undefined
 
-  constructor(name: string, facts: { cause?: unknown; document?: RawDocument }) {
-    const why = 'whatever thread begins to read it dies'
-    super('UPSTREAM_UNREACHABLE', `${name}: its metadata cannot be read: ${why}`, {
-      name,
-      cause: facts.cause,
-      hint: 'it is tried again in some minutes; if it stays so, report it, with the name of the package',
-    })
-    this.#document = facts.document
+  constructor(name: string, { cause, document }: { cause?: unknown; document?: RawDocument }) {
+    const { why, hint } = explain(cause)
+    const message = `${name}: its metadata cannot be read: ${why}`
+    super('UPSTREAM_UNREACHABLE', message, { name, cause, hint })
+    this.#document = document
   }
 
   get document(): RawDocument | undefined {
     return this.#document
+  }
+}
+
+function explain(cause: unknown): { why: string; hint: string } {
+  if (cause instanceof WorkerDied && !cause.hasStarted) {
+    const why = 'no thread can be started to read it'
+    return { why, hint: 'this machine is short of memory, threads or open files' }
+  }
+  return {
+    why: 'whatever thread begins to read it dies',
+    hint: 'it is tried again in some minutes; if it stays so, report it, with the name of the package',
   }
 }
 

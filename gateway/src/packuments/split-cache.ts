@@ -2,7 +2,8 @@
  * Two caches of packuments as one: what is private goes into one that is gone after the run, everything else into the one that
  * is kept, so that a store in a CI cache holds nothing of private packages. Never moves a document from one to the other.
  */
-import type { BodyFiles, BodyKey } from './body-files.ts'
+import type { BodyKey } from './body-disk.ts'
+import type { BodyFiles } from './body-files.ts'
 import type { DocumentKey } from './cached-document.ts'
 import type { PackumentCache } from './packument-cache.ts'
 

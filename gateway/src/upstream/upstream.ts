@@ -2,16 +2,16 @@
  * The one HTTP client towards registries: timeouts, bounded retries with backoff, redirects, proxies, npm's TLS settings.
  * Credentials are looked up again for every hop, so they can never follow a redirect to somewhere they do not belong.
  */
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Readable } from 'node:stream'
-import { LRUCache } from 'lru-cache'
 import type { Dispatcher } from 'undici'
 import { CatalogError, isCatalogError } from '@catalog-p2p/core'
 import { createBackOff } from './back-off.ts'
 import { createBodyPace } from './body-pace.ts'
 import type { Credentials } from './credentials.ts'
 import type { Connections } from './dispatcher.ts'
+import { OriginHealth } from './origin-health.ts'
+import { backoffMs, isRetriedStatus, pause } from './retry.ts'
 import { redactUrl } from '../http/redact-url.ts'
 
 export interface UpstreamRequest {
@@ -80,69 +80,72 @@ export interface UpstreamOptions {
 const MAX_SILENCE_MS = 60_000
 const MAX_REDIRECTS = 5
 const MAX_DISCARDED_BYTES = 64 * 1024
-const DOWN_MS = 5_000
-const MAX_ORIGINS = 1_000
-const FIRST_BACKOFF_MS = 150
-const MAX_BACKOFF_MS = 4_000
 /** How long a request waits for a registry that gets too many of them; longer, its client had better know. */
 const MAX_BUSY_MS = 10_000
 const BUSY = 429
-const RETRIED_STATUS = new Set([408, 429, 500, 502, 503, 504])
 const REDIRECTS = new Set([301, 302, 303, 307, 308])
 
 export function createUpstream(
   deps: { dispatcher: Connections },
   options: UpstreamOptions,
 ): Upstream {
-  // Tarballs may be anywhere, so there is no end of origins.
-  const failedAt = new LRUCache<string, number>({ max: MAX_ORIGINS })
-  const answeredAt = new LRUCache<string, number>({ max: MAX_ORIGINS })
-  const counts: UpstreamCounts = { requests: 0, failures: 0, bytes: 0 }
-  const silenceMs = Math.min(options.timeoutMs, MAX_SILENCE_MS)
-  const backOff = createBackOff()
+  return new HttpUpstream(deps.dispatcher, options)
+}
 
-  async function send(url: URL, request: UpstreamRequest): Promise<UpstreamResponse> {
-    counts.requests += 1
-    try {
-      const credentials = request.credentialsFor?.(url)
-      const dispatcher = deps.dispatcher.to(url, { certificate: request.certificate !== false })
-      const response = await dispatcher.request({
-        origin: url.origin,
-        path: url.pathname + url.search,
-        method: request.method ?? 'GET',
-        headers: {
-          'user-agent': options.userAgent,
-          ...request.headers,
-          ...(credentials && { authorization: credentials.authorization }),
-        },
-        body: request.body ?? null,
-        signal: request.signal,
-        headersTimeout: Math.min(request.timeoutMs ?? Infinity, options.timeoutMs),
-        bodyTimeout: silenceMs,
-      })
-      failedAt.delete(url.origin)
-      answeredAt.set(url.origin, performance.now())
-      const { statusCode: status, statusText, headers, body } = response
-      const isBusy = status === BUSY
-      backOff.leave(url.origin, isBusy ? 'busy' : 'answered', headers['retry-after']?.toString())
-      // Who reads it sees the error; one that nobody reads any more must not end the process.
-      body.on('error', () => undefined)
-      const withCredentials = credentials !== undefined
-      return { status, statusText, headers, body, url, withCredentials, silenceMs }
-    } catch (error) {
-      backOff.leave(url.origin, 'failed')
-      if (request.signal.aborted) throw request.signal.reason
-      if (isCatalogError(error)) throw error // the body's own: it is too large
-      counts.failures += 1
-      // Who asks in a hurry has not shown that nobody is there.
-      const isHasty = request.timeoutMs !== undefined && isTimeout(error)
-      if (!isHasty) failedAt.set(url.origin, Date.now())
-      throw unreachable(url, error)
+class HttpUpstream implements Upstream {
+  readonly counts: UpstreamCounts = { requests: 0, failures: 0, bytes: 0 }
+  readonly #dispatcher: Connections
+  readonly #options: UpstreamOptions
+  readonly #health = new OriginHealth()
+  readonly #backOff = createBackOff()
+
+  constructor(dispatcher: Connections, options: UpstreamOptions) {
+    this.#dispatcher = dispatcher
+    this.#options = options
+  }
+
+  isDown(origin: string): boolean {
+    return this.#health.isDown(origin)
+  }
+
+  isSilent(origin: string, sinceMs: number): boolean {
+    return !this.#health.hasAnswered(origin, sinceMs) && this.#backOff.until(origin) === 0
+  }
+
+  async request(request: UpstreamRequest): Promise<UpstreamResponse> {
+    const { method = 'GET', signal } = request
+    const idempotent = (method === 'GET' || method === 'HEAD') && request.body === undefined
+    const tries = idempotent ? (request.retries ?? this.#options.retries) : 0
+    const waitMs = tries > 0 ? MAX_BUSY_MS : 0
+    // A request that changes something is sent in any case, and once.
+    const deadlineMs = idempotent ? Date.now() + waitMs : undefined
+    for (let attempt = 0; ; attempt += 1) {
+      try {
+        const response = await this.#follow(request, deadlineMs)
+        if (attempt >= tries || !isRetriedStatus(response.status)) return response
+        const isBusy = response.status === BUSY
+        if (isBusy && this.#backOff.until(response.url.origin) > (deadlineMs ?? 0)) return response
+        discard(response)
+        if (isBusy) continue // it waits with all the others
+        await pause(backoffMs(attempt, response.headers['retry-after']), signal)
+      } catch (error) {
+        if (signal.aborted) throw signal.reason
+        if (attempt >= tries || !isCatalogError(error, 'UPSTREAM_UNREACHABLE')) throw error
+        if (isTimeout(error.cause) || error.details.status === BUSY) throw error
+        await pause(backoffMs(attempt, undefined), signal)
+      }
     }
   }
 
-  /** `deadlineMs`: until when it waits for a registry that is busy; undefined: it asks in any case. */
-  async function sendFollowing(
+  async close(): Promise<void> {
+    await this.#dispatcher.destroy()
+  }
+
+  /**
+   * One try, with its redirects.
+   * @param deadlineMs until when it waits for a registry that is busy, Unix time; undefined: it asks in any case
+   */
+  async #follow(
     request: UpstreamRequest,
     deadlineMs: number | undefined,
   ): Promise<UpstreamResponse> {
@@ -150,8 +153,8 @@ export function createUpstream(
     const { signal } = request
     let withCredentials = false
     for (let hops = 0; ; hops += 1) {
-      if (deadlineMs !== undefined) await backOff.enter(url.origin, { deadlineMs, signal })
-      const hop = await send(url, request)
+      if (deadlineMs !== undefined) await this.#backOff.enter(url.origin, { deadlineMs, signal })
+      const hop = await this.#send(url, request)
       withCredentials ||= hop.withCredentials
       const response = { ...hop, withCredentials }
       const location = response.headers.location
@@ -163,55 +166,58 @@ export function createUpstream(
     }
   }
 
-  return {
-    counts,
-    isDown: (origin) => Date.now() - (failedAt.get(origin) ?? -Infinity) < DOWN_MS,
-    isSilent: (origin, sinceMs) =>
-      (answeredAt.get(origin) ?? -Infinity) < sinceMs && backOff.until(origin) === 0,
-    async request(request) {
-      const method = request.method ?? 'GET'
-      const idempotent = (method === 'GET' || method === 'HEAD') && request.body === undefined
-      const tries = idempotent ? (request.retries ?? options.retries) : 0
-      const waitMs = tries > 0 ? MAX_BUSY_MS : 0
-      // Who changes something knows what for, and does it once.
-      const deadlineMs = idempotent ? Date.now() + waitMs : undefined
-      for (let attempt = 0; ; attempt += 1) {
-        try {
-          const response = await sendFollowing(request, deadlineMs)
-          if (attempt >= tries || !RETRIED_STATUS.has(response.status)) return response
-          const isBusy = response.status === BUSY
-          if (isBusy && backOff.until(response.url.origin) > (deadlineMs ?? 0)) return response
-          discard(response)
-          if (isBusy) continue // it waits with all the others
-          await pause(backoffMs(attempt, response.headers['retry-after']), request.signal)
-        } catch (error) {
-          if (request.signal.aborted) throw request.signal.reason
-          if (attempt >= tries || !isCatalogError(error, 'UPSTREAM_UNREACHABLE')) throw error
-          if (isTimeout(error.cause) || error.details.status === BUSY) throw error
-          await pause(backoffMs(attempt, undefined), request.signal)
-        }
-      }
-    },
-    close: () => deps.dispatcher.destroy(),
+  async #send(url: URL, request: UpstreamRequest): Promise<UpstreamResponse> {
+    const { origin } = url
+    this.counts.requests += 1
+    try {
+      const response = await this.#exchange(url, request)
+      const { status, headers } = response
+      this.#health.answered(origin)
+      const outcome = status === BUSY ? 'busy' : 'answered'
+      this.#backOff.leave(origin, outcome, headers['retry-after']?.toString())
+      return response
+    } catch (error) {
+      this.#backOff.leave(origin, 'failed')
+      if (request.signal.aborted) throw request.signal.reason
+      if (isCatalogError(error)) throw error // the body's own: it is too large
+      this.counts.failures += 1
+      // A request in a hurry that gets no answer has not shown that there is none.
+      const isHasty = request.timeoutMs !== undefined && isTimeout(error)
+      if (!isHasty) this.#health.failed(origin)
+      throw unreachable(url, error)
+    }
+  }
+
+  async #exchange(url: URL, request: UpstreamRequest): Promise<UpstreamResponse> {
+    const { timeoutMs, userAgent } = this.#options
+    const silenceMs = Math.min(timeoutMs, MAX_SILENCE_MS)
+    const credentials = request.credentialsFor?.(url)
+    const dispatcher = this.#dispatcher.to(url, { certificate: request.certificate !== false })
+    const response = await dispatcher.request({
+      origin: url.origin,
+      path: url.pathname + url.search,
+      method: request.method ?? 'GET',
+      headers: {
+        'user-agent': userAgent,
+        ...request.headers,
+        ...(credentials && { authorization: credentials.authorization }),
+      },
+      body: request.body ?? null,
+      signal: request.signal,
+      headersTimeout: Math.min(request.timeoutMs ?? Infinity, timeoutMs),
+      bodyTimeout: silenceMs,
+    })
+    const { statusCode: status, statusText, headers, body } = response
+    // Its reader sees the error; one of a body that is not read any more must not end the process.
+    body.on('error', () => undefined)
+    const withCredentials = credentials !== undefined
+    return { status, statusText, headers, body, url, withCredentials, silenceMs }
   }
 }
 
 function isTimeout(error: unknown): boolean {
   const code = (error as { code?: unknown } | undefined)?.code
   return code === 'UND_ERR_HEADERS_TIMEOUT' || code === 'UND_ERR_CONNECT_TIMEOUT'
-}
-
-/** Rejects with the signal's own reason. */
-async function pause(ms: number, signal: AbortSignal): Promise<void> {
-  await sleep(ms, undefined, { signal }).catch(() => signal.throwIfAborted())
-}
-
-/** Half fixed, half random, so that many gateways do not come back at once. */
-function backoffMs(attempt: number, retryAfter: string | undefined): number {
-  const asked = Number(retryAfter) * 1000
-  if (Number.isFinite(asked) && asked > 0) return Math.min(asked, MAX_BACKOFF_MS)
-  const full = Math.min(FIRST_BACKOFF_MS * 2 ** attempt, MAX_BACKOFF_MS)
-  return full / 2 + (Math.random() * full) / 2
 }
 
 function nextHop(from: URL, location: string): URL {
