@@ -7,6 +7,7 @@ export default defineConfig({
   resolve: { conditions },
   ssr: { resolve: { conditions, externalConditions: conditions } },
   test: {
+    globalSetup: 'test/support/compile-cache.ts',
     pool: 'forks',
     maxWorkers: 2,
     testTimeout: 20_000,
