@@ -21,7 +21,7 @@ let server: string
 
 beforeAll(async () => {
   workspace = await createWorkspace()
-  const published = await publishedPackages(await workspace.folder('publisher'))
+  const published = await publishedPackages()
   const verdaccio = await clientPackages('verdaccio')
   // Ours first: where both have a package, one of its versions more does no harm.
   const packages = [...published, ...verdaccio, ...fixtures]
