@@ -70,16 +70,16 @@ async function test(args, tags) {
   const rest = args.filter((each) => each !== '--table')
   if (tags && !args.length) rest.push(`--tags-filter=${tags}`)
   // Vitest would load every file to look for the tag, which takes minutes, and most have none.
-  if (tags === 'long' && !args.length) rest.push(...filesWithTags())
+  if (tags === 'long' && !args.length) rest.push(...filesWithLongTests())
   return tool(node, 'vitest', ['run', '--reporter=default', ...reporters, ...rest])
 }
 
-/** Test files that can have a long test in them. */
-function filesWithTags() {
+/** Test files with long tests: they say so themselves, or leave it to tagsOf of test/support/clients.ts. */
+function filesWithLongTests() {
   const folders = [...workspaces().map((folder) => join(folder, 'src')), 'test']
-  return folders
-    .flatMap(testFilesIn)
-    .filter((path) => /\btags\b/.test(readFileSync(join(root, path), 'utf8')))
+  const hasLongTests = (path) =>
+    /\['long'\]|\btagsOf\(/.test(readFileSync(join(root, path), 'utf8'))
+  return folders.flatMap(testFilesIn).filter(hasLongTests)
 }
 
 function testFilesIn(folder) {
