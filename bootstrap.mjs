@@ -6,7 +6,15 @@
  */
 import { spawn, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { basename, delimiter, dirname, join } from 'node:path'
 import { clearInterval, setInterval } from 'node:timers'
 import { fileURLToPath } from 'node:url'
@@ -61,15 +69,35 @@ async function test(args, tags) {
   )
   const rest = args.filter((each) => each !== '--table')
   if (tags && !args.length) rest.push(`--tags-filter=${tags}`)
+  // Vitest would load every file to look for the tag, which takes minutes, and most have none.
+  if (tags === 'long' && !args.length) rest.push(...filesWithLongTests())
   return tool(node, 'vitest', ['run', '--reporter=default', ...reporters, ...rest])
 }
 
-function checkWith(node) {
-  return runAll([
-    () => tool(node, 'tsc', ['-p', '.']),
-    () => tool(node, 'eslint', ['.']),
-    () => tool(node, 'prettier', ['--check', '--log-level=warn', '.']),
+/** Test files with long tests: they say so themselves, or leave it to tagsOf of test/support/clients.ts. */
+function filesWithLongTests() {
+  const folders = [...workspaces().map((folder) => join(folder, 'src')), 'test']
+  const hasLongTests = (path) =>
+    /\['long'\]|\btagsOf\(/.test(readFileSync(join(root, path), 'utf8'))
+  return folders.flatMap(testFilesIn).filter(hasLongTests)
+}
+
+function testFilesIn(folder) {
+  return readdirSync(join(root, folder), { withFileTypes: true }).flatMap((entry) => {
+    const path = join(folder, entry.name)
+    if (entry.isDirectory()) return entry.name === 'node_modules' ? [] : testFilesIn(path)
+    return entry.name.endsWith('.test.ts') ? [path] : []
+  })
+}
+
+/** Side by side, as each of them keeps one core busy; all that is wrong is printed, whichever finds it. */
+async function checkWith(node) {
+  const codes = await Promise.all([
+    tool(node, 'eslint', ['.']),
+    tool(node, 'tsc', ['-p', '.']),
+    tool(node, 'prettier', ['--check', '--log-level=warn', '.']),
   ])
+  return codes.find((code) => code !== 0) ?? 0
 }
 
 function fix() {
@@ -99,7 +127,7 @@ async function build() {
 
 // ---- running ---------------------------------------------------------------------------------
 
-/** Runs every step, so that one run shows all that is wrong; the first failure's exit code. */
+/** Runs every step, whatever the one before it said; the first failure's exit code. */
 async function runAll(steps) {
   let failure = 0
   for (const step of steps) {

@@ -7,7 +7,7 @@ import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { createWorkspace, type Workspace } from '../support/client.ts'
-import { clientCommand, findClient, type ClientName } from '../support/clients.ts'
+import { clientCommand, findClient, tagsOf, type ClientName } from '../support/clients.ts'
 import { catalogExec, type ExecResult } from '../support/exec-run.ts'
 import { makePackage } from '../support/fixture-packages.ts'
 import { startUpstream, type FaultyUpstream } from '../support/upstream.ts'
@@ -65,7 +65,7 @@ const named = (registry: FaultyUpstream): string => `registry=${registry.url}\n`
 const isOurs = /fx-ours/
 
 describe('the registry is that of the folder in which the client works', () => {
-  test.each<[ClientName, string[], string, (url: string) => string]>([
+  const CASES: readonly [ClientName, string[], string, (url: string) => string][] = [
     ['npm-12', ['install', '--prefix', 'inner'], '.npmrc', (url) => `registry=${url}\n`],
     ['pnpm-10', ['-C', 'inner', 'install'], '.npmrc', (url) => `registry=${url}\n`],
     ['pnpm-12', ['install', '--dir=inner'], '.npmrc', (url) => `registry=${url}\n`],
@@ -76,36 +76,40 @@ describe('the registry is that of the folder in which the client works', () => {
       (url) =>
         `npmRegistryServer: "${url}"\nnodeLinker: node-modules\nenableTelemetry: false\nunsafeHttpWhitelist: ["127.0.0.1"]\n`,
     ],
-  ])('%s %j', async (name, args, file, text) => {
-    await write('package.json', '{"name":"outer","version":"1.0.0"}')
-    await write(file, text(elsewhere.url))
-    await write('inner/package.json', project('fx-ours'))
-    await write(`inner/${file}`, text(company.url))
-    if (name === 'yarn-4') await write('inner/yarn.lock', '')
-    const result = await install(name, args)
+  ]
+  for (const [name, args, file, text] of CASES)
+    test(`${name} ${args.join(' ')}`, { tags: tagsOf(name) }, async () => {
+      await write('package.json', '{"name":"outer","version":"1.0.0"}')
+      await write(file, text(elsewhere.url))
+      await write('inner/package.json', project('fx-ours'))
+      await write(`inner/${file}`, text(company.url))
+      if (name === 'yarn-4') await write('inner/yarn.lock', '')
+      const result = await install(name, args)
 
-    expect(result.exitCode, result.output).toBe(0)
-    expect(result.report).toMatchObject({ gateway: 'own', upstream: company.url })
-    expect(await installed(join(cwd, 'inner'))).toBe('1.0.0')
-    expect(elsewhere.count(isOurs)).toBe(0)
-  })
+      expect(result.exitCode, result.output).toBe(0)
+      expect(result.report).toMatchObject({ gateway: 'own', upstream: company.url })
+      expect(await installed(join(cwd, 'inner'))).toBe('1.0.0')
+      expect(elsewhere.count(isOurs)).toBe(0)
+    })
 })
 
 describe('the registry is the one that variables name', () => {
-  test.each<[ClientName, string]>([
+  const CASES = [
     ['npm-12', 'NPM_CONFIG_REGISTRY'],
     ['pnpm-10', 'npm_config_registry'],
     ['pnpm-12', 'PNPM_CONFIG_REGISTRY'],
-  ])('%s: %s', async (name, variable) => {
-    await write('.npmrc', named(elsewhere))
+  ] as const
+  for (const [name, variable] of CASES)
+    test(`${name}: ${variable}`, { tags: tagsOf(name) }, async () => {
+      await write('.npmrc', named(elsewhere))
 
-    const result = await install(name, ['install'], { env: { [variable]: company.url } })
+      const result = await install(name, ['install'], { env: { [variable]: company.url } })
 
-    expect(result.exitCode, result.output).toBe(0)
-    expect(result.report).toMatchObject({ gateway: 'own', upstream: company.url })
-    expect(await installed()).toBe('1.0.0')
-    expect(elsewhere.count(isOurs)).toBe(0)
-  })
+      expect(result.exitCode, result.output).toBe(0)
+      expect(result.report).toMatchObject({ gateway: 'own', upstream: company.url })
+      expect(await installed()).toBe('1.0.0')
+      expect(elsewhere.count(isOurs)).toBe(0)
+    })
 })
 
 test.each(['npm-12', 'pnpm-12'] as const)(
@@ -126,18 +130,19 @@ test.each(['npm-12', 'pnpm-12'] as const)(
 describe('credentials that only the client has: it goes alone', () => {
   beforeEach(() => company.wall(isOurs, ['Bearer hush', 'Basic bWU6aHVzaA==']))
 
-  test.each(['pnpm-11', 'pnpm-12'] as const)('%s: pnpm_config__auth', async (name) => {
-    const auth = JSON.stringify({ [company.url]: { '@': { authToken: 'hush' } } })
-    // --upstream stands for the public registry, which nothing here says is not to be asked.
-    const options = ['--upstream', elsewhere.url]
+  for (const name of ['pnpm-11', 'pnpm-12'] as const)
+    test(`${name}: pnpm_config__auth`, { tags: tagsOf(name) }, async () => {
+      const auth = JSON.stringify({ [company.url]: { '@': { authToken: 'hush' } } })
+      // --upstream stands for the public registry, which nothing here says is not to be asked.
+      const options = ['--upstream', elsewhere.url]
 
-    const result = await install(name, ['install'], { env: { pnpm_config__auth: auth }, options })
+      const result = await install(name, ['install'], { env: { pnpm_config__auth: auth }, options })
 
-    expect(result.exitCode, result.output).toBe(0)
-    expect(result.report).toMatchObject({ gateway: 'none' })
-    expect(await installed()).toBe('1.0.0')
-    expect(elsewhere.count(isOurs)).toBe(0)
-  })
+      expect(result.exitCode, result.output).toBe(0)
+      expect(result.report).toMatchObject({ gateway: 'none' })
+      expect(await installed()).toBe('1.0.0')
+      expect(elsewhere.count(isOurs)).toBe(0)
+    })
 
   test.skipIf(process.platform === 'win32')('pnpm: tokenHelper', async () => {
     const helper = join(home, 'helper')
@@ -154,30 +159,34 @@ describe('credentials that only the client has: it goes alone', () => {
     expect(await installed()).toBe('1.0.0')
   })
 
-  test.each(['pnpm-10', 'pnpm-12'] as const)('%s: _auth', async (name) => {
-    await write('.npmrc', `${named(company)}_auth=bWU6aHVzaA==\n`, home)
+  for (const name of ['pnpm-10', 'pnpm-12'] as const)
+    test(`${name}: _auth`, { tags: tagsOf(name) }, async () => {
+      await write('.npmrc', `${named(company)}_auth=bWU6aHVzaA==\n`, home)
 
-    const result = await install(name, ['install'])
+      const result = await install(name, ['install'])
 
-    expect(result.exitCode, result.output).toBe(0)
-    expect(await installed()).toBe('1.0.0')
-  })
+      expect(result.exitCode, result.output).toBe(0)
+      expect(await installed()).toBe('1.0.0')
+    })
 })
 
-test.each(['pnpm-10', 'pnpm-12'] as const)(
-  '%s: where it locks the URLs of tarballs it locks the registry’s',
-  async (name) => {
-    await write('.npmrc', named(company))
-    await write('pnpm-workspace.yaml', 'lockfileIncludeTarballUrl: true\n')
+for (const name of ['pnpm-10', 'pnpm-12'] as const) {
+  test(
+    `${name}: where it locks the URLs of tarballs it locks the registry’s`,
+    { tags: tagsOf(name) },
+    async () => {
+      await write('.npmrc', named(company))
+      await write('pnpm-workspace.yaml', 'lockfileIncludeTarballUrl: true\n')
 
-    const result = await install(name, ['install'])
+      const result = await install(name, ['install'])
 
-    expect(result.exitCode, result.output).toBe(0)
-    expect(result.report).toMatchObject({ gateway: 'none' })
-    const lockfile = await readFile(join(cwd, 'pnpm-lock.yaml'), 'utf8')
-    expect(lockfile).toContain(`tarball: ${company.url}fx-ours/-/`)
-  },
-)
+      expect(result.exitCode, result.output).toBe(0)
+      expect(result.report).toMatchObject({ gateway: 'none' })
+      const lockfile = await readFile(join(cwd, 'pnpm-lock.yaml'), 'utf8')
+      expect(lockfile).toContain(`tarball: ${company.url}fx-ours/-/`)
+    },
+  )
+}
 
 describe('npm, where the registry keeps tarballs at unusual places', () => {
   test.each([

@@ -6,7 +6,13 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createWorkspace, type Workspace } from '../support/client.ts'
-import { clientCommand, findClient, type ClientName } from '../support/clients.ts'
+import {
+  clientCommand,
+  findClient,
+  NO_RETRIES,
+  tagsOf,
+  type ClientName,
+} from '../support/clients.ts'
 import { catalogExec, type ExecResult } from '../support/exec-run.ts'
 import { fixturePackages } from '../support/fixture-packages.ts'
 import { startRegistry, type LoopbackRegistry } from '../support/registry.ts'
@@ -56,10 +62,9 @@ describe('behind TLS that only the client’s own settings get through', () => {
       dependencies: { 'fx-leaf': '^1.0.0' },
     })
     for (const [path, text] of Object.entries(files)) await writeFile(join(cwd, path), text)
-    const own = { npm_config_fetch_retries: '0', pnpm_config_fetch_retries: '0' }
     return catalogExec([...clientCommand(client), ...client.install], {
       ...{ cwd, home, options: ['--port', '0', ...options] },
-      env: { ...client.variables(home), ...own, ...env },
+      env: { ...client.variables(home), ...NO_RETRIES, ...env },
     })
   }
 
@@ -88,7 +93,7 @@ describe('behind TLS that only the client’s own settings get through', () => {
     expect(result.report).toMatchObject({ gateway: 'own', sources: { origin: { artifacts: 1 } } })
   })
 
-  test.each<[string, ClientName, () => Case]>([
+  const ALONE: readonly [string, ClientName, () => Case][] = [
     [
       'Yarn’s httpsCaFilePath',
       'yarn-4',
@@ -106,18 +111,20 @@ describe('behind TLS that only the client’s own settings get through', () => {
       'pnpm-10',
       () => ({ files: { '.npmrc': `registry=${front.url}/\nstrict-ssl=false\n` } }),
     ],
-  ])('%s: alone, and the reason said', async (_, name, given) => {
-    const result = await install(name, given())
+  ]
+  for (const [what, name, given] of ALONE)
+    test(`${what}: alone, and the reason said`, { tags: tagsOf(name) }, async () => {
+      const result = await install(name, given())
 
-    expect(result.exitCode, result.output).toBe(0)
-    expect(result.report).toMatchObject({ gateway: 'none' })
-    expect(result.output).toContain('; running the command without peers')
-    expect(result.report?.problem).toContain('self-signed certificate')
-  })
+      expect(result.exitCode, result.output).toBe(0)
+      expect(result.report).toMatchObject({ gateway: 'none' })
+      expect(result.output).toContain('; running the command without peers')
+      expect(result.report?.problem).toContain('self-signed certificate')
+    })
 
-  test.each(['npm-12', 'pnpm-11', 'pnpm-12', 'yarn-4'] as const)(
-    'what nothing gets through is said with the reason: %s',
-    async (name) => {
+  for (const name of ['npm-12', 'pnpm-11', 'pnpm-12', 'yarn-4'] as const) {
+    const title = `what nothing gets through is said with the reason: ${name}`
+    test(title, { tags: tagsOf(name) }, async () => {
       const npmrc = { '.npmrc': `registry=${front.url}/\n` }
       const options = ['--upstream', front.url]
       const files = name === 'yarn-4' ? yarnrc('httpRetry: 0') : npmrc
@@ -126,6 +133,6 @@ describe('behind TLS that only the client’s own settings get through', () => {
 
       expect(result.exitCode).not.toBe(0)
       expect(result.output).toContain('self-signed certificate')
-    },
-  )
+    })
+  }
 })

@@ -122,54 +122,57 @@ const NEWEST: readonly ClientName[] = ['npm-12', 'pnpm-12', 'yarn-1', 'yarn-4', 
  * Clients that no file tells of a registry, and a lockfile as it is with the public one (a gateway makes the same, as
  * clients.test.ts shows). The public registry itself is out of the tests' reach, so --upstream names one that stands for it.
  */
-describe.each(table.filter(({ name }) => NEWEST.includes(name)))(
-  'with the public registry: $name',
-  ({ name, client }) => {
-    const unavailable = whyUnavailable(client)
-    let registry: LoopbackRegistry
-    let lockfile: string
+for (const row of table.filter(({ name }) => NEWEST.includes(name))) {
+  describe(`with the public registry: ${row.name}`, { tags: tagsOf(row.name) }, () =>
+    publicSuite(row),
+  )
+}
 
-    beforeAll(async () => {
-      registry = await startRegistry({ packages, gatewaysWaitMs: 1_000 })
-      if (unavailable !== undefined) return
-      await using machine = await startMachine({ upstream: registry.url })
-      const own = await project()
-      await mustRunClient(name, client.install, { ...own, registry: machine.url })
-      lockfile = await readFile(join(own.cwd, client.lockfile), 'utf8')
-      if (name === 'yarn-1') lockfile = lockfile.replaceAll(machine.url, yarnAlias())
-      registry.forget()
-    })
+function publicSuite({ name, client }: (typeof table)[number]): void {
+  const unavailable = whyUnavailable(client)
+  let registry: LoopbackRegistry
+  let lockfile: string
 
-    afterAll(() => registry.stop())
+  beforeAll(async () => {
+    registry = await startRegistry({ packages, gatewaysWaitMs: 1_000 })
+    if (unavailable !== undefined) return
+    await using machine = await startMachine({ upstream: registry.url })
+    const own = await project()
+    await mustRunClient(name, client.install, { ...own, registry: machine.url })
+    lockfile = await readFile(join(own.cwd, client.lockfile), 'utf8')
+    if (name === 'yarn-1') lockfile = lockfile.replaceAll(machine.url, yarnAlias())
+    registry.forget()
+  })
 
-    test('frozen: through us', async ({ skip }) => {
-      if (unavailable !== undefined) skip(unavailable)
-      const { cwd, home } = await project()
-      await writeFile(join(cwd, client.lockfile), lockfile)
-      const given = [...options, '--upstream', registry.url]
+  afterAll(() => registry.stop())
 
-      const run = { cwd, home, options: given, registry: undefined }
-      const result = await clientByExec(client, client.frozen, run)
+  test('frozen: through us', async ({ skip }) => {
+    if (unavailable !== undefined) skip(unavailable)
+    const { cwd, home } = await project()
+    await writeFile(join(cwd, client.lockfile), lockfile)
+    const given = [...options, '--upstream', registry.url]
 
-      await expectInstalled(result, { client, cwd, home, lockfile, registry: undefined })
-      expectWay(result, 'through us', registry)
-    })
+    const run = { cwd, home, options: given, registry: undefined }
+    const result = await clientByExec(client, client.frozen, run)
 
-    test('fresh: through us', async ({ skip }) => {
-      if (name === 'yarn-1') skip('it is left alone, and would go to the public registry')
-      if (unavailable !== undefined) skip(unavailable)
-      const { cwd, home } = await project()
-      registry.forget()
-      const given = [...options, '--upstream', registry.url]
+    await expectInstalled(result, { client, cwd, home, lockfile, registry: undefined })
+    expectWay(result, 'through us', registry)
+  })
 
-      const run = { cwd, home, options: given, registry: undefined }
-      const result = await clientByExec(client, client.install, run)
+  test('fresh: through us', async ({ skip }) => {
+    if (name === 'yarn-1') skip('it is left alone, and would go to the public registry')
+    if (unavailable !== undefined) skip(unavailable)
+    const { cwd, home } = await project()
+    registry.forget()
+    const given = [...options, '--upstream', registry.url]
 
-      await expectInstalled(result, { client, cwd, home, lockfile, registry: undefined })
-      expectWay(result, 'through us', registry)
-    })
-  },
-)
+    const run = { cwd, home, options: given, registry: undefined }
+    const result = await clientByExec(client, client.install, run)
+
+    await expectInstalled(result, { client, cwd, home, lockfile, registry: undefined })
+    expectWay(result, 'through us', registry)
+  })
+}
 
 /** A mirror that passes metadata on as it is, the public registry's tarballs in it: npm asks the mirror for them. */
 describe.each(table.filter(({ name }) => name === 'npm-12'))(

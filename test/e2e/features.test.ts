@@ -64,7 +64,7 @@ beforeAll(async () => {
   machine = await startMachine({ upstream: upstream.url })
   inFrontFolder = await workspace.folder('verdaccio')
   inFront = await startPlainVerdaccio({ folder: inFrontFolder, uplink: machine.url })
-  plugin = await packPlugin(await workspace.folder('plugin'))
+  plugin = await packPlugin()
   token = await makeUser()
   await putNpmOnPath(npmOnPath(workspace.path))
 })

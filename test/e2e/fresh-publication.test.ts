@@ -6,7 +6,7 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createWorkspace, mustRunClient, type Workspace } from '../support/client.ts'
-import { findClient, whyUnavailable } from '../support/clients.ts'
+import { findClient, tagsOf, whyUnavailable, type ClientName } from '../support/clients.ts'
 import { makePackage } from '../support/fixture-packages.ts'
 import { startMachine, type Machine } from '../support/machine.ts'
 import { startUpstream, type FaultyUpstream } from '../support/upstream.ts'
@@ -30,7 +30,9 @@ afterAll(async () => {
   await workspace[Symbol.asyncDispose]()
 })
 
-describe.each(NAMES)('%s', (name) => {
+for (const name of NAMES) describe(name, { tags: tagsOf(name) }, () => suiteOf(name))
+
+function suiteOf(name: ClientName): void {
   test.for(['1.1.0', 'latest'])('installs %s', async (wanted, { skip }) => {
     const unavailable = whyUnavailable(findClient(name))
     if (unavailable !== undefined) skip(unavailable)
@@ -55,4 +57,4 @@ describe.each(NAMES)('%s', (name) => {
     await mustRunClient(name, client.install, { cwd, home, registry: machine.url })
     return cwd
   }
-})
+}

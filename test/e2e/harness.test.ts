@@ -4,9 +4,9 @@
  */
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createWorkspace, mustRunClient, type Workspace } from '../support/client.ts'
-import { clients, whyUnavailable } from '../support/clients.ts'
+import { clients, tagsOf, whyUnavailable } from '../support/clients.ts'
 import { expectedInstall, fixturePackages, fixtureProject } from '../support/fixture-packages.ts'
 import { asInstalled, readInstalled } from '../support/installed.ts'
 import { startRegistry, type LoopbackRegistry } from '../support/registry.ts'
@@ -25,18 +25,23 @@ afterAll(async () => {
   await workspace[Symbol.asyncDispose]()
 })
 
-describe.each(clients)('$name', (client) => {
-  test('installs the fixture project from the stand-in', async ({ skip }) => {
-    const reason = whyUnavailable(client)
-    if (reason !== undefined) skip(reason)
-    const cwd = await workspace.folder(client.name)
-    const home = await workspace.folder('home')
-    await writeFile(join(cwd, 'package.json'), JSON.stringify(fixtureProject, null, 2))
-    registry.forget()
+for (const client of clients) {
+  const tags = tagsOf(client.name)
+  test(
+    `${client.name} installs the fixture project from the stand-in`,
+    { tags },
+    async ({ skip }) => {
+      const reason = whyUnavailable(client)
+      if (reason !== undefined) skip(reason)
+      const cwd = await workspace.folder(client.name)
+      const home = await workspace.folder('home')
+      await writeFile(join(cwd, 'package.json'), JSON.stringify(fixtureProject, null, 2))
+      registry.forget()
 
-    await mustRunClient(client.name, client.install, { cwd, home, registry: registry.url })
+      await mustRunClient(client.name, client.install, { cwd, home, registry: registry.url })
 
-    expect(await readInstalled(cwd)).toEqual(asInstalled(packages, expectedInstall(packages)))
-    expect(registry.count('tarball')).toBeGreaterThanOrEqual(expectedInstall(packages).size)
-  })
-})
+      expect(await readInstalled(cwd)).toEqual(asInstalled(packages, expectedInstall(packages)))
+      expect(registry.count('tarball')).toBeGreaterThanOrEqual(expectedInstall(packages).size)
+    },
+  )
+}

@@ -13,7 +13,14 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { Digest } from '@catalog-p2p/core'
 import { createWorkspace, mustRunClient, runClient, type Workspace } from '../support/client.ts'
-import { clients, findClient, tagsOf, whyUnavailable, type ClientName } from '../support/clients.ts'
+import {
+  clients,
+  findClient,
+  NO_RETRIES,
+  tagsOf,
+  whyUnavailable,
+  type ClientName,
+} from '../support/clients.ts'
 import { pidOf, startDaemon, type Daemon } from '../support/daemon.ts'
 import {
   expectedInstall,
@@ -48,13 +55,6 @@ afterAll(async () => {
 beforeEach(() => upstream.forget())
 afterEach(() => upstream.heal())
 
-/** The client alone would try again by itself; off, so that it is not the one to be tested. */
-const NO_RETRIES: Readonly<Record<string, string>> = {
-  npm_config_fetch_retries: '0',
-  pnpm_config_fetch_retries: '0',
-  YARN_HTTP_RETRY: '0',
-  BUN_CONFIG_HTTP_RETRY_COUNT: '0',
-}
 const DEADLINE_MS = 60_000
 
 /** How clients say that a connection broke. */
@@ -78,7 +78,7 @@ const run = (name: ClientName, at: Place, registry: string) =>
     ...at,
     registry: registry.replace(/\/$/, ''),
     timeoutMs: DEADLINE_MS,
-    env: NO_RETRIES,
+    env: NO_RETRIES, // so that the client is not the one to be tested
   })
 
 async function expectInstalled({ cwd }: Place): Promise<void> {
@@ -170,9 +170,8 @@ function suiteOf(name: ClientName): void {
   })
 }
 
-describe.each(['npm-11', 'pnpm-12', 'yarn-4', 'bun'] as const)(
-  '%s beside a faulty upstream',
-  (name) => {
+for (const name of ['npm-11', 'npm-12', 'pnpm-12', 'yarn-4', 'bun'] as const) {
+  describe(`${name} beside a faulty upstream`, { tags: tagsOf(name) }, () => {
     const unavailable = whyUnavailable(findClient(name))
 
     test.for<[string, RegExp, Fault, 'as alone' | 'better']>([
@@ -219,8 +218,8 @@ describe.each(['npm-11', 'pnpm-12', 'yarn-4', 'bun'] as const)(
       await mustRunClient(name, findClient(name).install, { ...through, registry: machine.url })
       await expectInstalled(through)
     })
-  },
-)
+  })
+}
 
 function isPartOf(
   files: Readonly<Record<string, string>>,

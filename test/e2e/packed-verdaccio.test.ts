@@ -1,6 +1,7 @@
 /**
- * The Verdaccio plugin as strangers get it: npm installs Verdaccio and our packed plugin from a registry into an empty folder
- * with an empty home; loaded by its name or from a `plugins:` folder, it verifies, seeds and serves an install.
+ * The Verdaccio plugin as strangers get it: npm installs our packed plugin from a registry into an empty folder with an empty
+ * home, alone for the `plugins:` folder of a Verdaccio elsewhere, and together with Verdaccio, where it is loaded by its name.
+ * It verifies, seeds and serves an install.
  */
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -10,18 +11,16 @@ import { expectedInstall, fixturePackages, fixtureProject } from '../support/fix
 import { asInstalled, readInstalled } from '../support/installed.ts'
 import { clientPackages, publishedPackages } from '../support/published.ts'
 import { startRegistry, type LoopbackRegistry } from '../support/registry.ts'
-import { nodeIsUp, quietNetwork, startVerdaccio } from '../support/verdaccio.ts'
+import { nodeIsUp, quietNetwork, startVerdaccio, VERDACCIO_PROGRAM } from '../support/verdaccio.ts'
 
 const fixtures = fixturePackages()
 const wanted = expectedInstall(fixtures)
 let workspace: Workspace
 let registry: LoopbackRegistry
-/** Where Verdaccio is installed. */
-let server: string
 
 beforeAll(async () => {
   workspace = await createWorkspace()
-  const published = await publishedPackages(await workspace.folder('publisher'))
+  const published = await publishedPackages()
   const verdaccio = await clientPackages('verdaccio')
   // Ours first: where both have a package, one of its versions more does no harm.
   const packages = [...published, ...verdaccio, ...fixtures]
@@ -34,36 +33,32 @@ afterAll(async () => {
 })
 
 test('in a folder of plugins, away from Verdaccio', async () => {
-  server = await install('verdaccio', await folder('server'))
-  const elsewhere = await install('verdaccio-catalog-p2p', await folder('plugins'))
-  await serves(server, { plugins: join(elsewhere, 'node_modules') })
+  const elsewhere = await install(['verdaccio-catalog-p2p'])
+  await serves(VERDACCIO_PROGRAM, { plugins: join(elsewhere, 'node_modules') })
 })
 
 test('beside Verdaccio, found by its name', async () => {
-  await serves(await install('verdaccio-catalog-p2p', server), {})
+  const server = await install(['verdaccio', 'verdaccio-catalog-p2p'])
+  await serves(join(server, 'node_modules', 'verdaccio', 'bin', 'verdaccio'), {})
 })
 
-async function folder(name: string): Promise<string> {
-  const cwd = await workspace.folder(name)
+/** Installs into an empty folder with an empty home. */
+async function install(names: readonly string[]): Promise<string> {
+  const cwd = await workspace.folder('installed')
   // Verdaccio asks for a dist-tag of node-fetch, which not every registry has.
   const manifest = { private: true, overrides: { 'node-fetch': '^2.6.7' } }
   await writeFile(join(cwd, 'package.json'), JSON.stringify(manifest))
-  return cwd
-}
-
-/** Installs with an empty home. */
-async function install(name: string, cwd: string): Promise<string> {
   const home = await workspace.folder('home')
-  const args = ['install', name, '--ignore-scripts', '--no-audit']
+  const args = ['install', ...names, '--ignore-scripts', '--no-audit']
   const timeoutMs = 120_000
   await mustRunClient('npm-11', args, { cwd, home, registry: registry.url, timeoutMs })
   return cwd
 }
 
-async function serves(installation: string, more: Record<string, unknown>): Promise<void> {
+async function serves(program: string, more: Record<string, unknown>): Promise<void> {
   await using verdaccio = await startVerdaccio({
     folder: await workspace.folder('verdaccio'),
-    program: join(installation, 'node_modules', 'verdaccio', 'bin', 'verdaccio'),
+    program,
     config: {
       uplinks: { main: { url: `${registry.url}/`, max_fails: 1000, fail_timeout: '1s' } },
       packages: { '**': { access: '$all', proxy: 'main' } },

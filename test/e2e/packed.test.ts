@@ -21,7 +21,7 @@ let bin: string
 
 beforeAll(async () => {
   workspace = await createWorkspace()
-  const published = await publishedPackages(await workspace.folder('publisher'))
+  const published = await publishedPackages()
   registry = await startRegistry({ packages: [...published, ...fixtures], tarballs: 'self' })
 })
 

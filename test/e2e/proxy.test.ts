@@ -8,7 +8,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { proxyInTheWay } from '../../gateway/src/clients/proxy-in-the-way.ts'
 import type { ClientName as Family } from '../../gateway/src/clients/client.ts'
 import { createWorkspace, runClient, type Workspace } from '../support/client.ts'
-import { clients, whyUnavailable } from '../support/clients.ts'
+import { clients, NO_RETRIES, tagsOf, whyUnavailable } from '../support/clients.ts'
 import { makePackage } from '../support/fixture-packages.ts'
 import { startRegistry, type LoopbackRegistry } from '../support/registry.ts'
 
@@ -42,22 +42,27 @@ const CASES = clients
   .filter(({ name }) => name !== 'deno' && name !== 'yarn-1')
   .map((client) => ({ client, name: client.name, family: client.name.split('-')[0] as Family }))
 
-test.for(CASES)('$name', async ({ client, family }, { skip }) => {
-  const unavailable = whyUnavailable(client)
-  if (unavailable !== undefined) return skip(unavailable)
-  const url = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`
-  // An empty variable is not an absent one to all of them.
-  const all = { HTTP_PROXY: url, HTTPS_PROXY: url, https_proxy: url }
-  for (const exceptions of ['', '127.0.0.1']) {
-    const env = { ...all, NO_PROXY: exceptions, no_proxy: exceptions }
-    const [cwd, home] = [await workspace.folder('project'), await workspace.folder('home')]
-    await writeFile(join(cwd, 'package.json'), '{"dependencies":{"fx-one":"1.0.0"}}')
-    asked = 0
-    await runClient(client.name, client.install, {
-      ...{ cwd, home, env, registry: registry.url, timeoutMs: 20_000 },
-    })
-    const place = { env, home, platform: process.platform }
-    const found = proxyInTheWay(family, place, `${registry.url}/`)
-    expect({ exceptions, isAsked: asked > 0 }).toEqual({ exceptions, isAsked: found !== undefined })
-  }
-})
+for (const { client, name, family } of CASES) {
+  test(name, { tags: tagsOf(name) }, async ({ skip }) => {
+    const unavailable = whyUnavailable(client)
+    if (unavailable !== undefined) return skip(unavailable)
+    const url = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`
+    // An empty variable is not an absent one to all of them.
+    const all = { ...NO_RETRIES, HTTP_PROXY: url, HTTPS_PROXY: url, https_proxy: url }
+    for (const exceptions of ['', '127.0.0.1']) {
+      const env = { ...all, NO_PROXY: exceptions, no_proxy: exceptions }
+      const [cwd, home] = [await workspace.folder('project'), await workspace.folder('home')]
+      await writeFile(join(cwd, 'package.json'), '{"dependencies":{"fx-one":"1.0.0"}}')
+      asked = 0
+      await runClient(client.name, client.install, {
+        ...{ cwd, home, env, registry: registry.url, timeoutMs: 20_000 },
+      })
+      const place = { env, home, platform: process.platform }
+      const found = proxyInTheWay(family, place, `${registry.url}/`)
+      expect({ exceptions, isAsked: asked > 0 }).toEqual({
+        exceptions,
+        isAsked: found !== undefined,
+      })
+    }
+  })
+}

@@ -6,7 +6,7 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createWorkspace, mustRunClient, type Workspace } from '../support/client.ts'
-import { findClient, whyUnavailable } from '../support/clients.ts'
+import { findClient, tagsOf, whyUnavailable } from '../support/clients.ts'
 import { clientByExec } from '../support/exec-run.ts'
 import { makePackage } from '../support/fixture-packages.ts'
 import { startMachine, type Machine } from '../support/machine.ts'
@@ -43,8 +43,9 @@ afterAll(async () => {
   await workspace[Symbol.asyncDispose]()
 })
 
-describe.each(['pnpm-10', 'pnpm-12', 'yarn-4', 'bun'] as const)('%s', (name) => {
-  test('writes the lockfile that it writes without us', async ({ skip }) => {
+for (const name of ['pnpm-10', 'pnpm-12', 'yarn-4', 'bun'] as const) {
+  const tags = tagsOf(name)
+  test(`${name} writes the lockfile that it writes without us`, { tags }, async ({ skip }) => {
     const client = findClient(name)
     const unavailable = whyUnavailable(client)
     if (unavailable !== undefined) skip(unavailable)
@@ -59,7 +60,7 @@ describe.each(['pnpm-10', 'pnpm-12', 'yarn-4', 'bun'] as const)('%s', (name) => 
     await writeFile(join(later.cwd, client.lockfile), lockfile)
     await mustRunClient(name, client.frozen, { ...later, registry })
   })
-})
+}
 
 /**
  * `catalog exec` with Yarn: it stays with its own registry, and exec's plugin relays what it asks. With a token that stands in

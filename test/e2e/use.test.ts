@@ -15,7 +15,13 @@ import {
   type ClientResult,
   type Workspace,
 } from '../support/client.ts'
-import { clientCommand, findClient, whyUnavailable, type ClientName } from '../support/clients.ts'
+import {
+  clientCommand,
+  findClient,
+  tagsOf,
+  whyUnavailable,
+  type ClientName,
+} from '../support/clients.ts'
 import { startDaemon, type Daemon } from '../support/daemon.ts'
 import { ALONE } from '../support/exec-run.ts'
 import { makePackage } from '../support/fixture-packages.ts'
@@ -48,7 +54,8 @@ afterAll(async () => {
 })
 
 /** Where the company's registry is named: the file in the order of client-files.ts, and its text. */
-const CASES: readonly [ClientName, UseName, at: number, text: (registry: string) => string][] = [
+type Case = [ClientName, UseName, at: number, text: (registry: string) => string]
+const CASES: readonly Case[] = [
   ['npm-12', 'npm', 0, (url) => `registry=${url}/\n`],
   ['pnpm-10', 'pnpm', 0, (url) => `registry=${url}/\n`],
   ['pnpm-12', 'pnpm', 2, (url) => `registry: ${url}/\n`],
@@ -62,10 +69,13 @@ const CASES: readonly [ClientName, UseName, at: number, text: (registry: string)
   ['bun', 'bun', 0, (url) => `[install]\nregistry = "${url}/"\n`],
 ]
 
-test.for(CASES)('%s', async ([name, use, at, text], { skip }) => {
+for (const each of CASES)
+  test(each[0], { tags: tagsOf(each[0]) }, ({ skip }) => installs(each, skip))
+
+async function installs([name, use, at, text]: Case, skip: (why: string) => void): Promise<void> {
   const client = findClient(name)
   const unavailable = whyUnavailable(client)
-  if (unavailable !== undefined) skip(unavailable)
+  if (unavailable !== undefined) return skip(unavailable)
   const [home, cwd] = [await workspace.folder('home'), await workspace.folder('project')]
   const env = { ...isolatedEnvironment(home), ...client.variables(home) }
   const place = { env, home, platform: process.platform }
@@ -99,7 +109,7 @@ test.for(CASES)('%s', async ([name, use, at, text], { skip }) => {
   expect(JSON.parse(manifest)).toMatchObject({ version: '1.0.0' })
   expect((await daemon.status()).gateway.tarballs.origin.artifacts).toBe(1)
   expect(other.requests).toEqual([])
-})
+}
 
 const YARN_SETTINGS =
   "nodeLinker: node-modules\nenableTelemetry: false\nhttpsProxy: 'http://127.0.0.1:1'\n"

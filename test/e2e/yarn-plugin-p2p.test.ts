@@ -58,7 +58,7 @@ let plugin: string
 beforeAll(async () => {
   workspace = await createWorkspace()
   registry = await startRegistry({ packages: [...leaf, ...squatters], tarballs: 'self' })
-  plugin = await packPlugin(await workspace.folder('publisher'))
+  plugin = await packPlugin()
   holder = await quietNode()
   for (const tarball of held) await holder.put(tarball)
   const address = holder.stats().addresses.find((each) => each.includes('/quic-v1')) ?? ''

@@ -48,7 +48,7 @@ beforeAll(async () => {
   workspace = await createWorkspace()
   registry = await startRegistry({ packages, tarballs: 'self' })
   machine = await startMachine({ upstream: registry.url })
-  plugin = await packPlugin(await workspace.folder('publisher'))
+  plugin = await packPlugin()
   nobody = `http://127.0.0.1:${await freePort()}`
   const alone = await project({ plugin: false })
   await mustRunYarn(['install', '--no-immutable'], alone)

@@ -3,10 +3,11 @@
  * other by mDNS alone; without it by one address and peer exchange; and the same where no UDP gets
  * through. Each time they really install: B from A, then C from B when A is gone.
  */
-import { describe, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { createWorkspace } from '../support/client.ts'
 import { eventually } from '../support/daemon.ts'
 import {
+  describeMachines,
   expectAllFromPeers,
   expectArtifacts,
   expectPeers,
@@ -16,12 +17,8 @@ import {
   PEER_PORT,
   startOn,
   startRegistryOn,
-  whyNoInstalls,
 } from '../support/machine-daemons.ts'
 import { createLan, whyNoNamespaces, type Machine } from '../support/namespaces.ts'
-
-const reason = (await whyNoNamespaces()) ?? whyNoInstalls()
-if (reason !== undefined) console.warn(`skipped: ${reason}`)
 
 interface Scenario {
   readonly name: string
@@ -48,7 +45,7 @@ const scenarios: readonly Scenario[] = [
   },
 ]
 
-describe.skipIf(reason !== undefined)('three machines find each other and install', () => {
+describeMachines('three machines find each other and install', await whyNoNamespaces(), () => {
   for (const scenario of scenarios) {
     const tags = scenario.name === 'by mDNS alone' ? [] : ['long']
     test(scenario.name, { timeout: 240_000, tags }, () => meetAndInstall(scenario))

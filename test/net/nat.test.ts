@@ -3,7 +3,7 @@
  * otherwise with defaults: they find each other through its relay and install from each other, and connections last.
  * (Routers are Linux network namespaces with nftables.)
  */
-import { describe, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { createWorkspace } from '../support/client.ts'
 import { eventually } from '../support/daemon.ts'
 import {
@@ -13,6 +13,7 @@ import {
   type Nat,
 } from '../support/internet.ts'
 import {
+  describeMachines,
   expectAllFromPeers,
   expectArtifacts,
   expectPeers,
@@ -22,15 +23,11 @@ import {
   PEER_PORT,
   startOn,
   startRegistryOn,
-  whyNoInstalls,
 } from '../support/machine-daemons.ts'
-
-const reason = (await whyNoInternet()) ?? whyNoInstalls()
-if (reason !== undefined) console.warn(`skipped: ${reason}`)
 
 const KINDS: readonly Nat[] = ['full cone', 'restricted', 'symmetric']
 
-describe.skipIf(reason !== undefined)('through a public node', () => {
+describeMachines('through a public node', await whyNoInternet(), () => {
   for (const nat of KINDS) {
     const tags = nat === 'symmetric' ? [] : ['long'] // what works there works behind the others
     const name = `machines behind NAT install: ${nat}`

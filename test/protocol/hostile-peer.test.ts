@@ -356,7 +356,7 @@ describe('a claim that would take hours', () => {
   })
 })
 
-describe('a holder with an upload limit', () => {
+describe('a holder with an upload limit', { tags: ['long'] }, () => {
   // 64 kB/s: the second chunk of 1 MiB comes 16 s after the first, and 15 s of nothing are silence.
   test('that holds a chunk back for longer than silence may last is waited for', async () => {
     const wanted = blob(MiB + 300_000, 8)
@@ -491,17 +491,21 @@ describe('attacks on a node that serves', () => {
     await expectServing()
   })
 
-  test('a stream on which nothing is ever said is closed in the end, and is no lie', async () => {
-    const liar = await startLiar([], async () => never)
-    const stream = await liar.open(victim.id)
-    const reading = stream.source[Symbol.asyncIterator]()
-    // The protocol is negotiated with the first write: half a hello.
-    await stream.write(HELLO.subarray(0, 3))
-    expect((await reading.next()).done).toBe(false)
-    await expect(reading.next()).rejects.toSatisfy((e) => isCatalogError(e, 'PEER_UNREACHABLE'))
-    expect(victim.stats()).toMatchObject({ misbehaviour: 0, bannedPeers: 0 })
-    await expectServing()
-  })
+  test(
+    'a stream on which nothing is ever said is closed in the end, and is no lie',
+    { tags: ['long'] },
+    async () => {
+      const liar = await startLiar([], async () => never)
+      const stream = await liar.open(victim.id)
+      const reading = stream.source[Symbol.asyncIterator]()
+      // The protocol is negotiated with the first write: half a hello.
+      await stream.write(HELLO.subarray(0, 3))
+      expect((await reading.next()).done).toBe(false)
+      await expect(reading.next()).rejects.toSatisfy((e) => isCatalogError(e, 'PEER_UNREACHABLE'))
+      expect(victim.stats()).toMatchObject({ misbehaviour: 0, bannedPeers: 0 })
+      await expectServing()
+    },
+  )
 })
 
 describe('memory', () => {

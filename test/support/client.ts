@@ -89,7 +89,8 @@ export function isolatedEnvironment(home: string): Record<string, string> {
     TEMP: join(home, 'tmp'),
     TMP: join(home, 'tmp'),
   }
-  const inherited = ['SystemRoot', 'ComSpec', 'PATHEXT', 'LD_LIBRARY_PATH']
+  // The compile cache of this test run (test-run.ts) is the one thing that programs share.
+  const inherited = ['SystemRoot', 'ComSpec', 'PATHEXT', 'LD_LIBRARY_PATH', 'NODE_COMPILE_CACHE']
   return {
     ...Object.fromEntries(inherited.flatMap((key) => entryOf(key))),
     ...folders,

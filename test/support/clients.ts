@@ -148,6 +148,14 @@ export const clients: readonly Client[] = [
   deno,
 ]
 
+/** Variables with which a client does not try again by itself, and so does not wait. */
+export const NO_RETRIES: Readonly<Record<string, string>> = {
+  npm_config_fetch_retries: '0',
+  pnpm_config_fetch_retries: '0',
+  YARN_HTTP_RETRY: '0',
+  BUN_CONFIG_HTTP_RETRY_COUNT: '0',
+}
+
 const OLDER: ReadonlySet<ClientName> = new Set(['npm-10', 'npm-11', 'pnpm-10', 'pnpm-11', 'yarn-1'])
 
 /** For a suite of this client: an older one is left to `npm run test:all`. */

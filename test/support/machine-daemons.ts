@@ -5,7 +5,7 @@
 import { once } from 'node:events'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { expect } from 'vitest'
+import { describe, expect } from 'vitest'
 import { mustRunClient, type Workspace } from './client.ts'
 import { findClient, whyUnavailable } from './clients.ts'
 import { eventually, startDaemon, type Daemon } from './daemon.ts'
@@ -26,8 +26,11 @@ const expected = expectedInstall(packages)
 
 type Machine = Place & { readonly name: string }
 
-export function whyNoInstalls(): string | undefined {
-  return whyUnavailable(findClient(CLIENT))
+/** A suite that needs machines of its own and a client to install with; skipped, and why is said, where one of them is not to be had. */
+export function describeMachines(name: string, whyNot: string | undefined, suite: () => void) {
+  const reason = whyNot ?? whyUnavailable(findClient(CLIENT))
+  if (reason !== undefined) console.warn(`skipped: ${reason}`)
+  describe.skipIf(reason !== undefined)(name, suite)
 }
 
 export async function startOn(

@@ -9,15 +9,19 @@ import { clientCommand, findClient } from './clients.ts'
 import { execute, isolatedEnvironment } from './client.ts'
 import type { FixturePackage, ManifestFields } from './fixture-packages.ts'
 import { repositoryRoot } from './source-tree.ts'
+import { madeOnce } from './test-run.ts'
 import { packTarball, type TarFile } from './tarball.ts'
 
 const BUILD_TIMEOUT_MS = 120_000
 const OURS = ['core', 'gateway', 'plugins/verdaccio']
 
-/** Everything that installing our packages takes. `home` is an empty folder to work in. */
-export async function publishedPackages(home: string): Promise<readonly FixturePackage[]> {
-  await run([process.execPath, join(repositoryRoot, 'bootstrap.mjs'), 'build'], home)
-  const ours = await Promise.all(OURS.map((folder) => packOurs(folder, home)))
+/** Everything that installing our packages takes; they are built and packed once per test run. */
+export async function publishedPackages(): Promise<readonly FixturePackage[]> {
+  const packed = await madeOnce('published', async (home) => {
+    await run([process.execPath, join(repositoryRoot, 'bootstrap.mjs'), 'build'], home)
+    for (const folder of OURS) await packOurs(folder, home)
+  })
+  const ours = await Promise.all(OURS.map((folder) => readOurs(folder, packed)))
   return [...ours, ...(await dependencies())]
 }
 
@@ -48,10 +52,13 @@ async function run(command: readonly string[], home: string): Promise<void> {
   if (exitCode !== 0) throw new Error(`${command.join(' ')}:\n${output.slice(-4000)}`)
 }
 
-async function packOurs(folder: string, home: string): Promise<FixturePackage> {
-  const manifest = await readManifest(join(repositoryRoot, folder))
+async function packOurs(folder: string, home: string): Promise<void> {
   const npm = clientCommand(findClient('npm-11'))
   await run([...npm, 'pack', `./${folder}`, '--pack-destination', home, '--ignore-scripts'], home)
+}
+
+async function readOurs(folder: string, home: string): Promise<FixturePackage> {
+  const manifest = await readManifest(join(repositoryRoot, folder))
   const file = `${manifest.name.replace('@', '').replace('/', '-')}-${manifest.version}.tgz`
   return toPackage(manifest, await readFile(join(home, file)))
 }

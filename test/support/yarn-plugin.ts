@@ -3,27 +3,36 @@
  * front of a gateway a relay that can change what passes and die on demand.
  */
 import { once } from 'node:events'
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { cp, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { createServer, request, type IncomingHttpHeaders, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { execute, isolatedEnvironment, type ClientResult } from './client.ts'
 import { clientCommand, findClient } from './clients.ts'
 import { repositoryRoot } from './source-tree.ts'
+import { madeOnce } from './test-run.ts'
 
-/** Builds the plugin, packs it, installs it into `folder`: the path of its one file there, as strangers have it. */
-export async function packPlugin(folder: string): Promise<string> {
+/** Built, packed and installed once per test run: the path of the plugin's one file, as strangers have it. */
+export async function packPlugin(): Promise<string> {
   const workspace = join(repositoryRoot, 'plugins', 'yarn')
   const { name, version } = JSON.parse(await readFile(join(workspace, 'package.json'), 'utf8')) as {
     name: string
     version: string
   }
-  const npm = clientCommand(findClient('npm-11'))
-  const quiet = ['--ignore-scripts', '--offline', '--no-audit', '--no-fund']
-  await must([process.execPath, join(workspace, 'build.ts')], folder)
-  await must([...npm, 'pack', workspace, '--pack-destination', folder, ...quiet], folder)
-  await must([...npm, 'install', join(folder, `${name}-${version}.tgz`), ...quiet], folder)
-  return join(folder, 'node_modules', name, 'dist', 'plugin-catalog-p2p.cjs')
+  const file = join('dist', 'plugin-catalog-p2p.cjs')
+  const folder = await madeOnce('yarn-plugin', async (home) => {
+    // A copy of the package, as other tests may build in the workspace meanwhile.
+    const copy = join(home, 'package')
+    for (const each of ['package.json', 'README.md']) {
+      await cp(join(workspace, each), join(copy, each))
+    }
+    const npm = clientCommand(findClient('npm-11'))
+    const quiet = ['--ignore-scripts', '--offline', '--no-audit', '--no-fund']
+    await must([process.execPath, join(workspace, 'build.ts'), join(copy, file)], home)
+    await must([...npm, 'pack', copy, '--pack-destination', home, ...quiet], home)
+    await must([...npm, 'install', join(home, `${name}-${version}.tgz`), ...quiet], home)
+  })
+  return join(folder, 'node_modules', name, file)
 }
 
 async function must([command = '', ...args]: readonly string[], home: string): Promise<void> {
