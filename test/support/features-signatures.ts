@@ -2,7 +2,7 @@
  * Signed metadata for `npm audit signatures`: facts of npm's public registry (what it said of some versions, and its signature
  * of them, made with keys that are pinned in the gateway), and versions signed here with a key made for the test.
  */
-import { createHash, generateKeyPairSync, sign } from 'node:crypto'
+import { createHash, generateKeyPairSync, sign, type KeyObject } from 'node:crypto'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 
@@ -54,6 +54,7 @@ export const badlySigned: SignedVersion = {
 
 /** A registry's own key, and what it signs. */
 export interface RegistrySigner {
+  readonly keyid: string
   /** As the registry publishes it. */
   readonly key: object
   /** Base64. */
@@ -62,11 +63,15 @@ export interface RegistrySigner {
   version(name: string): SignedVersion
 }
 
-export function createRegistrySigner(): RegistrySigner {
+/** @param keyidOf names the key; registries name theirs as they like, npm's by its fingerprint */
+export function createRegistrySigner(
+  keyidOf: (key: KeyObject) => string = () => 'SHA256:a registry names its keys as it likes',
+): RegistrySigner {
   const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
-  const keyid = 'SHA256:a registry names its keys as it likes'
+  const keyid = keyidOf(publicKey)
   const signWith = (data: Buffer): string => sign('sha256', data, privateKey).toString('base64')
   return {
+    keyid,
     sign: signWith,
     key: {
       ...{ expires: null, keyid, keytype: 'ecdsa-sha2-nistp256', scheme: 'ecdsa-sha2-nistp256' },

@@ -2,8 +2,18 @@
  * A whole daemon without its command line: a real node with real QUIC, and a gateway on it, on
  * loopback, with nothing of the user's configuration and no way of finding peers but being told.
  */
-import { createNode, type CatalogNode, type NodeOptions } from '@catalog-p2p/core'
-import { createGateway, npmConfigFrom, type Gateway } from '@catalog-p2p/gateway'
+import {
+  createNode,
+  type CatalogNode,
+  type NodeDependencies,
+  type NodeOptions,
+} from '@catalog-p2p/core'
+import {
+  createEvidenceVerifier,
+  createGateway,
+  npmConfigFrom,
+  type Gateway,
+} from '@catalog-p2p/gateway'
 import { vi } from 'vitest'
 
 export interface Machine extends AsyncDisposable {
@@ -20,6 +30,9 @@ export interface MachineOptions {
   readonly port?: number
   /** A node that is there already; it is then the caller's to close. */
   readonly node?: CatalogNode
+  /** Keys of registries; npm's pinned ones by default. */
+  readonly keyringPath?: string
+  readonly privateScopes?: readonly string[]
   /** Folder for metadata; in memory by default. */
   readonly cachePath?: string
 }
@@ -27,22 +40,28 @@ export interface MachineOptions {
 const MEET_TIMEOUT_MS = 20_000
 
 /** Every kind of automatic discovery off. */
-export function quietNode(options: NodeOptions = {}): Promise<CatalogNode> {
+export function quietNode(
+  options: NodeOptions = {},
+  deps: NodeDependencies = {},
+): Promise<CatalogNode> {
   const off = { mdns: false, dht: false, upnp: false, relayClient: false }
   const network = { ...off, loopbackOnly: true, port: 0, ...options.network }
-  return createNode({ ...options, network })
+  return createNode({ ...options, network }, deps)
 }
 
 export async function startMachine(options: MachineOptions): Promise<Machine> {
-  const node = options.node ?? (await quietNode())
+  const { keyringPath } = options
+  const verifyEvidence = createEvidenceVerifier({ log: quiet }, { keyringPath })
+  const node = options.node ?? (await quietNode({}, { verifyEvidence }))
   const closeNode = async (): Promise<void> => {
     if (options.node === undefined) await node.close()
   }
-  const { upstream, port = 0, cachePath } = options
+  const { upstream, port = 0, cachePath, privateScopes = [] } = options
   const gateway = createGateway(
     { node, log: quiet, npmConfig: npmConfigFrom({ registry: upstream }) },
     {
       ...{ upstream, port, addresses: ['127.0.0.1'], publicRegistries: [upstream] },
+      privateScopes: [...privateScopes],
       ...(cachePath !== undefined && { cachePath }),
     },
   )

@@ -14,6 +14,7 @@ import {
 } from 'node:http'
 import { createRequire } from 'node:module'
 import { gzipSync } from 'node:zlib'
+import type { RegistrySigner } from './features-signatures.ts'
 import type { FixturePackage } from './fixture-packages.ts'
 
 export type RequestKind = 'packument' | 'tarball' | 'audit' | 'other'
@@ -41,6 +42,8 @@ export interface RegistryOptions {
   readonly packages: readonly FixturePackage[]
   /** Which host `dist.tarball` names: the public default one (as real packuments do), or this one. */
   readonly tarballs?: 'public' | 'self'
+  /** Signs `name@version:integrity`, as npm's registry does. */
+  readonly signer?: Pick<RegistrySigner, 'keyid' | 'sign'>
   /** Tarballs for gateways come so much later: farther away than any peer, as registries are. */
   readonly gatewaysWaitMs?: number
 }
@@ -76,7 +79,7 @@ export async function startRegistry(options: RegistryOptions): Promise<LoopbackR
   server.keepAliveTimeout = 60_000
   const port = await listen(server, 0)
   const url = `http://127.0.0.1:${port}`
-  fill(pages, options.packages, options.tarballs === 'self' ? url : publicRegistry())
+  fill(pages, options, options.tarballs === 'self' ? url : publicRegistry())
 
   const stop = async (): Promise<void> => {
     if (!server.listening) return
@@ -120,12 +123,16 @@ const ABBREVIATED = 'application/vnd.npm.install-v1+json'
 /** Years ago: clients with an age gate must not see the fixtures as fresh. */
 const PUBLISHED = '2020-02-02T02:02:02.000Z'
 
-function fill(pages: Map<string, Reply>, packages: readonly FixturePackage[], host: string): void {
+function fill(
+  pages: Map<string, Reply>,
+  { packages, signer }: RegistryOptions,
+  host: string,
+): void {
   for (const each of packages) {
     pages.set(tarballPath(each), page('application/octet-stream', each.tarball))
   }
   for (const [name, versions] of Map.groupBy(packages, (each) => each.name)) {
-    const full = packument(name, versions, host)
+    const full = packument(name, versions, { host, signer })
     pages.set(`/${name}`, page('application/json', json(full)))
     pages.set(`/${name} abbreviated`, page(ABBREVIATED, json(abbreviate(full))))
     for (const [version, manifest] of Object.entries(full.versions)) {
@@ -137,7 +144,11 @@ function fill(pages: Map<string, Reply>, packages: readonly FixturePackage[], ho
   pages.set('/-/npm/v1/keys', page('application/json', json({ keys: [] })))
 }
 
-function packument(name: string, versions: readonly FixturePackage[], host: string) {
+function packument(
+  name: string,
+  versions: readonly FixturePackage[],
+  { host, signer }: { host: string; signer: RegistryOptions['signer'] },
+) {
   const latest = versions.findLast((each) => !each.version.includes('-')) ?? versions[0]
   return {
     _id: name,
@@ -155,6 +166,7 @@ function packument(name: string, versions: readonly FixturePackage[], host: stri
             shasum: each.shasum,
             tarball: `${host}${tarballPath(each)}`,
             integrity: each.integrity,
+            ...(signer && { signatures: [signatureOf(each, signer)] }),
             fileCount: each.files.length,
             unpackedSize: each.files.reduce((n, file) => n + file.content.length, 0),
           },
@@ -169,6 +181,13 @@ function packument(name: string, versions: readonly FixturePackage[], host: stri
     maintainers: [{ name: 'fixture', email: 'fixture@example.com' }],
     readme: `# ${name}\n\n${'What it is and how to use it. '.repeat(40)}\n`,
   }
+}
+
+function signatureOf(
+  { name, version, integrity }: FixturePackage,
+  { keyid, sign }: NonNullable<RegistryOptions['signer']>,
+): { keyid: string; sig: string } {
+  return { keyid, sig: sign(Buffer.from(`${name}@${version}:${integrity}`)) }
 }
 
 function abbreviate(full: ReturnType<typeof packument>) {

@@ -30,7 +30,7 @@ export const RECORD_LIMITS = {
   signature: 512,
 } as const
 
-const PLAIN = /^[\x21-\x7e]+$/
+const PLAIN = /^[\x20-\x7e]+$/
 
 /** Whether it keeps to the bounds that every node has: others are refused, and so never sent. */
 export function isWithinRecordLimits(record: ArtifactRecord): boolean {

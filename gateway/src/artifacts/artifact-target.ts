@@ -3,6 +3,7 @@
  * (npm's `pacote-integrity`) picks among the registry's own bytes and never others: it counts where metadata at hand agrees,
  * else until somebody has been asked (binding-check.ts). And where upstream keeps it.
  */
+import { setTimeout } from 'node:timers/promises'
 import {
   CatalogError,
   findDigest,
@@ -16,6 +17,7 @@ import type { Packuments, Viewer } from '../packuments/packuments.ts'
 import type { Registries } from '../upstream/registries.ts'
 import type { VersionIndex, VersionQuery } from '../packuments/version-index.ts'
 import type { VersionFacts } from '../packuments/version-lines.ts'
+import type { NamedRecords } from './named-records.ts'
 import type { Bindings, NamedVersion } from './bindings.ts'
 import { hashesOf } from './version-hashes.ts'
 
@@ -52,11 +54,15 @@ export interface TargetDependencies {
 }
 
 export interface LocateDependencies extends TargetDependencies {
+  readonly named: Pick<NamedRecords, 'known' | 'resolve'>
   readonly bindings: Bindings
   /** What a registry said of a version a moment ago. */
   readonly recentFacts: (request: ArtifactRequest, viewer: Viewer) => VersionFacts | undefined
   readonly log: Logger
 }
+
+/** What peers that list a version get of the time of a request, before the registry is asked beside them. */
+const PEERS_FIRST_MS = 150
 
 /** @throws CatalogError NOT_FOUND when the metadata names no such version, and what fetching the metadata may throw */
 export async function locateArtifact(
@@ -69,9 +75,50 @@ export async function locateArtifact(
   const known = await deps.index.find(queryOf(deps.registries, request, viewer))
   if (known !== undefined) return targetOf(deps, request, known)
   const bound = deps.bindings.digestOf(namedVersion(deps.registries, request, viewer))
-  if (bound !== undefined)
-    return { ...byDigest(deps, request, { viewer, digest: bound }), isBound: true }
-  return targetOf(deps, request, await fetchFacts(deps, request, viewer))
+  const digest = bound ?? deps.named.known(request)
+  if (digest !== undefined) return boundTarget(deps, request, { viewer, digest })
+  return await askPeersAndRegistry(deps, request, viewer)
+}
+
+/**
+ * Peers that list the version by its name, and the registry when they have had a moment: the first that says which bytes it
+ * is. Where no peer lists it the registry is asked at once.
+ */
+async function askPeersAndRegistry(
+  deps: LocateDependencies,
+  request: ArtifactRequest,
+  viewer: Viewer,
+): Promise<ArtifactTarget> {
+  const canAsk = deps.registries.forName(request.name) !== null && request.upstream !== 'never'
+  const asking = deps.named.resolve(request)
+  const early = new AbortController()
+  try {
+    const { signal } = early
+    const moment = canAsk ? [setTimeout(PEERS_FIRST_MS, undefined, { signal })] : []
+    const digest = await Promise.race([asking, ...moment])
+    if (digest !== undefined) return boundTarget(deps, request, { viewer, digest })
+  } finally {
+    early.abort()
+  }
+  const fromRegistry = fetchFacts(deps, request, viewer)
+  const fromPeers = asking.then((digest) => {
+    if (digest === undefined) throw new CatalogError('NOT_FOUND', 'no peer has a record of it')
+    return boundTarget(deps, request, { viewer, digest })
+  })
+  const first = Promise.any([
+    fromRegistry.then((facts) => targetOf(deps, request, facts)),
+    fromPeers,
+  ])
+  return await first.catch(async () => targetOf(deps, request, await fromRegistry))
+}
+
+/** The registry is known to have these bytes under that name. */
+function boundTarget(
+  deps: TargetDependencies,
+  request: ArtifactRequest,
+  known: { viewer: Viewer; digest: Digest },
+): ArtifactTarget {
+  return { ...byDigest(deps, request, known), isBound: true }
 }
 
 async function locateAsked(
@@ -185,6 +232,15 @@ function byDigest(
   const url = async (): Promise<URL> =>
     tarballLocation(deps.registries, request, await deps.index.find(query))
   return { digest, hashes: undefined, url, facts: undefined, isBound: false }
+}
+
+/** What metadata that is at hand says of the version. */
+export async function factsAtHand(
+  { registries, index }: Pick<TargetDependencies, 'registries' | 'index'>,
+  request: ArtifactRequest,
+  viewer: Viewer,
+): Promise<VersionFacts | undefined> {
+  return await index.find(queryOf(registries, request, viewer))
 }
 
 function queryOf(registries: Registries, request: ArtifactRequest, viewer: Viewer): VersionQuery {

@@ -16,6 +16,7 @@ import {
 import { OtherBytes } from './binding-check.ts'
 import { fetchByDigest } from './fetch-by-digest.ts'
 import { UnhashedArtifacts } from './fetch-unhashed.ts'
+import { createNamedRecords } from './named-records.ts'
 import { createPrivacy, type Privacy, type PrivacyDependencies } from './privacy.ts'
 import type { ParsedGatewayOptions } from '../options.ts'
 import type { Visibility } from '../packuments/cached-document.ts'
@@ -34,7 +35,7 @@ export interface Artifacts {
 }
 
 export interface ArtifactsDependencies
-  extends PrivacyDependencies, Omit<LocateDependencies, 'recentFacts'> {
+  extends PrivacyDependencies, Omit<LocateDependencies, 'recentFacts' | 'named'> {
   readonly node: CatalogNode
 }
 
@@ -43,9 +44,10 @@ export function createArtifacts(
   options: Pick<ParsedGatewayOptions, 'privateScopes' | 'unboundDigests'>,
 ): Artifacts {
   const { upstream, packuments, bindings, documents } = deps
-  const locating = { ...deps, recentFacts: documents.recent }
   const privacy = createPrivacy(deps, options)
-  const fetching = { ...deps, privacy, witness: createTarballWitness(upstream) }
+  const named = createNamedRecords({ ...deps, isKnownPublic: privacy.isKnownPublic })
+  const locating = { ...deps, named, recentFacts: documents.recent }
+  const fetching = { ...deps, privacy, named, witness: createTarballWitness(upstream) }
   const unhashed = new UnhashedArtifacts(deps)
 
   function fetch(access: ArtifactAccess): Promise<Artifact> {

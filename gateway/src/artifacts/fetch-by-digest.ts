@@ -20,6 +20,7 @@ import {
   type BindingCheck,
   type BindingCheckDependencies,
 } from './binding-check.ts'
+import type { NamedRecords } from './named-records.ts'
 import type { Privacy } from './privacy.ts'
 import type { PrivateArtifacts } from './private-artifacts.ts'
 import type { PublicNames } from './public-names.ts'
@@ -30,6 +31,7 @@ export interface FetchByDigestDependencies extends AccessDependencies, BindingCh
   readonly privacy: Privacy
   readonly privates: PrivateArtifacts
   readonly publicNames: PublicNames
+  readonly named: Pick<NamedRecords, 'note'>
 }
 
 export interface DigestAccess extends ArtifactAccess {
@@ -149,6 +151,7 @@ function noteOutcome(deps: FetchByDigestDependencies, access: Attempt, isOrigins
     // It may have been kept as private for somebody else, or since nothing was known of its name.
     const isNamed = bindings.has(namedVersion(registries, request, viewer), digest)
     if (isNamed) node.setVisibility(digest, 'public')
+    if (isNamed) deps.named.note(access, digest)
   }
   if (visibility === 'public') return
   const owner = ownerOf(access)

@@ -62,7 +62,8 @@ export function createRegistrySignatures(
   }
 }
 
-function parseSignatures(text: string): { keyid: string; sig: string }[] {
+/** JSON of `dist.signatures`; what is none is left out. */
+export function parseSignatures(text: string): { keyid: string; sig: string }[] {
   let parsed: unknown
   try {
     parsed = JSON.parse(text)

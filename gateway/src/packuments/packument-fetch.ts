@@ -177,8 +177,8 @@ async function ingest(
   const { registry, name, kind, form, abbreviate, owner } = request
   const { cache, log } = deps
   const { body, codings, etag, lastModified, lifetimeMs, url } = received
-  // Elsewhere everything without a scope is public.
-  const withSignatures = !registry.isPublic && scopeOf(name) === undefined
+  // Evidence for peers; elsewhere they show that a package without a scope is npm's.
+  const withSignatures = registry.isPublic || scopeOf(name) === undefined
   const about = { registry: registry.url, isPrivate: owner !== '', withSignatures, name }
   const job = { body, codings, maxBytes: options.maxBytes, ...about, form, abbreviate }
   const { ingested, variant } = await deps.jobs

@@ -25,6 +25,7 @@ import {
   writeDaemonFile,
 } from '../../admin/daemon-client.ts'
 import type { DaemonInfo } from '../../admin/daemon-client.ts'
+import { createEvidenceVerifier } from '../../keys/record-evidence.ts'
 import { keyringPath } from '../../keys/keyring.ts'
 import type { NpmConfig } from '../../upstream/npmrc.ts'
 import { portOf } from '../shell/invocation.ts'
@@ -127,6 +128,10 @@ async function openNode(
     const { isStillPublic } = visibility
     const node = await createNode(options, {
       ...{ log, ephemeralIdentity },
+      verifyEvidence: createEvidenceVerifier(
+        { log },
+        { keyringPath: rules.keyringPath ?? keyringPath(defaultConfigFolder()) },
+      ),
       ...(isStillPublic !== undefined && { isStillPublic }),
     })
     visibility.accept()
