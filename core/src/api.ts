@@ -2,9 +2,11 @@
  * What a node offers its users: the gateway, plugins, scripts. Types only; node.ts builds it.
  */
 import type { Digest } from './content/digest.ts'
-import type { PackageVersion } from './content/name-key.ts'
+import type { NameKey, PackageVersion } from './content/name-key.ts'
 import type { ArtifactRecord } from './content/record.ts'
 import type { EvidenceVerdict } from './records/records.ts'
+import type { Answering, AnswerOptions } from './rpc/answer.ts'
+import type { RequestProtocol } from './rpc/protocol.ts'
 import type { NetworkState, PeerConnection, PeerId } from './host/host.ts'
 import type { Visibility } from './content/visibility.ts'
 import type { PruneReport, StoreEntry, StoreUsage, VerifyReport } from './store/store.ts'
@@ -104,8 +106,35 @@ export type NodeEvent =
     }
   | { readonly type: 'artifact-removed'; readonly digest: Digest }
 
+/** Questions to connected peers in protocols that the core does not know; each peer's own limits and bans hold for them too. */
+export interface PeerQuestions {
+  /** Connected peers that list a name, best first. Synchronous, no network. */
+  holders(key: NameKey): PeerId[]
+  /** All connected peers, best first. */
+  peers(): PeerId[]
+  /** Lists a name to peers from now on. Only names of public things: whatever is listed can be asked for. */
+  announce(key: NameKey): void
+  withdraw(key: NameKey): void
+  /**
+   * The response; undefined when the peer had none.
+   * @throws CatalogError PEER_UNREACHABLE, PEER_REFUSED, PEER_TIMEOUT, PEER_MISBEHAVED; `signal.reason`
+   */
+  ask<Request, Response>(
+    protocol: RequestProtocol<Request, Response>,
+    question: { readonly peer: PeerId; readonly request: Request; readonly signal: AbortSignal },
+  ): Promise<Response | undefined>
+  /** Answers that protocol until `stop`. */
+  answer<Request, Response>(
+    protocol: RequestProtocol<Request, Response>,
+    options: AnswerOptions<Request, Response>,
+  ): Answering
+  /** The peer has said what no honest peer says: it is disconnected, and refused for a time that grows. */
+  penalize(peer: PeerId, reason: string): void
+}
+
 export interface CatalogNode {
   readonly id: PeerId
+  readonly questions: PeerQuestions
   /**
    * The artifact from the store, else from the download already under way, else from peers, else from `origin`. Resolves when
    * the first bytes (of a small artifact: all, verified) are there.

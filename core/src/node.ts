@@ -16,6 +16,7 @@ import { createRepeatLog } from './limits/repeat-log.ts'
 import { silentLogger, type Logger } from './log.ts'
 import { parseNodeOptions, type NodeOptions, type ParsedNodeOptions } from './options.ts'
 import { systemRandom, type Random } from './random.ts'
+import { createPeerQuestions } from './peer-questions.ts'
 import { openRecordStore } from './records/record-store.ts'
 import { createRecords, type VerifyEvidence } from './records/records.ts'
 import { RunningNode } from './running-node.ts'
@@ -122,6 +123,7 @@ export async function createNode(
 
   return new RunningNode({
     ...{ clock, host, store, records, discovery, transfer, scores },
+    questions: createPeerQuestions({ host, clock, log, discovery, scores }, options.transfer),
     onEvent(listener) {
       listeners.add(listener)
       return () => void listeners.delete(listener)

@@ -2,7 +2,14 @@
  * What the users of a node hold: each call is handed to the part that answers it. Holds no policy and no state of its own
  * but the count of what was served and that it has been closed. Never builds or starts anything: node.ts does.
  */
-import type { Artifact, CatalogNode, GetOptions, NetworkStats, NodeEvent } from './api.ts'
+import type {
+  Artifact,
+  CatalogNode,
+  GetOptions,
+  NetworkStats,
+  NodeEvent,
+  PeerQuestions,
+} from './api.ts'
 import type { NodePeer, NodeStats } from './api.ts'
 import { timeoutSignal } from './timing/timeout-signal.ts'
 import type { Clock } from './timing/clock.ts'
@@ -29,6 +36,7 @@ export interface RunningParts {
   readonly discovery: SwarmDiscovery
   readonly transfer: Transfer
   readonly scores: PeerScores
+  readonly questions: PeerQuestions
   readonly onEvent: CatalogNode['onEvent']
   /** Stops all parts; called once. */
   readonly stop: () => Promise<void>
@@ -41,6 +49,10 @@ export class RunningNode implements CatalogNode {
 
   constructor(parts: RunningParts) {
     this.#parts = parts
+  }
+
+  get questions(): PeerQuestions {
+    return this.#parts.questions
   }
 
   get id(): PeerId {

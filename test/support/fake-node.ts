@@ -177,6 +177,15 @@ export function createFakeNode(): FakeNode {
       store(digest, bytes, options.visibility ?? 'public')
       return digest
     },
+    questions: {
+      holders: () => [],
+      peers: () => [],
+      announce: () => undefined,
+      withdraw: () => undefined,
+      ask: async () => undefined,
+      answer: () => ({ start: () => undefined, stop: async () => undefined }),
+      penalize: () => undefined,
+    },
     addRecord: async () => 'unknown',
     findRecord: () => undefined,
     resolve: async () => undefined,

@@ -25,6 +25,14 @@ export interface Answering {
   stop(): Promise<void>
 }
 
+export interface AnswerOptions<Request, Response> {
+  readonly maxStreamsPerPeer: number
+  readonly answer: (
+    request: Request,
+    from: { readonly peer: PeerId; readonly signal: AbortSignal },
+  ) => Promise<Response | undefined>
+}
+
 /**
  * `answer` gives the response, or undefined for none. It throws CatalogError PEER_MISBEHAVED for a request that no honest
  * peer would send, and anything else to have the stream reset.
@@ -32,13 +40,7 @@ export interface Answering {
 export function createAnswering<Request, Response>(
   deps: AnswerDeps,
   protocol: RequestProtocol<Request, Response>,
-  options: {
-    readonly maxStreamsPerPeer: number
-    readonly answer: (
-      request: Request,
-      from: { readonly peer: PeerId; readonly signal: AbortSignal },
-    ) => Promise<Response | undefined>
-  },
+  options: AnswerOptions<Request, Response>,
 ): Answering {
   const { host, clock, log } = deps
   const running = new Set<Promise<void>>()

@@ -17,7 +17,6 @@ import type { Packuments, Viewer } from '../packuments/packuments.ts'
 import type { Registries } from '../upstream/registries.ts'
 import type { VersionIndex, VersionQuery } from '../packuments/version-index.ts'
 import type { VersionFacts } from '../packuments/version-lines.ts'
-import type { NamedRecords } from './named-records.ts'
 import type { Bindings, NamedVersion } from './bindings.ts'
 import { hashesOf } from './version-hashes.ts'
 
@@ -53,8 +52,16 @@ export interface TargetDependencies {
   readonly index: VersionIndex
 }
 
+/** Which bytes a version is, by the registry's signature. */
+export interface RecordLookup {
+  /** From this node's records: no request leaves it. */
+  known(request: ArtifactRequest): Digest | undefined
+  /** From peers that list it; undefined when none does or could show evidence. @throws `request.signal.reason` */
+  resolve(request: ArtifactRequest): Promise<Digest | undefined>
+}
+
 export interface LocateDependencies extends TargetDependencies {
-  readonly named: Pick<NamedRecords, 'known' | 'resolve'>
+  readonly named: RecordLookup
   readonly bindings: Bindings
   /** What a registry said of a version a moment ago. */
   readonly recentFacts: (request: ArtifactRequest, viewer: Viewer) => VersionFacts | undefined

@@ -17,14 +17,15 @@ import type { Viewer } from '../packuments/packuments.ts'
 import type { VersionFacts } from '../packuments/version-lines.ts'
 import type { Registries } from '../upstream/registries.ts'
 import type { ArtifactAccess } from './artifact-access.ts'
-import { factsAtHand, type ArtifactRequest, type TargetDependencies } from './artifact-target.ts'
+import {
+  factsAtHand,
+  type ArtifactRequest,
+  type RecordLookup,
+  type TargetDependencies,
+} from './artifact-target.ts'
 import type { VersionDocuments } from './version-documents.ts'
 
-export interface NamedRecords {
-  /** From this node's records: no request leaves it. */
-  known(request: ArtifactRequest): Digest | undefined
-  /** From peers that list it; undefined when none does or could show evidence. @throws `request.signal.reason` */
-  resolve(request: ArtifactRequest): Promise<Digest | undefined>
+export interface NamedRecords extends RecordLookup {
   /** A public artifact is complete, and the registry has these bytes under that name: keeps what it has signed. */
   note(access: ArtifactAccess, digest: Digest): void
 }
