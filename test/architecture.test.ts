@@ -25,7 +25,7 @@ const edges = sources.flatMap((path) => importsOf(path).map((each) => ({ path, .
 
 /** What the files of a folder of core/src may import of ours: other folders, or single files. */
 const FOLDERS: Readonly<Record<string, readonly string[]>> = {
-  content: ['errors', 'wire/fields'],
+  content: ['errors'],
   timing: ['errors'],
   wire: ['errors', 'content', 'host/host', 'host/address-scope'],
   limits: ['timing', 'log'],

@@ -2,7 +2,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { Bitfield } from '../../core/src/content/bitfield.ts'
-import { isCatalogError } from '../../core/src/errors.ts'
+import { MalformedError } from '../../core/src/content/malformed.ts'
 
 const steps = fc.integer({ min: 0, max: 70 }).chain((length) =>
   fc.record({
@@ -79,7 +79,7 @@ describe('a bitfield', () => {
     )
   })
 
-  test('decoded from junk is exact or PEER_MISBEHAVED', () => {
+  test('decoded from junk is exact or malformed', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 12 }), fc.nat(90), (bytes, length) => {
         try {
@@ -87,7 +87,7 @@ describe('a bitfield', () => {
           expect(Buffer.from(field.encode()).equals(bytes)).toBe(true)
           expect([...field.present()].every((index) => index < length)).toBe(true)
         } catch (error) {
-          expect(isCatalogError(error, 'PEER_MISBEHAVED')).toBe(true)
+          expect(error).toBeInstanceOf(MalformedError)
         }
       }),
       { numRuns: 500 },

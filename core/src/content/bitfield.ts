@@ -2,7 +2,7 @@
  * Which chunks of an artifact are present. Encoded as ceil(n/8) bytes, first chunk in the highest bit of the first byte,
  * spare bits zero (anything else is refused). Pure. docs/protocol.md, section Bitfield.
  */
-import { CatalogError } from '../errors.ts'
+import { MalformedError } from './malformed.ts'
 
 /** Chunks [start, end). */
 export interface ChunkRun {
@@ -22,7 +22,7 @@ export class Bitfield {
     this.#bits = new Uint8Array(Math.ceil(length / 8))
   }
 
-  /** @throws CatalogError PEER_MISBEHAVED unless `bytes` encode exactly `length` bits */
+  /** @throws MalformedError unless `bytes` encode exactly `length` bits */
   static decode(bytes: Uint8Array, length: number): Bitfield {
     const field = new Bitfield(length)
     if (bytes.byteLength !== field.#bits.byteLength) {
@@ -103,6 +103,6 @@ export class Bitfield {
   }
 }
 
-function malformed(what: string): CatalogError {
-  return new CatalogError('PEER_MISBEHAVED', `malformed bitfield: ${what}`)
+function malformed(what: string): MalformedError {
+  return new MalformedError(`malformed bitfield: ${what}`)
 }

@@ -3,8 +3,9 @@
  * thread before its first chunk.
  */
 import { chunkCount } from '../../content/chunking.ts'
+import { MalformedError } from '../../content/malformed.ts'
 import { equalChunkTables, type ArtifactGeometry, type ChunkTable } from '../../content/manifest.ts'
-import { isCatalogError } from '../../errors.ts'
+import { CatalogError, isCatalogError } from '../../errors.ts'
 import type { Logger } from '../../log.ts'
 import {
   CLAIMS_SHARE,
@@ -74,6 +75,10 @@ export function createAssemblyMaker(deps: {
     try {
       return await store.openPartial(geometry, leaves, { visibility })
     } catch (error) {
+      if (error instanceof MalformedError) {
+        const code = leaves === undefined ? 'UPSTREAM_REJECTED' : 'PEER_MISBEHAVED'
+        throw new CatalogError(code, error.message, { digest: geometry.digest, cause: error })
+      }
       if (!isCatalogError(error, 'STORE_FULL') && !isCatalogError(error, 'STORE_FAILED')) {
         throw error
       }
