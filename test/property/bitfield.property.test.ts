@@ -46,25 +46,6 @@ describe('a bitfield', () => {
     )
   })
 
-  test('lists its gaps as maximal runs that are exactly what is missing', () => {
-    fc.assert(
-      fc.property(steps, (plan) => {
-        const { field, model } = run(plan)
-        const runs = [...field.missingRuns()]
-        const missing = runs.flatMap(({ start, end }) =>
-          Array.from({ length: end - start }, (_, index) => start + index),
-        )
-        const all = Array.from({ length: plan.length }, (_, index) => index)
-        expect(missing).toEqual(all.filter((index) => !model.has(index)))
-        for (const { start, end } of runs) {
-          expect(end).toBeGreaterThan(start)
-          expect(start === 0 || model.has(start - 1)).toBe(true)
-          expect(end === plan.length || model.has(end)).toBe(true)
-        }
-      }),
-    )
-  })
-
   test('survives its encoding, and the encoding is its own', () => {
     fc.assert(
       fc.property(steps, (plan) => {

@@ -4,12 +4,6 @@
  */
 import { MalformedError } from './malformed.ts'
 
-/** Chunks [start, end). */
-export interface ChunkRun {
-  readonly start: number
-  readonly end: number
-}
-
 export class Bitfield {
   readonly length: number
   readonly #bits: Uint8Array
@@ -72,20 +66,6 @@ export class Bitfield {
   /** Present chunks, ascending. */
   *present(): Generator<number> {
     for (let index = 0; index < this.length; index += 1) if (this.#test(index)) yield index
-  }
-
-  /** The gaps, ascending, as maximal runs. */
-  *missingRuns(): Generator<ChunkRun> {
-    let start: number | undefined
-    for (let index = 0; index < this.length; index += 1) {
-      if (!this.#test(index)) {
-        start ??= index
-      } else if (start !== undefined) {
-        yield { start, end: index }
-        start = undefined
-      }
-    }
-    if (start !== undefined) yield { start, end: this.length }
   }
 
   encode(): Uint8Array {

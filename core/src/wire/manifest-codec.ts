@@ -1,6 +1,6 @@
 /**
  * The binary form of a manifest: digest 64, size u64, chunk size u32, root 32; 108 bytes. Pure. Transfer sends the fields of a
- * manifest in a message of its own; this form, which names the root, is for records that are signed.
+ * manifest in a message of its own; this form, which names the root, is not used yet: publishing will.
  * docs/protocol.md, section Manifest.
  */
 import { DIGEST_BYTES, digestFromBytes, digestToBytes } from '../content/digest.ts'
