@@ -8,7 +8,8 @@ import { Bitfield } from '../../core/src/content/bitfield.ts'
 import { chunkCount } from '../../core/src/content/chunking.ts'
 import { ENCODING_CODES, type Encoding } from '../../core/src/content/compression.ts'
 import { digestOf } from '../../core/src/content/digest.ts'
-import { decodeManifest, describeBytes, encodeManifest } from '../../core/src/content/manifest.ts'
+import { describeBytes } from '../../core/src/content/manifest.ts'
+import { decodeManifest, encodeManifest } from '../../core/src/wire/manifest-codec.ts'
 import { hashLeaf, merkleRoot } from '../../core/src/content/merkle.ts'
 import {
   decodeInventoryMessage,

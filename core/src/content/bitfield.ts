@@ -2,13 +2,7 @@
  * Which chunks of an artifact are present. Encoded as ceil(n/8) bytes, first chunk in the highest bit of the first byte,
  * spare bits zero (anything else is refused). Pure. docs/protocol.md, section Bitfield.
  */
-import { CatalogError } from '../errors.ts'
-
-/** Chunks [start, end). */
-export interface ChunkRun {
-  readonly start: number
-  readonly end: number
-}
+import { MalformedError } from './malformed.ts'
 
 export class Bitfield {
   readonly length: number
@@ -22,7 +16,7 @@ export class Bitfield {
     this.#bits = new Uint8Array(Math.ceil(length / 8))
   }
 
-  /** @throws CatalogError PEER_MISBEHAVED unless `bytes` encode exactly `length` bits */
+  /** @throws MalformedError unless `bytes` encode exactly `length` bits */
   static decode(bytes: Uint8Array, length: number): Bitfield {
     const field = new Bitfield(length)
     if (bytes.byteLength !== field.#bits.byteLength) {
@@ -74,20 +68,6 @@ export class Bitfield {
     for (let index = 0; index < this.length; index += 1) if (this.#test(index)) yield index
   }
 
-  /** The gaps, ascending, as maximal runs. */
-  *missingRuns(): Generator<ChunkRun> {
-    let start: number | undefined
-    for (let index = 0; index < this.length; index += 1) {
-      if (!this.#test(index)) {
-        start ??= index
-      } else if (start !== undefined) {
-        yield { start, end: index }
-        start = undefined
-      }
-    }
-    if (start !== undefined) yield { start, end: this.length }
-  }
-
   encode(): Uint8Array {
     return this.#bits.slice()
   }
@@ -103,6 +83,6 @@ export class Bitfield {
   }
 }
 
-function malformed(what: string): CatalogError {
-  return new CatalogError('PEER_MISBEHAVED', `malformed bitfield: ${what}`)
+function malformed(what: string): MalformedError {
+  return new MalformedError(`malformed bitfield: ${what}`)
 }

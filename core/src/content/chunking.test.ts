@@ -1,7 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import {
   chunkCount,
-  chunkIndexAt,
   chunkLength,
   chunkRange,
   chunkSizeFor,
@@ -32,15 +31,9 @@ describe('chunks', () => {
     for (const [index, [start, end]] of ranges.entries()) {
       expect(chunkRange(geometry, index)).toEqual({ start, end })
       expect(chunkLength(geometry, index)).toBe(end - start)
-      for (const offset of [start, end - 1].filter((each) => each >= 0 && each < size)) {
-        expect(chunkIndexAt(geometry, offset)).toBe(index)
-      }
     }
     for (const index of [-1, ranges.length, 0.5, Number.NaN]) {
       expect(() => chunkRange(geometry, index)).toThrow(RangeError)
-    }
-    for (const offset of [-1, size, 0.5]) {
-      expect(() => chunkIndexAt(geometry, offset)).toThrow(RangeError)
     }
   })
 

@@ -75,17 +75,6 @@ export function chunkLength(geometry: ChunkGeometry, index: number): number {
   return end - start
 }
 
-/**
- * The chunk that byte `offset` lies in.
- * @throws RangeError for an offset at or beyond the end
- */
-export function chunkIndexAt(geometry: ChunkGeometry, offset: number): number {
-  if (!Number.isInteger(offset) || offset < 0 || offset >= geometry.size) {
-    throw new RangeError(`offset ${offset} of ${geometry.size}`)
-  }
-  return Math.floor(offset / geometry.chunkSize)
-}
-
 function checkSize(size: number): void {
   if (!Number.isInteger(size) || size < 0 || size > MAX_ARTIFACT_SIZE) {
     throw new RangeError(`not an artifact size: ${size}`)

@@ -9,6 +9,7 @@ import {
   negotiateEncoding,
   type Encoding,
 } from './compression.ts'
+import { MalformedError } from './malformed.ts'
 
 const KiB = 1024
 const noise = (size: number): Buffer =>
@@ -41,7 +42,6 @@ describe.for(ENCODINGS)('%s', (encoding) => {
 
   test.for([3000, 200 * KiB])('never gives more or less than %i bytes', async (size) => {
     const encoded = (await compressChunk(encoding, text(size))) ?? new Uint8Array()
-    const expected = { code: 'PEER_MISBEHAVED' }
     for (const [bytes, expectedBytes] of [
       [encoded, size - 1],
       [encoded, size + 1],
@@ -52,7 +52,7 @@ describe.for(ENCODINGS)('%s', (encoding) => {
       [new Uint8Array(), size],
       [noise(500), size],
     ] as const) {
-      await expect(decompressChunk(encoding, bytes, expectedBytes)).rejects.toMatchObject(expected)
+      await expect(decompressChunk(encoding, bytes, expectedBytes)).rejects.toThrow(MalformedError)
     }
   })
 
@@ -73,8 +73,7 @@ test('a bomb costs no more than the bytes expected', async () => {
     ['lz4', Buffer.concat([Buffer.from([0, 0, 0, 0xf0]), Buffer.alloc(1000, 0xff)])],
   ] as const) {
     for (const expectedBytes of [1000, 100 * KiB]) {
-      const expected = { code: 'PEER_MISBEHAVED' }
-      await expect(decompressChunk(encoding, bomb, expectedBytes)).rejects.toMatchObject(expected)
+      await expect(decompressChunk(encoding, bomb, expectedBytes)).rejects.toThrow(MalformedError)
     }
   }
   expect(process.memoryUsage().rss - before).toBeLessThan(64 * 1024 * KiB)
@@ -84,9 +83,7 @@ test('none passes what has the length expected', async () => {
   expect(await compressChunk('none', text(5000))).toBeUndefined()
   const bytes = noise(10)
   expect(await decompressChunk('none', bytes, 10)).toBe(bytes)
-  await expect(decompressChunk('none', bytes, 11)).rejects.toMatchObject({
-    code: 'PEER_MISBEHAVED',
-  })
+  await expect(decompressChunk('none', bytes, 11)).rejects.toThrow(MalformedError)
 })
 
 describe('negotiation', () => {

@@ -11,7 +11,7 @@ import {
   uncompress as lz4Uncompress,
   uncompressSync as lz4UncompressSync,
 } from 'lz4-napi'
-import { CatalogError } from '../errors.ts'
+import { MalformedError } from './malformed.ts'
 
 /** How the bytes of a chunk are encoded on the wire. */
 export type Encoding = 'none' | 'zstd' | 'lz4' | 'gzip'
@@ -70,7 +70,7 @@ export async function compressChunk(
 
 /**
  * The decoded chunk, exactly `expectedBytes` long.
- * @throws CatalogError PEER_MISBEHAVED for anything else; no more than `expectedBytes` are ever produced
+ * @throws MalformedError for anything else; no more than `expectedBytes` are ever produced
  */
 export async function decompressChunk(
   encoding: Encoding,
@@ -135,16 +135,13 @@ function worthwhile(encodedBytes: number, plainBytes: number): boolean {
 
 function checkLength(bytes: Uint8Array, expectedBytes: number): Uint8Array {
   if (bytes.byteLength === expectedBytes) return bytes
-  throw new CatalogError(
-    'PEER_MISBEHAVED',
-    `chunk of ${bytes.byteLength} bytes, ${expectedBytes} expected`,
-  )
+  throw new MalformedError(`chunk of ${bytes.byteLength} bytes, ${expectedBytes} expected`)
 }
 
 function asBuffer(bytes: Uint8Array): Buffer {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }
 
-function malformed(encoding: Encoding, what: string, cause?: unknown): CatalogError {
-  return new CatalogError('PEER_MISBEHAVED', `bad ${encoding} chunk: ${what}`, { cause })
+function malformed(encoding: Encoding, what: string, cause?: unknown): MalformedError {
+  return new MalformedError(`bad ${encoding} chunk: ${what}`, { cause })
 }

@@ -1,8 +1,7 @@
 /**
- * A digest names an artifact: the sha512 of its .tgz bytes, spelled as npm's `integrity` spells it
- * (Subresource Integrity, https://www.w3.org/TR/SRI/). The canonical form is the SRI string itself,
- * because lockfiles, packuments and npm's `pacote-integrity` header carry it; bytes and hex are
- * derived. Pure and synchronous.
+ * A digest names an artifact: the sha512 of its .tgz bytes, spelled as npm's `integrity` spells it (Subresource Integrity,
+ * https://www.w3.org/TR/SRI/). The canonical form is the SRI string itself, because lockfiles, packuments and npm's
+ * `pacote-integrity` header carry it; bytes and hex are derived. Pure and synchronous; never another hash than sha512.
  */
 import { createHash, hash } from 'node:crypto'
 import { CatalogError } from '../errors.ts'
@@ -59,14 +58,6 @@ export function digestToBytes(digest: Digest): Buffer {
 /** 128 lower-case hex characters: the spelling for file names. */
 export function digestToHex(digest: Digest): string {
   return Buffer.from(digest.slice(7), 'base64').toString('hex')
-}
-
-/** @throws CatalogError INVALID_DIGEST unless `hex` is 128 hex characters */
-export function digestFromHex(hex: string): Digest {
-  if (!/^[0-9a-f]{128}$/.test(hex)) {
-    throw new CatalogError('INVALID_DIGEST', `not 128 hex characters: ${hex.slice(0, 140)}`)
-  }
-  return digestFromBytes(Buffer.from(hex, 'hex'))
 }
 
 /** The digest of bytes at hand. Use `createDigester` for streams. */

@@ -1,9 +1,7 @@
 /**
- * The manifest describes how an artifact is cut: a claim until the whole digest has matched. Its binary form is fixed:
- * digest 64, size u64, chunk size u32, root 32; 108 bytes. Pure. docs/protocol.md, section Manifest.
+ * The manifest describes how an artifact is cut: a claim until the whole digest has matched. Pure. It knows neither where a
+ * manifest came from nor how it is sent (wire/manifest-codec.ts). docs/protocol.md, section Manifest.
  */
-import { CatalogError } from '../errors.ts'
-import { FieldReader, FieldWriter } from '../wire/fields.ts'
 import {
   chunkCount,
   chunkSizeFor,
@@ -12,7 +10,8 @@ import {
   MAX_ARTIFACT_SIZE,
   type ChunkGeometry,
 } from './chunking.ts'
-import { DIGEST_BYTES, digestFromBytes, digestToBytes, isDigest, type Digest } from './digest.ts'
+import { isDigest, type Digest } from './digest.ts'
+import { MalformedError } from './malformed.ts'
 import { HASH_BYTES, hashLeaves, merkleRoot } from './merkle.ts'
 
 /** How an artifact is cut, without the root that its leaves hash to. */
@@ -38,9 +37,6 @@ export interface Description {
   readonly leaves: Uint8Array
 }
 
-/** Bytes of an encoded manifest. */
-export const MANIFEST_BYTES = DIGEST_BYTES + 8 + 4 + HASH_BYTES
-
 /** Describes bytes at hand, whose digest the caller knows. */
 export function describeBytes(
   digest: Digest,
@@ -55,46 +51,29 @@ export function describeBytes(
   }
 }
 
-/** @throws RangeError for a manifest that breaks the bounds: our own mistake, not a peer's */
-export function encodeManifest(manifest: Manifest): Uint8Array {
-  const problem = findProblem(manifest, MAX_ARTIFACT_SIZE)
-  if (problem !== undefined) throw new RangeError(problem)
-  return new FieldWriter()
-    .bytes(digestToBytes(manifest.digest))
-    .u64(manifest.size)
-    .u32(manifest.chunkSize)
-    .bytes(manifest.root)
-    .toBytes()
+/** What is wrong with its bounds, `maxBytes` among them; undefined for a good one. */
+export function manifestProblem(
+  manifest: Manifest,
+  { maxBytes = MAX_ARTIFACT_SIZE }: { maxBytes?: number } = {},
+): string | undefined {
+  const { root } = manifest
+  if (root.byteLength !== HASH_BYTES) return `root of ${root.byteLength} bytes, 32 expected`
+  return geometryProblem(manifest, Math.min(maxBytes, MAX_ARTIFACT_SIZE))
 }
 
-/** @throws CatalogError PEER_MISBEHAVED unless `bytes` are exactly one manifest within bounds */
-export function decodeManifest(bytes: Uint8Array): Manifest {
-  const reader = new FieldReader(bytes)
-  const manifest: Manifest = {
-    digest: digestFromBytes(reader.bytes(DIGEST_BYTES)),
-    size: reader.u64(),
-    chunkSize: reader.u32(),
-    // A copy: what was read may be a view of a transport's buffer.
-    root: Uint8Array.from(reader.bytes(HASH_BYTES)),
-  }
-  reader.end()
-  validateManifest(manifest)
-  return manifest
-}
-
-/**
- * Checks the bounds, and `maxBytes` if given.
- * @throws CatalogError PEER_MISBEHAVED naming what is wrong
- */
-export function validateManifest(manifest: Manifest, options: { maxBytes?: number } = {}): void {
-  const maxBytes = Math.min(options.maxBytes ?? MAX_ARTIFACT_SIZE, MAX_ARTIFACT_SIZE)
-  const problem = findProblem(manifest, maxBytes)
-  if (problem !== undefined) throw bad(problem)
+/** True when the manifest is within its bounds and its root is that of the leaves. */
+export function isConsistent({ manifest, leaves }: Description): boolean {
+  const { size, chunkSize, root } = manifest
+  return (
+    manifestProblem(manifest) === undefined &&
+    leaves.byteLength === chunkCount(size, chunkSize) * HASH_BYTES &&
+    merkleRoot(leaves).equals(root)
+  )
 }
 
 /**
  * Checks the bounds, and that there are as many leaves as chunks. Hashes nothing.
- * @throws CatalogError PEER_MISBEHAVED naming what is wrong
+ * @throws MalformedError naming what is wrong
  */
 export function validateChunkTable({ geometry, leaves }: ChunkTable): void {
   validateGeometry(geometry)
@@ -104,9 +83,9 @@ export function validateChunkTable({ geometry, leaves }: ChunkTable): void {
   }
 }
 
-/** @throws CatalogError PEER_MISBEHAVED naming what is wrong */
+/** @throws MalformedError naming what is wrong */
 export function validateGeometry(geometry: ArtifactGeometry): void {
-  const problem = findGeometryProblem(geometry, MAX_ARTIFACT_SIZE)
+  const problem = geometryProblem(geometry, MAX_ARTIFACT_SIZE)
   if (problem !== undefined) throw bad(problem)
 }
 
@@ -119,18 +98,6 @@ export function equalChunkTables(a: ChunkTable, b: ChunkTable): boolean {
   )
 }
 
-/**
- * Checks that `leaves` are as many as the manifest says and hash to its root.
- * @throws CatalogError PEER_MISBEHAVED
- */
-export function validateLeaves(manifest: Manifest, leaves: Uint8Array): void {
-  const expected = chunkCount(manifest.size, manifest.chunkSize) * HASH_BYTES
-  if (leaves.byteLength !== expected) {
-    throw bad(`leaves of ${leaves.byteLength} bytes, ${expected} expected`)
-  }
-  if (!merkleRoot(leaves).equals(manifest.root)) throw bad('leaves do not hash to the root')
-}
-
 export function equalManifests(a: Manifest, b: Manifest): boolean {
   return (
     a.digest === b.digest &&
@@ -140,13 +107,7 @@ export function equalManifests(a: Manifest, b: Manifest): boolean {
   )
 }
 
-function findProblem(manifest: Manifest, maxBytes: number): string | undefined {
-  const { root } = manifest
-  if (root.byteLength !== HASH_BYTES) return `root of ${root.byteLength} bytes, 32 expected`
-  return findGeometryProblem(manifest, maxBytes)
-}
-
-function findGeometryProblem(geometry: ArtifactGeometry, maxBytes: number): string | undefined {
+function geometryProblem(geometry: ArtifactGeometry, maxBytes: number): string | undefined {
   const { digest, size, chunkSize } = geometry
   if (!isDigest(digest)) return 'digest is no sha512'
   if (!Number.isSafeInteger(size) || size < 0 || size > maxBytes) {
@@ -161,6 +122,6 @@ function findGeometryProblem(geometry: ArtifactGeometry, maxBytes: number): stri
   return undefined
 }
 
-function bad(what: string): CatalogError {
-  return new CatalogError('PEER_MISBEHAVED', `bad manifest: ${what}`)
+function bad(what: string): MalformedError {
+  return new MalformedError(`bad manifest: ${what}`)
 }

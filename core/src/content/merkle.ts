@@ -2,7 +2,8 @@
  * The Merkle tree over an artifact's chunks: SHA-256, with leaves and nodes in domains of their own (prefix 0x00 and
  * 0x01), so that no node can pass for a chunk. Neighbours are paired from the left; a node without a neighbour is
  * promoted to the next level unchanged (the shape of RFC 6962). One leaf is its own root; the empty artifact is one
- * empty chunk. Leaves travel concatenated, 32 bytes each. Pure. docs/protocol.md, section Manifest.
+ * empty chunk. Leaves travel concatenated, 32 bytes each. Proofs are not used yet: publishing will. Pure.
+ * docs/protocol.md, section Manifest.
  */
 import { createHash, hash } from 'node:crypto'
 import { chunkCount, chunkRange } from './chunking.ts'

@@ -110,7 +110,7 @@ export interface Store {
    * than a share of the quota, apart from what is complete; only a commit makes room among that. The first of a digest resumes what
    * an earlier run left of the same claim.
    * Without `leaves` it comes from an origin, which has said how large it is: its room is made at once. It is never resumed.
-   * @throws CatalogError STORE_FULL (no room), STORE_FAILED (the disk takes no writes): go on without storing; PEER_MISBEHAVED for
+   * @throws CatalogError STORE_FULL (no room), STORE_FAILED (the disk takes no writes): go on without storing; MalformedError for
    * a geometry or leaves that break the bounds
    */
   openPartial(

@@ -6,6 +6,7 @@
 import { Bitfield } from '../content/bitfield.ts'
 import { chunkCount, isChunkSize, isWithinChunkLimit, MAX_CHUNK_SIZE } from '../content/chunking.ts'
 import { ENCODING_CODES, encodingOfCode, type Encoding } from '../content/compression.ts'
+import { MalformedError } from '../content/malformed.ts'
 import { HASH_BYTES } from '../content/merkle.ts'
 import { DIGEST_BYTES, digestFromBytes, digestToBytes, type Digest } from '../content/digest.ts'
 import {
@@ -257,11 +258,19 @@ function decodeManifest(id: number, fields: FieldReader): ManifestAnswer {
   const incomplete = (flags & FLAG_INCOMPLETE) !== 0
   // One chunk is there or it is not.
   if (incomplete && chunks === 1) throw malformed('one chunk that is not complete')
-  const present = incomplete
-    ? Bitfield.decode(fields.bytes(Math.ceil(chunks / 8)), chunks)
-    : undefined
+  const present = incomplete ? decodePresent(fields, chunks) : undefined
   fields.end()
   return { type: 'manifest', id, size, chunkSize, leaves, present }
+}
+
+function decodePresent(fields: FieldReader, chunks: number): Bitfield {
+  const bytes = fields.bytes(Math.ceil(chunks / 8))
+  try {
+    return Bitfield.decode(bytes, chunks)
+  } catch (error) {
+    if (error instanceof MalformedError) throw malformed(error.message)
+    throw error
+  }
 }
 
 function encodeHello(message: Hello): Uint8Array {

@@ -5,9 +5,8 @@
 import { LRUCache } from 'lru-cache'
 import { chunkCount, chunkRange, chunkSizeFor } from '../../content/chunking.ts'
 import type { Digest } from '../../content/digest.ts'
-import { validateLeaves, validateManifest, type Description } from '../../content/manifest.ts'
+import { isConsistent, type Description } from '../../content/manifest.ts'
 import { HASH_BYTES, hashLeaf, merkleRoot } from '../../content/merkle.ts'
-import { isCatalogError } from '../../errors.ts'
 import { notFound, type ByteRange } from './artifact-reader.ts'
 
 const MAX_CACHED = 4096
@@ -61,15 +60,7 @@ export class ArtifactDescriber {
   /** What the index holds, unless it has rotted there: peers would ban us for leaves that no bytes match. */
   #load(digest: Digest): Description | undefined {
     const found = this.#deps.load(digest)
-    try {
-      if (found === undefined) return undefined
-      validateManifest(found.manifest)
-      validateLeaves(found.manifest, found.leaves)
-      return found
-    } catch (error) {
-      if (isCatalogError(error, 'PEER_MISBEHAVED')) return undefined
-      throw error
-    }
+    return found !== undefined && isConsistent(found) ? found : undefined
   }
 
   async #compute(digest: Digest, size: number): Promise<Description> {

@@ -219,11 +219,3 @@ export function checkRange({ start, end }: ByteRange, size: number): void {
 export function cut(bytes: Uint8Array, range: ByteRange | undefined): Uint8Array {
   return range === undefined ? bytes : bytes.subarray(range.start, range.end)
 }
-
-/** A copy of bytes that are a small view of something large: keeping them would keep all of it. */
-export function withoutSlack(bytes: Uint8Array): Uint8Array {
-  if (bytes.buffer.byteLength <= bytes.byteLength * 2) return bytes
-  const copy = Buffer.allocUnsafeSlow(bytes.byteLength)
-  copy.set(bytes)
-  return copy
-}

@@ -4,12 +4,13 @@
  * fs-writer, durability and fs-reconcile say why. A disk that refuses never fails an install: disk-health.ts.
  */
 import type { Clock } from '../../timing/clock.ts'
+import { compact } from '../../content/compact.ts'
 import type { Digest } from '../../content/digest.ts'
 import type { ArtifactGeometry, ChunkTable, Description } from '../../content/manifest.ts'
 import { CatalogError } from '../../errors.ts'
 import type { Logger } from '../../log.ts'
 import { ArtifactDescriber } from './artifact-describer.ts'
-import { ArtifactReader, withoutSlack, type ByteRange } from './artifact-reader.ts'
+import { ArtifactReader, type ByteRange } from './artifact-reader.ts'
 import { DiskHealth } from './disk-health.ts'
 import { Entries } from '../entries.ts'
 import { FileMarks, type FileMark } from './file-fingerprint.ts'
@@ -150,7 +151,7 @@ class FsStore implements Store {
     const size = bytes.byteLength
     if (disk.writer.overloaded || !this.#health.mayWrite()) return
     if (!makeSpace(this.#deps.quota, size, retention)) return
-    const own = withoutSlack(bytes)
+    const own = compact(bytes)
     const nowMs = this.#deps.clock.epochMs()
     // Memory first: a listener of the event may read it at once.
     this.#reader.remember(digest, own)

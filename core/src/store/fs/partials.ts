@@ -128,7 +128,7 @@ export class FsPartials {
     return row && { geometry: row.geometry, leaves: row.leaves }
   }
 
-  /** @throws CatalogError STORE_FULL, STORE_FAILED, PEER_MISBEHAVED for leaves that do not fit the geometry */
+  /** @throws CatalogError STORE_FULL, STORE_FAILED; MalformedError for leaves that do not fit the geometry */
   async open(
     geometry: ArtifactGeometry,
     leaves: Uint8Array | undefined,

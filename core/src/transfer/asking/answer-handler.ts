@@ -2,12 +2,13 @@
  * Hands each answer of one stream to its request, once it has been checked: it was asked for, it comes in order, and it is
  * no longer than promised. It verifies no digest: its callers do that.
  */
+import { compact } from '../../content/compact.ts'
 import { decompressChunk, type Encoding } from '../../content/compression.ts'
 import { CatalogError } from '../../errors.ts'
 import type { PeerId } from '../../host/host.ts'
 import type { Clock } from '../../timing/clock.ts'
 import type { Answer, ChunkAnswer, ManifestAnswer } from '../../wire/transfer-messages.ts'
-import { unshared } from '../chunks/chunk-pool.ts'
+import { isPooled } from '../chunks/chunk-pool.ts'
 import {
   isFollowedByChunk,
   sequenceViolation,
@@ -115,7 +116,8 @@ export class AnswerHandler {
     if (encoding === 'none') {
       if (bytes.byteLength !== maxBytes) throw this.#misbehaved('a chunk that is too short')
       this.#requests.settle(id)
-      return request.resolve({ record, manifest, bytes: unshared(bytes) })
+      const own = isPooled(bytes) ? bytes : compact(bytes) // pooled ones go back
+      return request.resolve({ record, manifest, bytes: own })
     }
     if (!this.#options.encodings.includes(encoding)) {
       throw this.#misbehaved('a chunk in an encoding that was not offered')

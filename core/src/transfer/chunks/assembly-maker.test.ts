@@ -1,4 +1,4 @@
-import { afterAll, describe, expect, test } from 'vitest'
+import { afterAll, describe, expect, test, vi } from 'vitest'
 import { blob, CHUNK_SIZE } from '../../../../test/support/blobs.ts'
 import { createCollectingLogger } from '../../../../test/support/collecting-logger.ts'
 import { readAll } from '../../../../test/support/read-all.ts'
@@ -102,13 +102,43 @@ describe('createAssemblyMaker', () => {
     await (claims[1] as Assembly).fail(new Error('enough'), { keep: false })
   })
 
+  test('a claim takes no file before its first chunk; what an earlier run has left is resumed', async () => {
+    const store = await startStore()
+    const openPartial = vi.spyOn(store, 'openPartial')
+    const maker = createAssemblyMaker({ store, hasher, log: silentLogger })
+    for (const keep of [true, false]) {
+      const dropped = await maker.open(manifest, leaves, 'public')
+      expect(await dropped.resume()).toEqual([])
+      await dropped.fail(new Error('no chunk has come'), { keep })
+    }
+    expect(openPartial).not.toHaveBeenCalled()
+    const left = await maker.open(manifest, leaves, 'public')
+    await left.add(1, bytes.subarray(CHUNK_SIZE, 2 * CHUNK_SIZE))
+    expect(openPartial).toHaveBeenCalledTimes(1)
+    await left.fail(new Error('given up'), { keep: true })
+    const resumed = await maker.open(manifest, leaves, 'public')
+    expect(await resumed.resume()).toEqual([1])
+    await fill(resumed)
+    expect(store.has(digest)).toBe(true)
+  })
+
+  test('a claim of more than the store would take is refused at once, where memory does not either', async () => {
+    const maker = createAssemblyMaker({ store: await startStore(), hasher, log: silentLogger })
+    const chunkSize = 4 * 1024 * 1024
+    const large = { digest, size: 80 * chunkSize, chunkSize }
+    await expect(maker.open(large, Buffer.alloc(80 * 32), 'public')).rejects.toMatchObject({
+      code: 'STORE_FULL',
+    })
+  })
+
   test.each(['STORE_FULL', 'STORE_FAILED'] as const)(
     'a store that says %s: it is served from memory, and logged once',
     async (code) => {
       const store = await startStore()
       const log = createCollectingLogger()
-      const refusing: Pick<Store, 'usage' | 'keeps' | 'openPartial'> = {
+      const refusing: Pick<Store, 'usage' | 'keeps' | 'openPartial' | 'findPartial'> = {
         keeps: () => true,
+        findPartial: async () => undefined,
         usage: () => store.usage(),
         openPartial: async () => Promise.reject(new CatalogError(code, 'no room')),
       }
@@ -125,8 +155,9 @@ describe('createAssemblyMaker', () => {
     const store = await startStore()
     const failure = new CatalogError('PEER_MISBEHAVED', 'leaves that do not fit')
     let fails = true
-    const once: Pick<Store, 'usage' | 'keeps' | 'openPartial'> = {
+    const once: Pick<Store, 'usage' | 'keeps' | 'openPartial' | 'findPartial'> = {
       keeps: () => true,
+      findPartial: async () => undefined,
       usage: () => store.usage(),
       async openPartial(...args) {
         if (fails) throw failure
@@ -134,7 +165,10 @@ describe('createAssemblyMaker', () => {
       },
     }
     const maker = createAssemblyMaker({ store: once as Store, hasher, log: silentLogger })
-    await expect(maker.open(manifest, leaves, 'public')).rejects.toBe(failure)
+    await expect(maker.open(manifest, undefined, 'public')).rejects.toBe(failure)
+    const claim = await maker.open(manifest, leaves, 'public')
+    await Promise.allSettled([fill(claim)])
+    await expect(claim.verified).rejects.toBe(failure)
     fails = false
     await fill(await maker.open(manifest, leaves, 'public'))
     expect(store.has(digest)).toBe(true)

@@ -1,12 +1,17 @@
-/** Builds assemblies on the store's partials, or in memory when the disk takes nothing. */
+/**
+ * Builds assemblies on the store's partials, or in memory when the disk takes nothing. What peers claim takes no file and no
+ * thread before its first chunk.
+ */
 import { chunkCount } from '../../content/chunking.ts'
-import type { ArtifactGeometry } from '../../content/manifest.ts'
-import { isCatalogError } from '../../errors.ts'
+import { MalformedError } from '../../content/malformed.ts'
+import { equalChunkTables, type ArtifactGeometry, type ChunkTable } from '../../content/manifest.ts'
+import { CatalogError, isCatalogError } from '../../errors.ts'
 import type { Logger } from '../../log.ts'
 import type { Visibility } from '../../content/visibility.ts'
-import type { PartialArtifact, Store } from '../../store/store.ts'
+import { CLAIMS_SHARE, type PartialArtifact, type Store } from '../../store/store.ts'
 import { createAssembly, type Assembly } from './assembly.ts'
 import type { Hasher } from './hasher.ts'
+import { createLazyPartial } from './lazy-partial.ts'
 import { createMemoryPartial, type MemoryBudget } from './memory-partial.ts'
 
 /** Bytes that all assemblies together keep in memory for their readers, and that each may keep at least. */
@@ -41,16 +46,41 @@ export function createAssemblyMaker(deps: {
     leaves: Uint8Array | undefined,
     visibility: Visibility,
   ): Promise<PartialArtifact> {
-    if (store.usage().writable && store.keeps(visibility)) {
-      try {
-        return await store.openPartial(geometry, leaves, { visibility })
-      } catch (error) {
-        if (!isCatalogError(error, 'STORE_FULL') && !isCatalogError(error, 'STORE_FAILED'))
-          throw error
-        log.warn('download.in-memory', { digest: geometry.digest, error })
-      }
+    const { writable, quotaBytes } = store.usage()
+    // The store would not take a larger claim: better to know before its first chunk.
+    const maxBytes = leaves === undefined ? Infinity : quotaBytes * CLAIMS_SHARE
+    if (!writable || !store.keeps(visibility) || geometry.size > maxBytes) {
+      return createMemoryPartial(geometry, leaves && budget)
     }
-    return createMemoryPartial(geometry, leaves && budget)
+    const open = (): Promise<PartialArtifact> => openStored(geometry, leaves, visibility)
+    if (leaves === undefined || (await isKept({ geometry, leaves }))) return await open()
+    return createLazyPartial(geometry, open)
+  }
+
+  /** Whether an earlier run has left something of this very claim. */
+  async function isKept(claim: ChunkTable): Promise<boolean> {
+    const kept = await store.findPartial(claim.geometry.digest)
+    return kept !== undefined && equalChunkTables(kept, claim)
+  }
+
+  async function openStored(
+    geometry: ArtifactGeometry,
+    leaves: Uint8Array | undefined,
+    visibility: Visibility,
+  ): Promise<PartialArtifact> {
+    try {
+      return await store.openPartial(geometry, leaves, { visibility })
+    } catch (error) {
+      if (error instanceof MalformedError) {
+        const code = leaves === undefined ? 'UPSTREAM_REJECTED' : 'PEER_MISBEHAVED'
+        throw new CatalogError(code, error.message, { digest: geometry.digest, cause: error })
+      }
+      if (!isCatalogError(error, 'STORE_FULL') && !isCatalogError(error, 'STORE_FAILED')) {
+        throw error
+      }
+      log.warn('download.in-memory', { digest: geometry.digest, error })
+      return createMemoryPartial(geometry, leaves && budget)
+    }
   }
 
   function memoryBytes(): number {

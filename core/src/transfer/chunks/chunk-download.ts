@@ -17,7 +17,7 @@ import { createPlan, type Plan } from './plan.ts'
 import { createProgress } from './progress.ts'
 import type { RateLimit } from '../rate-limit.ts'
 import { createStalledPeers, type StalledPeers } from './stalled-peers.ts'
-import { HANG_UP_REST_MS } from '../sources/retry-peers.ts'
+import { HANG_UP_BACKOFF_MS } from '../sources/retry-peers.ts'
 
 /** Bytes asked for beyond the first missing chunk. */
 const WINDOW_BYTES = 32 * 1024 * 1024
@@ -26,7 +26,7 @@ const PER_PEER_BYTES = 8 * 1024 * 1024
 const TICK_MS = 50
 const LATE_CHUNK_MS = 1_000
 /** How long a peer that said BUSY is left alone. */
-const BUSY_REST_MS = 250
+const BUSY_BACKOFF_MS = 250
 /** All peers together are given up when less than this comes in that time; one that sends nothing at all is given up earlier. */
 const MIN_BYTES = 4 * 1024
 const GRACE_MS = 20_000
@@ -88,7 +88,7 @@ class ChunkDownload {
   /** Peers with a place for this artifact. */
   readonly #withSlot = new Set<PeerId>()
   /** Peers that said BUSY or hung up, and until when they are left alone. */
-  readonly #restingUntilMs = new Map<PeerId, number>()
+  readonly #backedOffUntilMs = new Map<PeerId, number>()
   /** Times in a row. */
   readonly #hangUps = new Map<PeerId, number>()
   /** Requests that our own limit holds back. */
@@ -157,7 +157,7 @@ class ChunkDownload {
 
   #canAsk(peer: PeerId): boolean {
     const { clock, slots } = this.#deps
-    if ((this.#restingUntilMs.get(peer) ?? 0) > clock.now()) return false
+    if ((this.#backedOffUntilMs.get(peer) ?? 0) > clock.now()) return false
     if (this.#withSlot.has(peer)) return true
     if (!slots.take(peer, this.#assembly.geometry.digest)) return false
     this.#withSlot.add(peer)
@@ -176,9 +176,9 @@ class ChunkDownload {
       (error: unknown) => {
         if (this.#stop.signal.aborted) return
         this.#plan.failed(peer, index)
-        const restMs = this.#restMsAfter(peer, error)
-        if (restMs === undefined) this.#dropPeer(peer, error)
-        else this.#restingUntilMs.set(peer, clock.now() + restMs)
+        const backoffMs = this.#backoffMsAfter(peer, error)
+        if (backoffMs === undefined) this.#dropPeer(peer, error)
+        else this.#backedOffUntilMs.set(peer, clock.now() + backoffMs)
         this.#pump()
       },
     )
@@ -216,15 +216,15 @@ class ChunkDownload {
   }
 
   /** How long to leave it alone before it is asked again; undefined: for good. */
-  #restMsAfter(peer: PeerId, error: unknown): number | undefined {
-    if (isCatalogError(error, 'PEER_BUSY')) return BUSY_REST_MS
+  #backoffMsAfter(peer: PeerId, error: unknown): number | undefined {
+    if (isCatalogError(error, 'PEER_BUSY')) return BUSY_BACKOFF_MS
     if (!isCatalogError(error, 'PEER_UNREACHABLE')) return undefined
     // All that it owed us fails with its stream: that is one time, not many.
-    const restsForMs = (this.#restingUntilMs.get(peer) ?? 0) - this.#deps.clock.now()
-    if (restsForMs > 0) return restsForMs
+    const leftMs = (this.#backedOffUntilMs.get(peer) ?? 0) - this.#deps.clock.now()
+    if (leftMs > 0) return leftMs
     const times = this.#hangUps.get(peer) ?? 0
     this.#hangUps.set(peer, times + 1)
-    return HANG_UP_REST_MS[times]
+    return HANG_UP_BACKOFF_MS[times]
   }
 
   #dropPeer(peer: PeerId, error: unknown): void {

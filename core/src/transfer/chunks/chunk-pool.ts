@@ -59,9 +59,3 @@ export function isPooled(view: Uint8Array): boolean {
 function isShared(buffer: ArrayBufferLike): buffer is SharedArrayBuffer {
   return buffer instanceof SharedArrayBuffer
 }
-
-/** Bytes to keep: a small view would keep its whole read buffer alive. */
-export function unshared(bytes: Uint8Array): Uint8Array {
-  if (isPooled(bytes)) return bytes // goes back to its pool
-  return bytes.byteLength * 2 < bytes.buffer.byteLength ? Buffer.from(bytes) : bytes
-}

@@ -7,9 +7,9 @@ import { isCatalogError } from '../../errors.ts'
 import type { Attempt } from './hedge.ts'
 
 /** Before a peer that hung up is asked again: its connection or its process may need a moment. */
-export const HANG_UP_REST_MS = [250, 1_000, 2_000] as const
+export const HANG_UP_BACKOFF_MS = [250, 1_000, 2_000] as const
 /** One that said BUSY is asked again after this pause, for so long. */
-const BUSY_REST_MS = 250
+const BUSY_BACKOFF_MS = 250
 const MAX_BUSY_MS = 10_000
 /** Busy peers are left in peace while an origin may still answer, but not for longer. */
 const ORIGIN_PATIENCE_MS = 3_000
@@ -41,7 +41,7 @@ export function createRetryRound(clock: Clock, options: { hasOrigin: boolean }):
   }
 
   /** Waits until a peer that failed so may be asked again. @throws when it may not */
-  function createRests(): (error: unknown, signal: AbortSignal) => Promise<void> {
+  function createBackoff(): (error: unknown, signal: AbortSignal) => Promise<void> {
     let hangUps = 0
     let busyUntilMs: number | undefined
     return async (error, signal) => {
@@ -51,13 +51,13 @@ export function createRetryRound(clock: Clock, options: { hasOrigin: boolean }):
           busyUntilMs = clock.now() + MAX_BUSY_MS
         }
         if (clock.now() >= busyUntilMs) throw error
-        return await clock.sleep(BUSY_REST_MS, signal)
+        return await clock.sleep(BUSY_BACKOFF_MS, signal)
       }
-      const restMs = HANG_UP_REST_MS[hangUps++]
-      if (!isCatalogError(error, 'PEER_UNREACHABLE') || restMs === undefined) throw error
+      const backoffMs = HANG_UP_BACKOFF_MS[hangUps++]
+      if (!isCatalogError(error, 'PEER_UNREACHABLE') || backoffMs === undefined) throw error
       const until = AbortSignal.any([signal, closed.signal])
       await untilOr(opened.promise, until)
-      await clock.sleep(restMs, until)
+      await clock.sleep(backoffMs, until)
     }
   }
 
@@ -70,14 +70,14 @@ export function createRetryRound(clock: Clock, options: { hasOrigin: boolean }):
     withRetries: (first, again) => ({
       ...first,
       async run(signal, startNext) {
-        const rest = createRests()
+        const backOff = createBackoff()
         for (let attempt = first; ; attempt = again()) {
           try {
             return await attempt.run(signal, startNext)
           } catch (error) {
             signal.throwIfAborted()
             startNext()
-            await rest(error, signal).catch(() => {
+            await backOff(error, signal).catch(() => {
               signal.throwIfAborted()
               throw error // it is not asked again
             })
