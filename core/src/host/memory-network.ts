@@ -79,6 +79,14 @@ export class MemoryNetworkState<Member extends NetworkMember> implements MemoryF
     return this.#cut.has(dialler) || this.#cut.has(target) ? undefined : member
   }
 
+  /** @throws `signal.reason` */
+  async wait(ms: number, signal: AbortSignal): Promise<void> {
+    if (ms > 0) await this.clock.sleep(ms, signal).catch(() => signal.throwIfAborted())
+    // A handshake is never instant: callers must not depend on it.
+    else await new Promise(setImmediate)
+    signal.throwIfAborted()
+  }
+
   latencyBetween(from: PeerId, to: PeerId): number {
     const own = (this.#hostLatencyMs.get(from) ?? 0) + (this.#hostLatencyMs.get(to) ?? 0)
     return this.#latencyMs + own
@@ -125,4 +133,12 @@ export class MemoryNetworkState<Member extends NetworkMember> implements MemoryF
   dropConnection(a: PeerId, b: PeerId): void {
     this.members.get(a)?.drop(b)
   }
+}
+
+export function addressOf(peer: PeerId): string {
+  return `/memory/${peer}`
+}
+
+export function peerOf(target: string): PeerId {
+  return target.startsWith('/memory/') ? target.slice('/memory/'.length) : target
 }
