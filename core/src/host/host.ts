@@ -34,7 +34,7 @@ export interface PeerConnection {
   readonly peer: PeerId
   /** Multiaddr of the remote end. */
   readonly address: string
-  /** Who counts as one with it wherever peers are counted by address. */
+  /** Peers of one group count as one wherever peers are counted by address. */
   readonly group: AddressGroup
   readonly direction: 'inbound' | 'outbound'
   readonly transport: Transport
@@ -50,7 +50,7 @@ export type Reach = 'public' | 'private' | 'loopback' | 'nowhere'
 
 /** How the node stands in the network. */
 export interface NetworkState {
-  /** From how far away somebody has reached us directly within the last minutes. */
+  /** From how far away a peer has reached us directly within the last minutes. */
   readonly reachedFrom: Reach
   /** Addresses at which a router passes connections on to us (UPnP). */
   readonly mapped: readonly string[]
@@ -169,7 +169,7 @@ export interface ValueKind {
 export interface ValueRouting {
   /** Values of this kind are stored for others from now on. Before the host starts. */
   acceptValues(kind: ValueKind): void
-  /** @throws CatalogError PEER_UNREACHABLE when nobody takes it; what `validate` throws; Error for a key of no kind */
+  /** @throws CatalogError PEER_UNREACHABLE when no peer takes it; what `validate` throws; Error for a key of no kind */
   putValue(key: string, value: Uint8Array, options: { signal: AbortSignal }): Promise<void>
   /** Undefined when none was found in time. @throws Error for a key of no kind */
   getValue(key: string, options: { signal: AbortSignal }): Promise<Uint8Array | undefined>

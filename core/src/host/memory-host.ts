@@ -26,7 +26,7 @@ import {
   type MemoryNetworkOptions,
   type NetworkMember,
 } from './memory-network.ts'
-import { orAborted } from '../timing/race-signal.ts'
+import { raceSignal } from '../timing/race-signal.ts'
 import { createMemoryRouting } from './memory-routing.ts'
 import {
   createMemoryStreamPair,
@@ -156,7 +156,7 @@ class MemoryHost implements Host, NetworkMember {
       other.#addLink(this, 'inbound')
       this.#addLink(other, 'outbound')
     }
-    if (await orAborted(this.#admission.isAdmitted(peer), signal)) return peer
+    if (await raceSignal(this.#admission.isAdmitted(peer), signal)) return peer
     throw new CatalogError('PEER_REFUSED', 'the peer is not admitted', { peer })
   }
 

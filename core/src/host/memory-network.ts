@@ -1,5 +1,5 @@
 /**
- * What the hosts of one in-memory network share: who is there, how links behave, and the faults that tests switch on.
+ * What the hosts of one in-memory network share: its members, how links behave, and the faults that tests switch on.
  * Production code never imports it.
  */
 import type { Clock } from '../timing/clock.ts'
@@ -20,7 +20,7 @@ export interface MemoryNetworkOptions {
   readonly random?: Random
   /** Unread bytes a stream may pile up before it is aborted. Default 32 MiB. */
   readonly maxInboundBytes?: number
-  /** Who counts as one address; each peer has its own unless given. */
+  /** Which peers count as one address; each has its own unless given. */
   readonly groupOf?: (peer: PeerId) => AddressGroup
   /** Give hosts a ContentRouting, shared through the network. Default true. */
   readonly routing?: boolean

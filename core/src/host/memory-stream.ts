@@ -36,7 +36,7 @@ export function createMemoryStreamPair(options: {
   readonly protocol: string
   readonly clock: Clock
   readonly maxInboundBytes: number
-  /** `peer` is who the end talks to; `link` carries what this end writes. */
+  /** `peer` is the remote end; `link` carries what this end writes. */
   readonly local: EndOptions
   readonly remote: EndOptions
   /** Both ends are finished, whatever the way. */

@@ -1,4 +1,4 @@
-/** Unfinished downloads of the memory store. The behaviour is that of fs-partials.ts, without a disk. */
+/** Unfinished downloads of the memory store. They behave as those of fs/partials.ts, without a disk. */
 import { Bitfield } from '../content/bitfield.ts'
 import { chunkCount, chunkLength, chunkRange } from '../content/chunking.ts'
 import { digestOf, type Digest } from '../content/digest.ts'
@@ -171,7 +171,7 @@ export class MemoryPartials {
     this.#deps.keep(geometry, bytes, { ...options, description })
   }
 
-  /** What nobody works on makes way. */
+  /** Suspended downloads are dropped for it. */
   #hasRoom(bytes: number): boolean {
     while (this.#claimedBytes + bytes > this.#deps.maxClaimedBytes) {
       const [oldest] = this.#kept.keys()

@@ -12,7 +12,7 @@ import {
 } from '../content/manifest.ts'
 import { CatalogError } from '../errors.ts'
 import type { Logger } from '../log.ts'
-import { checkRange, cut, notFound, withoutSlack, type ByteRange } from './fs/artifact-reader.ts'
+import { checkRange, cut, notFound, compact, type ByteRange } from './fs/artifact-reader.ts'
 import { Entries } from './entries.ts'
 import { chooseVictims } from './evict.ts'
 import { MemoryPartials } from './memory-partials.ts'
@@ -214,7 +214,7 @@ class MemoryStore implements Store {
       this.#entries.touch(digest, nowMs)
       return
     }
-    this.#bytes.set(digest, withoutSlack(bytes))
+    this.#bytes.set(digest, compact(bytes))
     const times = { addedAtMs: nowMs, usedAtMs: nowMs }
     const size = bytes.byteLength
     this.#entries.add({ digest, size, visibility, retention, pinned: false, ...times })

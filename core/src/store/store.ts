@@ -122,7 +122,7 @@ export interface Store {
   /** What an unfinished download kept from an earlier run is of, if there is any. */
   findPartial(digest: Digest): Promise<ChunkTable | undefined>
 
-  /** Whoever keeps the rules says that they call it otherwise now; nothing else makes a public entry private. Whether it was. */
+  /** The only way to make a public entry private. Whether it changed. */
   setVisibility(digest: Digest, visibility: Visibility): boolean
 
   delete(digest: Digest): Promise<boolean>

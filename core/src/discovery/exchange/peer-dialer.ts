@@ -1,6 +1,6 @@
 /**
- * Dials peers we have heard of until there are enough connections: a few at a time, each with a deadline, those that do not
- * answer less and less often. What it remembers is bounded: anybody can make up peers.
+ * Dials peers we have heard of until there are enough connections: a few at a time, each with a deadline, peers that do not
+ * answer less and less often. What it remembers is bounded, as peers can be made up.
  */
 import { LRUCache } from 'lru-cache'
 import type { Clock } from '../../timing/clock.ts'

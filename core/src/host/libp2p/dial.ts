@@ -4,7 +4,7 @@ import { isMultiaddr } from '@multiformats/multiaddr'
 import type { Libp2p } from 'libp2p'
 import type { AddressRule } from './address-rule.ts'
 import type { PeerId } from '../host.ts'
-import { orAborted } from '../../timing/race-signal.ts'
+import { raceSignal } from '../../timing/race-signal.ts'
 import { parsePeer, parseTarget, peerOf, withPeer } from './peer-addresses.ts'
 
 export async function dial(
@@ -13,9 +13,9 @@ export async function dial(
   signal: AbortSignal,
 ): Promise<PeerId> {
   const to = parseTarget(target)
-  // Nobody but the user gives whole addresses: all others are learned first.
+  // Whole addresses come from the user only: all others are learned first.
   if (isMultiaddr(to)) rule.configure(to)
-  const connection = await orAborted(libp2p.dial(to, { signal }), signal)
+  const connection = await raceSignal(libp2p.dial(to, { signal }), signal)
   return connection.remotePeer.toString()
 }
 

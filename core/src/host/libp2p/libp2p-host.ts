@@ -27,7 +27,7 @@ import type {
   Libp2pHostDependencies,
   Libp2pHostOptions,
 } from './libp2p-host-options.ts'
-import { orAborted } from '../../timing/race-signal.ts'
+import { raceSignal } from '../../timing/race-signal.ts'
 import { timeoutSignal } from '../../timing/timeout-signal.ts'
 import { PeerGate, type IsDenied } from './peer-gate.ts'
 import { InboundProtocols, MAX_OUTBOUND_STREAMS } from './inbound-protocols.ts'
@@ -70,7 +70,7 @@ class LibP2PHost implements Libp2pHost {
       connectionOf: (peer) => this.#peerConnections(peer)[0],
       onAdmitted: (peer) => this.#emit({ type: 'connected', peer }),
       onLeft: (peer) => this.#emit({ type: 'disconnected', peer }),
-      onRefused: (peer) => this.#node?.leave(peer),
+      onRefused: (peer) => this.#node?.disconnect(peer),
     })
     this.#protocols = new InboundProtocols({
       ...{ log: deps.log, streams: this.#streams, admission: this.#admission },
@@ -150,7 +150,7 @@ class LibP2PHost implements Libp2pHost {
     const bounded = AbortSignal.any([signal, timeoutSignal(this.#deps.clock, CONNECT_TIMEOUT_MS)])
     try {
       const reached = await node.dial(target, bounded)
-      if (await orAborted(this.#admission.isAdmitted(reached), bounded)) return reached
+      if (await raceSignal(this.#admission.isAdmitted(reached), bounded)) return reached
     } catch (error) {
       throw toHostError(error, target, signal)
     }
@@ -158,7 +158,7 @@ class LibP2PHost implements Libp2pHost {
   }
 
   async disconnect(peer: PeerId): Promise<void> {
-    this.#node?.leave(peer)
+    this.#node?.disconnect(peer)
   }
 
   async open(
@@ -180,7 +180,7 @@ class LibP2PHost implements Libp2pHost {
       maxOutboundStreams: MAX_OUTBOUND_STREAMS,
     })
     try {
-      const stream = await orAborted(opening, bounded, (late) => late.abort(new Error('too late')))
+      const stream = await raceSignal(opening, bounded, (late) => late.abort(new Error('too late')))
       return this.#streams.adopt(stream, { peer, group: this.#groupOf(connection) })
     } catch (error) {
       throw toHostError(error, peer, signal)
@@ -202,8 +202,8 @@ class LibP2PHost implements Libp2pHost {
 
   setGate(isDenied: IsDenied): void {
     this.#gate.set(isDenied)
-    const denied = this.#admission.admitted.filter((peer) => isDenied(peer, this.groupOf(peer)))
-    for (const peer of denied) this.#node?.leave(peer)
+    const denied = this.#peerConnections().filter(({ peer, group }) => isDenied(peer, group))
+    for (const { peer } of denied) this.#node?.disconnect(peer)
   }
 
   setAdmission(admit: Admit): void {
@@ -215,7 +215,7 @@ class LibP2PHost implements Libp2pHost {
     return () => this.#listeners.delete(listener)
   }
 
-  /** A port is looked for, then listened on; in between somebody else may take it. */
+  /** A port is looked for, then listened on; in between another program may take it. */
   async #start(): Promise<void> {
     for (let tries = 1; this.#node === undefined; tries += 1) {
       try {
@@ -275,7 +275,7 @@ class LibP2PHost implements Libp2pHost {
     const peer = connection.remotePeer.toString()
     const group = this.#groupOf(connection)
     if (!this.#gate.denies(peer, group)) return { peer, group }
-    this.#node?.leave(peer)
+    this.#node?.disconnect(peer)
     return undefined
   }
 

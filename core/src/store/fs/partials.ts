@@ -20,10 +20,10 @@ import { FsPartialRows, type ResumablePartial } from './partial-rows.ts'
 import { bitfieldOf, openPartialFile, presentBytesOf } from './partial-file.ts'
 import type { CommitOptions, PartialArtifact, PutOptions, Retention } from '../store.ts'
 
-/** Kept downloads that nobody has touched for this long are stale. */
+/** SuspendedPartial downloads that nobody has touched for this long are stale. */
 export const PARTIAL_MAX_AGE_MS = 7 * 24 * 3600 * 1000
 
-export interface PlaceRequest extends Omit<CommitOptions, 'verified'> {
+export interface CommitRequest extends Omit<CommitOptions, 'verified'> {
   readonly geometry: ArtifactGeometry
   readonly options: PutOptions
   /** Of the complete file. */
@@ -42,8 +42,8 @@ export interface PartialsDeps {
   readonly makeSpace: (bytes: number, retention?: Retention) => boolean
   /** What all that peers claim may take together, kept ones included. */
   readonly maxClaimedBytes: number
-  readonly place: (request: PlaceRequest) => Promise<boolean>
-  readonly readPlaced: (
+  readonly place: (request: CommitRequest) => Promise<boolean>
+  readonly readCommitted: (
     digest: Digest,
     range: { start: number; end: number },
   ) => Promise<Uint8Array>
@@ -51,7 +51,7 @@ export interface PartialsDeps {
   readonly progressed: () => void
 }
 
-export interface Kept extends Evictable {
+export interface SuspendedPartial extends Evictable {
   readonly updatedAtMs: number
 }
 interface Opening {
@@ -79,7 +79,7 @@ export class FsPartials {
   /** Of claims: bytes that are on their way to the disk. */
   #writingBytes = 0
   /** Least recently touched first. */
-  readonly #kept = new Map<Digest, Kept>()
+  readonly #kept = new Map<Digest, SuspendedPartial>()
   readonly #removing = new Map<Digest, Promise<void>>()
 
   constructor(deps: PartialsDeps, rows: Iterable<PartialRow>) {
@@ -115,8 +115,8 @@ export class FsPartials {
     return bytes
   }
 
-  /** Those that nobody works on, least recently touched first. */
-  kept(): Iterable<Kept> {
+  /** The suspended ones, least recently touched first. */
+  kept(): Iterable<SuspendedPartial> {
     return this.#kept.values()
   }
 
@@ -178,14 +178,14 @@ export class FsPartials {
     await Promise.all(this.#removing.values())
   }
 
-  /** Nobody works on the one of this digest that can be resumed. */
+  /** The resumable download of this digest is not open. */
   #isFree(digest: Digest): boolean {
     return [...this.#opening, ...this.#opened].every(
       ({ geometry, number }) => geometry.digest !== digest || number !== undefined,
     )
   }
 
-  /** What another claim has left stays: nobody knows which of the two is true, and claims cost nothing. */
+  /** What another claim has left stays: either may be the true one, and making claims costs nothing. */
   #fitsKept(table: ChunkTable): boolean {
     const { digest } = table.geometry
     const row = this.#kept.has(digest) ? this.#rows.find(digest) : undefined
@@ -237,7 +237,7 @@ export class FsPartials {
         },
         takeRoom: (bytes) => hasRoom || this.#takeRoom(bytes),
         place: (found) => this.#deps.place({ geometry, options, path, hasRoom, ...found }),
-        readPlaced: (range) => this.#deps.readPlaced(geometry.digest, range),
+        readCommitted: (range) => this.#deps.readCommitted(geometry.digest, range),
         closed: (outcome) => this.#closed(opened, outcome),
       },
       geometry,
@@ -249,7 +249,7 @@ export class FsPartials {
     return partial
   }
 
-  /** For a chunk of a claim: what nobody works on makes way, nothing else does. */
+  /** For a chunk of a claim: suspended downloads are dropped for it, nothing else is. */
   #takeRoom(bytes: number): boolean {
     while (bytes > 0 && this.#claimedBytes + bytes > this.#deps.maxClaimedBytes) {
       const [oldest] = this.#kept.keys()
