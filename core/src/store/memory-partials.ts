@@ -124,7 +124,7 @@ export class MemoryPartials {
           throw new RangeError(`chunk ${index} has ${chunk.byteLength} bytes, not ${expected}`)
         }
         if (bitfield.has(index)) return
-        if (leaves !== undefined && !this.#hasRoom(expected)) throw full(geometry)
+        if (leaves !== undefined && !this.#makeClaimSpace(expected)) throw full(geometry)
         chunks.set(index, Uint8Array.from(chunk))
         bitfield.add(index)
       },
@@ -172,7 +172,7 @@ export class MemoryPartials {
   }
 
   /** Suspended downloads are dropped for it. */
-  #hasRoom(bytes: number): boolean {
+  #makeClaimSpace(bytes: number): boolean {
     while (this.#claimedBytes + bytes > this.#deps.maxClaimedBytes) {
       const [oldest] = this.#kept.keys()
       if (oldest === undefined) return false

@@ -179,7 +179,8 @@ async function place(deps: DiskDeps, disk: Disk, request: CommitRequest): Promis
     if (disk.durability.mustSyncFirst(digest)) await files.sync(request.path)
     if (!entries.has(digest)) {
       // Of an origin it has been made; what peers claimed may have some only now that it is known to be true.
-      if (!request.hasRoom && !makeSpace(deps.quota, size, request.options.retention)) return false
+      if (!request.isReserved && !makeSpace(deps.quota, size, request.options.retention))
+        return false
       await files.rename(request.path, layout.artifact(digest))
       mark = await statFingerprint(files, layout.artifact(digest))
     }

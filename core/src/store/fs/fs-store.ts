@@ -158,7 +158,7 @@ class FsStore implements Store {
     disk.partials.drop(digest)
     const times = { addedAtMs: nowMs, usedAtMs: nowMs }
     this.#entries.add({ digest, size, visibility, retention, pinned: false, ...times })
-    if (!disk.writer.hasRoom) await disk.writer.room(signal)
+    if (!disk.writer.hasBacklogSpace) await disk.writer.untilBacklogSpace(signal)
   }
 
   async flush(): Promise<void> {

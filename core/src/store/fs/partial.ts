@@ -23,8 +23,8 @@ export interface PartialDeps {
   readonly failed: (error: unknown) => void
   /** `bitfield` has changed; written to the index some time later. */
   readonly progressed: () => void
-  /** Takes room for a chunk that has landed; false when there is none. Called again with the negative when it was not needed. */
-  readonly takeRoom: (bytes: number) => boolean
+  /** Takes space for a chunk that has landed; false when there is none. Called again with the negative when it was not needed. */
+  readonly takeSpace: (bytes: number) => boolean
   /** Moves the complete file to its place and makes it visible. False: it can't be kept. */
   readonly place: (found: Omit<CommitOptions, 'verified'>) => Promise<boolean>
   /** Bytes of the artifact after it was placed. */
@@ -66,11 +66,11 @@ export class FsPartial implements PartialArtifact {
       throw new RangeError(`chunk ${index} has ${bytes.byteLength} bytes, not ${expected}`)
     }
     if (this.hasChunk(index)) return
-    if (!this.#deps.takeRoom(expected)) throw diskFull(this.geometry)
+    if (!this.#deps.takeSpace(expected)) throw diskFull(this.geometry)
     try {
       await this.#keepChunk(index, bytes)
     } finally {
-      this.#deps.takeRoom(-expected) // from now on it counts as present
+      this.#deps.takeSpace(-expected) // from now on it counts as present
     }
   }
 

@@ -1,5 +1,5 @@
 /**
- * All unfinished downloads of the store: those open now and those kept from earlier. What an origin sends has its room from the
+ * All unfinished downloads of the store: those open now and those kept from earlier. What an origin sends has its space from the
  * beginning; what peers claim takes it as chunks land, from a share that no complete artifact has to make way for. Saves in the
  * index, somewhat behind, which chunks of the resumable ones have landed. Never hashes leaves.
  */
@@ -28,8 +28,8 @@ export interface CommitRequest extends Omit<CommitOptions, 'verified'> {
   readonly options: PutOptions
   /** Of the complete file. */
   readonly path: string
-  /** Room has been made for it already. */
-  readonly hasRoom: boolean
+  /** Its space has been reserved. */
+  readonly isReserved: boolean
 }
 
 export interface PartialsDeps {
@@ -38,7 +38,7 @@ export interface PartialsDeps {
   readonly index: FsIndex
   readonly health: DiskHealth
   readonly clock: Clock
-  /** Makes room for so many bytes, by evicting; false when there can't be. */
+  /** Makes space for so many bytes, by evicting; false when there can't be. */
   readonly makeSpace: (bytes: number, retention?: Retention) => boolean
   /** What all that peers claim may take together, kept ones included. */
   readonly maxClaimedBytes: number
@@ -73,7 +73,7 @@ export class FsPartials {
   readonly #deps: PartialsDeps
   readonly #rows: FsPartialRows
   readonly #opened = new Set<Opened>()
-  /** Those being opened: their room is taken. */
+  /** Those being opened: their space is taken. */
   readonly #opening = new Set<Opening>()
   #nextNumber = 1
   /** Of claims: bytes that are on their way to the disk. */
@@ -222,7 +222,7 @@ export class FsPartials {
   #register(opening: Opening, file: OpenFile, bitfield: Bitfield): PartialArtifact {
     const { geometry, options, leaves, number } = opening
     const path = this.#pathOf(opening)
-    const hasRoom = leaves === undefined
+    const isReserved = leaves === undefined
     const described = { geometry, visibility: options.visibility, bitfield }
     const resumable = leaves && number === undefined ? { ...described, leaves } : undefined
     const partial = new FsPartial(
@@ -235,8 +235,8 @@ export class FsPartials {
           if (resumable) this.#rows.progressed(resumable)
           this.#deps.progressed()
         },
-        takeRoom: (bytes) => hasRoom || this.#takeRoom(bytes),
-        place: (found) => this.#deps.place({ geometry, options, path, hasRoom, ...found }),
+        takeSpace: (bytes) => isReserved || this.#takeSpace(bytes),
+        place: (found) => this.#deps.place({ geometry, options, path, isReserved, ...found }),
         readCommitted: (range) => this.#deps.readCommitted(geometry.digest, range),
         closed: (outcome) => this.#closed(opened, outcome),
       },
@@ -250,7 +250,7 @@ export class FsPartials {
   }
 
   /** For a chunk of a claim: suspended downloads are dropped for it, nothing else is. */
-  #takeRoom(bytes: number): boolean {
+  #takeSpace(bytes: number): boolean {
     while (bytes > 0 && this.#claimedBytes + bytes > this.#deps.maxClaimedBytes) {
       const [oldest] = this.#kept.keys()
       if (oldest === undefined) return false

@@ -24,8 +24,8 @@ export const MAX_BACKLOG_ITEMS = 2048
 const START_BYTES = (MAX_BACKLOG_BYTES / 8) * 7
 const START_ITEMS = (MAX_BACKLOG_ITEMS / 8) * 7
 
-/** Of waiting for room. */
-const ROOM_MAX_MS = 30_000
+/** Of waiting for space in the backlog. */
+const MAX_BACKLOG_WAIT_MS = 30_000
 const GROUP_ITEMS = 64
 const GROUP_BYTES = 16 * 1024 * 1024
 // The thread pool has four threads, and reads want some.
@@ -62,7 +62,7 @@ export class FsWriter {
   #sequence = 0
   #running: Promise<void> | undefined
   readonly #delay: WriteDelay
-  #room: PromiseWithResolvers<void> | undefined
+  #backlogSpace: PromiseWithResolvers<void> | undefined
 
   constructor(deps: WriterDeps) {
     this.#deps = deps
@@ -89,7 +89,7 @@ export class FsWriter {
     return this.#backlogBytes > 2 * MAX_BACKLOG_BYTES || this.#pending.size > 2 * MAX_BACKLOG_ITEMS
   }
 
-  get hasRoom(): boolean {
+  get hasBacklogSpace(): boolean {
     return this.#backlogBytes <= MAX_BACKLOG_BYTES && this.#pending.size <= MAX_BACKLOG_ITEMS
   }
 
@@ -102,15 +102,15 @@ export class FsWriter {
     this.#enqueue(digest, { type: 'remove' })
   }
 
-  /** Resolves when the backlog is within its bounds, or after ROOM_MAX_MS: a disk that takes longer has hung. */
-  async room(signal?: AbortSignal): Promise<void> {
-    if (this.hasRoom) return
-    this.#room ??= Promise.withResolvers()
+  /** Resolves when the backlog is within its bounds, or after MAX_BACKLOG_WAIT_MS: a disk that takes longer has hung. */
+  async untilBacklogSpace(signal?: AbortSignal): Promise<void> {
+    if (this.hasBacklogSpace) return
+    this.#backlogSpace ??= Promise.withResolvers()
     const done = new AbortController()
     const signals = signal ? [done.signal, signal] : [done.signal]
-    const cap = this.#deps.clock.sleep(ROOM_MAX_MS, AbortSignal.any(signals))
+    const cap = this.#deps.clock.sleep(MAX_BACKLOG_WAIT_MS, AbortSignal.any(signals))
     try {
-      await Promise.race([this.#room.promise, cap])
+      await Promise.race([this.#backlogSpace.promise, cap])
     } catch {
       signal?.throwIfAborted() // what was put stays put; only the waiting ends
     } finally {
@@ -174,11 +174,11 @@ export class FsWriter {
           if (operation.type === 'write') this.#backlogBytes -= operation.bytes.byteLength
         }
         this.#group.clear()
-        if (this.hasRoom) this.#releaseRoom()
+        if (this.hasBacklogSpace) this.#signalBacklogSpace()
       }
     } finally {
       this.#running = undefined
-      this.#releaseRoom()
+      this.#signalBacklogSpace()
     }
   }
 
@@ -290,8 +290,8 @@ export class FsWriter {
     this.#deps.lost(digest)
   }
 
-  #releaseRoom(): void {
-    this.#room?.resolve()
-    this.#room = undefined
+  #signalBacklogSpace(): void {
+    this.#backlogSpace?.resolve()
+    this.#backlogSpace = undefined
   }
 }
