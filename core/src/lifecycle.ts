@@ -1,6 +1,6 @@
 /**
- * Starts the parts of a node in order and stops them in reverse. Stopping ends in time whatever a part or a peer does: who
- * closes a node is about to exit, to restart or to run the next test.
+ * Starts the parts of a node in order and stops them in reverse. Stopping ends in time, whatever a part or a peer does: after
+ * closing a node, a program exits, restarts or runs its next test. Knows nothing of what the parts are.
  */
 import type { Clock } from './timing/clock.ts'
 import type { Logger } from './log.ts'
@@ -9,7 +9,7 @@ export interface Part {
   readonly name: string
   start(): unknown
   stop(): unknown
-  /** What it does at its end must not be cut off: it waits for this machine alone, never for a peer. */
+  /** Its stop must not be cut off: it waits for this machine only, never for a peer. */
   readonly isLocal?: boolean
 }
 
@@ -20,7 +20,7 @@ export interface LifecycleDependencies {
 
 /** For all parts together. Each has less of its own: a farewell takes 1 s, libp2p 10 s at most. */
 const STOP_MS = 15_000
-/** What is left for each one when the others have used that up. */
+/** For each part when the others have used that up. */
 const LEAST_STOP_MS = 1_000
 
 /** @throws what the first part that fails throws; those before it have been stopped then */
@@ -54,7 +54,7 @@ async function stopInTime(part: Part, maxMs: number, deps: LifecycleDependencies
     late.reject(new Error(`${part.name} has not stopped within ${Math.round(maxMs)} ms`)),
   )
   const stopping = Promise.resolve(part.stop())
-  stopping.catch(() => undefined) // it may still fail when nobody waits for it any more
+  stopping.catch(() => undefined) // it may still fail after the deadline
   try {
     await Promise.race([stopping, late.promise])
   } finally {

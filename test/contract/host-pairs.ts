@@ -4,7 +4,13 @@
  */
 import { afterEach } from 'vitest'
 import { isCatalogError } from '../../core/src/errors.ts'
-import type { ByteStream, Host, HostEvent, PeerId } from '../../core/src/host/host.ts'
+import type {
+  ByteStream,
+  HandleOptions,
+  Host,
+  HostEvent,
+  PeerId,
+} from '../../core/src/host/host.ts'
 
 export const ECHO = '/catalog-test/echo/1'
 export const SINK = '/catalog-test/sink/1'
@@ -88,14 +94,18 @@ export function addressOf(host: Host): string {
   return address
 }
 
-export function handleEcho(host: Host, maxStreamsPerPeer = 8): void {
+export function handleEcho(
+  host: Host,
+  maxStreamsPerPeer = 8,
+  options: Partial<HandleOptions> = {},
+): void {
   host.handle(
     ECHO,
     async (stream) => {
       for await (const bytes of stream.source) await stream.write(bytes)
       await stream.end()
     },
-    { maxStreamsPerPeer },
+    { maxStreamsPerPeer, ...options },
   )
 }
 

@@ -5,7 +5,7 @@
 import { randomBytes } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { isCatalogError } from '../../core/src/errors.ts'
-import type { Host, HostEvent, PeerId } from '../../core/src/host/host.ts'
+import type { Admit, Host, HostEvent, PeerConnection, PeerId } from '../../core/src/host/host.ts'
 import {
   ECHO,
   HOLD,
@@ -166,6 +166,74 @@ export function hostContract(name: string, createWorld: () => HostWorld): void {
       await expect((async () => drain(await openAndWrite(a, b.id, ECHO)))()).rejects.toSatisfy(
         isCatalogError,
       )
+    })
+
+    it('tells of a peer and serves it when it is admitted, and not before', async () => {
+      const { a, b } = await pair()
+      const asked = Promise.withResolvers<PeerConnection>()
+      const answer = Promise.withResolvers<boolean>()
+      let questions = 0
+      b.setAdmission((connection) => {
+        questions += 1
+        asked.resolve(connection)
+        return answer.promise
+      })
+      const events: HostEvent[] = []
+      b.onEvent((event) => events.push(event))
+      handleEcho(b)
+      await a.connect(addressOf(b), deadline())
+      const echoed = echo(a, b.id, Buffer.from('let me in'))
+      expect(await asked.promise).toMatchObject({ peer: a.id, direction: 'inbound' })
+      await new Promise(setImmediate)
+      expect(b.isConnected(a.id)).toBe(false)
+      expect(b.peers()).toEqual([])
+      expect(events).toEqual([])
+      answer.resolve(true)
+      expect(await echoed).toBe(true)
+      expect(b.isConnected(a.id)).toBe(true)
+      expect(events).toEqual([{ type: 'connected', peer: a.id }])
+      expect(await echo(a, b.id, Buffer.from('again'))).toBe(true)
+      expect(questions).toBe(1)
+    })
+
+    const refusing: readonly [string, Admit][] = [
+      ['refuses', async () => false],
+      ['fails', () => Promise.reject(new Error('no certificate'))],
+    ]
+    it.for(refusing)('disconnects a peer whose admission %s, untold', async ([, admit]) => {
+      const { a, b } = await pair()
+      b.setAdmission(admit)
+      const events: HostEvent[] = []
+      b.onEvent((event) => events.push(event))
+      handleEcho(b)
+      const lost = eventOf(a, 'disconnected', b.id)
+      const used = a.connect(addressOf(b), deadline()).then(() => echo(a, b.id, Buffer.from('x')))
+      used.catch(() => undefined)
+      await lost
+      await expect(used).rejects.toSatisfy(isCatalogError)
+      expect(b.peers()).toEqual([])
+      expect(events).toEqual([])
+    })
+
+    it('refuses to connect to a peer that it does not admit', async () => {
+      const { a, b } = await pair()
+      a.setAdmission(async () => false)
+      await expect(a.connect(addressOf(b), deadline())).rejects.toSatisfy(isCatalogError)
+      expect(a.isConnected(b.id)).toBe(false)
+    })
+
+    it('lets both sides ask each other before they admit', async () => {
+      const { a, b } = await pair()
+      for (const host of [a, b]) {
+        handleEcho(host, 8, { beforeAdmission: true })
+        host.setAdmission(({ peer }): Promise<boolean> =>
+          echo(host, peer, Buffer.from('who are you')),
+        )
+      }
+      const told = eventOf(b, 'connected', a.id)
+      await a.connect(addressOf(b), deadline())
+      await told
+      expect(a.isConnected(b.id)).toBe(true)
     })
 
     it('stops telling a listener that has left', async () => {

@@ -38,8 +38,8 @@ export async function openDatabase(path: string): Promise<Database> {
 }
 
 /**
- * Opens a database in a folder that may not be written, such as a store baked into an image. Takes no lock: nobody else may
- * be writing to it either.
+ * Opens a database in a folder that may not be written, such as a store baked into an image. Takes no lock: no other process may
+ * write to it either.
  * @throws CatalogError STORE_FAILED
  */
 export async function openReadOnly(path: string): Promise<Database> {

@@ -31,7 +31,7 @@ async function makeOne(folder: string): Promise<void> {
   try {
     await mkdir(folder, { mode: 0o700 })
   } catch (error) {
-    // Somebody else made it just now, or it is a file.
+    // Another process made it just now, or it is a file.
     if (errnoOf(error) !== 'EEXIST' || !(await isFolder(folder))) throw error
   }
 }

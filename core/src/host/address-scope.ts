@@ -1,6 +1,6 @@
 /**
- * How far-reaching an IP address is, and what of that may be exchanged over a connection. Nobody is told where something
- * listens inside a network that they are not in. Pure; says nothing of whether an address is believed (address-rule.ts).
+ * How far an IP address reaches, and which addresses may be exchanged over a connection: a peer is never told of listeners
+ * inside a network that it is not in. Pure; says nothing of whether an address is believed (address-rule.ts).
  * docs/protocol.md, section Peer exchange
  */
 import { BlockList, isIP } from 'node:net'

@@ -1,7 +1,7 @@
 /**
- * The default gateways of this machine, as Linux tells them; none elsewhere. Where a gateway hides who is behind it (rootless
- * Docker, Docker Desktop, some load balancers), everybody on the internet has its address, which is on our own network.
- * A router is nobody's peer, so nothing is lost with the others. It runs nothing and never waits.
+ * The default gateways of this machine, as Linux lists them; none on other systems. Where a gateway translates addresses
+ * (rootless Docker, Docker Desktop, some load balancers), every peer on the internet appears with the gateway's address,
+ * which is on our own network: it must not count as a neighbour. Starts no program and never waits.
  */
 import { closeSync, openSync, readSync } from 'node:fs'
 import { BlockList, isIP } from 'node:net'

@@ -34,7 +34,7 @@ export interface PeerConnection {
   readonly peer: PeerId
   /** Multiaddr of the remote end. */
   readonly address: string
-  /** Who counts as one with it wherever peers are counted by address. */
+  /** Peers of one group count as one wherever peers are counted by address. */
   readonly group: AddressGroup
   readonly direction: 'inbound' | 'outbound'
   readonly transport: Transport
@@ -50,7 +50,7 @@ export type Reach = 'public' | 'private' | 'loopback' | 'nowhere'
 
 /** How the node stands in the network. */
 export interface NetworkState {
-  /** From how far away somebody has reached us directly within the last minutes. */
+  /** From how far away a peer has reached us directly within the last minutes. */
   readonly reachedFrom: Reach
   /** Addresses at which a router passes connections on to us (UPnP). */
   readonly mapped: readonly string[]
@@ -76,7 +76,15 @@ export interface HandleOptions {
   readonly maxStreamsPerPeer: number
   /** Bytes that one stream may have unread before it is aborted; 1 MiB unless given. */
   readonly maxUnreadBytes?: number
+  /** For what admission itself asks: peers that are not admitted yet are answered too. Default false. */
+  readonly beforeAdmission?: boolean
 }
+
+/** Whether a peer may take part; false, or a rejection, disconnects it. May open streams to it: it is connected already. */
+export type Admit = (
+  connection: PeerConnection,
+  options: { readonly signal: AbortSignal },
+) => Promise<boolean>
 
 export interface Host {
   readonly id: PeerId
@@ -87,14 +95,14 @@ export interface Host {
   /** What does not work just now though it should, in words for people. */
   problems(): readonly string[]
   network(): NetworkState
-  /** One entry a peer: its best connection. */
+  /** One entry per peer: its best connection. */
   peers(): readonly PeerConnection[]
   isConnected(peer: PeerId): boolean
   /** Of a peer that is connected, or was connected or refused a moment ago. */
   groupOf(peer: PeerId): AddressGroup | undefined
   /**
    * Connects to a peer id that we have addresses for, or to a multiaddr.
-   * @throws CatalogError PEER_UNREACHABLE, PEER_REFUSED (banned)
+   * @throws CatalogError PEER_UNREACHABLE, PEER_REFUSED (banned, or not admitted)
    */
   connect(target: string, options: { signal: AbortSignal }): Promise<PeerId>
   disconnect(peer: PeerId): Promise<void>
@@ -115,6 +123,12 @@ export interface Host {
   learnAddresses(peer: PeerId, addresses: readonly string[], source: string): Promise<void>
   /** Asked before each connection, in and out, with where it comes from; a peer that is denied is also disconnected. */
   setGate(isDenied: (peer: PeerId, group?: AddressGroup) => boolean): void
+  /**
+   * Asked once per peer, after the handshake of its first connection; everyone is admitted unless this is set, before the
+   * start. Until it has answered, at most 10 s, the peer is not among `peers()`, no event tells of it, `connect` waits, and
+   * streams that the peer opens wait for their handler.
+   */
+  setAdmission(admit: Admit): void
   onEvent(listener: (event: HostEvent) => void): () => void
   /** The DHT, where there is one. */
   readonly routing: Routing | undefined
@@ -155,7 +169,7 @@ export interface ValueKind {
 export interface ValueRouting {
   /** Values of this kind are stored for others from now on. Before the host starts. */
   acceptValues(kind: ValueKind): void
-  /** @throws CatalogError PEER_UNREACHABLE when nobody takes it; what `validate` throws; Error for a key of no kind */
+  /** @throws CatalogError PEER_UNREACHABLE when no peer takes it; what `validate` throws; Error for a key of no kind */
   putValue(key: string, value: Uint8Array, options: { signal: AbortSignal }): Promise<void>
   /** Undefined when none was found in time. @throws Error for a key of no kind */
   getValue(key: string, options: { signal: AbortSignal }): Promise<Uint8Array | undefined>

@@ -4,8 +4,11 @@
  */
 import { CatalogError } from '../errors.ts'
 import type { AddressGroup } from '../limits/address-group.ts'
+import { silentLogger } from '../log.ts'
+import { Admission } from './admission.ts'
 import {
   OFFLINE,
+  type Admit,
   type ByteStream,
   type HandleOptions,
   type Host,
@@ -16,13 +19,21 @@ import {
   type Routing,
 } from './host.ts'
 import {
+  addressOf,
   MemoryNetworkState,
+  peerOf,
   type MemoryFaults,
   type MemoryNetworkOptions,
   type NetworkMember,
 } from './memory-network.ts'
+import { raceSignal } from '../timing/race-signal.ts'
 import { createMemoryRouting } from './memory-routing.ts'
-import { createMemoryStreamPair, type MemoryStream } from './memory-stream.ts'
+import {
+  createMemoryStreamPair,
+  runHandler,
+  type MemoryHandler,
+  type MemoryStream,
+} from './memory-stream.ts'
 
 export type { MemoryFaults, MemoryNetworkOptions } from './memory-network.ts'
 
@@ -59,25 +70,28 @@ interface Link {
   readonly streams: Set<MemoryStream>
 }
 
-interface Handler {
-  readonly run: (stream: ByteStream) => void | Promise<void>
-  readonly options: HandleOptions
-}
-
 class MemoryHost implements Host, NetworkMember {
   readonly id: PeerId
   readonly routing: Routing | undefined
   readonly #network: Network
   readonly #links = new Map<PeerId, Link>()
-  readonly #handlers = new Map<string, Handler>()
+  readonly #handlers = new Map<string, MemoryHandler>()
   readonly #inboundStreams = new Map<string, number>()
   readonly #listeners = new Set<(event: HostEvent) => void>()
+  readonly #admission: Admission
   #isDenied: (peer: PeerId, group?: AddressGroup) => boolean = () => false
   #isRunning = false
 
   constructor(network: Network, id: PeerId, withRouting: boolean) {
     this.#network = network
     this.id = id
+    this.#admission = new Admission({
+      ...{ clock: network.clock, log: silentLogger },
+      connectionOf: (peer) => this.#links.get(peer)?.view,
+      onAdmitted: (peer) => this.#emit({ type: 'connected', peer }),
+      onLeft: (peer) => this.#emit({ type: 'disconnected', peer }),
+      onRefused: (peer) => this.drop(peer),
+    })
     this.routing = withRouting
       ? createMemoryRouting({
           table: network.table,
@@ -114,11 +128,12 @@ class MemoryHost implements Host, NetworkMember {
   }
 
   peers(): readonly PeerConnection[] {
-    return [...this.#links.values()].map((link) => link.view)
+    const all = [...this.#links.values()].map((link) => link.view)
+    return all.filter(({ peer }) => this.#admission.has(peer))
   }
 
   isConnected(peer: PeerId): boolean {
-    return this.#links.has(peer)
+    return this.#links.has(peer) && this.#admission.has(peer)
   }
 
   groupOf(peer: PeerId): AddressGroup {
@@ -129,7 +144,7 @@ class MemoryHost implements Host, NetworkMember {
     signal.throwIfAborted()
     this.#throwIfStopped()
     const peer = peerOf(target)
-    if (this.#links.has(peer)) return peer
+    if (this.isConnected(peer)) return peer
     if (this.#isDenied(peer)) throw new CatalogError('PEER_REFUSED', 'peer is banned', { peer })
     await this.#wait(2 * this.#network.latencyBetween(this.id, peer), signal)
     const other = this.#network.reachable(this.id, peer)
@@ -141,7 +156,8 @@ class MemoryHost implements Host, NetworkMember {
       other.#addLink(this, 'inbound')
       this.#addLink(other, 'outbound')
     }
-    return peer
+    if (await raceSignal(this.#admission.isAdmitted(peer), signal)) return peer
+    throw new CatalogError('PEER_REFUSED', 'the peer is not admitted', { peer })
   }
 
   async disconnect(peer: PeerId): Promise<void> {
@@ -154,7 +170,7 @@ class MemoryHost implements Host, NetworkMember {
     { signal }: { signal: AbortSignal },
   ): Promise<ByteStream> {
     if (this.#isDenied(peer)) this.drop(peer)
-    await this.connect(peer, { signal })
+    if (!this.#links.has(peer)) await this.connect(peer, { signal })
     await this.#wait(2 * this.#network.latencyBetween(this.id, peer), signal)
     const link = this.#links.get(peer)
     if (link === undefined) {
@@ -194,6 +210,10 @@ class MemoryHost implements Host, NetworkMember {
     }
   }
 
+  setAdmission(admit: Admit): void {
+    this.#admission.set(admit)
+  }
+
   onEvent(listener: (event: HostEvent) => void): () => void {
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)
@@ -223,7 +243,7 @@ class MemoryHost implements Host, NetworkMember {
       connectedAtMs: this.#network.clock.epochMs(),
     }
     this.#links.set(other.id, { view, other, streams: new Set() })
-    this.#emit({ type: 'connected', peer: other.id })
+    this.#admission.connected(other.id)
   }
 
   #removeLink(peer: PeerId, error: Error): void {
@@ -231,10 +251,10 @@ class MemoryHost implements Host, NetworkMember {
     if (link === undefined) return
     this.#links.delete(peer)
     for (const stream of [...link.streams]) stream.fail(error)
-    this.#emit({ type: 'disconnected', peer })
+    this.#admission.disconnected(peer)
   }
 
-  #openPair(link: Link, protocol: string, handler: Handler): ByteStream {
+  #openPair(link: Link, protocol: string, handler: MemoryHandler): ByteStream {
     const { other } = link
     const otherLink = other.#links.get(this.id)
     if (otherLink === undefined) throw new Error('a connection has two ends')
@@ -258,7 +278,8 @@ class MemoryHost implements Host, NetworkMember {
     if (openNow > handler.options.maxStreamsPerPeer) {
       remote.abort(new CatalogError('PEER_BUSY', `more than ${openNow - 1} streams of ${protocol}`))
     } else {
-      queueMicrotask(() => void runHandler(handler, remote))
+      const run = other.#admission.guard(this.id, handler.run, handler.options)
+      queueMicrotask(() => void runHandler(run, remote))
     }
     return local
   }
@@ -268,30 +289,11 @@ class MemoryHost implements Host, NetworkMember {
   }
 
   async #wait(ms: number, signal: AbortSignal): Promise<void> {
-    if (ms > 0) await this.#network.clock.sleep(ms, signal).catch(() => signal.throwIfAborted())
-    // A handshake is never instant: callers must not depend on it.
-    else await new Promise(setImmediate)
-    signal.throwIfAborted()
+    await this.#network.wait(ms, signal)
     this.#throwIfStopped()
   }
 
   #throwIfStopped(): void {
     if (!this.#isRunning) throw new CatalogError('NODE_STOPPED', 'the host is not running')
   }
-}
-
-async function runHandler(handler: Handler, stream: ByteStream): Promise<void> {
-  try {
-    await handler.run(stream)
-  } catch (error) {
-    stream.abort(error instanceof Error ? error : new Error(String(error)))
-  }
-}
-
-function addressOf(peer: PeerId): string {
-  return `/memory/${peer}`
-}
-
-function peerOf(target: string): PeerId {
-  return target.startsWith('/memory/') ? target.slice('/memory/'.length) : target
 }

@@ -1,5 +1,5 @@
 /**
- * What the hosts of one in-memory network share: who is there, how links behave, and the faults that tests switch on.
+ * What the hosts of one in-memory network share: its members, how links behave, and the faults that tests switch on.
  * Production code never imports it.
  */
 import type { Clock } from '../timing/clock.ts'
@@ -20,7 +20,7 @@ export interface MemoryNetworkOptions {
   readonly random?: Random
   /** Unread bytes a stream may pile up before it is aborted. Default 32 MiB. */
   readonly maxInboundBytes?: number
-  /** Who counts as one address; each peer has its own unless given. */
+  /** Which peers count as one address; each has its own unless given. */
   readonly groupOf?: (peer: PeerId) => AddressGroup
   /** Give hosts a ContentRouting, shared through the network. Default true. */
   readonly routing?: boolean
@@ -79,6 +79,14 @@ export class MemoryNetworkState<Member extends NetworkMember> implements MemoryF
     return this.#cut.has(dialler) || this.#cut.has(target) ? undefined : member
   }
 
+  /** @throws `signal.reason` */
+  async wait(ms: number, signal: AbortSignal): Promise<void> {
+    if (ms > 0) await this.clock.sleep(ms, signal).catch(() => signal.throwIfAborted())
+    // A handshake is never instant: callers must not depend on it.
+    else await new Promise(setImmediate)
+    signal.throwIfAborted()
+  }
+
   latencyBetween(from: PeerId, to: PeerId): number {
     const own = (this.#hostLatencyMs.get(from) ?? 0) + (this.#hostLatencyMs.get(to) ?? 0)
     return this.#latencyMs + own
@@ -125,4 +133,12 @@ export class MemoryNetworkState<Member extends NetworkMember> implements MemoryF
   dropConnection(a: PeerId, b: PeerId): void {
     this.members.get(a)?.drop(b)
   }
+}
+
+export function addressOf(peer: PeerId): string {
+  return `/memory/${peer}`
+}
+
+export function peerOf(target: string): PeerId {
+  return target.startsWith('/memory/') ? target.slice('/memory/'.length) : target
 }

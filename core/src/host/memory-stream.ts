@@ -5,7 +5,7 @@
  */
 import type { Clock } from '../timing/clock.ts'
 import { CatalogError } from '../errors.ts'
-import type { ByteStream, PeerId } from './host.ts'
+import type { ByteStream, HandleOptions, PeerId } from './host.ts'
 import { createInboundQueue, type InboundQueue } from './inbound-queue.ts'
 
 /** How one direction of a connection behaves right now; asked before each message. */
@@ -36,7 +36,7 @@ export function createMemoryStreamPair(options: {
   readonly protocol: string
   readonly clock: Clock
   readonly maxInboundBytes: number
-  /** `peer` is who the end talks to; `link` carries what this end writes. */
+  /** `peer` is the remote end; `link` carries what this end writes. */
   readonly local: EndOptions
   readonly remote: EndOptions
   /** Both ends are finished, whatever the way. */
@@ -212,5 +212,19 @@ class End implements MemoryStream {
     if (this.#isClosed) return
     this.#isClosed = true
     this.#onClosed()
+  }
+}
+
+export interface MemoryHandler {
+  readonly run: (stream: ByteStream) => void | Promise<void>
+  readonly options: HandleOptions
+}
+
+/** A handler that throws or rejects has its stream aborted. */
+export async function runHandler(run: MemoryHandler['run'], stream: ByteStream): Promise<void> {
+  try {
+    await run(stream)
+  } catch (error) {
+    stream.abort(error instanceof Error ? error : new Error(String(error)))
   }
 }

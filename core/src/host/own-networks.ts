@@ -25,7 +25,7 @@ export function findOwnNetworks(
     readonly loopback: boolean
     /** CIDR. */
     readonly siteNetworks: readonly string[]
-    /** Of no network: anybody may be behind one. */
+    /** Of no network: any peer may be behind one. */
     readonly gateways: Gateways
   },
 ): OwnNetworks {

@@ -1,6 +1,6 @@
 /**
- * Who counts as one when peers are counted by where they are: an IPv4 address, or an IPv6 network of 64 bits, which is the
- * least that one subscriber gets (RFC 6177). A peer id costs nothing, an address group does. Pure.
+ * Which peers count as one when they are counted by address: those at one IPv4 address, or in one IPv6 network of 64 bits,
+ * which is the least that one subscriber gets (RFC 6177). A peer id costs nothing, an address group does. Pure.
  *
  * It says nothing about trust, and it never joins two addresses that belong to two machines of one LAN.
  */

@@ -1,6 +1,6 @@
 /**
- * Work that others cause, at a rate for all together and for each address group. Whoever would be too fast waits; those who
- * wait are served group by group in turn, so that a busy address delays itself first. Bounded by its callers: each waits once.
+ * Work that others cause, at a rate in total and per address group. Work beyond the rate waits, and is served group by group
+ * in turn, so that a busy address delays itself first. Bounded by its callers: each waits once.
  */
 import { LRUCache } from 'lru-cache'
 import type { CancelTimer, Clock } from '../timing/clock.ts'

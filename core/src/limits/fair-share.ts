@@ -1,9 +1,9 @@
 /**
- * One bounded thing that many take parts of (places, bytes, rows), shared by address groups: no group has more than its own
- * bound, all together have no more than the total, and whoever has taken the most is the one to give way. So an attacker
- * with many ids pays with them, and a newcomer with none gets in.
+ * One bounded resource (connections, bytes, rows) shared by address groups: no group has more than its own bound, all together
+ * have no more than the total, and the member with the most is the first to lose some. So an attacker with many ids pays
+ * with them, and a new peer gets in.
  *
- * It is bookkeeping only: it frees nothing, and it is the owner's business to make the offender give way. Pure.
+ * It is bookkeeping only: it frees nothing; making the offender give way is the owner's task. Pure.
  */
 import type { AddressGroup } from './address-group.ts'
 

@@ -1,6 +1,6 @@
 /**
- * A log line that others can cause, as often as they like: the first one at once, then one a minute with how many there were.
- * Pure but for the clock.
+ * A log line that others can cause as often as they like: the first one is written at once, then one per minute with the
+ * number of repetitions. Pure but for the clock.
  */
 import type { Clock } from '../timing/clock.ts'
 import type { LogFacts, Logger } from '../log.ts'

@@ -1,4 +1,4 @@
-/** A token bucket: so much at once after a rest, so much a second. Pure: the caller says what time it is. */
+/** A token bucket: a burst after a pause, then a rate per second. Pure: the caller passes the time. */
 export interface Rate {
   readonly perSecond: number
   /** May be spent at once after a rest; no cost may be higher. */

@@ -1,6 +1,7 @@
 /**
- * Bans across restarts: who lied goes on being banned, and lies again at the price of the next ban. Bounded rows, forgotten a
- * week after their end. Losing it costs one more lie, so no ban waits for the disk and none fails a node.
+ * Bans across restarts: a peer that lied stays banned, and its next lie is answered with the next, longer ban. Rows are
+ * bounded, and dropped a week after their ban has ended. Losing the file costs one more lie per peer, so no ban waits for the
+ * disk and no node fails because of it.
  */
 import { join } from 'node:path'
 import type { Clock } from '../timing/clock.ts'

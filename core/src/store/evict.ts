@@ -1,6 +1,6 @@
 /**
- * Who has to go when room is needed: least recently used first, as few as suffice, and nobody at all when even everything
- * evictable would not make enough room. Pure; never sees entries that must stay: the caller offers none.
+ * Which artifacts are evicted when space is needed: least recently used first, as few as suffice, and none at all when even
+ * all of them would not make enough space. Pure; never sees entries that must stay: the caller offers none.
  */
 import type { Digest } from '../content/digest.ts'
 
@@ -18,7 +18,7 @@ export interface SpaceNeeded {
 }
 
 /**
- * The victims, or undefined when the room cannot be made.
+ * The victims, or undefined when the space cannot be made.
  * @param candidates least recently used first; read only as far as needed
  */
 export function chooseVictims(

@@ -1,4 +1,4 @@
-/** Unfinished downloads of the memory store. The behaviour is that of fs-partials.ts, without a disk. */
+/** Unfinished downloads of the memory store. They behave as those of fs/partials.ts, without a disk. */
 import { Bitfield } from '../content/bitfield.ts'
 import { chunkCount, chunkLength, chunkRange } from '../content/chunking.ts'
 import { digestOf, type Digest } from '../content/digest.ts'
@@ -124,7 +124,7 @@ export class MemoryPartials {
           throw new RangeError(`chunk ${index} has ${chunk.byteLength} bytes, not ${expected}`)
         }
         if (bitfield.has(index)) return
-        if (leaves !== undefined && !this.#hasRoom(expected)) throw full(geometry)
+        if (leaves !== undefined && !this.#makeClaimSpace(expected)) throw full(geometry)
         chunks.set(index, Uint8Array.from(chunk))
         bitfield.add(index)
       },
@@ -171,8 +171,8 @@ export class MemoryPartials {
     this.#deps.keep(geometry, bytes, { ...options, description })
   }
 
-  /** What nobody works on makes way. */
-  #hasRoom(bytes: number): boolean {
+  /** Suspended downloads are dropped for it. */
+  #makeClaimSpace(bytes: number): boolean {
     while (this.#claimedBytes + bytes > this.#deps.maxClaimedBytes) {
       const [oldest] = this.#kept.keys()
       if (oldest === undefined) return false

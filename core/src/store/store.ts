@@ -78,7 +78,7 @@ export interface Store {
   /**
    * Keeps complete bytes whose digest the caller has already verified with `digestOf`. The entry is
    * visible and readable (from memory) as soon as this returns; writing to disk goes on behind, with
-   * a bounded backlog: the promise resolves when there is room for more, not when bytes are on disk.
+   * a bounded backlog: the promise resolves when there is space for more, not when bytes are on disk.
    * Storing what is stored already is cheap; it widens a private entry to public and strengthens its retention if asked to,
    * never the other way.
    * A disk failure degrades (see `usage().writable`) and never rejects.
@@ -106,11 +106,11 @@ export interface Store {
   /**
    * Opens an unfinished download; there may be several of one digest.
    *
-   * With `leaves` it is what peers claim, and evicts nothing: it takes room as chunks land, and all of them together take no more
-   * than a share of the quota, apart from what is complete; only a commit makes room among that. The first of a digest resumes what
+   * With `leaves` it is what peers claim, and evicts nothing: it takes space as chunks land, and all of them together take no more
+   * than a share of the quota, apart from what is complete; only a commit makes space among that. The first of a digest resumes what
    * an earlier run left of the same claim.
-   * Without `leaves` it comes from an origin, which has said how large it is: its room is made at once. It is never resumed.
-   * @throws CatalogError STORE_FULL (no room), STORE_FAILED (the disk takes no writes): go on without storing; MalformedError for
+   * Without `leaves` it comes from an origin, which has said how large it is: its space is made at once. It is never resumed.
+   * @throws CatalogError STORE_FULL (no space), STORE_FAILED (the disk takes no writes): go on without storing; MalformedError for
    * a geometry or leaves that break the bounds
    */
   openPartial(
@@ -122,7 +122,7 @@ export interface Store {
   /** What an unfinished download kept from an earlier run is of, if there is any. */
   findPartial(digest: Digest): Promise<ChunkTable | undefined>
 
-  /** Whoever keeps the rules says that they call it otherwise now; nothing else makes a public entry private. Whether it was. */
+  /** The only way to make a public entry private. Whether it changed. */
   setVisibility(digest: Digest, visibility: Visibility): boolean
 
   delete(digest: Digest): Promise<boolean>

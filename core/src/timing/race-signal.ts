@@ -1,7 +1,7 @@
-/** For promises of libp2p that do not heed the signal they are given. */
+/** For promises of libp2p that do not heed the signal they are given. Ends the wait, not the work. */
 
 /** The promise's result, or a rejection with `signal.reason` as soon as it aborts. What it brings later goes to `onLate`. */
-export async function orAborted<T>(
+export async function raceSignal<T>(
   promise: Promise<T>,
   signal: AbortSignal,
   onLate: (result: T) => void = () => undefined,

@@ -1,5 +1,7 @@
-/** A counting semaphore: places for so many at once; the others wait in line, first come first served, and leave it when they
- * give up. */
+/**
+ * A counting semaphore: a number of slots; further callers wait in line, first come first served, and leave the line when
+ * their signal aborts.
+ */
 
 export interface Semaphore {
   /** Resolves with a place taken. Rejects with `signal.reason`, or what `close` was given. */
@@ -27,7 +29,7 @@ export function createSemaphore(places: number): Semaphore {
         return
       }
       const turn = Promise.withResolvers<void>()
-      // Leaving the line and being called are both synchronous: a place is never handed to who has left.
+      // Leaving the line and being called are both synchronous: a slot is never handed to a caller that has left.
       const leave = (): void => {
         if (line.delete(turn)) turn.reject(signal.reason)
       }

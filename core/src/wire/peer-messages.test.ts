@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { isCatalogError } from '../errors.ts'
 import type { PeerConnection } from '../host/host.ts'
 import { encodeFrame } from './frames.ts'
-import { fitFor, shuffled } from '../discovery/exchange/shareable-peers.ts'
+import { shareablePeers, shuffled } from '../discovery/exchange/shareable-peers.ts'
 import {
   decodePeerMessage,
   encodePeerMessage,
@@ -95,7 +95,7 @@ describe('peer messages', () => {
   })
 })
 
-describe('fitFor', () => {
+describe('shareablePeers', () => {
   const over = (address: string): PeerConnection => ({
     peer: 'me',
     address,
@@ -111,11 +111,14 @@ describe('fitFor', () => {
   ]
 
   it('tells loopback addresses only over loopback, private ones only within a private network', () => {
-    expect(fitFor(over('/ip4/127.0.0.1/tcp/9'), peers).map(({ peer }) => peer)).toEqual(['a', 'b'])
-    expect(fitFor(over('/ip4/192.168.0.9/tcp/9'), peers)).toEqual([
+    expect(shareablePeers(over('/ip4/127.0.0.1/tcp/9'), peers).map(({ peer }) => peer)).toEqual([
+      'a',
+      'b',
+    ])
+    expect(shareablePeers(over('/ip4/192.168.0.9/tcp/9'), peers)).toEqual([
       { peer: 'a', addresses: ['/ip4/10.0.0.1/tcp/1', '/ip4/1.2.3.4/tcp/1'] },
     ])
-    expect(fitFor(over('/ip4/5.6.7.8/tcp/9'), peers)).toEqual([
+    expect(shareablePeers(over('/ip4/5.6.7.8/tcp/9'), peers)).toEqual([
       { peer: 'a', addresses: ['/ip4/1.2.3.4/tcp/1'] },
     ])
   })
@@ -124,7 +127,7 @@ describe('fitFor', () => {
     const many = Array.from({ length: 20 }, (_, i) => `/ip4/1.2.3.4/tcp/${i}/p2p/a`)
     const strange = '/ip4/1.2.3.4/tcp/1/p2p/b'
     expect(
-      fitFor(over('/ip4/5.6.7.8/tcp/9'), [{ peer: 'a', addresses: [strange, ...many] }]),
+      shareablePeers(over('/ip4/5.6.7.8/tcp/9'), [{ peer: 'a', addresses: [strange, ...many] }]),
     ).toEqual([{ peer: 'a', addresses: many.slice(0, 8) }])
   })
 })

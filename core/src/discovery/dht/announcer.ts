@@ -1,6 +1,6 @@
 /**
  * Announces artifacts in the DHT, in the background: one announcement walks the network for seconds, so they go out at a
- * bounded rate, a few at once, and wait while there is nobody to tell. Nothing ever waits for it.
+ * bounded rate, a few at once, and wait while no DHT server takes them. No caller ever waits for an announcement.
  * docs/protocol.md, section DHT
  */
 import type { Clock } from '../../timing/clock.ts'
@@ -180,14 +180,14 @@ export class Announcer {
       const limits = { clock, timeoutMs: PROVIDE_TIMEOUT_MS, signal }
       await withDeadline(limits, () => routing.withdraw(digestToBytes(digest)))
     } catch (error) {
-      // The records expire by themselves; whoever follows one meanwhile is told NOT_FOUND.
+      // The records expire by themselves; a peer that follows one meanwhile is answered NOT_FOUND.
       if (!signal.aborted) log.debug('withdraw.failed', { digest, error })
     }
     this.#told.delete(digest)
     this.#toWithdraw.delete(digest)
   }
 
-  /** Somebody to tell: the reason for waiting may be gone. */
+  /** A server may be there now: the reason for waiting may be gone. */
   #onConnected(): void {
     const soonMs = this.#deps.clock.now() + FIRST_BACKOFF_MS
     this.#pausedUntilMs = Math.min(this.#pausedUntilMs, soonMs)

@@ -1,6 +1,7 @@
 /**
- * Looks for providers beyond the swarm: asks the DHT, connects to who it names, and hands out those that answer. One search
- * a digest however many ask; a search that found nobody is not repeated for a while. docs/protocol.md, section DHT
+ * Looks for providers beyond the swarm: asks the DHT, connects to the peers that it names, and hands out those that answer.
+ * One search per digest, however many callers; a search without a result is not repeated for a while.
+ * docs/protocol.md, section DHT
  */
 import { LRUCache } from 'lru-cache'
 import type { Clock } from '../../timing/clock.ts'
@@ -15,14 +16,14 @@ const CONNECT_TIMEOUT_MS = 5000
 const MAX_PROVIDERS = 20
 const MAX_CONNECTING = 5
 const MAX_ADDRESSES = 8
-const NOBODY_MS = 30_000
-const MAX_NOBODY = 10_000
+const NEGATIVE_TTL_MS = 30_000
+const MAX_MISSES = 10_000
 const MAX_SEARCHES = 64
 
 interface Search {
   readonly found: PeerId[]
-  readonly leaving: AbortController
-  asking: number
+  readonly cancel: AbortController
+  waiters: number
   isDone: boolean
   /** Resolves at the next change. */
   changed: PromiseWithResolvers<void>
@@ -38,7 +39,7 @@ export class ProviderSearch {
   readonly #searches = new Map<Digest, Search>()
   readonly #tasks = new Set<Promise<void>>()
   /** Digest to when it was searched in vain. */
-  readonly #nobody = new LRUCache<Digest, number>({ max: MAX_NOBODY })
+  readonly #misses = new LRUCache<Digest, number>({ max: MAX_MISSES })
   #isStopped = false
 
   constructor(deps: { host: Host; routing: ContentRouting; clock: Clock; log: Logger }) {
@@ -51,9 +52,9 @@ export class ProviderSearch {
 
   async stop(): Promise<void> {
     this.#isStopped = true
-    for (const search of this.#searches.values()) search.leaving.abort(stopped())
+    for (const search of this.#searches.values()) search.cancel.abort(stopped())
     await Promise.all(this.#tasks)
-    this.#nobody.clear()
+    this.#misses.clear()
   }
 
   /** Peers connected to, as they are found. Ends early by `signal`, which it throws. */
@@ -80,25 +81,25 @@ export class ProviderSearch {
       }
     } finally {
       signal.removeEventListener('abort', onAbort)
-      search.asking -= 1
-      if (search.asking === 0) search.leaving.abort(new CatalogError('NOT_FOUND', 'nobody asks'))
+      search.waiters -= 1
+      if (search.waiters === 0) search.cancel.abort(new CatalogError('NOT_FOUND', 'nobody asks'))
     }
   }
 
   #join(digest: Digest): Search | undefined {
-    const searchedAtMs = this.#nobody.get(digest)
-    const isKnown = searchedAtMs !== undefined && this.#now() - searchedAtMs < NOBODY_MS
+    const searchedAtMs = this.#misses.get(digest)
+    const isKnown = searchedAtMs !== undefined && this.#now() - searchedAtMs < NEGATIVE_TTL_MS
     if (isKnown || this.#isStopped) return undefined
     const running = this.#searches.get(digest)
-    if (running !== undefined && !running.leaving.signal.aborted) {
-      running.asking += 1
+    if (running !== undefined && !running.cancel.signal.aborted) {
+      running.waiters += 1
       return running
     }
     if (this.#searches.size >= MAX_SEARCHES) return undefined
     const search: Search = {
       found: [],
-      leaving: new AbortController(),
-      asking: 1,
+      cancel: new AbortController(),
+      waiters: 1,
       isDone: false,
       changed: Promise.withResolvers(),
     }
@@ -110,7 +111,7 @@ export class ProviderSearch {
 
   async #run(digest: Digest, search: Search): Promise<void> {
     const { clock, log } = this.#deps
-    const { signal } = search.leaving
+    const { signal } = search.cancel
     try {
       const limits = { clock, timeoutMs: SEARCH_TIMEOUT_MS, signal }
       await withDeadline(limits, (limit) => this.#findAndConnect(digest, search, limit))
@@ -127,7 +128,7 @@ export class ProviderSearch {
   #remember(digest: Digest, search: Search): void {
     // With nobody connected the DHT was not asked at all.
     const wasAsked = this.#deps.host.peers().length > 0
-    if (wasAsked && search.found.length === 0) this.#nobody.set(digest, this.#now())
+    if (wasAsked && search.found.length === 0) this.#misses.set(digest, this.#now())
   }
 
   async #findAndConnect(digest: Digest, search: Search, signal: AbortSignal): Promise<void> {

@@ -51,6 +51,7 @@ async function createWorld(
     handle: (...args) => real.handle(...args),
     addressesOf: (peer) => real.addressesOf(peer),
     setGate: (isDenied) => real.setGate(isDenied),
+    setAdmission: (admit) => real.setAdmission(admit),
     onEvent: (listener) => real.onEvent(listener),
     routing: undefined,
     async connect(peer, { signal }) {

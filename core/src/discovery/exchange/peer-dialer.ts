@@ -1,6 +1,6 @@
 /**
- * Dials peers we have heard of until there are enough connections: a few at a time, each with a deadline, those that do not
- * answer less and less often. What it remembers is bounded: anybody can make up peers.
+ * Dials peers we have heard of until there are enough connections: a few at a time, each with a deadline, peers that do not
+ * answer less and less often. What it remembers is bounded, as peers can be made up.
  */
 import { LRUCache } from 'lru-cache'
 import type { Clock } from '../../timing/clock.ts'
@@ -18,7 +18,7 @@ const MAX_OF_GROUP = 4
 const DIAL_TIMEOUT_MS = 10_000
 const RETRY_MS = 30_000
 const MAX_FAILURES = 3
-/** A peer given up on is not taken up again on hearsay for so long. */
+/** A peer that was given up is not dialled again for so long because others tell of it. */
 const GIVEN_UP_MS = 600_000
 
 interface Candidate {
@@ -77,7 +77,7 @@ export class PeerDialer {
       }
       candidate.addresses = addresses
       candidate.source = source
-      // The newest hearsay is at the end of the line of those to be forgotten.
+      // The peers told of last are the last to be forgotten.
       this.#candidates.delete(peer)
       this.#candidates.set(peer, candidate)
       this.#forgetOldest()

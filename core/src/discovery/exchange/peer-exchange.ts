@@ -1,7 +1,8 @@
 /**
- * Peers tell each other of peers, so that one known address is enough to join a swarm: a newcomer is asked whom it knows,
- * asks in turn, and is made known to those who came shortly before it. What is heard is hearsay: bounded, filtered by
- * address-scope.ts, dialled with deadlines, and proven only by the handshake. docs/protocol.md, section Peer exchange
+ * Peers tell each other of peers, so that one known address is enough to join a swarm: a new peer asks the peer that it has
+ * reached, is asked in turn, and is announced to the peers that came shortly before it. What is told proves nothing: it is
+ * bounded, filtered by address-scope.ts, dialled with deadlines, and proven only by the handshake.
+ * docs/protocol.md, section Peer exchange
  */
 import { PEER_EXCHANGE } from './peer-protocol.ts'
 import { LRUCache } from 'lru-cache'
@@ -13,7 +14,7 @@ import type { Logger } from '../../log.ts'
 import { jittered, type Random } from '../../random.ts'
 import { createAnswering, type Answering } from '../../rpc/answer.ts'
 import { ask } from '../../rpc/ask.ts'
-import { fitFor, shuffled } from './shareable-peers.ts'
+import { shareablePeers, shuffled } from './shareable-peers.ts'
 import { PeerDialer } from './peer-dialer.ts'
 import { MAX_EXCHANGED_PEERS, type KnownPeer, type PeerMessage } from '../../wire/peer-messages.ts'
 import { TokenBucket } from '../../limits/token-bucket.ts'
@@ -24,16 +25,16 @@ const ASKED_AT_ONCE = 3
 const ASK_TRIES = 3
 const ASK_AGAIN_MS = 2000
 const MAX_ASKING = 4
-/** A peer's addresses are known a moment after it has connected; and newcomers come in crowds. */
-const NEWS_DELAY_MS = 1000
-const NEWS_INTERVAL_MS = 2000
-const NEWS_TRIES = 3
-const MAX_NEWS_RECIPIENTS = 16
+/** A peer's addresses are known a moment after it has connected; and new peers come in crowds. */
+const PUSH_DELAY_MS = 1000
+const PUSH_INTERVAL_MS = 2000
+const PUSH_TRIES = 3
+const MAX_PUSH_RECIPIENTS = 16
 /** "Shortly before". */
 const RECENT_MS = 600_000
-const MAX_NEWCOMERS = 256
+const MAX_NEW_PEERS = 256
 const ASK_BUDGET = { burst: 4, perSecond: 1 / 30 }
-const NEWS_BUDGET = { burst: 20, perSecond: 1 / 2 }
+const PUSH_BUDGET = { burst: 20, perSecond: 1 / 2 }
 const MAX_BUDGETS = 2000
 const MAX_STREAMS_PER_PEER = 4
 const FOREVER_MS = 3_600_000
@@ -50,10 +51,10 @@ export class PeerExchange {
   readonly #deps: PeerExchangeDeps
   readonly #dialer: PeerDialer
   readonly #asks = new PQueue({ concurrency: MAX_ASKING })
-  readonly #news: Wakeup
+  readonly #newPeersWakeup: Wakeup
   /** Peers not yet told on, and how often their addresses may still be asked for. */
-  readonly #newcomers = new Map<PeerId, number>()
-  readonly #budgets = new LRUCache<PeerId, { asks: TokenBucket; news: TokenBucket }>({
+  readonly #newPeers = new Map<PeerId, number>()
+  readonly #budgets = new LRUCache<PeerId, { asks: TokenBucket; pushes: TokenBucket }>({
     max: MAX_BUDGETS,
   })
   #tasks: Promise<void>[] = []
@@ -66,7 +67,7 @@ export class PeerExchange {
   constructor(deps: PeerExchangeDeps, options: { readonly targetPeers: number }) {
     this.#deps = deps
     this.#dialer = new PeerDialer(deps, options)
-    this.#news = createWakeup(deps.clock)
+    this.#newPeersWakeup = createWakeup(deps.clock)
     const onMisbehaviour = (peer: PeerId, reason: string): void =>
       deps.onMisbehaviour(peer, `peers: ${reason}`)
     this.#answering = createAnswering({ ...deps, onMisbehaviour }, PEER_EXCHANGE, {
@@ -83,11 +84,11 @@ export class PeerExchange {
     this.#answering.start()
     this.#removeListener = this.#deps.host.onEvent(({ type, peer }) => {
       if (type === 'connected') this.#onConnected(peer)
-      else this.#newcomers.delete(peer)
+      else this.#newPeers.delete(peer)
     })
     for (const { peer } of this.#deps.host.peers()) this.#onConnected(peer)
     const { signal } = this.#stopping
-    this.#tasks = [this.#tellLoop(signal), this.#askLoop(signal)]
+    this.#tasks = [this.#pushLoop(signal), this.#askLoop(signal)]
   }
 
   async stop(): Promise<void> {
@@ -96,12 +97,12 @@ export class PeerExchange {
     this.#stopping.abort(new CatalogError('NODE_STOPPED', 'discovery has stopped'))
     await Promise.all([...this.#tasks, ...this.#running, this.#answering.stop()])
     await this.#dialer.stop()
-    this.#newcomers.clear()
+    this.#newPeers.clear()
   }
 
   #onConnected(peer: PeerId): void {
-    if (this.#newcomers.size < MAX_NEWCOMERS) this.#newcomers.set(peer, NEWS_TRIES)
-    this.#news.wake()
+    if (this.#newPeers.size < MAX_NEW_PEERS) this.#newPeers.set(peer, PUSH_TRIES)
+    this.#newPeersWakeup.wake()
     if (this.#dialer.wantsMore) this.#ask(peer)
   }
 
@@ -136,41 +137,41 @@ export class PeerExchange {
     }
   }
 
-  async #tellLoop(signal: AbortSignal): Promise<void> {
+  async #pushLoop(signal: AbortSignal): Promise<void> {
     const { clock } = this.#deps
     while (!signal.aborted) {
-      if (this.#newcomers.size === 0) {
-        await this.#news.wait(FOREVER_MS, signal).catch(() => undefined) // aborted: the loop ends
+      if (this.#newPeers.size === 0) {
+        await this.#newPeersWakeup.wait(FOREVER_MS, signal).catch(() => undefined) // aborted: the loop ends
       }
-      await sleepUnlessAborted(clock, NEWS_DELAY_MS, signal)
+      await sleepUnlessAborted(clock, PUSH_DELAY_MS, signal)
       if (signal.aborted) return
       try {
-        await this.#tellNews(signal)
+        await this.#pushNewPeers(signal)
       } catch (error) {
         this.#deps.log.warn('peers.news.failed', { error })
       }
-      await sleepUnlessAborted(clock, NEWS_INTERVAL_MS, signal)
+      await sleepUnlessAborted(clock, PUSH_INTERVAL_MS, signal)
     }
   }
 
-  /** Makes newcomers known to those who connected shortly before, and to each other. */
-  async #tellNews(signal: AbortSignal): Promise<void> {
+  /** Tells peers that connected shortly before of new peers, and new peers of each other. */
+  async #pushNewPeers(signal: AbortSignal): Promise<void> {
     const { host, clock } = this.#deps
-    const news: KnownPeer[] = []
-    for (const [peer, tries] of [...this.#newcomers].slice(0, MAX_EXCHANGED_PEERS)) {
+    const newPeers: KnownPeer[] = []
+    for (const [peer, tries] of [...this.#newPeers].slice(0, MAX_EXCHANGED_PEERS)) {
       const addresses = await host.addressesOf(peer)
-      if (addresses.length > 0) news.push({ peer, addresses })
-      if (addresses.length > 0 || tries <= 1) this.#newcomers.delete(peer)
-      else if (this.#newcomers.has(peer)) this.#newcomers.set(peer, tries - 1)
+      if (addresses.length > 0) newPeers.push({ peer, addresses })
+      if (addresses.length > 0 || tries <= 1) this.#newPeers.delete(peer)
+      else if (this.#newPeers.has(peer)) this.#newPeers.set(peer, tries - 1)
     }
     const recent = host
       .peers()
       .filter(({ connectedAtMs }) => clock.epochMs() - connectedAtMs < RECENT_MS)
       .sort((a, b) => b.connectedAtMs - a.connectedAtMs)
-      .slice(0, MAX_NEWS_RECIPIENTS)
+      .slice(0, MAX_PUSH_RECIPIENTS)
     await Promise.all(
       recent.map(async (recipient) => {
-        const peers = fitFor(recipient, news)
+        const peers = shareablePeers(recipient, newPeers)
         if (peers.length > 0) await this.#exchange(recipient.peer, { type: 'peers', peers }, signal)
       }),
     )
@@ -187,7 +188,7 @@ export class PeerExchange {
       if (answer === undefined) throw new CatalogError('PEER_UNREACHABLE', 'no answer')
       if (answer.type !== 'peers') throw misbehaved('a question for an answer')
       if (answer.peers.length > message.max) throw misbehaved('more peers than asked for')
-      this.#hear(peer, answer.peers)
+      this.#acceptPeers(peer, answer.peers)
       return true
     } catch (error) {
       if (!signal.aborted) this.#onBroken(peer, error)
@@ -199,16 +200,16 @@ export class PeerExchange {
     const nowMs = this.#deps.clock.now()
     const budgets = this.#budgetsOf(from)
     if (message.type === 'peers') {
-      if (!budgets.news.take(1, nowMs)) throw misbehaved('too much news')
-      this.#hear(from, message.peers)
+      if (!budgets.pushes.take(1, nowMs)) throw misbehaved('too much news')
+      this.#acceptPeers(from, message.peers)
       return undefined
     }
     if (!budgets.asks.take(1, nowMs)) throw new CatalogError('PEER_BUSY', 'asked too often')
-    return { type: 'peers', peers: await this.#known(from, message.max) }
+    return { type: 'peers', peers: await this.#samplePeers(from, message.max) }
   }
 
   /** A random choice of the peers we are connected to, with addresses fit for `asker`. */
-  async #known(asker: PeerId, max: number): Promise<readonly KnownPeer[]> {
+  async #samplePeers(asker: PeerId, max: number): Promise<readonly KnownPeer[]> {
     const { host } = this.#deps
     const connections = host.peers()
     const to = connections.find(({ peer }) => peer === asker)
@@ -216,16 +217,16 @@ export class PeerExchange {
     const known: KnownPeer[] = []
     for (const { peer } of shuffled(connections, this.#deps.random)) {
       if (known.length >= max) break
-      known.push(...fitFor(to, [{ peer, addresses: await host.addressesOf(peer) }]))
+      known.push(...shareablePeers(to, [{ peer, addresses: await host.addressesOf(peer) }]))
     }
     return known
   }
 
-  #hear(from: PeerId, peers: readonly KnownPeer[]): void {
+  #acceptPeers(from: PeerId, peers: readonly KnownPeer[]): void {
     const connection = this.#deps.host.peers().find(({ peer }) => peer === from)
     if (connection === undefined) return
     // What may not be told over this connection is not believed over it either.
-    this.#dialer.learn(fitFor(connection, peers), connection.address)
+    this.#dialer.learn(shareablePeers(connection, peers), connection.address)
   }
 
   #onBroken(peer: PeerId, error: unknown): void {
@@ -234,10 +235,10 @@ export class PeerExchange {
     if (isCatalogError(error, 'PEER_MISBEHAVED')) onMisbehaviour(peer, `peers: ${error.message}`)
   }
 
-  #budgetsOf(peer: PeerId): { asks: TokenBucket; news: TokenBucket } {
+  #budgetsOf(peer: PeerId): { asks: TokenBucket; pushes: TokenBucket } {
     const budgets = this.#budgets.get(peer) ?? {
       asks: new TokenBucket(ASK_BUDGET),
-      news: new TokenBucket(NEWS_BUDGET),
+      pushes: new TokenBucket(PUSH_BUDGET),
     }
     this.#budgets.set(peer, budgets)
     return budgets

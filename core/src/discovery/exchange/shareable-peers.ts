@@ -5,16 +5,19 @@ import type { Random } from '../../random.ts'
 import { MAX_ADDRESSES_PER_PEER, type KnownPeer } from '../../wire/peer-messages.ts'
 
 /** Of `peers`, what may be exchanged over this connection; the remote itself is left out. */
-export function fitFor(connection: PeerConnection, peers: readonly KnownPeer[]): KnownPeer[] {
+export function shareablePeers(
+  connection: PeerConnection,
+  peers: readonly KnownPeer[],
+): KnownPeer[] {
   const scope = connectionScope(connection.address)
-  const fit: KnownPeer[] = []
+  const shareable: KnownPeer[] = []
   for (const { peer, addresses } of peers) {
     if (peer === connection.peer) continue
-    const own = addresses.filter((address) => isOf(address, peer))
-    const few = exchangeable(own, scope).slice(0, MAX_ADDRESSES_PER_PEER)
-    if (few.length > 0) fit.push({ peer, addresses: few })
+    const ofPeer = addresses.filter((address) => isOf(address, peer))
+    const told = exchangeable(ofPeer, scope).slice(0, MAX_ADDRESSES_PER_PEER)
+    if (told.length > 0) shareable.push({ peer, addresses: told })
   }
-  return fit
+  return shareable
 }
 
 /** In random order, so that a swarm becomes a random graph and not a star. */

@@ -1,7 +1,7 @@
 /**
- * How many peers the LAN may show us: in one packet, from one source, and from all together. Anybody on the link can send
- * packets about peers that do not exist, and each one costs a row in the peer store and a dial. A node that shows itself again
- * costs nothing. Pure but for the time, which is an argument; docs/operating.md, section Limits
+ * How many peers the LAN may show us: per packet, per source, and in total. Any machine on the link can send packets about
+ * peers that do not exist, and each one costs a row in the peer store and a dial. A node that shows itself again costs
+ * nothing. Pure but for the time, which is an argument; docs/operating.md, section Limits
  */
 import { LRUCache } from 'lru-cache'
 import { ipGroup } from '../../limits/address-group.ts'

@@ -140,7 +140,7 @@ interface LinkDeps {
 
 /** The multicast group of one family on one interface. Asks who is there as soon as it has joined. */
 class Link {
-  /** Addresses of the interface, to be told first there. */
+  /** Addresses of the interface, which come first in answers there. */
   readonly ips: ReadonlySet<string>
   lastAnswerAt = -ANSWER_EVERY_MS
   readonly #socket: Socket

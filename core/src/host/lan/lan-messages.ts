@@ -75,7 +75,7 @@ function decodePacket(bytes: Uint8Array): Packet | undefined {
   try {
     return decode(Buffer.from(bytes))
   } catch {
-    // Not DNS, or broken: nothing to tell anybody.
+    // Not DNS, or broken: ignored.
     return undefined
   }
 }

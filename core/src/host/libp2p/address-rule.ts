@@ -1,13 +1,13 @@
 /**
- * The one rule for addresses that others tell us: nobody makes us dial into a network that they are not in themselves.
+ * The one rule for addresses that others tell us: no peer makes us dial into a network that it is not in itself.
  *
- * - A public address is believed from everybody: who can be reached there can be reached by all.
- * - An address of a network that we are on (own-networks.ts) is believed from who is on that network, and remembered as
+ * - A public address is believed from every peer: the whole internet can reach it anyway.
+ * - An address of a network that we are on (own-networks.ts) is believed from peers on that network, and remembered as
  *   vouched for. Loopback is such a network only where there is no other.
- * - Anything else (names, other private networks, loopback, forms that hide an address) comes from the user alone.
+ * - Anything else (names, other private networks, loopback, forms that hide an address) is believed from the user only.
  *
  * It is asked when an address is heard (identify, DHT, mDNS, peer exchange), when one is stored, and again by the gate before
- * each dial, whoever dials. It says nothing of who is there: the handshake proves that.
+ * each dial, whatever part dials. It does not say which peer is at an address: the handshake proves that.
  */
 import type { Multiaddr } from '@multiformats/multiaddr'
 import { LRUCache } from 'lru-cache'
@@ -26,7 +26,7 @@ export interface AddressRule {
    * them may say. Without any connection only what everybody may say.
    */
   heardOver(connections: readonly Multiaddr[], addresses: readonly Multiaddr[]): Multiaddr[]
-  /** What is believed of `addresses` when somebody at this IP address, on a link of ours, says it. */
+  /** What is believed of `addresses` when a machine at this IP address, on a link of ours, tells them. */
   heardFrom(ip: string, addresses: readonly Multiaddr[]): Multiaddr[]
   isDialable(address: Multiaddr): boolean
 }
@@ -37,7 +37,7 @@ export function createAddressRule(deps: {
 }): AddressRule {
   const { networksOf } = deps
   const configured = new LRUCache<string, true>({ max: MAX_CONFIGURED })
-  /** Sockets in networks of ours, with the networks of those who told us of them. */
+  /** Sockets in networks of ours, with the networks of the peers that told us of them. */
   const vouched = new LRUCache<string, ReadonlySet<string>>({ max: MAX_VOUCHED })
 
   function isBelieved(address: Multiaddr, from: ReadonlySet<string>): boolean {

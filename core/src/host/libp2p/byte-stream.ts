@@ -1,7 +1,7 @@
 /**
  * A libp2p stream as our ByteStream. The hot path: reads are handed on without a copy, writes are gathered while one is on
- * its way, and `write` waits only when more than the high-water mark is queued. Whoever holds the stream need not read it:
- * what nobody reads is bounded, and when it is too much the stream is aborted.
+ * its way, and `write` waits only when more than the high-water mark is queued. The owner of a stream need not read it:
+ * unread bytes are bounded, and the stream is aborted when there are too many.
  */
 import type { Stream } from '@libp2p/interface'
 import { CatalogError } from '../../errors.ts'
@@ -117,7 +117,7 @@ class LibP2PByteStream implements ByteStream {
     this.#stream.abort(reason)
   }
 
-  /** Drops what nobody has read, also after the remote has ended its side. */
+  /** Drops what is unread, also after the remote has ended its side. */
   cut(reason: Error): void {
     this.abort(reason)
     this.source.fail(reason)

@@ -1,7 +1,7 @@
 /**
- * Who may connect, and what is never dialled: banned peers, families that are switched off, link-local addresses, our own
- * listeners (every machine with containers has the same bridge address, so a peer's address may well be ours), and what
- * address-rule.ts does not let pass. The same rule keeps such addresses out of libp2p's peer store.
+ * Which peers may connect, and which addresses are never dialled: those of banned peers, of families that are switched off,
+ * link-local ones, our own listeners (every machine with containers has the same bridge address, so a peer's address may well
+ * be ours), and what address-rule.ts does not let pass. The same rule keeps such addresses out of libp2p's peer store.
  */
 import type {
   ConnectionGater,

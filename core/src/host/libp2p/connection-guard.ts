@@ -1,9 +1,9 @@
 /**
  * Lets others in, fairly: handshakes under way and connections that others opened are shared by address groups
- * (limits/fair-share.ts), so nobody can have all places, however many ids they make up, and a newcomer gets one while somebody
- * else has many. libp2p's own limits count without looking who it is, and refuse whoever comes last.
+ * (limits/fair-share.ts). So no group can take all places, however many ids it makes up, and a new peer gets one while
+ * another group has many. libp2p's own limits count without looking at the peer, and refuse the last to come.
  *
- * It never closes a connection that we opened. QUIC's handshakes are native code's, and have a bound of their own
+ * It never closes a connection that we opened. QUIC's handshakes happen in native code and have a bound of their own
  * (quic-listener.ts): their sources can be forged, those of TCP can't.
  */
 import type { Connection, Transport, Upgrader } from '@libp2p/interface'

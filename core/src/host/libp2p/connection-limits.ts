@@ -1,6 +1,6 @@
 /**
- * libp2p's connection limits, each set on purpose: several of its defaults drop connections without a word when a fleet
- * starts behind one address. Those that do not look who it is are so wide that connection-guard.ts decides.
+ * libp2p's connection limits, each set on purpose: several of its defaults drop connections silently when many machines start
+ * behind one address. Limits that do not distinguish peers are so wide that connection-guard.ts decides instead.
  */
 import type { Libp2pOptions } from 'libp2p'
 
@@ -18,7 +18,7 @@ const ADDRESS_DIAL_TIMEOUT_MS = 4_000
 const INBOUND_PER_ADDRESS_PER_SECOND = 100
 /** Handshakes under way, of all transports and of relays; TCP's and QUIC's have bounds of their own below it. Default 10. */
 const MAX_PENDING_INBOUND = 1_000
-/** Connections above the limit, while somebody is being asked to leave. */
+/** Connections above the limit, while another one is being closed. */
 const SLACK = 32
 const INBOUND_UPGRADE_TIMEOUT_MS = 10_000
 

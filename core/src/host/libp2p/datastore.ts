@@ -134,7 +134,7 @@ export class SqliteDatastore extends BaseDatastore {
     }
   }
 
-  /** Who can be made to answer for a row: kad-dht takes provider records from the provider itself only. */
+  /** The peer that a row counts for: kad-dht takes provider records from the provider itself only. */
   #ownerOf(name: string): string | undefined {
     if (!name.startsWith(DHT_PREFIX)) return undefined
     if (!name.startsWith(PROVIDERS_PREFIX)) return NO_OWNER

@@ -1,6 +1,6 @@
 /**
- * libp2p puts into its peer store whatever a DHT server says of others, and does not say who said it. Here the DHT tells us
- * instead, so that address-rule.ts is asked first.
+ * libp2p puts into its peer store whatever a DHT server says of other peers, without recording which server said it. Here the
+ * DHT reports to us instead, so that address-rule.ts is asked first.
  */
 import { peerDiscoverySymbol, type PeerDiscovery, type PeerInfo } from '@libp2p/interface'
 import type { KadDHT } from '@libp2p/kad-dht'

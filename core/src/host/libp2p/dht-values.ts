@@ -7,7 +7,7 @@ import type { KadDHT } from '@libp2p/kad-dht'
 import PQueue from 'p-queue'
 import { CatalogError } from '../../errors.ts'
 import type { Clock } from '../../timing/clock.ts'
-import { orAborted } from '../../timing/race-signal.ts'
+import { raceSignal } from '../../timing/race-signal.ts'
 import { timeoutSignal } from '../../timing/timeout-signal.ts'
 import type { ValueKind, ValueRouting } from '../host.ts'
 import { ValueKinds } from '../value-kinds.ts'
@@ -80,7 +80,7 @@ export class DhtValues implements ValueRouting {
   ): Promise<void> {
     const walk = async (): Promise<void> => {
       const bounded = AbortSignal.any([signal, timeoutSignal(this.#deps.clock, timeoutMs)])
-      await orAborted(work(bounded), bounded)
+      await raceSignal(work(bounded), bounded)
     }
     await this.#walks.add(walk, { signal })
   }

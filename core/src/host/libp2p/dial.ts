@@ -4,8 +4,8 @@ import { isMultiaddr } from '@multiformats/multiaddr'
 import type { Libp2p } from 'libp2p'
 import type { AddressRule } from './address-rule.ts'
 import type { PeerId } from '../host.ts'
-import { orAborted } from '../../timing/race-signal.ts'
-import { parsePeer, parseTarget, peerOf } from './peer-addresses.ts'
+import { raceSignal } from '../../timing/race-signal.ts'
+import { parsePeer, parseTarget, peerOf, withPeer } from './peer-addresses.ts'
 
 export async function dial(
   { libp2p, rule }: { readonly libp2p: Libp2p; readonly rule: AddressRule },
@@ -13,9 +13,9 @@ export async function dial(
   signal: AbortSignal,
 ): Promise<PeerId> {
   const to = parseTarget(target)
-  // Nobody but the user gives whole addresses: all others are learned first.
+  // Whole addresses come from the user only: all others are learned first.
   if (isMultiaddr(to)) rule.configure(to)
-  const connection = await orAborted(libp2p.dial(to, { signal }), signal)
+  const connection = await raceSignal(libp2p.dial(to, { signal }), signal)
   return connection.remotePeer.toString()
 }
 
@@ -37,4 +37,12 @@ export async function addressesOf(
     if (error instanceof Error && error.name === 'NotFoundError') return []
     throw error
   }
+}
+
+/** The same as text, with its peer id: what it has signed, if it has signed any. */
+export async function toldAddresses(libp2p: Libp2p, peer: PeerId): Promise<string[]> {
+  const addresses = await addressesOf(libp2p, peer)
+  const signed = addresses.filter(({ isCertified }) => isCertified)
+  const told = signed.length > 0 ? signed : addresses
+  return told.map(({ multiaddr }) => withPeer(multiaddr, peer))
 }

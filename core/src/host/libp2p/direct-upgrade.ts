@@ -1,7 +1,7 @@
 /**
- * A peer that has come to us through a relay is often one that we can dial: it did not know a way to us, behind our router, and
- * we have learned its own address by now. Then we do, once, and the relay is spared. Streams go over the better connection
- * (best-connection.ts); what the relay has open stays.
+ * A peer that has come to us through a relay is often one that we can dial: it knew no way through our router, and we have
+ * learned its own address by now. Then we dial it, once, and the relay is spared. New streams go over the better connection
+ * (best-connection.ts); streams over the relay stay.
  */
 import type { Connection } from '@libp2p/interface'
 import type { Libp2p } from 'libp2p'
@@ -13,7 +13,7 @@ import type { AddressRule } from './address-rule.ts'
 import { ipScope } from '../address-scope.ts'
 
 const DIAL_TIMEOUT_MS = 10_000
-/** Strangers say where they are: no more of that than an honest one has. */
+/** The addresses are a stranger's claims: no more of them than an honest peer has. */
 const MAX_ADDRESSES = 4
 
 export function upgradeRelayed(

@@ -8,7 +8,7 @@ import type { MultiaddrResolver } from '@libp2p/interface'
 import { multiaddr, type Multiaddr } from '@multiformats/multiaddr'
 import { dnsaddrResolver } from 'libp2p'
 import type { Clock } from '../../timing/clock.ts'
-import { orAborted } from '../../timing/race-signal.ts'
+import { raceSignal } from '../../timing/race-signal.ts'
 import { timeoutSignal } from '../../timing/timeout-signal.ts'
 
 const LOOKUP_TIMEOUT_MS = 5_000
@@ -54,7 +54,7 @@ function createHostResolver(clock: Clock): MultiaddrResolver {
       const timeout = timeoutSignal(clock, LOOKUP_TIMEOUT_MS)
       const signal = options.signal ? AbortSignal.any([options.signal, timeout]) : timeout
       try {
-        const found = await orAborted(lookup(first.value, { all: true, family }), signal)
+        const found = await raceSignal(lookup(first.value, { all: true, family }), signal)
         return found.slice(0, MAX_RESULTS).map((one) => withHost(address, one))
       } catch {
         // No such name, or no answer: one address less. What else the peer has is tried.

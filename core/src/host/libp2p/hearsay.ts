@@ -1,6 +1,6 @@
 /**
- * What others say of where peers are (on the LAN, in the DHT, in peer exchange) on its way into libp2p's peer store. Each has a
- * source, and address-rule.ts says what is believed from there. What peers say of themselves libp2p stores by itself
+ * Addresses that others tell of peers (on the LAN, in the DHT, in peer exchange) on their way into libp2p's peer store. Each
+ * has a source, and address-rule.ts says what is believed from there. What peers say of themselves libp2p stores by itself
  * (connection-gate.ts).
  */
 import type { Connection, PeerInfo } from '@libp2p/interface'

@@ -1,9 +1,9 @@
 /**
- * How many connections and handshakes others may have with this host: for all together and for each address group, in one
- * place. Places that an own network or this machine asks for are more than a stranger's, as a whole CI fleet may be behind
- * one of our addresses. docs/operating.md, section Limits
+ * How many connections and handshakes others may have with this host, in total and per address group, in one place. Peers on
+ * our own networks or this machine get more than strangers, as a whole CI fleet may be behind one of our addresses.
+ * docs/operating.md, section Limits
  *
- * It says nothing about who is let in: connection-guard.ts does.
+ * It does not say which peer is let in: connection-guard.ts does.
  */
 import type { Multiaddr } from '@multiformats/multiaddr'
 import {
@@ -37,11 +37,11 @@ export interface HostLimits {
 
 export function hostLimits(options: {
   readonly maxConnections: number
-  /** Nobody but this machine can connect: each of its peers counts for itself. */
+  /** Only this machine can connect: each of its peers counts for itself. */
   readonly loopbackOnly: boolean
   /** Is this machine's, or on a network that it is on. */
   readonly isLocal: (ip: string) => boolean
-  /** A router of ours: whoever is behind it has its address, so that only the total bounds them. */
+  /** A router of ours: all peers behind it have its address, so that only the total bounds them. */
   readonly isGateway: (ip: string) => boolean
 }): HostLimits {
   const { maxConnections, loopbackOnly } = options

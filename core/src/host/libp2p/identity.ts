@@ -1,7 +1,7 @@
 /**
  * The Ed25519 key whose hash is this node's peer id. Kept in `<path>/identity.key` (libp2p's protobuf form), readable by its
  * owner alone; a file that can't be read is never replaced, because peers trust the id. Without a path, or where the folder
- * refuses, it lives in memory: nobody's install waits for an identity.
+ * refuses, it lives in memory: an install never fails for want of an identity.
  */
 import { generateKeyPairSync, randomBytes } from 'node:crypto'
 import {

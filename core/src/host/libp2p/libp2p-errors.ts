@@ -1,5 +1,6 @@
-/** libp2p's errors in our terms. It has classes but no codes, so here, and only here, names and
- * messages are compared. */
+/**
+ * libp2p's errors in our terms. It has classes but no codes, so here, and only here, names and messages are compared.
+ */
 import { CatalogError, type ErrorCode } from '../../errors.ts'
 
 const CODES: Readonly<Record<string, ErrorCode>> = {
@@ -23,8 +24,8 @@ export function toHostError(error: unknown, peer: string, signal: AbortSignal): 
 }
 
 /**
- * Somebody else listens there: from Node (TCP) or from the QUIC binding, which passes on the system's own words, inside what
- * libp2p makes of it.
+ * Another socket listens there: from Node (TCP), or from the QUIC binding, which passes on the system's own words, inside
+ * libp2p's error.
  */
 export function isAddressInUse(error: unknown): boolean {
   for (let each = error; each instanceof Error; each = each.cause) {

@@ -2,14 +2,16 @@
  * The real Host: libp2p with QUIC first and TCP second, on IPv6 and IPv4. This file keeps the port's promises (events, gate,
  * errors in our terms); the node itself comes from libp2p-node.ts. Starting waits for nothing on the network.
  */
-import type { Connection, PrivateKey, Stream } from '@libp2p/interface'
+import type { Connection, PrivateKey } from '@libp2p/interface'
 import { isMultiaddr } from '@multiformats/multiaddr'
 import { CatalogError } from '../../errors.ts'
 import { addressGroup, type AddressGroup } from '../../limits/address-group.ts'
 import { bestConnection, toPeerConnections } from './best-connection.ts'
-import { addressesOf } from './dial.ts'
+import { toldAddresses } from './dial.ts'
+import { Admission } from '../admission.ts'
 import {
   OFFLINE,
+  type Admit,
   type ByteStream,
   type HandleOptions,
   type HostEvent,
@@ -25,18 +27,17 @@ import type {
   Libp2pHostDependencies,
   Libp2pHostOptions,
 } from './libp2p-host-options.ts'
-import { orAborted } from '../../timing/race-signal.ts'
+import { raceSignal } from '../../timing/race-signal.ts'
 import { timeoutSignal } from '../../timing/timeout-signal.ts'
 import { PeerGate, type IsDenied } from './peer-gate.ts'
-import { parsePeer, parseTarget, peerOf, withPeer } from './peer-addresses.ts'
+import { InboundProtocols, MAX_OUTBOUND_STREAMS } from './inbound-protocols.ts'
+import { parsePeer, parseTarget, peerOf } from './peer-addresses.ts'
 import { createDhtRouting, type DhtRouting } from './dht-routing.ts'
-import { createStreamRegistry, type StreamHandler } from './stream-registry.ts'
+import { createStreamRegistry, type StreamHandler, type StreamOrigin } from './stream-registry.ts'
 
 const OPEN_TIMEOUT_MS = 10_000
 /** Nothing waits longer for a connection, whatever the caller's signal says. */
 const CONNECT_TIMEOUT_MS = 15_000
-/** libp2p's own limit on streams we open to one peer would be 64. */
-const MAX_OUTBOUND_STREAMS = 1024
 const MAX_LEARNED_ADDRESSES = 16
 const MAX_START_TRIES = 4
 
@@ -51,12 +52,11 @@ class LibP2PHost implements Libp2pHost {
   readonly routing: DhtRouting | undefined
   readonly #deps: Libp2pHostDependencies
   readonly #options: Libp2pHostOptions
-  readonly #handlers = new Map<string, { run: StreamHandler; options: HandleOptions }>()
   readonly #listeners = new Set<(event: HostEvent) => void>()
-  /** Those whose 'connected' has been told and whose 'disconnected' has not. */
-  readonly #connected = new Set<PeerId>()
   readonly #streams: ReturnType<typeof createStreamRegistry>
   readonly #gate = new PeerGate()
+  readonly #admission: Admission
+  readonly #protocols: InboundProtocols
   #identity: PrivateKey | undefined
   #node: BuiltNode | undefined
   #starting: Promise<void> | undefined
@@ -65,6 +65,18 @@ class LibP2PHost implements Libp2pHost {
     this.#deps = deps
     this.#options = options
     this.#streams = createStreamRegistry(deps)
+    this.#admission = new Admission({
+      ...deps,
+      connectionOf: (peer) => this.#peerConnections(peer)[0],
+      onAdmitted: (peer) => this.#emit({ type: 'connected', peer }),
+      onLeft: (peer) => this.#emit({ type: 'disconnected', peer }),
+      onRefused: (peer) => this.#node?.disconnect(peer),
+    })
+    this.#protocols = new InboundProtocols({
+      ...{ log: deps.log, streams: this.#streams, admission: this.#admission },
+      originOf: (connection) => this.#originOf(connection),
+      libp2p: () => this.#node?.libp2p,
+    })
     this.routing = options.network.dht
       ? createDhtRouting({
           clock: deps.clock,
@@ -96,7 +108,7 @@ class LibP2PHost implements Libp2pHost {
     this.#streams.abortAll(new CatalogError('NODE_STOPPED', 'the host has stopped'))
     await node.stop()
     // libp2p is silent about what it closes itself.
-    for (const peer of [...this.#connected]) this.#emit({ type: 'disconnected', peer })
+    for (const peer of this.#admission.admitted) this.#admission.disconnected(peer)
   }
 
   addresses(): readonly string[] {
@@ -114,9 +126,7 @@ class LibP2PHost implements Libp2pHost {
   }
 
   peers(): readonly PeerConnection[] {
-    if (this.#node === undefined) return []
-    const { libp2p, limits } = this.#node
-    return toPeerConnections(libp2p.getConnections(), limits.groupOf)
+    return this.#peerConnections().filter(({ peer }) => this.#admission.has(peer))
   }
 
   groupOf(peer: PeerId): AddressGroup | undefined {
@@ -125,7 +135,7 @@ class LibP2PHost implements Libp2pHost {
   }
 
   isConnected(peer: PeerId): boolean {
-    return this.#bestConnection(peer) !== undefined
+    return this.#admission.has(peer) && this.#bestConnection(peer) !== undefined
   }
 
   async connect(target: string, { signal }: { signal: AbortSignal }): Promise<PeerId> {
@@ -139,14 +149,16 @@ class LibP2PHost implements Libp2pHost {
     }
     const bounded = AbortSignal.any([signal, timeoutSignal(this.#deps.clock, CONNECT_TIMEOUT_MS)])
     try {
-      return await node.dial(target, bounded)
+      const reached = await node.dial(target, bounded)
+      if (await raceSignal(this.#admission.isAdmitted(reached), bounded)) return reached
     } catch (error) {
       throw toHostError(error, target, signal)
     }
+    throw new CatalogError('PEER_REFUSED', 'the peer is not admitted', { peer: target })
   }
 
   async disconnect(peer: PeerId): Promise<void> {
-    this.#node?.leave(peer)
+    this.#node?.disconnect(peer)
   }
 
   async open(
@@ -156,7 +168,7 @@ class LibP2PHost implements Libp2pHost {
   ): Promise<ByteStream> {
     signal.throwIfAborted()
     this.#throwIfDenied(peer)
-    if (!this.isConnected(peer)) await this.connect(peer, { signal })
+    if (this.#bestConnection(peer) === undefined) await this.connect(peer, { signal })
     const connection = this.#bestConnection(peer)
     if (connection === undefined) {
       throw new CatalogError('PEER_UNREACHABLE', 'connection lost while opening a stream', { peer })
@@ -168,7 +180,7 @@ class LibP2PHost implements Libp2pHost {
       maxOutboundStreams: MAX_OUTBOUND_STREAMS,
     })
     try {
-      const stream = await orAborted(opening, bounded, (late) => late.abort(new Error('too late')))
+      const stream = await raceSignal(opening, bounded, (late) => late.abort(new Error('too late')))
       return this.#streams.adopt(stream, { peer, group: this.#groupOf(connection) })
     } catch (error) {
       throw toHostError(error, peer, signal)
@@ -176,18 +188,11 @@ class LibP2PHost implements Libp2pHost {
   }
 
   handle(protocol: string, handler: StreamHandler, options: HandleOptions): void {
-    this.#handlers.set(protocol, { run: handler, options })
-    if (this.#node === undefined) return
-    this.#register(protocol).catch((error: unknown) => {
-      this.#deps.log.error('host.handle-failed', { protocol, error })
-    })
+    this.#protocols.handle(protocol, handler, options)
   }
 
   async addressesOf(peer: PeerId): Promise<readonly string[]> {
-    const addresses = await addressesOf(this.#running().libp2p, peer)
-    const signed = addresses.filter(({ isCertified }) => isCertified)
-    const told = signed.length > 0 ? signed : addresses
-    return told.map((address) => withPeer(address.multiaddr, peer))
+    return await toldAddresses(this.#running().libp2p, peer)
   }
 
   async learnAddresses(peer: PeerId, addresses: readonly string[], source: string): Promise<void> {
@@ -197,8 +202,12 @@ class LibP2PHost implements Libp2pHost {
 
   setGate(isDenied: IsDenied): void {
     this.#gate.set(isDenied)
-    const denied = [...this.#connected].filter((peer) => isDenied(peer, this.groupOf(peer)))
-    for (const peer of denied) this.#node?.leave(peer)
+    const denied = this.#peerConnections().filter(({ peer, group }) => isDenied(peer, group))
+    for (const { peer } of denied) this.#node?.disconnect(peer)
+  }
+
+  setAdmission(admit: Admit): void {
+    this.#admission.set(admit)
   }
 
   onEvent(listener: (event: HostEvent) => void): () => void {
@@ -206,7 +215,7 @@ class LibP2PHost implements Libp2pHost {
     return () => this.#listeners.delete(listener)
   }
 
-  /** A port is looked for, then listened on; in between somebody else may take it. */
+  /** A port is looked for, then listened on; in between another program may take it. */
   async #start(): Promise<void> {
     for (let tries = 1; this.#node === undefined; tries += 1) {
       try {
@@ -224,7 +233,7 @@ class LibP2PHost implements Libp2pHost {
         privateKey: this.#key(),
         groupOf: (peer) => this.groupOf(peer),
         isDenied: (peer, group) => this.#gate.denies(peer, group),
-        onEvent: (event) => this.#emit(event),
+        onEvent: ({ type, peer }) => this.#admission[type](peer),
       },
       this.#options,
     )
@@ -232,7 +241,7 @@ class LibP2PHost implements Libp2pHost {
     this.#node = node
     if (node.dht) this.routing?.attach(node.dht)
     try {
-      for (const protocol of this.#handlers.keys()) await this.#register(protocol)
+      await this.#protocols.registerAll(node.libp2p)
       await node.start()
     } catch (error) {
       this.#node = undefined
@@ -261,30 +270,13 @@ class LibP2PHost implements Libp2pHost {
     return bestConnection(this.#node?.libp2p.getConnections(parsePeer(peer)) ?? [])
   }
 
-  async #register(protocol: string): Promise<void> {
-    await this.#running().libp2p.handle(
-      protocol,
-      (stream, connection) => this.#accept(stream, connection),
-      {
-        force: true,
-        runOnLimitedConnection: true,
-        maxInboundStreams: this.#handlers.get(protocol)?.options.maxStreamsPerPeer ?? 0,
-        maxOutboundStreams: MAX_OUTBOUND_STREAMS,
-      },
-    )
-  }
-
-  #accept(stream: Stream, connection: Connection): void {
+  /** Where a stream comes from; undefined when the gate denies the peer, which is left then. */
+  #originOf(connection: Connection): StreamOrigin | undefined {
     const peer = connection.remotePeer.toString()
     const group = this.#groupOf(connection)
-    const handler = this.#handlers.get(stream.protocol)
-    const isDenied = this.#gate.denies(peer, group)
-    if (handler === undefined || isDenied) {
-      stream.abort(new CatalogError('PEER_REFUSED', 'not served'))
-      if (isDenied) this.#node?.leave(peer)
-      return
-    }
-    this.#streams.accept(stream, { peer, group }, handler.run, handler.options)
+    if (!this.#gate.denies(peer, group)) return { peer, group }
+    this.#node?.disconnect(peer)
+    return undefined
   }
 
   #groupOf({ remoteAddr, remotePeer }: Connection): AddressGroup {
@@ -292,9 +284,17 @@ class LibP2PHost implements Libp2pHost {
     return this.#node?.limits.groupOf(remoteAddr, peer) ?? addressGroup(remoteAddr.toString())
   }
 
+  /** All, or those with one peer; one entry per peer. */
+  #peerConnections(peer?: PeerId): PeerConnection[] {
+    if (this.#node === undefined) return []
+    const { libp2p, limits } = this.#node
+    return toPeerConnections(
+      libp2p.getConnections(peer === undefined ? undefined : parsePeer(peer)),
+      limits.groupOf,
+    )
+  }
+
   #emit(event: HostEvent): void {
-    if (event.type === 'connected') this.#connected.add(event.peer)
-    else if (!this.#connected.delete(event.peer)) return
     for (const listener of [...this.#listeners]) listener(event)
   }
 }

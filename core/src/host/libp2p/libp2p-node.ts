@@ -32,7 +32,7 @@ import { createOwnAddresses, type OwnAddresses } from './own-addresses.ts'
 import { findAddress, parseAddress, parsePeer } from './peer-addresses.ts'
 import { createPeerFinder, type PeerFinder } from './peer-finder.ts'
 import { createPeerMemory } from './peer-memory.ts'
-import { giveStopADeadline } from './stop-deadline.ts'
+import { withStopTimeout } from './stop-deadline.ts'
 import { applyQuicReadSize } from './quic-read-size.ts'
 import { watchReachability } from './reachability.ts'
 import { loadQuic, type Quic } from './quic-transport.ts'
@@ -52,7 +52,7 @@ export interface BuiltNode {
   /** Remembers what is believed of `addresses`, which were said over a connection with this remote address. */
   learn(peer: PeerId, addresses: readonly string[], source: string): Promise<void>
   /** Drops the connections with a peer, and does not dial it again soon unless asked to. */
-  leave(peer: PeerId): void
+  disconnect(peer: PeerId): void
   /** Frees everything, whether it was started or not. Never rejects: there is nothing left to be done about it. */
   stop(): Promise<void>
 }
@@ -177,7 +177,7 @@ interface Parts extends LibP2PNode {
 
 function connectParts(deps: NodeDependencies, parts: Parts): BuiltNode {
   const { libp2p, dht, network } = parts
-  giveStopADeadline(libp2p, deps)
+  withStopTimeout(libp2p, deps)
   const memory = createPeerMemory({
     database: parts.database,
     clock: deps.clock,
@@ -238,8 +238,8 @@ function connectParts(deps: NodeDependencies, parts: Parts): BuiltNode {
     },
     dial: (target, signal) => dial(parts, target, signal),
     learn: (peer, addresses, source) => hearsay.learn(peer, addresses, source),
-    leave(peer) {
-      finder.leave(peer)
+    disconnect(peer) {
+      finder.onLeft(peer)
       for (const connection of libp2p.getConnections(parsePeer(peer))) {
         connection.abort(new Error('left'))
       }
@@ -284,7 +284,7 @@ function watchPeers(
   libp2p.addEventListener('peer:disconnect', ({ detail }) => {
     const peer = detail.toString()
     if (libp2p.status === 'started') remember(peer)
-    finder.lost()
+    finder.onDisconnected()
     deps.onEvent({ type: 'disconnected', peer })
   })
 }

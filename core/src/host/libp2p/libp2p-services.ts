@@ -119,7 +119,7 @@ export async function createNode(parts: NodeParts): Promise<LibP2PNode> {
     datastore: parts.datastore,
   }
   const libp2p = await createLibp2p(options)
-  // Before libp2p's own listeners: whoever has to leave at once is never told of.
+  // Before libp2p's own listeners: a peer that has to leave at once is never announced.
   libp2p.addEventListener('connection:open', ({ detail }) => guard.opened(detail))
   libp2p.addEventListener('connection:close', ({ detail }) => guard.closed(detail))
   const { dht, relay } = libp2p.services
@@ -173,7 +173,7 @@ function dht(
     protocol: DHT_PROTOCOL,
     // Explicit, so that kad-dht does not take any public interface address for reachability: reachability.ts switches it.
     clientMode: !network.bootstrapServer,
-    // Private addresses stay in: whole companies are behind them, and who can't reach one loses a second in the background.
+    // Private addresses stay in: whole companies are behind them, and a peer that can't reach one loses a second in the background.
     peerInfoMapper: passthroughMapper,
     // A node alone must not wait for peers that may never come.
     allowQueryWithZeroPeers: true,

@@ -17,7 +17,7 @@ export interface OwnAddresses {
   networksOf(this: void, ip: string): ReadonlySet<string>
   /** The interfaces on whose link an address is. */
   linksOf(this: void, ip: string): ReadonlySet<string>
-  /** A router of ours, behind which anybody may be. */
+  /** A router of ours, behind which any peer may be. */
   isGateway(this: void, ip: string): boolean
   /** What we listen on, as `socketOf` spells it. */
   sockets(): ReadonlySet<string>

@@ -1,10 +1,11 @@
 /**
  * The DHT as libp2p itself uses it for finding peers.
  *
- * It looks for relays by walking at random, one walk after another without a pause. In a small network a walk ends at once and
- * finds nobody new, so that would be a busy loop; with no peers it even starves the event loop. Here walks wait for each other.
+ * libp2p looks for relays by random walks, one after another without a pause. In a small network a walk ends at once and finds
+ * no new peer, so that would be a busy loop; without peers it even starves the event loop. Here walks wait for each other.
  *
- * And it stores whatever DHT servers say of others, as if those had said it themselves. Here it gets what is believed only.
+ * And libp2p stores whatever DHT servers say of other peers, as if those had said it themselves. Here it gets only what is
+ * believed.
  */
 import { peerRoutingSymbol, type PeerInfo, type PeerRouting } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'

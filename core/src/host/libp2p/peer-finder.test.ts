@@ -152,7 +152,7 @@ describe('peer finder', () => {
     finder.start()
     await settle()
     connected.clear()
-    finder.lost()
+    finder.onDisconnected()
     await settle()
     expect(dials).toEqual(['/boot'])
     await tick()
@@ -162,7 +162,7 @@ describe('peer finder', () => {
 
   it('does not return to a peer that was left', async () => {
     const { finder, dials } = create({ remembered: ['left', 'kept'] })
-    finder.leave('left')
+    finder.onLeft('left')
     finder.start()
     await settle()
     expect(dials).toEqual(['kept'])

@@ -35,9 +35,9 @@ export interface PeerFinder {
   /** A peer shows itself on the LAN; its addresses are known. */
   found(peer: PeerId): void
   /** A connection was lost: look again soon, though not at once, for the peer may have meant it. */
-  lost(): void
+  onDisconnected(): void
   /** We left this peer on purpose: do not come back for a while. */
-  leave(peer: PeerId): void
+  onLeft(peer: PeerId): void
 }
 
 export interface PeerFinderDeps {
@@ -87,7 +87,7 @@ class Dialer {
     return this.#queue.add(() => this.#dialOnce(target))
   }
 
-  leave(peer: PeerId): void {
+  onLeft(peer: PeerId): void {
     this.#left.set(peer, true)
   }
 
@@ -185,12 +185,12 @@ class SwarmKeeper implements PeerFinder {
     if (this.#wantsMore()) this.#lan.add(peer)
   }
 
-  lost(): void {
+  onDisconnected(): void {
     this.#pause.abort()
   }
 
-  leave(peer: PeerId): void {
-    this.#dialer.leave(peer)
+  onLeft(peer: PeerId): void {
+    this.#dialer.onLeft(peer)
   }
 
   #wantsMore(): boolean {

@@ -1,6 +1,6 @@
 /**
- * Who is denied, and from where peers last came: a peer that is found out after it has left, or that was refused, still has
- * an address that its next id will come from. Bounded: anybody can make up ids.
+ * Which peers are denied, and from where peers last came: a peer that is found out after it has left, or that was refused,
+ * still has an address that its next id will come from. Bounded, as ids can be made up.
  */
 import { LRUCache } from 'lru-cache'
 import type { AddressGroup } from '../../limits/address-group.ts'

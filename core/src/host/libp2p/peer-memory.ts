@@ -1,7 +1,7 @@
 /**
- * Which peers we have met, in a small table beside libp2p's peer store, which has their addresses: a restarted node finds its
- * peers again without asking anybody, and believes their addresses as far as it did where it met them. The table is what the look for peers reads, every few seconds on a lonely node: it never
- * walks over the peer store, which anybody can fill.
+ * Which peers we have met, in a small table beside libp2p's peer store, which has their addresses. A restarted node finds its
+ * peers again without asking others, and believes their addresses as far as it did where it met them. The look for peers
+ * reads this table, every few seconds on a lonely node, and never walks over the peer store, which strangers can fill.
  */
 import { peerIdFromString } from '@libp2p/peer-id'
 import type { Clock } from '../../timing/clock.ts'

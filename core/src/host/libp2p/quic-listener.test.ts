@@ -10,7 +10,7 @@ import { until } from '../../../../test/support/until.ts'
 import { systemClock } from '../../timing/clock.ts'
 import type { Logger } from '../../log.ts'
 import { createNetworkProblems } from './network-problems.ts'
-import { withLastingListeners } from './quic-listener.ts'
+import { withRestartingListeners } from './quic-listener.ts'
 import { quicTransport } from './quic-transport.ts'
 
 interface NativeEndpoint {
@@ -165,7 +165,7 @@ describe('an endpoint that does not come back', () => {
         fake.state = { status: 'closed' }
       },
     }
-    const create = withLastingListeners(() => fake as unknown as Listener, {
+    const create = withRestartingListeners(() => fake as unknown as Listener, {
       ...{ clock, problems },
       log: logTo(events),
     })

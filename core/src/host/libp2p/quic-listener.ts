@@ -1,10 +1,10 @@
 /**
- * libp2p's QUIC listener, mended in two ways:
+ * libp2p's QUIC listener with two repairs:
  *
- * - Handshakes beside each other. It accepts one after another, so a dialer that falls silent in the middle of its handshake
- *   (or means to) would keep everybody else out for 10 s.
- * - An endpoint that dies (a socket error ends the native one) is not asked for connections without end, which would take a
- *   whole processor: it is told once, and the listener listens anew, again and again with growing pauses.
+ * - Several handshakes at a time. It accepts one after another, so a dialer that falls silent in the middle of its handshake,
+ *   by accident or on purpose, would keep all others out for 10 s.
+ * - When the native endpoint fails (a socket error ends it), libp2p asks it for connections without end, which would take a
+ *   whole processor. Here that stops, is logged once, and the listener is opened again, with growing delays.
  */
 import type { Listener, Transport } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
@@ -22,8 +22,8 @@ export interface QuicListenerDependencies {
 
 /** Inbound handshakes under way at once; each ends after 10 s at the latest. */
 const MAX_HANDSHAKES = 256
-const FIRST_REST_MS = 1_000
-const MAX_REST_MS = 60_000
+const FIRST_DELAY_MS = 1_000
+const MAX_DELAY_MS = 60_000
 /** One that has lived so long died of something new. */
 const HEALTHY_MS = 60_000
 /** A dead endpoint has nothing to wait for; this is for the case that it does. */
@@ -52,19 +52,19 @@ interface QuicListener extends Listener {
   readonly state: Listening | { readonly status: 'ready' | 'closed' }
 }
 
-export function withLastingListeners(
+export function withRestartingListeners(
   create: CreateListener,
   deps: QuicListenerDependencies,
 ): CreateListener {
   return (options) => {
     const listener = create(options)
     // Another version may do it otherwise: quic-listener.test.ts and stuck-peers.test.ts then say whether it is still needed.
-    if (isQuicListener(listener)) makeLasting(listener, deps)
+    if (isQuicListener(listener)) restartOnFailure(listener, deps)
     return listener
   }
 }
 
-function makeLasting(
+function restartOnFailure(
   listener: QuicListener,
   { clock, log, problems }: QuicListenerDependencies,
 ): void {
@@ -72,17 +72,17 @@ function makeLasting(
   const close = listener.close.bind(listener)
   const getAddrs = listener.getAddrs.bind(listener)
   let isClosed = false
-  let isDead = false
-  let deaths = 0
-  let bornAtMs = 0
+  let isDown = false
+  let failures = 0
+  let openedAtMs = 0
   let cancelTimer: CancelTimer | undefined
   let reopening: Promise<void> | undefined
 
   async function open(address: Multiaddr): Promise<void> {
     await listen(address)
     if (!isListening(listener)) return
-    isDead = false
-    bornAtMs = clock.now()
+    isDown = false
+    openedAtMs = clock.now()
     watch(listener.state)
     // It runs one of its own.
     for (let more = 1; more < MAX_HANDSHAKES; more++) void listener.awaitInboundConnections()
@@ -90,42 +90,42 @@ function makeLasting(
 
   function watch({ listener: endpoint, listenAddr, controller }: Listening): void {
     const accept = endpoint.inboundConnection.bind(endpoint)
-    let hasDied = false
+    let hasFailed = false
     endpoint.inboundConnection = async () => {
       try {
-        if (!hasDied) return await accept()
+        if (!hasFailed) return await accept()
       } catch (error) {
         if (!isEndOfEndpoint(error)) throw error
-        if (!hasDied && !controller.signal.aborted) onDeath(listenAddr, error)
-        hasDied = true
+        if (!hasFailed && !controller.signal.aborted) onFailure(listenAddr, error)
+        hasFailed = true
       }
       return await new Promise(() => undefined) // the loop ends with its controller
     }
   }
 
-  function onDeath(address: Multiaddr, error: unknown): void {
-    isDead = true
-    if (clock.now() - bornAtMs > HEALTHY_MS) deaths = 0
-    const restMs = nextRestMs()
-    const facts = { address: address.toString(), error, againInMs: restMs }
-    if (deaths === 1) log.warn('host.quic-listener-died', facts)
+  function onFailure(address: Multiaddr, error: unknown): void {
+    isDown = true
+    if (clock.now() - openedAtMs > HEALTHY_MS) failures = 0
+    const delayMs = nextDelayMs()
+    const facts = { address: address.toString(), error, againInMs: delayMs }
+    if (failures === 1) log.warn('host.quic-listener-died', facts)
     else log.debug('host.quic-listener-died', facts)
     problems.set(listener, `QUIC does not listen on ${address.toString()}: its endpoint died`)
-    reopenAfter(restMs, address)
+    reopenAfter(delayMs, address)
   }
 
-  function nextRestMs(): number {
-    const restMs = deaths === 0 ? 0 : FIRST_REST_MS * 2 ** (deaths - 1)
-    deaths++
-    return Math.min(MAX_REST_MS, restMs)
+  function nextDelayMs(): number {
+    const delayMs = failures === 0 ? 0 : FIRST_DELAY_MS * 2 ** (failures - 1)
+    failures++
+    return Math.min(MAX_DELAY_MS, delayMs)
   }
 
-  function reopenAfter(restMs: number, address: Multiaddr): void {
+  function reopenAfter(delayMs: number, address: Multiaddr): void {
     if (isClosed) return
-    cancelTimer = clock.after(restMs, () => {
+    cancelTimer = clock.after(delayMs, () => {
       reopening = reopen(address).catch((error: unknown) => {
         log.debug('host.quic-does-not-listen', { address: address.toString(), error })
-        reopenAfter(nextRestMs(), address)
+        reopenAfter(nextDelayMs(), address)
       })
     })
   }
@@ -143,7 +143,7 @@ function makeLasting(
   }
 
   listener.listen = open
-  listener.getAddrs = () => (isDead ? [] : getAddrs())
+  listener.getAddrs = () => (isDown ? [] : getAddrs())
   listener.close = async () => {
     isClosed = true
     cancelTimer?.()

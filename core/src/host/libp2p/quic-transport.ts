@@ -11,10 +11,10 @@ import type { quic } from '@chainsafe/libp2p-quic'
 import { isStartable, type Transport } from '@libp2p/interface'
 import { LRUCache } from 'lru-cache'
 import type { IpFamily } from './listen-addresses.ts'
-import { orAborted } from '../../timing/race-signal.ts'
+import { raceSignal } from '../../timing/race-signal.ts'
 import { timeoutSignal } from '../../timing/timeout-signal.ts'
 import { peerOf } from './peer-addresses.ts'
-import { withLastingListeners, type QuicListenerDependencies } from './quic-listener.ts'
+import { withRestartingListeners, type QuicListenerDependencies } from './quic-listener.ts'
 
 type QuicTransportFactory = ReturnType<typeof quic>
 type Components = Parameters<QuicTransportFactory>[0]
@@ -59,7 +59,10 @@ export function quicTransport(
   return (components) => {
     const transport = create(components)
     transport.dial = withDeadline(withNewEndpoints(transport, deps), deps)
-    transport.createListener = withLastingListeners(transport.createListener.bind(transport), deps)
+    transport.createListener = withRestartingListeners(
+      transport.createListener.bind(transport),
+      deps,
+    )
     return transport
   }
 }
@@ -120,7 +123,7 @@ function withDeadline(dial: Dial, { clock }: QuicListenerDependencies): Dial {
     // The signal also reaches the upgrade, so a connection that comes too late is dropped there.
     const signal = AbortSignal.any([timeout, options.signal])
     try {
-      const connection = await orAborted(dial(address, { ...options, signal }), signal)
+      const connection = await raceSignal(dial(address, { ...options, signal }), signal)
       silentPeers.delete(peer)
       silentInRow = 0
       return connection

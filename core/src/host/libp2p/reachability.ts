@@ -1,7 +1,7 @@
 /**
- * Whether others can reach us, known from what happens: somebody has. (Asking peers to try, as AutoNAT does, works badly here:
- * docs/decisions/0010-no-autonat.md.) From it follows whether we answer DHT queries: a DHT server is one whom those that it
- * meets can reach, be they on the internet or all in one office.
+ * Whether others can reach us, known from connections that have come in. (Asking peers to try, as AutoNAT does, works badly
+ * here: docs/decisions/0010-no-autonat.md.) It decides whether we answer DHT queries: a DHT server must be reachable for the
+ * peers that it meets, be they on the internet or all in one office.
  */
 import type { Connection } from '@libp2p/interface'
 import type { KadDHT } from '@libp2p/kad-dht'
@@ -21,7 +21,7 @@ const LOOK_EVERY_MS = 60_000
 const REACHES: readonly Reach[] = ['nowhere', 'loopback', 'private', 'public']
 
 export interface Reachability {
-  /** From how far away somebody has reached us directly, of late. */
+  /** From how far away a peer has reached us directly in the last minutes. */
   readonly from: Reach
   stop(): void
 }
@@ -37,7 +37,7 @@ export function watchReachability(
 ): Reachability {
   const { libp2p, dht, own, network } = parts
   const { clock, log } = deps
-  /** When somebody was connected who had dialled us, by where they are. */
+  /** When a peer that had dialled us was connected last, by how far away it is. */
   const reachedAtMs = new Map<Reach, number>()
   let cancelTimer: CancelTimer | undefined
 

@@ -1,7 +1,7 @@
 /**
- * Whose the DHT's records are, and whose is the next to go when there are too many: of the peer that has more than its own
- * bound, else of the address group with the most, and always the oldest. A record that was pushed out is announced again by
- * whoever still has the artifact. Bookkeeping in memory; datastore.ts keeps the rows.
+ * Which peers the DHT's records belong to, and which record is dropped when there are too many: one of the peer that exceeds
+ * its own bound, else of the address group with the most, and always the oldest. Its owner, if it still has the artifact,
+ * announces it again. Bookkeeping in memory; datastore.ts keeps the rows.
  */
 import type { AddressGroup } from '../../limits/address-group.ts'
 import { FairShare, type Holding } from '../../limits/fair-share.ts'
@@ -52,7 +52,7 @@ export class RecordShares {
     this.#owners.delete(owner)
   }
 
-  /** Who has to lose a row after `owner` has got one; undefined while all bounds are kept. */
+  /** The owner that loses a row after `owner` has got one; undefined while all bounds are kept. */
   offender(owner: string): string | undefined {
     const amount = this.#owners.get(owner)?.holding.amount ?? 0
     return amount > this.#limits.perOwner ? owner : this.#share.offender()

@@ -6,7 +6,7 @@ import type { Logger } from '../../log.ts'
 const STOP_TIMEOUT_MS = 10_000
 
 /** It also stops itself, and waits for that, when it can't start. From here on it never rejects. */
-export function giveStopADeadline(
+export function withStopTimeout(
   libp2p: Libp2p,
   { clock, log }: { readonly clock: Clock; readonly log: Logger },
 ): void {

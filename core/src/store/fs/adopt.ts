@@ -1,7 +1,7 @@
 /**
- * Files that no row knows: what a kill left between a rename and its row, or what is left when the index was lost. Each is
- * hashed; it is adopted if it is what its name says and there is room, and removed otherwise. Runs behind start-up. An
- * adopted file is private unless its download is known to have been public: nobody can tell any more who may see it.
+ * Files that no row knows: left by a crash between a rename and its row, or by the loss of the index. Each is hashed; it is
+ * adopted if it is what its name says and there is space, and removed otherwise. Runs after start-up, in the background. An
+ * adopted file is private unless its download is known to have been public, since nothing else tells who may see it.
  */
 import type { Clock } from '../../timing/clock.ts'
 import type { Digest } from '../../content/digest.ts'
@@ -15,7 +15,7 @@ import type { StoreFiles } from './files.ts'
 import type { FsLayout } from './layout.ts'
 import type { PartialRow } from './index-rows.ts'
 import type { HashedFile } from './reader.ts'
-import { identify, type Reconciled } from './reconcile.ts'
+import { hashOrphan, type Reconciled } from './reconcile.ts'
 
 export interface AdoptDeps {
   readonly files: StoreFiles
@@ -54,7 +54,7 @@ async function adoptOne(
   const { digest, row, signal } = orphan
   let found: HashedFile | undefined
   try {
-    found = await identify(deps, digest, signal)
+    found = await hashOrphan(deps, digest, signal)
   } catch (error) {
     // Unreadable now: leave it to the next start.
     if (!signal.aborted) log.debug('store.orphan-unreadable', { digest, reason: String(error) })

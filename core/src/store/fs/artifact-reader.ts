@@ -10,7 +10,7 @@ import type { Logger } from '../../log.ts'
 import type { Entries } from '../entries.ts'
 import { errnoOf } from '../../disk/errno.ts'
 import type { StoreFiles } from './files.ts'
-import type { FileMark, FileMarks } from './file-fingerprint.ts'
+import type { FileFingerprint, FileFingerprints } from './file-fingerprint.ts'
 import type { FsLayout } from './layout.ts'
 import { DamagedFileError, readRange, type FileRange } from './reader.ts'
 import type { WholeFiles } from './read-thread.ts'
@@ -31,11 +31,11 @@ export interface ReaderDeps {
   readonly whole: WholeFiles
   readonly layout: FsLayout
   readonly entries: Entries
-  readonly marks: FileMarks
+  readonly marks: FileFingerprints
   /** Bytes that are not on disk yet. */
   readonly pending: (digest: Digest) => Uint8Array | undefined
   /** It was hashed again, and looked so. */
-  readonly noted: (digest: Digest, mark: FileMark | undefined) => void
+  readonly onRehashed: (digest: Digest, mark: FileFingerprint | undefined) => void
   /** Its file is not what it should be. */
   readonly drop: (digest: Digest) => void
 }
@@ -168,10 +168,10 @@ export class ArtifactReader {
     this.#note(digest, found.mark)
   }
 
-  #note(digest: Digest, mark: FileMark | undefined): void {
-    const { log, entries, noted } = this.#deps
+  #note(digest: Digest, mark: FileFingerprint | undefined): void {
+    const { log, entries, onRehashed } = this.#deps
     log.debug('store.hashed-again', { digest })
-    if (entries.has(digest)) noted(digest, mark)
+    if (entries.has(digest)) onRehashed(digest, mark)
   }
 
   async #guarded(

@@ -12,18 +12,18 @@ import type { Logger } from '../../log.ts'
 import type { DiskHealth } from './disk-health.ts'
 import { Durability } from './durability.ts'
 import type { Entries } from '../entries.ts'
-import { lookAt, type FileMark, type FileMarks } from './file-fingerprint.ts'
+import { statFingerprint, type FileFingerprint, type FileFingerprints } from './file-fingerprint.ts'
 import type { StoreFiles } from './files.ts'
 import { FsIndex, type EntryRow, type PartialRow } from './index-rows.ts'
 import type { FsLayout } from './layout.ts'
-import { FsPartials, type PlaceRequest } from './partials.ts'
-import { findSound, reconcile, type Reconciled } from './reconcile.ts'
+import { FsPartials, type CommitRequest } from './partials.ts'
+import { findIntact, reconcile, type Reconciled } from './reconcile.ts'
 import { FsWriter } from './writer.ts'
 import { makeSpace, strengthen, type QuotaDeps } from '../quota.ts'
 
 /** Of fsync when stopping; what is left is hashed at the next start. */
 const STOP_SYNC_BUDGET_MS = 2000
-const HOUSEKEEPING_MS = 30_000
+const MAINTENANCE_EVERY_MS = 30_000
 
 export interface DiskDeps {
   readonly clock: Clock
@@ -32,7 +32,7 @@ export interface DiskDeps {
   readonly layout: FsLayout
   readonly health: DiskHealth
   readonly entries: Entries
-  readonly marks: FileMarks
+  readonly marks: FileFingerprints
   readonly quota: QuotaDeps
   /** Of all unfinished downloads from peers. */
   readonly maxClaimedBytes: number
@@ -50,7 +50,7 @@ export interface Disk {
   /** Its file goes, soon. */
   forget(digest: Digest): void
   /** Until aborted: writes to the index, now and then, what reads and downloads have changed. */
-  keepHouse(signal: AbortSignal): Promise<void>
+  runMaintenance(signal: AbortSignal): Promise<void>
   close(): Promise<void>
 }
 
@@ -79,7 +79,7 @@ export async function openDisk(deps: DiskDeps): Promise<{ disk: Disk; found: Rec
 export async function openReadOnlyDisk(deps: DiskDeps): Promise<{ disk: Disk; found: Reconciled }> {
   const index = await FsIndex.openReadOnly(deps.layout.database)
   try {
-    const found = await findSound({ ...deps, index })
+    const found = await findIntact({ ...deps, index })
     return { disk: assemble(deps, index, found), found }
   } catch (error) {
     index.close()
@@ -103,8 +103,8 @@ function assemble(deps: DiskDeps, index: FsIndex, found: Reconciled): Disk {
         makeSpace: (bytes, retention) => makeSpace(deps.quota, bytes, retention),
         maxClaimedBytes: deps.maxClaimedBytes,
         place: (request) => place(deps, disk, request),
-        readPlaced: deps.read,
-        progressed: () => writer.busy(),
+        readCommitted: deps.read,
+        progressed: () => writer.onActivity(),
       },
       withoutOrphans(found),
     ),
@@ -113,7 +113,7 @@ function assemble(deps: DiskDeps, index: FsIndex, found: Reconciled): Disk {
       durability.removed(digest)
       writer.remove(digest)
     },
-    keepHouse: (signal) => keepHouse(clock, disk, signal),
+    runMaintenance: (signal) => runMaintenance(clock, disk, signal),
     close: () => close(disk),
   }
   return disk
@@ -141,10 +141,10 @@ function sqliteCodeOf(error: unknown): unknown {
   return cause instanceof Error && 'errcode' in cause ? cause.errcode : undefined
 }
 
-async function keepHouse(clock: Clock, disk: Disk, signal: AbortSignal): Promise<void> {
+async function runMaintenance(clock: Clock, disk: Disk, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
     try {
-      await clock.sleep(HOUSEKEEPING_MS, signal)
+      await clock.sleep(MAINTENANCE_EVERY_MS, signal)
     } catch (error) {
       if (signal.aborted) return
       throw error
@@ -169,19 +169,20 @@ async function close({ index, writer, durability, partials }: Disk): Promise<voi
  * this way its row among the partials still tells start-up what the nameless-in-the-index file is. Nothing is synced here:
  * the row says so, and the file is hashed again if the machine dies before durability.ts got to it.
  */
-async function place(deps: DiskDeps, disk: Disk, request: PlaceRequest): Promise<boolean> {
+async function place(deps: DiskDeps, disk: Disk, request: CommitRequest): Promise<boolean> {
   const { files, layout, clock, entries, health } = deps
   const { digest, size } = request.geometry
-  let mark: FileMark | undefined
+  let mark: FileFingerprint | undefined
   try {
     await disk.writer.settle(digest) // an earlier delete must not take the new file
     await disk.writer.makeShard(digest)
     if (disk.durability.mustSyncFirst(digest)) await files.sync(request.path)
     if (!entries.has(digest)) {
       // Of an origin it has been made; what peers claimed may have some only now that it is known to be true.
-      if (!request.hasRoom && !makeSpace(deps.quota, size, request.options.retention)) return false
+      if (!request.isReserved && !makeSpace(deps.quota, size, request.options.retention))
+        return false
       await files.rename(request.path, layout.artifact(digest))
-      mark = await lookAt(files, layout.artifact(digest))
+      mark = await statFingerprint(files, layout.artifact(digest))
     }
   } catch (error) {
     health.failed(error)
@@ -221,7 +222,7 @@ function adopt(
   }
 }
 
-function toDescription({ geometry, leaves, root }: PlaceRequest): Description | undefined {
+function toDescription({ geometry, leaves, root }: CommitRequest): Description | undefined {
   const expected = chunkCount(geometry.size, geometry.chunkSize) * HASH_BYTES
   if (leaves?.byteLength !== expected) return undefined
   return { manifest: { ...geometry, root: root ?? merkleRoot(leaves) }, leaves }

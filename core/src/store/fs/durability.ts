@@ -9,7 +9,7 @@ import type { Digest } from '../../content/digest.ts'
 import type { Logger } from '../../log.ts'
 import { errnoOf } from '../../disk/errno.ts'
 import type { StoreFiles } from './files.ts'
-import type { FileMarks } from './file-fingerprint.ts'
+import type { FileFingerprints } from './file-fingerprint.ts'
 import type { FsIndex } from './index-rows.ts'
 import type { FsLayout } from './layout.ts'
 
@@ -23,7 +23,7 @@ export interface DurabilityDeps {
   readonly files: StoreFiles
   readonly layout: FsLayout
   readonly index: FsIndex
-  readonly marks: FileMarks
+  readonly marks: FileFingerprints
   readonly clock: Clock
   readonly log: Logger
 }

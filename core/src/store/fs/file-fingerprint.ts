@@ -8,7 +8,7 @@ import type { BigIntStats } from 'node:fs'
 import type { Digest } from '../../content/digest.ts'
 import type { StoreFiles } from './files.ts'
 
-export type FileMark = string
+export type FileFingerprint = string
 
 const NANOSECONDS = 1_000_000_000n
 
@@ -17,17 +17,17 @@ const NANOSECONDS = 1_000_000_000n
  * systems), or the second is but the first (no time of change: exFAT, some FUSE systems), which a copy may keep: elsewhere
  * they suffice, and not every file system gives one file the same number for long.
  */
-export function markOf({ mtimeNs, ctimeNs, ino }: BigIntStats): FileMark {
+export function fingerprintOf({ mtimeNs, ctimeNs, ino }: BigIntStats): FileFingerprint {
   const times = `${mtimeNs.toString(16)}.${ctimeNs.toString(16)}`
   const isCoarse = ctimeNs % NANOSECONDS === 0n || ctimeNs === mtimeNs
   return isCoarse ? `${times}.${ino.toString(16)}` : times
 }
 
 /** Undefined when it can't be looked at: then it is hashed when it is read, and a disk that fails says so there. */
-export async function lookAt(
+export async function statFingerprint(
   files: Pick<StoreFiles, 'mark'>,
   path: string,
-): Promise<FileMark | undefined> {
+): Promise<FileFingerprint | undefined> {
   try {
     return await files.mark(path)
   } catch {
@@ -36,15 +36,15 @@ export async function lookAt(
 }
 
 /** The marks of what a store holds; without one, a file is hashed before it is believed. */
-export class FileMarks {
-  readonly #marks = new Map<Digest, FileMark>()
+export class FileFingerprints {
+  readonly #marks = new Map<Digest, FileFingerprint>()
 
-  of(digest: Digest): FileMark | undefined {
+  of(digest: Digest): FileFingerprint | undefined {
     return this.#marks.get(digest)
   }
 
   /** @param mark undefined: the file changed while it was hashed, or could not be looked at */
-  note(digest: Digest, mark: FileMark | undefined): void {
+  note(digest: Digest, mark: FileFingerprint | undefined): void {
     if (mark === undefined) this.#marks.delete(digest)
     else this.#marks.set(digest, mark)
   }

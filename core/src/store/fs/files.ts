@@ -5,7 +5,7 @@
 import { open, readdir, rename, stat, unlink, writeFile, type FileHandle } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { errnoOf } from '../../disk/errno.ts'
-import { markOf, type FileMark } from './file-fingerprint.ts'
+import { fingerprintOf, type FileFingerprint } from './file-fingerprint.ts'
 import { makeFolder } from '../../disk/make-folder.ts'
 
 export interface StoreFiles {
@@ -19,7 +19,7 @@ export interface StoreFiles {
   /** False when there was none. */
   remove(path: string): Promise<boolean>
   /** What it looks like now. */
-  mark(path: string): Promise<FileMark>
+  mark(path: string): Promise<FileFingerprint>
   /** To the disk itself. */
   sync(path: string): Promise<void>
   /** Makes renames inside survive a power failure, where the platform can. */
@@ -45,7 +45,7 @@ export function createNodeFiles(): StoreFiles {
       return (await orAbsent(unlink(path).then(() => true))) ?? false
     },
     async mark(path) {
-      return markOf(await stat(path, { bigint: true }))
+      return fingerprintOf(await stat(path, { bigint: true }))
     },
     async sync(path) {
       // 'r+': Windows flushes only what it may write to.

@@ -14,7 +14,7 @@ export class FsFolder {
   readonly #deps: DiskDeps
   readonly #stopping = new AbortController()
   #adopting: Promise<void> = Promise.resolve()
-  #housekeeping: Promise<void> = Promise.resolve()
+  #maintenance: Promise<void> = Promise.resolve()
   /** Undefined while the folder can't be opened: everything is absent then, and nothing is kept. */
   #disk: Disk | undefined
   #writable: Disk | undefined
@@ -65,7 +65,7 @@ export class FsFolder {
 
   async stop(): Promise<void> {
     this.#stopping.abort()
-    await Promise.all([this.#housekeeping, this.#adopting])
+    await Promise.all([this.#maintenance, this.#adopting])
     await this.#disk?.close()
   }
 
@@ -81,7 +81,7 @@ export class FsFolder {
     this.#takeIn(found.entries, take)
     dropStalePartials(disk.partials, this.#deps.clock.epochMs())
     fitQuotas(this.#deps.quota) // they may have been lowered
-    this.#housekeeping = disk.keepHouse(signal)
+    this.#maintenance = disk.runMaintenance(signal)
     this.#adopting = adoptOrphans({ ...this.#deps, disk }, found, signal)
     return disk
   }

@@ -1,7 +1,7 @@
 /**
- * Port 1 on a folder. Lookups are map accesses; puts are visible at once and reach the disk behind (fs-writer.ts); reads come
+ * Port 1 on a folder. Lookups are map accesses; puts are visible at once and reach the disk behind (writer.ts); reads come
  * from memory or from one file. A name in the store means complete and verified, however the process or the machine dies:
- * fs-writer, durability and fs-reconcile say why. A disk that refuses never fails an install: disk-health.ts.
+ * writer.ts, durability.ts and reconcile.ts say why. A disk that refuses never fails an install: disk-health.ts.
  */
 import type { Clock } from '../../timing/clock.ts'
 import { compact } from '../../content/compact.ts'
@@ -13,7 +13,7 @@ import { ArtifactDescriber } from './artifact-describer.ts'
 import { ArtifactReader, type ByteRange } from './artifact-reader.ts'
 import { DiskHealth } from './disk-health.ts'
 import { Entries } from '../entries.ts'
-import { FileMarks, type FileMark } from './file-fingerprint.ts'
+import { FileFingerprints, type FileFingerprint } from './file-fingerprint.ts'
 import type { Disk, DiskDeps } from './disk.ts'
 import { createNodeFiles, type StoreFiles } from './files.ts'
 import { createPooledReads, createReadThread } from './read-thread.ts'
@@ -55,14 +55,14 @@ class FsStore implements Store {
   readonly #options: FsStoreOptions
   readonly #deps: DiskDeps
   readonly #entries = new Entries()
-  readonly #marks = new FileMarks()
+  readonly #marks = new FileFingerprints()
   readonly #health: DiskHealth
   readonly #reader: ArtifactReader
   readonly #describer: ArtifactDescriber
   readonly #folder: FsFolder
   /** What comes of hashing a file again. */
-  readonly #found = {
-    noted: (digest: Digest, mark: FileMark | undefined): void => {
+  readonly #rehashing = {
+    onRehashed: (digest: Digest, mark: FileFingerprint | undefined): void => {
       this.#marks.note(digest, mark)
       this.#disk?.writer.rows.touch(digest)
     },
@@ -88,7 +88,7 @@ class FsStore implements Store {
     }
     this.#folder = new FsFolder(this.#deps)
     const pending = (digest: Digest) => this.#disk?.writer.pending(digest)
-    this.#reader = new ArtifactReader({ ...shared, ...this.#found, whole, pending }, options)
+    this.#reader = new ArtifactReader({ ...shared, ...this.#rehashing, whole, pending }, options)
     const sizeOf = (digest: Digest) => entries.sizeOf(digest)
     const load = (digest: Digest) => this.#disk?.index.description(digest)
     const save = (description: Description) => this.#disk?.writer.rows.describe(description)
@@ -159,7 +159,7 @@ class FsStore implements Store {
     disk.partials.drop(digest)
     const times = { addedAtMs: nowMs, usedAtMs: nowMs }
     this.#entries.add({ digest, size, visibility, retention, pinned: false, ...times })
-    if (!disk.writer.hasRoom) await disk.writer.room(signal)
+    if (!disk.writer.hasBacklogSpace) await disk.writer.untilBacklogSpace(signal)
   }
 
   async flush(): Promise<void> {
@@ -229,7 +229,7 @@ class FsStore implements Store {
   async verify(options: Parameters<Store['verify']>[0]): Promise<VerifyReport> {
     this.#assertRunning()
     await this.#disk?.writer.drain()
-    return await verifyFiles(this.#upkeep(), options)
+    return await verifyFiles(this.#maintenance(), options)
   }
 
   async prune(options: Parameters<Store['prune']>[0]): Promise<PruneReport> {
@@ -238,7 +238,7 @@ class FsStore implements Store {
     if (this.#disk === undefined) return { removed: 0, freed: 0 }
     const targetBytes = Math.min(options.targetBytes ?? Infinity, this.#options.quotaBytes)
     const what = { targetBytes, nowMs: this.#deps.clock.epochMs() }
-    const report = pruneFiles(this.#upkeep(), this.#disk.partials, what)
+    const report = pruneFiles(this.#maintenance(), this.#disk.partials, what)
     await this.#disk.writer.drain()
     return report
   }
@@ -281,9 +281,9 @@ class FsStore implements Store {
     this.#entries.remove(digest)
   }
 
-  #upkeep(): Parameters<typeof verifyFiles>[0] {
+  #maintenance(): Parameters<typeof verifyFiles>[0] {
     const isPending = (digest: Digest) => this.#disk?.writer.pending(digest) !== undefined
-    return { ...this.#deps, ...this.#found, isPending }
+    return { ...this.#deps, ...this.#rehashing, isPending }
   }
 
   #assertRunning(): void {

@@ -7,7 +7,7 @@ import { CatalogError } from '../../errors.ts'
 import { digestFromBytes, digestToBytes, type Digest } from '../../content/digest.ts'
 import type { ChunkTable, Description, Manifest } from '../../content/manifest.ts'
 import { openDatabase, openReadOnly, type Database } from '../../disk/database.ts'
-import type { FileMark } from './file-fingerprint.ts'
+import type { FileFingerprint } from './file-fingerprint.ts'
 import type { Visibility } from '../../content/visibility.ts'
 import type { Retention, StoreEntry } from '../store.ts'
 
@@ -15,7 +15,7 @@ export interface EntryRow extends StoreEntry {
   /** The file is known to be on the disk itself; if not, it is hashed again after a restart before it is trusted. */
   readonly synced: boolean
   /** Of the file when it was last hashed, or written from bytes that were. */
-  readonly mark: FileMark | undefined
+  readonly mark: FileFingerprint | undefined
 }
 
 export interface PartialRow extends ChunkTable {

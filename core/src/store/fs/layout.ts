@@ -48,7 +48,7 @@ export function createFsLayout(root: string): FsLayout {
 }
 
 /** True for an unfinished download that no later run resumes. */
-export function isPassingPartial(name: string): boolean {
+export function isUnresumablePartial(name: string): boolean {
   return /^[0-9a-f]{128}\.[0-9]+$/.test(name)
 }
 

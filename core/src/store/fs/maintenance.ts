@@ -9,27 +9,27 @@ import type { Entries } from '../entries.ts'
 import { chooseVictims } from '../evict.ts'
 import { evictionOrder } from '../quota.ts'
 import { errnoOf } from '../../disk/errno.ts'
-import type { FileMark } from './file-fingerprint.ts'
+import type { FileFingerprint } from './file-fingerprint.ts'
 import type { StoreFiles } from './files.ts'
 import type { FsLayout } from './layout.ts'
 import { PARTIAL_MAX_AGE_MS, type FsPartials } from './partials.ts'
 import { hashFile, type HashedFile } from './reader.ts'
 import type { PruneReport, VerifyReport } from '../store.ts'
 
-export interface UpkeepDeps {
+export interface MaintenanceDeps {
   readonly files: StoreFiles
   readonly layout: FsLayout
   readonly entries: Entries
   readonly log: Logger
   /** What a file that is whole looks like. */
-  readonly noted: (digest: Digest, mark: FileMark | undefined) => void
+  readonly onRehashed: (digest: Digest, mark: FileFingerprint | undefined) => void
   /** Not on disk yet. */
   readonly isPending: (digest: Digest) => boolean
   readonly drop: (digest: Digest) => void
 }
 
 export async function verifyFiles(
-  deps: UpkeepDeps,
+  deps: MaintenanceDeps,
   options: { signal?: AbortSignal; onProgress?: (checked: number, total: number) => void },
 ): Promise<VerifyReport> {
   const corrupt: Digest[] = []
@@ -44,7 +44,7 @@ export async function verifyFiles(
         deps.log.warn('store.corrupt', { digest, found: 'by verify' })
         deps.drop(digest)
         corrupt.push(digest)
-      } else deps.noted(digest, found.mark)
+      } else deps.onRehashed(digest, found.mark)
     }
     checked += 1
     bytes += size
@@ -55,7 +55,7 @@ export async function verifyFiles(
 
 /** Stale partials first, then artifacts until `targetBytes` remain or only those are left that must stay. */
 export function pruneFiles(
-  deps: Pick<UpkeepDeps, 'entries' | 'drop'>,
+  deps: Pick<MaintenanceDeps, 'entries' | 'drop'>,
   partials: FsPartials,
   options: { targetBytes: number; nowMs: number },
 ): PruneReport {
@@ -83,7 +83,7 @@ export function dropStalePartials(partials: FsPartials, nowMs: number): number {
 }
 
 async function findWhole(
-  { files, layout }: UpkeepDeps,
+  { files, layout }: MaintenanceDeps,
   expected: { digest: Digest; size: number },
   signal: AbortSignal | undefined,
 ): Promise<HashedFile | undefined> {
@@ -99,6 +99,6 @@ async function findWhole(
 }
 
 // Evicted, or stored again, while its old file was being read: not corrupt.
-function isStored({ entries, isPending }: UpkeepDeps, digest: Digest): boolean {
+function isStored({ entries, isPending }: MaintenanceDeps, digest: Digest): boolean {
   return entries.has(digest) && !isPending(digest)
 }

@@ -57,7 +57,7 @@ export class FsPartialRows {
     for (const [partial, { chunks }] of this.#unsaved) if (chunks > 0) this.#save(partial)
   }
 
-  /** Nobody works on it any more; its row stays. */
+  /** It is suspended: its row stays. */
   close(partial: ResumablePartial): void {
     this.#save(partial)
     this.#unsaved.delete(partial)

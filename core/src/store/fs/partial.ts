@@ -23,12 +23,12 @@ export interface PartialDeps {
   readonly failed: (error: unknown) => void
   /** `bitfield` has changed; written to the index some time later. */
   readonly progressed: () => void
-  /** Takes room for a chunk that has landed; false when there is none. Called again with the negative when it was not needed. */
-  readonly takeRoom: (bytes: number) => boolean
+  /** Takes space for a chunk that has landed; false when there is none. Called again with the negative when it was not needed. */
+  readonly takeSpace: (bytes: number) => boolean
   /** Moves the complete file to its place and makes it visible. False: it can't be kept. */
   readonly place: (found: Omit<CommitOptions, 'verified'>) => Promise<boolean>
   /** Bytes of the artifact after it was placed. */
-  readonly readPlaced: (range: { start: number; end: number }) => Promise<Uint8Array>
+  readonly readCommitted: (range: { start: number; end: number }) => Promise<Uint8Array>
   /** The file is closed; called once. */
   readonly closed: (outcome: 'placed' | 'keep' | 'remove') => Promise<void>
 }
@@ -66,11 +66,11 @@ export class FsPartial implements PartialArtifact {
       throw new RangeError(`chunk ${index} has ${bytes.byteLength} bytes, not ${expected}`)
     }
     if (this.hasChunk(index)) return
-    if (!this.#deps.takeRoom(expected)) throw diskFull(this.geometry)
+    if (!this.#deps.takeSpace(expected)) throw diskFull(this.geometry)
     try {
       await this.#keepChunk(index, bytes)
     } finally {
-      this.#deps.takeRoom(-expected) // from now on it counts as present
+      this.#deps.takeSpace(-expected) // from now on it counts as present
     }
   }
 
@@ -83,7 +83,7 @@ export class FsPartial implements PartialArtifact {
     const range = chunkRange(this.geometry, index)
     const spilled = this.#spilled.get(index)
     if (spilled !== undefined) return spilled
-    if (this.#state === 'placed') return await this.#deps.readPlaced(range)
+    if (this.#state === 'placed') return await this.#deps.readCommitted(range)
     if (this.#state === 'closed' || !this.hasChunk(index)) {
       throw new CatalogError('NOT_FOUND', `chunk ${index} is not here`)
     }
@@ -91,7 +91,7 @@ export class FsPartial implements PartialArtifact {
       return await this.#readFromFile(range)
     } catch (error) {
       // It may have been placed, and the file closed, while we read.
-      if (this.#isPlaced()) return await this.#deps.readPlaced(range)
+      if (this.#isPlaced()) return await this.#deps.readCommitted(range)
       throw error
     }
   }
@@ -125,7 +125,7 @@ export class FsPartial implements PartialArtifact {
       await this.#close('remove')
       throw new CatalogError('DIGEST_MISMATCH', `the bytes are not those of ${digest}`)
     }
-    if (this.#spilled.size === 0 && (await this.#deps.place(this.#found(found)))) {
+    if (this.#spilled.size === 0 && (await this.#deps.place(this.#rehash(found)))) {
       this.#state = 'placed'
       await this.#deps.file.close()
       await this.#deps.closed('placed')
@@ -134,7 +134,7 @@ export class FsPartial implements PartialArtifact {
     await this.#keepInMemory()
   }
 
-  #found({
+  #rehash({
     leaves = this.#leaves,
     root,
   }: Omit<CommitOptions, 'verified'>): Omit<CommitOptions, 'verified'> {
@@ -186,7 +186,7 @@ export class FsPartial implements PartialArtifact {
     return digester.digest()
   }
 
-  /** The store can't have it, but those who read it still can: the last reference frees it. */
+  /** The store can't keep it, but its readers still get it: the last reference frees it. */
   async #keepInMemory(): Promise<void> {
     if (this.geometry.size > MAX_SPILLED_BYTES) {
       await this.#close('remove')

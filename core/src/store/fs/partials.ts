@@ -1,5 +1,5 @@
 /**
- * All unfinished downloads of the store: those open now and those kept from earlier. What an origin sends has its room from the
+ * All unfinished downloads of the store: those open now and those kept from earlier. What an origin sends has its space from the
  * beginning; what peers claim takes it as chunks land, from a share that no complete artifact has to make way for. Saves in the
  * index, somewhat behind, which chunks of the resumable ones have landed. Never hashes leaves.
  */
@@ -20,16 +20,16 @@ import { FsPartialRows, type ResumablePartial } from './partial-rows.ts'
 import { bitfieldOf, openPartialFile, presentBytesOf } from './partial-file.ts'
 import type { CommitOptions, PartialArtifact, PutOptions, Retention } from '../store.ts'
 
-/** Kept downloads that nobody has touched for this long are stale. */
+/** SuspendedPartial downloads that nobody has touched for this long are stale. */
 export const PARTIAL_MAX_AGE_MS = 7 * 24 * 3600 * 1000
 
-export interface PlaceRequest extends Omit<CommitOptions, 'verified'> {
+export interface CommitRequest extends Omit<CommitOptions, 'verified'> {
   readonly geometry: ArtifactGeometry
   readonly options: PutOptions
   /** Of the complete file. */
   readonly path: string
-  /** Room has been made for it already. */
-  readonly hasRoom: boolean
+  /** Its space has been reserved. */
+  readonly isReserved: boolean
 }
 
 export interface PartialsDeps {
@@ -38,12 +38,12 @@ export interface PartialsDeps {
   readonly index: FsIndex
   readonly health: DiskHealth
   readonly clock: Clock
-  /** Makes room for so many bytes, by evicting; false when there can't be. */
+  /** Makes space for so many bytes, by evicting; false when there can't be. */
   readonly makeSpace: (bytes: number, retention?: Retention) => boolean
   /** What all that peers claim may take together, kept ones included. */
   readonly maxClaimedBytes: number
-  readonly place: (request: PlaceRequest) => Promise<boolean>
-  readonly readPlaced: (
+  readonly place: (request: CommitRequest) => Promise<boolean>
+  readonly readCommitted: (
     digest: Digest,
     range: { start: number; end: number },
   ) => Promise<Uint8Array>
@@ -51,7 +51,7 @@ export interface PartialsDeps {
   readonly progressed: () => void
 }
 
-export interface Kept extends Evictable {
+export interface SuspendedPartial extends Evictable {
   readonly updatedAtMs: number
 }
 interface Opening {
@@ -73,13 +73,13 @@ export class FsPartials {
   readonly #deps: PartialsDeps
   readonly #rows: FsPartialRows
   readonly #opened = new Set<Opened>()
-  /** Those being opened: their room is taken. */
+  /** Those being opened: their space is taken. */
   readonly #opening = new Set<Opening>()
   #nextNumber = 1
   /** Of claims: bytes that are on their way to the disk. */
   #writingBytes = 0
   /** Least recently touched first. */
-  readonly #kept = new Map<Digest, Kept>()
+  readonly #kept = new Map<Digest, SuspendedPartial>()
   readonly #removing = new Map<Digest, Promise<void>>()
 
   constructor(deps: PartialsDeps, rows: Iterable<PartialRow>) {
@@ -115,8 +115,8 @@ export class FsPartials {
     return bytes
   }
 
-  /** Those that nobody works on, least recently touched first. */
-  kept(): Iterable<Kept> {
+  /** The suspended ones, least recently touched first. */
+  kept(): Iterable<SuspendedPartial> {
     return this.#kept.values()
   }
 
@@ -178,14 +178,14 @@ export class FsPartials {
     await Promise.all(this.#removing.values())
   }
 
-  /** Nobody works on the one of this digest that can be resumed. */
+  /** The resumable download of this digest is not open. */
   #isFree(digest: Digest): boolean {
     return [...this.#opening, ...this.#opened].every(
       ({ geometry, number }) => geometry.digest !== digest || number !== undefined,
     )
   }
 
-  /** What another claim has left stays: nobody knows which of the two is true, and claims cost nothing. */
+  /** What another claim has left stays: either may be the true one, and making claims costs nothing. */
   #fitsKept(table: ChunkTable): boolean {
     const { digest } = table.geometry
     const row = this.#kept.has(digest) ? this.#rows.find(digest) : undefined
@@ -222,7 +222,7 @@ export class FsPartials {
   #register(opening: Opening, file: OpenFile, bitfield: Bitfield): PartialArtifact {
     const { geometry, options, leaves, number } = opening
     const path = this.#pathOf(opening)
-    const hasRoom = leaves === undefined
+    const isReserved = leaves === undefined
     const described = { geometry, visibility: options.visibility, bitfield }
     const resumable = leaves && number === undefined ? { ...described, leaves } : undefined
     const partial = new FsPartial(
@@ -235,9 +235,9 @@ export class FsPartials {
           if (resumable) this.#rows.progressed(resumable)
           this.#deps.progressed()
         },
-        takeRoom: (bytes) => hasRoom || this.#takeRoom(bytes),
-        place: (found) => this.#deps.place({ geometry, options, path, hasRoom, ...found }),
-        readPlaced: (range) => this.#deps.readPlaced(geometry.digest, range),
+        takeSpace: (bytes) => isReserved || this.#takeSpace(bytes),
+        place: (found) => this.#deps.place({ geometry, options, path, isReserved, ...found }),
+        readCommitted: (range) => this.#deps.readCommitted(geometry.digest, range),
         closed: (outcome) => this.#closed(opened, outcome),
       },
       geometry,
@@ -249,8 +249,8 @@ export class FsPartials {
     return partial
   }
 
-  /** For a chunk of a claim: what nobody works on makes way, nothing else does. */
-  #takeRoom(bytes: number): boolean {
+  /** For a chunk of a claim: suspended downloads are dropped for it, nothing else is. */
+  #takeSpace(bytes: number): boolean {
     while (bytes > 0 && this.#claimedBytes + bytes > this.#deps.maxClaimedBytes) {
       const [oldest] = this.#kept.keys()
       if (oldest === undefined) return false

@@ -1,11 +1,11 @@
 /**
  * Index rows that are out of date (use, pin, visibility, description) and wait for a transaction: reads never cost one. Never
- * writes by itself: fs-writer.ts says when.
+ * writes by itself: writer.ts says when.
  */
 import type { Digest } from '../../content/digest.ts'
 import type { Description } from '../../content/manifest.ts'
 import type { Durability } from './durability.ts'
-import type { FileMarks } from './file-fingerprint.ts'
+import type { FileFingerprints } from './file-fingerprint.ts'
 import type { IndexChanges } from './index-rows.ts'
 import type { StoreEntry } from '../store.ts'
 
@@ -14,14 +14,14 @@ const ROWS_PER_TRANSACTION = 1000
 
 export interface RowDeps {
   readonly durability: Durability
-  readonly marks: FileMarks
+  readonly marks: FileFingerprints
   /** The entry as it is now; undefined when it has gone. */
   readonly entryOf: (digest: Digest) => StoreEntry | undefined
   /** False when the index refused. */
   readonly apply: (changes: IndexChanges) => boolean
 }
 
-export class FsRows {
+export class PendingRows {
   readonly #deps: RowDeps
   readonly #dirty = new Set<Digest>()
   readonly #descriptions = new Map<Digest, Description>()
@@ -43,7 +43,7 @@ export class FsRows {
     this.#dirty.delete(digest)
   }
 
-  forgetAll(digest: Digest): void {
+  drop(digest: Digest): void {
     this.#dirty.delete(digest)
     this.#descriptions.delete(digest)
   }

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { digestOf } from '../../content/digest.ts'
-import type { FileMark } from './file-fingerprint.ts'
+import type { FileFingerprint } from './file-fingerprint.ts'
 import { createNodeFiles } from './files.ts'
 import { DamagedFileError, type Expected } from './reader.ts'
 import { createPooledReads, createReadThread, type WholeFiles } from './read-thread.ts'
@@ -36,7 +36,7 @@ async function file(name: string, bytes: Uint8Array): Promise<string> {
   return join(folder, name)
 }
 
-const expected = (bytes: Uint8Array, mark?: FileMark): Expected => ({
+const expected = (bytes: Uint8Array, mark?: FileFingerprint): Expected => ({
   digest: digestOf(bytes),
   size: bytes.byteLength,
   mark,

@@ -1,14 +1,14 @@
 /**
  * Thread that reads small files whole, and hashes those that do not look as they did when they were last hashed; large ones
  * it hashes piece by piece, in between. One message there and back with four quick calls between costs a third of what the
- * calls through the thread pool cost, and an install reads a thousand. It decides nothing but that: who asked drops.
+ * calls through the thread pool cost, and an install reads a thousand. It decides nothing else: dropping an artifact is up to the caller.
  */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
 import { setImmediate as turn } from 'node:timers/promises'
 import { parentPort } from 'node:worker_threads'
 import { createDigester, digestOf } from '../../content/digest.ts'
 import { errnoOf } from '../../disk/errno.ts'
-import { markOf, type FileMark } from './file-fingerprint.ts'
+import { fingerprintOf, type FileFingerprint } from './file-fingerprint.ts'
 import type { Expected, HashedFile, VerifiedBytes } from './reader.ts'
 
 export interface ReadRequest extends Expected {
@@ -65,14 +65,14 @@ function readExpected(file: number, { digest, size, mark }: Expected): Whole | {
 function readMarked(
   file: number,
   size: number,
-): { bytes: Uint8Array<ArrayBuffer>; mark: FileMark } | { damaged: string } {
+): { bytes: Uint8Array<ArrayBuffer>; mark: FileFingerprint } | { damaged: string } {
   const bytes = new Uint8Array(size)
   const filled = fillSync(file, bytes, 0)
   const stats = fstatSync(file, { bigint: true })
   if (filled !== size || stats.size !== BigInt(size)) {
     return { damaged: `${stats.size} bytes, ${size} expected` }
   }
-  return { bytes, mark: markOf(stats) }
+  return { bytes, mark: fingerprintOf(stats) }
 }
 
 function fillSync(file: number, buffer: Uint8Array, position: number): number {
@@ -100,7 +100,7 @@ async function hashOne({ id, hash }: HashRequest): Promise<ReadReply> {
 }
 
 async function hashOpen(file: number): Promise<HashedFile> {
-  const before = markOf(fstatSync(file, { bigint: true }))
+  const before = fingerprintOf(fstatSync(file, { bigint: true }))
   const digester = createDigester()
   const buffer = new Uint8Array(PIECE_BYTES)
   for (let size = 0; ; await turn()) {
@@ -108,7 +108,7 @@ async function hashOpen(file: number): Promise<HashedFile> {
     digester.update(buffer.subarray(0, count))
     size += count
     if (count === PIECE_BYTES) continue
-    const after = markOf(fstatSync(file, { bigint: true }))
+    const after = fingerprintOf(fstatSync(file, { bigint: true }))
     return { digest: digester.digest(), size, mark: before === after ? after : undefined }
   }
 }

@@ -1,9 +1,10 @@
 /**
- * Reads files of artifacts and hashes them, and says what a file looked like meanwhile: who reads it again compares. Checks
- * lengths; holds at most one piece of 1 MiB while hashing, so that the event loop is never blocked for more than about 2 ms.
+ * Reads and hashes the files of artifacts, and returns what each file looked like meanwhile, for the caller to compare at the
+ * next reading. Checks lengths; holds at most one piece of 1 MiB while hashing, so that the event loop is never blocked for
+ * more than about 2 ms.
  */
 import { createDigester, digestOf, type Digest } from '../../content/digest.ts'
-import { markOf, type FileMark } from './file-fingerprint.ts'
+import { fingerprintOf, type FileFingerprint } from './file-fingerprint.ts'
 import type { OpenFile, StoreFiles } from './files.ts'
 
 const PIECE_BYTES = 1024 * 1024
@@ -26,13 +27,13 @@ export interface Expected {
   /** Bytes. */
   readonly size: number
   /** Of the file when it was last hashed. */
-  readonly mark: FileMark | undefined
+  readonly mark: FileFingerprint | undefined
 }
 
 export interface VerifiedBytes {
   readonly bytes: Uint8Array
   /** If they had to be hashed: what the file looked like; no mark: it changed meanwhile, and these bytes alone are vouched for. */
-  readonly hashed?: { readonly mark: FileMark | undefined }
+  readonly hashed?: { readonly mark: FileFingerprint | undefined }
 }
 
 export interface HashedFile {
@@ -40,7 +41,7 @@ export interface HashedFile {
   /** Bytes. */
   readonly size: number
   /** Undefined: it has changed meanwhile. */
-  readonly mark: FileMark | undefined
+  readonly mark: FileFingerprint | undefined
 }
 
 /** The bytes as they are, for the caller to compare the mark. @throws DamagedFileError, or Node's error (ENOENT, EIO, ...) */
@@ -48,7 +49,7 @@ export async function readRange(
   files: StoreFiles,
   path: string,
   range: FileRange,
-): Promise<{ bytes: Uint8Array; mark: FileMark }> {
+): Promise<{ bytes: Uint8Array; mark: FileFingerprint }> {
   const file = await files.open(path, 'read')
   try {
     return await readMarked(file, range)
@@ -89,7 +90,7 @@ export async function hashFile(
 ): Promise<HashedFile> {
   const file = await files.open(path, 'read')
   try {
-    const before = markOf(await file.stat({ bigint: true }))
+    const before = fingerprintOf(await file.stat({ bigint: true }))
     const digester = createDigester()
     const buffer = Buffer.allocUnsafeSlow(PIECE_BYTES)
     for (let size = 0; ;) {
@@ -98,7 +99,7 @@ export async function hashFile(
       digester.update(buffer.subarray(0, count))
       size += count
       if (count === buffer.byteLength) continue
-      const after = markOf(await file.stat({ bigint: true }))
+      const after = fingerprintOf(await file.stat({ bigint: true }))
       return { digest: digester.digest(), size, mark: before === after ? after : undefined }
     }
   } finally {
@@ -126,12 +127,12 @@ export async function fill(file: OpenFile, buffer: Buffer, position: number): Pr
 async function readMarked(
   file: OpenFile,
   { start, end, fileSize }: FileRange,
-): Promise<{ bytes: Uint8Array; mark: FileMark }> {
+): Promise<{ bytes: Uint8Array; mark: FileFingerprint }> {
   const bytes = Buffer.allocUnsafeSlow(end - start)
   const count = await fill(file, bytes, start)
   const stats = await file.stat({ bigint: true })
   if (stats.size !== BigInt(fileSize) || count !== bytes.byteLength) {
     throw new DamagedFileError(`${stats.size} bytes, ${fileSize} expected`)
   }
-  return { bytes, mark: markOf(stats) }
+  return { bytes, mark: fingerprintOf(stats) }
 }

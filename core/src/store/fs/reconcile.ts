@@ -1,7 +1,7 @@
 /**
  * Start-up: brings the index and the files into agreement, whatever ended the last run. A row without its file is dropped; a
  * row whose file may not have reached the disk is hashed first; a file without a row is hashed and adopted, or deleted when
- * it is not what its name says. No stat a file: 100,000 artifacts cost 256 directory listings and one query.
+ * it is not what its name says. No stat per file: 100,000 artifacts cost 256 directory listings and one query.
  */
 import { join } from 'node:path'
 import type { Digest } from '../../content/digest.ts'
@@ -9,7 +9,7 @@ import type { Logger } from '../../log.ts'
 import { errnoOf } from '../../disk/errno.ts'
 import type { StoreFiles } from './files.ts'
 import type { EntryRow, FsIndex, PartialRow } from './index-rows.ts'
-import { digestOfFileName, isPassingPartial, SHARDS, type FsLayout } from './layout.ts'
+import { digestOfFileName, isUnresumablePartial, SHARDS, type FsLayout } from './layout.ts'
 import { hashFile, type HashedFile } from './reader.ts'
 
 export interface ReconcileDeps {
@@ -23,7 +23,7 @@ export interface Reconciled {
   /** Rows with their files, least recently used first. */
   readonly entries: EntryRow[]
   readonly partials: PartialRow[]
-  /** Complete files that no row knows: to be hashed with `identify`. */
+  /** Complete files that no row knows: to be hashed with `hashOrphan`. */
   readonly orphans: Digest[]
 }
 
@@ -41,14 +41,14 @@ export async function reconcile(deps: ReconcileDeps): Promise<Reconciled> {
 }
 
 /** The same for a folder that may not be written: takes what is sound, repairs nothing. */
-export async function findSound(deps: ReconcileDeps): Promise<Reconciled> {
+export async function findIntact(deps: ReconcileDeps): Promise<Reconciled> {
   const { rows, present } = await compare(deps)
   const entries: EntryRow[] = []
   for (const row of rows.values()) {
     if (!present.has(row.digest)) continue
     if (row.synced) entries.push(row)
     else {
-      const found = await identify(deps, row.digest)
+      const found = await hashOrphan(deps, row.digest)
       if (found?.size === row.size) entries.push({ ...row, mark: found.mark })
     }
   }
@@ -56,7 +56,7 @@ export async function findSound(deps: ReconcileDeps): Promise<Reconciled> {
 }
 
 /** The file of `digest`, or undefined when its content is something else. */
-export async function identify(
+export async function hashOrphan(
   deps: Pick<ReconcileDeps, 'files' | 'layout'>,
   digest: Digest,
   signal?: AbortSignal,
@@ -78,7 +78,7 @@ async function reconcileArtifacts(
   const entries: EntryRow[] = []
   const dropped: Digest[] = []
   for (const row of rows.values()) {
-    const whole = present.has(row.digest) ? await whatIsWhole(deps, row) : undefined
+    const whole = present.has(row.digest) ? await verifyUnsynced(deps, row) : undefined
     if (whole) entries.push(whole)
     else dropped.push(row.digest)
   }
@@ -112,11 +112,11 @@ async function compare({ files, layout, index }: ReconcileDeps): Promise<{
   return { rows, present, orphans }
 }
 
-async function whatIsWhole(deps: ReconcileDeps, row: EntryRow): Promise<EntryRow | undefined> {
+async function verifyUnsynced(deps: ReconcileDeps, row: EntryRow): Promise<EntryRow | undefined> {
   const { digest, size, synced } = row
   if (synced) return row
   try {
-    const found = await identify(deps, digest)
+    const found = await hashOrphan(deps, digest)
     if (found?.size === size) return { ...row, mark: found.mark }
   } catch (error) {
     // One unreadable file must not keep all the others away; the next start looks at it again.
@@ -137,7 +137,7 @@ async function reconcilePartials(
   for (const name of await files.list(layout.partials)) {
     const digest = digestOfFileName(name)
     if (digest !== undefined) present.add(digest)
-    else if (isPassingPartial(name)) await files.remove(join(layout.partials, name))
+    else if (isUnresumablePartial(name)) await files.remove(join(layout.partials, name))
   }
   const kept: PartialRow[] = []
   const removedPartials: Digest[] = []

@@ -1,20 +1,20 @@
 import { expect, test } from 'vitest'
 import { createFakeClock } from '../../../../test/support/fake-clock.ts'
-import { WritePause } from './write-delay.ts'
+import { WriteDelay } from './write-delay.ts'
 
 function world() {
   const clock = createFakeClock()
   const state = { isUrgent: false, isOver: false }
-  const pause = new WritePause(clock, () => state.isUrgent)
-  pause.wanted()
-  const over = pause.over().then(() => (state.isOver = true))
+  const pause = new WriteDelay(clock, () => state.isUrgent)
+  pause.onQueued()
+  const over = pause.untilElapsed().then(() => (state.isOver = true))
   return { clock, state, pause, over }
 }
 
 test('writing begins at the first rest', async () => {
   const { clock, state, pause } = world()
   await clock.advance(400)
-  pause.wanted()
+  pause.onQueued()
   await clock.advance(499)
   expect(state.isOver).toBe(false)
   await clock.advance(1)
@@ -24,12 +24,12 @@ test('writing begins at the first rest', async () => {
 test('a download that goes on is no rest, for a while', async () => {
   const { clock, state, pause } = world()
   for (let ms = 0; ms < 4_800; ms += 200) {
-    pause.busy()
+    pause.onActivity()
     await clock.advance(200)
   }
   expect(state.isOver).toBe(false)
   for (let ms = 0; ms < 400; ms += 200) {
-    pause.busy()
+    pause.onActivity()
     await clock.advance(200)
   }
   expect(state.isOver).toBe(true)
@@ -37,11 +37,11 @@ test('a download that goes on is no rest, for a while', async () => {
 
 test('whoever waits for the disk, and a large backlog, end it', async () => {
   const hurried = world()
-  await hurried.pause.hurry(() => hurried.over.then(() => undefined))
+  await hurried.pause.runUrgently(() => hurried.over.then(() => undefined))
   expect(hurried.state.isOver).toBe(true)
   const urgent = world()
   urgent.state.isUrgent = true
-  urgent.pause.wanted()
+  urgent.pause.onQueued()
   await urgent.over
   expect(urgent.state.isOver).toBe(true)
 })

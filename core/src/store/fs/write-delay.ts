@@ -1,20 +1,20 @@
 /**
- * When write-behind begins: at the first rest, so that in the middle of an install the processor is left to it; at once when
- * much waits or somebody waits for the disk. What a kill takes in that moment is fetched again, never half there.
+ * When write-behind begins: in the first pause of an install, which then has the processor for itself; at once when much is
+ * queued or a caller waits for the disk. What a crash loses meanwhile is fetched again, and is never there by half.
  */
 import type { Clock } from '../../timing/clock.ts'
 
-/** Nothing new for this long is a rest. */
+/** Nothing new for this long is a pause. */
 const QUIET_MS = 500
-/** A download that goes on puts writing off for so long, counted from the latest wish. */
-const MAX_BUSY_MS = 5_000
+/** A download that goes on puts writing off for so long, counted from the latest operation that was queued. */
+const MAX_ACTIVITY_MS = 5_000
 
-export class WritePause {
+export class WriteDelay {
   readonly #clock: Clock
   readonly #isUrgent: () => boolean
-  #hurried = 0
-  #wantedAtMs = 0
-  #busyAtMs = 0
+  #urgentWork = 0
+  #queuedAtMs = 0
+  #activeAtMs = 0
   #wake: (() => void) | undefined
 
   constructor(clock: Clock, isUrgent: () => boolean) {
@@ -23,35 +23,38 @@ export class WritePause {
   }
 
   /** Something new is to be written. */
-  wanted(): void {
-    this.#wantedAtMs = this.#clock.now()
+  onQueued(): void {
+    this.#queuedAtMs = this.#clock.now()
     if (this.#mustStart) this.#wake?.()
   }
 
-  /** Something is under way: not a rest, though nothing is to be written. */
-  busy(): void {
-    this.#busyAtMs = this.#clock.now()
+  /** Something is under way: not a pause, though nothing is to be written. */
+  onActivity(): void {
+    this.#activeAtMs = this.#clock.now()
   }
 
-  /** No pause while `work` waits for the disk. */
-  async hurry(work: () => Promise<void>): Promise<void> {
-    this.#hurried += 1
+  /** No delay while `work` waits for the disk. */
+  async runUrgently(work: () => Promise<void>): Promise<void> {
+    this.#urgentWork += 1
     this.#wake?.()
     try {
       await work()
     } finally {
-      this.#hurried -= 1
+      this.#urgentWork -= 1
     }
   }
 
   /** Resolves when writing may begin. */
-  async over(): Promise<void> {
+  async untilElapsed(): Promise<void> {
     const woken = new AbortController()
     this.#wake = () => woken.abort()
     try {
       for (;;) {
-        const busyMs = Math.min(this.#busyAtMs + QUIET_MS, this.#wantedAtMs + MAX_BUSY_MS)
-        const leftMs = Math.max(this.#wantedAtMs + QUIET_MS, busyMs) - this.#clock.now()
+        const activeUntilMs = Math.min(
+          this.#activeAtMs + QUIET_MS,
+          this.#queuedAtMs + MAX_ACTIVITY_MS,
+        )
+        const leftMs = Math.max(this.#queuedAtMs + QUIET_MS, activeUntilMs) - this.#clock.now()
         if (this.#mustStart || leftMs <= 0) return
         await this.#clock.sleep(leftMs, woken.signal)
       }
@@ -63,6 +66,6 @@ export class WritePause {
   }
 
   get #mustStart(): boolean {
-    return this.#hurried > 0 || this.#isUrgent()
+    return this.#urgentWork > 0 || this.#isUrgent()
   }
 }

@@ -8,13 +8,13 @@ import type { Clock } from '../../timing/clock.ts'
 import type { Digest } from '../../content/digest.ts'
 import type { DiskHealth } from './disk-health.ts'
 import type { Durability } from './durability.ts'
-import { lookAt, type FileMarks } from './file-fingerprint.ts'
+import { statFingerprint, type FileFingerprints } from './file-fingerprint.ts'
 import type { StoreFiles } from './files.ts'
 import type { FsIndex, IndexChanges } from './index-rows.ts'
 import type { FsLayout } from './layout.ts'
-import { FsRows } from './pending-rows.ts'
+import { PendingRows } from './pending-rows.ts'
 import type { StoreEntry } from '../store.ts'
-import { WritePause } from './write-delay.ts'
+import { WriteDelay } from './write-delay.ts'
 
 /** Beyond either of these, `put` waits; beyond twice that, artifacts are not taken. */
 export const MAX_BACKLOG_BYTES = 128 * 1024 * 1024
@@ -24,14 +24,15 @@ export const MAX_BACKLOG_ITEMS = 2048
 const START_BYTES = (MAX_BACKLOG_BYTES / 8) * 7
 const START_ITEMS = (MAX_BACKLOG_ITEMS / 8) * 7
 
-/** Of waiting for room. */
-const ROOM_MAX_MS = 30_000
+/** Of waiting for space in the backlog. */
+const MAX_BACKLOG_WAIT_MS = 30_000
 const GROUP_ITEMS = 64
 const GROUP_BYTES = 16 * 1024 * 1024
 // The thread pool has four threads, and reads want some.
 const CONCURRENCY = 3
 
-type Intent = { readonly type: 'write'; readonly bytes: Uint8Array } | { readonly type: 'remove' }
+type PendingOperation =
+  { readonly type: 'write'; readonly bytes: Uint8Array } | { readonly type: 'remove' }
 type Write = { readonly digest: Digest; readonly bytes: Uint8Array; readonly temporary: string }
 
 export interface WriterDeps {
@@ -41,7 +42,7 @@ export interface WriterDeps {
   readonly index: FsIndex
   readonly health: DiskHealth
   readonly durability: Durability
-  readonly marks: FileMarks
+  readonly marks: FileFingerprints
   /** The entry as it is now; undefined when it has gone. */
   readonly entryOf: (digest: Digest) => StoreEntry | undefined
   /** Its bytes could not be written. */
@@ -50,61 +51,66 @@ export interface WriterDeps {
 
 export class FsWriter {
   readonly #deps: WriterDeps
-  /** What is to be, newest wish a digest; in order of arrival. */
-  readonly #intents = new Map<Digest, Intent>()
+  /** What is to be done, the latest per digest; in order of arrival. */
+  readonly #pending = new Map<Digest, PendingOperation>()
   /** The group under way. */
-  readonly #group = new Map<Digest, Intent>()
+  readonly #group = new Map<Digest, PendingOperation>()
   /** Rows to be written with the next `drain`. */
-  readonly rows: FsRows
+  readonly rows: PendingRows
   readonly #shards = new Set<string>()
   #backlogBytes = 0
   #sequence = 0
   #running: Promise<void> | undefined
-  readonly #pause: WritePause
-  #room: PromiseWithResolvers<void> | undefined
+  readonly #delay: WriteDelay
+  #backlogSpace: PromiseWithResolvers<void> | undefined
 
   constructor(deps: WriterDeps) {
     this.#deps = deps
     const { durability, marks, entryOf } = deps
-    this.#pause = new WritePause(
+    this.#delay = new WriteDelay(
       deps.clock,
-      () => this.#backlogBytes >= START_BYTES || this.#intents.size >= START_ITEMS,
+      () => this.#backlogBytes >= START_BYTES || this.#pending.size >= START_ITEMS,
     )
-    this.rows = new FsRows({ durability, marks, entryOf, apply: (changes) => this.#apply(changes) })
+    this.rows = new PendingRows({
+      durability,
+      marks,
+      entryOf,
+      apply: (changes) => this.#apply(changes),
+    })
   }
 
   /** Bytes that are not on disk yet. */
   pending(digest: Digest): Uint8Array | undefined {
-    const intent = this.#intents.get(digest) ?? this.#group.get(digest)
-    return intent?.type === 'write' ? intent.bytes : undefined
+    const operation = this.#pending.get(digest) ?? this.#group.get(digest)
+    return operation?.type === 'write' ? operation.bytes : undefined
   }
 
   get overloaded(): boolean {
-    return this.#backlogBytes > 2 * MAX_BACKLOG_BYTES || this.#intents.size > 2 * MAX_BACKLOG_ITEMS
+    return this.#backlogBytes > 2 * MAX_BACKLOG_BYTES || this.#pending.size > 2 * MAX_BACKLOG_ITEMS
   }
 
-  get hasRoom(): boolean {
-    return this.#backlogBytes <= MAX_BACKLOG_BYTES && this.#intents.size <= MAX_BACKLOG_ITEMS
+  get hasBacklogSpace(): boolean {
+    return this.#backlogBytes <= MAX_BACKLOG_BYTES && this.#pending.size <= MAX_BACKLOG_ITEMS
   }
 
   write(digest: Digest, bytes: Uint8Array): void {
-    this.#want(digest, { type: 'write', bytes })
+    this.#enqueue(digest, { type: 'write', bytes })
   }
 
   remove(digest: Digest): void {
-    this.rows.forgetAll(digest)
-    this.#want(digest, { type: 'remove' })
+    this.rows.drop(digest)
+    this.#enqueue(digest, { type: 'remove' })
   }
 
-  /** Resolves when the backlog is within its bounds, or after ROOM_MAX_MS: a disk that takes longer has hung. */
-  async room(signal?: AbortSignal): Promise<void> {
-    if (this.hasRoom) return
-    this.#room ??= Promise.withResolvers()
+  /** Resolves when the backlog is within its bounds, or after MAX_BACKLOG_WAIT_MS: a disk that takes longer has hung. */
+  async untilBacklogSpace(signal?: AbortSignal): Promise<void> {
+    if (this.hasBacklogSpace) return
+    this.#backlogSpace ??= Promise.withResolvers()
     const done = new AbortController()
     const signals = signal ? [done.signal, signal] : [done.signal]
-    const cap = this.#deps.clock.sleep(ROOM_MAX_MS, AbortSignal.any(signals))
+    const cap = this.#deps.clock.sleep(MAX_BACKLOG_WAIT_MS, AbortSignal.any(signals))
     try {
-      await Promise.race([this.#room.promise, cap])
+      await Promise.race([this.#backlogSpace.promise, cap])
     } catch {
       signal?.throwIfAborted() // what was put stays put; only the waiting ends
     } finally {
@@ -113,13 +119,13 @@ export class FsWriter {
   }
 
   /** A download goes on: no time for what can wait. */
-  busy(): void {
-    this.#pause.busy()
+  onActivity(): void {
+    this.#delay.onActivity()
   }
 
   /** Resolves when everything asked for so far is written (or lost), rows too. */
   async drain(): Promise<void> {
-    await this.#pause.hurry(async () => {
+    await this.#delay.runUrgently(async () => {
       while (this.#running !== undefined) await this.#running
     })
     this.rows.flush()
@@ -127,8 +133,8 @@ export class FsWriter {
 
   /** Resolves when nothing asked for about `digest` is still to be done. */
   async settle(digest: Digest): Promise<void> {
-    await this.#pause.hurry(async () => {
-      while (this.#running && (this.#intents.has(digest) || this.#group.has(digest))) {
+    await this.#delay.runUrgently(async () => {
+      while (this.#running && (this.#pending.has(digest) || this.#group.has(digest))) {
         await this.#running
       }
     })
@@ -142,46 +148,46 @@ export class FsWriter {
     this.#shards.add(shard)
   }
 
-  #want(digest: Digest, intent: Intent): void {
+  #enqueue(digest: Digest, operation: PendingOperation): void {
     this.#forget(digest)
-    this.#intents.set(digest, intent)
-    if (intent.type === 'write') this.#backlogBytes += intent.bytes.byteLength
+    this.#pending.set(digest, operation)
+    if (operation.type === 'write') this.#backlogBytes += operation.bytes.byteLength
     this.#running ??= this.#run()
-    this.#pause.wanted()
+    this.#delay.onQueued()
   }
 
   #forget(digest: Digest): void {
-    const old = this.#intents.get(digest)
+    const old = this.#pending.get(digest)
     if (old?.type === 'write') this.#backlogBytes -= old.bytes.byteLength
-    this.#intents.delete(digest)
+    this.#pending.delete(digest)
   }
 
   async #run(): Promise<void> {
     try {
       // A tick later, so that what is put in one go makes one group.
       await Promise.resolve()
-      while (this.#intents.size > 0) {
-        await this.#pause.over()
+      while (this.#pending.size > 0) {
+        await this.#delay.untilElapsed()
         this.#takeGroup()
         await this.#writeGroup()
-        for (const intent of this.#group.values()) {
-          if (intent.type === 'write') this.#backlogBytes -= intent.bytes.byteLength
+        for (const operation of this.#group.values()) {
+          if (operation.type === 'write') this.#backlogBytes -= operation.bytes.byteLength
         }
         this.#group.clear()
-        if (this.hasRoom) this.#releaseRoom()
+        if (this.hasBacklogSpace) this.#signalBacklogSpace()
       }
     } finally {
       this.#running = undefined
-      this.#releaseRoom()
+      this.#signalBacklogSpace()
     }
   }
 
   #takeGroup(): void {
     let bytes = 0
-    for (const [digest, intent] of this.#intents) {
-      this.#intents.delete(digest)
-      this.#group.set(digest, intent)
-      if (intent.type === 'write') bytes += intent.bytes.byteLength
+    for (const [digest, operation] of this.#pending) {
+      this.#pending.delete(digest)
+      this.#group.set(digest, operation)
+      if (operation.type === 'write') bytes += operation.bytes.byteLength
       if (this.#group.size >= GROUP_ITEMS || bytes >= GROUP_BYTES) return
     }
   }
@@ -190,11 +196,11 @@ export class FsWriter {
     const { files, layout, health, durability } = this.#deps
     const removed: Digest[] = []
     const writes: Write[] = []
-    for (const [digest, intent] of this.#group) {
-      if (intent.type === 'remove') removed.push(digest)
+    for (const [digest, operation] of this.#group) {
+      if (operation.type === 'remove') removed.push(digest)
       else {
         const temporary = layout.temporaryFile((this.#sequence += 1))
-        writes.push({ digest, bytes: intent.bytes, temporary })
+        writes.push({ digest, bytes: operation.bytes, temporary })
       }
     }
     await this.#each(removed, async (digest) => {
@@ -219,7 +225,7 @@ export class FsWriter {
     const path = layout.artifact(digest)
     await this.makeShard(digest)
     await files.rename(temporary, path)
-    const mark = await lookAt(files, path)
+    const mark = await statFingerprint(files, path)
     if (entryOf(digest) !== undefined) marks.note(digest, mark)
     durability.add(digest)
   }
@@ -272,7 +278,9 @@ export class FsWriter {
     const done = new Set(placed)
     const failed = writes.filter((write) => !done.has(write))
     for (const { digest } of failed) this.#lose(digest)
-    for (const [digest, intent] of this.#intents) if (intent.type === 'write') this.#lose(digest)
+    for (const [digest, operation] of this.#pending) {
+      if (operation.type === 'write') this.#lose(digest)
+    }
     await this.#each(failed, ({ temporary }) => this.#deps.files.remove(temporary))
     this.#apply({ removed: failed.map((write) => write.digest) })
   }
@@ -282,8 +290,8 @@ export class FsWriter {
     this.#deps.lost(digest)
   }
 
-  #releaseRoom(): void {
-    this.#room?.resolve()
-    this.#room = undefined
+  #signalBacklogSpace(): void {
+    this.#backlogSpace?.resolve()
+    this.#backlogSpace = undefined
   }
 }
