@@ -54,7 +54,7 @@ export function createGateway(deps: GatewayDependencies, input: GatewayOptions =
 
   async function open(): Promise<Started> {
     try {
-      // Of this user, not of the folder that happens to be the current one: it is for all projects.
+      // The user's files, not those of the current folder: the gateway serves all projects.
       const place = { ...npmConfigPlace(), projectFolders: [], firstFile: options.npmrcPath }
       const config = deps.npmConfig ?? watchNpmConfig(place, { log: deps.log })
       // A caller that brings its own configuration gets no proxy from the environment either.
@@ -79,7 +79,7 @@ export function createGateway(deps: GatewayDependencies, input: GatewayOptions =
   }
 
   async function close(): Promise<void> {
-    await starting?.catch(() => undefined) // whoever asked for the start sees why it failed
+    await starting?.catch(() => undefined) // start() itself rejects with the reason
     await shut()
   }
 
@@ -120,7 +120,7 @@ async function answer(context: Context, asked: Exchange): Promise<void> {
     case 'packument': {
       const { maxAgeMs, maxPackumentBytes: maxBytes } = options
       await answerPackument({ ...parts, maxAgeMs, maxBytes }, exchange, route.name)
-      // What is guessed is fetched from upstream, too.
+      // Predicted packages are fetched from upstream.
       return exchange.upstream === 'never' ? undefined : parts.prediction?.seen(route.name)
     }
     case 'dist-tags':

@@ -1,7 +1,7 @@
 /**
- * Where a project has its packages from when its lockfile does not say so, by the settings of its package manager. A daemon reads
- * its user's files only: what it would ask for a name may be another registry, and the name none of its business. What is not
- * understood here counts as another registry. Never writes, never asks anybody.
+ * The registry of a project's packages when its lockfile does not name it, by the settings of its package manager. A daemon
+ * reads its user's files only, so for a name it may ask another registry, which must not learn that name. Settings that are not
+ * understood count as another registry. Never writes, sends nothing.
  */
 import { readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -17,7 +17,7 @@ import {
 import { readNpmConfig, type NpmConfigPlace } from '../upstream/npmrc.ts'
 import { withoutUser } from '../upstream/registries.ts'
 
-/** The URL of the registry that a package is had from; undefined: the settings could not be read. */
+/** The URL of a package's registry; undefined: the settings could not be read. */
 export type RegistryOf = (name: string) => string | undefined
 
 /** `folder`: the lockfile's. */
@@ -43,8 +43,8 @@ export function projectRegistries(
 }
 
 /**
- * Whether a daemon asks for a package where the project does. What is to be had from the public registry may be asked for at
- * any; for what is at another one, that must be the daemon itself (`hosts`) or what it has behind it for that scope.
+ * Whether a daemon asks for a package at the project's registry. A package of the public registry may be asked for at any; for
+ * any other, the project's registry must be the daemon itself (`hosts`) or the one it has behind it for that scope.
  */
 export function isAskedThere(
   name: string,

@@ -1,4 +1,4 @@
-/** `catalog doctor`: one line a check, each that is not well with the next step. */
+/** `catalog doctor`: one line per check; every failure and warning comes with the next step. */
 import { parseNodeOptions } from '@catalog-p2p/core'
 import type { Config } from '../../config/resolve.ts'
 import { findDaemon } from '../../admin/daemon-client.ts'
@@ -69,7 +69,7 @@ async function examine(invocation: Invocation, config: Config): Promise<Finding[
   return (await Promise.all(checks)).flat()
 }
 
-/** What a daemon that is not running would use. */
+/** The registry of a daemon that is started now. */
 async function expectedUpstream(terminal: Terminal, config: Config): Promise<string | null> {
   const { upstream } = config.gateway
   if (upstream !== undefined) return upstream === null ? null : askable(upstream)
@@ -77,7 +77,7 @@ async function expectedUpstream(terminal: Terminal, config: Config): Promise<str
   return askable(before ?? readNpmConfig(npmConfigPlace()).get('registry') ?? DEFAULT_REGISTRY)
 }
 
-/** fetch refuses URLs with a user in them; what is no URL at all is shown as it is. */
+/** fetch refuses URLs with a user in them; text that is not a URL is returned unchanged. */
 function askable(text: string): string {
   return URL.canParse(text) ? withoutUser(text) : text
 }
