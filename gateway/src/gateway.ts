@@ -15,7 +15,7 @@ import { isBulkAudit, readAuditHints } from './hints/audit-hints.ts'
 import { createHostCheck } from './http/host-check.ts'
 import { createMetrics, type Metrics } from './admin/metrics.ts'
 import { parseCacheOnly } from './http/cache-only.ts'
-import { npmConfigPlace, watchNpmConfig } from './upstream/npmrc.ts'
+import { npmConfigContext, watchNpmConfig } from './upstream/npmrc.ts'
 import { noteWrite } from './registry-api/own-writes.ts'
 import { parseGatewayOptions, type GatewayOptions, type ParsedGatewayOptions } from './options.ts'
 import { answerPackument } from './packuments/packument.ts'
@@ -55,10 +55,10 @@ export function createGateway(deps: GatewayDependencies, input: GatewayOptions =
   async function open(): Promise<Started> {
     try {
       // The user's files, not those of the current folder: the gateway serves all projects.
-      const place = { ...npmConfigPlace(), projectFolders: [], firstFile: options.npmrcPath }
-      const config = deps.npmConfig ?? watchNpmConfig(place, { log: deps.log })
+      const context = { ...npmConfigContext(), projectFolders: [], firstFile: options.npmrcPath }
+      const config = deps.npmConfig ?? watchNpmConfig(context, { log: deps.log })
       // A caller that brings its own configuration gets no proxy from the environment either.
-      const env = deps.npmConfig === undefined ? npmConfigPlace().env : {}
+      const env = deps.npmConfig === undefined ? npmConfigContext().env : {}
       parts = await openParts({ node: deps.node, log: deps.log, config, env }, options)
       const started = await listener.start()
       const main = parts.registries.main

@@ -14,7 +14,7 @@ import {
   DEFAULT_REGISTRY_HOST,
   isYarnAlias,
 } from '../upstream/default-registry.ts'
-import { readNpmConfig, type NpmConfigPlace } from '../upstream/npmrc.ts'
+import { readNpmConfig, type NpmConfigContext } from '../upstream/npmrc.ts'
 import { withoutUser } from '../upstream/registries.ts'
 
 /** The URL of a package's registry; undefined: the settings could not be read. */
@@ -24,7 +24,7 @@ export type RegistryOf = (name: string) => string | undefined
 export function projectRegistries(
   kind: LockfileKind,
   folder: string,
-  context: Omit<NpmConfigPlace, 'projectFolders'>,
+  context: Omit<NpmConfigContext, 'projectFolders'>,
 ): RegistryOf {
   // An empty place in bun.lock is the public registry, whatever Bun's settings say.
   if (kind === 'bun') return () => DEFAULT_REGISTRY
@@ -88,7 +88,7 @@ const yarnSchema = z
   .nullable()
 
 /** From the project's folder upwards, then the user's: https://yarnpkg.com/configuration/yarnrc */
-function yarnRegistries(folder: string, { env, home }: Pick<NpmConfigPlace, 'env' | 'home'>) {
+function yarnRegistries(folder: string, { env, home }: Pick<NpmConfigContext, 'env' | 'home'>) {
   const name = env.YARN_RC_FILENAME ?? '.yarnrc.yml'
   const texts = [...upwards(folder), home].map((each) => textOf(join(each, name)))
   const files = texts.flatMap((text) => (text === undefined ? [] : [yarnSchema.parse(parse(text))]))

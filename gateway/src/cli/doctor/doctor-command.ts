@@ -3,7 +3,7 @@ import { parseNodeOptions } from '@catalog-p2p/core'
 import type { Config } from '../../config/resolve.ts'
 import { findDaemon } from '../../admin/daemon-client.ts'
 import { DEFAULT_REGISTRY } from '../../upstream/default-registry.ts'
-import { npmConfigPlace, readNpmConfig } from '../../upstream/npmrc.ts'
+import { npmConfigContext, readNpmConfig } from '../../upstream/npmrc.ts'
 import { withoutUser } from '../../upstream/registries.ts'
 import { upstreamBeforeUse } from '../use/upstream-before-use.ts'
 import { loadConfig, portOf, useDependencies, type Invocation } from '../shell/invocation.ts'
@@ -74,7 +74,7 @@ async function expectedUpstream(terminal: Terminal, config: Config): Promise<str
   const { upstream } = config.gateway
   if (upstream !== undefined) return upstream === null ? null : askable(upstream)
   const before = await upstreamBeforeUse(useDependencies(terminal))
-  return askable(before ?? readNpmConfig(npmConfigPlace()).get('registry') ?? DEFAULT_REGISTRY)
+  return askable(before ?? readNpmConfig(npmConfigContext()).get('registry') ?? DEFAULT_REGISTRY)
 }
 
 /** fetch refuses URLs with a user in them; text that is not a URL is returned unchanged. */
