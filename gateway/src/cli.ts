@@ -1,14 +1,14 @@
 #!/usr/bin/env node
 /**
- * The `catalog` command: hands over to the command line, ends the process with its code. It must load on any Node and in a damaged
- * installation, so all else is imported later.
+ * The `catalog` command: hands over to the command line and ends the process with its exit code. It must load on any Node and
+ * in a damaged installation, so everything else is imported later.
  */
 import { runFallback, whyNodeIsTooOld, whyNotLoaded } from './cli/shell/fallback.ts'
 
 const LINGER_MS = 2_000
 
 process.exitCode = await run(process.argv)
-// All is done and closed; timers that libraries still hold must not keep the command from ending, nor readers of its output.
+// Everything is closed: neither a library's timer nor a slow reader of the output may keep the process alive.
 setTimeout(() => process.exit(), LINGER_MS).unref()
 await Promise.all([process.stdout, process.stderr].map(flushed))
 process.exit()
@@ -20,7 +20,7 @@ async function run(argv: readonly string[]): Promise<number> {
   return typeof loaded === 'string' ? runFallback(argv, loaded) : loaded.main(argv)
 }
 
-/** Where pipes are written to in the background (Windows), what is still on its way. */
+/** Resolves when the output is written: on Windows, writes to pipes are asynchronous. */
 function flushed(stream: NodeJS.WriteStream): Promise<void> {
   return new Promise((resolve) => stream.write('', () => resolve()))
 }

@@ -15,7 +15,7 @@ import { isBulkAudit, readAuditHints } from './hints/audit-hints.ts'
 import { createHostCheck } from './http/host-check.ts'
 import { createMetrics, type Metrics } from './admin/metrics.ts'
 import { parseCacheOnly } from './http/cache-only.ts'
-import { npmConfigPlace, watchNpmConfig } from './upstream/npmrc.ts'
+import { npmConfigContext, watchNpmConfig } from './upstream/npmrc.ts'
 import { noteWrite } from './registry-api/own-writes.ts'
 import { parseGatewayOptions, type GatewayOptions, type ParsedGatewayOptions } from './options.ts'
 import { answerPackument } from './packuments/packument.ts'
@@ -54,11 +54,11 @@ export function createGateway(deps: GatewayDependencies, input: GatewayOptions =
 
   async function open(): Promise<Started> {
     try {
-      // Of this user, not of the folder that happens to be the current one: it is for all projects.
-      const place = { ...npmConfigPlace(), projectFolders: [], firstFile: options.npmrcPath }
-      const config = deps.npmConfig ?? watchNpmConfig(place, { log: deps.log })
+      // The user's files, not those of the current folder: the gateway serves all projects.
+      const context = { ...npmConfigContext(), projectFolders: [], firstFile: options.npmrcPath }
+      const config = deps.npmConfig ?? watchNpmConfig(context, { log: deps.log })
       // A caller that brings its own configuration gets no proxy from the environment either.
-      const env = deps.npmConfig === undefined ? npmConfigPlace().env : {}
+      const env = deps.npmConfig === undefined ? npmConfigContext().env : {}
       parts = await openParts({ node: deps.node, log: deps.log, config, env }, options)
       const started = await listener.start()
       const main = parts.registries.main
@@ -79,7 +79,7 @@ export function createGateway(deps: GatewayDependencies, input: GatewayOptions =
   }
 
   async function close(): Promise<void> {
-    await starting?.catch(() => undefined) // whoever asked for the start sees why it failed
+    await starting?.catch(() => undefined) // start() itself rejects with the reason
     await shut()
   }
 
@@ -122,7 +122,7 @@ async function answer(context: Context, asked: Exchange): Promise<void> {
     case 'packument': {
       const { maxAgeMs, maxPackumentBytes: maxBytes } = options
       await answerPackument({ ...parts, maxAgeMs, maxBytes }, exchange, route.name)
-      // What is guessed is fetched from upstream, too.
+      // Predicted packages are fetched from upstream.
       return exchange.upstream === 'never' ? undefined : parts.prediction?.onMetadata(route.name)
     }
     case 'dist-tags':

@@ -1,11 +1,12 @@
 /**
- * What a command line says of the package manager that it starts, and no more: which one, whether it installs, which of its
- * options say where. Reads words, and the files that tell Yarn 1 from its successors. What it can't tell, the client is asked.
+ * What a command line tells about the package manager that it starts: which one, whether it installs, which of its options
+ * choose a folder or a registry. Reads words, and the files that tell Yarn 1 from its successors. Does not interpret
+ * configuration: for that the client is asked.
  */
 import { join, resolve } from 'node:path'
 import { foldersUpwards, readManifest, readText } from './project-files.ts'
 
-/** Package managers that are configured in the same way. */
+/** Package managers, by the way they are configured: Yarn 1 and its successors differ. */
 export type ClientFamily = 'npm' | 'pnpm' | 'yarn-classic' | 'yarn-berry' | 'bun' | 'deno'
 
 export interface ClientCommand {
@@ -14,13 +15,13 @@ export interface ClientCommand {
   readonly program: readonly string[]
   /** Its first word, without options: `ci`, `install`. */
   readonly verb: string | undefined
-  /** It fetches what it is told and what the project names; anything else may start any program. */
+  /** It only installs packages; any other command may start any program. */
   readonly isInstall: boolean
-  /** Of its own words those that may change which registry it asks, as they were given. */
+  /** The arguments that may change which registry it asks, as they were given. */
   readonly handedOn: readonly string[]
-  /** That folder. */
+  /** The folder it works in. */
   readonly cwd: string
-  /** Why its words leave open which registry it will ask. */
+  /** Why the command line alone leaves open which registry it asks. */
   readonly unknown: string | undefined
 }
 
@@ -31,7 +32,7 @@ const BY_NAME: ReadonlyMap<string, ClientFamily | 'yarn'> = new Map([
   ...(['bun', 'bunx'] as const).map((name) => [name, 'bun'] as const),
   ...(['deno', 'dx'] as const).map((name) => [name, 'deno'] as const),
 ])
-/** Their first word is another program's. */
+/** Runners: their first word names another program. */
 const RUNNERS = ['npx', 'npx-cli', 'pnpx', 'bunx', 'dx']
 
 const INSTALLS = new Set([
@@ -40,7 +41,7 @@ const INSTALLS = new Set([
   ...['dedupe', 'ddp', 'fetch', 'import', 'cache'],
 ])
 
-/** What needs the user's own account at the registry, whose token is for that registry's address and no other. */
+/** Commands that need the user's account at the registry: its token is tied to the registry's own address. */
 const WITH_ACCOUNT = new Set([
   ...['publish', 'unpublish', 'deprecate', 'undeprecate', 'dist-tag', 'owner', 'access', 'team'],
   ...['org', 'star', 'unstar', 'login', 'logout', 'adduser', 'whoami', 'token', 'profile', 'stage'],
@@ -65,7 +66,7 @@ const WORKSPACES = /^(?:-w|-ws|--workspaces?)(?:=|$)/
 const ELSEWHERE =
   /^(?:-\w{2,}|-[cg]|--(?:config\.)?(?:(?:@[^:]+:)?registry|(?:user|global)config)|--(?:npmrc-auth-file|use-yarnrc|config|global|location))$/
 
-/** undefined: no package manager, so anything may come of it. */
+/** undefined: not a package manager. */
 export function readClientCommand(
   command: readonly string[],
   cwd: string,
@@ -81,7 +82,7 @@ export function readClientCommand(
   const family = kind === 'yarn' ? yarnFamily(path, at) : kind
   const verb = wordsOf(args)[0]
   const runs = RUNNERS.includes(nameOf(path))
-  // Yarn alone installs, the others print their help.
+  // `yarn` without a word installs; the others print their help.
   const isInstall = !runs && (verb === undefined ? kind === 'yarn' : INSTALLS.has(verb))
   const isNpm = family === 'npm'
   // npm is asked with all its words, and reads them itself.
@@ -152,8 +153,8 @@ function nameOf(program = ''): string {
 }
 
 /**
- * Yarn 1 and its successors have one name; what lies in the project says which one will run. A wrong guess makes a question
- * that the other one does not understand.
+ * Yarn 1 and its successors share one name; the project's files tell which one will run. After a wrong guess the client fails
+ * to answer the question, and is skipped.
  */
 function yarnFamily(path: string, cwd: string): 'yarn-classic' | 'yarn-berry' {
   const named = (major: string | undefined) => (major === '1' ? 'yarn-classic' : 'yarn-berry')

@@ -1,6 +1,6 @@
 /**
- * Whether installing runs a script that starts a client where our variables would be wrong: they win over the files of every
- * folder. In doubt it does. Pure but for package.json.
+ * Whether an install runs a script that starts another client, or one in another folder, where our variables would be wrong:
+ * they win over the files of every folder. In doubt, yes. Pure but for reading package.json.
  */
 import type { ClientCommand } from './client-command.ts'
 import { foldersUpwards, projectRoot, readManifest } from './project-files.ts'

@@ -67,7 +67,7 @@ export function withoutMark(text: string): string {
 
 export interface UndoneText {
   readonly text: string
-  /** Added lines that are there no more: somebody has changed or removed them. */
+  /** Added lines that are no longer there: changed or removed since. */
   readonly missing: readonly string[]
 }
 

@@ -1,6 +1,6 @@
 /**
- * Names of packages that a project gets from its registry anyway, from its lockfile or manifest: with them the registry can be
- * tried without telling it anything that it would not hear. Reads, never writes.
+ * Names of packages that a project gets from its registry anyway, taken from its lockfile or manifest: with them the registry
+ * can be tried without telling it a name that it would not see without us. Reads, never writes.
  */
 import { join } from 'node:path'
 import { parseLockfile } from '../lockfiles/lockfile.ts'
@@ -19,8 +19,8 @@ const LOCKFILES: Readonly<Record<ClientFamily, readonly string[]>> = {
 const MAX_NAMES = 3
 
 /**
- * Names that `registry` is asked for anyway: of packages that are locked, or else that the project depends on, and never one of
- * a scope, which may have a registry of its own, or of a workspace.
+ * Names that `registry` is asked for anyway: locked packages or, without a lockfile, dependencies. Never a scoped name, whose
+ * registry may be another one, and never a workspace's.
  */
 export function namesInRegistry(registry: string, family: ClientFamily, cwd: string): string[] {
   const root = projectRoot(cwd)

@@ -1,6 +1,6 @@
 /**
- * Which registry a client asks here without us. npm, pnpm and Yarn are asked; Bun and Deno can't be, so they count as asking the
- * public one only where no file and no variable names a registry or credentials; Yarn 1 asks what yarn.lock names.
+ * Which registry a client asks here without us. npm, pnpm and Yarn are asked. Bun and Deno cannot be asked: the public registry
+ * is assumed only if no file and no variable names a registry or credentials. Yarn 1 asks the registry that yarn.lock names.
  */
 import { join } from 'node:path'
 import { DEFAULT_REGISTRY, isYarnAlias } from '../upstream/default-registry.ts'
@@ -19,8 +19,8 @@ export interface OwnRegistry {
   readonly settings: ClientSettings
   /** npm's configuration as this client reads it. */
   readonly npm: NpmConfig
-  /** Tied to no registry: the client sends them to whatever it is pointed at. */
-  readonly hasLooseCredentials: boolean
+  /** It has credentials that are tied to no registry: it sends them to any registry it is pointed at. */
+  readonly hasUnscopedCredentials: boolean
 }
 
 export interface RegistryContext extends ConfigContext {
@@ -29,9 +29,9 @@ export interface RegistryContext extends ConfigContext {
   readonly signal: AbortSignal
 }
 
-const LOOSE =
+const UNSCOPED =
   /^(?:YARN_NPM_AUTH_(?:TOKEN|IDENT)|BUN_CONFIG_TOKEN|(?:npm|pnpm|yarn)_config_(?:_auth|_authtoken|_password|token)|yarn__(?:auth|authtoken|password))$/i
-const LOOSE_KEYS = ['_authToken', '_auth', '_password', '-authtoken', '-auth', '-password']
+const UNSCOPED_KEYS = ['_authToken', '_auth', '_password', '-authtoken', '-auth', '-password']
 
 /** npm where `client` is undefined: another command may start it. @throws SkippedClient */
 export async function readRegistry(
@@ -44,9 +44,9 @@ export async function readRegistry(
   return {
     registry: ownRegistry(family, { context, npm, settings }),
     ...{ settings, npm },
-    hasLooseCredentials:
-      Object.entries(context.env).some(([name, value]) => Boolean(value) && LOOSE.test(name)) ||
-      LOOSE_KEYS.some((key) => npm.get(key)) ||
+    hasUnscopedCredentials:
+      Object.entries(context.env).some(([name, value]) => Boolean(value) && UNSCOPED.test(name)) ||
+      UNSCOPED_KEYS.some((key) => npm.get(key)) ||
       ['npmAuthToken', 'npmAuthIdent'].some((key) => typeof settings.get(key) === 'string'),
   }
 }
@@ -63,7 +63,7 @@ function ownRegistry(
     readonly settings: ClientSettings
   },
 ): string {
-  // Only the client can run the helper, and shows what it gets to the registry alone.
+  // Only the client can run the helper, and sends its credentials to the registry alone.
   if ([...npm.keys()].some((key) => key.endsWith('tokenHelper'))) {
     throw new SkippedClient('its credentials come from a tokenHelper')
   }
@@ -99,7 +99,7 @@ async function settingsOf(
 
 const ANY_NPM = { family: 'npm', program: ['npm'], handedOn: [] } as const
 
-/** Files of Bun, Deno and npm, which both read, too; variables of all of them. The first that does, or undefined. */
+/** The first file or variable of Bun, Deno or npm (both read npm's) that names a registry or credentials. */
 function namedSomewhere({ cwd, home, env }: RegistryContext): string | undefined {
   const variable = Object.entries(env).find(
     ([name, value]) =>

@@ -1,6 +1,6 @@
 /**
- * Where a project begins, and its files, read only. A file that is missing, not readable or too long counts as not there:
- * the client itself will say so.
+ * The root of a project, and its files, read only. A file that is missing, unreadable or too long counts as absent: the client
+ * itself reports that.
  */
 import { readFileSync, statSync } from 'node:fs'
 import { dirname, join, posix, relative, sep } from 'node:path'
@@ -38,8 +38,8 @@ export function readManifest(folder: string): Readonly<Record<string, unknown>> 
 }
 
 /**
- * The folder whose lockfile and .npmrc count: the nearest one with a package.json, or the workspace around it that names this
- * one as its member; any other project around it is a stranger's. `cwd` outside of every project.
+ * The folder whose lockfile and .npmrc count: the nearest one with a package.json, or the workspace around it that lists it as
+ * a member; any other project around it is ignored. `cwd` outside of every project.
  */
 export function projectRoot(cwd: string): string {
   const folders = foldersUpwards(cwd)

@@ -1,7 +1,7 @@
 /**
- * Where a project has its packages from when its lockfile does not say so, by the settings of its package manager. A daemon reads
- * its user's files only: what it would ask for a name may be another registry, and the name none of its business. What is not
- * understood here counts as another registry. Never writes, never asks anybody.
+ * The registry of a project's packages when its lockfile does not name it, by the settings of its package manager. A daemon
+ * reads its user's files only, so for a name it may ask another registry, which must not learn that name. Settings that are not
+ * understood count as another registry. Never writes, sends nothing.
  */
 import { readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -14,17 +14,17 @@ import {
   DEFAULT_REGISTRY_HOST,
   isYarnAlias,
 } from '../upstream/default-registry.ts'
-import { readNpmConfig, type NpmConfigPlace } from '../upstream/npmrc.ts'
+import { readNpmConfig, type NpmConfigContext } from '../upstream/npmrc.ts'
 import { withoutUser } from '../upstream/registries.ts'
 
-/** The URL of the registry that a package is had from; undefined: the settings could not be read. */
+/** The URL of a package's registry; undefined: the settings could not be read. */
 export type RegistryOf = (name: string) => string | undefined
 
 /** `folder`: the lockfile's. */
 export function projectRegistries(
   kind: LockfileKind,
   folder: string,
-  context: Omit<NpmConfigPlace, 'projectFolders'>,
+  context: Omit<NpmConfigContext, 'projectFolders'>,
 ): RegistryOf {
   // An empty place in bun.lock is the public registry, whatever Bun's settings say.
   if (kind === 'bun') return () => DEFAULT_REGISTRY
@@ -43,8 +43,8 @@ export function projectRegistries(
 }
 
 /**
- * Whether a daemon asks for a package where the project does. What is to be had from the public registry may be asked for at
- * any; for what is at another one, that must be the daemon itself (`hosts`) or what it has behind it for that scope.
+ * Whether a daemon asks for a package at the project's registry. A package of the public registry may be asked for at any; for
+ * any other, the project's registry must be the daemon itself (`hosts`) or the one it has behind it for that scope.
  */
 export function isAskedThere(
   name: string,
@@ -88,7 +88,7 @@ const yarnSchema = z
   .nullable()
 
 /** From the project's folder upwards, then the user's: https://yarnpkg.com/configuration/yarnrc */
-function yarnRegistries(folder: string, { env, home }: Pick<NpmConfigPlace, 'env' | 'home'>) {
+function yarnRegistries(folder: string, { env, home }: Pick<NpmConfigContext, 'env' | 'home'>) {
   const name = env.YARN_RC_FILENAME ?? '.yarnrc.yml'
   const texts = [...upwards(folder), home].map((each) => textOf(join(each, name)))
   const files = texts.flatMap((text) => (text === undefined ? [] : [yarnSchema.parse(parse(text))]))

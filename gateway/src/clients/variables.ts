@@ -3,7 +3,7 @@ import type { Environment } from '../upstream/npmrc.ts'
 
 export type Variables = Readonly<Record<string, string>>
 
-/** A proxy is for what is outside of this machine; npm and pnpm would ask it for the gateway too. */
+/** Exempts the gateway from proxies: npm and pnpm would otherwise ask a proxy for this machine's own address. */
 export function directTo(
   gateway: string,
   env: Environment,
@@ -30,8 +30,8 @@ export function directTo(
 }
 
 /**
- * `env` with `variables` instead of whatever says the same in other letters: npm reads its variables in any case, and Windows
- * knows no difference.
+ * `env` with `variables` in place of the same names in any case: npm reads its variables in any case, and Windows does not
+ * distinguish.
  */
 export function withVariables(env: Environment, variables: Variables): Record<string, string> {
   const replaced = new Set(Object.keys(variables).map((name) => name.toLowerCase()))

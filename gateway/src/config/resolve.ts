@@ -50,7 +50,7 @@ export interface GivenValue {
 /** Names in CATALOG_* that are no settings. */
 const OTHER_ENVIRONMENT = new Set(['CATALOG_CONFIG', 'CATALOG_EXEC_SEED'])
 
-/** @throws CatalogError INVALID_OPTIONS with every problem, one a line */
+/** @throws CatalogError INVALID_OPTIONS with every problem, one per line */
 export function resolveConfig(input: ConfigInput): Config {
   const named = input.configFile ?? nonEmpty(input.env.CATALOG_CONFIG)
   const read = named === undefined ? undefined : readValue(PATH, named, pathContext(input))
@@ -108,7 +108,7 @@ function find(
   return { value: file.values.get(key), origin: `${file.path}: ${key}` }
 }
 
-/** Reads and checks one value alone, so that a wrong one is named by where it came from. */
+/** Reads and checks one value alone, so that the error can name its source. */
 function checkOne(
   setting: Setting,
   found: GivenValue,
@@ -141,7 +141,7 @@ function assemble(
   const storePath = typeof value('store') === 'string' ? String(value('store')) : input.defaultStore
   const node = { ...optionsFor('node', given) }
   const gateway = { ...optionsFor('gateway', given), ...(peersOnly && { upstream: null }) }
-  // Both were checked value by value; parsing the whole finds what only shows together.
+  // Each value is checked already; parsing the whole finds conflicts between values.
   parseNodeOptions(node)
   parseGatewayOptions(gateway)
   return {

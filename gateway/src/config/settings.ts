@@ -1,6 +1,6 @@
 /**
  * Every setting of the daemon: the one table behind flags, CATALOG_* environment, config file, help texts and
- * docs/options.md. Defaults and limits are not here but where they apply: core's and the gateway's options.ts.
+ * docs/options.md. Defaults and limits are not here: they stand in core's and the gateway's options.ts, where they apply.
  */
 import { advanced, boolean, bytes, choice, duration, group, integer } from './setting.ts'
 import { list, path, rate, text, type Setting } from './setting.ts'

@@ -1,5 +1,5 @@
 /**
- * One reader a setting type: text (flags, environment) or a parsed value (config file) to what the options want. A
+ * One reader per setting type: text (flags, environment) or a parsed value (config file) to what the options want. A
  * reader says what was expected; limits (ranges, URLs) are checked by the options' own schemas afterwards.
  */
 import { resolve } from 'node:path'

@@ -71,7 +71,7 @@ function handle(deps: AppDependencies, req: MountedRequest, res: ServerResponse)
     isOwnBase: target.isUsualMount && deps.hosts.isOwn(req.headers.host, req.socket),
   }
   deps.answer(exchange).catch((error: unknown) => {
-    if (controller.signal.aborted && res.destroyed) return // nobody is there to be told
+    if (controller.signal.aborted && res.destroyed) return // the client has gone
     logFailure(deps.log, url, error)
     sendError(req, res, error)
   })

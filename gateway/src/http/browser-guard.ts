@@ -1,5 +1,5 @@
 /**
- * Keeps web pages out: a registry is for programs, and any page that its user opens can send requests to localhost. Pure.
+ * Keeps web pages out: a registry is for programs, and any page that a user opens can send requests to localhost. Pure.
  * Decides before anything is looked up, so that neither answer nor time tells a page what is here. Never a list of what is
  * dangerous: a page of another origin gets nothing, reading included. That a package manager sends none of these headers is
  * checked with each of them in test/e2e/client-headers.test.ts.

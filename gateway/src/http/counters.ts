@@ -1,4 +1,4 @@
-/** What this run has done, as plain numbers: the hot path pays an addition, and metrics and status read them when asked. */
+/** Counters of this run as plain numbers: an addition on the hot path, read by metrics and status on request. */
 import type { ArtifactSource } from '@catalog-p2p/core'
 import { ROUTE_NAMES, type RouteName } from './route.ts'
 

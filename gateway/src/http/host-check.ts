@@ -1,6 +1,6 @@
 /**
- * Against DNS names that were rebound to this machine, for which a browser takes us for their web site: such a request carries
- * that name in Host. Pure. What pages of other names send is browser-guard.ts.
+ * Against DNS rebinding: a page whose host name resolves to this machine counts as of one origin with us for a browser. Its
+ * requests carry that name in Host. Pure. Requests from pages of other origins are for browser-guard.ts.
  */
 import { isIP } from 'node:net'
 
@@ -8,8 +8,8 @@ export interface HostCheck {
   /** Why the request is refused; undefined when it is not. */
   problem(headers: { host?: string | undefined }): string | undefined
   /**
-   * Whether this Host is one of the few names that this gateway has for itself, spelled as usual. Whoever asks writes the
-   * header, and any literal address is let in.
+   * Whether this Host is one of the few names that this gateway has for itself, spelled as usual. Clients choose the header,
+   * and any literal address is accepted.
    */
   isOwn(host: string | undefined, at: LocalEnd): boolean
 }
@@ -22,7 +22,7 @@ export interface LocalEnd {
 
 export function createHostCheck(options: {
   readonly allowedHosts: readonly string[]
-  /** That we listen on; who listens on a name wants to be called by it. */
+  /** Addresses that we listen on; a name among them is accepted. */
   readonly addresses: readonly string[]
 }): HostCheck {
   const names = ['localhost', ...options.addresses, ...options.allowedHosts]

@@ -1,4 +1,4 @@
-/** JSON that comes in a request: read up to a bound, then held against a schema. What is wrong with it is told in one message. */
+/** JSON in a request's body: read up to a bound, then checked against a schema; all problems are in one message. */
 import { CatalogError } from '@catalog-p2p/core'
 import type { z } from 'zod'
 import type { Exchange } from './exchange.ts'

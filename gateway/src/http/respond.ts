@@ -57,7 +57,7 @@ function withHint(text: string, error: CatalogError): string {
 
 export function sendError(req: IncomingMessage, res: ServerResponse, error: unknown): void {
   if (res.headersSent) {
-    // Too late to say so properly: an answer that breaks off can't be taken for a whole one.
+    // Too late for an error: cut the answer off, so that it can't be taken for a complete one.
     res.destroy()
     return
   }

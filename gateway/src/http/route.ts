@@ -32,7 +32,7 @@ export interface TarballRoute {
   readonly version: string | undefined
 }
 
-/** Which upstream gets it is decided by the package, or else by the scope, that it is about, where the path tells. */
+/** The package, or else the scope, in the path decides which upstream gets it. */
 export interface PassthroughRoute {
   readonly route: 'passthrough'
   readonly name: string | undefined
@@ -69,7 +69,7 @@ export function parseRoute(method: string, url: string): Route {
   const read = method === 'GET' || method === 'HEAD'
   const { name, rest } = takeName(segments)
   if (name === undefined) return { route: 'passthrough', name: undefined }
-  // `?write=true` asks for the truth before a change, so no cache may answer.
+  // `?write=true`: the client is about to change the document, so no cache may answer.
   if (rest.length === 0 && read && !isWrite(url, query)) return { route: 'packument', name }
   if (rest.length === 2 && rest[0] === '-' && read) return tarballRoute(name, rest[1] ?? '')
   return { route: 'passthrough', name }
@@ -189,8 +189,8 @@ function decodeSegments(path: string): string[] | undefined {
 }
 
 /**
- * URL parsers and upstreams make something else of these than we do: `\` becomes `/`, a `#` ends the path, an empty first
- * segment goes, an encoded slash is a slash. So `//-/whoami` would be a call that the route did not show.
+ * Paths that URL parsers and upstreams read differently than we do: `\` becomes `/`, a `#` ends the path, an empty first
+ * segment is dropped, an encoded slash becomes a slash. `//-/whoami` would be another call upstream than its route here.
  */
 function isAmbiguous(url: string, segments: readonly string[]): boolean {
   const [first] = segments

@@ -1,7 +1,7 @@
 /**
- * What a browser may do with an answer, set on every one of them in one place: nothing. What upstream sends may have been
- * written by strangers (a web interface, files out of packages) and comes from our origin here, where all private packages
- * can be read: no script of it may run, and no other page may load it. A page of our own brings its own policy.
+ * The security headers of every answer: a browser may do nothing with it. An upstream's answer may have been written by
+ * strangers (a web interface, files of packages), and here it has our origin, which can read all private packages: none of its
+ * scripts may run, and no other page may load it. A page of our own brings its own policy.
  */
 import type { ServerResponse } from 'node:http'
 

@@ -1,5 +1,6 @@
 /**
- * Listening: loopback on both families, limits on what a client may cost, and a drain on stop that lets answers finish.
+ * Listens on the given addresses, with limits per client and in all; stop() drains: answers under way may finish. Knows nothing of
+ * routes.
  */
 import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
@@ -25,7 +26,7 @@ export interface Listener {
 const MAX_HEADER_BYTES = 32 * 1024
 const MAX_HEADERS = 100
 const SWEEP_MS = 20
-/** Connections above the limit that are told so; those beyond are dropped without a word. */
+/** Connections above the limit that get a 503; any beyond are dropped. */
 const REFUSED_SOCKETS = 256
 
 export function createListener(
@@ -39,7 +40,7 @@ export function createListener(
       {
         maxHeaderSize: MAX_HEADER_BYTES,
         headersTimeout: options.headersTimeoutMs,
-        // The whole of a request, a publish over a slow line included; what stalls, idleTimeoutMs ends.
+        // For a whole request, a publish over a slow line included; idleTimeoutMs ends one that stalls.
         requestTimeout: Math.max(options.idleTimeoutMs, options.headersTimeoutMs),
         keepAliveTimeout: options.keepAliveMs,
         connectionsCheckingInterval: 5_000,
@@ -123,7 +124,7 @@ function refuse(res: ServerResponse): void {
   res.end(body)
 }
 
-/** Who listens on every address is reached on this machine's own: the other spelling is none that can be connected to everywhere. */
+/** 0.0.0.0 and :: are shown as loopback; not every system can connect to them. */
 function urlOf(address: string, port: number): string {
   const name = { '0.0.0.0': '127.0.0.1', '::': '::1' }[address] ?? address
   return `http://${name.includes(':') ? `[${name}]` : name}:${port}/`

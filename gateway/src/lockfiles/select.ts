@@ -16,7 +16,7 @@ export interface SelectOptions {
   readonly platform: Platform | undefined
   /** Hosts (`name` or `name:port`) whose packages the gateway can get. */
   readonly hosts: readonly string[]
-  /** Of a package whose URL the lockfile does not have: whether the gateway asks for it where the project does. */
+  /** For a package without a URL in the lockfile: whether the gateway asks for it at the project's registry. */
   readonly isAskedThere: (name: string) => boolean
 }
 

@@ -1,5 +1,5 @@
 /**
- * yarn.lock of Yarn 2 to 4: YAML, one entry a locator. It has no digest of the tarball (`checksum` is that of the zip
+ * yarn.lock of Yarn 2 to 4: YAML, one entry per locator. It has no digest of the tarball (`checksum` is that of the zip
  * Yarn makes of it), so packages come out as name and version only.
  */
 import { fields, optionalText } from './lockfile-problem.ts'

@@ -1,5 +1,5 @@
 /**
- * yarn.lock of Yarn 1: its own format, two spaces a level, `key value` lines. Only what names a package is read, the
+ * yarn.lock of Yarn 1: its own format, two spaces per level, `key value` lines. Only what names a package is read, the
  * dependency blocks are passed over.
  */
 import { LockfileProblem } from './lockfile-problem.ts'

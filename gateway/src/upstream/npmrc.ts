@@ -23,7 +23,7 @@ export interface NpmConfig {
 
 export type Environment = Readonly<Record<string, string | undefined>>
 
-export interface NpmConfigPlace {
+export interface NpmConfigContext {
   readonly env: Environment
   readonly cwd: string
   readonly home: string
@@ -38,7 +38,7 @@ export interface NpmConfigPlace {
 }
 
 /** Where this process finds npm's configuration. */
-export function npmConfigPlace(): NpmConfigPlace {
+export function npmConfigContext(): NpmConfigContext {
   const { env, execPath, platform } = process
   return { env, cwd: process.cwd(), home: homedir(), execPath, platform }
 }
@@ -46,11 +46,11 @@ export function npmConfigPlace(): NpmConfigPlace {
 type Layer = ReadonlyMap<string, readonly string[]>
 
 /**
- * Reads npm's configuration as seen from `place`; files that do not exist or cannot be read count as empty.
+ * Reads npm's configuration as seen from `context`; files that do not exist or cannot be read count as empty.
  * @throws CatalogError INVALID_OPTIONS for a pipe: without what it would say, names could be asked of the wrong registry
  */
-export function readNpmConfig(place: NpmConfigPlace): NpmConfig {
-  return readFiles(place).config
+export function readNpmConfig(context: NpmConfigContext): NpmConfig {
+  return readFiles(context).config
 }
 
 /** How often at most the files are looked at. */
@@ -62,11 +62,11 @@ const LOOK_EVERY_MS = 1_000
  * another look, a second later or more, finds them gone too; and what can't be read changes nothing.
  */
 export function watchNpmConfig(
-  place: NpmConfigPlace,
+  context: NpmConfigContext,
   deps: { readonly now?: () => number; readonly log?: Logger } = {},
 ): NpmConfig {
   const { now = () => performance.now(), log } = deps
-  let { config, files } = readFiles(place)
+  let { config, files } = readFiles(context)
   let seen = '' // what was written during the first reading is read by the first look
   let lookedAtMs = now()
   let revision = 0
@@ -74,7 +74,7 @@ export function watchNpmConfig(
   let reported: string | undefined
 
   function look(state: string): void {
-    const read = readFiles(place)
+    const read = readFiles(context)
     isDoubted = !isDoubted && hasLostCredentials(config, read.config)
     if (isDoubted) return
     // The state from before the reading: what is written meanwhile is seen by the next look. So are files named only now.
@@ -126,31 +126,31 @@ function stateOf(files: readonly string[]): string {
   return states.join('\n')
 }
 
-function readFiles(place: NpmConfigPlace): { config: NpmConfig; files: readonly string[] } {
+function readFiles(context: NpmConfigContext): { config: NpmConfig; files: readonly string[] } {
   const files: string[] = []
   const fileLayer = (path: string, env: Environment): Map<string, readonly string[]> => {
     files.push(path)
     return readLayer(path, env)
   }
-  const fromEnv = environmentLayer(place.env)
+  const fromEnv = environmentLayer(context.env)
   const option = (name: string): string | undefined => fromEnv.get(name)?.[0]
-  const userFile = option('userconfig') ?? join(place.home, '.npmrc')
-  const folders = place.projectFolders ?? [option('local-prefix') ?? place.cwd]
+  const userFile = option('userconfig') ?? join(context.home, '.npmrc')
+  const folders = context.projectFolders ?? [option('local-prefix') ?? context.cwd]
   const projectFiles = folders.map((folder) => join(folder, '.npmrc'))
   const layers: Layer[] = [fromEnv]
-  if (place.firstFile !== undefined) layers.push(fileLayer(place.firstFile, place.env))
+  if (context.firstFile !== undefined) layers.push(fileLayer(context.firstFile, context.env))
   for (const file of projectFiles) {
-    if (resolve(file) !== resolve(userFile)) layers.push(fileLayer(file, place.env))
+    if (resolve(file) !== resolve(userFile)) layers.push(fileLayer(file, context.env))
   }
-  const user = fileLayer(userFile, place.env)
-  if (place.skipsUserRegistry === true) user.delete('registry')
+  const user = fileLayer(userFile, context.env)
+  if (context.skipsUserRegistry === true) user.delete('registry')
   layers.push(user)
   const prefix = option('prefix') ?? layers.map((l) => l.get('prefix')?.[0]).find(isPresent)
   const globalFile =
     option('globalconfig') ??
     user.get('globalconfig')?.[0] ??
-    join(prefix ?? globalPrefix(place), 'etc', 'npmrc')
-  layers.push(fileLayer(globalFile, place.env))
+    join(prefix ?? globalPrefix(context), 'etc', 'npmrc')
+  layers.push(fileLayer(globalFile, context.env))
   return { config: npmConfigOf(layers), files }
 }
 
@@ -222,13 +222,13 @@ function toValues(value: unknown): string[] {
 }
 
 // Where npm was installed with the Node that runs us; `npm start` and `npm exec` tell the truth in npm_config_globalconfig.
-function globalPrefix(place: NpmConfigPlace): string {
-  if (place.env.PREFIX !== undefined && place.env.PREFIX !== '') return place.env.PREFIX
-  if (place.platform === 'win32') {
-    const data = place.env.APPDATA
-    return data === undefined ? dirname(place.execPath) : join(data, 'npm')
+function globalPrefix(context: NpmConfigContext): string {
+  if (context.env.PREFIX !== undefined && context.env.PREFIX !== '') return context.env.PREFIX
+  if (context.platform === 'win32') {
+    const data = context.env.APPDATA
+    return data === undefined ? dirname(context.execPath) : join(data, 'npm')
   }
-  return dirname(dirname(place.execPath))
+  return dirname(dirname(context.execPath))
 }
 
 function isPresent(value: string | undefined): value is string {

@@ -9,7 +9,7 @@ import type { ArtifactRecord } from '../../content/record.ts'
 import { CatalogError, isCatalogError } from '../../errors.ts'
 import type { PeerId } from '../../host/host.ts'
 import type { Records } from '../../records/records.ts'
-import { orAborted } from '../../timing/race-signal.ts'
+import { raceSignal } from '../../timing/race-signal.ts'
 import type { NamedResult } from '../asking/request-stream.ts'
 import type { TransferDeps } from '../transfer-deps.ts'
 import { hedge, type Attempt } from './hedge.ts'
@@ -76,7 +76,7 @@ export function createNamedRequests(deps: NamedDeps): NamedRequests {
         asking = ask(key, peers)
         running.set(key, asking)
       }
-      return await orAborted(asking, signal)
+      return await raceSignal(asking, signal)
     },
   }
 }

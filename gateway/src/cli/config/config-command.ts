@@ -1,4 +1,4 @@
-/** `catalog config`: every setting with its value and where that comes from. */
+/** `catalog config`: every setting with its value and the source of that value. Prints no secret. */
 import { defaultStorePath } from '@catalog-p2p/core'
 import { defaultValue, shownNumber } from '../../config/options-document.ts'
 import { environmentOf, fileKeyOf, flagOf, type Setting } from '../../config/setting.ts'
@@ -49,7 +49,7 @@ function shown(setting: Setting, value: unknown): string {
   return typeof safe === 'string' ? safe : JSON.stringify(safe)
 }
 
-/** URLs as they may be shown, as the output is often copied into a question. */
+/** URLs are redacted: people paste this output into questions. */
 function withoutSecrets(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(withoutSecrets)
   return typeof value === 'string' && /^\w+:\/\//.test(value) ? redactUrl(value) : value

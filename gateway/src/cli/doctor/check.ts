@@ -1,14 +1,14 @@
-/** What a check of `catalog doctor` finds. A check never throws: what it could not find out is a finding, too. */
+/** The result of one check of `catalog doctor`. A check never throws: a check that cannot tell is a finding as well. */
 
 export type Verdict = 'ok' | 'warn' | 'fail'
 
 export interface Finding {
-  /** What was looked at, a word or two. */
+  /** The subject, a word or two. */
   readonly name: string
   /** fail: installs through catalog suffer; warn: it works, but not as well as it could. */
   readonly verdict: Verdict
   readonly text: string
-  /** What to do about it; always there unless all is well. */
+  /** The next step for the user; always there unless all is well. */
   readonly next?: string
 }
 

@@ -1,4 +1,4 @@
-/** Where each package manager gets its packages, by its own configuration: from this gateway, or past it. */
+/** Per package manager: whether its own configuration names this gateway. Changes nothing. */
 import { isCatalogError } from '@catalog-p2p/core'
 import { readOwnedFile } from '../../clients/owned-file.ts'
 import { CLIENTS, type ClientName, type ClientContext } from '../../clients/client.ts'
@@ -54,6 +54,6 @@ async function checkClient(
     return warn(name, `asks a proxy for this gateway (${proxy.by})`, proxy.next)
   }
   if (here.length > 0) return ok(name, `uses this gateway (${here.join(', ')})`)
-  // Not a defect: nobody has to use it for everything.
+  // Not a defect: a user may want the gateway for some clients only.
   return ok(name, `does not use this gateway; "catalog use ${client}" changes that`)
 }

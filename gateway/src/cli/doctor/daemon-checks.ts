@@ -1,4 +1,4 @@
-/** Checks that ask the running daemon: that it is there, whom it knows, and whether it reaches its registry. */
+/** Checks that ask the running daemon: that it runs, which peers it has, and whether it reaches its registry. */
 import type { DaemonClient, DaemonStatus } from '../../admin/daemon-client.ts'
 import { formatMs, plural } from '../shell/format.ts'
 import { dhtText, reachText } from '../status/network-facts.ts'
@@ -38,7 +38,7 @@ export function checkListening(status: DaemonStatus): Finding {
   return warn('listening', problems.join('; '), next)
 }
 
-/** Not being reached is no fault: most machines are behind a router. */
+/** Never a failure: most machines are behind a router and cannot be dialled. */
 export function checkReach(status: DaemonStatus): Finding {
   const { network }: Partial<DaemonStatus['node']> = status.node
   return ok('reached', network === undefined ? 'not known' : reachText(network))
@@ -70,7 +70,7 @@ export async function checkUpstream(url: string, upstream: string | null): Promi
   return ms > SLOW_UPSTREAM_MS ? warn('upstream', text, next) : ok('upstream', text)
 }
 
-/** Without a daemon: only whether something answers there at all. */
+/** Without a daemon: only whether anything answers at the registry's URL. */
 export async function checkUpstreamDirectly(upstream: string | null): Promise<Finding> {
   if (upstream === null) return ok('upstream', 'none, as told (peers only)')
   const startMs = performance.now()

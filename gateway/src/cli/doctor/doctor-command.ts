@@ -1,9 +1,9 @@
-/** `catalog doctor`: one line a check, each that is not well with the next step. */
+/** `catalog doctor`: one line per check; every failure and warning comes with the next step. */
 import { parseNodeOptions } from '@catalog-p2p/core'
 import type { Config } from '../../config/resolve.ts'
 import { findDaemon } from '../../admin/daemon-client.ts'
 import { DEFAULT_REGISTRY } from '../../upstream/default-registry.ts'
-import { npmConfigPlace, readNpmConfig } from '../../upstream/npmrc.ts'
+import { npmConfigContext, readNpmConfig } from '../../upstream/npmrc.ts'
 import { withoutUser } from '../../upstream/registries.ts'
 import { upstreamBeforeUse } from '../use/upstream-before-use.ts'
 import { loadConfig, portOf, useDependencies, type Invocation } from '../shell/invocation.ts'
@@ -69,15 +69,15 @@ async function examine(invocation: Invocation, config: Config): Promise<Finding[
   return (await Promise.all(checks)).flat()
 }
 
-/** What a daemon that is not running would use. */
+/** The registry of a daemon that is started now. */
 async function expectedUpstream(terminal: Terminal, config: Config): Promise<string | null> {
   const { upstream } = config.gateway
   if (upstream !== undefined) return upstream === null ? null : askable(upstream)
   const before = await upstreamBeforeUse(useDependencies(terminal))
-  return askable(before ?? readNpmConfig(npmConfigPlace()).get('registry') ?? DEFAULT_REGISTRY)
+  return askable(before ?? readNpmConfig(npmConfigContext()).get('registry') ?? DEFAULT_REGISTRY)
 }
 
-/** fetch refuses URLs with a user in them; what is no URL at all is shown as it is. */
+/** fetch refuses URLs with a user in them; text that is not a URL is returned unchanged. */
 function askable(text: string): string {
   return URL.canParse(text) ? withoutUser(text) : text
 }

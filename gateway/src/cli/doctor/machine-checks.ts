@@ -65,7 +65,7 @@ async function statfsNear(path: string) {
   }
 }
 
-/** Compares with the Date header of the registry; certificates and signatures need a clock that is about right. */
+/** Compares the clock with the registry's Date header; certificates and signatures need it to be about right. */
 export async function checkClock(upstream: string | null): Promise<Finding> {
   if (upstream === null) return ok('clock', 'not compared: there is no registry to compare with')
   try {

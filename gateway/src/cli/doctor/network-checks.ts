@@ -10,7 +10,7 @@ export type Family = 'ipv4' | 'ipv6'
 const TIMEOUT_MS = 2_000
 const MDNS: Readonly<Record<Family, string>> = { ipv4: '224.0.0.251', ipv6: 'ff02::fb' }
 
-/** A datagram from this machine to itself: what a firewall that blocks UDP stops first. */
+/** A datagram from this machine to itself: a firewall that blocks UDP stops it. */
 export async function checkUdp(family: Family): Promise<Finding> {
   const name = `UDP over ${label(family)}`
   const socket = createSocket(family === 'ipv4' ? 'udp4' : 'udp6')

@@ -1,6 +1,6 @@
 /**
  * pnpm with our global pnpmfile (`catalog use pnpm --pnpmfile`, or a variable that names it) instead of a registry setting:
- * whether the file is there and of this version, and asks a daemon that answers. Its registry is then as it should be.
+ * whether the file exists, is of this version, and asks a daemon that answers. pnpm's registry is then not checked.
  */
 import { readFile, stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
@@ -27,7 +27,7 @@ const NAME = 'client pnpm'
 const ANEW = 'write it anew: catalog use pnpm --pnpmfile'
 const UNDO = 'take it back: catalog unuse pnpm'
 
-/** Undefined: pnpm is not used in this way. */
+/** undefined: pnpm has no such pnpmfile. */
 export async function checkPnpmfile(
   deps: UseDependencies,
   gatewayUrl: string,
@@ -40,7 +40,7 @@ export async function checkPnpmfile(
     if ('problem' in found) return found.problem
     return checkFile({ path, readers, ...found }, deps.context, gatewayUrl)
   }
-  // One that makes no sense is a matter of "catalog use", which says so.
+  // A state file that cannot be read is reported by "catalog use".
   const state = await readUseState(deps.statePath).catch(() => undefined)
   if (state?.has(copy) !== true) return undefined
   const others = named.map(({ from }) => from).join(', ')
@@ -106,7 +106,7 @@ function merged(named: readonly NamedFile[]): { path: string; readers: string }[
   return [...byPath].map(([path, readers]) => ({ path, readers: readers.join(', ') }))
 }
 
-/** Undefined: it is somebody else's pnpmfile, as far as one can tell. */
+/** undefined: the pnpmfile is not ours. */
 async function readOurs(
   path: string,
   copy: string,

@@ -1,7 +1,8 @@
 /**
- * A client that is configured with a gateway of ours (after `catalog use`, by hand, inside of another `catalog exec`) stays there: it
- * asks there for nothing that it would not ask for without us, so nobody has to say whose that is; exec only counts. Where no
- * catalog answers, the registry of before `catalog use` counts. Never takes npm's public registry for what is not known.
+ * A client that is already configured with a catalog gateway (after `catalog use`, by hand, inside another `catalog exec`)
+ * keeps it, whoever runs that gateway: without exec the client would send it the same requests. exec only counts. If no
+ * catalog answers there, the client's registry from before `catalog use` is taken. Never assumes the public registry when the
+ * registry is not known.
  */
 import { isDeepStrictEqual } from 'node:util'
 import { daemonAt, readDaemonFile, type DaemonClient } from '../../admin/daemon-client.ts'
@@ -24,7 +25,7 @@ export interface ConfiguredGateway {
   readonly daemon: DaemonClient
 }
 
-/** A string: the registry that is behind `url`, or is there. @throws SkippedClient */
+/** A string: the client's registry, which is `url` itself or the one behind it. @throws SkippedClient */
 export async function findConfiguredGateway(
   url: string,
   { config, terminal }: { readonly config: Config; readonly terminal: Terminal },
@@ -52,7 +53,7 @@ export interface ConfiguredUse {
   readonly reuse: boolean
   /** The client. */
   readonly name: string
-  /** Ends what was started in the meantime. */
+  /** Stops the gateway that was started in the meantime. */
   readonly leave: () => Promise<void>
 }
 
@@ -69,7 +70,7 @@ export async function useConfigured(
   return { gateway: { ...gateway, url }, before, note, variables: {}, close: leave }
 }
 
-/** What this command was told and that catalog does otherwise, as far as can be seen. */
+/** Options of this command that differ from those of the running catalog, as far as daemon.json tells. */
 async function unheededOptions(
   url: string,
   { config, env, reuse }: Pick<ConfiguredUse, 'config' | 'env' | 'reuse'>,
@@ -78,7 +79,7 @@ async function unheededOptions(
   const info = await readDaemonFile(config.storePath)
   const theirs = info?.port === Number(new URL(url).port) ? info.settings : undefined
   const given = Object.entries(wantedSettings(config, env)).filter(([name, value]) => {
-    // What the environment says the command around this one was told, too.
+    // The catalog exec around this one has the same environment.
     const counts = !gateway.temporary || config.given.get(name)?.origin.startsWith('--') === true
     return counts && !isDeepStrictEqual(value, theirs?.[name])
   })

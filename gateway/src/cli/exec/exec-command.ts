@@ -1,7 +1,7 @@
 /**
- * `catalog exec -- CMD`: runs a command whose package manager gets its packages from peers, by environment alone, and ends
- * with the command's own code. Whatever fails on our side costs the command nothing but the help: it then runs as it would
- * without us.
+ * `catalog exec -- CMD`: runs a command whose package manager gets its packages from peers, and ends with the command's own
+ * exit code. Redirects by environment variables alone and changes no file. A failure on our side never fails the command: it
+ * then runs as it would without us.
  */
 import { CatalogError } from '@catalog-p2p/core'
 import type { Config } from '../../config/resolve.ts'
@@ -75,7 +75,7 @@ async function runWith(session: Session, prepared: PreparedGateway): Promise<num
   try {
     if (note !== undefined) output.note(note)
     const end = await run(session, withVariables(terminal.env, variables))
-    // The command has ended: what we make of it afterwards is no business of its exit code's.
+    // The command has ended: nothing that fails from here on may change its exit code.
     await reportAndSeed(session, prepared, end).catch((error: unknown) =>
       output.warn(`no report: ${String(error)}`),
     )
@@ -95,7 +95,7 @@ async function reportAndSeed(
   const outcome = { command, exitCode: end.code, durationMs: Math.round(end.durationMs) }
   const noted = { ...outcome, gateway: gateway.kind, ...(note !== undefined && { note }) }
   const look = async (): Promise<ExecReport | undefined> => {
-    // A daemon may have gone in the meantime; that is no business of the command's.
+    // A daemon may have stopped in the meantime; the command is not affected.
     const after = await gateway.status().catch(() => undefined)
     return after && reportOf(noted, before, after)
   }
@@ -108,7 +108,7 @@ async function reportAndSeed(
   const warned = failure === undefined ? {} : { warning: shownProblem(failure) }
   if (warned.warning !== undefined) output.warn(warned.warning)
   await output.summarize({ ...first, ...warned })
-  // A daemon that was there goes on seeding by itself.
+  // A daemon that ran before goes on seeding by itself.
   const wantedMs = gateway.kind === 'own' && relay.received === undefined ? seedMs : 0
   if (wantedMs > 0) output.seeding(wantedMs)
   const uploadedBytes = async (): Promise<number> => (await gateway.status()).node.uploaded.bytes

@@ -1,4 +1,4 @@
-/** The gateway that a command gets its packages from, as the parts of `catalog exec` speak of it. Types only. */
+/** The types that the parts of `catalog exec` share: the gateway of a command, and how it is prepared. */
 import type { Logger } from '@catalog-p2p/core'
 import type { Config } from '../../config/resolve.ts'
 import type { DaemonStatus } from '../../admin/daemon-client.ts'
@@ -9,21 +9,21 @@ export type ExecStatus = Pick<DaemonStatus, 'gateway' | 'node'>
 
 export interface ExecGateway {
   readonly url: string
-  /** daemon: it was there before and stays; own: ends with stop(). */
+  /** daemon: it ran before and goes on; own: ends with stop(). */
   readonly kind: 'daemon' | 'own'
   status(): Promise<ExecStatus>
-  /** Peers that were named, and should be met before it is of use. */
+  /** Peers were named: it is of little use before it is connected to one. */
   readonly expectsPeers: boolean
   /** Artifacts that peers are known to hold. */
   knownArtifacts(): number
-  /** Why its registry gave nothing, if that is known. */
+  /** Why its registry failed, if that is known. */
   failure?(): string | undefined
   /** Idempotent. */
   stop(): Promise<void>
 }
 
-/** What goes behind a gateway. */
-export interface Behind {
+/** What a gateway of exec has behind it. */
+export interface ResolvedRegistry {
   /** As it is configured: it may hold a user and a password. */
   readonly registry: string
   readonly npmConfig: NpmConfig
@@ -35,7 +35,7 @@ export interface GatewayRequest {
   readonly config: Config
   readonly env: Environment
   /** The client is still being asked while the node starts; what is started ends when this rejects. */
-  readonly behind: Promise<Behind>
+  readonly upstream: Promise<ResolvedRegistry>
   readonly log: Logger
   readonly version: string
   /** false: never use a daemon that runs. */
@@ -45,11 +45,11 @@ export interface GatewayRequest {
 /** Ready to be used. */
 export interface PreparedGateway {
   readonly gateway: ExecGateway
-  /** What it had done before it did something for the command. */
+  /** Its counters before the command started. */
   readonly before: ExecStatus
   /** For the command. */
   readonly variables: Variables
-  /** What its user must know of it. */
+  /** A message for the user. */
   readonly note?: string | undefined
   /** Never throws, never takes long. */
   close(): Promise<void>

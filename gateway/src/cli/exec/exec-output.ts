@@ -11,12 +11,12 @@ import { reportLines, reportMarkdown, type ExecReport } from './exec-report.ts'
 
 export interface ExecOutput {
   warn(text: string): void
-  /** For people, unless they want it quiet. */
+  /** For people; nothing with --quiet. */
   note(text: string): void
   /** The command has ended. */
   summarize(report: ExecReport): Promise<void>
   seeding(ms: number): void
-  /** All is over. */
+  /** Seeding has ended, too. */
   finish(report: ExecReport): Promise<void>
 }
 
@@ -44,7 +44,7 @@ export function createExecOutput(terminal: Terminal, options: ExecOutputOptions)
     },
     async summarize(report) {
       summarized = report
-      // Without a gateway the warning has said it all.
+      // Without a gateway there is nothing to add to the warning.
       if (forPeople && report.sources !== undefined)
         for (const line of reportLines(report)) note(line)
       const page = terminal.env.GITHUB_STEP_SUMMARY

@@ -1,7 +1,7 @@
 /**
- * `catalog exec` on the command line: our options, then the command, from the first word that is none of ours. `--` before it
- * says where it begins and must never be needed: PowerShell takes the first one away on its way to npm's .ps1 shims
- * (npm/cli#3136), and is the default shell of GitHub's Windows runners.
+ * `catalog exec` on the command line: our options, then the command, which begins at the first word that is not an option of
+ * ours. `--` may mark the beginning and must never be required: PowerShell removes the first `--` on the way to npm's .ps1
+ * shims (npm/cli#3136), and is the default shell of GitHub's Windows runners.
  */
 import type { Command } from 'commander'
 import { act, type ProgramDependencies } from '../shell/act.ts'
@@ -25,7 +25,7 @@ export function addExecCommand(program: Command, deps: ProgramDependencies): voi
     .command('exec')
     .description('run a command whose packages come from peers; ends with its exit code')
     .usage('[options] [--] <command> [args...]')
-    // From its first word on all is the command's, our own options' names and further dashes too.
+    // Everything after the first word belongs to the command, including words that look like our options.
     .passThroughOptions()
     .argument('<command...>', 'npm ci, pnpm install, yarn, bun install, deno install, a script')
     .option('--seed <time>', 'stay for so long after the command, for peers (default 0)')
@@ -34,7 +34,7 @@ export function addExecCommand(program: Command, deps: ProgramDependencies): voi
     .option('--no-reuse', 'start a gateway of its own even if a daemon runs')
     .option('-q, --quiet', 'print warnings only', false)
   addSettings(exec, ({ name }) => name !== 'seed')
-  // An option like the others: commander's own would answer with help, and succeed, if a word that it does not know came first.
+  // Not commander's own --help: that would print help, and succeed, after an option that commander does not know.
   exec
     .helpOption(false)
     .option('-h, --help', 'print help')
@@ -47,7 +47,7 @@ export function addExecCommand(program: Command, deps: ProgramDependencies): voi
     deps.outliveReaders()
     const loaded = await import('./exec-command.ts').catch(whyNotLoaded)
     if (typeof loaded === 'string') return runPlainly(command, loaded)
-    // The setting of this name is a yes or no; here it is a time, and only --no-seed is the setting.
+    // The setting "seed" is a yes or no. Here --seed is a duration; only --no-seed is the setting.
     const settings = Object.fromEntries(
       Object.entries(invocation.flags).filter(([name]) => name !== 'seed'),
     )

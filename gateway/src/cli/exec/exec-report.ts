@@ -1,7 +1,7 @@
 /**
- * What a command got from where, as numbers, as a table, and as Markdown. The numbers are differences between two looks at
- * the gateway; of a daemon that others use meanwhile they are everybody's, and the report says so. Bytes that
- * the registry did not have to send, but no seconds saved: docs/ci.md says why.
+ * Where a command's packages came from, as numbers, as a table, and as Markdown. The numbers are the difference between two
+ * states of the gateway's counters; with a daemon they include what other programs did meanwhile, and the report says so.
+ * Counts bytes that the registry did not have to send, never seconds saved: docs/ci.md says why.
  */
 import type { ArtifactSource } from '@catalog-p2p/core'
 import { redactUrl } from '../../http/redact-url.ts'
@@ -11,16 +11,16 @@ import type { ExecStatus } from './exec-gateway.ts'
 type Amount = { readonly artifacts: number; readonly bytes: number }
 
 export interface ExecReport {
-  /** Its beginning; arguments may hold secrets. */
+  /** The first words of the command; later arguments may hold secrets. */
   readonly command: string
   readonly exitCode: number
   readonly durationMs: number
-  /** own: ours; daemon: one that was running; none: the command ran without, `problem` says why. */
+  /** own: a gateway of exec's; daemon: one that ran before; none: the command ran without, and `problem` says why. */
   readonly gateway: 'own' | 'daemon' | 'none'
   readonly problem?: string
   /** What the user can do about the problem, if anything. */
   readonly next?: string
-  /** Who inside of the command went without, and why. */
+  /** A client inside the command that was not redirected, and why. */
   readonly note?: string
   /** What the user must know of what the command wrote. */
   readonly warning?: string
@@ -28,9 +28,9 @@ export interface ExecReport {
   /** Artifacts that the command was given, by where they came from. */
   readonly sources?: Readonly<Record<ArtifactSource, Amount>>
   readonly metadata?: { readonly fresh: number; readonly fetched: number; readonly stale: number }
-  /** All that was asked of the registry, and all bytes that came from it. */
+  /** Requests to the registry, and bytes from it. */
   readonly registry?: { readonly requests: number; readonly bytes: number }
-  /** What peers got from us, while the command ran and while seeding. */
+  /** Uploads to peers, while the command ran and while seeding. */
   readonly uploaded?: Amount
   readonly peers?: number
   readonly seededMs?: number
@@ -122,7 +122,7 @@ function facts(report: ExecReport): string[] {
   return lines
 }
 
-/** Bytes, which were counted, and no seconds, which nobody has measured. */
+/** Only bytes: seconds saved are not measured. */
 function spared({ peer, store, origin }: NonNullable<ExecReport['sources']>): string[] {
   const bytes = peer.bytes + store.bytes
   if (bytes === 0) return []
@@ -134,7 +134,7 @@ function cells(name: string, { artifacts, bytes }: Amount): [string, string, str
   return [name, String(artifacts), formatBytes(bytes)]
 }
 
-/** Text of others (an error, a registry's URL) on a page that is rendered: no markup, no HTML, one line. */
+/** Foreign text (an error, a registry's URL) for a page that renders Markdown: one line, without markup and HTML. */
 function plain(text: string): string {
   const flat = text.replaceAll(/\s+/g, ' ').replaceAll('&', '&amp;').replaceAll('<', '&lt;')
   return flat.replaceAll(/[\\`*_[\]()#|~!>]/g, (mark) => `\\${mark}`)
@@ -147,7 +147,7 @@ export function shownProblem(text: string): string {
   )
 }
 
-/** Whatever the command holds, it can't end the code it stands in. */
+/** As inline code in Markdown: backticks in the text cannot end it. */
 function code(text: string): string {
   const flat = text.replaceAll(/\s+/g, ' ')
   const longest = Math.max(0, ...[...flat.matchAll(/`+/g)].map(([run]) => run.length))
@@ -155,7 +155,7 @@ function code(text: string): string {
   return longest === 0 ? `${fence}${flat}${fence}` : `${fence} ${flat} ${fence}`
 }
 
-/** The program and its first words: `npm ci …`. What comes after the first option may be a secret. */
+/** The program and its first words: `npm ci …`. Words after the first option may be secrets. */
 export function shownCommand(command: readonly string[]): string {
   const option = command.findIndex((word, index) => index > 0 && /^-|=|:\/\//.test(word))
   const shown = command.slice(0, Math.min(option === -1 ? command.length : option, 4))

@@ -19,7 +19,7 @@ const { signal } = new AbortController()
 
 function own(registry: string, more: Partial<OwnRegistry> = {}): OwnRegistry {
   const npm = npmConfigFrom({})
-  return { registry, npm, settings: new Map(), hasLooseCredentials: false, ...more }
+  return { registry, npm, settings: new Map(), hasUnscopedCredentials: false, ...more }
 }
 
 test('a registry that takes a connection is in reach, whatever it would say', async () => {

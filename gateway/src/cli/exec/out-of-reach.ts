@@ -1,7 +1,7 @@
 /**
- * Whether a registry can't be had from this machine at all: then the client alone would fail too, and the store or a peer may
- * have what it wants. Tried, not guessed: it counts as out of reach only if neither the registry nor any proxy that somebody
- * has configured takes a connection. Sends nothing.
+ * Whether this machine cannot reach a registry at all: then the client would fail without us as well, while the store or a peer
+ * may have its packages. A registry is out of reach if neither it nor any configured proxy accepts a TCP connection. Sends no
+ * data.
  */
 import { connect } from 'node:net'
 import type { OwnRegistry } from '../../clients/own-registry.ts'
@@ -26,7 +26,7 @@ export async function isOutOfReach(
   return !answers.includes(true)
 }
 
-/** `host port`; undefined for what is no URL. A proxy may be written without a scheme. */
+/** `host port`; undefined if `way` is not a URL. A proxy may be written without a scheme. */
 function addressOf(way: unknown): string | undefined {
   if (typeof way !== 'string' || way === '') return undefined
   const text = way.includes('://') ? way : `http://${way}`

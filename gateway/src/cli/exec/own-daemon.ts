@@ -1,7 +1,7 @@
 /**
- * The daemon that was there before the command. It is used in place of a gateway of exec's own only if it has proved to be the one
- * that wrote daemon.json in the configured store (admin/daemon-proof.ts), asks the same registry, and keeps to what was asked of
- * us. In doubt it is a peer and no more.
+ * The daemon that ran before the command. It replaces a gateway of exec's own only if it proves to be the one that wrote
+ * daemon.json in the configured store (admin/daemon-proof.ts), has the same registry behind it, and has the settings that this
+ * command was given. In doubt it is only a peer.
  */
 import { isDeepStrictEqual } from 'node:util'
 import { findDaemon, type DaemonClient, type DaemonStatus } from '../../admin/daemon-client.ts'
@@ -19,7 +19,7 @@ export interface FoundDaemon {
 
 const STATUS_TIMEOUT_MS = 5_000
 
-/** Whatever catalog answers where one is expected. */
+/** The catalog that answers at the configured port, ours or not. */
 export async function findRunningDaemon(config: Config): Promise<FoundDaemon | undefined> {
   const client = await findDaemon(config.storePath, portOf(config))
   const status = client && (await statusOf(client).catch(() => undefined))
@@ -48,7 +48,7 @@ export function isUsable(
   return withoutUser(upstream) === withoutUser(registry)
 }
 
-/** If it dies, what the client asks it fails as with any registry. */
+/** If it stops meanwhile, the client's requests fail as with any registry that is down. */
 export function daemonGateway(client: DaemonClient): ExecGateway {
   return {
     ...{ url: client.url, kind: 'daemon', expectsPeers: false, knownArtifacts: () => 0 },

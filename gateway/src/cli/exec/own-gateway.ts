@@ -1,6 +1,6 @@
 /**
- * A node and a gateway in this very process, for as long as a command runs: in the store that is configured, or in passing,
- * in a folder that goes away with us, when another catalog has that store.
+ * A node and a gateway in this process for as long as a command runs: on the configured store or, while another catalog holds
+ * that, on a temporary folder that is removed afterwards.
  */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer } from 'node:net'
@@ -14,10 +14,10 @@ import type { ExecGateway, GatewayRequest } from './exec-gateway.ts'
 import { rememberFailure } from './upstream-failure.ts'
 import { isCi, unboundDigestsFor } from './wanted-settings.ts'
 
-/** Tried in this order when the configured port is taken: fixed ones, because caches and lockfiles remember the URL. */
+/** Tried in this order when the configured port is taken. Fixed, because caches and lockfiles remember the URL. */
 export const OTHER_PORTS = [48_740, 48_741, 48_742, 48_743, 0]
 
-/** In the store if nobody has it, else in passing. @throws CatalogError when neither is possible */
+/** On the store if it is free, else on a temporary folder. @throws CatalogError when neither is possible */
 export async function startOwn(
   request: GatewayRequest,
   peers: readonly string[],
@@ -26,12 +26,12 @@ export async function startOwn(
     return await start(request, withPeers(request.config, peers), async () => undefined)
   } catch (error) {
     if (!isCatalogError(error, 'STORE_LOCKED')) throw error
-    return startInPassing(request, peers)
+    return startTemporary(request, peers)
   }
 }
 
-/** In a folder of its own. `peers`: addresses to meet. @throws CatalogError, all that a daemon's start throws */
-export async function startInPassing(
+/** On a temporary folder. `peers`: multiaddrs to dial. @throws CatalogError as the start of a daemon does */
+export async function startTemporary(
   request: GatewayRequest,
   peers: readonly string[],
 ): Promise<ExecGateway> {
@@ -54,7 +54,7 @@ function withPeers(config: Config, peers: readonly string[]): Config {
 
 function inFolder(config: Config, folder: string): Config {
   const { network, store } = config.node
-  // The usual port for peers is the other catalog's.
+  // The other catalog has the usual port for peers.
   const node = { store: { ...store, path: folder }, network: { ...network, port: 0 } }
   return { ...config, storePath: folder, node: { ...config.node, ...node } }
 }
@@ -64,9 +64,9 @@ async function start(
   config: Config,
   afterwards: () => Promise<void>,
 ): Promise<ExecGateway> {
-  const { log, version, behind, env } = request
-  // A store that comes out of a CI cache is on many machines at once, and two peers of one identity can't meet. Nor is a
-  // private key for a cache that others can read. The key that lies there may be a daemon's: it stays.
+  const { log, version, upstream, env } = request
+  // In CI the identity is not kept in the store: a store from a CI cache is on many machines at once, and two peers with one
+  // identity cannot connect; nor does a private key belong into a cache that others can read. A key that is there stays.
   const ephemeralIdentity = isCi(env)
   const failures = rememberFailure(log)
   const setup = {
@@ -83,9 +83,9 @@ async function start(
       continue
     }
     const unboundDigests = unboundDigestsFor(config, env)
-    // What a job keeps for the next one is read by jobs of others.
+    // A store in a CI cache is read by jobs of other people.
     const keepPrivate = config.node.store?.keepPrivate ?? !ephemeralIdentity
-    const late = behind.then(({ registry, npmConfig }) => ({
+    const late = upstream.then(({ registry, npmConfig }) => ({
       npmConfig,
       gateway: { upstream: config.peersOnly ? null : registry },
     }))
@@ -120,7 +120,7 @@ function asExecGateway(
   }
 }
 
-/** A look, not a promise: saves starting a whole node for a port that can't be had. */
+/** No guarantee; it saves starting a whole node for a port that is taken. */
 async function isFree(port: number): Promise<boolean> {
   const server = createServer()
   return new Promise((resolve) => {

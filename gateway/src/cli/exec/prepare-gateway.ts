@@ -1,7 +1,7 @@
 /**
- * From a command to a gateway that it can use, or to the reason why it has to do without: the client is asked for its registry while
- * a node starts, the registry is tried through the gateway, and only then is the client pointed there. Never throws: a start that
- * fails or takes too long is a reason, too.
+ * From a command to a gateway that it can use, or to the reason why there is none: the client is asked for its registry while a
+ * node starts, the registry is tried through the gateway, and only then is the client redirected. Never throws and has a
+ * deadline: a start that fails or takes too long is a reason as well.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Config } from '../../config/resolve.ts'
@@ -17,7 +17,7 @@ import {
   useConfigured,
   type ConfiguredGateway,
 } from './configured-gateway.ts'
-import type { Behind, ExecGateway, PreparedGateway, Unprepared } from './exec-gateway.ts'
+import type { ExecGateway, PreparedGateway, ResolvedRegistry, Unprepared } from './exec-gateway.ts'
 import { gatewayNpmConfig, hasOwnConnection } from '../../clients/npm/gateway-npm-config.ts'
 import type { ConfigContext } from '../../clients/npm/gateway-npm-config.ts'
 import { namesInRegistry } from '../../clients/names-in-registry.ts'
@@ -43,7 +43,7 @@ export interface Preparation {
   readonly relay: SignalRelay
 }
 
-/** Beyond this the command starts without us. */
+/** After this the command starts without us. */
 const START_TIMEOUT_MS = 20_000
 const STOP_TIMEOUT_MS = 20_000
 
@@ -76,7 +76,7 @@ export async function prepareGateway(
     await waitForPeers(gateway, relay.signal)
     return await redirect(preparation, { ...chosen, client, gateway, leave })
   } catch (error) {
-    // Nobody waits for its end before the command has ended.
+    // Awaited only after the command has ended.
     const leaving = leave()
     const left = { leave: () => leaving }
     if (error instanceof SkippedClient) {
@@ -88,7 +88,7 @@ export async function prepareGateway(
   }
 }
 
-/** What needs no question. @throws SkippedClient */
+/** What the command line alone rules out. @throws SkippedClient */
 function refuseUnknown({ family, isInstall, unknown }: ClientCommand): void {
   if (unknown !== undefined) throw new SkippedClient(unknown)
   if (family !== 'npm' && !isInstall) {
@@ -131,21 +131,21 @@ async function open(
 ): Promise<ExecGateway> {
   const { env } = terminal
   const { client, choosing } = asked
-  // Standard output is the command's.
+  // Standard output belongs to the command.
   const level = config.logLevel ?? 'error'
   const log = createDaemonLog(terminal, { level, json: false, beforeLine: () => undefined })
-  const behind = choosing.then((chosen): Behind => {
+  const upstream = choosing.then((chosen): ResolvedRegistry => {
     if ('configured' in chosen) throw new SkippedClient('it has a gateway')
-    const { npm, hasLooseCredentials } = chosen.own
+    const { npm, hasUnscopedCredentials } = chosen.own
     const context = contextOf(terminal, client)
     return {
       registry: chosen.plan.registry,
       npmConfig: gatewayNpmConfig(npm, client?.family ?? 'npm', env),
-      hasOwnConnection: hasLooseCredentials || hasOwnConnection(npm, context),
+      hasOwnConnection: hasUnscopedCredentials || hasOwnConnection(npm, context),
     }
   })
-  behind.catch(() => undefined) // who awaits the choice says why
-  return openGateway({ config, env, behind, log, version, reuse })
+  upstream.catch(() => undefined) // awaiting the choice says why
+  return openGateway({ config, env, upstream, log, version, reuse })
 }
 
 interface Opened {
@@ -166,7 +166,7 @@ async function redirect(preparation: Preparation, opened: Opened): Promise<Prepa
   const probe = config.peersOnly
     ? {}
     : await probeRegistry(gateway, names, { needsTarballUrl, signal })
-  // Offline the client alone would get nothing: the store, or a peer, may have what is locked.
+  // Offline the client alone would get nothing, while the store or a peer may have the locked packages.
   if (probe.problem !== undefined && !(await isOutOfReach(own, terminal.env, signal))) {
     throw new SkippedClient(probe.problem)
   }
@@ -201,7 +201,7 @@ async function writeFiles(
   return fillYarnMirror({ ...request, signal: relay.signal }).catch(() => undefined)
 }
 
-/** Undefined when it takes too long or a signal comes first. */
+/** undefined when it takes too long, or a signal comes first. */
 async function inTime(
   starting: Promise<ExecGateway>,
   signal: AbortSignal,
@@ -215,7 +215,7 @@ async function inTime(
   return first
 }
 
-/** The command has ended: what can't be closed properly must not keep its user waiting. */
+/** Failures are ignored: the command has ended, and its user waits. */
 async function stopInTime(gateway: ExecGateway | undefined): Promise<void> {
   await gateway?.stop().catch(() => undefined)
 }

@@ -1,6 +1,6 @@
 /**
- * One request through the gateway to the registry, before a client is pointed there: if it fails, the client is not. That the
- * gateway has other credentials, authorities or proxies than the client is seen here, whatever the reason. Never throws.
+ * One request through the gateway to the registry before a client is redirected; if it fails, the client is not redirected.
+ * This catches a gateway whose credentials, certificate authorities or proxies differ from the client's. Never throws.
  */
 import { request } from 'undici'
 import { UPSTREAM_VIEW } from '../../http/request-target.ts'
@@ -17,7 +17,7 @@ const TIMEOUT_MS = 15_000
 const MAX_LENGTH = 32 * 1024 * 1024
 const ACCEPT = { accept: 'application/vnd.npm.install-v1+json' }
 
-/** `names`: of packages in the registry, the first that is there counts; without any it is asked whether it is there. */
+/** @param names of packages in the registry: the first that exists decides; without any, the registry is pinged */
 export async function probeRegistry(
   gateway: ExecGateway,
   names: readonly string[],
@@ -39,7 +39,7 @@ export async function probeRegistry(
   }
 }
 
-/** Many registries let everybody ask that, and some do not know it. */
+/** Weaker than asking for a package: many registries answer a ping without credentials, and some do not know it. */
 async function ping(gateway: ExecGateway, signal: AbortSignal): Promise<Probe> {
   const failures = async (): Promise<number> => (await gateway.status()).gateway.upstreamFailures
   const before = await failures()
@@ -48,7 +48,7 @@ async function ping(gateway: ExecGateway, signal: AbortSignal): Promise<Probe> {
   if (statusCode === 401 || statusCode === 403 || statusCode >= 500) {
     return failed(gateway, `it answered ${statusCode} when it was asked whether it is there`)
   }
-  // A gateway answers by itself where its registry does not.
+  // A gateway answers a ping by itself when its registry does not: its counter of failures tells.
   return (await failures()) === before ? {} : failed(gateway, "it can't be reached")
 }
 

@@ -1,4 +1,4 @@
-/** Runs the command with our own standard streams and tells how it ended, in a shell's numbers. */
+/** Runs the command with our standard streams; its exit code as a shell has it. */
 import spawn from 'cross-spawn'
 import { once } from 'node:events'
 import { exitCodeOfSignal } from '../shell/exit-codes.ts'

@@ -1,18 +1,18 @@
-/** The time after the command in which peers can still get what it brought. A signal ends it at once. */
+/** The time after the command in which peers can still fetch the new artifacts. A signal ends it at once. */
 import { setTimeout as sleep } from 'node:timers/promises'
 
-/** An upload that is under way at the end may finish, if it moves. */
+/** An upload that is under way at the end may finish while it makes progress. */
 const GRACE_MS = 10_000
 const LOOK_MS = 250
 
 export interface SeedingOptions {
   readonly durationMs: number
   readonly signal: AbortSignal
-  /** What peers have got so far. */
+  /** Bytes that peers have fetched so far. */
   readonly uploadedBytes: () => Promise<number>
 }
 
-/** @returns how long it was, ms */
+/** @returns its duration, ms */
 export async function seed({ durationMs, signal, uploadedBytes }: SeedingOptions): Promise<number> {
   const startedAt = performance.now()
   if (durationMs === 0 || signal.aborted) return 0

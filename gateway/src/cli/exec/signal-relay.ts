@@ -1,7 +1,7 @@
 /**
- * Signals that end `catalog exec`: the command gets them, and decides. From a terminal it gets Ctrl-C by itself, being in the
- * same group, and must not get it twice; everywhere else (CI, kill) only we do. On Windows a console tells all its
- * processes, and the only thing that can be passed on is an end without a word.
+ * Signals to `catalog exec` are passed on to the command, which decides. On a terminal the command is in the same process group
+ * and gets Ctrl-C by itself, so it is not sent twice; elsewhere (CI, kill) only we get it. On Windows the console tells all its
+ * processes, and a signal that is passed on would be a hard kill.
  */
 import { constants } from 'node:os'
 import type { ChildProcess } from 'node:child_process'
@@ -17,13 +17,13 @@ export interface SignalRelay {
   readonly received: NodeJS.Signals | undefined
   /** Aborted by the first signal; its reason is the signal's name. */
   readonly signal: AbortSignal
-  /** Whom to tell; undefined: nobody. */
+  /** The process to pass signals on to. */
   passTo(child: ChildProcess | undefined): void
   /** Stops listening. */
   dispose(): void
 }
 
-/** Whichever of the standard streams is one, it is the terminal whose Ctrl-C reaches us and the command alike. */
+/** True if any standard stream is a terminal: its Ctrl-C reaches us and the command alike. */
 export function sharesTerminal(isTerminal: (stream: number) => boolean = isatty): boolean {
   return [0, 1, 2].some(isTerminal)
 }

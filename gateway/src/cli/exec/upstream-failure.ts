@@ -1,9 +1,9 @@
-/** Why the registry behind a gateway of ours gave nothing, as its log says it: most clients print a status, and no reason. */
+/** Why the registry behind exec's own gateway failed, taken from its log: most clients print a status without a reason. */
 import type { Logger } from '@catalog-p2p/core'
 
 export interface FailureLog {
   readonly log: Logger
-  /** The first; what comes after it is mostly of the same cause, and says less. Undefined: it answered. */
+  /** The first failure: later ones mostly have the same cause and say less. undefined: the registry answered. */
   reason(): string | undefined
 }
 

@@ -1,6 +1,6 @@
 /**
- * A command starts asking at once, and a node that has just started knows nobody yet. Where peers were named, it is worth
- * a moment to meet the first of them; where they have to be found, nobody knows whether there are any, and it is not.
+ * A command asks for packages at once, while a node that has just started has no peers yet. If peers were named, exec waits
+ * briefly for the first connection; if they must be found first, there may be none, and exec does not wait.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { ExecGateway } from './exec-gateway.ts'

@@ -1,4 +1,4 @@
-/** What a command wants of the catalog that it asks: what was said, and what CI is no place for. Pure. */
+/** The settings that a command requires of a catalog: those that were given, and stricter defaults in CI. Pure. */
 import type { Config } from '../../config/resolve.ts'
 import type { Environment } from '../../upstream/npmrc.ts'
 import { daemonSettings, type DaemonSettings } from '../start/daemon-settings.ts'
@@ -8,15 +8,15 @@ export function isCi({ CI }: Environment): boolean {
 }
 
 /**
- * Whether the hash in a lockfile may decide alone. A pull request changes lockfiles, and in CI a registry that is away must not
- * make that enough.
+ * Whether the hash in a lockfile is enough on its own. Not in CI: pull requests change lockfiles, and an unreachable registry
+ * must not make such a hash count.
  */
 export function unboundDigestsFor(config: Config, env: Environment): 'allow' | 'refuse' {
   const { unboundDigests } = config.gateway
   return unboundDigests ?? (isCi(env) && !config.peersOnly ? 'refuse' : 'allow')
 }
 
-/** By the name of the setting; what may be either way is not among them. */
+/** By the name of the setting; without the settings that may have any value. */
 export function wantedSettings(config: Config, env: Environment): DaemonSettings {
   const unbound = unboundDigestsFor(config, env)
   const isWanted = (name: string): boolean =>

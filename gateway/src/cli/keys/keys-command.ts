@@ -1,4 +1,4 @@
-/** `catalog keys list|update|import|export`: the keyring file, with or without a daemon; one that runs reads it anew. */
+/** `catalog keys list|update|import|export`: works on the keyring file; a running daemon reads the file again by itself. */
 import { readFile } from 'node:fs/promises'
 import { text } from 'node:stream/consumers'
 import { resolve } from 'node:path'
@@ -142,7 +142,7 @@ async function placeOf(invocation: Invocation, options: RegistryOption) {
 }
 
 function noop(): void {
-  // What the registries have to say is for the daemon's log.
+  // Warnings about registries belong in the daemon's log.
 }
 
 function pathOf(config: Config): string {

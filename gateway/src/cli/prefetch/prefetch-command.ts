@@ -1,6 +1,6 @@
 /**
- * `catalog prefetch LOCKFILE…`: has the daemon get everything a project needs, in batches of bounded size, and shows how far
- * it is.
+ * `catalog prefetch LOCKFILE…`: has the daemon fetch all packages that lockfiles name, in batches of bounded size, and shows
+ * progress. Never names a package to a registry that the project does not get it from.
  */
 import { CatalogError } from '@catalog-p2p/core'
 import type { Config } from '../../config/resolve.ts'
@@ -181,7 +181,7 @@ function platformOf(options: PrefetchOptions): Platform | undefined {
   }
   const here = thisPlatform()
   const os = options.os ?? here.os
-  // What runs here says nothing of the libc elsewhere; glibc is what nearly all Linux machines have.
+  // For another machine than this one: nearly all Linux machines have glibc.
   const libc = os === here.os ? here.libc : 'glibc'
   return {
     os,

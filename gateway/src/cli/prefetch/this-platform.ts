@@ -6,7 +6,7 @@ export function thisPlatform(): Platform {
   return { os, cpu, libc: libcOf(os, reportWithoutNetwork) }
 }
 
-// The part about the network looks up the names of all addresses, which can take minutes.
+// Without the report's network section: it resolves the names of all addresses, which can take minutes.
 function reportWithoutNetwork(): unknown {
   // Not in the type definitions yet; a Node that does not know it ignores it.
   const report: NodeJS.ProcessReport & { excludeNetwork?: boolean } = process.report

@@ -1,4 +1,4 @@
-/** The command line that a service runs: this very program, with the settings that were given at install. */
+/** The command line that a service runs: this program, with the settings that were given at install. */
 import { realpathSync } from 'node:fs'
 import { sep } from 'node:path'
 import { CatalogError } from '@catalog-p2p/core'
@@ -33,7 +33,7 @@ export function daemonArguments(
   return [execPath, ...execArgv, script, 'start', ...options]
 }
 
-/** What was given to install, for the daemon. */
+/** The daemon's settings among those given to install. */
 export function daemonOptions(config: Config, configFile: string | undefined): string[] {
   const named = configFile === undefined ? [] : [`--config=${config.file ?? configFile}`]
   return [...named, ...flagsOf(config)]
@@ -44,7 +44,7 @@ function flagsOf({ given }: Config): string[] {
   return SETTINGS.flatMap((setting) => {
     const found = given.get(setting.name)
     const flag = flagOf(setting)
-    // --json is how install itself is to answer.
+    // --json is about the output of install itself.
     if (found === undefined || found.origin !== flag || setting.name === 'json') return []
     const { value } = found
     if (setting.type === 'boolean') return [value === true ? flag : `--no-${setting.name}`]
@@ -57,7 +57,7 @@ function asText(type: string, value: unknown): string {
   return type === 'duration' ? `${String(value)}ms` : String(value)
 }
 
-/** Settings that this shell has and the service will not. */
+/** Settings in this shell's environment, which the service will not have. */
 export function variablesLeftBehind({ env }: Terminal): string[] {
   return [...SETTINGS.map(environmentOf), 'CATALOG_CONFIG'].filter(
     (name) => env[name] !== undefined && env[name] !== '',

@@ -1,6 +1,6 @@
 /**
- * Starting a service in the place of one that may run already. launchctl bootout returns while the job still ends, and until that
- * is gone bootstrap fails, so it is waited for: never longer than the deadline here.
+ * Starts a service in place of one that may be running. `launchctl bootout` returns while the job is still ending, and bootstrap
+ * fails until it has ended: waits for that, up to a deadline.
  */
 import type { ServiceKind, CommandLine } from './service-kind.ts'
 
@@ -23,7 +23,7 @@ const GONE_TIMEOUT_MS = 30_000
 /** EIO and EALREADY: it is there still, or not all of it has gone. */
 const STILL_THERE = /^Bootstrap failed: (?:5|37):/
 
-/** Until one fails. */
+/** Stops at the first failure. */
 export async function runAll(
   commands: readonly CommandLine[],
   run: Run,
@@ -35,7 +35,7 @@ export async function runAll(
   return undefined
 }
 
-/** Whether one fails or not; the first failure. */
+/** Runs all of them, even after a failure; the first failure. */
 export async function runEach(
   commands: readonly CommandLine[],
   run: Run,
@@ -53,17 +53,17 @@ export async function replaceRunning(
   { run, clock, signal }: { run: Run; clock: Clock; signal: AbortSignal },
 ): Promise<Failure | undefined> {
   if (!kind.mustGoFirst) return runAll(kind.start, run)
-  // It fails where there is none; what matters is whether it is gone afterwards.
+  // Fails if nothing runs; only whether it has ended afterwards matters.
   await runAll(kind.stop, run)
-  const stays = await untilGone(kind, { run, clock, signal })
+  const stays = await waitForExit(kind, { run, clock, signal })
   if (stays !== undefined) return stays
   const failed = await runAll(kind.start, run)
   if (failed === undefined || !STILL_THERE.test(failed.reason)) return failed
   await clock.sleep(POLL_MS, { signal })
-  return (await untilGone(kind, { run, clock, signal })) ?? runAll(kind.start, run)
+  return (await waitForExit(kind, { run, clock, signal })) ?? runAll(kind.start, run)
 }
 
-async function untilGone(
+async function waitForExit(
   { isRunning }: ServiceKind,
   { run, clock, signal }: { run: Run; clock: Clock; signal: AbortSignal },
 ): Promise<Failure | undefined> {

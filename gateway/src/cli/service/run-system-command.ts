@@ -1,8 +1,8 @@
-/** Runs systemctl and launchctl: a short command, with a deadline, whose words matter only when it fails. */
+/** Runs systemctl and launchctl, with a deadline; the output is used only when the command fails. */
 import { execFile } from 'node:child_process'
 import type { CommandLine } from './service-kind.ts'
 
-/** Undefined: it has succeeded; else what went wrong. */
+/** undefined on success, else what went wrong. */
 export type RunSystemCommand = (
   command: CommandLine,
   env: Readonly<Record<string, string | undefined>>,

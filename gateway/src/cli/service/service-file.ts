@@ -1,6 +1,6 @@
 /**
- * Writing the service's file and undoing it: byte for byte, and never over what somebody else has written or changed, unless
- * told to. What was there before comes back.
+ * Writes the service's file and undoes that byte for byte. Never overwrites a file that another program has written or changed,
+ * unless forced; the former content is restored on uninstall.
  */
 import { createHash } from 'node:crypto'
 import { chmod, stat } from 'node:fs/promises'
@@ -18,8 +18,8 @@ import {
 export type FileCondition = 'none' | 'ours' | 'changed' | 'foreign'
 
 /**
- * Nobody else's business. systemd and launchd read it as its owner: launchd wants it to be the user's, and not writable by
- * others; systemd warns of files that not all can read only as the system's own manager (process 1).
+ * Readable by its owner only. systemd and launchd read it as the owner; launchd requires that others cannot write it, and only
+ * the system's systemd (process 1) warns of files that not all can read.
  */
 const MODE = 0o600
 

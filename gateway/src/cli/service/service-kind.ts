@@ -1,6 +1,6 @@
 /**
- * What a service is on each platform: which file, with what in it, and which commands make the system take notice. Pure, and
- * the platform is an argument, so that every platform's answer can be looked at on every other.
+ * A service per platform: its file, the file's content, and the commands that load and unload it. Pure, and the platform is an
+ * argument, so that each platform can be tested on every other.
  */
 import { posix } from 'node:path'
 import { CatalogError } from '@catalog-p2p/core'
@@ -11,7 +11,7 @@ import { systemdUnit, UNIT_NAME } from './systemd-unit.ts'
 export type CommandLine = readonly [program: string, ...args: string[]]
 
 export interface ServiceKind {
-  /** What it is called by the system. */
+  /** Its name in the system. */
   readonly name: string
   readonly path: string
   readonly text: string
@@ -23,9 +23,9 @@ export interface ServiceKind {
   readonly stop: readonly CommandLine[]
   /** After the file has gone. */
   readonly afterwards: readonly CommandLine[]
-  /** Succeeds while it runs, and while it ends. */
+  /** Succeeds while it runs or is ending. */
   readonly isRunning: CommandLine
-  /** What else there is to know. */
+  /** A note for the user. */
   readonly hint: string
 }
 

@@ -1,6 +1,6 @@
 /**
- * The options that a service is installed with: what a file of the system's must never hold, and what was given the last time
- * and is not any more. Pure.
+ * The options that a service is installed with: secrets, which its file must never hold, and options of the last install that
+ * are missing now. Pure.
  */
 import { CatalogError } from '@catalog-p2p/core'
 import { redactUrl } from '../../http/redact-url.ts'
@@ -23,7 +23,7 @@ export function refuseSecrets(options: readonly string[]): void {
   }
 }
 
-/** What of `before` is not in `now`; changed: with another value, it is. */
+/** Options in `before` that are not in `now`; changed: those with another value. */
 export function leftOut(
   before: readonly string[],
   now: readonly string[],

@@ -1,6 +1,6 @@
 /**
- * What `catalog service install` has written, and what was there before: one JSON file beside the settings, so that a file of
- * somebody else's is never taken for ours, and ours can be undone exactly.
+ * What `catalog service install` has written, and the former content: one JSON file beside the settings. With it a foreign file
+ * is never taken for ours, and ours can be undone exactly.
  */
 import { rmdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
@@ -46,7 +46,7 @@ export async function readServiceState(path: string): Promise<ServiceState | und
   }
 }
 
-/** undefined removes it, and its folder if nothing else is in there. */
+/** undefined removes the file, and its folder if that is empty then. */
 export async function writeServiceState(
   path: string,
   state: ServiceState | undefined,

@@ -15,7 +15,7 @@ export function reportFailure(terminal: Terminal, error: unknown, json: boolean)
     return known === undefined ? EXIT.failed : exitCodeOf(known.code)
   }
   if (known === undefined) {
-    // A bug of ours: whoever reports it needs the trace.
+    // A bug of ours: a report needs the trace.
     const trace = error instanceof Error ? (error.stack ?? message) : message
     terminal.note(`${terminal.paintNote('red', 'catalog: unexpected error')}\n${trace}`)
     return EXIT.failed

@@ -1,6 +1,6 @@
 /**
- * What is left to do when the command line can't be loaded (an old Node, a damaged installation): say so, and for `catalog exec`
- * run the command as it would without. Imports only what loads on old versions too.
+ * The fallback when the command line cannot be loaded (an old Node, a damaged installation): says so and, for `catalog exec`,
+ * runs the command without us. Must load on old versions of Node, so it imports next to nothing.
  */
 import { EXIT } from './exit-codes.ts'
 import { runCommand } from '../exec/run-command.ts'
@@ -9,7 +9,7 @@ import { relaySignals } from '../exec/signal-relay.ts'
 /** As `engines` in package.json has it. */
 const OLDEST_NODE: readonly [number, number] = [22, 19]
 
-/** Why a Node of this version (`process.versions.node`) can't run us, or undefined if it can. */
+/** Why this version of Node (`process.versions.node`) is too old; undefined if it is not. */
 export function whyNodeIsTooOld(version: string): string | undefined {
   const [major = 0, minor = 0] = version.split('.').map(Number)
   const isNewEnough =
@@ -18,13 +18,13 @@ export function whyNodeIsTooOld(version: string): string | undefined {
   return `this is Node ${version}, and Node ${OLDEST_NODE.join('.')} or newer is needed`
 }
 
-/** Why modules of ours did not load, and what to do. */
+/** The failed import in words, and what to do. */
 export function whyNotLoaded(error: unknown): string {
   const [line] = String(error).split('\n')
   return `a part of catalog can't be loaded (${line}); installing it again should help`
 }
 
-/** Stands in for the command line; the exit code: that of the command of `exec`, and failure for all else. */
+/** Takes the place of the command line. @returns the exit code of exec's command; failure for everything else */
 export async function runFallback(argv: readonly string[], why: string): Promise<number> {
   const [, , name, ...rest] = argv
   const command = commandOf(rest)
@@ -33,14 +33,14 @@ export async function runFallback(argv: readonly string[], why: string): Promise
   return EXIT.failed
 }
 
-/** Those of `exec` that take none; beside them all that begin with `--no-`. */
+/** Options of `exec` without a value; all that begin with `--no-` have none either. */
 export const FLAGS_WITHOUT_VALUE: ReadonlySet<string> = new Set([
   ...['-h', '--help', '-q', '--quiet', '--json', '--peers-only', '--mdns', '--dht', '--relay'],
   ...['--bootstrap-server', '--loopback-only', '--quic', '--tcp', '--peer-exchange', '--upnp'],
   ...['--relay-client', '--hints', '--predict', '--keep-private'],
 ])
 
-/** From the first word that is no option of ours, as exec-program.ts finds it: dashes before it need not be there. */
+/** The command, from the first word that is not an option of ours, as exec-program.ts finds it; `--` may be missing. */
 function commandOf(words: readonly string[]): readonly string[] {
   let at = 0
   for (; at < words.length; at++) {
@@ -48,19 +48,19 @@ function commandOf(words: readonly string[]): readonly string[] {
     if (word === '--') return words.slice(at + 1)
     if (!word.startsWith('-')) break
     const isAlone = FLAGS_WITHOUT_VALUE.has(word) || word.startsWith('--no-') || word.includes('=')
-    // A value that is missing must not hide the dashes.
+    // `--` is never an option's value.
     if (!isAlone && words[at + 1] !== '--') at++
   }
   return words.slice(at)
 }
 
-/** When not even what reports failures can be loaded; the exit code. */
+/** When the module that reports failures cannot be loaded either. @returns the exit code */
 export function reportNotLoaded(error: unknown): number {
   note(whyNotLoaded(error))
   return EXIT.failed
 }
 
-/** Runs what was given to `catalog exec` with nothing of ours around it; its exit code. */
+/** Runs exec's command with nothing of ours around it. @returns its exit code */
 export async function runPlainly(command: readonly string[], why: string): Promise<number> {
   note(why)
   note('without peers: the command runs as it would by itself')

@@ -1,4 +1,4 @@
-/** The command line from its words to an exit code. Beside terminal.ts and cli.ts the only place that knows of the process. */
+/** The command line, from its words to an exit code. Only this file, terminal.ts and cli.ts touch the process. */
 import { readFileSync } from 'node:fs'
 import { constants } from 'node:os'
 import { CommanderError } from 'commander'
@@ -7,7 +7,7 @@ import { createProgram } from './program.ts'
 import { reportNotLoaded } from './fallback.ts'
 import { processTerminal } from './terminal.ts'
 
-/** Runs the command line; the process's exit code. */
+/** @returns the process's exit code */
 export async function main(argv: readonly string[]): Promise<number> {
   const terminal = processTerminal()
   const readers = surviveClosedPipes()
@@ -47,7 +47,7 @@ export async function main(argv: readonly string[]): Promise<number> {
   return exitCode
 }
 
-/** Ctrl-C ends what is under way; a second one ends the process. */
+/** Ctrl-C aborts the running command; a second one ends the process. */
 function interruptible() {
   const controller = new AbortController()
   let code: number | undefined
@@ -70,7 +70,7 @@ function interruptible() {
   }
 }
 
-// `catalog status | head -1`: the reader has gone, so there is nothing left to do; but for a command of the user's.
+// `catalog status | head -1`: once the reader is gone we end, unless a command of the user's is running.
 function surviveClosedPipes(): { outlive(): void } {
   let goesOn = false
   for (const stream of [process.stdout, process.stderr]) {

@@ -1,12 +1,12 @@
-/** The settings table as options of commander, and back: which settings a command line has given. */
+/** The settings table as commander's options, and from parsed options back to settings. */
 import { Option, type Command } from 'commander'
 import { flagOf, type Setting } from '../../config/setting.ts'
 import { SETTINGS } from '../../config/settings.ts'
 
-/** Off unless asked for; every other yes/no is on, and has `--no-`. */
+/** Booleans that are off by default; all others are on and have `--no-`. */
 const OFF_BY_DEFAULT = new Set(['peers-only', 'relay', 'bootstrap-server', 'loopback-only', 'json'])
 
-/** Settings that matter to every command: whom to ask, and how to answer. */
+/** Settings of every command: how to find the daemon, and the form of the output. */
 const COMMON = new Set(['store', 'port', 'json'])
 
 const CONFIG_HELP = 'config file to read instead of the usual one'
@@ -20,7 +20,7 @@ export function addSettings(command: Command, isWanted: (setting: Setting) => bo
 
 export function addCommonSettings(command: Command): Command {
   for (const setting of SETTINGS.filter(({ name }) => COMMON.has(name))) {
-    // So few need no headings, and the way round (--no-json) no mention.
+    // Too few for headings; the negation (--no-json) is left out.
     const [option] = optionsOf(setting)
     if (option !== undefined) command.addOption(option.helpGroup('Options:'))
   }

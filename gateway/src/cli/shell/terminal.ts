@@ -53,7 +53,7 @@ export function withUnfailingNotes(terminal: Terminal): Terminal {
     try {
       write(text)
     } catch {
-      // There is no place left to say so.
+      // There is nowhere left to report that.
     }
   }
   return {

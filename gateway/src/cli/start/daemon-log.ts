@@ -51,11 +51,11 @@ function shown(value: unknown): string {
     return quoted(`${value.message}${hint}`)
   }
   if (typeof value !== 'string') return JSON.stringify(value) ?? 'undefined'
-  // Some of it is what others said: no control character of theirs reaches a terminal.
+  // Log lines hold foreign text: its control characters must not reach a terminal.
   return /^[^\s"=\p{C}]+$/u.test(value) ? value : quoted(value)
 }
 
-// JSON leaves those above U+007F as they are, and some terminals obey the ones up to U+009F.
+// JSON does not escape U+0080 to U+009F, which some terminals interpret.
 function quoted(text: string): string {
   return JSON.stringify(text).replace(
     /\p{C}/gu,

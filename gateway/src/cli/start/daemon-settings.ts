@@ -1,7 +1,7 @@
 /**
- * The settings that a user of a running daemon may want otherwise than it has them: what stays private, what is given to peers, what
- * a lockfile is believed, whom it meets, how much disk it takes. It writes them into daemon.json, and `catalog exec` compares. No
- * secrets.
+ * The settings of a running daemon that a `catalog exec` may need to be different: what stays private, what peers get, how far
+ * lockfiles are trusted, which peers it connects to, how much disk it takes. The daemon writes them into daemon.json, and exec
+ * compares. Never secrets.
  */
 import { parseNodeOptions } from '@catalog-p2p/core'
 import type { Config } from '../../config/resolve.ts'
@@ -10,7 +10,7 @@ import { withoutUser } from '../../upstream/registries.ts'
 
 export type DaemonSettings = Readonly<Record<string, readonly string[] | string | boolean | number>>
 
-/** By the name of the setting; as they are, whether given or not. */
+/** By the name of the setting, with defaults. */
 export function daemonSettings(config: Config): DaemonSettings {
   const { network, store, transfer } = parseNodeOptions(config.node)
   const { privateScopes, publicRegistries, unboundDigests } = parseGatewayOptions(config.gateway)

@@ -1,6 +1,6 @@
 /**
- * What the daemon is doing, once a second: on a terminal one line that is rewritten, elsewhere (only while something moves) a
- * log line now and then.
+ * The daemon's progress, once per second: on a terminal one line that is rewritten, elsewhere an occasional log line while
+ * there is activity.
  */
 import type { ArtifactSource, Logger } from '@catalog-p2p/core'
 import { formatBytes } from '../shell/format.ts'
@@ -16,13 +16,13 @@ export interface Totals {
 
 export interface Progress {
   start(): void
-  /** Takes the line away for something else to be printed. */
+  /** Clears the line, so that something else can be printed. */
   clear(): void
   stop(): void
 }
 
 const EVERY_MS = 1000
-/** Of ticks, between log lines while something moves. */
+/** Ticks between log lines while there is activity. */
 const LOG_EVERY = 10
 
 const WORDS: Readonly<Record<ArtifactSource, string>> = {
@@ -61,7 +61,7 @@ export function createProgress(
     }
     const state = JSON.stringify([now.served, now.uploadedBytes])
     if (ticks++ % LOG_EVERY !== 0 || state === logged) return
-    // The very first look shows nothing but zeros.
+    // On the first tick every number is zero.
     if (logged !== '') log.info('daemon.progress', { ...now, bytesPerSecond: speed })
     logged = state
   }

@@ -1,6 +1,6 @@
 /**
- * The daemon without its surface: node, gateway and daemon.json, started in that order and stopped in reverse. Explains what
- * a user can do about a start that failed.
+ * The daemon without its user interface: node, gateway and daemon.json, started in this order and stopped in reverse. A failed
+ * start says what the user can do.
  */
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
@@ -50,11 +50,11 @@ export interface DaemonSetup {
   readonly version: string
   /** npm's registry before `catalog use`. */
   readonly previousRegistry: string | undefined
-  /** It ends with a command: not for others to count on. */
+  /** It ends with a command, so other programs cannot rely on it. */
   readonly temporary?: boolean
-  /** With an identity for this run only. Default false. */
+  /** Its identity is new and not stored. */
   readonly ephemeralIdentity?: boolean
-  /** What is known of the gateway only after a while: the node starts meanwhile, and ends if this rejects. */
+  /** Options of the gateway that are known later: the node starts meanwhile, and stops if this rejects. */
   readonly late?: Promise<LateSetup>
 }
 
@@ -102,7 +102,7 @@ export async function runDaemon(setup: DaemonSetup): Promise<RunningDaemon> {
     if (cachePath !== undefined) await keepDaemonFile(cachePath, info, log)
     let stopping: Promise<void> | undefined
     const stop = async (): Promise<void> => {
-      // A file that stays says where a daemon was; whoever reads it asks there first.
+      // A stale file does no harm: its readers probe the daemon first.
       await removeDaemonFile(config.storePath, info).catch((error: unknown) =>
         log.warn('daemon.file-not-removed', { storePath: config.storePath, error }),
       )
@@ -117,7 +117,7 @@ export async function runDaemon(setup: DaemonSetup): Promise<RunningDaemon> {
   }
 }
 
-/** What the store holds is judged by the rules of this run before any peer hears of it. */
+/** Applies this run's privacy rules to the store before anything is announced. */
 async function openNode(
   { config, log, ephemeralIdentity = false }: DaemonSetup,
   { options, cachePath }: { options: NodeOptions; cachePath: string | undefined },
@@ -141,7 +141,7 @@ async function openNode(
   }
 }
 
-/** A store that can't be written to degrades; the daemon then serves, and only the other commands have to guess. */
+/** Failing to write daemon.json is not fatal: the daemon serves, and other commands look for it at its port. */
 async function keepDaemonFile(storePath: string, info: DaemonInfo, log: Logger): Promise<void> {
   try {
     await writeDaemonFile(storePath, info)

@@ -11,7 +11,7 @@ import { isGateway, isPublicRegistry, sameRegistry } from '../../clients/same-re
 import { expandSetting, registryOfNpmFiles, registryUnderUsers } from './upstream-before-use.ts'
 import type { ReplacedRegistry } from './use.ts'
 
-export interface GatewayBehind {
+export interface UsedGateway {
   readonly url: string
   /** null: it asks none. undefined: none is named anywhere, so it will take the client's own. */
   readonly upstream: string | null | undefined
@@ -34,7 +34,7 @@ export interface Replacement {
 export function replacementOf(
   client: ClientName,
   replaced: readonly ReplacedRegistry[],
-  { context, gateway }: { context: ClientContext; gateway: GatewayBehind },
+  { context, gateway }: { context: ClientContext; gateway: UsedGateway },
 ): Replacement {
   const named = [...replaced, ...underneath(client, replaced, context)].flatMap(
     ({ path, registry }) => {
@@ -68,7 +68,7 @@ function underneath(
 export function refuseLoss(
   client: ClientName,
   { registry, where }: LostRegistry,
-  { url, upstream, isRunning }: GatewayBehind,
+  { url, upstream, isRunning }: UsedGateway,
 ): never {
   const who = isRunning
     ? `the daemon at ${url} asks`

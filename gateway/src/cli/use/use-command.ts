@@ -9,7 +9,7 @@ import { redactUrl } from '../../http/redact-url.ts'
 import { overridingVariables } from '../../clients/client-files.ts'
 import { pnpmfileVariables } from '../../clients/pnpm/pnpm-files.ts'
 import type { ClientName } from '../../clients/client.ts'
-import type { GatewayBehind, Replacement } from './registry-conflict.ts'
+import type { UsedGateway, Replacement } from './registry-conflict.ts'
 import { proxyInTheWay } from '../../clients/proxy-in-the-way.ts'
 import { pnpmfileFiles, refuseBothWays } from './use-pnpmfile.ts'
 import { useRegistry, type Used } from './use-registry.ts'
@@ -87,7 +87,7 @@ export async function useCommand(
 async function askGateway(
   { signal }: Invocation,
   { config, daemon, url }: { config: Config; daemon: DaemonClient | undefined; url: string },
-): Promise<GatewayBehind> {
+): Promise<UsedGateway> {
   const status = await daemon?.status({ signal })
   // That of `catalog exec` is gone with its command.
   if (status !== undefined && !status.gateway.temporary) {
@@ -129,19 +129,10 @@ export async function unuseCommand(
   return EXIT.ok
 }
 
-const WORDS: Readonly<Record<FileReport['action'], string>> = {
-  written: 'written',
-  unchanged: 'unchanged',
-  restored: 'restored',
-  removed: 'removed',
-  cleaned: 'cleaned',
-  kept: 'kept',
-}
-
 function printFiles(terminal: Terminal, files: readonly FileReport[]): void {
   for (const { path, action, reads, note } of files) {
     const who = reads === undefined ? '' : ` (${reads})`
-    terminal.print(`${terminal.paint('green', WORDS[action].padEnd(9))} ${path}${who}`)
+    terminal.print(`${terminal.paint('green', action.padEnd(9))} ${path}${who}`)
     if (note !== undefined) terminal.print(`          ${note}`)
   }
 }

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { DEFAULT_REGISTRY, DEFAULT_REGISTRY_HOST } from '../../upstream/default-registry.ts'
 import { clientFiles } from '../../clients/client-files.ts'
 import type { ClientName } from '../../clients/client.ts'
-import type { GatewayBehind } from './registry-conflict.ts'
+import type { UsedGateway } from './registry-conflict.ts'
 import { upstreamBeforeUse } from './upstream-before-use.ts'
 import { useRegistry } from './use-registry.ts'
 import { useStatePath } from './use-state.ts'
@@ -37,7 +37,7 @@ function write(path: string, text: string): void {
 const fileOf = (client: ClientName, at: number): string =>
   clientFiles(client, deps.context)[at]?.path ?? ''
 
-const use = (client: ClientName, behind: Partial<GatewayBehind> = {}, force = false) => {
+const use = (client: ClientName, behind: Partial<UsedGateway> = {}, force = false) => {
   const gateway = { url: URL_A, upstream: undefined, isRunning: 'upstream' in behind, ...behind }
   return useRegistry(deps, client, { gateway, force })
 }

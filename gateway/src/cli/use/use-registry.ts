@@ -4,7 +4,7 @@ import type { ClientName } from '../../clients/client.ts'
 import {
   refuseLoss,
   replacementOf,
-  type GatewayBehind,
+  type UsedGateway,
   type Replacement,
 } from './registry-conflict.ts'
 import { upstreamOfNextDaemon } from './upstream-before-use.ts'
@@ -18,7 +18,7 @@ export interface Used {
 }
 
 export interface UseRegistryOptions {
-  readonly gateway: GatewayBehind
+  readonly gateway: UsedGateway
   /** Whatever registry it takes. */
   readonly force: boolean
 }
@@ -39,9 +39,9 @@ export async function useRegistry(
     },
     accept(replaced, state) {
       const { upstream = upstreamOfNextDaemon(state, context, url) } = gateway
-      const behind = { ...gateway, upstream }
-      replacement = replacementOf(client, replaced, { context, gateway: behind })
-      if (replacement.lost !== undefined && !force) refuseLoss(client, replacement.lost, behind)
+      const target = { ...gateway, upstream }
+      replacement = replacementOf(client, replaced, { context, gateway: target })
+      if (replacement.lost !== undefined && !force) refuseLoss(client, replacement.lost, target)
     },
   })
   return { files, ...(replacement !== undefined && { replacement }) }

@@ -15,7 +15,7 @@ const changeSchema = z.strictObject({
 })
 
 const fileSchema = z.strictObject({
-  /** For whom it was written. */
+  /** The clients it was written for. */
   clients: z.array(z.enum(CLIENTS)).min(1),
   /** The registry we wrote. */
   url: z.url(),

@@ -1,6 +1,6 @@
 /**
  * `catalog use` and `catalog unuse`: points package managers at the gateway by editing the user's files, and undoes it
- * byte for byte. A file that somebody has changed in between keeps those changes: then only our lines go.
+ * byte for byte. A file that was changed in between keeps those changes: then only our lines are removed.
  */
 import { createHash } from 'node:crypto'
 import { CatalogError } from '@catalog-p2p/core'
@@ -40,13 +40,13 @@ export interface UseWay {
   readonly url: string
   /** In the order in which they are written; undone in the opposite one. */
   readonly files: readonly ClientFile[]
-  /** Throws when it can't be done beside what has been done already. */
+  /** Throws when it conflicts with an earlier `catalog use`. */
   readonly check?: (state: UseState) => void
   /** Throws when these may not be replaced by the gateway; nothing has been changed then. */
   readonly accept?: (replaced: readonly ReplacedRegistry[], state: UseState) => void
 }
 
-/** A file that will name the gateway, and named something else till now. */
+/** A file that will name the gateway, and the registry it named until now. */
 export interface ReplacedRegistry {
   readonly path: string
   /** undefined: none. */
@@ -196,7 +196,7 @@ async function restore(path: string, used: UsedFile): Promise<FileReport> {
   return { path, action: 'cleaned', registry, note }
 }
 
-/** The file without our doing: the original bytes if it is as we left it, else the present ones minus our lines. */
+/** The file without our edit: the original bytes if nothing else has changed it, else the present ones minus our lines. */
 function before(
   now: Buffer | undefined,
   used: UsedFile,

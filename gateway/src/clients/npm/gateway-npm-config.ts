@@ -1,7 +1,7 @@
 /**
- * npm's configuration for a gateway of `catalog exec`: as the client's project and user have it, with the proxies of the environment,
- * which a gateway with a configuration of its own does not look for. Without registries of scopes: clients that have some go
- * there directly, and Yarn, which does not read them here, must not be sent there.
+ * npm's configuration for a gateway of `catalog exec`: that of the client's project and user, plus the environment's proxies,
+ * which a gateway with a given configuration does not read. Without registries of scopes: clients that know them go there
+ * directly, and Yarn, which does not read them here, must not be sent there.
  */
 import {
   npmConfigFrom,
@@ -30,7 +30,7 @@ export interface ConfigContext {
   readonly execPath: string
 }
 
-/** The files of npm's that this client reads, too; those of the project only if it does. */
+/** npm's configuration as this client reads it; the project's files only if the client reads those. */
 export function npmConfigOf(family: ClientFamily, context: ConfigContext): NpmConfig {
   const { cwd } = context
   const readsProject = family === 'npm' || family === 'pnpm' || family === 'yarn-classic'
@@ -38,7 +38,7 @@ export function npmConfigOf(family: ClientFamily, context: ConfigContext): NpmCo
   return readNpmConfig({ ...context, projectFolders: folders })
 }
 
-/** `family`: what npm's files say of not checking certificates is for npm alone. */
+/** @param family `strict-ssl=false` counts only for the clients that read it from npm's files */
 export function gatewayNpmConfig(
   npm: NpmConfig,
   family: ClientFamily,
@@ -60,8 +60,8 @@ export function gatewayNpmConfig(
 }
 
 /**
- * Whether the project's files or this shell's variables say how to connect, or with which credentials: a daemon, which was
- * started elsewhere, knows its user's files only.
+ * Whether the project's files or this shell's variables configure the connection or credentials: a daemon, which was started
+ * elsewhere, reads its user's files only.
  */
 export function hasOwnConnection(npm: NpmConfig, context: ConfigContext): boolean {
   const files = /^npm_config_(?:userconfig|globalconfig|prefix)$/i

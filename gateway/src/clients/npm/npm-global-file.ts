@@ -1,6 +1,6 @@
 /**
- * npm's global configuration file with our registry in it, for the length of a command: every other file, variable and option wins
- * over it, so npm asks us only where nothing names a registry, in whatever folder it comes to run.
+ * npm's global configuration file with our registry in it, for as long as a command runs. Every other file, variable and option
+ * wins over it, so npm asks us only where nothing names a registry, in whatever folder it runs.
  */
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -20,7 +20,7 @@ export async function writeNpmGlobalFile(
   const folder = await mkdtemp(join(tmpdir(), 'catalog-npm-'))
   const before = await readFile(original ?? '', 'utf8').catch(() => '')
   const path = join(folder, 'npmrc')
-  // In front: what comes after a section's title is no setting of npm's.
+  // In front: npm ignores everything after a [section].
   await writeFile(path, `registry=${gateway}\n${before}`, { mode: 0o600 })
   return {
     variables: { npm_config_globalconfig: path },

@@ -24,8 +24,8 @@ export function isWeak({ npm, registry }: PlanRequest): boolean {
 }
 
 /**
- * For commands in which npm may run anywhere: npm's global file, which the files of every folder win over, and which no other
- * client but pnpm 10 reads.
+ * For commands in which npm may run in any folder: by npm's global file, over which the files of every folder win. Beside npm
+ * only pnpm 10 reads it.
  */
 export function planWeakly(request: PlanRequest, registry: string): RedirectPlan {
   if (request.client !== undefined && request.client.family !== 'npm') {
@@ -62,8 +62,8 @@ export function planNpm(
   const variables = (gateway: string, tarball = ''): Variables => {
     // A registry that passes on the public one's URLs: npm replaces those by itself.
     if (URL.canParse(tarball) && isPublicRegistry(tarball)) return plain(gateway)
-    const obstacle = tarballObstacle(tarball, withoutUser(registry))
-    if (obstacle !== undefined) throw new SkippedClient(obstacle)
+    const problem = tarballProblem(tarball, withoutUser(registry))
+    if (problem !== undefined) throw new SkippedClient(problem)
     return {
       npm_config_registry: `${gateway.replace(/\/$/, '')}${UPSTREAM_VIEW}/`,
       npm_config_replace_registry_host: replacement.host,
@@ -91,7 +91,7 @@ function npmHostReplacement(
     const reason = `package-lock.json names both the public registry and ${main.host}`
     return { kind: 'impossible', reason }
   }
-  // It goes by the name of the host alone, so nothing else may be on it.
+  // npm compares host names only, so nothing else may be on that host.
   if (parsedUrls(scoped).some(({ hostname }) => hostname === main.hostname)) {
     return { kind: 'impossible', reason: `a scope has a registry of its own on ${main.hostname}` }
   }
@@ -104,7 +104,7 @@ function npmHostReplacement(
  * Why npm can't be told a host for a registry that shows this as the URL of a package's tarball: what npm asks for then has
  * that URL's path, and neither its port nor its query.
  */
-function tarballObstacle(tarball: string, registry: string): string | undefined {
+function tarballProblem(tarball: string, registry: string): string | undefined {
   const main = new URL(registry)
   if (!URL.canParse(tarball)) return undefined
   const url = new URL(tarball)

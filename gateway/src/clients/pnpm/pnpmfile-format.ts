@@ -46,7 +46,7 @@ export function yamlPnpmfile(text: string): string | undefined {
   return quietly(() => yamlText(text, YAML_KEY))
 }
 
-/** What makes no sense to us makes none to pnpm either, which will say so. */
+/** undefined for a file that cannot be parsed: pnpm itself reports that. */
 function quietly<T>(read: () => T): T | undefined {
   try {
     return read()

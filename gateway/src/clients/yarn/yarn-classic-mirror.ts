@@ -1,7 +1,7 @@
 /**
- * Yarn 1 fetches what is locked from the addresses in yarn.lock, whatever registry it is configured with. But it looks into
- * its "offline mirror" first, a folder of tarballs, and checks what it finds there against yarn.lock. So the packages that
- * are missing here are put into one, through the gateway, before it starts; what could not be had it fetches by itself.
+ * Yarn 1 fetches locked packages from the URLs in yarn.lock, whatever registry it is configured with. But it first looks into
+ * its "offline mirror", a folder of tarballs, and checks them against yarn.lock. So packages that Yarn's cache lacks are put
+ * into a temporary mirror, through the gateway, before Yarn starts; those that fail, Yarn fetches by itself.
  * https://classic.yarnpkg.com/blog/2016/11/24/offline-mirror/
  */
 import { mkdtemp, readdir, rm } from 'node:fs/promises'
@@ -33,11 +33,11 @@ export interface MirrorRequest {
 
 const VARIABLE = 'YARN_YARN_OFFLINE_MIRROR'
 const CONCURRENCY = 24
-/** Beyond this Yarn begins with what is there. */
+/** After this Yarn starts with the packages that are there. */
 const TIMEOUT_MS = 300_000
 const SILENCE_MS = 60_000
 
-/** The registry that most of yarn.lock is from: Yarn asks there, whatever it is configured with. @throws SkippedClient */
+/** The registry of most packages in yarn.lock: Yarn asks there, whatever it is configured with. @throws SkippedClient */
 export function lockedRegistry({ cwd, home, env }: ConfigContext): string {
   const text = readText(join(projectRoot(cwd), 'yarn.lock'))
   if (text === undefined) {
@@ -73,7 +73,7 @@ function baseOf({ name, version, url }: LockfilePackage): string | undefined {
   return isYarnAlias(new URL(url)) ? DEFAULT_REGISTRY : `${origin}${decoded.slice(0, -path.length)}`
 }
 
-/** Undefined when Yarn will not fetch anything, as far as one can see. */
+/** undefined when Yarn has nothing to fetch, as far as can be told. */
 export async function fillYarnMirror(request: MirrorRequest): Promise<TemporaryFiles | undefined> {
   const wanted = await missingPackages(request)
   if (wanted.length === 0) return undefined
@@ -94,10 +94,10 @@ export async function fillYarnMirror(request: MirrorRequest): Promise<TemporaryF
 async function missingPackages(request: MirrorRequest): Promise<LockfilePackage[]> {
   const { context, npm, registry, command } = request
   const root = projectRoot(context.cwd)
-  // Installed already: it will want little or nothing.
+  // Installed already: there is little or nothing to fetch.
   if (!isInstall(command) || existsSync(join(root, 'node_modules', '.yarn-integrity'))) return []
   const scopes = [...npm.keys()].flatMap((key) => /^(@[^:/]+):registry$/.exec(key)?.[1] ?? [])
-  // Those for other platforms as well: Yarn 1 fetches them before it knows.
+  // Packages of other platforms as well: Yarn 1 fetches before it checks.
   const { packages } = parseLockfile('yarn.lock', readText(join(root, 'yarn.lock')) ?? '')
   const cached = await cachedPackages(context)
   return packages.filter(
@@ -109,7 +109,7 @@ async function missingPackages(request: MirrorRequest): Promise<LockfilePackage[
   )
 }
 
-/** What Yarn does not do without packages: `yarn`, `yarn install`, `yarn add x`; not `yarn build`. */
+/** Whether the command fetches packages: `yarn`, `yarn install`, `yarn add x`; not `yarn build`. */
 function isInstall(command: readonly string[]): boolean {
   const words = command.filter((word) => !word.startsWith('-'))
   const at = words.findIndex((word) => /(?:^|[/\\])(?:yarn|yarnpkg)\b[^/\\]*$/.test(word))

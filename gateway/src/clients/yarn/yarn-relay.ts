@@ -1,7 +1,7 @@
 /**
- * Yarn behind a registry that is not the public one: it stays with that registry, and a plugin of ours (yarn-relay.cjs), loaded
- * for the length of the command, has what it asks of it go through the gateway. Pointed at the gateway itself Yarn would look
- * for credentials under the wrong name, and lock other URLs wherever that registry's tarballs are at unusual places.
+ * Yarn behind a registry that is not the public one: its configuration stays, and a plugin of ours (yarn-relay.cjs), loaded for
+ * as long as the command runs, sends requests for that registry through the gateway. Redirected like other clients, Yarn would
+ * look up credentials for the wrong registry, and lock other URLs where the registry's tarballs are at unusual paths.
  */
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
@@ -11,7 +11,7 @@ import type { Variables } from '../variables.ts'
 /** Beside dist and src. */
 const PLUGIN = fileURLToPath(new URL('../../../yarn-relay.cjs', import.meta.url))
 
-/** A folder inside of an archive, as Yarn's own PnP has them, is one only to programs that run under it. */
+/** False inside a PnP archive: only programs that run under PnP can read files there. */
 export function hasRelay(): boolean {
   return process.versions.pnp === undefined && !PLUGIN.includes(';') && existsSync(PLUGIN)
 }

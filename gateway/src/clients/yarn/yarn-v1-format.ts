@@ -1,4 +1,4 @@
-/** The `registry "https://…"` line of Yarn 1's ~/.yarnrc: one `key value` a line, the last one counts. */
+/** The `registry "https://…"` line of Yarn 1's ~/.yarnrc: one `key value` per line; the last one counts. */
 import { createLineEditor } from '../line-edits.ts'
 import { NOTE, type RegistryFormat } from '../registry-format.ts'
 
