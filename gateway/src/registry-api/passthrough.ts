@@ -151,6 +151,8 @@ async function ask(
       return client ?? (isRead ? deps.registries.credentialsFor(url) : undefined)
     },
     ...(body !== undefined && { body }),
+    // A client that only asks whether something is there gets a quick answer.
+    ...(method === 'HEAD' && { retries: 0 }),
     // Like all of the daemon's own credentials, for reading only.
     certificate: isRead,
     // The client decides: it may want to see where it is sent.
