@@ -12,7 +12,7 @@ import {
   type Origin,
 } from '@catalog-p2p/core'
 import type { ParsedGatewayOptions } from '../options.ts'
-import type { Viewer } from '../packuments/packuments.ts'
+import type { Viewer } from '../packuments/packument-service.ts'
 import type { VersionFacts } from '../packuments/version-lines.ts'
 import type { Registries, Registry } from '../upstream/registries.ts'
 import {

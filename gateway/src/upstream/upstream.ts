@@ -7,7 +7,7 @@ import type { Readable } from 'node:stream'
 import type { Dispatcher } from 'undici'
 import { CatalogError, isCatalogError } from '@catalog-p2p/core'
 import { createBackOff } from './back-off.ts'
-import { createBodyPace } from './body-pace.ts'
+import { createStallGuard } from './stall-guard.ts'
 import type { Credentials } from './credentials.ts'
 import type { Connections } from './dispatcher.ts'
 import { OriginHealth } from './origin-health.ts'
@@ -249,14 +249,14 @@ export async function readBody(
   const declared = Number(response.headers['content-length'] ?? 0)
   const chunks: Buffer[] = []
   let size = 0
-  const pace = createBodyPace(response.silenceMs, performance.now())
+  const guard = createStallGuard(response.silenceMs, performance.now())
   try {
     if (declared > limits.maxBytes) throw unusable(response.url, `${declared} bytes are too many`)
     for await (const chunk of response.body as AsyncIterable<Buffer>) {
       size += chunk.byteLength
       if (limits.counts !== undefined) limits.counts.bytes += chunk.byteLength
       if (size > limits.maxBytes) throw unusable(response.url, `more than ${limits.maxBytes} bytes`)
-      const tooSlow = pace.note(chunk.byteLength, performance.now())
+      const tooSlow = guard.record(chunk.byteLength, performance.now())
       if (tooSlow !== undefined) throw unreachable(response.url, new Error(tooSlow))
       chunks.push(chunk)
     }

@@ -5,7 +5,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
  * Call and await it before each step; however many pieces of work share it, together they take at most `maxSteps` a turn.
  * The turn after a full one begins when timers and sockets have been served.
  */
-export function createTurns(maxSteps: number): () => Promise<void> {
+export function createYield(maxSteps: number): () => Promise<void> {
   let left = maxSteps
   let next: Promise<void> | undefined
   const begin = async (): Promise<void> => {

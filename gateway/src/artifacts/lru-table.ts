@@ -4,17 +4,18 @@
  */
 import type { Database } from '@catalog-p2p/core'
 
-export interface UsedRows {
-  /** Counts as a use. `seconds`: one of them will do. */
-  has(first: string, seconds: readonly string[]): boolean
-  add(first: string, second: string): void
-  removeSecond(second: string): void
+export interface LruTable {
+  /** Whether the key stands there with one of these values. Counts as a use. */
+  has(key: string, values: readonly string[]): boolean
+  add(key: string, value: string): void
+  /** Removes it, whatever its keys. */
+  removeValue(value: string): void
 }
 
-export interface UsedRowsOptions {
-  /** Also in the database; its two columns. */
+export interface LruTableOptions {
+  /** In the database, with the names of its columns. */
   readonly table: string
-  readonly columns: readonly [string, string]
+  readonly columns: { readonly key: string; readonly value: string }
   readonly maxRows: number
   readonly now: () => number
 }
@@ -24,19 +25,19 @@ const TOUCH_AFTER_MS = 86_400_000
 /** So many go at once; the table may be longer than its bound by so many. */
 const TRIM_ROWS = 1_000
 
-export function createUsedRows(database: Database, options: UsedRowsOptions): UsedRows {
+export function createLruTable(database: Database, options: LruTableOptions): LruTable {
   const { table, maxRows, now } = options
-  const [first, second] = options.columns
+  const { key, value } = options.columns
   prepareTable(database, options)
   const sql = {
-    find: database.prepare(`SELECT used_ms FROM ${table} WHERE ${first} = ? AND ${second} = ?`),
-    touch: database.prepare(`UPDATE ${table} SET used_ms = ? WHERE ${first} = ? AND ${second} = ?`),
+    find: database.prepare(`SELECT used_ms FROM ${table} WHERE ${key} = ? AND ${value} = ?`),
+    touch: database.prepare(`UPDATE ${table} SET used_ms = ? WHERE ${key} = ? AND ${value} = ?`),
     add: database.prepare(`INSERT OR IGNORE INTO ${table} VALUES (?, ?, ?)`),
-    remove: database.prepare(`DELETE FROM ${table} WHERE ${second} = ?`),
+    remove: database.prepare(`DELETE FROM ${table} WHERE ${value} = ?`),
     count: database.prepare(`SELECT count(*) AS rows FROM ${table}`),
     trim: database.prepare(
-      `DELETE FROM ${table} WHERE (${first}, ${second}) IN
-         (SELECT ${first}, ${second} FROM ${table} ORDER BY used_ms LIMIT ?)`,
+      `DELETE FROM ${table} WHERE (${key}, ${value}) IN
+         (SELECT ${key}, ${value} FROM ${table} ORDER BY used_ms LIMIT ?)`,
     ),
   }
   const countRows = (): number => (sql.count.get() as { rows: number }).rows
@@ -60,22 +61,22 @@ export function createUsedRows(database: Database, options: UsedRowsOptions): Us
       rows += Number(sql.add.run(one, other, now()).changes)
       if (rows >= maxRows + Math.min(TRIM_ROWS, maxRows)) trim()
     },
-    removeSecond(other) {
+    removeValue(other) {
       rows -= Number(sql.remove.run(other).changes)
     },
   }
 }
 
 /** Tables of earlier versions had the two columns only. */
-function prepareTable(database: Database, { table, columns }: UsedRowsOptions): void {
-  const [first, second] = columns
+function prepareTable(database: Database, { table, columns }: LruTableOptions): void {
+  const { key, value } = columns
   database.exec(
-    `CREATE TABLE IF NOT EXISTS ${table} (${first} TEXT, ${second} TEXT, used_ms INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (${first}, ${second})) STRICT, WITHOUT ROWID`,
+    `CREATE TABLE IF NOT EXISTS ${table} (${key} TEXT, ${value} TEXT, used_ms INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (${key}, ${value})) STRICT, WITHOUT ROWID`,
   )
   const has = database.prepare(`PRAGMA table_info(${table})`).all() as { name: string }[]
   if (!has.some(({ name }) => name === 'used_ms')) {
     database.exec(`ALTER TABLE ${table} ADD COLUMN used_ms INTEGER NOT NULL DEFAULT 0`)
   }
   database.exec(`CREATE INDEX IF NOT EXISTS ${table}_by_use ON ${table} (used_ms)`)
-  database.exec(`CREATE INDEX IF NOT EXISTS ${table}_by_${second} ON ${table} (${second})`)
+  database.exec(`CREATE INDEX IF NOT EXISTS ${table}_by_${value} ON ${table} (${value})`)
 }
