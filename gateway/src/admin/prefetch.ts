@@ -1,7 +1,7 @@
 /**
- * POST /-/catalog/prefetch: a lockfile's packages, got before the client asks for them. Streams one JSON line a package and
+ * POST /-/catalog/prefetch: a lockfile's packages, got before the client asks for them. Streams one JSON line per package and
  * a last one with the sum. A lockfile picks what is fetched, and nothing of what it says is remembered: which bytes a version is,
- * the registry says. A list of thousands never keeps the event loop: whatever is done to each of them is done so many a turn.
+ * the registry says. A list of thousands never blocks the event loop: only so many of its entries are handled per turn.
  */
 import { once } from 'node:events'
 import { z } from 'zod'

@@ -1,6 +1,6 @@
 /**
- * A table of pairs that must not grow without end: who was used least recently goes. Only for what is safe to forget, because
- * it is then found out anew. Reading writes at most once a day and row.
+ * A table of pairs that must not grow without end: the least recently used ones go. Only for what is safe to forget, because
+ * it is then found out anew. Reading writes at most once per day and row.
  */
 import type { Database } from '@catalog-p2p/core'
 
@@ -20,9 +20,9 @@ export interface LruTableOptions {
   readonly now: () => number
 }
 
-/** A day: who reads often need not write often. */
+/** A day: frequent reads must not become frequent writes. */
 const TOUCH_AFTER_MS = 86_400_000
-/** So many go at once; the table may be longer than its bound by so many. */
+/** Rows removed at once; the table may be longer than its bound by as many. */
 const TRIM_ROWS = 1_000
 
 export function createLruTable(database: Database, options: LruTableOptions): LruTable {

@@ -9,7 +9,7 @@ import { createLruTable, type LruTable } from './lru-table.ts'
 export interface PrivateArtifacts {
   /** True when `digest` is private, kept or on its way, and `owner` has not been granted it. */
   isDenied(digest: Digest, owner: string | undefined): boolean
-  /** Upstream gave these bytes, or the metadata that names them, to `owner`; '': to who showed no credentials. */
+  /** Upstream gave these bytes, or the metadata that names them, to `owner`; '': to a request without credentials. */
   grant(digest: Digest, owner: string): void
   /** It is being downloaded as private until the returned function is called. */
   beginPrivate(digest: Digest): () => void
@@ -32,7 +32,7 @@ export function createOwners(database: Database): LruTable {
   return owners
 }
 
-/** Earlier versions also noted as anybody's what a registry gave to who showed credentials, by way of a redirect. */
+/** Earlier versions noted as anybody's what a registry gave, after a redirect, to a request with credentials. */
 function takeOver(database: Database): void {
   const find = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'private_owners'"
   if (database.prepare(find).get() === undefined) return
@@ -50,7 +50,7 @@ export function createPrivateArtifacts(deps: {
   database: Database
 }): PrivateArtifacts {
   const { node, database } = deps
-  // Who is forgotten is a stranger again, until upstream says otherwise; that the artifact is private is noted in the store.
+  // An owner that is forgotten has to ask upstream again; that the artifact is private is noted in the store.
   const owners = createOwners(database)
   const arriving = new Map<Digest, number>()
   return {

@@ -21,7 +21,7 @@ export function isBulkAudit(method: string | undefined, url: string | undefined)
 
 /**
  * The packages that the body of `req` names; none when it is too long, broken or cut off. Must be called before the body
- * flows, and reads along with whoever reads it.
+ * flows, and reads along with its other reader.
  */
 export async function readAuditHints(req: IncomingMessage, maxHints: number): Promise<Hint[]> {
   const encoding = req.headers['content-encoding'] ?? 'identity'

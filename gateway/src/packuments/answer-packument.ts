@@ -38,7 +38,7 @@ export async function answerPackument(
   if ('gzipped' in found) return sendRaw(exchange, found, deps.maxBytes)
   const { answer, variant } = found
   const gzip = acceptsGzip(req.headers['accept-encoding'])
-  // Weak, because it stands for the document and not for its bytes: who has it packed has it (RFC 9110 8.8.1).
+  // Weak, because it stands for the document and not for its bytes, packed or not (RFC 9110 8.8.1).
   const etag = `W/"${variant.tag}"`
   const { document } = answer
   res.setHeader('etag', etag)
@@ -95,7 +95,7 @@ async function getVariant(
   })
 }
 
-/** pnpm, Yarn 1, Bun and npm's lighter commands name the abbreviated form first; who does not name it wants all. */
+/** pnpm, Yarn 1, Bun and npm's lighter commands name the abbreviated form first; a client that does not name it gets everything. */
 export function kindFor(accept: string | undefined): PackumentKind {
   const found = accept?.split(',').find((one) => one.trim().startsWith(ABBREVIATED))
   if (found === undefined || /;\s*q=0(\.0*)?\s*$/.test(found)) return 'full'
