@@ -12,7 +12,8 @@ import { createCounters, type Counters } from './http/counters.ts'
 import type { Exchange } from './http/exchange.ts'
 import { answerDistTags, answerPing } from './registry-api/fallback.ts'
 import { answerHints } from './hints/answer-hints.ts'
-import { isBulkAudit, readAuditHints } from './hints/audit-hints.ts'
+import { readAuditHints } from './hints/audit-hints.ts'
+import { isBulkAudit } from './registry-api/audit-body.ts'
 import { createHostCheck } from './http/host-check.ts'
 import { createMetrics, type Metrics } from './admin/metrics.ts'
 import { upstreamUse } from './http/never-upstream.ts'
@@ -21,12 +22,13 @@ import { noteWrite } from './registry-api/own-writes.ts'
 import { parseGatewayOptions, type GatewayOptions, type ParsedGatewayOptions } from './options.ts'
 import { answerPackument } from './packuments/answer-packument.ts'
 import { newInstance, openParts, type Parts } from './parts.ts'
-import { passThrough } from './registry-api/passthrough.ts'
+import { passThrough, type PassthroughOptions } from './registry-api/passthrough.ts'
 import { ROUTE_NAMES, type PassthroughRoute, type Route, type RouteName } from './http/route.ts'
 import { requireInPlace } from './http/scope-place.ts'
 import { createListener } from './http/server.ts'
 import { shownUrl } from './http/shown-url.ts'
 import { answerTarball } from './artifacts/answer-tarball.ts'
+import { createMarks } from './artifacts/privacy.ts'
 import { passedRoute } from './upstream/upstream-path.ts'
 
 type Started = Awaited<ReturnType<Gateway['start']>>
@@ -112,7 +114,9 @@ async function answer(context: Context, asked: Exchange, given: Route): Promise<
   const route = routeAsUpstream(asked, given, parts.registries.homeOf(undefined).url)
   requireInPlace(asked.scope, route, parts.registries)
   const exchange = { ...asked, upstream: upstreamUse(asked.req.headers, route) }
-  const passing = { maxUploadBytes: options.maxUploadBytes, instance: context.instance }
+  const { maxUploadBytes, privateScopes } = options
+  const isPrivate = privateScopes.length > 0 ? createMarks(privateScopes) : undefined
+  const passing = { maxUploadBytes, instance: context.instance, isPrivate }
   switch (route.route) {
     case 'tarball':
       return parts.hints.trackRequest(route, () =>
@@ -158,7 +162,7 @@ async function answer(context: Context, asked: Exchange, given: Route): Promise<
 
 function pass(
   parts: Parts,
-  options: { maxUploadBytes: number; instance: string },
+  options: PassthroughOptions,
   { exchange, route }: { exchange: Exchange; route: PassthroughRoute },
 ): Promise<void> {
   const { req } = exchange
