@@ -11,22 +11,24 @@ import { createCounters, type Counters } from './http/counters.ts'
 import type { Exchange } from './http/exchange.ts'
 import { answerDistTags, answerPing } from './registry-api/fallback.ts'
 import { answerHints } from './hints/answer-hints.ts'
-import { isBulkAudit, readAuditHints } from './hints/audit-hints.ts'
+import { readAuditHints } from './hints/audit-hints.ts'
+import { isBulkAudit } from './registry-api/audit-body.ts'
 import { createHostCheck } from './http/host-check.ts'
 import { createMetrics, type Metrics } from './admin/metrics.ts'
 import { parseCacheOnly } from './http/cache-only.ts'
 import { npmConfigContext, watchNpmConfig } from './upstream/npmrc.ts'
 import { noteWrite } from './registry-api/own-writes.ts'
 import { parseGatewayOptions, type GatewayOptions, type ParsedGatewayOptions } from './options.ts'
-import { answerPackument } from './packuments/packument.ts'
+import { answerPackument } from './packuments/answer-packument.ts'
 import { newInstance, openParts, type Parts } from './parts.ts'
-import { passThrough } from './registry-api/passthrough.ts'
+import { passThrough, type PassthroughOptions } from './registry-api/passthrough.ts'
 import { ROUTE_NAMES, type PassthroughRoute, type RouteName } from './http/route.ts'
 import { requireScope } from './http/scope-mount.ts'
 import { createListener } from './http/server.ts'
 import { redactUrl } from './http/redact-url.ts'
 import { withoutRegistryPath } from './http/request-target.ts'
-import { answerTarball } from './artifacts/tarball.ts'
+import { answerTarball } from './artifacts/answer-tarball.ts'
+import { createMarks } from './artifacts/privacy.ts'
 
 type Started = Awaited<ReturnType<Gateway['start']>>
 
@@ -113,7 +115,9 @@ async function answer(context: Context, asked: Exchange): Promise<void> {
   requireScope(target.scope, route, parts.registries)
   const cacheOnly = parseCacheOnly(asked.req.headers, route)
   const exchange: Exchange = { ...asked, target, ...(cacheOnly && { upstream: 'never' }) }
-  const passing = { maxUploadBytes: options.maxUploadBytes, instance: context.instance }
+  const { maxUploadBytes, privateScopes } = options
+  const isPrivate = privateScopes.length > 0 ? createMarks(privateScopes) : undefined
+  const passing = { maxUploadBytes, instance: context.instance, isPrivate }
   switch (route.route) {
     case 'tarball':
       return parts.hints.trackRequest(route, () =>
@@ -159,7 +163,7 @@ async function answer(context: Context, asked: Exchange): Promise<void> {
 
 function pass(
   parts: Parts,
-  options: { maxUploadBytes: number; instance: string },
+  options: PassthroughOptions,
   { exchange, route }: { exchange: Exchange; route: PassthroughRoute },
 ): Promise<void> {
   const { name, scope } = route

@@ -24,7 +24,7 @@ import type { DocumentKey } from './packuments/cached-document.ts'
 import { openPackumentCache, type PackumentCache } from './packuments/packument-cache.ts'
 import { createSplitCache, UNKEPT_PREFIX } from './packuments/split-cache.ts'
 import { createPackumentJobs } from './packuments/packument-jobs.ts'
-import { createPackuments, type Packuments } from './packuments/packuments.ts'
+import { createPackuments, type Packuments } from './packuments/packument-service.ts'
 import { createPrivateArtifacts } from './artifacts/private-artifacts.ts'
 import { createRegistries, isPublicUrl, type Registries } from './upstream/registries.ts'
 import { createIdentify } from './upstream/credentials.ts'
@@ -81,7 +81,7 @@ export async function openParts(
     {
       ...metadata,
       ...{ node, log, bindings, publicNames },
-      privates: createPrivateArtifacts({ node, database: caches.unkeptDatabase ?? database }),
+      privateAccess: createPrivateArtifacts({ node, database: caches.unkeptDatabase ?? database }),
       signatures: createRegistrySignatures({ log }, { keyringPath }),
       documents: createVersionDocuments({ ...metadata, publicNames }),
     },

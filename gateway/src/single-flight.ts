@@ -1,6 +1,6 @@
 /**
- * Work that many ask for at once is done once. A caller that goes away leaves alone; the work is aborted only when
- * nobody waits for it any more.
+ * Work that several callers ask for at once is done once. A caller that goes away leaves alone; the work is aborted only when no
+ * caller waits for it any more.
  */
 
 export interface SingleFlight<T> {

@@ -1,6 +1,6 @@
 /**
  * How a daemon shows that it is the one that wrote daemon.json, before it is sent the token: its id is no secret, and whoever
- * opens the port of a daemon that has died could say it too. Only who holds the token can answer a challenge. Pure.
+ * opens the port of a daemon that has died could say it too. Only a holder of the token can answer a challenge. Pure.
  */
 import { createHmac, timingSafeEqual } from 'node:crypto'
 

@@ -1,7 +1,7 @@
 /**
- * POST /-/catalog/prefetch: a lockfile's packages, got before the client asks for them. Streams one JSON line a package and
+ * POST /-/catalog/prefetch: a lockfile's packages, got before the client asks for them. Streams one JSON line per package and
  * a last one with the sum. A lockfile picks what is fetched, and nothing of what it says is remembered: which bytes a version is,
- * the registry says. A list of thousands never keeps the event loop: whatever is done to each of them is done so many a turn.
+ * the registry says. A list of thousands never blocks the event loop: only so many of its entries are handled per turn.
  */
 import { once } from 'node:events'
 import { z } from 'zod'
@@ -11,7 +11,7 @@ import type { Artifacts } from '../artifacts/artifacts.ts'
 import { errorBody } from '../http/respond.ts'
 import type { Exchange } from '../http/exchange.ts'
 import { isPackageName, isVersion } from '../http/route.ts'
-import { createTurns } from './event-loop-turns.ts'
+import { createYield } from './event-loop-yield.ts'
 
 export interface PrefetchLine {
   readonly name: string
@@ -56,13 +56,13 @@ export async function answerPrefetch(
   const sum = { ok: 0, failed: 0, bytes: 0 }
   // Each of them may wait for the client to read on.
   res.setMaxListeners(res.getMaxListeners() + options.concurrency)
-  const takeTurn = createTurns(MAX_A_TURN)
+  const yieldToEventLoop = createYield(MAX_A_TURN)
   const rest = packages.values()
   let failure: Error | undefined
   async function work(): Promise<void> {
     // One iterator for all of them: each takes the next.
     for (const wanted of rest) {
-      await takeTurn()
+      await yieldToEventLoop()
       if (signal.aborted) return
       const line = await prefetchOne(deps.artifacts, wanted, signal)
       sum[line.status] += 1
@@ -92,10 +92,10 @@ async function checkPackages(
     z.object({ packages: z.array(z.unknown()).max(maxPackages) }),
     body,
   )
-  const takeTurn = createTurns(MAX_A_TURN)
+  const yieldToEventLoop = createYield(MAX_A_TURN)
   const checked: WantedPackage[] = []
   for (const one of packages) {
-    await takeTurn()
+    await yieldToEventLoop()
     signal.throwIfAborted()
     checked.push(parseBody(packageSchema, one, ['packages', checked.length]))
   }

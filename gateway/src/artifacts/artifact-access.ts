@@ -4,16 +4,16 @@
  */
 import type { Digest } from '@catalog-p2p/core'
 import type { Visibility } from '../packuments/cached-document.ts'
-import type { Viewer } from '../packuments/packuments.ts'
+import type { Viewer } from '../packuments/packument-service.ts'
 import type { Registries } from '../upstream/registries.ts'
 import type { Upstream } from '../upstream/upstream.ts'
-import { namedVersion, type ArtifactRequest, type ArtifactTarget } from './artifact-target.ts'
+import { namedVersion, type ArtifactRequest, type ResolvedArtifact } from './artifact-target.ts'
 import type { Bindings } from './bindings.ts'
 import { createTarballOrigin, type TarballOrigin } from './tarball-origin.ts'
 
 export interface ArtifactAccess {
   readonly request: ArtifactRequest
-  readonly target: ArtifactTarget
+  readonly target: ResolvedArtifact
   readonly viewer: Viewer
   readonly visibility: Visibility
 }

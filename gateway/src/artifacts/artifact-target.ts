@@ -13,7 +13,7 @@ import {
 } from '@catalog-p2p/core'
 import type { Credentials } from '../upstream/credentials.ts'
 import { tarballFile } from '../packuments/client-policy.ts'
-import type { Packuments, Viewer } from '../packuments/packuments.ts'
+import type { Packuments, Viewer } from '../packuments/packument-service.ts'
 import type { Registries } from '../upstream/registries.ts'
 import type { VersionIndex, VersionQuery } from '../packuments/version-index.ts'
 import type { VersionFacts } from '../packuments/version-lines.ts'
@@ -34,7 +34,7 @@ export interface ArtifactRequest {
   readonly signal: AbortSignal
 }
 
-export interface ArtifactTarget {
+export interface ResolvedArtifact {
   readonly digest: Digest | undefined
   /** What its bytes must match where there is no digest, as Subresource Integrity; undefined: its registry names no hash. */
   readonly hashes: string | undefined
@@ -76,7 +76,7 @@ export async function locateArtifact(
   deps: LocateDependencies,
   request: ArtifactRequest,
   viewer: Viewer,
-): Promise<ArtifactTarget> {
+): Promise<ResolvedArtifact> {
   const asked = findDigest(request.integrity ?? '')
   if (asked !== undefined) return locateAsked(deps, request, { asked, viewer })
   const known = await deps.index.find(queryOf(deps.registries, request, viewer))
@@ -95,7 +95,7 @@ async function askPeersAndRegistry(
   deps: LocateDependencies,
   request: ArtifactRequest,
   viewer: Viewer,
-): Promise<ArtifactTarget> {
+): Promise<ResolvedArtifact> {
   const canAsk = deps.registries.forName(request.name) !== null && request.upstream !== 'never'
   const asking = deps.named.resolve(request)
   const early = new AbortController()
@@ -124,7 +124,7 @@ function boundTarget(
   deps: TargetDependencies,
   request: ArtifactRequest,
   known: { viewer: Viewer; digest: Digest },
-): ArtifactTarget {
+): ResolvedArtifact {
   return { ...byDigest(deps, request, known), isBound: true }
 }
 
@@ -132,7 +132,7 @@ async function locateAsked(
   deps: LocateDependencies,
   request: ArtifactRequest,
   { asked, viewer }: { asked: Digest; viewer: Viewer },
-): Promise<ArtifactTarget> {
+): Promise<ResolvedArtifact> {
   const target = byDigest(deps, request, { viewer, digest: asked })
   // Bytes by their hash, of no registry in particular.
   if (request.upstream === 'never') return { ...target, isBound: true }
@@ -220,7 +220,7 @@ export function targetOf(
   deps: TargetDependencies,
   request: ArtifactRequest,
   facts: VersionFacts,
-): ArtifactTarget {
+): ResolvedArtifact {
   const { digest, hashes } = hashesOf(facts)
   return {
     digest: digest ?? (hashes === undefined ? undefined : deps.index.digestOfHashes(hashes)),
@@ -234,7 +234,7 @@ function byDigest(
   deps: TargetDependencies,
   request: ArtifactRequest,
   { viewer, digest }: { viewer: Viewer; digest: Digest },
-): ArtifactTarget {
+): ResolvedArtifact {
   const query = queryOf(deps.registries, request, viewer)
   const url = async (): Promise<URL> =>
     tarballLocation(deps.registries, request, await deps.index.find(query))

@@ -10,7 +10,7 @@ import {
   locateArtifact,
   targetOf,
   type ArtifactRequest,
-  type ArtifactTarget,
+  type ResolvedArtifact,
   type LocateDependencies,
 } from './artifact-target.ts'
 import { OtherBytes } from './binding-check.ts'
@@ -20,7 +20,7 @@ import { createNamedRecords } from './named-records.ts'
 import { createPrivacy, type Privacy, type PrivacyDependencies } from './privacy.ts'
 import type { ParsedGatewayOptions } from '../options.ts'
 import type { Visibility } from '../packuments/cached-document.ts'
-import type { Viewer } from '../packuments/packuments.ts'
+import type { Viewer } from '../packuments/packument-service.ts'
 import { createTarballWitness } from './tarball-witness.ts'
 
 export interface Artifacts {
@@ -59,7 +59,7 @@ export function createArtifacts(
 
   async function getTarget(
     request: ArtifactRequest,
-    target: ArtifactTarget,
+    target: ResolvedArtifact,
     viewer: Viewer,
   ): ReturnType<Artifacts['get']> {
     const fetchAs = async (visibility: Visibility): ReturnType<Artifacts['get']> => {

@@ -12,7 +12,7 @@ import {
   type Origin,
 } from '@catalog-p2p/core'
 import type { ParsedGatewayOptions } from '../options.ts'
-import type { Viewer } from '../packuments/packuments.ts'
+import type { Viewer } from '../packuments/packument-service.ts'
 import type { VersionFacts } from '../packuments/version-lines.ts'
 import type { Registries, Registry } from '../upstream/registries.ts'
 import {
@@ -65,7 +65,7 @@ export interface CheckedArtifact {
   readonly origin: () => Origin | undefined
 }
 
-/** Of bytes whose size nobody has said. */
+/** Of bytes whose size is not known. */
 const MAX_BYTES = 1024 * 1024 * 1024
 
 export function createBindingCheck(
@@ -80,7 +80,7 @@ export function createBindingCheck(
 
   const ask = (): Promise<VersionFacts> => {
     asking ??= documents.facts(request, viewer)
-    asking.catch(() => undefined) // who waits for it sees it; there may be nobody left
+    asking.catch(() => undefined) // its callers see it; there may be none left
     return asking
   }
 

@@ -35,7 +35,7 @@ export interface Bindings {
 export const MAX_BINDINGS = 200_000
 /** So many go at once; the table may be longer than its bound by so many. */
 const TRIM_ROWS = 1_000
-/** A day: who reads often need not write often. */
+/** A day: frequent reads must not become frequent writes. */
 const TOUCH_AFTER_MS = 86_400_000
 
 const SCHEMA = `

@@ -29,7 +29,7 @@ import type { TarballOrigin } from './tarball-origin.ts'
 export interface FetchByDigestDependencies extends AccessDependencies, BindingCheckDependencies {
   readonly node: CatalogNode
   readonly privacy: Privacy
-  readonly privates: PrivateArtifacts
+  readonly privateAccess: PrivateArtifacts
   readonly publicNames: PublicNames
   readonly named: Pick<NamedRecords, 'note'>
 }
@@ -80,7 +80,7 @@ async function admit(
   check: BindingCheck | undefined,
 ): Promise<void> {
   const { request, viewer, visibility, digest } = access
-  if (!deps.privates.isForeign(digest, ownerOf(access))) return
+  if (!deps.privateAccess.isDenied(digest, ownerOf(access))) return
   // Where the registry has these very bytes under a public name, it does not matter whose they are elsewhere.
   if (visibility === 'public') await check?.done()
   if (isProvenPublic(deps, access) && isBound(deps, access, digest)) return
@@ -117,11 +117,11 @@ async function attempt(deps: FetchByDigestDependencies, access: Attempt): Promis
 
 /** Nobody else may join the download of a private artifact unasked, from before its first byte until the returned call. */
 function markArrival(
-  { privates }: FetchByDigestDependencies,
+  { privateAccess }: FetchByDigestDependencies,
   { request, visibility, digest }: DigestAccess,
 ): () => void {
   if (visibility === 'public') return () => undefined
-  const release = privates.mark(digest)
+  const release = privateAccess.beginPrivate(digest)
   // The body may never be read (HEAD, a client that left).
   request.signal.addEventListener('abort', release, { once: true })
   return release
@@ -139,7 +139,7 @@ function whenOthersAreAsked(origin: TarballOrigin | undefined, begin: BindingChe
 
 /** What a complete artifact has shown: that its name is public, that these are its bytes, who may have them. */
 function noteOutcome(deps: FetchByDigestDependencies, access: Attempt, isOrigins: boolean): void {
-  const { node, registries, privacy, privates, publicNames, bindings } = deps
+  const { node, registries, privacy, privateAccess, publicNames, bindings } = deps
   const { request, target, viewer, visibility, digest, origin } = access
   if (visibility === 'public' && request.upstream !== 'never') {
     const home = registries.homeOf(request.name)
@@ -155,8 +155,8 @@ function noteOutcome(deps: FetchByDigestDependencies, access: Attempt, isOrigins
   }
   if (visibility === 'public') return
   const owner = ownerOf(access)
-  if (origin?.givenTo === 'anyone') privates.grant(digest, '')
-  else if (origin?.givenTo === 'owner' && owner !== undefined) privates.grant(digest, owner)
+  if (origin?.givenTo === 'anyone') privateAccess.grant(digest, '')
+  else if (origin?.givenTo === 'owner' && owner !== undefined) privateAccess.grant(digest, owner)
 }
 
 function isProvenPublic(

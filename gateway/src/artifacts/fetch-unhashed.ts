@@ -20,7 +20,7 @@ import { matchesHashes } from './version-hashes.ts'
 export interface FetchUnhashedDependencies extends AccessDependencies {
   readonly node: CatalogNode
   readonly index: VersionIndex
-  readonly privates: PrivateArtifacts
+  readonly privateAccess: PrivateArtifacts
 }
 
 /** Old packages are small: they are held in memory until their hashes are checked. */
@@ -58,14 +58,14 @@ export class UnhashedArtifacts {
     access: ArtifactAccess,
     from: { name: string; origin: TarballOrigin; signal: AbortSignal },
   ): Promise<Artifact> {
-    const { node, index, privates } = this.#deps
+    const { node, index, privateAccess } = this.#deps
     const { visibility, target } = access
     const { body } = await from.origin.open({ signal: from.signal })
     const bytes = await readChecked(from.name, target.hashes, body)
     const digest = await node.put(bytes, { visibility })
     if (target.hashes !== undefined) index.rememberHashes(target.hashes, digest)
     rememberBound(this.#deps, access, digest)
-    if (visibility === 'private') privates.grant(digest, ownerOf(access) ?? '')
+    if (visibility === 'private') privateAccess.grant(digest, ownerOf(access) ?? '')
     return { digest, source: 'origin', size: bytes.byteLength, bytes, body: once(bytes) }
   }
 }

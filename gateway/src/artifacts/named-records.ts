@@ -13,7 +13,7 @@ import {
   type PackageVersion,
 } from '@catalog-p2p/core'
 import { parseSignatures } from '../keys/registry-signature.ts'
-import type { Viewer } from '../packuments/packuments.ts'
+import type { Viewer } from '../packuments/packument-service.ts'
 import type { VersionFacts } from '../packuments/version-lines.ts'
 import type { Registries } from '../upstream/registries.ts'
 import type { ArtifactAccess } from './artifact-access.ts'

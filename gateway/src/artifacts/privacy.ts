@@ -7,23 +7,23 @@
 import { CatalogError, type Digest } from '@catalog-p2p/core'
 import { scopeOf } from '../http/route.ts'
 import type { Visibility } from '../packuments/cached-document.ts'
-import type { Viewer } from '../packuments/packuments.ts'
+import type { Viewer } from '../packuments/packument-service.ts'
 import {
   fetchFacts,
   targetOf,
   type ArtifactRequest,
-  type ArtifactTarget,
+  type ResolvedArtifact,
   type TargetDependencies,
 } from './artifact-target.ts'
 import type { PrivateArtifacts } from './private-artifacts.ts'
 import { PublicProofs, type PublicProofsDependencies } from './public-proofs.ts'
 
 export interface PrivacyDependencies extends TargetDependencies, PublicProofsDependencies {
-  readonly privates: PrivateArtifacts
+  readonly privateAccess: PrivateArtifacts
 }
 
 export interface Privacy {
-  of(request: ArtifactRequest, target: ArtifactTarget, viewer: Viewer): Promise<Visibility>
+  of(request: ArtifactRequest, target: ResolvedArtifact, viewer: Viewer): Promise<Visibility>
   /** Of names that `of` calls public: whether that is more than that no credentials apply to their scope. */
   readonly isProven: (name: string) => boolean
   /** Whether everything of that name is public, as far as is known without asking. */
@@ -38,7 +38,7 @@ export function createPrivacy(
   deps: PrivacyDependencies,
   options: { privateScopes: readonly string[] },
 ): Privacy {
-  const { registries, packuments, cache, privates, publicNames } = deps
+  const { registries, packuments, cache, privateAccess, publicNames } = deps
   const isMarked = createMarks(options.privateScopes)
   const proofs = new PublicProofs(deps)
 
@@ -70,13 +70,13 @@ export function createPrivacy(
     },
     async guard(digest, request, viewer) {
       const owner = viewer.credentials?.fingerprint
-      if (!privates.isForeign(digest, owner)) return
+      if (!privateAccess.isDenied(digest, owner)) return
       // Only metadata that upstream shows to this client proves that it may have these very bytes.
       const facts = await fetchFacts(deps, request, viewer)
       if (targetOf(deps, request, facts).digest !== digest) {
         throw new CatalogError('NOT_FOUND', `${request.name}: not these bytes`)
       }
-      if (owner !== undefined) privates.grant(digest, owner)
+      if (owner !== undefined) privateAccess.grant(digest, owner)
     },
   }
 }

@@ -4,31 +4,35 @@
  * A digest on its way in is marked before its bytes arrive, so that nobody else can join that download unasked.
  */
 import type { CatalogNode, Database, Digest } from '@catalog-p2p/core'
-import { createUsedRows, type UsedRows } from './used-rows.ts'
+import { createLruTable, type LruTable } from './lru-table.ts'
 
 export interface PrivateArtifacts {
   /** True when `digest` is private, kept or on its way, and `owner` has not been granted it. */
-  isForeign(digest: Digest, owner: string | undefined): boolean
-  /** Upstream gave these bytes, or the metadata that names them, to `owner`; '': to who showed no credentials. */
+  isDenied(digest: Digest, owner: string | undefined): boolean
+  /** Upstream gave these bytes, or the metadata that names them, to `owner`; '': to a request without credentials. */
   grant(digest: Digest, owner: string): void
   /** It is being downloaded as private until the returned function is called. */
-  mark(digest: Digest): () => void
+  beginPrivate(digest: Digest): () => void
 }
 
 /** About a hundred bytes each. */
 const MAX_OWNERS = 200_000
 
 /** Of private artifacts; the empty one is anybody on this machine. */
-export function createOwners(database: Database): UsedRows {
-  const owners = createUsedRows(database, {
-    ...{ table: 'artifact_owners', columns: ['digest', 'owner'], maxRows: MAX_OWNERS },
+export function createOwners(database: Database): LruTable {
+  const owners = createLruTable(database, {
+    ...{
+      table: 'artifact_owners',
+      columns: { key: 'digest', value: 'owner' },
+      maxRows: MAX_OWNERS,
+    },
     now: Date.now,
   })
   takeOver(database)
   return owners
 }
 
-/** Earlier versions also noted as anybody's what a registry gave to who showed credentials, by way of a redirect. */
+/** Earlier versions noted as anybody's what a registry gave, after a redirect, to a request with credentials. */
 function takeOver(database: Database): void {
   const find = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'private_owners'"
   if (database.prepare(find).get() === undefined) return
@@ -46,16 +50,16 @@ export function createPrivateArtifacts(deps: {
   database: Database
 }): PrivateArtifacts {
   const { node, database } = deps
-  // Who is forgotten is a stranger again, until upstream says otherwise; that the artifact is private is noted in the store.
+  // An owner that is forgotten has to ask upstream again; that the artifact is private is noted in the store.
   const owners = createOwners(database)
   const arriving = new Map<Digest, number>()
   return {
-    isForeign(digest, owner) {
+    isDenied(digest, owner) {
       const isPrivate = arriving.has(digest) || node.entry(digest)?.visibility === 'private'
       return isPrivate && !owners.has(digest, [owner ?? '', ''])
     },
     grant: (digest, owner) => owners.add(digest, owner),
-    mark(digest) {
+    beginPrivate(digest) {
       arriving.set(digest, (arriving.get(digest) ?? 0) + 1)
       let marked = true
       return () => {

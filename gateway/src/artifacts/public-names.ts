@@ -3,7 +3,7 @@
  * out anew.
  */
 import type { Database } from '@catalog-p2p/core'
-import { createUsedRows } from './used-rows.ts'
+import { createLruTable } from './lru-table.ts'
 
 export interface PublicNames {
   has(registry: string, name: string): boolean
@@ -15,13 +15,17 @@ export interface PublicNames {
 const MAX_PUBLIC_NAMES = 200_000
 
 export function createPublicNames(database: Database): PublicNames {
-  const rows = createUsedRows(database, {
-    ...{ table: 'public_names', columns: ['registry', 'name'], maxRows: MAX_PUBLIC_NAMES },
+  const rows = createLruTable(database, {
+    ...{
+      table: 'public_names',
+      columns: { key: 'registry', value: 'name' },
+      maxRows: MAX_PUBLIC_NAMES,
+    },
     now: Date.now,
   })
   return {
     has: (registry, name) => rows.has(registry, [name]),
     add: (registry, name) => rows.add(registry, name),
-    remove: (name) => rows.removeSecond(name),
+    remove: (name) => rows.removeValue(name),
   }
 }

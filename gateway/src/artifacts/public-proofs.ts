@@ -6,7 +6,7 @@
 import { isCatalogError } from '@catalog-p2p/core'
 import type { RegistrySignatures } from '../keys/registry-signature.ts'
 import type { PackumentCache } from '../packuments/packument-cache.ts'
-import type { Viewer } from '../packuments/packuments.ts'
+import type { Viewer } from '../packuments/packument-service.ts'
 import type { VersionFacts } from '../packuments/version-lines.ts'
 import { scopeOf } from '../http/route.ts'
 import type { Registries, Registry } from '../upstream/registries.ts'
@@ -15,7 +15,7 @@ import {
   namedVersion,
   namesDigest,
   type ArtifactRequest,
-  type ArtifactTarget,
+  type ResolvedArtifact,
 } from './artifact-target.ts'
 import type { Bindings } from './bindings.ts'
 import type { PublicNames } from './public-names.ts'
@@ -53,7 +53,7 @@ export class PublicProofs {
   }
 
   /** Whether the public registry itself gives the artifact to a request without credentials. */
-  async isPubliclyReadable(request: ArtifactRequest, target: ArtifactTarget): Promise<boolean> {
+  async isPubliclyReadable(request: ArtifactRequest, target: ResolvedArtifact): Promise<boolean> {
     const { registries, upstream, publicNames } = this.#deps
     const { name, signal } = request
     const home = registries.homeOf(name)
@@ -83,7 +83,7 @@ export class PublicProofs {
    */
   async isSigned(
     request: ArtifactRequest,
-    target: ArtifactTarget,
+    target: ResolvedArtifact,
     viewer: Viewer,
   ): Promise<boolean> {
     const { registries, bindings } = this.#deps

@@ -87,7 +87,7 @@ function createJudge(
       return signature === 'valid' && scopeOf(name) === undefined
     })
     if (isPublic && !names.some(({ name }) => isMarked(name))) return true
-    // Whoever is on this machine could have it until now.
+    // Until now every user of this machine could have it.
     owners.add(digest, '')
     return false
   }

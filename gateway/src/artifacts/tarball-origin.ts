@@ -5,7 +5,7 @@
  */
 import { pipeline, Readable } from 'node:stream'
 import { isCatalogError, type Origin } from '@catalog-p2p/core'
-import { createTarballPace } from '../upstream/body-pace.ts'
+import { createTarballStallGuard } from '../upstream/stall-guard.ts'
 import type { Credentials } from '../upstream/credentials.ts'
 import { refusalOf } from '../upstream/refusal.ts'
 import {
@@ -136,7 +136,7 @@ async function* atPace(
   response: UpstreamResponse,
   now: () => number,
 ): AsyncGenerator<Buffer, void> {
-  const pace = createTarballPace(response.silenceMs)
+  const guard = createTarballStallGuard(response.silenceMs)
   let waitedMs = 0
   let askedMs = now()
   let tooSlow: string | undefined
@@ -144,7 +144,7 @@ async function* atPace(
     // Only now: it might have been the last one.
     if (tooSlow !== undefined) throw unreachable(response.url, new Error(tooSlow))
     waitedMs += now() - askedMs
-    tooSlow = pace.note(chunk.byteLength, waitedMs)
+    tooSlow = guard.record(chunk.byteLength, waitedMs)
     yield chunk
     askedMs = now()
   }

@@ -3,7 +3,7 @@
  * the abbreviated packument. For learning whether bytes that came from elsewhere are that version's. Never shown to a client.
  */
 import { LRUCache } from 'lru-cache'
-import type { Viewer } from '../packuments/packuments.ts'
+import type { Viewer } from '../packuments/packument-service.ts'
 import type { VersionFacts } from '../packuments/version-lines.ts'
 import { createSingleFlight } from '../single-flight.ts'
 import { scopeOf } from '../http/route.ts'

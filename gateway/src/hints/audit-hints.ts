@@ -14,14 +14,9 @@ const unzip = promisify(gunzip)
 const MAX_BODY_BYTES = 512 * 1024
 const MAX_UNPACKED_BYTES = 2 * 1024 * 1024
 
-/** True for the request that tells what a client's tree holds. */
-export function isBulkAudit(method: string | undefined, url: string | undefined): boolean {
-  return method === 'POST' && url?.split('?', 1)[0] === '/-/npm/v1/security/advisories/bulk'
-}
-
 /**
  * The packages that the body of `req` names; none when it is too long, broken or cut off. Must be called before the body
- * flows, and reads along with whoever reads it.
+ * flows, and reads along with its other reader.
  */
 export async function readAuditHints(req: IncomingMessage, maxHints: number): Promise<Hint[]> {
   const encoding = req.headers['content-encoding'] ?? 'identity'

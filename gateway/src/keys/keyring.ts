@@ -83,7 +83,7 @@ export async function writeKeyring(path: string, keyring: Keyring): Promise<void
 export function effectiveKeys(keyring: Keyring, registry: string): readonly EffectiveKey[] {
   const entry = keyring.get(registry)
   const imported = (entry?.keys ?? []).map((key) => ({ ...key, source: 'imported' as const }))
-  // Whoever imports keys for a registry of their own says with it which ones are its.
+  // Importing keys for a registry says which ones are its.
   if (entry !== undefined && registry !== DEFAULT_REGISTRY) return imported
   const ids = new Set([...imported.map(({ keyid }) => keyid), ...(entry?.dropped ?? [])])
   const pinned = PINNED_KEYS.filter(({ keyid }) => !ids.has(keyid))

@@ -44,9 +44,9 @@ export interface PackumentFetchDependencies {
   readonly log: Logger
 }
 
-/** Of one document whose worker dies, be it its fault or not. */
+/** How often one document is fetched whose worker dies, its fault or not. */
 const MAX_TRIES = 4
-/** What a registry says when it wants to know who asks; 404 too, as it does not tell what exists. */
+/** Statuses of a registry that asks for credentials; 404 too, as some do not tell strangers what exists. */
 const REFUSALS: ReadonlySet<number> = new Set([401, 403, 404])
 
 /** @throws CatalogError UPSTREAM_UNREACHABLE (also for 5xx answers), UPSTREAM_REJECTED with `status` (422 for broken documents) */
@@ -83,7 +83,7 @@ interface Attempt extends FetchRequest {
   readonly owner: string
 }
 
-/** What names a document that can't be read, whoever asks for it. */
+/** The key of a document that can't be read; the same for every client. */
 export function poisonKey(request: Pick<FetchRequest, 'name' | 'kind' | 'registry'>): string {
   return [request.registry.url, request.name, request.kind].join('\n')
 }

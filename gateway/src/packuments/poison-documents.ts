@@ -1,6 +1,6 @@
 /**
- * Documents that kill the worker which reads them. Each is left alone for a while; who wants a document untouched can have it
- * all the same, as upstream sent it, everybody else gets an error that names the package.
+ * Documents that kill the worker which reads them. Each is left alone for a while: clients that take a document untouched get it
+ * as upstream sent it, all others an error that names the package.
  */
 import { LRUCache } from 'lru-cache'
 import { CatalogError } from '@catalog-p2p/core'

@@ -2,7 +2,7 @@
 import { isCatalogError } from '@catalog-p2p/core'
 import { clientCredentials } from '../upstream/client-credentials.ts'
 import type { Exchange } from '../http/exchange.ts'
-import type { Packuments } from '../packuments/packuments.ts'
+import type { Packuments } from '../packuments/packument-service.ts'
 import {
   passThrough,
   type PassthroughDependencies,

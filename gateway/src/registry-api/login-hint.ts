@@ -33,12 +33,12 @@ export function loginHint(
   const { target } = exchange
   const { method, path: url } = target
   const isRead = method === 'GET' || method === 'HEAD'
-  // Some registries say to a stranger who publishes that there is no such package.
+  // Some registries answer a publish without credentials with: no such package.
   const isRefusal = [401, 403].includes(response.status) || (response.status === 404 && !isRead)
   if (!isRefusal || method === 'HEAD' || LOGIN.test(url)) return undefined
   // There the daemon has shown what it has.
   if (isPackageRead(target)) return undefined
-  // A second factor is asked of somebody who is known.
+  // A second factor is asked for only after the first one was accepted.
   if (/\botp\b/i.test(String(response.headers['www-authenticate'] ?? ''))) return undefined
   if (clientCredentials(registries, exchange, about) !== undefined) return undefined
   const isMain = registry.url === registries.homeOf(undefined).url

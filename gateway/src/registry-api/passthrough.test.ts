@@ -60,6 +60,16 @@ describe('what the gateway does not know', () => {
     expect(got.headers.location).toBe('https://elsewhere.invalid/')
   })
 
+  test.each([
+    ['HEAD', 1],
+    ['GET', 2],
+  ])('%s is asked %d times of an upstream that is not there', async (method, times) => {
+    world.upstream.fault(/whoami/, { kind: 'reset' }, Infinity)
+    const response = await fetch(`${world.url}/-/whoami`, { method })
+    expect(response.status).toBe(502)
+    expect(world.upstream.count(/whoami/)).toBe(times)
+  })
+
   test('loses what belongs to this hop or to a browser', async () => {
     world.upstream.otherwise = (_request, res) => {
       res.writeHead(200, { 'set-cookie': 'a=b', 'access-control-allow-origin': '*' }).end('{}')

@@ -4,7 +4,7 @@
  * there. The gateway's own do for calls that only read about packages, never for acting in its user's name on behalf of any
  * local process.
  */
-import { Transform, type Readable } from 'node:stream'
+import { Readable, Transform } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http'
 import { CatalogError } from '@catalog-p2p/core'
@@ -12,6 +12,7 @@ import { noUpstream } from '../http/api-errors.ts'
 import { clientCredentials } from '../upstream/client-credentials.ts'
 import type { Exchange } from '../http/exchange.ts'
 import { passedHeaders } from './answer-headers.ts'
+import { isBulkAudit, readAuditBody } from './audit-body.ts'
 import { plainPhrase } from '../http/respond.ts'
 import { hasFollowedUrls, MAX_FOLLOWED_BYTES, spellAsOurs } from './follow-urls.ts'
 import { loginHint, withHint } from './login-hint.ts'
@@ -35,6 +36,8 @@ export interface PassthroughOptions {
   readonly maxUploadBytes: number
   /** Goes into Via, so that a loop is seen even through other proxies. */
   readonly instance: string
+  /** Packages that the user calls private; undefined: none. */
+  readonly isPrivate?: ((name: string) => boolean) | undefined
 }
 
 // RFC 9110 7.6.1, and what belongs to this hop or to a browser.
@@ -134,9 +137,12 @@ async function ask(
   if (isRead && deps.upstream.isDown(registry.origin)) {
     throw unreachable(new URL(registry.url), new Error('it has just not answered'))
   }
-  const body = bodyOf(req, options.maxUploadBytes)
+  // Without a turn of the event loop in between: the body may be flowing to another reader already.
+  const reading = auditBody(deps, options, { req, registry })
+  const audit = reading && (await reading)
+  const body = audit ? Readable.from([audit]) : bodyOf(req, options.maxUploadBytes)
   const via = [req.headers.via, `1.1 ${options.instance}`].filter((one) => one !== undefined)
-  const length = req.headers['content-length']
+  const length = audit?.byteLength.toString() ?? req.headers['content-length']
   return deps.upstream.request({
     url: new URL(registry.url + target.path.slice(1)),
     method: target.method,
@@ -150,12 +156,29 @@ async function ask(
       return client ?? (isRead ? deps.registries.credentialsFor(url) : undefined)
     },
     ...(body !== undefined && { body }),
+    // A client that only asks whether something is there gets a quick answer.
+    ...(target.method === 'HEAD' && { retries: 0 }),
     // Like all of the daemon's own credentials, for reading only.
     certificate: isRead,
     // The client decides: it may want to see where it is sent.
     followRedirects: false,
     signal,
   })
+}
+
+/** undefined: it is no audit, or there is nothing that must not be named to this registry. */
+function auditBody(
+  { registries }: PassthroughDependencies,
+  { isPrivate }: PassthroughOptions,
+  { req, registry }: { req: IncomingMessage; registry: Registry },
+): Promise<Buffer> | undefined {
+  const { method = 'GET', url = '/' } = req
+  if (!isBulkAudit(method, url) || registry.url !== registries.main?.url) return undefined
+  if (!registries.hasScopes && isPrivate === undefined) return undefined
+  return readAuditBody(
+    req,
+    (name) => isPrivate?.(name) !== true && registries.isHome(registry, name),
+  )
 }
 
 function forwarded(headers: IncomingHttpHeaders): Record<string, string | string[]> {

@@ -13,7 +13,7 @@ interface Settings {
 /** The value of an Authorization header, with a fingerprint that can be stored and compared. */
 export interface Credentials {
   readonly authorization: string
-  /** Tells owners of private artifacts apart. Keyed, so that who has it without the key can't try secrets against it. */
+  /** Tells owners of private artifacts apart. Keyed: without the key no secrets can be tried against it. */
   readonly fingerprint: string
 }
 

@@ -51,6 +51,10 @@ export interface Registries {
    * @throws CatalogError NOT_FOUND for a scope whose place at this gateway is all that the configuration names
    */
   homeOf(name: string | undefined): Registry
+  /** Whether some scopes belong elsewhere than to the default registry. */
+  readonly hasScopes: boolean
+  /** Whether a package belongs to that registry; false where its own is not known. */
+  isHome(registry: Registry, name: string): boolean
   /** Our own credentials for a URL (a registry's, or a tarball's elsewhere). */
   credentialsFor(url: URL): Credentials | undefined
   /**
@@ -132,6 +136,11 @@ export function createRegistries(
     main: peersOnly ? null : main,
     forName: (name) => (peersOnly ? null : homeOf(name)),
     homeOf,
+    hasScopes: scopes.size + homeless.size > 0,
+    isHome(registry, name) {
+      const isHomeless = homeless.has(scopeOf(name)?.toLowerCase() ?? '')
+      return !isHomeless && homeOf(name).url === registry.url
+    },
     all: () =>
       [[null, main] as const, ...scopes].map(([scope, { url, isPublicDefault }]) => {
         return { scope, url, isPublicDefault }

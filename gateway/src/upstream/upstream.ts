@@ -7,7 +7,7 @@ import type { Readable } from 'node:stream'
 import type { Dispatcher } from 'undici'
 import { CatalogError, isCatalogError } from '@catalog-p2p/core'
 import { createBackOff } from './back-off.ts'
-import { createBodyPace } from './body-pace.ts'
+import { createStallGuard } from './stall-guard.ts'
 import type { Credentials } from './credentials.ts'
 import type { Connections } from './dispatcher.ts'
 import { OriginHealth } from './origin-health.ts'
@@ -25,7 +25,7 @@ export interface UpstreamRequest {
   /** Sent once: a request with a body is neither retried nor redirected. */
   readonly body?: Readable
   readonly signal: AbortSignal
-  /** Further tries, instead of the default. After a timeout there is none: whoever asks has waited long enough by then. */
+  /** Further tries, instead of the default. After a timeout there is none: the caller has waited long enough by then. */
   readonly retries?: number
   /** For its headers, milliseconds, if that is less than the default. For questions that nobody should wait long for. */
   readonly timeoutMs?: number
@@ -42,7 +42,7 @@ export interface UpstreamResponse {
   readonly body: Dispatcher.ResponseData['body']
   /** After redirects. */
   readonly url: URL
-  /** True when any hop carried credentials: where a redirect leads is told to who showed them. */
+  /** True when any hop carried credentials: the target of a redirect may be meant for their owner alone. */
   readonly withCredentials: boolean
   /** How long its body may be silent. */
   readonly silenceMs: number
@@ -61,7 +61,7 @@ export interface Upstream {
    * to be left alone; `signal.reason` when aborted
    */
   request(request: UpstreamRequest): Promise<UpstreamResponse>
-  /** True shortly after a network failure: who has an old copy should serve that instead of waiting. */
+  /** True shortly after a network failure: an old copy should be served then, without waiting. */
   isDown(origin: string): boolean
   /** True when nothing has come from there since (`performance.now()`), though it has not asked to be left alone. */
   isSilent(origin: string, sinceMs: number): boolean
@@ -80,7 +80,7 @@ export interface UpstreamOptions {
 const MAX_SILENCE_MS = 60_000
 const MAX_REDIRECTS = 5
 const MAX_DISCARDED_BYTES = 64 * 1024
-/** How long a request waits for a registry that gets too many of them; longer, its client had better know. */
+/** How long a request waits for a registry that gets too many of them; then its client is told. */
 const MAX_BUSY_MS = 10_000
 const BUSY = 429
 const REDIRECTS = new Set([301, 302, 303, 307, 308])
@@ -249,14 +249,14 @@ export async function readBody(
   const declared = Number(response.headers['content-length'] ?? 0)
   const chunks: Buffer[] = []
   let size = 0
-  const pace = createBodyPace(response.silenceMs, performance.now())
+  const guard = createStallGuard(response.silenceMs, performance.now())
   try {
     if (declared > limits.maxBytes) throw unusable(response.url, `${declared} bytes are too many`)
     for await (const chunk of response.body as AsyncIterable<Buffer>) {
       size += chunk.byteLength
       if (limits.counts !== undefined) limits.counts.bytes += chunk.byteLength
       if (size > limits.maxBytes) throw unusable(response.url, `more than ${limits.maxBytes} bytes`)
-      const tooSlow = pace.note(chunk.byteLength, performance.now())
+      const tooSlow = guard.record(chunk.byteLength, performance.now())
       if (tooSlow !== undefined) throw unreachable(response.url, new Error(tooSlow))
       chunks.push(chunk)
     }

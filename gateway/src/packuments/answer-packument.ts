@@ -9,7 +9,7 @@ import { clientCredentials } from '../upstream/client-credentials.ts'
 import type { Exchange } from '../http/exchange.ts'
 import { freshForMs, wantsRevalidation } from './freshness.ts'
 import type { PackumentKind } from './cached-document.ts'
-import type { PackumentAnswer, Packuments, PackumentVariant } from './packuments.ts'
+import type { PackumentAnswer, Packuments, PackumentVariant } from './packument-service.ts'
 import type { Registries } from '../upstream/registries.ts'
 import { isNotModified } from '../http/respond.ts'
 import { mayServeRaw, UnreadablePackument, type RawDocument } from './poison-documents.ts'
@@ -39,7 +39,7 @@ export async function answerPackument(
   if ('gzipped' in found) return sendRaw(exchange, found, deps.maxBytes)
   const { answer, variant } = found
   const gzip = acceptsGzip(req.headers['accept-encoding'])
-  // Weak, because it stands for the document and not for its bytes: who has it packed has it (RFC 9110 8.8.1).
+  // Weak, because it stands for the document and not for its bytes, packed or not (RFC 9110 8.8.1).
   const etag = `W/"${variant.tag}"`
   const { document } = answer
   res.setHeader('etag', etag)
@@ -96,7 +96,7 @@ async function getVariant(
   })
 }
 
-/** pnpm, Yarn 1, Bun and npm's lighter commands name the abbreviated form first; who does not name it wants all. */
+/** pnpm, Yarn 1, Bun and npm's lighter commands name the abbreviated form first; a client that does not name it gets everything. */
 export function kindFor(accept: string | undefined): PackumentKind {
   const found = accept?.split(',').find((one) => one.trim().startsWith(ABBREVIATED))
   if (found === undefined || /;\s*q=0(\.0*)?\s*$/.test(found)) return 'full'

@@ -11,24 +11,24 @@ export const MAX_TIMES = 10
 export const MIN_TARBALL_BYTES = 4 * 1024
 
 /** Of a tarball. Its time is only that in which it is waited for: not what its reader takes. */
-export function createTarballPace(silenceMs: number): BodyPace {
-  return createBodyPace(silenceMs, 0, { minBytes: MIN_TARBALL_BYTES, maxTimes: Infinity })
+export function createTarballStallGuard(silenceMs: number): StallGuard {
+  return createStallGuard(silenceMs, 0, { minBytes: MIN_TARBALL_BYTES, maxTimes: Infinity })
 }
 
-export interface BodyPace {
+export interface StallGuard {
   /** Why it is given up; undefined while it comes fast enough. */
-  note(bytes: number, nowMs: number): string | undefined
+  record(bytes: number, nowMs: number): string | undefined
 }
 
-export function createBodyPace(
+export function createStallGuard(
   silenceMs: number,
   startMs: number,
   { minBytes, maxTimes } = { minBytes: MIN_BYTES, maxTimes: MAX_TIMES },
-): BodyPace {
+): StallGuard {
   let sinceMs = startMs
   let received = 0
   return {
-    note(bytes, nowMs) {
+    record(bytes, nowMs) {
       received += bytes
       if (nowMs - startMs > silenceMs * maxTimes) {
         return `it was not whole after ${silenceMs * maxTimes} ms`

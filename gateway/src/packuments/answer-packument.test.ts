@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { makePackage } from '../../../test/support/fixture-packages.ts'
 import { gatewayWorld, type GatewayWorld } from '../../../test/support/gateway-world.ts'
 import { DEFAULT_REGISTRY } from '../upstream/default-registry.ts'
-import { acceptsGzip, kindFor } from './packument.ts'
+import { acceptsGzip, kindFor } from './answer-packument.ts'
 
 const one = makePackage('fx-one', '1.0.0')
 const two = makePackage('fx-one', '1.1.0')

@@ -1,13 +1,13 @@
 import { describe, expect, test } from 'vitest'
-import { createBodyPace, MIN_BYTES } from './body-pace.ts'
+import { createStallGuard, MIN_BYTES } from './stall-guard.ts'
 
 const SILENCE_MS = 60_000
 
 /** When a body is given up that brings so many bytes every so often; undefined: not within an hour. */
 function givenUpAtMs(bytes: number, everyMs: number): number | undefined {
-  const pace = createBodyPace(SILENCE_MS, 0)
+  const guard = createStallGuard(SILENCE_MS, 0)
   for (let nowMs = everyMs; nowMs < 3_600_000; nowMs += everyMs) {
-    if (pace.note(bytes, nowMs) !== undefined) return nowMs
+    if (guard.record(bytes, nowMs) !== undefined) return nowMs
   }
   return undefined
 }
@@ -23,15 +23,15 @@ describe('a body', () => {
   })
 
   test('may begin late, and rest', () => {
-    const pace = createBodyPace(SILENCE_MS, 0)
-    expect(pace.note(MIN_BYTES, 59_000)).toBeUndefined()
-    expect(pace.note(1, 61_000)).toBeUndefined()
-    expect(pace.note(MIN_BYTES, 120_000)).toBeUndefined()
+    const guard = createStallGuard(SILENCE_MS, 0)
+    expect(guard.record(MIN_BYTES, 59_000)).toBeUndefined()
+    expect(guard.record(1, 61_000)).toBeUndefined()
+    expect(guard.record(MIN_BYTES, 120_000)).toBeUndefined()
   })
 
   test('that was fast may not become slow', () => {
-    const pace = createBodyPace(SILENCE_MS, 0)
-    expect(pace.note(100 * MIN_BYTES, 60_000)).toBeUndefined()
-    expect(pace.note(100, 120_000)).toContain('less than')
+    const guard = createStallGuard(SILENCE_MS, 0)
+    expect(guard.record(100 * MIN_BYTES, 60_000)).toBeUndefined()
+    expect(guard.record(100, 120_000)).toContain('less than')
   })
 })

@@ -1,5 +1,5 @@
 /**
- * Packuments for whoever asks: from the cache while fresh, asked for again when not, old ones when the source fails and they
+ * Packuments for HTTP clients and for our own questions: from the cache while fresh, asked for again when not, old ones when the source fails and they
  * hold what is wanted. A document is parsed once for each form it is served in, in a worker; afterwards only bytes move.
  */
 import { LRUCache } from 'lru-cache'
@@ -245,7 +245,7 @@ function fetchShared(
   const kind = old?.kind === 'full' ? 'full' : request.kind
   const epoch = cache.epochOf(name)
   const who = view.credentials?.fingerprint
-  // What can't be read is fetched for those alone who may have it as it is.
+  // A document that can't be read is fetched only for clients that may have it unread.
   const isPoison = poison.has(poisonKey({ name, kind, registry }))
   const only = isPoison && mayServeRaw(form?.policy, registry)
   const key = [registry.url, name, kind, who, epoch, only].join('\n')

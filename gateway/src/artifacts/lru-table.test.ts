@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { openDatabase, type Database } from '@catalog-p2p/core'
-import { createUsedRows, type UsedRows } from './used-rows.ts'
+import { createLruTable, type LruTable } from './lru-table.ts'
 
 const DAY_MS = 86_400_000
 
@@ -12,18 +12,23 @@ beforeEach(async () => {
 })
 afterEach(() => database.close())
 
-const open = (maxRows = 3): UsedRows =>
-  createUsedRows(database, { table: 'pairs', columns: ['a', 'b'], maxRows, now: () => nowMs })
+const open = (maxRows = 3): LruTable =>
+  createLruTable(database, {
+    table: 'pairs',
+    columns: { key: 'a', value: 'b' },
+    maxRows,
+    now: () => nowMs,
+  })
 const count = (): number =>
   (database.prepare('SELECT count(*) AS rows FROM pairs').get() as { rows: number }).rows
 /** Adds `name` when it is so many days later. */
-const addLater = (rows: UsedRows, name: string): void => {
+const addLater = (rows: LruTable, name: string): void => {
   nowMs += 2 * DAY_MS
   rows.add(name, 'x')
 }
 
 describe('rows', () => {
-  test('are found by either second part, and removed by it', () => {
+  test('are found by either value, and removed by it', () => {
     const rows = open()
     rows.add('one', 'x')
     rows.add('one', 'x')
@@ -31,7 +36,7 @@ describe('rows', () => {
     expect(rows.has('one', ['y'])).toBe(false)
     expect(rows.has('two', ['x'])).toBe(false)
     expect(count()).toBe(1)
-    rows.removeSecond('x')
+    rows.removeValue('x')
     expect(rows.has('one', ['x'])).toBe(false)
   })
 
