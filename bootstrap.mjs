@@ -6,18 +6,11 @@
  */
 import { spawn, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import {
-  chmodSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { basename, delimiter, dirname, join } from 'node:path'
 import { clearInterval, setInterval } from 'node:timers'
 import { fileURLToPath } from 'node:url'
+import { filesWithLongTests } from './test/support/long-tests.mjs'
 
 const root = dirname(fileURLToPath(import.meta.url))
 const isWindows = process.platform === 'win32'
@@ -69,25 +62,8 @@ async function test(args, tags) {
   )
   const rest = args.filter((each) => each !== '--table')
   if (tags && !args.length) rest.push(`--tags-filter=${tags}`)
-  // Vitest would load every file to look for the tag, which takes minutes, and most have none.
-  if (tags === 'long' && !args.length) rest.push(...filesWithLongTests())
+  if (tags === 'long' && !args.length) rest.push(...filesWithLongTests(root, workspaces()))
   return tool(node, 'vitest', ['run', '--reporter=default', ...reporters, ...rest])
-}
-
-/** Test files with long tests: they say so themselves, or leave it to tagsOf of test/support/clients.ts. */
-function filesWithLongTests() {
-  const folders = [...workspaces().map((folder) => join(folder, 'src')), 'test']
-  const hasLongTests = (path) =>
-    /\['long'\]|\btagsOf\(/.test(readFileSync(join(root, path), 'utf8'))
-  return folders.flatMap(testFilesIn).filter(hasLongTests)
-}
-
-function testFilesIn(folder) {
-  return readdirSync(join(root, folder), { withFileTypes: true }).flatMap((entry) => {
-    const path = join(folder, entry.name)
-    if (entry.isDirectory()) return entry.name === 'node_modules' ? [] : testFilesIn(path)
-    return entry.name.endsWith('.test.ts') ? [path] : []
-  })
 }
 
 /** Side by side, as each of them keeps one core busy; all that is wrong is printed, whichever finds it. */
@@ -100,12 +76,10 @@ async function checkWith(node) {
   return codes.find((code) => code !== 0) ?? 0
 }
 
-function fix() {
+async function fix() {
   const node = setUpWorkspace()
-  return runAll([
-    () => tool(node, 'eslint', ['--fix', '.']),
-    () => tool(node, 'prettier', ['--write', '--log-level=warn', '.']),
-  ])
+  const code = await tool(node, 'eslint', ['--fix', '.'])
+  return (await tool(node, 'prettier', ['--write', '--log-level=warn', '.'])) || code
 }
 
 async function build() {
@@ -126,16 +100,6 @@ async function build() {
 }
 
 // ---- running ---------------------------------------------------------------------------------
-
-/** Runs every step, whatever the one before it said; the first failure's exit code. */
-async function runAll(steps) {
-  let failure = 0
-  for (const step of steps) {
-    const code = await step()
-    failure ||= code
-  }
-  return failure
-}
 
 /** A command line tool among our dependencies, by the script behind its `bin`: no shell, no .cmd. */
 function tool(node, binary, args) {

@@ -32,12 +32,15 @@ afterAll(async () => {
   await workspace[Symbol.asyncDispose]()
 })
 
-test('in a folder of plugins, away from Verdaccio', async () => {
+// Hundreds of packages are installed: what the plugin does is in verdaccio-plugin.test.ts.
+const tags = ['long']
+
+test('in a folder of plugins, away from Verdaccio', { tags }, async () => {
   const elsewhere = await install(['verdaccio-catalog-p2p'])
   await serves(VERDACCIO_PROGRAM, { plugins: join(elsewhere, 'node_modules') })
 })
 
-test('beside Verdaccio, found by its name', async () => {
+test('beside Verdaccio, found by its name', { tags }, async () => {
   const server = await install(['verdaccio', 'verdaccio-catalog-p2p'])
   await serves(join(server, 'node_modules', 'verdaccio', 'bin', 'verdaccio'), {})
 })

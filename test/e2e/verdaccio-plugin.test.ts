@@ -10,7 +10,6 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { parse } from 'yaml'
 import { createWorkspace, mustRunClient, runClient, type Workspace } from '../support/client.ts'
-import { tagsOf } from '../support/clients.ts'
 import { eventually } from '../support/daemon.ts'
 import {
   expectedInstall,
@@ -165,9 +164,9 @@ describe.skipIf(unavailable !== undefined)('several Verdaccios are one cache', (
     expect(await readInstalled(cwd)).toEqual(asInstalled(fixtures, wanted))
   })
 
-  for (const npm of ['npm-10', 'npm-11', 'npm-12'] as const) {
-    const title = `${npm} ci with the dead one's lockfile gets all from the other only if told to replace its address`
-    test(title, { tags: tagsOf(npm) }, async () => {
+  test.each(['npm-10', 'npm-11', 'npm-12'] as const)(
+    "%s ci with the dead one's lockfile gets all from the other only if told to replace its address",
+    async (npm) => {
       const { cwd, home } = await project()
       const run = { cwd, home, registry: b.url, env: { npm_config_fetch_retries: '0' } }
       await writeFile(join(cwd, 'package-lock.json'), lockfile)
@@ -180,8 +179,8 @@ describe.skipIf(unavailable !== undefined)('several Verdaccios are one cache', (
 
       expect(await readInstalled(cwd)).toEqual(asInstalled(fixtures, wanted))
       expect(await readFile(join(cwd, 'package-lock.json'), 'utf8')).toBe(lockfile)
-    })
-  }
+    },
+  )
 
   test('a lockfile without addresses needs no such word', async () => {
     const { cwd, home } = await project()

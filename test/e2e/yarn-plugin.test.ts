@@ -48,6 +48,8 @@ beforeAll(async () => {
   workspace = await createWorkspace()
   registry = await startRegistry({ packages, tarballs: 'self' })
   machine = await startMachine({ upstream: registry.url })
+  // The plugin waits for an answer as long as a daemon at rest takes, not for code that is loaded with the first one.
+  await (await fetch(`${machine.url}/-/catalog/health`)).text()
   plugin = await packPlugin()
   nobody = `http://127.0.0.1:${await freePort()}`
   const alone = await project({ plugin: false })

@@ -3,13 +3,14 @@
  * network namespace. It is asked over HTTP from where it is; nothing is read from its output but words
  * for the error message when it does not come up.
  */
-import { execFile, spawn, type ChildProcess } from 'node:child_process'
+import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { promisify } from 'node:util'
 import { isolatedEnvironment } from './client.ts'
+import { startProgram, type Program } from './json-lines.ts'
+import type { Place } from './namespace-tools.ts'
 import { publicRegistry } from './public-registry.ts'
 import { repositoryRoot } from './source-tree.ts'
 
@@ -19,8 +20,8 @@ export interface DaemonOptions {
   readonly home: string
   /** The gateway's, as `args` say it. */
   readonly port: number
-  /** A command that runs another one elsewhere. */
-  readonly prefix?: readonly string[]
+  /** Where it runs, and is asked from; by default here. */
+  readonly place?: Place
   /** What `catalog` is; by default the sources here. */
   readonly catalog?: readonly string[]
 }
@@ -53,17 +54,18 @@ export interface Daemon extends AsyncDisposable {
   stop(): Promise<number | null>
 }
 
+const ASKER = join(import.meta.dirname, 'asker.ts')
 const START_TIMEOUT_MS = 30_000
 const STOP_TIMEOUT_MS = 20_000
 const POLL_MS = 100
 
 export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
-  const { home, port, prefix = [] } = options
+  const { home, port, place } = options
   await mkdir(join(home, 'tmp'), { recursive: true })
   const flags = ['--conditions=@catalog-p2p/source', '--disable-warning=ExperimentalWarning']
   const cli = join(repositoryRoot, 'gateway', 'src', 'cli.ts')
   const catalog = options.catalog ?? [process.execPath, ...flags, cli]
-  const argv = [...prefix, ...catalog, 'start', ...options.args]
+  const argv = [...(place?.prefix ?? []), ...catalog, 'start', ...options.args]
   const [command = '', ...args] = argv
   const env = { ...isolatedEnvironment(home), ...(await publicRegistry(options.args, [home])) }
   const child = spawn(command, args, { cwd: home, env, stdio: ['ignore', 'pipe', 'pipe'] })
@@ -75,15 +77,21 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   child.stderr.setEncoding('utf8').on('data', take)
 
   const url = `http://127.0.0.1:${port}`
-  const ask = <T>(path: string): Promise<T> => fetchJson<T>(`${url}/-/catalog/${path}`, prefix)
+  // Its loopback is not ours when it runs in a namespace.
+  const asker = place && startProgram(place, ASKER)
+  const ask = <T>(path: string): Promise<T> => fetchJson<T>(`${url}/-/catalog/${path}`, asker)
+  const end = async (): Promise<number | null> => {
+    await asker?.[Symbol.asyncDispose]()
+    return stop(child)
+  }
   const daemon: Daemon = {
     url,
     status: () => ask('status'),
     peers: async () => (await ask<{ peers: readonly DaemonPeer[] }>('peers')).peers,
     output: () => printed,
-    stop: () => stop(child),
+    stop: end,
     async [Symbol.asyncDispose]() {
-      await stop(child)
+      await end()
     },
   }
   try {
@@ -92,7 +100,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       return ask('health')
     }, START_TIMEOUT_MS)
   } catch (error) {
-    await stop(child)
+    await end()
     throw new Error(`the daemon did not start:\n${printed.slice(-4000)}`, { cause: error })
   }
   return daemon
@@ -114,8 +122,6 @@ export async function eventually<T>(attempt: () => Promise<T>, timeoutMs: number
   }
 }
 
-const execute = promisify(execFile)
-
 /** Of the daemon with that store; its file is there a moment after it answers. */
 export async function pidOf(store: string): Promise<number> {
   const read = async (): Promise<string> => readFile(join(store, 'daemon.json'), 'utf8')
@@ -123,14 +129,11 @@ export async function pidOf(store: string): Promise<number> {
   return pid
 }
 
-/** From where the daemon is: its loopback is not ours when it runs in a namespace. */
-async function fetchJson<T>(url: string, prefix: readonly string[]): Promise<T> {
-  if (prefix.length === 0) return (await (await fetch(url)).json()) as T
-  const script = 'process.stdout.write(await (await fetch(process.argv[1])).text())'
-  const node = [process.execPath, '--input-type=module', '--eval', script, url]
-  const [command = '', ...args] = [...prefix, ...node]
-  const { stdout } = await execute(command, args, { timeout: 20_000, maxBuffer: 16 * 1024 * 1024 })
-  return JSON.parse(stdout) as T
+async function fetchJson<T>(url: string, asker: Program | undefined): Promise<T> {
+  if (asker === undefined) return (await (await fetch(url)).json()) as T
+  const answer = await asker.tell<T | { error: string }>('get', url)
+  if (answer instanceof Object && 'error' in answer) throw new Error(answer.error)
+  return answer
 }
 
 async function stop(child: ChildProcess): Promise<number | null> {

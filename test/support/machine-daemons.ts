@@ -45,7 +45,7 @@ export async function startOn(
     args: [...ports, ...store, '--upstream', upstream, ...args],
     home: await workspace.folder(`home-${machine.name}`),
     port: GATEWAY_PORT,
-    prefix: machine.prefix,
+    place: machine,
   })
 }
 
