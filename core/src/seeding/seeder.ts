@@ -1,13 +1,13 @@
 /**
- * Tells the network what the store holds: store events become announcements. It decides what is told, and a private entry
- * never is: nothing else in a node announces artifacts. docs/threat-model.md
+ * Announces what the store holds: store events become announcements. This is the one place that decides which complete
+ * artifacts are announced, and it never announces a private one. docs/threat-model.md
  */
 import type { Digest } from '../content/digest.ts'
 import type { Discovery } from '../discovery/discovery.ts'
 import type { Logger } from '../log.ts'
 import type { Store, StoreEntry } from '../store/store.ts'
 
-/** Announcing is quick, 100,000 times is not: others get their turn in between. */
+/** Announcing is quick, 100,000 times is not: other work runs between two batches. */
 const BATCH = 2000
 
 export interface Seeder {
