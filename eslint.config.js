@@ -27,8 +27,11 @@ const REAL_TIMEOUTS = [
   'gateway/src/admin/daemon-client.ts',
   'gateway/src/artifacts/tarball-witness.ts',
   'gateway/src/artifacts/version-documents.ts',
-  'gateway/src/keys/signing-keys.ts',
-  'gateway/src/packuments/packuments.ts',
+  'gateway/src/clients/ask-client.ts',
+  'gateway/src/clients/yarn/yarn-classic-mirror.ts',
+  'gateway/src/keys/signing-keys-request.ts',
+  'gateway/src/packuments/packument-service.ts',
+  'gateway/src/upstream/retry.ts',
   'gateway/src/upstream/upstream.ts',
 ]
 

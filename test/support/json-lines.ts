@@ -3,7 +3,8 @@ import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import type { Place } from './namespace-tools.ts'
 
-export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json }
+export type Json =
+  string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json }
 type Commands = Readonly<Record<string, (argument: string) => Json | Promise<Json>>>
 
 const ANSWER_TIMEOUT_MS = 60_000

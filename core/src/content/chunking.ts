@@ -1,6 +1,7 @@
 /**
  * How an artifact is cut into chunks: all of `chunkSize` but the last, which is what is left. An empty artifact is one
- * empty chunk, so that every artifact has a first chunk and a Merkle root. Pure. docs/protocol.md, section Manifest.
+ * empty chunk, so that every artifact has a first chunk and a Merkle root. Pure; it reads no bytes. docs/protocol.md, section
+ * Manifest.
  */
 
 const KiB = 1024

@@ -1,7 +1,7 @@
 /**
- * Tells the network what the store holds, and which names it can tell the bytes of: events of the store and of the records
- * become announcements. It decides what is told, and a private entry never is, nor its names: nothing else in a node announces
- * what it holds. docs/threat-model.md
+ * Announces what the store holds, and the names whose records it can give with it: events of the store and of the records become
+ * announcements. This is the one place that decides which complete artifacts are announced, and it never announces a private
+ * one, nor its names. docs/threat-model.md
  */
 import type { Digest } from '../content/digest.ts'
 import type { Discovery } from '../discovery/discovery.ts'
@@ -9,7 +9,7 @@ import type { Logger } from '../log.ts'
 import type { Records } from '../records/records.ts'
 import type { Store, StoreEntry } from '../store/store.ts'
 
-/** Announcing is quick, 100,000 times is not: others get their turn in between. */
+/** Announcing is quick, 100,000 times is not: other work runs between two batches. */
 const BATCH = 2000
 
 export interface Seeder {

@@ -1,5 +1,5 @@
 /**
- * One artifact on its way here, for everyone who asked for it. Its sources are a list, each started when those before it have
+ * One artifact on its way here, for all callers that asked for it. Its sources are a list, each started when those before it have
  * failed or have had their time; the first that has verified bytes wins, and only then the others end. Unverified bytes leave
  * this node while there is an origin neither to a reader nor into a decision. Ends with verified bytes in the store, or with an
  * error for all. docs/decisions/0008
@@ -51,7 +51,7 @@ export function startDownload(
   async function run(): Promise<void> {
     const sources = listSources(request, race, deps)
     const next = (): Attempt<Found> | undefined => {
-      // Everybody has been asked once: those that were busy or hung up are asked again.
+      // Every source has been started: peers that were busy or hung up are asked again.
       if (sources.length === 0) race.retries.open()
       return sources.shift()
     }

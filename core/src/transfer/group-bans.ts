@@ -40,7 +40,7 @@ export class GroupBans {
     this.#isLocal = options.isLocal
   }
 
-  /** Whether nobody is banned, so that it need not be looked up where a peer is. */
+  /** No group is known, so a peer's group need not be looked up. */
   get isEmpty(): boolean {
     return this.#groups.size === 0
   }

@@ -1,13 +1,13 @@
 /**
- * Token buckets for upload and download. A bucket may go into debt: callers wait until it is out of debt, then take what
- * they are about to move; where they do not know how much that is, they say so afterwards. So one answer may be larger than
- * what the bucket saves up, an answer of unknown size needs no reservation, and the rate holds on average.
+ * Token buckets for upload and download, in bytes per second. A bucket may go into debt: callers wait until it is out of debt,
+ * then take what they are about to move, or spend it afterwards where the size was not known. So an answer may be larger than
+ * the burst, needs no reservation, and the rate holds on average, never at each moment.
  */
 import type { PeerId } from '../host/host.ts'
 import type { Clock } from '../timing/clock.ts'
 
 export interface RateLimit {
-  /** Resolves when more may be moved, with `bytes` spent: of many who wait, one gets through. Rejects with `signal.reason`. */
+  /** Resolves when more may be moved, with `bytes` spent: of many that wait, one gets through. Rejects with `signal.reason`. */
   take(bytes: number, signal: AbortSignal): Promise<void>
   /** What has been moved beyond what was taken; below 0 to give back. */
   spend(bytes: number): void

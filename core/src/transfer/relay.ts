@@ -1,6 +1,6 @@
 /**
- * Passes on what is arriving: of a public artifact, the chunks of the manifest that is furthest. They go out as a claim, marked as
- * still arriving, and whoever asks treats them as one. Nothing of a private artifact, and nothing of a node that does not seed.
+ * Passes on what is arriving: of a public artifact, the chunks of the manifest that is furthest. They go out as a claim, marked
+ * as still arriving, and are treated as one. Never anything of a private artifact, or of a node that does not seed.
  */
 import type { Assembly } from './chunks/assembly.ts'
 import type { DownloadRequest } from './download.ts'

@@ -2,7 +2,7 @@
 import { DIGEST_BYTES, digestFromBytes, digestToBytes } from '../content/digest.ts'
 import { isWithinRecordLimits, RECORD_LIMITS, type ArtifactRecord } from '../content/record.ts'
 import { CatalogError } from '../errors.ts'
-import { FieldReader, FieldWriter } from './fields.ts'
+import { FieldWriter, type FieldReader } from './fields.ts'
 
 const EVIDENCE_KINDS = { 'registry-signature': 1 } as const
 

@@ -1,7 +1,6 @@
 /**
- * Sends small frames in order, a turn of the event loop later, waiting for the transport as a ByteStream asks for, without
- * making the sender wait: what
- * comes meanwhile goes out together. Its users bound how much that is.
+ * Sends small frames in order without making their sender wait: one write at a time, as a ByteStream asks for, and what comes
+ * meanwhile goes out together. It does not bound how much waits; its users do.
  */
 import type { ByteStream } from '../../host/host.ts'
 
@@ -16,7 +15,7 @@ export function createOutbox(stream: ByteStream, onFailed: (error: unknown) => v
   let failed = false
 
   async function flush(): Promise<void> {
-    // A turn of the event loop, so that what its requests ask for leaves in one write.
+    // A tick of the event loop, so that requests made together leave in one write.
     await new Promise(setImmediate)
     while (waiting.length > 0) {
       const frames = waiting
@@ -24,7 +23,7 @@ export function createOutbox(stream: ByteStream, onFailed: (error: unknown) => v
       const [only] = frames
       await stream.write(frames.length === 1 && only !== undefined ? only : Buffer.concat(frames))
     }
-    sending = false // in the turn that saw nothing waiting: what comes next starts anew
+    sending = false // in the tick that saw nothing waiting: what comes next starts anew
   }
 
   return {

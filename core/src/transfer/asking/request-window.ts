@@ -1,6 +1,6 @@
 /**
- * How many chunks a peer may owe us at once, from what it has delivered so far: about a second's worth. A fast peer never
- * waits for our next request; a slow one does not hold chunks that others could send. Pure.
+ * How many chunks a peer may owe us at once: what it delivers in about a second. A fast peer never waits for our next request;
+ * a slow one does not hold chunks that others could send. Pure; it does not choose chunks (plan.ts).
  */
 import type { PeerId } from '../../host/host.ts'
 

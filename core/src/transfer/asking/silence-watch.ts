@@ -1,6 +1,6 @@
 /**
- * Tells when a peer that owes answers has sent nothing at all for too long. Whatever it sends counts, so a slow peer is not a
- * silent one; and a moment in which this machine slept, or was too busy to read, does not count.
+ * Detects a peer that owes answers and has sent nothing at all for too long. Whatever it sends counts, so a slow peer is never
+ * taken for a silent one, and time in which this machine slept or was too busy to read is not held against it.
  */
 import type { CancelTimer, Clock } from '../../timing/clock.ts'
 

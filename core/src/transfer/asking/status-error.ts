@@ -1,4 +1,4 @@
-/** A peer's status as the error that its asker gets. */
+/** Turns a peer's status into the error that the caller gets. */
 import { CatalogError } from '../../errors.ts'
 import type { PeerId } from '../../host/host.ts'
 import type { Status } from '../../wire/transfer-messages.ts'

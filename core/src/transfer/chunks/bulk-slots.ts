@@ -1,12 +1,12 @@
 /**
- * Bounds the artifacts that move in bulk to or from one peer at once. A place is held while something of the artifact is
- * under way, counted, and free again at once after: many large artifacts in a row are no reason to refuse one.
+ * Bounds the number of artifacts that move in bulk to or from one peer at the same time. A slot is held while anything of its
+ * artifact is under way and free immediately after: many large artifacts one after another are no reason to refuse one.
  */
 import type { Digest } from '../../content/digest.ts'
 import type { PeerId } from '../../host/host.ts'
 
 export interface BulkSlots {
-  /** False when all places of the peer are taken by other artifacts. Give each that was taken back once. */
+  /** False when all slots of the peer are taken by other artifacts. Release once for each take. */
   take(peer: PeerId, digest: Digest): boolean
   release(peer: PeerId, digest: Digest): void
   /** Artifacts under way with the peer. */

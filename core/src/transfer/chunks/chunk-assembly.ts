@@ -1,4 +1,7 @@
-/** The one assembly there is; assembly.ts says what it promises. Hashing, writing and reading run beside each other, in bounds. */
+/**
+ * The implementation of Assembly (assembly.ts says what it promises). Hashing, writing and reading run beside each other, in
+ * bounds. It never gives a reader the end before the whole digest has matched, and asks no peer for anything.
+ */
 import { Bitfield } from '../../content/bitfield.ts'
 import { chunkCount, chunkLength } from '../../content/chunking.ts'
 import type { ArtifactGeometry } from '../../content/manifest.ts'
@@ -6,9 +9,9 @@ import { CatalogError } from '../../errors.ts'
 import type { Assembly, AssemblyDeps } from './assembly.ts'
 import { createChunkMemory, type ChunkMemory } from './chunk-memory.ts'
 
-/** Bytes at the end that nobody reads before the digest has matched. */
+/** Bytes at the end that no reader gets before the digest has matched. */
 const HOLD_BACK_BYTES = 64 * 1024
-/** Chunks being hashed or written to the partial at once, beyond which whoever brings more waits. */
+/** Chunks being hashed or written to the partial at once; beyond that, callers of `add` and `append` wait. */
 const MAX_WORK = 8
 
 export class ChunkAssembly implements Assembly {
@@ -262,7 +265,7 @@ export class ChunkAssembly implements Assembly {
   }
 }
 
-/** Two read the same bytes, the hash thread and the write: `onDone` when both have. */
+/** The hash thread and the write read the same bytes: `onDone` is called when both are done. */
 function twoUsers(onDone: () => void): [() => void, () => void] {
   let users = 2
   const done = (): void => {

@@ -1,7 +1,7 @@
 /**
- * Fills one assembly with chunks from several peers at once. It carries out what plan.ts decides, waits for peers that are busy or
- * hung up, and gives up when all together send next to nothing. It never ends in success itself: the assembly does. Whether
- * its bytes are worth anything nobody knows meanwhile, so it gives nobody credit for them, and decides nothing for others.
+ * Fills one assembly with chunks from several peers at once. It carries out what plan.ts decides, waits for peers that are
+ * busy or hung up, and gives up when all together send next to nothing. It never verifies the whole: the assembly does. Until
+ * then its bytes may be worth nothing, so it gives no peer credit for them and decides nothing about other sources.
  */
 import { leafAt } from '../../content/merkle.ts'
 import type { Clock } from '../../timing/clock.ts'
@@ -243,7 +243,7 @@ class ChunkDownload {
     )
   }
 
-  /** Whoever claims the same and waits for a place gets that of one that sends nothing. */
+  /** A peer that sends nothing gives its place to one that claims the same and waits. */
   #replaceStalled(): void {
     for (const peer of this.#plan.peers) {
       // Not for a while in which we, or it on purpose, were what is slow.

@@ -1,18 +1,17 @@
 /**
- * Buffers for chunks of large artifacts, used again and again and shared with the hash thread. Fresh memory of that size
- * costs a receiver a third of its time: pages to map, a copy for the thread, and collections that V8 starts for memory
- * outside its heap. Whoever is done with a chunk gives it back; one that is never given back is only an ordinary buffer that
- * the collector takes.
+ * Buffers for chunks of large artifacts, reused and shared with the hash thread. Fresh memory of that size costs a receiver a
+ * third of its time: pages to map, a copy for the thread, and collections that V8 starts for memory outside its heap. The
+ * last user of a chunk gives it back; one that is never given back is an ordinary buffer that the collector takes.
  */
 
 export interface ChunkPool {
   /** A buffer of `bytes`, or undefined when it is not of a size worth pooling or all are lent. */
   take(bytes: number): Buffer | undefined
-  /** Takes back a buffer, or a view of it. Nobody may read it after that. Others' buffers are ignored. */
+  /** Takes back a buffer, or a view of it, which must not be read after that. Buffers of no pool are ignored. */
   give(view: Uint8Array): void
 }
 
-/** Every pool's. */
+/** The buffers of all pools. */
 const SLABS = new WeakSet<ArrayBufferLike>()
 
 /** Below this an ordinary buffer is as good. */

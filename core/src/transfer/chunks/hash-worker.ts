@@ -1,7 +1,8 @@
 /**
- * Thread that hashes large artifacts while they arrive: SHA-256 of each chunk as it lands, against its leaf where leaves
- * are known, and the sha512 of the whole in order. Chunks come as transferred buffers; out-of-order ones wait here, and
- * the sender bounds how many. Pooled chunks are shared instead, and said to be `consumed` when they are no longer needed. A verdict is on the bytes of one check, never on an index: two peers may send one chunk.
+ * Thread that hashes large artifacts while they arrive: SHA-256 of each chunk as it lands, against its leaf where leaves are
+ * known, and the sha512 of the whole in order. Chunks come as transferred buffers; those out of order wait here, and the
+ * sender bounds how many. Pooled chunks are shared instead, and reported as `consumed` when they are no longer needed.
+ * A verdict is on the bytes of one check, never on an index: two peers may send the same chunk.
  */
 import { createHash, type Hash } from 'node:crypto'
 import { parentPort } from 'node:worker_threads'

@@ -1,6 +1,4 @@
-/**
- * Stands in for the store's partial when the disk takes nothing: the download is served from memory and not kept.
- */
+/** Replaces the store's partial when the disk takes nothing: the download is served from memory and never kept. */
 import type { ArtifactGeometry } from '../../content/manifest.ts'
 import { CatalogError } from '../../errors.ts'
 import type { PartialArtifact } from '../../store/store.ts'
@@ -17,7 +15,7 @@ export interface MemoryBudget {
 }
 
 /**
- * @param budget of claims, of which nobody knows yet whether they are true; undefined for what an origin sends
+ * @param budget for claims, which may be false; undefined for what an origin sends
  * @throws CatalogError STORE_FULL when the artifact is too large for that
  */
 export function createMemoryPartial(

@@ -1,6 +1,6 @@
 /**
- * Sums what has arrived from peers that come and go. The count of one peer begins anew when it has reconnected, and those
- * who leave take nothing back: the total only grows.
+ * Sums what has arrived from peers that come and go. The count of one peer begins anew when it has reconnected, and what a
+ * peer sent before it left still counts: the total never shrinks.
  */
 import type { PeerId } from '../../host/host.ts'
 

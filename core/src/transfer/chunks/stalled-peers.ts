@@ -1,6 +1,4 @@
-/**
- * Which of the peers that owe us something have sent next to nothing for a while. Pure but for the clock; decides nothing.
- */
+/** Which of the peers that owe us chunks have sent next to nothing for a while. Pure but for the clock; it drops no peer. */
 import type { Clock } from '../../timing/clock.ts'
 import type { PeerId } from '../../host/host.ts'
 

@@ -1,11 +1,11 @@
 /**
- * Compresses chunks for one stream where that pays. What did not shrink once is not tried again: an artifact is compressed
- * all over (a .tgz is), or not at all.
+ * Compresses chunks for one stream where that pays. An artifact that did not shrink once is never tried again: it is compressed
+ * throughout (as a .tgz is), or not at all.
  */
 import { compressChunk, type Encoding } from '../../content/compression.ts'
 import type { Digest } from '../../content/digest.ts'
 
-/** Only chunks of this size say anything about the rest. */
+/** Smaller chunks say nothing about the rest of the artifact. */
 const MIN_BYTES = 256 * 1024
 /** Artifacts remembered. */
 const MAX_REMEMBERED = 64

@@ -1,11 +1,11 @@
 /**
- * Whether a reader takes what is written for it. Only the time in which a write is under way counts, so neither a reader that
- * asks seldom nor our own upload limit is held against it. Who takes nothing at all is not seen here, as no write ends then.
+ * Whether a reader takes what is written for it. Only the time in which a write is under way counts, so neither seldom requests
+ * nor our own upload limit are held against it. A reader that takes nothing at all is not seen here: no write ends then.
  */
 
 /** A reader that takes nothing for this long is dropped, with what we hold for it. */
 export const STUCK_MS = 60_000
-/** In writing for so long, an average of less is as good as nothing: one small answer a minute would hold large ones. */
+/** After that much time in writes, a lower average is as good as nothing: one small answer per minute would hold large ones. */
 const MIN_BYTES_PER_MS = 4
 
 export interface ReaderPace {

@@ -1,15 +1,15 @@
 /**
- * Bounds the bytes read for answers that are still on their way, for all peers together, for those of one address and for
- * each: readers that take nothing must not make us hold a chunk for every request they can open, and a peer id costs nothing.
- * Beyond it the answer is BUSY, so that whoever asks in earnest turns to somebody else at once.
+ * Bounds the bytes read for answers that are still on their way: per peer, per address group and in total. Readers that take
+ * nothing must not make us hold a chunk per request, and a peer id costs nothing. Beyond the bound the answer is BUSY, never
+ * a wait, so that an honest asker turns to another peer at once.
  */
 import type { PeerId } from '../../host/host.ts'
 import type { AddressGroup } from '../../limits/address-group.ts'
 
-/** Of all of it, for one address group. */
+/** Share of the total that one address group may take. */
 const GROUP_PART = 1 / 2
 
-/** Who is answered, and where that is. */
+/** The peer that is answered, and its address group. */
 export interface Reader {
   readonly peer: PeerId
   readonly group: AddressGroup

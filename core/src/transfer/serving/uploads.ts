@@ -5,7 +5,7 @@ import { createBulkSlots, type BulkSlots } from '../chunks/bulk-slots.ts'
 import { combineRateLimits, createRateLimit, type RateLimit } from '../rate-limit.ts'
 import { createUploadMemory, type UploadMemory } from './upload-memory.ts'
 
-/** Read for answers that have not left. A peer that reads what it asks for needs 12 MiB. */
+/** Bytes read for answers that have not left. A peer that reads what it requests needs 12 MiB. */
 const MEMORY = { maxBytes: 128 * 1024 * 1024, maxBytesPerPeer: 32 * 1024 * 1024 }
 
 export interface Uploads {

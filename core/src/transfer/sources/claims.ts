@@ -1,7 +1,7 @@
 /**
- * All that peers claim about one artifact: different manifests are fetched beside each other, each from those that claim it, until
- * the sha512 of one has matched. None of them ends anything else before that. What came to nothing is held against those who
- * claimed it: proven false it is a lie; otherwise they are not worth waiting for, for a while.
+ * All that peers claim about one artifact: different manifests are fetched beside each other, each from the peers that claim
+ * it, until the sha512 of one has matched. None of them ends anything else before that. A claim that came to nothing is held
+ * against its peers: proven false it is a lie; otherwise they are backed off.
  */
 import type { PeerId } from '../../host/host.ts'
 import { CatalogError, isCatalogError } from '../../errors.ts'
@@ -16,17 +16,17 @@ import type { Found } from './source.ts'
 /** Different manifests of one artifact that are fetched at once; more wait for a place. */
 const MAX_CANDIDATES = 4
 /**
- * One of them gives way to one that waits when it is older than this and would take longer than that, unless somebody claims it
- * who has been honest so far: ids that have shown nothing yet cost nothing, so any number of them can wait.
+ * One of them gives way to one that waits when it is older than SETTLED_MS and would take longer than HOPELESS_MS, unless a
+ * proven peer claims it: ids that have shown nothing yet cost nothing, so any number of them can wait.
  */
 const SETTLED_MS = 2_000
 const HOPELESS_MS = 60_000
 const PLACE_POLL_MS = 250
-/** Of a claim, when it is as good as complete: another source would only come in its way. */
+/** A claim that is complete so soon after it was made is left alone: another source would only get in its way. */
 const ALMOST_DONE_MS = 500
-/** A claim of which nothing has come for so long has stalled. */
+/** A claim without a chunk for so long has stalled. */
 const STALLED_MS = 250
-/** Of small artifacts, that are compared with a claim: as much as is hashed at once without anybody noticing. */
+/** Bytes that are hashed to compare a small artifact with a claim: little enough not to hold up the event loop. */
 const MAX_COMPARED_BYTES = 1024 * 1024
 
 export interface Claims {

@@ -1,6 +1,6 @@
 /**
- * What those who wait for a download get: the verified artifact, or earlier an assembly to read while it arrives. Once readers
- * have been given an assembly it can't be changed for another: when it fails, they fail.
+ * What the callers that wait for a download get: the verified artifact, or earlier an assembly to read while it arrives. Once
+ * readers have been given an assembly it is never exchanged for another: when it fails, they fail.
  */
 import type { Artifact, ArtifactSource } from '../../api.ts'
 import type { Digest } from '../../content/digest.ts'

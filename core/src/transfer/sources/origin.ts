@@ -1,7 +1,7 @@
 /**
- * The origin (the HTTP registry) as a source. It stays in the race until an artifact has been verified, from wherever. Its bytes
- * are read as they arrive unless peers are ahead; while peers are clearly ahead it is left alone, once, and asked again when they
- * do not keep what their pace promised.
+ * The origin (the HTTP registry) as a source. It stays in the race until an artifact has been verified, whatever its source.
+ * Its bytes are read as they arrive unless peers are ahead. While peers are clearly ahead it is stopped, at most once, and
+ * started again when they do not keep the pace that they had.
  */
 import type { Origin } from '../../api.ts'
 import { isCatalogError } from '../../errors.ts'

@@ -1,9 +1,9 @@
 /**
- * How long a download still takes, by the share of its own size that comes in a time. Bytes a second would favour whoever
- * claims the most. Pure.
+ * How long a download still takes, from the share of its own size that comes per unit of time. Bytes per second would favour
+ * the peer that claims the most. Pure.
  */
 
-/** A silence is expected to last this many times as long as it has lasted: whoever sends much at first, then nothing, falls behind. */
+/** A silence is expected to last this many times as long as it has so far: much at first and then nothing falls behind. */
 const SILENCE_FACTOR = 4
 
 /**

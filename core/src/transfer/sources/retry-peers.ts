@@ -1,23 +1,23 @@
 /**
- * Peers that may be asked a second time when there is nobody better: those that were busy, and those that hung up. Not before
- * everybody else has been asked, so it costs nothing where another source works; and a bounded number of times.
+ * Asks peers again that were busy or hung up. Never before every other source has been tried, so it costs nothing where one of
+ * them works; and a bounded number of times per peer.
  */
 import type { Clock } from '../../timing/clock.ts'
 import { isCatalogError } from '../../errors.ts'
 import type { Attempt } from './hedge.ts'
 
-/** Before a peer that hung up is asked again: its connection or its process may need a moment. */
+/** Back-offs of a peer that hung up: its connection or its process may need a moment. */
 export const HANG_UP_BACKOFF_MS = [250, 1_000, 2_000] as const
-/** One that said BUSY is asked again after this pause, for so long. */
+/** Back-off of a peer that said BUSY, and for how long in total it is asked again. */
 const BUSY_BACKOFF_MS = 250
 const MAX_BUSY_MS = 10_000
 /** Busy peers are left in peace while an origin may still answer, but not for longer. */
 const ORIGIN_PATIENCE_MS = 3_000
 
 export interface RetryRound {
-  /** Everybody has been asked once; an origin has failed, or been silent for a while. */
+  /** Every source has been started once; an origin has failed, or been silent for a while. */
   open(): void
-  /** `isFinal`: it works, and what it says will not get better; whoever hung up is asked no more. */
+  /** `isFinal`: it works, and its answer will not get better; peers that hung up are asked no more. */
   originFailed(isFinal: boolean): void
   /** The attempt, and `again` as often as it is worth it. */
   withRetries<T>(first: Attempt<T>, again: () => Attempt<T>): Attempt<T>

@@ -1,6 +1,6 @@
 /**
- * The last attempt for an artifact: peers beyond the swarm. Each is asked as it is found, beside those found before that
- * have not answered yet, until one gives it.
+ * The last source of an artifact: peers beyond the swarm. Each is asked as it is found, beside those found earlier that have
+ * not answered yet, until one gives it. It never asks a peer twice (swarm.ts remembers).
  */
 import type { Clock } from '../../timing/clock.ts'
 import { timeoutSignal } from '../../timing/timeout-signal.ts'
@@ -11,7 +11,7 @@ import type { Attempt } from './hedge.ts'
 import { noProviders } from './source.ts'
 
 const SEARCH_DEADLINE_MS = 10_000
-/** Who else can be asked meanwhile is, after this long. */
+/** A peer is alone for this long before the next one found is asked beside it. */
 const ALONE_MS = 500
 
 export function createSearchAttempt<T>(

@@ -1,6 +1,6 @@
 /**
  * What the sources of one download have in common. A source is an attempt in one race (hedge.ts) that ends only with bytes
- * whose sha512 has matched: a promise of bytes, from whomever, ends nothing. To add a source, write one more attempt and put it
+ * whose sha512 has matched: a mere promise of bytes ends nothing. To add a source, write one more attempt and put it
  * into the list in download.ts; its place there says when its turn comes.
  */
 import type { ArtifactSource, Origin } from '../../api.ts'
@@ -33,7 +33,7 @@ export interface Race {
   readonly claims: Claims
   readonly delivery: Delivery
   readonly retries: RetryRound
-  /** Aborted when nobody waits any more, and by `end`. */
+  /** Aborted when no caller waits any more, and by `end`. */
   readonly signal: AbortSignal
   /** What readers have been given has failed: there is nothing left to win. */
   readonly end: (error: unknown) => void

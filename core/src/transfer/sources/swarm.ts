@@ -1,6 +1,7 @@
 /**
- * The peers that are said to hold an artifact: asked one after another, hedged, best first. A claim is no answer, so the next peer
- * is asked at once, and what comes after the peers (an origin) a moment later unless the chunks are as good as there.
+ * The peers that are said to hold an artifact: asked one after another, hedged, best first. A claim is no answer, so the next
+ * peer is asked at once, and the next source (an origin) starts a moment later unless the chunks are almost complete.
+ * It never waits for a peer that is backed off while there is an origin.
  */
 import type { Digest } from '../../content/digest.ts'
 import type { PeerId } from '../../host/host.ts'
@@ -16,10 +17,10 @@ const MAX_FAVOURED = 6
 /** After the first claim, before another source may begin beside it. */
 const CLAIM_HEDGE_MS = 60
 const CLAIM_POLL_MS = 30
-/** Between two looks at who else has come to hold it. */
+/** Between two looks at which further peers have come to hold it. */
 const NEWCOMERS_MS = 300
 
-/** Asks each peer once, whoever names it. */
+/** Asks each peer once, however often it is named. */
 export interface PeerAsker {
   /** Undefined for one that is not worth asking, or has been asked. */
   readonly ask: (peer: PeerId) => Attempt<Found> | undefined
@@ -54,7 +55,7 @@ export function createPeerAsker(race: Race, deps: TransferDeps): PeerAsker {
 export interface Swarm {
   /** Those worth waiting for: all of them when there is no origin. */
   readonly favoured: Attempt<Found>
-  /** The others are better than nobody, when an origin fails or is slow. */
+  /** The others, for when an origin fails or is slow. */
   readonly rest: Attempt<Found>
 }
 
@@ -136,7 +137,7 @@ async function startOthers(
   startNext()
 }
 
-/** While chunks come: those who have come to hold it too, and those who were not needed so far. */
+/** While chunks come: peers that have come to hold it too, and those that were not needed so far. */
 async function askNewcomers(
   race: Race,
   deps: TransferDeps,

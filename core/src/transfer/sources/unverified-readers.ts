@@ -1,6 +1,7 @@
 /**
- * The one case in which bytes are read before they are verified: a large artifact that only peers have, for longer than clients
- * wait for a first byte. Not while there is an origin; not of a claim that could hold readers for ever; and never the end.
+ * The one case in which bytes are read before they are verified: a large artifact that only peers have and that takes longer
+ * than clients wait for a first byte. Never while there is an origin, never a claim that could hold readers for ever, and
+ * never the end of it.
  */
 import type { TransferDeps } from '../transfer-deps.ts'
 import type { Race } from './source.ts'
