@@ -13,3 +13,16 @@ test('it aborts when its time is up on the clock, with a reason like the platfor
   expect(signal.aborted).toBe(true)
   expect(signal.reason).toMatchObject({ name: 'TimeoutError' })
 })
+
+test('it leaves no timer behind when nothing depends on it any more', async () => {
+  const clock = createFakeClock()
+  const until = new AbortController()
+  const signal = timeoutSignal(clock, 1_000, until.signal)
+  expect(clock.sleepers).toBe(1)
+
+  until.abort()
+
+  expect(clock.sleepers).toBe(0)
+  await clock.advance(2_000)
+  expect(signal.aborted).toBe(false)
+})

@@ -46,7 +46,7 @@ async function askAll<T>(
 ): Promise<never> {
   const running: Promise<void>[] = []
   let failure: unknown
-  const deadline = AbortSignal.any([signal, timeoutSignal(deps.clock, SEARCH_DEADLINE_MS)])
+  const deadline = AbortSignal.any([signal, timeoutSignal(deps.clock, SEARCH_DEADLINE_MS, signal)])
   try {
     for await (const peer of deps.discovery.search(digest, { signal: deadline })) {
       const attempt = deps.ask(peer)
