@@ -26,7 +26,7 @@ export function memoryRecords(
 
 export function recordOf(
   digest: Digest,
-  { name = 'a', version = '1.0.0', verdict = 'valid' as EvidenceVerdict } = {},
+  { name = 'a', version = '1.0.0', verdict = 'valid' } = {},
 ): ArtifactRecord {
   const registry = 'http://registry.example/'
   const signature = Uint8Array.of(1, 2, 3)
