@@ -9,6 +9,8 @@ import { readText } from './support/source-tree.ts'
 test('the public surface is small, and grows only on purpose', () => {
   expect(Object.keys(core).sort()).toEqual([
     'CatalogError',
+    'FieldReader',
+    'FieldWriter',
     'createNode',
     'createWorkerThread',
     'defaultStorePath',
@@ -18,6 +20,7 @@ test('the public surface is small, and grows only on purpose', () => {
     'isCatalogError',
     'isDigest',
     'makeFolder',
+    'nameKeyOf',
     'openDatabase',
     'parseDigest',
     'parseNodeOptions',
@@ -25,6 +28,7 @@ test('the public surface is small, and grows only on purpose', () => {
   ])
   expect(Object.keys(gateway).sort()).toEqual([
     'DEFAULT_REGISTRY',
+    'createEvidenceVerifier',
     'createGateway',
     'createPinoLogger',
     'npmConfigFrom',

@@ -15,11 +15,15 @@ import {
 import { DEFAULT_REGISTRY } from '../upstream/default-registry.ts'
 import { effectiveKeys, readKeyring, type Keyring } from './keyring.ts'
 
+/** Keys that are imported count after so long at most. */
+const REREAD_MS = 10_000
+
 export function createEvidenceVerifier(
   { log }: { log: Logger },
   { keyringPath }: { keyringPath: string | undefined },
 ): VerifyEvidence {
   let reading: Promise<Keyring> | undefined
+  let readAtMs = -Infinity
   const keysOf = new Map<string, ReadonlyMap<string, KeyObject>>()
 
   async function keyring(): Promise<Keyring> {
@@ -34,7 +38,12 @@ export function createEvidenceVerifier(
   }
 
   async function keysFor(registry: string): Promise<ReadonlyMap<string, KeyObject>> {
-    const ring = await (reading ??= keyring())
+    if (performance.now() - readAtMs > REREAD_MS) {
+      readAtMs = performance.now()
+      reading = keyring()
+      keysOf.clear()
+    }
+    const ring = (await reading) ?? new Map()
     let keys = keysOf.get(registry)
     if (keys !== undefined) return keys
     const isKnown = registry === DEFAULT_REGISTRY || ring.has(registry)
