@@ -15,8 +15,9 @@ const { dirname, join } = require('node:path')
 const { json } = require('node:stream/consumers')
 const { pipeline } = require('node:stream/promises')
 
-/** Deadline for the one question whether a daemon answers. */
+/** Deadline for the one question whether a daemon answers, waited for in steps. */
 const PROBE_MS = 150
+const STEP_MS = 10
 /** Less than MIN_BYTES per SILENCE_MS is too slow: requests share a line, and a silent peer costs the daemon 15 s. */
 const MIN_BYTES = 4 * 1024
 const SILENCE_MS = 20_000
@@ -40,12 +41,25 @@ function findDaemon() {
 
 async function probe() {
   const url = `http://127.0.0.1:${Number(process.env.CATALOG_PORT || 4874)}/`
-  const signal = AbortSignal.timeout(PROBE_MS)
+  const signal = patience(PROBE_MS)
   const response = await request(`${url}-/catalog/health`, { signal })
   const isShort = Number(response.headers['content-length']) <= MAX_ANSWER_BYTES
   if (!isShort) throw new Error('not the answer of a daemon')
   const { status, registries } = await json(response)
   return status === 'ok' && registries.length > 0 ? { url, registries } : undefined
+}
+
+/** Aborts after so long in which the event loop ran: pnpm blocks it for longer, and the answer is waiting meanwhile. */
+function patience(ms) {
+  const controller = new AbortController()
+  let steps = Math.ceil(ms / STEP_MS)
+  const step = () => {
+    steps -= 1
+    if (steps > 0) setTimeout(step, STEP_MS).unref()
+    else controller.abort(new Error('no answer'))
+  }
+  setTimeout(step, STEP_MS).unref()
+  return controller.signal
 }
 
 function request(url, { body, ...options }) {
