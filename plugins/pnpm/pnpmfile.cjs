@@ -2,8 +2,7 @@
 /**
  * A pnpmfile for all projects of a user: pnpm 10, 11 and 12 get tarballs through the Catalog P2P daemon of this machine, while
  * registry setting, metadata and lockfile stay as they are. Only packages of the daemon's upstream registry, only those with a
- * known sha512, and only bytes that match it. After any failure, and without a daemon, pnpm fetches as it would without this
- * file. One file, no dependencies. https://pnpm.io/pnpmfile, docs/prefetch.md
+ * known sha512, and only bytes that match it. After any failure, and without a daemon, pnpm fetches as without it. One file. https://pnpm.io/pnpmfile, docs/prefetch.md
  */
 const { execFileSync } = require('node:child_process')
 const { createHash } = require('node:crypto')
@@ -15,9 +14,8 @@ const { dirname, join } = require('node:path')
 const { json } = require('node:stream/consumers')
 const { pipeline } = require('node:stream/promises')
 
-/** Deadline for the one question whether a daemon answers, waited for in steps. */
+/** Deadline for the one question whether a daemon answers. */
 const PROBE_MS = 150
-const STEP_MS = 10
 /** Less than MIN_BYTES per SILENCE_MS is too slow: requests share a line, and a silent peer costs the daemon 15 s. */
 const MIN_BYTES = 4 * 1024
 const SILENCE_MS = 20_000
@@ -41,25 +39,13 @@ function findDaemon() {
 
 async function probe() {
   const url = `http://127.0.0.1:${Number(process.env.CATALOG_PORT || 4874)}/`
-  const signal = patience(PROBE_MS)
-  const response = await request(`${url}-/catalog/health`, { signal })
-  const isShort = Number(response.headers['content-length']) <= MAX_ANSWER_BYTES
-  if (!isShort) throw new Error('not the answer of a daemon')
+  const patience = new AbortController() // in steps: only time in which the event loop ran counts
+  const wait = (ms) => setTimeout(() => (ms > 0 ? wait(ms - 10) : patience.abort()), 10).unref()
+  wait(PROBE_MS)
+  const response = await request(`${url}-/catalog/health`, { signal: patience.signal })
+  if (!(Number(response.headers['content-length']) <= MAX_ANSWER_BYTES)) return undefined
   const { status, registries } = await json(response)
   return status === 'ok' && registries.length > 0 ? { url, registries } : undefined
-}
-
-/** Aborts after so long in which the event loop ran: pnpm blocks it for longer, and the answer is waiting meanwhile. */
-function patience(ms) {
-  const controller = new AbortController()
-  let steps = Math.ceil(ms / STEP_MS)
-  const step = () => {
-    steps -= 1
-    if (steps > 0) setTimeout(step, STEP_MS).unref()
-    else controller.abort(new Error('no answer'))
-  }
-  setTimeout(step, STEP_MS).unref()
-  return controller.signal
 }
 
 function request(url, { body, ...options }) {
