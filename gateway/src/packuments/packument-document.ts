@@ -7,6 +7,11 @@ import { createHash } from 'node:crypto'
 import { gzipSync } from 'node:zlib'
 import { tarballUrl, type VariantForm } from './client-policy.ts'
 import { isVersion } from '../http/route.ts'
+import {
+  uniteDocuments,
+  type SignedDocument,
+  type SignedDocumentJob,
+} from './peers/signed-document.ts'
 import { packSignatures } from './version-lines.ts'
 import { decodeBody, type ContentCoding } from '../upstream/content-coding.ts'
 
@@ -34,12 +39,15 @@ export interface PackumentJob {
   readonly abbreviate: boolean
   /** Fresh from upstream: hash it and list its versions as well. `body` is then the worker's, and comes back as `raw`. */
   readonly ingest: boolean
+  /** Makes this of it, and of what peers sent, instead of all else. */
+  readonly signedOnly?: SignedDocumentJob
 }
 
 export interface PackumentResult {
   /** The document with this job's tarball URLs, gzipped; undefined when it is what came in, byte for byte. */
   readonly variant: Uint8Array | undefined
   readonly ingested: IngestedPackument | undefined
+  readonly signed?: SignedDocument
 }
 
 export interface IngestedPackument {
@@ -75,6 +83,9 @@ const MAX_NAMED = 20
 
 /** @throws Error when the document is not a packument: never served, never stored */
 export function processPackument(job: PackumentJob): PackumentResult {
+  if (job.signedOnly !== undefined) {
+    return { variant: undefined, ingested: undefined, signed: uniteDocuments(job.signedOnly) }
+  }
   const text = decodeBody(job.body, job.codings, job.maxBytes)
   const document = parsePackument(text)
   const dropped = dropBrokenVersions(document)
