@@ -9,6 +9,8 @@ import { readText } from './support/source-tree.ts'
 test('the public surface is small, and grows only on purpose', () => {
   expect(Object.keys(core).sort()).toEqual([
     'CatalogError',
+    'FieldReader',
+    'FieldWriter',
     'createNode',
     'createWorkerThread',
     'defaultStorePath',
@@ -18,13 +20,18 @@ test('the public surface is small, and grows only on purpose', () => {
     'isCatalogError',
     'isDigest',
     'makeFolder',
+    'nameKeyFromBytes',
+    'nameKeyOf',
+    'nameKeyToBytes',
     'openDatabase',
+    'packageKeyOf',
     'parseDigest',
     'parseNodeOptions',
     'workerUrl',
   ])
   expect(Object.keys(gateway).sort()).toEqual([
     'DEFAULT_REGISTRY',
+    'createEvidenceVerifier',
     'createGateway',
     'createPinoLogger',
     'npmConfigFrom',

@@ -132,7 +132,9 @@ class DocumentUnion {
     const time = this.#keptTimes()
     const hasTimes = Object.keys(time).some((what) => this.#versions.has(what))
     const modified = this.#times.get('modified')
-    const peers = versions.flatMap(([version, { peer }]) => (peer === '' ? [] : [[version, peer]]))
+    const peers = versions.flatMap(([version, { peer }]) =>
+      peer === '' ? [] : [[version, peer] as const],
+    )
     const document = {
       name: this.#job.name,
       ...(modified !== undefined && { modified }),
