@@ -27,6 +27,7 @@ import { createSplitCache, UNKEPT_PREFIX } from './packuments/split-cache.ts'
 import { createPackumentJobs } from './packuments/packument-jobs.ts'
 import { listPackuments } from './packuments/peers/listed-packuments.ts'
 import { createPeerSource } from './packuments/peers/peer-source.ts'
+import { createTarballCheck } from './packuments/peers/tarball-check.ts'
 import { createPackuments, type Packuments } from './packuments/packument-service.ts'
 import { createPrivateArtifacts } from './artifacts/private-artifacts.ts'
 import { createRegistries, isPublicUrl, type Registries } from './upstream/registries.ts'
@@ -88,6 +89,7 @@ export async function openParts(
     {
       ...metadata,
       ...{ node, log, bindings, publicNames },
+      tarballCheck: createTarballCheck(sharing, { maxBytes }),
       privateAccess: createPrivateArtifacts({ node, database: caches.unkeptDatabase ?? database }),
       signatures: createRegistrySignatures({ log }, { keyringPath }),
       documents: createVersionDocuments({ ...metadata, publicNames }),
