@@ -14,6 +14,7 @@ import { scopeOf } from './http/route.ts'
 import { createVersionDocuments } from './artifacts/version-documents.ts'
 import { createPublicNames, type PublicNames } from './artifacts/public-names.ts'
 import { createRegistrySignatures } from './keys/registry-signature.ts'
+import { createTrustedKeys } from './keys/trusted-keys.ts'
 import { createDispatcher } from './upstream/dispatcher.ts'
 import { createHints, type Hints } from './hints/hints.ts'
 import { createPrediction, type Prediction } from './hints/prediction.ts'
@@ -24,6 +25,9 @@ import type { DocumentKey } from './packuments/cached-document.ts'
 import { openPackumentCache, type PackumentCache } from './packuments/packument-cache.ts'
 import { createSplitCache, UNKEPT_PREFIX } from './packuments/split-cache.ts'
 import { createPackumentJobs } from './packuments/packument-jobs.ts'
+import { listPackuments } from './packuments/peers/listed-packuments.ts'
+import { createPeerSource } from './packuments/peers/peer-source.ts'
+import { createTarballCheck } from './packuments/peers/tarball-check.ts'
 import { createPackuments, type Packuments } from './packuments/packument-service.ts'
 import { createPrivateArtifacts } from './artifacts/private-artifacts.ts'
 import { createRegistries, isPublicUrl, type Registries } from './upstream/registries.ts'
@@ -70,8 +74,12 @@ export async function openParts(
   const { cache, database } = caches
   const jobs = createPackumentJobs()
   const index = createVersionIndex(cache)
+  const trustedKeys = createTrustedKeys({ log }, { keyringPath })
+  const isKnownPublic = (name: string): boolean => artifacts.isKnownPublic(name)
+  const sharing = { node, cache, jobs, registries, trustedKeys, isKnownPublic, log }
+  const peers = createPeerSource(sharing, { maxBytes })
   const packuments = createPackuments(
-    { registries, upstream, cache, jobs, log },
+    { registries, upstream, cache, jobs, peers, log },
     { maxAgeMs, staleAfterMs: options.staleAfterMs, maxBytes },
   )
   const metadata = { registries, upstream, cache, packuments, index }
@@ -81,12 +89,14 @@ export async function openParts(
     {
       ...metadata,
       ...{ node, log, bindings, publicNames },
+      tarballCheck: createTarballCheck(sharing, { maxBytes }),
       privateAccess: createPrivateArtifacts({ node, database: caches.unkeptDatabase ?? database }),
       signatures: createRegistrySignatures({ log }, { keyringPath }),
       documents: createVersionDocuments({ ...metadata, publicNames }),
     },
     options,
   )
+  const listed = listPackuments(sharing, { maxBytes })
   const hints = createHints(
     { node, registries, index, bindings, artifacts, log },
     {
@@ -105,6 +115,7 @@ export async function openParts(
     prediction: options.predict ? createPrediction({ hints, cache, registries, log }) : undefined,
     async close() {
       hints.close()
+      await listed.stop()
       await upstream.close()
       await jobs.close()
       await cache.close()

@@ -63,6 +63,7 @@ export async function startMachine(options: MachineOptions): Promise<Machine> {
       ...{ upstream, port, addresses: ['127.0.0.1'], publicRegistries: [upstream] },
       privateScopes: [...privateScopes],
       ...(cachePath !== undefined && { cachePath }),
+      ...(keyringPath !== undefined && { keyringPath }),
     },
   )
   try {

@@ -1,6 +1,7 @@
 /**
- * A name key names a version without telling it: SHA-256 over registry, name and version. Peers list its prefix and are asked
- * by it, so nobody who does not know the package already learns from it which one is meant. Pure. docs/protocol.md, section Records
+ * A name key names a version, or a whole package, without telling it: SHA-256 over registry, name and version. Peers list its
+ * prefix and are asked by it, so nobody who does not know the package already learns from it which one is meant. Pure.
+ * docs/protocol.md, sections Records and Packuments
  */
 import { createHash } from 'node:crypto'
 
@@ -19,11 +20,21 @@ export interface PackageVersion {
 }
 
 const DOMAIN = 'catalog-p2p name 1'
+/** Another one, so that no key of a package is the key of a version. */
+const PACKAGE_DOMAIN = 'catalog-p2p package 1'
 
 export function nameKeyOf({ registry, name, version }: PackageVersion): NameKey {
-  // None of the three may hold a NUL: URLs, package names and versions never do, and the codec refuses those that would.
-  const text = [DOMAIN, registry, name, version].join('\0')
-  return createHash('sha256').update(text).digest('hex') as NameKey
+  return keyOf(DOMAIN, registry, name, version)
+}
+
+/** Names the metadata of a package: all of its versions. */
+export function packageKeyOf({ registry, name }: Omit<PackageVersion, 'version'>): NameKey {
+  return keyOf(PACKAGE_DOMAIN, registry, name)
+}
+
+function keyOf(...parts: readonly string[]): NameKey {
+  // None may hold a NUL: URLs, package names and versions never do, and the codec refuses those that would.
+  return createHash('sha256').update(parts.join('\0')).digest('hex') as NameKey
 }
 
 export function nameKeyToBytes(key: NameKey): Buffer {

@@ -21,6 +21,7 @@ import { createPrivacy, type Privacy, type PrivacyDependencies } from './privacy
 import type { ParsedGatewayOptions } from '../options.ts'
 import type { Visibility } from '../packuments/cached-document.ts'
 import type { Viewer } from '../packuments/packument-service.ts'
+import type { TarballCheck } from '../packuments/peers/tarball-check.ts'
 import { createTarballWitness } from './tarball-witness.ts'
 
 export interface Artifacts {
@@ -37,6 +38,7 @@ export interface Artifacts {
 export interface ArtifactsDependencies
   extends PrivacyDependencies, Omit<LocateDependencies, 'recentFacts' | 'named'> {
   readonly node: CatalogNode
+  readonly tarballCheck: TarballCheck
 }
 
 export function createArtifacts(
@@ -88,12 +90,12 @@ export function createArtifacts(
     async get(request) {
       const viewer = packuments.viewer(request.name, request.client)
       const target = await locateArtifact(locating, request, viewer)
-      try {
-        return await getTarget(request, target, viewer)
-      } catch (error) {
+      const found = await getTarget(request, target, viewer).catch((error: unknown) => {
         if (!(error instanceof OtherBytes)) throw error
-        return await getTarget(request, targetOf(deps, request, error.facts), viewer)
-      }
+        return getTarget(request, targetOf(deps, request, error.facts), viewer)
+      })
+      const artifact = await deps.tarballCheck.checked(found.artifact, request)
+      return { ...found, artifact }
     },
   }
 }

@@ -1,70 +1,48 @@
 /**
  * What the evidence of a record is worth: whether the registry that it names has signed that these bytes are that version. Only
- * keys that this user has for that very registry count: npm's pinned ones for npm's public registry, imported ones for any
- * other. So a mirror vouches for npm's packages only where the user has imported npm's keys for it. Keys never come from a peer.
- * https://docs.npmjs.com/about-registry-signatures
+ * keys that this user has for that very registry count (trusted-keys.ts): so a mirror vouches for npm's packages only where the
+ * user has imported npm's keys for it. https://docs.npmjs.com/about-registry-signatures
  */
 import { createPublicKey, verify, type KeyObject } from 'node:crypto'
-import {
-  isCatalogError,
-  type ArtifactRecord,
-  type EvidenceVerdict,
-  type Logger,
-  type VerifyEvidence,
-} from '@catalog-p2p/core'
-import { DEFAULT_REGISTRY } from '../upstream/default-registry.ts'
-import { effectiveKeys, readKeyring, type Keyring } from './keyring.ts'
-
-/** Keys that are imported count after so long at most. */
-const REREAD_MS = 10_000
+import type { ArtifactRecord, EvidenceVerdict, Logger, VerifyEvidence } from '@catalog-p2p/core'
+import { createTrustedKeys, KEYRING_MS, type TrustedKey } from './trusted-keys.ts'
 
 export function createEvidenceVerifier(
-  { log }: { log: Logger },
-  { keyringPath }: { keyringPath: string | undefined },
+  deps: { log: Logger },
+  options: { keyringPath: string | undefined },
 ): VerifyEvidence {
-  let reading: Promise<Keyring> | undefined
-  let readAtMs = -Infinity
+  const trustedKeys = createTrustedKeys(deps, options)
   const keysOf = new Map<string, ReadonlyMap<string, KeyObject>>()
+  let readAtMs = -Infinity
 
-  async function keyring(): Promise<Keyring> {
-    if (keyringPath === undefined) return new Map()
-    try {
-      return await readKeyring(keyringPath)
-    } catch (error) {
-      if (!isCatalogError(error)) throw error
-      log.warn('keys.keyring-unreadable', { reason: error.message })
-      return new Map()
-    }
-  }
-
-  async function keysFor(registry: string): Promise<ReadonlyMap<string, KeyObject>> {
-    if (performance.now() - readAtMs > REREAD_MS) {
+  async function keysFor(registry: string): Promise<ReadonlyMap<string, KeyObject> | undefined> {
+    if (performance.now() - readAtMs > KEYRING_MS) {
       readAtMs = performance.now()
-      reading = keyring()
       keysOf.clear()
     }
-    const ring = (await reading) ?? new Map()
-    let keys = keysOf.get(registry)
-    if (keys !== undefined) return keys
-    const isKnown = registry === DEFAULT_REGISTRY || ring.has(registry)
-    keys = isKnown ? importKeys(ring, registry) : new Map<string, KeyObject>()
+    const known = keysOf.get(registry)
+    if (known !== undefined) return known
+    const keys = importKeys(await trustedKeys(registry))
     // Only registries with keys: whatever a peer names must not fill our memory.
-    if (isKnown) keysOf.set(registry, keys)
+    if (keys !== undefined) keysOf.set(registry, keys)
     return keys
   }
 
   return async (record) => {
     const { registry, evidence } = record
-    const key = (await keysFor(registry)).get(evidence.keyId)
+    const key = (await keysFor(registry))?.get(evidence.keyId)
     return key === undefined ? 'unknown' : await verifySignature(record, key)
   }
 }
 
-function importKeys(keyring: Keyring, registry: string): ReadonlyMap<string, KeyObject> {
+function importKeys(
+  keys: readonly TrustedKey[] | undefined,
+): ReadonlyMap<string, KeyObject> | undefined {
+  if (keys === undefined) return undefined
   return new Map(
-    effectiveKeys(keyring, registry).map(({ keyid, key }) => [
-      keyid,
-      createPublicKey({ key: Buffer.from(key, 'base64'), format: 'der', type: 'spki' }),
+    keys.map(({ keyId, spki }) => [
+      keyId,
+      createPublicKey({ key: spki, format: 'der', type: 'spki' }),
     ]),
   )
 }

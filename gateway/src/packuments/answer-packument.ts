@@ -46,6 +46,11 @@ export async function answerPackument(
   res.setHeader('vary', 'Accept, Accept-Encoding, User-Agent, Host')
   res.setHeader('cache-control', cacheControl(answer, deps.maxAgeMs))
   if (document.lastModified !== undefined) res.setHeader('last-modified', document.lastModified)
+  if (document.peerFetchedAtMs !== undefined) {
+    const ageMs = Math.max(0, Date.now() - document.peerFetchedAtMs)
+    res.setHeader('x-catalog-metadata', 'peer')
+    res.setHeader('age', Math.floor(ageMs / 1000))
+  }
   if (isNotModified(req, etag)) {
     res.statusCode = 304
     res.end()

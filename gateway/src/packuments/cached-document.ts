@@ -24,4 +24,9 @@ export interface CachedDocument extends DocumentKey, Aged {
   readonly lastModified: string | undefined
   /** No URL in it changes for clients whose policy is `leave`. */
   readonly publicUrls: boolean
+  /**
+   * Unix time, milliseconds: when the registry gave it to the peer that we have it from, as that peer says. undefined: the
+   * registry gave it to us.
+   */
+  readonly peerFetchedAtMs: number | undefined
 }

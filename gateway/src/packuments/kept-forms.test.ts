@@ -94,6 +94,7 @@ test('a form of a document that came once more as it was is counted once', async
     ({
       ...{ registry: 'https://r.invalid/', name, kind: 'full' as const, owner: '', hash: 'same' },
       ...{ etag: undefined, lastModified: undefined, publicUrls: false },
+      peerFetchedAtMs: undefined,
       ...{ confirmedAtMs, lifetimeMs: undefined, freshness: 'current' as const },
     }) as const
   const form = { part: 'variant-x', gzipped: new Uint8Array(50), isKept: true }

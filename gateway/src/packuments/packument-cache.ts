@@ -21,6 +21,12 @@ export interface SavedForm {
   readonly isKept: boolean
 }
 
+/** Hears of documents that anybody may see. */
+export interface CacheWatcher {
+  saved(document: CachedDocument): void
+  removed(key: DocumentKey): void
+}
+
 export interface PackumentCache {
   find(key: DocumentKey): CachedDocument | undefined
   /**
@@ -47,6 +53,8 @@ export interface PackumentCache {
   forget(name: string): void
   /** Changes whenever documents of this package expire: what was fetched before is then old. */
   epochOf(name: string): number
+  /** Tells of open documents from now on, first of those at hand, at most `limit` of them. One watcher. */
+  watch(watcher: CacheWatcher, limit: number): void
   readonly bodies: BodyFiles
   readonly database: Database
   close(): Promise<void>
@@ -88,6 +96,7 @@ class IndexedCache implements PackumentCache {
   readonly #quotaBytes: number
   readonly #idPrefix: string
   readonly #epochs = new ChangeEpochs()
+  #watcher: CacheWatcher | undefined
 
   constructor(
     { database, rows, bodies }: { database: Database; rows: PackumentRows; bodies: BodyFiles },
@@ -126,6 +135,7 @@ class IndexedCache implements PackumentCache {
   save(facts: Omit<CachedDocument, 'id'>, bytes: number): CachedDocument {
     const document = { ...facts, id: this.#idOf(facts) }
     this.#rows.save(document, bytes)
+    if (document.owner === '') this.#watcher?.saved(document)
     this.#evict(document.id)
     return document
   }
@@ -148,8 +158,15 @@ class IndexedCache implements PackumentCache {
   }
 
   remove({ id }: { readonly id: string }): void {
+    const document = this.#watcher && this.#rows.find(id)
     this.#rows.remove(id)
     this.bodies.clear(id)
+    if (document?.owner === '') this.#watcher?.removed(document)
+  }
+
+  watch(watcher: CacheWatcher, limit: number): void {
+    this.#watcher = watcher
+    for (const document of this.#rows.open(limit)) watcher.saved(document)
   }
 
   expire(name: string): void {

@@ -7,6 +7,13 @@ import { createHash } from 'node:crypto'
 import { gzipSync } from 'node:zlib'
 import { tarballUrl, type VariantForm } from './client-policy.ts'
 import { isVersion } from '../http/route.ts'
+import { differingField, type TarballManifest } from './peers/compare-manifest.ts'
+import {
+  PEERS_FIELD,
+  uniteDocuments,
+  type SignedDocument,
+  type SignedDocumentJob,
+} from './peers/signed-document.ts'
 import { packSignatures } from './version-lines.ts'
 import { decodeBody, type ContentCoding } from '../upstream/content-coding.ts'
 
@@ -34,12 +41,19 @@ export interface PackumentJob {
   readonly abbreviate: boolean
   /** Fresh from upstream: hash it and list its versions as well. `body` is then the worker's, and comes back as `raw`. */
   readonly ingest: boolean
+  /** Makes this of it, and of what peers sent, instead of all else. */
+  readonly signedOnly?: SignedDocumentJob
+  /** Compares what it says of a version with that version's tarball, instead of all else. */
+  readonly compare?: { readonly version: string; readonly tarball: TarballManifest }
 }
 
 export interface PackumentResult {
   /** The document with this job's tarball URLs, gzipped; undefined when it is what came in, byte for byte. */
   readonly variant: Uint8Array | undefined
   readonly ingested: IngestedPackument | undefined
+  readonly signed?: SignedDocument
+  /** Where a version's tarball says something else, and by whose word; empty: nobody's. */
+  readonly difference?: { readonly field: string; readonly peer: string } | undefined
 }
 
 export interface IngestedPackument {
@@ -75,8 +89,14 @@ const MAX_NAMED = 20
 
 /** @throws Error when the document is not a packument: never served, never stored */
 export function processPackument(job: PackumentJob): PackumentResult {
+  if (job.signedOnly !== undefined) {
+    return { variant: undefined, ingested: undefined, signed: uniteDocuments(job.signedOnly) }
+  }
   const text = decodeBody(job.body, job.codings, job.maxBytes)
   const document = parsePackument(text)
+  if (job.compare !== undefined) {
+    return { variant: undefined, ingested: undefined, difference: compare(document, job.compare) }
+  }
   const dropped = dropBrokenVersions(document)
   const ingested = job.ingest ? ingest(job, { text, document, dropped }) : undefined
   if (job.form === undefined) return { variant: undefined, ingested }
@@ -85,6 +105,18 @@ export function processPackument(job: PackumentJob): PackumentResult {
   const same = !changed && !job.abbreviate
   const variant = same ? undefined : compress(JSON.stringify(output))
   return { variant, ingested }
+}
+
+function compare(
+  document: Packument,
+  { version, tarball }: NonNullable<PackumentJob['compare']>,
+): PackumentResult['difference'] {
+  const manifest = document.versions?.[version]
+  const field = manifest && differingField(manifest, tarball)
+  if (field === undefined) return undefined
+  const peers = document[PEERS_FIELD]
+  const peer: unknown = isRecord(peers) ? peers[version] : undefined
+  return { field, peer: typeof peer === 'string' ? peer : '' }
 }
 
 function compress(text: string | Uint8Array): Uint8Array {

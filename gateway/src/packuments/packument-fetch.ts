@@ -174,9 +174,10 @@ async function ingest(
   options: { maxBytes: number },
   { request, received, asked, deaths }: Ingestion,
 ): Promise<CachedDocument> {
-  const { registry, name, kind, form, abbreviate, owner } = request
+  const { registry, name, form, abbreviate, owner } = request
   const { cache, log } = deps
-  const { body, codings, etag, lastModified, lifetimeMs, url } = received
+  const { body, codings, etag, lastModified, lifetimeMs, url, fromPeers } = received
+  const kind = fromPeers?.kind ?? request.kind
   // Evidence for peers; elsewhere they show that a package without a scope is npm's.
   const withSignatures = registry.isPublic || scopeOf(name) === undefined
   const about = { registry: registry.url, isPrivate: owner !== '', withSignatures, name }
@@ -204,7 +205,8 @@ async function ingest(
   const bytes = raw.byteLength + versions.byteLength
   const aged = agedOf(cache, name, { asked, lifetimeMs })
   const facts = { registry: registry.url, name, owner, kind, hash, etag, lastModified, publicUrls }
-  const document = cache.save({ ...facts, ...aged }, bytes)
+  const source = { peerFetchedAtMs: fromPeers?.fetchedAtMs }
+  const document = cache.save({ ...facts, ...aged, ...source }, bytes)
   await keepBodies(cache, document, { raw, versions })
   if (variant !== undefined && form !== undefined) {
     const part = variantName(form, abbreviate)

@@ -20,6 +20,7 @@ interface Row {
   freshness: Freshness
   public_urls: number
   bytes: number
+  peer_fetched_ms: number | null
 }
 
 /** Also drops the table of a version in which each form was a document of its own. */
@@ -27,7 +28,7 @@ const SCHEMA = `
   CREATE TABLE IF NOT EXISTS packuments (
     id TEXT PRIMARY KEY, registry TEXT NOT NULL, name TEXT NOT NULL, owner TEXT NOT NULL, kind TEXT NOT NULL,
     hash TEXT NOT NULL, etag TEXT, last_modified TEXT, confirmed_ms INTEGER NOT NULL, lifetime_ms INTEGER,
-    freshness TEXT NOT NULL, public_urls INTEGER NOT NULL, bytes INTEGER NOT NULL
+    freshness TEXT NOT NULL, public_urls INTEGER NOT NULL, bytes INTEGER NOT NULL, peer_fetched_ms INTEGER
   ) STRICT, WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS forms (
     document TEXT NOT NULL, part TEXT NOT NULL, bytes INTEGER NOT NULL, PRIMARY KEY (document, part)
@@ -48,6 +49,7 @@ export class PackumentRows {
   /** Throws what SQLite throws where the database cannot be written. */
   constructor(database: Database) {
     database.exec(SCHEMA)
+    addPeerColumn(database)
     this.#sql = prepare(database)
     this.#bytes = totalIn(database)
   }
@@ -66,7 +68,12 @@ export class PackumentRows {
     return (this.#sql.byName.all(name) as unknown as Row[]).map(toDocument)
   }
 
-  /** Whose documents of that package there are. */
+  /** Those that anybody may see, the latest confirmed first. */
+  open(limit: number): CachedDocument[] {
+    return (this.#sql.open.all(limit) as unknown as Row[]).map(toDocument)
+  }
+
+  /** Whose documents of that package the registry has given us. */
   ownersOf(registry: string, name: string): string[] {
     const rows = this.#sql.owners.all(name, registry) as { owner: string }[]
     return rows.map(({ owner }) => owner)
@@ -85,7 +92,7 @@ export class PackumentRows {
     this.#sql.save.run(
       ...[id, registry, name, owner, kind, hash, etag ?? null, lastModified ?? null],
       ...[document.confirmedAtMs, document.lifetimeMs ?? null, document.freshness],
-      ...[Number(document.publicUrls), bytes],
+      ...[Number(document.publicUrls), bytes, document.peerFetchedAtMs ?? null],
     )
     this.#bytes += bytes - (before?.bytes ?? 0)
   }
@@ -129,9 +136,12 @@ function prepare(database: Database) {
   return {
     find: sql('SELECT * FROM packuments WHERE id = ?'),
     byName: sql('SELECT * FROM packuments WHERE name = ?'),
-    owners: sql('SELECT owner FROM packuments WHERE name = ? AND registry = ?'),
+    owners: sql(
+      'SELECT owner FROM packuments WHERE name = ? AND registry = ? AND peer_fetched_ms IS NULL',
+    ),
+    open: sql("SELECT * FROM packuments WHERE owner = '' ORDER BY confirmed_ms DESC LIMIT ?"),
     oldest: sql('SELECT id FROM packuments ORDER BY confirmed_ms LIMIT ?'),
-    save: sql('INSERT OR REPLACE INTO packuments VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)'),
+    save: sql('INSERT OR REPLACE INTO packuments VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)'),
     update: sql(
       'UPDATE packuments SET confirmed_ms = ?, lifetime_ms = ?, freshness = ? WHERE id = ?',
     ),
@@ -143,6 +153,13 @@ function prepare(database: Database) {
     saveForm: sql('INSERT OR REPLACE INTO forms VALUES (?, ?, ?)'),
     removeForms: sql('DELETE FROM forms WHERE document = ?'),
   }
+}
+
+/** Of an index that an earlier version has written. */
+function addPeerColumn(database: Database): void {
+  const columns = database.prepare('PRAGMA table_info(packuments)').all() as { name: string }[]
+  if (columns.some(({ name }) => name === 'peer_fetched_ms')) return
+  database.exec('ALTER TABLE packuments ADD COLUMN peer_fetched_ms INTEGER')
 }
 
 function totalIn(database: Database): number {
@@ -162,5 +179,6 @@ function toDocument(row: Row): CachedDocument {
     confirmedAtMs: row.confirmed_ms,
     lifetimeMs: row.lifetime_ms ?? undefined,
     publicUrls: row.public_urls === 1,
+    peerFetchedAtMs: row.peer_fetched_ms ?? undefined,
   }
 }

@@ -1,6 +1,6 @@
 /**
  * Packuments for HTTP clients and for our own questions: from the cache while fresh, asked for again when not, old ones when the source fails and they
- * hold what is wanted. A document is parsed once for each form it is served in, in a worker; afterwards only bytes move.
+ * hold what is wanted; from peers where there is none, and no registry in reach. A document is parsed once for each form it is served in, in a worker; afterwards only bytes move.
  */
 import { LRUCache } from 'lru-cache'
 import { CatalogError, isCatalogError, type Logger } from '@catalog-p2p/core'
@@ -19,6 +19,7 @@ import { createPoisonDocuments, mayServeRaw, type PoisonDocuments } from './pois
 import { createStalePatience, type StalePatience } from './stale-patience.ts'
 import { isUnusable, type Upstream } from '../upstream/upstream.ts'
 import { createUpstreamSource } from './upstream-source.ts'
+import { createPeerFallback, type PeerFallback } from './peers/peer-fallback.ts'
 
 export type { PackumentVariant } from './packument-variants.ts'
 
@@ -85,6 +86,8 @@ export interface PackumentsDependencies {
   readonly upstream: Upstream
   readonly cache: PackumentCache
   readonly jobs: PackumentJobs
+  /** Asked where no registry can be; undefined: nobody is. */
+  readonly peers?: PackumentSource
   readonly log: Logger
 }
 
@@ -103,6 +106,7 @@ export function createPackuments(
   const shared: Shared = {
     ...deps,
     ...{ options, poison },
+    fallback: createPeerFallback({ ...deps, poison }, options),
     source: createUpstreamSource(deps.upstream, options),
     fetches: createSingleFlight<CachedDocument>(),
     patience: createStalePatience({ afterMs: options.staleAfterMs }),
@@ -124,6 +128,11 @@ export function createPackuments(
     const registry = registries.forName(request.name)
     if (registry === null || request.upstream === 'never') {
       const document = await bestAtHand(cache, { request, view, registry })
+      if (request.upstream !== 'never') {
+        const home = registries.homeOf(request.name)
+        const asked = await shared.fallback.ask({ request, view, registry: home }, document)
+        if (asked !== undefined) return { document: asked, state: 'fetched' }
+      }
       if (document !== undefined) return { document, state: 'fresh' }
       const why = registry === null ? 'it has no upstream' : 'the request lets it ask no upstream'
       throw notKnown(request.name, why)
@@ -152,6 +161,7 @@ export function createPackuments(
 interface Shared extends PackumentsDependencies {
   readonly options: PackumentsOptions
   readonly source: PackumentSource
+  readonly fallback: PeerFallback
   readonly poison: PoisonDocuments
   readonly fetches: SingleFlight<CachedDocument>
   readonly patience: StalePatience
@@ -207,13 +217,17 @@ async function bestAtHand(
 }
 
 async function fetchOrStale(shared: Shared, question: Question): Promise<PackumentAnswer> {
-  const { cache, upstream, patience, log } = shared
+  const { cache, upstream, patience, fallback, log } = shared
   const { request, registry } = question
   const { name, signal } = request
   const old = await bestAtHand(cache, question)
   const hasWanted = request.wanted === undefined || (await request.wanted.isHere())
   const isAnswer = old !== undefined && hasWanted && old.freshness !== 'changed'
-  if (isAnswer && upstream.isDown(registry.origin)) return { document: old, state: 'stale' }
+  if (upstream.isDown(registry.origin)) {
+    const asked = await fallback.ask(question, old)
+    if (asked !== undefined) return { document: asked, state: 'fetched' }
+    if (isAnswer) return { document: old, state: 'stale' }
+  }
   try {
     // An old copy is no reason to wait for ever, nor to ask again and again.
     const document = isAnswer
@@ -225,6 +239,8 @@ async function fetchOrStale(shared: Shared, question: Question): Promise<Packume
     return { document, state: 'fetched' }
   } catch (error) {
     const isFailure = isCatalogError(error, 'UPSTREAM_UNREACHABLE') || isUnusable(error)
+    const asked = isFailure ? await fallback.ask(question, old) : undefined
+    if (asked !== undefined) return { document: asked, state: 'fetched' }
     if (old === undefined || !hasWanted || !isFailure) throw error
     log.warn('packument.stale', { name, reason: (error as Error).message })
     const isChanged = old.freshness === 'changed'

@@ -1,6 +1,6 @@
 /**
- * Something that can be asked for a package's metadata: the registry behind us today (upstream-source.ts), peers and releases
- * later. A source says what came. It keeps nothing, and reads no document: packument-fetch.ts does.
+ * Something that can be asked for a package's metadata: the registry behind us (upstream-source.ts) or peers
+ * (peers/peer-source.ts). A source says what came. It keeps nothing: packument-fetch.ts does.
  */
 import type { Credentials } from '../upstream/credentials.ts'
 import type { ContentCoding } from '../upstream/content-coding.ts'
@@ -35,6 +35,8 @@ export interface ReceivedDocument extends Validators {
   readonly lifetimeMs: number | undefined
   /** Where it came from, after redirects. */
   readonly url: URL
+  /** It is peers' word: what they had of it, and when the registry last gave it to one of them (Unix time, milliseconds). */
+  readonly fromPeers?: { readonly kind: PackumentKind; readonly fetchedAtMs: number }
 }
 
 /** The document whose validators were sent is the current one. */

@@ -40,6 +40,8 @@ export function createSplitCache(
     forget: (name) => both.forEach((cache) => cache.forget(name)),
     // They expire together.
     epochOf: (name) => kept.epochOf(name),
+    // What anybody may see of a registry that is not public is none of a watcher's concern.
+    watch: (watcher, limit) => kept.watch(watcher, limit),
     async close() {
       for (const cache of both) await cache.close()
     },

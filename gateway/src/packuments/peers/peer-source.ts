@@ -1,0 +1,114 @@
+/**
+ * Peers as a source of metadata: up to three that list the package are asked at once, and what they send is united in a worker
+ * to a document of signed versions. Asks nobody about a package that is not public as far as is known, or of a registry for
+ * which this user has no keys. What no honest peer would have sent is penalized, each peer for its own document.
+ */
+import PQueue from 'p-queue'
+import {
+  CatalogError,
+  isCatalogError,
+  packageKeyOf,
+  type CatalogNode,
+  type Logger,
+} from '@catalog-p2p/core'
+import type { PackumentJobs } from '../packument-jobs.ts'
+import type { PackumentSource, SourceRequest } from '../packument-source.ts'
+import { makeSigned } from './make-signed.ts'
+import { PACKUMENTS } from './packument-protocol.ts'
+import type { TrustedKey } from './signed-document.ts'
+
+export interface PeerSourceDependencies {
+  readonly node: Pick<CatalogNode, 'questions'>
+  readonly jobs: PackumentJobs
+  readonly trustedKeys: (registry: string) => Promise<readonly TrustedKey[] | undefined>
+  readonly isKnownPublic: (name: string) => boolean
+  readonly log: Logger
+}
+
+interface PeerAnswer {
+  readonly peer: string
+  readonly body: Uint8Array
+  readonly fetchedAtMs: number
+}
+
+/** A liar among three can neither hide a version nor have its way with a tag. */
+const MAX_PEERS = 3
+/** Packages asked about at once: each answer may take 16 MiB of memory. */
+const MAX_CONCURRENT = 8
+
+/** `fetch` @throws CatalogError NOT_FOUND when no peer has evidence of any version */
+export function createPeerSource(
+  deps: PeerSourceDependencies,
+  { maxBytes }: { readonly maxBytes: number },
+): PackumentSource {
+  const { node, jobs, trustedKeys, isKnownPublic, log } = deps
+  const queue = new PQueue({ concurrency: MAX_CONCURRENT })
+
+  async function askPeer(
+    peer: string,
+    { registry, name, signal }: SourceRequest,
+  ): Promise<PeerAnswer | undefined> {
+    const request = { key: packageKeyOf({ registry: registry.url, name }) }
+    try {
+      const answer = await node.questions.ask(PACKUMENTS, { peer, request, signal })
+      return answer && { peer, body: answer.document, fetchedAtMs: answer.fetchedAtMs }
+    } catch (error) {
+      log.debug('packuments.peer-failed', { peer, name, error })
+      if (isCatalogError(error, 'PEER_MISBEHAVED')) node.questions.penalize(peer, error.message)
+      return undefined
+    }
+  }
+
+  async function askAll(request: SourceRequest): Promise<PeerAnswer[]> {
+    const key = packageKeyOf({ registry: request.registry.url, name: request.name })
+    const peers = node.questions.holders(key).slice(0, MAX_PEERS)
+    const answers = await Promise.all(peers.map((peer) => askPeer(peer, request)))
+    request.signal.throwIfAborted()
+    return answers.filter((answer) => answer !== undefined)
+  }
+
+  async function ask(request: SourceRequest, keys: readonly TrustedKey[]) {
+    const { registry, name } = request
+    const documents = await askAll(request)
+    if (documents.length === 0) throw notKnown(name, 'no peer has its metadata')
+    const job = { registry: registry.url, name, keys, documents, maxBytes, isStrict: true }
+    const { body, hasTimes, problems } = await makeSigned(jobs, job)
+    problems.forEach((problem, index) => {
+      const peer = documents[index]?.peer
+      if (problem === undefined || peer === undefined) return
+      log.warn('packuments.false', { peer, name, problem })
+      node.questions.penalize(peer, `${name}: ${problem}`)
+    })
+    if (body === undefined) throw notKnown(name, 'peers have no version with valid evidence')
+    const usable = documents.filter((_, index) => problems[index] === undefined)
+    const newest = Math.max(...usable.map(({ fetchedAtMs }) => fetchedAtMs))
+    const fetchedAtMs = Math.min(newest, Date.now())
+    return {
+      body: Buffer.from(body),
+      kind: hasTimes ? 'full' : 'abbreviated',
+      fetchedAtMs,
+    } as const
+  }
+
+  return {
+    async fetch(request) {
+      const { registry, name } = request
+      if (!isKnownPublic(name)) throw notKnown(name, 'it is not known to be public')
+      const keys = await trustedKeys(registry.url)
+      if (keys === undefined) throw notKnown(name, `there are no keys for ${registry.url}`)
+      const made = await queue.add(() => ask(request, keys), { signal: request.signal })
+      const { body, ...fromPeers } = made
+      return {
+        ...{ status: 'document', body, codings: ['gzip'], fromPeers },
+        ...{ etag: undefined, lastModified: undefined },
+        // The registry is asked as soon as it can be.
+        lifetimeMs: 0,
+        url: new URL(registry.url + name.replace('/', '%2f')),
+      }
+    },
+  }
+}
+
+function notKnown(name: string, why: string): CatalogError {
+  return new CatalogError('NOT_FOUND', `${name}: not to be had from peers: ${why}`)
+}

@@ -1,0 +1,164 @@
+/** What a peer may say of a package's metadata and what is made of it: each lie that a document can hold. */
+import { createHash } from 'node:crypto'
+import { gunzipSync, gzipSync } from 'node:zlib'
+import { describe, expect, test } from 'vitest'
+import { createRegistrySigner } from '../../../../test/support/features-signatures.ts'
+import { uniteDocuments, type SignedDocument, type SignedDocumentJob } from './signed-document.ts'
+
+type Json = Record<string, unknown>
+
+const signer = createRegistrySigner(() => 'key of the registry')
+const stranger = createRegistrySigner(() => 'key of nobody')
+const { key } = signer.key as { key: string }
+const NAME = 'fx-lied-about'
+const REGISTRY = 'https://registry.example/'
+
+const integrityOf = (text: string): string =>
+  `sha512-${createHash('sha512').update(text).digest('base64')}`
+
+function manifest(version: string, more: Json = {}, by = signer): Json {
+  const integrity = integrityOf(version)
+  const sig = by.sign(Buffer.from(`${NAME}@${version}:${integrity}`))
+  const dist = { integrity, tarball: 'https://evil.example/x.tgz', shasum: 'aa' }
+  return {
+    ...{ name: NAME, version, ...more },
+    dist: { ...dist, signatures: [{ keyid: by.keyid, sig }] },
+  }
+}
+
+function document(manifests: readonly Json[], more: Json = {}): Json {
+  const versions = Object.fromEntries(manifests.map((each) => [each.version, each]))
+  return { name: NAME, 'dist-tags': { latest: manifests.at(-1)?.version }, versions, ...more }
+}
+
+function unite(documents: readonly unknown[], options: Partial<SignedDocumentJob> = {}) {
+  return uniteDocuments({
+    ...{ registry: REGISTRY, name: NAME, maxBytes: 1_000_000, isStrict: true },
+    keys: [{ keyId: signer.keyid, spki: Buffer.from(key, 'base64') }],
+    documents: documents.map((each, index) => ({
+      peer: `peer-${index}`,
+      body: each instanceof Uint8Array ? each : gzipSync(JSON.stringify(each)),
+    })),
+    ...options,
+  })
+}
+
+interface Read {
+  readonly 'dist-tags': Record<string, string>
+  readonly versions: Record<string, Json & { readonly dist: Json }>
+  readonly time?: Record<string, string>
+  readonly _peers?: Record<string, string>
+}
+
+function read({ body }: SignedDocument): Read {
+  if (body === undefined) throw new Error('nothing is left of it')
+  return JSON.parse(gunzipSync(body).toString()) as Read
+}
+
+describe('a version', () => {
+  test('that one peer hides is shown by another', () => {
+    const made = unite([
+      document([manifest('1.0.0')]),
+      document([manifest('1.0.0'), manifest('1.0.1')]),
+    ])
+    expect(made.problems).toEqual([undefined, undefined])
+    expect(Object.keys(read(made).versions)).toEqual(['1.0.0', '1.0.1'])
+    expect(read(made)._peers).toEqual({ '1.0.0': 'peer-0', '1.0.1': 'peer-1' })
+  })
+
+  test('without a signature, or signed by a key of nobody here, is left out, and nobody blamed', () => {
+    const unsigned = { name: NAME, version: '1.0.1', dist: { integrity: integrityOf('x') } }
+    const made = unite([document([manifest('1.0.0'), unsigned, manifest('1.0.2', {}, stranger)])])
+    expect(made.problems).toEqual([undefined])
+    expect(Object.keys(read(made).versions)).toEqual(['1.0.0'])
+    expect(read(made)['dist-tags']).toEqual({ latest: '1.0.0' })
+  })
+
+  test('under a false signature takes its whole document with it', () => {
+    const forged = manifest('1.0.1')
+    const swapped = { ...forged, dist: manifest('1.0.0').dist }
+    const other = { ...forged, dist: { ...(forged.dist as Json), integrity: integrityOf('evil') } }
+    for (const each of [swapped, other]) {
+      const made = unite([document([manifest('1.0.0'), each]), document([manifest('1.0.0')])])
+      expect(made.problems).toEqual([expect.stringContaining('false signature'), undefined])
+      expect(read(made)._peers).toEqual({ '1.0.0': 'peer-1' })
+    }
+  })
+
+  test('under a false signature of the registry itself is left out of what goes to peers', () => {
+    const swapped = { ...manifest('1.0.1'), dist: manifest('1.0.0').dist }
+    const made = unite([document([manifest('1.0.0'), swapped])], { isStrict: false })
+    expect(made.problems).toEqual([undefined])
+    expect(Object.keys(read(made).versions)).toEqual(['1.0.0'])
+  })
+
+  test('of another name or number than it says is left out', () => {
+    const renamed = { ...manifest('1.0.1'), name: 'fx-other' }
+    const made = unite([{ ...document([manifest('1.0.0'), renamed]) }])
+    expect(Object.keys(read(made).versions)).toEqual(['1.0.0'])
+    const moved = { name: NAME, versions: { '9.9.9': manifest('1.0.0') } }
+    expect(unite([moved]).body).toBeUndefined()
+  })
+
+  test('lies where its name says, whatever a peer says, and has nothing that installing does not need', () => {
+    const [version = {}] = Object.values(
+      read(unite([document([manifest('1.0.0', { scripts: { test: 'x' }, extra: 1 })])])).versions,
+    )
+    const { dist, ...rest } = version as Json & { dist: Json }
+    expect(rest).toEqual({ name: NAME, version: '1.0.0' })
+    expect(Object.keys(dist).sort()).toEqual(['integrity', 'signatures', 'tarball'])
+    expect(dist.tarball).toBe(`${REGISTRY}${NAME}/-/${NAME}-1.0.0.tgz`)
+  })
+})
+
+describe('a tag', () => {
+  const all = [manifest('1.0.0'), manifest('1.1.0'), manifest('2.0.0-rc.1')]
+
+  test('never names a version without evidence; latest is then the highest that is no prerelease', () => {
+    const tags = { latest: '6.6.6', next: '6.6.6' }
+    expect(read(unite([document(all, { 'dist-tags': tags })]))['dist-tags']).toEqual({
+      latest: '1.1.0',
+    })
+  })
+
+  test('that one of three peers has moved stays where the others have it', () => {
+    const moved = document(all, { 'dist-tags': { latest: '1.0.0' } })
+    const honest = document(all, { 'dist-tags': { latest: '1.1.0' } })
+    expect(read(unite([moved, honest, honest]))['dist-tags']).toEqual({ latest: '1.1.0' })
+  })
+})
+
+describe('a time', () => {
+  test('of a version is the latest that any peer says', () => {
+    const old = document([manifest('1.0.0')], { time: { '1.0.0': '2001-01-01T00:00:00.000Z' } })
+    const young = document([manifest('1.0.0')], { time: { '1.0.0': '2026-01-01T00:00:00.000Z' } })
+    const made = unite([old, young])
+    expect(made.hasTimes).toBe(true)
+    expect(read(made).time).toEqual({ '1.0.0': '2026-01-01T00:00:00.000Z' })
+  })
+
+  test('that is none is not passed on', () => {
+    const made = unite([document([manifest('1.0.0')], { time: { '1.0.0': 'soon', '6.6.6': 1 } })])
+    expect(made.hasTimes).toBe(false)
+    expect(read(made).time).toBeUndefined()
+  })
+})
+
+describe('a document', () => {
+  test.each([
+    ['of another package', { ...document([manifest('1.0.0')]), name: 'fx-other' }],
+    ['that is no object', [1]],
+    ['that is not gzipped', Buffer.from('{}')],
+    ['that is not JSON', gzipSync('{')],
+    ['that is too long unpacked', gzipSync(Buffer.alloc(1_000_001, 0x20))],
+  ])('%s is an offence, and hides nothing of the others', (_what, bad) => {
+    const made = unite([bad, document([manifest('1.0.0')])])
+    expect(made.problems).toEqual([expect.any(String), undefined])
+    expect(Object.keys(read(made).versions)).toEqual(['1.0.0'])
+  })
+
+  test('with names of built-in properties does no harm', () => {
+    const text = `{"name":"${NAME}","__proto__":{"x":1},"dist-tags":{"__proto__":"1.0.0"},"versions":{"__proto__":{},"constructor":{}}}`
+    expect(unite([gzipSync(text)])).toMatchObject({ body: undefined, problems: [undefined] })
+  })
+})

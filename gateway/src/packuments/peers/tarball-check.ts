@@ -1,0 +1,136 @@
+/**
+ * Tarballs of versions that only a peer has told of: before the last piece goes to a client, what the peer said of dependencies,
+ * commands and platforms is compared with the tarball's own package.json, which the registry's signature covers. Where they
+ * differ the client gets an error that names the field, the peer's document is dropped and the peer penalized. Never holds up
+ * tarballs of packages whose metadata is the registry's own.
+ */
+import { LRUCache } from 'lru-cache'
+import { CatalogError, type Artifact, type CatalogNode, type Logger } from '@catalog-p2p/core'
+import type { CachedDocument } from '../cached-document.ts'
+import type { PackumentCache } from '../packument-cache.ts'
+import type { PackumentJobs } from '../packument-jobs.ts'
+import type { Registries } from '../../upstream/registries.ts'
+import { TarballManifestReader } from './tarball-manifest.ts'
+
+export interface TarballCheck {
+  /**
+   * The same artifact; its end comes only when it is what its metadata says.
+   * @throws CatalogError PEER_MISBEHAVED, here or at the end of the body
+   */
+  checked(artifact: Artifact, version: NamedVersion): Promise<Artifact>
+}
+
+export interface NamedVersion {
+  readonly name: string
+  readonly version: string | undefined
+}
+
+export interface TarballCheckDependencies {
+  readonly node: Pick<CatalogNode, 'questions'>
+  readonly registries: Registries
+  readonly cache: PackumentCache
+  readonly jobs: PackumentJobs
+  readonly log: Logger
+}
+
+interface Subject {
+  readonly document: CachedDocument
+  readonly name: string
+  readonly version: string
+}
+
+/** Versions that have been compared; forgotten ones are compared once more. */
+const MAX_COMPARED = 20_000
+
+export function createTarballCheck(
+  deps: TarballCheckDependencies,
+  { maxBytes }: { readonly maxBytes: number },
+): TarballCheck {
+  const { registries, cache } = deps
+  const compared = new LRUCache<string, true>({ max: MAX_COMPARED })
+
+  /** undefined: nothing is to be compared. */
+  function subjectOf({ name, version }: NamedVersion): Subject | undefined {
+    if (version === undefined) return undefined
+    const document = cache.find({ registry: registries.homeOf(name).url, name, owner: '' })
+    if (document?.peerFetchedAtMs === undefined) return undefined
+    return compared.has(keyOf(document, version)) ? undefined : { document, name, version }
+  }
+
+  async function finish(reader: TarballManifestReader, subject: Subject): Promise<void> {
+    const { document, name, version } = subject
+    const { id, hash, registry } = document
+    const tarball = await reader.end().catch((cause: unknown) => {
+      throw new CatalogError('PEER_MISBEHAVED', `${name}@${version}: its tarball can't be read`, {
+        cause,
+      })
+    })
+    const body = await cache.bodies.read({ document: id, hash, part: 'raw' })
+    // What is gone from the cache is told to nobody any more.
+    if (body === undefined) return
+    const about = { registry, name, isPrivate: false, form: undefined, abbreviate: false }
+    const job = { ...about, body, codings: ['gzip'] as const, maxBytes, ingest: false }
+    const { difference } = await deps.jobs.run({ ...job, compare: { version, tarball } })
+    if (difference === undefined) return void compared.set(keyOf(document, version), true)
+    refuse(deps, subject, difference)
+  }
+
+  return {
+    async checked(artifact, named) {
+      const subject = subjectOf(named)
+      if (subject === undefined) return artifact
+      const reader = new TarballManifestReader()
+      if (artifact.bytes !== undefined) {
+        await reader.write(artifact.bytes)
+        await finish(reader, subject)
+        return artifact
+      }
+      const { digest, source, size, bytes } = artifact
+      return { digest, source, size, bytes, body: passing(artifact.body, reader, subject) }
+    },
+  }
+
+  async function* passing(
+    body: AsyncIterable<Uint8Array>,
+    reader: TarballManifestReader,
+    subject: Subject,
+  ): AsyncGenerator<Uint8Array, void> {
+    let held: Uint8Array | undefined
+    try {
+      for await (const piece of body) {
+        if (held !== undefined) yield held
+        await reader.write(piece)
+        held = piece
+      }
+      await finish(reader, subject)
+      if (held !== undefined) yield held
+    } finally {
+      reader.close()
+    }
+  }
+}
+
+export interface Difference {
+  readonly field: string
+  /** Whose word it was; empty when that is not known. */
+  readonly peer: string
+}
+
+function refuse(
+  { node, cache, log }: TarballCheckDependencies,
+  { document, name, version }: Subject,
+  { field, peer }: Difference,
+): never {
+  const what = `${name}@${version}: metadata from a peer differs from the package itself in: ${field}`
+  log.warn('packuments.lie', { name, version, field, peer })
+  cache.remove(document)
+  if (peer !== '') node.questions.penalize(peer, what)
+  throw new CatalogError('PEER_MISBEHAVED', what, {
+    ...{ name, version, field, peer },
+    hint: 'that metadata is dropped and the peer refused: install again, without what a lockfile has noted of it',
+  })
+}
+
+function keyOf({ id, hash }: CachedDocument, version: string): string {
+  return `${id} ${hash} ${version}`
+}

@@ -1,0 +1,97 @@
+/**
+ * A peer that lies about what no signature covers: the tarball, which it does, is refused with the field that differs, the
+ * metadata is dropped, and the peer is not heard again. Real QUIC, no registry in reach.
+ */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { gzipSync } from 'node:zlib'
+import { packageKeyOf, type CatalogNode } from '@catalog-p2p/core'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { PACKUMENTS } from '../../gateway/src/packuments/peers/packument-protocol.ts'
+import {
+  incompressibleBytes,
+  makePackage,
+  type FixturePackage,
+} from '../support/fixture-packages.ts'
+import { meet, quietNode } from '../support/machine.ts'
+import { tarballPath } from '../support/registry.ts'
+import { signedSwarm, type SignedSwarm } from '../support/signed-swarm.ts'
+
+const small = makePackage('fx-small', '1.0.0', { dependencies: { 'fx-leaf': '^1.0.0' } })
+const large = makePackage('fx-large', '1.0.0', { engines: { node: '>=18' } }, [
+  { path: 'data.bin', content: incompressibleBytes(3_000_000, 'fx-large') },
+])
+
+let folder: string
+let swarm: SignedSwarm
+let liar: CatalogNode
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'catalog-lies-'))
+  swarm = await signedSwarm(folder, [small, large])
+  await swarm.registry.stop()
+  liar = await quietNode()
+})
+afterEach(async () => {
+  await swarm[Symbol.asyncDispose]()
+  await liar.close()
+  await rm(folder, { recursive: true, force: true })
+})
+
+/** The liar has the real bytes, and says this of them. */
+async function tell(each: FixturePackage, more: Record<string, unknown>): Promise<void> {
+  const { name, version, integrity } = each
+  const sig = swarm.signer.sign(Buffer.from(`${name}@${version}:${integrity}`))
+  const dist = { integrity, signatures: [{ keyid: swarm.signer.keyid, sig }] }
+  const manifest = { ...each.manifest, dist, ...more }
+  const document = { name, 'dist-tags': { latest: version }, versions: { [version]: manifest } }
+  await liar.put(each.tarball)
+  liar.questions.announce(packageKeyOf({ registry: `${swarm.registry.url}/`, name }))
+  liar.questions.answer(PACKUMENTS, {
+    maxStreamsPerPeer: 8,
+    answer: async () => ({
+      fetchedAtMs: Date.now(),
+      document: gzipSync(JSON.stringify(document)),
+    }),
+  })
+}
+
+async function victim(each: FixturePackage) {
+  const machine = await swarm.machine()
+  await meet(machine.node, liar, 1)
+  const key = packageKeyOf({ registry: `${swarm.registry.url}/`, name: each.name })
+  await vi.waitFor(() => expect(machine.node.questions.holders(key)).toEqual([liar.id]))
+  return machine
+}
+
+test.each([
+  ['the truth', small, {}, undefined],
+  ['a dependency', small, { dependencies: { 'fx-evil': '*' } }, 'dependencies'],
+  ['the truth of what is large', large, {}, undefined],
+  ['a command of what is large', large, { bin: { npm: 'evil.js' } }, 'bin'],
+] as const)('%s', { timeout: 30_000 }, async (_what, each, lie, field) => {
+  await tell(each, lie)
+  const machine = await victim(each)
+  const metadata = await fetch(`${machine.url}/${each.name}`)
+  expect(metadata.headers.get('x-catalog-metadata')).toBe('peer')
+  const response = await fetch(machine.url + tarballPath(each))
+  if (field === undefined) {
+    expect(Buffer.from(await response.arrayBuffer()).equals(each.tarball)).toBe(true)
+    expect(machine.node.stats().bannedPeers).toBe(0)
+    return
+  }
+  const text = await response.text().catch(() => 'cut off')
+  if (response.status === 200) expect(text).toBe('cut off')
+  else expect(text).toContain(`differs from the package itself in: ${field}`)
+  await vi.waitFor(() => expect(machine.node.stats().bannedPeers).toBe(1))
+  expect((await fetch(`${machine.url}/${each.name}`)).status).not.toBe(200)
+})
+
+test('a false signature is refused, and its sender', { timeout: 30_000 }, async () => {
+  const dist = { integrity: large.integrity, signatures: [] as object[] }
+  const sig = swarm.signer.sign(Buffer.from('something else'))
+  await tell(small, { dist: { ...dist, signatures: [{ keyid: swarm.signer.keyid, sig }] } })
+  const machine = await victim(small)
+  expect((await fetch(`${machine.url}/${small.name}`)).status).not.toBe(200)
+  await vi.waitFor(() => expect(machine.node.stats().bannedPeers).toBe(1))
+})
