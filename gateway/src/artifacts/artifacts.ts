@@ -35,7 +35,7 @@ export interface Artifacts {
 }
 
 export interface ArtifactsDependencies
-  extends PrivacyDependencies, Omit<LocateDependencies, 'recentFacts' | 'named'> {
+  extends PrivacyDependencies, Omit<LocateDependencies, 'recentFacts' | 'askFacts' | 'named'> {
   readonly node: CatalogNode
 }
 
@@ -46,7 +46,7 @@ export function createArtifacts(
   const { upstream, packuments, bindings, documents } = deps
   const privacy = createPrivacy(deps, options)
   const named = createNamedRecords({ ...deps, isKnownPublic: privacy.isKnownPublic })
-  const locating = { ...deps, named, recentFacts: documents.recent }
+  const locating = { ...deps, named, recentFacts: documents.recent, askFacts: documents.fetch }
   const fetching = { ...deps, privacy, named, witness: createTarballWitness(upstream) }
   const unhashed = new UnhashedArtifacts(deps)
 
@@ -93,6 +93,8 @@ export function createArtifacts(
       } catch (error) {
         if (!(error instanceof OtherBytes)) throw error
         return await getTarget(request, targetOf(deps, request, error.facts), viewer)
+      } finally {
+        target.early?.release()
       }
     },
   }
