@@ -115,7 +115,7 @@ function packed(document: unknown): Buffer {
 
 /** Its hash is as good as any: nobody asks for its bytes. */
 function oldVersion(name: string, index: number): CorpusFile {
-  const version = `0.${index}.0`
+  const version = `0.0.0-old.${index}`
   const integrity = `sha512-${randomBytes(64).toString('base64')}`
   return { name, version, path: `${name}/-/${name}-${version}.tgz`, bytes: 0, integrity }
 }

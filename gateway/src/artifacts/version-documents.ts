@@ -106,6 +106,16 @@ export function createVersionDocuments(deps: VersionDocumentsDependencies): Vers
     return [name, version ?? file, url, credentials?.fingerprint].join('\n')
   }
 
+  async function share(question: Question): Promise<VersionFacts> {
+    const { request, viewer, isPatient } = question
+    const key = keyOf(request, viewer)
+    const work = (signal: AbortSignal): Promise<VersionFacts> =>
+      isPatient ? ask(question, signal) : askInTime(question, signal)
+    const facts = await flights.run(`${isPatient} ${key}`, work, request.signal)
+    recent.set(key, facts)
+    return facts
+  }
+
   return {
     recent: (request, viewer) => recent.get(keyOf(request, viewer)),
     forget(name) {
@@ -113,15 +123,10 @@ export function createVersionDocuments(deps: VersionDocumentsDependencies): Vers
     },
     async facts(request, viewer) {
       const registry = registries.homeOf(request.name)
-      const key = keyOf(request, viewer)
-      const known = recent.get(key)
+      const known = recent.get(keyOf(request, viewer))
       if (known !== undefined) return known
       silent.assertHeard(registry)
-      const question = { registry, request, viewer, isPatient: false }
-      const work = (signal: AbortSignal): Promise<VersionFacts> => askInTime(question, signal)
-      const facts = await flights.run(key, work, request.signal)
-      recent.set(key, facts)
-      return facts
+      return await share({ registry, request, viewer, isPatient: false })
     },
     async fetch(request, viewer) {
       const registry = registries.forName(request.name)
@@ -129,12 +134,7 @@ export function createVersionDocuments(deps: VersionDocumentsDependencies): Vers
       if (registry === null || !isOpenly || registries.isCertified(registry)) {
         return await fetchFacts(deps, request, viewer)
       }
-      const key = keyOf(request, viewer)
-      const question = { registry, request, viewer, isPatient: true }
-      const work = (signal: AbortSignal): Promise<VersionFacts> => ask(question, signal)
-      const facts = await flights.run(`patient\n${key}`, work, request.signal)
-      recent.set(key, facts)
-      return facts
+      return await share({ registry, request, viewer, isPatient: true })
     },
   }
 }
