@@ -53,6 +53,9 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
   'prefetch-hints': {
     run: async () => await (await import('./prefetch-hints.ts')).run({ rounds, mirror }),
   },
+  'cold-by-name': {
+    run: async () => await (await import('./cold-by-name.ts')).run({ rounds }),
+  },
   'no-peers': {
     run: async () => await (await import('./no-peers.ts')).run({ rounds, mirror }),
   },

@@ -44,6 +44,12 @@ export async function loadCorpora(
   return { corpus, warmUp: await makeCorpus(join(folder, 'warm-up'), warmUpList) }
 }
 
+/** The first `count` files of the list, with random contents. */
+export async function loadCorpusOf(folder: string, count: number): Promise<Corpus> {
+  const list = JSON.parse(await readFile(LIST, 'utf8')) as readonly ListEntry[]
+  return await makeCorpus(join(folder, 'corpus'), list.slice(0, count))
+}
+
 async function readMirror(folder: string, list: readonly ListEntry[]): Promise<Corpus> {
   const files: CorpusFile[] = []
   for (const [name, version] of list) {

@@ -75,11 +75,16 @@ export class Stage implements AsyncDisposable {
   /** A registry that serves these corpora. */
   async startUpstream(
     corpora: readonly Corpus[],
-    options: { readonly machine?: BenchMachine; readonly distance?: Distance } = {},
+    options: {
+      readonly machine?: BenchMachine
+      readonly distance?: Distance
+      /** Versions that its packuments have beside those of the corpora. */
+      readonly oldVersions?: number
+    } = {},
   ): Promise<{ child: Child; port: number }> {
     const child = this.start('lib/upstream-child.ts', options.machine)
-    const { distance } = options
-    const { port } = await child.call<{ port: number }>('start', { corpora, distance })
+    const { distance, oldVersions } = options
+    const { port } = await child.call<{ port: number }>('start', { corpora, distance, oldVersions })
     return { child, port }
   }
 

@@ -1,9 +1,14 @@
-/** A registry on loopback over corpora, as fast as Node serves it: packuments made from the list, tarballs from memory. */
+/**
+ * A registry on loopback over corpora, as fast as Node serves it: packuments and version documents made from the list, tarballs
+ * from memory. It counts what it is asked and what it sends.
+ */
+import { randomBytes } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { createServer, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { gunzipSync, gzipSync } from 'node:zlib'
 import { answerCalls } from './child.ts'
 import type { Corpus, CorpusFile } from './corpus.ts'
 
@@ -15,9 +20,16 @@ export interface Distance {
   readonly bytesPerSecond: number
 }
 
+/** Since the last time it was asked for. */
+export interface Sent {
+  readonly requests: number
+  readonly bytes: number
+}
+
 let server: Server | undefined
 let distance: Distance = { delayMs: 0, bytesPerSecond: 0 }
 let lineFreeAtMs = 0
+const sent = { requests: 0, bytes: 0 }
 
 const PIECE = 64 * 1024
 
@@ -29,6 +41,7 @@ async function sendOverLine(response: ServerResponse, bytes: Buffer): Promise<vo
       Math.max(lineFreeAtMs, nowMs) + (piece.byteLength / distance.bytesPerSecond) * 1000
     if (lineFreeAtMs - nowMs > 2) await sleep(lineFreeAtMs - nowMs)
     response.write(piece)
+    sent.bytes += piece.byteLength
   }
   response.end()
 }
@@ -36,10 +49,19 @@ async function sendOverLine(response: ServerResponse, bytes: Buffer): Promise<vo
 async function start(options: {
   corpora: readonly Corpus[]
   distance?: Distance | undefined
+  /** Versions that a packument has beside those of the corpora. */
+  oldVersions?: number | undefined
 }): Promise<{ port: number }> {
   if (options.distance) distance = options.distance
   const tarballs = new Map<string, Buffer>()
   const versions = new Map<string, CorpusFile[]>()
+  const documents = new Map<string, Buffer>()
+  const origin = (): string => `http://127.0.0.1:${(server?.address() as AddressInfo).port}`
+  const send = async (response: ServerResponse, bytes: Buffer): Promise<void> => {
+    if (distance.bytesPerSecond > 0) return await sendOverLine(response, bytes)
+    sent.bytes += bytes.byteLength
+    response.end(bytes)
+  }
   const all = options.corpora.flatMap(({ folder, files }) =>
     files.map((file) => ({ folder, file })),
   )
@@ -48,6 +70,7 @@ async function start(options: {
     versions.set(file.name, [...(versions.get(file.name) ?? []), file])
   }
   server = createServer({ keepAliveTimeout: 60_000 }, (request, response) => {
+    sent.requests += 1
     void (async () => {
       if (distance.delayMs > 0) await sleep(distance.delayMs)
       const path = decodeURIComponent(request.url ?? '/')
@@ -57,25 +80,54 @@ async function start(options: {
           'content-type': 'application/octet-stream',
           'content-length': tarball.byteLength,
         })
-        if (distance.bytesPerSecond > 0) return await sendOverLine(response, tarball)
-        response.end(tarball)
-        return
+        return await send(response, tarball)
       }
-      const files = versions.get(path.slice(1))
-      if (files === undefined) {
+      const document = documents.get(path)
+      if (document === undefined) {
         response.writeHead(404, { 'content-type': 'application/json' }).end('{"error":"not found"}')
         return
       }
-      const origin = `http://127.0.0.1:${(server?.address() as AddressInfo).port}`
-      const body = JSON.stringify(packument(origin, path.slice(1), files))
-      response.writeHead(200, { 'content-type': 'application/json' }).end(body)
+      const isPacked = /gzip/.test(String(request.headers['accept-encoding']))
+      response.writeHead(200, {
+        'content-type': 'application/json',
+        ...(isPacked && { 'content-encoding': 'gzip' }),
+      })
+      await send(response, isPacked ? document : gunzipSync(document))
     })()
   })
   await new Promise<void>((resolve) => server?.listen(0, '127.0.0.1', resolve))
+  for (const [name, files] of versions) {
+    const old = Array.from({ length: options.oldVersions ?? 0 }, (_, index) =>
+      oldVersion(name, index),
+    )
+    const document = packument(origin(), name, [...files, ...old])
+    documents.set(`/${name}`, packed(document))
+    for (const { version } of files) {
+      documents.set(`/${name}/${version}`, packed(document.versions[version]))
+    }
+  }
   return { port: (server.address() as AddressInfo).port }
 }
 
-function packument(origin: string, name: string, files: readonly CorpusFile[]): unknown {
+function packed(document: unknown): Buffer {
+  return gzipSync(JSON.stringify(document), { level: 1 })
+}
+
+/** Its hash is as good as any: nobody asks for its bytes. */
+function oldVersion(name: string, index: number): CorpusFile {
+  const version = `0.0.0-old.${index}`
+  const integrity = `sha512-${randomBytes(64).toString('base64')}`
+  return { name, version, path: `${name}/-/${name}-${version}.tgz`, bytes: 0, integrity }
+}
+
+interface Packument {
+  readonly name: string
+  readonly 'dist-tags': unknown
+  readonly versions: Readonly<Record<string, unknown>>
+  readonly time: unknown
+}
+
+function packument(origin: string, name: string, files: readonly CorpusFile[]): Packument {
   const entries = files.map(({ version, path, integrity, dependencies = {} }) => {
     const dist = { tarball: `${origin}/${path}`, integrity }
     return [version, { name, version, dependencies, dist }] as const
@@ -88,4 +140,11 @@ function packument(origin: string, name: string, files: readonly CorpusFile[]): 
   }
 }
 
-answerCalls({ start }, async () => void server?.closeAllConnections())
+/** What it was asked and has sent since the last time. */
+function takeSent(): Sent {
+  const { requests, bytes } = sent
+  Object.assign(sent, { requests: 0, bytes: 0 })
+  return { requests, bytes }
+}
+
+answerCalls({ start, takeSent }, async () => void server?.closeAllConnections())

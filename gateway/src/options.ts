@@ -93,7 +93,7 @@ const schema = z.strictObject({
   /** Further tries of an idempotent upstream request. */
   upstreamRetries: z.number().int().min(0).max(10).default(2),
   /** Connections to one upstream, at most. */
-  upstreamSockets: z.number().int().min(1).max(512).default(32),
+  upstreamSockets: z.number().int().min(1).max(512).default(64),
 
   /** Packages in one prefetch request, at most. */
   maxPrefetch: z.number().int().min(1).default(20_000),

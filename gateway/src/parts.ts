@@ -11,6 +11,7 @@ import {
   type NamedVersion,
 } from './artifacts/bindings.ts'
 import { scopeOf } from './http/route.ts'
+import { EarlyTarballs } from './artifacts/early-tarballs.ts'
 import { createVersionDocuments } from './artifacts/version-documents.ts'
 import { createPublicNames, type PublicNames } from './artifacts/public-names.ts'
 import { createRegistrySignatures } from './keys/registry-signature.ts'
@@ -93,6 +94,7 @@ export async function openParts(
       privateAccess: createPrivateArtifacts({ node, database: caches.unkeptDatabase ?? database }),
       signatures: createRegistrySignatures({ log }, { keyringPath }),
       documents: createVersionDocuments({ ...metadata, publicNames }),
+      early: new EarlyTarballs({ node, ...metadata }, { maxOpen: options.upstreamSockets >> 1 }),
     },
     options,
   )

@@ -9,7 +9,7 @@ import type { Registries } from '../upstream/registries.ts'
 import type { Upstream } from '../upstream/upstream.ts'
 import { namedVersion, type ArtifactRequest, type ResolvedArtifact } from './artifact-target.ts'
 import type { Bindings } from './bindings.ts'
-import { createTarballOrigin, type TarballOrigin } from './tarball-origin.ts'
+import { createTarballOrigin, tarballCredentials, type TarballOrigin } from './tarball-origin.ts'
 
 export interface ArtifactAccess {
   readonly request: ArtifactRequest
@@ -39,10 +39,8 @@ export function originOf(
   return createTarballOrigin(upstream, {
     url: target.url,
     visibility,
-    credentialsFor: (url) =>
-      registries.owns(registry, url)
-        ? registries.credentialsAt(registry, url, viewer.credentials)
-        : registries.credentialsFor(url),
+    credentialsFor: tarballCredentials(registries, registry, viewer.credentials),
+    opened: target.early,
   })
 }
 

@@ -18,6 +18,7 @@ import type { Registries } from '../upstream/registries.ts'
 import type { VersionIndex, VersionQuery } from '../packuments/version-index.ts'
 import type { VersionFacts } from '../packuments/version-lines.ts'
 import type { Bindings, NamedVersion } from './bindings.ts'
+import type { EarlyTarball, EarlyTarballs } from './early-tarballs.ts'
 import { hashesOf } from './version-hashes.ts'
 
 export interface ArtifactRequest {
@@ -44,6 +45,8 @@ export interface ResolvedArtifact {
   readonly facts: VersionFacts | undefined
   /** The registry has these bytes under this name, or none is meant; false: only the client says so. */
   readonly isBound: boolean
+  /** Its bytes, asked of the registry already; whoever has located the artifact releases it. */
+  readonly early?: EarlyTarball
 }
 
 export interface TargetDependencies {
@@ -63,6 +66,9 @@ export interface RecordLookup {
 export interface LocateDependencies extends TargetDependencies {
   readonly named: RecordLookup
   readonly bindings: Bindings
+  readonly early: Pick<EarlyTarballs, 'open'>
+  /** What the registry says of a version that nothing is known of. */
+  readonly askFacts: (request: ArtifactRequest, viewer: Viewer) => Promise<VersionFacts>
   /** What a registry said of a version a moment ago. */
   readonly recentFacts: (request: ArtifactRequest, viewer: Viewer) => VersionFacts | undefined
   readonly log: Logger
@@ -79,7 +85,8 @@ export async function locateArtifact(
 ): Promise<ResolvedArtifact> {
   const asked = findDigest(request.integrity ?? '')
   if (asked !== undefined) return locateAsked(deps, request, { asked, viewer })
-  const known = await deps.index.find(queryOf(deps.registries, request, viewer))
+  const query = queryOf(deps.registries, request, viewer)
+  const known = (await deps.index.find(query)) ?? deps.recentFacts(request, viewer)
   if (known !== undefined) return targetOf(deps, request, known)
   const bound = deps.bindings.digestOf(namedVersion(deps.registries, request, viewer))
   const digest = bound ?? deps.named.known(request)
@@ -89,7 +96,7 @@ export async function locateArtifact(
 
 /**
  * Peers that list the version by its name, and the registry when they have had a moment: the first that says which bytes it
- * is. Where no peer lists it the registry is asked at once.
+ * is. Where no peer lists it the registry is asked at once, for the bytes as well.
  */
 async function askPeersAndRegistry(
   deps: LocateDependencies,
@@ -98,25 +105,37 @@ async function askPeersAndRegistry(
 ): Promise<ResolvedArtifact> {
   const canAsk = deps.registries.forName(request.name) !== null && request.upstream !== 'never'
   const asking = deps.named.resolve(request)
-  const early = new AbortController()
-  try {
-    const { signal } = early
-    const moment = canAsk ? [setTimeout(PEERS_FIRST_MS, undefined, { signal })] : []
-    const digest = await Promise.race([asking, ...moment])
-    if (digest !== undefined) return boundTarget(deps, request, { viewer, digest })
-  } finally {
-    early.abort()
-  }
-  const fromRegistry = fetchFacts(deps, request, viewer)
+  const digest = await (canAsk ? withinMoment(asking) : asking)
+  if (digest !== undefined) return boundTarget(deps, request, { viewer, digest })
+  const asked = deps.askFacts(request, viewer)
+  const opened = canAsk ? deps.early.open({ ...request, viewer }) : undefined
+  const early = opened && { early: opened }
+  const fromRegistry = asked.then(async (facts): Promise<ResolvedArtifact> => {
+    const target = targetOf(deps, request, facts)
+    opened?.placed(await target.url())
+    return { ...target, ...early }
+  })
   const fromPeers = asking.then((digest) => {
     if (digest === undefined) throw new CatalogError('NOT_FOUND', 'no peer has a record of it')
-    return boundTarget(deps, request, { viewer, digest })
+    return { ...boundTarget(deps, request, { viewer, digest }), ...early }
   })
-  const first = Promise.any([
-    fromRegistry.then((facts) => targetOf(deps, request, facts)),
-    fromPeers,
-  ])
-  return await first.catch(async () => targetOf(deps, request, await fromRegistry))
+  try {
+    return await Promise.any([fromRegistry, fromPeers]).catch(() => fromRegistry)
+  } catch (error) {
+    opened?.release()
+    throw error
+  }
+}
+
+/** undefined too when it is not there yet. */
+async function withinMoment(asking: Promise<Digest | undefined>): Promise<Digest | undefined> {
+  const moment = new AbortController()
+  const { signal } = moment
+  try {
+    return await Promise.race([asking, setTimeout(PEERS_FIRST_MS, undefined, { signal })])
+  } finally {
+    moment.abort()
+  }
 }
 
 /** The registry is known to have these bytes under that name. */
@@ -141,7 +160,11 @@ async function locateAsked(
   }
   const query = queryOf(deps.registries, request, viewer)
   const known = (await deps.index.find(query)) ?? deps.recentFacts(request, viewer)
-  if (known === undefined) return target
+  if (known === undefined) {
+    // What the registry has signed says as much as the registry, and spares the question.
+    const signed = deps.named.known(request) ?? (await withinMoment(deps.named.resolve(request)))
+    return signed === asked ? { ...target, isBound: true } : target
+  }
   if (namesDigest(known.integrity, asked)) return { ...target, facts: known, isBound: true }
   const facts = await renewed(deps, request, { viewer, known })
   if (namesDigest(facts.integrity, asked)) return { ...target, facts, isBound: true }

@@ -36,7 +36,7 @@ export interface Artifacts {
 }
 
 export interface ArtifactsDependencies
-  extends PrivacyDependencies, Omit<LocateDependencies, 'recentFacts' | 'named'> {
+  extends PrivacyDependencies, Omit<LocateDependencies, 'recentFacts' | 'askFacts' | 'named'> {
   readonly node: CatalogNode
   readonly tarballCheck: TarballCheck
 }
@@ -48,7 +48,7 @@ export function createArtifacts(
   const { upstream, packuments, bindings, documents } = deps
   const privacy = createPrivacy(deps, options)
   const named = createNamedRecords({ ...deps, isKnownPublic: privacy.isKnownPublic })
-  const locating = { ...deps, named, recentFacts: documents.recent }
+  const locating = { ...deps, named, recentFacts: documents.recent, askFacts: documents.fetch }
   const fetching = { ...deps, privacy, named, witness: createTarballWitness(upstream) }
   const unhashed = new UnhashedArtifacts(deps)
 
@@ -90,12 +90,16 @@ export function createArtifacts(
     async get(request) {
       const viewer = packuments.viewer(request.name, request.client)
       const target = await locateArtifact(locating, request, viewer)
-      const found = await getTarget(request, target, viewer).catch((error: unknown) => {
-        if (!(error instanceof OtherBytes)) throw error
-        return getTarget(request, targetOf(deps, request, error.facts), viewer)
-      })
-      const artifact = await deps.tarballCheck.checked(found.artifact, request)
-      return { ...found, artifact }
+      try {
+        const found = await getTarget(request, target, viewer).catch((error: unknown) => {
+          if (!(error instanceof OtherBytes)) throw error
+          return getTarget(request, targetOf(deps, request, error.facts), viewer)
+        })
+        const artifact = await deps.tarballCheck.checked(found.artifact, request)
+        return { ...found, artifact }
+      } finally {
+        target.early?.release()
+      }
     },
   }
 }

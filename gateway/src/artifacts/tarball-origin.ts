@@ -7,6 +7,7 @@ import { pipeline, Readable } from 'node:stream'
 import { isCatalogError, type Origin } from '@catalog-p2p/core'
 import { createTarballStallGuard } from '../upstream/stall-guard.ts'
 import type { Credentials } from '../upstream/credentials.ts'
+import type { Registries, Registry } from '../upstream/registries.ts'
 import { refusalOf } from '../upstream/refusal.ts'
 import {
   contentDecoders,
@@ -31,10 +32,18 @@ export interface TarballOrigin extends Origin {
   readonly givenTo: 'owner' | 'anyone' | undefined
 }
 
+/** An answer of the registry that is on its way. */
+export interface OpenedTarball {
+  /** It, for whoever asks first; undefined: it is not of that URL, or is gone. It ends with `signal`. */
+  take(url: URL, signal: AbortSignal): Promise<UpstreamResponse> | undefined
+}
+
 export interface TarballOriginOptions {
   readonly url: () => Promise<URL>
   readonly visibility: Origin['visibility']
   readonly credentialsFor: ((url: URL) => Credentials | undefined) | undefined
+  /** Read in place of a request of its own. */
+  readonly opened?: OpenedTarball | undefined
   /** Milliseconds of a clock that only goes forward; the default is this machine's. */
   readonly now?: () => number
 }
@@ -62,7 +71,8 @@ export function createTarballOrigin(
       const url = await options.url()
       const { credentialsFor } = options
       const request = { url, signal, ...(credentialsFor && { credentialsFor }) }
-      const response = await upstream.request({ ...request, headers: plain() })
+      const opened = options.opened?.take(url, signal)
+      const response = await (opened ?? upstream.request({ ...request, headers: tarballHeaders() }))
       if (response.status !== 200) throw await refusalOf(response, { about: '', signal })
       givenTo = response.withCredentials ? 'owner' : 'anyone'
       const length = response.headers['content-length']
@@ -74,6 +84,18 @@ export function createTarballOrigin(
       return { ...(size !== undefined && { size }), body }
     },
   }
+}
+
+/** What goes to each place that a tarball of `registry` is asked of, for whoever has `own` credentials there. */
+export function tarballCredentials(
+  registries: Registries,
+  registry: Registry,
+  own: Credentials | undefined,
+): (url: URL) => Credentials | undefined {
+  return (url) =>
+    registries.owns(registry, url)
+      ? registries.credentialsAt(registry, url, own)
+      : registries.credentialsFor(url)
 }
 
 function codingsOf(response: UpstreamResponse): readonly ContentCoding[] {
@@ -180,7 +202,7 @@ async function* readOn(
       throw isCatalogError(failure) ? failure : unreachable(request.url, failure)
     // If-Range: should it have changed in between, all of it comes anew and the digest decides.
     const range = { range: `bytes=${received}-`, ...(etag !== undefined && { 'if-range': etag }) }
-    response = await upstream.request({ ...request, headers: { ...plain(), ...range } })
+    response = await upstream.request({ ...request, headers: { ...tarballHeaders(), ...range } })
     const offset = skipOf(response, received)
     if (offset === undefined) throw await refusalOf(response, { about: '', signal: request.signal })
     skip = offset
@@ -195,6 +217,6 @@ function skipOf(response: UpstreamResponse, received: number): number | undefine
   return undefined
 }
 
-function plain(): Record<string, string> {
+export function tarballHeaders(): Record<string, string> {
   return { accept: '*/*', 'accept-encoding': 'identity' }
 }

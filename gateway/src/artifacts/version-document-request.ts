@@ -19,12 +19,17 @@ export interface VersionDocumentRequest {
   readonly name: string
   readonly version: string
   readonly viewer: Viewer
+  /** Further tries, instead of the default. */
+  readonly retries?: number
   readonly signal: AbortSignal
 }
 
-/** `none`: the registry has no such document; `failed`: it could not give it. */
+/** `none`: the registry has no such document; `unhashed`: it has, with no sha512; `failed`: it could not give it. */
 export type VersionDocumentAnswer =
-  { readonly facts: VersionFacts; readonly withCredentials: boolean } | 'none' | 'failed'
+  | { readonly facts: VersionFacts; readonly withCredentials: boolean }
+  | 'none'
+  | 'unhashed'
+  | 'failed'
 
 /** A version's document has some KB; what is longer is not parsed on this thread. */
 const MAX_BYTES = 256 * 1024
@@ -32,14 +37,15 @@ const MAX_BYTES = 256 * 1024
 /** @throws CatalogError UPSTREAM_UNREACHABLE, also while the registry asks for fewer requests */
 export async function requestVersionDocument(
   { upstream, registries }: { upstream: Upstream; registries: Registries },
-  { registry, name, version, viewer, signal }: VersionDocumentRequest,
+  question: VersionDocumentRequest,
 ): Promise<VersionDocumentAnswer> {
+  const { registry, name, version, viewer, retries, signal } = question
   const url = new URL(`${registry.url}${name.replace('/', '%2f')}/${encodeURIComponent(version)}`)
   const response = await upstream.request({
     url,
     headers: { accept: 'application/json', 'accept-encoding': 'identity' },
     credentialsFor: (hop) => registries.credentialsAt(registry, hop, viewer.credentials),
-    retries: 1,
+    ...(retries !== undefined && { retries }),
     signal,
   })
   const { status } = response
@@ -51,7 +57,9 @@ export async function requestVersionDocument(
   try {
     const body = await readBody(response, { maxBytes: MAX_BYTES, signal, counts: upstream.counts })
     const facts = parse(body, name, version)
-    return facts === undefined ? 'none' : { facts, withCredentials: response.withCredentials }
+    if (facts === undefined) return 'none'
+    if (findDigest(facts.integrity) === undefined) return 'unhashed'
+    return { facts, withCredentials: response.withCredentials }
   } catch (error) {
     if (isCatalogError(error, 'UPSTREAM_REJECTED')) return 'none' // too long
     throw error
@@ -65,7 +73,7 @@ function isOwnDocument({ status, headers, url }: UpstreamResponse, registry: Reg
   )
 }
 
-/** undefined: it is no document of that version, or says nothing of its bytes. */
+/** undefined: it is no document of that version. */
 function parse(body: Buffer, name: string, version: string): VersionFacts | undefined {
   let document: unknown
   try {
@@ -79,11 +87,9 @@ function parse(body: Buffer, name: string, version: string): VersionFacts | unde
   const { dist } = document
   if (!isRecord(dist)) return undefined
   const text = (value: unknown): string => (typeof value === 'string' ? value : '')
-  const integrity = text(dist.integrity)
-  if (findDigest(integrity) === undefined) return undefined
   return {
     version,
-    integrity,
+    integrity: text(dist.integrity),
     shasum: text(dist.shasum),
     tarball: text(dist.tarball),
     signatures: packSignatures(dist.signatures),

@@ -1,8 +1,10 @@
 /**
  * What a registry says of one version: its own document (`GET /name/1.2.3`, a few KB), or, from a registry that has none,
- * the abbreviated packument. For learning whether bytes that came from elsewhere are that version's. Never shown to a client.
+ * the abbreviated packument. For learning which bytes a version is, or whether those that came from elsewhere are. Never shown
+ * to a client.
  */
 import { LRUCache } from 'lru-cache'
+import { isCatalogError } from '@catalog-p2p/core'
 import type { Viewer } from '../packuments/packument-service.ts'
 import type { VersionFacts } from '../packuments/version-lines.ts'
 import { createSingleFlight } from '../single-flight.ts'
@@ -20,6 +22,12 @@ export interface VersionDocuments {
    *   (also when it has not said within TIMEOUT_MS)
    */
   facts(request: ArtifactRequest, viewer: Viewer): Promise<VersionFacts>
+  /**
+   * For a request that has no bytes yet, and so waits as long as for any other answer. Of what credentials may be needed for, it is
+   * the packument that is asked: it shows as well who may see the package.
+   * @throws CatalogError as fetchFacts does
+   */
+  readonly fetch: (request: ArtifactRequest, viewer: Viewer) => Promise<VersionFacts>
   /** What it said a moment ago. */
   readonly recent: (request: ArtifactRequest, viewer: Viewer) => VersionFacts | undefined
   /** A package has changed. */
@@ -35,6 +43,7 @@ interface Question {
   readonly registry: Registry
   readonly request: ArtifactRequest
   readonly viewer: Viewer
+  readonly isPatient: boolean
 }
 
 /** Requests that wait for it have the bytes already. */
@@ -49,15 +58,24 @@ export function createVersionDocuments(deps: VersionDocumentsDependencies): Vers
   /** Registries that know versions, but have no documents of them. */
   const without = new Set<string>()
 
+  const isDown = ({ origin }: Registry): boolean => upstream.isDown(origin)
+
   async function ask(
-    { registry, request, viewer }: Question,
+    { registry, request, viewer, isPatient }: Question,
     signal: AbortSignal,
   ): Promise<VersionFacts> {
     const { name, version } = request
+    const patience = isPatient ? undefined : { retries: 1 }
     let lacks = false
     if (version !== undefined && !without.has(registry.url)) {
-      const question = { registry, name, version, viewer, signal }
-      const found = await requestVersionDocument({ upstream, registries }, question)
+      const question = { registry, name, version, viewer, signal, ...patience }
+      const asking = requestVersionDocument({ upstream, registries }, question)
+      const found = await asking.catch((error: unknown) => {
+        // It answers, and wants to be asked later: the packument's request says so to the client, if it must.
+        const isBusy = isCatalogError(error, 'UPSTREAM_UNREACHABLE') && !isDown(registry)
+        if (isPatient && isBusy) return 'failed' as const
+        throw error
+      })
       if (typeof found === 'object') {
         const isOpen = registry.isPublic && !found.withCredentials
         if (isOpen && scopeOf(name) !== undefined) publicNames.add(registry.url, name)
@@ -88,6 +106,16 @@ export function createVersionDocuments(deps: VersionDocumentsDependencies): Vers
     return [name, version ?? file, url, credentials?.fingerprint].join('\n')
   }
 
+  async function share(question: Question): Promise<VersionFacts> {
+    const { request, viewer, isPatient } = question
+    const key = keyOf(request, viewer)
+    const work = (signal: AbortSignal): Promise<VersionFacts> =>
+      isPatient ? ask(question, signal) : askInTime(question, signal)
+    const facts = await flights.run(`${isPatient} ${key}`, work, request.signal)
+    recent.set(key, facts)
+    return facts
+  }
+
   return {
     recent: (request, viewer) => recent.get(keyOf(request, viewer)),
     forget(name) {
@@ -95,15 +123,18 @@ export function createVersionDocuments(deps: VersionDocumentsDependencies): Vers
     },
     async facts(request, viewer) {
       const registry = registries.homeOf(request.name)
-      const key = keyOf(request, viewer)
-      const known = recent.get(key)
+      const known = recent.get(keyOf(request, viewer))
       if (known !== undefined) return known
       silent.assertHeard(registry)
-      const question = { registry, request, viewer }
-      const work = (signal: AbortSignal): Promise<VersionFacts> => askInTime(question, signal)
-      const facts = await flights.run(key, work, request.signal)
-      recent.set(key, facts)
-      return facts
+      return await share({ registry, request, viewer, isPatient: false })
+    },
+    async fetch(request, viewer) {
+      const registry = registries.forName(request.name)
+      const isOpenly = viewer.credentials === undefined && request.upstream !== 'never'
+      if (registry === null || !isOpenly || registries.isCertified(registry)) {
+        return await fetchFacts(deps, request, viewer)
+      }
+      return await share({ registry, request, viewer, isPatient: true })
     },
   }
 }
