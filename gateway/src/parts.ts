@@ -30,6 +30,8 @@ import { createRegistries, isPublicUrl, type Registries } from './upstream/regis
 import { createIdentify } from './upstream/credentials.ts'
 import { readOwnerKey } from './upstream/owner-key.ts'
 import { createUpstream, type Upstream } from './upstream/upstream.ts'
+import { openLocalIndex } from './search/local-index.ts'
+import { createSearch, type Search } from './search/search.ts'
 import { createVersionIndex, type VersionIndex } from './packuments/version-index.ts'
 
 export interface Parts {
@@ -41,6 +43,7 @@ export interface Parts {
   readonly artifacts: Artifacts
   readonly signingKeys: SigningKeys
   readonly hints: Hints
+  readonly search: Search
   /** undefined: nothing is guessed. */
   readonly prediction: Prediction | undefined
   close(): Promise<void>
@@ -70,8 +73,12 @@ export async function openParts(
   const { cache, database } = caches
   const jobs = createPackumentJobs()
   const index = createVersionIndex(cache)
+  const localIndex = openLocalIndex({
+    ...{ database, log },
+    isPublic: (registry) => isPublicUrl(new URL(registry), options.publicRegistries),
+  })
   const packuments = createPackuments(
-    { registries, upstream, cache, jobs, log },
+    { registries, upstream, cache, jobs, log, onSummary: localIndex.note.bind(localIndex) },
     { maxAgeMs, staleAfterMs: options.staleAfterMs, maxBytes },
   )
   const metadata = { registries, upstream, cache, packuments, index }
@@ -96,8 +103,13 @@ export async function openParts(
       waitMs: options.hintWaitMs,
     },
   )
+  const { isKnownPublic } = artifacts
+  const search = createSearch(
+    { node, index: localIndex, cache, registries, isKnownPublic, log },
+    options,
+  )
   return {
-    ...{ registries, upstream, cache, packuments, index, artifacts, hints },
+    ...{ registries, upstream, cache, packuments, index, artifacts, hints, search },
     signingKeys: createSigningKeys(
       { registries, upstream, database, log },
       { maxAgeMs, keyringPath },
@@ -105,8 +117,10 @@ export async function openParts(
     prediction: options.predict ? createPrediction({ hints, cache, registries, log }) : undefined,
     async close() {
       hints.close()
+      await search.close()
       await upstream.close()
       await jobs.close()
+      localIndex.close()
       await cache.close()
     },
   }

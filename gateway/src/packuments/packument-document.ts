@@ -7,6 +7,7 @@ import { createHash } from 'node:crypto'
 import { gzipSync } from 'node:zlib'
 import { tarballUrl, type VariantForm } from './client-policy.ts'
 import { isVersion } from '../http/route.ts'
+import { summaryOf, type PackageSummary } from './package-summary.ts'
 import { packSignatures } from './version-lines.ts'
 import { decodeBody, type ContentCoding } from '../upstream/content-coding.ts'
 
@@ -53,6 +54,8 @@ export interface IngestedPackument {
   readonly publicUrls: boolean
   /** Versions left out of `raw` and of all that is made of it, because nothing can be done with them; some of them when many. */
   readonly dropped: readonly string[]
+  /** For searches; undefined: nothing can be installed of it. */
+  readonly summary: PackageSummary | undefined
 }
 
 interface Packument {
@@ -136,6 +139,7 @@ function ingest(job: PackumentJob, { text, document, dropped }: Parsed): Ingeste
     versions: gzipSync(`${lines.join('\n')}\n`, { level: 1 }),
     publicUrls,
     dropped: dropped.slice(0, MAX_NAMED),
+    summary: summaryOf(document),
   }
 }
 
