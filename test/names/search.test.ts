@@ -90,6 +90,8 @@ describe('with no registry in reach', () => {
         date: '2020-02-02T02:02:02.000Z',
       },
     ])
+    const pnpm = await mustRunClient('pnpm-12', ['search', 'react', '--json'], run)
+    expect(JSON.parse(pnpm.output)).toMatchObject([{ name: 'fx-react-leaf', version: '1.0.0' }])
     const text = await mustRunClient('npm-12', ['search', 'fx'], run)
     for (const name of ['fx-react-leaf', 'fx-colors', '@fx/alpha']) {
       expect(text.output).toContain(name)
@@ -178,6 +180,17 @@ describe('what is not public', () => {
       expect(await report(second, text)).toMatchObject({ results: [], peers: { answered: 1 } })
       expect((await report(first, text)).results).toEqual([])
     }
+  })
+
+  test('nor anything else where a node seeds nothing', async () => {
+    const node = await quietNode({ transfer: { seed: false } })
+    strangers.push(node)
+    await informed(['fx-colors'], { node })
+    const second = await swarm.machine()
+    await meet(second.node, node, 0)
+    await swarm.registry.stop()
+    expect(await report(second, 'colors')).toMatchObject({ results: [], peers: { answered: 0 } })
+    expect(second.node.stats().misbehaviour).toBe(0)
   })
 
   test('is not looked for at peers', async () => {

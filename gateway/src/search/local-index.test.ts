@@ -37,6 +37,11 @@ test('finds by name, keyword and description, the exact name first', () => {
   expect(names('user inter')).toEqual(['react'])
   expect(names('web')).toEqual(['react-dom'])
   expect(names('vue')).toEqual([])
+  // Written in slices, and found at once all the same.
+  for (let i = 0; i < 1_200; i += 1) note(`many-${i}`)
+  expect(names('many-1199')).toEqual(['many-1199'])
+  expect(names('many-0')).toEqual(['many-0'])
+  expect(names('many')).toHaveLength(50)
   expect(index.find(['react'], { limit: 1, isShown: () => true })).toEqual([
     {
       name: 'react',

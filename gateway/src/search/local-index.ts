@@ -34,17 +34,19 @@ export interface LocalIndexDependencies {
 const MAX_PACKAGES = 50_000
 /** Rows looked at for one search, whether they may be shown or not. */
 const MAX_LOOKED_AT = 500
-/** Written together: an install brings a thousand at once. */
+/** Not yet written: an install brings a thousand at once. */
 const MAX_PENDING = 500
-const FLUSH_MS = 2_000
+/** Written together, some milliseconds of the main thread; so many each time. */
+const SLICE = 50
+const SLICE_MS = 250
 
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS known_packages (
     id INTEGER PRIMARY KEY, registry TEXT NOT NULL, name TEXT NOT NULL, version TEXT NOT NULL,
-    description TEXT NOT NULL, keywords TEXT NOT NULL, published_ms INTEGER, UNIQUE (registry, name)
+    description TEXT NOT NULL, keywords TEXT NOT NULL, published_ms INTEGER, UNIQUE (name, registry)
   ) STRICT;
   CREATE VIRTUAL TABLE IF NOT EXISTS package_words USING fts5(
-    name, keywords, description, content = 'known_packages', content_rowid = 'id', prefix = '2 3'
+    name, keywords, description, content = 'known_packages', content_rowid = 'id', prefix = '2 3 4'
   );
   CREATE TRIGGER IF NOT EXISTS known_packages_insert AFTER INSERT ON known_packages BEGIN
     INSERT INTO package_words (rowid, name, keywords, description)
@@ -65,19 +67,18 @@ const SCHEMA = `
 const SAVE = `
   INSERT INTO known_packages (registry, name, version, description, keywords, published_ms)
     VALUES (?, ?, ?, ?, ?, ?)
-  ON CONFLICT (registry, name) DO UPDATE SET
+  ON CONFLICT (name, registry) DO UPDATE SET
     version = excluded.version,
     published_ms = excluded.published_ms,
     description = iif(excluded.description = '', description, excluded.description),
     keywords = iif(excluded.keywords = '', keywords, excluded.keywords)
 `
+const COLUMNS = 'registry, name, version, description, keywords, published_ms'
+/** Without SQLite's own ranking, which reads every match there is; so the newest few hundred are looked at, and ranked here. */
 const FIND = `
-  SELECT registry, known_packages.name AS name, version, known_packages.description AS description,
-    known_packages.keywords AS keywords, published_ms
-  FROM package_words JOIN known_packages ON known_packages.id = package_words.rowid
-  WHERE package_words MATCH ?
-  ORDER BY known_packages.name = ? DESC, bm25(package_words, 10, 4, 1)
-  LIMIT ${MAX_LOOKED_AT}
+  SELECT ${COLUMNS} FROM known_packages WHERE id IN (
+    SELECT rowid FROM package_words WHERE package_words MATCH ? ORDER BY rowid DESC LIMIT ${MAX_LOOKED_AT}
+  )
 `
 
 interface Row {
@@ -115,8 +116,8 @@ class FullTextIndex implements LocalIndex {
     const { owner, registry, name } = key
     if (owner !== '' || !this.#deps.isPublic(registry)) return
     this.#pending.set(`${registry}\n${name}`, { key, summary })
-    if (this.#pending.size >= MAX_PENDING) return this.#flush()
-    this.#timer ??= setTimeout(() => this.#flush(), FLUSH_MS).unref()
+    if (this.#pending.size >= MAX_PENDING) this.#flush(SLICE)
+    this.#timer ??= setTimeout(() => this.#flush(SLICE), SLICE_MS).unref()
   }
 
   find(
@@ -126,28 +127,42 @@ class FullTextIndex implements LocalIndex {
     this.#flush()
     if (words.length === 0) return []
     const found: FoundPackage[] = []
-    const rows = this.#sql.find.all(matchOf(words), words.join(' ')) as unknown as Row[]
-    for (const row of rows) {
+    for (const row of this.#candidates(words)) {
       if (found.length >= limit) break
       if (isShown(row)) found.push(toFound(row))
     }
     return found
   }
 
+  /** The best first: that very name, then names with the words in them (the shorter the better), then all else. */
+  #candidates(words: readonly string[]): Row[] {
+    const { exact, find } = this.#sql
+    const match = matchOf(words)
+    const rows = [
+      ...exact.all(words.join(' ')),
+      ...find.all(`{name} : (${match})`).toSorted(byNameLength),
+      ...find.all(match),
+    ] as unknown as Row[]
+    return [...new Map(rows.map((row) => [`${row.registry}\n${row.name}`, row])).values()]
+  }
+
   close(): void {
     this.#flush()
   }
 
-  #flush(): void {
+  #flush(most = MAX_PENDING): void {
     clearTimeout(this.#timer)
     this.#timer = undefined
-    if (this.#pending.size === 0) return
-    const notes = [...this.#pending.values()]
-    this.#pending.clear()
+    const notes = [...this.#pending].slice(0, most)
+    if (notes.length === 0) return
+    for (const [id] of notes) this.#pending.delete(id)
+    if (this.#pending.size > 0) {
+      this.#timer = setTimeout(() => this.#flush(SLICE), SLICE_MS).unref()
+    }
     const { database, log } = this.#deps
     try {
       database.exec('BEGIN')
-      for (const { key, summary } of notes) this.#save(key, summary)
+      for (const [, { key, summary }] of notes) this.#save(key, summary)
       this.#sql.trim.run()
       database.exec('COMMIT')
     } catch (error) {
@@ -167,11 +182,16 @@ class FullTextIndex implements LocalIndex {
 function prepare(database: Database) {
   return {
     save: database.prepare(SAVE),
+    exact: database.prepare(`SELECT ${COLUMNS} FROM known_packages WHERE name = ?`),
     find: database.prepare(FIND),
     trim: database.prepare(
       `DELETE FROM known_packages WHERE id <= (SELECT max(id) FROM known_packages) - ${MAX_PACKAGES}`,
     ),
   }
+}
+
+function byNameLength(a: Record<string, unknown>, b: Record<string, unknown>): number {
+  return String(a.name).length - String(b.name).length
 }
 
 /** Quoted, so that nothing in a word is an operator. https://www.sqlite.org/fts5.html#full_text_query_syntax */
