@@ -31,6 +31,8 @@ const REAL_TIMEOUTS = [
   'gateway/src/clients/yarn/yarn-classic-mirror.ts',
   'gateway/src/keys/signing-keys-request.ts',
   'gateway/src/packuments/packument-service.ts',
+  'gateway/src/search/peer-search.ts',
+  'gateway/src/search/upstream-search.ts',
   'gateway/src/upstream/retry.ts',
   'gateway/src/upstream/upstream.ts',
 ]

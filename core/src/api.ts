@@ -123,7 +123,7 @@ export interface PeerQuestions {
     protocol: RequestProtocol<Request, Response>,
     question: { readonly peer: PeerId; readonly request: Request; readonly signal: AbortSignal },
   ): Promise<Response | undefined>
-  /** Answers that protocol until `stop`. */
+  /** Answers that protocol until `stop`; not where the node is told to seed nothing. */
   answer<Request, Response>(
     protocol: RequestProtocol<Request, Response>,
     options: AnswerOptions<Request, Response>,

@@ -38,7 +38,7 @@ export function createPeerQuestions(
     answer(protocol, options) {
       const onMisbehaviour = scores.penalize
       const answering = createAnswering({ ...deps, onMisbehaviour }, protocol, options)
-      answering.start()
+      if (seed) answering.start()
       return answering
     },
     penalize: scores.penalize,

@@ -24,6 +24,7 @@ import { newInstance, openParts, type Parts } from './parts.ts'
 import { passThrough, type PassthroughOptions } from './registry-api/passthrough.ts'
 import { ROUTE_NAMES, type PassthroughRoute, type RouteName } from './http/route.ts'
 import { requireScope } from './http/scope-mount.ts'
+import { answerCatalogSearch, answerClientSearch, isClientSearch } from './search/answer-search.ts'
 import { createListener } from './http/server.ts'
 import { redactUrl } from './http/redact-url.ts'
 import { withoutRegistryPath } from './http/request-target.ts'
@@ -136,12 +137,17 @@ async function answer(context: Context, asked: Exchange): Promise<void> {
     case 'keys':
       return parts.signingKeys.answer(exchange)
     case 'passthrough':
+      if (isClientSearch(target)) {
+        return answerClientSearch({ ...parts, log: context.deps.log }, passing, exchange)
+      }
       if (options.hints && isBulkAudit(target.method, target.path)) {
         void readAuditHints(exchange.req, options.maxHints).then((list) => parts.hints.offer(list))
       }
       return pass(parts, passing, { exchange, route })
     case 'hints':
       return answerHints(parts.hints, exchange)
+    case 'search':
+      return answerCatalogSearch({ ...parts, log: context.deps.log }, exchange)
     case 'changed':
       return answerChanged(parts, exchange)
     case 'invalid':

@@ -35,6 +35,8 @@ import { createRegistries, isPublicUrl, type Registries } from './upstream/regis
 import { createIdentify } from './upstream/credentials.ts'
 import { readOwnerKey } from './upstream/owner-key.ts'
 import { createUpstream, type Upstream } from './upstream/upstream.ts'
+import { openLocalIndex } from './search/local-index.ts'
+import { createSearch, type Search } from './search/search.ts'
 import { createVersionIndex, type VersionIndex } from './packuments/version-index.ts'
 
 export interface Parts {
@@ -46,6 +48,7 @@ export interface Parts {
   readonly artifacts: Artifacts
   readonly signingKeys: SigningKeys
   readonly hints: Hints
+  readonly search: Search
   /** undefined: nothing is guessed. */
   readonly prediction: Prediction | undefined
   close(): Promise<void>
@@ -79,8 +82,13 @@ export async function openParts(
   const isKnownPublic = (name: string): boolean => artifacts.isKnownPublic(name)
   const sharing = { node, cache, jobs, registries, trustedKeys, isKnownPublic, log }
   const peers = createPeerSource(sharing, { maxBytes })
+  const localIndex = openLocalIndex({
+    ...{ database, log },
+    isPublic: (registry) => isPublicUrl(new URL(registry), options.publicRegistries),
+  })
+  const onSummary = localIndex.note.bind(localIndex)
   const packuments = createPackuments(
-    { registries, upstream, cache, jobs, peers, log },
+    { registries, upstream, cache, jobs, peers, log, onSummary },
     { maxAgeMs, staleAfterMs: options.staleAfterMs, maxBytes },
   )
   const metadata = { registries, upstream, cache, packuments, index }
@@ -108,8 +116,13 @@ export async function openParts(
       waitMs: options.hintWaitMs,
     },
   )
+  const { isKnownPublic } = artifacts
+  const search = createSearch(
+    { node, index: localIndex, cache, registries, isKnownPublic, log },
+    options,
+  )
   return {
-    ...{ registries, upstream, cache, packuments, index, artifacts, hints },
+    ...{ registries, upstream, cache, packuments, index, artifacts, hints, search },
     signingKeys: createSigningKeys(
       { registries, upstream, database, log },
       { maxAgeMs, keyringPath },
@@ -118,8 +131,10 @@ export async function openParts(
     async close() {
       hints.close()
       await listed.stop()
+      await search.close()
       await upstream.close()
       await jobs.close()
+      localIndex.close()
       await cache.close()
     },
   }

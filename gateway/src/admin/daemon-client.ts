@@ -10,6 +10,7 @@ import { z } from 'zod'
 import { CatalogError, type CatalogNode, type NodePeer, type NodeStats } from '@catalog-p2p/core'
 import type { GatewayStats } from '../api.ts'
 import { isProof } from './daemon-proof.ts'
+import type { SearchReport } from '../search/answer-search.ts'
 import type { ScopedRegistry } from '../upstream/registries.ts'
 import { replaceFile } from '../replace-file.ts'
 
@@ -70,6 +71,7 @@ export interface DaemonClient {
   /** What it asks for packages, by scope; null: of all that have none of their own. */
   registries(options: { signal: AbortSignal }): Promise<readonly ScopedRegistry[]>
   peers(options: { signal: AbortSignal }): Promise<readonly NodePeer[]>
+  search(text: string, options: { limit: number; signal: AbortSignal }): Promise<SearchReport>
   verify(options: { signal: AbortSignal }): Promise<VerifyReport>
   prune(options: { targetBytes?: number; signal: AbortSignal }): Promise<PruneReport>
   pin(
@@ -180,6 +182,8 @@ function createClient(url: string, info: DaemonInfo | undefined): DaemonClient {
       [],
     peers: async ({ signal }) =>
       ((await get('peers', signal)) as { peers: readonly NodePeer[] }).peers,
+    search: async (text, { limit, signal }) =>
+      (await get(`search?size=${limit}&text=${encodeURIComponent(text)}`, signal)) as SearchReport,
     verify: async ({ signal }) => (await post('store/verify', {}, signal)) as VerifyReport,
     prune: async ({ targetBytes, signal }) =>
       (await post('store/prune', { targetBytes }, signal)) as PruneReport,

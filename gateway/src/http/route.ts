@@ -18,6 +18,7 @@ export const ROUTE_NAMES = [
   'hints',
   'changed',
   'store',
+  'search',
   'invalid',
 ] as const
 
@@ -47,7 +48,7 @@ export type Route =
   | { readonly route: 'ping' | 'keys' }
   | PassthroughRoute
   | { readonly route: 'health' | 'status' | 'metrics' | 'peers' | 'prefetch' }
-  | { readonly route: 'hints' | 'changed' }
+  | { readonly route: 'hints' | 'changed' | 'search' }
   | { readonly route: 'store'; readonly action: string }
   | { readonly route: 'invalid'; readonly reason: string }
 
@@ -118,6 +119,7 @@ function catalogRoute(segments: readonly string[]): Route {
     case 'prefetch':
     case 'hints':
     case 'changed':
+    case 'search':
       if (segments.length === 3) return { route: action }
       break
     case 'store':

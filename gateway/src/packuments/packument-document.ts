@@ -14,6 +14,7 @@ import {
   type SignedDocument,
   type SignedDocumentJob,
 } from './peers/signed-document.ts'
+import { summaryOf, type PackageSummary } from './package-summary.ts'
 import { packSignatures } from './version-lines.ts'
 import { decodeBody, type ContentCoding } from '../upstream/content-coding.ts'
 
@@ -67,6 +68,8 @@ export interface IngestedPackument {
   readonly publicUrls: boolean
   /** Versions left out of `raw` and of all that is made of it, because nothing can be done with them; some of them when many. */
   readonly dropped: readonly string[]
+  /** For searches; undefined: nothing can be installed of it. */
+  readonly summary: PackageSummary | undefined
 }
 
 interface Packument {
@@ -168,6 +171,7 @@ function ingest(job: PackumentJob, { text, document, dropped }: Parsed): Ingeste
     versions: gzipSync(`${lines.join('\n')}\n`, { level: 1 }),
     publicUrls,
     dropped: dropped.slice(0, MAX_NAMED),
+    summary: summaryOf(document),
   }
 }
 

@@ -8,7 +8,8 @@ import type { Credentials } from '../upstream/credentials.ts'
 import { variantName } from './client-policy.ts'
 import type { Aged } from './freshness.ts'
 import type { IngestedPackument, PackumentForm } from './packument-document.ts'
-import type { CachedDocument, PackumentKind } from './cached-document.ts'
+import type { CachedDocument, DocumentKey, PackumentKind } from './cached-document.ts'
+import type { PackageSummary } from './package-summary.ts'
 import type { PackumentCache } from './packument-cache.ts'
 import { MAX_DEATHS, WorkerDied, type PackumentJobs } from './packument-jobs.ts'
 import type { PackumentSource, ReceivedDocument } from './packument-source.ts'
@@ -42,6 +43,8 @@ export interface PackumentFetchDependencies {
   readonly jobs: PackumentJobs
   readonly poison: PoisonDocuments
   readonly log: Logger
+  /** Told of every document that comes, for searches. */
+  readonly onSummary?: ((key: DocumentKey, summary: PackageSummary) => void) | undefined
 }
 
 /** How often one document is fetched whose worker dies, its fault or not. */
@@ -208,6 +211,7 @@ async function ingest(
   const source = { peerFetchedAtMs: fromPeers?.fetchedAtMs }
   const document = cache.save({ ...facts, ...aged, ...source }, bytes)
   await keepBodies(cache, document, { raw, versions })
+  if (ingested.summary !== undefined) deps.onSummary?.(document, ingested.summary)
   if (variant !== undefined && form !== undefined) {
     const part = variantName(form, abbreviate)
     await cache.saveForm(document, { part, gzipped: variant, isKept: form.isKept })

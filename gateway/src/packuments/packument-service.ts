@@ -9,7 +9,12 @@ import { freshForMs } from './freshness.ts'
 import type { PackumentForm } from './packument-document.ts'
 import type { CachedDocument, PackumentKind } from './cached-document.ts'
 import type { PackumentCache } from './packument-cache.ts'
-import { documentOwner, fetchPackument, poisonKey } from './packument-fetch.ts'
+import {
+  documentOwner,
+  fetchPackument,
+  poisonKey,
+  type PackumentFetchDependencies,
+} from './packument-fetch.ts'
 import type { PackumentJobs } from './packument-jobs.ts'
 import type { PackumentSource } from './packument-source.ts'
 import { createPackumentVariants, type PackumentVariant } from './packument-variants.ts'
@@ -81,7 +86,7 @@ export interface PackumentsOptions {
   readonly maxBytes: number
 }
 
-export interface PackumentsDependencies {
+export interface PackumentsDependencies extends Pick<PackumentFetchDependencies, 'onSummary'> {
   readonly registries: Registries
   readonly upstream: Upstream
   readonly cache: PackumentCache

@@ -46,8 +46,9 @@ export async function answerDistTags(
   sendJson(req, res, { status: 200, body: JSON.parse(tags?.toString('utf8') ?? '{}') as unknown })
 }
 
-async function answeredByUpstream(
-  deps: FallbackDependencies,
+/** Whether upstream was there; then the request is answered. */
+export async function answeredByUpstream(
+  deps: PassthroughDependencies,
   options: PassthroughOptions,
   ask: { exchange: Exchange; name: string | undefined },
 ): Promise<boolean> {

@@ -206,7 +206,6 @@ describe('with peers only', () => {
   beforeEach(() => world.restart({ upstream: null }))
 
   test.each([
-    ['get', '/-/v1/search?text=x', 404],
     ['get', '/-/pnpr', 404],
     ['get', '/-/whoami', 404],
     ['get', '/-/npm/v1/tokens', 404],

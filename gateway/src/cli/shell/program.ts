@@ -8,6 +8,7 @@ import { addDoctorCommand } from '../doctor/doctor-program.ts'
 import { addExecCommand } from '../exec/exec-program.ts'
 import { addKeysCommands } from '../keys/keys-program.ts'
 import { addPrefetchCommand } from '../prefetch/prefetch-program.ts'
+import { addSearchCommand } from '../search/search-program.ts'
 import { addServiceCommands } from '../service/service-program.ts'
 import { addStartCommand } from '../start/start-program.ts'
 import { addStatusCommands } from '../status/status-program.ts'
@@ -37,6 +38,7 @@ export function createProgram(deps: ProgramDependencies): Command {
   addConfigCommand(program, deps)
   addDoctorCommand(program, deps)
   addPrefetchCommand(program, deps)
+  addSearchCommand(program, deps)
   addStoreCommands(program, deps)
   addUseCommands(program, deps)
   addExecCommand(program, deps)

@@ -1,0 +1,139 @@
+/**
+ * Searches beside a registry's own: what this node knows, and what a few peers say, as one list; and the answers to peers' own
+ * searches. Private packages are in none of them, and a text that names one goes to no peer.
+ */
+import type { CatalogNode, Logger } from '@catalog-p2p/core'
+import { createMarks } from '../artifacts/privacy.ts'
+import { isPackageName, scopeOf } from '../http/route.ts'
+import type { PackumentCache } from '../packuments/packument-cache.ts'
+import type { Registries } from '../upstream/registries.ts'
+import { answerPeers } from './answer-peers.ts'
+import type { LocalIndex } from './local-index.ts'
+import { mergeFindings, type FoundPackage, type SearchResult } from './merge.ts'
+import { searchPeers } from './peer-search.ts'
+import { MAX_RESULTS } from './search-messages.ts'
+import { wordsOf } from './search-words.ts'
+
+export interface Search {
+  /** `upstream`: what a registry has found, if it was asked. */
+  find(
+    text: string,
+    options: {
+      /** Results, at most 50. */
+      readonly limit: number
+      readonly upstream?: readonly FoundPackage[]
+      readonly signal: AbortSignal
+    },
+  ): Promise<Found>
+  /** Resolves when no peer is being answered any more. */
+  close(): Promise<void>
+}
+
+export interface Found {
+  readonly results: readonly SearchResult[]
+  readonly peers: { readonly asked: number; readonly answered: number }
+}
+
+export interface SearchDependencies {
+  readonly node: CatalogNode
+  readonly index: LocalIndex
+  readonly cache: PackumentCache
+  readonly registries: Registries
+  readonly isKnownPublic: (name: string) => boolean
+  readonly log: Logger
+}
+
+const NO_PEERS = { asked: 0, answers: [] } as const
+
+export function createSearch(
+  deps: SearchDependencies,
+  options: { readonly privateScopes: readonly string[] },
+): Search {
+  const { node, index, log } = deps
+  const { questions } = node
+  const visible = new PublicPackages(deps, createMarks(options.privateScopes))
+  const local = (words: readonly string[], limit: number): FoundPackage[] =>
+    index.find(words, { limit, isShown: (row) => visible.isShown(row) })
+  const answering = answerPeers({ questions, now: () => performance.now() }, local)
+  return {
+    async find(text, { limit: wanted, upstream = [], signal }) {
+      const limit = Math.min(MAX_RESULTS, wanted)
+      const words = wordsOf(text)
+      const mayAsk = words.length > 0 && visible.mayTell(words)
+      const found = mayAsk
+        ? await searchPeers({ questions, log }, { words, limit, signal })
+        : NO_PEERS
+      const findings = { upstream, local: local(words, limit), peers: found.answers }
+      const isKnown = (each: FoundPackage): boolean => visible.isKnown(each)
+      return {
+        results: mergeFindings(findings, { limit, isKnown }),
+        peers: { asked: found.asked, answered: found.answers.length },
+      }
+    },
+    close: () => answering.stop(),
+  }
+}
+
+/** What may be shown, told and believed to exist, as far as is known without asking anybody. */
+class PublicPackages {
+  readonly #deps: SearchDependencies
+  readonly #isMarked: (name: string) => boolean
+
+  constructor(deps: SearchDependencies, isMarked: (name: string) => boolean) {
+    this.#deps = deps
+    this.#isMarked = isMarked
+  }
+
+  /** A row of the index: its document is still here, and for everybody. */
+  isShown({ registry, name }: { readonly registry: string; readonly name: string }): boolean {
+    if (this.#homeOf(name) !== registry || !this.#deps.isKnownPublic(name)) return false
+    return this.#deps.cache.visibilityOf(registry, name) === 'public'
+  }
+
+  /** What a peer says there is: this node has its metadata, or its registry's signature on that version. */
+  isKnown({ name, version }: FoundPackage): boolean {
+    const { node, cache } = this.#deps
+    const registry = this.#homeOf(name)
+    if (registry === undefined) return false
+    if (cache.visibilityOf(registry, name) === 'public') return true
+    return node.findRecord({ registry, name, version }) !== undefined
+  }
+
+  /** Whether peers may hear these words: not where they name a private package or scope, nor what a private registry is for. */
+  mayTell(words: readonly string[]): boolean {
+    const { registries } = this.#deps
+    const home = registries.homeOf(undefined)
+    if (!home.isPublic || registries.isCertified(home)) return false
+    return words.every((word) => this.#mayName(word))
+  }
+
+  #mayName(word: string): boolean {
+    const { isKnownPublic } = this.#deps
+    if (this.#isMarked(word)) return false
+    const name = word.includes('/') ? word : `${word}/-`
+    if (word.startsWith('@')) {
+      if (!isPackageName(name) || this.#homeOf(name) === undefined) return false
+      return !this.#isMarked(scopeOf(name) ?? '') && isKnownPublic(name)
+    }
+    // A scope without its @ is as telling as with it.
+    const scope = `@${word.split('/', 1)[0] ?? ''}`
+    if (this.#isMarked(scope)) return false
+    return this.#isPublicHome(`${scope}/-`)
+  }
+
+  #isPublicHome(name: string): boolean {
+    try {
+      return this.#deps.registries.homeOf(name).isPublic
+    } catch {
+      return false // a scope whose registry is not known
+    }
+  }
+
+  #homeOf(name: string): string | undefined {
+    try {
+      return this.#deps.registries.homeOf(name).url
+    } catch {
+      return undefined // a scope whose registry is not known
+    }
+  }
+}
