@@ -14,6 +14,11 @@ import { scopeOf } from './http/route.ts'
 import { createVersionDocuments } from './artifacts/version-documents.ts'
 import { createPublicNames, type PublicNames } from './artifacts/public-names.ts'
 import { createRegistrySignatures } from './keys/registry-signature.ts'
+import { Guard } from './guard/guard.ts'
+import { joinLedgers, SqliteLedger, type Ledger } from './guard/ledger.ts'
+import { removeMalware } from './artifacts/remove-malware.ts'
+import type { LedgerOf } from './artifacts/answer-tarball.ts'
+import { VersionJudgements } from './packuments/version-judgements.ts'
 import { createDispatcher } from './upstream/dispatcher.ts'
 import { createHints, type Hints } from './hints/hints.ts'
 import { createPrediction, type Prediction } from './hints/prediction.ts'
@@ -41,6 +46,10 @@ export interface Parts {
   readonly artifacts: Artifacts
   readonly signingKeys: SigningKeys
   readonly hints: Hints
+  readonly guard: Guard
+  readonly ledger: LedgerOf
+  /** What clients of this machine were given. */
+  readonly servedVersions: Ledger
   /** undefined: nothing is guessed. */
   readonly prediction: Prediction | undefined
   close(): Promise<void>
@@ -66,21 +75,24 @@ export async function openParts(
   const { maxAgeMs, keyringPath, maxPackumentBytes: maxBytes } = options
   const registries = await openRegistries({ log, config }, options)
   const upstream = openUpstream({ config, env }, options)
+  const guard = await openGuard({ upstream, log }, options)
   const caches = await openCaches(log, options)
   const { cache, database } = caches
   const jobs = createPackumentJobs()
   const index = createVersionIndex(cache)
+  const judgements = new VersionJudgements({ cache, guard })
   const packuments = createPackuments(
-    { registries, upstream, cache, jobs, log },
+    { registries, upstream, cache, jobs, judgements, log },
     { maxAgeMs, staleAfterMs: options.staleAfterMs, maxBytes },
   )
   const metadata = { registries, upstream, cache, packuments, index }
   const publicNames = createPublicNames(database)
   const bindings = createSplitBindings(caches, publicNames, options)
+  const ledgers = createLedgers(caches, options)
   const artifacts = createArtifacts(
     {
       ...metadata,
-      ...{ node, log, bindings, publicNames },
+      ...{ node, log, bindings, publicNames, guard, judgements, ledger: ledgers.both },
       privateAccess: createPrivateArtifacts({ node, database: caches.unkeptDatabase ?? database }),
       signatures: createRegistrySignatures({ log }, { keyringPath }),
       documents: createVersionDocuments({ ...metadata, publicNames }),
@@ -96,8 +108,11 @@ export async function openParts(
       waitMs: options.hintWaitMs,
     },
   )
+  await guard.onList(() => removeMalware({ node, guard, bindings, log, ledger: ledgers.both }))
   return {
-    ...{ registries, upstream, cache, packuments, index, artifacts, hints },
+    ...{ registries, upstream, cache, packuments, index, artifacts, hints, guard },
+    ledger: ledgers.of,
+    servedVersions: ledgers.both,
     signingKeys: createSigningKeys(
       { registries, upstream, database, log },
       { maxAgeMs, keyringPath },
@@ -105,6 +120,8 @@ export async function openParts(
     prediction: options.predict ? createPrediction({ hints, cache, registries, log }) : undefined,
     async close() {
       hints.close()
+      guard.close()
+      ledgers.both.close()
       await upstream.close()
       await jobs.close()
       await cache.close()
@@ -140,6 +157,20 @@ function openUpstream(
       userAgent: `catalog-p2p node/${process.version}`,
     },
   )
+}
+
+async function openGuard(
+  deps: { upstream: Upstream; log: Logger },
+  options: ParsedGatewayOptions,
+): Promise<Guard> {
+  const guard = new Guard(deps, options)
+  try {
+    await guard.start()
+  } catch (error) {
+    await deps.upstream.close()
+    throw error
+  }
+  return guard
 }
 
 interface Caches {
@@ -178,4 +209,18 @@ function createSplitBindings(
     (scopeOf(name) === undefined || publicNames.has(registry, name))
   const unkept = unkeptDatabase && createBindings(unkeptDatabase)
   return splitBindings(createBindings(database), { unkept, isOpen })
+}
+
+/** Private artifacts go where their metadata goes. */
+function createLedgers(
+  { database, unkeptDatabase }: Caches,
+  { minReleaseAgeMs: minAgeMs }: ParsedGatewayOptions,
+): { of: LedgerOf; both: Ledger } {
+  const kept = new SqliteLedger(database, { minAgeMs })
+  const unkept = unkeptDatabase && new SqliteLedger(unkeptDatabase, { minAgeMs })
+  if (unkept === undefined) return { of: () => kept, both: kept }
+  return {
+    of: (visibility) => (visibility === 'private' ? unkept : kept),
+    both: joinLedgers(kept, unkept),
+  }
 }

@@ -16,6 +16,7 @@ import {
 import { OtherBytes } from './binding-check.ts'
 import { fetchByDigest } from './fetch-by-digest.ts'
 import { UnhashedArtifacts } from './fetch-unhashed.ts'
+import { GuardedArtifacts, type GuardedArtifactsDependencies } from './guarded-artifacts.ts'
 import { createNamedRecords } from './named-records.ts'
 import { createPrivacy, type Privacy, type PrivacyDependencies } from './privacy.ts'
 import type { ParsedGatewayOptions } from '../options.ts'
@@ -26,6 +27,8 @@ import { createTarballWitness } from './tarball-witness.ts'
 export interface Artifacts {
   /** @throws CatalogError of every kind; respond.ts makes HTTP of it */
   get(request: ArtifactRequest): Promise<{ artifact: Artifact; visibility: Visibility }>
+  /** Nothing, where `get` might succeed. @throws CatalogError DENIED when the guard does not give it out */
+  admit(request: ArtifactRequest): Promise<void>
   /** Whether everything of that name is public, as far as is known without asking. */
   readonly isKnownPublic: Privacy['isKnownPublic']
   /** Whether anyone may see a package is found out anew. */
@@ -35,7 +38,10 @@ export interface Artifacts {
 }
 
 export interface ArtifactsDependencies
-  extends PrivacyDependencies, Omit<LocateDependencies, 'recentFacts' | 'named'> {
+  extends
+    PrivacyDependencies,
+    GuardedArtifactsDependencies,
+    Omit<LocateDependencies, 'recentFacts' | 'named'> {
   readonly node: CatalogNode
 }
 
@@ -49,6 +55,7 @@ export function createArtifacts(
   const locating = { ...deps, named, recentFacts: documents.recent }
   const fetching = { ...deps, privacy, named, witness: createTarballWitness(upstream) }
   const unhashed = new UnhashedArtifacts(deps)
+  const guarded = new GuardedArtifacts(deps)
 
   function fetch(access: ArtifactAccess): Promise<Artifact> {
     const { digest } = access.target
@@ -62,6 +69,7 @@ export function createArtifacts(
     target: ResolvedArtifact,
     viewer: Viewer,
   ): ReturnType<Artifacts['get']> {
+    guarded.admitBytes(request, target.digest)
     const fetchAs = async (visibility: Visibility): ReturnType<Artifacts['get']> => {
       const artifact = await fetch({ request, target, viewer, visibility })
       return { artifact, visibility }
@@ -85,8 +93,10 @@ export function createArtifacts(
       bindings.forget(name)
       documents.forget(name)
     },
+    admit: (request) => guarded.admit(request, packuments.viewer(request.name, request.client)),
     async get(request) {
       const viewer = packuments.viewer(request.name, request.client)
+      await guarded.admit(request, viewer)
       const target = await locateArtifact(locating, request, viewer)
       try {
         return await getTarget(request, target, viewer)
