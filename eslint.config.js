@@ -29,6 +29,7 @@ const REAL_TIMEOUTS = [
   'gateway/src/artifacts/version-documents.ts',
   'gateway/src/clients/ask-client.ts',
   'gateway/src/clients/yarn/yarn-classic-mirror.ts',
+  'gateway/src/guard/malware-source.ts',
   'gateway/src/keys/signing-keys-request.ts',
   'gateway/src/packuments/packument-service.ts',
   'gateway/src/search/peer-search.ts',

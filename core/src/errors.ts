@@ -14,6 +14,7 @@ export const ERROR_CODES = {
   INVALID_DIGEST: { kind: 'input', retry: 'never' },
   INVALID_NAME: { kind: 'input', retry: 'never' },
   INVALID_LOCKFILE: { kind: 'input', retry: 'never' },
+  DENIED: { kind: 'input', retry: 'later' },
   NOT_FOUND: { kind: 'absent', retry: 'other' },
   NO_PROVIDERS: { kind: 'absent', retry: 'other' },
   PEER_UNREACHABLE: { kind: 'peer', retry: 'other' },

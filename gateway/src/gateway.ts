@@ -157,11 +157,11 @@ async function answer(context: Context, asked: Exchange): Promise<void> {
     case 'metrics':
     case 'peers':
     case 'prefetch':
-    case 'store': {
+    case 'store':
+    case 'guard': {
       const { node } = context.deps
       const { adminToken: token, maxPrefetch, prefetchConcurrency } = options
-      const { artifacts, registries } = parts
-      const admin = { node, artifacts, registries, metrics, stats }
+      const admin = { ...parts, node, metrics, stats }
       return answerAdmin(admin, { token, maxPrefetch, prefetchConcurrency }, { exchange, route })
     }
   }

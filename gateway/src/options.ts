@@ -2,6 +2,7 @@
  * Every knob of the gateway with its default: the only place with defaults. Flat, so that flags, environment and
  * config file use the same names. docs/options.md is tested against this table.
  */
+import { isAbsolute } from 'node:path'
 import { z } from 'zod'
 import { invalidOptions } from '@catalog-p2p/core'
 
@@ -9,6 +10,10 @@ const MiB = 1024 * 1024
 
 const timeMs = z.number().int().min(1).max(86_400_000)
 const httpUrl = z.url({ protocol: /^https?$/, error: 'must be an http or https URL' })
+
+const scopeOrPackage = z
+  .string()
+  .regex(/^(@[^/\s]+(\/[^/\s]+)?|[^@/\s][^/\s]*)$/, 'must be @scope or a package')
 
 const schema = z.strictObject({
   /** TCP port. Fixed by default, because clients write the registry's URL into lockfiles and caches. 0: any free one. */
@@ -23,15 +28,30 @@ const schema = z.strictObject({
   /** What a client's registry was before it was pointed at us; used when npm's leads back to us, or npm names none. */
   previousRegistry: httpUrl.optional(),
   /** Scopes, with their `@`, and packages that never touch the network of peers. */
-  privateScopes: z
-    .array(
-      z.string().regex(/^(@[^/\s]+(\/[^/\s]+)?|[^@/\s][^/\s]*)$/, 'must be @scope or a package'),
-    )
-    .default([]),
+  privateScopes: z.array(scopeOrPackage).default([]),
   /** Registries whose packages anybody may have, as npm's own: these and all beneath them. */
   publicRegistries: z.array(httpUrl).default([]),
   /** What a client says the digest of a version is, while no registry can be asked whether it is: believed or not. */
   unboundDigests: z.enum(['allow', 'refuse']).default('allow'),
+  /** Versions that came out more recently than this are not given to clients; 0: any age. */
+  minReleaseAgeMs: z
+    .number()
+    .int()
+    .min(0)
+    .max(366 * 86_400_000)
+    .default(0),
+  /** Scopes, with their `@`, and packages that may be of any age. */
+  minReleaseAgeExclude: z.array(scopeOrPackage).default([]),
+  /** OSV records of known malware, which is not given to clients: a file or folder by its whole path, or a URL. */
+  malwareList: z
+    .string()
+    .refine(
+      (text) => /^https?:\/\//i.test(text) || isAbsolute(text),
+      'must be a whole path or a URL',
+    )
+    .optional(),
+  /** Versions with less proof of their origin than earlier ones of the package. */
+  trustDowngrade: z.enum(['off', 'warn', 'refuse']).default('off'),
   /** Metadata of private packages on disk; false: in memory, with nothing of their names. */
   keepPrivate: z.boolean().default(true),
   /** File with the random key that owners of private artifacts are told apart by, made when missing; undefined: of this run only. */

@@ -16,6 +16,11 @@ import { createVersionDocuments } from './artifacts/version-documents.ts'
 import { createPublicNames, type PublicNames } from './artifacts/public-names.ts'
 import { createRegistrySignatures } from './keys/registry-signature.ts'
 import { createTrustedKeys } from './keys/trusted-keys.ts'
+import { Guard } from './guard/guard.ts'
+import { joinLedgers, SqliteLedger, type Ledger } from './guard/ledger.ts'
+import { removeMalware } from './artifacts/remove-malware.ts'
+import type { LedgerOf } from './artifacts/answer-tarball.ts'
+import { VersionJudgements } from './packuments/version-judgements.ts'
 import { createDispatcher } from './upstream/dispatcher.ts'
 import { createHints, type Hints } from './hints/hints.ts'
 import { createPrediction, type Prediction } from './hints/prediction.ts'
@@ -49,6 +54,10 @@ export interface Parts {
   readonly signingKeys: SigningKeys
   readonly hints: Hints
   readonly search: Search
+  readonly guard: Guard
+  readonly ledger: LedgerOf
+  /** What clients of this machine were given. */
+  readonly servedVersions: Ledger
   /** undefined: nothing is guessed. */
   readonly prediction: Prediction | undefined
   close(): Promise<void>
@@ -74,6 +83,7 @@ export async function openParts(
   const { maxAgeMs, keyringPath, maxPackumentBytes: maxBytes } = options
   const registries = await openRegistries({ log, config }, options)
   const upstream = openUpstream({ config, env }, options)
+  const guard = await openGuard({ upstream, log }, options)
   const caches = await openCaches(log, options)
   const { cache, database } = caches
   const jobs = createPackumentJobs()
@@ -87,17 +97,19 @@ export async function openParts(
     isPublic: (registry) => isPublicUrl(new URL(registry), options.publicRegistries),
   })
   const onSummary = localIndex.note.bind(localIndex)
+  const judgements = new VersionJudgements({ cache, guard })
   const packuments = createPackuments(
-    { registries, upstream, cache, jobs, peers, log, onSummary },
+    { registries, upstream, cache, jobs, peers, judgements, log, onSummary },
     { maxAgeMs, staleAfterMs: options.staleAfterMs, maxBytes },
   )
   const metadata = { registries, upstream, cache, packuments, index }
   const publicNames = createPublicNames(database)
   const bindings = createSplitBindings(caches, publicNames, options)
+  const ledgers = createLedgers(caches, options)
   const artifacts = createArtifacts(
     {
       ...metadata,
-      ...{ node, log, bindings, publicNames },
+      ...{ node, log, bindings, publicNames, guard, judgements, ledger: ledgers.both },
       tarballCheck: createTarballCheck(sharing, { maxBytes }),
       privateAccess: createPrivateArtifacts({ node, database: caches.unkeptDatabase ?? database }),
       signatures: createRegistrySignatures({ log }, { keyringPath }),
@@ -116,13 +128,15 @@ export async function openParts(
       waitMs: options.hintWaitMs,
     },
   )
-  const { isKnownPublic } = artifacts
   const search = createSearch(
     { node, index: localIndex, cache, registries, isKnownPublic, log },
     options,
   )
+  await guard.onList(() => removeMalware({ node, guard, bindings, log, ledger: ledgers.both }))
   return {
-    ...{ registries, upstream, cache, packuments, index, artifacts, hints, search },
+    ...{ registries, upstream, cache, packuments, index, artifacts, hints, search, guard },
+    ledger: ledgers.of,
+    servedVersions: ledgers.both,
     signingKeys: createSigningKeys(
       { registries, upstream, database, log },
       { maxAgeMs, keyringPath },
@@ -132,6 +146,8 @@ export async function openParts(
       hints.close()
       await listed.stop()
       await search.close()
+      guard.close()
+      ledgers.both.close()
       await upstream.close()
       await jobs.close()
       localIndex.close()
@@ -170,6 +186,20 @@ function openUpstream(
   )
 }
 
+async function openGuard(
+  deps: { upstream: Upstream; log: Logger },
+  options: ParsedGatewayOptions,
+): Promise<Guard> {
+  const guard = new Guard(deps, options)
+  try {
+    await guard.start()
+  } catch (error) {
+    await deps.upstream.close()
+    throw error
+  }
+  return guard
+}
+
 interface Caches {
   readonly cache: PackumentCache
   /** Of what outlives this run. */
@@ -206,4 +236,18 @@ function createSplitBindings(
     (scopeOf(name) === undefined || publicNames.has(registry, name))
   const unkept = unkeptDatabase && createBindings(unkeptDatabase)
   return splitBindings(createBindings(database), { unkept, isOpen })
+}
+
+/** Private artifacts go where their metadata goes. */
+function createLedgers(
+  { database, unkeptDatabase }: Caches,
+  { minReleaseAgeMs: minAgeMs }: ParsedGatewayOptions,
+): { of: LedgerOf; both: Ledger } {
+  const kept = new SqliteLedger(database, { minAgeMs })
+  const unkept = unkeptDatabase && new SqliteLedger(unkeptDatabase, { minAgeMs })
+  if (unkept === undefined) return { of: () => kept, both: kept }
+  return {
+    of: (visibility) => (visibility === 'private' ? unkept : kept),
+    both: joinLedgers(kept, unkept),
+  }
 }

@@ -13,6 +13,7 @@ import {
   createGateway,
   npmConfigFrom,
   type Gateway,
+  type GatewayOptions,
 } from '@catalog-p2p/gateway'
 import { vi } from 'vitest'
 
@@ -35,6 +36,8 @@ export interface MachineOptions {
   readonly privateScopes?: readonly string[]
   /** Folder for metadata; in memory by default. */
   readonly cachePath?: string
+  /** The gateway's other options. */
+  readonly gateway?: GatewayOptions
 }
 
 const MEET_TIMEOUT_MS = 20_000
@@ -62,6 +65,7 @@ export async function startMachine(options: MachineOptions): Promise<Machine> {
     {
       ...{ upstream, port, addresses: ['127.0.0.1'], publicRegistries: [upstream] },
       privateScopes: [...privateScopes],
+      ...options.gateway,
       ...(cachePath !== undefined && { cachePath }),
       ...(keyringPath !== undefined && { keyringPath }),
     },

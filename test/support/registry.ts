@@ -44,6 +44,8 @@ export interface RegistryOptions {
   readonly tarballs?: 'public' | 'self'
   /** Signs `name@version:integrity`, as npm's registry does. */
   readonly signer?: Pick<RegistrySigner, 'keyid' | 'sign'>
+  /** When a version came out, as ISO 8601; years ago by default. */
+  readonly published?: (each: FixturePackage) => string | undefined
   /** Tarballs for gateways come so much later: farther away than any peer, as registries are. */
   readonly gatewaysWaitMs?: number
 }
@@ -123,16 +125,13 @@ const ABBREVIATED = 'application/vnd.npm.install-v1+json'
 /** Years ago: clients with an age gate must not see the fixtures as fresh. */
 const PUBLISHED = '2020-02-02T02:02:02.000Z'
 
-function fill(
-  pages: Map<string, Reply>,
-  { packages, signer }: RegistryOptions,
-  host: string,
-): void {
+function fill(pages: Map<string, Reply>, options: RegistryOptions, host: string): void {
+  const { packages } = options
   for (const each of packages) {
     pages.set(tarballPath(each), page('application/octet-stream', each.tarball))
   }
   for (const [name, versions] of Map.groupBy(packages, (each) => each.name)) {
-    const full = packument(name, versions, { host, signer })
+    const full = packument(name, versions, host, options)
     pages.set(`/${name}`, page('application/json', json(full)))
     pages.set(`/${name} abbreviated`, page(ABBREVIATED, json(abbreviate(full))))
     for (const [version, manifest] of Object.entries(full.versions)) {
@@ -147,7 +146,8 @@ function fill(
 function packument(
   name: string,
   versions: readonly FixturePackage[],
-  { host, signer }: { host: string; signer: RegistryOptions['signer'] },
+  host: string,
+  { signer, published }: RegistryOptions,
 ) {
   const latest = versions.findLast((each) => !each.version.includes('-')) ?? versions[0]
   return {
@@ -176,7 +176,7 @@ function packument(
     time: {
       created: PUBLISHED,
       modified: PUBLISHED,
-      ...Object.fromEntries(versions.map((each) => [each.version, PUBLISHED])),
+      ...Object.fromEntries(versions.map((each) => [each.version, published?.(each) ?? PUBLISHED])),
     },
     maintainers: [{ name: 'fixture', email: 'fixture@example.com' }],
     readme: `# ${name}\n\n${'What it is and how to use it. '.repeat(40)}\n`,

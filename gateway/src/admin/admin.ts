@@ -3,6 +3,7 @@
  * actions for those who hold the token that the daemon wrote to a file only its user can read.
  */
 import { CatalogError, type CatalogNode } from '@catalog-p2p/core'
+import { runGuardAction, type GuardActions } from './admin-guard.ts'
 import { runStoreAction } from './admin-store.ts'
 import type { GatewayStats } from '../api.ts'
 import type { Artifacts } from '../artifacts/artifacts.ts'
@@ -24,7 +25,7 @@ import {
   viewerOf,
 } from './viewer.ts'
 
-export interface AdminDependencies {
+export interface AdminDependencies extends GuardActions {
   readonly node: CatalogNode
   readonly artifacts: Artifacts
   readonly registries: Registries
@@ -40,7 +41,7 @@ export interface AdminOptions {
 
 export type AdminRoute = Extract<
   Route,
-  { route: 'health' | 'status' | 'metrics' | 'peers' | 'prefetch' | 'store' }
+  { route: 'health' | 'status' | 'metrics' | 'peers' | 'prefetch' | 'store' | 'guard' }
 >
 
 const MAX_BODY_BYTES = 16 * 1024 * 1024
@@ -52,7 +53,7 @@ export async function answerAdmin(
 ): Promise<void> {
   const { req, res, signal } = exchange
   const json = (body: unknown): void => sendJson(req, res, { status: 200, body })
-  if (route.route === 'prefetch' || route.route === 'store') {
+  if (route.route === 'prefetch' || route.route === 'store' || route.route === 'guard') {
     requireMethod(req.method, ['POST'])
     requireToken(options.token, req.headers['x-catalog-token'])
     const body = await readJson(exchange, MAX_BODY_BYTES)
@@ -60,6 +61,9 @@ export async function answerAdmin(
     req.socket.setTimeout(0)
     if (route.route === 'store') {
       return json(await runStoreAction(deps.node, route.action, { body, signal }))
+    }
+    if (route.route === 'guard') {
+      return json(await runGuardAction(deps, route.action, { body, signal }))
     }
     const limits = { maxPackages: options.maxPrefetch, concurrency: options.prefetchConcurrency }
     return answerPrefetch(deps, limits, { exchange, body })

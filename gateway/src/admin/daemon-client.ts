@@ -78,6 +78,8 @@ export interface DaemonClient {
     digests: readonly string[],
     options: { pinned: boolean; signal: AbortSignal },
   ): Promise<{ changed: number; missing: readonly string[] }>
+  /** admin-guard.ts has the actions, what they take and what they answer. */
+  guard(action: string, body: unknown, options: { signal: AbortSignal }): Promise<unknown>
   /** Yields a line a package as each is done. */
   prefetch(
     packages: readonly PrefetchPackage[],
@@ -192,6 +194,7 @@ function createClient(url: string, info: DaemonInfo | undefined): DaemonClient {
         changed: number
         missing: readonly string[]
       },
+    guard: (action, body, { signal }) => post(`guard/${action}`, body, signal),
     prefetch: (packages, { signal }) =>
       readPrefetch({
         ...{ url, path: 'prefetch', signal, silenceMs: LONG_SILENCE_MS },

@@ -6,12 +6,17 @@ import { findDigest } from '@catalog-p2p/core'
 import type { Artifacts } from './artifacts.ts'
 import { clientCredentials } from '../upstream/client-credentials.ts'
 import type { Exchange } from '../http/exchange.ts'
+import type { Ledger } from '../guard/ledger.ts'
 import type { Hints } from '../hints/hints.ts'
 import type { Registries } from '../upstream/registries.ts'
 import { isNotModified } from '../http/respond.ts'
 import type { TarballRoute } from '../http/route.ts'
+import type { Visibility } from '../packuments/cached-document.ts'
 import { sendArtifact } from './send-artifact.ts'
 import type { Counters } from '../http/counters.ts'
+
+/** Where private artifacts leave no trace on disk they have a ledger of their own. */
+export type LedgerOf = (visibility: Visibility) => Pick<Ledger, 'note'>
 
 const YEAR_S = 31_536_000
 
@@ -20,6 +25,7 @@ export async function answerTarball(
     artifacts: Artifacts
     registries: Registries
     counters: Counters
+    ledger: LedgerOf
     hints: Pick<Hints, 'prefetchedFrom'>
   },
   exchange: Exchange,
@@ -45,6 +51,11 @@ export async function answerTarball(
     res.setHeader('content-type', 'application/octet-stream')
     res.setHeader('accept-ranges', 'bytes')
     const bytes = await sendArtifact(req, res, artifact)
+    if (req.method !== 'HEAD') {
+      const { digest } = artifact
+      const agent = req.headers['user-agent']?.split(' ', 1)[0] ?? ''
+      deps.ledger(visibility).note({ name, version: version ?? file, digest, client: agent })
+    }
     // What was fetched a moment ago because of a hint did not come from the store.
     const ahead = deps.hints.prefetchedFrom(artifact.digest)
     deps.counters.tarball(

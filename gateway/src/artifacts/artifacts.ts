@@ -16,6 +16,7 @@ import {
 import { OtherBytes } from './binding-check.ts'
 import { fetchByDigest } from './fetch-by-digest.ts'
 import { UnhashedArtifacts } from './fetch-unhashed.ts'
+import { GuardedArtifacts, type GuardedArtifactsDependencies } from './guarded-artifacts.ts'
 import { createNamedRecords } from './named-records.ts'
 import { createPrivacy, type Privacy, type PrivacyDependencies } from './privacy.ts'
 import type { ParsedGatewayOptions } from '../options.ts'
@@ -27,6 +28,8 @@ import { createTarballWitness } from './tarball-witness.ts'
 export interface Artifacts {
   /** @throws CatalogError of every kind; respond.ts makes HTTP of it */
   get(request: ArtifactRequest): Promise<{ artifact: Artifact; visibility: Visibility }>
+  /** Nothing, where `get` might succeed. @throws CatalogError DENIED when the guard does not give it out */
+  admit(request: ArtifactRequest): Promise<void>
   /** Whether everything of that name is public, as far as is known without asking. */
   readonly isKnownPublic: Privacy['isKnownPublic']
   /** Whether anyone may see a package is found out anew. */
@@ -36,7 +39,10 @@ export interface Artifacts {
 }
 
 export interface ArtifactsDependencies
-  extends PrivacyDependencies, Omit<LocateDependencies, 'recentFacts' | 'askFacts' | 'named'> {
+  extends
+    PrivacyDependencies,
+    GuardedArtifactsDependencies,
+    Omit<LocateDependencies, 'recentFacts' | 'askFacts' | 'named'> {
   readonly node: CatalogNode
   readonly tarballCheck: TarballCheck
 }
@@ -51,6 +57,7 @@ export function createArtifacts(
   const locating = { ...deps, named, recentFacts: documents.recent, askFacts: documents.fetch }
   const fetching = { ...deps, privacy, named, witness: createTarballWitness(upstream) }
   const unhashed = new UnhashedArtifacts(deps)
+  const guarded = new GuardedArtifacts(deps)
 
   function fetch(access: ArtifactAccess): Promise<Artifact> {
     const { digest } = access.target
@@ -64,6 +71,7 @@ export function createArtifacts(
     target: ResolvedArtifact,
     viewer: Viewer,
   ): ReturnType<Artifacts['get']> {
+    guarded.admitBytes(request, target.digest)
     const fetchAs = async (visibility: Visibility): ReturnType<Artifacts['get']> => {
       const artifact = await fetch({ request, target, viewer, visibility })
       return { artifact, visibility }
@@ -87,8 +95,10 @@ export function createArtifacts(
       bindings.forget(name)
       documents.forget(name)
     },
+    admit: (request) => guarded.admit(request, packuments.viewer(request.name, request.client)),
     async get(request) {
       const viewer = packuments.viewer(request.name, request.client)
+      await guarded.admit(request, viewer)
       const target = await locateArtifact(locating, request, viewer)
       try {
         const found = await getTarget(request, target, viewer).catch((error: unknown) => {

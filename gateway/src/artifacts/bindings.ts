@@ -27,6 +27,10 @@ export interface Bindings {
   digestOf(version: NamedVersion): Digest | undefined
   /** Its versions may have changed. */
   forget(name: string): void
+  /** All names of which bytes are known. */
+  names(): string[]
+  /** What is known of the versions of a name, whosever it is. */
+  versionsOf(name: string): { version: string; digest: Digest }[]
   /** All that is known of what an artifact is called. */
   namesOf(digest: Digest): (NamedVersion & { signature: SignatureState })[]
 }
@@ -81,6 +85,8 @@ export function createBindings(
       'SELECT * FROM version_bindings WHERE name = ? AND version = ? AND registry = ? AND owner = ?',
     ),
     byDigest: database.prepare('SELECT * FROM version_bindings WHERE digest = ?'),
+    names: database.prepare('SELECT DISTINCT name FROM version_bindings'),
+    byName: database.prepare('SELECT version, digest FROM version_bindings WHERE name = ?'),
     touch: database.prepare(
       `UPDATE version_bindings SET used_ms = ?
          WHERE name = ? AND version = ? AND registry = ? AND owner = ?`,
@@ -133,6 +139,11 @@ export function createBindings(
         : undefined
     },
     forget: (name) => void sql.forget.run(name),
+    names: () => (sql.names.all() as { name: string }[]).map(({ name }) => name),
+    versionsOf: (name) =>
+      (sql.byName.all(name) as { version: string; digest: string }[]).flatMap(
+        ({ version, digest }) => (isDigest(digest) ? [{ version, digest }] : []),
+      ),
     namesOf: (digest) =>
       (sql.byDigest.all(digest) as unknown as Row[]).map(
         ({ registry, owner, name, version, signature }) => {
@@ -162,6 +173,8 @@ export function splitBindings(
       kept.forget(name)
       unkept.forget(name)
     },
+    names: () => [...new Set([...kept.names(), ...unkept.names()])],
+    versionsOf: (name) => [...kept.versionsOf(name), ...unkept.versionsOf(name)],
     namesOf: (digest) => [...kept.namesOf(digest), ...unkept.namesOf(digest)],
   }
 }

@@ -37,6 +37,25 @@ export const SETTINGS: readonly Setting[] = [
       'the hash in a lockfile while no registry can be asked whether it is of that version',
       ['allow', 'refuse'],
     ),
+    'min-release-age': duration(
+      'gateway:minReleaseAgeMs',
+      'versions that came out more recently are not given to clients; 0: any age',
+    ),
+    'min-release-age-exclude': list(
+      'gateway:minReleaseAgeExclude',
+      'scope, or package, that may be of any age',
+      '@scope',
+    ),
+    'malware-list': text(
+      'gateway:malwareList',
+      'OSV records of known malware, which is not given to clients: whole path of a file or folder, or URL',
+      'path|url',
+    ),
+    'trust-downgrade': choice(
+      'gateway:trustDowngrade',
+      'versions with less proof of their origin than earlier ones of the package',
+      ['off', 'warn', 'refuse'],
+    ),
     npmrc: path('gateway:npmrcPath', 'further .npmrc, which counts more than your own', 'file'),
     keyring: advanced(
       path('gateway:keyringPath', "file with the registries' signing keys", 'file'),

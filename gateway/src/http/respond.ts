@@ -70,8 +70,9 @@ export function sendError(req: IncomingMessage, res: ServerResponse, error: unkn
   // The body of the request may not have been read: the connection can't be used again.
   if (statusOf(error) === 413) res.setHeader('connection', 'close')
   const body = errorBody(error)
-  const isUpstreams = isCatalogError(error) && error.kind === 'upstream'
-  const reason = isUpstreams ? (saidBy(error) ?? error.message) : undefined
+  const isExplained =
+    isCatalogError(error) && (error.kind === 'upstream' || error.code === 'DENIED')
+  const reason = isExplained ? (saidBy(error) ?? error.message) : undefined
   sendJson(req, res, { status: statusOf(error), body, reason })
 }
 

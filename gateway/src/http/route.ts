@@ -19,6 +19,7 @@ export const ROUTE_NAMES = [
   'changed',
   'store',
   'search',
+  'guard',
   'invalid',
 ] as const
 
@@ -49,7 +50,7 @@ export type Route =
   | PassthroughRoute
   | { readonly route: 'health' | 'status' | 'metrics' | 'peers' | 'prefetch' }
   | { readonly route: 'hints' | 'changed' | 'search' }
-  | { readonly route: 'store'; readonly action: string }
+  | { readonly route: 'store' | 'guard'; readonly action: string }
   | { readonly route: 'invalid'; readonly reason: string }
 
 const MAX_URL = 4096
@@ -123,7 +124,8 @@ function catalogRoute(segments: readonly string[]): Route {
       if (segments.length === 3) return { route: action }
       break
     case 'store':
-      if (segments.length === 4 && sub !== undefined) return { route: 'store', action: sub }
+    case 'guard':
+      if (segments.length === 4 && sub !== undefined) return { route: action, action: sub }
       break
     case undefined:
     default:

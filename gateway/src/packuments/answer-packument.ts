@@ -6,6 +6,7 @@ import { gunzip } from 'node:zlib'
 import { CatalogError } from '@catalog-p2p/core'
 import { namesBase, tarballPolicy } from './client-policy.ts'
 import { clientCredentials } from '../upstream/client-credentials.ts'
+import type { Guard } from '../guard/guard.ts'
 import type { Exchange } from '../http/exchange.ts'
 import { freshForMs, wantsRevalidation } from './freshness.ts'
 import type { PackumentKind } from './cached-document.ts'
@@ -17,8 +18,16 @@ import { mayServeRaw, UnreadablePackument, type RawDocument } from './poison-doc
 const unzip = promisify(gunzip)
 const ABBREVIATED = 'application/vnd.npm.install-v1+json'
 
+export interface PackumentAnswerDependencies {
+  readonly packuments: Packuments
+  readonly registries: Registries
+  readonly guard: Guard
+  readonly maxAgeMs: number
+  readonly maxBytes: number
+}
+
 export async function answerPackument(
-  deps: { packuments: Packuments; registries: Registries; maxAgeMs: number; maxBytes: number },
+  deps: PackumentAnswerDependencies,
   exchange: Exchange,
   name: string,
 ): Promise<void> {
@@ -33,7 +42,10 @@ export async function answerPackument(
   const request = { name, kind, client, form, revalidate, upstream, signal }
   const found = await getVariant(deps.packuments, request).catch((error: unknown) => {
     const unread = error instanceof UnreadablePackument ? error.document : undefined
-    if (unread === undefined || !mayServeRaw(policy, deps.registries.homeOf(name))) throw error
+    // What nobody can read nobody can take versions out of.
+    const isGuarded = deps.guard.mayDeny(name)
+    const mayServe = mayServeRaw(policy, deps.registries.homeOf(name)) && !isGuarded
+    if (unread === undefined || !mayServe) throw error
     return unread
   })
   if ('gzipped' in found) return sendRaw(exchange, found, deps.maxBytes)
@@ -44,7 +56,7 @@ export async function answerPackument(
   const { document } = answer
   res.setHeader('etag', etag)
   res.setHeader('vary', 'Accept, Accept-Encoding, User-Agent, Host')
-  res.setHeader('cache-control', cacheControl(answer, deps.maxAgeMs))
+  res.setHeader('cache-control', cacheControl(answer, variant, deps.maxAgeMs))
   if (document.lastModified !== undefined) res.setHeader('last-modified', document.lastModified)
   if (document.peerFetchedAtMs !== undefined) {
     const ageMs = Math.max(0, Date.now() - document.peerFetchedAtMs)
@@ -117,9 +129,14 @@ export function acceptsGzip(header: string | undefined): boolean {
 }
 
 /** As long as we would serve it without asking upstream; an old copy must be asked for again. */
-function cacheControl({ document, state }: PackumentAnswer, maxAgeMs: number): string {
+function cacheControl(
+  { document, state }: PackumentAnswer,
+  { untilMs }: PackumentVariant,
+  maxAgeMs: number,
+): string {
   if (state === 'stale') return 'no-cache'
-  const left = Math.floor(freshForMs(document, maxAgeMs, Date.now()) / 1000)
+  const now = Date.now()
+  const left = Math.floor(Math.min(freshForMs(document, maxAgeMs, now), untilMs - now) / 1000)
   const scope = document.owner === '' ? 'public' : 'private'
   return left > 0 ? `${scope}, max-age=${left}` : `${scope}, no-cache`
 }

@@ -63,9 +63,9 @@ export interface PackumentCache {
 /** In the store's folder. */
 export const METADATA_FILE = 'metadata-v1.db'
 /** Of bodies, in the same folder. */
-const BODIES_FOLDER = 'documents-v2'
+const BODIES_FOLDER = 'documents-v3'
 /** The same of an earlier version. */
-const OLD_FOLDER = 'documents-v1'
+const OLD_FOLDER = 'documents-v2'
 
 export interface PackumentCacheOptions {
   readonly path: string | undefined

@@ -15,7 +15,8 @@ import {
   type SignedDocumentJob,
 } from './peers/signed-document.ts'
 import { summaryOf, type PackageSummary } from './package-summary.ts'
-import { packSignatures } from './version-lines.ts'
+import { leaveOutVersions } from './leave-out-versions.ts'
+import { packOrigin, packSignatures } from './version-lines.ts'
 import { decodeBody, type ContentCoding } from '../upstream/content-coding.ts'
 
 export interface PackumentForm extends VariantForm {
@@ -40,6 +41,8 @@ export interface PackumentJob {
   readonly form: PackumentForm | undefined
   /** Make the abbreviated form from a full document. */
   readonly abbreviate: boolean
+  /** Versions that the form must not have. */
+  readonly leaveOut?: readonly string[]
   /** Fresh from upstream: hash it and list its versions as well. `body` is then the worker's, and comes back as `raw`. */
   readonly ingest: boolean
   /** Makes this of it, and of what peers sent, instead of all else. */
@@ -103,9 +106,10 @@ export function processPackument(job: PackumentJob): PackumentResult {
   const dropped = dropBrokenVersions(document)
   const ingested = job.ingest ? ingest(job, { text, document, dropped }) : undefined
   if (job.form === undefined) return { variant: undefined, ingested }
+  const isLess = leaveOutVersions(document, job.leaveOut ?? [])
   const output = job.abbreviate ? abbreviate(document) : document
   const changed = rewriteTarballs(output, job, job.form)
-  const same = !changed && !job.abbreviate
+  const same = !changed && !job.abbreviate && !isLess
   const variant = same ? undefined : compress(JSON.stringify(output))
   return { variant, ingested }
 }
@@ -160,8 +164,7 @@ function ingest(job: PackumentJob, { text, document, dropped }: Parsed): Ingeste
     publicUrls &&= tarballUrl(tarball, context) === tarball
     const hashes = [integrityText(dist.integrity), hexText(dist.shasum)]
     const signed = job.withSignatures === true ? packSignatures(dist.signatures) : ''
-    const proof = signed === '' ? [] : [signed]
-    const fields = [version, ...hashes, ...proof, tarball ?? '']
+    const fields = [version, ...hashes, signed, originOf(document, version), tarball ?? '']
     const clean = fields.every((field) => !/[\t\n\r]/.test(field))
     if (clean && isVersion(version)) lines.push(fields.join('\t'))
   }
@@ -173,6 +176,17 @@ function ingest(job: PackumentJob, { text, document, dropped }: Parsed): Ingeste
     dropped: dropped.slice(0, MAX_NAMED),
     summary: summaryOf(document),
   }
+}
+
+function originOf({ time, versions = {} }: Packument, version: string): string {
+  const { dist = {} } = versions[version] ?? {}
+  const text: unknown = isRecord(time) ? time[version] : undefined
+  const publishedAtMs = typeof text === 'string' ? Date.parse(text) : NaN
+  return packOrigin({
+    publishedAtMs: Number.isFinite(publishedAtMs) ? publishedAtMs : undefined,
+    hasProvenance: isRecord(dist.attestations) && isRecord(dist.attestations.provenance),
+    isSigned: Array.isArray(dist.signatures) && dist.signatures.length > 0,
+  })
 }
 
 /** One line, though some registries write a list. */

@@ -22,6 +22,7 @@ import type { Registries, Registry } from '../upstream/registries.ts'
 import { createSingleFlight, type SingleFlight } from '../single-flight.ts'
 import { createPoisonDocuments, mayServeRaw, type PoisonDocuments } from './poison-documents.ts'
 import { createStalePatience, type StalePatience } from './stale-patience.ts'
+import type { VersionJudgements } from './version-judgements.ts'
 import { isUnusable, type Upstream } from '../upstream/upstream.ts'
 import { createUpstreamSource } from './upstream-source.ts'
 import { createPeerFallback, type PeerFallback } from './peers/peer-fallback.ts'
@@ -93,6 +94,7 @@ export interface PackumentsDependencies extends Pick<PackumentFetchDependencies,
   readonly jobs: PackumentJobs
   /** Asked where no registry can be; undefined: nobody is. */
   readonly peers?: PackumentSource
+  readonly judgements: VersionJudgements
   readonly log: Logger
 }
 
@@ -182,11 +184,13 @@ interface Question {
 
 /** A document that needs no question to upstream, with what is wanted or with all that there is. */
 async function freshAnswer(
-  { cache, options, missing }: Shared,
+  shared: Shared,
   question: Question,
 ): Promise<CachedDocument | undefined> {
+  const { cache, options, missing } = shared
   const { request, view, registry } = question
-  const { name, kind, wanted } = request
+  const { name, wanted } = request
+  const kind = sourceKind(shared, request)
   if (request.revalidate === true) return undefined
   const [owner = ''] = view.owners
   const found = cache.find({ registry: registry.url, name, owner })
@@ -194,6 +198,11 @@ async function freshAnswer(
   if (freshForMs(found, options.maxAgeMs, Date.now()) <= 0) return undefined
   if (wanted === undefined || (await wanted.isHere())) return found
   return missing.has(missingKey(question) ?? '') ? found : undefined
+}
+
+/** Only full documents say when versions came out, which the guard may have to know. */
+function sourceKind({ judgements }: Shared, { name, kind }: PackumentRequest): PackumentKind {
+  return judgements.guard.needsTimes(name) ? 'full' : kind
 }
 
 /** What was wanted, of whom and by whom; undefined when it was no one thing. */
@@ -263,7 +272,7 @@ function fetchShared(
   const { cache, registries, poison, options, fetches } = shared
   const { name, form } = request
   // A full document at hand stays one: confirming it costs less than a second document, and they would age apart.
-  const kind = old?.kind === 'full' ? 'full' : request.kind
+  const kind = old?.kind === 'full' ? 'full' : sourceKind(shared, request)
   const epoch = cache.epochOf(name)
   const who = view.credentials?.fingerprint
   // A document that can't be read is fetched only for clients that may have it unread.

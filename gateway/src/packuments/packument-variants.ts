@@ -6,6 +6,7 @@ import type { PackumentCache } from './packument-cache.ts'
 import type { PackumentForm } from './packument-document.ts'
 import { MAX_DEATHS, WorkerDied, type PackumentJobs } from './packument-jobs.ts'
 import { UnreadablePackument, type PoisonDocuments } from './poison-documents.ts'
+import type { VersionJudgements } from './version-judgements.ts'
 import { createSingleFlight } from '../single-flight.ts'
 
 export interface PackumentVariant {
@@ -14,6 +15,8 @@ export interface PackumentVariant {
   /** Tells this form from all others of this and any document; without quotes. */
   readonly tag: string
   readonly kind: PackumentKind
+  /** The guard denies other versions from then on; Unix time, milliseconds. */
+  readonly untilMs: number
 }
 
 export interface VariantRequest {
@@ -26,7 +29,7 @@ export interface VariantRequest {
 export interface PackumentVariants {
   /**
    * The bytes to send; undefined when the cache lost them (the caller gets the document anew).
-   * @throws UnreadablePackument when the document kills the workers that read it
+   * @throws UnreadablePackument when the document kills the workers that read it; CatalogError DENIED when the guard leaves nothing
    */
   variant(request: VariantRequest, document: CachedDocument): Promise<PackumentVariant | undefined>
 }
@@ -35,6 +38,7 @@ export interface VariantDependencies {
   readonly cache: PackumentCache
   readonly jobs: PackumentJobs
   readonly poison: PoisonDocuments
+  readonly judgements: VersionJudgements
   readonly log: Logger
 }
 
@@ -43,19 +47,21 @@ interface Plan {
   readonly part: string
   /** Abbreviated from a full document. */
   readonly derived: boolean
+  /** Versions that it must not have. */
+  readonly leaveOut: readonly string[]
 }
 
 export function createPackumentVariants(
   deps: VariantDependencies,
   { maxBytes }: { maxBytes: number },
 ): PackumentVariants {
-  const { cache, jobs, poison, log } = deps
+  const { cache, jobs, poison, judgements, log } = deps
   const making = createSingleFlight<Buffer | undefined>()
 
   async function make(
     { name, form }: VariantRequest,
     document: CachedDocument,
-    { part, derived }: Plan,
+    { part, derived, leaveOut }: Plan,
   ): Promise<Buffer | undefined> {
     const { id, hash, registry, owner } = document
     const key = keyOf(document, part)
@@ -65,7 +71,7 @@ export function createPackumentVariants(
     const about = { registry, isPrivate: owner !== '', name }
     const job = { body: raw, codings: ['gzip'] as const, maxBytes, ...about, form }
     const { variant } = await jobs
-      .run({ ...job, abbreviate: derived, ingest: false })
+      .run({ ...job, abbreviate: derived, leaveOut, ingest: false })
       .catch((error: unknown) => {
         if (!(error instanceof WorkerDied)) throw error
         log.warn('packument.unreadable', { name, registry, error })
@@ -82,21 +88,28 @@ export function createPackumentVariants(
       const { form, kind, signal } = request
       const derived = kind === 'abbreviated' && document.kind === 'full'
       const { policy } = form
-      const untouched = policy === 'verbatim' || (policy === 'leave' && document.publicUrls)
-      const part = !derived && untouched ? 'raw' : variantName(form, derived)
+      const leftOut = await judgements.leftOut(document)
+      if (leftOut === undefined) return undefined
+      const { versions: leaveOut, tag, untilMs } = leftOut
+      const keepsUrls = policy === 'verbatim' || (policy === 'leave' && document.publicUrls)
+      const untouched = keepsUrls && leaveOut.length === 0
+      const name = variantName(form, derived)
+      const part = !derived && untouched ? 'raw' : tag === '' ? name : `${name}-${tag}`
       const read = (what: string): Promise<Buffer | undefined> =>
         cache.bodies.read({ document: document.id, hash: document.hash, part: what })
       const served = derived ? kind : document.kind
       const kept = await read(part)
-      if (kept !== undefined || part === 'raw') return variantOf(document, part, served, kept)
-      const work = (): Promise<Buffer | undefined> => make(request, document, { part, derived })
+      const facts = { kind: served, untilMs }
+      if (kept !== undefined || part === 'raw') return variantOf(document, part, facts, kept)
+      const work = (): Promise<Buffer | undefined> =>
+        make(request, document, { part, derived, leaveOut })
       try {
         const made = await making.run(keyOf(document, part), work, signal)
-        return variantOf(document, part, served, made)
+        return variantOf(document, part, facts, made)
       } catch (error) {
         // It would only have been shorter.
         if (!(error instanceof UnreadablePackument) || !untouched) throw error
-        return variantOf(document, 'raw', document.kind, await read('raw'))
+        return variantOf(document, 'raw', { kind: document.kind, untilMs }, await read('raw'))
       }
     },
   }
@@ -105,10 +118,10 @@ export function createPackumentVariants(
 function variantOf(
   { hash }: CachedDocument,
   part: string,
-  kind: PackumentKind,
+  facts: Pick<PackumentVariant, 'kind' | 'untilMs'>,
   body: Buffer | undefined,
 ): PackumentVariant | undefined {
-  return body && { body, tag: `${hash}-${part}`, kind }
+  return body && { body, tag: `${hash}-${part}`, ...facts }
 }
 
 function keyOf({ id, hash }: CachedDocument, part: string): string {

@@ -1,8 +1,9 @@
 /**
  * The list of a packument's versions in a form that can be searched without parsing: a line of dist-tags as JSON, then one
- * line a version: `version TAB integrity TAB shasum TAB tarball`, with `signatures TAB` before the last where they are kept. A
+ * line a version: `version TAB integrity TAB shasum TAB signatures TAB origin TAB tarball`, each empty where it is not known. A
  * search is one pass of a native byte scan. Pure.
  */
+import type { GuardedVersion } from '../guard/guarded-version.ts'
 
 export interface VersionFacts {
   readonly version: string
@@ -40,10 +41,34 @@ export function distTagsOf(lines: Buffer): Buffer {
   return lines.subarray(0, lines.indexOf('\n'))
 }
 
+/** When it came out, and what shows where it is from: seconds since 1970, `p` with provenance, `s` when signed. */
+export function packOrigin({
+  publishedAtMs,
+  hasProvenance,
+  isSigned,
+}: Omit<GuardedVersion, 'version'>): string {
+  const time = publishedAtMs === undefined ? '' : String(Math.floor(publishedAtMs / 1000))
+  return `${time}${hasProvenance ? 'p' : ''}${isSigned ? 's' : ''}`
+}
+
+/** Every version with its origin, in the document's order. */
+export function listOrigins(lines: Buffer): GuardedVersion[] {
+  const [, ...rows] = lines.toString('utf8').trimEnd().split('\n')
+  return rows.map((row) => {
+    const [version = '', , , , origin = ''] = row.split('\t')
+    const seconds = /^-?\d+/.exec(origin)?.[0]
+    return {
+      version,
+      publishedAtMs: seconds === undefined ? undefined : Number(seconds) * 1000,
+      hasProvenance: origin.includes('p'),
+      isSigned: origin.includes('s'),
+    }
+  })
+}
+
 function parseLine(lines: Buffer, start: number): VersionFacts {
   const end = lines.indexOf('\n', start)
   const fields = lines.toString('utf8', start, end === -1 ? lines.length : end).split('\t')
-  const [version = '', integrity = '', shasum = ''] = fields
-  const [signatures = '', tarball = ''] = fields.length > 4 ? fields.slice(3) : ['', fields[3]]
+  const [version = '', integrity = '', shasum = '', signatures = '', , tarball = ''] = fields
   return { version, integrity, shasum, tarball, signatures }
 }

@@ -18,7 +18,7 @@ export const EXIT_MEANINGS: Readonly<Record<keyof typeof EXIT, string>> = {
   notRunning: 'no daemon is running',
   portInUse: 'the port is taken',
   storeLocked: 'another process uses the store folder',
-  incomplete: 'done in part: not everything could be fetched, or damage was found',
+  incomplete: 'done in part: not everything could be fetched, or something bad was found',
 }
 
 /** 128 plus the signal's number, as shells have it. */

@@ -6,6 +6,7 @@ import { Command } from 'commander'
 import { addConfigCommand } from '../config/config-program.ts'
 import { addDoctorCommand } from '../doctor/doctor-program.ts'
 import { addExecCommand } from '../exec/exec-program.ts'
+import { addGuardCommands } from '../guard/guard-program.ts'
 import { addKeysCommands } from '../keys/keys-program.ts'
 import { addPrefetchCommand } from '../prefetch/prefetch-program.ts'
 import { addSearchCommand } from '../search/search-program.ts'
@@ -44,6 +45,7 @@ export function createProgram(deps: ProgramDependencies): Command {
   addExecCommand(program, deps)
   addServiceCommands(program, deps)
   addKeysCommands(program, deps)
+  addGuardCommands(program, deps)
   return program
 }
 

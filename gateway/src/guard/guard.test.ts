@@ -1,0 +1,198 @@
+/** What the guard denies is denied everywhere: in metadata, as a tarball, by a lockfile's hash, from the store, to peers. */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { findDigest } from '@catalog-p2p/core'
+import { makePackage, type FixturePackage } from '../../../test/support/fixture-packages.ts'
+import { gatewayWorld, TOKEN, type GatewayWorld } from '../../../test/support/gateway-world.ts'
+import { tarballPath } from '../../../test/support/registry.ts'
+
+const DAY_MS = 86_400_000
+const old = makePackage('fx-aged', '1.0.0')
+const newer = makePackage('fx-aged', '1.1.0')
+const young = makePackage('fx-aged', '1.2.0')
+const other = makePackage('fx-other', '1.0.0')
+const ABBREVIATED = { accept: 'application/vnd.npm.install-v1+json' }
+const NPM = { 'user-agent': 'npm/11.0.0 node/v24.0.0', accept: 'application/json' }
+
+interface Served {
+  'dist-tags': Record<string, string>
+  versions: Record<string, unknown>
+  time?: Record<string, string>
+}
+
+let folder: string
+let list: string
+let world: GatewayWorld
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'catalog-guard-'))
+  list = join(folder, 'malware.json')
+})
+afterEach(async () => {
+  await world[Symbol.asyncDispose]()
+  await rm(folder, { recursive: true, force: true })
+})
+
+async function open(options: Parameters<typeof gatewayWorld>[0] = {}): Promise<void> {
+  world = await gatewayWorld({ packages: [old, newer, young, other], ...options })
+  const { time } = world.upstream.document('fx-aged')
+  time['1.0.0'] = ago(100 * DAY_MS)
+  time['1.1.0'] = ago(50 * DAY_MS)
+  time['1.2.0'] = ago(DAY_MS)
+}
+
+const ago = (ms: number): string => new Date(Date.now() - ms).toISOString()
+
+async function metadata(headers: Record<string, string> = ABBREVIATED): Promise<Served> {
+  const { status, body } = await world.get('/fx-aged', headers)
+  expect(status).toBe(200)
+  return JSON.parse(body.toString()) as Served
+}
+
+function malware(versions: readonly string[], id = 'MAL-2025-1'): string {
+  const affected = [{ package: { ecosystem: 'npm', name: 'fx-aged' }, versions }]
+  return JSON.stringify([{ id, affected }])
+}
+
+async function expectDenied(each: FixturePackage, why: RegExp, headers = {}): Promise<void> {
+  const answer = await world.get(tarballPath(each), headers)
+  expect(answer.status).toBe(403)
+  expect((JSON.parse(answer.body.toString()) as { error: string }).error).toMatch(why)
+}
+
+async function expectServed(each: FixturePackage): Promise<void> {
+  const { status, body } = await world.get(tarballPath(each))
+  expect({ status, same: body.equals(each.tarball) }).toEqual({ status: 200, same: true })
+}
+
+describe('known malware', () => {
+  test('is neither in metadata nor given as a tarball', async () => {
+    await writeFile(list, malware(['1.2.0']))
+    await open({ malwareList: list })
+    for (const headers of [ABBREVIATED, NPM]) {
+      const document = await metadata(headers)
+      expect(Object.keys(document.versions)).toEqual(['1.0.0', '1.1.0'])
+      expect(document['dist-tags'].latest).toBe('1.1.0')
+    }
+    await expectDenied(young, /fx-aged@1\.2\.0 is denied .*known malware \(MAL-2025-1\)/)
+    await expectDenied(young, /malware/, { 'pacote-integrity': young.integrity })
+    await expectServed(newer)
+    expect(world.upstream.count(/1\.2\.0\.tgz/)).toBe(0)
+  })
+
+  test('a package that is nothing else is refused as a whole, with the reason', async () => {
+    await writeFile(list, malware([]))
+    await open({ malwareList: list })
+    const { status, body } = await world.get('/fx-aged', ABBREVIATED)
+    expect({ status, text: body.toString() }).toEqual({
+      status: 403,
+      text: expect.stringContaining('MAL-2025-1') as string,
+    })
+  })
+
+  test('that was served already leaves the store when the list arrives', async () => {
+    await writeFile(list, '[]')
+    await open({ malwareList: list })
+    await expectServed(young)
+    const digest = findDigest(young.integrity)
+    if (digest === undefined) throw new Error('the fixture has no digest')
+    expect(world.node.has(digest)).toBe(true)
+    await writeFile(list, malware(['1.2.0']))
+    await world.http
+      .post('/-/catalog/guard/update')
+      .set('x-catalog-token', TOKEN)
+      .set('content-type', 'application/json')
+      .send('{}')
+      .expect(200)
+    expect(world.node.has(digest)).toBe(false)
+    await expectDenied(young, /malware/)
+    // Under another name too.
+    await expectDenied(other, /malware/, {
+      'pacote-integrity': young.integrity,
+      'x-catalog-upstream': 'never',
+    })
+    expect(Object.keys((await metadata()).versions)).toEqual(['1.0.0', '1.1.0'])
+  })
+
+  test('a list that cannot be read stops the start', async () => {
+    await expect(open({ malwareList: join(folder, 'none.json') })).rejects.toThrow(/malware-list/)
+    await open()
+  })
+})
+
+describe('release age', () => {
+  const options = { minReleaseAgeMs: 3 * DAY_MS }
+
+  test('leaves out what is too young, and latest is the newest old enough', async () => {
+    await open(options)
+    for (const headers of [ABBREVIATED, NPM]) {
+      const document = await metadata(headers)
+      expect(Object.keys(document.versions)).toEqual(['1.0.0', '1.1.0'])
+      expect(document['dist-tags'].latest).toBe('1.1.0')
+    }
+    expect((await metadata(NPM)).time?.['1.2.0']).toBeUndefined()
+  })
+
+  test('refuses the tarball, too, until when, with one question for the metadata', async () => {
+    await open(options)
+    const until = new Date(Date.now() + 2 * DAY_MS).toISOString().slice(0, 10)
+    await expectDenied(young, new RegExp(`too young: .* 3 d after .* from ${until}`))
+    await expectDenied(young, /too young/, { 'pacote-integrity': young.integrity })
+    await expectServed(old)
+    expect(world.upstream.count(/\/fx-aged$/)).toBe(1)
+  })
+
+  test('takes a version in when it is old enough', async () => {
+    await open({ minReleaseAgeMs: 3 * DAY_MS, maxAgeMs: 86_400_000 })
+    world.upstream.document('fx-aged').time['1.2.0'] = ago(3 * DAY_MS - 3_000)
+    expect((await metadata())['dist-tags'].latest).toBe('1.1.0')
+    await expect
+      .poll(async () => (await metadata())['dist-tags'].latest, { timeout: 10_000 })
+      .toBe('1.2.0')
+    await expectServed(young)
+    expect(world.upstream.count(/\/fx-aged$/)).toBe(1)
+  })
+
+  test('spares names and scopes that are excluded', async () => {
+    await open({ ...options, minReleaseAgeExclude: ['fx-aged'] })
+    expect((await metadata())['dist-tags'].latest).toBe('1.2.0')
+    await expectServed(young)
+  })
+
+  test('without the metadata nothing passes but what was given out under the same rule', async () => {
+    await open({ ...options, maxAgeMs: 0 })
+    await expectServed(old)
+    await world.restart({ ...options, upstream: null, cachePath: world.cachePath })
+    await expectServed(old)
+    await expectDenied(young, /too young/)
+    await expectDenied(other, /unknown age/)
+  })
+
+  test('a version of which the registry tells no time is refused', async () => {
+    await open(options)
+    delete world.upstream.document('fx-aged').time['1.0.0']
+    await expectDenied(old, /does not say when it came out/)
+    await expectServed(newer)
+  })
+})
+
+test('a version with less proof than earlier ones is refused, or only warned of', async () => {
+  await open({ trustDowngrade: 'refuse' })
+  const document = world.upstream.document('fx-aged')
+  for (const version of ['1.0.0', '1.1.0']) {
+    const dist = document.versions[version]?.dist
+    if (dist !== undefined) dist.attestations = { provenance: { predicateType: 'slsa' } }
+  }
+  await expectDenied(young, /without provenance, which 1\.1\.0 had/)
+  expect((await metadata())['dist-tags'].latest).toBe('1.1.0')
+  await world.restart({ trustDowngrade: 'warn' })
+  await expectServed(young)
+  expect(world.logged.filter((line) => line.includes('guard.trust-downgrade'))).toHaveLength(1)
+})
+
+test('without rules nothing is asked or changed', async () => {
+  await open()
+  expect((await metadata())['dist-tags'].latest).toBe('1.2.0')
+  await expectServed(young)
+})

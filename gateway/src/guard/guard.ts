@@ -1,0 +1,202 @@
+/**
+ * The guard of this gateway: its rules, and the list of known malware, which is read at the start, when its file changes, hourly
+ * from a URL, and when told to. It judges versions and remembers which bytes are bad; it serves, fetches and removes nothing. Off
+ * unless an option says otherwise: then every question is answered by one comparison.
+ */
+import type { Digest, Logger } from '@catalog-p2p/core'
+import type { Upstream } from '../upstream/upstream.ts'
+import type { Denial, GuardedVersion, Judgement } from './guarded-version.ts'
+import { MalwareList } from './malware-list.ts'
+import { isListUrl, markOf, readMalwareList } from './malware-source.ts'
+import { judgeVersions, malwareDenial } from './policy.ts'
+import { isListed } from './release-age.ts'
+
+export interface GuardOptions {
+  /** 0: versions of any age. */
+  readonly minReleaseAgeMs: number
+  readonly minReleaseAgeExclude: readonly string[]
+  readonly malwareList?: string | undefined
+  readonly trustDowngrade: 'off' | 'warn' | 'refuse'
+}
+
+export interface GuardDependencies {
+  readonly upstream: Upstream
+  readonly log: Logger
+  readonly now?: () => number
+}
+
+export interface GuardStatus {
+  readonly minReleaseAgeMs: number
+  readonly minReleaseAgeExclude: readonly string[]
+  readonly trustDowngrade: 'off' | 'warn' | 'refuse'
+  /** null: no list is configured. */
+  readonly malware: {
+    readonly records: number
+    readonly names: number
+    /** Records that make no sense. */
+    readonly skipped: number
+    readonly readAt: string
+    /** Why the last reading failed, and the list is an older one. */
+    readonly problem: string | null
+    /** Artifacts known here that are on it. */
+    readonly digests: number
+  } | null
+}
+
+const FILE_CHECK_MS = 10_000
+const URL_READ_MS = 3_600_000
+
+export class Guard {
+  readonly #deps: GuardDependencies
+  readonly #options: GuardOptions
+  readonly #now: () => number
+  #list = new MalwareList()
+  #mark: string | undefined
+  #readAtMs = 0
+  #problem: string | undefined
+  #timer: NodeJS.Timeout | undefined
+  #reading: Promise<void> | undefined
+  #badDigests: ReadonlySet<Digest> = new Set()
+  /** Another number after every change of the rules: what was judged before is judged anew. */
+  #generation = 0
+  readonly #listeners = new Set<() => Promise<void>>()
+
+  constructor(deps: GuardDependencies, options: GuardOptions) {
+    this.#deps = deps
+    this.#options = options
+    this.#now = deps.now ?? Date.now
+  }
+
+  get generation(): number {
+    return this.#generation
+  }
+
+  get minAgeMs(): number {
+    return this.#options.minReleaseAgeMs
+  }
+
+  /** @throws CatalogError when the list can't be read: a guard that is asked for and not there is none */
+  async start(): Promise<void> {
+    const source = this.#options.malwareList
+    if (source === undefined) return
+    await this.#read(source)
+    const period = isListUrl(source) ? URL_READ_MS : FILE_CHECK_MS
+    this.#timer = setInterval(() => void this.#refresh(source), period).unref()
+  }
+
+  close(): void {
+    clearInterval(this.#timer)
+  }
+
+  /** Runs it now, if there is a list, and after each reading; `update` waits for it. */
+  async onList(listener: () => Promise<void>): Promise<void> {
+    this.#listeners.add(listener)
+    if (this.hasList()) await listener()
+  }
+
+  /** Reads the list again. @throws what reading it throws; the list at hand stays */
+  async update(): Promise<void> {
+    const source = this.#options.malwareList
+    if (source !== undefined) await this.#read(source)
+  }
+
+  /** Whether any rule can deny a version of it. False, at the price of two look-ups, for nearly every package. */
+  mayDeny(name: string): boolean {
+    return this.needsTimes(name) || this.#list.has(name)
+  }
+
+  /** Whether its versions are judged by when they came out, which only full documents say. */
+  needsTimes(name: string): boolean {
+    const { trustDowngrade } = this.#options
+    return trustDowngrade !== 'off' || this.needsAge(name)
+  }
+
+  /** Whether its versions must have an age. */
+  needsAge(name: string): boolean {
+    const { minReleaseAgeMs, minReleaseAgeExclude } = this.#options
+    return minReleaseAgeMs > 0 && !isListed(name, minReleaseAgeExclude)
+  }
+
+  judge(name: string, versions: readonly GuardedVersion[]): Judgement {
+    const { minReleaseAgeMs, trustDowngrade } = this.#options
+    const rules = {
+      age: this.needsAge(name) ? { minMs: minReleaseAgeMs } : undefined,
+      trustDowngrade,
+      malware: (version: string) => this.#list.find(name, version),
+    }
+    return judgeVersions(versions, rules, this.#now())
+  }
+
+  /** Whether `judgement` has to be made anew by now. */
+  isOver({ untilMs }: Judgement): boolean {
+    return untilMs <= this.#now()
+  }
+
+  malware(name: string, version: string): Denial | undefined {
+    return malwareDenial(this.malwareId(name, version))
+  }
+
+  /** Of the record that names it. */
+  malwareId(name: string, version: string): string | undefined {
+    return this.#list.find(name, version)
+  }
+
+  /** Whether any version of it is known malware. */
+  isListed(name: string): boolean {
+    return this.#list.has(name)
+  }
+
+  isBad(digest: Digest): boolean {
+    return this.#badDigests.has(digest)
+  }
+
+  /** All artifacts that are known to be bytes of listed versions. */
+  setBad(digests: ReadonlySet<Digest>): void {
+    this.#badDigests = digests
+  }
+
+  hasList(): boolean {
+    return this.#options.malwareList !== undefined
+  }
+
+  status(): GuardStatus {
+    const { minReleaseAgeMs, minReleaseAgeExclude, trustDowngrade } = this.#options
+    const { records, names, skipped } = this.#list
+    const readAt = new Date(this.#readAtMs).toISOString()
+    const problem = this.#problem ?? null
+    const digests = this.#badDigests.size
+    const malware = this.hasList() ? { records, names, skipped, readAt, problem, digests } : null
+    return { minReleaseAgeMs, minReleaseAgeExclude, trustDowngrade, malware }
+  }
+
+  async #refresh(source: string): Promise<void> {
+    try {
+      const mark = await markOf(source)
+      if (mark !== undefined && mark === this.#mark) return
+      await this.#read(source)
+    } catch (error) {
+      const isNew = this.#problem !== String(error)
+      this.#problem = String(error)
+      if (isNew)
+        this.#deps.log.warn('guard.list-not-read', { error, effect: 'the older list counts' })
+    }
+  }
+
+  #read(source: string): Promise<void> {
+    this.#reading ??= this.#readOnce(source).finally(() => (this.#reading = undefined))
+    return this.#reading
+  }
+
+  async #readOnce(source: string): Promise<void> {
+    const mark = await markOf(source)
+    const list = await readMalwareList(this.#deps.upstream, source)
+    this.#list = list
+    this.#mark = mark
+    this.#readAtMs = this.#now()
+    this.#problem = undefined
+    this.#generation += 1
+    const { records, names, skipped } = list
+    this.#deps.log.info('guard.list-read', { records, names, skipped })
+    for (const listener of this.#listeners) await listener()
+  }
+}
