@@ -9,12 +9,7 @@ import { freshForMs } from './freshness.ts'
 import type { PackumentForm } from './packument-document.ts'
 import type { CachedDocument, PackumentKind } from './cached-document.ts'
 import type { PackumentCache } from './packument-cache.ts'
-import {
-  documentOwner,
-  fetchPackument,
-  poisonKey,
-  type PackumentFetchDependencies,
-} from './packument-fetch.ts'
+import { documentOwner, fetchPackument, poisonKey, type OnSummary } from './packument-fetch.ts'
 import type { PackumentJobs } from './packument-jobs.ts'
 import type { PackumentSource } from './packument-source.ts'
 import { createPackumentVariants, type PackumentVariant } from './packument-variants.ts'
@@ -85,11 +80,13 @@ export interface PackumentsOptions {
   readonly maxBytes: number
 }
 
-export interface PackumentsDependencies extends Pick<PackumentFetchDependencies, 'onSummary'> {
+export interface PackumentsDependencies {
   readonly registries: Registries
   readonly upstream: Upstream
   readonly cache: PackumentCache
   readonly jobs: PackumentJobs
+  /** Told of every document that the registry gives. */
+  readonly onSummary?: OnSummary
   readonly log: Logger
 }
 
@@ -259,6 +256,7 @@ function fetchShared(
       ...{ registry, name, kind, credentials: view.credentials },
       credentialsAt: (url) => registries.credentialsAt(registry, url, view.credentials),
       form,
+      onSummary: shared.onSummary,
       abbreviate: kind === 'full' && request.kind === 'abbreviated',
       retries: undefined,
       signal: aborted,
