@@ -103,11 +103,9 @@ export async function openParts(
       waitMs: options.hintWaitMs,
     },
   )
-  const { isKnownPublic } = artifacts
-  const search = createSearch(
-    { node, index: localIndex, cache, registries, isKnownPublic, log },
-    options,
-  )
+  const { isKnownPublic: isPublic } = artifacts
+  const searching = { node, index: localIndex, cache, registries, isKnownPublic: isPublic, log }
+  const search = createSearch(searching, options)
   return {
     ...{ registries, upstream, cache, packuments, index, artifacts, hints, search },
     signingKeys: createSigningKeys(

@@ -85,9 +85,9 @@ export interface PackumentsDependencies {
   readonly upstream: Upstream
   readonly cache: PackumentCache
   readonly jobs: PackumentJobs
+  readonly log: Logger
   /** Told of every document that the registry gives. */
   readonly onSummary?: OnSummary
-  readonly log: Logger
 }
 
 /** A fetch that nobody waits for any more ends by this. */
