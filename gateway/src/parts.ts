@@ -128,10 +128,8 @@ export async function openParts(
       waitMs: options.hintWaitMs,
     },
   )
-  const search = createSearch(
-    { node, index: localIndex, cache, registries, isKnownPublic, log },
-    options,
-  )
+  const searching = { node, index: localIndex, cache, registries, isKnownPublic, log }
+  const search = createSearch(searching, options)
   await guard.onList(() => removeMalware({ node, guard, bindings, log, ledger: ledgers.both }))
   return {
     ...{ registries, upstream, cache, packuments, index, artifacts, hints, search, guard },

@@ -23,6 +23,8 @@ import { scopeOf } from '../http/route.ts'
 import type { Registry } from '../upstream/registries.ts'
 import { unusable } from '../upstream/upstream.ts'
 
+export type OnSummary = (key: DocumentKey, summary: PackageSummary) => void
+
 export interface FetchRequest {
   readonly registry: Registry
   readonly name: string
@@ -33,6 +35,8 @@ export interface FetchRequest {
   /** The variant that will be asked for next, made in the same pass; `abbreviate`: from the full document. */
   readonly form: PackumentForm | undefined
   readonly abbreviate: boolean
+  /** Told of what comes, for searches; only where it is the registry's own word. */
+  readonly onSummary?: OnSummary | undefined
   readonly retries: number | undefined
   readonly signal: AbortSignal
 }
@@ -43,8 +47,6 @@ export interface PackumentFetchDependencies {
   readonly jobs: PackumentJobs
   readonly poison: PoisonDocuments
   readonly log: Logger
-  /** Told of every document that comes, for searches. */
-  readonly onSummary?: ((key: DocumentKey, summary: PackageSummary) => void) | undefined
 }
 
 /** How often one document is fetched whose worker dies, its fault or not. */
@@ -211,7 +213,7 @@ async function ingest(
   const source = { peerFetchedAtMs: fromPeers?.fetchedAtMs }
   const document = cache.save({ ...facts, ...aged, ...source }, bytes)
   await keepBodies(cache, document, { raw, versions })
-  if (ingested.summary !== undefined) deps.onSummary?.(document, ingested.summary)
+  if (ingested.summary !== undefined) request.onSummary?.(document, ingested.summary)
   if (variant !== undefined && form !== undefined) {
     const part = variantName(form, abbreviate)
     await cache.saveForm(document, { part, gzipped: variant, isKept: form.isKept })

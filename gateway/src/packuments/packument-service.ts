@@ -9,12 +9,7 @@ import { freshForMs } from './freshness.ts'
 import type { PackumentForm } from './packument-document.ts'
 import type { CachedDocument, PackumentKind } from './cached-document.ts'
 import type { PackumentCache } from './packument-cache.ts'
-import {
-  documentOwner,
-  fetchPackument,
-  poisonKey,
-  type PackumentFetchDependencies,
-} from './packument-fetch.ts'
+import { documentOwner, fetchPackument, poisonKey, type OnSummary } from './packument-fetch.ts'
 import type { PackumentJobs } from './packument-jobs.ts'
 import type { PackumentSource } from './packument-source.ts'
 import { createPackumentVariants, type PackumentVariant } from './packument-variants.ts'
@@ -87,7 +82,7 @@ export interface PackumentsOptions {
   readonly maxBytes: number
 }
 
-export interface PackumentsDependencies extends Pick<PackumentFetchDependencies, 'onSummary'> {
+export interface PackumentsDependencies {
   readonly registries: Registries
   readonly upstream: Upstream
   readonly cache: PackumentCache
@@ -96,6 +91,8 @@ export interface PackumentsDependencies extends Pick<PackumentFetchDependencies,
   readonly peers?: PackumentSource
   readonly judgements: VersionJudgements
   readonly log: Logger
+  /** Told of every document that the registry gives. */
+  readonly onSummary?: OnSummary
 }
 
 /** A fetch that nobody waits for any more ends by this. */
@@ -284,6 +281,7 @@ function fetchShared(
       ...{ registry, name, kind, credentials: view.credentials },
       credentialsAt: (url) => registries.credentialsAt(registry, url, view.credentials),
       form,
+      onSummary: shared.onSummary,
       abbreviate: kind === 'full' && request.kind === 'abbreviated',
       retries: undefined,
       signal: aborted,
