@@ -22,13 +22,15 @@ const small = makePackage('fx-small', '1.0.0', { dependencies: { 'fx-leaf': '^1.
 const large = makePackage('fx-large', '1.0.0', { engines: { node: '>=18' } }, [
   { path: 'data.bin', content: incompressibleBytes(3_000_000, 'fx-large') },
 ])
+const older = makePackage('fx-two', '1.0.0')
+const newer = makePackage('fx-two', '1.1.0')
 
 let folder: string
 let swarm: SignedSwarm
 let liar: CatalogNode
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'catalog-lies-'))
-  swarm = await signedSwarm(folder, [small, large])
+  swarm = await signedSwarm(folder, [small, large, older, newer])
   await swarm.registry.stop()
   liar = await quietNode()
 })
@@ -94,4 +96,20 @@ test('a false signature is refused, and its sender', { timeout: 30_000 }, async 
   const machine = await victim(small)
   expect((await fetch(`${machine.url}/${small.name}`)).status).not.toBe(200)
   await vi.waitFor(() => expect(machine.node.stats().bannedPeers).toBe(1))
+})
+
+test('a version that one of two peers hides is there', { timeout: 30_000 }, async () => {
+  await swarm.registry.restart()
+  const honest = await swarm.machine()
+  expect((await fetch(`${honest.url}/${older.name}`)).status).toBe(200)
+  await swarm.registry.stop()
+  await tell(older, {})
+  const machine = await swarm.machine()
+  await meet(machine.node, liar, 1)
+  await meet(machine.node, honest.node, 0)
+  const key = packageKeyOf({ registry: `${swarm.registry.url}/`, name: older.name })
+  await vi.waitFor(() => expect(machine.node.questions.holders(key)).toHaveLength(2))
+  const response = await fetch(`${machine.url}/${older.name}`)
+  const { versions } = (await response.json()) as { versions: Record<string, unknown> }
+  expect(Object.keys(versions).sort()).toEqual(['1.0.0', '1.1.0'])
 })

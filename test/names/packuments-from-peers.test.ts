@@ -83,6 +83,61 @@ describe('with no registry in reach', () => {
     }
   })
 
+  test('with peers only the registry is never asked', async () => {
+    const first = await full()
+    swarm.registry.forget()
+    const second = await swarm.machine({ peersOnly: true })
+    await meet(second.node, first.node, packages.length)
+    const [each = makePackage('', '')] = packages
+    await whenListed(second, each.name)
+    for (let asked = 0; asked < 2; asked += 1) {
+      const response = await metadata(second, each.name)
+      expect([response.status, response.headers.get('x-catalog-metadata')]).toEqual([200, 'peer'])
+    }
+    const response = await fetch(second.url + tarballPath(each))
+    expect(Buffer.from(await response.arrayBuffer()).equals(each.tarball)).toBe(true)
+    expect(swarm.registry.count()).toBe(0)
+  })
+
+  test('what a machine has kept it tells of after a restart, too', async () => {
+    const cachePath = join(folder, 'metadata')
+    const first = await swarm.machine({ cachePath })
+    const [name = ''] = names
+    expect((await metadata(first, name)).status).toBe(200)
+    await first[Symbol.asyncDispose]()
+    await swarm.registry.stop()
+    const again = await swarm.machine({ cachePath })
+    const second = await swarm.machine()
+    await meet(second.node, again.node, 0)
+    await whenListed(second, name)
+    expect((await metadata(second, name)).headers.get('x-catalog-metadata')).toBe('peer')
+  })
+
+  test('what is private is neither told nor asked for', async () => {
+    const privateScopes = ['@fx']
+    const first = await swarm.machine({ privateScopes })
+    for (const name of names) expect((await metadata(first, name)).status).toBe(200)
+    const open = await full()
+    await swarm.registry.stop()
+    const observer = await swarm.machine()
+    await meet(observer.node, first.node, 0)
+    const keyOf = (name: string) => packageKeyOf({ registry: `${swarm.registry.url}/`, name })
+    const isScoped = (name: string): boolean => name.startsWith('@')
+    await vi.waitFor(() => {
+      for (const name of names.filter((each) => !isScoped(each))) {
+        expect(observer.node.questions.holders(keyOf(name))).toContain(first.node.id)
+      }
+    })
+    for (const name of names.filter(isScoped)) {
+      expect(observer.node.questions.holders(keyOf(name))).not.toContain(first.node.id)
+    }
+    const secretive = await swarm.machine({ privateScopes })
+    await meet(secretive.node, open.node, packages.length)
+    const asked = vi.spyOn(secretive.node.questions, 'ask')
+    expect((await metadata(secretive, '@fx/alpha')).status).not.toBe(200)
+    expect(asked).not.toHaveBeenCalled()
+  })
+
   test('a package that nobody has is not found', async () => {
     const first = await full()
     await swarm.registry.stop()

@@ -2,6 +2,7 @@
  * The wire, byte by byte: vectors written by hand from docs/protocol.md. When one of these fails, peers of the last release
  * no longer understand us: change the protocol's id, not the vector.
  */
+import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { Bitfield } from '../../core/src/content/bitfield.ts'
@@ -9,6 +10,7 @@ import { chunkCount } from '../../core/src/content/chunking.ts'
 import { ENCODING_CODES, type Encoding } from '../../core/src/content/compression.ts'
 import { digestOf } from '../../core/src/content/digest.ts'
 import { describeBytes } from '../../core/src/content/manifest.ts'
+import { nameKeyFromBytes, packageKeyOf } from '../../core/src/content/name-key.ts'
 import { decodeManifest, encodeManifest } from '../../core/src/wire/manifest-codec.ts'
 import { hashLeaf, merkleRoot } from '../../core/src/content/merkle.ts'
 import {
@@ -26,6 +28,7 @@ import {
   type PeerMessage,
 } from '../../core/src/wire/peer-messages.ts'
 import { isCatalogError } from '../../core/src/errors.ts'
+import { PACKUMENTS } from '../../gateway/src/packuments/peers/packument-protocol.ts'
 import { createFrameSplitter, encodeFrame } from '../../core/src/wire/frames.ts'
 import {
   decodeAnswer,
@@ -218,6 +221,48 @@ describe('/catalog/peers/1.0.0', () => {
     expect(types).toEqual(new Set(['ask', 'peers']))
     expect(PEER_EXCHANGE_PROTOCOL).toBe('/catalog/peers/1.0.0')
     expect(MAX_PEERS_FRAME_BYTES).toBe(72 * 1024)
+  })
+})
+
+describe('/catalog/packuments/1.0.0', () => {
+  const vectors = load<{
+    requests: { name: string; message: { key: string }; frame: string }[]
+    responses: { name: string; message: { fetchedAtMs: number; document: string }; frame: string }[]
+    malformed: { requests: Malformed[]; responses: Malformed[] }
+  }>('packuments')
+  const { request, response } = PACKUMENTS
+
+  test.each(vectors.requests)('$name', ({ message, frame }) => {
+    const key = nameKeyFromBytes(fromHex(message.key))
+    expect(toHex(encodeFrame(request.encode({ key })))).toBe(unspaced(frame))
+    expect(request.decode(bodyOf(frame, request.maxBytes))).toEqual({ key })
+  })
+
+  test.each(vectors.responses)('$name', ({ message, frame }) => {
+    const { fetchedAtMs } = message
+    const document = fromHex(message.document)
+    expect(toHex(encodeFrame(response.encode({ fetchedAtMs, document })))).toBe(unspaced(frame))
+    const decoded = response.decode(bodyOf(frame, response.maxBytes))
+    expect({ ...decoded, document: toHex(decoded.document) }).toEqual(message)
+  })
+
+  test.each(vectors.malformed.requests)('malformed: $name', ({ body }) => {
+    expect(isRefused(() => request.decode(fromHex(body)))).toBe(true)
+  })
+
+  test.each(vectors.malformed.responses)('malformed: $name', ({ body }) => {
+    expect(isRefused(() => response.decode(fromHex(body)))).toBe(true)
+  })
+
+  test('its limits are those of docs/protocol.md', () => {
+    expect(PACKUMENTS.id).toBe('/catalog/packuments/1.0.0')
+    expect([request.maxBytes, response.maxBytes]).toEqual([32, 16 * 1024 * 1024 + 8])
+  })
+
+  test('the key of a package is that of docs/protocol.md', () => {
+    const text = 'catalog-p2p package 1\0https://registry.example/\0@fx/thing'
+    const hash = createHash('sha256').update(text).digest('hex')
+    expect(packageKeyOf({ registry: 'https://registry.example/', name: '@fx/thing' })).toBe(hash)
   })
 })
 

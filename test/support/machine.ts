@@ -31,6 +31,8 @@ export interface MachineOptions {
   readonly port?: number
   /** A node that is there already; it is then the caller's to close. */
   readonly node?: CatalogNode
+  /** The registry is never asked. */
+  readonly peersOnly?: boolean
   /** Keys of registries; npm's pinned ones by default. */
   readonly keyringPath?: string
   readonly privateScopes?: readonly string[]
@@ -59,11 +61,12 @@ export async function startMachine(options: MachineOptions): Promise<Machine> {
   const closeNode = async (): Promise<void> => {
     if (options.node === undefined) await node.close()
   }
-  const { upstream, port = 0, cachePath, privateScopes = [] } = options
+  const { upstream, port = 0, cachePath, privateScopes = [], peersOnly = false } = options
   const gateway = createGateway(
     { node, log: quiet, npmConfig: npmConfigFrom({ registry: upstream }) },
     {
-      ...{ upstream, port, addresses: ['127.0.0.1'], publicRegistries: [upstream] },
+      ...{ port, addresses: ['127.0.0.1'], publicRegistries: [upstream] },
+      upstream: peersOnly ? null : upstream,
       privateScopes: [...privateScopes],
       ...options.gateway,
       ...(cachePath !== undefined && { cachePath }),

@@ -234,7 +234,8 @@ async function fetchOrStale(shared: Shared, question: Question): Promise<Packume
   const old = await bestAtHand(cache, question)
   const hasWanted = request.wanted === undefined || (await request.wanted.isHere())
   const isAnswer = old !== undefined && hasWanted && old.freshness !== 'changed'
-  if (upstream.isDown(registry.origin)) {
+  const isDown = upstream.isDown(registry.origin)
+  if (isDown) {
     const asked = await fallback.ask(question, old)
     if (asked !== undefined) return { document: asked, state: 'fetched' }
     if (isAnswer) return { document: old, state: 'stale' }
@@ -250,7 +251,7 @@ async function fetchOrStale(shared: Shared, question: Question): Promise<Packume
     return { document, state: 'fetched' }
   } catch (error) {
     const isFailure = isCatalogError(error, 'UPSTREAM_UNREACHABLE') || isUnusable(error)
-    const asked = isFailure ? await fallback.ask(question, old) : undefined
+    const asked = isFailure && !isDown ? await fallback.ask(question, old) : undefined
     if (asked !== undefined) return { document: asked, state: 'fetched' }
     if (old === undefined || !hasWanted || !isFailure) throw error
     log.warn('packument.stale', { name, reason: (error as Error).message })

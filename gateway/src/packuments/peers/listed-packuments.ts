@@ -3,7 +3,9 @@
  * are public and it can verify them, and answers peers that ask for one. Gives signed versions only, and never what it has from
  * another peer: each peer answers for its own word.
  */
+import PQueue from 'p-queue'
 import {
+  isCatalogError,
   packageKeyOf,
   type Answering,
   type CatalogNode,
@@ -36,6 +38,8 @@ export interface ListedPackumentsDependencies {
 /** About 200 bytes of memory each; the latest confirmed are listed. */
 const MAX_LISTED = 100_000
 const MAX_STREAMS_PER_PEER = 8
+/** Peers whose document has to be made yet; others get none. */
+const MAX_WAITING = 256
 /** In the cache, beside the document that it was made of. */
 const SIGNED_PART = 'signed'
 
@@ -63,6 +67,8 @@ class ListedPackuments {
   readonly #maxBytes: number
   readonly #listed = new Map<NameKey, DocumentKey>()
   #isStopped = false
+  /** One at a time: what peers want must not keep this machine's clients waiting. */
+  readonly #work = new PQueue({ concurrency: 1 })
   readonly #making = createSingleFlight<Buffer | undefined>()
 
   constructor(deps: ListedPackumentsDependencies, { maxBytes }: { maxBytes: number }) {
@@ -93,7 +99,8 @@ class ListedPackuments {
     const document = at && this.#deps.cache.find(at)
     // It may have become private since it was listed.
     if (document === undefined || !this.#mayShare(document)) return undefined
-    const make = (): Promise<Buffer | undefined> => this.#signedPart(document)
+    if (this.#work.size >= MAX_WAITING) return undefined
+    const make = (): Promise<Buffer | undefined> => this.#work.add(() => this.#signedPart(document))
     const body = await this.#making.run(`${document.id} ${document.hash}`, make, signal)
     if (body === undefined || body.byteLength > MAX_DOCUMENT_BYTES) return undefined
     return { fetchedAtMs: document.confirmedAtMs, document: body }
@@ -102,7 +109,13 @@ class ListedPackuments {
   #mayShare({ registry, name, owner, peerFetchedAtMs }: CachedDocument): boolean {
     const { registries, isKnownPublic } = this.#deps
     if (owner !== '' || peerFetchedAtMs !== undefined) return false
-    return registries.homeOf(name).url === registry && isKnownPublic(name)
+    try {
+      return registries.homeOf(name).url === registry && isKnownPublic(name)
+    } catch (error) {
+      // It belongs to a scope whose registry is not known any more.
+      if (isCatalogError(error, 'NOT_FOUND')) return false
+      throw error
+    }
   }
 
   async #list(document: CachedDocument): Promise<void> {
