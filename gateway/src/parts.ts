@@ -15,6 +15,7 @@ import { EarlyTarballs } from './artifacts/early-tarballs.ts'
 import { createVersionDocuments } from './artifacts/version-documents.ts'
 import { createPublicNames, type PublicNames } from './artifacts/public-names.ts'
 import { createRegistrySignatures } from './keys/registry-signature.ts'
+import { KeptAnswers } from './registry-api/kept-answers.ts'
 import { createDispatcher } from './upstream/dispatcher.ts'
 import { createHints, type Hints } from './hints/hints.ts'
 import { createPrediction, type Prediction } from './hints/prediction.ts'
@@ -40,6 +41,7 @@ export interface Parts {
   readonly packuments: Packuments
   readonly index: VersionIndex
   readonly artifacts: Artifacts
+  readonly kept: KeptAnswers
   readonly signingKeys: SigningKeys
   readonly hints: Hints
   /** undefined: nothing is guessed. */
@@ -100,6 +102,7 @@ export async function openParts(
   )
   return {
     ...{ registries, upstream, cache, packuments, index, artifacts, hints },
+    kept: new KeptAnswers(database),
     signingKeys: createSigningKeys(
       { registries, upstream, database, log },
       { maxAgeMs, keyringPath },
