@@ -21,6 +21,7 @@ import { joinLedgers, SqliteLedger, type Ledger } from './guard/ledger.ts'
 import { removeMalware } from './artifacts/remove-malware.ts'
 import type { LedgerOf } from './artifacts/answer-tarball.ts'
 import { VersionJudgements } from './packuments/version-judgements.ts'
+import { KeptAnswers } from './registry-api/kept-answers.ts'
 import { createDispatcher } from './upstream/dispatcher.ts'
 import { createHints, type Hints } from './hints/hints.ts'
 import { createPrediction, type Prediction } from './hints/prediction.ts'
@@ -51,6 +52,7 @@ export interface Parts {
   readonly packuments: Packuments
   readonly index: VersionIndex
   readonly artifacts: Artifacts
+  readonly kept: KeptAnswers
   readonly signingKeys: SigningKeys
   readonly hints: Hints
   readonly search: Search
@@ -135,6 +137,7 @@ export async function openParts(
     ...{ registries, upstream, cache, packuments, index, artifacts, hints, search, guard },
     ledger: ledgers.of,
     servedVersions: ledgers.both,
+    kept: new KeptAnswers(database),
     signingKeys: createSigningKeys(
       { registries, upstream, database, log },
       { maxAgeMs, keyringPath },

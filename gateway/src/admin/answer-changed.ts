@@ -21,12 +21,13 @@ const schema = z.object({
 
 /** @throws CatalogError INVALID_OPTIONS */
 export async function answerChanged(
-  { cache, artifacts }: OwnWriteDependencies,
+  { cache, artifacts, kept }: OwnWriteDependencies,
   exchange: Exchange,
 ): Promise<void> {
   const { names, unnamed } = parseBody(schema, await readClientPost(exchange, MAX_BODY_BYTES))
   for (const name of names) {
     artifacts.forgetVersions(name)
+    kept.forget(name)
     cache.expire(name)
   }
   if (unnamed) cache.expireAll()

@@ -7,6 +7,7 @@ import type { PackumentCache } from '../packuments/packument-cache.ts'
 
 export interface OwnWriteDependencies {
   readonly cache: Pick<PackumentCache, 'expire' | 'expireAll' | 'forget'>
+  readonly kept: { forget(name: string): void }
   readonly artifacts: { forgetVisibility(name: string): void; forgetVersions(name: string): void }
 }
 
@@ -26,6 +27,7 @@ export function noteWrite(deps: OwnWriteDependencies, { method, url, name }: Pas
     return
   }
   deps.artifacts.forgetVersions(name)
+  deps.kept.forget(name)
   const isAccess = /^\/-\/package\/.+\/access$/.test(path)
   const isGone = method === 'DELETE' && /^\/[^-][^/]*(\/[^-/][^/]*)?\/-rev\/[^/]+$/.test(path)
   if (!isAccess && !isGone) return deps.cache.expire(name)

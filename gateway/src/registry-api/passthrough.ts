@@ -7,7 +7,7 @@
 import { Readable, Transform } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http'
-import { CatalogError } from '@catalog-p2p/core'
+import { CatalogError, isCatalogError } from '@catalog-p2p/core'
 import { noUpstream } from '../http/api-errors.ts'
 import { clientCredentials } from '../upstream/client-credentials.ts'
 import type { Exchange } from '../http/exchange.ts'
@@ -16,18 +16,27 @@ import { isBulkAudit, readAuditBody } from './audit-body.ts'
 import { plainPhrase } from '../http/respond.ts'
 import { hasFollowedUrls, MAX_FOLLOWED_BYTES, spellAsOurs } from './follow-urls.ts'
 import { loginHint, withHint } from './login-hint.ts'
+import type { AnswerKey } from './kept-answers.ts'
+import {
+  isKeepable,
+  keptKey,
+  sendAndKeep,
+  sendKept,
+  type KeptReadsDependencies,
+} from './kept-reads.ts'
 import { isPackageRead } from './package-read.ts'
 import { answerVersion, parseVersionCall } from './version-document.ts'
 import type { Credentials } from '../upstream/credentials.ts'
 import { nameIn, type Registries, type Registry } from '../upstream/registries.ts'
 import {
+  discard,
   readBody,
   unreachable,
   type Upstream,
   type UpstreamResponse,
 } from '../upstream/upstream.ts'
 
-export interface PassthroughDependencies {
+export interface PassthroughDependencies extends KeptReadsDependencies {
   readonly registries: Registries
   readonly upstream: Upstream
 }
@@ -78,15 +87,25 @@ export async function passThrough(
   const about = name ?? nameIn(scope ?? target.scope)
   const registry = deps.registries.forName(about)
   const { method, path: url } = target
-  if (registry === null) throw noUpstream({ method, url })
+  const home = deps.registries.homeOf(about)
+  const key = keptKey(deps, target, home)
+  const sendOld = (): boolean => sendKept(deps, exchange, { key, registry: home })
+  if (registry === null) {
+    if (sendOld()) return
+    throw noUpstream({ method, url })
+  }
   const client = clientCredentials(deps.registries, exchange, about)
   const hasOwn = client !== undefined
   let response: UpstreamResponse
   try {
     response = await ask(deps, options, { exchange, registry, client })
+  } catch (error) {
+    if (isCatalogError(error, 'UPSTREAM_UNREACHABLE') && sendOld()) return
+    throw error
   } finally {
     onSettled?.()
   }
+  if (response.status >= 500 && sendOld()) return discard(response)
   res.statusCode = response.status
   if (response.statusText !== '') res.statusMessage = plainPhrase(response.statusText)
   const context = { ...response, registry: registry.url, base: exchange.base }
@@ -96,7 +115,11 @@ export async function passThrough(
   const call = parseVersionCall(target)
   if (call !== undefined) {
     const isGuarded = response.withCredentials && !isPackageRead(target) && !hasOwn
-    if (await answerVersion(exchange, { response, call, registry, isGuarded })) return
+    const onDocument = key && isKeepable(response) ? keepAs(deps, key) : undefined
+    const answered = { response, call, registry, isGuarded, onDocument }
+    if (await answerVersion(exchange, answered)) return
+  } else if (key !== undefined && isKeepable(response) && method === 'GET') {
+    return sendAndKeep(deps, exchange, { key, response })
   }
   const hint = loginHint(deps.registries, exchange, { response, registry, about })
   if (hint !== undefined) {
@@ -114,6 +137,10 @@ export async function passThrough(
   const ours = await spellAsOurs(body, coding, { registry, base: exchange.base })
   if (ours !== undefined) res.removeHeader('content-encoding')
   sendBody(res, ours ?? body)
+}
+
+function keepAs({ kept }: PassthroughDependencies, key: AnswerKey): (body: Uint8Array) => void {
+  return (body) => kept.put(key, { type: 'application/json', body })
 }
 
 function sendBody(res: ServerResponse, body: Buffer): void {

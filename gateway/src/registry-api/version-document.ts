@@ -43,6 +43,8 @@ export interface AnsweredVersion {
   readonly registry: Registry
   /** Nothing but such a document may be given: it was asked for with credentials that are not the client's. */
   readonly isGuarded: boolean
+  /** Told of the document, as upstream wrote it. */
+  readonly onDocument?: ((text: Uint8Array) => void) | undefined
 }
 
 /**
@@ -51,10 +53,9 @@ export interface AnsweredVersion {
  */
 export async function answerVersion(
   exchange: Exchange,
-  { response, call, registry, isGuarded }: AnsweredVersion,
+  { response, call, registry, isGuarded, onDocument }: AnsweredVersion,
 ): Promise<boolean> {
   const { req, res, signal } = exchange
-  const isVerbatim = exchange.target.view === 'upstream'
   if (response.status !== 200) return false
   const isJson = /\bjson\b/.test(String(response.headers['content-type'] ?? ''))
   if (!isJson && !isGuarded) return false
@@ -72,28 +73,35 @@ export async function answerVersion(
   }
   const body = await readBody(response, { maxBytes: MAX_BYTES, signal })
   const text = decoded(body, response)
-  const document = parse(text)
-  if (!isVersionOf(document, call.name)) {
-    if (isGuarded) throw unusable(response.url, `that is no version of ${call.name}`)
-    send(res, text)
-    return true
+  const isPrivate = response.withCredentials
+  const document = documentFor(exchange, text, { call, registry, isPrivate })
+  if (document === undefined && isGuarded) {
+    throw unusable(response.url, `that is no version of ${call.name}`)
   }
+  if (document !== undefined) onDocument?.(text)
+  send(res, document ?? text)
+  return true
+}
+
+/** The document with its tarball's URL as this client should find it; undefined when it is no version of that package. */
+export function documentFor(
+  { base, req, target }: Exchange,
+  text: Uint8Array,
+  how: { call: VersionCall; registry: Registry; isPrivate: boolean },
+): Buffer | undefined {
+  const document = parse(text)
+  if (!isVersionOf(document, how.call.name)) return undefined
   const { name, version, dist } = document
   if (typeof dist === 'object' && dist !== null) {
     const { tarball } = dist
     const wanted = tarballUrl(typeof tarball === 'string' ? tarball : undefined, {
-      policy: isVerbatim ? 'verbatim' : tarballPolicy(req.headers['user-agent']),
-      base: exchange.base,
-      registry: registry.url,
-      isPrivate: response.withCredentials,
-      name,
-      version,
+      policy: target.view === 'upstream' ? 'verbatim' : tarballPolicy(req.headers['user-agent']),
+      ...{ base, name, version, registry: how.registry.url, isPrivate: how.isPrivate },
     })
     if (wanted === undefined) delete dist.tarball
     else dist.tarball = wanted
   }
-  send(res, Buffer.from(JSON.stringify(document)))
-  return true
+  return Buffer.from(JSON.stringify(document))
 }
 
 function send(res: ServerResponse, body: Uint8Array): void {
