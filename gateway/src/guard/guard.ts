@@ -23,6 +23,8 @@ export interface GuardDependencies {
   readonly upstream: Upstream
   readonly log: Logger
   readonly now?: () => number
+  /** How often the file is looked at, milliseconds. */
+  readonly fileCheckMs?: number
 }
 
 export interface GuardStatus {
@@ -80,7 +82,7 @@ export class Guard {
     const source = this.#options.malwareList
     if (source === undefined) return
     await this.#read(source)
-    const period = isListUrl(source) ? URL_READ_MS : FILE_CHECK_MS
+    const period = isListUrl(source) ? URL_READ_MS : (this.#deps.fileCheckMs ?? FILE_CHECK_MS)
     this.#timer = setInterval(() => void this.#refresh(source), period).unref()
   }
 
