@@ -190,10 +190,10 @@ export class Guard {
   }
 
   async #readOnce(source: string): Promise<void> {
-    const mark = await markOf(source)
+    // What makes no sense is not read again before it has changed.
+    this.#mark = await markOf(source)
     const list = await readMalwareList(this.#deps.upstream, source)
     this.#list = list
-    this.#mark = mark
     this.#readAtMs = this.#now()
     this.#problem = undefined
     this.#generation += 1
