@@ -10,6 +10,7 @@ import { createApp } from './http/app.ts'
 import { createCounters, type Counters } from './http/counters.ts'
 import type { Exchange } from './http/exchange.ts'
 import { answerDistTags, answerPing } from './registry-api/fallback.ts'
+import { admitRead, isGuardedRead } from './registry-api/guarded-read.ts'
 import { answerHints } from './hints/answer-hints.ts'
 import { readAuditHints } from './hints/audit-hints.ts'
 import { isBulkAudit } from './registry-api/audit-body.ts'
@@ -167,12 +168,16 @@ async function answer(context: Context, asked: Exchange): Promise<void> {
   }
 }
 
-function pass(
+async function pass(
   parts: Parts,
   options: PassthroughOptions,
   { exchange, route }: { exchange: Exchange; route: PassthroughRoute },
 ): Promise<void> {
   const { name, scope } = route
+  // Without a turn of the event loop for a body that is flowing already: what has a body is no read.
+  if (isGuardedRead(parts.guard, exchange, name)) {
+    await admitRead({ ...parts, admit: (read) => parts.artifacts.admit(read) }, exchange, name)
+  }
   const { method, path: url } = exchange.target
   const onSettled = (): void => noteWrite(parts, { method, url, name })
   return passThrough(parts, options, { exchange, name, scope, onSettled })

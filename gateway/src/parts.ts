@@ -107,7 +107,7 @@ export async function openParts(
   const metadata = { registries, upstream, cache, packuments, index }
   const publicNames = createPublicNames(database)
   const bindings = createSplitBindings(caches, publicNames, options)
-  const ledgers = createLedgers(caches, options)
+  const ledgers = createLedgers(log, caches, options)
   const artifacts = createArtifacts(
     {
       ...metadata,
@@ -241,11 +241,12 @@ function createSplitBindings(
 
 /** Private artifacts go where their metadata goes. */
 function createLedgers(
+  log: Logger,
   { database, unkeptDatabase }: Caches,
   { minReleaseAgeMs: minAgeMs }: ParsedGatewayOptions,
 ): { of: LedgerOf; both: Ledger } {
-  const kept = new SqliteLedger(database, { minAgeMs })
-  const unkept = unkeptDatabase && new SqliteLedger(unkeptDatabase, { minAgeMs })
+  const kept = new SqliteLedger(database, { log, minAgeMs })
+  const unkept = unkeptDatabase && new SqliteLedger(unkeptDatabase, { log, minAgeMs })
   if (unkept === undefined) return { of: () => kept, both: kept }
   return {
     of: (visibility) => (visibility === 'private' ? unkept : kept),

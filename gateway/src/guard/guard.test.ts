@@ -1,4 +1,7 @@
 /** What the guard denies is denied everywhere: in metadata, as a tarball, by a lockfile's hash, from the store, to peers. */
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -7,6 +10,7 @@ import { findDigest } from '@catalog-p2p/core'
 import { makePackage, type FixturePackage } from '../../../test/support/fixture-packages.ts'
 import { gatewayWorld, TOKEN, type GatewayWorld } from '../../../test/support/gateway-world.ts'
 import { tarballPath } from '../../../test/support/registry.ts'
+import { Guard } from './guard.ts'
 
 const DAY_MS = 86_400_000
 const old = makePackage('fx-aged', '1.0.0')
@@ -81,6 +85,15 @@ describe('known malware', () => {
     expect(world.upstream.count(/1\.2\.0\.tgz/)).toBe(0)
   })
 
+  test('its own document and that of its tag are refused, too', async () => {
+    await writeFile(list, malware(['1.2.0']))
+    await open({ malwareList: list })
+    for (const path of ['/fx-aged/1.2.0', '/fx-aged/latest', '/fx-aged/files/fx-aged-1.2.0.tgz']) {
+      expect({ path, status: (await world.get(path)).status }).toEqual({ path, status: 403 })
+    }
+    expect((await world.get('/fx-aged/1.1.0')).status).not.toBe(403)
+  })
+
   test('a package that is nothing else is refused as a whole, with the reason', async () => {
     await writeFile(list, malware([]))
     await open({ malwareList: list })
@@ -118,6 +131,53 @@ describe('known malware', () => {
   test('a list that cannot be read stops the start', async () => {
     await expect(open({ malwareList: join(folder, 'none.json') })).rejects.toThrow(/malware-list/)
     await open()
+  })
+})
+
+describe('the list', () => {
+  test('is read from a URL, too', async () => {
+    const server = createServer((_, res) => res.end(malware(['1.2.0'])))
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    try {
+      const { port } = server.address() as AddressInfo
+      await open({ malwareList: `http://127.0.0.1:${port}/list.json` })
+      await expectDenied(young, /MAL-2025-1/)
+    } finally {
+      server.close()
+    }
+  })
+
+  test('is read again when its file changes, and kept when that makes no sense', async () => {
+    await open()
+    await writeFile(list, '[]')
+    const lines: string[] = []
+    const log = { debug: () => undefined, info: () => undefined, error: () => undefined }
+    const warn = (event: string): void => void lines.push(event)
+    const upstream = {
+      request: () => Promise.reject(new Error('not asked')),
+      isDown: () => false,
+      isSilent: () => false,
+      counts: { requests: 0, failures: 0, bytes: 0 },
+      close: () => Promise.resolve(),
+    }
+    const guard = new Guard(
+      { upstream, log: { ...log, warn }, fileCheckMs: 20 },
+      {
+        ...{ minReleaseAgeMs: 0, minReleaseAgeExclude: [] },
+        malwareList: list,
+        trustDowngrade: 'off',
+      },
+    )
+    await guard.start()
+    expect(guard.mayDeny('fx-aged')).toBe(false)
+    await writeFile(list, malware(['1.2.0']))
+    await expect.poll(() => guard.malwareId('fx-aged', '1.2.0')).toBe('MAL-2025-1')
+    await writeFile(list, 'no JSON at all')
+    await expect.poll(() => lines).toContain('guard.list-not-read')
+    expect(guard.malwareId('fx-aged', '1.2.0')).toBe('MAL-2025-1')
+    expect(guard.status().malware?.problem).toContain('malware-list')
+    guard.close()
   })
 })
 

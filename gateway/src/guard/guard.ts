@@ -23,6 +23,8 @@ export interface GuardDependencies {
   readonly upstream: Upstream
   readonly log: Logger
   readonly now?: () => number
+  /** How often the file is looked at, milliseconds. */
+  readonly fileCheckMs?: number
 }
 
 export interface GuardStatus {
@@ -80,7 +82,7 @@ export class Guard {
     const source = this.#options.malwareList
     if (source === undefined) return
     await this.#read(source)
-    const period = isListUrl(source) ? URL_READ_MS : FILE_CHECK_MS
+    const period = isListUrl(source) ? URL_READ_MS : (this.#deps.fileCheckMs ?? FILE_CHECK_MS)
     this.#timer = setInterval(() => void this.#refresh(source), period).unref()
   }
 
@@ -188,10 +190,10 @@ export class Guard {
   }
 
   async #readOnce(source: string): Promise<void> {
-    const mark = await markOf(source)
+    // What makes no sense is not read again before it has changed.
+    this.#mark = await markOf(source)
     const list = await readMalwareList(this.#deps.upstream, source)
     this.#list = list
-    this.#mark = mark
     this.#readAtMs = this.#now()
     this.#problem = undefined
     this.#generation += 1

@@ -4,7 +4,7 @@
  * the answer.
  */
 import { LRUCache } from 'lru-cache'
-import type { Database } from '@catalog-p2p/core'
+import type { Database, Logger } from '@catalog-p2p/core'
 
 export interface ServedVersion {
   readonly name: string
@@ -52,6 +52,7 @@ type Statements = ReturnType<typeof prepare>
 export class SqliteLedger implements Ledger {
   readonly #database: Database
   readonly #sql: Statements
+  readonly #log: Logger
   readonly #now: () => number
   readonly #maxRows: number
   /** In force now: what is noted was allowed under it. */
@@ -64,11 +65,12 @@ export class SqliteLedger implements Ledger {
 
   constructor(
     database: Database,
-    { minAgeMs, now = Date.now, maxRows = MAX_LEDGER_ROWS }: LedgerOptions,
+    { log, minAgeMs, now = Date.now, maxRows = MAX_LEDGER_ROWS }: LedgerOptions,
   ) {
     database.exec(SCHEMA)
     this.#database = database
     this.#sql = prepare(database)
+    this.#log = log
     this.#now = now
     this.#maxRows = maxRows
     this.#minAgeMs = minAgeMs
@@ -111,12 +113,21 @@ export class SqliteLedger implements Ledger {
     this.#flush()
   }
 
+  /** A disk that refuses costs entries, never an answer. */
   #flush(): void {
     clearTimeout(this.#timer)
     this.#timer = undefined
     const batch = this.#waiting
     if (batch.length === 0) return
     this.#waiting = []
+    try {
+      this.#write(batch)
+    } catch (error) {
+      this.#log.warn('guard.ledger-not-written', { entries: batch.length, error })
+    }
+  }
+
+  #write(batch: readonly LedgerRow[]): void {
     this.#database.exec('BEGIN')
     try {
       for (const { name, version, digest, client, firstMs, lastMs } of batch) {
@@ -128,10 +139,9 @@ export class SqliteLedger implements Ledger {
       throw error
     }
     this.#rows = this.#count()
-    if (this.#rows >= this.#maxRows + Math.min(TRIM_ROWS, this.#maxRows)) {
-      this.#sql.trim.run(this.#rows - this.#maxRows)
-      this.#rows = this.#maxRows
-    }
+    if (this.#rows < this.#maxRows + Math.min(TRIM_ROWS, this.#maxRows)) return
+    this.#sql.trim.run(this.#rows - this.#maxRows)
+    this.#rows = this.#maxRows
   }
 
   #count(): number {
@@ -140,6 +150,8 @@ export class SqliteLedger implements Ledger {
 }
 
 export interface LedgerOptions {
+  readonly log: Logger
+  /** In force now. */
   readonly minAgeMs: number
   readonly now?: () => number
   readonly maxRows?: number

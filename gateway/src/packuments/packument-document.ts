@@ -178,9 +178,11 @@ function ingest(job: PackumentJob, { text, document, dropped }: Parsed): Ingeste
   }
 }
 
-function originOf({ time, versions = {} }: Packument, version: string): string {
+function originOf(document: Packument, version: string): string {
+  const { time, versions = {}, [PEERS_FIELD]: peers } = document
   const { dist = {} } = versions[version] ?? {}
-  const text: unknown = isRecord(time) ? time[version] : undefined
+  // What peers say of a time is nobody's word: no rule may rest on it.
+  const text: unknown = isRecord(time) && peers === undefined ? time[version] : undefined
   const publishedAtMs = typeof text === 'string' ? Date.parse(text) : NaN
   return packOrigin({
     publishedAtMs: Number.isFinite(publishedAtMs) ? publishedAtMs : undefined,

@@ -1,6 +1,6 @@
 /**
  * The settings of a running daemon that a `catalog exec` may need to be different: what stays private, what peers get, how far
- * lockfiles are trusted, which peers it connects to, how much disk it takes. The daemon writes them into daemon.json, and exec
+ * lockfiles are trusted, which versions are denied, which peers it connects to, how much disk it takes. The daemon writes them into daemon.json, and exec
  * compares. Never secrets.
  */
 import { parseNodeOptions } from '@catalog-p2p/core'
@@ -13,11 +13,16 @@ export type DaemonSettings = Readonly<Record<string, readonly string[] | string 
 /** By the name of the setting, with defaults. */
 export function daemonSettings(config: Config): DaemonSettings {
   const { network, store, transfer } = parseNodeOptions(config.node)
-  const { privateScopes, publicRegistries, unboundDigests } = parseGatewayOptions(config.gateway)
+  const gateway = parseGatewayOptions(config.gateway)
+  const { privateScopes, publicRegistries, unboundDigests } = gateway
   return {
     'private-scope': privateScopes.map((scope) => scope.toLowerCase()).sort(),
     'public-registry': publicRegistries.map(withoutUser).sort(),
     'unbound-digests': unboundDigests,
+    'min-release-age': gateway.minReleaseAgeMs,
+    'min-release-age-exclude': gateway.minReleaseAgeExclude.toSorted(),
+    'malware-list': gateway.malwareList ?? '',
+    'trust-downgrade': gateway.trustDowngrade,
     bootstrap: network.bootstrap.toSorted(),
     seed: transfer.seed,
     quota: store.quotaBytes,
