@@ -7,7 +7,8 @@ import { readFile, rm } from 'node:fs/promises'
 import { request as httpRequest, type IncomingMessage } from 'node:http'
 import { join } from 'node:path'
 import { z } from 'zod'
-import { CatalogError, type CatalogNode, type NodePeer, type NodeStats } from '@catalog-p2p/core'
+import { CatalogError, type NodePeer, type NodeStats } from '@catalog-p2p/core'
+import type { PruneReport, VerifyReport } from '@catalog-p2p/core'
 import type { GatewayStats } from '../api.ts'
 import { isProof } from './daemon-proof.ts'
 import type { SearchReport } from '../search/answer-search.ts'
@@ -60,9 +61,6 @@ export interface PrefetchResult {
   readonly error?: string
 }
 
-type VerifyReport = Awaited<ReturnType<CatalogNode['verify']>>
-type PruneReport = Awaited<ReturnType<CatalogNode['prune']>>
-
 export interface DaemonClient {
   readonly url: string
   /** undefined: found by its port, so its file (and token) is in a store folder that we do not know. */
@@ -78,7 +76,6 @@ export interface DaemonClient {
     digests: readonly string[],
     options: { pinned: boolean; signal: AbortSignal },
   ): Promise<{ changed: number; missing: readonly string[] }>
-  /** admin-guard.ts has the actions, what they take and what they answer. */
   guard(action: string, body: unknown, options: { signal: AbortSignal }): Promise<unknown>
   /** Yields a line a package as each is done. */
   prefetch(

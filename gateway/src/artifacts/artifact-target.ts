@@ -19,7 +19,7 @@ import type { VersionIndex, VersionQuery } from '../packuments/version-index.ts'
 import type { VersionFacts } from '../packuments/version-lines.ts'
 import type { Bindings, NamedVersion } from './bindings.ts'
 import type { EarlyTarball, EarlyTarballs } from './early-tarballs.ts'
-import { hashesOf } from './version-hashes.ts'
+import { hashesOf, namesDigest } from './version-hashes.ts'
 
 export interface ArtifactRequest {
   readonly name: string
@@ -186,11 +186,6 @@ export function warnOfMismatch(
     ...{ name, version, registry: registries.homeOf(name).url, asked },
     next: 'the registry has other bytes under that version, and the client gets those: look who changed its lockfile',
   })
-}
-
-/** Whether `integrity`, which may name several hashes, names this one. */
-export function namesDigest(integrity: string, digest: Digest): boolean {
-  return integrity.split(/\s+/).some((part) => (part.split('?', 1)[0] ?? '') === digest)
 }
 
 /** As `viewer` is told of it: a registry that is not public may have something else under that name for others. */

@@ -15,13 +15,8 @@ import type { ParsedGatewayOptions } from '../options.ts'
 import type { Viewer } from '../packuments/packument-service.ts'
 import type { VersionFacts } from '../packuments/version-lines.ts'
 import type { Registries, Registry } from '../upstream/registries.ts'
-import {
-  isRefusal,
-  namedVersion,
-  namesDigest,
-  warnOfMismatch,
-  type ArtifactRequest,
-} from './artifact-target.ts'
+import { isRefusal, namedVersion, warnOfMismatch, type ArtifactRequest } from './artifact-target.ts'
+import { namesDigest } from './version-hashes.ts'
 import type { Bindings } from './bindings.ts'
 import type { TarballWitness } from './tarball-witness.ts'
 import type { VersionDocuments } from './version-documents.ts'

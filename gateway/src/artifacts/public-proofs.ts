@@ -11,12 +11,8 @@ import type { VersionFacts } from '../packuments/version-lines.ts'
 import { scopeOf } from '../http/route.ts'
 import type { Registries, Registry } from '../upstream/registries.ts'
 import { discard, type Upstream } from '../upstream/upstream.ts'
-import {
-  namedVersion,
-  namesDigest,
-  type ArtifactRequest,
-  type ResolvedArtifact,
-} from './artifact-target.ts'
+import { namedVersion, type ArtifactRequest, type ResolvedArtifact } from './artifact-target.ts'
+import { namesDigest } from './version-hashes.ts'
 import type { Bindings } from './bindings.ts'
 import type { PublicNames } from './public-names.ts'
 import { createUnsignedRegistries } from './unsigned-registries.ts'

@@ -36,3 +36,8 @@ export function hashesOf({
 export function matchesHashes(bytes: Uint8Array, hashes: string): boolean {
   return checkData(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength), hashes) !== false
 }
+
+/** Whether `integrity`, which may name several hashes, names this one. */
+export function namesDigest(integrity: string, digest: Digest): boolean {
+  return integrity.split(/\s+/).some((part) => (part.split('?', 1)[0] ?? '') === digest)
+}

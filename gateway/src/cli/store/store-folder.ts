@@ -3,13 +3,12 @@
  * interface, so that `catalog store` does not care.
  */
 import { createNode, parseDigest, type CatalogNode } from '@catalog-p2p/core'
+import type { PruneReport, VerifyReport } from '@catalog-p2p/core'
 import type { Config } from '../../config/resolve.ts'
 import { findDaemon } from '../../admin/daemon-client.ts'
 import { portOf } from '../shell/invocation.ts'
 
 type Usage = ReturnType<CatalogNode['stats']>['store']
-type VerifyReport = Awaited<ReturnType<CatalogNode['verify']>>
-type PruneReport = Awaited<ReturnType<CatalogNode['prune']>>
 
 export interface StoreFolder extends AsyncDisposable {
   /** The registry URL of the daemon that it belongs to; undefined: opened here. */
