@@ -69,6 +69,12 @@ async function victim(each: FixturePackage) {
 test.each([
   ['the truth', small, {}, undefined],
   ['a dependency', small, { dependencies: { 'fx-evil': '*' } }, 'dependencies'],
+  [
+    'dependencies that are no object',
+    small,
+    { dependencies: ['npm:fx-evil@1.0.0'] },
+    'dependencies',
+  ],
   ['the truth of what is large', large, {}, undefined],
   ['a command of what is large', large, { bin: { npm: 'evil.js' } }, 'bin'],
 ] as const)('%s', { timeout: 30_000 }, async (_what, each, lie, field) => {
@@ -87,6 +93,10 @@ test.each([
   else expect(text).toContain(`differs from the package itself in: ${field}`)
   await vi.waitFor(() => expect(machine.node.stats().bannedPeers).toBe(1))
   expect((await fetch(`${machine.url}/${each.name}`)).status).not.toBe(200)
+  // A client tries again by itself, and still wants what it was told.
+  const again = await fetch(machine.url + tarballPath(each))
+  expect(await again.text()).toContain(`differs from the package itself in: ${field}`)
+  expect(again.status).toBe(502)
 })
 
 test('a false signature is refused, and its sender', { timeout: 30_000 }, async () => {

@@ -92,7 +92,8 @@ export class GuardedArtifacts {
     const { name } = request
     const registry = registries.forName(name)?.url
     for (const document of cache.findByName(registry, name, viewer.owners)) {
-      if (document.kind !== 'full') continue
+      // What a peer says of a package decides nothing.
+      if (document.kind !== 'full' || document.peerFetchedAtMs !== undefined) continue
       const judgement = await judgements.of(document)
       if (judgement?.known.has(version) !== true) continue
       const warning = judgement.warned.get(version)

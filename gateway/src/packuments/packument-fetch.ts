@@ -206,6 +206,9 @@ async function ingest(
   // A full document that came meanwhile says all of it.
   const isLate = kind === 'abbreviated' && present?.kind === 'full'
   if (isLate && present.confirmedAtMs >= asked.atMs) return present
+  // Nor does what peers say replace what the registry has said meanwhile.
+  const isRegistrys = present !== undefined && present.peerFetchedAtMs === undefined
+  if (fromPeers !== undefined && isRegistrys) return present
   const { raw, versions, hash, publicUrls } = ingested
   const bytes = raw.byteLength + versions.byteLength
   const aged = agedOf(cache, name, { asked, lifetimeMs })

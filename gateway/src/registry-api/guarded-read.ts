@@ -48,7 +48,8 @@ export async function admitRead(
   const { target, signal } = exchange
   const client = clientCredentials(deps.registries, exchange, name)
   const read = { name, integrity: undefined, client, signal }
-  const call = parseVersionCall(target)
+  const path = plainPath(target.path)
+  const call = parseVersionCall({ ...target, path })
   if (call !== undefined) {
     const { spec } = call
     const version = isVersion(spec) ? spec : await versionOfTag(deps, read, spec)
@@ -56,9 +57,19 @@ export async function admitRead(
     if (version === undefined) return
     return deps.admit({ ...read, version, file: undefined })
   }
-  const file = target.path.split('?', 1)[0]?.split('/').at(-1) ?? ''
-  const isTarball = !target.path.startsWith('/-/') && /\.t(?:ar\.)?gz$/i.test(file)
+  const file = path.split('/').at(-1) ?? ''
+  const isTarball = !path.startsWith('/-/') && /\.t(?:ar\.)?gz$/i.test(file)
   if (isTarball) await deps.admit({ ...read, version: undefined, file })
+}
+
+/** As a registry reads it: a spelling of its own must not pass where the usual one does not. */
+function plainPath(url: string): string {
+  const path = (url.split('?', 1)[0] ?? '').replace(/\/+$/, '')
+  try {
+    return decodeURIComponent(path)
+  } catch {
+    return path // a registry can't read it either
+  }
 }
 
 async function versionOfTag(

@@ -3,6 +3,7 @@
  * to a document of signed versions. Asks nobody about a package that is not public as far as is known, or of a registry for
  * which this user has no keys. What no honest peer would have sent is penalized, each peer for its own document.
  */
+import { setTimeout } from 'node:timers/promises'
 import PQueue from 'p-queue'
 import {
   CatalogError,
@@ -33,6 +34,10 @@ interface PeerAnswer {
 
 /** A liar among three can neither hide a version nor have its way with a tag. */
 const MAX_PEERS = 3
+/** For the other peers, once one has answered. */
+const OTHERS_MS = 300
+/** Of one document of a peer, unpacked: the largest packages of npm's registry stay below it, in the form that peers send. */
+const MAX_UNPACKED_BYTES = 32 * 1024 * 1024
 /** Packages asked about at once: each answer may take 16 MiB of memory. */
 const MAX_CONCURRENT = 8
 
@@ -62,16 +67,26 @@ export function createPeerSource(
   async function askAll(request: SourceRequest): Promise<PeerAnswer[]> {
     const key = packageKeyOf({ registry: request.registry.url, name: request.name })
     const peers = node.questions.holders(key).slice(0, MAX_PEERS)
-    const answers = await Promise.all(peers.map((peer) => askPeer(peer, request)))
+    const answers = new Map<string, PeerAnswer>()
+    const first = Promise.withResolvers<void>()
+    const asking = peers.map(async (peer) => {
+      const answer = await askPeer(peer, request)
+      if (answer !== undefined) answers.set(peer, answer)
+      if (answer !== undefined) first.resolve()
+    })
+    // One that is silent does not hold up what the others have said.
+    const enough = first.promise.then(() => setTimeout(OTHERS_MS, undefined, { ref: false }))
+    await Promise.race([Promise.all(asking), enough])
     request.signal.throwIfAborted()
-    return answers.filter((answer) => answer !== undefined)
+    return peers.flatMap((peer) => answers.get(peer) ?? [])
   }
 
   async function ask(request: SourceRequest, keys: readonly TrustedKey[]) {
     const { registry, name } = request
     const documents = await askAll(request)
     if (documents.length === 0) throw notKnown(name, 'no peer has its metadata')
-    const job = { registry: registry.url, name, keys, documents, maxBytes, isStrict: true }
+    const limit = Math.min(maxBytes, MAX_UNPACKED_BYTES)
+    const job = { registry: registry.url, name, keys, documents, maxBytes: limit, isStrict: true }
     const { body, hasTimes, problems } = await makeSigned(jobs, job)
     problems.forEach((problem, index) => {
       const peer = documents[index]?.peer

@@ -51,7 +51,8 @@ type Json = Record<string, unknown>
 /** Whose word the unsigned part of each version is; in the document itself, so that it is kept and lost with it. */
 export const PEERS_FIELD = '_peers'
 
-// What installing needs of a version. All of it but `deprecated` and `funding` is compared with the tarball's own package.json.
+// What installing needs of a version: all of it is compared with the tarball's own package.json. Not `deprecated`, which would let
+// a peer choose the version.
 const KEPT = [
   'dependencies',
   'optionalDependencies',
@@ -66,7 +67,6 @@ const KEPT = [
   'libc',
   'hasInstallScript',
   '_hasShrinkwrap',
-  'deprecated',
 ] as const
 
 const INTEGRITY = /^sha512-[A-Za-z0-9+/]{86}==$/
@@ -156,7 +156,10 @@ class DocumentUnion {
     const signature = this.#validSignature(`${name}@${version}:${integrity}`, signatures)
     if (signature === undefined) return undefined
     const kept: Json = { name, version }
-    for (const field of KEPT) if (manifest[field] !== undefined) kept[field] = manifest[field]
+    for (const field of KEPT) {
+      // Of another type it would be compared as one thing, and read by a client as another.
+      if (hasItsType(field, manifest[field])) kept[field] = manifest[field]
+    }
     if (runsOnInstall(manifest.scripts)) kept.hasInstallScript = true
     // Where it lies is told by its name: an address of a peer's choice is none.
     const tarball = `${registry}${name}/-/${tarballFile(name, version)}`
@@ -223,6 +226,37 @@ class DocumentUnion {
     const latest = kept.latest ?? highest ?? semver.rsort(all)[0]
     return { ...kept, ...(latest !== undefined && { latest }) }
   }
+}
+
+function hasItsType(field: (typeof KEPT)[number], value: unknown): boolean {
+  switch (field) {
+    case 'dependencies':
+    case 'optionalDependencies':
+    case 'peerDependencies':
+    case 'engines':
+      return isObject(value) && Object.values(value).every((each) => typeof each === 'string')
+    case 'peerDependenciesMeta':
+      return isObject(value) && Object.values(value).every(isObject)
+    case 'bin':
+      return (
+        typeof value === 'string' ||
+        (isObject(value) && Object.values(value).every((each) => typeof each === 'string'))
+      )
+    case 'bundleDependencies':
+    case 'bundledDependencies':
+      return typeof value === 'boolean' || isTextList(value)
+    case 'os':
+    case 'cpu':
+    case 'libc':
+      return typeof value === 'string' || isTextList(value)
+    case 'hasInstallScript':
+    case '_hasShrinkwrap':
+      return typeof value === 'boolean'
+  }
+}
+
+function isTextList(value: unknown): boolean {
+  return Array.isArray(value) && value.every((each) => typeof each === 'string')
 }
 
 /** Whether npm would run something of it at an install. */

@@ -39,6 +39,9 @@ interface Subject {
   readonly version: string
 }
 
+/** Versions of which a peer has lied, until metadata that is true has been given out, or for so long. */
+const MAX_REFUSED = 1_000
+const REFUSED_MS = 3_600_000
 /** Versions that have been compared; forgotten ones are compared once more. */
 const MAX_COMPARED = 20_000
 
@@ -48,11 +51,15 @@ export function createTarballCheck(
 ): TarballCheck {
   const { registries, cache } = deps
   const compared = new LRUCache<string, true>({ max: MAX_COMPARED })
+  /** What a client was told of these was a lie: it may ask again, and still wants what it was told. */
+  const refused = new LRUCache<string, CatalogError>({ max: MAX_REFUSED, ttl: REFUSED_MS })
 
   /** undefined: nothing is to be compared. */
   function subjectOf({ name, version }: NamedVersion): Subject | undefined {
     if (version === undefined) return undefined
     const document = cache.find({ registry: registries.homeOf(name).url, name, owner: '' })
+    const lie = refused.get(nameOf(name, version))
+    if (document === undefined && lie !== undefined) throw lie
     if (document?.peerFetchedAtMs === undefined) return undefined
     return compared.has(keyOf(document, version)) ? undefined : { document, name, version }
   }
@@ -61,18 +68,32 @@ export function createTarballCheck(
     const { document, name, version } = subject
     const { id, hash, registry } = document
     const tarball = await reader.end().catch((cause: unknown) => {
+      cache.remove(document)
       throw new CatalogError('PEER_MISBEHAVED', `${name}@${version}: its tarball can't be read`, {
         cause,
       })
     })
     const body = await cache.bodies.read({ document: id, hash, part: 'raw' })
-    // What is gone from the cache is told to nobody any more.
-    if (body === undefined) return
+    // Gone meanwhile: what the client was told can't be compared any more.
+    if (body === undefined) {
+      throw new CatalogError(
+        'PEER_MISBEHAVED',
+        `${name}@${version}: its metadata has been dropped`,
+        {
+          hint: 'install again',
+        },
+      )
+    }
     const about = { registry, name, isPrivate: false, form: undefined, abbreviate: false }
     const job = { ...about, body, codings: ['gzip'] as const, maxBytes, ingest: false }
     const { difference } = await deps.jobs.run({ ...job, compare: { version, tarball } })
-    if (difference === undefined) return void compared.set(keyOf(document, version), true)
-    refuse(deps, subject, difference)
+    if (difference === undefined) {
+      refused.delete(nameOf(name, version))
+      return void compared.set(keyOf(document, version), true)
+    }
+    const lie = refuse(deps, subject, difference)
+    refused.set(nameOf(name, version), lie)
+    throw lie
   }
 
   return {
@@ -120,15 +141,19 @@ function refuse(
   { node, cache, log }: TarballCheckDependencies,
   { document, name, version }: Subject,
   { field, peer }: Difference,
-): never {
+): CatalogError {
   const what = `${name}@${version}: metadata from a peer differs from the package itself in: ${field}`
   log.warn('packuments.lie', { name, version, field, peer })
   cache.remove(document)
   if (peer !== '') node.questions.penalize(peer, what)
-  throw new CatalogError('PEER_MISBEHAVED', what, {
+  return new CatalogError('PEER_MISBEHAVED', what, {
     ...{ name, version, field, peer },
     hint: 'that metadata is dropped and the peer refused: install again, without what a lockfile has noted of it',
   })
+}
+
+function nameOf(name: string, version: string): string {
+  return `${name}@${version}`
 }
 
 function keyOf({ id, hash }: CachedDocument, version: string): string {
