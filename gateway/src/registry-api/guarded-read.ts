@@ -77,7 +77,8 @@ async function versionOfTag(
   { name, client, signal }: Pick<GuardedRead, 'name' | 'client' | 'signal'>,
   tag: string,
 ): Promise<string | undefined> {
-  await packuments.get({ name, kind: 'abbreviated', client, signal })
+  // Anew: the registry will answer with what the tag names now.
+  await packuments.get({ name, kind: 'abbreviated', client, revalidate: true, signal })
   const { owners } = packuments.viewer(name, client)
   const registry = registries.forName(name)?.url
   const text = await index.distTags({ registry, name, version: undefined, file: undefined, owners })

@@ -118,6 +118,7 @@ class PublicPackages {
     // A scope without its @ is as telling as with it.
     const scope = `@${word.split('/', 1)[0] ?? ''}`
     if (this.#isMarked(scope)) return false
+    if (word.includes('/') && isPackageName(`@${word}`) && !isKnownPublic(`@${word}`)) return false
     return this.#isPublicHome(`${scope}/-`)
   }
 
