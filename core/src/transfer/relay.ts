@@ -2,8 +2,9 @@
  * Passes on what is arriving: of a public artifact, the chunks of the manifest that is furthest. They go out as a claim, marked
  * as still arriving, and are treated as one. Never anything of a private artifact, or of a node that does not seed.
  */
+import type { Digest } from '../content/digest.ts'
+import type { Visibility } from '../content/visibility.ts'
 import type { Assembly } from './chunks/assembly.ts'
-import type { DownloadRequest } from './download.ts'
 import type { Candidate } from './sources/candidate.ts'
 import type { Claims } from './sources/claims.ts'
 import type { TransferDeps } from './transfer-deps.ts'
@@ -14,7 +15,7 @@ export interface Relay {
 }
 
 export function createRelay(
-  { digest, visibility }: DownloadRequest,
+  { digest, visibility }: { readonly digest: Digest; readonly visibility: Visibility },
   deps: TransferDeps,
   claims: Claims,
 ): Relay {

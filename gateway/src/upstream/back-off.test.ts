@@ -33,7 +33,11 @@ describe('a registry that gets too many requests', () => {
     }
     expect(world.upstream.seen.length).toBeLessThanOrEqual(PACKAGES)
     world.upstream.forget()
-    for (const path of ['/fx-more', '/fx-more/-/fx-more-1.0.0.tgz', '/-/package/fx-more/collaborators']) {
+    for (const path of [
+      '/fx-more',
+      '/fx-more/-/fx-more-1.0.0.tgz',
+      '/-/package/fx-more/collaborators',
+    ]) {
       expect((await world.get(path)).status).toBe(429)
     }
     expect(world.upstream.seen).toEqual([])

@@ -6,7 +6,6 @@
  */
 import type { BigIntStats } from 'node:fs'
 import type { Digest } from '../../content/digest.ts'
-import type { StoreFiles } from './files.ts'
 
 export type FileFingerprint = string
 
@@ -25,7 +24,7 @@ export function fingerprintOf({ mtimeNs, ctimeNs, ino }: BigIntStats): FileFinge
 
 /** Undefined when it can't be looked at: then it is hashed when it is read, and a disk that fails says so there. */
 export async function statFingerprint(
-  files: Pick<StoreFiles, 'mark'>,
+  files: { mark(path: string): Promise<FileFingerprint> },
   path: string,
 ): Promise<FileFingerprint | undefined> {
   try {

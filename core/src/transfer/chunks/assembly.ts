@@ -7,7 +7,6 @@ import type { Bitfield } from '../../content/bitfield.ts'
 import type { ArtifactGeometry } from '../../content/manifest.ts'
 import type { Logger } from '../../log.ts'
 import type { PartialArtifact } from '../../store/store.ts'
-import { ChunkAssembly } from './chunk-assembly.ts'
 import type { HashJob } from './hasher.ts'
 
 export interface Assembly {
@@ -46,13 +45,4 @@ export interface AssemblyDeps {
   readonly log: Logger
   /** Bytes kept in memory for readers just now; what is older is read back from the partial. */
   readonly memoryBytes: () => number
-}
-
-/** @param leaves what peers claim; undefined for what an origin sends */
-export function createAssembly(
-  geometry: ArtifactGeometry,
-  leaves: Uint8Array | undefined,
-  deps: AssemblyDeps,
-): Assembly {
-  return new ChunkAssembly(geometry, leaves, deps)
 }

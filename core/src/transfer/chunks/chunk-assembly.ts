@@ -274,3 +274,12 @@ function twoUsers(onDone: () => void): [() => void, () => void] {
   }
   return [done, done]
 }
+
+/** @param leaves what peers claim; undefined for what an origin sends */
+export function createAssembly(
+  geometry: ArtifactGeometry,
+  leaves: Uint8Array | undefined,
+  deps: AssemblyDeps,
+): Assembly {
+  return new ChunkAssembly(geometry, leaves, deps)
+}

@@ -11,7 +11,7 @@ import type { TransferDeps } from '../transfer-deps.ts'
 import type { ManifestClaim } from './ask-peer.ts'
 import { isSameClaim } from './ask-peer.ts'
 import { Candidate } from './candidate.ts'
-import type { Found } from './source.ts'
+import type { Found } from './found.ts'
 
 /** Different manifests of one artifact that are fetched at once; more wait for a place. */
 const MAX_CANDIDATES = 4

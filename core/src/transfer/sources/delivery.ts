@@ -6,7 +6,7 @@ import type { Artifact, ArtifactSource } from '../../api.ts'
 import type { Digest } from '../../content/digest.ts'
 import { wholeArtifact } from '../artifact-body.ts'
 import type { Assembly } from '../chunks/assembly.ts'
-import type { Found } from './source.ts'
+import type { Found } from './found.ts'
 
 export interface Delivery {
   /** Lets readers begin before the whole has been verified; they get its end only afterwards. */

@@ -10,7 +10,8 @@ import type { TransferDeps } from '../transfer-deps.ts'
 import type { Attempt } from './hedge.ts'
 import { feedAssembly, openOrigin, type OriginStream } from './origin-stream.ts'
 import { remainingMs } from './pace.ts'
-import type { Found, Race } from './source.ts'
+import type { Found } from './found.ts'
+import type { Race } from './source.ts'
 
 /** A slow origin is given this long before the others are asked as well. */
 const SEARCH_AFTER_MS = 500

@@ -3,19 +3,13 @@
  * whose sha512 has matched: a mere promise of bytes ends nothing. To add a source, write one more attempt and put it
  * into the list in download.ts; its place there says when its turn comes.
  */
-import type { ArtifactSource, Origin } from '../../api.ts'
+import type { Origin } from '../../api.ts'
 import type { Digest } from '../../content/digest.ts'
 import { CatalogError } from '../../errors.ts'
 import type { Visibility } from '../../content/visibility.ts'
-import type { Assembly } from '../chunks/assembly.ts'
 import type { Claims } from './claims.ts'
 import type { Delivery } from './delivery.ts'
 import type { RetryRound } from './retry-peers.ts'
-
-/** A verified artifact: bytes at hand, or an assembly that the store has by now. */
-export type Found =
-  | { readonly source: ArtifactSource; readonly bytes: Uint8Array }
-  | { readonly source: ArtifactSource; readonly assembly: Assembly }
 
 /** The state of an origin in a download. */
 export interface OriginState {

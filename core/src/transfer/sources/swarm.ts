@@ -10,7 +10,8 @@ import { askPeer } from './ask-peer.ts'
 import { MAX_CHUNK_PEERS } from './claimants.ts'
 import { isAlmostDone } from './claims.ts'
 import { hedge, type Attempt } from './hedge.ts'
-import type { Found, Race } from './source.ts'
+import type { Found } from './found.ts'
+import type { Race } from './source.ts'
 
 /** Peers asked for one artifact before the origin's turn. */
 const MAX_FAVOURED = 6
