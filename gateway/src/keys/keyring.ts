@@ -5,7 +5,7 @@
 import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
-import { CatalogError } from '@catalog-p2p/core'
+import { CatalogError, isCatalogError, type Logger } from '@catalog-p2p/core'
 import { DEFAULT_REGISTRY } from '../upstream/default-registry.ts'
 import { replaceFile } from '../replace-file.ts'
 import { PINNED_KEYS } from './pinned-keys.ts'
@@ -63,6 +63,18 @@ export async function readKeyring(path: string): Promise<Keyring> {
       hint: 'move it away and import the keys again; until then the pinned ones count',
       cause: error,
     })
+  }
+}
+
+/** Empty where there is none or it cannot be read: the pinned keys are left then. */
+export async function readKeyringOrNone(log: Logger, path: string | undefined): Promise<Keyring> {
+  if (path === undefined) return new Map()
+  try {
+    return await readKeyring(path)
+  } catch (error) {
+    if (!isCatalogError(error)) throw error
+    log.warn('keys.keyring-unreadable', { reason: error.message })
+    return new Map()
   }
 }
 

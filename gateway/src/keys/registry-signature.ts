@@ -4,10 +4,10 @@
  * or imported for it, whatever registry the document came from.
  * https://docs.npmjs.com/about-registry-signatures
  */
-import { createPublicKey, verify, type KeyObject } from 'node:crypto'
-import { isCatalogError, type Logger } from '@catalog-p2p/core'
+import { verify } from 'node:crypto'
+import type { Logger } from '@catalog-p2p/core'
 import { DEFAULT_REGISTRY } from '../upstream/default-registry.ts'
-import { effectiveKeys, readKeyring, type Keyring } from './keyring.ts'
+import { createTrustedKeys, keyObjectsOf } from './trusted-keys.ts'
 
 export interface SignedVersion {
   readonly name: string
@@ -29,30 +29,13 @@ export function createRegistrySignatures(
   deps: { log: Logger },
   options: { keyringPath: string | undefined },
 ): RegistrySignatures {
-  let reading: Promise<ReadonlyMap<string, KeyObject>> | undefined
-
-  async function readKeys(): Promise<ReadonlyMap<string, KeyObject>> {
-    const keyring: Keyring =
-      options.keyringPath === undefined
-        ? new Map()
-        : await readKeyring(options.keyringPath).catch((error: unknown) => {
-            if (!isCatalogError(error)) throw error
-            deps.log.warn('keys.keyring-unreadable', { reason: error.message })
-            return new Map()
-          })
-    return new Map(
-      effectiveKeys(keyring, DEFAULT_REGISTRY).map(({ keyid, key }) => {
-        const der = Buffer.from(key, 'base64')
-        return [keyid, createPublicKey({ key: der, format: 'der', type: 'spki' })]
-      }),
-    )
-  }
+  const trustedKeys = createTrustedKeys(deps, options)
 
   return {
     async isSigned({ name, version, integrity, signatures }) {
       const given = parseSignatures(signatures)
       if (given.length === 0 || integrity === '') return false
-      const keys = await (reading ??= readKeys())
+      const keys = keyObjectsOf((await trustedKeys(DEFAULT_REGISTRY)) ?? [])
       const text = Buffer.from(`${name}@${version}:${integrity}`)
       return given.some(({ keyid, sig }) => {
         const key = keys.get(keyid)

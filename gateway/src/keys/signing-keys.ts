@@ -3,13 +3,13 @@
  * upstream fails; when it publishes none, those of the keyring, else npm's pinned ones. Without them npm refuses every
  * signed package of a mirror, and with them it can only find out more: a key makes nothing valid that its owner has not signed.
  */
-import { CatalogError, isCatalogError, type Database, type Logger } from '@catalog-p2p/core'
+import { CatalogError, type Database, type Logger } from '@catalog-p2p/core'
 import { clientCredentials } from '../upstream/client-credentials.ts'
 import type { Exchange } from '../http/exchange.ts'
 import { nameIn, type Registries, type Registry } from '../upstream/registries.ts'
 import { createSingleFlight } from '../single-flight.ts'
 import type { Upstream } from '../upstream/upstream.ts'
-import { effectiveKeys, publishedForm, readKeyring, type Keyring } from './keyring.ts'
+import { effectiveKeys, publishedForm, readKeyringOrNone } from './keyring.ts'
 import { requestSigningKeys, type SigningKeysAnswer } from './signing-keys-request.ts'
 
 export interface SigningKeysDependencies {
@@ -113,18 +113,6 @@ function openKeptKeys(database: Database): {
       return row && { body: Buffer.from(row.body), checkedMs: row.checked_ms }
     },
     save: (registry, body) => void sql.save.run(registry, body.toString('utf8'), Date.now()),
-  }
-}
-
-/** Empty where there is none or it cannot be read: the pinned keys are left then. */
-async function readKeyringOrNone(log: Logger, path: string | undefined): Promise<Keyring> {
-  if (path === undefined) return new Map()
-  try {
-    return await readKeyring(path)
-  } catch (error) {
-    if (!isCatalogError(error)) throw error
-    log.warn('keys.keyring-unreadable', { reason: error.message })
-    return new Map()
   }
 }
 

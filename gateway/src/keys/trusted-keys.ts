@@ -2,22 +2,23 @@
  * The keys that this user has for a registry: npm's pinned ones for npm's public registry, imported ones for any other. The
  * keyring is read again every ten seconds at most. Keys never come from a peer.
  */
-import { isCatalogError, type Logger } from '@catalog-p2p/core'
+import { createPublicKey, type KeyObject } from 'node:crypto'
+import type { Logger } from '@catalog-p2p/core'
 import { DEFAULT_REGISTRY } from '../upstream/default-registry.ts'
-import { effectiveKeys, readKeyring, type Keyring } from './keyring.ts'
+import { effectiveKeys, readKeyringOrNone, type Keyring } from './keyring.ts'
 
 export interface TrustedKey {
   /** As `dist.signatures` names it. */
   readonly keyId: string
-  /** SubjectPublicKeyInfo, DER. */
-  readonly spki: Buffer
+  /** SubjectPublicKeyInfo, DER: what a worker can be sent. */
+  readonly spki: Uint8Array
 }
 
-/** Of a registry's URL with its trailing slash; undefined: there are none for it. */
+/** Of a registry's URL with its trailing slash; undefined: there are none for it. The same list until the keyring is read again. */
 export type TrustedKeys = (registry: string) => Promise<readonly TrustedKey[] | undefined>
 
 /** Keys that are imported count after so long at most. */
-export const KEYRING_MS = 10_000
+const KEYRING_MS = 10_000
 
 export function createTrustedKeys(
   { log }: { log: Logger },
@@ -25,28 +26,40 @@ export function createTrustedKeys(
 ): TrustedKeys {
   let reading: Promise<Keyring> | undefined
   let readAtMs = -Infinity
-
-  async function keyring(): Promise<Keyring> {
-    if (keyringPath === undefined) return new Map()
-    try {
-      return await readKeyring(keyringPath)
-    } catch (error) {
-      if (!isCatalogError(error)) throw error
-      log.warn('keys.keyring-unreadable', { reason: error.message })
-      return new Map()
-    }
-  }
+  /** Only of registries that have keys: what a peer names must not fill our memory. */
+  const lists = new Map<string, readonly TrustedKey[]>()
 
   return async (registry) => {
     if (reading === undefined || performance.now() - readAtMs > KEYRING_MS) {
       readAtMs = performance.now()
-      reading = keyring()
+      reading = readKeyringOrNone(log, keyringPath)
+      lists.clear()
     }
-    const ring = await reading
-    if (registry !== DEFAULT_REGISTRY && !ring.has(registry)) return undefined
-    return effectiveKeys(ring, registry).map(({ keyid, key }) => ({
+    const keyring = await reading
+    const known = lists.get(registry)
+    if (known !== undefined) return known
+    if (registry !== DEFAULT_REGISTRY && !keyring.has(registry)) return undefined
+    const list = effectiveKeys(keyring, registry).map(({ keyid, key }) => ({
       keyId: keyid,
       spki: Buffer.from(key, 'base64'),
     }))
+    lists.set(registry, list)
+    return list
   }
+}
+
+const objects = new WeakMap<readonly TrustedKey[], ReadonlyMap<string, KeyObject>>()
+
+/** By their ids, ready to verify with; made once for each list. */
+export function keyObjectsOf(keys: readonly TrustedKey[]): ReadonlyMap<string, KeyObject> {
+  const known = objects.get(keys)
+  if (known !== undefined) return known
+  const made = new Map(
+    keys.map(({ keyId, spki }) => {
+      const key = createPublicKey({ key: Buffer.from(spki), format: 'der', type: 'spki' })
+      return [keyId, key]
+    }),
+  )
+  objects.set(keys, made)
+  return made
 }

@@ -14,6 +14,7 @@ import {
 } from '@catalog-p2p/core'
 import type { CachedDocument, DocumentKey } from '../cached-document.ts'
 import type { PackumentCache } from '../packument-cache.ts'
+import type { TrustedKeys } from '../../keys/trusted-keys.ts'
 import type { PackumentJobs } from '../packument-jobs.ts'
 import { createSingleFlight } from '../../single-flight.ts'
 import type { Registries } from '../../upstream/registries.ts'
@@ -23,14 +24,13 @@ import {
   type PackumentResponseMessage,
 } from './packument-protocol.ts'
 import { makeSigned } from './make-signed.ts'
-import type { TrustedKey } from './signed-document.ts'
 
 export interface ListedPackumentsDependencies {
   readonly node: Pick<CatalogNode, 'questions'>
   readonly cache: PackumentCache
   readonly jobs: PackumentJobs
   readonly registries: Registries
-  readonly trustedKeys: (registry: string) => Promise<readonly TrustedKey[] | undefined>
+  readonly trustedKeys: TrustedKeys
   readonly isKnownPublic: (name: string) => boolean
   readonly log: Logger
 }

@@ -12,16 +12,16 @@ import {
   type CatalogNode,
   type Logger,
 } from '@catalog-p2p/core'
+import type { TrustedKey, TrustedKeys } from '../../keys/trusted-keys.ts'
 import type { PackumentJobs } from '../packument-jobs.ts'
 import type { PackumentSource, SourceRequest } from '../packument-source.ts'
 import { makeSigned } from './make-signed.ts'
 import { PACKUMENTS } from './packument-protocol.ts'
-import type { TrustedKey } from './signed-document.ts'
 
 export interface PeerSourceDependencies {
   readonly node: Pick<CatalogNode, 'questions'>
   readonly jobs: PackumentJobs
-  readonly trustedKeys: (registry: string) => Promise<readonly TrustedKey[] | undefined>
+  readonly trustedKeys: TrustedKeys
   readonly isKnownPublic: (name: string) => boolean
   readonly log: Logger
 }

@@ -8,15 +8,9 @@
 import { createPublicKey, verify, type KeyObject } from 'node:crypto'
 import { gunzipSync, gzipSync } from 'node:zlib'
 import semver from 'semver'
+import type { TrustedKey } from '../../keys/trusted-keys.ts'
 import { isVersion } from '../../http/route.ts'
 import { tarballFile } from '../client-policy.ts'
-
-export interface TrustedKey {
-  /** As `dist.signatures` names it. */
-  readonly keyId: string
-  /** SubjectPublicKeyInfo, DER. */
-  readonly spki: Uint8Array
-}
 
 export interface PeerDocument {
   /** Empty: this node itself. */
