@@ -3,6 +3,7 @@
  */
 import type { Application } from 'express'
 import type { ArtifactSource, CatalogNode, Logger } from '@catalog-p2p/core'
+import type { MetadataSources } from './packuments/answer-source.ts'
 import type { HintCounts } from './hints/hints.ts'
 import type { NpmConfig } from './upstream/npmrc.ts'
 import type { RouteName } from './http/route.ts'
@@ -22,6 +23,8 @@ export interface GatewayStats {
   readonly tarballs: Readonly<Record<ArtifactSource, { artifacts: number; bytes: number }>>
   /** Metadata answers: from the cache without asking, after asking, and old ones because upstream failed. */
   readonly packuments: { readonly fresh: number; readonly fetched: number; readonly stale: number }
+  /** Whose word those answers were, and the age of the oldest. */
+  readonly metadata: MetadataSources
   /** What clients said early, and what was fetched ahead of them because of it, this run. */
   readonly hints: HintCounts
   /** HTTP requests sent to upstream, this run (redirects and retries count). */

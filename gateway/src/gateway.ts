@@ -183,6 +183,7 @@ async function pass(
   return passThrough(parts, options, { exchange, name, scope, onSettled })
 }
 
+const NO_SOURCES = { answers: { registry: 0, kept: 0, verified: 0, peer: 0 }, oldestMs: null }
 const NO_HINTS = { lists: 0, packages: 0, fetched: 0, claimed: 0, bytes: 0, failed: 0 }
 
 function statsOf(counters: Counters, parts: Parts | undefined): Omit<GatewayStats, 'temporary'> {
@@ -194,6 +195,7 @@ function statsOf(counters: Counters, parts: Parts | undefined): Omit<GatewayStat
     requests,
     tarballs: structuredClone(counters.tarballs),
     packuments: { fresh: 0, fetched: 0, stale: 0, ...parts?.packuments.counts },
+    metadata: parts?.sources.snapshot() ?? NO_SOURCES,
     hints: { ...NO_HINTS, ...parts?.hints.counts },
     upstreamRequests: upstream?.requests ?? 0,
     upstreamFailures: upstream?.failures ?? 0,

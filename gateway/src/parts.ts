@@ -20,6 +20,7 @@ import { Guard } from './guard/guard.ts'
 import { joinLedgers, SqliteLedger, type Ledger } from './guard/ledger.ts'
 import { removeMalware } from './artifacts/remove-malware.ts'
 import type { LedgerOf } from './artifacts/answer-tarball.ts'
+import { SourceCounts } from './packuments/answer-source.ts'
 import { VersionJudgements } from './packuments/version-judgements.ts'
 import { KeptAnswers } from './registry-api/kept-answers.ts'
 import { createDispatcher } from './upstream/dispatcher.ts'
@@ -58,6 +59,8 @@ export interface Parts {
   readonly search: Search
   readonly guard: Guard
   readonly ledger: LedgerOf
+  /** Whose word metadata was that clients got. */
+  readonly sources: SourceCounts
   /** What clients of this machine were given. */
   readonly servedVersions: Ledger
   /** undefined: nothing is guessed. */
@@ -136,6 +139,7 @@ export async function openParts(
   return {
     ...{ registries, upstream, cache, packuments, index, artifacts, hints, search, guard },
     ledger: ledgers.of,
+    sources: new SourceCounts(),
     servedVersions: ledgers.both,
     kept: new KeptAnswers(database),
     signingKeys: createSigningKeys(

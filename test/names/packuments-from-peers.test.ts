@@ -158,7 +158,8 @@ describe('with no registry in reach', () => {
     await vi.waitFor(
       async () => {
         const response = await metadata(second, name)
-        expect([response.status, response.headers.get('x-catalog-metadata')]).toEqual([200, null])
+        const source = response.headers.get('x-catalog-metadata')
+        expect([response.status, source]).toEqual([200, 'registry'])
       },
       { timeout: 15_000, interval: 500 },
     )

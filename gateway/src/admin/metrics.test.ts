@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { expect, test } from 'vitest'
 import { createFakeNode } from '../../../test/support/fake-node.ts'
 import { createCounters } from '../http/counters.ts'
+import { SourceCounts } from '../packuments/answer-source.ts'
 import { createMetrics } from './metrics.ts'
 
 test('the page says what is measured', async () => {
@@ -10,6 +11,7 @@ test('the page says what is measured', async () => {
     ...{ node: createFakeNode(), counters: createCounters() },
     stats: () => ({
       ...{ packuments: { fresh: 0, fetched: 0, stale: 0 }, upstream: null, activeRequests: 0 },
+      metadata: new SourceCounts().snapshot(),
       temporary: false,
       hints: { lists: 0, packages: 0, fetched: 0, claimed: 0, bytes: 0, failed: 0 },
       ...{ upstreamRequests: 0, upstreamFailures: 0, upstreamBytes: 0 },

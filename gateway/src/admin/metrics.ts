@@ -123,6 +123,18 @@ function answerMetrics(registry: Registry, { counters, stats }: GatewaySources):
       for (const [state, count] of Object.entries(stats().packuments)) this.inc({ state }, count)
     },
   })
+  new Counter({
+    name: 'catalog_gateway_metadata_total',
+    help: "Metadata answers by whose word they were: the registry's, current or kept, or that of peers, verified by witnesses or not",
+    labelNames: ['source'],
+    registers,
+    collect() {
+      this.reset()
+      for (const [source, count] of Object.entries(stats().metadata.answers)) {
+        this.inc({ source }, count)
+      }
+    },
+  })
 }
 
 /** A counter that shows a total counted elsewhere. */

@@ -4,6 +4,7 @@
 import { promisify } from 'node:util'
 import { gunzip } from 'node:zlib'
 import { CatalogError } from '@catalog-p2p/core'
+import { sourceOf, type SourceCounts } from './answer-source.ts'
 import { namesBase, tarballPolicy } from './client-policy.ts'
 import { clientCredentials } from '../upstream/client-credentials.ts'
 import type { Guard } from '../guard/guard.ts'
@@ -22,6 +23,7 @@ export interface PackumentAnswerDependencies {
   readonly packuments: Packuments
   readonly registries: Registries
   readonly guard: Guard
+  readonly sources: SourceCounts
   readonly maxAgeMs: number
   readonly maxBytes: number
 }
@@ -58,11 +60,7 @@ export async function answerPackument(
   res.setHeader('vary', 'Accept, Accept-Encoding, User-Agent, Host')
   res.setHeader('cache-control', cacheControl(answer, variant, deps.maxAgeMs))
   if (document.lastModified !== undefined) res.setHeader('last-modified', document.lastModified)
-  if (document.peerFetchedAtMs !== undefined) {
-    const ageMs = Math.max(0, Date.now() - document.peerFetchedAtMs)
-    res.setHeader('x-catalog-metadata', 'peer')
-    res.setHeader('age', Math.floor(ageMs / 1000))
-  }
+  saySource(deps, exchange, answer)
   if (isNotModified(req, etag)) {
     res.statusCode = 304
     res.end()
@@ -73,6 +71,20 @@ export async function answerPackument(
   res.setHeader('content-length', gzip ? variant.body.byteLength : unpackedLength(variant.body))
   if (req.method === 'HEAD') res.end()
   else res.end(gzip ? variant.body : await unzip(variant.body))
+}
+
+/** Whose word it is, and how old: on the answer and in the counts. */
+function saySource(
+  { sources, maxAgeMs }: Pick<PackumentAnswerDependencies, 'sources' | 'maxAgeMs'>,
+  { res }: Exchange,
+  { document, state }: PackumentAnswer,
+): void {
+  const now = Date.now()
+  const isFresh = state === 'fetched' || freshForMs(document, maxAgeMs, now) > 0
+  const said = sourceOf({ document, isCurrent: state !== 'stale' && isFresh }, now)
+  sources.note(said)
+  res.setHeader('x-catalog-metadata', said.source)
+  if (said.source !== 'registry') res.setHeader('age', Math.floor(said.ageMs / 1000))
 }
 
 /** What nobody has looked into: not to be kept, as there is nothing to ask after it by. */

@@ -3,6 +3,7 @@ import type { NodePeer } from '@catalog-p2p/core'
 import type { DaemonInfo, DaemonStatus } from '../../admin/daemon-client.ts'
 import { loadConfig, requireDaemon, type Invocation } from '../shell/invocation.ts'
 import { EXIT } from '../shell/exit-codes.ts'
+import { metadataFacts } from './metadata-facts.ts'
 import { networkFacts } from './network-facts.ts'
 import { formatBytes, formatFacts, formatMs, formatTable, plural } from '../shell/format.ts'
 
@@ -54,6 +55,7 @@ function statusLines(url: string, info: DaemonInfo | undefined, status: DaemonSt
       'metadata',
       `${packuments.fresh} from cache, ${packuments.fetched} asked for, ${packuments.stale} old (upstream failed)`,
     ],
+    ...metadataFacts(gateway.metadata),
     [
       'upstream requests',
       `${gateway.upstreamRequests} (${gateway.upstreamFailures} failed), ${formatBytes(gateway.upstreamBytes)}`,

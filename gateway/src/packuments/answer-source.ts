@@ -1,0 +1,47 @@
+/**
+ * Whose word an answer of metadata is, as `x-catalog-metadata` and `catalog status` say it: the registry's, current or kept from
+ * when it could be asked, or that of peers, with a quorum of witnesses behind it or not. Counts per run; decides nothing.
+ */
+import type { CachedDocument } from './cached-document.ts'
+
+/** `kept`: the registry's own, older than it would be if the registry could be asked. */
+export type MetadataSource = 'registry' | 'kept' | 'verified' | 'peer'
+
+export interface MetadataSources {
+  readonly answers: Readonly<Record<MetadataSource, number>>
+  /** Age of the oldest document that was served this run, milliseconds; null: none was. */
+  readonly oldestMs: number | null
+}
+
+export interface AnsweredDocument {
+  readonly document: Pick<CachedDocument, 'confirmedAtMs' | 'peerFetchedAtMs'>
+  /** Younger than it may be, or confirmed just now. */
+  readonly isCurrent: boolean
+}
+
+export interface DocumentSource {
+  readonly source: MetadataSource
+  /** Since the registry gave or confirmed it, as far as is known. */
+  readonly ageMs: number
+}
+
+export function sourceOf({ document, isCurrent }: AnsweredDocument, nowMs: number): DocumentSource {
+  const { confirmedAtMs, peerFetchedAtMs } = document
+  const ageMs = Math.max(0, nowMs - (peerFetchedAtMs ?? confirmedAtMs))
+  if (peerFetchedAtMs !== undefined) return { source: 'peer', ageMs }
+  return { source: isCurrent ? 'registry' : 'kept', ageMs }
+}
+
+export class SourceCounts {
+  readonly #answers = { registry: 0, kept: 0, verified: 0, peer: 0 }
+  #oldestMs: number | null = null
+
+  note({ source, ageMs }: DocumentSource): void {
+    this.#answers[source] += 1
+    this.#oldestMs = Math.max(this.#oldestMs ?? 0, Math.floor(ageMs))
+  }
+
+  snapshot(): MetadataSources {
+    return { answers: { ...this.#answers }, oldestMs: this.#oldestMs }
+  }
+}
