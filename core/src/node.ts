@@ -123,7 +123,10 @@ export async function createNode(
 
   return new RunningNode({
     ...{ clock, host, store, records, discovery, transfer, scores },
-    questions: createPeerQuestions({ host, clock, log, discovery, scores }, options.transfer),
+    questions: createPeerQuestions(
+      { host, clock, log, discovery, scores, uploads: transfer.uploads },
+      options.transfer,
+    ),
     onEvent(listener) {
       listeners.add(listener)
       return () => void listeners.delete(listener)

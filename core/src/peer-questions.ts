@@ -1,15 +1,18 @@
 /**
  * Questions that the users of a node ask connected peers in protocols of their own, such as metadata and search: found by the
- * names that peers list, ranked and penalized as every other request. The core knows none of what is asked or answered.
+ * names that peers list, ranked by how they answered such questions, penalized as for every other request; answers go on the
+ * same budget as all uploads. The core knows none of what is asked or answered.
  */
 import type { PeerQuestions } from './api.ts'
 import type { SwarmDiscovery } from './discovery/swarm-discovery.ts'
-import type { Host } from './host/host.ts'
+import { isCatalogError } from './errors.ts'
+import type { Host, PeerId } from './host/host.ts'
 import type { Logger } from './log.ts'
-import { createAnswering } from './rpc/answer.ts'
+import { createAnswering, type AnswerBudget } from './rpc/answer.ts'
 import { ask } from './rpc/ask.ts'
 import type { Clock } from './timing/clock.ts'
-import type { PeerScores } from './transfer/peer-score.ts'
+import { createPeerScores, type PeerScores } from './transfer/peer-score.ts'
+import type { Uploads } from './transfer/serving/uploads.ts'
 
 export function createPeerQuestions(
   deps: {
@@ -18,29 +21,73 @@ export function createPeerQuestions(
     readonly log: Logger
     readonly discovery: SwarmDiscovery
     readonly scores: PeerScores
+    readonly uploads: Uploads
   },
   { seed }: { readonly seed: boolean },
 ): PeerQuestions {
-  const { host, discovery, scores } = deps
-  const outstanding = (): number => 0
+  const { host, clock, discovery, scores } = deps
+  // How peers answer questions, apart from how they send artifacts: one that does the one well may let the other hang.
+  const manners = createPeerScores(clock, () => undefined)
+  const budget = createAnswerBudget(deps)
+  const underWay = new Map<PeerId, number>()
+  const outstanding = (peer: PeerId): number => underWay.get(peer) ?? 0
+
+  /** Best first. Those that have let questions hang are left out for a while, if there are others. */
+  function rank(peers: readonly PeerId[]): PeerId[] {
+    const ranked = manners.rank(
+      peers.filter((peer) => !scores.isBanned(peer)),
+      outstanding,
+    )
+    const able = ranked.filter((peer) => !manners.isBackedOff(peer))
+    return able.length > 0 ? able : ranked
+  }
+
+  function count(peer: PeerId, by: number): void {
+    const left = outstanding(peer) + by
+    if (left === 0) underWay.delete(peer)
+    else underWay.set(peer, left)
+  }
+
   return {
-    holders: (key) => scores.rank(discovery.nameHolders(key), outstanding),
-    peers: () =>
-      scores.rank(
-        host.peers().map(({ peer }) => peer),
-        outstanding,
-      ),
+    holders: (key) => rank(discovery.nameHolders(key)),
+    peers: () => rank(host.peers().map(({ peer }) => peer)),
     announce(key) {
       if (seed) discovery.announceName(key)
     },
     withdraw: (key) => discovery.withdrawName(key),
-    ask: (protocol, question) => ask(deps, protocol, question),
+    async ask(protocol, question) {
+      const { peer } = question
+      const startedAtMs = clock.now()
+      count(peer, 1)
+      try {
+        const response = await ask(deps, protocol, question)
+        manners.answered(peer, { answerMs: clock.now() - startedAtMs, bytes: 0 })
+        return response
+      } catch (error) {
+        if (isCatalogError(error, 'PEER_TIMEOUT')) manners.recordTimeout(peer)
+        throw error
+      } finally {
+        count(peer, -1)
+      }
+    },
     answer(protocol, options) {
       const onMisbehaviour = scores.penalize
-      const answering = createAnswering({ ...deps, onMisbehaviour }, protocol, options)
+      const answering = createAnswering({ ...deps, budget, onMisbehaviour }, protocol, options)
       if (seed) answering.start()
       return answering
     },
     penalize: scores.penalize,
+  }
+}
+
+/** The memory and the token buckets of everything that this node sends to peers. */
+function createAnswerBudget({ host, uploads }: { host: Host; uploads: Uploads }): AnswerBudget {
+  return {
+    hold: (peer, bytes, act) =>
+      uploads.memory.hold({ peer, group: host.groupOf(peer) ?? peer }, bytes, act),
+    async send(peer, bytes, signal) {
+      await uploads.limitOf(peer).take(bytes, signal)
+      uploads.count(peer, bytes, false)
+    },
   }
 }

@@ -1,6 +1,7 @@
 /**
  * The answering side of a request/response protocol: reads the request, has it answered, sends the response; within one
- * deadline, with a bound on the streams of one peer. Malformed requests are reported; our own errors never cross the wire.
+ * deadline, with a bound on the streams of one peer, and within a budget of bytes where it is given one. Malformed requests
+ * are reported; our own errors never cross the wire.
  */
 import type { Clock } from '../timing/clock.ts'
 import { CatalogError, isCatalogError } from '../errors.ts'
@@ -16,6 +17,21 @@ export interface AnswerDeps {
   readonly clock: Clock
   readonly log: Logger
   readonly onMisbehaviour: (peer: PeerId, reason: string) => void
+  /** Absent only where all answers are small. */
+  readonly budget?: AnswerBudget
+}
+
+/** What answers may take of this node, per peer and in total; shared with everything else that goes to peers. */
+export interface AnswerBudget {
+  /** `act` with so many bytes of memory held; 'busy', without a wait, when they are not to be had. */
+  hold<T>(peer: PeerId, bytes: number, act: () => Promise<T>): Promise<T | 'busy'>
+  /** Resolves when the upload limit lets so many bytes go. Rejects with `signal.reason`. */
+  send(peer: PeerId, bytes: number, signal: AbortSignal): Promise<void>
+}
+
+const UNBOUNDED: AnswerBudget = {
+  hold: (_peer, _bytes, act) => act(),
+  send: () => Promise.resolve(),
 }
 
 export interface Answering {
@@ -27,6 +43,9 @@ export interface Answering {
 
 export interface AnswerOptions<Request, Response> {
   readonly maxStreamsPerPeer: number
+  /** What an answer takes of memory, in bytes, told without reading anything. Default: as much as a response may have. */
+  readonly bytesFor?: (request: Request) => number
+  /** Called when that memory is held. */
   readonly answer: (
     request: Request,
     from: { readonly peer: PeerId; readonly signal: AbortSignal },
@@ -42,7 +61,7 @@ export function createAnswering<Request, Response>(
   protocol: RequestProtocol<Request, Response>,
   options: AnswerOptions<Request, Response>,
 ): Answering {
-  const { host, clock, log } = deps
+  const { host, clock, log, budget = UNBOUNDED } = deps
   const running = new Set<Promise<void>>()
   let stopping: AbortController | undefined
   let isHandled = false
@@ -54,10 +73,9 @@ export function createAnswering<Request, Response>(
       await withDeadline({ clock, timeoutMs: protocol.timeoutMs, signal }, async (limit) => {
         const request = await readMessage(stream, protocol.request)
         if (request === undefined) throw new CatalogError('PEER_UNREACHABLE', 'no request')
-        const response = await options.answer(request, { peer, signal: limit })
-        if (response !== undefined) {
-          await stream.write(encodeFrame(protocol.response.encode(response)))
-        }
+        const bytes = options.bytesFor?.(request) ?? protocol.response.maxBytes
+        // Where there is no room the stream ends without a response: the asker turns to another peer.
+        await budget.hold(peer, bytes, () => respond(stream, request, limit))
         await stream.end()
       })
     } catch (error) {
@@ -66,6 +84,15 @@ export function createAnswering<Request, Response>(
       log.debug('request.failed', { protocol: protocol.id, peer, error })
       if (isCatalogError(error, 'PEER_MISBEHAVED')) deps.onMisbehaviour(peer, error.message)
     }
+  }
+
+  async function respond(stream: ByteStream, request: Request, signal: AbortSignal): Promise<void> {
+    const { peer } = stream
+    const response = await options.answer(request, { peer, signal })
+    if (response === undefined) return
+    const frame = encodeFrame(protocol.response.encode(response))
+    await budget.send(peer, frame.byteLength, signal)
+    await stream.write(frame)
   }
 
   function handle(stream: ByteStream): Promise<void> {

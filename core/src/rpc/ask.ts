@@ -29,10 +29,13 @@ export async function ask<Request, Response>(
   if (!deps.host.isConnected(peer)) {
     throw new CatalogError('PEER_UNREACHABLE', 'the peer is not connected', { peer })
   }
-  const limits = { timeoutMs: protocol.timeoutMs, signal }
-  const stream = await openStream(deps, { peer, protocol: protocol.id }, limits)
+  const { clock } = deps
+  const startedAtMs = clock.now()
+  const { id, timeoutMs } = protocol
+  const stream = await openStream(deps, { peer, protocol: id }, { timeoutMs, signal })
+  const leftMs = Math.max(1, timeoutMs - (clock.now() - startedAtMs))
   try {
-    return await withDeadline({ clock: deps.clock, ...limits }, async () => {
+    return await withDeadline({ clock, timeoutMs: leftMs, signal }, async () => {
       await stream.write(encodeFrame(protocol.request.encode(request)))
       await stream.end()
       return await readMessage(stream, protocol.response)

@@ -29,6 +29,8 @@ export interface CacheWatcher {
 
 export interface PackumentCache {
   find(key: DocumentKey): CachedDocument | undefined
+  /** Of its body and its version list on disk; 0 when it is not there. */
+  bytesOf(key: DocumentKey): number
   /**
    * All documents of a package that one of `owners` may see, in their order, then the latest confirmed.
    * Those of one registry, or, when there is none (peers only), of any.
@@ -111,6 +113,10 @@ class IndexedCache implements PackumentCache {
 
   find(key: DocumentKey): CachedDocument | undefined {
     return this.#rows.find(this.#idOf(key))
+  }
+
+  bytesOf(key: DocumentKey): number {
+    return this.#rows.bytesOf(this.#idOf(key))
   }
 
   findByName(

@@ -64,6 +64,11 @@ export class PackumentRows {
     return row && toDocument(row)
   }
 
+  /** Of a document, without its forms; 0 when it is not there. */
+  bytesOf(id: string): number {
+    return this.#row(id)?.bytes ?? 0
+  }
+
   byName(name: string): CachedDocument[] {
     return (this.#sql.byName.all(name) as unknown as Row[]).map(toDocument)
   }

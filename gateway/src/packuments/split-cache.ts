@@ -23,6 +23,7 @@ export function createSplitCache(
     database: kept.database,
     bodies: splitBodies({ kept, unkept }),
     find: (key) => of(key).find(key),
+    bytesOf: (key) => of(key).bytesOf(key),
     findByName: (registry, name, owners) =>
       both
         .flatMap((cache) => cache.findByName(registry, name, owners))

@@ -22,8 +22,6 @@ export interface PeerFindings {
 
 /** The best of those connected. */
 const MAX_PEERS = 8
-/** For all of them together. */
-const BUDGET_MS = 1_000
 
 export async function searchPeers(
   deps: PeerSearchDependencies,
@@ -33,12 +31,11 @@ export async function searchPeers(
     readonly signal: AbortSignal
   },
 ): Promise<PeerFindings> {
-  const { words, limit } = search
-  const signal = AbortSignal.any([search.signal, AbortSignal.timeout(BUDGET_MS)])
+  const { words, limit, signal } = search
   const request = { text: words.join(' '), limit }
   const peers = deps.questions.peers().slice(0, MAX_PEERS)
   const answers = await Promise.all(peers.map((peer) => askPeer(deps, { peer, request, signal })))
-  search.signal.throwIfAborted()
+  signal.throwIfAborted()
   return {
     asked: peers.length,
     answers: answers

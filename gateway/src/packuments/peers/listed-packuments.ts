@@ -40,6 +40,7 @@ const MAX_LISTED = 100_000
 const MAX_STREAMS_PER_PEER = 8
 /** Peers whose document has to be made yet; others get none. */
 const MAX_WAITING = 256
+const SMALL_BYTES = 4 * 1024
 /** In the cache, beside the document that it was made of. */
 const SIGNED_PART = 'signed'
 
@@ -52,6 +53,7 @@ export function listPackuments(
   deps.cache.watch(listed, MAX_LISTED)
   const answering = deps.node.questions.answer(PACKUMENTS, {
     maxStreamsPerPeer: MAX_STREAMS_PER_PEER,
+    bytesFor: ({ key }) => listed.bytesFor(key),
     answer: ({ key }, { signal }) => listed.answer(key, signal),
   })
   return {
@@ -92,6 +94,12 @@ class ListedPackuments {
     this.#isStopped = true
     for (const key of this.#listed.keys()) this.#deps.node.questions.withdraw(key)
     this.#listed.clear()
+  }
+
+  /** What its answer may take: no more than the document that it is made of, and a little for what is added to a small one. */
+  bytesFor(key: NameKey): number {
+    const at = this.#listed.get(key)
+    return at === undefined ? 0 : this.#deps.cache.bytesOf(at) + SMALL_BYTES
   }
 
   async answer(key: NameKey, signal: AbortSignal): Promise<PackumentResponseMessage | undefined> {

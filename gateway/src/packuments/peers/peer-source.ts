@@ -15,7 +15,8 @@ import {
 import type { TrustedKey, TrustedKeys } from '../../keys/trusted-keys.ts'
 import type { PackumentJobs } from '../packument-jobs.ts'
 import type { PackumentSource, SourceRequest } from '../packument-source.ts'
-import { makeSigned } from './make-signed.ts'
+import { DOCUMENT_BOUNDS } from './json-bounds.ts'
+import { makeSignedOfPeers } from './make-signed.ts'
 import { PACKUMENTS } from './packument-protocol.ts'
 
 export interface PeerSourceDependencies {
@@ -36,10 +37,10 @@ interface PeerAnswer {
 const MAX_PEERS = 3
 /** For the other peers, once one has answered. */
 const OTHERS_MS = 300
-/** Of one document of a peer, unpacked: the largest packages of npm's registry stay below it, in the form that peers send. */
-const MAX_UNPACKED_BYTES = 32 * 1024 * 1024
 /** Packages asked about at once: each answer may take 16 MiB of memory. */
 const MAX_CONCURRENT = 8
+/** Packages whose turn has not come; more are not asked about. */
+const MAX_WAITING = 1_000
 
 /** `fetch` @throws CatalogError NOT_FOUND when no peer has evidence of any version */
 export function createPeerSource(
@@ -85,9 +86,9 @@ export function createPeerSource(
     const { registry, name } = request
     const documents = await askAll(request)
     if (documents.length === 0) throw notKnown(name, 'no peer has its metadata')
-    const limit = Math.min(maxBytes, MAX_UNPACKED_BYTES)
+    const limit = Math.min(maxBytes, DOCUMENT_BOUNDS.bytes)
     const job = { registry: registry.url, name, keys, documents, maxBytes: limit, isStrict: true }
-    const { body, hasTimes, problems } = await makeSigned(jobs, job)
+    const { body, hasTimes, problems } = await makeSignedOfPeers(jobs, job)
     problems.forEach((problem, index) => {
       const peer = documents[index]?.peer
       if (problem === undefined || peer === undefined) return
@@ -111,6 +112,7 @@ export function createPeerSource(
       if (!isKnownPublic(name)) throw notKnown(name, 'it is not known to be public')
       const keys = await trustedKeys(registry.url)
       if (keys === undefined) throw notKnown(name, `there are no keys for ${registry.url}`)
+      if (queue.size >= MAX_WAITING) throw notKnown(name, 'too many packages are asked for at once')
       const made = await queue.add(() => ask(request, keys), { signal: request.signal })
       const { body, ...fromPeers } = made
       return {

@@ -151,6 +151,7 @@ describe('a document', () => {
     ['that is not gzipped', Buffer.from('{}')],
     ['that is not JSON', gzipSync('{')],
     ['that is too long unpacked', gzipSync(Buffer.alloc(1_000_001, 0x20))],
+    ['of more levels than any package has', gzipSync('['.repeat(400_000) + ']'.repeat(400_000))],
   ])('%s is an offence, and hides nothing of the others', (_what, bad) => {
     const made = unite([bad, document([manifest('1.0.0')])])
     expect(made.problems).toEqual([expect.any(String), undefined])

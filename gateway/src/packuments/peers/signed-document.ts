@@ -11,6 +11,7 @@ import semver from 'semver'
 import type { TrustedKey } from '../../keys/trusted-keys.ts'
 import { isVersion } from '../../http/route.ts'
 import { tarballFile } from '../client-policy.ts'
+import { DOCUMENT_BOUNDS, exceededBound } from './json-bounds.ts'
 
 export interface PeerDocument {
   /** Empty: this node itself. */
@@ -27,7 +28,10 @@ export interface SignedDocumentJob {
   readonly documents: readonly PeerDocument[]
   /** Bytes of one document, unpacked, at most. */
   readonly maxBytes: number
-  /** false: a version with a false signature is left out like any other; true: its whole document is. */
+  /**
+   * Peers' documents: a false signature, or a document beyond what may go from peer to peer, takes all of it along. false: a
+   * registry's, of which such versions are left out.
+   */
   readonly isStrict: boolean
 }
 
@@ -103,9 +107,11 @@ class DocumentUnion {
 
   /** @throws Error that says what no honest peer would have sent; nothing of the document counts then */
   add({ peer, body }: PeerDocument): void {
-    const { name, maxBytes } = this.#job
-    const text = gunzipSync(body, { maxOutputLength: maxBytes }).toString()
-    const document: unknown = JSON.parse(text)
+    const { name, maxBytes, isStrict } = this.#job
+    const text = gunzipSync(body, { maxOutputLength: maxBytes })
+    const exceeded = isStrict ? exceededBound(text, DOCUMENT_BOUNDS) : undefined
+    if (exceeded !== undefined) throw new Error(`its document has ${exceeded}`)
+    const document: unknown = JSON.parse(text.toString())
     if (!isObject(document)) throw new Error('its document is not a JSON object')
     if (document.name !== name) throw new Error('its document is of another package')
     const versions = isObject(document.versions) ? Object.entries(document.versions) : []
@@ -137,7 +143,10 @@ class DocumentUnion {
       ...(hasTimes && { time }),
       ...(peers.length > 0 && { [PEERS_FIELD]: Object.fromEntries(peers) }),
     }
-    return { body: gzipSync(JSON.stringify(document), { level: LEVEL }), hasTimes }
+    const text = Buffer.from(JSON.stringify(document))
+    // Whoever gets more counts it as a lie.
+    if (exceededBound(text, DOCUMENT_BOUNDS) !== undefined) return { body: undefined, hasTimes }
+    return { body: gzipSync(text, { level: LEVEL }), hasTimes }
   }
 
   /** With nothing but what is known of it and what installing needs; undefined: it has no evidence. */
