@@ -63,6 +63,10 @@ const schema = z.strictObject({
   cachePath: z.string().min(1).optional(),
   /** File with the signing keys that `catalog keys` imported; undefined: the pinned ones only. */
   keyringPath: z.string().min(1).optional(),
+  /** File that says which scopes and packages come from publishers of the network, and from which; undefined: none. */
+  trustPath: z.string().min(1).optional(),
+  /** A package that no registry has belongs to whoever is seen to publish it first. */
+  trustOnFirstUse: z.boolean().default(false),
   /** Bytes of metadata kept on disk, at most. */
   metadataQuotaBytes: z
     .number()

@@ -38,6 +38,7 @@ import { createPeerSource } from './packuments/peers/peer-source.ts'
 import { createTarballCheck } from './packuments/peers/tarball-check.ts'
 import { createPackuments, type Packuments } from './packuments/packument-service.ts'
 import { createPrivateArtifacts } from './artifacts/private-artifacts.ts'
+import { openTrust, type Trust } from './trust/trust.ts'
 import { createRegistries, isPublicUrl, type Registries } from './upstream/registries.ts'
 import { createIdentify } from './upstream/credentials.ts'
 import { readOwnerKey } from './upstream/owner-key.ts'
@@ -47,6 +48,7 @@ import { createSearch, type Search } from './search/search.ts'
 import { createVersionIndex, type VersionIndex } from './packuments/version-index.ts'
 
 export interface Parts {
+  readonly trust: Trust
   readonly registries: Registries
   readonly upstream: Upstream
   readonly cache: PackumentCache
@@ -86,7 +88,8 @@ export async function openParts(
   options: ParsedGatewayOptions,
 ): Promise<Parts> {
   const { maxAgeMs, keyringPath, maxPackumentBytes: maxBytes } = options
-  const registries = await openRegistries({ log, config }, options)
+  const trust = openTrust({ log }, options)
+  const registries = await openRegistries({ log, config, trust }, options)
   const upstream = openUpstream({ config, env }, options)
   const guard = await openGuard({ upstream, log }, options)
   const caches = await openCaches(log, options)
@@ -137,7 +140,7 @@ export async function openParts(
   const search = createSearch(searching, options)
   await guard.onList(() => removeMalware({ node, guard, bindings, log, ledger: ledgers.both }))
   return {
-    ...{ registries, upstream, cache, packuments, index, artifacts, hints, search, guard },
+    ...{ trust, registries, upstream, cache, packuments, index, artifacts, hints, search, guard },
     ledger: ledgers.of,
     sources: new SourceCounts(),
     servedVersions: ledgers.both,
@@ -162,13 +165,13 @@ export async function openParts(
 }
 
 async function openRegistries(
-  { log, config }: Pick<PartsDependencies, 'log' | 'config'>,
+  { trust, ...deps }: Pick<PartsDependencies, 'log' | 'config'> & { trust: Trust },
   options: ParsedGatewayOptions,
 ): Promise<Registries> {
   const { ownerKeyPath, upstream, previousRegistry, port, addresses, publicRegistries } = options
-  const key = ownerKeyPath === undefined ? undefined : await readOwnerKey(ownerKeyPath, log)
+  const key = ownerKeyPath === undefined ? undefined : await readOwnerKey(ownerKeyPath, deps.log)
   return createRegistries(
-    { config, log, identify: createIdentify(key) },
+    { ...deps, trust, identify: createIdentify(key) },
     { upstream, previousRegistry, port, addresses, publicRegistries },
   )
 }

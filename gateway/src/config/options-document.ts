@@ -75,6 +75,7 @@ const TYPE_WORDS: Readonly<Record<SettingType, string>> = {
 const SPECIAL_DEFAULTS: Readonly<Record<string, string>> = {
   upstream: "npm's configured registry",
   keyring: '`registry-keys.json` in the config folder',
+  'trust-file': '`trusted-publishers.txt` in the config folder',
   store: "`catalog-p2p` in the user's cache folder",
   'log-level': '`info`; on a terminal `warn`',
 }

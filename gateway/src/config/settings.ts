@@ -56,6 +56,13 @@ export const SETTINGS: readonly Setting[] = [
       'versions with less proof of their origin than earlier ones of the package',
       ['off', 'warn', 'refuse'],
     ),
+    'trust-on-first-use': boolean(
+      'gateway:trustOnFirstUse',
+      'a package that no registry has belongs to whoever is seen to publish it first',
+    ),
+    'trust-file': advanced(
+      path('gateway:trustPath', 'file with the publishers of the network that are trusted', 'file'),
+    ),
     npmrc: path('gateway:npmrcPath', 'further .npmrc, which counts more than your own', 'file'),
     keyring: advanced(
       path('gateway:keyringPath', "file with the registries' signing keys", 'file'),

@@ -14,7 +14,7 @@ describe('parseRoute', () => {
     ['/lodash?write=true', { route: 'passthrough', name: 'lodash' }],
     ['/lodash/4.17.21', { route: 'passthrough', name: 'lodash' }],
     ['/@s/n/1.0.0', { route: 'passthrough', name: '@s/n' }],
-    ['/@s', { route: 'passthrough', name: undefined }],
+    ['/@s', { route: 'passthrough', name: undefined, scope: '@s' }],
     ['/', { route: 'passthrough', name: undefined }],
     ['/-/v1/search?text=a\\b', { route: 'passthrough', name: undefined }],
     ['/-/ping', { route: 'ping' }],

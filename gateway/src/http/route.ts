@@ -70,7 +70,7 @@ export function parseRoute(method: string, url: string): Route {
   if (segments[0] === '-') return dashRoute(method, segments)
   const read = method === 'GET' || method === 'HEAD'
   const { name, rest } = takeName(segments)
-  if (name === undefined) return { route: 'passthrough', name: undefined }
+  if (name === undefined) return { route: 'passthrough', name: undefined, ...scopeIn(segments) }
   // `?write=true`: the client is about to change the document, so no cache may answer.
   if (rest.length === 0 && read && !isWrite(url, query)) return { route: 'packument', name }
   if (rest.length === 2 && rest[0] === '-' && read) return tarballRoute(name, rest[1] ?? '')
@@ -145,6 +145,12 @@ function versionOf(name: string, file: string): string | undefined {
   if (file.slice(0, base.length + 1).toLowerCase() !== `${base.toLowerCase()}-`) return undefined
   const version = file.slice(base.length + 1, -'.tgz'.length)
   return isVersion(version) ? version : undefined
+}
+
+/** What is no package's name may be one to a registry, and then it is of this scope. */
+function scopeIn([first = '']: readonly string[]): { scope?: string } {
+  const scope = first.split('/', 1)[0] ?? ''
+  return SCOPE.test(scope) ? { scope } : {}
 }
 
 function takeName(segments: readonly string[]): { name: string | undefined; rest: string[] } {

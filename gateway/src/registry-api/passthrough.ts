@@ -201,7 +201,7 @@ function auditBody(
 ): Promise<Buffer> | undefined {
   const { method = 'GET', url = '/' } = req
   if (!isBulkAudit(method, url) || registry.url !== registries.main?.url) return undefined
-  if (!registries.hasScopes && isPrivate === undefined) return undefined
+  if (!registries.hasOthers() && isPrivate === undefined) return undefined
   return readAuditBody(
     req,
     (name) => isPrivate?.(name) !== true && registries.isHome(registry, name),

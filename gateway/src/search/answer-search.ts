@@ -1,6 +1,6 @@
 /**
  * Searches over HTTP. `GET /-/v1/search`, as npm's and pnpm's search ask: the registry's own answer, unchanged, while it can be
- * reached; else what this node and its peers know, in the same form. `GET /-/catalog/search`: everything together, each result
+ * reached and no name is the network's; else what it, this node and its peers know, in the same form. `GET /-/catalog/search`: everything together, each result
  * with where it comes from.
  * https://github.com/npm/registry/blob/main/docs/REGISTRY-API.md#get-v1search
  */
@@ -14,12 +14,14 @@ import type { PassthroughDependencies, PassthroughOptions } from '../registry-ap
 import type { SearchResult } from './merge.ts'
 import { MAX_RESULTS } from './search-messages.ts'
 import type { Found, Search } from './search.ts'
+import type { Trust } from '../trust/trust.ts'
 import { MAX_TEXT_BYTES } from './search-words.ts'
 import { searchUpstream, type UpstreamSearchDependencies } from './upstream-search.ts'
 
 export interface AnswerSearchDependencies
   extends PassthroughDependencies, UpstreamSearchDependencies {
   readonly search: Search
+  readonly trust: Pick<Trust, 'entries'>
 }
 
 /** What `/-/catalog/search` answers. */
@@ -43,10 +45,14 @@ export async function answerClientSearch(
   options: PassthroughOptions,
   exchange: Exchange,
 ): Promise<void> {
-  if (await answeredByUpstream(deps, options, { exchange, name: undefined })) return
   const { req, res, signal } = exchange
+  // Where some names are the network's, what the registry has under them must not be shown.
+  const isPlain = deps.trust.entries().length === 0
+  if (isPlain && (await answeredByUpstream(deps, options, { exchange, name: undefined }))) return
   const { text, size, from } = parseQuery(exchange.target.path)
-  const { results } = await deps.search.find(text, { limit: from + size, signal })
+  const limit = from + size
+  const upstream = isPlain ? [] : ((await searchUpstream(deps, { text, limit, signal })) ?? [])
+  const { results } = await deps.search.find(text, { limit, upstream, signal })
   res.setHeader(HEADER, headerOf(results))
   sendJson(req, res, { status: 200, body: wireForm(results, { size, from }) })
 }

@@ -63,7 +63,14 @@ export function createSearch(
       const found = mayAsk
         ? await searchPeers({ questions, log }, { words, limit, signal })
         : NO_PEERS
-      const findings = { upstream, local: local(words, limit), peers: found.answers }
+      // What is said of a name that comes from the network's publishers is not what would be installed.
+      const ofRegistries = (list: readonly FoundPackage[]): FoundPackage[] =>
+        list.filter(({ name }) => visible.hasHome(name))
+      const findings = {
+        upstream: ofRegistries(upstream),
+        local: local(words, limit),
+        peers: found.answers.map(ofRegistries),
+      }
       const isKnown = (each: FoundPackage): boolean => visible.isKnown(each)
       return {
         results: mergeFindings(findings, { limit, isKnown }),
@@ -88,6 +95,11 @@ class PublicPackages {
   isShown({ registry, name }: { readonly registry: string; readonly name: string }): boolean {
     if (this.#homeOf(name) !== registry || !this.#deps.isKnownPublic(name)) return false
     return this.#deps.cache.visibilityOf(registry, name) === 'public'
+  }
+
+  /** Whether a registry is known that it would come from. */
+  hasHome(name: string): boolean {
+    return this.#homeOf(name) !== undefined
   }
 
   /** What a peer says there is: this node has its metadata, or its registry's signature on that version. */

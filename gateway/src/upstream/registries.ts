@@ -1,5 +1,6 @@
 /**
- * Which upstream a package comes from: the registry of its scope, else the default one. Notices when npm's configuration
+ * Which upstream a package comes from: the registry of its scope, else the default one; none where it comes from the network's
+ * publishers (trust/origin-of-name.ts), whoever asks and whatever for. Notices when npm's configuration
  * leads back to this gateway (after `catalog use npm`) and then falls back instead of asking itself for ever; but never for a
  * scope whose registry is its place here (http/scope-mount.ts): which one is behind that is not known then.
  */
@@ -16,6 +17,8 @@ import { certifiedUrls } from './client-certificates.ts'
 import type { NpmConfig } from './npmrc.ts'
 import { tarballPlace } from './tarball-place.ts'
 import { scopeOf } from '../http/route.ts'
+import { requireRegistry } from '../trust/origin-of-name.ts'
+import { NOBODY_TRUSTED, type Trust } from '../trust/trust.ts'
 import { isScopeMount, noRegistryOf } from '../http/scope-mount.ts'
 import { redactUrl } from '../http/redact-url.ts'
 
@@ -48,11 +51,12 @@ export interface Registries {
   all(): readonly ScopedRegistry[]
   /**
    * Where a package belongs by configuration, though it may not be asked (peers only).
-   * @throws CatalogError NOT_FOUND for a scope whose place at this gateway is all that the configuration names
+   * @throws CatalogError NOT_FOUND for a scope whose place at this gateway is all that the configuration names, and for a package
+   *   that the network's publishers have
    */
   homeOf(name: string | undefined): Registry
-  /** Whether some scopes belong elsewhere than to the default registry. */
-  readonly hasScopes: boolean
+  /** Whether some packages belong elsewhere than to the default registry. */
+  hasOthers(): boolean
   /** Whether a package belongs to that registry; false where its own is not known. */
   isHome(registry: Registry, name: string): boolean
   /** Our own credentials for a URL (a registry's, or a tarball's elsewhere). */
@@ -83,6 +87,14 @@ export interface RegistriesOptions {
   readonly publicRegistries?: readonly string[]
 }
 
+export interface RegistriesDependencies {
+  readonly config: NpmConfig
+  readonly log: Logger
+  readonly identify?: Identify
+  /** undefined: everything is a registry's. */
+  readonly trust?: Pick<Trust, 'originOf' | 'entries'>
+}
+
 /** What stands for a package of a scope where only the scope is known. */
 export function nameIn(scope: string | undefined): string | undefined {
   return scope === undefined ? undefined : `${scope}/-`
@@ -90,10 +102,10 @@ export function nameIn(scope: string | undefined): string | undefined {
 
 /** @throws CatalogError INVALID_OPTIONS when `upstream` is this gateway itself */
 export function createRegistries(
-  deps: { config: NpmConfig; log: Logger; identify?: Identify },
+  deps: RegistriesDependencies,
   options: RegistriesOptions,
 ): Registries {
-  const identify = deps.identify ?? createIdentify()
+  const { identify = createIdentify(), trust = NOBODY_TRUSTED } = deps
   const isSelf = selfTest(options)
   const peersOnly = options.upstream === null
   const fromUrl = new Map<string, Credentials>()
@@ -118,6 +130,7 @@ export function createRegistries(
   const isCertified = certifiedUrls(deps.config)
   const homeOf = (name: string | undefined): Registry => {
     const scope = name === undefined ? undefined : scopeOf(name)?.toLowerCase()
+    if (name !== undefined) requireRegistry(name, trust.originOf)
     if (scope === undefined) return main
     if (homeless.has(scope)) throw noRegistryOf(scope)
     return scopes.get(scope) ?? main
@@ -134,12 +147,17 @@ export function createRegistries(
   }
   return {
     main: peersOnly ? null : main,
-    forName: (name) => (peersOnly ? null : homeOf(name)),
+    forName(name) {
+      if (!peersOnly) return homeOf(name)
+      if (name !== undefined) requireRegistry(name, trust.originOf)
+      return null
+    },
     homeOf,
-    hasScopes: scopes.size + homeless.size > 0,
+    hasOthers: () => scopes.size + homeless.size + trust.entries().length > 0,
     isHome(registry, name) {
       const isHomeless = homeless.has(scopeOf(name)?.toLowerCase() ?? '')
-      return !isHomeless && homeOf(name).url === registry.url
+      if (isHomeless || trust.originOf(name).kind !== 'registry') return false
+      return homeOf(name).url === registry.url
     },
     all: () =>
       [[null, main] as const, ...scopes].map(([scope, { url, isPublicDefault }]) => {

@@ -27,6 +27,7 @@ import {
 import type { DaemonInfo } from '../../admin/daemon-client.ts'
 import { createEvidenceVerifier } from '../../keys/record-evidence.ts'
 import { keyringPath } from '../../keys/keyring.ts'
+import { trustFilePath } from '../../trust/trust-file.ts'
 import type { NpmConfig } from '../../upstream/npmrc.ts'
 import { portOf } from '../shell/invocation.ts'
 import { daemonSettings } from './daemon-settings.ts'
@@ -83,6 +84,7 @@ export async function runDaemon(setup: DaemonSetup): Promise<RunningDaemon> {
     { node, log, ...(late !== undefined && { npmConfig: late.npmConfig }) },
     {
       keyringPath: keyringPath(defaultConfigFolder()),
+      trustPath: trustFilePath(defaultConfigFolder()),
       ownerKeyPath: join(defaultConfigFolder(), 'owner.key'),
       keepPrivate: config.node.store?.keepPrivate ?? true,
       ...config.gateway,
