@@ -6,6 +6,9 @@ import { CatalogError } from '@catalog-p2p/core'
 import { answerAdmin } from './admin/admin.ts'
 import { answerChanged } from './admin/answer-changed.ts'
 import type { Gateway, GatewayDependencies, GatewayStats } from './api.ts'
+import { answerPage, redirectToPage, wantsPage } from './dashboard/answer-page.ts'
+import { LiveEvents } from './dashboard/live-events.ts'
+import { sectionsFor } from './dashboard/sections.ts'
 import { createApp } from './http/app.ts'
 import { createCounters, type Counters } from './http/counters.ts'
 import type { Exchange } from './http/exchange.ts'
@@ -16,6 +19,7 @@ import { readAuditHints } from './hints/audit-hints.ts'
 import { isBulkAudit } from './registry-api/audit-body.ts'
 import { createHostCheck } from './http/host-check.ts'
 import { createMetrics, type Metrics } from './admin/metrics.ts'
+import { viewerOf } from './admin/viewer.ts'
 import { parseCacheOnly } from './http/cache-only.ts'
 import { npmConfigContext, watchNpmConfig } from './upstream/npmrc.ts'
 import { noteWrite } from './registry-api/own-writes.ts'
@@ -40,6 +44,7 @@ export function createGateway(deps: GatewayDependencies, input: GatewayOptions =
   const counters = createCounters()
   const instance = newInstance()
   let parts: Parts | undefined
+  let live: LiveEvents | undefined
   let starting: Promise<Started> | undefined
   let stopping: Promise<void> | undefined
   const { temporary } = options
@@ -50,8 +55,10 @@ export function createGateway(deps: GatewayDependencies, input: GatewayOptions =
     hosts: createHostCheck(options),
     observe: (route, ms) => metrics.observe(route, ms),
     answer: async (exchange) => {
-      if (parts === undefined) throw new CatalogError('NODE_STOPPED', 'the gateway is not running')
-      await answer({ parts, deps, options, counters, metrics, instance, stats }, exchange)
+      if (parts === undefined || live === undefined) {
+        throw new CatalogError('NODE_STOPPED', 'the gateway is not running')
+      }
+      await answer({ parts, live, deps, options, counters, metrics, instance, stats }, exchange)
     },
   })
   const listener = createListener({ log: deps.log, handle: app }, options)
@@ -64,6 +71,8 @@ export function createGateway(deps: GatewayDependencies, input: GatewayOptions =
       // A caller that brings its own configuration gets no proxy from the environment either.
       const env = deps.npmConfig === undefined ? npmConfigContext().env : {}
       parts = await openParts({ node: deps.node, log: deps.log, config, env }, options)
+      const sources = { node: deps.node, stats, sinceMs: Date.now() }
+      live = new LiveEvents((viewer) => sectionsFor(sources, viewer))
       const started = await listener.start()
       const main = parts.registries.main
       const upstream = main && redactUrl(main.url)
@@ -76,6 +85,7 @@ export function createGateway(deps: GatewayDependencies, input: GatewayOptions =
   }
 
   async function shut(): Promise<void> {
+    live?.close()
     await listener.stop()
     await parts?.close()
     parts = undefined
@@ -102,6 +112,7 @@ export function createGateway(deps: GatewayDependencies, input: GatewayOptions =
 
 interface Context {
   readonly parts: Parts
+  readonly live: LiveEvents
   readonly deps: GatewayDependencies
   readonly options: ParsedGatewayOptions
   readonly counters: Counters
@@ -138,6 +149,7 @@ async function answer(context: Context, asked: Exchange): Promise<void> {
     case 'keys':
       return parts.signingKeys.answer(exchange)
     case 'passthrough':
+      if (wantsPage(exchange)) return redirectToPage(exchange)
       if (isClientSearch(target)) {
         return answerClientSearch({ ...parts, log: context.deps.log }, passing, exchange)
       }
@@ -151,6 +163,10 @@ async function answer(context: Context, asked: Exchange): Promise<void> {
       return answerCatalogSearch({ ...parts, log: context.deps.log }, exchange)
     case 'changed':
       return answerChanged(parts, exchange)
+    case 'ui':
+      return answerPage(exchange, route.file)
+    case 'events':
+      return context.live.listen(exchange, viewerOf(exchange.req, options.adminToken))
     case 'invalid':
       throw new CatalogError('NOT_FOUND', route.reason)
     case 'health':

@@ -20,6 +20,8 @@ export const ROUTE_NAMES = [
   'store',
   'search',
   'guard',
+  'ui',
+  'events',
   'invalid',
 ] as const
 
@@ -49,7 +51,8 @@ export type Route =
   | { readonly route: 'ping' | 'keys' }
   | PassthroughRoute
   | { readonly route: 'health' | 'status' | 'metrics' | 'peers' | 'prefetch' }
-  | { readonly route: 'hints' | 'changed' | 'search' }
+  | { readonly route: 'hints' | 'changed' | 'search' | 'events' }
+  | { readonly route: 'ui'; readonly file: string | undefined }
   | { readonly route: 'store' | 'guard'; readonly action: string }
   | { readonly route: 'invalid'; readonly reason: string }
 
@@ -121,11 +124,15 @@ function catalogRoute(segments: readonly string[]): Route {
     case 'hints':
     case 'changed':
     case 'search':
+    case 'events':
       if (segments.length === 3) return { route: action }
       break
     case 'store':
     case 'guard':
       if (segments.length === 4 && sub !== undefined) return { route: action, action: sub }
+      break
+    case 'ui':
+      if (segments.length <= 4) return { route: 'ui', file: sub }
       break
     case undefined:
     default:

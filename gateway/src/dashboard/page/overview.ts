@@ -1,0 +1,68 @@
+/** The first thing that is seen: what did not have to come from the registry, and where it came from instead. */
+import type { Source, TotalsSection } from '../snapshot.ts'
+import { bytes, percent, plural } from './format.ts'
+import { html, type View } from './html.ts'
+
+export const SOURCES: readonly Source[] = ['peer', 'store', 'origin']
+export const SOURCE_WORDS: Readonly<Record<Source, string>> = {
+  peer: 'peers',
+  store: 'this machine',
+  origin: 'registry',
+}
+
+export function overview(totals: TotalsSection): View {
+  const { tarballs, uploaded } = totals
+  const all = SOURCES.reduce((sum, source) => sum + tarballs[source].bytes, 0)
+  const packages = SOURCES.reduce((sum, source) => sum + tarballs[source].artifacts, 0)
+  if (packages === 0) return nothingYet()
+  const saved = tarballs.peer.bytes + tarballs.store.bytes
+  return html`<section class="overview" aria-labelledby="overview">
+    <h2 id="overview" class="hidden">What came from where</h2>
+    <div class="saved">
+      <p class="figure">${bytes(saved)}</p>
+      <p>
+        of packages did not have to come from the registry:
+        <b> ${percent(saved, all)}</b> of ${bytes(all)} in ${plural(packages, 'package')}
+      </p>
+    </div>
+    <div class="shares">
+      <div class="bar" aria-hidden="true">
+        ${SOURCES.filter((source) => tarballs[source].bytes > 0).map(
+          (source) =>
+            html`<span class=${source} style=${{ flexGrow: tarballs[source].bytes / all }}></span>`,
+        )}
+      </div>
+      <dl class="sources">
+        ${SOURCES.map(
+          (source) =>
+            html`<div class=${source}>
+              <dt>
+                from
+                ${source === 'peer' ? 'peers' : `the ${source === 'store' ? 'store here' : 'registry'}`}
+              </dt>
+              <dd>
+                <b>${bytes(tarballs[source].bytes)}</b>
+                <span>${plural(tarballs[source].artifacts, 'package')}</span>
+              </dd>
+            </div>`,
+        )}
+        <div class="given">
+          <dt>given to peers</dt>
+          <dd>
+            <b>${bytes(uploaded.bytes)}</b>
+            <span>${plural(uploaded.artifacts, 'package')}</span>
+          </dd>
+        </div>
+      </dl>
+    </div>
+  </section>`
+}
+
+/** What to do so that there is something to see. */
+function nothingYet(): View {
+  return html`<section class="overview empty" aria-labelledby="overview">
+    <h2 id="overview">No package has been asked for yet</h2>
+    <p>Once, for your user: <code>catalog use npm</code> (or pnpm, yarn, bun). For one command:</p>
+    <p><code>npm ci --registry ${new URL('/', location.href).href}</code></p>
+  </section>`
+}

@@ -1,0 +1,142 @@
+/** The swarm as a picture and as a table: who is connected, how far away, and who gave whom how much. */
+import { useState } from 'preact/hooks'
+import type { SwarmPeer, SwarmSection, Tier } from '../snapshot.ts'
+import { bytes, count, duration, plural, shortId } from './format.ts'
+import { html, type View } from './html.ts'
+import { lineWidth, MAX_PLACED, placePeers, RINGS, type PlacedPeer } from './swarm-map.ts'
+
+const TIER_WORDS: Readonly<Record<Tier, string>> = {
+  local: 'this network',
+  near: 'near',
+  far: 'far',
+  new: 'not measured yet',
+}
+const FEW = 8
+const LABELLED = 12
+
+export function Swarm({ swarm }: { swarm: SwarmSection }): View {
+  const [isLong, setLong] = useState(false)
+  const { peers, count: total } = swarm
+  return html`<section class="panel swarm" aria-labelledby="swarm">
+    <h2 id="swarm">Swarm</h2>
+    <p class="lead">${swarmText(swarm)}</p>
+    ${peers === null && html`<p class="quiet">Who they are is shown on the machine itself only.</p>`}
+    ${total === 0 && nobody()}
+    ${
+      peers !== null &&
+      peers.length > 0 &&
+      html`<div class="swarm-body">
+        ${picture(peers)}
+        <div>
+          ${peerTable(isLong ? peers : peers.slice(0, FEW))}
+          ${
+            peers.length > FEW &&
+            html`<button type="button" aria-expanded=${isLong} onClick=${() => setLong(!isLong)}>
+              ${isLong ? 'show fewer' : `show all ${peers.length}`}
+            </button>`
+          }
+        </div>
+      </div>`
+    }
+  </section>`
+}
+
+function swarmText({ count: total, banned, reached }: SwarmSection): View {
+  return html`<b>${plural(total, 'peer')}</b> connected${
+      banned > 0 ? `, ${count(banned)} banned` : ''
+    }${reached !== null && html`<span class="quiet"> · this machine has been reached ${reached}</span>`}`
+}
+
+function nobody(): View {
+  return html`<p class="quiet">
+    Start catalog on a second machine of this network and they find each other. "catalog doctor"
+    tells what could be in the way.
+  </p>`
+}
+
+function picture(peers: readonly SwarmPeer[]): View {
+  const placed = placePeers(peers)
+  const labelled = new Set(peers.slice(0, LABELLED).map(({ id }) => id))
+  const rings = (['far', 'near', 'local'] as const).filter(
+    (tier) => tier !== 'far' || peers.some((peer) => peer.tier === 'far' || peer.tier === 'new'),
+  )
+  const rest = peers.length - placed.length
+  return html`<figure>
+    <svg
+      viewBox="-320 -178 640 356"
+      role="img"
+      aria-label=${`${peers.length} peers around this machine; the table has the numbers`}
+    >
+      ${rings.map((tier) => {
+        const [rx, ry] = RINGS[tier]
+        return html`<g class="ring">
+          <ellipse rx=${rx} ry=${ry} />
+          <text x="0" y=${-ry - 5} text-anchor="middle">${TIER_WORDS[tier]}</text>
+        </g>`
+      })}
+      ${placed.map(lines)}
+      <circle class="self" r="17" />
+      <text class="self-name" text-anchor="middle" dy="4">here</text>
+      ${placed.map((each) => dot(each, labelled.has(each.peer.id)))}
+    </svg>
+    <figcaption>
+      <span class="key got"></span>gave us <span class="key gave"></span>got from us
+      ${rest > 0 && ` · ${rest} more than the ${MAX_PLACED} drawn`}
+    </figcaption>
+  </figure>`
+}
+
+/** Side by side, so that both directions are seen. */
+function lines({ peer, x, y }: PlacedPeer): View {
+  const length = Math.hypot(x, y) || 1
+  const [dx, dy] = [(-y / length) * 3, (x / length) * 3]
+  const [got, gave] = [lineWidth(peer.gotBytes), lineWidth(peer.gaveBytes)]
+  return html`<g key=${peer.id}>
+    ${got + gave === 0 && html`<line class="idle" x1="0" y1="0" x2=${x} y2=${y} />`}
+    ${got > 0 && html`<line class="got" x1=${x + dx} y1=${y + dy} x2=${dx} y2=${dy} stroke-width=${got} />`}
+    ${gave > 0 && html`<line class="gave" x1=${-dx} y1=${-dy} x2=${x - dx} y2=${y - dy} stroke-width=${gave} />`}
+  </g>`
+}
+
+function dot({ peer, x, y }: PlacedPeer, isLabelled: boolean): View {
+  const { id, tier, strikes, gotBytes, gaveBytes } = peer
+  const below = y >= 0 ? 20 : -12
+  return html`<g key=${id} class=${`peer ${tier}${strikes > 0 ? ' struck' : ''}`}>
+    <title>${`${shortId(id)}: gave us ${bytes(gotBytes)}, got ${bytes(gaveBytes)}`}</title>
+    <circle cx=${x} cy=${y} r="7" />
+    ${isLabelled && html`<text x=${x} y=${y + below} text-anchor="middle">${shortId(id)}</text>`}
+  </g>`
+}
+
+function peerTable(peers: readonly SwarmPeer[]): View {
+  return html`<div class="scroll" tabindex="0" role="region" aria-label="Peers">
+    <table>
+      <thead>
+        <tr>
+          <th scope="col">peer</th>
+          <th scope="col">distance</th>
+          <th scope="col" class="number">answers in</th>
+          <th scope="col" class="number">gave us</th>
+          <th scope="col" class="number">got from us</th>
+          <th scope="col" class="number">holds</th>
+        </tr>
+      </thead>
+      <tbody>
+        ${peers.map(
+          (peer) =>
+            html`<tr key=${peer.id}>
+              <th scope="row" title=${`${peer.id} at ${peer.address}`}>
+                <code>${shortId(peer.id)}</code>
+                ${peer.strikes > 0 && html` <span class="badge bad">${plural(peer.strikes, 'strike')}</span>`}
+              </th>
+              <td>${TIER_WORDS[peer.tier]}<span class="quiet">, ${peer.transport}</span></td>
+              <td class="number">${peer.rttMs === null ? '–' : duration(peer.rttMs)}</td>
+              <td class="number">${bytes(peer.gotBytes)}</td>
+              <td class="number">${bytes(peer.gaveBytes)}</td>
+              <td class="number">${count(peer.artifacts)}</td>
+            </tr>`,
+        )}
+      </tbody>
+    </table>
+  </div>`
+}

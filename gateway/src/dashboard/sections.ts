@@ -1,0 +1,40 @@
+/**
+ * The state of gateway and node as the dashboard shows it, as much of it as who looks may see: a stranger gets numbers, nothing
+ * of where this machine and its peers are, and no package's name.
+ */
+import type { CatalogNode } from '@catalog-p2p/core'
+import { gatewayStatsFor, type Viewer } from '../admin/viewer.ts'
+import type { GatewayStats } from '../api.ts'
+import type { Snapshot, StoreSection, TotalsSection } from './snapshot.ts'
+import { swarmSection } from './swarm-section.ts'
+
+export interface SectionSources {
+  readonly node: CatalogNode
+  readonly stats: () => GatewayStats
+  /** When the gateway began. */
+  readonly sinceMs: number
+}
+
+export function sectionsFor(sources: SectionSources, viewer: Viewer): Snapshot {
+  const stats = sources.node.stats()
+  return {
+    totals: totalsSection(sources, viewer),
+    store: storeSection(stats.store),
+    swarm: swarmSection(sources.node, stats, viewer),
+  }
+}
+
+function totalsSection({ node, stats, sinceMs }: SectionSources, viewer: Viewer): TotalsSection {
+  const { tarballs, packuments, upstream, temporary, ...rest } = gatewayStatsFor(stats(), viewer)
+  const { upstreamRequests, upstreamFailures, upstreamBytes } = rest
+  const { uploaded } = node.stats()
+  return {
+    ...{ viewer, sinceMs, upstream, temporary, tarballs, packuments, uploaded },
+    ...{ upstreamRequests, upstreamFailures, upstreamBytes },
+  }
+}
+
+function storeSection(store: StoreSection): StoreSection {
+  const { artifacts, bytes, partialBytes, quotaBytes, pinned, writable } = store
+  return { artifacts, bytes, partialBytes, quotaBytes, pinned, writable }
+}
