@@ -19,6 +19,20 @@ export { decodeCanonical, encodeCanonical } from './signing/canonical.ts'
 export type { CanonicalValue } from './signing/canonical.ts'
 export { openStatement, signStatement, STATEMENT_OVERHEAD_BYTES } from './signing/statement.ts'
 export type { OpenedStatement } from './signing/statement.ts'
+export {
+  issueCertificate,
+  MAX_CERTIFICATE_BYTES,
+  openCertificate,
+} from './certificates/certificate.ts'
+export type { Certificate, CertificateClaims } from './certificates/certificate.ts'
+export { judgeCertificate, verifyCertificate } from './certificates/verify-certificate.ts'
+export type { CertificateVerdict, CertifiedAs } from './certificates/verify-certificate.ts'
+export {
+  MAX_REVOCATIONS_BYTES,
+  openRevocations,
+  signRevocations,
+} from './certificates/revocation-list.ts'
+export type { RevocationList } from './certificates/revocation-list.ts'
 export type { Logger } from './log.ts'
 export { defaultStorePath, invalidOptions, parseNodeOptions } from './options.ts'
 export type { NodeOptions } from './options.ts'
