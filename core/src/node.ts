@@ -9,7 +9,7 @@ import type { Digest } from './content/digest.ts'
 import { canCreateFolder } from './disk/make-folder.ts'
 import { createSwarmDiscovery } from './discovery/swarm-discovery.ts'
 import { findGateways } from './host/gateways.ts'
-import type { Host } from './host/host.ts'
+import type { Host, Membership } from './host/host.ts'
 import { findOwnNetworks } from './host/own-networks.ts'
 import { startAll, stopAll, type Part } from './lifecycle.ts'
 import { createRepeatLog } from './limits/repeat-log.ts'
@@ -44,6 +44,8 @@ export interface NodeDependencies {
   readonly isStillPublic?: (digest: Digest) => boolean
   /** Judges the evidence of records. Absent: no record is believed, nor passed on. */
   readonly verifyEvidence?: VerifyEvidence
+  /** Of the private swarm that the node is in: only peers that prove theirs may connect. Absent: everybody may. */
+  readonly membership?: Membership | undefined
   /** An identity for this run only: that of the store folder is neither read nor made. Default false. */
   readonly ephemeralIdentity?: boolean
 }
@@ -74,10 +76,10 @@ export async function createNode(
     emit: (event) => listeners.forEach((listener) => listener(event)),
   }
   const { options, log, clock, random } = context
-  const { isStillPublic, ephemeralIdentity = false } = given
+  const { isStillPublic, membership, ephemeralIdentity = false } = given
 
   const store = given.store ?? createStore(context)
-  const host = given.host ?? (await createHost(context, { ephemeralIdentity }))
+  const host = given.host ?? (await createHost(context, { membership, ephemeralIdentity }))
   const bans = await openBanHistory(ephemeralIdentity ? undefined : options.store.path, context)
   const scores = createScores(context, { host, bans })
   const folder = ephemeralIdentity ? undefined : options.store.path
@@ -145,14 +147,14 @@ function createStore({ options, clock, log }: Context): Store {
 // libp2p is most of what there is to load: only a node that uses it pays for that.
 async function createHost(
   { options, log, clock, random }: Context,
-  { ephemeralIdentity }: { ephemeralIdentity: boolean },
+  given: Pick<NodeDependencies, 'membership' | 'ephemeralIdentity'>,
 ): Promise<Host> {
   const { createLibp2pHost } = await import('./host/libp2p/libp2p-host.ts')
   const { network, store } = options
   // The host would try for ever to use a folder that can't be made; the store reports it.
   const hasFolder = store.path !== undefined && (await canCreateFolder(store.path))
-  const path = hasFolder && !ephemeralIdentity ? store.path : undefined
-  return createLibp2pHost({ log, clock, random }, { network, path })
+  const path = hasFolder && given.ephemeralIdentity !== true ? store.path : undefined
+  return createLibp2pHost({ log, clock, random, membership: given.membership }, { network, path })
 }
 
 /** Peer scores that disconnect whom they ban. */

@@ -29,6 +29,8 @@ import {
 } from '../../core/src/wire/peer-messages.ts'
 import { isCatalogError } from '../../core/src/errors.ts'
 import { PACKUMENTS } from '../../gateway/src/packuments/peers/packument-protocol.ts'
+import { openProof, sealProof, type ProofContext, type Sealer } from '../../core/src/swarm/proof.ts'
+import { parseSwarmKey, swarmKeyToText } from '../../core/src/swarm/swarm-key.ts'
 import { createFrameSplitter, encodeFrame } from '../../core/src/wire/frames.ts'
 import {
   decodeAnswer,
@@ -263,6 +265,40 @@ describe('/catalog/packuments/1.0.0', () => {
     const text = 'catalog-p2p package 1\0https://registry.example/\0@fx/thing'
     const hash = createHash('sha256').update(text).digest('hex')
     expect(packageKeyOf({ registry: 'https://registry.example/', name: '@fx/thing' })).toBe(hash)
+  })
+})
+
+describe('private swarms', () => {
+  const vectors = load<{
+    key: string
+    text: string
+    dialer: string
+    listener: string
+    dialerNonce: string
+    listenerNonce: string
+    proofs: (Sealer & Pick<ProofContext, 'purpose'> & { credential: string; sealed: string })[]
+  }>('swarm')
+  const key = Buffer.from(vectors.key, 'hex')
+
+  test('the text of a key', () => {
+    expect(swarmKeyToText(key)).toBe(vectors.text)
+    expect(parseSwarmKey(vectors.text)).toEqual(Uint8Array.from(key))
+  })
+
+  test.each(vectors.proofs)('$purpose: $step of the $role', ({ purpose, sealed, ...rest }) => {
+    const context: ProofContext = {
+      ...{ purpose, dialer: vectors.dialer, listener: vectors.listener },
+      dialerNonce: Buffer.from(vectors.dialerNonce, 'hex'),
+      listenerNonce: Buffer.from(vectors.listenerNonce, 'hex'),
+    }
+    const credential = Buffer.from(rest.credential, 'hex')
+    expect(sealProof(key, context, rest, credential).toString('hex')).toBe(sealed)
+    expect(openProof(key, context, rest, Buffer.from(sealed, 'hex'))).toEqual(credential)
+    for (let bit = 0; bit < sealed.length * 4; bit += 37) {
+      const other = Buffer.from(sealed, 'hex')
+      other[bit >> 3] = (other[bit >> 3] ?? 0) ^ (1 << (bit & 7))
+      expect(openProof(key, context, rest, other)).toBeUndefined()
+    }
   })
 })
 

@@ -86,6 +86,32 @@ export type Admit = (
   options: { readonly signal: AbortSignal },
 ) => Promise<boolean>
 
+/** Two peers that have just met: their ids as TLS or noise has proved them, and who has dialled whom. */
+export interface Meeting {
+  readonly self: PeerId
+  readonly peer: PeerId
+  readonly role: 'dialer' | 'listener'
+}
+
+/**
+ * Of a private swarm: what a host asks of every new connection before anything else of it exists, on a stream that is for
+ * nothing else. A connection whose peer does not prove itself is closed, and no protocol has answered it.
+ */
+export interface Membership {
+  /**
+   * Resolves when the peer has proved that it belongs here; ends within `MEMBERSHIP_TIMEOUT_MS`.
+   * @throws CatalogError PEER_REFUSED, or what the stream throws: the peer does not
+   */
+  prove(
+    stream: ByteStream,
+    meeting: Meeting,
+    options: { readonly signal: AbortSignal },
+  ): Promise<void>
+}
+
+/** A connection whose peer has not proved its membership within this time is closed. */
+export const MEMBERSHIP_TIMEOUT_MS = 5_000
+
 export interface Host {
   readonly id: PeerId
   start(): Promise<void>

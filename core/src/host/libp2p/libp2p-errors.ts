@@ -1,7 +1,7 @@
 /**
  * libp2p's errors in our terms. It has classes but no codes, so here, and only here, names and messages are compared.
  */
-import { CatalogError, type ErrorCode } from '../../errors.ts'
+import { CatalogError, isCatalogError, type ErrorCode } from '../../errors.ts'
 
 const CODES: Readonly<Record<string, ErrorCode>> = {
   UnsupportedProtocolError: 'PEER_REFUSED',
@@ -35,4 +35,11 @@ export function isAddressInUse(error: unknown): boolean {
       return true
   }
   return false
+}
+
+/** Why the node does not start. */
+export function toStartError(error: unknown): CatalogError {
+  if (isCatalogError(error)) return error
+  const message = error instanceof Error ? error.message : String(error)
+  return new CatalogError('HOST_FAILED', `the network did not start: ${message}`, { cause: error })
 }

@@ -2,7 +2,7 @@
 import type { Clock } from '../../timing/clock.ts'
 import type { Logger } from '../../log.ts'
 import type { Random } from '../../random.ts'
-import type { Host } from '../host.ts'
+import type { Host, Membership } from '../host.ts'
 import type { NetworkOptions } from './listen-addresses.ts'
 
 export interface Libp2pHostDependencies {
@@ -11,6 +11,8 @@ export interface Libp2pHostDependencies {
   readonly random: Random
   /** Whether an address is on a network of this machine's, whose machines may take more places; looked up unless given. */
   readonly isLocal?: (ip: string) => boolean
+  /** Of the private swarm that this host is in; everybody may connect without one. */
+  readonly membership?: Membership | undefined
 }
 
 export interface Libp2pHostOptions {

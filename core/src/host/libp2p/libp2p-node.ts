@@ -22,11 +22,13 @@ import { SqliteDatastore } from './datastore.ts'
 import { bestConnection } from './best-connection.ts'
 import { addressesOf, dial, isConnected } from './dial.ts'
 import { upgradeRelayed } from './direct-upgrade.ts'
-import type { HostEvent, NetworkState, PeerId } from '../host.ts'
+import type { HostEvent, Membership, NetworkState, PeerId } from '../host.ts'
 import { believedOfDht, createHearsay, remoteAddresses } from './hearsay.ts'
 import { hostLimits, type HostLimits } from './host-limits.ts'
 import { createNode, type LibP2PNode } from './libp2p-services.ts'
 import { chooseListening, type Listening, type NetworkOptions } from './listen-addresses.ts'
+import { toStartError } from './libp2p-errors.ts'
+import { createMembershipGate } from './membership-gate.ts'
 import { createNetworkProblems, type NetworkProblems } from './network-problems.ts'
 import { createOwnAddresses, type OwnAddresses } from './own-addresses.ts'
 import { findAddress, parseAddress, parsePeer } from './peer-addresses.ts'
@@ -67,6 +69,7 @@ export interface NodeDependencies {
   readonly isLocal?: (ip: string) => boolean
   readonly groupOf: (peer: PeerId) => AddressGroup | undefined
   readonly onEvent: (event: HostEvent) => void
+  readonly membership?: Membership | undefined
 }
 
 /** QUIC is native code: where the platform has none, TCP does the work and the log says so. */
@@ -132,6 +135,9 @@ export async function buildLibp2pNode(
       deps.isLocal ?? ((ip: string) => ipScope(ip) === 'loopback' || own.networksOf(ip).size > 0)
     const { isGateway } = own
     const limits = hostLimits({ maxConnections, loopbackOnly, isLocal, isGateway })
+    const { membership } = deps
+    const proving = { ...deps, self, groupOf: limits.groupOf, limits: limits.handshakes }
+    const gate = membership && createMembershipGate({ ...proving, membership })
     let built: LibP2PNode | undefined
     const node = (built = await createNode({
       privateKey: deps.privateKey,
@@ -141,15 +147,16 @@ export async function buildLibp2pNode(
       network,
       listening,
       own,
-      gater: createConnectionGater({
-        isDenied: deps.isDenied,
-        groupOf: limits.groupOf,
-        families: listening.families,
-        ownSockets: () => own.sockets(),
-        rule,
-        self: deps.privateKey.publicKey.toString(),
-        connectionsOf: (peer) => remoteAddresses(built?.libp2p.getConnections(peer)),
-      }),
+      gate,
+      gater: {
+        ...createConnectionGater({
+          ...{ isDenied: deps.isDenied, groupOf: limits.groupOf, rule, self },
+          families: listening.families,
+          ownSockets: () => own.sockets(),
+          connectionsOf: (peer) => remoteAddresses(built?.libp2p.getConnections(peer)),
+        }),
+        ...gate?.gater,
+      },
       believed: (addresses) => believedOfDht(rule, built?.libp2p, addresses),
       resolvers: createResolvers(rule, deps.clock),
       guard: createConnectionGuard(limits),
@@ -287,10 +294,4 @@ function watchPeers(
     finder.onDisconnected()
     deps.onEvent({ type: 'disconnected', peer })
   })
-}
-
-function toStartError(error: unknown): CatalogError {
-  if (isCatalogError(error)) return error
-  const message = error instanceof Error ? error.message : String(error)
-  return new CatalogError('HOST_FAILED', `the network did not start: ${message}`, { cause: error })
 }

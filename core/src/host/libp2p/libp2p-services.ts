@@ -27,6 +27,7 @@ import type { Datastore } from 'interface-datastore'
 import { createLibp2p, type Libp2p, type Libp2pOptions, type ServiceFactoryMap } from 'libp2p'
 import { compareAddresses } from './address-order.ts'
 import type { ConnectionGuard } from './connection-guard.ts'
+import type { MembershipGate } from './membership-gate.ts'
 import { CONNECTION_MONITOR, connectionLimits } from './connection-limits.ts'
 import { createDhtDiscovery, type DhtDiscovery } from './dht-discovery.ts'
 import type { Listening, NetworkOptions } from './listen-addresses.ts'
@@ -52,6 +53,8 @@ export interface NodeParts {
   readonly gater: ConnectionGater
   readonly resolvers: Record<string, MultiaddrResolver>
   readonly guard: ConnectionGuard
+  /** Of a private swarm. */
+  readonly gate: MembershipGate | undefined
   /** Undefined: without QUIC. */
   readonly quic: Quic | undefined
   readonly quicDeps: QuicListenerDependencies
@@ -82,8 +85,9 @@ export interface LibP2PNode {
 
 /** A node that is not started. */
 export async function createNode(parts: NodeParts): Promise<LibP2PNode> {
-  const { network, listening, own, guard } = parts
+  const { network, listening, own, guard, gate } = parts
   const tcpTransport = tcp({ dialOpts: { noDelay: true }, listenOpts: { noDelay: true } })
+  const muxer = yamux({ streamOptions: { maxStreamWindowSize: 8 * 1024 * 1024 } })
   const peer = parts.privateKey.publicKey.toString()
   const discovery = createDhtDiscovery()
   const options: Libp2pOptions<Services> = {
@@ -97,14 +101,12 @@ export async function createNode(parts: NodeParts): Promise<LibP2PNode> {
         network.announceAddresses.length > 0 ? verified : own.announced(verified, peer),
     },
     transports: [
-      ...(parts.quic
-        ? [guarding(quicTransport(parts.quic, listening.families, parts.quicDeps), guard)]
-        : []),
+      ...(parts.quic ? [guarding(quic(parts, parts.quic), guard)] : []),
       ...(network.tcp ? [guarding(tcpTransport, guard)] : []),
       ...(network.relayClient ? [circuitRelayTransport()] : []),
     ],
     connectionEncrypters: [noise()],
-    streamMuxers: [yamux({ streamOptions: { maxStreamWindowSize: 8 * 1024 * 1024 } })],
+    streamMuxers: [gate === undefined ? muxer : gate.muxers(muxer)],
     connectionManager: connectionLimits({
       maxConnections: network.maxConnections,
       addressSorter: (a, b) =>
@@ -124,6 +126,14 @@ export async function createNode(parts: NodeParts): Promise<LibP2PNode> {
   libp2p.addEventListener('connection:close', ({ detail }) => guard.closed(detail))
   const { dht, relay } = libp2p.services
   return { libp2p, dht, relay, onDhtPeer: (listener) => discovery.onPeer(listener) }
+}
+
+function quic(
+  { listening, quicDeps, gate }: NodeParts,
+  create: Quic,
+): ReturnType<typeof quicTransport> {
+  const transport = quicTransport(create, listening.families, quicDeps)
+  return gate === undefined ? transport : (components) => gate.transport(transport(components))
 }
 
 function guarding<Components, Kind extends Transport>(
