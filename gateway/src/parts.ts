@@ -23,8 +23,7 @@ import type { LedgerOf } from './artifacts/answer-tarball.ts'
 import { SourceCounts } from './packuments/answer-source.ts'
 import { VersionJudgements } from './packuments/version-judgements.ts'
 import { KeptAnswers } from './registry-api/kept-answers.ts'
-import { createDispatcher } from './upstream/dispatcher.ts'
-import { createHints, type Hints } from './hints/hints.ts'
+import { createHints, type Hints, type HintsOptions } from './hints/hints.ts'
 import { createPrediction, type Prediction } from './hints/prediction.ts'
 import type { Environment, NpmConfig } from './upstream/npmrc.ts'
 import type { ParsedGatewayOptions } from './options.ts'
@@ -38,17 +37,19 @@ import { createPeerSource } from './packuments/peers/peer-source.ts'
 import { createTarballCheck } from './packuments/peers/tarball-check.ts'
 import { createPackuments, type Packuments } from './packuments/packument-service.ts'
 import { createPrivateArtifacts } from './artifacts/private-artifacts.ts'
-import { openTrust, type Trust } from './trust/trust.ts'
-import { createRegistries, isPublicUrl, type Registries } from './upstream/registries.ts'
-import { createIdentify } from './upstream/credentials.ts'
-import { readOwnerKey } from './upstream/owner-key.ts'
-import { createUpstream, type Upstream } from './upstream/upstream.ts'
+import type { CertificateExchange } from './trust/certificate-exchange.ts'
+import type { Trust } from './trust/trust.ts'
+import { openCertificates, openOrigins } from './origins.ts'
+import { isPublicUrl, type Registries } from './upstream/registries.ts'
+import type { Upstream } from './upstream/upstream.ts'
 import { openLocalIndex } from './search/local-index.ts'
 import { createSearch, type Search } from './search/search.ts'
 import { createVersionIndex, type VersionIndex } from './packuments/version-index.ts'
 
 export interface Parts {
   readonly trust: Trust
+  /** undefined without a trust file. */
+  readonly certificates: CertificateExchange | undefined
   readonly registries: Registries
   readonly upstream: Upstream
   readonly cache: PackumentCache
@@ -88,9 +89,8 @@ export async function openParts(
   options: ParsedGatewayOptions,
 ): Promise<Parts> {
   const { maxAgeMs, keyringPath, maxPackumentBytes: maxBytes } = options
-  const trust = openTrust({ log }, options)
-  const registries = await openRegistries({ log, config, trust }, options)
-  const upstream = openUpstream({ config, env }, options)
+  const origins = await openOrigins({ log, config, env }, options)
+  const { registries, upstream } = origins
   const guard = await openGuard({ upstream, log }, options)
   const caches = await openCaches(log, options)
   const { cache, database } = caches
@@ -129,18 +129,14 @@ export async function openParts(
   const listed = listPackuments(sharing, { maxBytes })
   const hints = createHints(
     { node, registries, index, bindings, artifacts, log },
-    {
-      enabled: options.hints,
-      maxPackages: options.maxHints,
-      concurrency: options.hintConcurrency,
-      waitMs: options.hintWaitMs,
-    },
+    hintsOptions(options),
   )
   const searching = { node, index: localIndex, cache, registries, isKnownPublic, log }
   const search = createSearch(searching, options)
+  const certificates = openCertificates({ node, log, ...origins }, options)
   await guard.onList(() => removeMalware({ node, guard, bindings, log, ledger: ledgers.both }))
   return {
-    ...{ trust, registries, upstream, cache, packuments, index, artifacts, hints, search, guard },
+    ...{ ...origins, certificates, cache, packuments, index, artifacts, hints, search, guard },
     ledger: ledgers.of,
     sources: new SourceCounts(),
     servedVersions: ledgers.both,
@@ -152,6 +148,7 @@ export async function openParts(
     prediction: options.predict ? createPrediction({ hints, cache, registries, log }) : undefined,
     async close() {
       hints.close()
+      await certificates?.stop()
       await listed.stop()
       await search.close()
       guard.close()
@@ -164,34 +161,13 @@ export async function openParts(
   }
 }
 
-async function openRegistries(
-  { trust, ...deps }: Pick<PartsDependencies, 'log' | 'config'> & { trust: Trust },
-  options: ParsedGatewayOptions,
-): Promise<Registries> {
-  const { ownerKeyPath, upstream, previousRegistry, port, addresses, publicRegistries } = options
-  const key = ownerKeyPath === undefined ? undefined : await readOwnerKey(ownerKeyPath, deps.log)
-  return createRegistries(
-    { ...deps, trust, identify: createIdentify(key) },
-    { upstream, previousRegistry, port, addresses, publicRegistries },
-  )
-}
-
-function openUpstream(
-  { config, env }: Pick<PartsDependencies, 'config' | 'env'>,
-  options: ParsedGatewayOptions,
-): Upstream {
-  const dispatcher = createDispatcher(config, env, {
-    connectTimeoutMs: options.upstreamConnectTimeoutMs,
-    maxSockets: options.upstreamSockets,
-  })
-  return createUpstream(
-    { dispatcher },
-    {
-      timeoutMs: options.upstreamTimeoutMs,
-      retries: options.upstreamRetries,
-      userAgent: `catalog-p2p node/${process.version}`,
-    },
-  )
+function hintsOptions(options: ParsedGatewayOptions): HintsOptions {
+  return {
+    enabled: options.hints,
+    maxPackages: options.maxHints,
+    concurrency: options.hintConcurrency,
+    waitMs: options.hintWaitMs,
+  }
 }
 
 async function openGuard(

@@ -15,6 +15,11 @@ export function trustFilePath(folder: string): string {
   return join(folder, 'trusted-publishers.txt')
 }
 
+/** What organisations have signed is kept beside the trust file. */
+export function certificatesPath(folder: string): string {
+  return join(folder, 'certificates.json')
+}
+
 /** Changes when the file does; `none` where there is none. @throws CatalogError INVALID_OPTIONS */
 export function stateOfTrustFile(path: string): string {
   const stats = statsOf(path)

@@ -3,7 +3,9 @@
  * changed. While it makes no sense the older one counts, and a gateway does not start with it: a name must never fall to a
  * registry because of a slip in a file.
  */
+import { dirname } from 'node:path'
 import { isCatalogError, type KeyId, type Logger } from '@catalog-p2p/core'
+import { CertificateBook } from './certificate-book.ts'
 import {
   decideFirstUse,
   originsBy,
@@ -12,11 +14,15 @@ import {
   type NameOrigins,
 } from './origin-of-name.ts'
 import { withEntry, type TrustEntry } from './trust-entries.ts'
-import { changeTrustFile, readTrustFile, stateOfTrustFile } from './trust-file.ts'
+import { certificatesPath, changeTrustFile, readTrustFile, stateOfTrustFile } from './trust-file.ts'
 
 export interface Trust {
-  /** Synchronous: a look at a table, and at the file's times now and then. */
+  /** Synchronous: a look at a table, and at the file's times now and then. Its publishers are those certified just now, too. */
   readonly originOf: NameOrigins
+  /** Of all organisations that the file names. */
+  roots(): readonly KeyId[]
+  /** What organisations say; undefined without a trust file. */
+  readonly book: CertificateBook | undefined
   /** All that the file says. */
   entries(): readonly TrustEntry[]
   /**
@@ -52,6 +58,8 @@ export function openTrust(
 export const NOBODY_TRUSTED: Trust = {
   originOf: originsBy([]),
   entries: () => [],
+  roots: () => [],
+  book: undefined,
   meet: () => Promise.resolve({ verdict: 'refuse', why: 'this gateway has no trust file' }),
 }
 
@@ -60,6 +68,7 @@ class TrustFile implements Trust {
   readonly #nowMs: () => number
   readonly #path: string
   readonly #isWanted: boolean
+  readonly book: CertificateBook
   #entries: readonly TrustEntry[] = []
   #origins: NameOrigins = originsBy([])
   #state: string | undefined
@@ -76,17 +85,32 @@ class TrustFile implements Trust {
     this.#nowMs = nowMs
     this.#path = trustPath
     this.#isWanted = trustOnFirstUse
+    this.book = new CertificateBook(certificatesPath(dirname(trustPath)), { log })
     this.#read(stateOfTrustFile(trustPath))
   }
 
   readonly originOf: NameOrigins = (name) => {
     this.#look()
-    return this.#origins(name)
+    const origin = this.#origins(name)
+    if (origin.kind === 'registry' || origin.roots.length === 0) return origin
+    const { book } = this
+    const { publishers, roots } = origin
+    return {
+      ...origin,
+      // Looked up only when somebody wants to know: which registry is asked does not depend on it.
+      get publishers() {
+        return [...new Set([...publishers, ...book.publishers(roots, name)])]
+      },
+    }
   }
 
   entries(): readonly TrustEntry[] {
     this.#look()
     return this.#entries
+  }
+
+  roots(): readonly KeyId[] {
+    return [...new Set(this.entries().flatMap(({ kind, id }) => (kind === 'root' ? [id] : [])))]
   }
 
   async meet(

@@ -1,0 +1,74 @@
+/** What the gateway gets packages from, built first: whom to trust for which name, the registries, and the way to them. */
+import type { CatalogNode, Logger } from '@catalog-p2p/core'
+import { createMarks } from './artifacts/privacy.ts'
+import type { ParsedGatewayOptions } from './options.ts'
+import { startCertificateExchange, type CertificateExchange } from './trust/certificate-exchange.ts'
+import { openTrust, type Trust } from './trust/trust.ts'
+import { createIdentify } from './upstream/credentials.ts'
+import { createDispatcher } from './upstream/dispatcher.ts'
+import type { Environment, NpmConfig } from './upstream/npmrc.ts'
+import { readOwnerKey } from './upstream/owner-key.ts'
+import { createRegistries, type Registries } from './upstream/registries.ts'
+import { createUpstream, type Upstream } from './upstream/upstream.ts'
+
+export interface Origins {
+  readonly trust: Trust
+  readonly registries: Registries
+  readonly upstream: Upstream
+}
+
+export interface OriginsDependencies {
+  readonly log: Logger
+  readonly config: NpmConfig
+  readonly env: Environment
+}
+
+/** @throws CatalogError INVALID_OPTIONS */
+export async function openOrigins(
+  { log, config, env }: OriginsDependencies,
+  options: ParsedGatewayOptions,
+): Promise<Origins> {
+  const trust = openTrust({ log }, options)
+  const registries = await openRegistries({ log, config, trust }, options)
+  return { trust, registries, upstream: openUpstream({ config, env }, options) }
+}
+
+export function openCertificates(
+  { node, trust, log }: { node: CatalogNode; log: Logger; trust: Trust },
+  { privateScopes }: ParsedGatewayOptions,
+): CertificateExchange | undefined {
+  const { book } = trust
+  if (book === undefined) return undefined
+  const isPrivate = createMarks(privateScopes)
+  return startCertificateExchange({ node, book, roots: () => trust.roots(), isPrivate, log })
+}
+
+async function openRegistries(
+  { trust, ...deps }: Pick<OriginsDependencies, 'log' | 'config'> & { trust: Trust },
+  options: ParsedGatewayOptions,
+): Promise<Registries> {
+  const { ownerKeyPath, upstream, previousRegistry, port, addresses, publicRegistries } = options
+  const key = ownerKeyPath === undefined ? undefined : await readOwnerKey(ownerKeyPath, deps.log)
+  return createRegistries(
+    { ...deps, trust, identify: createIdentify(key) },
+    { upstream, previousRegistry, port, addresses, publicRegistries },
+  )
+}
+
+function openUpstream(
+  { config, env }: Pick<OriginsDependencies, 'config' | 'env'>,
+  options: ParsedGatewayOptions,
+): Upstream {
+  const dispatcher = createDispatcher(config, env, {
+    connectTimeoutMs: options.upstreamConnectTimeoutMs,
+    maxSockets: options.upstreamSockets,
+  })
+  return createUpstream(
+    { dispatcher },
+    {
+      timeoutMs: options.upstreamTimeoutMs,
+      retries: options.upstreamRetries,
+      userAgent: `catalog-p2p node/${process.version}`,
+    },
+  )
+}
