@@ -138,10 +138,11 @@ export async function createNode(
 }
 
 function createStore({ options, clock, log }: Context): Store {
-  const { path, keepPrivate, ...sizes } = options.store
+  const { path, artifactsOf, keepPrivate, ...sizes } = options.store
   const { chunkSize } = options.transfer
   if (path === undefined) return createMemoryStore({ clock, log }, { ...sizes, chunkSize })
-  return createFsStore({ clock, log }, { ...sizes, keepPrivate, path, chunkSize })
+  const folders = { path, artifactsOf }
+  return createFsStore({ clock, log }, { ...sizes, ...folders, keepPrivate, chunkSize })
 }
 
 // libp2p is most of what there is to load: only a node that uses it pays for that.

@@ -43,6 +43,8 @@ const networkSchema = z.strictObject({
 const storeSchema = z.strictObject({
   /** Folder; undefined keeps everything in memory. */
   path: z.string().min(1).optional(),
+  /** Folder of another store, which anybody may have written: its artifacts are used, and nothing else of it. With `path` only. */
+  artifactsOf: z.string().min(1).optional(),
   quotaBytes: bytes.default(20 * 1024 * MiB),
   /** Private artifacts too; false: they pass through, and nothing of them reaches the folder. */
   keepPrivate: z.boolean().default(true),

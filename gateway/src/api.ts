@@ -37,6 +37,8 @@ export interface GatewayStats {
   readonly upstream: string | null
   /** It ends with the command that it was started for. */
   readonly temporary: boolean
+  /** It believes nothing that its store held before. */
+  readonly frozenTrust: boolean
 }
 
 export interface Gateway {

@@ -47,8 +47,8 @@ export function createGateway(deps: GatewayDependencies, input: GatewayOptions =
   let live: LiveEvents | undefined
   let starting: Promise<Started> | undefined
   let stopping: Promise<void> | undefined
-  const { temporary } = options
-  const stats = (): GatewayStats => ({ ...statsOf(counters, parts), temporary })
+  const { temporary, frozenTrust } = options
+  const stats = (): GatewayStats => ({ ...statsOf(counters, parts), temporary, frozenTrust })
   const metrics = createMetrics({ node: deps.node, counters, stats })
   const app = createApp({
     ...{ log: deps.log, counters, instance },
@@ -202,7 +202,10 @@ async function pass(
 const NO_SOURCES = { answers: { registry: 0, kept: 0, verified: 0, peer: 0 }, oldestMs: null }
 const NO_HINTS = { lists: 0, packages: 0, fetched: 0, claimed: 0, bytes: 0, failed: 0 }
 
-function statsOf(counters: Counters, parts: Parts | undefined): Omit<GatewayStats, 'temporary'> {
+function statsOf(
+  counters: Counters,
+  parts: Parts | undefined,
+): Omit<GatewayStats, 'temporary' | 'frozenTrust'> {
   const upstream = parts?.upstream.counts
   const requests = Object.fromEntries(
     ROUTE_NAMES.map((name) => [name, counters.routes[name].requests]),

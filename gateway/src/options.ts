@@ -133,6 +133,8 @@ const schema = z.strictObject({
   hintConcurrency: z.number().int().min(1).max(256).default(32),
   /** It ends with the command that it was started for (`catalog exec`), so nobody else should count on it. */
   temporary: z.boolean().default(false),
+  /** What its store held before may be anybody's files, so whose they are is not known (`catalog exec --frozen-trust`). */
+  frozenTrust: z.boolean().default(false),
   /** Only while tarballs take longer than this to come, on average: from a peer next door it is not worth it. */
   hintWaitMs: z.number().int().min(0).max(60_000).default(20),
   /** What `x-catalog-token` must say on requests that change something; undefined refuses them all. */

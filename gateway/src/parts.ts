@@ -36,7 +36,7 @@ import { listPackuments } from './packuments/peers/listed-packuments.ts'
 import { createPeerSource } from './packuments/peers/peer-source.ts'
 import { createTarballCheck } from './packuments/peers/tarball-check.ts'
 import { createPackuments, type Packuments } from './packuments/packument-service.ts'
-import { createPrivateArtifacts } from './artifacts/private-artifacts.ts'
+import { createPrivateArtifacts, type PrivateArtifacts } from './artifacts/private-artifacts.ts'
 import type { CertificateExchange } from './trust/certificate-exchange.ts'
 import type { Trust } from './trust/trust.ts'
 import { openCertificates, openOrigins } from './origins.ts'
@@ -119,7 +119,7 @@ export async function openParts(
       ...metadata,
       ...{ node, log, bindings, publicNames, guard, judgements, ledger: ledgers.both },
       tarballCheck: createTarballCheck(sharing, { maxBytes }),
-      privateAccess: createPrivateArtifacts({ node, database: caches.unkeptDatabase ?? database }),
+      privateAccess: openPrivateArtifacts(node, caches, options),
       signatures: createRegistrySignatures({ log }, { keyringPath }),
       documents: createVersionDocuments({ ...metadata, publicNames }),
       early: new EarlyTarballs({ node, ...metadata }, { maxOpen: options.upstreamSockets >> 1 }),
@@ -207,6 +207,15 @@ async function openCaches(log: Logger, options: ParsedGatewayOptions): Promise<C
     owner !== '' || !isPublicUrl(new URL(registry), publicRegistries)
   const cache = createSplitCache({ kept, unkept }, isPrivate)
   return { cache, database, unkeptDatabase: unkept.database }
+}
+
+function openPrivateArtifacts(
+  node: CatalogNode,
+  { database, unkeptDatabase }: Caches,
+  { frozenTrust }: ParsedGatewayOptions,
+): PrivateArtifacts {
+  const deps = { node, database: unkeptDatabase ?? database }
+  return createPrivateArtifacts(deps, { unowned: frozenTrust ? 'open' : 'denied' })
 }
 
 /** Bindings of names that are not known to be public go where private packages go. */

@@ -42,6 +42,8 @@ export interface RegistryOptions {
   readonly packages: readonly FixturePackage[]
   /** Which host `dist.tarball` names: the public default one (as real packuments do), or this one. */
   readonly tarballs?: 'public' | 'self'
+  /** Any free one unless given. */
+  readonly port?: number
   /** Signs `name@version:integrity`, as npm's registry does. */
   readonly signer?: Pick<RegistrySigner, 'keyid' | 'sign'>
   /** When a version came out, as ISO 8601; years ago by default. */
@@ -79,7 +81,7 @@ export async function startRegistry(options: RegistryOptions): Promise<LoopbackR
     })
   })
   server.keepAliveTimeout = 60_000
-  const port = await listen(server, 0)
+  const port = await listen(server, options.port ?? 0)
   const url = `http://127.0.0.1:${port}`
   fill(pages, options, options.tarballs === 'self' ? url : publicRegistry())
 

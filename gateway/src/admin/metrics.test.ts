@@ -13,6 +13,7 @@ test('the page says what is measured', async () => {
       ...{ packuments: { fresh: 0, fetched: 0, stale: 0 }, upstream: null, activeRequests: 0 },
       metadata: new SourceCounts().snapshot(),
       temporary: false,
+      frozenTrust: false,
       hints: { lists: 0, packages: 0, fetched: 0, claimed: 0, bytes: 0, failed: 0 },
       ...{ upstreamRequests: 0, upstreamFailures: 0, upstreamBytes: 0 },
       ...{ requests: createRequests(), tarballs: createCounters().tarballs },

@@ -7,6 +7,8 @@ import type { Database } from '@catalog-p2p/core'
 export interface LruTable {
   /** Whether the key stands there with one of these values. Counts as a use. */
   has(key: string, values: readonly string[]): boolean
+  /** Whether the key stands there at all. */
+  knows(key: string): boolean
   add(key: string, value: string): void
   /** Removes it, whatever its keys. */
   removeValue(value: string): void
@@ -31,6 +33,7 @@ export function createLruTable(database: Database, options: LruTableOptions): Lr
   prepareTable(database, options)
   const sql = {
     find: database.prepare(`SELECT used_ms FROM ${table} WHERE ${key} = ? AND ${value} = ?`),
+    knows: database.prepare(`SELECT 1 FROM ${table} WHERE ${key} = ? LIMIT 1`),
     touch: database.prepare(`UPDATE ${table} SET used_ms = ? WHERE ${key} = ? AND ${value} = ?`),
     add: database.prepare(`INSERT OR IGNORE INTO ${table} VALUES (?, ?, ?)`),
     remove: database.prepare(`DELETE FROM ${table} WHERE ${value} = ?`),
@@ -57,6 +60,7 @@ export function createLruTable(database: Database, options: LruTableOptions): Lr
 
   return {
     has: (one, others) => others.some((other) => isThere(one, other)),
+    knows: (one) => sql.knows.get(one) !== undefined,
     add(one, other) {
       rows += Number(sql.add.run(one, other, now()).changes)
       if (rows >= maxRows + Math.min(TRIM_ROWS, maxRows)) trim()

@@ -45,18 +45,20 @@ function takeOver(database: Database): void {
   `)
 }
 
-export function createPrivateArtifacts(deps: {
-  node: CatalogNode
-  database: Database
-}): PrivateArtifacts {
-  const { node, database } = deps
+/** `unowned`: private artifacts in the store of which no owner is known. */
+export function createPrivateArtifacts(
+  { node, database }: { node: CatalogNode; database: Database },
+  { unowned }: { unowned: 'open' | 'denied' },
+): PrivateArtifacts {
   // An owner that is forgotten has to ask upstream again; that the artifact is private is noted in the store.
   const owners = createOwners(database)
   const arriving = new Map<Digest, number>()
   return {
     isDenied(digest, owner) {
-      const isPrivate = arriving.has(digest) || node.entry(digest)?.visibility === 'private'
-      return isPrivate && !owners.has(digest, [owner ?? '', ''])
+      const isKept = node.entry(digest)?.visibility === 'private'
+      if (!arriving.has(digest) && !isKept) return false
+      if (owners.has(digest, [owner ?? '', ''])) return false
+      return arriving.has(digest) || unowned === 'denied' || owners.knows(digest)
     },
     grant: (digest, owner) => owners.add(digest, owner),
     beginPrivate(digest) {

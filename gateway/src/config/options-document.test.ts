@@ -28,7 +28,7 @@ test('every option of the node and the gateway can be set, or is left out on pur
   ]
   const settable = new Set(SETTINGS.map((setting) => setting.target as string))
   // `catalog exec` says it of its own gateway.
-  const onPurpose = ['gateway:keepPrivate', 'gateway:temporary']
+  const onPurpose = ['gateway:keepPrivate', 'gateway:temporary', 'gateway:frozenTrust']
   expect(all.filter((name) => !settable.has(name))).toEqual(onPurpose)
 })
 

@@ -48,7 +48,11 @@ export interface GivenValue {
 }
 
 /** Names in CATALOG_* that are no settings. */
-const OTHER_ENVIRONMENT = new Set(['CATALOG_CONFIG', 'CATALOG_EXEC_SEED'])
+const OTHER_ENVIRONMENT = new Set([
+  'CATALOG_CONFIG',
+  'CATALOG_EXEC_SEED',
+  'CATALOG_EXEC_FROZEN_TRUST',
+])
 
 /** @throws CatalogError INVALID_OPTIONS with every problem, one per line */
 export function resolveConfig(input: ConfigInput): Config {

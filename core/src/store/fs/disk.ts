@@ -18,6 +18,7 @@ import { FsIndex, type EntryRow, type PartialRow } from './index-rows.ts'
 import type { FsLayout } from './layout.ts'
 import { FsPartials, type CommitRequest } from './partials.ts'
 import { findIntact, reconcile, type Reconciled } from './reconcile.ts'
+import { takeOver } from './take-over.ts'
 import { FsWriter } from './writer.ts'
 import { makeSpace, strengthen, type QuotaDeps } from '../quota.ts'
 
@@ -60,8 +61,12 @@ export interface Disk {
  */
 export async function openDisk(deps: DiskDeps): Promise<{ disk: Disk; found: Reconciled }> {
   const index = await openIndex(deps)
+  const { layout, quota } = deps
+  const isForeign = layout.artifactsRoot !== layout.root
+  const limits = { maxBytes: quota.quotaBytes }
   try {
-    const found = await reconcile({ ...deps, index })
+    const foreign = isForeign && { takeOver: () => takeOver(deps, limits) }
+    const found = await reconcile({ ...deps, index, ...foreign })
     const disk = assemble(deps, index, found)
     for (const row of found.entries) if (!row.synced) disk.durability.add(row.digest)
     return { disk, found }

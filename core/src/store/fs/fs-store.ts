@@ -36,6 +36,8 @@ export interface FsStoreDeps {
 export interface FsStoreOptions {
   /** Folder, this store's alone. */
   readonly path: string
+  /** The folder whose artifacts it has instead of its own; anybody may have written to it. */
+  readonly artifactsOf?: string | undefined
   readonly quotaBytes: number
   /** Of replicas, within the quota; a fifth of it unless given. */
   readonly replicaQuotaBytes?: number
@@ -78,7 +80,8 @@ class FsStore implements Store {
     this.#health = new DiskHealth({ clock, log }, options.path)
     const entries = this.#entries
     const marks = this.#marks
-    const shared = { log, files, layout: createFsLayout(options.path), entries, marks }
+    const layout = createFsLayout(options.path, options.artifactsOf)
+    const shared = { log, files, layout, entries, marks }
     const read = (digest: Digest, range: ByteRange) => this.#reader.read(digest, range)
     this.#deps = {
       ...{ ...shared, clock, read, health: this.#health },

@@ -8,6 +8,8 @@ import { DIGEST_BYTES, digestFromBytes, digestToHex, type Digest } from '../../c
 
 export interface FsLayout {
   readonly root: string
+  /** Of the artifacts; another one than `root` when they may be anybody's files. */
+  readonly artifactsRoot: string
   readonly database: string
   /** Shards of complete artifacts, each file named by its digest in hex. */
   readonly artifacts: string
@@ -26,12 +28,13 @@ export const SHARDS: readonly string[] = Array.from({ length: 256 }, (_, index) 
   index.toString(16).padStart(2, '0'),
 )
 
-export function createFsLayout(root: string): FsLayout {
-  const artifacts = join(root, 'artifacts-v1')
+export function createFsLayout(root: string, artifactsRoot = root): FsLayout {
+  const artifacts = join(artifactsRoot, 'artifacts-v1')
   const partials = join(root, 'partial-v1')
   const temporary = join(root, 'temporary-v1')
   return {
     root,
+    artifactsRoot,
     artifacts,
     partials,
     temporary,

@@ -17,6 +17,8 @@ export interface ReconcileDeps {
   readonly layout: FsLayout
   readonly index: FsIndex
   readonly log: Logger
+  /** Where the artifacts may be anybody's files: looks at them instead. */
+  readonly takeOver?: (() => Promise<EntryRow[]>) | undefined
 }
 
 export interface Reconciled {
@@ -29,13 +31,16 @@ export interface Reconciled {
 
 export async function reconcile(deps: ReconcileDeps): Promise<Reconciled> {
   const { files, layout } = deps
+  // Before its folders are used: they may be links.
+  const foreign = await deps.takeOver?.()
   for (const folder of [layout.artifacts, layout.partials, layout.temporary]) {
     await files.makeFolder(folder)
   }
   for (const name of await files.list(layout.temporary)) {
     await files.remove(join(layout.temporary, name))
   }
-  const { entries, orphans } = await reconcileArtifacts(deps)
+  const found = foreign && { entries: foreign, orphans: [] }
+  const { entries, orphans } = found ?? (await reconcileArtifacts(deps))
   const partials = await reconcilePartials(deps, new Set(orphans))
   return { entries, partials, orphans }
 }

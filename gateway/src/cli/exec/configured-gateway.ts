@@ -47,6 +47,21 @@ export async function findConfiguredGateway(
   )
 }
 
+/** Nothing of the store shall be believed, and a client is configured with a catalog that does. */
+export class TrustingCatalog extends Error {
+  readonly next =
+    'stop that catalog, or give the client its registry ("catalog unuse"), or leave out --frozen-trust'
+}
+
+/** @throws TrustingCatalog */
+export async function requireFrozenTrust({ url, daemon }: ConfiguredGateway): Promise<void> {
+  const { gateway } = await daemonGateway(daemon).status()
+  if (gateway.frozenTrust) return
+  throw new TrustingCatalog(
+    `is configured with ${url}, a catalog that runs already and believes what its store says`,
+  )
+}
+
 export interface ConfiguredUse {
   readonly config: Config
   readonly env: Environment

@@ -8,7 +8,7 @@ import type { Config } from '../../config/resolve.ts'
 import { duration } from '../../config/setting.ts'
 import { readValue } from '../../config/values.ts'
 import { loadConfig, type Invocation } from '../shell/invocation.ts'
-import { exitCodeOfSignal } from '../shell/exit-codes.ts'
+import { EXIT, exitCodeOfSignal } from '../shell/exit-codes.ts'
 import { withUnfailingNotes, type Terminal } from '../shell/terminal.ts'
 import type { PreparedGateway, Unprepared } from './exec-gateway.ts'
 import { createExecOutput, type ExecOutput } from './exec-output.ts'
@@ -18,6 +18,7 @@ import { runCommand, type CommandEnd } from './run-command.ts'
 import { seed } from './seeding.ts'
 import { numberOf, relaySignals, sharesTerminal, type SignalRelay } from './signal-relay.ts'
 import { withVariables } from '../../clients/variables.ts'
+import { isYes } from './wanted-settings.ts'
 
 export interface ExecOptions {
   readonly command: readonly string[]
@@ -28,6 +29,8 @@ export interface ExecOptions {
   readonly reuse: boolean
   /** File for the report as JSON. */
   readonly report: string | undefined
+  /** As it was given. */
+  readonly frozenTrust: boolean | undefined
 }
 
 interface Session {
@@ -54,16 +57,18 @@ export async function execCommand(
   try {
     const session = { terminal, config, options, relay, output, seedMs }
     const { command, reuse } = options
-    const prepared = await prepareGateway({ terminal, config, command, reuse, version, relay })
+    const frozenTrust = options.frozenTrust ?? isYes(terminal.env.CATALOG_EXEC_FROZEN_TRUST)
+    const preparation = { terminal, config, command, reuse, frozenTrust, version, relay }
+    const prepared = await prepareGateway(preparation)
     if (relay.received !== undefined) {
       if ('gateway' in prepared) await prepared.close()
       else await prepared.leave?.()
       return exitCodeOfSignal(numberOf(relay.received))
     }
     if ('gateway' in prepared) return await runWith(session, prepared)
-    const code = await runWithout(session, prepared)
-    await prepared.leave?.()
-    return code
+    const code =
+      prepared.refused === true ? refuse(session, prepared) : runWithout(session, prepared)
+    return await code.finally(() => prepared.leave?.())
   } finally {
     relay.dispose()
   }
@@ -132,6 +137,21 @@ async function runWithout(session: Session, without: Unprepared): Promise<number
   await output.summarize(report)
   await output.finish(report)
   return end.code
+}
+
+/** It would believe what the user has said shall not be believed. */
+async function refuse(
+  { output, options }: Session,
+  { problem, next }: Unprepared,
+): Promise<number> {
+  const shown = shownProblem(problem)
+  output.warn(
+    `${shown}; the command does not run${next === undefined ? '' : `. Next step: ${next}`}`,
+  )
+  const exitCode = EXIT.usage
+  const report = { command: shownCommand(options.command), exitCode, durationMs: 0 } as const
+  await output.finish({ ...report, gateway: 'none', problem: shown, ...(next && { next }) })
+  return exitCode
 }
 
 async function run(session: Session, env: Record<string, string>): Promise<CommandEnd> {

@@ -40,6 +40,8 @@ export interface GatewayRequest {
   readonly version: string
   /** false: never use a daemon that runs. */
   readonly reuse: boolean
+  /** Nothing in the store is believed but artifacts, by their hash. */
+  readonly frozenTrust: boolean
 }
 
 /** Ready to be used. */
@@ -59,6 +61,8 @@ export interface PreparedGateway {
 export interface Unprepared {
   readonly problem: string
   readonly next?: string
+  /** Nor may the command run without one. */
+  readonly refused?: true
   /** Cleans up after a start that came to nothing. Never throws, never takes long. */
   leave?(): Promise<void>
 }

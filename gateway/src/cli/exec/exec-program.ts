@@ -11,13 +11,15 @@ import { runPlainly, whyNotLoaded } from '../shell/fallback.ts'
 const EXEC_HELP = `
 Its package manager is asked for its registry and pointed at a gateway by environment variables; no file is
 changed. Your own daemon is used if it runs, otherwise a gateway for as long as the command runs. Whatever
-fails there, the command runs as it would without. CATALOG_EXEC_SEED is --seed. More: docs/ci.md`
+fails there, the command runs as it would without. CATALOG_EXEC_SEED is --seed, CATALOG_EXEC_FROZEN_TRUST=1
+--frozen-trust. More: docs/ci.md`
 
 interface ExecFlags {
   readonly seed?: string | false
   readonly quiet: boolean
   readonly reuse: boolean
   readonly report?: string
+  readonly frozenTrust?: boolean
 }
 
 export function addExecCommand(program: Command, deps: ProgramDependencies): void {
@@ -32,6 +34,7 @@ export function addExecCommand(program: Command, deps: ProgramDependencies): voi
     .option('--no-seed', "don't serve public artifacts to peers at all")
     .option('--report <file>', 'write what came from where as JSON')
     .option('--no-reuse', 'start a gateway of its own even if a daemon runs')
+    .option('--frozen-trust', 'believe nothing that the store holds, but packages by their hash')
     .option('-q, --quiet', 'print warnings only', false)
   addSettings(exec, ({ name }) => name !== 'seed')
   // Not commander's own --help: that would print help, and succeed, after an option that commander does not know.
@@ -42,7 +45,7 @@ export function addExecCommand(program: Command, deps: ProgramDependencies): voi
   exec.addHelpText('after', EXEC_HELP)
   act(exec, deps, async (invocation, args) => {
     const [command, flags] = args as [string[], ExecFlags]
-    const { seed, quiet, reuse, report } = flags
+    const { seed, quiet, reuse, report, frozenTrust } = flags
     deps.takeSignals()
     deps.outliveReaders()
     const loaded = await import('./exec-command.ts').catch(whyNotLoaded)
@@ -59,6 +62,7 @@ export function addExecCommand(program: Command, deps: ProgramDependencies): voi
         quiet,
         reuse,
         report,
+        frozenTrust,
       },
       deps,
     )

@@ -25,6 +25,8 @@ export interface ExecReport {
   /** What the user must know of what the command wrote. */
   readonly warning?: string
   readonly upstream?: string | null
+  /** Nothing that the store held before was believed but artifacts, by their hash. */
+  readonly frozenTrust?: true
   /** Artifacts that the command was given, by where they came from. */
   readonly sources?: Readonly<Record<ArtifactSource, Amount>>
   readonly metadata?: { readonly fresh: number; readonly fetched: number; readonly stale: number }
@@ -54,6 +56,7 @@ export function reportOf(outcome: Outcome, before: ExecStatus, after: ExecStatus
   return {
     ...outcome,
     upstream: is.upstream,
+    ...(is.frozenTrust && { frozenTrust: true }),
     sources: { peer: source('peer'), origin: source('origin'), store: source('store') },
     metadata: {
       fresh: is.packuments.fresh - was.packuments.fresh,
@@ -116,6 +119,9 @@ function facts(report: ExecReport): string[] {
   if (sources !== undefined) lines.push(...spared(sources))
   if (uploaded !== undefined && uploaded.artifacts > 0) {
     lines.push(`given to peers: ${uploaded.artifacts} (${formatBytes(uploaded.bytes)})`)
+  }
+  if (report.frozenTrust === true) {
+    lines.push('frozen trust: of the store only packages counted, each by its hash')
   }
   lines.push(peers === 1 ? '1 peer' : `${peers} peers`)
   if (gateway === 'daemon') lines.push('counted at the daemon, so with whatever else used it')

@@ -4,11 +4,13 @@
  */
 import type { ExecGateway, GatewayRequest } from './exec-gateway.ts'
 import { daemonGateway, findRunningDaemon, isUsable } from './own-daemon.ts'
-import { startTemporary, startOwn } from './own-gateway.ts'
+import { startFrozen, startOwn, startTemporary } from './own-gateway.ts'
 
 /** @throws CatalogError when neither is possible; the command then runs without us */
 export async function openGateway(request: GatewayRequest): Promise<ExecGateway> {
   const { config, env, reuse } = request
+  // What daemon.json says is part of what is not believed.
+  if (request.frozenTrust) return startFrozen(request)
   const daemon = await findRunningDaemon(config)
   if (daemon === undefined) return startOwn(request, [])
   if (reuse && isUsable(daemon, config, { env, ...(await request.upstream) })) {

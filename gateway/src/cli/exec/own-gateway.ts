@@ -11,6 +11,7 @@ import type { Config } from '../../config/resolve.ts'
 import { portOf } from '../shell/invocation.ts'
 import { runDaemon, type RunningDaemon } from '../start/run-daemon.ts'
 import type { ExecGateway, GatewayRequest } from './exec-gateway.ts'
+import { openFrozenStore } from './frozen-store.ts'
 import { rememberFailure } from './upstream-failure.ts'
 import { isCi, unboundDigestsFor } from './wanted-settings.ts'
 
@@ -46,6 +47,17 @@ export async function startTemporary(
   }
 }
 
+/** On the artifacts of the store alone. @throws CatalogError as the start of a daemon does */
+export async function startFrozen(request: GatewayRequest): Promise<ExecGateway> {
+  const store = await openFrozenStore(request.config)
+  try {
+    return await start(request, store.config, () => store.remove())
+  } catch (error) {
+    await store.remove()
+    throw error
+  }
+}
+
 function withPeers(config: Config, peers: readonly string[]): Config {
   const { network = {} } = config.node
   const bootstrap = [...(network.bootstrap ?? []), ...peers]
@@ -64,10 +76,10 @@ async function start(
   config: Config,
   afterwards: () => Promise<void>,
 ): Promise<ExecGateway> {
-  const { log, version, upstream, env } = request
+  const { log, version, upstream, env, frozenTrust } = request
   // In CI the identity is not kept in the store: a store from a CI cache is on many machines at once, and two peers with one
   // identity cannot connect; nor does a private key belong into a cache that others can read. A key that is there stays.
-  const ephemeralIdentity = isCi(env)
+  const ephemeralIdentity = isCi(env) || frozenTrust
   const failures = rememberFailure(log)
   const setup = {
     log: failures.log,
@@ -84,13 +96,14 @@ async function start(
     }
     const unboundDigests = unboundDigestsFor(config, env)
     // A store in a CI cache is read by jobs of other people.
-    const keepPrivate = config.node.store?.keepPrivate ?? !ephemeralIdentity
+    const keepPrivate = config.node.store?.keepPrivate ?? !isCi(env)
     const late = upstream.then(({ registry, npmConfig }) => ({
       npmConfig,
       gateway: { upstream: config.peersOnly ? null : registry },
     }))
     late.catch(() => undefined) // the node may fail before it
-    const gateway = { keepPrivate, ...config.gateway, unboundDigests, port } as const
+    const { gateway: given } = config
+    const gateway = { keepPrivate, ...given, unboundDigests, port, frozenTrust } as const
     const node = { ...config.node, store: { ...config.node.store, keepPrivate } }
     try {
       const daemon = await runDaemon({ ...setup, config: { ...config, gateway, node }, late })

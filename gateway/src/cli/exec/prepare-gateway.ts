@@ -14,6 +14,8 @@ import {
 } from '../../clients/client-command.ts'
 import {
   findConfiguredGateway,
+  requireFrozenTrust,
+  TrustingCatalog,
   useConfigured,
   type ConfiguredGateway,
 } from './configured-gateway.ts'
@@ -39,6 +41,8 @@ export interface Preparation {
   readonly config: Config
   readonly command: readonly string[]
   readonly reuse: boolean
+  /** Nothing in the store is believed but artifacts, by their hash. */
+  readonly frozenTrust: boolean
   readonly version: string
   readonly relay: SignalRelay
 }
@@ -79,6 +83,10 @@ export async function prepareGateway(
     // Awaited only after the command has ended.
     const leaving = leave()
     const left = { leave: () => leaving }
+    if (error instanceof TrustingCatalog) {
+      const { message: problem, next } = error
+      return { problem: `${name} ${problem}`, next, refused: true, ...left }
+    }
     if (error instanceof SkippedClient) {
       const problem = `${name} is not pointed at the gateway: ${error.message}`
       return { problem, ...(error.next !== undefined && { next: error.next }), ...left }
@@ -111,7 +119,10 @@ async function choose(
   const own = await readRegistry(client, { ...context, startedIn: terminal.cwd, signal })
   const { upstream } = config.gateway
   const found = await findConfiguredGateway(own.registry, { config, terminal })
-  if (typeof found !== 'string') return { configured: found }
+  if (typeof found !== 'string') {
+    if (preparation.frozenTrust) await requireFrozenTrust(found)
+    return { configured: found }
+  }
   const plan = planRedirect({
     ...{ client, settings: own.settings, npm: own.npm, registry: found },
     upstream: typeof upstream === 'string' ? upstream : undefined,
@@ -126,7 +137,7 @@ function contextOf(terminal: Terminal, client: ClientCommand | undefined): Confi
 }
 
 async function open(
-  { terminal, config, version, reuse }: Preparation,
+  { terminal, config, version, reuse, frozenTrust }: Preparation,
   asked: { readonly client: ClientCommand | undefined; readonly choosing: Promise<Chosen> },
 ): Promise<ExecGateway> {
   const { env } = terminal
@@ -145,7 +156,7 @@ async function open(
     }
   })
   upstream.catch(() => undefined) // awaiting the choice says why
-  return openGateway({ config, env, upstream, log, version, reuse })
+  return openGateway({ config, env, upstream, log, version, reuse, frozenTrust })
 }
 
 interface Opened {

@@ -4,7 +4,12 @@ import type { Environment } from '../../upstream/npmrc.ts'
 import { daemonSettings, type DaemonSettings } from '../start/daemon-settings.ts'
 
 export function isCi({ CI }: Environment): boolean {
-  return CI !== undefined && !['', '0', 'false'].includes(CI.toLowerCase())
+  return isYes(CI)
+}
+
+/** Of a variable. */
+export function isYes(text: string | undefined): boolean {
+  return text !== undefined && !['', '0', 'false'].includes(text.toLowerCase())
 }
 
 /**
