@@ -3,6 +3,8 @@
  * order, stopped in reverse.
  */
 import { CatalogError } from '@catalog-p2p/core'
+import { Activity } from './activity/activity.ts'
+import type { VisitRequest } from './activity/visit.ts'
 import { answerAdmin } from './admin/admin.ts'
 import { answerChanged } from './admin/answer-changed.ts'
 import type { Gateway, GatewayDependencies, GatewayStats } from './api.ts'
@@ -27,7 +29,12 @@ import { parseGatewayOptions, type GatewayOptions, type ParsedGatewayOptions } f
 import { answerPackument } from './packuments/answer-packument.ts'
 import { newInstance, openParts, type Parts } from './parts.ts'
 import { passThrough, type PassthroughOptions } from './registry-api/passthrough.ts'
-import { ROUTE_NAMES, type PassthroughRoute, type RouteName } from './http/route.ts'
+import {
+  ROUTE_NAMES,
+  type PassthroughRoute,
+  type RouteName,
+  type TarballRoute,
+} from './http/route.ts'
 import { requireScope } from './http/scope-mount.ts'
 import { answerCatalogSearch, answerClientSearch, isClientSearch } from './search/answer-search.ts'
 import { createListener } from './http/server.ts'
@@ -42,6 +49,7 @@ type Started = Awaited<ReturnType<Gateway['start']>>
 export function createGateway(deps: GatewayDependencies, input: GatewayOptions = {}): Gateway {
   const options = parseGatewayOptions(input)
   const counters = createCounters()
+  const activity = new Activity()
   const instance = newInstance()
   let parts: Parts | undefined
   let live: LiveEvents | undefined
@@ -50,6 +58,7 @@ export function createGateway(deps: GatewayDependencies, input: GatewayOptions =
   const { temporary, frozenTrust } = options
   const stats = (): GatewayStats => ({ ...statsOf(counters, parts), temporary, frozenTrust })
   const metrics = createMetrics({ node: deps.node, counters, stats })
+  const context = { deps, options, counters, activity, metrics, instance, stats }
   const app = createApp({
     ...{ log: deps.log, counters, instance },
     hosts: createHostCheck(options),
@@ -58,7 +67,7 @@ export function createGateway(deps: GatewayDependencies, input: GatewayOptions =
       if (parts === undefined || live === undefined) {
         throw new CatalogError('NODE_STOPPED', 'the gateway is not running')
       }
-      await answer({ parts, live, deps, options, counters, metrics, instance, stats }, exchange)
+      await answer({ ...context, parts, live }, exchange)
     },
   })
   const listener = createListener({ log: deps.log, handle: app }, options)
@@ -71,7 +80,9 @@ export function createGateway(deps: GatewayDependencies, input: GatewayOptions =
       // A caller that brings its own configuration gets no proxy from the environment either.
       const env = deps.npmConfig === undefined ? npmConfigContext().env : {}
       parts = await openParts({ node: deps.node, log: deps.log, config, env }, options)
-      const sources = { node: deps.node, stats, sinceMs: Date.now() }
+      const { guard, artifacts: names } = parts
+      const { node } = deps
+      const sources = { node, stats, activity, guard, names, sinceMs: Date.now() }
       live = new LiveEvents((viewer) => sectionsFor(sources, viewer))
       const started = await listener.start()
       const main = parts.registries.main
@@ -116,13 +127,18 @@ interface Context {
   readonly deps: GatewayDependencies
   readonly options: ParsedGatewayOptions
   readonly counters: Counters
+  readonly activity: Activity
   readonly metrics: Metrics
   readonly instance: string
   readonly stats: () => GatewayStats
 }
 
+function tarballRequest({ name, version, file }: TarballRoute): VisitRequest {
+  return { kind: 'tarball', name, version: version ?? file }
+}
+
 async function answer(context: Context, asked: Exchange): Promise<void> {
-  const { parts, options, counters, metrics, stats } = context
+  const { parts, options, counters, activity, metrics, stats } = context
   const target = withoutRegistryPath(asked.target, (name) => parts.registries.homeOf(name))
   const { route } = target
   requireScope(target.scope, route, parts.registries)
@@ -133,12 +149,17 @@ async function answer(context: Context, asked: Exchange): Promise<void> {
   const passing = { maxUploadBytes, instance: context.instance, isPrivate }
   switch (route.route) {
     case 'tarball':
-      return parts.hints.trackRequest(route, () =>
-        answerTarball({ ...parts, counters }, exchange, route),
+      return activity.track(exchange, tarballRequest(route), (visit) =>
+        parts.hints.trackRequest(route, () =>
+          answerTarball({ ...parts, counters, visit }, exchange, route),
+        ),
       )
     case 'packument': {
       const { maxAgeMs, maxPackumentBytes: maxBytes } = options
-      await answerPackument({ ...parts, maxAgeMs, maxBytes }, exchange, route.name)
+      const asked = { kind: 'metadata', name: route.name, version: undefined } as const
+      await activity.track(exchange, asked, (visit) =>
+        answerPackument({ ...parts, maxAgeMs, maxBytes }, exchange, { visit }),
+      )
       // Predicted packages are fetched from upstream.
       return exchange.upstream === 'never' ? undefined : parts.prediction?.onMetadata(route.name)
     }

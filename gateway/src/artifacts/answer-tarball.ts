@@ -3,6 +3,7 @@
  */
 import type { IncomingHttpHeaders } from 'node:http'
 import { findDigest } from '@catalog-p2p/core'
+import { noteFirstBytes, type Visit } from '../activity/visit.ts'
 import type { Artifacts } from './artifacts.ts'
 import { clientCredentials } from '../upstream/client-credentials.ts'
 import type { Exchange } from '../http/exchange.ts'
@@ -27,18 +28,22 @@ export async function answerTarball(
     counters: Counters
     ledger: LedgerOf
     hints: Pick<Hints, 'prefetchedFrom'>
+    visit: Visit
   },
   exchange: Exchange,
   route: TarballRoute,
 ): Promise<void> {
   const { req, res, signal, giveUp } = exchange
   const { name, version, file } = route
+  const { visit } = deps
   const integrity = header(req.headers, 'pacote-integrity')
   const client = clientCredentials(deps.registries, exchange, name)
   try {
     const { upstream } = exchange
-    const request = { name, version, file, integrity, client, upstream, signal }
+    const onLocated = (): void => void (visit.locatedMs = performance.now())
+    const request = { name, version, file, integrity, client, upstream, signal, onLocated }
     const { artifact, visibility } = await deps.artifacts.get(request)
+    noteFirstBytes(visit, visibility === 'public')
     const etag = `"${artifact.digest}"`
     res.setHeader('etag', etag)
     res.setHeader('cache-control', `${visibility}, max-age=${YEAR_S}, immutable`)
@@ -46,6 +51,7 @@ export async function answerTarball(
     if (isNotModified(req, etag)) {
       res.statusCode = 304
       res.end()
+      visit.outcome = 'unchanged'
       return
     }
     res.setHeader('content-type', 'application/octet-stream')
@@ -58,10 +64,10 @@ export async function answerTarball(
     }
     // What was fetched a moment ago because of a hint did not come from the store.
     const ahead = deps.hints.prefetchedFrom(artifact.digest)
-    deps.counters.tarball(
-      (artifact.source === 'store' ? ahead : undefined) ?? artifact.source,
-      bytes,
-    )
+    const source = (artifact.source === 'store' ? ahead : undefined) ?? artifact.source
+    deps.counters.tarball(source, bytes)
+    visit.source = source
+    visit.bytes = bytes
   } finally {
     // Gives up what nobody read (HEAD, 304, a failure); harmless when all was sent.
     if (req.method === 'HEAD' || res.statusCode !== 200 || !res.writableEnded) {

@@ -33,6 +33,8 @@ export interface ArtifactRequest {
   readonly upstream?: 'never' | undefined
   /** Aborted when the caller is done with the artifact without having read it to its end. */
   readonly signal: AbortSignal
+  /** Told when it is known which bytes it is. */
+  readonly onLocated?: () => void
 }
 
 export interface ResolvedArtifact {

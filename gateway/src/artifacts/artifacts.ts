@@ -100,6 +100,7 @@ export function createArtifacts(
       const viewer = packuments.viewer(request.name, request.client)
       await guarded.admit(request, viewer)
       const target = await locateArtifact(locating, request, viewer)
+      request.onLocated?.()
       try {
         const found = await getTarget(request, target, viewer).catch((error: unknown) => {
           if (!(error instanceof OtherBytes)) throw error

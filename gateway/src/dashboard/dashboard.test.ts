@@ -75,6 +75,19 @@ test('a page that looks on does not keep the gateway from stopping, and only so 
   await Promise.all([owner, ...others].map(({ ended }) => ended))
 })
 
+test('the waterfall names private packages to the holder of the token only', async () => {
+  await world.restart({ privateScopes: ['@corp'] })
+  await world.get('/a/-/a-1.0.0.tgz')
+  await world.get('/@corp%2fsecret/-/secret-1.0.0.tgz')
+  await world.get('/@corp%2fsecret')
+  await using neighbour = await listen(world)
+  await using owner = await listen(world, { 'x-catalog-token': TOKEN })
+  const names = (section: Snapshot['install']): (string | null)[] =>
+    (section?.rows ?? []).map(({ name }) => name)
+  expect(names(await neighbour.next('install'))).toEqual(['a', null, null])
+  expect(names(await owner.next('install'))).toEqual(['a', '@corp/secret', '@corp/secret'])
+})
+
 interface Events extends AsyncDisposable {
   /** The next event of that name. */
   next<Name extends keyof Snapshot>(name: Name): Promise<Snapshot[Name]>

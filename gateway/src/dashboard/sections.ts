@@ -3,24 +3,37 @@
  * of where this machine and its peers are, and no package's name.
  */
 import type { CatalogNode } from '@catalog-p2p/core'
+import type { Activity } from '../activity/activity.ts'
 import { gatewayStatsFor, type Viewer } from '../admin/viewer.ts'
 import type { GatewayStats } from '../api.ts'
+import type { Guard } from '../guard/guard.ts'
+import { guardSection } from './guard-section.ts'
+import { installSection, type NameRules } from './install-section.ts'
+import { findProblems } from './problems.ts'
 import type { Snapshot, StoreSection, TotalsSection } from './snapshot.ts'
 import { swarmSection } from './swarm-section.ts'
 
 export interface SectionSources {
   readonly node: CatalogNode
   readonly stats: () => GatewayStats
+  readonly activity: Activity
+  readonly guard: Pick<Guard, 'status'>
+  readonly names: NameRules
   /** When the gateway began. */
   readonly sinceMs: number
 }
 
 export function sectionsFor(sources: SectionSources, viewer: Viewer): Snapshot {
   const stats = sources.node.stats()
+  const problems = { node: stats, gateway: sources.stats(), guard: sources.guard.status() }
   return {
     totals: totalsSection(sources, viewer),
-    store: storeSection(stats.store),
+    problems: findProblems(problems, viewer),
+    install: installSection(sources, viewer),
+    traffic: sources.activity.traffic.read(),
     swarm: swarmSection(sources.node, stats, viewer),
+    store: storeSection(stats.store),
+    guard: guardSection(sources, viewer),
   }
 }
 

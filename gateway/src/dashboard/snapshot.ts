@@ -12,8 +12,18 @@ export interface Amount {
 
 export interface Snapshot {
   readonly totals: TotalsSection
-  readonly store: StoreSection
+  readonly problems: readonly Problem[]
+  readonly install: InstallSection | null
+  readonly traffic: TrafficSection
   readonly swarm: SwarmSection
+  readonly store: StoreSection
+  readonly guard: GuardSection
+}
+
+/** Something that should be otherwise, and what to do about it. */
+export interface Problem {
+  readonly text: string
+  readonly next: string
 }
 
 /** Of this run of the gateway. */
@@ -68,4 +78,74 @@ export interface SwarmSection {
   readonly reached: string | null
   /** null: not for this viewer. Those with most bytes first. */
   readonly peers: readonly SwarmPeer[] | null
+}
+
+export type RowOutcome = 'running' | 'done' | 'unchanged' | 'denied' | 'failed' | 'gone'
+
+/** One request of the install. Milliseconds; `at` since the install began. */
+export interface InstallRow {
+  readonly number: number
+  readonly kind: 'tarball' | 'metadata'
+  /** null: it is private, or not known to be public, and who looks does not hold the token. */
+  readonly name: string | null
+  readonly version: string | null
+  readonly at: number
+  /** Until it was known which bytes it is. */
+  readonly located: number | null
+  /** Until the first bytes were there. */
+  readonly wait: number | null
+  /** null: not over. */
+  readonly total: number | null
+  readonly bytes: number
+  readonly source: Source | null
+  readonly outcome: RowOutcome
+}
+
+/** What one client did without a pause; the newest such. */
+export interface InstallSection {
+  readonly number: number
+  /** null: not for this viewer. */
+  readonly client: string | null
+  /** Since 1970. */
+  readonly startedMs: number
+  /** Since it began; null: it goes on. */
+  readonly tookMs: number | null
+  readonly tarballs: Readonly<Record<Source, Amount>>
+  readonly tarballRequests: number
+  readonly metadataRequests: number
+  readonly running: number
+  readonly denied: number
+  readonly failed: number
+  /** The longest, in the order in which they began; null: not for this viewer. */
+  readonly rows: readonly InstallRow[] | null
+  /** Those not among the rows, and how long the longest of them took. */
+  readonly others: { readonly count: number; readonly longestMs: number }
+}
+
+/** Of the last half hour: a number for each bucket, the oldest first, up to the last one in which something came. */
+export interface TrafficSection {
+  readonly bucketMs: number
+  /** Number of the last bucket, counted from 1970. */
+  readonly lastBucket: number
+  readonly bytes: Readonly<Record<Source, readonly number[]>>
+  readonly artifacts: Readonly<Record<Source, readonly number[]>>
+}
+
+export interface GuardSection {
+  readonly minReleaseAgeMs: number
+  readonly trustDowngrade: 'off' | 'warn' | 'refuse'
+  /** Records of known malware; null: no list. */
+  readonly malware: { readonly records: number; readonly problem: string | null } | null
+  /** Versions that clients were refused of late, the newest first; null: not for this viewer. */
+  readonly refusals: readonly GuardRefusal[] | null
+  readonly refused: number
+}
+
+export interface GuardRefusal {
+  readonly number: number
+  /** Since 1970. */
+  readonly atMs: number
+  /** What was refused and why, and what to do; null: the name is not for this viewer. */
+  readonly text: string | null
+  readonly next: string | null
 }

@@ -5,6 +5,7 @@ import { promisify } from 'node:util'
 import { gunzip } from 'node:zlib'
 import { CatalogError } from '@catalog-p2p/core'
 import { sourceOf, type SourceCounts } from './answer-source.ts'
+import { noteFirstBytes, type Visit } from '../activity/visit.ts'
 import { namesBase, tarballPolicy } from './client-policy.ts'
 import { clientCredentials } from '../upstream/client-credentials.ts'
 import type { Guard } from '../guard/guard.ts'
@@ -31,7 +32,7 @@ export interface PackumentAnswerDependencies {
 export async function answerPackument(
   deps: PackumentAnswerDependencies,
   exchange: Exchange,
-  name: string,
+  { visit, visit: { name } }: { visit: Visit },
 ): Promise<void> {
   const { req, res, signal, base } = exchange
   const policy =
@@ -52,6 +53,8 @@ export async function answerPackument(
   })
   if ('gzipped' in found) return sendRaw(exchange, found, deps.maxBytes)
   const { answer, variant } = found
+  noteFirstBytes(visit, undefined)
+  visit.source = cameFrom(answer)
   const gzip = acceptsGzip(req.headers['accept-encoding'])
   // Weak, because it stands for the document and not for its bytes, packed or not (RFC 9110 8.8.1).
   const etag = `W/"${variant.tag}"`
@@ -64,11 +67,13 @@ export async function answerPackument(
   if (isNotModified(req, etag)) {
     res.statusCode = 304
     res.end()
+    visit.outcome = 'unchanged'
     return
   }
+  visit.bytes = gzip ? variant.body.byteLength : unpackedLength(variant.body)
   res.setHeader('content-type', contentType(variant.kind))
   if (gzip) res.setHeader('content-encoding', 'gzip')
-  res.setHeader('content-length', gzip ? variant.body.byteLength : unpackedLength(variant.body))
+  res.setHeader('content-length', visit.bytes)
   if (req.method === 'HEAD') res.end()
   else res.end(gzip ? variant.body : await unzip(variant.body))
 }
@@ -85,6 +90,11 @@ function saySource(
   sources.note(said)
   res.setHeader('x-catalog-metadata', said.source)
   if (said.source !== 'registry') res.setHeader('age', Math.floor(said.ageMs / 1000))
+}
+
+function cameFrom({ document, state }: PackumentAnswer): Visit['source'] {
+  if (document.peerFetchedAtMs !== undefined) return 'peer'
+  return state === 'fetched' ? 'origin' : 'store'
 }
 
 /** What nobody has looked into: not to be kept, as there is nothing to ask after it by. */

@@ -1,21 +1,28 @@
 /** The dashboard: the newest state of the gateway, drawn again whenever it changes. */
 import { render } from 'preact'
+import { guardPanel } from './guard-panel.ts'
 import { header } from './header.ts'
-import { html } from './html.ts'
+import { html, type View } from './html.ts'
+import { Install } from './install.ts'
 import { takeToken, watchGateway, type LiveView } from './live.ts'
 import { overview } from './overview.ts'
+import { problemList } from './problems.ts'
 import { storePanel } from './store-panel.ts'
 import { Swarm } from './swarm.ts'
+import { Traffic } from './traffic.ts'
 
 const place = document.getElementById('page')
 
-function page(view: LiveView) {
-  const { totals, store, swarm } = view.sections
+function page(view: LiveView): View {
+  const { totals, problems = [], install, traffic, swarm, store, guard } = view.sections
   if (totals === undefined) return html`${header(view)}`
   return html`${header(view)}
     <main id="main">
-      ${overview(totals)} ${swarm && html`<${Swarm} swarm=${swarm} />`}
-      <div class="columns">${store && storePanel(store)}</div>
+      ${problemList(problems)} ${overview(totals)}
+      ${install && html`<${Install} key=${install.number} install=${install} />`}
+      ${traffic && install && html`<${Traffic} traffic=${traffic} />`}
+      ${swarm && html`<${Swarm} swarm=${swarm} />`}
+      <div class="columns">${store && storePanel(store)}${guard && guardPanel(guard)}</div>
     </main>`
 }
 

@@ -1,4 +1,5 @@
 /** Which gateway this is, and whether what is shown is what is. */
+import { serverNow } from './clock.ts'
 import { clockTime, duration } from './format.ts'
 import { html, type View } from './html.ts'
 import type { Connection, LiveView } from './live.ts'
@@ -32,7 +33,7 @@ export function header({ connection, reason, sections }: LiveView): View {
 }
 
 function sinceText(sinceMs: number): string {
-  const nowMs = Date.now()
+  const nowMs = serverNow()
   return `${clockTime(sinceMs, nowMs)} (${duration(Math.max(0, nowMs - sinceMs))})`
 }
 

@@ -3,6 +3,7 @@
  * page is seen, and comes again by itself. Keeps the newest of every section; draws nothing.
  */
 import type { Snapshot } from '../snapshot.ts'
+import { setServerTime } from './clock.ts'
 
 export type Connection = 'connecting' | 'live' | 'lost'
 
@@ -93,6 +94,7 @@ async function readEvents(
   if (token !== undefined) headers['x-catalog-token'] = token
   const response = await fetch('events', { headers, signal, cache: 'no-store' })
   if (!response.ok || response.body === null) throw new Error(await reasonOf(response))
+  setServerTime(response.headers.get('date'))
   onOpen()
   let rest = ''
   const silent = (): number => setTimeout(() => controller.abort(new Error('silence')), SILENCE_MS)

@@ -2,12 +2,12 @@
 import type { Source, TotalsSection } from '../snapshot.ts'
 import { bytes, percent, plural } from './format.ts'
 import { html, type View } from './html.ts'
+import { SOURCES } from './sources.ts'
 
-export const SOURCES: readonly Source[] = ['peer', 'store', 'origin']
-export const SOURCE_WORDS: Readonly<Record<Source, string>> = {
-  peer: 'peers',
-  store: 'this machine',
-  origin: 'registry',
+const ORIGINS: Readonly<Record<Source, string>> = {
+  peer: 'from peers',
+  store: 'from the store here',
+  origin: 'from the registry',
 }
 
 export function overview(totals: TotalsSection): View {
@@ -36,10 +36,7 @@ export function overview(totals: TotalsSection): View {
         ${SOURCES.map(
           (source) =>
             html`<div class=${source}>
-              <dt>
-                from
-                ${source === 'peer' ? 'peers' : `the ${source === 'store' ? 'store here' : 'registry'}`}
-              </dt>
+              <dt>${ORIGINS[source]}</dt>
               <dd>
                 <b>${bytes(tarballs[source].bytes)}</b>
                 <span>${plural(tarballs[source].artifacts, 'package')}</span>

@@ -9,8 +9,9 @@ export function storePanel(store: StoreSection): View {
   return html`<section class="panel" aria-labelledby="store">
     <h2 id="store">Store</h2>
     <p class="lead">
-      <b>${bytes(used)}</b> of ${bytes(quotaBytes)}
-      <span class="quiet">(${percent(used, quotaBytes)})</span>
+      <b>${bytes(used)}</b>${` of ${bytes(quotaBytes)} `}<span class="quiet"
+        >${`(${percent(used, quotaBytes)})`}</span
+      >
     </p>
     <div class="bar" aria-hidden="true">
       <span class="store" style=${{ flexGrow: share }}></span
@@ -18,7 +19,7 @@ export function storePanel(store: StoreSection): View {
     </div>
     <dl class="facts">
       <div>
-        <dt>packages</dt>
+        <dt>holds</dt>
         <dd>${plural(artifacts, 'package')}</dd>
       </div>
       ${

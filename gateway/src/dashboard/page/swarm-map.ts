@@ -19,7 +19,10 @@ export const RINGS: Readonly<Record<Tier, readonly [number, number]>> = {
 }
 /** More would touch each other. */
 export const MAX_PLACED = 72
-const GOLDEN = 2.399963
+/** Rings begin at different angles, so that peers on them do not hide each other. */
+const GOLDEN = 0.382
+/** On the left, where the rings' names stand. */
+const GAP = 0.3
 
 /** @param peers best first; those beyond MAX_PLACED are left out */
 export function placePeers(peers: readonly SwarmPeer[]): readonly PlacedPeer[] {
@@ -33,7 +36,8 @@ export function placePeers(peers: readonly SwarmPeer[]): readonly PlacedPeer[] {
     const [width, height] = RINGS[ring as Tier]
     const sorted = members.toSorted((a, b) => (a.id < b.id ? -1 : 1))
     return sorted.map((peer, index) => {
-      const angle = -Math.PI / 5 + ringIndex * GOLDEN + (index / sorted.length) * 2 * Math.PI
+      const turn = (ringIndex * GOLDEN + (index + 0.5) / sorted.length) % 1
+      const angle = -Math.PI + GAP + turn * 2 * (Math.PI - GAP)
       return { peer, x: width * Math.cos(angle), y: height * Math.sin(angle) }
     })
   })
@@ -41,5 +45,5 @@ export function placePeers(peers: readonly SwarmPeer[]): readonly PlacedPeer[] {
 
 /** Of a line that stands for so many bytes: a kilobyte is thin, a gigabyte thick. 0: none. */
 export function lineWidth(bytes: number): number {
-  return bytes === 0 ? 0 : Math.min(7, Math.max(1, Math.log10(bytes) - 2))
+  return bytes === 0 ? 0 : Math.min(5, Math.max(1, (Math.log10(bytes) - 3) * 0.8))
 }

@@ -71,7 +71,7 @@ function picture(peers: readonly SwarmPeer[]): View {
         const [rx, ry] = RINGS[tier]
         return html`<g class="ring">
           <ellipse rx=${rx} ry=${ry} />
-          <text x="0" y=${-ry - 5} text-anchor="middle">${TIER_WORDS[tier]}</text>
+          <text x=${5 - rx} y="4">${TIER_WORDS[tier]}</text>
         </g>`
       })}
       ${placed.map(lines)}
@@ -89,8 +89,9 @@ function picture(peers: readonly SwarmPeer[]): View {
 /** Side by side, so that both directions are seen. */
 function lines({ peer, x, y }: PlacedPeer): View {
   const length = Math.hypot(x, y) || 1
-  const [dx, dy] = [(-y / length) * 3, (x / length) * 3]
   const [got, gave] = [lineWidth(peer.gotBytes), lineWidth(peer.gaveBytes)]
+  const apart = got > 0 && gave > 0 ? (got + gave) / 4 + 0.5 : 0
+  const [dx, dy] = [(-y / length) * apart, (x / length) * apart]
   return html`<g key=${peer.id}>
     ${got + gave === 0 && html`<line class="idle" x1="0" y1="0" x2=${x} y2=${y} />`}
     ${got > 0 && html`<line class="got" x1=${x + dx} y1=${y + dy} x2=${dx} y2=${dy} stroke-width=${got} />`}

@@ -1,0 +1,76 @@
+/**
+ * Which requests are one install: those that one run of npm names so (npm-session), and else those of one client that come
+ * without a pause. Counts each by where its packages came from. Bounded; knows no package.
+ */
+import type { IncomingHttpHeaders } from 'node:http'
+import type { ArtifactSource } from '@catalog-p2p/core'
+
+export interface Install {
+  readonly number: number
+  /** As `npm/11.6.0`. */
+  readonly client: string
+  readonly startedMs: number
+  /** Of its last request: begun or ended. */
+  lastMs: number
+  running: number
+  readonly tarballs: Record<ArtifactSource, { artifacts: number; bytes: number }>
+  tarballRequests: number
+  metadataRequests: number
+  denied: number
+  failed: number
+}
+
+/** A client that asks for nothing this long has finished, or compiles something. */
+const PAUSE_MS = 10_000
+/** With a session's name a later request may still be of it. */
+const SESSION_PAUSE_MS = 600_000
+const MAX_INSTALLS = 32
+const SESSION = /^[\w-]{8,64}$/
+const AGENT = /^[\w@.+~-]{1,40}(?:\/[\w.+~-]{1,40})?/
+
+export class InstallLog {
+  /** By session or client; the one with the oldest request first. */
+  readonly #installs = new Map<string, Install>()
+  #count = 0
+
+  /** The install that a request belongs to. */
+  of(headers: IncomingHttpHeaders, nowMs: number): Install {
+    const client = AGENT.exec(headers['user-agent'] ?? '')?.[0] ?? 'a client without a name'
+    const session = headers['npm-session']
+    const isNamed = typeof session === 'string' && SESSION.test(session)
+    const key = isNamed ? `session ${session}` : client
+    const known = this.#installs.get(key)
+    this.#installs.delete(key)
+    const pauseMs = isNamed ? SESSION_PAUSE_MS : PAUSE_MS
+    const isSame = known !== undefined && (known.running > 0 || nowMs - known.lastMs < pauseMs)
+    const install = isSame ? known : this.#begin(client, nowMs)
+    this.#installs.set(key, install)
+    return install
+  }
+
+  /** The newest that has asked for a tarball, else the newest. */
+  latest(): Install | undefined {
+    let latest: Install | undefined
+    for (const install of this.#installs.values()) {
+      if (latest === undefined || rank(install) > rank(latest)) latest = install
+    }
+    return latest
+  }
+
+  #begin(client: string, nowMs: number): Install {
+    const oldest =
+      this.#installs.size >= MAX_INSTALLS ? this.#installs.keys().next().value : undefined
+    if (oldest !== undefined) this.#installs.delete(oldest)
+    this.#count += 1
+    const none = { artifacts: 0, bytes: 0 }
+    return {
+      ...{ number: this.#count, client, startedMs: nowMs, lastMs: nowMs, running: 0 },
+      tarballs: { store: { ...none }, peer: { ...none }, origin: { ...none } },
+      ...{ tarballRequests: 0, metadataRequests: 0, denied: 0, failed: 0 },
+    }
+  }
+}
+
+function rank({ tarballRequests, startedMs }: Install): number {
+  return tarballRequests > 0 ? startedMs : startedMs - 1e12
+}

@@ -1,0 +1,80 @@
+/** The install that runs now, or the last one: as much of the waterfall as fits a page, and as many names as its viewer may see. */
+import type { Activity } from '../activity/activity.ts'
+import type { Install } from '../activity/install-log.ts'
+import type { Visit } from '../activity/visit.ts'
+import type { Viewer } from '../admin/viewer.ts'
+import type { InstallRow, InstallSection } from './snapshot.ts'
+
+export interface NameRules {
+  /** Whether everything of that name is public, as far as is known without asking. */
+  readonly isKnownPublic: (name: string) => boolean
+}
+
+const MAX_ROWS = 80
+/** An install without a request for so long is over, as far as a page can tell. */
+const QUIET_MS = 3_000
+
+export function installSection(
+  { activity, names }: { activity: Activity; names: NameRules },
+  viewer: Viewer,
+): InstallSection | null {
+  const install = activity.installs.latest()
+  if (install === undefined) return null
+  const nowMs = performance.now()
+  const isOver = install.running === 0 && nowMs - install.lastMs > QUIET_MS
+  const { number, client, startedMs, tarballs, tarballRequests, metadataRequests } = install
+  const { running, denied, failed } = install
+  const isStranger = viewer === 'stranger'
+  const { shown, others } = longest(activity.visitsOf(install), nowMs)
+  return {
+    ...{ number, tarballs, tarballRequests, metadataRequests, running, denied, failed, others },
+    client: isStranger ? null : client,
+    startedMs: Math.round(performance.timeOrigin + startedMs),
+    tookMs: isOver ? round(install.lastMs - startedMs) : null,
+    rows: isStranger
+      ? null
+      : shown.map((visit) => rowOf(visit, install, maySee(visit, viewer, names))),
+  }
+}
+
+/** A package's name is for its owner, and for programs of this machine where it is public. */
+export function maySee(visit: Visit, viewer: Viewer, { isKnownPublic }: NameRules): boolean {
+  if (viewer === 'owner') return true
+  return viewer === 'neighbour' && (visit.isPublic ?? isKnownPublic(visit.name))
+}
+
+function longest(
+  visits: readonly Visit[],
+  nowMs: number,
+): { shown: Visit[]; others: InstallSection['others'] } {
+  const tookMs = (visit: Visit): number => (visit.endMs ?? nowMs) - visit.startedMs
+  const sorted = visits.toSorted((a, b) => tookMs(b) - tookMs(a))
+  const next = sorted[MAX_ROWS]
+  return {
+    shown: sorted.slice(0, MAX_ROWS).sort((a, b) => a.number - b.number),
+    others: {
+      count: Math.max(0, sorted.length - MAX_ROWS),
+      longestMs: next === undefined ? 0 : round(tookMs(next)),
+    },
+  }
+}
+
+function rowOf(visit: Visit, { startedMs }: Install, isNamed: boolean): InstallRow {
+  const { number, kind, name, version, bytes, source, outcome } = visit
+  const since = (ms: number | undefined): number | null =>
+    ms === undefined ? null : round(ms - visit.startedMs)
+  return {
+    ...{ number, kind, bytes, outcome, source: source ?? null },
+    name: isNamed ? name : null,
+    version: isNamed ? (version ?? null) : null,
+    at: round(visit.startedMs - startedMs),
+    located: since(visit.locatedMs),
+    wait: since(visit.firstMs),
+    total: since(visit.endMs),
+  }
+}
+
+/** To a tenth of a millisecond: more digits would only be sent. */
+function round(ms: number): number {
+  return Math.round(ms * 10) / 10
+}

@@ -1,0 +1,101 @@
+/** What is shown, and to whom. */
+import { CatalogError, type CatalogNode, type NodePeer } from '@catalog-p2p/core'
+import { expect, test } from 'vitest'
+import { createFakeNode } from '../../../test/support/fake-node.ts'
+import { Activity } from '../activity/activity.ts'
+import type { GatewayStats } from '../api.ts'
+import { findProblems } from './problems.ts'
+import { sectionsFor, type SectionSources } from './sections.ts'
+import { tierOf } from './swarm-section.ts'
+
+const PEER: NodePeer = {
+  ...{ peer: 'their-id', address: '/ip4/192.168.7.9/udp/4875/quic-v1', group: '192.168.7.9' },
+  ...({ direction: 'outbound', transport: 'quic' } as const),
+  ...{ connectedAtMs: 1, artifacts: 9, names: 9 },
+  ...{ rttMs: 0.8, receivedBytes: 7, sentBytes: 0, strikes: 0 },
+}
+
+test('a stranger gets numbers: no package, no peer, no address, no path, no client', async () => {
+  const sources = await worldOf()
+  const { swarm, install, guard, totals } = sectionsFor(sources, 'stranger')
+  expect(swarm).toEqual({ id: 'fake-node', count: 0, banned: 0, reached: null, peers: null })
+  expect(install).toMatchObject({ client: null, rows: null, tarballRequests: 1 })
+  expect(guard).toMatchObject({ refused: 1, refusals: null })
+  expect(totals.upstream).toBe('https://registry.example.org/')
+  const text = JSON.stringify(sectionsFor(sources, 'stranger'))
+  for (const secret of ['left-pad', 'npm/11', '192.168', 'their-id', 'team-path']) {
+    expect(text).not.toContain(secret)
+  }
+})
+
+test('a program of this machine sees peers, and the names that are public', async () => {
+  const sources = await worldOf()
+  const { swarm, install, guard } = sectionsFor(sources, 'neighbour')
+  expect(swarm.peers).toMatchObject([{ id: 'their-id', tier: 'local', gotBytes: 7 }])
+  expect(install?.rows).toMatchObject([{ name: 'left-pad', version: '1.3.0', outcome: 'denied' }])
+  expect(guard.refusals).toMatchObject([{ text: 'left-pad@1.3.0 is denied', next: 'wait' }])
+  const hidden = { ...sources, names: { isKnownPublic: () => false } }
+  expect(JSON.stringify(sectionsFor(hidden, 'neighbour'))).not.toContain('left-pad')
+})
+
+test('every problem has a next step, and a stranger hears of none', async () => {
+  const node = createFakeNode().stats()
+  const sources = {
+    node: {
+      ...node,
+      problems: ['UDP does not get through'],
+      store: { ...node.store, writable: false },
+      network: { ...node.network, isAnnounceFailing: true },
+    },
+    gateway: { upstreamRequests: 4, upstreamFailures: 4 } as GatewayStats,
+    guard: {
+      ...{ minReleaseAgeMs: 0, minReleaseAgeExclude: [], trustDowngrade: 'off' as const },
+      malware: { ...{ records: 1, names: 1, skipped: 0, digests: 0 }, readAt: '', problem: 'gone' },
+    },
+  }
+  const found = findProblems(sources, 'neighbour')
+  expect(found).toHaveLength(5)
+  for (const { text, next } of found) expect([text.length, next.length]).not.toContain(0)
+  expect(findProblems(sources, 'stranger')).toEqual([])
+})
+
+test.each([
+  ['local', { rttMs: 0.8, address: '/ip4/10.0.0.7/tcp/1', transport: 'tcp' }],
+  ['local', { rttMs: 2, address: '/ip6/fd00::1/udp/1/quic-v1', transport: 'quic' }],
+  ['near', { rttMs: 9, address: '/ip4/10.0.0.7/tcp/1', transport: 'tcp' }],
+  ['near', { rttMs: 2, address: '/ip4/5.5.5.5/tcp/1', transport: 'tcp' }],
+  ['near', { rttMs: 2, address: '/ip4/10.0.0.7/tcp/1/p2p/X/p2p-circuit', transport: 'relay' }],
+  ['far', { rttMs: 80, address: '/ip4/5.5.5.5/tcp/1', transport: 'tcp' }],
+  ['new', { rttMs: undefined, address: '/ip4/10.0.0.7/tcp/1', transport: 'tcp' }],
+] as const)('%s: a peer that answers like %o', (tier, peer) => {
+  expect(tierOf(peer)).toBe(tier)
+})
+
+/** In which the guard has refused somebody left-pad. */
+async function worldOf(): Promise<SectionSources> {
+  const activity = new Activity()
+  const asked = { kind: 'tarball', name: 'left-pad', version: '1.3.0' } as const
+  const exchange = {
+    req: { headers: { 'user-agent': 'npm/11.6.0' } },
+    res: { destroyed: false },
+  }
+  const error = new CatalogError('DENIED', 'left-pad@1.3.0 is denied', { hint: 'wait' })
+  await activity.track(exchange, asked, () => Promise.reject(error)).catch(() => undefined)
+  const node: CatalogNode = { ...createFakeNode(), peers: () => [PEER] }
+  const tarballs = { store: none(), peer: none(), origin: none() }
+  const stats = { tarballs, upstream: 'https://registry.example.org/team-path/' } as GatewayStats
+  const guard = {
+    status: () => ({
+      ...{ minReleaseAgeMs: 0, minReleaseAgeExclude: [], trustDowngrade: 'off' as const },
+      malware: null,
+    }),
+  }
+  return {
+    ...{ node, activity, guard, stats: () => stats, sinceMs: 1 },
+    names: { isKnownPublic: () => true },
+  }
+}
+
+function none(): { artifacts: number; bytes: number } {
+  return { artifacts: 0, bytes: 0 }
+}
