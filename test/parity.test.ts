@@ -44,6 +44,7 @@ test('the public surface is small, and grows only on purpose', () => {
     'parseDigest',
     'parseKeyId',
     'parseNodeOptions',
+    'registryOf',
     'signRevocations',
     'signStatement',
     'toPublicKey',

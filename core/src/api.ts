@@ -9,7 +9,8 @@ import type { Answering, AnswerOptions } from './rpc/answer.ts'
 import type { RequestProtocol } from './rpc/protocol.ts'
 import type { NetworkState, PeerConnection, PeerId } from './host/host.ts'
 import type { Visibility } from './content/visibility.ts'
-import type { PruneReport, StoreEntry, StoreUsage, VerifyReport } from './store/store.ts'
+import type { Publications } from './publications/publications.ts'
+import type { PruneReport, Retention, StoreEntry, StoreUsage, VerifyReport } from './store/store.ts'
 
 /** Where the bytes of an artifact came from. */
 export type ArtifactSource = 'store' | 'peer' | 'origin'
@@ -135,14 +136,19 @@ export interface PeerQuestions {
 export interface CatalogNode {
   readonly id: PeerId
   readonly questions: PeerQuestions
+  /** Packages of the network. */
+  readonly publications: Publications
   /**
    * The artifact from the store, else from the download already under way, else from peers, else from `origin`. Resolves when
    * the first bytes (of a small artifact: all, verified) are there.
    * @throws CatalogError NO_PROVIDERS when nobody has it and there is no origin; the origin's own error when that failed too
    */
   get(digest: Digest, options?: GetOptions): Promise<Artifact>
-  /** Stores bytes (and announces them if public); returns their digest. */
-  put(bytes: Uint8Array, options?: { visibility?: Visibility }): Promise<Digest>
+  /** Stores bytes (and announces them if public); returns their digest. Public, and cached, unless told otherwise. */
+  put(
+    bytes: Uint8Array,
+    options?: { visibility?: Visibility; retention?: Retention },
+  ): Promise<Digest>
   /** Verifies a record and keeps it; peers are told of its name while the store holds its artifact as public. */
   addRecord(record: ArtifactRecord): Promise<EvidenceVerdict>
   /** What is known here of a version. */

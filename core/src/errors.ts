@@ -14,6 +14,7 @@ export const ERROR_CODES = {
   INVALID_DIGEST: { kind: 'input', retry: 'never' },
   INVALID_NAME: { kind: 'input', retry: 'never' },
   INVALID_LOCKFILE: { kind: 'input', retry: 'never' },
+  ALREADY_PUBLISHED: { kind: 'input', retry: 'never' },
   INVALID_KEY: { kind: 'input', retry: 'never' },
   DENIED: { kind: 'input', retry: 'later' },
   NOT_FOUND: { kind: 'absent', retry: 'other' },

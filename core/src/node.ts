@@ -17,6 +17,10 @@ import { silentLogger, type Logger } from './log.ts'
 import { parseNodeOptions, type NodeOptions, type ParsedNodeOptions } from './options.ts'
 import { systemRandom, type Random } from './random.ts'
 import { createPeerQuestions } from './peer-questions.ts'
+import { openHeadBook, type HeadBook } from './publications/head-book.ts'
+import { headKeyOf } from './publications/head-key.ts'
+import { createPublications } from './publications/publications.ts'
+import { verifyRelease, type TrustsPublisher } from './publications/release-evidence.ts'
 import { openRecordStore } from './records/record-store.ts'
 import { createRecords, type VerifyEvidence } from './records/records.ts'
 import { RunningNode } from './running-node.ts'
@@ -46,6 +50,8 @@ export interface NodeDependencies {
   readonly verifyEvidence?: VerifyEvidence
   /** Of the private swarm that the node is in: only peers that prove theirs may connect. Absent: everybody may. */
   readonly membership?: Membership | undefined
+  /** Whose releases of a name count. Absent: only those made with keys of this machine. */
+  readonly trustsPublisher?: TrustsPublisher
   /** An identity for this run only: that of the store folder is neither read nor made. Default false. */
   readonly ephemeralIdentity?: boolean
 }
@@ -84,9 +90,10 @@ export async function createNode(
   const scores = createScores(context, { host, bans })
   const folder = ephemeralIdentity ? undefined : options.store.path
   const recordStore = await openRecordStore(folder, { log })
+  const headBook = await openHeadBook(folder, { clock, log })
   const records = createRecords({
     ...{ records: recordStore, store, log },
-    verify: given.verifyEvidence,
+    verify: createEvidenceCheck(headBook, given),
   })
   const discovery = createSwarmDiscovery(
     { host, clock, random, log, onMisbehaviour: scores.penalize },
@@ -102,6 +109,15 @@ export async function createNode(
   )
   const seeder = createSeeder({ store, records, discovery, log }, { seed: options.transfer.seed })
 
+  const questions = createPeerQuestions(
+    { host, clock, log, discovery, scores, uploads: transfer.uploads },
+    options.transfer,
+  )
+  const publications = createPublications({
+    ...{ store, host, questions, records, transfer, clock, random, log, book: headBook },
+    routing: options.network.dht ? host.routing : undefined,
+  })
+
   // In this order; stopped in reverse.
   const parts: readonly Part[] = [
     named('bans', { start: () => undefined, stop: () => bans.close() }, { isLocal: true }),
@@ -110,6 +126,7 @@ export async function createNode(
       { start: () => undefined, stop: () => recordStore.close() },
       { isLocal: true },
     ),
+    named('heads', { start: () => undefined, stop: () => headBook.close() }, { isLocal: true }),
     named('store', store, { isLocal: true }),
     named('visibility', {
       start: () => isStillPublic && hideWithdrawn(store, isStillPublic),
@@ -120,21 +137,34 @@ export async function createNode(
     named('transfer', transfer),
     named('discovery', discovery),
     named('seeder', seeder),
+    named('publications', publications),
   ]
   await startAll(parts, { clock, log })
 
   return new RunningNode({
     ...{ clock, host, store, records, discovery, transfer, scores },
-    questions: createPeerQuestions(
-      { host, clock, log, discovery, scores, uploads: transfer.uploads },
-      options.transfer,
-    ),
+    ...{ questions, publications },
     onEvent(listener) {
       listeners.add(listener)
       return () => void listeners.delete(listener)
     },
     stop: () => stopAll(parts, { clock, log }),
   })
+}
+
+/** Records that a registry has signed are for the caller to judge; releases count if they are our own, or trusted. */
+function createEvidenceCheck(
+  headBook: HeadBook,
+  { verifyEvidence, trustsPublisher }: NodeDependencies,
+): VerifyEvidence {
+  const isOwn: TrustsPublisher = (name) =>
+    (headBook.get(headKeyOf(name))?.origin ?? 'cache') !== 'cache'
+  return async (record) => {
+    const { evidence } = record
+    if (evidence.kind !== 'release') return (await verifyEvidence?.(record)) ?? 'unknown'
+    const trusts: TrustsPublisher = (name) => isOwn(name) || (trustsPublisher?.(name) ?? false)
+    return verifyRelease({ ...record, evidence }, trusts)
+  }
 }
 
 function createStore({ options, clock, log }: Context): Store {

@@ -22,7 +22,7 @@ import { CatalogError } from './errors.ts'
 import type { Host, PeerId } from './host/host.ts'
 import { ServedCounter } from './served-counter.ts'
 import type { Visibility } from './content/visibility.ts'
-import type { PruneReport, Store, StoreEntry, VerifyReport } from './store/store.ts'
+import type { PruneReport, Retention, Store, StoreEntry, VerifyReport } from './store/store.ts'
 import type { PeerScores } from './transfer/peer-score.ts'
 import type { Transfer } from './transfer/transfer.ts'
 
@@ -37,6 +37,7 @@ export interface RunningParts {
   readonly transfer: Transfer
   readonly scores: PeerScores
   readonly questions: PeerQuestions
+  readonly publications: CatalogNode['publications']
   readonly onEvent: CatalogNode['onEvent']
   /** Stops all parts; called once. */
   readonly stop: () => Promise<void>
@@ -55,6 +56,10 @@ export class RunningNode implements CatalogNode {
     return this.#parts.questions
   }
 
+  get publications(): CatalogNode['publications'] {
+    return this.#parts.publications
+  }
+
   get id(): PeerId {
     return this.#parts.host.id
   }
@@ -66,10 +71,14 @@ export class RunningNode implements CatalogNode {
     return artifact
   }
 
-  async put(bytes: Uint8Array, options: { visibility?: Visibility } = {}): Promise<Digest> {
+  async put(
+    bytes: Uint8Array,
+    options: { visibility?: Visibility; retention?: Retention } = {},
+  ): Promise<Digest> {
     this.#assertOpen()
     const digest = digestOf(bytes)
-    await this.#parts.store.put(digest, bytes, { visibility: options.visibility ?? 'public' })
+    const { visibility = 'public', retention = 'cache' } = options
+    await this.#parts.store.put(digest, bytes, { visibility, retention })
     return digest
   }
 

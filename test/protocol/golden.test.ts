@@ -99,7 +99,7 @@ describe('/catalog/transfer/3.0.0', () => {
       if (plain[name] !== undefined) message[name] = toMessage(plain[name] as Plain)
     }
     if (plain['digest'] === 'abc') message['digest'] = digestOf(Buffer.from('abc'))
-    for (const name of ['leaves', 'bytes', 'leaf', 'signature']) {
+    for (const name of ['leaves', 'bytes', 'leaf', 'signature', 'statement']) {
       if (typeof plain[name] === 'string') message[name] = fromHex(plain[name])
     }
     if (plain['type'] === 'manifest') {

@@ -14,7 +14,7 @@ import type { Store } from '../../core/src/store/store.ts'
 
 /** Its key id is the verdict. */
 export const verifyByKeyId: VerifyEvidence = async ({ evidence }) =>
-  evidence.keyId as EvidenceVerdict
+  evidence.kind === 'registry-signature' ? (evidence.keyId as EvidenceVerdict) : 'unknown'
 
 export function memoryRecords(
   store: Pick<Store, 'entry'>,

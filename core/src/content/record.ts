@@ -14,7 +14,13 @@ export interface RegistrySignature {
   readonly signature: Uint8Array
 }
 
-export type Evidence = RegistrySignature
+/** A publisher's signed release of this very version. docs/protocol.md, section Releases */
+export interface ReleaseEvidence {
+  readonly kind: 'release'
+  readonly statement: Uint8Array
+}
+
+export type Evidence = RegistrySignature | ReleaseEvidence
 
 export interface ArtifactRecord extends PackageVersion {
   readonly digest: Digest
@@ -28,6 +34,7 @@ export const RECORD_LIMITS = {
   version: 256,
   keyId: 256,
   signature: 512,
+  statement: 65_535,
 } as const
 
 const PLAIN = /^[\x20-\x7e]+$/
@@ -35,13 +42,21 @@ const PLAIN = /^[\x20-\x7e]+$/
 /** Whether it keeps to the bounds that every node has: others are refused, and so never sent. */
 export function isWithinRecordLimits(record: ArtifactRecord): boolean {
   const { registry, name, version, evidence } = record
-  const texts = { registry, name, version, keyId: evidence.keyId }
-  return (
-    Object.entries(texts).every(
-      ([field, text]) =>
-        text.length <= RECORD_LIMITS[field as keyof typeof texts] && PLAIN.test(text),
-    ) &&
-    evidence.signature.byteLength > 0 &&
-    evidence.signature.byteLength <= RECORD_LIMITS.signature
+  const isPlain = Object.entries({ registry, name, version }).every(([field, text]) =>
+    isWithin(text, RECORD_LIMITS[field as 'registry' | 'name' | 'version']),
   )
+  if (evidence.kind === 'release') return isPlain && fits(evidence.statement, 'statement')
+  return (
+    isPlain &&
+    isWithin(evidence.keyId, RECORD_LIMITS.keyId) &&
+    fits(evidence.signature, 'signature')
+  )
+}
+
+function isWithin(text: string, max: number): boolean {
+  return text.length <= max && PLAIN.test(text)
+}
+
+function fits({ byteLength }: Uint8Array, field: 'signature' | 'statement'): boolean {
+  return byteLength > 0 && byteLength <= RECORD_LIMITS[field]
 }

@@ -48,6 +48,11 @@ export function createRecords(deps: {
       if (known !== undefined && known.digest === record.digest) return 'valid'
       const verdict = await verify(record)
       if (verdict !== 'valid') return verdict
+      if (known?.evidence.kind === 'release') {
+        // What a publisher has released is not released again with other bytes: the first counts.
+        log.warn('records.second-release', { name: record.name, version: record.version })
+        return 'unknown'
+      }
       if (known !== undefined) {
         // A registry that signs two contents of one version: its newest word counts, and somebody should look.
         const { name, version, registry } = record

@@ -1,28 +1,27 @@
 /** A record as bytes, and back. Nothing is believed here: only the form is checked. docs/protocol.md, section Records */
 import { DIGEST_BYTES, digestFromBytes, digestToBytes } from '../content/digest.ts'
-import { isWithinRecordLimits, RECORD_LIMITS, type ArtifactRecord } from '../content/record.ts'
+import {
+  isWithinRecordLimits,
+  RECORD_LIMITS,
+  type ArtifactRecord,
+  type Evidence,
+} from '../content/record.ts'
 import { CatalogError } from '../errors.ts'
 import { FieldWriter, type FieldReader } from './fields.ts'
 
-const EVIDENCE_KINDS = { 'registry-signature': 1 } as const
+const EVIDENCE_KINDS = { 'registry-signature': 1, release: 2 } as const
 
-export function encodeRecord({
-  registry,
-  name,
-  version,
-  digest,
-  evidence,
-}: ArtifactRecord): Uint8Array {
-  return new FieldWriter()
+export function encodeRecord(record: ArtifactRecord): Uint8Array {
+  const { registry, name, version, digest, evidence } = record
+  const fields = new FieldWriter()
     .text(registry)
     .text(name)
     .text(version)
     .bytes(digestToBytes(digest))
     .u8(EVIDENCE_KINDS[evidence.kind])
-    .text(evidence.keyId)
-    .u16(evidence.signature.byteLength)
-    .bytes(evidence.signature)
-    .toBytes()
+  const proof = evidence.kind === 'release' ? evidence.statement : evidence.signature
+  if (evidence.kind === 'registry-signature') fields.text(evidence.keyId)
+  return fields.u16(proof.byteLength).bytes(proof).toBytes()
 }
 
 /** The rest of `fields` is the record, which is copied out. @throws CatalogError PEER_MISBEHAVED */
@@ -31,17 +30,27 @@ export function decodeRecord(fields: FieldReader): ArtifactRecord {
   const name = fields.text(RECORD_LIMITS.name)
   const version = fields.text(RECORD_LIMITS.version)
   const digest = digestFromBytes(fields.bytes(DIGEST_BYTES))
-  const kind = fields.u8()
-  if (kind !== EVIDENCE_KINDS['registry-signature']) throw malformed(`evidence of kind ${kind}`)
-  const keyId = fields.text(RECORD_LIMITS.keyId)
-  const length = fields.u16()
-  if (length > RECORD_LIMITS.signature) throw malformed(`a signature of ${length} bytes`)
-  const signature = Uint8Array.from(fields.bytes(length))
+  const evidence = decodeEvidence(fields)
   fields.end()
-  const evidence = { kind: 'registry-signature', keyId, signature } as const
   const record = { registry, name, version, digest, evidence }
   if (!isWithinRecordLimits(record)) throw malformed('text that no registry has')
   return record
+}
+
+function decodeEvidence(fields: FieldReader): Evidence {
+  const kind = fields.u8()
+  if (kind === EVIDENCE_KINDS.release) {
+    return { kind: 'release', statement: proofOf(fields, RECORD_LIMITS.statement) }
+  }
+  if (kind !== EVIDENCE_KINDS['registry-signature']) throw malformed(`evidence of kind ${kind}`)
+  const keyId = fields.text(RECORD_LIMITS.keyId)
+  return { kind: 'registry-signature', keyId, signature: proofOf(fields, RECORD_LIMITS.signature) }
+}
+
+function proofOf(fields: FieldReader, max: number): Uint8Array {
+  const length = fields.u16()
+  if (length > max) throw malformed(`a proof of ${length} bytes`)
+  return Uint8Array.from(fields.bytes(length))
 }
 
 function malformed(what: string): CatalogError {

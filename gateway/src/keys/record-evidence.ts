@@ -14,20 +14,23 @@ export function createEvidenceVerifier(
   const trustedKeys = createTrustedKeys(deps, options)
   return async (record) => {
     const { registry, evidence } = record
+    if (evidence.kind !== 'registry-signature') return 'unknown'
     const keys = await trustedKeys(registry)
     const key = keys && keyObjectsOf(keys).get(evidence.keyId)
-    return key === undefined ? 'unknown' : await verifySignature(record, key)
+    return key === undefined
+      ? 'unknown'
+      : await verifySignature(record, { key, signature: evidence.signature })
   }
 }
 
 /** On the thread pool: an install has a thousand of them. */
 function verifySignature(
-  { name, version, digest, evidence }: ArtifactRecord,
-  key: KeyObject,
+  { name, version, digest }: ArtifactRecord,
+  { key, signature }: { readonly key: KeyObject; readonly signature: Uint8Array },
 ): Promise<EvidenceVerdict> {
   const text = Buffer.from(`${name}@${version}:${digest}`)
   return new Promise((resolve) => {
-    verify('sha256', text, key, evidence.signature, (error, isValid) =>
+    verify('sha256', text, key, signature, (error, isValid) =>
       resolve(error === null && isValid ? 'valid' : 'invalid'),
     )
   })

@@ -1,0 +1,160 @@
+/**
+ * Looking for the newest head: what is known here, what peers that list it have, and what the DHT has. Only peers that list the
+ * key are asked. Whatever comes is verified and goes through the head book, which refuses rollbacks and forks, so a peer can hide a
+ * newer head and do nothing else.
+ */
+import type { Digest } from '../content/digest.ts'
+import type { NameKey } from '../content/name-key.ts'
+import { CatalogError, isCatalogError } from '../errors.ts'
+import type { PeerId, ValueRouting } from '../host/host.ts'
+import type { Logger } from '../log.ts'
+import type { RequestProtocol } from '../rpc/protocol.ts'
+import type { Clock } from '../timing/clock.ts'
+import { raceSignal } from '../timing/race-signal.ts'
+import { timeoutSignal } from '../timing/timeout-signal.ts'
+import type { HeadBook, KnownHead } from './head-book.ts'
+import { headKeyOf, headValueKey, type PublishedName } from './head-key.ts'
+import { openHeadValue } from './head-pointer.ts'
+import { MAX_HEAD_BYTES } from './head.ts'
+import { HEADS } from './heads-protocol.ts'
+
+/** What of the swarm a lookup needs. */
+export interface SwarmQuestions {
+  holders(key: NameKey): PeerId[]
+  ask<Request, Response>(
+    protocol: RequestProtocol<Request, Response>,
+    question: { readonly peer: PeerId; readonly request: Request; readonly signal: AbortSignal },
+  ): Promise<Response | undefined>
+  penalize(peer: PeerId, reason: string): void
+}
+
+export interface HeadLookupDeps {
+  readonly book: HeadBook
+  readonly questions: SwarmQuestions
+  /** undefined: no DHT. */
+  readonly routing: ValueRouting | undefined
+  /** The whole artifact, verified. @throws CatalogError when nobody has it, or it is larger than `maxBytes` */
+  readonly fetch: (
+    digest: Digest,
+    options: { readonly signal: AbortSignal; readonly maxBytes: number },
+  ) => Promise<Uint8Array>
+  /** A head has become the newest. */
+  readonly onNewer: (key: NameKey) => void
+  readonly clock: Clock
+  readonly log: Logger
+}
+
+export interface HeadLookup {
+  /** @throws `signal.reason` */
+  find(
+    name: PublishedName,
+    options: { readonly signal: AbortSignal; readonly maxAgeMs: number },
+  ): Promise<KnownHead | undefined>
+}
+
+/** More would say the same. */
+const MAX_ASKED = 5
+const ASK_MS = 3_000
+const WALK_MS = 20_000
+/** The DHT is not asked again before. */
+const WALK_AGAIN_MS = 60_000
+const MAX_REMEMBERED = 10_000
+
+export function createHeadLookup(deps: HeadLookupDeps): HeadLookup {
+  const { book, routing, clock } = deps
+  const running = new Map<NameKey, Promise<void>>()
+  const checkedAt = createTimes(clock)
+  const walkedAt = createTimes(clock)
+
+  /** All that list it, at once: the newest of their answers counts, and a slow one is not waited for. */
+  async function askPeers(key: NameKey): Promise<void> {
+    const peers = deps.questions.holders(key).slice(0, MAX_ASKED)
+    const signal = timeoutSignal(clock, ASK_MS)
+    await Promise.all(peers.map((peer) => askPeer(deps, { peer, key, signal })))
+  }
+
+  async function askNetwork(key: NameKey): Promise<void> {
+    if (routing === undefined || walkedAt.isWithin(key, WALK_AGAIN_MS)) return
+    walkedAt.set(key)
+    await walk(deps, routing, key)
+  }
+
+  async function look(key: NameKey): Promise<void> {
+    await askPeers(key)
+    const walking = askNetwork(key)
+    // What is known already is not held up; what the walk brings is there for the next one who asks.
+    if (book.get(key) === undefined) await walking
+    checkedAt.set(key)
+  }
+
+  return {
+    async find(name, { signal, maxAgeMs }) {
+      signal.throwIfAborted()
+      const key = headKeyOf(name)
+      const known = book.get(key)
+      if (known !== undefined && checkedAt.isWithin(key, maxAgeMs)) return known
+      let looking = running.get(key)
+      if (looking === undefined) {
+        looking = look(key).finally(() => running.delete(key))
+        running.set(key, looking)
+      }
+      await raceSignal(looking, signal)
+      return book.get(key)
+    },
+  }
+}
+
+async function askPeer(
+  { book, questions, onNewer, log }: HeadLookupDeps,
+  { peer, key, signal }: { peer: PeerId; key: NameKey; signal: AbortSignal },
+): Promise<void> {
+  const before = book.get(key)?.head
+  const known = before && { sequence: before.sequence, digest: before.digest }
+  try {
+    const statement = await questions.ask(HEADS, { peer, request: { key, known }, signal })
+    if (statement === undefined) return
+    const { verdict, head } = book.accept(statement, { key })
+    if (before && head.sequence < before.sequence) throw misbehaved('an older head than asked for')
+    if (verdict === 'new') onNewer(key)
+  } catch (error) {
+    if (isCatalogError(error, 'PEER_MISBEHAVED')) questions.penalize(peer, error.message)
+    else if (isCatalogError(error, 'INVALID_STATEMENT')) questions.penalize(peer, 'a forged head')
+    else log.debug('heads.not-answered', { peer, error })
+  }
+}
+
+async function walk(deps: HeadLookupDeps, routing: ValueRouting, key: NameKey): Promise<void> {
+  const signal = timeoutSignal(deps.clock, WALK_MS)
+  try {
+    const value = await routing.getValue(headValueKey(key), { signal })
+    if (value === undefined) return
+    const found = openHeadValue(value)
+    if (found.digest === deps.book.get(key)?.head.digest) return
+    const statement =
+      found.head === undefined
+        ? await deps.fetch(found.digest, { signal, maxBytes: MAX_HEAD_BYTES })
+        : value
+    if (deps.book.accept(statement, { key }).verdict === 'new') deps.onNewer(key)
+  } catch (error) {
+    deps.log.debug('heads.not-found', { key, error }) // nobody's fault that could be named
+  }
+}
+
+function misbehaved(what: string): CatalogError {
+  return new CatalogError('PEER_MISBEHAVED', `the peer sent ${what}`)
+}
+
+/** When something was last done for a key. Bounded: what is forgotten is done again. */
+function createTimes(clock: Clock): {
+  set(key: NameKey): void
+  isWithin(key: NameKey, ms: number): boolean
+} {
+  const times = new Map<NameKey, number>()
+  return {
+    set(key) {
+      if (times.size >= MAX_REMEMBERED) times.clear()
+      times.set(key, clock.now())
+    },
+    isWithin: (key, ms) => clock.now() - (times.get(key) ?? -Infinity) < ms,
+  }
+}

@@ -1,0 +1,188 @@
+/**
+ * Packages of the network: published here with a key, found and read everywhere with nothing but the name and the publisher's key id.
+ *
+ *   const { release, head, assetId } = await node.publications.publish(
+ *     { name, version, tarball, manifest, tags: ['latest'] }, key, { signal })        // npm publish
+ *   await node.publications.change(name, { tags, deprecations, unpublish }, { key, signal })  // dist-tag, deprecate, unpublish
+ *   const head = await node.publications.head({ name, publisher }, { signal })        // the newest that can be found
+ *   const releases = await node.publications.releases(head, { signal })               // what a packument is made of
+ *   await node.get(release.digest)                                                    // its tarball, as every other artifact
+ *
+ * A head (head.ts) is per name and publisher, so nobody takes another's place, and it is for the caller to know from a trust store
+ * whose head counts for a name: this folder verifies who signed and never decides who may. `trustsPublisher` (node.ts) is where the
+ * records of releases ask. Keys are made by `generateKey`, and where they are kept is not known here either.
+ */
+import type { NameKey } from '../content/name-key.ts'
+import type { Digest } from '../content/digest.ts'
+import { CatalogError } from '../errors.ts'
+import type { Host, ValueRouting } from '../host/host.ts'
+import type { Logger } from '../log.ts'
+import type { Random } from '../random.ts'
+import type { Records } from '../records/records.ts'
+import type { Answering, AnswerOptions } from '../rpc/answer.ts'
+import type { RequestProtocol } from '../rpc/protocol.ts'
+import type { Store } from '../store/store.ts'
+import type { Clock } from '../timing/clock.ts'
+import type { Fork, HeadBook, KnownHead } from './head-book.ts'
+import { headKeyOf, type PublishedName } from './head-key.ts'
+import { createHeadLookup, type SwarmQuestions } from './head-lookup.ts'
+import { headValueKind } from './head-pointer.ts'
+import type { Head } from './head.ts'
+import { HEADS, type HeadRequest } from './heads-protocol.ts'
+import { createPublisher, type Publisher } from './publisher.ts'
+import { recordOf } from './release-evidence.ts'
+import { createReleaseReader } from './release-reader.ts'
+import type { Release } from './release.ts'
+import { createRepublisher } from './republisher.ts'
+
+/** A head younger than this is not looked for again. */
+const FRESH_MS = 30_000
+const MAX_STREAMS_PER_PEER = 16
+
+export interface Publications extends Publisher {
+  /**
+   * The newest head that can be found; undefined when nobody has one. `maxAgeMs`: how long ago it may have been looked for,
+   * 30 s unless given.
+   * @throws `signal.reason`
+   */
+  head(
+    name: PublishedName,
+    options: { readonly signal: AbortSignal; readonly maxAgeMs?: number },
+  ): Promise<Head | undefined>
+  /** What is known here, without asking anybody. */
+  knownHead(name: PublishedName): Head | undefined
+  /** Undefined when nobody has it now. @throws `signal.reason` */
+  release(
+    head: Head,
+    version: string,
+    options: { readonly signal: AbortSignal },
+  ): Promise<Release | undefined>
+  /** Of all versions of a head those that could be had, in its order. @throws `signal.reason` */
+  releases(head: Head, options: { readonly signal: AbortSignal }): Promise<Release[]>
+  /** Packages that were published with keys of this machine. */
+  own(): Head[]
+  /** Publishers that have signed two different heads of one number, with both. */
+  forks(): Fork[]
+  /** Forgets what is known of a package: its next head is believed whatever its number. Whether anything was known. */
+  forget(name: PublishedName): boolean
+}
+
+export interface PublicationsDeps {
+  readonly book: HeadBook
+  readonly store: Pick<Store, 'put' | 'describe' | 'flush'>
+  readonly questions: SwarmQuestions & {
+    announce(key: NameKey): void
+    withdraw(key: NameKey): void
+    answer<Request, Response>(
+      protocol: RequestProtocol<Request, Response>,
+      options: AnswerOptions<Request, Response>,
+    ): Answering
+  }
+  /** undefined: no DHT. */
+  readonly routing: ValueRouting | undefined
+  readonly host: Pick<Host, 'onEvent'>
+  readonly records: Pick<Records, 'add'>
+  readonly transfer: {
+    get(
+      digest: Digest,
+      options: { readonly signal: AbortSignal },
+    ): Promise<{ readonly body: AsyncIterable<Uint8Array> }>
+  }
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Logger
+}
+
+/** `start` it after discovery, stop it before. Made before the host starts: values of the DHT need their kind by then. */
+export function createPublications(
+  deps: PublicationsDeps,
+): Publications & { start(): void; stop(): Promise<void> } {
+  const { book, questions, routing, clock, log, transfer, records } = deps
+  routing?.acceptValues(headValueKind({ newest: (key) => book.get(key)?.head.sequence ?? 0 }))
+  const republisher = routing && createRepublisher({ ...deps, routing })
+  const onRelease = async (release: Release, statement: Uint8Array): Promise<void> => {
+    await records.add(recordOf(release, statement))
+  }
+  const onHead = ({ head, origin }: KnownHead): void => {
+    if (origin === 'hidden') return
+    questions.announce(headKeyOf(head))
+    if (origin === 'own') republisher?.put(headKeyOf(head))
+  }
+  const fetch = async (
+    digest: Digest,
+    { signal, maxBytes }: { readonly signal: AbortSignal; readonly maxBytes: number },
+  ): Promise<Uint8Array> => await collect((await transfer.get(digest, { signal })).body, maxBytes)
+  const lookup = createHeadLookup({
+    ...{ book, questions, routing, fetch, clock, log },
+    onNewer: (key) => {
+      const known = book.get(key)
+      if (known !== undefined) onHead(known)
+    },
+  })
+  const findHead = (name: PublishedName, { signal }: { signal: AbortSignal }) =>
+    lookup.find(name, { signal, maxAgeMs: 0 })
+  const publisher = createPublisher({ ...deps, findHead, onHead, onRelease })
+  const reader = createReleaseReader({ fetch, onRelease, log })
+  let answering: Answering | undefined
+  let unsubscribe: (() => void) | undefined
+
+  return {
+    ...publisher,
+    async head(name, { signal, maxAgeMs = FRESH_MS }) {
+      return (await lookup.find(name, { signal, maxAgeMs }))?.head
+    },
+    knownHead: (name) => book.get(headKeyOf(name))?.head,
+    release: (head, version, options) => reader.read(head, version, options),
+    releases: (head, options) => reader.readAll(head, options),
+    own: () =>
+      (['own', 'hidden'] as const).flatMap((origin) =>
+        book.keys(origin).flatMap((key) => book.get(key)?.head ?? []),
+      ),
+    forks: () => book.forks(),
+    forget(name) {
+      questions.withdraw(headKeyOf(name))
+      return book.forget(headKeyOf(name))
+    },
+    start() {
+      for (const origin of ['own', 'cache'] as const) {
+        for (const key of book.keys(origin)) questions.announce(key)
+      }
+      answering = questions.answer(HEADS, {
+        maxStreamsPerPeer: MAX_STREAMS_PER_PEER,
+        answer: async (request) => answerTo(book, request),
+      })
+      unsubscribe = deps.host.onEvent(({ type }) => {
+        if (type === 'connected') republisher?.retry()
+      })
+      republisher?.start()
+    },
+    async stop() {
+      unsubscribe?.()
+      await Promise.all([answering?.stop(), republisher?.stop()])
+    },
+  }
+}
+
+/** Undefined unless it is newer than what the asker has, or contradicts it. */
+function answerTo(book: HeadBook, { key, known }: HeadRequest): Uint8Array | undefined {
+  const found = book.get(key)
+  if (found === undefined || found.origin === 'hidden') return undefined
+  const { head, statement } = found
+  const isNews =
+    known === undefined ||
+    head.sequence > known.sequence ||
+    (head.sequence === known.sequence && head.digest !== known.digest)
+  return isNews ? statement : undefined
+}
+
+/** @throws CatalogError INVALID_STATEMENT for more than `maxBytes` */
+async function collect(body: AsyncIterable<Uint8Array>, maxBytes: number): Promise<Uint8Array> {
+  const parts: Uint8Array[] = []
+  let size = 0
+  for await (const part of body) {
+    size += part.byteLength
+    if (size > maxBytes) throw new CatalogError('INVALID_STATEMENT', `over ${maxBytes} bytes`)
+    parts.push(part)
+  }
+  return Buffer.concat(parts, size)
+}

@@ -1,0 +1,109 @@
+/** Packages of the network between real nodes over real QUIC, with no registry anywhere. */
+import { keyIdOf, registryOf, type CatalogNode, type NodeDependencies } from '@catalog-p2p/core'
+import { afterEach, expect, test, vi } from 'vitest'
+import { meet, quietNode } from '../support/machine.ts'
+import { bytesOf, keyOf, packageOf, signalOf } from '../support/publishing.ts'
+
+const key = keyOf('ann')
+const publisher = keyIdOf(key.publicKey)
+const NAME = '@acme/tool'
+
+const nodes: CatalogNode[] = []
+afterEach(async () => {
+  await Promise.all(nodes.splice(0).map((node) => node.close()))
+})
+
+async function node(deps: NodeDependencies = {}): Promise<CatalogNode> {
+  const made = await quietNode({}, { trustsPublisher: (id) => id.publisher === publisher, ...deps })
+  nodes.push(made)
+  return made
+}
+
+test('what one publishes another finds, reads and installs; a third has it from the second', async () => {
+  const first = await node()
+  const input = packageOf(NAME, '1.0.0')
+  const { release, head, assetId } = await first.publications.publish(input, key, signalOf())
+  expect(assetId).toBe(`catalog:@acme/tool@1.0.0:${Buffer.from(release.root).toString('hex')}`)
+
+  const second = await node()
+  await meet(second, first, 2)
+  const found = await second.publications.head({ name: NAME, publisher }, signalOf())
+  expect(found).toEqual(head)
+  const [read] = await second.publications.releases(head, signalOf())
+  expect(read).toEqual(release)
+  expect(Buffer.compare(await bytesOf(second, release.digest), input.tarball)).toBe(0)
+  await first.close()
+
+  const third = await node()
+  await meet(third, second, 2)
+  expect(await third.publications.head({ name: NAME, publisher }, signalOf())).toEqual(head)
+  expect(await third.publications.release(head, '1.0.0', signalOf())).toEqual(release)
+  // And by name alone, in one round trip: a release is a record.
+  const version = { registry: registryOf(publisher), name: NAME, version: '1.0.0' }
+  await vi.waitFor(async () => {
+    expect((await third.resolve(version, signalOf()))?.digest).toBe(release.digest)
+  })
+  expect(third.has(release.digest)).toBe(true)
+})
+
+test('a new version, a moved tag, a deprecation and an unpublished version arrive', async () => {
+  const [first, second] = [await node(), await node()]
+  const { publications } = first
+  await publications.publish(packageOf(NAME, '1.0.0'), key, signalOf())
+  await meet(second, first, 2)
+  const look = () =>
+    second.publications.head({ name: NAME, publisher }, { ...signalOf(), maxAgeMs: 0 })
+  expect((await look())?.sequence).toBe(1)
+
+  await publications.publish(packageOf(NAME, '2.0.0-beta', { tags: ['next'] }), key, signalOf())
+  expect(Object.fromEntries((await look())?.tags ?? [])).toEqual({
+    latest: '1.0.0',
+    next: '2.0.0-beta',
+  })
+  const options = { key, ...signalOf() }
+  await publications.change(NAME, { tags: { latest: '2.0.0-beta', next: null } }, options)
+  await publications.change(NAME, { deprecations: { '1.0.0': 'use 2' } }, options)
+  const changed = await look()
+  expect(changed?.sequence).toBe(4)
+  expect(Object.fromEntries(changed?.tags ?? [])).toEqual({ latest: '2.0.0-beta' })
+  expect(changed?.releases.get('1.0.0')?.deprecated).toBe('use 2')
+
+  await publications.change(NAME, { unpublish: ['2.0.0-beta'] }, options)
+  const last = await look()
+  expect([...(last?.releases.keys() ?? [])]).toEqual(['1.0.0'])
+  expect(last?.tags.size).toBe(0)
+  const again = packageOf(NAME, '2.0.0-beta')
+  await expect(publications.publish(again, key, signalOf())).rejects.toMatchObject({
+    code: 'ALREADY_PUBLISHED',
+  })
+})
+
+test('a key that nobody trusts for the name publishes, and nobody believes its records', async () => {
+  const stranger = keyOf('stranger')
+  const [first, second] = [await node(), await node()]
+  const { release } = await first.publications.publish(
+    packageOf(NAME, '1.0.0'),
+    stranger,
+    signalOf(),
+  )
+  await meet(second, first, 2)
+  // Its place is another one: who trusts Ann's key does not even see it.
+  expect(await second.publications.head({ name: NAME, publisher }, signalOf())).toBeUndefined()
+  const registry = registryOf(release.publisher)
+  const version = { registry, name: NAME, version: '1.0.0' }
+  await vi.waitFor(() => expect(second.peers()[0]?.names).toBeGreaterThan(0))
+  expect(await second.resolve(version, signalOf())).toBeUndefined()
+  expect(second.stats().bannedPeers).toBe(0)
+})
+
+test('what is private is told to nobody', async () => {
+  const [first, second] = [await node(), await node()]
+  const input = packageOf(NAME, '1.0.0', { visibility: 'private' })
+  const { head } = await first.publications.publish(input, key, signalOf())
+  await first.publications.publish(packageOf('open', '1.0.0'), key, signalOf())
+  await meet(second, first, 2)
+  await vi.waitFor(() => expect(second.peers()[0]?.names).toBe(2)) // the head and the record of `open`
+  expect(second.peers()[0]?.artifacts).toBe(2)
+  expect(await second.publications.head({ name: NAME, publisher }, signalOf())).toBeUndefined()
+  expect(first.publications.own()).toContainEqual(head)
+})
