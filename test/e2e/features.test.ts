@@ -4,12 +4,18 @@
  * passes only if the client did what it was told and the gateway (or, for those that say so, not the gateway) was asked.
  */
 import { existsSync } from 'node:fs'
-import { chmod, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { delimiter, join } from 'node:path'
 import { format } from 'prettier'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createWorkspace, runClient, type ClientResult, type Workspace } from '../support/client.ts'
 import { clientCommand, findClient, tagsOf, whyUnavailable } from '../support/clients.ts'
+import {
+  forgetTarballs,
+  GONE_DEPENDENCIES,
+  startGone,
+  type GoneWorld,
+} from '../support/features-gone.ts'
 import { addAdvisories, VULNERABLE } from '../support/features-pages.ts'
 import {
   COLUMNS,
@@ -52,6 +58,7 @@ let machine: Machine
 let inFront: Verdaccio
 let inFrontFolder: string
 let plugin: string
+let gone: GoneWorld
 let token: string
 
 beforeAll(async () => {
@@ -65,11 +72,13 @@ beforeAll(async () => {
   inFrontFolder = await workspace.folder('verdaccio')
   inFront = await startPlainVerdaccio({ folder: inFrontFolder, uplink: machine.url })
   plugin = await packPlugin()
+  gone = await startGone(workspace, plugin)
   token = await makeUser()
   await putNpmOnPath(npmOnPath(workspace.path))
 })
 
 afterAll(async () => {
+  await gone[Symbol.asyncDispose]()
   await inFront[Symbol.asyncDispose]()
   await machine[Symbol.asyncDispose]()
   await upstream[Symbol.asyncDispose]()
@@ -82,6 +91,8 @@ afterAll(async () => {
 interface Project {
   readonly column: Column
   readonly cwd: string
+  /** Another project, for a machine of its own. */
+  readonly goner: string
   /** The clients' view of where packages are. */
   readonly registry: string
   home: string
@@ -222,6 +233,29 @@ const CELLS: Cells = {
     const response = await fetch(`${machine.url}/${name.replace('/', '%2f')}`)
     expect(await response.json()).toMatchObject({ 'dist-tags': { latest: '1.0.0' } })
   },
+
+  async gone({ column, goner }, cell) {
+    const manifest = { name: 'gone', private: true, dependencies: GONE_DEPENDENCIES }
+    await writeFile(join(goner, 'package.json'), JSON.stringify(manifest))
+    await gone.install(argumentsOf(cell), {
+      column,
+      cwd: goner,
+      home: await workspace.folder('home'),
+    })
+  },
+
+  async goneFrozen({ column, goner }, cell) {
+    await rm(join(goner, 'node_modules'), { recursive: true })
+    await gone.install(argumentsOf(cell), {
+      column,
+      cwd: goner,
+      home: await workspace.folder('home'),
+    })
+  },
+}
+
+function argumentsOf(cell: Exclude<Cell, { lacks: string }>): readonly string[] {
+  return 'direct' in cell ? cell.direct : cell
 }
 
 for (const column of COLUMNS) {
@@ -233,7 +267,7 @@ for (const column of COLUMNS) {
         column.mode
       ]
       const [cwd, home] = [await workspace.folder('project'), await workspace.folder('home')]
-      project = { column, cwd, home, registry: url }
+      project = { column, cwd, goner: await workspace.folder('gone'), home, registry: url }
       const wanted = { [locked]: '1.1.0', [VULNERABLE]: '1.0.0' }
       const manifest = { name: 'project', version: '1.0.0', private: true, dependencies: wanted }
       await writeFile(join(cwd, 'package.json'), JSON.stringify(manifest))
@@ -248,7 +282,7 @@ for (const column of COLUMNS) {
         const before = askedOfGateway()
         await CELLS[feature](project, cell)
         const isAsked = askedOfGateway() > before
-        if (feature !== 'remove' && !('direct' in cell))
+        if (!['remove', 'gone', 'goneFrozen'].includes(feature) && !('direct' in cell))
           expect(isAsked, 'the gateway is asked').toBe(true)
       })
     }
@@ -279,13 +313,6 @@ async function loosenRange({ cwd, column }: Project): Promise<void> {
   await loosen('package.json', /"fx-leaf":\s*"1\.1\.0"/, '"fx-leaf": "^1.1.0"')
   // Yarn 1 refuses a lockfile without this very range.
   if (column.client === 'yarn-1') await loosen('yarn.lock', /fx-leaf@1\.1\.0:/, 'fx-leaf@^1.1.0:')
-}
-
-/** What a Verdaccio has kept of its uplink's packages, so that it has to ask again. */
-async function forgetTarballs(folder: string): Promise<void> {
-  const found = await readdir(join(folder, 'storage'), { recursive: true })
-  const tarballs = found.filter((path) => path.endsWith('.tgz'))
-  for (const path of tarballs) await rm(join(folder, 'storage', path))
 }
 
 async function makeUser(): Promise<string> {

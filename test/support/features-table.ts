@@ -17,7 +17,12 @@ export const FEATURES = {
   search: 'search',
   exec: 'exec, dlx',
   publish: 'publish',
+  gone: 'install, registry gone, never seen here: from a peer',
+  goneFrozen: 'ci, frozen lockfile, the same',
 } as const
+
+/** With the arguments of another feature, on a machine without a registry. */
+const SAME = { gone: 'install', goneFrozen: 'frozen' } as const
 
 export type Feature = keyof typeof FEATURES
 
@@ -39,6 +44,10 @@ export interface Column {
   readonly loggedIn: (token: string, registry: string) => Readonly<Record<string, string>>
 }
 
+interface GivenColumn extends Omit<Column, 'cells'> {
+  readonly cells: Readonly<Record<Exclude<Feature, keyof typeof SAME>, Cell>>
+}
+
 /** The project's packages; features.test.ts has them made. */
 export const NAMES = {
   locked: 'fx-leaf',
@@ -49,7 +58,7 @@ export const NAMES = {
 
 const { locked, added, tool } = NAMES
 
-function npm(major: 10 | 11 | 12): Column {
+function npm(major: 10 | 11 | 12): GivenColumn {
   return {
     title: `npm ${major}`,
     client: `npm-${major}`,
@@ -75,7 +84,7 @@ function npmToken(token: string, registry: string): Record<string, string> {
   return { [`npm_config_//${new URL(registry).host}/:_authToken`]: token }
 }
 
-function pnpm(major: 10 | 11 | 12): Column {
+function pnpm(major: 10 | 11 | 12): GivenColumn {
   return {
     title: `pnpm ${major}`,
     client: `pnpm-${major}`,
@@ -100,7 +109,7 @@ function pnpm(major: 10 | 11 | 12): Column {
   }
 }
 
-const yarn1: Column = {
+const yarn1: GivenColumn = {
   title: 'Yarn 1',
   client: 'yarn-1',
   mode: 'registry',
@@ -120,7 +129,7 @@ const yarn1: Column = {
   },
 }
 
-const yarn4: Column = {
+const yarn4: GivenColumn = {
   title: 'Yarn 4',
   client: 'yarn-4',
   mode: 'registry',
@@ -143,7 +152,7 @@ const yarn4: Column = {
 const byItself =
   'the plugin gets metadata and packages through the gateway; this goes to the registry'
 
-const yarn4Plugin: Column = {
+const yarn4Plugin: GivenColumn = {
   ...yarn4,
   title: 'Yarn 4, plugin',
   mode: 'plugin',
@@ -155,7 +164,7 @@ const yarn4Plugin: Column = {
   },
 }
 
-const bun: Column = {
+const bun: GivenColumn = {
   title: 'Bun',
   client: 'bun',
   mode: 'registry',
@@ -175,7 +184,7 @@ const bun: Column = {
   },
 }
 
-const deno: Column = {
+const deno: GivenColumn = {
   title: 'Deno',
   client: 'deno',
   mode: 'registry',
@@ -197,7 +206,7 @@ const deno: Column = {
   },
 }
 
-const behindVerdaccio: Column = {
+const behindVerdaccio: GivenColumn = {
   ...npm(11),
   title: 'Verdaccio',
   mode: 'behind-verdaccio',
@@ -210,11 +219,16 @@ const behindVerdaccio: Column = {
   },
 }
 
-export const COLUMNS: readonly Column[] = [
+const GIVEN: readonly GivenColumn[] = [
   ...([10, 11, 12] as const).map(npm),
   ...([10, 11, 12] as const).map(pnpm),
   ...[yarn1, yarn4, yarn4Plugin, bun, deno, behindVerdaccio],
 ]
+
+export const COLUMNS: readonly Column[] = GIVEN.map(({ cells, ...column }) => {
+  const { gone, goneFrozen } = SAME
+  return { ...column, cells: { ...cells, gone: cells[gone], goneFrozen: cells[goneFrozen] } }
+})
 
 export const FEATURE_NAMES = Object.keys(FEATURES) as Feature[]
 
