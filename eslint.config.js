@@ -31,7 +31,7 @@ const REAL_TIMEOUTS = [
   'gateway/src/clients/yarn/yarn-classic-mirror.ts',
   'gateway/src/guard/malware-source.ts',
   'gateway/src/keys/signing-keys-request.ts',
-  'gateway/src/packuments/packument-service.ts',
+  'gateway/src/packuments/ask-sources.ts',
   'gateway/src/search/peer-search.ts',
   'gateway/src/search/upstream-search.ts',
   'gateway/src/upstream/retry.ts',

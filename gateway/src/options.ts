@@ -83,6 +83,13 @@ const schema = z.strictObject({
   maxAgeMs: z.number().int().min(0).default(300_000),
   /** Older metadata is served all the same when upstream has not begun to answer within this. */
   staleAfterMs: timeMs.default(30_000),
+  /** Older metadata is served at once when it is younger than this, and asked for anew behind the answer; 0: never. */
+  staleWhileRevalidateMs: z
+    .number()
+    .int()
+    .min(0)
+    .max(30 * 86_400_000)
+    .default(0),
   /** Largest metadata document taken from upstream, unpacked. */
   maxPackumentBytes: z
     .number()

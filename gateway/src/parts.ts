@@ -34,7 +34,7 @@ import { createSplitCache, UNKEPT_PREFIX } from './packuments/split-cache.ts'
 import { createPackumentJobs } from './packuments/packument-jobs.ts'
 import { listPackuments } from './packuments/peers/listed-packuments.ts'
 import { createPeerSource } from './packuments/peers/peer-source.ts'
-import { createTarballCheck } from './packuments/peers/tarball-check.ts'
+import { createTarballCheck, type TarballCheck } from './packuments/peers/tarball-check.ts'
 import { createPackuments, type Packuments } from './packuments/packument-service.ts'
 import { createPrivateArtifacts, type PrivateArtifacts } from './artifacts/private-artifacts.ts'
 import type { CertificateExchange } from './trust/certificate-exchange.ts'
@@ -61,6 +61,7 @@ export interface Parts {
   readonly hints: Hints
   readonly search: Search
   readonly guard: Guard
+  readonly tarballCheck: TarballCheck
   readonly ledger: LedgerOf
   /** Whose word metadata was that clients got. */
   readonly sources: SourceCounts
@@ -104,21 +105,23 @@ export async function openParts(
     ...{ database, log },
     isPublic: (registry) => isPublicUrl(new URL(registry), options.publicRegistries),
   })
-  const onSummary = localIndex.note.bind(localIndex)
   const judgements = new VersionJudgements({ cache, guard })
+  const kept = new KeptAnswers(database)
+  const hearing = { onSummary: localIndex.note.bind(localIndex), onRefused: kept.forget.bind(kept) }
   const packuments = createPackuments(
-    { registries, upstream, cache, jobs, peers, judgements, log, onSummary },
-    { maxAgeMs, staleAfterMs: options.staleAfterMs, maxBytes },
+    { ...{ registries, upstream, cache, jobs, peers, judgements, log }, ...hearing },
+    { ...options, maxBytes },
   )
   const metadata = { registries, upstream, cache, packuments, index }
   const publicNames = createPublicNames(database)
   const bindings = createSplitBindings(caches, publicNames, options)
   const ledgers = createLedgers(log, caches, options)
+  const tarballCheck = createTarballCheck(sharing, { maxBytes })
   const artifacts = createArtifacts(
     {
       ...metadata,
       ...{ node, log, bindings, publicNames, guard, judgements, ledger: ledgers.both },
-      tarballCheck: createTarballCheck(sharing, { maxBytes }),
+      tarballCheck,
       privateAccess: openPrivateArtifacts(node, caches, options),
       signatures: createRegistrySignatures({ log }, { keyringPath }),
       documents: createVersionDocuments({ ...metadata, publicNames }),
@@ -137,10 +140,11 @@ export async function openParts(
   await guard.onList(() => removeMalware({ node, guard, bindings, log, ledger: ledgers.both }))
   return {
     ...{ ...origins, certificates, cache, packuments, index, artifacts, hints, search, guard },
+    tarballCheck,
     ledger: ledgers.of,
     sources: new SourceCounts(),
     servedVersions: ledgers.both,
-    kept: new KeptAnswers(database),
+    kept,
     signingKeys: createSigningKeys(
       { registries, upstream, database, log },
       { maxAgeMs, keyringPath },

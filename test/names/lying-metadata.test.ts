@@ -35,6 +35,7 @@ beforeEach(async () => {
   liar = await quietNode()
 })
 afterEach(async () => {
+  swarm.registry.release()
   await swarm[Symbol.asyncDispose]()
   await liar.close()
   await rm(folder, { recursive: true, force: true })
@@ -97,6 +98,25 @@ test.each([
   const again = await fetch(machine.url + tarballPath(each))
   expect(await again.text()).toContain(`differs from the package itself in: ${field}`)
   expect(again.status).toBe(502)
+})
+
+test('what a client was told is refused though the registry has spoken since', async () => {
+  await tell(small, { dependencies: { 'fx-evil': '*' } })
+  await swarm.registry.restart()
+  swarm.registry.hang()
+  const machine = await victim(small)
+  const source = async (): Promise<string | null> =>
+    (await fetch(`${machine.url}/${small.name}`)).headers.get('x-catalog-metadata')
+  expect(await source()).toBe('peer')
+  swarm.registry.release()
+  await expect.poll(source).toBe('registry')
+  const tarball = async (): Promise<number> =>
+    (await fetch(machine.url + tarballPath(small))).status
+  expect([await tarball(), await tarball()]).toEqual([502, 502])
+  expect(machine.node.stats().bannedPeers).toBe(1)
+  // Whoever asks anew is told the truth, and gets it.
+  expect(await source()).toBe('registry')
+  expect(await tarball()).toBe(200)
 })
 
 test('a false signature is refused, and its sender', { timeout: 30_000 }, async () => {

@@ -36,6 +36,11 @@ export interface LoopbackRegistry extends AsyncDisposable {
   /** Refuses connections from now on, as a registry that is down does. */
   stop(): Promise<void>
   restart(): Promise<void>
+  /** Answers nothing from now on, as one behind a line that drops packets; `release` answers all of it. */
+  hang(): void
+  release(): void
+  /** More packages, or versions. */
+  publish(...packages: readonly FixturePackage[]): void
 }
 
 export interface RegistryOptions {
@@ -69,6 +74,7 @@ export function publicRegistry(): string {
 export async function startRegistry(options: RegistryOptions): Promise<LoopbackRegistry> {
   const requests: RegistryRequest[] = []
   const pages = new Map<string, Reply>()
+  let hanging: PromiseWithResolvers<void> | undefined
   const server = createServer((request, response) => {
     const path = decodeURIComponent((request.url ?? '/').split('?')[0] ?? '/')
     const method = request.method ?? 'GET'
@@ -76,14 +82,18 @@ export async function startRegistry(options: RegistryOptions): Promise<LoopbackR
     request.resume()
     const isGateways = request.headers['user-agent']?.startsWith('catalog-p2p') === true
     const waitMs = isGateways && kindOf(method, path) === 'tarball' ? options.gatewaysWaitMs : 0
+    const held = hanging?.promise
     request.on('end', () => {
-      setTimeout(() => send(request, response, answer(pages, request, path)), waitMs ?? 0)
+      const reply = (): void => send(request, response, answer(pages, request, path))
+      void Promise.resolve(held).then(() => setTimeout(reply, waitMs ?? 0))
     })
   })
   server.keepAliveTimeout = 60_000
   const port = await listen(server, options.port ?? 0)
   const url = `http://127.0.0.1:${port}`
-  fill(pages, options, options.tarballs === 'self' ? url : publicRegistry())
+  const host = options.tarballs === 'self' ? url : publicRegistry()
+  let { packages } = options
+  fill(pages, options, host)
 
   const stop = async (): Promise<void> => {
     if (!server.listening) return
@@ -99,6 +109,15 @@ export async function startRegistry(options: RegistryOptions): Promise<LoopbackR
     forget: () => void requests.splice(0),
     stop,
     restart: async () => void (server.listening || (await listen(server, port))),
+    hang: () => void (hanging ??= Promise.withResolvers<void>()),
+    release() {
+      hanging?.resolve()
+      hanging = undefined
+    },
+    publish(...more) {
+      packages = [...packages, ...more]
+      fill(pages, { ...options, packages }, host)
+    },
     [Symbol.asyncDispose]: stop,
   }
 }

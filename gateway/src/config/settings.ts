@@ -71,6 +71,10 @@ export const SETTINGS: readonly Setting[] = [
       'gateway:maxAgeMs',
       'metadata younger than this is served without asking upstream, if that allows it',
     ),
+    'stale-while-revalidate': duration(
+      'gateway:staleWhileRevalidateMs',
+      'metadata younger than this is served at once and renewed behind the answer; 0: never',
+    ),
     'stale-after': advanced(
       duration(
         'gateway:staleAfterMs',

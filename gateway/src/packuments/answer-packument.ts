@@ -13,6 +13,7 @@ import type { Exchange } from '../http/exchange.ts'
 import { freshForMs, wantsRevalidation } from './freshness.ts'
 import type { PackumentKind } from './cached-document.ts'
 import type { PackumentAnswer, Packuments, PackumentVariant } from './packument-service.ts'
+import type { TarballCheck } from './peers/tarball-check.ts'
 import type { Registries } from '../upstream/registries.ts'
 import { isNotModified } from '../http/respond.ts'
 import { mayServeRaw, UnreadablePackument, type RawDocument } from './poison-documents.ts'
@@ -25,6 +26,7 @@ export interface PackumentAnswerDependencies {
   readonly registries: Registries
   readonly guard: Guard
   readonly sources: SourceCounts
+  readonly tarballCheck: Pick<TarballCheck, 'forgive'>
   readonly maxAgeMs: number
   readonly maxBytes: number
 }
@@ -64,6 +66,8 @@ export async function answerPackument(
   res.setHeader('cache-control', cacheControl(answer, variant, deps.maxAgeMs))
   if (document.lastModified !== undefined) res.setHeader('last-modified', document.lastModified)
   saySource(deps, exchange, answer)
+  // Whoever asks after a lie of a peer is told the truth now.
+  if (document.peerFetchedAtMs === undefined) deps.tarballCheck.forgive(name)
   if (isNotModified(req, etag)) {
     res.statusCode = 304
     res.end()
@@ -82,11 +86,11 @@ export async function answerPackument(
 function saySource(
   { sources, maxAgeMs }: Pick<PackumentAnswerDependencies, 'sources' | 'maxAgeMs'>,
   { res }: Exchange,
-  { document, state }: PackumentAnswer,
+  { document, beside, state }: PackumentAnswer,
 ): void {
   const now = Date.now()
   const isFresh = state === 'fetched' || freshForMs(document, maxAgeMs, now) > 0
-  const said = sourceOf({ document, isCurrent: state !== 'stale' && isFresh }, now)
+  const said = sourceOf({ document, beside, isCurrent: state !== 'stale' && isFresh }, now)
   sources.note(said)
   res.setHeader('x-catalog-metadata', said.source)
   if (said.source !== 'registry') res.setHeader('age', Math.floor(said.ageMs / 1000))
@@ -124,11 +128,11 @@ async function getVariant(
   request: VariantRequest,
 ): Promise<{ answer: PackumentAnswer; variant: PackumentVariant }> {
   const answer = await packuments.get(request)
-  const variant = await packuments.variant(request, answer.document)
+  const variant = await packuments.variant(request, answer)
   if (variant !== undefined) return { answer, variant }
   // The cache has lost the body: once more from upstream.
   const again = await packuments.get({ ...request, revalidate: true })
-  const second = await packuments.variant(request, again.document)
+  const second = await packuments.variant(request, again)
   if (second !== undefined) return { answer: again, variant: second }
   throw new CatalogError('STORE_FAILED', `${request.name}: metadata cannot be kept`, {
     hint: 'the metadata cache is too small for it: raise metadataMemoryBytes',

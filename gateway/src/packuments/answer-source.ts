@@ -15,6 +15,8 @@ export interface MetadataSources {
 
 export interface AnsweredDocument {
   readonly document: Pick<CachedDocument, 'confirmedAtMs' | 'peerFetchedAtMs'>
+  /** Of peers, where versions of theirs were added to the registry's. */
+  readonly beside?: unknown
   /** Younger than it may be, or confirmed just now. */
   readonly isCurrent: boolean
 }
@@ -25,10 +27,13 @@ export interface DocumentSource {
   readonly ageMs: number
 }
 
-export function sourceOf({ document, isCurrent }: AnsweredDocument, nowMs: number): DocumentSource {
+export function sourceOf(
+  { document, beside, isCurrent }: AnsweredDocument,
+  nowMs: number,
+): DocumentSource {
   const { confirmedAtMs, peerFetchedAtMs } = document
   const ageMs = Math.max(0, nowMs - (peerFetchedAtMs ?? confirmedAtMs))
-  if (peerFetchedAtMs !== undefined) return { source: 'peer', ageMs }
+  if (peerFetchedAtMs !== undefined || beside !== undefined) return { source: 'peer', ageMs }
   return { source: isCurrent ? 'registry' : 'kept', ageMs }
 }
 

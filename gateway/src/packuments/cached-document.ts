@@ -6,6 +6,9 @@ export type Visibility = Origin['visibility']
 
 export type PackumentKind = 'full' | 'abbreviated'
 
+/** Whose word a document is. What peers say lies beside what the registry has said, and replaces nothing of it. */
+export type SaidBy = 'registry' | 'peers'
+
 export interface DocumentKey {
   /** The registry's URL. */
   readonly registry: string

@@ -9,7 +9,7 @@ import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isCatalogError, openDatabase, type Database, type Logger } from '@catalog-p2p/core'
 import { createBodyFiles, type BodyFiles } from './body-files.ts'
-import type { CachedDocument, DocumentKey, Visibility } from './cached-document.ts'
+import type { CachedDocument, DocumentKey, SaidBy, Visibility } from './cached-document.ts'
 import { ChangeEpochs } from './change-epochs.ts'
 import type { Aged } from './freshness.ts'
 import { PackumentRows } from './packument-rows.ts'
@@ -24,15 +24,17 @@ export interface SavedForm {
 /** Hears of documents that anybody may see. */
 export interface CacheWatcher {
   saved(document: CachedDocument): void
-  removed(key: DocumentKey): void
+  removed(document: CachedDocument): void
 }
 
 export interface PackumentCache {
-  find(key: DocumentKey): CachedDocument | undefined
-  /** Of its body and its version list on disk; 0 when it is not there. */
+  /** The registry's own by default. */
+  find(key: DocumentKey, by?: SaidBy): CachedDocument | undefined
+  /** Of the body and the version list of the registry's own on disk; 0 when it is not there. */
   bytesOf(key: DocumentKey): number
   /**
-   * All documents of a package that one of `owners` may see, in their order, then the latest confirmed.
+   * All documents of a package that one of `owners` may see, in their order, then the registry's, then the latest confirmed.
+   * What peers said before the registry itself did counts no more, and is not among them.
    * Those of one registry, or, when there is none (peers only), of any.
    */
   findByName(
@@ -111,12 +113,12 @@ class IndexedCache implements PackumentCache {
     this.#idPrefix = idPrefix
   }
 
-  find(key: DocumentKey): CachedDocument | undefined {
-    return this.#rows.find(this.#idOf(key))
+  find(key: DocumentKey, by: SaidBy = 'registry'): CachedDocument | undefined {
+    return this.#rows.find(this.#idOf(key, by))
   }
 
   bytesOf(key: DocumentKey): number {
-    return this.#rows.bytesOf(this.#idOf(key))
+    return this.#rows.bytesOf(this.#idOf(key, 'registry'))
   }
 
   findByName(
@@ -124,12 +126,15 @@ class IndexedCache implements PackumentCache {
     name: string,
     owners: readonly string[],
   ): CachedDocument[] {
-    const rank = ({ owner }: CachedDocument): number => owners.indexOf(owner)
-    return this.#rows
+    const rank = ({ owner, peerFetchedAtMs }: CachedDocument): number =>
+      owners.indexOf(owner) * 2 + Number(peerFetchedAtMs !== undefined)
+    const found = this.#rows
       .byName(name)
       .filter((document) => registry === undefined || document.registry === registry)
       .filter((document) => owners.includes(document.owner))
-      .sort((a, b) => rank(a) - rank(b) || b.confirmedAtMs - a.confirmedAtMs)
+    return withoutOldWord(found).sort(
+      (a, b) => rank(a) - rank(b) || b.confirmedAtMs - a.confirmedAtMs,
+    )
   }
 
   visibilityOf(registry: string, name: string): Visibility | undefined {
@@ -139,7 +144,8 @@ class IndexedCache implements PackumentCache {
   }
 
   save(facts: Omit<CachedDocument, 'id'>, bytes: number): CachedDocument {
-    const document = { ...facts, id: this.#idOf(facts) }
+    const by = facts.peerFetchedAtMs === undefined ? 'registry' : 'peers'
+    const document = { ...facts, id: this.#idOf(facts, by) }
     this.#rows.save(document, bytes)
     if (document.owner === '') this.#watcher?.saved(document)
     this.#evict(document.id)
@@ -199,8 +205,8 @@ class IndexedCache implements PackumentCache {
     this.database.close()
   }
 
-  #idOf({ registry, name, owner }: DocumentKey): string {
-    const text = [registry, name, owner].join('\n')
+  #idOf({ registry, name, owner }: DocumentKey, by: SaidBy): string {
+    const text = [registry, name, owner, ...(by === 'peers' ? [by] : [])].join('\n')
     const hash = createHash('sha256').update(text).digest('hex')
     return `${this.#idPrefix}${hash.slice(0, 40)}`
   }
@@ -212,6 +218,16 @@ class IndexedCache implements PackumentCache {
       if (id !== newest && this.#rows.bytes > this.#quotaBytes) this.remove({ id })
     }
   }
+}
+
+/** Without what peers said before the same registry did. */
+function withoutOldWord(documents: readonly CachedDocument[]): CachedDocument[] {
+  const own = documents.filter(({ peerFetchedAtMs }) => peerFetchedAtMs === undefined)
+  return documents.filter(
+    ({ peerFetchedAtMs, confirmedAtMs, registry }) =>
+      peerFetchedAtMs === undefined ||
+      !own.some((each) => each.registry === registry && each.confirmedAtMs >= confirmedAtMs),
+  )
 }
 
 /** In memory where the folder can't be used: what was known of packages is asked for anew. */

@@ -15,6 +15,8 @@ import {
   type SignedDocumentJob,
 } from './peers/signed-document.ts'
 import { summaryOf, type PackageSummary } from './package-summary.ts'
+import { addVersions } from './add-versions.ts'
+import { dropBrokenVersions } from './broken-versions.ts'
 import { leaveOutVersions } from './leave-out-versions.ts'
 import { packOrigin, packSignatures } from './version-lines.ts'
 import { decodeBody, type ContentCoding } from '../upstream/content-coding.ts'
@@ -43,10 +45,14 @@ export interface PackumentJob {
   readonly abbreviate: boolean
   /** Versions that the form must not have. */
   readonly leaveOut?: readonly string[]
+  /** What peers have said, gzipped: its versions that the document lacks are added. */
+  readonly beside?: Uint8Array | undefined
   /** Fresh from upstream: hash it and list its versions as well. `body` is then the worker's, and comes back as `raw`. */
   readonly ingest: boolean
   /** Makes this of it, and of what peers sent, instead of all else. */
   readonly signedOnly?: SignedDocumentJob
+  /** Gives this version, or what this tag names, instead of all else. */
+  readonly pick?: string
   /** Compares what it says of a version with that version's tarball, instead of all else. */
   readonly compare?: { readonly version: string; readonly tarball: TarballManifest }
 }
@@ -56,6 +62,8 @@ export interface PackumentResult {
   readonly variant: Uint8Array | undefined
   readonly ingested: IngestedPackument | undefined
   readonly signed?: SignedDocument
+  /** JSON; undefined: it has none. */
+  readonly picked?: string | undefined
   /** Where a version's tarball says something else, and by whose word; empty: nobody's. */
   readonly difference?: { readonly field: string; readonly peer: string } | undefined
 }
@@ -104,12 +112,16 @@ export function processPackument(job: PackumentJob): PackumentResult {
     return { variant: undefined, ingested: undefined, difference: compare(document, job.compare) }
   }
   const dropped = dropBrokenVersions(document)
+  if (job.pick !== undefined) {
+    return { variant: undefined, ingested: undefined, picked: pick(document, job.pick) }
+  }
   const ingested = job.ingest ? ingest(job, { text, document, dropped }) : undefined
   if (job.form === undefined) return { variant: undefined, ingested }
   const isLess = leaveOutVersions(document, job.leaveOut ?? [])
+  const isMore = job.beside !== undefined && addVersions(document, readBeside(job.beside, job))
   const output = job.abbreviate ? abbreviate(document) : document
   const changed = rewriteTarballs(output, job, job.form)
-  const same = !changed && !job.abbreviate && !isLess
+  const same = !changed && !job.abbreviate && !isLess && !isMore
   const variant = same ? undefined : compress(JSON.stringify(output))
   return { variant, ingested }
 }
@@ -124,6 +136,12 @@ function compare(
   const peers = document[PEERS_FIELD]
   const peer: unknown = isRecord(peers) ? peers[version] : undefined
   return { field, peer: typeof peer === 'string' ? peer : '' }
+}
+
+function pick({ versions = {}, 'dist-tags': tags = {} }: Packument, spec: string) {
+  const tagged = Object.hasOwn(tags, spec) ? tags[spec] : undefined
+  const version = Object.hasOwn(versions, spec) ? spec : (tagged ?? '')
+  return Object.hasOwn(versions, version) ? JSON.stringify(versions[version]) : undefined
 }
 
 function compress(text: string | Uint8Array): Uint8Array {
@@ -217,6 +235,13 @@ function tellsLength(gzipped: Uint8Array, text: Uint8Array): boolean {
   )
 }
 
+function readBeside(body: Uint8Array, { maxBytes, leaveOut = [] }: PackumentJob): Packument {
+  const document = parsePackument(decodeBody(body, ['gzip'], maxBytes))
+  dropBrokenVersions(document)
+  leaveOutVersions(document, leaveOut)
+  return document
+}
+
 function parsePackument(text: Uint8Array): Packument {
   const document: unknown = JSON.parse(
     Buffer.from(text.buffer, text.byteOffset, text.byteLength).toString(),
@@ -225,24 +250,6 @@ function parsePackument(text: Uint8Array): Packument {
   const { versions } = document
   if (versions !== undefined && !isRecord(versions)) throw new Error('versions is not an object')
   return document
-}
-
-/** One version that is nonsense must not take the package with it; clients pass over it, too. Changes `document`. */
-function dropBrokenVersions({ versions }: Packument): readonly string[] {
-  const dropped: string[] = []
-  for (const [version, manifest] of Object.entries(versions ?? {})) {
-    if (isUsable(manifest)) continue
-    delete versions?.[version]
-    dropped.push(version)
-  }
-  return dropped
-}
-
-function isUsable(manifest: unknown): boolean {
-  if (!isRecord(manifest)) return false
-  const { dist } = manifest
-  if (dist === undefined) return true
-  return isRecord(dist) && (dist.tarball === undefined || typeof dist.tarball === 'string')
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

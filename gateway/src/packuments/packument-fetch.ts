@@ -37,6 +37,8 @@ export interface FetchRequest {
   readonly abbreviate: boolean
   /** Told of what comes, for searches; only where it is the registry's own word. */
   readonly onSummary?: OnSummary | undefined
+  /** Told when the registry does not give it to strangers, or not any more. */
+  readonly onRefused?: ((name: string) => void) | undefined
   readonly retries: number | undefined
   readonly signal: AbortSignal
 }
@@ -51,8 +53,8 @@ export interface PackumentFetchDependencies {
 
 /** How often one document is fetched whose worker dies, its fault or not. */
 const MAX_TRIES = 4
-/** Statuses of a registry that asks for credentials; 404 too, as some do not tell strangers what exists. */
-const REFUSALS: ReadonlySet<number> = new Set([401, 403, 404])
+/** Statuses of a registry that asks for credentials, or that has it no more; 404 says either. No failure is among them. */
+export const REFUSALS: ReadonlySet<number> = new Set([401, 403, 404, 410])
 
 /** @throws CatalogError UPSTREAM_UNREACHABLE (also for 5xx answers), UPSTREAM_REJECTED with `status` (422 for broken documents) */
 export async function fetchPackument(
@@ -60,15 +62,20 @@ export async function fetchPackument(
   options: { maxBytes: number },
   request: FetchRequest,
 ): Promise<CachedDocument> {
-  const { cache } = deps
+  const { cache, source } = deps
   const { registry, name } = request
   const owner = documentOwner(registry, name, request.credentials)
-  const cached = cache.find({ registry: registry.url, name, owner })
+  const cached = cache.find({ registry: registry.url, name, owner }, source.by)
   try {
     return await attempt(deps, options, { ...request, cached, owner })
   } catch (error) {
-    // It was for everybody once, and is not any more.
-    if (owner === '' && cached !== undefined && isRefusal(error)) cache.remove(cached)
+    // It was there once, and is not any more; or not for whoever shows these credentials.
+    if (isRefusal(error)) {
+      for (const each of [cached, cache.find({ registry: registry.url, name, owner }, 'peers')]) {
+        if (each !== undefined) cache.remove(each)
+      }
+      if (owner === '') request.onRefused?.(name)
+    }
     throw error
   }
 }
@@ -202,13 +209,10 @@ async function ingest(
       versions: ingested.dropped,
     })
   }
-  const present = cache.find({ registry: registry.url, name, owner })
+  const present = cache.find({ registry: registry.url, name, owner }, deps.source.by)
   // A full document that came meanwhile says all of it.
   const isLate = kind === 'abbreviated' && present?.kind === 'full'
   if (isLate && present.confirmedAtMs >= asked.atMs) return present
-  // Nor does what peers say replace what the registry has said meanwhile.
-  const isRegistrys = present !== undefined && present.peerFetchedAtMs === undefined
-  if (fromPeers !== undefined && isRegistrys) return present
   const { raw, versions, hash, publicUrls } = ingested
   const bytes = raw.byteLength + versions.byteLength
   const aged = agedOf(cache, name, { asked, lifetimeMs })

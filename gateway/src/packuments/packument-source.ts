@@ -5,7 +5,7 @@
 import type { Credentials } from '../upstream/credentials.ts'
 import type { ContentCoding } from '../upstream/content-coding.ts'
 import type { Registry } from '../upstream/registries.ts'
-import type { PackumentKind } from './cached-document.ts'
+import type { SaidBy, PackumentKind } from './cached-document.ts'
 
 /** What tells whether a document is still the source's own (RFC 9110 8.8). */
 export interface Validators {
@@ -46,6 +46,7 @@ export interface Confirmation {
 }
 
 export interface PackumentSource {
+  readonly by: SaidBy
   /** @throws CatalogError UPSTREAM_UNREACHABLE (5xx too), UPSTREAM_REJECTED with `status`; `signal.reason` when aborted */
   fetch(request: SourceRequest): Promise<Received>
 }

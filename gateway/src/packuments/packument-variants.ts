@@ -1,12 +1,14 @@
 /** The forms in which a document is served: each made once, in a worker, and kept as bytes. */
-import type { Logger } from '@catalog-p2p/core'
+import type { BodyKey } from './body-disk.ts'
 import { variantName } from './client-policy.ts'
+import { isCatalogError, type Logger } from '@catalog-p2p/core'
 import type { CachedDocument, PackumentKind } from './cached-document.ts'
 import type { PackumentCache } from './packument-cache.ts'
 import type { PackumentForm } from './packument-document.ts'
 import { MAX_DEATHS, WorkerDied, type PackumentJobs } from './packument-jobs.ts'
+import type { PackumentAnswer } from './packument-request.ts'
 import { UnreadablePackument, type PoisonDocuments } from './poison-documents.ts'
-import type { VersionJudgements } from './version-judgements.ts'
+import type { LeftOut, VersionJudgements } from './version-judgements.ts'
 import { createSingleFlight } from '../single-flight.ts'
 
 export interface PackumentVariant {
@@ -28,10 +30,14 @@ export interface VariantRequest {
 
 export interface PackumentVariants {
   /**
-   * The bytes to send; undefined when the cache lost them (the caller gets the document anew).
+   * The bytes to send; undefined when the cache lost them (the caller gets the document anew). With the versions of `beside` that
+   * the document lacks.
    * @throws UnreadablePackument when the document kills the workers that read it; CatalogError DENIED when the guard leaves nothing
    */
-  variant(request: VariantRequest, document: CachedDocument): Promise<PackumentVariant | undefined>
+  variant(
+    request: VariantRequest,
+    answer: Pick<PackumentAnswer, 'document' | 'beside'>,
+  ): Promise<PackumentVariant | undefined>
 }
 
 export interface VariantDependencies {
@@ -49,6 +55,13 @@ interface Plan {
   readonly derived: boolean
   /** Versions that it must not have. */
   readonly leaveOut: readonly string[]
+  readonly beside: Beside | undefined
+}
+
+/** What peers have said of versions that the registry's document lacks. */
+interface Beside {
+  readonly document: CachedDocument
+  readonly leftOut: LeftOut
 }
 
 export function createPackumentVariants(
@@ -61,17 +74,18 @@ export function createPackumentVariants(
   async function make(
     { name, form }: VariantRequest,
     document: CachedDocument,
-    { part, derived, leaveOut }: Plan,
+    { part, derived, leaveOut, beside }: Plan,
   ): Promise<Buffer | undefined> {
-    const { id, hash, registry, owner } = document
+    const { registry, owner } = document
     const key = keyOf(document, part)
     if (poison.has(key)) throw new UnreadablePackument(name, {})
-    const raw = await cache.bodies.read({ document: id, hash, part: 'raw' })
+    const raw = await cache.bodies.read(bodyOf(document))
     if (raw === undefined) return undefined
+    const more = beside && (await cache.bodies.read(bodyOf(beside.document)))
     const about = { registry, isPrivate: owner !== '', name }
     const job = { body: raw, codings: ['gzip'] as const, maxBytes, ...about, form }
     const { variant } = await jobs
-      .run({ ...job, abbreviate: derived, leaveOut, ingest: false })
+      .run({ ...job, abbreviate: derived, leaveOut, beside: more, ingest: false })
       .catch((error: unknown) => {
         if (!(error instanceof WorkerDied)) throw error
         log.warn('packument.unreadable', { name, registry, error })
@@ -79,20 +93,38 @@ export function createPackumentVariants(
         throw new UnreadablePackument(name, { cause: error })
       })
     if (variant === undefined) return raw
-    await cache.saveForm(document, { part, gzipped: variant, isKept: form.isKept })
+    // What is a peer's is not kept among what is the registry's.
+    const isKept = form.isKept && beside === undefined
+    await cache.saveForm(document, { part, gzipped: variant, isKept })
     return Buffer.from(variant.buffer, variant.byteOffset, variant.byteLength)
   }
 
+  async function besideOf(document: CachedDocument | undefined): Promise<Beside | undefined> {
+    if (document === undefined) return undefined
+    try {
+      const leftOut = await judgements.leftOut(document)
+      return leftOut && { document, leftOut }
+    } catch (error) {
+      if (isCatalogError(error, 'DENIED')) return undefined // all that it has
+      throw error
+    }
+  }
+
   return {
-    async variant(request, document) {
+    async variant(request, { document, beside: told }) {
       const { form, kind, signal } = request
       const derived = kind === 'abbreviated' && document.kind === 'full'
       const { policy } = form
       const leftOut = await judgements.leftOut(document)
       if (leftOut === undefined) return undefined
-      const { versions: leaveOut, tag, untilMs } = leftOut
+      const beside = await besideOf(told)
+      const leaveOut = [...leftOut.versions, ...(beside?.leftOut.versions ?? [])]
+      const tag = [leftOut.tag, beside?.document.hash, beside?.leftOut.tag]
+        .filter(Boolean)
+        .join('-')
+      const untilMs = Math.min(leftOut.untilMs, beside?.leftOut.untilMs ?? Infinity)
       const keepsUrls = policy === 'verbatim' || (policy === 'leave' && document.publicUrls)
-      const untouched = keepsUrls && leaveOut.length === 0
+      const untouched = keepsUrls && leaveOut.length === 0 && beside === undefined
       const name = variantName(form, derived)
       const part = !derived && untouched ? 'raw' : tag === '' ? name : `${name}-${tag}`
       const read = (what: string): Promise<Buffer | undefined> =>
@@ -102,7 +134,7 @@ export function createPackumentVariants(
       const facts = { kind: served, untilMs }
       if (kept !== undefined || part === 'raw') return variantOf(document, part, facts, kept)
       const work = (): Promise<Buffer | undefined> =>
-        make(request, document, { part, derived, leaveOut })
+        make(request, document, { part, derived, leaveOut, beside })
       try {
         const made = await making.run(keyOf(document, part), work, signal)
         return variantOf(document, part, facts, made)
@@ -122,6 +154,10 @@ function variantOf(
   body: Buffer | undefined,
 ): PackumentVariant | undefined {
   return body && { body, tag: `${hash}-${part}`, ...facts }
+}
+
+function bodyOf({ id, hash }: CachedDocument): BodyKey {
+  return { document: id, hash, part: 'raw' }
 }
 
 function keyOf({ id, hash }: CachedDocument, part: string): string {

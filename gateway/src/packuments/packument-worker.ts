@@ -33,7 +33,13 @@ port.on('message', ({ id, job }: JobMessage) => {
 port.postMessage({ isReady: true } satisfies AnswerMessage)
 
 /** With buffers that can be moved to the main thread: Node's small ones lie in a pool that cannot. */
-function movable({ variant, ingested, signed, difference }: PackumentResult): PackumentResult {
+function movable({
+  variant,
+  ingested,
+  signed,
+  picked,
+  difference,
+}: PackumentResult): PackumentResult {
   const own = (part: Uint8Array): Uint8Array =>
     part.byteLength < MAX_POOLED_BYTES ? new Uint8Array(part) : part
   return {
@@ -43,7 +49,7 @@ function movable({ variant, ingested, signed, difference }: PackumentResult): Pa
       raw: own(ingested.raw),
       versions: own(ingested.versions),
     },
-    difference,
+    ...{ picked, difference },
     ...(signed && { signed: { ...signed, body: signed.body && own(signed.body) } }),
   }
 }

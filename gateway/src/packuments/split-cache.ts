@@ -22,7 +22,7 @@ export function createSplitCache(
   return {
     database: kept.database,
     bodies: splitBodies({ kept, unkept }),
-    find: (key) => of(key).find(key),
+    find: (key, by) => of(key).find(key, by),
     bytesOf: (key) => of(key).bytesOf(key),
     findByName: (registry, name, owners) =>
       both

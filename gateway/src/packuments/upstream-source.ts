@@ -22,6 +22,7 @@ export function createUpstreamSource(
   { maxBytes }: { maxBytes: number },
 ): PackumentSource {
   return {
+    by: 'registry',
     async fetch({ registry, name, kind, validators, credentialsAt, retries, signal }) {
       const response = await upstream.request({
         url: new URL(registry.url + name.replace('/', '%2f')),

@@ -46,6 +46,9 @@ export class KeptAnswers {
         'SELECT type, body FROM kept_answers WHERE name = ? AND registry = ? AND what = ?',
       ),
       put: database.prepare('INSERT OR REPLACE INTO kept_answers VALUES (?, ?, ?, ?, ?, ?)'),
+      remove: database.prepare(
+        'DELETE FROM kept_answers WHERE name = ? AND registry = ? AND what = ?',
+      ),
       forget: database.prepare('DELETE FROM kept_answers WHERE name = ?'),
       sum: database.prepare('SELECT coalesce(sum(length(body)), 0) AS bytes FROM kept_answers'),
       trim: database.prepare(
@@ -72,6 +75,10 @@ export class KeptAnswers {
       this.#sql.trim.run()
       this.#bytes = this.#count()
     }
+  }
+
+  remove({ registry, name, what }: AnswerKey): void {
+    this.#sql.remove.run(name, registry, what)
   }
 
   /** The package has changed. */

@@ -8,6 +8,7 @@ import { Readable, Transform } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http'
 import { CatalogError, isCatalogError } from '@catalog-p2p/core'
+import { REFUSALS } from '../packuments/packument-fetch.ts'
 import { noUpstream } from '../http/api-errors.ts'
 import { clientCredentials } from '../upstream/client-credentials.ts'
 import type { Exchange } from '../http/exchange.ts'
@@ -26,6 +27,7 @@ import {
 } from './kept-reads.ts'
 import { isPackageRead } from './package-read.ts'
 import { answerVersion, parseVersionCall } from './version-document.ts'
+import { sendVersionAtHand, type VersionAtHandDependencies } from './version-at-hand.ts'
 import type { Credentials } from '../upstream/credentials.ts'
 import { nameIn, type Registries, type Registry } from '../upstream/registries.ts'
 import {
@@ -36,7 +38,7 @@ import {
   type UpstreamResponse,
 } from '../upstream/upstream.ts'
 
-export interface PassthroughDependencies extends KeptReadsDependencies {
+export interface PassthroughDependencies extends KeptReadsDependencies, VersionAtHandDependencies {
   readonly registries: Registries
   readonly upstream: Upstream
 }
@@ -89,9 +91,13 @@ export async function passThrough(
   const { method, path: url } = target
   const home = deps.registries.homeOf(about)
   const key = keptKey(deps, target, home)
-  const sendOld = (): boolean => sendKept(deps, exchange, { key, registry: home })
+  const call = parseVersionCall(target)
+  const sendOld = async (): Promise<boolean> => {
+    if (sendKept(deps, exchange, { key, registry: home })) return true
+    return call !== undefined && (await sendVersionAtHand(deps, exchange, { call, registry: home }))
+  }
   if (registry === null) {
-    if (sendOld()) return
+    if (await sendOld()) return
     throw noUpstream({ method, url })
   }
   const client = clientCredentials(deps.registries, exchange, about)
@@ -100,19 +106,19 @@ export async function passThrough(
   try {
     response = await ask(deps, options, { exchange, registry, client })
   } catch (error) {
-    if (isCatalogError(error, 'UPSTREAM_UNREACHABLE') && sendOld()) return
+    if (isCatalogError(error, 'UPSTREAM_UNREACHABLE') && (await sendOld())) return
     throw error
   } finally {
     onSettled?.()
   }
-  if (response.status >= 500 && sendOld()) return discard(response)
+  if (key !== undefined && REFUSALS.has(response.status)) deps.kept.remove(key)
+  if (response.status >= 500 && (await sendOld())) return discard(response)
   res.statusCode = response.status
   if (response.statusText !== '') res.statusMessage = plainPhrase(response.statusText)
   const context = { ...response, registry: registry.url, base: exchange.base }
   for (const [key, value] of Object.entries(passedHeaders(response.headers, context))) {
     res.setHeader(key, value)
   }
-  const call = parseVersionCall(target)
   if (call !== undefined) {
     const isGuarded = response.withCredentials && !isPackageRead(target) && !hasOwn
     const onDocument = key && isKeepable(response) ? keepAs(deps, key) : undefined

@@ -79,13 +79,15 @@ class ListedPackuments {
   }
 
   saved(document: CachedDocument): void {
+    if (document.peerFetchedAtMs !== undefined) return // another's word
     if (!this.#mayShare(document)) return this.removed(document)
     this.#list(document).catch((error: unknown) =>
       this.#deps.log.debug('packuments.not-listed', { error }),
     )
   }
 
-  removed(document: DocumentKey): void {
+  removed(document: CachedDocument): void {
+    if (document.peerFetchedAtMs !== undefined) return
     const key = packageKeyOf(document)
     if (this.#listed.delete(key)) this.#deps.node.questions.withdraw(key)
   }

@@ -1,6 +1,6 @@
 /**
- * When peers are asked for metadata: where no registry can be, for a package of which nothing is at hand, or only what peers
- * said some time ago. What the registry itself has given is never replaced by their word.
+ * Peers in the order of sources: asked where no registry can be, or one is silent. Their word is kept beside the registry's own and
+ * replaces nothing of it; while it is young nobody is asked again.
  */
 import type { Logger } from '@catalog-p2p/core'
 import type { CachedDocument } from '../cached-document.ts'
@@ -14,14 +14,11 @@ import type { Registry } from '../../upstream/registries.ts'
 
 export interface PeerFallback {
   /**
-   * What peers have; undefined when they are not asked, or have nothing.
-   * @param atHand the best there is
+   * What peers have, or had; undefined when they are not asked, have nothing, or the registry has spoken since.
+   * @param renew ask again though their last word is young
    * @throws `request.signal.reason`
    */
-  ask(
-    question: PeerQuestion,
-    atHand: CachedDocument | undefined,
-  ): Promise<CachedDocument | undefined>
+  ask(question: PeerQuestion, options?: { renew: boolean }): Promise<CachedDocument | undefined>
 }
 
 export interface PeerQuestion {
@@ -43,18 +40,24 @@ export function createPeerFallback(
   deps: PeerFallbackDependencies,
   options: { readonly maxAgeMs: number; readonly maxBytes: number },
 ): PeerFallback {
-  const { peers, log } = deps
+  const { cache, peers, log } = deps
   const fetches = createSingleFlight<CachedDocument>()
 
-  function isCurrent({ peerFetchedAtMs, confirmedAtMs }: CachedDocument): boolean {
-    return peerFetchedAtMs === undefined || Date.now() - confirmedAtMs < options.maxAgeMs
+  function lastWord(registry: Registry, name: string): CachedDocument | undefined {
+    const key = { registry: registry.url, name, owner: '' }
+    const said = cache.find(key, 'peers')
+    const own = cache.find(key)
+    const isOld = said !== undefined && own !== undefined && own.confirmedAtMs >= said.confirmedAtMs
+    return isOld ? undefined : said
   }
 
   return {
-    async ask({ request, view, registry }, atHand) {
+    async ask({ request, view, registry }, { renew } = { renew: false }) {
       const { name, signal } = request
       if (peers === undefined || !view.owners.includes('')) return undefined
-      if (atHand !== undefined && isCurrent(atHand)) return undefined
+      const said = lastWord(registry, name)
+      const isYoung = said !== undefined && Date.now() - said.confirmedAtMs < options.maxAgeMs
+      if (isYoung && !renew) return said
       const work = (aborted: AbortSignal): Promise<CachedDocument> =>
         fetchPackument({ ...deps, source: peers }, options, {
           ...{ registry, name, kind: 'full', credentials: undefined },
@@ -62,11 +65,12 @@ export function createPeerFallback(
           ...{ form: undefined, abbreviate: false, retries: undefined, signal: aborted },
         })
       try {
-        return await fetches.run(`${registry.url} ${name}`, work, signal)
+        await fetches.run(`${registry.url} ${name}`, work, signal)
+        return lastWord(registry, name)
       } catch (error) {
         signal.throwIfAborted()
         log.debug('packuments.not-from-peers', { name, error })
-        return undefined
+        return said
       }
     },
   }

@@ -107,6 +107,7 @@ export function createPeerSource(
   }
 
   return {
+    by: 'peers',
     async fetch(request) {
       const { registry, name } = request
       if (!isKnownPublic(name)) throw notKnown(name, 'it is not known to be public')

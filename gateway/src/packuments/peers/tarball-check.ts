@@ -2,7 +2,7 @@
  * Tarballs of versions that only a peer has told of: before the last piece goes to a client, what the peer said of dependencies,
  * commands and platforms is compared with the tarball's own package.json, which the registry's signature covers. Where they
  * differ the client gets an error that names the field, the peer's document is dropped and the peer penalized. Never holds up
- * tarballs of packages whose metadata is the registry's own.
+ * tarballs of packages of which only the registry has told.
  */
 import { LRUCache } from 'lru-cache'
 import { CatalogError, type Artifact, type CatalogNode, type Logger } from '@catalog-p2p/core'
@@ -10,6 +10,8 @@ import type { CachedDocument } from '../cached-document.ts'
 import type { PackumentCache } from '../packument-cache.ts'
 import type { PackumentJobs } from '../packument-jobs.ts'
 import type { Registries } from '../../upstream/registries.ts'
+import { findVersion } from '../version-lines.ts'
+import type { TarballManifest } from './compare-manifest.ts'
 import { TarballManifestReader } from './tarball-manifest.ts'
 
 export interface TarballCheck {
@@ -18,6 +20,8 @@ export interface TarballCheck {
    * @throws CatalogError PEER_MISBEHAVED, here or at the end of the body
    */
   checked(artifact: Artifact, version: NamedVersion): Promise<Artifact>
+  /** Clients are told by the registry itself from now on: what was refused of the package is not any more. */
+  forgive(name: string): void
 }
 
 export interface NamedVersion {
@@ -42,6 +46,8 @@ interface Subject {
 /** Versions of which a peer has lied, until metadata that is true has been given out, or for so long. */
 const MAX_REFUSED = 1_000
 const REFUSED_MS = 3_600_000
+/** For as long the registry's own metadata, where it came since, is no proof of what a client was told. */
+const RECENT_MS = 3_600_000
 /** Versions that have been compared; forgotten ones are compared once more. */
 const MAX_COMPARED = 20_000
 
@@ -55,38 +61,28 @@ export function createTarballCheck(
   const refused = new LRUCache<string, CatalogError>({ max: MAX_REFUSED, ttl: REFUSED_MS })
 
   /** undefined: nothing is to be compared. */
-  function subjectOf({ name, version }: NamedVersion): Subject | undefined {
+  async function subjectOf({ name, version }: NamedVersion): Promise<Subject | undefined> {
     if (version === undefined) return undefined
-    const document = cache.find({ registry: registries.homeOf(name).url, name, owner: '' })
+    const key = { registry: registries.homeOf(name).url, name, owner: '' }
+    const document = cache.find(key, 'peers')
     const lie = refused.get(nameOf(name, version))
     if (document === undefined && lie !== undefined) throw lie
-    if (document?.peerFetchedAtMs === undefined) return undefined
-    return compared.has(keyOf(document, version)) ? undefined : { document, name, version }
+    if (document === undefined || compared.has(keyOf(document, version))) return undefined
+    // A client that was told something by peers a moment ago installs that, whatever the registry has said since.
+    const isRecent = Date.now() - document.confirmedAtMs < RECENT_MS
+    const isOwn = !isRecent && (await lists(cache, cache.find(key), version))
+    return isOwn ? undefined : { document, name, version }
   }
 
   async function finish(reader: TarballManifestReader, subject: Subject): Promise<void> {
     const { document, name, version } = subject
-    const { id, hash, registry } = document
     const tarball = await reader.end().catch((cause: unknown) => {
       cache.remove(document)
       throw new CatalogError('PEER_MISBEHAVED', `${name}@${version}: its tarball can't be read`, {
         cause,
       })
     })
-    const body = await cache.bodies.read({ document: id, hash, part: 'raw' })
-    // Gone meanwhile: what the client was told can't be compared any more.
-    if (body === undefined) {
-      throw new CatalogError(
-        'PEER_MISBEHAVED',
-        `${name}@${version}: its metadata has been dropped`,
-        {
-          hint: 'install again',
-        },
-      )
-    }
-    const about = { registry, name, isPrivate: false, form: undefined, abbreviate: false }
-    const job = { ...about, body, codings: ['gzip'] as const, maxBytes, ingest: false }
-    const { difference } = await deps.jobs.run({ ...job, compare: { version, tarball } })
+    const difference = await differenceOf(deps, { maxBytes }, { subject, tarball })
     if (difference === undefined) {
       refused.delete(nameOf(name, version))
       return void compared.set(keyOf(document, version), true)
@@ -97,8 +93,12 @@ export function createTarballCheck(
   }
 
   return {
+    forgive(name) {
+      if (refused.size === 0) return
+      for (const key of refused.keys()) if (key.startsWith(`${name}@`)) refused.delete(key)
+    },
     async checked(artifact, named) {
-      const subject = subjectOf(named)
+      const subject = await subjectOf(named)
       if (subject === undefined) return artifact
       const reader = new TarballManifestReader()
       if (artifact.bytes !== undefined) {
@@ -129,6 +129,38 @@ export function createTarballCheck(
       reader.close()
     }
   }
+}
+
+async function lists(
+  { bodies }: PackumentCache,
+  document: CachedDocument | undefined,
+  version: string,
+): Promise<boolean> {
+  if (document === undefined) return false
+  const lines = await bodies.readUnpacked({
+    ...{ document: document.id, hash: document.hash, part: 'versions' },
+  })
+  return lines !== undefined && findVersion(lines, version) !== undefined
+}
+
+/** @throws CatalogError PEER_MISBEHAVED when what the client was told is not there any more */
+async function differenceOf(
+  { cache, jobs }: TarballCheckDependencies,
+  { maxBytes }: { readonly maxBytes: number },
+  { subject, tarball }: { readonly subject: Subject; readonly tarball: TarballManifest },
+): Promise<Difference | undefined> {
+  const { document, name, version } = subject
+  const { id, hash, registry } = document
+  const body = await cache.bodies.read({ document: id, hash, part: 'raw' })
+  // Gone meanwhile: what the client was told can't be compared any more.
+  if (body === undefined) {
+    const what = `${name}@${version}: its metadata has been dropped`
+    throw new CatalogError('PEER_MISBEHAVED', what, { hint: 'install again' })
+  }
+  const about = { registry, name, isPrivate: false, form: undefined, abbreviate: false }
+  const job = { ...about, body, codings: ['gzip'] as const, maxBytes, ingest: false }
+  const { difference } = await jobs.run({ ...job, compare: { version, tarball } })
+  return difference
 }
 
 export interface Difference {

@@ -1,0 +1,23 @@
+/**
+ * Adds to a registry's packument the versions that it lacks and peers have told of since. Its own versions, tags and times stay what
+ * they are: peers' tags are no proof of anything. Pure; runs in the worker.
+ */
+import type { VersionedDocument } from './leave-out-versions.ts'
+
+/** Changes `document`; whether there was anything to add. */
+export function addVersions(document: VersionedDocument, told: VersionedDocument): boolean {
+  const { versions = {}, time } = document
+  const added = Object.entries(told.versions ?? {}).filter(
+    ([each]) => !Object.hasOwn(versions, each),
+  )
+  if (added.length === 0) return false
+  document.versions = { ...versions, ...Object.fromEntries(added) }
+  if (time !== undefined) {
+    const times = added.flatMap(([each]) => {
+      const at = told.time?.[each]
+      return at === undefined ? [] : [[each, at] as const]
+    })
+    document.time = { ...time, ...Object.fromEntries(times) }
+  }
+  return true
+}

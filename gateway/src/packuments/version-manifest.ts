@@ -1,0 +1,42 @@
+/** One version's own part of metadata at hand: the registry's word before that of peers. Asks nobody. */
+import type { PackumentCache } from './packument-cache.ts'
+import type { PackumentJobs } from './packument-jobs.ts'
+
+export interface ManifestRequest {
+  /** undefined: of any registry. */
+  readonly registry: string | undefined
+  readonly name: string
+  /** A version or a tag. */
+  readonly spec: string
+  /** Fingerprints whose documents may be looked into; the empty one is everybody's. */
+  readonly owners: readonly string[]
+}
+
+export interface VersionManifest {
+  /** JSON. */
+  readonly text: string
+  /** Whose documents it is from. */
+  readonly owner: string
+  readonly isPeers: boolean
+}
+
+export async function findManifest(
+  { cache, jobs }: { readonly cache: PackumentCache; readonly jobs: PackumentJobs },
+  { maxBytes }: { readonly maxBytes: number },
+  { registry, name, spec, owners }: ManifestRequest,
+): Promise<VersionManifest | undefined> {
+  for (const document of cache.findByName(registry, name, owners)) {
+    const { id, hash, owner, peerFetchedAtMs } = document
+    const body = await cache.bodies.read({ document: id, hash, part: 'raw' })
+    if (body === undefined) continue
+    const about = { registry: document.registry, name, isPrivate: owner !== '', maxBytes }
+    const { picked } = await jobs.run({
+      ...{ ...about, body, codings: ['gzip'], form: undefined, abbreviate: false, ingest: false },
+      pick: spec,
+    })
+    if (picked !== undefined) {
+      return { text: picked, owner, isPeers: peerFetchedAtMs !== undefined }
+    }
+  }
+  return undefined
+}
