@@ -5,9 +5,17 @@
  */
 import { readFileSync, statSync } from 'node:fs'
 import { z } from 'zod'
-import { CatalogError, isCatalogError, isKeyId, type KeyId, type Logger } from '@catalog-p2p/core'
+import {
+  CatalogError,
+  isCatalogError,
+  isKeyId,
+  type Certificate,
+  type KeyId,
+  type Logger,
+} from '@catalog-p2p/core'
 import { replaceFile } from '../replace-file.ts'
 import {
+  certificateFor,
   publishersOf,
   statementsOf,
   takeIn,
@@ -60,6 +68,14 @@ export class CertificateBook {
       return organisation === undefined ? [] : publishersOf(organisation, name, this.#now())
     })
     return [...new Set(keys)]
+  }
+
+  /** Why `key` may publish `name` by the word of `root`; undefined: it may not. */
+  certificateOf(
+    root: KeyId,
+    { key, name }: { readonly key: KeyId; readonly name: string },
+  ): Certificate | undefined {
+    return certificateFor(this.of(root), { key, name }, this.#now())
   }
 
   of(root: KeyId): Organisation {

@@ -6,7 +6,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gunzipSync, gzipSync } from 'node:zlib'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { findDigest, keyIdFromBytes } from '@catalog-p2p/core'
 import { makePackage } from '../../../test/support/fixture-packages.ts'
 import { gatewayWorld, TOKEN, type GatewayWorld } from '../../../test/support/gateway-world.ts'
@@ -22,14 +22,16 @@ const digest = findDigest(squatted.integrity) ?? ''
 let folder: string
 let path: string
 let world: GatewayWorld
-beforeEach(async () => {
+
+async function makeFolder(): Promise<void> {
   folder = await mkdtemp(join(tmpdir(), 'catalog-trust-'))
   path = trustFilePath(folder)
-})
-afterEach(async () => {
+}
+
+async function close(): Promise<void> {
   await world[Symbol.asyncDispose]()
   await rm(folder, { recursive: true })
-})
+}
 
 async function open(options: Parameters<typeof gatewayWorld>[0] = {}): Promise<void> {
   world = await gatewayWorld({ packages: [squatted, plain], trustPath: path, ...options })
@@ -63,10 +65,13 @@ const GETS = [
 ]
 
 describe('a bound scope is asked of no registry', () => {
-  beforeEach(async () => {
+  beforeAll(async () => {
+    await makeFolder()
     await bind('@acme')
     await open({ npmrc: { '@acme:registry': '{upstream}' } })
   })
+  beforeEach(() => world.upstream.forget())
+  afterAll(close)
 
   test.each(GETS)('GET %s', async (url) => {
     const { status } = await world.get(url, { 'pacote-integrity': squatted.integrity })
@@ -155,6 +160,8 @@ const ORDERS = [
 ] as const
 
 describe('what the registry said before makes no difference', () => {
+  beforeEach(makeFolder)
+  afterEach(close)
   test.each(ORDERS)('%s, %s, %s', async (...steps) => {
     await open()
     for (const step of steps) await STEPS[step]()
@@ -178,9 +185,11 @@ describe('what the registry said before makes no difference', () => {
 })
 
 test('a gateway does not start with a trust file that makes no sense', async () => {
+  await makeFolder()
   await open()
   await changeTrustFile(path, () => `# nothing\n`)
   await world.restart()
   await writeFile(path, 'acme is ours\n')
   await expect(world.restart()).rejects.toThrow(/trusted-publishers\.txt:1: expected/)
+  await close()
 })

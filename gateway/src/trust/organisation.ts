@@ -81,15 +81,26 @@ export function takeIn(
 
 /** Keys that may publish `name` now, by the word of that root. */
 export function publishersOf(organisation: Organisation, name: string, nowMs: number): KeyId[] {
+  const keys = organisation.certificates.flatMap(({ said: { subject } }) =>
+    subject.kind === 'publisher' ? [subject.key] : [],
+  )
+  return [...new Set(keys)].filter(
+    (key) => certificateFor(organisation, { key, name }, nowMs) !== undefined,
+  )
+}
+
+/** What says that `key` may publish `name` now. */
+export function certificateFor(
+  organisation: Organisation,
+  { key, name }: { readonly key: KeyId; readonly name: string },
+  nowMs: number,
+): Certificate | undefined {
   const { root, certificates } = organisation
-  const revoked = revokedBy(organisation)
-  const keys = certificates.flatMap(({ said }) => {
-    if (said.subject.kind !== 'publisher') return []
-    const wanted = { kind: 'publisher', key: said.subject.key, name } as const
-    const { verdict } = judgeCertificate(said, wanted, { root, nowMs, revoked })
-    return verdict === 'valid' ? [said.subject.key] : []
-  })
-  return [...new Set(keys)]
+  const context = { root, nowMs, revoked: revokedBy(organisation) }
+  return certificates.find(
+    ({ said }) =>
+      judgeCertificate(said, { kind: 'publisher', key, name }, context).verdict === 'valid',
+  )?.said
 }
 
 export function revokedBy({ revocations }: Organisation): ReadonlySet<string> {

@@ -15,11 +15,8 @@ import {
 } from '../../keys/keyring.ts'
 import { fetchRegistryKeys } from '../../keys/fetch-keys.ts'
 import { parseRegistryKeys, type RegistryKey } from '../../keys/registry-key.ts'
-import { readNpmConfig } from '../../upstream/npmrc.ts'
-import { parseGatewayOptions } from '../../options.ts'
-import { createRegistries } from '../../upstream/registries.ts'
-import { upstreamBeforeUse } from '../use/upstream-before-use.ts'
-import { loadConfig, useDependencies, type Invocation } from '../shell/invocation.ts'
+import { configuredRegistries } from '../shell/configured-registries.ts'
+import { loadConfig, type Invocation } from '../shell/invocation.ts'
 import { EXIT } from '../shell/exit-codes.ts'
 import { formatTable, plural } from '../shell/format.ts'
 
@@ -123,26 +120,13 @@ function lifeOf(expires: string | null): string {
 }
 
 async function placeOf(invocation: Invocation, options: RegistryOption) {
-  const { terminal } = invocation
   const config = loadConfig(invocation)
-  const context = { ...terminal, execPath: process.execPath }
-  const npm = readNpmConfig(context)
-  const { upstream, port, addresses } = parseGatewayOptions(config.gateway)
-  const previousRegistry = await upstreamBeforeUse(useDependencies(terminal))
-  const quiet = { debug: noop, info: noop, warn: noop, error: noop }
-  const registries = createRegistries(
-    { config: npm, log: quiet },
-    { upstream, previousRegistry, port, addresses },
-  )
+  const { registries, npm } = await configuredRegistries(invocation, config)
   const registry =
     options.registry === undefined
       ? registries.homeOf(undefined).url
       : normalRegistry(options.registry)
   return { config, npm, registries, registry, path: pathOf(config) }
-}
-
-function noop(): void {
-  // Warnings about registries belong in the daemon's log.
 }
 
 function pathOf(config: Config): string {

@@ -30,6 +30,7 @@ const BY_ERROR: Partial<Readonly<Record<ErrorCode, number>>> = {
   INVALID_OPTIONS: EXIT.usage,
   INVALID_DIGEST: EXIT.usage,
   INVALID_NAME: EXIT.usage,
+  INVALID_KEY: EXIT.usage,
   DAEMON_NOT_RUNNING: EXIT.notRunning,
   PORT_IN_USE: EXIT.portInUse,
   STORE_LOCKED: EXIT.storeLocked,

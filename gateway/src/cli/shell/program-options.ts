@@ -4,7 +4,14 @@ import { flagOf, type Setting } from '../../config/setting.ts'
 import { SETTINGS } from '../../config/settings.ts'
 
 /** Booleans that are off by default; all others are on and have `--no-`. */
-const OFF_BY_DEFAULT = new Set(['peers-only', 'relay', 'bootstrap-server', 'loopback-only', 'json'])
+const OFF_BY_DEFAULT = new Set([
+  'peers-only',
+  'relay',
+  'bootstrap-server',
+  'loopback-only',
+  'json',
+  'trust-on-first-use',
+])
 
 /** Settings of every command: how to find the daemon, and the form of the output. */
 const COMMON = new Set(['store', 'port', 'json'])

@@ -14,6 +14,7 @@ import { addServiceCommands } from '../service/service-program.ts'
 import { addStartCommand } from '../start/start-program.ts'
 import { addStatusCommands } from '../status/status-program.ts'
 import { addStoreCommands } from '../store/store-program.ts'
+import { addTrustCommands } from '../trust/trust-program.ts'
 import { addUseCommands } from '../use/use-program.ts'
 import type { ProgramDependencies } from './act.ts'
 import { EXIT, EXIT_MEANINGS } from './exit-codes.ts'
@@ -46,6 +47,7 @@ export function createProgram(deps: ProgramDependencies): Command {
   addServiceCommands(program, deps)
   addKeysCommands(program, deps)
   addGuardCommands(program, deps)
+  addTrustCommands(program, deps)
   return program
 }
 
