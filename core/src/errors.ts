@@ -85,5 +85,6 @@ export function redactCredentials(text: string): string {
     .replace(/(\w+:\/\/)[^\s/@]+@/g, '$1***@')
     .replace(/\b(bearer|basic)\s+[\w.~+/=-]+/gi, '$1 ***')
     .replace(/\b(npm_[A-Za-z0-9]{8})[A-Za-z0-9]+/g, '$1***')
+    .replace(/\b(catalog-(?:swarm|invite)-1:)[\w-]+/g, '$1***')
     .replace(/(_authToken|_password|_auth)\s*=\s*\S+/g, '$1=***')
 }

@@ -9,7 +9,7 @@ import type { Digest } from './content/digest.ts'
 import { canCreateFolder } from './disk/make-folder.ts'
 import { createSwarmDiscovery } from './discovery/swarm-discovery.ts'
 import { findGateways } from './host/gateways.ts'
-import type { Host, Membership } from './host/host.ts'
+import type { Host } from './host/host.ts'
 import { findOwnNetworks } from './host/own-networks.ts'
 import { startAll, stopAll, type Part } from './lifecycle.ts'
 import { createRepeatLog } from './limits/repeat-log.ts'
@@ -29,6 +29,8 @@ import { createFsStore } from './store/fs/fs-store.ts'
 import { createMemoryStore } from './store/memory-store.ts'
 import type { Store } from './store/store.ts'
 import { hideWithdrawn } from './store/visibility-review.ts'
+import { createExpulsion } from './swarm/expulsion.ts'
+import { createSwarm, type Swarm, type SwarmDependencies } from './swarm/swarm.ts'
 import { systemClock, type Clock } from './timing/clock.ts'
 import { createPeerScores, type PeerScores } from './transfer/peer-score.ts'
 import { createTransfer, type Transfer } from './transfer/transfer.ts'
@@ -49,7 +51,7 @@ export interface NodeDependencies {
   /** Judges the evidence of records. Absent: no record is believed, nor passed on. */
   readonly verifyEvidence?: VerifyEvidence
   /** Of the private swarm that the node is in: only peers that prove theirs may connect. Absent: everybody may. */
-  readonly membership?: Membership | undefined
+  readonly swarm?: SwarmDependencies | undefined
   /** Whose releases of a name count. Absent: only those made with keys of this machine. */
   readonly trustsPublisher?: TrustsPublisher
   /** An identity for this run only: that of the store folder is neither read nor made. Default false. */
@@ -82,10 +84,11 @@ export async function createNode(
     emit: (event) => listeners.forEach((listener) => listener(event)),
   }
   const { options, log, clock, random } = context
-  const { isStillPublic, membership, ephemeralIdentity = false } = given
+  const { isStillPublic, ephemeralIdentity = false } = given
+  const swarm = given.swarm && createSwarm({ clock, ...given.swarm })
 
   const store = given.store ?? createStore(context)
-  const host = given.host ?? (await createHost(context, { membership, ephemeralIdentity }))
+  const host = given.host ?? (await createHost(context, { swarm, ephemeralIdentity }))
   const bans = await openBanHistory(ephemeralIdentity ? undefined : options.store.path, context)
   const scores = createScores(context, { host, bans })
   const folder = ephemeralIdentity ? undefined : options.store.path
@@ -134,6 +137,7 @@ export async function createNode(
     }),
     named('events', createEventRelay(context, { host, store, transfer, scores })),
     named('host', host),
+    ...(swarm ? [named('expulsion', createExpulsion({ host, clock, log, ...swarm }))] : []),
     named('transfer', transfer),
     named('discovery', discovery),
     named('seeder', seeder),
@@ -178,14 +182,14 @@ function createStore({ options, clock, log }: Context): Store {
 // libp2p is most of what there is to load: only a node that uses it pays for that.
 async function createHost(
   { options, log, clock, random }: Context,
-  given: Pick<NodeDependencies, 'membership' | 'ephemeralIdentity'>,
+  given: { readonly swarm: Swarm | undefined; readonly ephemeralIdentity: boolean },
 ): Promise<Host> {
   const { createLibp2pHost } = await import('./host/libp2p/libp2p-host.ts')
   const { network, store } = options
   // The host would try for ever to use a folder that can't be made; the store reports it.
   const hasFolder = store.path !== undefined && (await canCreateFolder(store.path))
-  const path = hasFolder && given.ephemeralIdentity !== true ? store.path : undefined
-  return createLibp2pHost({ log, clock, random, membership: given.membership }, { network, path })
+  const path = hasFolder && !given.ephemeralIdentity ? store.path : undefined
+  return createLibp2pHost({ log, clock, random, membership: given.swarm }, { network, path })
 }
 
 /** Peer scores that disconnect whom they ban. */

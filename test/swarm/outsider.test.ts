@@ -25,8 +25,8 @@ import {
 import { createLibp2pHost } from '../../core/src/host/libp2p/libp2p-host.ts'
 import { createNode } from '../../core/src/node.ts'
 import { parseNodeOptions, type NodeOptions } from '../../core/src/options.ts'
-import { createMembership } from '../../core/src/swarm/membership.ts'
 import { createSwarmKey, type SwarmKey } from '../../core/src/swarm/swarm-key.ts'
+import { createSwarm, type Swarm } from '../../core/src/swarm/swarm.ts'
 import { systemClock, type Clock } from '../../core/src/timing/clock.ts'
 import { isCode } from '../contract/host-pairs.ts'
 import { createCollectingLogger } from '../support/collecting-logger.ts'
@@ -54,8 +54,8 @@ const impatient: Clock = {
 }
 
 async function startNode(network: Network, key?: SwarmKey): Promise<CatalogNode> {
-  const membership = key && createMembership({ keys: () => [key] })
-  const node = await createNode({ network, transfer: { chunkSize: 64 * 1024 } }, { membership })
+  const swarm = key && { state: () => ({ name: 'test', keys: [{ key }] }) }
+  const node = await createNode({ network, transfer: { chunkSize: 64 * 1024 } }, { swarm })
   onTestFinished(() => node.close())
   return node
 }
@@ -81,7 +81,9 @@ async function startHost(network: Network, membership: Membership): Promise<Watc
   return { host, heardOf, log }
 }
 
-const memberOf = (...keys: SwarmKey[]): Membership => createMembership({ keys: () => keys })
+function memberOf(key: SwarmKey): Swarm {
+  return createSwarm({ clock: systemClock, state: () => ({ name: 'test', keys: [{ key }] }) })
+}
 
 /** Speaks as it likes where a member would prove itself; what it hears is kept. */
 function attacker(say: (stream: ByteStream) => Promise<void>): Membership & { heard: Buffer[] } {
@@ -91,7 +93,9 @@ function attacker(say: (stream: ByteStream) => Promise<void>): Membership & { he
     async prove(stream) {
       await say(stream)
       for await (const bytes of stream.source) heard.push(Buffer.from(bytes))
+      return true
     },
+    lanSeals: () => [],
   }
 }
 

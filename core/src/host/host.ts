@@ -99,14 +99,25 @@ export interface Meeting {
  */
 export interface Membership {
   /**
-   * Resolves when the peer has proved that it belongs here; ends within `MEMBERSHIP_TIMEOUT_MS`.
-   * @throws CatalogError PEER_REFUSED, or what the stream throws: the peer does not
+   * True when the peer has proved that it belongs here; false when it came for something else, has got it, and has to go.
+   * @throws CatalogError PEER_REFUSED, or what the stream throws: the peer does not belong here
    */
   prove(
     stream: ByteStream,
     meeting: Meeting,
     options: { readonly signal: AbortSignal },
-  ): Promise<void>
+  ): Promise<boolean>
+  /** What members find each other by on the LAN, where anybody listens. The first is the newest; one at least. */
+  readonly lanSeals: () => readonly LanSeal[]
+}
+
+/** Makes words for members of what anybody may hear. */
+export interface LanSeal {
+  /** Small letters and digits; says nothing to who does not have the key. */
+  readonly tag: string
+  seal(this: void, bytes: Uint8Array): Uint8Array
+  /** Undefined for what no member has sealed. */
+  open(this: void, sealed: Uint8Array): Uint8Array | undefined
 }
 
 /** A connection whose peer has not proved its membership within this time is closed. */
@@ -131,7 +142,8 @@ export interface Host {
    * @throws CatalogError PEER_UNREACHABLE, PEER_REFUSED (banned, or not admitted)
    */
   connect(target: string, options: { signal: AbortSignal }): Promise<PeerId>
-  disconnect(peer: PeerId): Promise<void>
+  /** It is not dialled again for some minutes unless asked for, or `mayReturn` is set. */
+  disconnect(peer: PeerId, options?: { readonly mayReturn?: boolean }): Promise<void>
   /** @throws CatalogError PEER_UNREACHABLE, PEER_REFUSED (protocol unknown there) */
   open(peer: PeerId, protocol: string, options: { signal: AbortSignal }): Promise<ByteStream>
   /** Handlers own their stream; one that throws or rejects has its stream aborted. */

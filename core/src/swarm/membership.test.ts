@@ -3,8 +3,9 @@ import { describe, expect, it } from 'vitest'
 import { isCode } from '../../../test/contract/host-pairs.ts'
 import { streamPair } from '../../../test/support/stream-pair.ts'
 import type { ByteStream, Meeting } from '../host/host.ts'
-import { createMembership } from './membership.ts'
+import { systemClock } from '../timing/clock.ts'
 import { createSwarmKey, type SwarmKey } from './swarm-key.ts'
+import { createSwarm } from './swarm.ts'
 
 const unlimited = { signal: new AbortController().signal }
 const refused = expect.toSatisfy(isCode('PEER_REFUSED'))
@@ -13,8 +14,9 @@ const meeting = (role: Meeting['role'], self: string, peer: string): Meeting => 
   ...{ role, self, peer },
 })
 
-function prove(stream: ByteStream, how: Meeting, ...keys: SwarmKey[]): Promise<void> {
-  return createMembership({ keys: () => keys }).prove(stream, how, unlimited)
+function prove(stream: ByteStream, how: Meeting, ...keys: SwarmKey[]): Promise<boolean> {
+  const state = { name: 'test', keys: keys.map((key) => ({ key })) }
+  return createSwarm({ clock: systemClock, state: () => state }).prove(stream, how, unlimited)
 }
 
 interface Ends {
@@ -23,7 +25,7 @@ interface Ends {
 }
 
 /** Each side's result. */
-async function meet({ dialer, listener }: Ends): Promise<PromiseSettledResult<void>[]> {
+async function meet({ dialer, listener }: Ends): Promise<PromiseSettledResult<boolean>[]> {
   const { local, remote } = streamPair()
   return await Promise.allSettled([
     prove(local, meeting('dialer', 'a', 'b'), ...dialer),
@@ -31,7 +33,7 @@ async function meet({ dialer, listener }: Ends): Promise<PromiseSettledResult<vo
   ])
 }
 
-const states = (results: readonly PromiseSettledResult<void>[]): string[] =>
+const states = (results: readonly PromiseSettledResult<boolean>[]): string[] =>
   results.map(({ status }) => status)
 
 /** Passes bytes on both ways; what went each way is kept. */
@@ -178,7 +180,8 @@ describe('membership', () => {
   it('ends when the wait does, and drops the stream', async () => {
     const { local, remote } = streamPair()
     const leave = new AbortController()
-    const { prove: ask } = createMembership({ keys: () => [createSwarmKey()] })
+    const state = { name: 'test', keys: [{ key: createSwarmKey() }] }
+    const { prove: ask } = createSwarm({ clock: systemClock, state: () => state })
     const proving = ask(local, meeting('dialer', 'a', 'b'), { signal: leave.signal })
     leave.abort(new Error('enough'))
     await expect(proving).rejects.toThrow('enough')

@@ -10,102 +10,91 @@
  * random ones. docs/protocol.md, section Private swarms
  */
 import { randomBytes } from 'node:crypto'
-import { CatalogError } from '../errors.ts'
-import type { ByteStream, Meeting, Membership } from '../host/host.ts'
+import { MAX_CERTIFICATE_BYTES } from '../certificates/certificate.ts'
+import type { ByteStream, Meeting } from '../host/host.ts'
 import { FieldReader, FieldWriter } from '../wire/fields.ts'
 import { encodeFrame } from '../wire/frames.ts'
-import { NONCE_BYTES, openProof, sealProof, type ProofContext } from './proof.ts'
-import { createFrameSource, type FrameSource } from './frame-source.ts'
+import type { FrameSource } from './frame-source.ts'
+import { HELLO, outsider, type Hello } from './hello.ts'
+import { NONCE_BYTES, openProof, sealProof, SEAL_BYTES, type ProofContext } from './proof.ts'
 import type { SwarmKey } from './swarm-key.ts'
 
-const VERSION = 1
-const PURPOSE_MEMBER = 0
 /** While keys change there are two; more are a mistake. */
 export const MAX_KEYS = 4
-const MAX_CREDENTIAL_BYTES = 8 * 1024
-export const MAX_MESSAGE_BYTES = MAX_KEYS * (MAX_CREDENTIAL_BYTES + 64)
+export const MAX_MESSAGE_BYTES =
+  NONCE_BYTES + 1 + MAX_KEYS * (2 + MAX_CERTIFICATE_BYTES + SEAL_BYTES)
 
-const NOTHING = new Uint8Array()
-
-export interface SwarmSecrets {
-  /** What proves membership now, the newest first: one to four. */
-  readonly keys: () => readonly SwarmKey[]
+/** What this side knows. */
+export interface Knowledge {
+  /** What proves membership now, the newest first. */
+  readonly keys: readonly SwarmKey[]
+  /** Shown to members only: a certificate, or nothing. */
+  readonly credential: Uint8Array
 }
 
-export function createMembership(secrets: SwarmSecrets): Membership {
-  return {
-    async prove(stream, meeting, { signal }) {
-      const abort = (): void => stream.abort(toError(signal.reason))
-      signal.throwIfAborted()
-      signal.addEventListener('abort', abort, { once: true })
-      const frames = createFrameSource(stream.source, MAX_MESSAGE_BYTES)
-      try {
-        if (meeting.role === 'dialer') await proveAsDialer(secrets, stream, frames, meeting)
-        else await proveAsListener(secrets, stream, frames, meeting)
-      } catch (error) {
-        stream.abort(toError(error))
-        throw error
-      } finally {
-        signal.removeEventListener('abort', abort)
-      }
-      // What was written leaves; nothing more is read.
-      stream.end().catch(() => undefined)
-    },
-  }
+/** What the other side has shown. */
+export interface Shown {
+  readonly key: SwarmKey
+  readonly credential: Uint8Array
 }
 
-async function proveAsDialer(
-  { keys }: SwarmSecrets,
-  stream: ByteStream,
-  frames: FrameSource,
-  { self, peer }: Meeting,
+export interface Talk {
+  readonly stream: ByteStream
+  readonly frames: FrameSource
+  readonly meeting: Meeting
+}
+
+/**
+ * @param accept looks at the credential before anything is proven to that peer; throws when it will not do
+ * @throws CatalogError PEER_REFUSED, PEER_MISBEHAVED, and what the stream throws
+ */
+export async function proveAsDialer(
+  { stream, frames, meeting: { self, peer } }: Talk,
+  { keys, credential }: Knowledge,
+  accept: (shown: Shown) => void,
 ): Promise<void> {
   const dialerNonce = randomBytes(NONCE_BYTES)
-  const hello = new FieldWriter().u8(VERSION).u8(PURPOSE_MEMBER).bytes(dialerNonce).toBytes()
-  await stream.write(encodeFrame(hello))
+  await stream.write(encodeFrame(HELLO.member(dialerNonce)))
   const { listenerNonce, proofs } = decodeProofs(await frames.next())
-  const context = contextOf({ dialer: self, listener: peer, dialerNonce, listenerNonce })
-  for (const key of keys()) {
-    const index = proofs.findIndex((proof) => openProof(key, context, LISTENER, proof))
-    if (index < 0) continue
-    const proof = sealProof(key, context, DIALER, NOTHING)
-    await stream.write(encodeFrame(new FieldWriter().u8(index).bytes(proof).toBytes()))
-    return
+  const nonces = { dialerNonce, listenerNonce }
+  const context: ProofContext = { purpose: 'member', dialer: self, listener: peer, ...nonces }
+  for (const key of keys) {
+    for (const [index, proof] of proofs.entries()) {
+      const shown = openProof(key, context, LISTENER, proof)
+      if (shown === undefined) continue
+      accept({ key, credential: shown })
+      const own = sealProof(key, context, DIALER, credential)
+      await stream.write(encodeFrame(new FieldWriter().u8(index).bytes(own).toBytes()))
+      return
+    }
   }
   throw outsider()
 }
 
-async function proveAsListener(
-  { keys }: SwarmSecrets,
-  stream: ByteStream,
-  frames: FrameSource,
-  { self, peer }: Meeting,
-): Promise<void> {
-  const hello = new FieldReader(await frames.next())
-  if (hello.u8() !== VERSION || hello.u8() !== PURPOSE_MEMBER) throw outsider()
-  const dialerNonce = Buffer.from(hello.bytes(NONCE_BYTES))
-  hello.end()
+/** The other side of it, after the hello. */
+export async function proveAsListener(
+  { stream, frames, meeting: { self, peer } }: Talk,
+  { nonce: dialerNonce }: Hello,
+  { keys, credential }: Knowledge,
+): Promise<Shown> {
   const listenerNonce = randomBytes(NONCE_BYTES)
-  const context = contextOf({ dialer: peer, listener: self, dialerNonce, listenerNonce })
-  const offered = keys().slice(0, MAX_KEYS)
-  const message = new FieldWriter().bytes(listenerNonce).u8(offered.length)
-  for (const key of offered) {
-    const proof = sealProof(key, context, LISTENER, NOTHING)
+  const nonces = { dialerNonce, listenerNonce }
+  const context: ProofContext = { purpose: 'member', dialer: peer, listener: self, ...nonces }
+  const message = new FieldWriter().bytes(listenerNonce).u8(keys.length)
+  for (const key of keys) {
+    const proof = sealProof(key, context, LISTENER, credential)
     message.u16(proof.byteLength).bytes(proof)
   }
   await stream.write(encodeFrame(message.toBytes()))
   const answer = new FieldReader(await frames.next())
-  const key = offered[answer.u8()]
-  const proof = answer.bytes(answer.remaining)
-  if (key === undefined || openProof(key, context, DIALER, proof) === undefined) throw outsider()
+  const key = keys[answer.u8()]
+  const shown = key && openProof(key, context, DIALER, answer.rest())
+  if (key === undefined || shown === undefined) throw outsider()
+  return { key, credential: shown }
 }
 
 const DIALER = { role: 'dialer', step: 'proof' } as const
 const LISTENER = { role: 'listener', step: 'proof' } as const
-
-function contextOf(parts: Omit<ProofContext, 'purpose'>): ProofContext {
-  return { purpose: 'member', ...parts }
-}
 
 function decodeProofs(body: Uint8Array): { listenerNonce: Uint8Array; proofs: Uint8Array[] } {
   const reader = new FieldReader(body)
@@ -115,14 +104,4 @@ function decodeProofs(body: Uint8Array): { listenerNonce: Uint8Array; proofs: Ui
   const proofs = Array.from({ length: count }, () => reader.bytes(reader.u16()))
   reader.end()
   return { listenerNonce, proofs }
-}
-
-function outsider(): CatalogError {
-  return new CatalogError('PEER_REFUSED', 'the peer is not of our private swarm', {
-    hint: 'both machines need the same swarm: `catalog swarm members` on one of them, `catalog swarm join` on the other',
-  })
-}
-
-function toError(reason: unknown): Error {
-  return reason instanceof Error ? reason : new Error(String(reason))
 }

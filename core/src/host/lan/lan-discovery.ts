@@ -11,7 +11,7 @@ import { networkInterfaces, type NetworkInterfaceInfo } from 'node:os'
 import { LRUCache } from 'lru-cache'
 import type { Clock } from '../../timing/clock.ts'
 import type { Logger } from '../../log.ts'
-import type { PeerId } from '../host.ts'
+import type { LanSeal, PeerId } from '../host.ts'
 import { createLanBudget } from './lan-budget.ts'
 import { decodeLanMessage, encodeLanAnswer, encodeLanQuery } from './lan-messages.ts'
 import type { IpFamily } from '../libp2p/listen-addresses.ts'
@@ -38,6 +38,8 @@ export interface LanDependencies {
   readonly addresses: () => readonly string[]
   /** An IP address (with its zone, if it is link-local) is on the link of one of our interfaces. */
   readonly isOnLink: (ip: string) => boolean
+  /** Of a private swarm: nothing is said, or believed, but under one of these. */
+  readonly seals?: (() => readonly LanSeal[]) | undefined
   /** A machine at `ip` says that the peer has these addresses. */
   readonly onFound: (peer: PeerId, addresses: readonly string[], ip: string) => void
 }
@@ -81,8 +83,17 @@ class MulticastDiscovery implements LanDiscovery {
       const pauseMs = PAUSES_MS[Math.min(turn, PAUSES_MS.length - 1)] ?? 0
       await this.#deps.clock.sleep(pauseMs, this.#stopped.signal)
       this.#refreshLinks()
-      for (const link of this.#links.values()) link.send(encodeLanQuery())
+      for (const link of this.#links.values()) this.#ask(link)
     }
+  }
+
+  #ask(link: Link): void {
+    for (const seal of this.#seals()) link.send(encodeLanQuery(seal))
+  }
+
+  /** Undefined among them: openly. */
+  #seals(): readonly (LanSeal | undefined)[] {
+    return this.#deps.seals?.() ?? [undefined]
   }
 
   #refreshLinks(): void {
@@ -94,7 +105,11 @@ class MulticastDiscovery implements LanDiscovery {
   #open(key: string, found: FoundLink): void {
     const link = new Link(found, {
       log: this.#deps.log,
-      onMessage: (bytes, ip) => this.#receive(link, bytes, ip),
+      onJoined: () => this.#ask(link),
+      onMessage: (bytes, ip) => {
+        if (!this.#deps.isOnLink(ip)) return
+        for (const seal of this.#seals()) this.#receive(link, { bytes, ip, seal })
+      },
       onFailed: (error) => {
         this.#deps.log.debug('host.lan-interface-failed', { interface: key, error })
         this.#close(key, link)
@@ -109,9 +124,11 @@ class MulticastDiscovery implements LanDiscovery {
     link.close()
   }
 
-  #receive(link: Link, bytes: Uint8Array, ip: string): void {
-    if (!this.#deps.isOnLink(ip)) return
-    const message = decodeLanMessage(bytes)
+  #receive(
+    link: Link,
+    { bytes, ip, seal }: { bytes: Uint8Array; ip: string; seal: LanSeal | undefined },
+  ): void {
+    const message = decodeLanMessage(bytes, seal)
     if (message?.type === 'query') this.#answer(link)
     if (message?.type !== 'answer') return
     for (const [peer, addresses] of this.#budget.admit(ip, message.peers, this.#deps.clock.now())) {
@@ -128,17 +145,19 @@ class MulticastDiscovery implements LanDiscovery {
     const isHere = (address: string): boolean => link.ips.has(address.split('/')[2] ?? '')
     const addresses = this.#deps.addresses()
     const hereFirst = [...addresses.filter(isHere), ...addresses.filter((a) => !isHere(a))]
-    if (hereFirst.length > 0) link.send(encodeLanAnswer(this.#label, hereFirst))
+    if (hereFirst.length === 0) return
+    for (const seal of this.#seals()) link.send(encodeLanAnswer(this.#label, hereFirst, seal))
   }
 }
 
 interface LinkDeps {
   readonly log: Logger
+  readonly onJoined: () => void
   readonly onMessage: (bytes: Uint8Array, ip: string) => void
   readonly onFailed: (error: Error) => void
 }
 
-/** The multicast group of one family on one interface. Asks who is there as soon as it has joined. */
+/** The multicast group of one family on one interface. Tells when it has joined, so that it can be asked who is there. */
 class Link {
   /** Addresses of the interface, which come first in answers there. */
   readonly ips: ReadonlySet<string>
@@ -147,7 +166,8 @@ class Link {
   readonly #group: string
   readonly #log: Logger
 
-  constructor({ family, address, ips }: FoundLink, { log, onMessage, onFailed }: LinkDeps) {
+  constructor({ family, address, ips }: FoundLink, deps: LinkDeps) {
+    const { log, onJoined, onMessage, onFailed } = deps
     this.ips = ips
     this.#log = log
     this.#group = GROUPS[family]
@@ -164,7 +184,7 @@ class Link {
         socket.addMembership(this.#group, address)
         socket.setMulticastInterface(address)
         socket.setMulticastTTL(255)
-        this.send(encodeLanQuery())
+        onJoined()
       } catch (error) {
         socket.emit('error', error)
       }

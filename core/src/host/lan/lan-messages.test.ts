@@ -1,6 +1,8 @@
 import { encode } from 'dns-packet'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { createLanSeal } from '../../swarm/lan-seal.ts'
+import { createSwarmKey } from '../../swarm/swarm-key.ts'
 import { decodeLanMessage, encodeLanAnswer, encodeLanQuery, LAN_SERVICE } from './lan-messages.ts'
 
 const PEER = '12D3KooWBfvqYyj3yv9qKZhvEDsNVc2VaJzG5yPw8QKWpi3TcSN6'
@@ -31,6 +33,42 @@ describe('LAN messages', () => {
     const message = decodeLanMessage(packet)
     if (message?.type !== 'answer') throw new Error('expected an answer')
     const told = message.peers.get(PEER) ?? []
+    expect(told.length).toBeGreaterThan(3)
+    expect(told).toEqual(many.slice(0, told.length))
+  })
+
+  it('of a private swarm say nothing to others, and carry nothing of them', () => {
+    const [ours, others] = [createLanSeal(createSwarmKey()), createLanSeal(createSwarmKey())]
+    const query = encodeLanQuery(ours)
+    const answer = encodeLanAnswer('abc', ADDRESSES, ours)
+    expect(decodeLanMessage(query, ours)).toEqual({ type: 'query' })
+    expect(decodeLanMessage(answer, ours)).toEqual({
+      type: 'answer',
+      peers: new Map([[PEER, ADDRESSES]]),
+    })
+    for (const seal of [undefined, others]) {
+      expect(decodeLanMessage(query, seal)).toBeUndefined()
+      expect(decodeLanMessage(answer, seal)).toBeUndefined()
+    }
+    for (const said of [PEER, '192.168.1.7', '4875']) {
+      expect(answer.toString('latin1')).not.toContain(said)
+    }
+    // With the right tag, but not sealed by a member.
+    expect(decodeLanMessage(encodeLanQuery(), ours)).toBeUndefined()
+    const forged = encodeLanAnswer('abc', ADDRESSES, { ...others, tag: ours.tag })
+    expect(decodeLanMessage(forged, ours)).toBeUndefined()
+  })
+
+  it('of a private swarm fit into one datagram, too', () => {
+    const many = Array.from(
+      { length: 60 },
+      (_, index) => `/ip6/2001:db8::${index}/tcp/1/p2p/${PEER}`,
+    )
+    const seal = createLanSeal(createSwarmKey())
+    const packet = encodeLanAnswer('abc', many, seal)
+    expect(packet.byteLength).toBeLessThanOrEqual(1200)
+    const message = decodeLanMessage(packet, seal)
+    const told = message?.type === 'answer' ? (message.peers.get(PEER) ?? []) : []
     expect(told.length).toBeGreaterThan(3)
     expect(told).toEqual(many.slice(0, told.length))
   })

@@ -10,7 +10,7 @@ import type { Clock } from '../../timing/clock.ts'
 import type { Logger } from '../../log.ts'
 import { transportOf } from './address-order.ts'
 import type { AddressRule } from './address-rule.ts'
-import type { PeerId } from '../host.ts'
+import type { Membership, PeerId } from '../host.ts'
 import { createLanDiscovery, type LanDiscovery } from '../lan/lan-discovery.ts'
 import type { Listening, NetworkOptions } from './listen-addresses.ts'
 import type { OwnAddresses } from './own-addresses.ts'
@@ -27,6 +27,7 @@ export interface Hearsay {
 interface Dependencies {
   readonly log: Logger
   readonly clock: Clock
+  readonly membership?: Membership | undefined
 }
 
 interface Parts {
@@ -75,6 +76,7 @@ function createLan(
       clock: deps.clock,
       self: libp2p.peerId.toString(),
       addresses: () => directAddresses(libp2p),
+      seals: deps.membership?.lanSeals,
       isOnLink: (ip) => own.linksOf(ip).size > 0,
       onFound: (peer, addresses, ip) => {
         learn(peer, addresses, ip).catch((error: unknown) => {

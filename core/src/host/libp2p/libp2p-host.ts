@@ -157,8 +157,8 @@ class LibP2PHost implements Libp2pHost {
     throw new CatalogError('PEER_REFUSED', 'the peer is not admitted', { peer: target })
   }
 
-  async disconnect(peer: PeerId): Promise<void> {
-    this.#node?.disconnect(peer)
+  async disconnect(peer: PeerId, { mayReturn = false } = {}): Promise<void> {
+    this.#node?.disconnect(peer, mayReturn)
   }
 
   async open(

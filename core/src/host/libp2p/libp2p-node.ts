@@ -53,8 +53,8 @@ export interface BuiltNode {
   dial(target: string, signal: AbortSignal): Promise<PeerId>
   /** Remembers what is believed of `addresses`, which were said over a connection with this remote address. */
   learn(peer: PeerId, addresses: readonly string[], source: string): Promise<void>
-  /** Drops the connections with a peer, and does not dial it again soon unless asked to. */
-  disconnect(peer: PeerId): void
+  /** Drops the connections with a peer, and does not dial it again soon unless asked to, or it may return. */
+  disconnect(peer: PeerId, mayReturn?: boolean): void
   /** Frees everything, whether it was started or not. Never rejects: there is nothing left to be done about it. */
   stop(): Promise<void>
 }
@@ -245,8 +245,8 @@ function connectParts(deps: NodeDependencies, parts: Parts): BuiltNode {
     },
     dial: (target, signal) => dial(parts, target, signal),
     learn: (peer, addresses, source) => hearsay.learn(peer, addresses, source),
-    disconnect(peer) {
-      finder.onLeft(peer)
+    disconnect(peer, mayReturn = false) {
+      if (!mayReturn) finder.onLeft(peer)
       for (const connection of libp2p.getConnections(parsePeer(peer))) {
         connection.abort(new Error('left'))
       }

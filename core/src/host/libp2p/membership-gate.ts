@@ -67,7 +67,7 @@ export function createMembershipGate(deps: MembershipGateDeps): MembershipGate {
     streams: HeldStreams | undefined,
     { self, peer, role }: Meeting,
     { group, closed }: { group: AddressGroup; closed: AbortSignal },
-  ): Promise<void> {
+  ): Promise<boolean> {
     if (streams === undefined) throw new Error('a connection has a muxer before it is asked about')
     const leave = new AbortController()
     // Those that we dial we have chosen ourselves, a few at a time.
@@ -77,14 +77,14 @@ export function createMembershipGate(deps: MembershipGateDeps): MembershipGate {
       makeRoom(proving)
       const signal = AbortSignal.any([leave.signal, closed, ...streams.signals])
       const limits = { clock: deps.clock, timeoutMs: MEMBERSHIP_TIMEOUT_MS, signal }
-      await withDeadline(limits, async (limit) => {
+      return await withDeadline(limits, async (limit) => {
         const opening = role === 'dialer' ? streams.open() : streams.first
         const stream = await raceSignal(opening, limit)
         const bytes = toByteStream(stream, {
           ...{ clock: deps.clock, peer, group, unread, onClosed: () => undefined },
           maxInboundBytes: MAX_PROOF_BYTES,
         })
-        await deps.membership.prove(bytes, { self, peer, role }, { signal: limit })
+        return await deps.membership.prove(bytes, { self, peer, role }, { signal: limit })
       })
     } finally {
       place?.release()
@@ -99,18 +99,21 @@ export function createMembershipGate(deps: MembershipGateDeps): MembershipGate {
     const streams = muxers.take()
     const peer = id.toString()
     const group = deps.groupOf(connection.remoteAddr, peer)
+    const leave = (reason: Error): void => {
+      streams?.abort(reason)
+      connection.abort(reason)
+    }
     const closing = new AbortController()
     connection.addEventListener('close', () => closing.abort(new Error('the peer has left')))
     try {
-      await prove(streams, { self: deps.self, peer, role }, { group, closed: closing.signal })
-      return false
+      const meeting = { self: deps.self, peer, role }
+      if (await prove(streams, meeting, { group, closed: closing.signal })) return false
+      leave(new Error('it got what it came for'))
     } catch (error) {
-      const reason = error instanceof Error ? error : new Error(String(error))
       logRefused({ peer, role, group, error })
-      streams?.abort(reason)
-      connection.abort(reason)
-      return true
+      leave(error instanceof Error ? error : new Error(String(error)))
     }
+    return true
   }
 
   return {
