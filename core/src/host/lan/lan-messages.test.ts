@@ -62,7 +62,7 @@ describe('LAN messages', () => {
   it('of a private swarm fit into one datagram, too', () => {
     const many = Array.from(
       { length: 60 },
-      (_, index) => `/ip6/2001:db8::${index}/tcp/1/p2p/${PEER}`,
+      (_, index) => `/ip6/2001:db8::${index + 1}/tcp/1/p2p/${PEER}`,
     )
     const seal = createLanSeal(createSwarmKey())
     const packet = encodeLanAnswer('abc', many, seal)
