@@ -59,10 +59,14 @@ export async function readKeyring(path: string): Promise<Keyring> {
     )
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return new Map()
-    throw new CatalogError('STORE_CORRUPT', `${path}: not a keyring that "catalog keys" wrote`, {
-      hint: 'move it away and import the keys again; until then the pinned ones count',
-      cause: error,
-    })
+    throw new CatalogError(
+      'STORE_CORRUPT',
+      `${path}: not a keyring that "catalog registry-keys" wrote`,
+      {
+        hint: 'move it away and import the keys again; until then the pinned ones count',
+        cause: error,
+      },
+    )
   }
 }
 

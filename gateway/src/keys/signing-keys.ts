@@ -118,6 +118,6 @@ function openKeptKeys(database: Database): {
 
 function noKeys(): CatalogError {
   return new CatalogError('NOT_FOUND', 'this registry publishes no signing keys', {
-    hint: 'the keyring says so: see "catalog keys list"',
+    hint: 'the keyring says so: see "catalog registry-keys list"',
   })
 }

@@ -7,8 +7,9 @@ import { addConfigCommand } from '../config/config-program.ts'
 import { addDoctorCommand } from '../doctor/doctor-program.ts'
 import { addExecCommand } from '../exec/exec-program.ts'
 import { addGuardCommands } from '../guard/guard-program.ts'
-import { addKeysCommands } from '../keys/keys-program.ts'
+import { addKeyCommands } from '../key/key-program.ts'
 import { addPrefetchCommand } from '../prefetch/prefetch-program.ts'
+import { addRegistryKeysCommands } from '../registry-keys/registry-keys-program.ts'
 import { addSearchCommand } from '../search/search-program.ts'
 import { addServiceCommands } from '../service/service-program.ts'
 import { addStartCommand } from '../start/start-program.ts'
@@ -45,7 +46,8 @@ export function createProgram(deps: ProgramDependencies): Command {
   addUseCommands(program, deps)
   addExecCommand(program, deps)
   addServiceCommands(program, deps)
-  addKeysCommands(program, deps)
+  addKeyCommands(program, deps)
+  addRegistryKeysCommands(program, deps)
   addGuardCommands(program, deps)
   addTrustCommands(program, deps)
   return program

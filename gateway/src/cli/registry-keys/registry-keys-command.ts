@@ -1,4 +1,4 @@
-/** `catalog keys list|update|import|export`: works on the keyring file; a running daemon reads the file again by itself. */
+/** `catalog registry-keys list|update|import|export`: works on the keyring file; a running daemon reads the file again by itself. */
 import { readFile } from 'node:fs/promises'
 import { text } from 'node:stream/consumers'
 import { resolve } from 'node:path'

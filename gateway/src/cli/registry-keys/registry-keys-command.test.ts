@@ -1,4 +1,4 @@
-/** `catalog keys` as people run it: a process with a home of its own, and what the daemon's part then makes of the file. */
+/** `catalog registry-keys` as people run it: a process with a home of its own, and what the daemon's part then makes of the file. */
 import { generateKeyPairSync } from 'node:crypto'
 import { createServer, type Server } from 'node:http'
 import { once } from 'node:events'
@@ -53,7 +53,7 @@ afterEach(async () => {
 })
 
 function keys(...args: readonly string[]): Promise<ClientResult> {
-  const argv = [...NODE_FLAGS, CLI, 'keys', ...args, '--keyring', keyring]
+  const argv = [...NODE_FLAGS, CLI, 'registry-keys', ...args, '--keyring', keyring]
   const env = isolatedEnvironment(home)
   return execute(process.execPath, argv, { cwd: home, env, timeoutMs: 30_000 })
 }

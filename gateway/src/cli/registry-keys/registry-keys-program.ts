@@ -1,4 +1,4 @@
-/** The command line of `catalog keys`. */
+/** The command line of `catalog registry-keys`. */
 import type { Command } from 'commander'
 import { act, type ProgramDependencies } from '../shell/act.ts'
 import { addSettings } from '../shell/program-options.ts'
@@ -14,9 +14,9 @@ interface ImportOptions extends RegistryOption {
 
 const SETTINGS = new Set(['keyring', 'upstream', 'json'])
 
-export function addKeysCommands(program: Command, deps: ProgramDependencies): void {
+export function addRegistryKeysCommands(program: Command, deps: ProgramDependencies): void {
   const keys = program
-    .command('keys')
+    .command('registry-keys')
     .description('look after the keys that registries sign packages with (npm audit signatures)')
   const add = (name: string, description: string): Command =>
     addSettings(keys.command(name).description(description), (each) => SETTINGS.has(each.name))
@@ -26,7 +26,7 @@ export function addKeysCommands(program: Command, deps: ProgramDependencies): vo
     add('list', 'the keys that count, and where they are from'),
     deps,
     async (invocation, args) => {
-      const { keysListCommand } = await import('./keys-command.ts')
+      const { keysListCommand } = await import('./registry-keys-command.ts')
       return keysListCommand(invocation, args[0] as RegistryOption)
     },
   )
@@ -34,7 +34,7 @@ export function addKeysCommands(program: Command, deps: ProgramDependencies): vo
     add('update', 'take over the keys that the registry publishes now'),
     deps,
     async (invocation, args) => {
-      const { keysUpdateCommand } = await import('./keys-command.ts')
+      const { keysUpdateCommand } = await import('./registry-keys-command.ts')
       return keysUpdateCommand(invocation, args[0] as RegistryOption)
     },
   )
@@ -46,7 +46,7 @@ export function addKeysCommands(program: Command, deps: ProgramDependencies): vo
     .option('--replace', 'forget the keys that are not in the file', false)
     .option('--drop-pinned', "even npm's own pinned ones", false)
   act(take, deps, async (invocation, args) => {
-    const { keysImportCommand } = await import('./keys-command.ts')
+    const { keysImportCommand } = await import('./registry-keys-command.ts')
     const [file, options] = args as [string, ImportOptions]
     return keysImportCommand(invocation, { ...options, file })
   })
@@ -54,7 +54,7 @@ export function addKeysCommands(program: Command, deps: ProgramDependencies): vo
     add('export', 'print the keys in the form that "import" takes'),
     deps,
     async (invocation, args) => {
-      const { keysExportCommand } = await import('./keys-command.ts')
+      const { keysExportCommand } = await import('./registry-keys-command.ts')
       return keysExportCommand(invocation, args[0] as RegistryOption)
     },
   )
