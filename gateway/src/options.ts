@@ -5,6 +5,7 @@
 import { isAbsolute } from 'node:path'
 import { z } from 'zod'
 import { invalidOptions } from '@catalog-p2p/core'
+import { SIGNATURE_POLICY } from './guard/signature-policy.ts'
 
 const MiB = 1024 * 1024
 
@@ -52,6 +53,10 @@ const schema = z.strictObject({
     .optional(),
   /** Versions with less proof of their origin than earlier ones of the package. */
   trustDowngrade: z.enum(['off', 'warn', 'refuse']).default('off'),
+  /** Versions that their registry has not signed: `warn` or `require`, for all registries, or `URL=require` for one. */
+  registrySignatures: z
+    .array(z.string().regex(SIGNATURE_POLICY, 'must be off, warn or require, or URL=require'))
+    .default([]),
   /** Metadata of private packages on disk; false: in memory, with nothing of their names. */
   keepPrivate: z.boolean().default(true),
   /** File with the random key that owners of private artifacts are told apart by, made when missing; undefined: of this run only. */

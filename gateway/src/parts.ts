@@ -17,6 +17,7 @@ import { createPublicNames, type PublicNames } from './artifacts/public-names.ts
 import { createRegistrySignatures } from './keys/registry-signature.ts'
 import { createTrustedKeys } from './keys/trusted-keys.ts'
 import { Guard } from './guard/guard.ts'
+import { signaturePolicyOf, type SignaturePolicy } from './guard/signature-policy.ts'
 import { joinLedgers, SqliteLedger, type Ledger } from './guard/ledger.ts'
 import { removeMalware } from './artifacts/remove-malware.ts'
 import type { LedgerOf } from './artifacts/answer-tarball.ts'
@@ -92,7 +93,7 @@ export async function openParts(
   const { maxAgeMs, keyringPath, maxPackumentBytes: maxBytes } = options
   const origins = await openOrigins({ log, config, env }, options)
   const { registries, upstream } = origins
-  const guard = await openGuard({ upstream, log }, options)
+  const { guard, signaturePolicy } = await openGuard({ upstream, log, registries }, options)
   const caches = await openCaches(log, options)
   const { cache, database } = caches
   const jobs = createPackumentJobs()
@@ -121,7 +122,7 @@ export async function openParts(
     {
       ...metadata,
       ...{ node, log, bindings, publicNames, guard, judgements, ledger: ledgers.both },
-      tarballCheck,
+      ...{ tarballCheck, trustedKeys, signaturePolicy },
       privateAccess: openPrivateArtifacts(node, caches, options),
       signatures: createRegistrySignatures({ log }, { keyringPath }),
       documents: createVersionDocuments({ ...metadata, publicNames }),
@@ -174,18 +175,28 @@ function hintsOptions(options: ParsedGatewayOptions): HintsOptions {
   }
 }
 
+interface GuardRules {
+  readonly guard: Guard
+  readonly signaturePolicy: (registry: string) => SignaturePolicy
+}
+
 async function openGuard(
-  deps: { upstream: Upstream; log: Logger },
+  deps: { upstream: Upstream; log: Logger; registries: Registries },
   options: ParsedGatewayOptions,
-): Promise<Guard> {
-  const guard = new Guard(deps, options)
+): Promise<GuardRules> {
+  const signaturePolicy = (registry: string): SignaturePolicy =>
+    signaturePolicyOf(options.registrySignatures, registry)
+  const mustBeSigned = (name: string): boolean =>
+    options.registrySignatures.length > 0 &&
+    signaturePolicy(deps.registries.homeOf(name).url) === 'require'
+  const guard = new Guard({ ...deps, mustBeSigned }, options)
   try {
     await guard.start()
   } catch (error) {
     await deps.upstream.close()
     throw error
   }
-  return guard
+  return { guard, signaturePolicy }
 }
 
 interface Caches {

@@ -20,9 +20,13 @@ import { GuardedArtifacts, type GuardedArtifactsDependencies } from './guarded-a
 import { createNamedRecords } from './named-records.ts'
 import { createPrivacy, type Privacy, type PrivacyDependencies } from './privacy.ts'
 import type { ParsedGatewayOptions } from '../options.ts'
+import type { SignaturePolicy } from '../guard/signature-policy.ts'
+import type { TrustedKeys } from '../keys/trusted-keys.ts'
 import type { Visibility } from '../packuments/cached-document.ts'
 import type { Viewer } from '../packuments/packument-service.ts'
 import type { TarballCheck } from '../packuments/peers/tarball-check.ts'
+import { RequiredSignatures } from './required-signatures.ts'
+import type { VersionDocuments } from './version-documents.ts'
 import { createTarballWitness } from './tarball-witness.ts'
 
 export interface Artifacts {
@@ -44,6 +48,9 @@ export interface ArtifactsDependencies
     GuardedArtifactsDependencies,
     Omit<LocateDependencies, 'recentFacts' | 'askFacts' | 'named'> {
   readonly node: CatalogNode
+  readonly documents: VersionDocuments
+  readonly trustedKeys: TrustedKeys
+  readonly signaturePolicy: (registry: string) => SignaturePolicy
   readonly tarballCheck: TarballCheck
 }
 
@@ -58,6 +65,7 @@ export function createArtifacts(
   const fetching = { ...deps, privacy, named, witness: createTarballWitness(upstream) }
   const unhashed = new UnhashedArtifacts(deps)
   const guarded = new GuardedArtifacts(deps)
+  const signatures = new RequiredSignatures(deps)
 
   function fetch(access: ArtifactAccess): Promise<Artifact> {
     const { digest } = access.target
@@ -72,6 +80,7 @@ export function createArtifacts(
     viewer: Viewer,
   ): ReturnType<Artifacts['get']> {
     guarded.admitBytes(request, target.digest)
+    await signatures.check(request, target, viewer)
     const fetchAs = async (visibility: Visibility): ReturnType<Artifacts['get']> => {
       const artifact = await fetch({ request, target, viewer, visibility })
       return { artifact, visibility }

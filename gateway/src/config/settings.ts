@@ -56,6 +56,11 @@ export const SETTINGS: readonly Setting[] = [
       'versions with less proof of their origin than earlier ones of the package',
       ['off', 'warn', 'refuse'],
     ),
+    'registry-signatures': list(
+      'gateway:registrySignatures',
+      'versions that their registry has not signed: off, warn or require; for one registry: its URL, = and that',
+      'policy',
+    ),
     'trust-on-first-use': boolean(
       'gateway:trustOnFirstUse',
       'a package that no registry has belongs to whoever is seen to publish it first',

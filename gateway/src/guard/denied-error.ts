@@ -16,6 +16,7 @@ const HINTS: Readonly<Record<Denial['reason'], string>> = {
   malware: 'remove it; "catalog affected" says who got it here',
   'too-young': 'wait, use an older version, or exclude it with --min-release-age-exclude',
   'unknown-age': 'exclude it with --min-release-age-exclude if you trust it',
+  unsigned: 'use a version that its registry has signed, or set --registry-signatures warn',
   'trust-downgrade': 'ask its maintainers, or set --trust-downgrade warn',
 }
 

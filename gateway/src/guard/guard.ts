@@ -22,6 +22,8 @@ export interface GuardOptions {
 export interface GuardDependencies {
   readonly upstream: Upstream
   readonly log: Logger
+  /** Whether the registry of a package must have signed its versions; absent: no registry must. */
+  readonly mustBeSigned?: (name: string) => boolean
   readonly now?: () => number
   /** How often the file is looked at, milliseconds. */
   readonly fileCheckMs?: number
@@ -102,9 +104,9 @@ export class Guard {
     if (source !== undefined) await this.#read(source)
   }
 
-  /** Whether any rule can deny a version of it. False, at the price of two look-ups, for nearly every package. */
+  /** Whether any rule can deny a version of it. False, at the price of three look-ups, for nearly every package. */
   mayDeny(name: string): boolean {
-    return this.needsTimes(name) || this.#list.has(name)
+    return this.needsTimes(name) || this.#list.has(name) || this.#mustBeSigned(name)
   }
 
   /** Whether its versions are judged by when they came out, which only full documents say. */
@@ -124,6 +126,7 @@ export class Guard {
     const rules = {
       age: this.needsAge(name) ? { minMs: minReleaseAgeMs } : undefined,
       trustDowngrade,
+      mustBeSigned: this.#mustBeSigned(name),
       malware: (version: string) => this.#list.find(name, version),
     }
     return judgeVersions(versions, rules, this.#now())
@@ -169,6 +172,10 @@ export class Guard {
     const digests = this.#badDigests.size
     const malware = this.hasList() ? { records, names, skipped, readAt, problem, digests } : null
     return { minReleaseAgeMs, minReleaseAgeExclude, trustDowngrade, malware }
+  }
+
+  #mustBeSigned(name: string): boolean {
+    return this.#deps.mustBeSigned?.(name) === true
   }
 
   async #refresh(source: string): Promise<void> {

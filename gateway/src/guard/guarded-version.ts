@@ -11,7 +11,7 @@ export interface GuardedVersion {
   readonly isSigned: boolean
 }
 
-export type DenialReason = 'malware' | 'too-young' | 'unknown-age' | 'trust-downgrade'
+export type DenialReason = 'malware' | 'too-young' | 'unknown-age' | 'trust-downgrade' | 'unsigned'
 
 export interface Denial {
   readonly reason: DenialReason

@@ -5,7 +5,12 @@ import { isListed } from './release-age.ts'
 
 const DAY_MS = 86_400_000
 const NOW = Date.UTC(2026, 0, 10)
-const OFF: Rules = { age: undefined, trustDowngrade: 'off', malware: () => undefined }
+const OFF: Rules = {
+  age: undefined,
+  trustDowngrade: 'off',
+  mustBeSigned: false,
+  malware: () => undefined,
+}
 
 function version(
   name: string,

@@ -10,8 +10,16 @@ export interface Rules {
   /** undefined: versions of any age are given out. */
   readonly age: ReleaseAge | undefined
   readonly trustDowngrade: 'off' | 'warn' | 'refuse'
+  /** Versions without a signature of their registry are not given out. Whether one holds, the tarball shows. */
+  readonly mustBeSigned: boolean
   /** Why a version is known to be malware; undefined: it is not. */
   readonly malware: (version: string) => string | undefined
+}
+
+const UNSIGNED: Denial = {
+  reason: 'unsigned',
+  untilMs: undefined,
+  why: 'not signed by its registry, as it must be here',
 }
 
 export function judgeVersions(
@@ -19,7 +27,7 @@ export function judgeVersions(
   rules: Rules,
   nowMs: number,
 ): Judgement {
-  const { age, trustDowngrade, malware } = rules
+  const { age, trustDowngrade, mustBeSigned, malware } = rules
   const denied = new Map<string, Denial>()
   let untilMs = Infinity
   const downgrades = trustDowngrade === 'off' ? new Map<string, string>() : findDowngrades(versions)
@@ -27,6 +35,7 @@ export function judgeVersions(
     const { version } = each
     const denial =
       malwareDenial(malware(version)) ??
+      (mustBeSigned && !each.isSigned ? UNSIGNED : undefined) ??
       (age && judgeAge(each, age, nowMs)) ??
       (trustDowngrade === 'refuse' ? downgradeDenial(downgrades.get(version)) : undefined)
     if (denial === undefined) continue
