@@ -2,6 +2,7 @@
  * What a node offers its users: the gateway, plugins, scripts. Types only; node.ts builds it.
  */
 import type { Digest } from './content/digest.ts'
+import type { Fleet, FleetStats } from './fleet/fleet.ts'
 import type { NameKey, PackageVersion } from './content/name-key.ts'
 import type { ArtifactRecord } from './content/record.ts'
 import type { EvidenceVerdict } from './records/records.ts'
@@ -48,6 +49,11 @@ export interface GetOptions {
   readonly origin?: Origin
   /** false: never ask peers (the artifact's very name is private). Default true. */
   readonly peers?: boolean
+  /**
+   * What it is called at the registry behind `origin`: a machine of the fleet may be asked to fetch it for all. Only for what is
+   * public, since that machine learns the name.
+   */
+  readonly fetchAs?: PackageVersion
 }
 
 export interface NodePeer extends PeerConnection {
@@ -85,6 +91,7 @@ export interface NodeStats {
   readonly served: Readonly<Record<ArtifactSource, { artifacts: number; bytes: number }>>
   /** What other peers got from us, this run. */
   readonly uploaded: { readonly artifacts: number; readonly bytes: number }
+  readonly fleet: FleetStats
   readonly announced: number
   readonly activeDownloads: number
   /** Bad bytes, wrong manifests, protocol violations seen from peers, this run. */
@@ -138,6 +145,7 @@ export interface CatalogNode {
   readonly questions: PeerQuestions
   /** Packages of the network. */
   readonly publications: Publications
+  readonly fleet: Pick<Fleet, 'delegateOf' | 'serve' | 'stats'>
   /**
    * The artifact from the store, else from the download already under way, else from peers, else from `origin`. Resolves when
    * the first bytes (of a small artifact: all, verified) are there.
@@ -154,13 +162,14 @@ export interface CatalogNode {
   /** What is known here of a version. */
   findRecord(version: PackageVersion): ArtifactRecord | undefined
   /**
-   * What peers say of a version, with evidence that has been verified. Asks only peers that list it; undefined, without any
-   * network traffic, when none does. A small artifact comes with it, and is then in the store.
+   * What peers say of a version, with evidence that has been verified. Asks only peers that list it, and where none does and
+   * `fetch` is true the machine of the fleet that fetches it for all; undefined, without any network traffic, when there is
+   * neither. A small artifact comes with it, and is then in the store.
    * @throws CatalogError NODE_STOPPED, `signal.reason`
    */
   resolve(
     version: PackageVersion,
-    options: { signal: AbortSignal },
+    options: { signal: AbortSignal; fetch?: boolean },
   ): Promise<ArtifactRecord | undefined>
   has(digest: Digest): boolean
   entry(digest: Digest): StoreEntry | undefined

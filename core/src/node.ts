@@ -7,11 +7,13 @@ import type { CatalogNode, NodeEvent } from './api.ts'
 import { openBanHistory, type BanHistory } from './ban-history.ts'
 import type { Digest } from './content/digest.ts'
 import { canCreateFolder } from './disk/make-folder.ts'
+import { createFleet } from './fleet/fleet.ts'
 import { createSwarmDiscovery } from './discovery/swarm-discovery.ts'
 import { findGateways } from './host/gateways.ts'
-import type { Host } from './host/host.ts'
+import type { Host, PeerConnection } from './host/host.ts'
 import { findOwnNetworks } from './host/own-networks.ts'
 import { startAll, stopAll, type Part } from './lifecycle.ts'
+import { addressGroup, addressIn } from './limits/address-group.ts'
 import { createRepeatLog } from './limits/repeat-log.ts'
 import { silentLogger, type Logger } from './log.ts'
 import { parseNodeOptions, type NodeOptions, type ParsedNodeOptions } from './options.ts'
@@ -106,8 +108,10 @@ export async function createNode(
       targetPeers: TARGET_PEERS,
     },
   )
+  const isNeighbour = ({ address }: PeerConnection): boolean => isOnOwnNetwork(address, options)
+  const fleet = createFleet({ host, scores, clock, isNeighbour }, options.transfer)
   const transfer = createTransfer(
-    { host, store, records, discovery, scores, clock, log },
+    { host, store, records, discovery, scores, fleet, clock, log },
     options.transfer,
   )
   const seeder = createSeeder({ store, records, discovery, log }, { seed: options.transfer.seed })
@@ -123,13 +127,9 @@ export async function createNode(
 
   // In this order; stopped in reverse.
   const parts: readonly Part[] = [
-    named('bans', { start: () => undefined, stop: () => bans.close() }, { isLocal: true }),
-    named(
-      'records',
-      { start: () => undefined, stop: () => recordStore.close() },
-      { isLocal: true },
-    ),
-    named('heads', { start: () => undefined, stop: () => headBook.close() }, { isLocal: true }),
+    closing('bans', bans),
+    closing('records', recordStore),
+    closing('heads', headBook),
     named('store', store, { isLocal: true }),
     named('visibility', {
       start: () => isStillPublic && hideWithdrawn(store, isStillPublic),
@@ -146,7 +146,7 @@ export async function createNode(
   await startAll(parts, { clock, log })
 
   return new RunningNode({
-    ...{ clock, host, store, records, discovery, transfer, scores },
+    ...{ clock, host, store, records, discovery, transfer, scores, fleet },
     ...{ questions, publications },
     onEvent(listener) {
       listeners.add(listener)
@@ -215,9 +215,19 @@ function createScores(
   )
 }
 
-function isOwnNetwork(ip: string, { network: { siteNetworks } }: ParsedNodeOptions): boolean {
-  const options = { loopback: false, siteNetworks, gateways: findGateways() }
+function isOwnNetwork(
+  ip: string,
+  { network: { siteNetworks } }: ParsedNodeOptions,
+  { loopback } = { loopback: false },
+): boolean {
+  const options = { loopback, siteNetworks, gateways: findGateways() }
   return findOwnNetworks(networkInterfaces(), options).networksOf(ip).size > 0
+}
+
+/** Another node of this machine counts too. */
+function isOnOwnNetwork(address: string, options: ParsedNodeOptions): boolean {
+  const ip = addressIn(addressGroup(address))
+  return ip !== undefined && isOwnNetwork(ip, options, { loopback: true })
 }
 
 /** Tells the parts of each other's events, and the users of the node. */
@@ -249,6 +259,11 @@ function createEventRelay(
     },
     stop: () => subscriptions.forEach((unsubscribe) => unsubscribe()),
   }
+}
+
+/** What needs no start. */
+function closing(name: string, part: { close(): void | Promise<void> }): Part {
+  return { name, start: () => undefined, stop: () => part.close(), isLocal: true }
 }
 
 function named(

@@ -74,6 +74,8 @@ const transferSchema = z.strictObject({
   compression: z.array(z.enum(['zstd', 'lz4', 'gzip'])).default(['zstd', 'lz4', 'gzip']),
   /** Seed public artifacts to peers. */
   seed: z.boolean().default(true),
+  /** Share what the registry sends with the machines of the same network: one of them fetches each artifact. */
+  fleet: z.boolean().default(true),
 })
 
 const schema = z.strictObject({

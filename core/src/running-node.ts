@@ -17,6 +17,7 @@ import { digestOf, type Digest } from './content/digest.ts'
 import type { PackageVersion } from './content/name-key.ts'
 import type { ArtifactRecord } from './content/record.ts'
 import type { EvidenceVerdict, Records } from './records/records.ts'
+import type { Fleet } from './fleet/fleet.ts'
 import type { SwarmDiscovery } from './discovery/swarm-discovery.ts'
 import { CatalogError } from './errors.ts'
 import type { Host, PeerId } from './host/host.ts'
@@ -38,6 +39,7 @@ export interface RunningParts {
   readonly scores: PeerScores
   readonly questions: PeerQuestions
   readonly publications: CatalogNode['publications']
+  readonly fleet: Fleet
   readonly onEvent: CatalogNode['onEvent']
   /** Stops all parts; called once. */
   readonly stop: () => Promise<void>
@@ -58,6 +60,10 @@ export class RunningNode implements CatalogNode {
 
   get publications(): CatalogNode['publications'] {
     return this.#parts.publications
+  }
+
+  get fleet(): Fleet {
+    return this.#parts.fleet
   }
 
   get id(): PeerId {
@@ -92,7 +98,7 @@ export class RunningNode implements CatalogNode {
 
   async resolve(
     version: PackageVersion,
-    options: { signal: AbortSignal },
+    options: { signal: AbortSignal; fetch?: boolean },
   ): Promise<ArtifactRecord | undefined> {
     this.#assertOpen()
     return await this.#parts.transfer.resolve(version, options)
@@ -118,6 +124,7 @@ export class RunningNode implements CatalogNode {
       store: store.usage(),
       served: this.#served.totals(),
       uploaded: { artifacts: transfer.uploads.artifacts, bytes: transfer.uploads.bytes },
+      fleet: this.#parts.fleet.stats(),
       announced: discovery.stats().announced,
       activeDownloads: transfer.activeDownloads,
       misbehaviour: scores.totalStrikes(),

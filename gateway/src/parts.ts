@@ -19,6 +19,7 @@ import { createTrustedKeys } from './keys/trusted-keys.ts'
 import { Guard } from './guard/guard.ts'
 import { signaturePolicyOf, type SignaturePolicy } from './guard/signature-policy.ts'
 import { joinLedgers, SqliteLedger, type Ledger } from './guard/ledger.ts'
+import { serveFleet } from './artifacts/fleet-errands.ts'
 import { removeMalware } from './artifacts/remove-malware.ts'
 import type { LedgerOf } from './artifacts/answer-tarball.ts'
 import { SourceCounts } from './packuments/answer-source.ts'
@@ -130,6 +131,7 @@ export async function openParts(
     },
     options,
   )
+  serveFleet({ node, registries, artifacts })
   const listed = listPackuments(sharing, { maxBytes })
   const hints = createHints(
     { node, registries, index, bindings, artifacts, log },

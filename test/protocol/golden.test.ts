@@ -158,10 +158,10 @@ describe('/catalog/transfer/3.0.0', () => {
       ...new Set(list.map(({ message }) => message['type'])),
     ]
     expect(types(vectors.requests)).toEqual([
-      ...['hello', 'want', 'want-chunk', 'cancel', 'want-named'],
+      ...['hello', 'want', 'want-chunk', 'cancel', 'want-named', 'want-fetch'],
     ])
     expect(types(vectors.answers)).toEqual([
-      ...['hello', 'manifest', 'chunk', 'status', 'wait', 'record'],
+      ...['hello', 'manifest', 'chunk', 'status', 'wait', 'record', 'fetching'],
     ])
     const statuses = vectors.answers.flatMap(({ message }) => message['status'] ?? [])
     expect(statuses).toEqual(Object.keys(STATUS_IDS))

@@ -177,6 +177,11 @@ export function createFakeNode(): FakeNode {
       store(digest, bytes, options.visibility ?? 'public')
       return digest
     },
+    fleet: {
+      delegateOf: () => undefined,
+      serve: () => undefined,
+      stats: () => ({ members: 0, received: 0, failed: 0, fetched: 0 }),
+    },
     questions: {
       holders: () => [],
       peers: () => [],
@@ -216,6 +221,7 @@ export function createFakeNode(): FakeNode {
       },
       ...{ activeDownloads: flights.size, misbehaviour: 0, served },
       uploaded: { artifacts: 0, bytes: 0 },
+      fleet: { members: 0, received: 0, failed: 0, fetched: 0 },
       store: {
         artifacts: stored.size,
         bytes: [...stored.values()].reduce((sum, { bytes }) => sum + bytes.byteLength, 0),

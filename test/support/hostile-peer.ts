@@ -20,6 +20,7 @@ import {
   TRANSFER_PROTOCOL,
   type Answer,
   type Want,
+  type WantFetch,
   type WantNamed,
   type WantChunk,
 } from '../../core/src/wire/transfer-messages.ts'
@@ -99,7 +100,7 @@ export async function hostilePeer(options: {
 /** Says hello and answers each request as told. */
 export function answering(
   answer: Answering,
-  answerNamed: (request: WantNamed) => Answer[] = () => [],
+  answerNamed: (request: WantNamed | WantFetch) => Answer[] = () => [],
 ): Behaviour {
   return async (stream) => {
     const send = async (...answers: (Answer | Uint8Array)[]): Promise<void> => {
@@ -113,7 +114,7 @@ export function answering(
         const request = decodeRequest(frame)
         if (request.type === 'want' || request.type === 'want-chunk') {
           await answer(request, { send, stream })
-        } else if (request.type === 'want-named') {
+        } else if (request.type === 'want-named' || request.type === 'want-fetch') {
           await send(...answerNamed(request))
         }
       }

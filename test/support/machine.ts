@@ -36,6 +36,8 @@ export interface MachineOptions {
   /** Keys of registries; npm's pinned ones by default. */
   readonly keyringPath?: string
   readonly privateScopes?: readonly string[]
+  /** It shares what the registry sends with machines beside it; false by default. */
+  readonly fleet?: boolean
   /** Folder for metadata; in memory by default. */
   readonly cachePath?: string
   /** The gateway's other options. */
@@ -44,20 +46,22 @@ export interface MachineOptions {
 
 const MEET_TIMEOUT_MS = 20_000
 
-/** Every kind of automatic discovery off. */
+/** Every kind of automatic discovery off, and everybody asks the registry for themselves. */
 export function quietNode(
   options: NodeOptions = {},
   deps: NodeDependencies = {},
 ): Promise<CatalogNode> {
   const off = { mdns: false, dht: false, upnp: false, relayClient: false }
   const network = { ...off, loopbackOnly: true, port: 0, ...options.network }
-  return createNode({ ...options, network }, deps)
+  const transfer = { fleet: false, ...options.transfer }
+  return createNode({ ...options, network, transfer }, deps)
 }
 
 export async function startMachine(options: MachineOptions): Promise<Machine> {
   const { keyringPath } = options
   const verifyEvidence = createEvidenceVerifier({ log: quiet }, { keyringPath })
-  const node = options.node ?? (await quietNode({}, { verifyEvidence }))
+  const transfer = { fleet: options.fleet ?? false }
+  const node = options.node ?? (await quietNode({ transfer }, { verifyEvidence }))
   const closeNode = async (): Promise<void> => {
     if (options.node === undefined) await node.close()
   }

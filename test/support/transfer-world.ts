@@ -12,6 +12,7 @@ import {
   createMemoryDiscovery,
 } from '../../core/src/discovery/memory-discovery.ts'
 import { CatalogError } from '../../core/src/errors.ts'
+import { createFleet, type Fleet } from '../../core/src/fleet/fleet.ts'
 import type { Host } from '../../core/src/host/host.ts'
 import { createMemoryNetwork, type MemoryNetwork } from '../../core/src/host/memory-host.ts'
 import { silentLogger } from '../../core/src/log.ts'
@@ -34,6 +35,7 @@ export interface Node {
   readonly records: Records
   readonly discovery: Discovery
   readonly scores: PeerScores
+  readonly fleet: Fleet
   readonly transfer: Transfer
   readonly bans: string[]
   /** Digests it has told the network about, and taken back. */
@@ -43,6 +45,8 @@ export interface Node {
 
 export interface World {
   readonly network: MemoryNetwork
+  /** Machines of one local network: all of them, unless a test takes some out before they meet. */
+  readonly neighbours: Set<string>
   add(
     name: string,
     transfer?: NodeOptions['transfer'],
@@ -55,6 +59,7 @@ export interface World {
 export function createWorld(clock: Clock = systemClock): World {
   const network = createMemoryNetwork({ clock })
   const directory = createMemoryDirectory()
+  const neighbours = new Set<string>()
 
   async function add(
     name: string,
@@ -64,6 +69,7 @@ export function createWorld(clock: Clock = systemClock): World {
     const transferOptions = parseNodeOptions({ transfer: { chunkSize: CHUNK_SIZE, ...options } })
     const log = silentLogger
     const host = network.createHost(name)
+    neighbours.add(name)
     const store = createMemoryStore({ clock, log }, { quotaBytes, chunkSize: CHUNK_SIZE })
     const real = createMemoryDiscovery(directory, name)
     const told: string[] = []
@@ -75,7 +81,11 @@ export function createWorld(clock: Clock = systemClock): World {
     const bans: string[] = []
     const scores = createPeerScores(clock, (peer) => bans.push(peer))
     const records = memoryRecords(store)
-    const deps = { host, store, records, discovery, scores, clock, log }
+    const fleet = createFleet(
+      { host, scores, clock, isNeighbour: ({ peer }) => neighbours.has(peer) },
+      { fleet: true },
+    )
+    const deps = { host, store, records, discovery, scores, fleet, clock, log }
     const transfer = createTransfer(deps, transferOptions.transfer)
     await store.start()
     await host.start()
@@ -94,7 +104,7 @@ export function createWorld(clock: Clock = systemClock): World {
       await store.put(digest, bytes, { visibility })
       if (visibility === 'public') real.announce(digest)
     }
-    return { host, store, records, discovery, scores, transfer, bans, told, put }
+    return { host, store, records, discovery, scores, fleet, transfer, bans, told, put }
   }
   async function addPeer(name: string, claims: readonly Blob[], answer: Answering): Promise<Node> {
     const node = await add(name)
@@ -103,7 +113,7 @@ export function createWorld(clock: Clock = systemClock): World {
     return node
   }
 
-  return { network, add, addPeer }
+  return { network, neighbours, add, addPeer }
 }
 
 export interface TestOrigin extends Origin {

@@ -60,3 +60,8 @@ function isWithin(text: string, max: number): boolean {
 function fits({ byteLength }: Uint8Array, field: 'signature' | 'statement'): boolean {
   return byteLength > 0 && byteLength <= RECORD_LIMITS[field]
 }
+
+/** Whether its texts are of printable ASCII, as those of every registry are. */
+export function isPlainVersion({ registry, name, version }: PackageVersion): boolean {
+  return [registry, name, version].every((text) => PLAIN.test(text))
+}

@@ -6,10 +6,12 @@
  */
 import type { Artifact, Origin } from '../api.ts'
 import type { Digest } from '../content/digest.ts'
+import type { PackageVersion } from '../content/name-key.ts'
 import { isCatalogError } from '../errors.ts'
 import type { Visibility } from '../content/visibility.ts'
 import type { Assembly } from './chunks/assembly.ts'
 import { createClaims } from './sources/claims.ts'
+import { delegateSource } from './sources/delegate.ts'
 import { createDelivery } from './sources/delivery.ts'
 import { hedge, type Attempt } from './sources/hedge.ts'
 import { originSource } from './sources/origin.ts'
@@ -27,6 +29,8 @@ export interface DownloadRequest {
   readonly origin: Origin | undefined
   readonly peers: boolean
   readonly visibility: Visibility
+  /** What it is called at the origin's registry: a machine of the fleet may fetch it for all. */
+  readonly fetchAs: PackageVersion | undefined
 }
 
 export interface Download {
@@ -34,6 +38,8 @@ export interface Download {
   artifact(): Promise<Artifact>
   /** The public assembly under way, to pass on as the claim that it is. */
   readonly inFlight: Assembly | undefined
+  /** Somebody joins it who must not wait for a delegate: the origin may start. */
+  goAlone(): void
   /** Settles when nothing is left to do; never rejects. */
   readonly finished: Promise<void>
 }
@@ -44,7 +50,8 @@ export function startDownload(
   signal: AbortSignal,
 ): Download {
   const { digest } = request
-  const race = createRace(request, deps, signal)
+  const alone = new AbortController()
+  const race = createRace(request, deps, { signal, alone: alone.signal })
   const { claims, delivery } = race
   const relay = createRelay(request, deps, claims)
   offerUnverified(race, deps)
@@ -80,11 +87,16 @@ export function startDownload(
     get inFlight() {
       return relay.inFlight
     },
+    goAlone: () => alone.abort(new Error('another machine waits for it')),
     finished: run(),
   }
 }
 
-function createRace(request: DownloadRequest, deps: TransferDeps, signal: AbortSignal): Race {
+function createRace(
+  request: DownloadRequest,
+  deps: TransferDeps,
+  { signal, alone }: Pick<Race, 'signal' | 'alone'>,
+): Race {
   const { digest, visibility } = request
   const hasOrigin = request.origin !== undefined
   const end = new AbortController()
@@ -92,7 +104,7 @@ function createRace(request: DownloadRequest, deps: TransferDeps, signal: AbortS
   signal.addEventListener('abort', () => end.abort(signal.reason), { once: true })
   const origin: OriginState = { origin: request.origin, isAlive: hasOrigin, failure: undefined }
   return {
-    ...{ digest, visibility, origin, signal: end.signal },
+    ...{ digest, visibility, origin, signal: end.signal, alone },
     claims: createClaims(deps, visibility),
     delivery: createDelivery(digest),
     retries: createRetryRound(deps.clock, { hasOrigin }),
@@ -106,9 +118,22 @@ function listSources(request: DownloadRequest, race: Race, deps: TransferDeps): 
   const beyond = request.peers ? peerSources(digest, race, deps) : undefined
   return [
     ...(beyond ? [beyond.favoured] : []),
+    ...delegateSources(request, race, deps),
     ...(origin ? [originSource(race, origin, deps)] : []),
     ...(beyond ? [beyond.rest, beyond.search] : []),
   ]
+}
+
+/** Only where there is an origin to fetch it from, and nothing private is meant. */
+function delegateSources(
+  { origin, peers, visibility, fetchAs: version }: DownloadRequest,
+  race: Race,
+  deps: TransferDeps,
+): Attempt<Found>[] {
+  if (!origin || !peers || visibility !== 'public' || version === undefined) return []
+  const peer = deps.fleet.delegateOf(version)
+  if (peer === undefined) return []
+  return [delegateSource(race, { peer, wish: { version, digest: race.digest } }, deps)]
 }
 
 function peerSources(

@@ -74,16 +74,17 @@ export class Downloads {
       if (running === undefined) return this.#start(digest, options)
       if (!running.cancel.signal.aborted) {
         running.waiting++
+        if (options.fetchAs === undefined) running.download.goAlone()
         return running
       }
       await running.download.finished // given up by all others; it is clearing up
     }
   }
 
-  #start(digest: Digest, { origin, peers = true }: GetOptions): SharedDownload {
+  #start(digest: Digest, { origin, peers = true, fetchAs }: GetOptions): SharedDownload {
     const cancel = new AbortController()
     const visibility = origin?.visibility ?? 'public'
-    const request = { digest, origin, peers, visibility }
+    const request = { digest, origin, peers, visibility, fetchAs }
     const download = startDownload(request, this.#deps, cancel.signal)
     const shared = { download, cancel, hasOrigin: origin !== undefined, waiting: 1 }
     const key = keyOf(digest, peers)

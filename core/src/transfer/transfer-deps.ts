@@ -1,9 +1,11 @@
 /** What the parts of a transfer share; transfer.ts builds it. Types only. */
 import type { Clock } from '../timing/clock.ts'
 import type { Digest } from '../content/digest.ts'
+import type { Fleet } from '../fleet/fleet.ts'
 import type { Discovery } from '../discovery/discovery.ts'
 import type { PeerId } from '../host/host.ts'
 import type { Logger } from '../log.ts'
+import type { Records } from '../records/records.ts'
 import type { Store } from '../store/store.ts'
 import type { AssemblyMaker } from './chunks/assembly-maker.ts'
 import type { BulkSlots } from './chunks/bulk-slots.ts'
@@ -17,6 +19,8 @@ export interface TransferDeps {
   readonly discovery: Discovery
   readonly links: PeerLinks
   readonly scores: PeerScores
+  readonly fleet: Fleet
+  readonly records: Records
   readonly clock: Clock
   readonly log: Logger
   /** Bytes; of artifacts that come from an origin. */

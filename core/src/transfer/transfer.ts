@@ -7,6 +7,7 @@ import type { Digest } from '../content/digest.ts'
 import type { PackageVersion } from '../content/name-key.ts'
 import type { ArtifactRecord } from '../content/record.ts'
 import type { Clock } from '../timing/clock.ts'
+import type { Fleet } from '../fleet/fleet.ts'
 import type { Discovery } from '../discovery/discovery.ts'
 import { CatalogError, isCatalogError } from '../errors.ts'
 import type { ByteStream, Host, PeerId } from '../host/host.ts'
@@ -45,7 +46,7 @@ export interface Transfer {
   /** The record of a version from peers; see sources/named.ts. */
   resolve(
     version: PackageVersion,
-    options: { signal: AbortSignal },
+    options: { signal: AbortSignal; fetch?: boolean },
   ): Promise<ArtifactRecord | undefined>
   /** Forget streams to a peer that has gone. */
   dropPeer(peer: PeerId): void
@@ -61,6 +62,7 @@ export interface TransferParts {
   readonly records: Records
   readonly discovery: Discovery
   readonly scores: PeerScores
+  readonly fleet: Fleet
   readonly clock: Clock
   readonly log: Logger
 }
@@ -100,7 +102,7 @@ export function createTransfer(
       const isNew = artifact.source === 'store' && arrived.take(digest)
       return isNew ? { ...artifact, source: 'peer' } : artifact
     },
-    resolve: (version, { signal }) => named.resolve(version, { signal }),
+    resolve: (version, options) => named.resolve(version, options),
     dropPeer(peer) {
       links.drop(peer, new CatalogError('PEER_UNREACHABLE', 'the peer has gone', { peer }))
       uploads.forget(peer)
@@ -120,7 +122,7 @@ export function createTransfer(
 
 /** Answers the streams that peers open. */
 function createServer(
-  { host, store, records, clock, log, scores }: TransferParts,
+  { host, store, records, fleet, clock, log, scores }: TransferParts,
   { downloads, uploads }: { downloads: Downloads; uploads: Uploads },
   { seed, compression }: ParsedNodeOptions['transfer'],
 ): (stream: ByteStream) => Promise<void> {
@@ -130,6 +132,7 @@ function createServer(
       ...{ store, clock, log, memory: uploads.memory },
       arriving: (digest) => downloads.inFlight(digest),
       recordOf: (key) => records.listed(key),
+      fetch: (wish, options) => fleet.fetchFor(peer, wish, options),
       limit: uploads.limitOf(peer),
       onServed: (bytes, whole) => uploads.count(peer, bytes, whole),
       takeBulkSlot: (digest) => uploads.slots.take(peer, digest),

@@ -5,21 +5,28 @@
  */
 import { Bitfield } from '../content/bitfield.ts'
 import { chunkCount, isChunkSize, isWithinChunkLimit, MAX_CHUNK_SIZE } from '../content/chunking.ts'
-import { ENCODING_CODES, encodingOfCode, type Encoding } from '../content/compression.ts'
+import { ENCODING_CODES, encodingOfCode } from '../content/compression.ts'
 import { MalformedError } from '../content/malformed.ts'
 import { HASH_BYTES } from '../content/merkle.ts'
-import { DIGEST_BYTES, digestFromBytes, digestToBytes, type Digest } from '../content/digest.ts'
-import {
-  NAME_KEY_BYTES,
-  nameKeyFromBytes,
-  nameKeyToBytes,
-  type NameKey,
-} from '../content/name-key.ts'
-import type { ArtifactRecord } from '../content/record.ts'
+import { DIGEST_BYTES, digestFromBytes, digestToBytes } from '../content/digest.ts'
+import { NAME_KEY_BYTES, nameKeyFromBytes, nameKeyToBytes } from '../content/name-key.ts'
+import { isPlainVersion, RECORD_LIMITS } from '../content/record.ts'
 import { CatalogError } from '../errors.ts'
 import { FieldReader, FieldWriter } from './fields.ts'
 import { encodeFrame, FRAME_HEADER_BYTES } from './frames.ts'
 import { decodeRecord, encodeRecord } from './record-codec.ts'
+import {
+  STATUS_IDS,
+  type Answer,
+  type ChunkAnswer,
+  type Hello,
+  type ManifestAnswer,
+  type Request,
+  type Status,
+  type WantFetch,
+} from './transfer-types.ts'
+
+export * from './transfer-types.ts'
 
 /** One long-lived stream a peer for pipelined requests; further streams of it carry bulk. */
 export const TRANSFER_PROTOCOL = '/catalog/transfer/3.0.0'
@@ -29,92 +36,14 @@ export const TRANSFER_VERSION = 1
 export const MAX_ANSWER_FRAME_BYTES = MAX_CHUNK_SIZE + 64
 /** Requests are small. */
 export const MAX_REQUEST_FRAME_BYTES = 1024
-
-export const STATUS_IDS = {
-  'not-found': 1,
-  busy: 2,
-  refused: 3,
-  'bad-request': 4,
-  cancelled: 5,
-} as const
-export type Status = keyof typeof STATUS_IDS
-
-/** Sent first by both sides. Unknown encodings and trailing bytes are ignored, so it can grow. */
-export interface Hello {
-  readonly type: 'hello'
-  readonly version: number
-  /** What the sender can decode, best first. */
-  readonly encodings: readonly Encoding[]
-}
-/** Asks for the manifest, and for the bytes too if they are one chunk. */
-export interface Want {
-  readonly type: 'want'
-  readonly id: number
-  readonly digest: Digest
-}
-export interface WantChunk {
-  readonly type: 'want-chunk'
-  readonly id: number
-  readonly digest: Digest
-  readonly index: number
-  /** SHA-256 leaf that it must have: who holds other bytes there, of another manifest, has not got it. */
-  readonly leaf: Uint8Array
-}
-/** Asks for the record of a name, and for its artifact as Want does. */
-export interface WantNamed {
-  readonly type: 'want-named'
-  readonly id: number
-  readonly key: NameKey
-}
-/** The asker no longer needs it. It is answered all the same: by what was on its way, or by the status `cancelled`. */
-export interface Cancel {
-  readonly type: 'cancel'
-  readonly id: number
-}
-/**
- * Answers Want. `leaves` is empty for an artifact of one chunk: there the digest itself is the proof, and a Chunk
- * follows. `present` is the bitfield of an artifact that is still arriving at the sender.
- */
-export interface ManifestAnswer {
-  readonly type: 'manifest'
-  readonly id: number
-  readonly size: number
-  readonly chunkSize: number
-  readonly leaves: Uint8Array
-  readonly present: Bitfield | undefined
-}
-/** Answers WantNamed, before the manifest. */
-export interface RecordAnswer {
-  readonly type: 'record'
-  readonly id: number
-  readonly record: ArtifactRecord
-}
-export interface ChunkAnswer {
-  readonly type: 'chunk'
-  readonly id: number
-  readonly index: number
-  readonly encoding: Encoding
-  readonly bytes: Uint8Array
-}
-export interface StatusAnswer {
-  readonly type: 'status'
-  readonly id: number
-  readonly status: Status
-}
-
-/** Our own upload limit holds the answer back; it comes in time. Any number of them, before the last answer. */
-export interface WaitAnswer {
-  readonly type: 'wait'
-  readonly id: number
-}
-
-export type Request = Hello | Want | WantChunk | WantNamed | Cancel
-export type Answer = Hello | RecordAnswer | ManifestAnswer | ChunkAnswer | StatusAnswer | WaitAnswer
+/** The URL in a WantFetch, so that it fits. */
+export const MAX_FETCH_REGISTRY_BYTES = 400
 
 const TYPE = {
-  ...{ hello: 1, want: 2, wantChunk: 3, cancel: 4, wantNamed: 5 },
-  ...{ manifest: 17, chunk: 18, status: 19, wait: 20, record: 21 },
+  ...{ hello: 1, want: 2, wantChunk: 3, cancel: 4, wantNamed: 5, wantFetch: 6 },
+  ...{ manifest: 17, chunk: 18, status: 19, wait: 20, record: 21, fetching: 22 },
 }
+const FLAG_DIGEST = 1
 const FLAG_INCOMPLETE = 1
 /** Type, id, index and encoding. */
 const CHUNK_FIELDS_BYTES = 10
@@ -142,6 +71,14 @@ export function encodeRequest(message: Request): Uint8Array {
       break
     case 'want-named':
       body.u8(TYPE.wantNamed).u32(message.id).bytes(nameKeyToBytes(message.key))
+      break
+    case 'want-fetch':
+      body
+        .u8(TYPE.wantFetch)
+        .u32(message.id)
+        .u8(message.digest === undefined ? 0 : FLAG_DIGEST)
+      if (message.digest !== undefined) body.bytes(digestToBytes(message.digest))
+      body.text(message.version.registry).text(message.version.name).text(message.version.version)
       break
     case 'cancel':
       body.u8(TYPE.cancel).u32(message.id)
@@ -183,7 +120,8 @@ export function encodeAnswer(message: Answer): Uint8Array {
     case 'chunk':
       return Buffer.concat(encodeChunk(message))
     case 'wait':
-      return encodeFrame(new FieldWriter().u8(TYPE.wait).u32(message.id).toBytes())
+    case 'fetching':
+      return encodeFrame(new FieldWriter().u8(TYPE[message.type]).u32(message.id).toBytes())
     case 'status':
       return encodeFrame(
         new FieldWriter().u8(TYPE.status).u32(message.id).u8(STATUS_IDS[message.status]).toBytes(),
@@ -208,6 +146,8 @@ export function decodeRequest(body: Uint8Array): Request {
     message = { type: 'want-chunk', id, digest, index, leaf }
   } else if (type === TYPE.wantNamed) {
     message = { type: 'want-named', id, key: nameKeyFromBytes(fields.bytes(NAME_KEY_BYTES)) }
+  } else if (type === TYPE.wantFetch) {
+    message = decodeWantFetch(id, fields)
   } else if (type === TYPE.cancel) {
     message = { type: 'cancel', id }
   } else {
@@ -215,6 +155,17 @@ export function decodeRequest(body: Uint8Array): Request {
   }
   fields.end()
   return message
+}
+
+function decodeWantFetch(id: number, fields: FieldReader): WantFetch {
+  const flags = fields.u8()
+  if ((flags & ~FLAG_DIGEST) !== 0) throw malformed(`flags ${flags}`)
+  const digest = flags === 0 ? undefined : digestFromBytes(fields.bytes(DIGEST_BYTES))
+  const registry = fields.text(MAX_FETCH_REGISTRY_BYTES)
+  const name = fields.text(RECORD_LIMITS.name)
+  const version = { registry, name, version: fields.text(RECORD_LIMITS.version) }
+  if (!isPlainVersion(version)) throw malformed('text that no registry has')
+  return { type: 'want-fetch', id, version, digest }
 }
 
 /** Byte fields of the result are views of `body`. @throws CatalogError PEER_MISBEHAVED */
@@ -237,9 +188,9 @@ export function decodeAnswer(body: Uint8Array): Answer {
     fields.end()
     return { type: 'status', id, status }
   }
-  if (type === TYPE.wait) {
+  if (type === TYPE.wait || type === TYPE.fetching) {
     fields.end()
-    return { type: 'wait', id }
+    return { type: type === TYPE.wait ? 'wait' : 'fetching', id }
   }
   throw malformed(`unknown answer type ${type}`)
 }

@@ -11,31 +11,18 @@ import {
   type Digest,
   type Logger,
 } from '@catalog-p2p/core'
-import type { Credentials } from '../upstream/credentials.ts'
 import { tarballFile } from '../packuments/client-policy.ts'
 import type { Packuments, Viewer } from '../packuments/packument-service.ts'
 import type { Registries } from '../upstream/registries.ts'
 import type { VersionIndex, VersionQuery } from '../packuments/version-index.ts'
 import type { VersionFacts } from '../packuments/version-lines.ts'
+import type { ArtifactRequest } from './artifact-request.ts'
 import type { Bindings, NamedVersion } from './bindings.ts'
 import type { EarlyTarball, EarlyTarballs } from './early-tarballs.ts'
+import type { RecordLookup } from './record-lookup.ts'
 import { hashesOf, namesDigest } from './version-hashes.ts'
 
-export interface ArtifactRequest {
-  readonly name: string
-  readonly version: string | undefined
-  /** As the client asked for it. */
-  readonly file: string | undefined
-  /** Subresource Integrity that the client, or its lockfile, expects. */
-  readonly integrity: string | undefined
-  readonly client: Credentials | undefined
-  /** From the store or from peers, or not at all; with metadata at hand, if it takes any. */
-  readonly upstream?: 'never' | undefined
-  /** Aborted when the caller is done with the artifact without having read it to its end. */
-  readonly signal: AbortSignal
-  /** Told when it is known which bytes it is. */
-  readonly onLocated?: () => void
-}
+export type { ArtifactRequest } from './artifact-request.ts'
 
 export interface ResolvedArtifact {
   readonly digest: Digest | undefined
@@ -55,14 +42,6 @@ export interface TargetDependencies {
   readonly registries: Registries
   readonly packuments: Packuments
   readonly index: VersionIndex
-}
-
-/** Which bytes a version is, by the registry's signature. */
-export interface RecordLookup {
-  /** From this node's records: no request leaves it. */
-  known(request: ArtifactRequest): Digest | undefined
-  /** From peers that list it; undefined when none does or could show evidence. @throws `request.signal.reason` */
-  resolve(request: ArtifactRequest): Promise<Digest | undefined>
 }
 
 export interface LocateDependencies extends TargetDependencies {
@@ -106,8 +85,10 @@ async function askPeersAndRegistry(
   viewer: Viewer,
 ): Promise<ResolvedArtifact> {
   const canAsk = deps.registries.forName(request.name) !== null && request.upstream !== 'never'
-  const asking = deps.named.resolve(request)
-  const digest = await (canAsk ? withinMoment(asking) : asking)
+  const asking = deps.named.resolve(request, { fetch: canAsk })
+  // A delegate is at the registry for all, and says so: no point in going there as well.
+  const isPatient = !canAsk || deps.named.isFetchedByName(request)
+  const digest = await (isPatient ? asking : withinMoment(asking))
   if (digest !== undefined) return boundTarget(deps, request, { viewer, digest })
   const asked = deps.askFacts(request, viewer)
   const opened = canAsk ? deps.early.open({ ...request, viewer }) : undefined

@@ -34,6 +34,8 @@ export interface Artifacts {
   get(request: ArtifactRequest): Promise<{ artifact: Artifact; visibility: Visibility }>
   /** Nothing, where `get` might succeed. @throws CatalogError DENIED when the guard does not give it out */
   admit(request: ArtifactRequest): Promise<void>
+  /** Its record is here when this has resolved, if its registry has signed it. */
+  ensureRecord(request: ArtifactRequest): Promise<void>
   /** Whether everything of that name is public, as far as is known without asking. */
   readonly isKnownPublic: Privacy['isKnownPublic']
   /** Whether anyone may see a package is found out anew. */
@@ -99,6 +101,8 @@ export function createArtifacts(
 
   return {
     isKnownPublic: privacy.isKnownPublic,
+    ensureRecord: (request) =>
+      named.ensure(request, packuments.viewer(request.name, request.client)),
     forgetVisibility: (name) => privacy.forgetPublic(name),
     forgetVersions(name) {
       bindings.forget(name)

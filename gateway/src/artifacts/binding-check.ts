@@ -19,6 +19,7 @@ import { isRefusal, namedVersion, warnOfMismatch, type ArtifactRequest } from '.
 import { namesDigest } from './version-hashes.ts'
 import type { Bindings } from './bindings.ts'
 import type { TarballWitness } from './tarball-witness.ts'
+import type { RecordLookup } from './record-lookup.ts'
 import type { VersionDocuments } from './version-documents.ts'
 
 /** The registry has other bytes under that name; `facts` are what it says. Never leaves artifacts.ts. */
@@ -49,6 +50,7 @@ export interface BindingCheckDependencies {
   readonly bindings: Bindings
   readonly documents: VersionDocuments
   readonly witness: TarballWitness
+  readonly named: Pick<RecordLookup, 'known'>
   readonly log: Logger
 }
 
@@ -68,7 +70,7 @@ export function createBindingCheck(
   options: { unboundDigests: ParsedGatewayOptions['unboundDigests'] },
   { request, viewer, digest, origin }: CheckedArtifact,
 ): BindingCheck {
-  const { registries, bindings, documents, witness } = deps
+  const { registries, bindings, documents, witness, named } = deps
   const registry = registries.forName(request.name)
   let asking: Promise<VersionFacts> | undefined
   let verdict: Promise<void> | undefined
@@ -80,6 +82,10 @@ export function createBindingCheck(
   }
 
   async function check(maxBytes: number): Promise<void> {
+    // Its record may have come with it.
+    if (named.known(request) === digest) {
+      return bindings.add(namedVersion(registries, request, viewer), digest)
+    }
     if (registry === null) return undecided('no registry is asked')
     let facts: VersionFacts
     try {

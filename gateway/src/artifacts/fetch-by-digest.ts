@@ -31,7 +31,7 @@ export interface FetchByDigestDependencies extends AccessDependencies, BindingCh
   readonly privacy: Privacy
   readonly privateAccess: PrivateArtifacts
   readonly publicNames: PublicNames
-  readonly named: Pick<NamedRecords, 'note'>
+  readonly named: Pick<NamedRecords, 'note' | 'known' | 'delegated'>
 }
 
 export interface DigestAccess extends ArtifactAccess {
@@ -92,12 +92,15 @@ async function attempt(deps: FetchByDigestDependencies, access: Attempt): Promis
   const release = markArrival(deps, access)
   try {
     if (deps.node.has(digest)) check?.begin()
+    const fetchAs = visibility === 'public' ? deps.named.delegated(request) : undefined
     const getting = deps.node.get(digest, {
       signal: request.signal,
       peers: visibility === 'public',
       ...(origin && { origin }),
+      ...(fetchAs && { fetchAs }),
     })
-    if (check !== undefined) whenOthersAreAsked(origin, check.begin)
+    // A delegate sends the registry's signature with the bytes, which spares the question.
+    if (check !== undefined && fetchAs === undefined) whenOthersAreAsked(origin, check.begin)
     const artifact = await getting
     const isOrigins = artifact.source === 'origin' && origin?.asked === true
     // What the registry itself gave under that name needs no check.

@@ -5,7 +5,9 @@
  */
 import {
   findDigest,
+  isCatalogError,
   isDigest,
+  nameKeyOf,
   type ArtifactRecord,
   type CatalogNode,
   type Digest,
@@ -17,17 +19,16 @@ import type { Viewer } from '../packuments/packument-service.ts'
 import type { VersionFacts } from '../packuments/version-lines.ts'
 import type { Registries } from '../upstream/registries.ts'
 import type { ArtifactAccess } from './artifact-access.ts'
-import {
-  factsAtHand,
-  type ArtifactRequest,
-  type RecordLookup,
-  type TargetDependencies,
-} from './artifact-target.ts'
+import { factsAtHand, type ArtifactRequest, type TargetDependencies } from './artifact-target.ts'
+import { createUnsignedRegistries } from './unsigned-registries.ts'
+import type { RecordLookup } from './record-lookup.ts'
 import type { VersionDocuments } from './version-documents.ts'
 
 export interface NamedRecords extends RecordLookup {
   /** A public artifact is complete, and the registry has these bytes under that name: keeps what it has signed. */
   note(access: ArtifactAccess, digest: Digest): void
+  /** There is a record of that version if the registry has signed it: it is asked when that is not known here. */
+  ensure(request: ArtifactRequest, viewer: Viewer): Promise<void>
 }
 
 export interface NamedRecordsDependencies extends TargetDependencies {
@@ -40,10 +41,25 @@ export interface NamedRecordsDependencies extends TargetDependencies {
 
 export function createNamedRecords(deps: NamedRecordsDependencies): NamedRecords {
   const { node, registries, isKnownPublic, log } = deps
+  /** Registries of which delegates have no records: only who has a digest can ask a delegate. */
+  const mute = createUnsignedRegistries()
+  const unsigned = createUnsignedRegistries()
 
   function versionOf({ name, version }: ArtifactRequest): PackageVersion | undefined {
     if (version === undefined || !isKnownPublic(name)) return undefined
     return { registry: registries.homeOf(name).url, name, version }
+  }
+
+  function delegated(request: ArtifactRequest): PackageVersion | undefined {
+    const version = request.isErrand === true ? undefined : versionOf(request)
+    if (version === undefined || node.fleet.delegateOf(version) === undefined) return undefined
+    return version
+  }
+
+  function isFetchedByName(request: ArtifactRequest): boolean {
+    const version = delegated(request)
+    if (version === undefined || mute.has(version.registry)) return false
+    return node.questions.holders(nameKeyOf(version)).length === 0
   }
 
   async function keep(access: ArtifactAccess, digest: Digest): Promise<void> {
@@ -69,10 +85,32 @@ export function createNamedRecords(deps: NamedRecordsDependencies): NamedRecords
       const version = versionOf(request)
       return version && node.findRecord(version)?.digest
     },
-    async resolve(request) {
+    async resolve(request, { fetch } = { fetch: false }) {
       const version = versionOf(request)
-      const record = version && (await node.resolve(version, { signal: request.signal }))
+      if (version === undefined) return undefined
+      const isFetched = fetch && isFetchedByName(request)
+      const { signal } = request
+      const record = await node.resolve(version, { signal, fetch: isFetched })
+      if (isFetched) mute.note(version.registry, version.name, record !== undefined)
       return record?.digest
+    },
+    delegated,
+    isFetchedByName,
+    async ensure(request, viewer) {
+      const version = versionOf(request)
+      if (version === undefined || node.findRecord(version) || unsigned.has(version.registry))
+        return
+      try {
+        const facts = await deps.documents.facts(request, viewer)
+        let isSigned = false
+        for (const record of recordsOf(version, facts)) {
+          isSigned ||= (await node.addRecord(record)) === 'valid'
+        }
+        unsigned.note(version.registry, version.name, isSigned)
+      } catch (error) {
+        if (!isCatalogError(error)) throw error
+        log.debug('records.not-learned', { ...version, error })
+      }
     },
     note(access, digest) {
       keep(access, digest).catch((error: unknown) => log.debug('records.not-kept', { error }))

@@ -189,6 +189,10 @@ export const SETTINGS: readonly Setting[] = [
       ),
     ),
     seed: boolean('node:transfer.seed', 'serve public artifacts to peers'),
+    fleet: boolean(
+      'node:transfer.fleet',
+      'share what the registry sends with machines of the same network: one of them fetches each artifact',
+    ),
     hints: boolean(
       'gateway:hints',
       'fetch ahead of a client what it said early (audit, plugins) that its project holds',

@@ -61,6 +61,8 @@ export class AnswerHandler {
       case 'wait':
         this.#throttledAtMs = this.#deps.clock.now()
         return this.#requests.renewDeadlines()
+      case 'fetching':
+        return request.onFetching?.()
       case 'status':
         this.#requests.settle(answer.id)
         return request.reject(toStatusError(answer.status, this.#deps.peer))
@@ -84,7 +86,7 @@ export class AnswerHandler {
     const state = this.#requests.cancelled(answer.id)
     if (state === undefined) throw this.#misbehaved('an answer nobody asked for')
     this.#checkSequence(state, answer)
-    if (answer.type === 'wait') return
+    if (answer.type === 'wait' || answer.type === 'fetching') return
     if (answer.type === 'record') state.record = answer.record
     else if (answer.type === 'manifest' && isFollowedByChunk(answer)) state.manifest = answer
     else this.#requests.settle(answer.id)

@@ -14,8 +14,8 @@ export type RequestAnswer = Exclude<Answer, { type: 'hello' }>
 export interface RequestState {
   /** Of the chunk; undefined for a Want. */
   readonly index: number | undefined
-  /** A record comes first. */
-  readonly isNamed: boolean
+  /** Whether a record comes before the manifest. */
+  readonly recordComes: 'first' | 'maybe' | 'never'
   record: ArtifactRecord | undefined
   manifest: ManifestAnswer | undefined
 }
@@ -23,12 +23,16 @@ export interface RequestState {
 /** What is wrong with this answer at this point, or undefined. */
 export function sequenceViolation(state: RequestState, answer: RequestAnswer): string | undefined {
   if (answer.type === 'wait') return undefined
+  if (answer.type === 'fetching') {
+    return state.recordComes === 'maybe' ? undefined : 'news of a fetch nobody asked for'
+  }
   if (answer.type === 'record') {
-    const isDue = state.isNamed && state.record === undefined
+    const isDue =
+      state.recordComes !== 'never' && state.record === undefined && state.manifest === undefined
     return isDue ? undefined : 'a record nobody asked for'
   }
   if (answer.type === 'manifest') {
-    const hasRecord = !state.isNamed || state.record !== undefined
+    const hasRecord = state.recordComes !== 'first' || state.record !== undefined
     const isDue = hasRecord && state.index === undefined && state.manifest === undefined
     return isDue ? undefined : 'a manifest nobody asked for'
   }

@@ -24,11 +24,14 @@ export interface PendingSubject {
   readonly index: number | undefined
   /** Most bytes that its chunk may have. */
   readonly maxBytes: number
-  /** Asked for by name: a record comes first. */
-  readonly isNamed: boolean
+  /** Whether a record comes before the manifest. */
+  readonly recordComes: RequestState['recordComes']
+  /** The peer says that it is fetching it. */
+  readonly onFetching?: () => void
 }
 
 export interface Pending extends RequestState {
+  readonly onFetching?: () => void
   /** Most bytes that its chunk may have. */
   maxBytes: number
   /** The peer says that it is slow on purpose: the deadline counts from here. */

@@ -8,6 +8,7 @@ import type { Digest } from '../../content/digest.ts'
 import type { NameKey } from '../../content/name-key.ts'
 import type { ArtifactRecord } from '../../content/record.ts'
 import { CatalogError, isCatalogError } from '../../errors.ts'
+import type { FetchWish } from '../../fleet/fleet.ts'
 import type { ByteStream } from '../../host/host.ts'
 import type { Clock } from '../../timing/clock.ts'
 import { readFrames } from '../../wire/frames.ts'
@@ -36,9 +37,19 @@ export interface NamedResult extends WantResult {
   readonly record: ArtifactRecord
 }
 
+export interface FetchedResult extends WantResult {
+  /** As the peer says: not verified. Undefined: it has none. */
+  readonly record: ArtifactRecord | undefined
+}
+
 export interface RequestStream {
   want(digest: Digest, options: { signal: AbortSignal }): Promise<WantResult>
   wantNamed(key: NameKey, options: { signal: AbortSignal }): Promise<NamedResult>
+  /** `onFetching`: the peer says, again and again, that it is fetching it. */
+  wantFetch(
+    wish: FetchWish,
+    options: { signal: AbortSignal; onFetching: () => void },
+  ): Promise<FetchedResult>
   wantChunk(
     digest: Digest,
     chunk: { index: number; size: number; leaf: Uint8Array },
@@ -110,7 +121,7 @@ class PipelinedRequests implements RequestStream {
   }
 
   async want(digest: Digest, { signal }: { signal: AbortSignal }): Promise<WantResult> {
-    const about = { index: undefined, maxBytes: 0, isNamed: false }
+    const about = { index: undefined, maxBytes: 0, recordComes: 'never' } as const
     const request = (id: number): Request => ({ type: 'want', id, digest })
     const { manifest, bytes } = await this.#ask(about, request, signal)
     if (manifest === undefined) throw new Error('an answer without a manifest was accepted')
@@ -118,7 +129,7 @@ class PipelinedRequests implements RequestStream {
   }
 
   async wantNamed(key: NameKey, { signal }: { signal: AbortSignal }): Promise<NamedResult> {
-    const about = { index: undefined, maxBytes: 0, isNamed: true }
+    const about = { index: undefined, maxBytes: 0, recordComes: 'first' } as const
     const request = (id: number): Request => ({ type: 'want-named', id, key })
     const { record, manifest, bytes } = await this.#ask(about, request, signal)
     if (record === undefined || manifest === undefined) {
@@ -127,12 +138,23 @@ class PipelinedRequests implements RequestStream {
     return { record, manifest, bytes }
   }
 
+  async wantFetch(
+    { version, digest }: FetchWish,
+    { signal, onFetching }: { signal: AbortSignal; onFetching: () => void },
+  ): Promise<FetchedResult> {
+    const about = { index: undefined, maxBytes: 0, recordComes: 'maybe', onFetching } as const
+    const request = (id: number): Request => ({ type: 'want-fetch', id, version, digest })
+    const { record, manifest, bytes } = await this.#ask(about, request, signal)
+    if (manifest === undefined) throw new Error('an answer without a manifest was accepted')
+    return { record, manifest, bytes }
+  }
+
   async wantChunk(
     digest: Digest,
     { index, size, leaf }: { index: number; size: number; leaf: Uint8Array },
     { signal }: { signal: AbortSignal },
   ): Promise<Uint8Array> {
-    const about = { index, maxBytes: size, isNamed: false }
+    const about = { index, maxBytes: size, recordComes: 'never' } as const
     const request = (id: number): Request => ({ type: 'want-chunk', id, digest, index, leaf })
     const { bytes } = await this.#ask(about, request, signal)
     if (bytes === undefined) throw new Error('an answer without bytes was accepted')

@@ -93,9 +93,9 @@ export class RequestTable {
   }
 
   /** From now on answers to it are ignored, until the last of them has come. */
-  cancel(id: number, { index, isNamed, record, manifest }: RequestState): void {
+  cancel(id: number, { index, recordComes, record, manifest }: RequestState): void {
     this.settle(id)
-    this.#cancelled.set(id, { index, isNamed, record, manifest }) // a copy: a pending request holds on to its caller
+    this.#cancelled.set(id, { index, recordComes, record, manifest }) // a copy: a pending request holds on to its caller
     if (this.#cancelled.size > MAX_CANCELLED) {
       const { peer } = this.#deps
       this.#deps.onStuck(new CatalogError('PEER_TIMEOUT', 'the peer answers nothing', { peer }))

@@ -2,14 +2,14 @@
  * The requests of one stream that have not been answered to their end: those that wait, and those being answered. Either may
  * be cancelled; the number of both is bounded. Pure bookkeeping: it answers nothing.
  */
-import type { Want, WantChunk, WantNamed } from '../../wire/transfer-messages.ts'
+import type { Want, WantChunk, WantFetch, WantNamed } from '../../wire/transfer-messages.ts'
 
 /** Requests that are read but whose answer has not begun; beyond it the answer is BUSY. */
 export const MAX_QUEUED = 256
 /** Answers being read from disk or written at once. */
 export const MAX_ACTIVE = 6
 
-export type ArtifactRequest = Want | WantChunk | WantNamed
+export type ArtifactRequest = Want | WantChunk | WantNamed | WantFetch
 
 export class RequestQueue {
   readonly #waiting: ArtifactRequest[] = []

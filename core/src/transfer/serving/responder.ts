@@ -4,6 +4,7 @@
  */
 import { chunkCount, chunkLength, chunkRange } from '../../content/chunking.ts'
 import type { Digest } from '../../content/digest.ts'
+import { nameKeyOf } from '../../content/name-key.ts'
 import { hasLeaf } from '../../content/merkle.ts'
 import type {
   Answer,
@@ -12,6 +13,7 @@ import type {
   Status,
   Want,
   WantChunk,
+  WantFetch,
   WantNamed,
 } from '../../wire/transfer-messages.ts'
 import type { Assembly } from '../chunks/assembly.ts'
@@ -49,6 +51,7 @@ export class Responder {
   async respond(request: ArtifactRequest): Promise<Status | undefined> {
     const { store, arriving } = this.#deps
     if (request.type === 'want-named') return await this.#sendNamed(request)
+    if (request.type === 'want-fetch') return await this.#sendFetched(request)
     if (store.entry(request.digest)?.visibility === 'public') {
       return request.type === 'want'
         ? await this.#sendStored(request)
@@ -66,6 +69,16 @@ export class Responder {
     if (record === undefined) return 'not-found'
     const { digest } = record
     return await this.#sendStored({ type: 'want', id, digest }, [{ type: 'record', id, record }])
+  }
+
+  /** It has been fetched: from the store like any other, with its record if there is one. */
+  async #sendFetched({ id, version, digest }: WantFetch): Promise<Status | undefined> {
+    const { recordOf, store } = this.#deps
+    const record = recordOf(nameKeyOf(version))
+    const named = digest ?? record?.digest
+    if (named === undefined || store.entry(named)?.visibility !== 'public') return 'not-found'
+    const before = record?.digest === named ? [{ type: 'record', id, record } as const] : []
+    return await this.#sendStored({ type: 'want', id, digest: named }, before)
   }
 
   async #sendStored(

@@ -4,6 +4,7 @@ import type { Encoding } from '../../content/compression.ts'
 import type { Digest } from '../../content/digest.ts'
 import type { NameKey } from '../../content/name-key.ts'
 import type { ArtifactRecord } from '../../content/record.ts'
+import type { Fetcher } from '../../fleet/fleet.ts'
 import type { AddressGroup } from '../../limits/address-group.ts'
 import type { Logger } from '../../log.ts'
 import type { Store } from '../../store/store.ts'
@@ -19,6 +20,8 @@ export interface ServeDeps {
   readonly arriving: (digest: Digest) => Assembly | undefined
   /** What may be told of a name: its artifact is public, and in the store. */
   readonly recordOf: (key: NameKey) => ArtifactRecord | undefined
+  /** Fetches from our registry, for this asker. */
+  readonly fetch: Fetcher
   readonly limit: RateLimit
   readonly onServed: (bytes: number, whole: boolean) => void
   /** Takes a place among the artifacts moving in bulk to this peer; false when all are taken. */

@@ -72,6 +72,7 @@ function world(
       log: silentLogger,
       arriving: () => undefined,
       recordOf: () => undefined,
+      fetch: async () => Promise.reject(new CatalogError('PEER_REFUSED', 'no fleet')),
       limit: unlimited,
       onServed: (bytes, whole) => served.push({ bytes, whole }),
       takeBulkSlot: () => true,

@@ -15,6 +15,7 @@ import {
 } from '../../wire/transfer-messages.ts'
 import { AnswerWriter } from './answer-writer.ts'
 import { ChunkSender } from './chunk-sender.ts'
+import { Errands } from './errands.ts'
 import { STUCK_MS } from './reader-pace.ts'
 import { RequestQueue, type ArtifactRequest } from './request-queue.ts'
 import { Responder } from './responder.ts'
@@ -40,6 +41,7 @@ class ServedStream {
   readonly #writer: AnswerWriter
   readonly #throttle: UploadThrottle
   readonly #responder: Responder
+  readonly #errands: Errands
   readonly #stop = new AbortController()
   /** Undefined until the asker's hello. */
   #encoding: Encoding | undefined
@@ -60,6 +62,12 @@ class ServedStream {
     const reader = { peer: stream.peer, group: deps.group }
     this.#writer = writer
     this.#throttle = throttle
+    this.#errands = new Errands({
+      ...{ clock: deps.clock, fetch: deps.fetch, send: (answer) => writer.send(answer) },
+      onFetched: (request) => this.#enqueue(request),
+      onFailed: (error) => this.#abort(error),
+      onSettled: () => this.#pump(),
+    })
     this.#responder = new Responder({ ...deps, reader, writer, chunks })
   }
 
@@ -80,6 +88,7 @@ class ServedStream {
     } finally {
       this.#stop.abort(new Error('the stream is over'))
       this.#queue.clear()
+      this.#errands.clear()
     }
   }
 
@@ -93,12 +102,22 @@ class ServedStream {
     if (this.#encoding === undefined) throw misbehaved('no hello')
     const { id } = request
     if (request.type === 'cancel') {
-      if (this.#queue.cancel(id)) {
+      if (this.#queue.cancel(id) || this.#errands.cancel(id)) {
         await this.#writer.send({ type: 'status', id, status: 'cancelled' })
       }
       return
     }
-    if (this.#queue.has(id)) throw misbehaved('an id that is in use')
+    if (this.#queue.has(id) || this.#errands.has(id)) throw misbehaved('an id that is in use')
+    if (request.type === 'want-fetch' && this.#options.seed) {
+      if (this.#errands.isFull) await this.#writer.send({ type: 'status', id, status: 'busy' })
+      else this.#errands.start(request)
+      return
+    }
+    await this.#enqueue(request)
+  }
+
+  async #enqueue(request: ArtifactRequest): Promise<void> {
+    const { id } = request
     if (this.#queue.isFull) await this.#writer.send({ type: 'status', id, status: 'busy' })
     else this.#queue.add(request)
   }
@@ -117,11 +136,15 @@ class ServedStream {
           this.#pump()
         })
     }
-    if (this.#queue.active === 0) this.#idle?.resolve()
+    if (this.#isIdle) this.#idle?.resolve()
+  }
+
+  get #isIdle(): boolean {
+    return this.#queue.active === 0 && this.#errands.count === 0
   }
 
   async #allAnswered(): Promise<void> {
-    if (this.#queue.active === 0) return
+    if (this.#isIdle) return
     this.#idle = Promise.withResolvers()
     await this.#idle.promise
   }
@@ -136,7 +159,7 @@ class ServedStream {
       if (isCatalogError(error) && error.code.startsWith('PEER_')) return this.#abort(error)
       const isAbsent = isCatalogError(error, 'NOT_FOUND') || isCatalogError(error, 'STORE_CORRUPT')
       if (!isAbsent) {
-        const about = request.type === 'want-named' ? request.key : request.digest
+        const about = 'key' in request ? request.key : request.digest
         this.#deps.log.warn('serve.failed', { about, error })
       }
       await this.#writer.send({ type: 'status', id, status: isAbsent ? 'not-found' : 'busy' })

@@ -12,6 +12,7 @@ import type { Records } from '../../records/records.ts'
 import { raceSignal } from '../../timing/race-signal.ts'
 import type { NamedResult } from '../asking/request-stream.ts'
 import type { TransferDeps } from '../transfer-deps.ts'
+import { askDelegate } from './delegate.ts'
 import { hedge, type Attempt } from './hedge.ts'
 
 export interface NamedRequests {
@@ -22,13 +23,13 @@ export interface NamedRequests {
    */
   resolve(
     version: PackageVersion,
-    options: { signal: AbortSignal },
+    options: { signal: AbortSignal; fetch?: boolean },
   ): Promise<ArtifactRecord | undefined>
 }
 
 export interface NamedDeps extends Pick<
   TransferDeps,
-  'store' | 'discovery' | 'links' | 'scores' | 'clock' | 'log' | 'limitOf'
+  'store' | 'discovery' | 'links' | 'scores' | 'clock' | 'log' | 'limitOf' | 'fleet'
 > {
   readonly records: Records
   /** Its bytes have come from a peer, though the caller will find them in the store. */
@@ -43,19 +44,16 @@ export function createNamedRequests(deps: NamedDeps): NamedRequests {
   const { discovery, scores, links, clock } = deps
   const running = new Map<NameKey, Promise<ArtifactRecord | undefined>>()
 
-  async function ask(key: NameKey, peers: PeerId[]): Promise<ArtifactRecord | undefined> {
+  async function ask(
+    key: NameKey,
+    attempts: Attempt<ArtifactRecord>[],
+  ): Promise<ArtifactRecord | undefined> {
     const expired = new AbortController()
     const stop = clock.after(RESOLVE_MS, () =>
       expired.abort(new CatalogError('PEER_TIMEOUT', 'no peer has told it in time')),
     )
     try {
-      return await hedge(
-        () => {
-          const peer = peers.shift()
-          return peer === undefined ? undefined : attemptOf(deps, peer, key)
-        },
-        { clock, signal: expired.signal },
-      )
+      return await hedge(() => attempts.shift(), { clock, signal: expired.signal })
     } catch (error) {
       if (isCatalogError(error)) return undefined // each has been recorded with its peer
       throw error
@@ -66,19 +64,49 @@ export function createNamedRequests(deps: NamedDeps): NamedRequests {
   }
 
   return {
-    async resolve(version, { signal }) {
+    async resolve(version, { signal, fetch = false }) {
       signal.throwIfAborted()
       const key = nameKeyOf(version)
       let asking = running.get(key)
       if (asking === undefined) {
         const peers = scores.rank(discovery.nameHolders(key), links.outstanding).slice(0, MAX_ASKED)
-        if (peers.length === 0) return undefined
-        asking = ask(key, peers)
+        const attempts = peers.map((peer) => attemptOf(deps, peer, key))
+        if (attempts.length === 0 && fetch) attempts.push(...delegateAttempts(deps, version))
+        if (attempts.length === 0) return undefined
+        asking = ask(key, attempts)
         running.set(key, asking)
       }
       return await raceSignal(asking, signal)
     },
   }
+}
+
+/** One that is late has had its chance: the registry is asked instead. */
+function delegateAttempts(deps: NamedDeps, version: PackageVersion): Attempt<ArtifactRecord>[] {
+  const { fleet } = deps
+  const peer = fleet.delegateOf(version)
+  if (peer === undefined) return []
+  const late = new AbortController()
+  const asking = askDelegate(peer, { version, digest: undefined }, deps, () =>
+    late.abort(new CatalogError('PEER_TIMEOUT', 'the delegate is silent', { peer })),
+  )
+  const run: typeof asking.run = async (signal, startNext) =>
+    asking.run(AbortSignal.any([signal, late.signal]), startNext)
+  return [
+    {
+      ...asking,
+      async run(signal, startNext) {
+        const result = await run(signal, startNext)
+        if (result.record === undefined) {
+          throw new CatalogError('NOT_FOUND', 'the delegate has no record of it', { peer })
+        }
+        const given = { key: nameKeyOf(version), result: { ...result, record: result.record } }
+        const record = await accept(deps, peer, given)
+        fleet.succeeded(peer)
+        return record
+      },
+    },
+  ]
 }
 
 function attemptOf(deps: NamedDeps, peer: PeerId, key: NameKey): Attempt<ArtifactRecord> {

@@ -27,6 +27,8 @@ export interface Race {
   readonly claims: Claims
   readonly delivery: Delivery
   readonly retries: RetryRound
+  /** Aborted when somebody waits for it who must not wait for a delegate. */
+  readonly alone: AbortSignal
   /** Aborted when no caller waits any more, and by `end`. */
   readonly signal: AbortSignal
   /** What readers have been given has failed: there is nothing left to win. */

@@ -128,6 +128,7 @@ function enough({ claims }: Race): boolean {
   return (claims.leader()?.chunkPeers ?? 0) >= MAX_CHUNK_PEERS
 }
 
+/** After a first claim: another source may begin unless its chunks are almost complete. */
 async function startOthers(
   race: Race,
   { clock }: TransferDeps,
@@ -159,7 +160,7 @@ async function askNewcomers(
   }
 }
 
-function ignoreAbort(running: Promise<void>, signal: AbortSignal): void {
+export function ignoreAbort(running: Promise<void>, signal: AbortSignal): void {
   running.catch((error: unknown) => {
     if (!signal.aborted) throw error
   })

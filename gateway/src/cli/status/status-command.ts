@@ -4,6 +4,7 @@ import type { DaemonInfo, DaemonStatus } from '../../admin/daemon-client.ts'
 import { loadConfig, requireDaemon, type Invocation } from '../shell/invocation.ts'
 import { EXIT } from '../shell/exit-codes.ts'
 import { metadataFacts } from './metadata-facts.ts'
+import { fleetFacts } from './fleet-facts.ts'
 import { networkFacts } from './network-facts.ts'
 import { formatBytes, formatFacts, formatMs, formatTable, plural } from '../shell/format.ts'
 
@@ -25,7 +26,7 @@ export async function statusCommand(invocation: Invocation): Promise<number> {
 function statusLines(url: string, info: DaemonInfo | undefined, status: DaemonStatus): string[] {
   const { node, gateway } = status
   // A daemon of an older version does not say all of it.
-  const { store, problems = [], network }: PartlyOld = node
+  const { store, problems = [], network, fleet }: PartlyOld = node
   const { tarballs, packuments } = gateway
   const from = (source: keyof typeof tarballs): string =>
     `${plural(tarballs[source].artifacts, 'artifact')}, ${formatBytes(tarballs[source].bytes)}`
@@ -47,6 +48,7 @@ function statusLines(url: string, info: DaemonInfo | undefined, status: DaemonSt
     ['served from store', from('store')],
     ['served from peers', from('peer')],
     ['served from registry', from('origin')],
+    ...fleetFacts(fleet, tarballs),
     [
       'given to peers',
       `${plural(node.uploaded.artifacts, 'artifact')}, ${formatBytes(node.uploaded.bytes)}`,
@@ -67,7 +69,7 @@ function statusLines(url: string, info: DaemonInfo | undefined, status: DaemonSt
 }
 
 /** What newer versions have added may be missing. */
-type PartlyOld = Omit<DaemonStatus['node'], 'network'> & Partial<DaemonStatus['node']>
+type PartlyOld = Omit<DaemonStatus['node'], 'network' | 'fleet'> & Partial<DaemonStatus['node']>
 
 function uptime({ pid, version, startedAtMs }: DaemonInfo): string {
   const since = formatMs(Math.max(0, Date.now() - startedAtMs))

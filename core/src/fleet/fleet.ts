@@ -1,0 +1,187 @@
+/**
+ * The fleet: machines of one network, each with a registry of its own, that share what upstream sends. For each version one of
+ * them is its delegate, and the others ask it before they ask upstream. This says who that is, and who is left out for a while.
+ * It never waits, never asks, and never hears of what is private: its callers see to that. docs/fleet.md
+ */
+import { nameKeyOf, type PackageVersion } from '../content/name-key.ts'
+import type { Digest } from '../content/digest.ts'
+import { CatalogError } from '../errors.ts'
+import type { Host, PeerConnection, PeerId } from '../host/host.ts'
+import type { PeerScores } from '../transfer/peer-score.ts'
+import type { Clock } from '../timing/clock.ts'
+import { responsibleFor } from './rendezvous.ts'
+
+/** What a machine of the fleet would like to have fetched. */
+export interface FetchWish {
+  readonly version: PackageVersion
+  /** Undefined: whichever bytes the registry has signed. */
+  readonly digest: Digest | undefined
+}
+
+/**
+ * Fetches a public artifact from the registry of this machine, without credentials, and stores it.
+ * @throws CatalogError PEER_REFUSED for what this machine would not fetch for itself from there; what fetching throws
+ */
+export type Fetcher = (wish: FetchWish, options: { signal: AbortSignal }) => Promise<Digest>
+
+export interface FleetStats {
+  /** Machines that this one shares with, itself not counted. */
+  readonly members: number
+  /** Artifacts that a delegate has given to this machine, this run. */
+  readonly received: number
+  /** Times that a delegate did not give what it was asked for. */
+  readonly failed: number
+  /** Artifacts that were fetched here for another machine. */
+  readonly fetched: number
+}
+
+export interface Fleet {
+  /** Whom to ask for that version; undefined when it is this machine that fetches it. */
+  delegateOf(version: PackageVersion): PeerId | undefined
+  /** It has given what it was asked for. */
+  succeeded(peer: PeerId): void
+  /** It gave nothing in time: others do its part, for a time that grows. */
+  failed(peer: PeerId): void
+  /** It does not fetch for us: others do its part, for long. */
+  refused(peer: PeerId): void
+  /** Fetches for others from now on. */
+  serve(fetch: Fetcher): void
+  /** @throws CatalogError PEER_REFUSED when this machine does not fetch for that one; what the fetcher throws */
+  fetchFor(
+    peer: PeerId,
+    wish: FetchWish,
+    options: { readonly signal: AbortSignal },
+  ): Promise<Digest>
+  stats(): FleetStats
+}
+
+export interface FleetDeps {
+  readonly host: Pick<Host, 'id' | 'peers'>
+  readonly scores: Pick<PeerScores, 'isBanned'>
+  readonly clock: Clock
+  /** Whether a peer is on a network that this machine is on. */
+  readonly isNeighbour: (connection: PeerConnection) => boolean
+}
+
+/** After a delegate that did not answer; doubled each time in a row. */
+const FIRST_PAUSE_MS = 10_000
+const LONGEST_PAUSE_MS = 600_000
+/** More connections than a node has. */
+const MAX_KNOWN = 10_000
+
+interface Standing {
+  readonly address: string
+  readonly isNeighbour: boolean
+  pauseMs: number
+  pausedUntilMs: number
+}
+
+/** @param options `fleet`: false: it asks nobody, and fetches for nobody */
+export function createFleet(deps: FleetDeps, options: { fleet: boolean }): Fleet {
+  return new Delegates(deps, options.fleet)
+}
+
+class Delegates implements Fleet {
+  readonly #deps: FleetDeps
+  readonly #enabled: boolean
+  readonly #standings = new Map<PeerId, Standing>()
+  #fetcher: Fetcher | undefined
+  #received = 0
+  #failed = 0
+  #fetched = 0
+
+  constructor(deps: FleetDeps, enabled: boolean) {
+    this.#deps = deps
+    this.#enabled = enabled
+  }
+
+  delegateOf(version: PackageVersion): PeerId | undefined {
+    const members = this.#members()
+    if (members.length === 0) return undefined
+    const { id } = this.#deps.host
+    // A machine that fetches for nobody takes no share: the others know that it refuses.
+    const all = this.#fetcher === undefined ? members : [id, ...members]
+    const delegate = responsibleFor(nameKeyOf(version), all)
+    return delegate === id ? undefined : delegate
+  }
+
+  succeeded(peer: PeerId): void {
+    this.#received++
+    const standing = this.#standings.get(peer)
+    if (standing !== undefined) standing.pauseMs = 0
+  }
+
+  failed(peer: PeerId): void {
+    this.#failed++
+    const standing = this.#standings.get(peer)
+    if (standing === undefined || standing.pausedUntilMs > this.#deps.clock.now()) return
+    const pauseMs = Math.min(LONGEST_PAUSE_MS, standing.pauseMs * 2 || FIRST_PAUSE_MS)
+    this.#pause(standing, pauseMs)
+  }
+
+  refused(peer: PeerId): void {
+    this.#failed++
+    const standing = this.#standings.get(peer)
+    if (standing !== undefined) this.#pause(standing, LONGEST_PAUSE_MS)
+  }
+
+  serve(fetch: Fetcher): void {
+    if (this.#enabled) this.#fetcher = fetch
+  }
+
+  async fetchFor(
+    peer: PeerId,
+    wish: FetchWish,
+    options: { readonly signal: AbortSignal },
+  ): Promise<Digest> {
+    const connection = this.#deps.host.peers().find((each) => each.peer === peer)
+    const isMember = connection !== undefined && this.#standingOf(connection).isNeighbour
+    if (this.#fetcher === undefined || !isMember) {
+      throw new CatalogError('PEER_REFUSED', 'this machine does not fetch for that one')
+    }
+    const digest = await this.#fetcher(wish, options)
+    this.#fetched++
+    return digest
+  }
+
+  stats(): FleetStats {
+    return {
+      members: this.#members().length,
+      received: this.#received,
+      failed: this.#failed,
+      fetched: this.#fetched,
+    }
+  }
+
+  #pause(standing: Standing, forMs: number): void {
+    standing.pauseMs = forMs
+    standing.pausedUntilMs = this.#deps.clock.now() + forMs
+  }
+
+  #members(): PeerId[] {
+    if (!this.#enabled) return []
+    const { host, scores, clock } = this.#deps
+    const nowMs = clock.now()
+    return host
+      .peers()
+      .filter((connection) => {
+        const { isNeighbour, pausedUntilMs } = this.#standingOf(connection)
+        return isNeighbour && pausedUntilMs <= nowMs && !scores.isBanned(connection.peer)
+      })
+      .map(({ peer }) => peer)
+  }
+
+  /** Looked up once for each address: it asks the system for its interfaces. */
+  #standingOf(connection: PeerConnection): Standing {
+    const { peer, address } = connection
+    const known = this.#standings.get(peer)
+    if (known?.address === address) return known
+    const standing = {
+      ...{ pauseMs: 0, pausedUntilMs: 0, ...known },
+      ...{ address, isNeighbour: this.#deps.isNeighbour(connection) },
+    }
+    if (this.#standings.size >= MAX_KNOWN) this.#standings.clear()
+    this.#standings.set(peer, standing)
+    return standing
+  }
+}

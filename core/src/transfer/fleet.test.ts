@@ -1,0 +1,220 @@
+/** Machines that share what their registries send: one of them fetches each artifact, whatever the others do meanwhile. */
+import { describe, expect, test } from 'vitest'
+import { blob, CHUNK_SIZE, type Blob } from '../../../test/support/blobs.ts'
+import { createFakeClock } from '../../../test/support/fake-clock.ts'
+import { answering } from '../../../test/support/hostile-peer.ts'
+import {
+  createWorld,
+  getBytes,
+  originOf,
+  type Node,
+  type TestOrigin,
+  type World,
+} from '../../../test/support/transfer-world.ts'
+import type { PackageVersion } from '../content/name-key.ts'
+import { CatalogError } from '../errors.ts'
+import { TRANSFER_PROTOCOL, type Answer, type WantFetch } from '../wire/transfer-messages.ts'
+
+const versionOf = ({ digest }: Blob): PackageVersion => ({
+  ...{ registry: 'http://registry.test/', name: 'pkg', version: digest.slice(-12) },
+})
+const smalls = Array.from({ length: 24 }, (_, index) => blob(2_000 + index, 100 + index))
+const large = blob(9 * CHUNK_SIZE + 11, 2)
+
+interface Machine extends Node {
+  readonly name: string
+  /** What this machine's registry has been asked for. */
+  readonly origins: Map<string, TestOrigin>
+  want(artifact: Blob, gate?: Promise<void>): Promise<{ bytes: Buffer; source: string }>
+}
+
+/** A machine with a registry of its own that has everything, and that fetches for the others. */
+async function machine(world: World, name: string, artifacts: readonly Blob[]): Promise<Machine> {
+  const node = await world.add(name)
+  const origins = new Map<string, TestOrigin>()
+  const origin = (artifact: Blob, gate?: Promise<void>): TestOrigin => {
+    const made = originOf(artifact, gate && { gate })
+    origins.set(artifact.digest, origins.get(artifact.digest) ?? made)
+    return made
+  }
+  node.fleet.serve(async ({ digest }) => {
+    const artifact = artifacts.find((each) => each.digest === digest)
+    if (artifact === undefined) throw new CatalogError('NOT_FOUND', 'nothing of that name')
+    await getBytes(node, artifact.digest, { origin: origin(artifact) })
+    return artifact.digest
+  })
+  return {
+    ...{ ...node, name, origins },
+    want: (artifact, gate) =>
+      getBytes(node, artifact.digest, {
+        origin: origin(artifact, gate),
+        fetchAs: versionOf(artifact),
+      }),
+  }
+}
+
+async function fleetOf(
+  world: World,
+  names: readonly string[],
+  artifacts: readonly Blob[],
+): Promise<Machine[]> {
+  const machines: Machine[] = []
+  for (const name of names) {
+    const added = await machine(world, name, artifacts)
+    for (const other of machines) await added.host.connect(other.name, { signal: soon() })
+    machines.push(added)
+  }
+  return machines
+}
+
+const ONE_CHUNK = {
+  ...{ chunkSize: CHUNK_SIZE, leaves: new Uint8Array(0), present: undefined },
+}
+
+/** A peer that answers requests to fetch as told, and nothing else. */
+async function hostile(
+  world: World,
+  name: string,
+  answer: (request: WantFetch) => Answer[],
+): Promise<void> {
+  const node = await world.add(name)
+  const serve = answering(
+    async () => undefined,
+    (request) => (request.type === 'want-fetch' ? answer(request) : []),
+  )
+  node.host.handle(TRANSFER_PROTOCOL, serve, { maxStreamsPerPeer: 8 })
+}
+
+const soon = (): AbortSignal => AbortSignal.timeout(5_000)
+const opened = (machines: readonly Machine[], artifact: Blob): number =>
+  machines.reduce((sum, { origins }) => sum + (origins.get(artifact.digest)?.opened ?? 0), 0)
+
+describe('a fleet', () => {
+  test('starts cold on the same artifacts: the registry sends each of them once', async () => {
+    const all = [...smalls, large]
+    const machines = await fleetOf(createWorld(), ['a', 'b', 'c', 'd'], all)
+    await Promise.all(
+      machines.flatMap((each) =>
+        all.map(async (artifact) => {
+          const { bytes } = await each.want(artifact)
+          expect(Buffer.compare(bytes, artifact.bytes)).toBe(0)
+        }),
+      ),
+    )
+    for (const small of smalls) expect(opened(machines, small)).toBe(1)
+    expect(opened(machines, large)).toBeLessThanOrEqual(2)
+    const shares = machines.map(({ fleet }) => fleet.stats().fetched)
+    expect(shares.filter((share) => share > 0).length).toBeGreaterThan(1)
+  })
+
+  test('two that each take the other for the delegate do not wait for each other', async () => {
+    const world = createWorld()
+    const [a, b] = await fleetOf(world, ['a', 'b'], smalls)
+    if (a === undefined || b === undefined) throw new Error('no machines')
+    const [artifact = large] = smalls
+    for (const each of [a, b]) {
+      const other = each === a ? b.name : a.name
+      Object.assign(each.fleet, { delegateOf: () => other })
+    }
+    const got = await Promise.all([a.want(artifact), b.want(artifact)])
+    for (const { bytes } of got) expect(Buffer.compare(bytes, artifact.bytes)).toBe(0)
+  })
+
+  test('asks nobody about what is private, or has no name', async () => {
+    const world = createWorld()
+    const [a, b] = await fleetOf(world, ['a', 'b'], smalls)
+    if (a === undefined || b === undefined) throw new Error('no machines')
+    Object.assign(a.fleet, { delegateOf: () => b.name })
+    const [first = large, second = large, third = large] = smalls
+    const fetchAs = (artifact: Blob) => ({ fetchAs: versionOf(artifact) })
+    const secret = originOf(first, { visibility: 'private' })
+    await getBytes(a, first.digest, { origin: secret, peers: false, ...fetchAs(first) })
+    const careful = originOf(second)
+    await getBytes(a, second.digest, { origin: careful, peers: false, ...fetchAs(second) })
+    await getBytes(a, third.digest, { origin: originOf(third) })
+    expect(b.fleet.stats().fetched).toBe(0)
+  })
+
+  test('a delegate whose registry has not got it is no worse for it', async () => {
+    const world = createWorld()
+    const [a, b] = await fleetOf(world, ['a', 'b'], [])
+    if (a === undefined || b === undefined) throw new Error('no machines')
+    const [artifact = large] = smalls
+    Object.assign(a.fleet, { delegateOf: () => b.name })
+    expect((await a.want(artifact)).source).toBe('origin')
+    expect(a.fleet.stats()).toMatchObject({ members: 1, failed: 0 })
+  })
+})
+
+describe('a delegate', () => {
+  test('that fetches for nobody is left out from then on', async () => {
+    const world = createWorld()
+    const a = await machine(world, 'a', smalls)
+    await world.add('lazy')
+    await a.host.connect('lazy', { signal: soon() })
+    for (const artifact of smalls) expect((await a.want(artifact)).source).toBe('origin')
+    expect(a.fleet.stats()).toMatchObject({ members: 0, failed: 1 })
+  })
+
+  test('that stays silent costs a quarter of a second, and is not asked again', async () => {
+    const clock = createFakeClock()
+    const world = createWorld(clock)
+    const a = await machine(world, 'a', smalls)
+    await hostile(world, 'mute', () => [])
+    await a.host.connect('mute', { signal: soon() })
+    const artifact = smalls.find((each) => a.fleet.delegateOf(versionOf(each)) === 'mute') ?? large
+    let isDone = false
+    const wanted = a.want(artifact).finally(() => (isDone = true))
+    await clock.advance(249)
+    expect(isDone).toBe(false)
+    await clock.advance(1)
+    expect((await wanted).source).toBe('origin')
+    expect(a.fleet.stats()).toMatchObject({ members: 0, failed: 1 })
+  })
+
+  test('that dies on the way costs nothing more than its death', async () => {
+    const world = createWorld()
+    const a = await machine(world, 'a', smalls)
+    const mortal = await world.add('mortal')
+    const died = Promise.withResolvers<never>()
+    mortal.fleet.serve(() => {
+      void mortal.host.stop().finally(() => died.reject(new Error('dead')))
+      return died.promise
+    })
+    await a.host.connect('mortal', { signal: soon() })
+    Object.assign(a.fleet, { delegateOf: () => 'mortal' })
+    const [artifact = large] = smalls
+    expect((await a.want(artifact)).source).toBe('origin')
+  })
+
+  test('that sends other bytes is found out, and the registry gives the right ones', async () => {
+    const world = createWorld()
+    const a = await machine(world, 'a', smalls)
+    const lie = Buffer.from('not what was asked for')
+    await hostile(world, 'liar', ({ id }) => [
+      { type: 'manifest', id, size: lie.length, ...ONE_CHUNK },
+      { type: 'chunk', id, index: 0, encoding: 'none', bytes: lie },
+    ])
+    await a.host.connect('liar', { signal: soon() })
+    Object.assign(a.fleet, { delegateOf: () => 'liar' })
+    const [artifact = large] = smalls
+    const { bytes, source } = await a.want(artifact)
+    expect({ source, same: Buffer.compare(bytes, artifact.bytes) }).toEqual({
+      source: 'origin',
+      same: 0,
+    })
+    expect(a.bans).toEqual(['liar'])
+  })
+
+  test('fetches for its own network only', async () => {
+    const world = createWorld()
+    const a = await machine(world, 'a', smalls)
+    const b = await machine(world, 'b', smalls)
+    await a.host.connect('b', { signal: soon() })
+    world.neighbours.clear()
+    Object.assign(a.fleet, { delegateOf: () => 'b' })
+    const [artifact = large] = smalls
+    expect((await a.want(artifact)).source).toBe('origin')
+    expect(b.origins.size).toBe(0)
+  })
+})
