@@ -1,7 +1,8 @@
 /**
  * Whether what a peer's metadata says of a version is what its tarball says: the fields by which clients choose, install and
- * link packages, which no signature covers. Both are brought into the form that registries give them when a package is
- * published (npm's normalize-package-data and read-package-json), so that only a lie differs. Pure; runs in a worker.
+ * link packages, which no signature covers. The package's own word is brought into the form that registries give it when it is
+ * published (npm's normalize-package-data and read-package-json), so that only a lie differs. The peer's must have that form, or be
+ * the package's own to the letter: what clients read in several ways is none. Pure; runs in a worker.
  */
 import { runsOnInstall } from './signed-document.ts'
 
@@ -23,42 +24,59 @@ export function differingField(said: Json, tarball: TarballManifest): string | u
   const own: unknown = JSON.parse(tarball.packageJson.replace(/^\uFEFF/, ''))
   if (!isObject(own)) throw new Error('package.json is not an object')
   const there = formOf(said, {
-    runsScripts: said.hasInstallScript === true,
+    ...{ isSaid: true, runsScripts: said.hasInstallScript === true },
     hasShrinkwrap: said._hasShrinkwrap === true,
   })
   const here = formOf(own, {
-    runsScripts: runsOnInstall(own.scripts) || runsGyp(own, tarball),
+    ...{ isSaid: false, runsScripts: runsOnInstall(own.scripts) || runsGyp(own, tarball) },
     hasShrinkwrap: tarball.hasShrinkwrap,
   })
-  const isDirectory = isObject(own.directories) && typeof own.directories.bin === 'string'
+  const folder = own.bin === undefined ? commandFolder(own) : undefined
   for (const [field, value] of Object.entries(here)) {
-    // Which files a folder has stands in no package.json; clients link what they find in it.
-    if (field === 'bin' && isDirectory && own.bin === undefined) continue
+    if (field === 'bin' && folder !== undefined && areFilesOf(folder, there.bin)) continue
+    if (VERBATIM.includes(field) && isObject(said[field])) {
+      if (canonical(said[field]) === canonical(own[field])) continue
+    }
+    // The short form of npm's registry leaves it out; a client then takes the package for any.
+    if (field === 'libc' && said.libc === undefined) continue
+    // Published from a folder with a binding.gyp that is not in the tarball: there is nothing to run then.
+    if (field === 'hasInstallScript' && said.hasInstallScript === true) continue
     if (canonical(there[field]) !== canonical(value)) return field
   }
   return undefined
 }
 
+/** Without a field of another name, so the same text says the same. */
+const VERBATIM = ['dependencies', 'peerDependencies', 'bin']
+
 interface Seen {
+  /** By a peer: several ways of writing a thing are not taken for one, unless all clients do. */
+  readonly isSaid: boolean
   readonly runsScripts: boolean
   readonly hasShrinkwrap: boolean
 }
 
-function formOf(manifest: Json, { runsScripts, hasShrinkwrap }: Seen): Json {
-  const optional = rangesOf(manifest.optionalDependencies)
-  // An optional dependency may stand among the others too, or not.
-  const dependencies = { ...rangesOf(manifest.dependencies), ...optional }
-  const bundled = manifest.bundleDependencies ?? manifest.bundledDependencies
+function formOf(manifest: Json, { isSaid, runsScripts, hasShrinkwrap }: Seen): Json {
+  const optional = rangesOf(manifest.optionalDependencies, isSaid)
+  const needed = rangesOf(manifest.dependencies, isSaid)
+  // An optional dependency may stand among the others too, or not. Where both have a range, clients differ in which one counts.
+  const dependencies = isSaid ? { ...optional, ...needed } : { ...needed, ...optional }
+  const { bundleDependencies, bundledDependencies } = manifest
+  const areOne = canonical(bundleDependencies) === canonical(bundledDependencies)
+  const bundled =
+    isSaid && !areOne && bundleDependencies !== undefined && bundledDependencies !== undefined
+      ? [...listOf(bundleDependencies), ...listOf(bundledDependencies)]
+      : (bundleDependencies ?? bundledDependencies)
   return {
     name: manifest.name,
     version: typeof manifest.version === 'string' ? versionOf(manifest.version) : undefined,
     dependencies,
     optionalDependencies: optional,
-    peerDependencies: rangesOf(manifest.peerDependencies),
+    peerDependencies: rangesOf(manifest.peerDependencies, isSaid),
     peerDependenciesMeta: metaOf(manifest.peerDependenciesMeta),
     bundleDependencies: bundled === true ? Object.keys(dependencies).sort() : listOf(bundled),
-    bin: binOf(manifest),
-    engines: isObject(manifest.engines) ? manifest.engines : {},
+    bin: isSaid ? saidBinOf(manifest) : binOf(manifest),
+    engines: enginesOf(manifest.engines),
     os: listOf(manifest.os),
     cpu: listOf(manifest.cpu),
     libc: listOf(manifest.libc),
@@ -80,21 +98,36 @@ function versionOf(version: string): string {
     .replace(/\+.*$/, '')
 }
 
-function rangesOf(value: unknown): Record<string, string> {
+function rangesOf(value: unknown, isSaid: boolean): Record<string, string> {
   if (!isObject(value)) return {}
   const ranges = Object.entries(value).filter(([, range]) => typeof range === 'string')
-  return Object.fromEntries(ranges.map(([name, range]) => [name.trim(), rangeOf(range as string)]))
+  return Object.fromEntries(
+    ranges.map(([name, range]) => [isSaid ? name : name.trim(), rangeOf(range as string)]),
+  )
 }
 
-/** One spelling of a repository at a host, of which npm knows several; anything else as it is. */
+const HOSTS: Readonly<Record<string, string>> = {
+  'github.com': 'github',
+  'gitlab.com': 'gitlab',
+  'bitbucket.org': 'bitbucket',
+}
+
+/** One spelling of a repository at a host, of which npm knows several; anything else, and what is not encrypted, as it is. */
 function rangeOf(range: string): string {
   const text = range.trim()
   const pattern =
-    /^(?:(?:git\+)?(?:https?|ssh|git):\/\/(?:[^@/]*@)?(github|gitlab|bitbucket)\.(?:com|org)[/:]|(github|gitlab|bitbucket):)?([\w.-]+)\/([\w.-]+?)(?:\.git)?(#.*)?$/i
+    /^(?:(?:git\+)?(?:https|ssh):\/\/(?:git@)?(github\.com|gitlab\.com|bitbucket\.org)[/:]|(github|gitlab|bitbucket):)?([\w.-]+)\/([\w.-]+?)(?:\.git)?(#.*)?$/i
   const found = pattern.exec(text)
   if (found === null) return text
-  const [, host, short, owner, repository, commit = ''] = found
-  return `${(host ?? short ?? 'github').toLowerCase()}:${owner}/${repository}${commit}`
+  const [, host, short = 'github', owner, repository, commit = ''] = found
+  const name = host === undefined ? short.toLowerCase() : HOSTS[host.toLowerCase()]
+  return `${name}:${owner}/${repository}${commit}`
+}
+
+/** Without what any version satisfies: npm 0.x wrote that itself. */
+function enginesOf(value: unknown): Json {
+  if (!isObject(value)) return {}
+  return Object.fromEntries(Object.entries(value).filter(([, range]) => range !== '*'))
 }
 
 function metaOf(value: unknown): Json {
@@ -120,6 +153,39 @@ function binOf({ name, bin }: Json): Json {
     return key === '' || target === '' ? [] : [[key, target] as const]
   })
   return Object.fromEntries(entries)
+}
+
+/** Of a peer: with commands and paths that no client has to mend, or as they are. */
+function saidBinOf(manifest: Json): Json {
+  const { bin } = manifest
+  if (!isObject(bin)) return binOf(manifest)
+  const isPlain = Object.entries(bin).every(
+    ([command, path]) =>
+      command === baseOf(command) &&
+      typeof path === 'string' &&
+      !/(?:^|[\\/])\.\.(?:[\\/]|$)/.test(path),
+  )
+  return isPlain ? binOf(manifest) : bin
+}
+
+/** Whose files are its commands, each by its name; undefined: there is none. */
+function commandFolder({ directories }: Json): string | undefined {
+  return isObject(directories) && typeof directories.bin === 'string'
+    ? insideOf(directories.bin)
+    : undefined
+}
+
+/** Which files a folder has stands in no package.json, but they can be no others. */
+function areFilesOf(folder: string, bin: unknown): boolean {
+  return (
+    isObject(bin) &&
+    Object.entries(bin).every(
+      ([command, path]) =>
+        typeof path === 'string' &&
+        baseOf(path) === command &&
+        (folder === '' || path.startsWith(`${folder}/`)),
+    )
+  )
 }
 
 function baseOf(path: string): string {
