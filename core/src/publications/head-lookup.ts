@@ -56,7 +56,7 @@ export interface HeadLookup {
 const MAX_ASKED = 5
 const ASK_MS = 3_000
 const WALK_MS = 20_000
-/** The DHT is not asked again before. */
+/** The DHT is not asked for a newer one than is known again before. */
 const WALK_AGAIN_MS = 60_000
 const MAX_REMEMBERED = 10_000
 
@@ -74,7 +74,8 @@ export function createHeadLookup(deps: HeadLookupDeps): HeadLookup {
   }
 
   async function askNetwork(key: NameKey): Promise<void> {
-    if (routing === undefined || walkedAt.isWithin(key, WALK_AGAIN_MS)) return
+    if (routing === undefined) return
+    if (book.get(key) !== undefined && walkedAt.isWithin(key, WALK_AGAIN_MS)) return
     walkedAt.set(key)
     await walk(deps, routing, key)
   }
@@ -92,7 +93,7 @@ export function createHeadLookup(deps: HeadLookupDeps): HeadLookup {
       signal.throwIfAborted()
       const key = headKeyOf(name)
       const known = book.get(key)
-      if (known !== undefined && checkedAt.isWithin(key, maxAgeMs)) return known
+      if (checkedAt.isWithin(key, maxAgeMs)) return known
       let looking = running.get(key)
       if (looking === undefined) {
         looking = look(key).finally(() => running.delete(key))
