@@ -137,6 +137,8 @@ const schema = z.strictObject({
   prefetchConcurrency: z.number().int().min(1).max(256).default(24),
   /** Fetch ahead of a client what its audit or its plugin said that its project holds. */
   hints: z.boolean().default(true),
+  /** Fetch, when idle, what the registry has signed of artifacts that came by their hash alone, so that peers get them by name. */
+  fetchRecords: z.boolean().default(true),
   /** Guess from the metadata a client asks for what it will fetch, and treat the guesses like such a list. */
   predict: z.boolean().default(false),
   /** Packages taken from one such list, at most. */

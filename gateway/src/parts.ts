@@ -12,6 +12,7 @@ import {
 } from './artifacts/bindings.ts'
 import { scopeOf } from './http/route.ts'
 import { EarlyTarballs } from './artifacts/early-tarballs.ts'
+import { MissingRecords } from './artifacts/missing-records.ts'
 import { createVersionDocuments } from './artifacts/version-documents.ts'
 import { createPublicNames, type PublicNames } from './artifacts/public-names.ts'
 import { createRegistrySignatures } from './keys/registry-signature.ts'
@@ -119,11 +120,12 @@ export async function openParts(
   const bindings = createSplitBindings(caches, publicNames, options)
   const ledgers = createLedgers(log, caches, options)
   const tarballCheck = createTarballCheck(sharing, { maxBytes })
+  const missing = options.fetchRecords ? new MissingRecords({ ...sharing, upstream }) : undefined
   const artifacts = createArtifacts(
     {
       ...metadata,
       ...{ node, log, bindings, publicNames, guard, judgements, ledger: ledgers.both },
-      ...{ tarballCheck, trustedKeys, signaturePolicy },
+      ...{ tarballCheck, missing, trustedKeys, signaturePolicy },
       privateAccess: openPrivateArtifacts(node, caches, options),
       signatures: createRegistrySignatures({ log }, { keyringPath }),
       documents: createVersionDocuments({ ...metadata, publicNames }),
@@ -143,17 +145,15 @@ export async function openParts(
   await guard.onList(() => removeMalware({ node, guard, bindings, log, ledger: ledgers.both }))
   return {
     ...{ ...origins, certificates, cache, packuments, index, artifacts, hints, search, guard },
-    tarballCheck,
-    ledger: ledgers.of,
+    ...{ tarballCheck, kept, ledger: ledgers.of, servedVersions: ledgers.both },
     sources: new SourceCounts(),
-    servedVersions: ledgers.both,
-    kept,
     signingKeys: createSigningKeys(
       { registries, upstream, database, log },
       { maxAgeMs, keyringPath },
     ),
     prediction: options.predict ? createPrediction({ hints, cache, registries, log }) : undefined,
     async close() {
+      missing?.close()
       hints.close()
       await certificates?.stop()
       await listed.stop()

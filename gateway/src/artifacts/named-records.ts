@@ -4,22 +4,20 @@
  * is known: no peer is asked about any other, and a registry that is not public never gets an answer that npm has signed.
  */
 import {
-  findDigest,
   isCatalogError,
-  isDigest,
   nameKeyOf,
-  type ArtifactRecord,
   type CatalogNode,
   type Digest,
   type Logger,
   type PackageVersion,
 } from '@catalog-p2p/core'
-import { parseSignatures } from '../keys/registry-signature.ts'
 import type { Viewer } from '../packuments/packument-service.ts'
 import type { VersionFacts } from '../packuments/version-lines.ts'
 import type { Registries } from '../upstream/registries.ts'
 import type { ArtifactAccess } from './artifact-access.ts'
 import { factsAtHand, type ArtifactRequest, type TargetDependencies } from './artifact-target.ts'
+import type { MissingRecords } from './missing-records.ts'
+import { recordsOf } from './signed-records.ts'
 import { createUnsignedRegistries } from './unsigned-registries.ts'
 import type { RecordLookup } from './record-lookup.ts'
 import type { VersionDocuments } from './version-documents.ts'
@@ -36,6 +34,8 @@ export interface NamedRecordsDependencies extends TargetDependencies {
   readonly registries: Registries
   readonly documents: VersionDocuments
   readonly isKnownPublic: (name: string) => boolean
+  /** Told of versions of which nothing signed is at hand; undefined: nobody is. */
+  readonly missing?: Pick<MissingRecords, 'note'> | undefined
   readonly log: Logger
 }
 
@@ -67,7 +67,7 @@ export function createNamedRecords(deps: NamedRecordsDependencies): NamedRecords
     if (version === undefined || node.findRecord(version)?.digest === digest) return
     const { request, viewer } = access
     const facts = access.target.facts ?? (await factsOf(request, viewer))
-    if (facts === undefined) return
+    if (facts === undefined) return deps.missing?.note(version, digest)
     for (const record of recordsOf(version, facts)) {
       if (record.digest === digest && (await node.addRecord(record)) === 'valid') return
     }
@@ -116,19 +116,4 @@ export function createNamedRecords(deps: NamedRecordsDependencies): NamedRecords
       keep(access, digest).catch((error: unknown) => log.debug('records.not-kept', { error }))
     },
   }
-}
-
-/** What the registry has signed of a version whose one hash is a sha512. */
-function recordsOf(version: PackageVersion, facts: VersionFacts): ArtifactRecord[] {
-  const digest = findDigest(facts.integrity)
-  if (digest === undefined || !isDigest(facts.integrity)) return []
-  return parseSignatures(facts.signatures).map(({ keyid, sig }) => ({
-    ...version,
-    digest,
-    evidence: {
-      kind: 'registry-signature',
-      keyId: keyid,
-      signature: Uint8Array.from(Buffer.from(sig, 'base64')),
-    },
-  }))
 }

@@ -19,6 +19,8 @@ export interface VersionDocumentRequest {
   readonly name: string
   readonly version: string
   readonly viewer: Viewer
+  /** Shows no credentials, whatever there are. */
+  readonly isStranger?: boolean
   /** Further tries, instead of the default. */
   readonly retries?: number
   readonly signal: AbortSignal
@@ -39,12 +41,14 @@ export async function requestVersionDocument(
   { upstream, registries }: { upstream: Upstream; registries: Registries },
   question: VersionDocumentRequest,
 ): Promise<VersionDocumentAnswer> {
-  const { registry, name, version, viewer, retries, signal } = question
+  const { registry, name, version, viewer, isStranger = false, retries, signal } = question
   const url = new URL(`${registry.url}${name.replace('/', '%2f')}/${encodeURIComponent(version)}`)
   const response = await upstream.request({
     url,
     headers: { accept: 'application/json', 'accept-encoding': 'identity' },
-    credentialsFor: (hop) => registries.credentialsAt(registry, hop, viewer.credentials),
+    credentialsFor: (hop) =>
+      isStranger ? undefined : registries.credentialsAt(registry, hop, viewer.credentials),
+    certificate: !isStranger,
     ...(retries !== undefined && { retries }),
     signal,
   })

@@ -197,6 +197,10 @@ export const SETTINGS: readonly Setting[] = [
       'gateway:hints',
       'fetch ahead of a client what it said early (audit, plugins) that its project holds',
     ),
+    'fetch-records': boolean(
+      'gateway:fetchRecords',
+      'ask the registry, when idle, what it has signed of packages that npm asked for by their hash, for peers that ask by name',
+    ),
   }),
 
   ...group('Limits', {

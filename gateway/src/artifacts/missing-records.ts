@@ -1,0 +1,123 @@
+/**
+ * Records for artifacts that came by their hash alone, as npm asks for them: a machine that only ever ran `npm ci` has seen no
+ * metadata, so peers that ask by name would get nothing from it. Fetches the versions' own documents, a few KB each, when clients have
+ * been quiet for a moment. Only from public registries whose keys are known, as a stranger: never with credentials, never of a
+ * name that is not known to be public, never on a request's path.
+ */
+import { setTimeout as sleep } from 'node:timers/promises'
+import {
+  isCatalogError,
+  type CatalogNode,
+  type Digest,
+  type Logger,
+  type PackageVersion,
+} from '@catalog-p2p/core'
+import type { TrustedKeys } from '../keys/trusted-keys.ts'
+import type { Registries } from '../upstream/registries.ts'
+import type { Upstream } from '../upstream/upstream.ts'
+import { recordsOf } from './signed-records.ts'
+import { requestVersionDocument } from './version-document-request.ts'
+
+export interface MissingRecordsDependencies {
+  readonly node: Pick<CatalogNode, 'findRecord' | 'addRecord' | 'has'>
+  readonly registries: Registries
+  readonly upstream: Upstream
+  readonly trustedKeys: TrustedKeys
+  readonly isKnownPublic: (name: string) => boolean
+  readonly log: Logger
+}
+
+/** Versions that wait; the oldest give way. About 300 bytes each. */
+const MAX_WAITING = 20_000
+/** Requests at once. */
+const CONCURRENCY = 4
+/** For so long no artifact has come without a record. */
+const QUIET_MS = 1_000
+/** After the registry could not be reached. */
+const RETRY_MS = 30_000
+
+interface Waiting {
+  readonly version: PackageVersion
+  readonly digest: Digest
+}
+
+export class MissingRecords {
+  readonly #deps: MissingRecordsDependencies
+  readonly #waiting = new Map<string, Waiting>()
+  readonly #closing = new AbortController()
+  #notedAtMs = 0
+  #isRunning = false
+
+  constructor(deps: MissingRecordsDependencies) {
+    this.#deps = deps
+  }
+
+  /** These are the version's bytes, by the registry's word, and nothing that it has signed is at hand. */
+  note(version: PackageVersion, digest: Digest): void {
+    if (this.#closing.signal.aborted) return
+    this.#notedAtMs = performance.now()
+    const key = `${version.registry} ${version.name} ${version.version}`
+    this.#waiting.delete(key)
+    this.#waiting.set(key, { version, digest })
+    const [oldest] = this.#waiting.keys()
+    if (this.#waiting.size > MAX_WAITING && oldest !== undefined) this.#waiting.delete(oldest)
+    if (this.#isRunning) return
+    this.#isRunning = true
+    this.#run()
+      .catch((error: unknown) => this.#deps.log.debug('records.not-fetched', { error }))
+      .finally(() => (this.#isRunning = false))
+  }
+
+  close(): void {
+    this.#closing.abort(new Error('the gateway is stopping'))
+    this.#waiting.clear()
+  }
+
+  async #run(): Promise<void> {
+    while (this.#waiting.size > 0) {
+      const quietMs = performance.now() - this.#notedAtMs
+      if (quietMs < QUIET_MS) {
+        await this.#pause(QUIET_MS - quietMs)
+        continue
+      }
+      const batch = [...this.#waiting].slice(0, CONCURRENCY)
+      for (const [key] of batch) this.#waiting.delete(key)
+      const outcomes = await Promise.all(batch.map(([, each]) => this.#fetch(each)))
+      if (!outcomes.includes('unreachable')) continue
+      batch.forEach(([key, each], index) => {
+        if (outcomes[index] === 'unreachable') this.#waiting.set(key, each)
+      })
+      await this.#pause(RETRY_MS)
+    }
+  }
+
+  async #fetch({ version, digest }: Waiting): Promise<'done' | 'unreachable'> {
+    const { node, registries, upstream, trustedKeys, isKnownPublic, log } = this.#deps
+    const { name } = version
+    const registry = registries.forName(name)
+    if (registry?.url !== version.registry || !registry.isPublic || !isKnownPublic(name)) {
+      return 'done'
+    }
+    if (node.findRecord(version)?.digest === digest || !node.has(digest)) return 'done'
+    if ((await trustedKeys(registry.url)) === undefined) return 'done'
+    const { signal } = this.#closing
+    const viewer = { credentials: undefined, owners: [''] }
+    const question = { registry, name, version: version.version, viewer, isStranger: true, signal }
+    try {
+      const answer = await requestVersionDocument({ upstream, registries }, question)
+      if (typeof answer !== 'object') return 'done'
+      for (const record of recordsOf(version, answer.facts)) {
+        if (record.digest === digest && (await node.addRecord(record)) === 'valid') break
+      }
+      return 'done'
+    } catch (error) {
+      signal.throwIfAborted()
+      log.debug('records.not-fetched', { name, version: version.version, error })
+      return isCatalogError(error, 'UPSTREAM_UNREACHABLE') ? 'unreachable' : 'done'
+    }
+  }
+
+  async #pause(ms: number): Promise<void> {
+    await sleep(ms, undefined, { signal: this.#closing.signal, ref: false })
+  }
+}
