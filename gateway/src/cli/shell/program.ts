@@ -3,6 +3,7 @@
  * runs, so that help is there at once.
  */
 import { Command } from 'commander'
+import { addCaCommands } from '../ca/ca-program.ts'
 import { addConfigCommand } from '../config/config-program.ts'
 import { addDoctorCommand } from '../doctor/doctor-program.ts'
 import { addExecCommand } from '../exec/exec-program.ts'
@@ -50,6 +51,7 @@ export function createProgram(deps: ProgramDependencies): Command {
   addRegistryKeysCommands(program, deps)
   addGuardCommands(program, deps)
   addTrustCommands(program, deps)
+  addCaCommands(program, deps)
   return program
 }
 
