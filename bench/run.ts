@@ -56,6 +56,21 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
   'cold-by-name': {
     run: async () => await (await import('./cold-by-name.ts')).run({ rounds }),
   },
+  'name-lookup': {
+    run: async () => await (await import('./name-lookup.ts')).run({ rounds }),
+  },
+  'inventory-memory': {
+    run: async () => await (await import('./inventory-memory.ts')).run({ rounds }),
+  },
+  packuments: {
+    run: async () => await (await import('./packuments.ts')).run({ rounds }),
+  },
+  guard: {
+    run: async () => await (await import('./guard.ts')).run({ rounds }),
+  },
+  'signature-checks': {
+    run: async () => await (await import('./signature-checks.ts')).run({ rounds }),
+  },
   'no-peers': {
     run: async () => await (await import('./no-peers.ts')).run({ rounds, mirror }),
   },

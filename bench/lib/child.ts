@@ -18,7 +18,11 @@ const CALL_DEADLINE_MS = 300_000
 const EXIT_DEADLINE_MS = 15_000
 
 /** `script` is relative to bench/. */
-export function startChild(script: string, machine: BenchMachine = LOOPBACK): Child {
+export function startChild(
+  script: string,
+  machine: BenchMachine = LOOPBACK,
+  flags: readonly string[] = [],
+): Child {
   // The machine's command execs the child: same process, same IPC channel.
   const [program = process.execPath, ...command] = [...machine.prefix, process.execPath]
   const child: ChildProcess = fork(fileURLToPath(new URL(`../${script}`, import.meta.url)), {
@@ -27,8 +31,10 @@ export function startChild(script: string, machine: BenchMachine = LOOPBACK): Ch
       ...command,
       ...COLLECTOR_FLAGS,
       ...(process.env.BENCH_NODE_FLAGS?.split(' ') ?? []),
+      '--expose-gc', // for what counts memory; it changes nothing else
       '--conditions=@catalog-p2p/source',
       '--disable-warning=ExperimentalWarning',
+      ...flags,
     ],
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     serialization: 'advanced',

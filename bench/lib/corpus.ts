@@ -13,6 +13,7 @@ export interface CorpusFile {
   /** URL path, and path below the corpus folder's `tarballs`. */
   readonly path: string
   readonly bytes: number
+  /** Empty: anything will do. */
   readonly integrity: string
   /** Dependencies of the package, where a benchmark needs them. */
   readonly dependencies?: Readonly<Record<string, string>>

@@ -1,6 +1,7 @@
 /** One Catalog node as a child process, with a gateway if there are options for one. */
 import { createNode, parseDigest, type CatalogNode, type NodeOptions } from '@catalog-p2p/core'
 import {
+  createEvidenceVerifier,
   createGateway,
   npmConfigFrom,
   type Gateway,
@@ -8,6 +9,7 @@ import {
 } from '@catalog-p2p/gateway'
 import { createCipheriv } from 'node:crypto'
 import { answerCalls, cpuMs } from './child.ts'
+import { countedChecks } from './counted-checks.ts'
 import { benchLogger } from './logger.ts'
 
 let node: CatalogNode | undefined
@@ -22,7 +24,11 @@ answerCalls(
   {
     async start(options: { node: NodeOptions; gateway?: GatewayOptions }) {
       const log = benchLogger
-      node = await createNode(options.node, { log })
+      const verifyEvidence = createEvidenceVerifier(
+        { log },
+        { keyringPath: options.gateway?.keyringPath },
+      )
+      node = await createNode(options.node, { log, verifyEvidence })
       if (options.gateway === undefined) return { addresses: node.stats().addresses }
       const { upstream } = options.gateway
       // What is measured is packages of npm's own registry, or of one that stands for it.
@@ -60,6 +66,8 @@ answerCalls(
     cpu: () => cpuMs(),
     rss: () => process.memoryUsage.rss(),
     pid: () => process.pid,
+    /** Of all threads; 0 where nobody counts (count-checks.ts). */
+    checks: () => countedChecks(),
   },
   async () => {
     await gateway?.stop()

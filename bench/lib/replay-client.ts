@@ -16,7 +16,10 @@ export interface ReplayClient {
   ask(
     target: Target,
     files: readonly CorpusFile[],
-    options?: { readonly sendIntegrity: boolean },
+    options?: {
+      readonly sendIntegrity: boolean
+      readonly headers?: Readonly<Record<string, string>>
+    },
   ): Promise<ReplayResult>
   /** Until a server answers HTTP there; throws after a deadline. */
   waitFor(target: Target, signal: AbortSignal): Promise<void>
@@ -27,8 +30,8 @@ const READY_DEADLINE_MS = 30_000
 export function startReplayClient(stage: Stage, machine: BenchMachine = LOOPBACK): ReplayClient {
   const child = stage.start('lib/replay-child.ts', machine)
   return {
-    async ask({ host = LOOPBACK.ipv4, port }, files, { sendIntegrity } = { sendIntegrity: true }) {
-      const options = { host, port, files, sendIntegrity }
+    async ask({ host = LOOPBACK.ipv4, port }, files, how = { sendIntegrity: true }) {
+      const options = { host, port, files, ...how }
       const result = await child.call<ReplayResult>('replay', options)
       if (result.bad > 0) throw new Error(`${result.bad} of ${result.files} artifacts were wrong`)
       return result

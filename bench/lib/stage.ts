@@ -66,8 +66,8 @@ export class Stage implements AsyncDisposable {
   }
 
   /** `script` is relative to bench/. */
-  start(script: string, machine: BenchMachine = LOOPBACK): Child {
-    const child = startChild(script, machine)
+  start(script: string, machine: BenchMachine = LOOPBACK, flags: readonly string[] = []): Child {
+    const child = startChild(script, machine, flags)
     this.defer(() => child.close())
     return child
   }
@@ -80,21 +80,33 @@ export class Stage implements AsyncDisposable {
       readonly distance?: Distance
       /** Versions that its packuments have beside those of the corpora. */
       readonly oldVersions?: number
+      /** They say when versions came out. */
+      readonly hasTimes?: boolean
+      /** It signs all versions. */
+      readonly isSigned?: boolean
     } = {},
-  ): Promise<{ child: Child; port: number }> {
-    const child = this.start('lib/upstream-child.ts', options.machine)
-    const { distance, oldVersions } = options
-    const { port } = await child.call<{ port: number }>('start', { corpora, distance, oldVersions })
-    return { child, port }
+  ): Promise<{ child: Child; port: number; key: object | undefined }> {
+    const { machine, ...served } = options
+    const child = this.start('lib/upstream-child.ts', machine)
+    const { port, key } = await child.call<{ port: number; key: object | undefined }>('start', {
+      corpora,
+      ...served,
+    })
+    return { child, port, key }
   }
 
   /** A node with its store in the folder `name`, and with a gateway if there are options for one. */
   async startNode(
     name: string,
-    options: { readonly machine?: BenchMachine; readonly gateway?: GatewayOptions } = {},
+    options: {
+      readonly machine?: BenchMachine
+      readonly gateway?: GatewayOptions
+      /** Of Node. */
+      readonly flags?: readonly string[]
+    } = {},
   ): Promise<StartedNode> {
-    const { machine = LOOPBACK, gateway } = options
-    const child = this.start('lib/node-child.ts', machine)
+    const { machine = LOOPBACK, gateway, flags } = options
+    const child = this.start('lib/node-child.ts', machine, flags)
     const node = { network: networkOf(machine), store: { path: join(this.folder, name) } }
     const { addresses, port = NaN } = await child.call<{ addresses: string[]; port?: number }>(
       'start',

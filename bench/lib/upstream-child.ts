@@ -9,6 +9,8 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { gunzipSync, gzipSync } from 'node:zlib'
+import { importableSigner } from '../../test/support/signed-swarm.ts'
+import type { RegistrySigner } from '../../test/support/features-signatures.ts'
 import { answerCalls } from './child.ts'
 import type { Corpus, CorpusFile } from './corpus.ts'
 
@@ -32,6 +34,7 @@ let lineFreeAtMs = 0
 const sent = { requests: 0, bytes: 0 }
 
 const PIECE = 64 * 1024
+const LONG_AGO = '2020-02-02T02:02:02.000Z'
 
 async function sendOverLine(response: ServerResponse, bytes: Buffer): Promise<void> {
   for (let offset = 0; offset < bytes.byteLength && !response.destroyed; offset += PIECE) {
@@ -51,7 +54,11 @@ async function start(options: {
   distance?: Distance | undefined
   /** Versions that a packument has beside those of the corpora. */
   oldVersions?: number | undefined
-}): Promise<{ port: number }> {
+  /** Packuments say when versions came out: years ago. */
+  hasTimes?: boolean | undefined
+  /** It signs all versions, with a key of its own. */
+  isSigned?: boolean | undefined
+}): Promise<{ port: number; key: object | undefined }> {
   if (options.distance) distance = options.distance
   const tarballs = new Map<string, Buffer>()
   const versions = new Map<string, CorpusFile[]>()
@@ -96,17 +103,21 @@ async function start(options: {
     })()
   })
   await new Promise<void>((resolve) => server?.listen(0, '127.0.0.1', resolve))
+  const signer = options.isSigned === true ? importableSigner() : undefined
   for (const [name, files] of versions) {
     const old = Array.from({ length: options.oldVersions ?? 0 }, (_, index) =>
       oldVersion(name, index),
     )
-    const document = packument(origin(), name, [...files, ...old])
+    const document = packument(origin(), name, [...files, ...old], {
+      hasTimes: options.hasTimes,
+      signer,
+    })
     documents.set(`/${name}`, packed(document))
     for (const { version } of files) {
       documents.set(`/${name}/${version}`, packed(document.versions[version]))
     }
   }
-  return { port: (server.address() as AddressInfo).port }
+  return { port: (server.address() as AddressInfo).port, key: signer?.key }
 }
 
 function packed(document: unknown): Buffer {
@@ -127,16 +138,24 @@ interface Packument {
   readonly time: unknown
 }
 
-function packument(origin: string, name: string, files: readonly CorpusFile[]): Packument {
+function packument(
+  origin: string,
+  name: string,
+  files: readonly CorpusFile[],
+  how: { readonly hasTimes: boolean | undefined; readonly signer: RegistrySigner | undefined },
+): Packument {
+  const { hasTimes = false, signer } = how
   const entries = files.map(({ version, path, integrity, dependencies = {} }) => {
-    const dist = { tarball: `${origin}/${path}`, integrity }
+    const sig = signer?.sign(Buffer.from(`${name}@${version}:${integrity}`))
+    const signatures = signer === undefined ? {} : { signatures: [{ keyid: signer.keyid, sig }] }
+    const dist = { tarball: `${origin}/${path}`, integrity, ...signatures }
     return [version, { name, version, dependencies, dist }] as const
   })
   return {
     name,
     'dist-tags': { latest: entries[0]?.[0] },
     versions: Object.fromEntries(entries),
-    time: {},
+    time: hasTimes ? Object.fromEntries(files.map(({ version }) => [version, LONG_AGO])) : {},
   }
 }
 

@@ -37,6 +37,7 @@ import { createSplitCache, UNKEPT_PREFIX } from './packuments/split-cache.ts'
 import { createPackumentJobs } from './packuments/packument-jobs.ts'
 import { listPackuments } from './packuments/peers/listed-packuments.ts'
 import { createPeerSource } from './packuments/peers/peer-source.ts'
+import { RefusedWords } from './packuments/peers/refused-words.ts'
 import { createTarballCheck, type TarballCheck } from './packuments/peers/tarball-check.ts'
 import { createPackuments, type Packuments } from './packuments/packument-service.ts'
 import { createPrivateArtifacts, type PrivateArtifacts } from './artifacts/private-artifacts.ts'
@@ -98,11 +99,11 @@ export async function openParts(
   const { guard, signaturePolicy } = await openGuard({ upstream, log, registries }, options)
   const caches = await openCaches(log, options)
   const { cache, database } = caches
-  const jobs = createPackumentJobs()
+  const [jobs, refusedWords] = [createPackumentJobs(), new RefusedWords()]
   const index = createVersionIndex(cache)
   const trustedKeys = createTrustedKeys({ log }, { keyringPath })
   const isKnownPublic = (name: string): boolean => artifacts.isKnownPublic(name)
-  const sharing = { node, cache, jobs, registries, trustedKeys, isKnownPublic, log }
+  const sharing = { node, cache, jobs, registries, trustedKeys, isKnownPublic, refusedWords, log }
   const peers = createPeerSource(sharing, { maxBytes })
   const localIndex = openLocalIndex({
     ...{ database, log },

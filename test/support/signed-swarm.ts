@@ -16,17 +16,26 @@ export interface SignedSwarm extends AsyncDisposable {
   machine(options?: Partial<MachineOptions>): Promise<Machine>
 }
 
+/** A registry's key that can be imported: its id is its fingerprint. */
+export function importableSigner(): RegistrySigner {
+  return createRegistrySigner(fingerprintOf)
+}
+
+/** Writes the keyring of a user who has imported this key, as the registry publishes it, for the registry of that URL. */
+export async function writeKeyring(path: string, url: string, key: object): Promise<void> {
+  const entry = { keys: [key], dropped: [], updatedAt: '2026-01-01T00:00:00.000Z' }
+  await writeFile(path, JSON.stringify({ version: 1, registries: { [url]: entry } }))
+}
+
 /** @param folder for the keyring */
 export async function signedSwarm(
   folder: string,
   packages: readonly FixturePackage[],
 ): Promise<SignedSwarm> {
-  const signer = createRegistrySigner(fingerprintOf)
+  const signer = importableSigner()
   const registry = await startRegistry({ packages, signer, tarballs: 'self' })
   const keyringPath = join(folder, 'registry-keys.json')
-  const entry = { keys: [signer.key], dropped: [], updatedAt: '2026-01-01T00:00:00.000Z' }
-  const keyring = { version: 1, registries: { [`${registry.url}/`]: entry } }
-  await writeFile(keyringPath, JSON.stringify(keyring))
+  await writeKeyring(keyringPath, `${registry.url}/`, signer.key)
   const machines: Machine[] = []
   return {
     ...{ registry, signer, keyringPath },

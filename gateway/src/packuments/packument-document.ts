@@ -7,13 +7,13 @@ import { createHash } from 'node:crypto'
 import { gzipSync } from 'node:zlib'
 import { tarballUrl, type VariantForm } from './client-policy.ts'
 import { isVersion } from '../http/route.ts'
-import { differingField, type TarballManifest } from './peers/compare-manifest.ts'
+import { compareVersion, type Difference, type VersionToCompare } from './peers/compare-version.ts'
 import {
-  PEERS_FIELD,
   uniteDocuments,
   type SignedDocument,
   type SignedDocumentJob,
 } from './peers/signed-document.ts'
+import type { ClaimFields } from './peers/version-claims.ts'
 import { summaryOf, type PackageSummary } from './package-summary.ts'
 import { addVersions } from './add-versions.ts'
 import { dropBrokenVersions } from './broken-versions.ts'
@@ -54,7 +54,7 @@ export interface PackumentJob {
   /** Gives this version, or what this tag names, instead of all else. */
   readonly pick?: string
   /** Compares what it says of a version with that version's tarball, instead of all else. */
-  readonly compare?: { readonly version: string; readonly tarball: TarballManifest }
+  readonly compare?: VersionToCompare
 }
 
 export interface PackumentResult {
@@ -64,8 +64,10 @@ export interface PackumentResult {
   readonly signed?: SignedDocument
   /** JSON; undefined: it has none. */
   readonly picked?: string | undefined
-  /** Where a version's tarball says something else, and by whose word; empty: nobody's. */
-  readonly difference?: { readonly field: string; readonly peer: string } | undefined
+  /** Where a version's tarball says something else than the document. */
+  readonly difference?: Difference | undefined
+  /** Of a comparison: the document says something of that version. */
+  readonly isKnown?: boolean
 }
 
 export interface IngestedPackument {
@@ -83,7 +85,7 @@ export interface IngestedPackument {
   readonly summary: PackageSummary | undefined
 }
 
-interface Packument {
+interface Packument extends ClaimFields {
   [key: string]: unknown
   'dist-tags'?: Record<string, string>
   versions?: Record<string, Manifest>
@@ -109,7 +111,7 @@ export function processPackument(job: PackumentJob): PackumentResult {
   const text = decodeBody(job.body, job.codings, job.maxBytes)
   const document = parsePackument(text)
   if (job.compare !== undefined) {
-    return { variant: undefined, ingested: undefined, difference: compare(document, job.compare) }
+    return { variant: undefined, ingested: undefined, ...compareVersion(document, job.compare) }
   }
   const dropped = dropBrokenVersions(document)
   if (job.pick !== undefined) {
@@ -124,18 +126,6 @@ export function processPackument(job: PackumentJob): PackumentResult {
   const same = !changed && !job.abbreviate && !isLess && !isMore
   const variant = same ? undefined : compress(JSON.stringify(output))
   return { variant, ingested }
-}
-
-function compare(
-  document: Packument,
-  { version, tarball }: NonNullable<PackumentJob['compare']>,
-): PackumentResult['difference'] {
-  const manifest = document.versions?.[version]
-  const field = manifest && differingField(manifest, tarball)
-  if (field === undefined) return undefined
-  const peers = document[PEERS_FIELD]
-  const peer: unknown = isRecord(peers) ? peers[version] : undefined
-  return { field, peer: typeof peer === 'string' ? peer : '' }
 }
 
 function pick({ versions = {}, 'dist-tags': tags = {} }: Packument, spec: string) {
@@ -197,7 +187,7 @@ function ingest(job: PackumentJob, { text, document, dropped }: Parsed): Ingeste
 }
 
 function originOf(document: Packument, version: string): string {
-  const { time, versions = {}, [PEERS_FIELD]: peers } = document
+  const { time, versions = {}, _peers: peers } = document
   const { dist = {} } = versions[version] ?? {}
   // What peers say of a time is nobody's word: no rule may rest on it.
   const text: unknown = isRecord(time) && peers === undefined ? time[version] : undefined

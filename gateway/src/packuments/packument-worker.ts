@@ -33,13 +33,7 @@ port.on('message', ({ id, job }: JobMessage) => {
 port.postMessage({ isReady: true } satisfies AnswerMessage)
 
 /** With buffers that can be moved to the main thread: Node's small ones lie in a pool that cannot. */
-function movable({
-  variant,
-  ingested,
-  signed,
-  picked,
-  difference,
-}: PackumentResult): PackumentResult {
+function movable({ variant, ingested, signed, ...rest }: PackumentResult): PackumentResult {
   const own = (part: Uint8Array): Uint8Array =>
     part.byteLength < MAX_POOLED_BYTES ? new Uint8Array(part) : part
   return {
@@ -49,7 +43,7 @@ function movable({
       raw: own(ingested.raw),
       versions: own(ingested.versions),
     },
-    ...{ picked, difference },
+    ...rest,
     ...(signed && { signed: { ...signed, body: signed.body && own(signed.body) } }),
   }
 }

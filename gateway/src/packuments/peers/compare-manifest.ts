@@ -4,8 +4,6 @@
  * published (npm's normalize-package-data and read-package-json), so that only a lie differs. The peer's must have that form, or be
  * the package's own to the letter: what clients read in several ways is none. Pure; runs in a worker.
  */
-import { runsOnInstall } from './signed-document.ts'
-
 type Json = Record<string, unknown>
 
 export interface TarballManifest {
@@ -44,6 +42,27 @@ export function differingField(said: Json, tarball: TarballManifest): string | u
     if (canonical(there[field]) !== canonical(value)) return field
   }
   return undefined
+}
+
+/** The fields of which two peers say different things. */
+export function differingFields(said: Json, other: Json): string[] {
+  const [there, here] = [said, other].map((manifest) =>
+    formOf(manifest, {
+      ...{ isSaid: true, runsScripts: manifest.hasInstallScript === true },
+      hasShrinkwrap: manifest._hasShrinkwrap === true,
+    }),
+  )
+  return Object.keys(here ?? {}).filter(
+    (field) => canonical(there?.[field]) !== canonical(here?.[field]),
+  )
+}
+
+/** Whether npm would run something of it at an install. */
+export function runsOnInstall(scripts: unknown): boolean {
+  if (!isObject(scripts)) return false
+  return ['preinstall', 'install', 'postinstall'].some(
+    (name) => typeof scripts[name] === 'string' && scripts[name] !== '',
+  )
 }
 
 /** Without a field of another name, so the same text says the same. */

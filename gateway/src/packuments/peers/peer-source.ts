@@ -18,12 +18,14 @@ import type { PackumentSource, SourceRequest } from '../packument-source.ts'
 import { DOCUMENT_BOUNDS } from './json-bounds.ts'
 import { makeSignedOfPeers } from './make-signed.ts'
 import { PACKUMENTS } from './packument-protocol.ts'
+import type { RefusedWords } from './refused-words.ts'
 
 export interface PeerSourceDependencies {
   readonly node: Pick<CatalogNode, 'questions'>
   readonly jobs: PackumentJobs
   readonly trustedKeys: TrustedKeys
   readonly isKnownPublic: (name: string) => boolean
+  readonly refusedWords: RefusedWords
   readonly log: Logger
 }
 
@@ -47,7 +49,7 @@ export function createPeerSource(
   deps: PeerSourceDependencies,
   { maxBytes }: { readonly maxBytes: number },
 ): PackumentSource {
-  const { node, jobs, trustedKeys, isKnownPublic, log } = deps
+  const { node, jobs, trustedKeys, isKnownPublic, refusedWords, log } = deps
   const queue = new PQueue({ concurrency: MAX_CONCURRENT })
 
   async function askPeer(
@@ -87,8 +89,10 @@ export function createPeerSource(
     const documents = await askAll(request)
     if (documents.length === 0) throw notKnown(name, 'no peer has its metadata')
     const limit = Math.min(maxBytes, DOCUMENT_BOUNDS.bytes)
-    const job = { registry: registry.url, name, keys, documents, maxBytes: limit, isStrict: true }
-    const { body, hasTimes, problems } = await makeSignedOfPeers(jobs, job)
+    const { body, hasTimes, problems } = await makeSignedOfPeers(jobs, {
+      ...{ registry: registry.url, name, keys, documents, maxBytes: limit, isStrict: true },
+      refused: refusedWords.of(name),
+    })
     problems.forEach((problem, index) => {
       const peer = documents[index]?.peer
       if (problem === undefined || peer === undefined) return

@@ -3,6 +3,8 @@ import { createHash } from 'node:crypto'
 import { gunzipSync, gzipSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
 import { createRegistrySigner } from '../../../../test/support/features-signatures.ts'
+import { compareVersion } from './compare-version.ts'
+import type { ClaimFields } from './version-claims.ts'
 import { uniteDocuments, type SignedDocument, type SignedDocumentJob } from './signed-document.ts'
 
 type Json = Record<string, unknown>
@@ -43,11 +45,10 @@ function unite(documents: readonly unknown[], options: Partial<SignedDocumentJob
   })
 }
 
-interface Read {
+interface Read extends ClaimFields {
   readonly 'dist-tags': Record<string, string>
   readonly versions: Record<string, Json & { readonly dist: Json }>
   readonly time?: Record<string, string>
-  readonly _peers?: Record<string, string>
 }
 
 function read({ body }: SignedDocument): Read {
@@ -108,6 +109,51 @@ describe('a version', () => {
     expect(rest).toEqual({ name: NAME, version: '1.0.0' })
     expect(Object.keys(dist).sort()).toEqual(['integrity', 'signatures', 'tarball'])
     expect(dist.tarball).toBe(`${REGISTRY}${NAME}/-/${NAME}-1.0.0.tgz`)
+  })
+})
+
+describe('what no signature covers', () => {
+  const old = manifest('1.0.0', { engines: { node: '>=18' } })
+  const plain = manifest('1.1.0', { engines: { node: '>=18' }, dependencies: { a: '^1.0.0' } })
+  const packageJson = JSON.stringify({ ...plain, dist: undefined })
+  const tarball = { packageJson, hasGypFile: false, hasShrinkwrap: false }
+
+  test.each([
+    ['another system', { os: ['plan9'] }],
+    ['another processor', { cpu: ['!arm64', `!${process.arch}`] }],
+    ['a newer engine', { engines: { node: '>=99' } }],
+  ])('hides no version behind %s that another peer shows', (_what, lie) => {
+    const made = unite([document([old, { ...plain, ...lie }]), document([old, plain])])
+    const { versions, _peers, _platformPeers } = read(made)
+    expect(versions['1.1.0']).toMatchObject({ engines: { node: '>=18' } })
+    expect(versions['1.1.0']).not.toMatchObject(lie)
+    expect({ _peers, _platformPeers }).toEqual({
+      _peers: { '1.0.0': 'peer-0', '1.1.0': 'peer-0' },
+      _platformPeers: { '1.1.0': 'peer-1' },
+    })
+    expect(compareVersion(read(made), { version: '1.1.0', tarball })).toEqual({ isKnown: true })
+  })
+
+  test('is blamed on the peer whose word it was, and disputed where another said otherwise', () => {
+    const open = { ...plain, engines: {} }
+    const made = read(unite([document([plain]), document([open]), document([plain])]))
+    expect(compareVersion(made, { version: '1.1.0', tarball }).difference).toEqual({
+      ...{ field: 'engines', peer: 'peer-1', isDisputed: true },
+    })
+    const alone = read(unite([document([{ ...plain, dependencies: {} }])]))
+    expect(compareVersion(alone, { version: '1.1.0', tarball }).difference).toEqual({
+      ...{ field: 'dependencies', peer: 'peer-0', isDisputed: false },
+    })
+  })
+
+  test('is not taken again from a peer whose word was refused', () => {
+    const refused = [{ version: '1.1.0', peer: 'peer-0' }]
+    const lie = { ...plain, dependencies: { evil: '*' } }
+    const made = read(unite([document([old, lie]), document([plain])], { refused }))
+    expect(made.versions['1.1.0']).toMatchObject({ dependencies: { a: '^1.0.0' } })
+    expect(Object.keys(read(unite([document([old, lie])], { refused })).versions)).toEqual([
+      '1.0.0',
+    ])
   })
 })
 

@@ -11,7 +11,10 @@ import semver from 'semver'
 import type { TrustedKey } from '../../keys/trusted-keys.ts'
 import { isVersion } from '../../http/route.ts'
 import { tarballFile } from '../client-policy.ts'
+import { runsOnInstall } from './compare-manifest.ts'
 import { DOCUMENT_BOUNDS, exceededBound } from './json-bounds.ts'
+import type { RefusedWord } from './refused-words.ts'
+import { claimFields, VersionClaims } from './version-claims.ts'
 
 export interface PeerDocument {
   /** Empty: this node itself. */
@@ -33,6 +36,8 @@ export interface SignedDocumentJob {
    * registry's, of which such versions are left out.
    */
   readonly isStrict: boolean
+  /** What is not believed of whom. */
+  readonly refused?: readonly RefusedWord[]
 }
 
 export interface SignedDocument {
@@ -45,9 +50,6 @@ export interface SignedDocument {
 }
 
 type Json = Record<string, unknown>
-
-/** Whose word the unsigned part of each version is; in the document itself, so that it is kept and lost with it. */
-export const PEERS_FIELD = '_peers'
 
 // What installing needs of a version: all of it is compared with the tarball's own package.json. Not `deprecated`, which would let
 // a peer choose the version.
@@ -89,7 +91,8 @@ export function uniteDocuments(job: SignedDocumentJob): SignedDocument {
 class DocumentUnion {
   readonly #job: SignedDocumentJob
   readonly #keys: ReadonlyMap<string, KeyObject>
-  readonly #versions = new Map<string, { manifest: Json; peer: string }>()
+  readonly #versions = new Map<string, VersionClaims>()
+  readonly #refused: ReadonlySet<string>
   /** How many documents give a tag that value. */
   readonly #tags = new Map<string, Map<string, number>>()
   readonly #times = new Map<string, string>()
@@ -97,6 +100,7 @@ class DocumentUnion {
 
   constructor(job: SignedDocumentJob) {
     this.#job = job
+    this.#refused = new Set(job.refused?.map(({ version, peer }) => `${version} ${peer}`))
     this.#keys = new Map(
       job.keys.map(({ keyId, spki }) => [
         keyId,
@@ -120,7 +124,10 @@ class DocumentUnion {
       return kept === undefined ? [] : [[version, kept] as const]
     })
     for (const [version, manifest] of signed) {
-      if (!this.#versions.has(version)) this.#versions.set(version, { manifest, peer })
+      if (this.#refused.has(`${version} ${peer}`)) continue
+      const claims = this.#versions.get(version)
+      if (claims === undefined) this.#versions.set(version, new VersionClaims({ manifest, peer }))
+      else claims.add({ manifest, peer })
     }
     this.#addTags(document['dist-tags'])
     this.#addTimes(document)
@@ -132,16 +139,13 @@ class DocumentUnion {
     const time = this.#keptTimes()
     const hasTimes = Object.keys(time).some((what) => this.#versions.has(what))
     const modified = this.#times.get('modified')
-    const peers = versions.flatMap(([version, { peer }]) =>
-      peer === '' ? [] : [[version, peer] as const],
-    )
     const document = {
       name: this.#job.name,
       ...(modified !== undefined && { modified }),
       'dist-tags': this.#keptTags(),
       versions: Object.fromEntries(versions.map(([version, { manifest }]) => [version, manifest])),
       ...(hasTimes && { time }),
-      ...(peers.length > 0 && { [PEERS_FIELD]: Object.fromEntries(peers) }),
+      ...claimFields(this.#versions),
     }
     const text = Buffer.from(JSON.stringify(document))
     // Whoever gets more counts it as a lie.
@@ -260,14 +264,6 @@ function hasItsType(field: (typeof KEPT)[number], value: unknown): boolean {
 
 function isTextList(value: unknown): boolean {
   return Array.isArray(value) && value.every((each) => typeof each === 'string')
-}
-
-/** Whether npm would run something of it at an install. */
-export function runsOnInstall(scripts: unknown): boolean {
-  if (!isObject(scripts)) return false
-  return ['preinstall', 'install', 'postinstall'].some(
-    (name) => typeof scripts[name] === 'string' && scripts[name] !== '',
-  )
 }
 
 function isObject(value: unknown): value is Json {

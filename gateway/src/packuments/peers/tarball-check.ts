@@ -1,8 +1,9 @@
 /**
  * Tarballs of versions that only a peer has told of: before the last piece goes to a client, what the peer said of dependencies,
  * commands and platforms is compared with the tarball's own package.json, which the registry's signature covers. Where they
- * differ the client gets an error that names the field, the peer's document is dropped and the peer penalized. Never holds up
- * tarballs of packages of which only the registry has told.
+ * differ the client gets an error that names the field, the document is dropped, that word of the peer is not believed again, and
+ * the peer penalized if it can only be a lie (refused-words.ts). Never holds up tarballs of packages of which only the registry
+ * has told.
  */
 import { LRUCache } from 'lru-cache'
 import { CatalogError, type Artifact, type CatalogNode, type Logger } from '@catalog-p2p/core'
@@ -12,6 +13,8 @@ import type { PackumentJobs } from '../packument-jobs.ts'
 import type { Registries } from '../../upstream/registries.ts'
 import { findVersion } from '../version-lines.ts'
 import type { TarballManifest } from './compare-manifest.ts'
+import type { Compared, Difference } from './compare-version.ts'
+import type { RefusedWords } from './refused-words.ts'
 import { TarballManifestReader } from './tarball-manifest.ts'
 
 export interface TarballCheck {
@@ -34,6 +37,7 @@ export interface TarballCheckDependencies {
   readonly registries: Registries
   readonly cache: PackumentCache
   readonly jobs: PackumentJobs
+  readonly refusedWords: RefusedWords
   readonly log: Logger
 }
 
@@ -82,12 +86,18 @@ export function createTarballCheck(
         cause,
       })
     })
-    const difference = await differenceOf(deps, { maxBytes }, { subject, tarball })
+    const outcome = await compare(deps, { maxBytes }, { subject, tarball })
+    const before = refused.get(nameOf(name, version))
+    // Without that version now: the client goes by what it was told before.
+    if (!outcome.isKnown && before !== undefined) throw before
+    const { difference } = outcome
     if (difference === undefined) {
       refused.delete(nameOf(name, version))
       return void compared.set(keyOf(document, version), true)
     }
-    const lie = refuse(deps, subject, difference)
+    const isDisputed =
+      difference.isDisputed || (await registryAgrees(deps, { maxBytes }, { subject, tarball }))
+    const lie = refuse(deps, subject, { ...difference, isDisputed })
     refused.set(nameOf(name, version), lie)
     throw lie
   }
@@ -144,11 +154,11 @@ async function lists(
 }
 
 /** @throws CatalogError PEER_MISBEHAVED when what the client was told is not there any more */
-async function differenceOf(
+async function compare(
   { cache, jobs }: TarballCheckDependencies,
   { maxBytes }: { readonly maxBytes: number },
   { subject, tarball }: { readonly subject: Subject; readonly tarball: TarballManifest },
-): Promise<Difference | undefined> {
+): Promise<Compared> {
   const { document, name, version } = subject
   const { id, hash, registry } = document
   const body = await cache.bodies.read({ document: id, hash, part: 'raw' })
@@ -159,28 +169,36 @@ async function differenceOf(
   }
   const about = { registry, name, isPrivate: false, form: undefined, abbreviate: false }
   const job = { ...about, body, codings: ['gzip'] as const, maxBytes, ingest: false }
-  const { difference } = await jobs.run({ ...job, compare: { version, tarball } })
-  return difference
+  const { isKnown = false, difference } = await jobs.run({ ...job, compare: { version, tarball } })
+  return { isKnown, ...(difference && { difference }) }
 }
 
-export interface Difference {
-  readonly field: string
-  /** Whose word it was; empty when that is not known. */
-  readonly peer: string
+/** Whether the registry itself says what the package says: then the peer has not passed on the registry's word. */
+async function registryAgrees(
+  deps: TarballCheckDependencies,
+  limits: { readonly maxBytes: number },
+  { subject, tarball }: { readonly subject: Subject; readonly tarball: TarballManifest },
+): Promise<boolean> {
+  const document = deps.cache.find({ ...subject.document, owner: '' })
+  if (document === undefined) return false
+  const about = { subject: { ...subject, document }, tarball }
+  const outcome = await compare(deps, limits, about).catch(() => undefined) // gone meanwhile
+  return outcome?.isKnown === true && outcome.difference === undefined
 }
 
 function refuse(
-  { node, cache, log }: TarballCheckDependencies,
+  { node, cache, refusedWords, log }: TarballCheckDependencies,
   { document, name, version }: Subject,
-  { field, peer }: Difference,
+  { field, peer, isDisputed }: Difference,
 ): CatalogError {
   const what = `${name}@${version}: metadata from a peer differs from the package itself in: ${field}`
-  log.warn('packuments.lie', { name, version, field, peer })
   cache.remove(document)
-  if (peer !== '') node.questions.penalize(peer, what)
+  const isLie = peer !== '' && refusedWords.add(name, { version, peer, isDisputed })
+  log.warn('packuments.lie', { name, version, field, peer, isProven: isLie })
+  if (isLie) node.questions.penalize(peer, what)
   return new CatalogError('PEER_MISBEHAVED', what, {
     ...{ name, version, field, peer },
-    hint: 'that metadata is dropped and the peer refused: install again, without what a lockfile has noted of it',
+    hint: 'that metadata is dropped and not believed again: install again, without what a lockfile has noted of it',
   })
 }
 
