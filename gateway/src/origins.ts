@@ -1,6 +1,12 @@
 /** What the gateway gets packages from, built first: whom to trust for which name, the registries, and the way to them. */
+import { dirname } from 'node:path'
 import type { CatalogNode, Logger } from '@catalog-p2p/core'
 import { createMarks } from './artifacts/privacy.ts'
+import {
+  gatewayKeyPath,
+  openGatewaySignatures,
+  type GatewaySignatures,
+} from './keys/gateway-signature.ts'
 import type { ParsedGatewayOptions } from './options.ts'
 import { startCertificateExchange, type CertificateExchange } from './trust/certificate-exchange.ts'
 import { openTrust, type Trust } from './trust/trust.ts'
@@ -13,6 +19,8 @@ import { createUpstream, type Upstream } from './upstream/upstream.ts'
 
 export interface Origins {
   readonly trust: Trust
+  /** For versions of the network that have been verified; undefined without a trust file. */
+  readonly gatewaySignatures: GatewaySignatures | undefined
   readonly registries: Registries
   readonly upstream: Upstream
 }
@@ -30,7 +38,13 @@ export async function openOrigins(
 ): Promise<Origins> {
   const trust = openTrust({ log }, options)
   const registries = await openRegistries({ log, config, trust }, options)
-  return { trust, registries, upstream: openUpstream({ config, env }, options) }
+  const { trustPath } = options
+  const gatewaySignatures =
+    trustPath === undefined
+      ? undefined
+      : await openGatewaySignatures({ log }, gatewayKeyPath(dirname(trustPath)))
+  const upstream = openUpstream({ config, env }, options)
+  return { trust, gatewaySignatures, registries, upstream }
 }
 
 export function openCertificates(

@@ -15,6 +15,7 @@ import { EarlyTarballs } from './artifacts/early-tarballs.ts'
 import { MissingRecords } from './artifacts/missing-records.ts'
 import { createVersionDocuments } from './artifacts/version-documents.ts'
 import { createPublicNames, type PublicNames } from './artifacts/public-names.ts'
+import type { GatewaySignatures } from './keys/gateway-signature.ts'
 import { createRegistrySignatures } from './keys/registry-signature.ts'
 import { createTrustedKeys } from './keys/trusted-keys.ts'
 import { Guard } from './guard/guard.ts'
@@ -52,6 +53,8 @@ import { createVersionIndex, type VersionIndex } from './packuments/version-inde
 
 export interface Parts {
   readonly trust: Trust
+  /** undefined without a trust file. */
+  readonly gatewaySignatures: GatewaySignatures | undefined
   /** undefined without a trust file. */
   readonly certificates: CertificateExchange | undefined
   readonly registries: Registries
@@ -149,7 +152,7 @@ export async function openParts(
     ...{ tarballCheck, kept, ledger: ledgers.of, servedVersions: ledgers.both },
     sources: new SourceCounts(),
     signingKeys: createSigningKeys(
-      { registries, upstream, database, log },
+      { ...origins, own: origins.gatewaySignatures, database, log },
       { maxAgeMs, keyringPath },
     ),
     prediction: options.predict ? createPrediction({ hints, cache, registries, log }) : undefined,

@@ -2,10 +2,13 @@
  * GET /-/npm/v1/keys: the public keys that `npm audit signatures` checks with. Upstream's own answer, also an old one while
  * upstream fails; when it publishes none, those of the keyring, else npm's pinned ones. Without them npm refuses every
  * signed package of a mirror, and with them it can only find out more: a key makes nothing valid that its owner has not signed.
+ * Where some packages are the network's, the gateway's own key stands beside them (gateway-signature.ts).
  */
 import { CatalogError, type Database, type Logger } from '@catalog-p2p/core'
 import { clientCredentials } from '../upstream/client-credentials.ts'
 import type { Exchange } from '../http/exchange.ts'
+import type { Trust } from '../trust/trust.ts'
+import type { GatewaySignatures } from './gateway-signature.ts'
 import { nameIn, type Registries, type Registry } from '../upstream/registries.ts'
 import { createSingleFlight } from '../single-flight.ts'
 import type { Upstream } from '../upstream/upstream.ts'
@@ -13,6 +16,9 @@ import { effectiveKeys, publishedForm, readKeyringOrNone } from './keyring.ts'
 import { requestSigningKeys, type SigningKeysAnswer } from './signing-keys-request.ts'
 
 export interface SigningKeysDependencies {
+  /** undefined: no package is the network's. */
+  readonly own?: GatewaySignatures | undefined
+  readonly trust: Pick<Trust, 'originOf' | 'entries'>
   readonly registries: Registries
   readonly upstream: Upstream
   readonly database: Database
@@ -44,7 +50,7 @@ export function createSigningKeys(
   deps: SigningKeysDependencies,
   options: SigningKeysOptions,
 ): SigningKeys {
-  const { registries, upstream, log } = deps
+  const { registries, upstream, log, trust, own } = deps
   const kept = openKeptKeys(deps.database)
   const flights = createSingleFlight<SigningKeysAnswer>()
 
@@ -55,7 +61,8 @@ export function createSigningKeys(
     if (published !== undefined) return published
     const keyring = await readKeyringOrNone(log, options.keyringPath)
     const keys = effectiveKeys(keyring, registries.homeOf(about).url)
-    if (keys.length === 0) throw noKeys()
+    // The gateway's own may be all that there is.
+    if (keys.length === 0 && (own === undefined || trust.entries().length === 0)) throw noKeys()
     return { body: Buffer.from(JSON.stringify(publishedForm(keys))), source: 'keyring' }
   }
 
@@ -86,7 +93,11 @@ export function createSigningKeys(
   return {
     async answer(exchange) {
       const { req, res } = exchange
-      const { body, source } = await find(exchange)
+      const scope = nameIn(exchange.target.scope)
+      const isNetworks = scope !== undefined && trust.originOf(scope).kind === 'network'
+      const found = isNetworks ? NO_KEYS : await find(exchange)
+      const { source } = found
+      const body = trust.entries().length === 0 ? found.body : withOwn(found.body, own)
       res.statusCode = 200
       res.setHeader('content-type', 'application/json; charset=utf-8')
       res.setHeader('content-length', body.byteLength)
@@ -95,6 +106,15 @@ export function createSigningKeys(
       res.end(req.method === 'HEAD' ? undefined : body)
     },
   }
+}
+
+const NO_KEYS: FoundKeys = { body: Buffer.from('{"keys":[]}'), source: 'keyring' }
+
+/** Whatever else the registry says stays as it is. */
+function withOwn(body: Buffer, own: GatewaySignatures | undefined): Buffer {
+  if (own === undefined) return body
+  const published = JSON.parse(body.toString('utf8')) as { keys: unknown[] }
+  return Buffer.from(JSON.stringify({ ...published, keys: [...published.keys, own.key] }))
 }
 
 /** What each registry published last. */
