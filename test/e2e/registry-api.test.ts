@@ -347,7 +347,7 @@ function auditSuiteOf(client: ClientName): void {
 
   async function audit(
     signed: readonly SignedVersion[],
-    isAttested = false,
+    { isAttested = false, registry = behind.url } = {},
   ): Promise<ClientResult> {
     const home = await workspace.folder('home')
     const cwd = await workspace.folder('audited')
@@ -358,7 +358,7 @@ function auditSuiteOf(client: ClientName): void {
       }))
     }
     const env = await tuf.trustFrom(home)
-    return runClient(client, ['audit', 'signatures'], { cwd, home, registry: behind.url, env })
+    return runClient(client, ['audit', 'signatures'], { cwd, home, registry, env })
   }
 
   test("verifies npm's signatures with the pinned keys, where upstream has none", async () => {
@@ -366,6 +366,20 @@ function auditSuiteOf(client: ClientName): void {
     expect(output).toMatch(/2 packages have verified registry signatures/)
     expect(exitCode).toBe(0)
     expect(front.asked()).toContain('GET /-/npm/v1/keys')
+  })
+
+  test('verifies what is at hand with no registry at all', async () => {
+    const cachePath = await workspace.folder('metadata')
+    const outputs: string[] = []
+    for (const peersOnly of [false, true]) {
+      await using machine = await startMachine({ upstream: front.url, cachePath, peersOnly })
+      front.forget()
+      const { exitCode, output } = await audit(npmSigned, { registry: machine.url })
+      expect({ exitCode, output }).toMatchObject({ exitCode: 0 })
+      expect(front.asked().length > 0).toBe(!peersOnly)
+      outputs.push(output)
+    }
+    expect(outputs.at(-1)).toMatch(/2 packages have verified registry signatures/)
   })
 
   test('finds the one that is not right', async () => {
@@ -394,7 +408,7 @@ function auditSuiteOf(client: ClientName): void {
     front.pages.set(path, () => ({ json: answer }))
     front.pages.set('/-/npm/v1/keys', () => ({ json: { keys: [signer.key] } }))
     front.forget()
-    const { exitCode, output } = await audit([version], true)
+    const { exitCode, output } = await audit([version], { isAttested: true })
     // pnpm checks signatures only.
     const isChecked = !client.startsWith('pnpm')
     expect(front.asked().includes(`GET ${path}`)).toBe(isChecked)
