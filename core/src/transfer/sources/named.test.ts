@@ -25,8 +25,8 @@ async function holder(world: World, name: string, artifact: Blob): Promise<Node>
 const inline = { type: 'manifest', chunkSize: 1024 * 1024, leaves: new Uint8Array(0) } as const
 
 /** A peer that lists the name of `small` and answers with these. */
-async function liar(world: World, answers: (id: number) => Answer[]): Promise<Node> {
-  const node = await world.addPeer('liar', [], async () => undefined)
+async function liar(world: World, answers: (id: number) => Answer[], name = 'liar'): Promise<Node> {
+  const node = await world.addPeer(name, [], async () => undefined)
   const behave = answering(
     async () => undefined,
     ({ id }) => answers(id),
@@ -125,6 +125,17 @@ describe('lies about a name', () => {
       expect(record?.digest).toBe(small.digest)
     })
   }
+
+  test('a handful that list what they have not do not hide the one that has', async () => {
+    const world = createWorld()
+    for (let i = 0; i < 6; i += 1) {
+      await liar(world, (id) => [{ type: 'status', id, status: 'not-found' }], `liar-${i}`)
+    }
+    await holder(world, 'honest', small)
+    const b = await world.add('b')
+    const record = await b.transfer.resolve(recordOf(small.digest), { signal })
+    expect(record?.digest).toBe(small.digest)
+  })
 
   test('a key that is not known here is nobody’s fault', async () => {
     const world = createWorld()

@@ -36,8 +36,8 @@ export interface NamedDeps extends Pick<
   readonly onArrived: (digest: Digest) => void
 }
 
-/** More would say the same. */
-const MAX_ASKED = 3
+/** One after another, the next when those before it have not got it or are late: a few that list what they have not hide nothing. */
+const MAX_ASKED = 16
 const RESOLVE_MS = 20_000
 
 export function createNamedRequests(deps: NamedDeps): NamedRequests {

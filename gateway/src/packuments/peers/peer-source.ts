@@ -37,6 +37,8 @@ interface PeerAnswer {
 
 /** A liar among three can neither hide a version nor have its way with a tag. */
 const MAX_PEERS = 3
+/** To get so many answers. */
+const MAX_TRIED = 12
 /** For the other peers, once one has answered. */
 const OTHERS_MS = 300
 /** Packages asked about at once: each answer may take 16 MiB of memory. */
@@ -69,19 +71,10 @@ export function createPeerSource(
 
   async function askAll(request: SourceRequest): Promise<PeerAnswer[]> {
     const key = packageKeyOf({ registry: request.registry.url, name: request.name })
-    const peers = node.questions.holders(key).slice(0, MAX_PEERS)
-    const answers = new Map<string, PeerAnswer>()
-    const first = Promise.withResolvers<void>()
-    const asking = peers.map(async (peer) => {
-      const answer = await askPeer(peer, request)
-      if (answer !== undefined) answers.set(peer, answer)
-      if (answer !== undefined) first.resolve()
-    })
-    // One that is silent does not hold up what the others have said.
-    const enough = first.promise.then(() => setTimeout(OTHERS_MS, undefined, { ref: false }))
-    await Promise.race([Promise.all(asking), enough])
+    const peers = node.questions.holders(key).slice(0, MAX_TRIED)
+    const answers = await firstAnswers(peers, (peer) => askPeer(peer, request))
     request.signal.throwIfAborted()
-    return peers.flatMap((peer) => answers.get(peer) ?? [])
+    return answers.toSorted((a, b) => peers.indexOf(a.peer) - peers.indexOf(b.peer))
   }
 
   async function ask(request: SourceRequest, keys: readonly TrustedKey[]) {
@@ -129,6 +122,28 @@ export function createPeerSource(
       }
     },
   }
+}
+
+/** Of up to three at once; another one is asked instead of each that has nothing, though it lists that it has. */
+async function firstAnswers(
+  peers: readonly string[],
+  ask: (peer: string) => Promise<PeerAnswer | undefined>,
+): Promise<PeerAnswer[]> {
+  const answers: PeerAnswer[] = []
+  const first = Promise.withResolvers<void>()
+  const untried = peers.values()
+  const asking = Array.from({ length: MAX_PEERS }, async () => {
+    for (const peer of untried) {
+      const answer = await ask(peer)
+      if (answer === undefined) continue
+      answers.push(answer)
+      return first.resolve()
+    }
+  })
+  // One that is silent does not hold up what the others have said.
+  const enough = first.promise.then(() => setTimeout(OTHERS_MS, undefined, { ref: false }))
+  await Promise.race([Promise.all(asking), enough])
+  return [...answers]
 }
 
 function notKnown(name: string, why: string): CatalogError {
