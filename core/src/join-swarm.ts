@@ -13,6 +13,7 @@ import type { Invite } from './swarm/invite.ts'
 import { joinAsDialer } from './swarm/joining.ts'
 import { systemClock } from './timing/clock.ts'
 
+const LOOPBACK = /^\/ip4\/127\.|^\/ip6\/::1\//
 const MAX_GIFT_BYTES = 128 * 1024
 
 /**
@@ -24,8 +25,9 @@ export async function joinSwarm(
   { log, signal }: { readonly log: Logger; readonly signal: AbortSignal },
 ): Promise<Uint8Array> {
   const { createLibp2pHost } = await import('./host/libp2p/libp2p-host.ts')
+  const loopbackOnly = invite.addresses.every((address) => LOOPBACK.test(address))
   const quiet = { mdns: false, dht: false, peerExchange: false, upnp: false, maxConnections: 8 }
-  const { network } = parseNodeOptions({ network: { port: 0, ...quiet } })
+  const { network } = parseNodeOptions({ network: { port: 0, loopbackOnly, ...quiet } })
   const bearer = createBearer(invite)
   const deps = { log, clock: systemClock, random: systemRandom, membership: bearer.membership }
   const host = createLibp2pHost(deps, { network, path: undefined })

@@ -30,6 +30,8 @@ const schema = z.strictObject({
   previousRegistry: httpUrl.optional(),
   /** Scopes, with their `@`, and packages that never touch the network of peers. */
   privateScopes: z.array(scopeOrPackage).default([]),
+  /** Private scopes, with their `@`, and packages that peers may have all the same: only for a node in a private swarm. */
+  shareScopes: z.array(scopeOrPackage).default([]),
   /** Registries whose packages anybody may have, as npm's own: these and all beneath them. */
   publicRegistries: z.array(httpUrl).default([]),
   /** What a client says the digest of a version is, while no registry can be asked whether it is: believed or not. */

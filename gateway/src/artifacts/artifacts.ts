@@ -58,7 +58,7 @@ export interface ArtifactsDependencies
 
 export function createArtifacts(
   deps: ArtifactsDependencies,
-  options: Pick<ParsedGatewayOptions, 'privateScopes' | 'unboundDigests'>,
+  options: Pick<ParsedGatewayOptions, 'privateScopes' | 'shareScopes' | 'unboundDigests'>,
 ): Artifacts {
   const { upstream, packuments, bindings, documents } = deps
   const privacy = createPrivacy(deps, options)

@@ -162,9 +162,11 @@ function noteOutcome(deps: FetchByDigestDependencies, access: Attempt, isOrigins
   else if (origin?.givenTo === 'owner' && owner !== undefined) privateAccess.grant(digest, owner)
 }
 
+/** For everybody who can be a peer of this node. */
 function isProvenPublic(
   { privacy }: FetchByDigestDependencies,
   { request, visibility }: DigestAccess,
 ): boolean {
-  return visibility === 'public' && request.upstream !== 'never' && privacy.isProven(request.name)
+  if (visibility !== 'public' || request.upstream === 'never') return false
+  return privacy.isProven(request.name) || privacy.isShared(request.name)
 }

@@ -26,6 +26,8 @@ export interface Privacy {
   of(request: ArtifactRequest, target: ResolvedArtifact, viewer: Viewer): Promise<Visibility>
   /** Of names that `of` calls public: whether that is more than that no credentials apply to their scope. */
   readonly isProven: (name: string) => boolean
+  /** Whether all machines of the private swarm may have it, whoever may not. */
+  readonly isShared: (name: string) => boolean
   /** Whether everything of that name is public, as far as is known without asking. */
   readonly isKnownPublic: (name: string) => boolean
   /** Upstream would not give an artifact of this package without credentials after all, or that may have changed. */
@@ -36,24 +38,28 @@ export interface Privacy {
 
 export function createPrivacy(
   deps: PrivacyDependencies,
-  options: { privateScopes: readonly string[] },
+  options: { privateScopes: readonly string[]; shareScopes: readonly string[] },
 ): Privacy {
   const { registries, packuments, cache, privateAccess, publicNames } = deps
   const isMarked = createMarks(options.privateScopes)
+  const isShared = createMarks(options.shareScopes)
   const proofs = new PublicProofs(deps)
 
   return {
     forgetPublic: (name) => publicNames.remove(name),
     isProven: (name) => proofs.isProven(name),
+    isShared,
     isKnownPublic(name) {
       const home = registries.homeOf(name)
-      if (isMarked(name) || !home.isPublic || registries.isCertified(home)) return false
+      if (isShared(name) || isMarked(name) || !home.isPublic || registries.isCertified(home))
+        return false
       if (proofs.isProven(name)) return true
       const known = cache.visibilityOf(home.url, name)
       return known === undefined && packuments.viewer(name, undefined).credentials === undefined
     },
     async of(request, target, viewer) {
       const { name } = request
+      if (isShared(name)) return 'public'
       if (isMarked(name)) return 'private'
       const home = registries.homeOf(name)
       const known = cache.visibilityOf(home.url, name)

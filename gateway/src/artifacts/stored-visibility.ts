@@ -21,7 +21,7 @@ import { createBindings } from './bindings.ts'
 import { createMarks } from './privacy.ts'
 import { createOwners } from './private-artifacts.ts'
 
-type Rules = Pick<ParsedGatewayOptions, 'privateScopes' | 'publicRegistries'>
+type Rules = Pick<ParsedGatewayOptions, 'privateScopes' | 'publicRegistries' | 'shareScopes'>
 
 export interface StoredVisibility {
   /** undefined: the rules are those of the last run. */
@@ -34,8 +34,10 @@ export interface StoredVisibility {
 
 /** One more whenever this version calls something private that an earlier one called public. */
 const RULES_VERSION = 1
-const SCHEMA =
-  'CREATE TABLE IF NOT EXISTS visibility_rules (only INTEGER PRIMARY KEY, rules TEXT NOT NULL) STRICT'
+const SCHEMA = `
+  CREATE TABLE IF NOT EXISTS visibility_rules (only INTEGER PRIMARY KEY, rules TEXT NOT NULL) STRICT;
+  CREATE TABLE IF NOT EXISTS shared_scopes (scope TEXT PRIMARY KEY) STRICT;
+`
 
 /** `path`: of the store. @throws CatalogError STORE_LOCKED */
 export async function openStoredVisibility(
@@ -66,7 +68,13 @@ export async function openStoredVisibility(
   return {
     isStillPublic: isSame ? undefined : createJudge(open, rules),
     accept() {
-      if (!isSame) open.prepare('INSERT OR REPLACE INTO visibility_rules VALUES (1, ?)').run(now)
+      if (isSame) return
+      // Together: what is shared from now on must be known to be so when it is shared no more.
+      open.exec('BEGIN; DELETE FROM shared_scopes')
+      const share = open.prepare('INSERT OR IGNORE INTO shared_scopes VALUES (?)')
+      for (const scope of rules.shareScopes) share.run(scope.toLowerCase())
+      open.prepare('INSERT OR REPLACE INTO visibility_rules VALUES (1, ?)').run(now)
+      open.exec('COMMIT')
     },
     close: () => open.close(),
   }
@@ -74,13 +82,19 @@ export async function openStoredVisibility(
 
 function createJudge(
   database: Database,
-  { privateScopes, publicRegistries }: Rules,
+  { privateScopes, publicRegistries, shareScopes }: Rules,
 ): (digest: Digest) => boolean {
+  const before = database.prepare('SELECT scope FROM shared_scopes').all() as { scope: string }[]
+  const wasShared = createMarks(before.map(({ scope }) => scope))
+  const isShared = createMarks(shareScopes)
   const bindings = createBindings(database)
   const owners = createOwners(database)
   const isMarked = createMarks(privateScopes)
   return (digest) => {
     const names = bindings.namesOf(digest)
+    if (names.some(({ name }) => isShared(name))) return true
+    // Of a private swarm that was left: private as before, for those whose credentials its registry accepts.
+    if (names.some(({ name }) => wasShared(name))) return false
     const isPublic = names.some(({ registry, name, signature }) => {
       // It was public when it came: a scope of a public registry has been seen to be, or needed no credentials.
       if (isPublicUrl(new URL(registry), publicRegistries)) return true
@@ -93,8 +107,11 @@ function createJudge(
   }
 }
 
-function identityOf({ privateScopes, publicRegistries }: Rules): string {
+function identityOf({ privateScopes, publicRegistries, shareScopes }: Rules): string {
   const scopes = privateScopes.map((scope) => scope.toLowerCase()).sort()
-  const text = JSON.stringify([RULES_VERSION, scopes, publicRegistries.toSorted()])
+  const shared = shareScopes.map((scope) => scope.toLowerCase()).sort()
+  const parts = [RULES_VERSION, scopes, publicRegistries.toSorted()]
+  // Without any it is what earlier versions have written.
+  const text = JSON.stringify(shared.length === 0 ? parts : [...parts, shared])
   return createHash('sha256').update(text).digest('hex')
 }

@@ -76,6 +76,7 @@ const SPECIAL_DEFAULTS: Readonly<Record<string, string>> = {
   upstream: "npm's configured registry",
   keyring: '`registry-keys.json` in the config folder',
   'trust-file': '`trusted-publishers.txt` in the config folder',
+  swarm: '`swarm.txt` in the config folder, if it is there',
   store: "`catalog-p2p` in the user's cache folder",
   'log-level': '`info`; on a terminal `warn`',
 }

@@ -2,12 +2,20 @@
  * Flags over environment over config file over defaults, into options for the node and the gateway. Reports every
  * problem at once, each with where the value came from. Pure but for reading the config file.
  */
+import { resolve } from 'node:path'
 import { CatalogError, parseNodeOptions, type NodeOptions } from '@catalog-p2p/core'
 import { parseGatewayOptions, type GatewayOptions } from '../options.ts'
 import { readConfigFile, type ConfigFile } from './config-file.ts'
 import { environmentOf, fileKeyOf, flagOf, type Setting } from './setting.ts'
 import { SETTINGS } from './settings.ts'
 import { nearest } from './nearest.ts'
+import {
+  isSwarmSecret,
+  NO_SWARM,
+  SECRET_SHOWN,
+  usualSwarm,
+  type SwarmPlace,
+} from './swarm-place.ts'
 import { readValue } from './values.ts'
 
 export type Environment = Readonly<Record<string, string | undefined>>
@@ -34,6 +42,8 @@ export interface Config {
   /** undefined: as it suits where the output goes. */
   readonly logLevel: LogLevel | undefined
   readonly json: boolean
+  /** The private swarm to be in; of a file it is not known yet whether it makes sense. */
+  readonly swarm?: SwarmPlace | undefined
   /** What was set, by setting name: the value and `flag --port`, `CATALOG_PORT` or `<file>: port`. */
   readonly given: ReadonlyMap<string, GivenValue>
   /** The config file that was read. */
@@ -119,6 +129,11 @@ function checkOne(
   input: ConfigInput,
   given: Map<string, GivenValue>,
 ): string | undefined {
+  if (setting.name === 'swarm' && isSwarmSecret(found.value)) {
+    given.set(setting.name, { value: SECRET_SHOWN, origin: found.origin })
+    if (found.origin === environmentOf(setting)) return undefined
+    return 'a swarm itself is for the environment only; here it takes the path of a file'
+  }
   const read = readValue(setting, found.value, pathContext(input))
   if (!read.ok) return `expected ${read.expected}, got ${shown(found.value)}`
   given.set(setting.name, { value: read.value, origin: found.origin })
@@ -155,10 +170,20 @@ function assemble(
     peersOnly,
     logLevel: value('log-level') as LogLevel | undefined,
     json: value('json') === true,
+    swarm: swarmPlace(given.get('swarm')?.value, input),
     given,
     file: file?.path,
     warnings: unknownEnvironment(input.env),
   }
+}
+
+function swarmPlace(
+  value: unknown,
+  { env, configFolder, cwd }: ConfigInput,
+): SwarmPlace | undefined {
+  if (value === undefined) return usualSwarm(configFolder)
+  if (value === SECRET_SHOWN) return { kind: 'secret', text: () => env.CATALOG_SWARM ?? '' }
+  return value === resolve(cwd, NO_SWARM) ? undefined : { kind: 'file', path: String(value) }
 }
 
 function optionsFor(

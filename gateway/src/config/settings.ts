@@ -99,6 +99,16 @@ export const SETTINGS: readonly Setting[] = [
       'UDP (QUIC) and TCP port for peers; 0 lets the system choose',
     ),
     bootstrap: list('node:network.bootstrap', 'peer to join the network by', 'multiaddr'),
+    swarm: path(
+      'start:swarm',
+      'file of the private swarm to be in, or none; in the environment also its text, as a secret',
+      'file',
+    ),
+    'share-scope': list(
+      'gateway:shareScopes',
+      'private scope, or package, that all machines of the private swarm may have',
+      '@scope',
+    ),
     mdns: boolean('node:network.mdns', 'find peers on the local network'),
     dht: boolean('node:network.dht', 'find peers and artifacts beyond the local network'),
     relay: boolean('node:network.relayServer', 'relay for peers behind NAT; for public machines'),

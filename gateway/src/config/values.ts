@@ -3,6 +3,7 @@
  * reader says what was expected; limits (ranges, URLs) are checked by the options' own schemas afterwards.
  */
 import { resolve } from 'node:path'
+import { CatalogError } from '@catalog-p2p/core'
 import type { Setting, SettingType } from './setting.ts'
 
 export type ReadValue =
@@ -25,6 +26,13 @@ export function readValue(setting: Setting, given: unknown, context: ReadContext
   if (!read.ok || setting.choices === undefined) return read
   const isKnown = typeof read.value === 'string' && setting.choices.includes(read.value)
   return isKnown ? read : no(`one of ${setting.choices.join(', ')}`)
+}
+
+/** Milliseconds of a time like 30m or 7d. @throws CatalogError INVALID_OPTIONS naming `place` */
+export function durationOf(given: string, place: string): number {
+  const read = measured(given, MILLISECONDS, 'a time like 30m, 24h or 7d')
+  if (read.ok && typeof read.value === 'number') return read.value
+  throw new CatalogError('INVALID_OPTIONS', `${place}: expected a time like 30m, 24h or 7d`)
 }
 
 const READERS: Readonly<Record<SettingType, Reader>> = {

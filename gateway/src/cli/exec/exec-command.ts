@@ -3,6 +3,7 @@
  * exit code. Redirects by environment variables alone and changes no file. A failure on our side never fails the command: it
  * then runs as it would without us.
  */
+import { withoutSwarm } from '../../config/swarm-place.ts'
 import { CatalogError } from '@catalog-p2p/core'
 import type { Config } from '../../config/resolve.ts'
 import { duration } from '../../config/setting.ts'
@@ -79,7 +80,7 @@ async function runWith(session: Session, prepared: PreparedGateway): Promise<num
   const { variables, note } = prepared
   try {
     if (note !== undefined) output.note(note)
-    const end = await run(session, withVariables(terminal.env, variables))
+    const end = await run(session, withVariables(withoutSwarm(terminal.env), variables))
     // The command has ended: nothing that fails from here on may change its exit code.
     await reportAndSeed(session, prepared, end).catch((error: unknown) =>
       output.warn(`no report: ${String(error)}`),
@@ -128,7 +129,7 @@ async function runWithout(session: Session, without: Unprepared): Promise<number
   const problem = shownProblem(without.problem)
   const step = next === undefined ? '' : `. Next step: ${next}`
   output.warn(`${problem}; running the command without peers${step}`)
-  const end = await run(session, withVariables(terminal.env, {}))
+  const end = await run(session, withVariables(withoutSwarm(terminal.env), {}))
   const report: ExecReport = {
     ...{ command: shownCommand(options.command), exitCode: end.code },
     ...{ durationMs: Math.round(end.durationMs), gateway: 'none', problem },

@@ -25,7 +25,9 @@ export function unboundDigestsFor(config: Config, env: Environment): 'allow' | '
 export function wantedSettings(config: Config, env: Environment): DaemonSettings {
   const unbound = unboundDigestsFor(config, env)
   const isWanted = (name: string): boolean =>
-    config.given.has(name) || (name === 'unbound-digests' && unbound === 'refuse')
+    config.given.has(name) ||
+    (name === 'unbound-digests' && unbound === 'refuse') ||
+    (name === 'swarm' && config.swarm !== undefined)
   const settings = { ...daemonSettings(config), 'unbound-digests': unbound }
   return Object.fromEntries(Object.entries(settings).filter(([name]) => isWanted(name)))
 }

@@ -17,6 +17,7 @@ import { addStartCommand } from '../start/start-program.ts'
 import { addStatusCommands } from '../status/status-program.ts'
 import { addStoreCommands } from '../store/store-program.ts'
 import { addTrustCommands } from '../trust/trust-program.ts'
+import { addSwarmCommands } from '../swarm/swarm-program.ts'
 import { addUseCommands } from '../use/use-program.ts'
 import type { ProgramDependencies } from './act.ts'
 import { EXIT, EXIT_MEANINGS } from './exit-codes.ts'
@@ -50,6 +51,7 @@ export function createProgram(deps: ProgramDependencies): Command {
   addKeyCommands(program, deps)
   addRegistryKeysCommands(program, deps)
   addGuardCommands(program, deps)
+  addSwarmCommands(program, deps)
   addTrustCommands(program, deps)
   addCaCommands(program, deps)
   return program

@@ -6,6 +6,7 @@
 import { parseNodeOptions } from '@catalog-p2p/core'
 import type { Config } from '../../config/resolve.ts'
 import { parseGatewayOptions } from '../../options.ts'
+import { swarmIdentity } from './configured-swarm.ts'
 import { withoutUser } from '../../upstream/registries.ts'
 
 export type DaemonSettings = Readonly<Record<string, readonly string[] | string | boolean | number>>
@@ -23,6 +24,8 @@ export function daemonSettings(config: Config): DaemonSettings {
     'min-release-age-exclude': gateway.minReleaseAgeExclude.toSorted(),
     'malware-list': gateway.malwareList ?? '',
     'trust-downgrade': gateway.trustDowngrade,
+    swarm: swarmIdentity(config),
+    'share-scope': gateway.shareScopes.map((scope) => scope.toLowerCase()).sort(),
     bootstrap: network.bootstrap.toSorted(),
     seed: transfer.seed,
     quota: store.quotaBytes,

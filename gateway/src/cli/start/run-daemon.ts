@@ -31,6 +31,7 @@ import { trustFilePath } from '../../trust/trust-file.ts'
 import type { NpmConfig } from '../../upstream/npmrc.ts'
 import { portOf } from '../shell/invocation.ts'
 import { daemonSettings } from './daemon-settings.ts'
+import { withSwarm, type ConfiguredSwarm } from './configured-swarm.ts'
 import { chooseStore } from './store-access.ts'
 import { tuneCollector } from './tune-collector.ts'
 
@@ -67,8 +68,10 @@ export interface LateSetup {
 }
 
 /** @throws CatalogError PORT_IN_USE, STORE_LOCKED, HOST_FAILED, INVALID_OPTIONS, each with the next step */
-export async function runDaemon(setup: DaemonSetup): Promise<RunningDaemon> {
-  const { config, log } = setup
+export async function runDaemon(given: DaemonSetup): Promise<RunningDaemon> {
+  const { log } = given
+  const { config, swarm } = withSwarm(given.config, log)
+  const setup = { ...given, config, swarm }
   tuneCollector()
   const { node: options, cachePath } = await chooseStore(config.node, config.storePath, log)
   const node = await openNode(setup, { options, cachePath }).catch((error: unknown) =>
@@ -121,7 +124,7 @@ export async function runDaemon(setup: DaemonSetup): Promise<RunningDaemon> {
 
 /** Applies this run's privacy rules to the store before anything is announced. */
 async function openNode(
-  { config, log, ephemeralIdentity = false }: DaemonSetup,
+  { config, log, swarm, ephemeralIdentity = false }: DaemonSetup & Pick<ConfiguredSwarm, 'swarm'>,
   { options, cachePath }: { options: NodeOptions; cachePath: string | undefined },
 ): Promise<CatalogNode> {
   const rules = parseGatewayOptions(config.gateway)
@@ -129,7 +132,7 @@ async function openNode(
   try {
     const { isStillPublic } = visibility
     const node = await createNode(options, {
-      ...{ log, ephemeralIdentity },
+      ...{ log, ephemeralIdentity, swarm },
       verifyEvidence: createEvidenceVerifier(
         { log },
         { keyringPath: rules.keyringPath ?? keyringPath(defaultConfigFolder()) },

@@ -1,0 +1,68 @@
+/** The private swarm that the settings name: what the node and the gateway get of it, and what tells two swarms apart. */
+import { dirname } from 'node:path'
+import { swarmFileToText, swarmTagOf, type Logger, type SwarmDependencies } from '@catalog-p2p/core'
+import { defaultConfigFolder } from '../../config/config-file.ts'
+import type { Config } from '../../config/resolve.ts'
+import { swarmFilePath } from '../../config/swarm-place.ts'
+import { inviteFolder, openInviteBook } from '../../swarm/invite-book.ts'
+import { openSwarm, readSwarm } from '../../swarm/swarm-source.ts'
+import { CertificateBook } from '../../trust/certificate-book.ts'
+import { certificatesPath, trustFilePath } from '../../trust/trust-file.ts'
+
+export interface ConfiguredSwarm {
+  /** With the peers and the scopes of the swarm. Without a swarm no private scope is shared. */
+  readonly config: Config
+  readonly swarm: SwarmDependencies | undefined
+}
+
+/** @throws CatalogError INVALID_OPTIONS */
+export function withSwarm(config: Config, log: Logger): ConfiguredSwarm {
+  const listed = config.gateway.shareScopes ?? []
+  if (config.swarm === undefined) {
+    if (listed.length > 0) {
+      log.warn('swarm.nothing-shared', {
+        scopes: listed,
+        hint: 'private scopes are shared in a private swarm only (catalog swarm init)',
+      })
+    }
+    const { shareScopes: _, ...gateway } = config.gateway
+    return { config: { ...config, gateway }, swarm: undefined }
+  }
+  const trustPath = config.gateway.trustPath ?? trustFilePath(defaultConfigFolder())
+  const book = new CertificateBook(certificatesPath(dirname(trustPath)), { log })
+  const source = openSwarm(config.swarm, {
+    log,
+    revokedBy: (root) => book.of(root).revocations?.said.subjects ?? [],
+  })
+  const { bootstrap, shareScopes } = source.file()
+  const { network = {} } = config.node
+  const peers = [...new Set([...(network.bootstrap ?? []), ...bootstrap])]
+  const scopes = [...new Set([...listed, ...shareScopes])]
+  const folder = inviteFolder(
+    config.swarm.kind === 'file' ? config.swarm.path : swarmFilePath(defaultConfigFolder()),
+  )
+  const invites = openInviteBook(folder, {
+    // A certificate is one machine's.
+    gift: () => Buffer.from(swarmFileToText({ ...source.file(), certificate: undefined })),
+    onUsed: (invite) => log.info('swarm.joined', { invite }),
+  })
+  return {
+    config: {
+      ...config,
+      node: { ...config.node, network: { ...network, bootstrap: peers } },
+      gateway: { ...config.gateway, shareScopes: scopes },
+    },
+    swarm: { state: () => source.state(), findInvite: (id) => invites.find(id) },
+  }
+}
+
+/** What two daemons must have the same of to be in one swarm; nothing secret. */
+export function swarmIdentity({ swarm }: Config): string {
+  if (swarm === undefined) return ''
+  try {
+    return swarmTagOf(readSwarm(swarm))
+  } catch {
+    // Whoever uses it says what is wrong with it.
+    return 'unknown'
+  }
+}
