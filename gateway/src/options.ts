@@ -4,7 +4,7 @@
  */
 import { isAbsolute } from 'node:path'
 import { z } from 'zod'
-import { invalidOptions } from '@catalog-p2p/core'
+import { invalidOptions, isKeyId } from '@catalog-p2p/core'
 import { SIGNATURE_POLICY } from './guard/signature-policy.ts'
 
 const MiB = 1024 * 1024
@@ -32,6 +32,8 @@ const schema = z.strictObject({
   privateScopes: z.array(scopeOrPackage).default([]),
   /** Private scopes, with their `@`, and packages that peers may have all the same: only for a node in a private swarm. */
   shareScopes: z.array(scopeOrPackage).default([]),
+  /** The root of the private swarm: what it takes back is asked of peers, as for those of the trust file. */
+  swarmRoot: z.string().refine(isKeyId).optional(),
   /** Registries whose packages anybody may have, as npm's own: these and all beneath them. */
   publicRegistries: z.array(httpUrl).default([]),
   /** What a client says the digest of a version is, while no registry can be asked whether it is: believed or not. */

@@ -1,6 +1,6 @@
 /** What the gateway gets packages from, built first: whom to trust for which name, the registries, and the way to them. */
 import { dirname } from 'node:path'
-import type { CatalogNode, Logger } from '@catalog-p2p/core'
+import type { CatalogNode, Logger, KeyId } from '@catalog-p2p/core'
 import { createMarks } from './artifacts/privacy.ts'
 import {
   gatewayKeyPath,
@@ -49,12 +49,15 @@ export async function openOrigins(
 
 export function openCertificates(
   { node, trust, log }: { node: CatalogNode; log: Logger; trust: Trust },
-  { privateScopes }: ParsedGatewayOptions,
+  { privateScopes, swarmRoot }: ParsedGatewayOptions,
 ): CertificateExchange | undefined {
   const { book } = trust
   if (book === undefined) return undefined
   const isPrivate = createMarks(privateScopes)
-  return startCertificateExchange({ node, book, roots: () => trust.roots(), isPrivate, log })
+  const roots = (): KeyId[] => [
+    ...new Set([...trust.roots(), ...(swarmRoot === undefined ? [] : [swarmRoot])]),
+  ]
+  return startCertificateExchange({ node, book, roots, isPrivate, log })
 }
 
 async function openRegistries(

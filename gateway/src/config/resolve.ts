@@ -181,9 +181,9 @@ function swarmPlace(
   value: unknown,
   { env, configFolder, cwd }: ConfigInput,
 ): SwarmPlace | undefined {
-  if (value === undefined) return usualSwarm(configFolder)
+  if (typeof value !== 'string') return usualSwarm(configFolder)
   if (value === SECRET_SHOWN) return { kind: 'secret', text: () => env.CATALOG_SWARM ?? '' }
-  return value === resolve(cwd, NO_SWARM) ? undefined : { kind: 'file', path: String(value) }
+  return value === resolve(cwd, NO_SWARM) ? undefined : { kind: 'file', path: value }
 }
 
 function optionsFor(

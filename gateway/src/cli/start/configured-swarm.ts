@@ -25,16 +25,20 @@ export function withSwarm(config: Config, log: Logger): ConfiguredSwarm {
         hint: 'private scopes are shared in a private swarm only (catalog swarm init)',
       })
     }
-    const { shareScopes: _, ...gateway } = config.gateway
-    return { config: { ...config, gateway }, swarm: undefined }
+    return {
+      config: { ...config, gateway: { ...config.gateway, shareScopes: [] } },
+      swarm: undefined,
+    }
   }
   const trustPath = config.gateway.trustPath ?? trustFilePath(defaultConfigFolder())
   const book = new CertificateBook(certificatesPath(dirname(trustPath)), { log })
+  // A file that can't be read any more makes nobody a member again.
+  let lastRevoked: readonly string[] = []
   const source = openSwarm(config.swarm, {
     log,
-    revokedBy: (root) => book.of(root).revocations?.said.subjects ?? [],
+    revokedBy: (root) => (lastRevoked = book.of(root).revocations?.said.subjects ?? lastRevoked),
   })
-  const { bootstrap, shareScopes } = source.file()
+  const { bootstrap, shareScopes, root } = source.file()
   const { network = {} } = config.node
   const peers = [...new Set([...(network.bootstrap ?? []), ...bootstrap])]
   const scopes = [...new Set([...listed, ...shareScopes])]
@@ -50,7 +54,7 @@ export function withSwarm(config: Config, log: Logger): ConfiguredSwarm {
     config: {
       ...config,
       node: { ...config.node, network: { ...network, bootstrap: peers } },
-      gateway: { ...config.gateway, shareScopes: scopes },
+      gateway: { ...config.gateway, shareScopes: scopes, ...(root && { swarmRoot: root }) },
     },
     swarm: { state: () => source.state(), findInvite: (id) => invites.find(id) },
   }

@@ -10,6 +10,8 @@ import {
   createSwarmKey,
   openCertificate,
   parseKeyId,
+  parseSwarmFile,
+  swarmFileToText,
   type NodePeer,
   type SwarmFile,
 } from '@catalog-p2p/core'
@@ -53,9 +55,9 @@ export async function swarmInitCommand(
     ...{ name, keys: [{ key: createSwarmKey() }], shareScopes: share, bootstrap: [] },
     root: root === undefined ? undefined : parseKeyId(root),
   }
+  // What could not be read again would show at the next start only.
+  parseSwarmFile(swarmFileToText(file), '--name, --share')
   await writeSwarmFile(path, file)
-  // What can't be read again would be found at the next start only.
-  readSwarmFile(path)
   if (config.json) terminal.print(JSON.stringify({ name, file: path }))
   else {
     terminal.print(`private swarm "${name}" made: ${path}`)
