@@ -60,6 +60,7 @@ test('the public surface is small, and grows only on purpose', () => {
     'toPublicKey',
     'verifyCertificate',
     'verifySignature',
+    'witnessKeyOf',
     'workerUrl',
   ])
   expect(Object.keys(gateway).sort()).toEqual([

@@ -4,7 +4,13 @@ export type { ErrorCode } from './errors.ts'
 export type * from './api.ts'
 export { parseDigest, findDigest, isDigest, digestOf } from './content/digest.ts'
 export type { Digest } from './content/digest.ts'
-export { nameKeyFromBytes, nameKeyOf, nameKeyToBytes, packageKeyOf } from './content/name-key.ts'
+export {
+  nameKeyFromBytes,
+  nameKeyOf,
+  nameKeyToBytes,
+  packageKeyOf,
+  witnessKeyOf,
+} from './content/name-key.ts'
 export { FieldReader, FieldWriter } from './wire/fields.ts'
 export type { NameKey, PackageVersion } from './content/name-key.ts'
 export type { ArtifactRecord } from './content/record.ts'

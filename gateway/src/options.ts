@@ -4,10 +4,12 @@
  */
 import { isAbsolute } from 'node:path'
 import { z } from 'zod'
-import { invalidOptions, isKeyId } from '@catalog-p2p/core'
+import { invalidOptions, isCatalogError, isKeyId, parseKeyId } from '@catalog-p2p/core'
 import { SIGNATURE_POLICY } from './guard/signature-policy.ts'
 
 const MiB = 1024 * 1024
+
+const MAX_WITNESSES = 32
 
 const timeMs = z.number().int().min(1).max(86_400_000)
 const httpUrl = z.url({ protocol: /^https?$/, error: 'must be an http or https URL' })
@@ -61,6 +63,19 @@ const schema = z.strictObject({
   registrySignatures: z
     .array(z.string().regex(SIGNATURE_POLICY, 'must be off, warn or require, or URL=require'))
     .default([]),
+  /** Versions that were removed from their registry, as it shows itself or a quorum of witnesses says. */
+  takedown: z.enum(['off', 'deny']).default('off'),
+  /** Fingerprints of the keys of witnesses whose word on tags, times and takedowns counts. */
+  witnesses: z
+    .array(z.string().refine(isTypedKeyId, "must be a key's fingerprint, as catalog witness shows"))
+    .max(MAX_WITNESSES)
+    .default([]),
+  /** So many of them must agree; undefined: more than half. */
+  witnessQuorum: z.number().int().min(1).max(MAX_WITNESSES).optional(),
+  /** Sign for peers what the registry behind us says of public packages. */
+  countersign: z.boolean().default(false),
+  /** File with the key for that, made when missing; undefined: a key of this run only. */
+  witnessKeyPath: z.string().min(1).optional(),
   /** Metadata of private packages on disk; false: in memory, with nothing of their names. */
   keepPrivate: z.boolean().default(true),
   /** File with the random key that owners of private artifacts are told apart by, made when missing; undefined: of this run only. */
@@ -159,14 +174,29 @@ const schema = z.strictObject({
   adminToken: z.string().min(16).optional(),
 })
 
+const checked = schema.refine(
+  ({ witnesses, witnessQuorum = 1 }) => witnesses.length === 0 || witnessQuorum <= witnesses.length,
+  { path: ['witnessQuorum'], error: 'must not be more than there are witnesses' },
+)
+
 /** What a caller writes: everything optional. */
 export type GatewayOptions = z.input<typeof schema>
 /** What the parts get: everything decided. */
 export type ParsedGatewayOptions = Readonly<z.output<typeof schema>>
 
+function isTypedKeyId(text: string): boolean {
+  try {
+    parseKeyId(text)
+    return true
+  } catch (error) {
+    if (isCatalogError(error, 'INVALID_KEY')) return false
+    throw error
+  }
+}
+
 /** @throws CatalogError INVALID_OPTIONS naming every bad option and what was expected */
 export function parseGatewayOptions(input: unknown): ParsedGatewayOptions {
-  const parsed = schema.safeParse(input ?? {})
+  const parsed = checked.safeParse(input ?? {})
   if (parsed.success) return parsed.data
   throw invalidOptions(parsed.error)
 }

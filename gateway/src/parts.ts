@@ -25,6 +25,7 @@ import { serveFleet } from './artifacts/fleet-errands.ts'
 import { removeMalware } from './artifacts/remove-malware.ts'
 import type { LedgerOf } from './artifacts/answer-tarball.ts'
 import { SourceCounts } from './packuments/answer-source.ts'
+import { openWitnessParts } from './witness-parts.ts'
 import { VersionJudgements } from './packuments/version-judgements.ts'
 import { KeptAnswers } from './registry-api/kept-answers.ts'
 import { createHints, type Hints, type HintsOptions } from './hints/hints.ts'
@@ -44,7 +45,7 @@ import { createPackuments, type Packuments } from './packuments/packument-servic
 import { createPrivateArtifacts, type PrivateArtifacts } from './artifacts/private-artifacts.ts'
 import type { CertificateExchange } from './trust/certificate-exchange.ts'
 import type { Trust } from './trust/trust.ts'
-import { openCertificates, openOrigins } from './origins.ts'
+import { openCertificates, openOrigins, type Origins } from './origins.ts'
 import { isPublicUrl, type Registries } from './upstream/registries.ts'
 import type { Upstream } from './upstream/upstream.ts'
 import { openLocalIndex } from './search/local-index.ts'
@@ -96,27 +97,28 @@ export async function openParts(
   { node, log, config, env }: PartsDependencies,
   options: ParsedGatewayOptions,
 ): Promise<Parts> {
-  const { maxAgeMs, keyringPath, maxPackumentBytes: maxBytes } = options
+  const { keyringPath, maxPackumentBytes: maxBytes } = options
   const origins = await openOrigins({ log, config, env }, options)
   const { registries, upstream } = origins
   const { guard, signaturePolicy } = await openGuard({ upstream, log, registries }, options)
   const caches = await openCaches(log, options)
   const { cache, database } = caches
-  const [jobs, refusedWords] = [createPackumentJobs(), new RefusedWords()]
+  const { jobs, refusedWords, sources } = freshState()
   const index = createVersionIndex(cache)
   const trustedKeys = createTrustedKeys({ log }, { keyringPath })
   const isKnownPublic = (name: string): boolean => artifacts.isKnownPublic(name)
   const sharing = { node, cache, jobs, registries, trustedKeys, isKnownPublic, refusedWords, log }
-  const peers = createPeerSource(sharing, { maxBytes })
   const localIndex = openLocalIndex({
     ...{ database, log },
     isPublic: (registry) => isPublicUrl(new URL(registry), options.publicRegistries),
   })
-  const judgements = new VersionJudgements({ cache, guard })
+  const judgements = new VersionJudgements({ cache, guard }, { wantsTimes: options.countersign })
+  const witnessing = openWitnessParts({ ...sharing, database, guard, judgements }, options)
+  const peers = createPeerSource({ ...sharing, ...witnessing }, { maxBytes })
   const kept = new KeptAnswers(database)
   const hearing = { onSummary: localIndex.note.bind(localIndex), onRefused: kept.forget.bind(kept) }
   const packuments = createPackuments(
-    { ...{ registries, upstream, cache, jobs, peers, judgements, log }, ...hearing },
+    { ...{ registries, upstream, cache, jobs, peers, judgements, log }, ...hearing, ...witnessing },
     { ...options, maxBytes },
   )
   const metadata = { registries, upstream, cache, packuments, index }
@@ -139,6 +141,7 @@ export async function openParts(
   )
   serveFleet({ node, registries, artifacts })
   const listed = listPackuments(sharing, { maxBytes })
+  await witnessing.start(packuments)
   const hints = createHints(
     { node, registries, index, bindings, artifacts, log },
     hintsOptions(options),
@@ -149,17 +152,14 @@ export async function openParts(
   await guard.onList(() => removeMalware({ node, guard, bindings, log, ledger: ledgers.both }))
   return {
     ...{ ...origins, certificates, cache, packuments, index, artifacts, hints, search, guard },
-    ...{ tarballCheck, kept, ledger: ledgers.of, servedVersions: ledgers.both },
-    sources: new SourceCounts(),
-    signingKeys: createSigningKeys(
-      { ...origins, own: origins.gatewaySignatures, database, log },
-      { maxAgeMs, keyringPath },
-    ),
+    ...{ tarballCheck, kept, ledger: ledgers.of, servedVersions: ledgers.both, sources },
+    signingKeys: openSigningKeys({ ...origins, database, log }, options),
     prediction: options.predict ? createPrediction({ hints, cache, registries, log }) : undefined,
     async close() {
       missing?.close()
       hints.close()
       await certificates?.stop()
+      await witnessing.close()
       await listed.stop()
       await search.close()
       guard.close()
@@ -170,6 +170,22 @@ export async function openParts(
       await cache.close()
     },
   }
+}
+
+/** What begins anew with every run. */
+function freshState() {
+  const sources = new SourceCounts()
+  return { jobs: createPackumentJobs(), refusedWords: new RefusedWords(), sources }
+}
+
+function openSigningKeys(
+  origins: Origins & { readonly database: Database; readonly log: Logger },
+  { maxAgeMs, keyringPath }: ParsedGatewayOptions,
+): SigningKeys {
+  return createSigningKeys(
+    { ...origins, own: origins.gatewaySignatures },
+    { maxAgeMs, keyringPath },
+  )
 }
 
 function hintsOptions(options: ParsedGatewayOptions): HintsOptions {

@@ -22,6 +22,7 @@ export interface PackageVersion {
 const DOMAIN = 'catalog-p2p name 1'
 /** Another one, so that no key of a package is the key of a version. */
 const PACKAGE_DOMAIN = 'catalog-p2p package 1'
+const WITNESS_DOMAIN = 'catalog-p2p witness 1'
 
 export function nameKeyOf({ registry, name, version }: PackageVersion): NameKey {
   return keyOf(DOMAIN, registry, name, version)
@@ -30,6 +31,11 @@ export function nameKeyOf({ registry, name, version }: PackageVersion): NameKey 
 /** Names the metadata of a package: all of its versions. */
 export function packageKeyOf({ registry, name }: Omit<PackageVersion, 'version'>): NameKey {
   return keyOf(PACKAGE_DOMAIN, registry, name)
+}
+
+/** Names what witnesses say of a package. */
+export function witnessKeyOf({ registry, name }: Omit<PackageVersion, 'version'>): NameKey {
+  return keyOf(WITNESS_DOMAIN, registry, name)
 }
 
 function keyOf(...parts: readonly string[]): NameKey {

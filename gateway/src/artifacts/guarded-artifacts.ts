@@ -59,11 +59,26 @@ export class GuardedArtifacts {
     const { guard } = this.#deps
     const { name } = request
     if (version === undefined) return unknownAge('its file name does not tell its version')
-    const malware = guard.malware(name, version)
-    if (malware !== undefined || !guard.needsTimes(name)) return malware
+    const bad = await this.#badNow(request, version)
+    if (bad !== undefined || !guard.needsTimes(name)) return bad
     const known = await this.#verdictAtHand({ request, viewer, version })
     if (known !== 'unknown') return denialIn(known)
     return await this.#verdictAfterFetch({ request, viewer, version })
+  }
+
+  /** What was removed may be back: its registry is asked again if it is time to. */
+  async #badNow(request: ArtifactRequest, version: string): Promise<Denial | undefined> {
+    const { packuments, guard, log } = this.#deps
+    const { name, client, upstream, signal } = request
+    const bad = guard.bad(name, version)
+    if (bad?.reason !== 'removed') return bad
+    try {
+      await packuments.get({ name, kind: 'abbreviated', client, upstream, signal })
+    } catch (error) {
+      signal.throwIfAborted()
+      log.debug('guard.no-metadata', { name, version, error })
+    }
+    return guard.bad(name, version)
   }
 
   async #verdictAfterFetch(asked: Asked): Promise<Denial | undefined> {
@@ -92,8 +107,9 @@ export class GuardedArtifacts {
     const { name } = request
     const registry = registries.forName(name)?.url
     for (const document of cache.findByName(registry, name, viewer.owners)) {
-      // What a peer says of a package decides nothing.
-      if (document.kind !== 'full' || document.peerFetchedAtMs !== undefined) continue
+      // What a peer says of a package decides nothing, unless witnesses have seen it.
+      const isNobodys = document.peerFetchedAtMs !== undefined && !document.witness?.hasTimes
+      if (document.kind !== 'full' || isNobodys) continue
       const judgement = await judgements.of(document)
       if (judgement?.known.has(version) !== true) continue
       const warning = judgement.warned.get(version)

@@ -68,6 +68,20 @@ export const SETTINGS: readonly Setting[] = [
     'trust-file': advanced(
       path('gateway:trustPath', 'file with the publishers of the network that are trusted', 'file'),
     ),
+    takedown: choice('gateway:takedown', 'versions that their registry has removed', [
+      'off',
+      'deny',
+    ]),
+    witness: list(
+      'gateway:witnesses',
+      'key of a machine whose word on tags and times of metadata from peers counts',
+      'key',
+    ),
+    'witness-quorum': integer('gateway:witnessQuorum', 'so many of the witnesses must agree'),
+    countersign: boolean(
+      'gateway:countersign',
+      'be a witness: sign for peers what the registry says of public packages',
+    ),
     npmrc: path('gateway:npmrcPath', 'further .npmrc, which counts more than your own', 'file'),
     keyring: advanced(
       path('gateway:keyringPath', "file with the registries' signing keys", 'file'),

@@ -50,6 +50,7 @@ test('every problem has a next step, and a stranger hears of none', async () => 
     gateway: { upstreamRequests: 4, upstreamFailures: 4 } as GatewayStats,
     guard: {
       ...{ minReleaseAgeMs: 0, minReleaseAgeExclude: [], trustDowngrade: 'off' as const },
+      takedown: { policy: 'off' as const, versions: 0 },
       malware: { ...{ records: 1, names: 1, skipped: 0, digests: 0 }, readAt: '', problem: 'gone' },
     },
   }
@@ -87,6 +88,7 @@ async function worldOf(): Promise<SectionSources> {
   const guard = {
     status: () => ({
       ...{ minReleaseAgeMs: 0, minReleaseAgeExclude: [], trustDowngrade: 'off' as const },
+      takedown: { policy: 'off' as const, versions: 0 },
       malware: null,
     }),
   }

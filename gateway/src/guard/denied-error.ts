@@ -14,6 +14,7 @@ export interface DeniedThing {
 
 const HINTS: Readonly<Record<Denial['reason'], string>> = {
   malware: 'remove it; "catalog affected" says who got it here',
+  removed: 'use another version; when its registry has it again, so has this machine',
   'too-young': 'wait, use an older version, or exclude it with --min-release-age-exclude',
   'unknown-age': 'exclude it with --min-release-age-exclude if you trust it',
   unsigned: 'use a version that its registry has signed, or set --registry-signatures warn',

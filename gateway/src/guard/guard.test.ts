@@ -167,6 +167,7 @@ describe('the list', () => {
         ...{ minReleaseAgeMs: 0, minReleaseAgeExclude: [] },
         malwareList: list,
         trustDowngrade: 'off',
+        takedown: 'off',
       },
     )
     await guard.start()

@@ -8,8 +8,9 @@ import type { Upstream } from '../upstream/upstream.ts'
 import type { Denial, GuardedVersion, Judgement } from './guarded-version.ts'
 import { MalwareList } from './malware-list.ts'
 import { isListUrl, markOf, readMalwareList } from './malware-source.ts'
-import { judgeVersions, malwareDenial } from './policy.ts'
+import { judgeVersions, malwareDenial, takedownDenial } from './policy.ts'
 import { isListed } from './release-age.ts'
+import { REMOVED, type NamedPackage, type Takedown, type Takedowns } from './takedowns.ts'
 
 export interface GuardOptions {
   /** 0: versions of any age. */
@@ -17,6 +18,15 @@ export interface GuardOptions {
   readonly minReleaseAgeExclude: readonly string[]
   readonly malwareList?: string | undefined
   readonly trustDowngrade: 'off' | 'warn' | 'refuse'
+  /** Versions that were removed from their registry. */
+  readonly takedown: 'off' | 'deny'
+}
+
+/** Where takedowns are kept, and which registry a name is of. */
+export interface TakedownPlace {
+  readonly list: Takedowns
+  /** undefined: of none that is known. */
+  readonly registryOf: (name: string) => string | undefined
 }
 
 export interface GuardDependencies {
@@ -33,6 +43,7 @@ export interface GuardStatus {
   readonly minReleaseAgeMs: number
   readonly minReleaseAgeExclude: readonly string[]
   readonly trustDowngrade: 'off' | 'warn' | 'refuse'
+  readonly takedown: { readonly policy: 'off' | 'deny'; readonly versions: number }
   /** null: no list is configured. */
   readonly malware: {
     readonly records: number
@@ -64,6 +75,7 @@ export class Guard {
   /** Another number after every change of the rules: what was judged before is judged anew. */
   #generation = 0
   readonly #listeners = new Set<() => Promise<void>>()
+  #takedowns: TakedownPlace | undefined
 
   constructor(deps: GuardDependencies, options: GuardOptions) {
     this.#deps = deps
@@ -95,7 +107,7 @@ export class Guard {
   /** Runs it now, if there is a list, and after each reading; `update` waits for it. */
   async onList(listener: () => Promise<void>): Promise<void> {
     this.#listeners.add(listener)
-    if (this.hasList()) await listener()
+    if (this.hasList() || (this.#takedowns?.list.size ?? 0) > 0) await listener()
   }
 
   /** Reads the list again. @throws what reading it throws; the list at hand stays */
@@ -104,9 +116,10 @@ export class Guard {
     if (source !== undefined) await this.#read(source)
   }
 
-  /** Whether any rule can deny a version of it. False, at the price of three look-ups, for nearly every package. */
+  /** Whether any rule can deny a version of it. False, at the price of a few look-ups, for nearly every package. */
   mayDeny(name: string): boolean {
-    return this.needsTimes(name) || this.#list.has(name) || this.#mustBeSigned(name)
+    const isKnown = this.#list.has(name) || this.#mayBeDown(name)
+    return isKnown || this.needsTimes(name) || this.#mustBeSigned(name)
   }
 
   /** Whether its versions are judged by when they came out, which only full documents say. */
@@ -127,7 +140,7 @@ export class Guard {
       age: this.needsAge(name) ? { minMs: minReleaseAgeMs } : undefined,
       trustDowngrade,
       mustBeSigned: this.#mustBeSigned(name),
-      malware: (version: string) => this.#list.find(name, version),
+      bad: (version: string) => this.bad(name, version),
     }
     return judgeVersions(versions, rules, this.#now())
   }
@@ -137,8 +150,9 @@ export class Guard {
     return untilMs <= this.#now()
   }
 
-  malware(name: string, version: string): Denial | undefined {
-    return malwareDenial(this.malwareId(name, version))
+  /** Whatever its age is: malware, or taken down. */
+  bad(name: string, version: string): Denial | undefined {
+    return malwareDenial(this.malwareId(name, version)) ?? takedownDenial(this.#down(name, version))
   }
 
   /** Of the record that names it. */
@@ -149,6 +163,38 @@ export class Guard {
   /** Whether any version of it is known malware. */
   isListed(name: string): boolean {
     return this.#list.has(name)
+  }
+
+  useTakedowns(place: TakedownPlace): void {
+    this.#takedowns = place
+  }
+
+  /** Versions that this machine has seen the registry remove, with the reason. */
+  removedFrom(registry: string, name: string): Record<string, string> {
+    const all = [...(this.#takedowns?.list.of({ registry, name }) ?? [])]
+    const own = all.filter(([, { by, reason }]) => by === 'registry' && reason === REMOVED)
+    return Object.fromEntries(own.map(([version, { reason }]) => [version, reason]))
+  }
+
+  downOf(of: NamedPackage): string[] {
+    return [...(this.#takedowns?.list.of(of).keys() ?? [])]
+  }
+
+  /** Something was taken down: what was judged before is judged anew, and leaves the store where that is wanted. */
+  takeDown(of: NamedPackage, given: ReadonlyMap<string, Takedown>): void {
+    const news = this.#takedowns?.list.add(of, given) ?? []
+    if (news.length === 0) return
+    const [by] = [...given.values()].map((each) => each.by)
+    this.#deps.log.warn('guard.taken-down', { ...of, versions: news.slice(0, 20), by })
+    this.#changed()
+  }
+
+  /** The registry has these, as of `atMs`. */
+  restore(of: NamedPackage, versions: readonly string[], atMs: number): void {
+    const over = this.#takedowns?.list.restore(of, versions, atMs) ?? []
+    if (over.length === 0) return
+    this.#deps.log.warn('guard.restored', { ...of, versions: over.slice(0, 20) })
+    this.#changed()
   }
 
   isBad(digest: Digest): boolean {
@@ -171,7 +217,27 @@ export class Guard {
     const problem = this.#problem ?? null
     const digests = this.#badDigests.size
     const malware = this.hasList() ? { records, names, skipped, readAt, problem, digests } : null
-    return { minReleaseAgeMs, minReleaseAgeExclude, trustDowngrade, malware }
+    const versions = this.#takedowns?.list.size ?? 0
+    const takedown = { policy: this.#options.takedown, versions }
+    return { minReleaseAgeMs, minReleaseAgeExclude, trustDowngrade, takedown, malware }
+  }
+
+  #mayBeDown(name: string): boolean {
+    return this.#options.takedown === 'deny' && this.#takedowns?.list.has(name) === true
+  }
+
+  #down(name: string, version: string): Takedown | undefined {
+    if (!this.#mayBeDown(name)) return undefined
+    const registry = this.#takedowns?.registryOf(name)
+    if (registry === undefined) return undefined
+    return this.#takedowns?.list.of({ registry, name }).get(version)
+  }
+
+  #changed(): void {
+    this.#generation += 1
+    for (const listener of this.#listeners) {
+      listener().catch((error: unknown) => this.#deps.log.warn('guard.not-applied', { error }))
+    }
   }
 
   #mustBeSigned(name: string): boolean {

@@ -11,7 +11,8 @@ export interface GuardedVersion {
   readonly isSigned: boolean
 }
 
-export type DenialReason = 'malware' | 'too-young' | 'unknown-age' | 'trust-downgrade' | 'unsigned'
+export type DenialReason =
+  'malware' | 'removed' | 'too-young' | 'unknown-age' | 'trust-downgrade' | 'unsigned'
 
 export interface Denial {
   readonly reason: DenialReason

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import type { GuardedVersion } from './guarded-version.ts'
-import { judgeVersions, type Rules } from './policy.ts'
+import type { Denial, GuardedVersion } from './guarded-version.ts'
+import { judgeVersions, malwareDenial, type Rules } from './policy.ts'
 import { isListed } from './release-age.ts'
 
 const DAY_MS = 86_400_000
@@ -9,7 +9,7 @@ const OFF: Rules = {
   age: undefined,
   trustDowngrade: 'off',
   mustBeSigned: false,
-  malware: () => undefined,
+  bad: () => undefined,
 }
 
 function version(
@@ -51,8 +51,9 @@ test('age: no time is no age', () => {
 })
 
 test('malware comes before age, and never passes', () => {
-  const malware = (one: string): string | undefined => (one === '1.0.0' ? 'MAL-1' : undefined)
-  const { denied, untilMs } = judged([version('1.0.0', 0)], { malware, age: { minMs: DAY_MS } })
+  const bad = (one: string): Denial | undefined =>
+    malwareDenial(one === '1.0.0' ? 'MAL-1' : undefined)
+  const { denied, untilMs } = judged([version('1.0.0', 0)], { bad, age: { minMs: DAY_MS } })
   expect(denied.get('1.0.0')).toMatchObject({ reason: 'malware', untilMs: undefined })
   expect(untilMs).toBe(Infinity)
 })

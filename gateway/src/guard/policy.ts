@@ -3,7 +3,8 @@
  * metadata and tarballs alike. Pure: it reads no clock and no file, and knows nothing of HTTP.
  */
 import type { Denial, GuardedVersion, Judgement } from './guarded-version.ts'
-import { judgeAge, type ReleaseAge } from './release-age.ts'
+import { dateText, judgeAge, type ReleaseAge } from './release-age.ts'
+import { REMOVED, type Takedown } from './takedowns.ts'
 import { findDowngrades } from './trust-downgrade.ts'
 
 export interface Rules {
@@ -12,8 +13,8 @@ export interface Rules {
   readonly trustDowngrade: 'off' | 'warn' | 'refuse'
   /** Versions without a signature of their registry are not given out. Whether one holds, the tarball shows. */
   readonly mustBeSigned: boolean
-  /** Why a version is known to be malware; undefined: it is not. */
-  readonly malware: (version: string) => string | undefined
+  /** Why a version is known to be bad, malware or taken down; undefined: it is not. */
+  readonly bad: (version: string) => Denial | undefined
 }
 
 const UNSIGNED: Denial = {
@@ -27,14 +28,14 @@ export function judgeVersions(
   rules: Rules,
   nowMs: number,
 ): Judgement {
-  const { age, trustDowngrade, mustBeSigned, malware } = rules
+  const { age, trustDowngrade, mustBeSigned, bad } = rules
   const denied = new Map<string, Denial>()
   let untilMs = Infinity
   const downgrades = trustDowngrade === 'off' ? new Map<string, string>() : findDowngrades(versions)
   for (const each of versions) {
     const { version } = each
     const denial =
-      malwareDenial(malware(version)) ??
+      bad(version) ??
       (mustBeSigned && !each.isSigned ? UNSIGNED : undefined) ??
       (age && judgeAge(each, age, nowMs)) ??
       (trustDowngrade === 'refuse' ? downgradeDenial(downgrades.get(version)) : undefined)
@@ -54,6 +55,20 @@ export function malwareDenial(id: string | undefined): Denial | undefined {
   return id === undefined
     ? undefined
     : { reason: 'malware', untilMs: undefined, why: `known malware (${id})` }
+}
+
+export function takedownDenial(takedown: Takedown | undefined): Denial | undefined {
+  if (takedown === undefined) return undefined
+  const { reason, by, seenAtMs } = takedown
+  const at = dateText(seenAtMs)
+  const isWitnessed = by === 'witnesses'
+  if (reason !== REMOVED) {
+    const why = `known malware (${reason}), as a quorum of witnesses says (noticed ${at})`
+    return { reason: 'malware', untilMs: undefined, why }
+  }
+  const how = isWitnessed ? 'as a quorum of witnesses says' : 'which had it before'
+  const why = `removed from its registry, ${how} (noticed ${at})`
+  return { reason: 'removed', untilMs: undefined, why }
 }
 
 function downgradeDenial(why: string | undefined): Denial | undefined {

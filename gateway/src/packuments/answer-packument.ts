@@ -93,6 +93,7 @@ function saySource(
   const said = sourceOf({ document, beside, isCurrent: state !== 'stale' && isFresh }, now)
   sources.note(said)
   res.setHeader('x-catalog-metadata', said.source)
+  if (document.witness !== undefined) res.setHeader('x-catalog-witnesses', document.witness.note)
   if (said.source !== 'registry') res.setHeader('age', Math.floor(said.ageMs / 1000))
 }
 

@@ -3,6 +3,7 @@
  * when it could be asked, or that of peers, with a quorum of witnesses behind it or not. Counts per run; decides nothing.
  */
 import type { CachedDocument } from './cached-document.ts'
+import { MAX_TAG_AGE_MS } from './witness/quorum.ts'
 
 /** `kept`: the registry's own, older than it would be if the registry could be asked. */
 export type MetadataSource = 'registry' | 'kept' | 'verified' | 'peer'
@@ -14,9 +15,9 @@ export interface MetadataSources {
 }
 
 export interface AnsweredDocument {
-  readonly document: Pick<CachedDocument, 'confirmedAtMs' | 'peerFetchedAtMs'>
+  readonly document: Pick<CachedDocument, 'confirmedAtMs' | 'peerFetchedAtMs' | 'witness'>
   /** Of peers, where versions of theirs were added to the registry's. */
-  readonly beside?: unknown
+  readonly beside?: Pick<CachedDocument, 'witness'> | undefined
   /** Younger than it may be, or confirmed just now. */
   readonly isCurrent: boolean
 }
@@ -33,8 +34,21 @@ export function sourceOf(
 ): DocumentSource {
   const { confirmedAtMs, peerFetchedAtMs } = document
   const ageMs = Math.max(0, nowMs - (peerFetchedAtMs ?? confirmedAtMs))
-  if (peerFetchedAtMs !== undefined || beside !== undefined) return { source: 'peer', ageMs }
+  if (peerFetchedAtMs !== undefined || beside !== undefined) {
+    const seenAtMs = verifiedAt(beside ?? document, nowMs)
+    if (seenAtMs === undefined) return { source: 'peer', ageMs }
+    return { source: 'verified', ageMs: Math.max(0, nowMs - seenAtMs) }
+  }
   return { source: isCurrent ? 'registry' : 'kept', ageMs }
+}
+
+/** When witnesses have seen its tags, if that counts still; Unix time, milliseconds. */
+export function verifiedAt(
+  { witness }: Pick<CachedDocument, 'witness'>,
+  nowMs: number,
+): number | undefined {
+  const seenAtMs = witness?.tagsSeenAtMs
+  return seenAtMs !== undefined && nowMs - seenAtMs <= MAX_TAG_AGE_MS ? seenAtMs : undefined
 }
 
 export class SourceCounts {

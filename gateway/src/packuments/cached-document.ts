@@ -1,6 +1,7 @@
 /** What is known of one packument that lies in the cache. Types only; packument-cache.ts keeps them. */
 import type { Origin } from '@catalog-p2p/core'
 import type { Aged } from './freshness.ts'
+import type { WitnessVerdict } from './witness/verdict.ts'
 
 export type Visibility = Origin['visibility']
 
@@ -32,4 +33,8 @@ export interface CachedDocument extends DocumentKey, Aged {
    * registry gave it to us.
    */
   readonly peerFetchedAtMs: number | undefined
+  /** When it says that the package was changed last; Unix time, milliseconds. */
+  readonly modifiedAtMs?: number | undefined
+  /** What witnesses made of it; undefined: none was asked. */
+  readonly witness?: WitnessVerdict | undefined
 }

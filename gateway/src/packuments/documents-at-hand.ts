@@ -49,7 +49,7 @@ export function sourceKind(
   { judgements }: Pick<AtHandDependencies, 'judgements'>,
   { name, kind }: Question['request'],
 ): PackumentKind {
-  return judgements.guard.needsTimes(name) ? 'full' : kind
+  return judgements.kindFor({ name, kind })
 }
 
 /** The best there is, with its body: of the kind asked for, else of the other; the registry's word before that of peers. */

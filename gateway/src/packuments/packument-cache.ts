@@ -57,7 +57,7 @@ export interface PackumentCache {
   forget(name: string): void
   /** Changes whenever documents of this package expire: what was fetched before is then old. */
   epochOf(name: string): number
-  /** Tells of open documents from now on, first of those at hand, at most `limit` of them. One watcher. */
+  /** Tells of open documents from now on, first of those at hand, at most `limit` of them. */
   watch(watcher: CacheWatcher, limit: number): void
   readonly bodies: BodyFiles
   readonly database: Database
@@ -100,7 +100,7 @@ class IndexedCache implements PackumentCache {
   readonly #quotaBytes: number
   readonly #idPrefix: string
   readonly #epochs = new ChangeEpochs()
-  #watcher: CacheWatcher | undefined
+  readonly #watchers: CacheWatcher[] = []
 
   constructor(
     { database, rows, bodies }: { database: Database; rows: PackumentRows; bodies: BodyFiles },
@@ -147,7 +147,7 @@ class IndexedCache implements PackumentCache {
     const by = facts.peerFetchedAtMs === undefined ? 'registry' : 'peers'
     const document = { ...facts, id: this.#idOf(facts, by) }
     this.#rows.save(document, bytes)
-    if (document.owner === '') this.#watcher?.saved(document)
+    if (document.owner === '') for (const watcher of this.#watchers) watcher.saved(document)
     this.#evict(document.id)
     return document
   }
@@ -170,14 +170,14 @@ class IndexedCache implements PackumentCache {
   }
 
   remove({ id }: { readonly id: string }): void {
-    const document = this.#watcher && this.#rows.find(id)
+    const document = this.#watchers.length > 0 ? this.#rows.find(id) : undefined
     this.#rows.remove(id)
     this.bodies.clear(id)
-    if (document?.owner === '') this.#watcher?.removed(document)
+    if (document?.owner === '') for (const watcher of this.#watchers) watcher.removed(document)
   }
 
   watch(watcher: CacheWatcher, limit: number): void {
-    this.#watcher = watcher
+    this.#watchers.push(watcher)
     for (const document of this.#rows.open(limit)) watcher.saved(document)
   }
 

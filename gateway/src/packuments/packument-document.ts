@@ -5,20 +5,29 @@
  */
 import { createHash } from 'node:crypto'
 import { gzipSync } from 'node:zlib'
+import { abbreviate } from './abbreviate.ts'
+import type { Packument } from './packument-json.ts'
 import { tarballUrl, type VariantForm } from './client-policy.ts'
 import { isVersion } from '../http/route.ts'
 import { compareVersion, type Difference, type VersionToCompare } from './peers/compare-version.ts'
 import {
+  WITNESSED_FIELD,
   uniteDocuments,
   type SignedDocument,
   type SignedDocumentJob,
 } from './peers/signed-document.ts'
-import type { ClaimFields } from './peers/version-claims.ts'
 import { summaryOf, type PackageSummary } from './package-summary.ts'
 import { addVersions } from './add-versions.ts'
 import { dropBrokenVersions } from './broken-versions.ts'
 import { leaveOutVersions } from './leave-out-versions.ts'
+import {
+  compareVersions,
+  modifiedAt,
+  type DocumentBefore,
+  type VersionChanges,
+} from './version-changes.ts'
 import { packOrigin, packSignatures } from './version-lines.ts'
+import { packList } from './witness/witnessed-list.ts'
 import { decodeBody, type ContentCoding } from '../upstream/content-coding.ts'
 
 export interface PackumentForm extends VariantForm {
@@ -53,6 +62,10 @@ export interface PackumentJob {
   readonly signedOnly?: SignedDocumentJob
   /** Gives this version, or what this tag names, instead of all else. */
   readonly pick?: string
+  /** Makes the list of it that a witness signs, with these versions as gone, instead of all else. */
+  readonly witness?: { readonly gone: Readonly<Record<string, string>> }
+  /** What is to be noted of the change since the document before it. */
+  readonly before?: DocumentBefore | undefined
   /** Compares what it says of a version with that version's tarball, instead of all else. */
   readonly compare?: VersionToCompare
 }
@@ -64,6 +77,8 @@ export interface PackumentResult {
   readonly signed?: SignedDocument
   /** JSON; undefined: it has none. */
   readonly picked?: string | undefined
+  /** For a witness to sign; undefined: it is too large. */
+  readonly list?: Uint8Array | undefined
   /** Where a version's tarball says something else than the document. */
   readonly difference?: Difference | undefined
   /** Of a comparison: the document says something of that version. */
@@ -83,19 +98,10 @@ export interface IngestedPackument {
   readonly dropped: readonly string[]
   /** For searches; undefined: nothing can be installed of it. */
   readonly summary: PackageSummary | undefined
-}
-
-interface Packument extends ClaimFields {
-  [key: string]: unknown
-  'dist-tags'?: Record<string, string>
-  versions?: Record<string, Manifest>
-  time?: Record<string, string>
-}
-
-interface Manifest {
-  [key: string]: unknown
-  scripts?: Record<string, string>
-  dist?: { tarball?: string; integrity?: unknown; shasum?: unknown; [key: string]: unknown }
+  /** When it says that the package was changed last; Unix time, milliseconds. */
+  readonly modifiedAtMs: number | undefined
+  /** Since the document before it. */
+  readonly changes: VersionChanges
 }
 
 // Level 6 takes twice as long for 4% less; the client is on the same machine.
@@ -113,14 +119,18 @@ export function processPackument(job: PackumentJob): PackumentResult {
   if (job.compare !== undefined) {
     return { variant: undefined, ingested: undefined, ...compareVersion(document, job.compare) }
   }
+  if (job.witness !== undefined) {
+    return { variant: undefined, ingested: undefined, list: packList(document, job.witness.gone) }
+  }
+  const changes = compareVersions(document, job.before)
   const dropped = dropBrokenVersions(document)
   if (job.pick !== undefined) {
     return { variant: undefined, ingested: undefined, picked: pick(document, job.pick) }
   }
-  const ingested = job.ingest ? ingest(job, { text, document, dropped }) : undefined
+  const ingested = job.ingest ? ingest(job, { text, document, dropped, changes }) : undefined
   if (job.form === undefined) return { variant: undefined, ingested }
   const isLess = leaveOutVersions(document, job.leaveOut ?? [])
-  const isMore = job.beside !== undefined && addVersions(document, readBeside(job.beside, job))
+  const isMore = job.beside !== undefined && addBeside(document, job.beside, job)
   const output = job.abbreviate ? abbreviate(document) : document
   const changed = rewriteTarballs(output, job, job.form)
   const same = !changed && !job.abbreviate && !isLess && !isMore
@@ -159,9 +169,11 @@ interface Parsed {
   readonly text: Uint8Array
   readonly document: Packument
   readonly dropped: readonly string[]
+  readonly changes: VersionChanges
 }
 
-function ingest(job: PackumentJob, { text, document, dropped }: Parsed): IngestedPackument {
+function ingest(job: PackumentJob, parsed: Parsed): IngestedPackument {
+  const { text, document, dropped, changes } = parsed
   const entries = Object.entries(document.versions ?? {})
   const lines = [JSON.stringify(document['dist-tags'] ?? {})]
   const { name, registry, isPrivate } = job
@@ -177,20 +189,23 @@ function ingest(job: PackumentJob, { text, document, dropped }: Parsed): Ingeste
     if (clean && isVersion(version)) lines.push(fields.join('\t'))
   }
   return {
-    raw: rawOf(job, { text, document, dropped }),
+    raw: rawOf(job, parsed),
     hash: createHash('sha256').update(text).digest('base64url').slice(0, 22),
     versions: gzipSync(`${lines.join('\n')}\n`, { level: 1 }),
     publicUrls,
     dropped: dropped.slice(0, MAX_NAMED),
     summary: summaryOf(document),
+    modifiedAtMs: modifiedAt(document),
+    changes,
   }
 }
 
 function originOf(document: Packument, version: string): string {
-  const { time, versions = {}, _peers: peers } = document
+  const { time, versions = {}, _peers: peers, [WITNESSED_FIELD]: witnessed } = document
   const { dist = {} } = versions[version] ?? {}
-  // What peers say of a time is nobody's word: no rule may rest on it.
-  const text: unknown = isRecord(time) && peers === undefined ? time[version] : undefined
+  // What peers say of a time is nobody's word: no rule may rest on it, unless witnesses have seen it.
+  const isProven = peers === undefined || (isRecord(witnessed) && witnessed.times === true)
+  const text: unknown = isRecord(time) && isProven ? time[version] : undefined
   const publishedAtMs = typeof text === 'string' ? Date.parse(text) : NaN
   return packOrigin({
     publishedAtMs: Number.isFinite(publishedAtMs) ? publishedAtMs : undefined,
@@ -225,11 +240,16 @@ function tellsLength(gzipped: Uint8Array, text: Uint8Array): boolean {
   )
 }
 
-function readBeside(body: Uint8Array, { maxBytes, leaveOut = [] }: PackumentJob): Packument {
-  const document = parsePackument(decodeBody(body, ['gzip'], maxBytes))
-  dropBrokenVersions(document)
-  leaveOutVersions(document, leaveOut)
-  return document
+function addBeside(
+  document: Packument,
+  body: Uint8Array,
+  { maxBytes, leaveOut = [] }: PackumentJob,
+): boolean {
+  const told = parsePackument(decodeBody(body, ['gzip'], maxBytes))
+  dropBrokenVersions(told)
+  leaveOutVersions(told, leaveOut)
+  const witnessed = told[WITNESSED_FIELD]
+  return addVersions(document, told, { hasTags: isRecord(witnessed) && witnessed.tags === true })
 }
 
 function parsePackument(text: Uint8Array): Packument {
@@ -244,47 +264,4 @@ function parsePackument(text: Uint8Array): Packument {
 
 function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
-// What the abbreviated form keeps of a version, as npm's registry documents it.
-const KEPT = [
-  'name',
-  'version',
-  'deprecated',
-  'dependencies',
-  'optionalDependencies',
-  'devDependencies',
-  'bundleDependencies',
-  'bundledDependencies',
-  'peerDependencies',
-  'peerDependenciesMeta',
-  'acceptDependencies',
-  'bin',
-  'directories',
-  'dist',
-  'engines',
-  'os',
-  'cpu',
-  'libc',
-  'funding',
-  'hasInstallScript',
-  '_hasShrinkwrap',
-] as const
-
-/** The abbreviated form of a full document. `dist` objects are shared with it. */
-function abbreviate(document: Packument): Packument {
-  const versions: Record<string, Manifest> = {}
-  for (const [version, manifest] of Object.entries(document.versions ?? {})) {
-    const short: Record<string, unknown> = {}
-    for (const key of KEPT) if (manifest[key] !== undefined) short[key] = manifest[key]
-    const { preinstall, install, postinstall } = manifest.scripts ?? {}
-    if (preinstall ?? install ?? postinstall) short.hasInstallScript = true
-    versions[version] = short
-  }
-  return {
-    name: document.name,
-    modified: document.modified ?? document.time?.modified,
-    'dist-tags': document['dist-tags'] ?? {},
-    versions,
-  }
 }

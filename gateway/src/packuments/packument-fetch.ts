@@ -13,6 +13,7 @@ import type { PackageSummary } from './package-summary.ts'
 import type { PackumentCache } from './packument-cache.ts'
 import { MAX_DEATHS, WorkerDied, type PackumentJobs } from './packument-jobs.ts'
 import type { PackumentSource, ReceivedDocument } from './packument-source.ts'
+import type { RemovalWatch } from './removal-watch.ts'
 import {
   mayServeRaw,
   UnreadablePackument,
@@ -48,6 +49,8 @@ export interface PackumentFetchDependencies {
   readonly cache: PackumentCache
   readonly jobs: PackumentJobs
   readonly poison: PoisonDocuments
+  /** undefined: nobody asks what was removed. */
+  readonly removals?: RemovalWatch | undefined
   readonly log: Logger
 }
 
@@ -193,7 +196,11 @@ async function ingest(
   // Evidence for peers; elsewhere they show that a package without a scope is npm's.
   const withSignatures = registry.isPublic || scopeOf(name) === undefined
   const about = { registry: registry.url, isPrivate: owner !== '', withSignatures, name }
-  const job = { body, codings, maxBytes: options.maxBytes, ...about, form, abbreviate }
+  const of = { registry: registry.url, name }
+  const mayTell = fromPeers === undefined && owner === '' && registry.isPublic
+  const removals = mayTell ? deps.removals : undefined
+  const before = await removals?.before(of, cache.find({ ...of, owner }))
+  const job = { body, codings, maxBytes: options.maxBytes, ...about, form, abbreviate, before }
   const { ingested, variant } = await deps.jobs
     .run({ ...job, ingest: true }, deaths)
     .catch((error: unknown) => {
@@ -213,12 +220,13 @@ async function ingest(
   // A full document that came meanwhile says all of it.
   const isLate = kind === 'abbreviated' && present?.kind === 'full'
   if (isLate && present.confirmedAtMs >= asked.atMs) return present
-  const { raw, versions, hash, publicUrls } = ingested
+  const { raw, versions, hash, publicUrls, modifiedAtMs } = ingested
+  removals?.note(of, ingested.changes, asked.atMs)
   const bytes = raw.byteLength + versions.byteLength
   const aged = agedOf(cache, name, { asked, lifetimeMs })
   const facts = { registry: registry.url, name, owner, kind, hash, etag, lastModified, publicUrls }
-  const source = { peerFetchedAtMs: fromPeers?.fetchedAtMs }
-  const document = cache.save({ ...facts, ...aged, ...source }, bytes)
+  const source = { peerFetchedAtMs: fromPeers?.fetchedAtMs, witness: fromPeers?.witness }
+  const document = cache.save({ ...facts, ...aged, ...source, modifiedAtMs }, bytes)
   await keepBodies(cache, document, { raw, versions })
   if (ingested.summary !== undefined) request.onSummary?.(document, ingested.summary)
   if (variant !== undefined && form !== undefined) {

@@ -5,6 +5,7 @@
 import type { Database } from '@catalog-p2p/core'
 import type { CachedDocument, PackumentKind } from './cached-document.ts'
 import type { Aged, Freshness } from './freshness.ts'
+import type { WitnessVerdict } from './witness/verdict.ts'
 
 interface Row {
   id: string
@@ -21,6 +22,9 @@ interface Row {
   public_urls: number
   bytes: number
   peer_fetched_ms: number | null
+  modified_ms: number | null
+  /** JSON of a WitnessVerdict. */
+  witness: string | null
 }
 
 /** Also drops the table of a version in which each form was a document of its own. */
@@ -28,7 +32,8 @@ const SCHEMA = `
   CREATE TABLE IF NOT EXISTS packuments (
     id TEXT PRIMARY KEY, registry TEXT NOT NULL, name TEXT NOT NULL, owner TEXT NOT NULL, kind TEXT NOT NULL,
     hash TEXT NOT NULL, etag TEXT, last_modified TEXT, confirmed_ms INTEGER NOT NULL, lifetime_ms INTEGER,
-    freshness TEXT NOT NULL, public_urls INTEGER NOT NULL, bytes INTEGER NOT NULL, peer_fetched_ms INTEGER
+    freshness TEXT NOT NULL, public_urls INTEGER NOT NULL, bytes INTEGER NOT NULL, peer_fetched_ms INTEGER, modified_ms INTEGER,
+    witness TEXT
   ) STRICT, WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS forms (
     document TEXT NOT NULL, part TEXT NOT NULL, bytes INTEGER NOT NULL, PRIMARY KEY (document, part)
@@ -49,7 +54,7 @@ export class PackumentRows {
   /** Throws what SQLite throws where the database cannot be written. */
   constructor(database: Database) {
     database.exec(SCHEMA)
-    addPeerColumn(database)
+    addColumns(database)
     this.#sql = prepare(database)
     this.#bytes = totalIn(database)
   }
@@ -98,6 +103,8 @@ export class PackumentRows {
       ...[id, registry, name, owner, kind, hash, etag ?? null, lastModified ?? null],
       ...[document.confirmedAtMs, document.lifetimeMs ?? null, document.freshness],
       ...[Number(document.publicUrls), bytes, document.peerFetchedAtMs ?? null],
+      document.modifiedAtMs ?? null,
+      document.witness === undefined ? null : JSON.stringify(document.witness),
     )
     this.#bytes += bytes - (before?.bytes ?? 0)
   }
@@ -146,7 +153,7 @@ function prepare(database: Database) {
     ),
     open: sql("SELECT * FROM packuments WHERE owner = '' ORDER BY confirmed_ms DESC LIMIT ?"),
     oldest: sql('SELECT id FROM packuments ORDER BY confirmed_ms LIMIT ?'),
-    save: sql('INSERT OR REPLACE INTO packuments VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)'),
+    save: sql('INSERT OR REPLACE INTO packuments VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)'),
     update: sql(
       'UPDATE packuments SET confirmed_ms = ?, lifetime_ms = ?, freshness = ? WHERE id = ?',
     ),
@@ -161,10 +168,12 @@ function prepare(database: Database) {
 }
 
 /** Of an index that an earlier version has written. */
-function addPeerColumn(database: Database): void {
+function addColumns(database: Database): void {
   const columns = database.prepare('PRAGMA table_info(packuments)').all() as { name: string }[]
-  if (columns.some(({ name }) => name === 'peer_fetched_ms')) return
-  database.exec('ALTER TABLE packuments ADD COLUMN peer_fetched_ms INTEGER')
+  for (const column of ['peer_fetched_ms INTEGER', 'modified_ms INTEGER', 'witness TEXT']) {
+    if (columns.some(({ name }) => column.startsWith(`${name} `))) continue
+    database.exec(`ALTER TABLE packuments ADD COLUMN ${column}`)
+  }
 }
 
 function totalIn(database: Database): number {
@@ -185,5 +194,7 @@ function toDocument(row: Row): CachedDocument {
     lifetimeMs: row.lifetime_ms ?? undefined,
     publicUrls: row.public_urls === 1,
     peerFetchedAtMs: row.peer_fetched_ms ?? undefined,
+    modifiedAtMs: row.modified_ms ?? undefined,
+    witness: row.witness === null ? undefined : (JSON.parse(row.witness) as WitnessVerdict),
   }
 }

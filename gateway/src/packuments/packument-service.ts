@@ -26,7 +26,9 @@ import { createSingleFlight } from '../single-flight.ts'
 import { createPoisonDocuments } from './poison-documents.ts'
 import { createSilentRegistry } from './silent-registry.ts'
 import { createStalePatience } from './stale-patience.ts'
+import type { RemovalWatch } from './removal-watch.ts'
 import type { VersionJudgements } from './version-judgements.ts'
+import type { NamedPackage } from '../guard/takedowns.ts'
 import type { Upstream } from '../upstream/upstream.ts'
 import { createUpstreamSource } from './upstream-source.ts'
 import { findManifest, type ManifestRequest, type VersionManifest } from './version-manifest.ts'
@@ -70,6 +72,9 @@ export interface PackumentsDependencies {
   /** Asked where no registry can be; undefined: nobody is. */
   readonly peers?: PackumentSource
   readonly judgements: VersionJudgements
+  readonly removals?: RemovalWatch | undefined
+  /** Told of every package that is asked for. */
+  readonly onAsked?: (of: NamedPackage) => void
   readonly log: Logger
   /** Told of every document that the registry gives. */
   readonly onSummary?: OnSummary
@@ -130,6 +135,7 @@ export function createPackuments(
     variant: (request, found) => variants.variant(request, found),
     manifest: (request) => findManifest(deps, options, request),
     async get(request) {
+      deps.onAsked?.({ registry: registries.homeOf(request.name).url, name: request.name })
       const found = await answer(request)
       counts[found.state] += 1
       return found

@@ -6,6 +6,7 @@ import type { Credentials } from '../upstream/credentials.ts'
 import type { ContentCoding } from '../upstream/content-coding.ts'
 import type { Registry } from '../upstream/registries.ts'
 import type { SaidBy, PackumentKind } from './cached-document.ts'
+import type { WitnessVerdict } from './witness/verdict.ts'
 
 /** What tells whether a document is still the source's own (RFC 9110 8.8). */
 export interface Validators {
@@ -36,7 +37,11 @@ export interface ReceivedDocument extends Validators {
   /** Where it came from, after redirects. */
   readonly url: URL
   /** It is peers' word: what they had of it, and when the registry last gave it to one of them (Unix time, milliseconds). */
-  readonly fromPeers?: { readonly kind: PackumentKind; readonly fetchedAtMs: number }
+  readonly fromPeers?: {
+    readonly kind: PackumentKind
+    readonly fetchedAtMs: number
+    readonly witness: WitnessVerdict | undefined
+  }
 }
 
 /** The document whose validators were sent is the current one. */

@@ -20,8 +20,8 @@ if (port === null) throw new Error('packument-worker.ts must be started as a wor
 port.on('message', ({ id, job }: JobMessage) => {
   try {
     const result = movable(processPackument(job))
-    const { variant, ingested, signed } = result
-    const parts = [variant, ingested?.raw, ingested?.versions, signed?.body]
+    const { variant, ingested, signed, list } = result
+    const parts = [variant, ingested?.raw, ingested?.versions, signed?.body, list]
     const moved = parts.filter((part) => part !== undefined).map((part) => part.buffer)
     port.postMessage({ id, result } satisfies AnswerMessage, moved as ArrayBuffer[])
   } catch (error) {
@@ -33,7 +33,7 @@ port.on('message', ({ id, job }: JobMessage) => {
 port.postMessage({ isReady: true } satisfies AnswerMessage)
 
 /** With buffers that can be moved to the main thread: Node's small ones lie in a pool that cannot. */
-function movable({ variant, ingested, signed, ...rest }: PackumentResult): PackumentResult {
+function movable({ variant, ingested, signed, list, ...rest }: PackumentResult): PackumentResult {
   const own = (part: Uint8Array): Uint8Array =>
     part.byteLength < MAX_POOLED_BYTES ? new Uint8Array(part) : part
   return {
@@ -44,6 +44,7 @@ function movable({ variant, ingested, signed, ...rest }: PackumentResult): Packu
       versions: own(ingested.versions),
     },
     ...rest,
+    list: list && own(list),
     ...(signed && { signed: { ...signed, body: signed.body && own(signed.body) } }),
   }
 }

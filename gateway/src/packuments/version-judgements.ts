@@ -7,7 +7,7 @@ import { LRUCache } from 'lru-cache'
 import { deniedError } from '../guard/denied-error.ts'
 import type { Guard } from '../guard/guard.ts'
 import type { Judgement } from '../guard/guarded-version.ts'
-import type { CachedDocument } from './cached-document.ts'
+import type { CachedDocument, PackumentKind } from './cached-document.ts'
 import type { PackumentCache } from './packument-cache.ts'
 import { listOrigins } from './version-lines.ts'
 
@@ -38,13 +38,25 @@ export class VersionJudgements {
     sizeCalculation: ({ judgement }) => judgement.known.size + 1,
   })
 
-  constructor({ cache, guard }: { cache: PackumentCache; guard: Guard }) {
+  readonly #wantsTimes: boolean
+
+  /** @param options.wantsTimes whatever the rules are */
+  constructor(
+    { cache, guard }: { cache: PackumentCache; guard: Guard },
+    { wantsTimes = false }: { wantsTimes?: boolean } = {},
+  ) {
+    this.#wantsTimes = wantsTimes
     this.#cache = cache
     this.#guard = guard
   }
 
   get guard(): Guard {
     return this.#guard
+  }
+
+  /** Of the document to ask for: only full ones say when versions came out, which may have to be known. */
+  kindFor({ name, kind }: { name: string; kind: PackumentKind }): PackumentKind {
+    return this.#wantsTimes || this.#guard.needsTimes(name) ? 'full' : kind
   }
 
   /** undefined when the cache has lost the version list. */

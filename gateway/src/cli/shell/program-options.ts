@@ -6,6 +6,7 @@ import { SETTINGS } from '../../config/settings.ts'
 /** Booleans that are off by default; all others are on and have `--no-`. */
 const OFF_BY_DEFAULT = new Set([
   'peers-only',
+  'countersign',
   'relay',
   'bootstrap-server',
   'loopback-only',

@@ -19,6 +19,7 @@ import { addStoreCommands } from '../store/store-program.ts'
 import { addTrustCommands } from '../trust/trust-program.ts'
 import { addSwarmCommands } from '../swarm/swarm-program.ts'
 import { addUseCommands } from '../use/use-program.ts'
+import { addWitnessCommands } from '../witness/witness-program.ts'
 import type { ProgramDependencies } from './act.ts'
 import { EXIT, EXIT_MEANINGS } from './exit-codes.ts'
 
@@ -54,6 +55,7 @@ export function createProgram(deps: ProgramDependencies): Command {
   addSwarmCommands(program, deps)
   addTrustCommands(program, deps)
   addCaCommands(program, deps)
+  addWitnessCommands(program, deps)
   return program
 }
 

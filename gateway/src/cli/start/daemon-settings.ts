@@ -3,7 +3,7 @@
  * lockfiles are trusted, which versions are denied, which peers it connects to, how much disk it takes. The daemon writes them into daemon.json, and exec
  * compares. Never secrets.
  */
-import { parseNodeOptions } from '@catalog-p2p/core'
+import { parseKeyId, parseNodeOptions } from '@catalog-p2p/core'
 import type { Config } from '../../config/resolve.ts'
 import { parseGatewayOptions } from '../../options.ts'
 import { swarmIdentity } from './configured-swarm.ts'
@@ -26,6 +26,9 @@ export function daemonSettings(config: Config): DaemonSettings {
     'trust-downgrade': gateway.trustDowngrade,
     swarm: swarmIdentity(config),
     'share-scope': gateway.shareScopes.map((scope) => scope.toLowerCase()).sort(),
+    takedown: gateway.takedown,
+    witness: gateway.witnesses.map(parseKeyId).sort(),
+    'witness-quorum': gateway.witnessQuorum ?? 0,
     bootstrap: network.bootstrap.toSorted(),
     seed: transfer.seed,
     quota: store.quotaBytes,

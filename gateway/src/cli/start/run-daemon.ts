@@ -28,6 +28,7 @@ import type { DaemonInfo } from '../../admin/daemon-client.ts'
 import { createEvidenceVerifier } from '../../keys/record-evidence.ts'
 import { keyringPath } from '../../keys/keyring.ts'
 import { trustFilePath } from '../../trust/trust-file.ts'
+import { WITNESS_KEY_FILE } from '../../packuments/witness/witness-key.ts'
 import type { NpmConfig } from '../../upstream/npmrc.ts'
 import { portOf } from '../shell/invocation.ts'
 import { daemonSettings } from './daemon-settings.ts'
@@ -89,6 +90,7 @@ export async function runDaemon(given: DaemonSetup): Promise<RunningDaemon> {
       keyringPath: keyringPath(defaultConfigFolder()),
       trustPath: trustFilePath(defaultConfigFolder()),
       ownerKeyPath: join(defaultConfigFolder(), 'owner.key'),
+      witnessKeyPath: join(defaultConfigFolder(), WITNESS_KEY_FILE),
       keepPrivate: config.node.store?.keepPrivate ?? true,
       ...config.gateway,
       ...late?.gateway,

@@ -16,7 +16,7 @@ function jobsThatDieOf(deadly: readonly string[]): PackumentJobs & { readonly ru
       }
       const problems = documents.map(() => undefined)
       const body = documents.length === 0 ? undefined : Uint8Array.of(documents.length)
-      const signed = { body, hasTimes: false, problems }
+      const signed = { body, hasTimes: false, problems, witness: undefined, gone: new Map() }
       return { variant: undefined, ingested: undefined, signed }
     },
     close: async () => undefined,

@@ -51,6 +51,8 @@ async function ask(
   const deps: PeerSourceDependencies = {
     ...{ node: { questions }, jobs, isKnownPublic: () => true, log: createCollectingLogger() },
     refusedWords: new RefusedWords(),
+    witnesses: { ask: async () => undefined },
+    onGone: () => undefined,
     trustedKeys: async () => [{ keyId: signer.keyid, spki: Buffer.from(key, 'base64') }],
   }
   const request: SourceRequest = {

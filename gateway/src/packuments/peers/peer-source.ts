@@ -17,8 +17,12 @@ import type { PackumentJobs } from '../packument-jobs.ts'
 import type { PackumentSource, SourceRequest } from '../packument-source.ts'
 import { DOCUMENT_BOUNDS } from './json-bounds.ts'
 import { makeSignedOfPeers } from './make-signed.ts'
+import type { SignedDocument } from './signed-document.ts'
 import { PACKUMENTS } from './packument-protocol.ts'
 import type { RefusedWords } from './refused-words.ts'
+import type { WitnessedPackage } from '../witness/witness-statement.ts'
+import type { WitnessVerdict } from '../witness/verdict.ts'
+import type { Witnesses } from '../witness/witnesses.ts'
 
 export interface PeerSourceDependencies {
   readonly node: Pick<CatalogNode, 'questions'>
@@ -26,6 +30,9 @@ export interface PeerSourceDependencies {
   readonly trustedKeys: TrustedKeys
   readonly isKnownPublic: (name: string) => boolean
   readonly refusedWords: RefusedWords
+  readonly witnesses: Pick<Witnesses, 'ask'>
+  /** Versions that a quorum of witnesses says are gone. */
+  readonly onGone: (of: WitnessedPackage, gone: ReadonlyMap<string, string>) => void
   readonly log: Logger
 }
 
@@ -79,19 +86,19 @@ export function createPeerSource(
 
   async function ask(request: SourceRequest, keys: readonly TrustedKey[]) {
     const { registry, name } = request
-    const documents = await askAll(request)
+    const of = { registry: registry.url, name }
+    const [documents, witnessed] = await Promise.all([
+      askAll(request),
+      deps.witnesses.ask(of, { signal: request.signal }),
+    ])
     if (documents.length === 0) throw notKnown(name, 'no peer has its metadata')
     const limit = Math.min(maxBytes, DOCUMENT_BOUNDS.bytes)
-    const { body, hasTimes, problems } = await makeSignedOfPeers(jobs, {
-      ...{ registry: registry.url, name, keys, documents, maxBytes: limit, isStrict: true },
-      refused: refusedWords.of(name),
-    })
-    problems.forEach((problem, index) => {
-      const peer = documents[index]?.peer
-      if (problem === undefined || peer === undefined) return
-      log.warn('packuments.false', { peer, name, problem })
-      node.questions.penalize(peer, `${name}: ${problem}`)
-    })
+    const known = { refused: refusedWords.of(name), witnessed }
+    const job = { ...of, ...known, keys, documents, maxBytes: limit, isStrict: true }
+    const { body, hasTimes, problems, witness, gone } = await makeSignedOfPeers(jobs, job)
+    if (gone.size > 0) deps.onGone(of, gone)
+    if (witness !== undefined) sayUnverified(log, name, witness)
+    penalizeLiars(deps, name, { documents, problems })
     if (body === undefined) throw notKnown(name, 'peers have no version with valid evidence')
     const usable = documents.filter((_, index) => problems[index] === undefined)
     const newest = Math.max(...usable.map(({ fetchedAtMs }) => fetchedAtMs))
@@ -100,6 +107,7 @@ export function createPeerSource(
       body: Buffer.from(body),
       kind: hasTimes ? 'full' : 'abbreviated',
       fetchedAtMs,
+      witness,
     } as const
   }
 
@@ -144,6 +152,24 @@ async function firstAnswers(
   const enough = first.promise.then(() => setTimeout(OTHERS_MS, undefined, { ref: false }))
   await Promise.race([Promise.all(asking), enough])
   return [...answers]
+}
+
+function sayUnverified(log: Logger, name: string, { tagsSeenAtMs, note }: WitnessVerdict): void {
+  if (tagsSeenAtMs === undefined) log.warn('packuments.not-verified', { name, why: note })
+}
+
+/** Each peer for its own document. */
+function penalizeLiars(
+  { node, log }: PeerSourceDependencies,
+  name: string,
+  told: Pick<SignedDocument, 'problems'> & { readonly documents: readonly PeerAnswer[] },
+): void {
+  told.problems.forEach((problem, index) => {
+    const peer = told.documents[index]?.peer
+    if (problem === undefined || peer === undefined) return
+    log.warn('packuments.false', { peer, name, problem })
+    node.questions.penalize(peer, `${name}: ${problem}`)
+  })
 }
 
 function notKnown(name: string, why: string): CatalogError {

@@ -2,7 +2,8 @@
  * What of a package's metadata may go from peer to peer, and what of it is believed: versions whose name, number and bytes the
  * registry has signed with a key that this user has for it, in the short form that installing needs. Several documents are
  * united, so that no peer can hide a version which another one shows. What no signature covers (dependencies, bin, engines) is
- * one peer's word until the version's tarball is here (tarball-manifest.ts); tags and times are nobody's proof.
+ * one peer's word until the version's tarball is here (tarball-manifest.ts); tags and times are nobody's proof unless a quorum of
+ * witnesses stands behind them.
  * Pure and slow: it runs in packument-worker.ts only, and so imports nothing of core.
  */
 import { createPublicKey, verify, type KeyObject } from 'node:crypto'
@@ -15,6 +16,14 @@ import { runsOnInstall } from './compare-manifest.ts'
 import { DOCUMENT_BOUNDS, exceededBound } from './json-bounds.ts'
 import type { RefusedWord } from './refused-words.ts'
 import { claimFields, VersionClaims } from './version-claims.ts'
+import { hasItsType, KEPT } from './kept-fields.ts'
+import {
+  agreementOf,
+  verdictOn,
+  type WitnessedJob,
+  type WitnessVerdict,
+} from '../witness/verdict.ts'
+import type { Agreement } from '../witness/quorum.ts'
 
 export interface PeerDocument {
   /** Empty: this node itself. */
@@ -38,6 +47,8 @@ export interface SignedDocumentJob {
   readonly isStrict: boolean
   /** What is not believed of whom. */
   readonly refused?: readonly RefusedWord[]
+  /** What witnesses say of it; undefined: none is asked. */
+  readonly witnessed?: WitnessedJob | undefined
 }
 
 export interface SignedDocument {
@@ -47,27 +58,16 @@ export interface SignedDocument {
   readonly hasTimes: boolean
   /** For each document, what no honest peer would have sent; undefined: nothing. */
   readonly problems: readonly (string | undefined)[]
+  /** undefined: no witness was asked. */
+  readonly witness: WitnessVerdict | undefined
+  /** Versions that a quorum of witnesses says are gone, with why. */
+  readonly gone: ReadonlyMap<string, string>
 }
 
 type Json = Record<string, unknown>
 
-// What installing needs of a version: all of it is compared with the tarball's own package.json. Not `deprecated`, which would let
-// a peer choose the version.
-const KEPT = [
-  'dependencies',
-  'optionalDependencies',
-  'peerDependencies',
-  'peerDependenciesMeta',
-  'bundleDependencies',
-  'bundledDependencies',
-  'bin',
-  'engines',
-  'os',
-  'cpu',
-  'libc',
-  'hasInstallScript',
-  '_hasShrinkwrap',
-] as const
+/** Which of its tags and times are those that a quorum of witnesses has seen. */
+export const WITNESSED_FIELD = '_witnessed'
 
 const INTEGRITY = /^sha512-[A-Za-z0-9+/]{86}==$/
 const MAX_SIGNATURES = 8
@@ -97,10 +97,12 @@ class DocumentUnion {
   readonly #tags = new Map<string, Map<string, number>>()
   readonly #times = new Map<string, string>()
   readonly #verified = new Set<string>()
+  readonly #agreement: Agreement | undefined
 
   constructor(job: SignedDocumentJob) {
     this.#job = job
     this.#refused = new Set(job.refused?.map(({ version, peer }) => `${version} ${peer}`))
+    this.#agreement = job.witnessed && agreementOf(job.witnessed)
     this.#keys = new Map(
       job.keys.map(({ keyId, spki }) => [
         keyId,
@@ -134,23 +136,55 @@ class DocumentUnion {
   }
 
   result(): Omit<SignedDocument, 'problems'> {
-    if (this.#versions.size === 0) return { body: undefined, hasTimes: false }
+    const gone = this.#agreement?.gone ?? new Map<string, string>()
+    this.#dropDisagreeing()
+    const witness = this.#verdict()
+    if (this.#versions.size === 0) return { body: undefined, hasTimes: false, witness, gone }
     const versions = [...this.#versions]
-    const time = this.#keptTimes()
+    const time = witness?.hasTimes === true ? this.#witnessedTimes() : this.#keptTimes()
     const hasTimes = Object.keys(time).some((what) => this.#versions.has(what))
     const modified = this.#times.get('modified')
     const document = {
       name: this.#job.name,
       ...(modified !== undefined && { modified }),
-      'dist-tags': this.#keptTags(),
+      'dist-tags': witness?.tagsSeenAtMs === undefined ? this.#keptTags() : this.#witnessedTags(),
       versions: Object.fromEntries(versions.map(([version, { manifest }]) => [version, manifest])),
       ...(hasTimes && { time }),
       ...claimFields(this.#versions),
+      ...(witness !== undefined && {
+        [WITNESSED_FIELD]: { tags: witness.tagsSeenAtMs !== undefined, times: witness.hasTimes },
+      }),
     }
     const text = Buffer.from(JSON.stringify(document))
     // Whoever gets more counts it as a lie.
-    if (exceededBound(text, DOCUMENT_BOUNDS) !== undefined) return { body: undefined, hasTimes }
-    return { body: gzipSync(text, { level: LEVEL }), hasTimes }
+    const isTooMuch = exceededBound(text, DOCUMENT_BOUNDS) !== undefined
+    const body = isTooMuch ? undefined : gzipSync(text, { level: LEVEL })
+    return { body, hasTimes, witness, gone }
+  }
+
+  #verdict(): WitnessVerdict | undefined {
+    const { witnessed } = this.#job
+    if (witnessed === undefined || this.#agreement === undefined) return undefined
+    return verdictOn(this.#agreement, witnessed, (version) => this.#versions.has(version))
+  }
+
+  /** Where witnesses have seen other bytes than a signature is of, somebody lies. */
+  #dropDisagreeing(): void {
+    for (const [version, integrity] of this.#agreement?.versions ?? []) {
+      const { dist } = this.#versions.get(version)?.manifest ?? {}
+      if (isObject(dist) && dist.integrity !== integrity) this.#versions.delete(version)
+    }
+  }
+
+  #witnessedTags(): Record<string, string> {
+    const tags = [...(this.#agreement?.tags ?? [])]
+    return Object.fromEntries(tags.filter(([, version]) => this.#versions.has(version)))
+  }
+
+  #witnessedTimes(): Record<string, string> {
+    const times = [...(this.#agreement?.times ?? [])]
+    const kept = times.filter(([version]) => this.#versions.has(version))
+    return Object.fromEntries(kept.map(([version, ms]) => [version, new Date(ms).toISOString()]))
   }
 
   /** With nothing but what is known of it and what installing needs; undefined: it has no evidence. */
@@ -233,37 +267,6 @@ class DocumentUnion {
     const latest = kept.latest ?? highest ?? semver.rsort(all)[0]
     return { ...kept, ...(latest !== undefined && { latest }) }
   }
-}
-
-function hasItsType(field: (typeof KEPT)[number], value: unknown): boolean {
-  switch (field) {
-    case 'dependencies':
-    case 'optionalDependencies':
-    case 'peerDependencies':
-    case 'engines':
-      return isObject(value) && Object.values(value).every((each) => typeof each === 'string')
-    case 'peerDependenciesMeta':
-      return isObject(value) && Object.values(value).every(isObject)
-    case 'bin':
-      return (
-        typeof value === 'string' ||
-        (isObject(value) && Object.values(value).every((each) => typeof each === 'string'))
-      )
-    case 'bundleDependencies':
-    case 'bundledDependencies':
-      return typeof value === 'boolean' || isTextList(value)
-    case 'os':
-    case 'cpu':
-    case 'libc':
-      return typeof value === 'string' || isTextList(value)
-    case 'hasInstallScript':
-    case '_hasShrinkwrap':
-      return typeof value === 'boolean'
-  }
-}
-
-function isTextList(value: unknown): boolean {
-  return Array.isArray(value) && value.every((each) => typeof each === 'string')
 }
 
 function isObject(value: unknown): value is Json {

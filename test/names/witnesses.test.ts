@@ -1,0 +1,121 @@
+/**
+ * Witnesses, with real QUIC: machines that have seen a package at its registry sign what it said, and one that has never seen it,
+ * with no registry in reach, believes tags and times where enough of those that its user has named agree, and nothing less.
+ */
+import { mkdtemp, rm, stat } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { keyIdOf, packageKeyOf, witnessKeyOf } from '@catalog-p2p/core'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { readWitnessKey } from '../../gateway/src/packuments/witness/witness-key.ts'
+import type { GatewayOptions } from '../../gateway/src/options.ts'
+import { makePackage } from '../support/fixture-packages.ts'
+import { meet, type Machine } from '../support/machine.ts'
+import { tarballPath } from '../support/registry.ts'
+import { signedSwarm, type SignedSwarm } from '../support/signed-swarm.ts'
+
+const NAME = 'fx-seen'
+const older = makePackage(NAME, '1.0.0')
+const newer = makePackage(NAME, '1.1.0')
+
+let folder: string
+let swarm: SignedSwarm
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'catalog-witness-'))
+  swarm = await signedSwarm(folder, [older, newer])
+})
+afterEach(async () => {
+  await swarm[Symbol.asyncDispose]()
+  await rm(folder, { recursive: true, force: true })
+})
+
+async function witness(file: string): Promise<{ machine: Machine; id: string }> {
+  const witnessKeyPath = join(folder, file)
+  const id = keyIdOf((await readWitnessKey(witnessKeyPath)).publicKey)
+  const machine = await swarm.machine({ gateway: { countersign: true, witnessKeyPath } })
+  expect((await fetch(`${machine.url}/${NAME}`)).status).toBe(200)
+  await (await fetch(machine.url + tarballPath(newer))).arrayBuffer()
+  return { machine, id }
+}
+
+const about = () => ({ registry: `${swarm.registry.url}/`, name: NAME })
+
+/** One that has met these, and has heard what they have. */
+async function stranger(gateway: GatewayOptions, peers: readonly Machine[]): Promise<Machine> {
+  const machine = await swarm.machine({ gateway })
+  for (const peer of peers) await meet(machine.node, peer.node, 0)
+  await vi.waitFor(() => {
+    expect(machine.node.questions.holders(packageKeyOf(about()))).not.toHaveLength(0)
+    expect(machine.node.questions.holders(witnessKeyOf(about()))).toHaveLength(peers.length)
+  }, 10_000)
+  return machine
+}
+
+async function asked({ url }: Machine) {
+  const response = await fetch(`${url}/${NAME}`)
+  const document = (await response.json()) as {
+    'dist-tags': Record<string, string>
+    time?: Record<string, string>
+    versions: Record<string, unknown>
+  }
+  const said = (name: string): string | null => response.headers.get(`x-catalog-${name}`)
+  return { source: said('metadata'), note: said('witnesses'), ...document }
+}
+
+test(
+  'two of two make tags and times verified, for release age too',
+  { timeout: 30_000 },
+  async () => {
+    const [one, two] = [await witness('one.key'), await witness('two.key')]
+    await swarm.registry.stop()
+    const machine = await stranger({ witnesses: [one.id, two.id], minReleaseAgeMs: 86_400_000 }, [
+      one.machine,
+      two.machine,
+    ])
+    const { source, note, ...document } = await asked(machine)
+    expect([source, note]).toEqual(['verified', '2 of 2 witnesses agree'])
+    expect(document['dist-tags']).toEqual({ latest: '1.1.0' })
+    expect(document.time).toMatchObject({ '1.1.0': expect.any(String) as string })
+    const tarball = await fetch(machine.url + tarballPath(newer))
+    expect(Buffer.from(await tarball.arrayBuffer()).equals(newer.tarball)).toBe(true)
+    expect(machine.gateway.stats().metadata.answers.verified).toBe(1)
+  },
+)
+
+test('one of two is said, and not believed', { timeout: 30_000 }, async () => {
+  const [one, two] = [await witness('one.key'), await witness('two.key')]
+  await swarm.registry.stop()
+  const gateway = { witnesses: [one.id, two.id], minReleaseAgeMs: 86_400_000 }
+  const machine = await stranger(gateway, [one.machine])
+  const refused = await fetch(`${machine.url}/${NAME}`)
+  expect(refused.status).toBe(403)
+  expect(await refused.text()).toContain('does not say when it came out')
+  const other = await stranger({ witnesses: [one.id, two.id] }, [one.machine])
+  const { source, note } = await asked(other)
+  expect([source, note]).toEqual(['peer', '1 of 2 witnesses needed'])
+})
+
+test('a word is relayed by who has verified it', { timeout: 30_000 }, async () => {
+  const [one, two] = [await witness('one.key'), await witness('two.key')]
+  const gateway = { witnesses: [one.id, two.id] }
+  const relay = await stranger(gateway, [one.machine, two.machine])
+  expect((await asked(relay)).source).toBe('registry')
+  await vi.waitFor(() => expect(holders(one.machine)).toContain(relay.node.id), 10_000)
+  await one.machine.gateway.stop()
+  await two.machine.gateway.stop()
+  await swarm.registry.stop()
+  const machine = await stranger(gateway, [relay])
+  const { source, note } = await asked(machine)
+  expect([source, note]).toEqual(['verified', '2 of 2 witnesses agree'])
+})
+
+function holders({ node }: Machine): readonly string[] {
+  return node.questions.holders(witnessKeyOf(about()))
+}
+
+test.skipIf(process.platform === 'win32')('its key is for its user alone', async () => {
+  const path = join(folder, 'deep', 'witness.key')
+  const made = keyIdOf((await readWitnessKey(path)).publicKey)
+  expect((await stat(path)).mode & 0o777).toBe(0o600)
+  expect(keyIdOf((await readWitnessKey(path)).publicKey)).toBe(made)
+})
