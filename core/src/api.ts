@@ -16,10 +16,26 @@ import type { PruneReport, Retention, StoreEntry, StoreUsage, VerifyReport } fro
 /** Where the bytes of an artifact came from. */
 export type ArtifactSource = 'store' | 'peer' | 'origin'
 
+/** How the download of an artifact went, so far as it is known when it is read. */
+export interface DownloadCourse {
+  /** Peers that were asked for it, this time. */
+  readonly asked: number
+  /** Those whose answer took so long that the next source was started beside it (hedged). */
+  readonly late: number
+  /** Those that refused, hung up or lied; not those that had it not. */
+  readonly failed: number
+  /** Milliseconds from the beginning until the origin was asked; undefined: it was not. */
+  readonly originAfterMs: number | undefined
+  /** Peers whose bytes it is made of; some are left out when they are many. */
+  readonly givers: readonly PeerId[]
+}
+
 /** An artifact under way. Exactly one consumer reads `body`; many `get`s of one digest share one download. */
 export interface Artifact {
   readonly digest: Digest
   readonly source: ArtifactSource
+  /** Undefined where nothing was downloaded for this answer. */
+  readonly course?: DownloadCourse
   /** Bytes; undefined only while an origin has not said. */
   readonly size: number | undefined
   /** The whole artifact, verified, when it is at hand already (small ones always are). Never write to it. */

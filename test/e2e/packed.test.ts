@@ -53,6 +53,7 @@ test('npm installs the gateway into an empty folder, and its catalog serves an i
   expect(await readInstalled(project)).toEqual(asInstalled(fixtures, expectedInstall(fixtures)))
   const { tarballs } = (await daemon.status()).gateway
   expect(tarballs.origin.artifacts).toBeGreaterThanOrEqual(expectedInstall(fixtures).size)
+  expect(await brokenPageFiles(daemon.url)).toEqual([])
 })
 
 test('its catalog exec runs npm ci: from the registry, then with the registry gone', async () => {
@@ -80,6 +81,29 @@ test('its catalog exec runs npm ci: from the registry, then with the registry go
   await ci()
   expect(registry.count()).toBe(0)
 })
+
+/** Of the dashboard: what its page and its scripts name and the daemon does not have. */
+async function brokenPageFiles(url: string): Promise<string[]> {
+  const read = async (path: string): Promise<string> => {
+    const response = await fetch(new URL(path, url))
+    if (!response.ok) return Promise.reject(new Error(`${path}: HTTP ${response.status}`))
+    return await response.text()
+  }
+  const page = await read('-/catalog/ui')
+  const waiting = [...page.matchAll(/["/](ui\/[\w.-]+)"/g)].map(([, path]) => `-/catalog/${path}`)
+  const seen = new Set<string>()
+  const broken: string[] = []
+  for (let path = waiting.pop(); path !== undefined; path = waiting.pop()) {
+    if (seen.has(path)) continue
+    seen.add(path)
+    const text = await read(path).catch((error: Error) => void broken.push(error.message))
+    for (const [, name] of (text ?? '').matchAll(/\bfrom ["']\.\/([\w.-]+)["']/g)) {
+      waiting.push(`-/catalog/ui/${name}`)
+    }
+  }
+  if (!seen.has('-/catalog/ui/app.js') || seen.size < 12) broken.push(`only ${seen.size} files`)
+  return broken
+}
 
 async function installedBin(cwd: string): Promise<string> {
   const folder = join(cwd, 'node_modules', '@catalog-p2p', 'gateway')

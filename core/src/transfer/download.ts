@@ -9,6 +9,7 @@ import type { Digest } from '../content/digest.ts'
 import type { PackageVersion } from '../content/name-key.ts'
 import { isCatalogError } from '../errors.ts'
 import type { Visibility } from '../content/visibility.ts'
+import { Course } from './course.ts'
 import type { Assembly } from './chunks/assembly.ts'
 import { createClaims } from './sources/claims.ts'
 import { delegateSource } from './sources/delegate.ts'
@@ -102,11 +103,12 @@ function createRace(
   const end = new AbortController()
   if (signal.aborted) end.abort(signal.reason)
   signal.addEventListener('abort', () => end.abort(signal.reason), { once: true })
+  const course = new Course(deps.clock)
   const origin: OriginState = { origin: request.origin, isAlive: hasOrigin, failure: undefined }
   return {
-    ...{ digest, visibility, origin, signal: end.signal, alone },
+    ...{ digest, visibility, origin, course, signal: end.signal, alone },
     claims: createClaims(deps, visibility),
-    delivery: createDelivery(digest),
+    delivery: createDelivery(digest, course),
     retries: createRetryRound(deps.clock, { hasOrigin }),
     end: (error) => end.abort(error),
   }

@@ -81,7 +81,13 @@ export class Activity {
     const visit: Visit = {
       ...{ kind, name, version, install, startedMs, number: this.#count },
       ...{ locatedMs: undefined, firstMs: undefined, endMs: undefined, bytes: 0 },
-      ...{ source: undefined, isPublic: undefined, outcome: 'running', code: undefined },
+      ...{
+        source: undefined,
+        isPublic: undefined,
+        course: undefined,
+        outcome: 'running',
+        code: undefined,
+      },
     }
     this.#visits[this.#count % MAX_VISITS] = visit
     this.#count += 1

@@ -2,7 +2,7 @@
  * One request of a client for a package: what was asked for, where it came from, and when its moments were. Written on the hot
  * path by plain assignments; whoever shows it asks first who may see its name. Milliseconds are those of performance.now().
  */
-import type { ArtifactSource } from '@catalog-p2p/core'
+import type { ArtifactSource, DownloadCourse } from '@catalog-p2p/core'
 import type { Install } from './install-log.ts'
 
 /** `unchanged`: the client had it already. `gone`: the client went before the answer was complete. */
@@ -30,6 +30,8 @@ export interface Visit extends VisitRequest {
   source: ArtifactSource | undefined
   /** It was proven to be; undefined: not found out. */
   isPublic: boolean | undefined
+  /** How its download went; undefined: there was none for this request. */
+  course: DownloadCourse | undefined
   outcome: Outcome
   /** Of the error. */
   code: string | undefined

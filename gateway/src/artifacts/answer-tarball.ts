@@ -44,6 +44,7 @@ export async function answerTarball(
     const request = { name, version, file, integrity, client, upstream, signal, onLocated }
     const { artifact, visibility } = await deps.artifacts.get(request)
     noteFirstBytes(visit, visibility === 'public')
+    visit.course = artifact.course
     const etag = `"${artifact.digest}"`
     res.setHeader('etag', etag)
     res.setHeader('cache-control', `${visibility}, max-age=${YEAR_S}, immutable`)

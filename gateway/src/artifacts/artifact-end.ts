@@ -29,8 +29,7 @@ export function whenRead(artifact: Artifact, end: EndOfArtifact): Artifact {
       end.release()
     }
   }
-  const { digest, source, size, bytes } = artifact
-  return { digest, source, size, bytes, body: body() }
+  return { ...artifact, body: body() }
 }
 
 export async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array, void> {

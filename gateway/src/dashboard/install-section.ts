@@ -60,7 +60,7 @@ function longest(
 }
 
 function rowOf(visit: Visit, { startedMs }: Install, isNamed: boolean): InstallRow {
-  const { number, kind, name, version, bytes, source, outcome } = visit
+  const { number, kind, name, version, bytes, source, outcome, course } = visit
   const since = (ms: number | undefined): number | null =>
     ms === undefined ? null : round(ms - visit.startedMs)
   return {
@@ -71,6 +71,8 @@ function rowOf(visit: Visit, { startedMs }: Install, isNamed: boolean): InstallR
     located: since(visit.locatedMs),
     wait: since(visit.firstMs),
     total: since(visit.endMs),
+    givers: source === 'peer' ? (course?.givers ?? []) : [],
+    late: course?.late ?? 0,
   }
 }
 

@@ -99,6 +99,10 @@ export interface InstallRow {
   readonly bytes: number
   readonly source: Source | null
   readonly outcome: RowOutcome
+  /** Peers whose bytes it is. */
+  readonly givers: readonly string[]
+  /** Peers whose answer took so long that the next source was asked beside them. */
+  readonly late: number
 }
 
 /** What one client did without a pause; the newest such. */

@@ -2,7 +2,7 @@
  * What the callers that wait for a download get: the verified artifact, or earlier an assembly to read while it arrives. Once
  * readers have been given an assembly it is never exchanged for another: when it fails, they fail.
  */
-import type { Artifact, ArtifactSource } from '../../api.ts'
+import type { Artifact, ArtifactSource, DownloadCourse } from '../../api.ts'
 import type { Digest } from '../../content/digest.ts'
 import { wholeArtifact } from '../artifact-body.ts'
 import type { Assembly } from '../chunks/assembly.ts'
@@ -19,7 +19,7 @@ export interface Delivery {
   readonly artifact: () => Promise<Artifact>
 }
 
-export function createDelivery(digest: Digest): Delivery {
+export function createDelivery(digest: Digest, course: DownloadCourse): Delivery {
   const found = Promise.withResolvers<Found>()
   found.promise.catch(() => undefined) // every waiter sees it; there may be none left
   let offered: Assembly | undefined
@@ -35,7 +35,7 @@ export function createDelivery(digest: Digest): Delivery {
     succeed: found.resolve,
     fail: found.reject,
     async artifact() {
-      return toArtifact(digest, await found.promise)
+      return { ...toArtifact(digest, await found.promise), course }
     },
   }
 }

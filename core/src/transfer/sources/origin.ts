@@ -34,6 +34,7 @@ export function originSource(race: Race, origin: Origin, deps: TransferDeps): At
       return isMoving || race.claims.count > 0
     },
     async run(signal) {
+      race.course.originAsked()
       try {
         for (let isLast = false; ; isLast = true) {
           const outcome = await runOnce(race, origin, deps, { signal, isLast, running })

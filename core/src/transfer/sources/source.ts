@@ -7,6 +7,7 @@ import type { Origin } from '../../api.ts'
 import type { Digest } from '../../content/digest.ts'
 import { CatalogError } from '../../errors.ts'
 import type { Visibility } from '../../content/visibility.ts'
+import type { Course } from '../course.ts'
 import type { Claims } from './claims.ts'
 import type { Delivery } from './delivery.ts'
 import type { RetryRound } from './retry-peers.ts'
@@ -27,6 +28,7 @@ export interface Race {
   readonly claims: Claims
   readonly delivery: Delivery
   readonly retries: RetryRound
+  readonly course: Course
   /** Aborted when somebody waits for it who must not wait for a delegate. */
   readonly alone: AbortSignal
   /** Aborted when no caller waits any more, and by `end`. */

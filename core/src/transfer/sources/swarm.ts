@@ -4,6 +4,7 @@
  * It never waits for a peer that is backed off while there is an origin.
  */
 import type { Digest } from '../../content/digest.ts'
+import { isCatalogError } from '../../errors.ts'
 import type { PeerId } from '../../host/host.ts'
 import type { TransferDeps } from '../transfer-deps.ts'
 import { askPeer } from './ask-peer.ts'
@@ -31,15 +32,29 @@ export function createPeerAsker(race: Race, deps: TransferDeps): PeerAsker {
   const contacted = new Set<PeerId>()
 
   function attempt(peer: PeerId, isRetry: boolean): Attempt<Found> {
+    const { course } = race
     const asking = askPeer(peer, race.digest, deps, { isRetry })
     return {
       ...asking,
+      onLate() {
+        course.late += 1
+        asking.onLate?.()
+      },
       async run(signal, startNext) {
-        const answer = await asking.run(signal, startNext)
-        if (answer.kind === 'whole') return { source: 'peer', bytes: answer.bytes }
+        if (!isRetry) course.asked += 1
+        const answer = await asking.run(signal, startNext).catch((error: unknown) => {
+          if (!signal.aborted && !isCatalogError(error, 'NOT_FOUND')) course.failed += 1
+          throw error
+        })
+        if (answer.kind === 'whole') {
+          course.gave(peer)
+          return { source: 'peer', bytes: answer.bytes }
+        }
         const taken = race.claims.take(answer.claim)
         startNext()
-        return await taken
+        const found = await taken
+        course.gave(peer)
+        return found
       },
     }
   }

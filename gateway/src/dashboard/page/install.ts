@@ -1,8 +1,8 @@
 /** The install that runs now, or the last one, as a waterfall: when each package was asked for, how long it waited, whence it came. */
 import { useEffect, useState } from 'preact/hooks'
-import type { InstallRow, InstallSection, RowOutcome, Source } from '../snapshot.ts'
+import type { InstallRow, InstallSection, RowOutcome } from '../snapshot.ts'
 import { serverNow } from './clock.ts'
-import { bytes, clockTime, count, duration, plural } from './format.ts'
+import { bytes, clockTime, count, duration, plural, shortId } from './format.ts'
 import { html, type View } from './html.ts'
 import { SOURCES, SOURCE_WORDS } from './sources.ts'
 import { axisOf, barOf, endOf } from './waterfall.ts'
@@ -131,7 +131,7 @@ function requestRow(row: InstallRow, axisMs: number, nowMs: number): View {
       <span class="waiting" style=${{ left: bar.left, width: bar.waitWidth }}></span>
       ${hasBar(row) && html`<span class=${`moving ${source ?? 'none'}`} style=${{ left: bar.moveLeft, width: bar.moveWidth }}></span>`}
     </td>
-    <td>${OUTCOMES[outcome] || fromText(source)}</td>
+    <td>${OUTCOMES[outcome] || fromText(row)}</td>
     <td class="number">${row.bytes > 0 ? bytes(row.bytes) : '–'}</td>
     <td class="number">${wait === null ? '–' : duration(wait)}</td>
     <td class="number">${total === null ? html`<span class="quiet">…</span>` : duration(total)}</td>
@@ -143,7 +143,24 @@ function hasBar({ wait, outcome }: InstallRow): boolean {
   return wait !== null || outcome !== 'running'
 }
 
-function fromText(source: Source | null): View {
+function fromText({ source, givers, late }: InstallRow): View {
   if (source === null) return '–'
-  return html`<span class=${`from ${source}`}>${SOURCE_WORDS[source]}</span>`
+  const [giver] = givers
+  const words =
+    giver === undefined
+      ? SOURCE_WORDS[source]
+      : givers.length === 1
+        ? `peer ${shortId(giver)}`
+        : plural(givers.length, 'peer')
+  return html`<span class=${`from ${source}`} title=${givers.join(', ')}>
+    ${words}
+    ${
+      late > 0 &&
+      html`<span
+        class="badge"
+        title=${`${plural(late, 'peer')} took long, so another source was asked beside`}
+        >hedged</span
+      >`
+    }
+  </span>`
 }

@@ -116,8 +116,7 @@ export function createTarballCheck(
         await finish(reader, subject)
         return artifact
       }
-      const { digest, source, size, bytes } = artifact
-      return { digest, source, size, bytes, body: passing(artifact.body, reader, subject) }
+      return { ...artifact, body: passing(artifact.body, reader, subject) }
     },
   }
 
