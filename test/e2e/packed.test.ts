@@ -96,7 +96,7 @@ async function brokenPageFiles(url: string): Promise<string[]> {
   for (let path = waiting.pop(); path !== undefined; path = waiting.pop()) {
     if (seen.has(path)) continue
     seen.add(path)
-    const text = await read(path).catch((error: Error) => void broken.push(error.message))
+    const text = await read(path).catch((error: unknown) => void broken.push(String(error)))
     for (const [, name] of (text ?? '').matchAll(/\bfrom ["']\.\/([\w.-]+)["']/g)) {
       waiting.push(`-/catalog/ui/${name}`)
     }
