@@ -8,6 +8,7 @@ import type { VisitRequest } from './activity/visit.ts'
 import { answerAdmin } from './admin/admin.ts'
 import { answerChanged } from './admin/answer-changed.ts'
 import type { Gateway, GatewayDependencies, GatewayStats } from './api.ts'
+import { answerExplain } from './dashboard/answer-explain.ts'
 import { answerPage, redirectToPage, wantsPage } from './dashboard/answer-page.ts'
 import { LiveEvents } from './dashboard/live-events.ts'
 import { sectionsFor } from './dashboard/sections.ts'
@@ -188,6 +189,10 @@ async function answer(context: Context, asked: Exchange): Promise<void> {
       return answerPage(exchange, route.file)
     case 'events':
       return context.live.listen(exchange, viewerOf(exchange.req, options.adminToken))
+    case 'explain': {
+      const sources = { activity, node: context.deps.node, names: parts.artifacts }
+      return answerExplain(sources, exchange, viewerOf(exchange.req, options.adminToken))
+    }
     case 'invalid':
       throw new CatalogError('NOT_FOUND', route.reason)
     case 'health':

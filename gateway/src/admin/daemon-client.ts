@@ -4,13 +4,14 @@
  */
 import { randomBytes } from 'node:crypto'
 import { readFile, rm } from 'node:fs/promises'
-import { request as httpRequest, type IncomingMessage } from 'node:http'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { CatalogError, type NodePeer, type NodeStats } from '@catalog-p2p/core'
+import type { Explanation } from '../activity/explanation.ts'
 import type { PruneReport, VerifyReport } from '@catalog-p2p/core'
 import type { GatewayStats } from '../api.ts'
 import { isProof } from './daemon-proof.ts'
+import { ask, brokenOff, refusal, send, type Question } from './daemon-request.ts'
 import type { SearchReport } from '../search/answer-search.ts'
 import type { ScopedRegistry } from '../upstream/registries.ts'
 import { replaceFile } from '../replace-file.ts'
@@ -69,6 +70,8 @@ export interface DaemonClient {
   /** What it asks for packages, by scope; null: of all that have none of their own. */
   registries(options: { signal: AbortSignal }): Promise<readonly ScopedRegistry[]>
   peers(options: { signal: AbortSignal }): Promise<readonly NodePeer[]>
+  /** Why the last install took as long as it did; null: there was none. */
+  explain(options: { signal: AbortSignal }): Promise<Explanation | null>
   search(text: string, options: { limit: number; signal: AbortSignal }): Promise<SearchReport>
   verify(options: { signal: AbortSignal }): Promise<VerifyReport>
   prune(options: { targetBytes?: number; signal: AbortSignal }): Promise<PruneReport>
@@ -90,7 +93,6 @@ const SILENCE_MS = 30_000
 /** Verifying and prefetching say nothing for as long as one large artifact takes. */
 const LONG_SILENCE_MS = 600_000
 const MAX_LINE_LENGTH = 64 * 1024
-const MAX_JSON_BYTES = 32 * 1024 * 1024
 
 export function daemonFile(storePath: string): string {
   return join(storePath, 'daemon.json')
@@ -179,6 +181,8 @@ function createClient(url: string, info: DaemonInfo | undefined): DaemonClient {
     registries: async ({ signal }) =>
       ((await get('health', signal)) as { registries?: readonly ScopedRegistry[] }).registries ??
       [],
+    explain: async ({ signal }) =>
+      ((await get('explain', signal)) as { explanation: Explanation | null }).explanation,
     peers: async ({ signal }) =>
       ((await get('peers', signal)) as { peers: readonly NodePeer[] }).peers,
     search: async (text, { limit, signal }) =>
@@ -229,72 +233,4 @@ async function* readPrefetch(question: Question): AsyncGenerator<PrefetchResult>
     question.signal.throwIfAborted()
     throw brokenOff(question, error)
   }
-}
-
-interface Question {
-  readonly url: string
-  readonly path: string
-  readonly signal: AbortSignal
-  readonly silenceMs: number
-  /** Makes it a POST. */
-  readonly body?: unknown
-  readonly token?: string
-}
-
-async function ask(question: Question): Promise<unknown> {
-  const response = await send(question)
-  if (response.statusCode !== 200) throw await refusal(question, response)
-  return readJson(question, response)
-}
-
-function send(question: Question): Promise<IncomingMessage> {
-  const { url, path, signal, silenceMs, body, token } = question
-  const headers: Record<string, string> = { accept: 'application/json' }
-  if (body !== undefined) headers['content-type'] = 'application/json'
-  if (token !== undefined) headers['x-catalog-token'] = token
-  return new Promise((resolve, reject) => {
-    const req = httpRequest(
-      new URL(`-/catalog/${path}`, url),
-      // No agent: one question a connection, and nothing that keeps the process alive afterwards.
-      { method: body === undefined ? 'GET' : 'POST', headers, signal, agent: false },
-      resolve,
-    )
-    req.setTimeout(silenceMs, () => req.destroy(new Error(`silent for ${silenceMs} ms`)))
-    req.once('error', (error) => {
-      reject(signal.aborted ? (signal.reason as Error) : brokenOff(question, error))
-    })
-    req.end(body === undefined ? undefined : JSON.stringify(body))
-  })
-}
-
-async function readJson(question: Question, response: IncomingMessage): Promise<unknown> {
-  const chunks: Buffer[] = []
-  let size = 0
-  try {
-    for await (const chunk of response as AsyncIterable<Buffer>) {
-      size += chunk.byteLength
-      if (size > MAX_JSON_BYTES) throw new Error('the answer is too long')
-      chunks.push(chunk)
-    }
-    return JSON.parse(Buffer.concat(chunks).toString('utf8')) as unknown
-  } catch (error) {
-    question.signal.throwIfAborted()
-    throw brokenOff(question, error)
-  }
-}
-
-async function refusal(question: Question, response: IncomingMessage): Promise<CatalogError> {
-  const body = await readJson(question, response).catch(() => undefined)
-  const said = z.object({ error: z.string() }).safeParse(body)
-  const words = said.success ? said.data.error : `HTTP ${response.statusCode ?? 0}`
-  return new CatalogError('DAEMON_FAILED', `the daemon answered: ${words}`, {
-    status: response.statusCode,
-  })
-}
-
-function brokenOff({ url, path }: Question, cause: unknown): CatalogError {
-  return new CatalogError('DAEMON_FAILED', `no proper answer from the daemon at ${url} (${path})`, {
-    cause,
-    hint: 'see its log; perhaps it has just been stopped',
-  })
 }

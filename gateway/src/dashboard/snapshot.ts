@@ -3,6 +3,8 @@
  * gateway that writes it and the page that reads it. Never holds more than its viewer may see (sections.ts).
  */
 
+import type { Explanation } from '../activity/explanation.ts'
+
 export type Source = 'peer' | 'store' | 'origin'
 
 export interface Amount {
@@ -124,6 +126,8 @@ export interface InstallSection {
   readonly rows: readonly InstallRow[] | null
   /** Those not among the rows, and how long the longest of them took. */
   readonly others: { readonly count: number; readonly longestMs: number }
+  /** Where its time went; null while it goes on. */
+  readonly explanation: Explanation | null
 }
 
 /** Of the last half hour: a number for each bucket, the oldest first, up to the last one in which something came. */

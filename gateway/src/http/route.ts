@@ -22,6 +22,7 @@ export const ROUTE_NAMES = [
   'guard',
   'ui',
   'events',
+  'explain',
   'invalid',
 ] as const
 
@@ -51,7 +52,7 @@ export type Route =
   | { readonly route: 'ping' | 'keys' }
   | PassthroughRoute
   | { readonly route: 'health' | 'status' | 'metrics' | 'peers' | 'prefetch' }
-  | { readonly route: 'hints' | 'changed' | 'search' | 'events' }
+  | { readonly route: 'hints' | 'changed' | 'search' | 'events' | 'explain' }
   | { readonly route: 'ui'; readonly file: string | undefined }
   | { readonly route: 'store' | 'guard'; readonly action: string }
   | { readonly route: 'invalid'; readonly reason: string }
@@ -125,6 +126,7 @@ function catalogRoute(segments: readonly string[]): Route {
     case 'changed':
     case 'search':
     case 'events':
+    case 'explain':
       if (segments.length === 3) return { route: action }
       break
     case 'store':

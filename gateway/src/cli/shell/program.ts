@@ -6,6 +6,7 @@ import { Command } from 'commander'
 import { addCaCommands } from '../ca/ca-program.ts'
 import { addConfigCommand } from '../config/config-program.ts'
 import { addDoctorCommand } from '../doctor/doctor-program.ts'
+import { addExplainCommand } from '../explain/explain-program.ts'
 import { addExecCommand } from '../exec/exec-program.ts'
 import { addGuardCommands } from '../guard/guard-program.ts'
 import { addKeyCommands } from '../key/key-program.ts'
@@ -41,6 +42,7 @@ export function createProgram(deps: ProgramDependencies): Command {
     .addHelpText('after', epilogue())
   addStartCommand(program, deps)
   addStatusCommands(program, deps)
+  addExplainCommand(program, deps)
   addConfigCommand(program, deps)
   addDoctorCommand(program, deps)
   addPrefetchCommand(program, deps)

@@ -4,6 +4,7 @@ import type { InstallRow, InstallSection, RowOutcome } from '../snapshot.ts'
 import { serverNow } from './clock.ts'
 import { bytes, clockTime, count, duration, plural, shortId } from './format.ts'
 import { html, type View } from './html.ts'
+import { explanation } from './explanation.ts'
 import { SOURCES, SOURCE_WORDS } from './sources.ts'
 import { axisOf, barOf, endOf } from './waterfall.ts'
 
@@ -44,6 +45,7 @@ export function Install({ install }: { install: InstallSection }): View {
         }
       </p>`
     }
+    ${install.explanation !== null && explanation(install.explanation)}
   </section>`
 }
 
