@@ -8,6 +8,23 @@ import { gatewayWorld, type GatewayWorld } from '../support/gateway-world.ts'
 const chromium = findChromium()
 const a = makePackage('left-side', '1.0.0')
 
+/** Of a colour of the page against the ground of its panels, as WCAG has it. */
+const CONTRAST = `(name) => {
+  const probe = document.body.appendChild(document.createElement('i'))
+  const light = (value) => {
+    probe.style.color = 'var(' + value + ')'
+    const [r, g, b] = getComputedStyle(probe).color.match(/[\\d.]+/g).map((each) => {
+      const part = Number(each) / 255
+      return part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4
+    })
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b
+  }
+  const [a, b] = [light(name), light('--surface')].sort((one, other) => other - one)
+  probe.remove()
+  return (a + 0.05) / (b + 0.05)
+}`
+const isReadable = (ratio: number): boolean => ratio >= 4.5
+
 let world: GatewayWorld
 let browser: Browser
 
@@ -37,6 +54,60 @@ test('shows what a client gets, without being loaded again', async ({ skip }) =>
   await world.get('/left-side/-/left-side-1.0.0.tgz')
   await page.locator('.sources .store').getByText('1 package', { exact: true }).waitFor()
   expect(complaints).toEqual([])
+  await page.close()
+})
+
+test('tells of the install: each package, whence it came, and where the time went', async ({
+  skip,
+}) => {
+  if (chromium === undefined) return skip(NO_CHROMIUM)
+  const { page, complaints } = await open(`${world.url}/`)
+  await world.get('/left-side/-/left-side-1.0.0.tgz', { 'user-agent': 'npm/11.6.0' })
+  await page.getByText('Install running now').waitFor()
+  await page.getByText('npm/11.6.0').waitFor()
+  const row = page.getByRole('row', { name: 'left-side@1.0.0' })
+  expect(await row.textContent()).toContain('this machine')
+  await page.getByText('Last install').waitFor()
+  await page.getByText('Where the time went').waitFor()
+  expect(complaints).toEqual([])
+  await page.close()
+})
+
+test.for([
+  ['light', 1200],
+  ['dark', 340],
+] as const)(
+  '%s, %i pixels wide: everything fits, and can be read',
+  async ([scheme, width], { skip }) => {
+    if (chromium === undefined) return skip(NO_CHROMIUM)
+    const { page } = await open(`${world.url}/`)
+    await page.emulateMedia({ colorScheme: scheme })
+    await page.setViewportSize({ width, height: 800 })
+    await page.getByText('did not have to come from the registry').waitFor()
+    expect(await page.evaluate('document.documentElement.scrollWidth <= innerWidth')).toBe(true)
+    for (const style of ['--ink', '--quiet', '--peer', '--store', '--origin', '--bad']) {
+      // WCAG 2.2, 1.4.3: text against what is behind it.
+      expect([style, await page.evaluate(`(${CONTRAST})('${style}')`)]).toEqual([
+        style,
+        expect.toSatisfy(isReadable),
+      ])
+    }
+    await page.close()
+  },
+)
+
+test('is reached and used with the keyboard alone', async ({ skip }) => {
+  if (chromium === undefined) return skip(NO_CHROMIUM)
+  const { page } = await open(`${world.url}/`)
+  await page.getByText('Over time').waitFor()
+  await page.keyboard.press('Tab')
+  expect(await page.locator(':focus').textContent()).toBe('To the content')
+  for (let times = 0; times < 20; times += 1) {
+    if ((await page.evaluate('document.activeElement.textContent')) === 'packages') break
+    await page.keyboard.press('Tab')
+  }
+  await page.keyboard.press('Enter')
+  await page.getByRole('button', { name: 'packages', exact: true, pressed: true }).waitFor()
   await page.close()
 })
 

@@ -54,6 +54,10 @@ test('npm installs the gateway into an empty folder, and its catalog serves an i
   const { tarballs } = (await daemon.status()).gateway
   expect(tarballs.origin.artifacts).toBeGreaterThanOrEqual(expectedInstall(fixtures).size)
   expect(await brokenPageFiles(daemon.url)).toEqual([])
+  const explain = ['exec', '--', 'catalog', 'explain', '--store', store, '--port', String(port)]
+  const { output: explained } = await mustRunClient('npm-11', explain, run)
+  expect(explained).toMatch(/^npm\/11\S* at [\d:]{8}: .* for \d+ requests/m)
+  expect(explained).toMatch(/% +waiting for the registry to begin with/)
 })
 
 test('its catalog exec runs npm ci: from the registry, then with the registry gone', async () => {

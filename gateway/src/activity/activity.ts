@@ -85,6 +85,7 @@ export class Activity {
         source: undefined,
         isPublic: undefined,
         course: undefined,
+        isAhead: false,
         outcome: 'running',
         code: undefined,
       },

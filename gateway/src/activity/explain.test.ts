@@ -56,7 +56,7 @@ test('causes come longest first, with what was counted and what it would take', 
     'registry-bytes',
   ])
   expect(said.findings).toEqual([
-    '1 came from the registry because none of the 0 connected peers said it has them',
+    '1 came from the registry: no connected peer said that it has them (0 connected now)',
     '1 came from the registry after a peer had taken too long',
   ])
   expect(said.slowest[0]).toMatchObject({ name: 'lodash', ms: 900 })
@@ -83,6 +83,13 @@ function visit(fields: Partial<Visit>): Visit {
   return {
     ...{ kind: 'tarball', name: 'lodash', version: '4.17.21', number: 0, install, startedMs: 0 },
     ...{ locatedMs: undefined, firstMs: undefined, endMs: undefined, bytes: 0, source: undefined },
-    ...{ isPublic: true, course: undefined, outcome: 'done', code: undefined, ...fields },
+    ...{
+      isPublic: true,
+      isAhead: false,
+      course: undefined,
+      outcome: 'done',
+      code: undefined,
+      ...fields,
+    },
   }
 }

@@ -56,7 +56,7 @@ const CAUSE_WORDS: Readonly<Record<Cause, (requests: number) => string>> = {
     `the bytes of ${times(n, 'package')} from the registry, and on to the client`,
   'peers-wait': (n) => `waiting for peers to give ${times(n, 'package')}`,
   'peers-bytes': (n) => `the bytes of ${times(n, 'package')} from peers, and on to the client`,
-  here: (n) => `${times(n, 'package')} from the store of this machine`,
+  here: (n) => `${times(n, 'package')} that were here already`,
   unanswered: (n) => `${times(n, 'request')} still on the way`,
   nothing: (n) => `${times(n, 'request')} that came to nothing`,
 }
@@ -68,17 +68,23 @@ function findingsOf({ visits, install, peers }: ExplainFacts): string[] {
   const unasked = count(({ isPublic, course }) => isPublic === true && course?.asked === 0)
   const late = count(({ course }) => (course?.late ?? 0) > 0)
   const refused = count(({ course }) => (course?.failed ?? 0) > 0)
+  const ahead = visits.filter(({ isAhead }) => isAhead).length
+  const overtaken = count(
+    ({ course }) => course !== undefined && course.asked > 0 && course.late + course.failed === 0,
+  )
   const hidden = count(({ isPublic }) => isPublic === false)
   const hedged = visits.filter(({ course, source }) => source === 'peer' && (course?.late ?? 0) > 0)
   const lines: [number, string][] = [
     [
       unasked,
-      `came from the registry because none of the ${times(peers, 'connected peer')} said it has them`,
+      `came from the registry: no connected peer said that it has them (${peers} connected now)`,
     ],
-    [hidden, 'came from the registry because they are private: peers never hear of those'],
+    [hidden, 'came from the registry: they are private, and peers never hear of those'],
     [late, 'came from the registry after a peer had taken too long'],
     [refused, 'came from the registry after a peer had refused or hung up'],
+    [overtaken, 'came from the registry, which was quicker than the peers that were asked'],
     [hedged.length, 'came from a peer after another had taken too long'],
+    [ahead, 'had been fetched ahead of the client, while it still thought'],
     [install.denied, 'were refused by the guard'],
     [install.failed, 'failed'],
   ]

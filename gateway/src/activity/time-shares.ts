@@ -11,6 +11,7 @@ export interface Spent {
 }
 
 interface Span {
+  readonly visit: Visit
   readonly cause: Cause
   readonly fromMs: number
   readonly toMs: number
@@ -51,10 +52,13 @@ export function spendTime(
     mostAtOnce = Math.max(mostAtOnce, total)
   }
   pass(window.toMs)
-  const requests = (cause: Cause): number => spans.filter((span) => span.cause === cause).length
+  const visitsOf = new Map<Cause, Set<Visit>>()
+  for (const { cause, visit } of spans) {
+    visitsOf.set(cause, (visitsOf.get(cause) ?? new Set<Visit>()).add(visit))
+  }
   const spent = [...ms].map(([cause, each]): [Cause, Spent] => [
     cause,
-    { ms: each, requests: requests(cause) },
+    { ms: each, requests: visitsOf.get(cause)?.size ?? 0 },
   ])
   return { byCause: new Map(spent), mostAtOnce }
 }
@@ -64,13 +68,15 @@ function spansOf(visit: Visit, nowMs: number): Span[] {
   const { startedMs, locatedMs, firstMs } = visit
   const endMs = visit.endMs ?? nowMs
   const span = (cause: Cause, fromMs: number, toMs: number): Span[] =>
-    toMs > fromMs ? [{ cause, fromMs, toMs }] : []
+    toMs > fromMs ? [{ visit, cause, fromMs, toMs }] : []
   if (!['done', 'unchanged', 'running'].includes(visit.outcome))
     return span('nothing', startedMs, endMs)
   if (visit.kind === 'metadata') return span(metadataCause(visit), startedMs, endMs)
-  const located = locatedMs ?? firstMs ?? endMs
   const first = firstMs ?? endMs
   const [wait, bytes] = tarballCauses(visit)
+  // Asked for by its name: what bytes it must have, and the bytes, came in one answer.
+  const isNamed = visit.source === 'peer' && visit.course === undefined && !visit.isAhead
+  const located = isNamed ? startedMs : (locatedMs ?? first)
   return [
     ...span('finding', startedMs, located),
     ...span(wait, located, first),
@@ -84,9 +90,9 @@ function metadataCause({ source }: Visit): Cause {
   return source === 'store' ? 'metadata-here' : 'metadata-registry'
 }
 
-/** What a client was told early has come from elsewhere before it asked: then it was here. */
-function tarballCauses({ source, course }: Visit): [wait: Cause, bytes: Cause] {
+function tarballCauses({ source, isAhead }: Visit): [wait: Cause, bytes: Cause] {
+  if (isAhead) return ['here', 'here']
   if (source === 'origin') return ['registry-wait', 'registry-bytes']
-  if (source === 'peer' && course !== undefined) return ['peers-wait', 'peers-bytes']
-  return source === 'store' || source === 'peer' ? ['here', 'here'] : ['unanswered', 'unanswered']
+  if (source === 'peer') return ['peers-wait', 'peers-bytes']
+  return source === 'store' ? ['here', 'here'] : ['unanswered', 'unanswered']
 }

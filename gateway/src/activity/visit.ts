@@ -28,6 +28,8 @@ export interface Visit extends VisitRequest {
   bytes: number
   /** Of a tarball: what was fetched ahead of the client counts as what it came from then. */
   source: ArtifactSource | undefined
+  /** It was fetched before the client asked for it, because of what it had said or is known to ask. */
+  isAhead: boolean
   /** It was proven to be; undefined: not found out. */
   isPublic: boolean | undefined
   /** How its download went; undefined: there was none for this request. */

@@ -68,6 +68,7 @@ export async function answerTarball(
     const source = (artifact.source === 'store' ? ahead : undefined) ?? artifact.source
     deps.counters.tarball(source, bytes)
     visit.source = source
+    visit.isAhead = source !== artifact.source
     visit.bytes = bytes
   } finally {
     // Gives up what nobody read (HEAD, 304, a failure); harmless when all was sent.

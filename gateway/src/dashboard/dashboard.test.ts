@@ -86,6 +86,11 @@ test('the waterfall names private packages to the holder of the token only', asy
     (section?.rows ?? []).map(({ name }) => name)
   expect(names(await neighbour.next('install'))).toEqual(['a', null, null])
   expect(names(await owner.next('install'))).toEqual(['a', '@corp/secret', '@corp/secret'])
+  const explained = async (headers: Record<string, string>): Promise<string> =>
+    (await world.get('/-/catalog/explain', headers)).body.toString()
+  expect(await explained({ 'x-catalog-token': TOKEN })).toContain('@corp/secret')
+  expect(await explained({})).not.toContain('secret')
+  expect(await explained({})).toContain('"name":"a"')
 })
 
 interface Events extends AsyncDisposable {

@@ -15,7 +15,7 @@ export interface NameRules {
 
 const MAX_ROWS = 80
 /** An install without a request for so long is over, as far as a page can tell. */
-const QUIET_MS = 3_000
+const QUIET_MS = 2_000
 
 export interface InstallSources {
   readonly activity: Activity
@@ -97,11 +97,11 @@ function longest(
 }
 
 function rowOf(visit: Visit, { startedMs }: Install, isNamed: boolean): InstallRow {
-  const { number, kind, name, version, bytes, source, outcome, course } = visit
+  const { number, kind, name, version, bytes, source, outcome, course, isAhead } = visit
   const since = (ms: number | undefined): number | null =>
     ms === undefined ? null : round(ms - visit.startedMs)
   return {
-    ...{ number, kind, bytes, outcome, source: source ?? null },
+    ...{ number, kind, bytes, outcome, isAhead, source: source ?? null },
     name: isNamed ? name : null,
     version: isNamed ? (version ?? null) : null,
     at: round(visit.startedMs - startedMs),

@@ -56,7 +56,7 @@ export interface StoreSection {
   readonly writable: boolean
 }
 
-/** `local`: same network; `near`: a few milliseconds; `far`; `new`: nothing has been measured yet. */
+/** `local`: in a private network; `near`: answers within 30 ms; `far`; `new`: it has answered nothing yet. */
 export type Tier = 'local' | 'near' | 'far' | 'new'
 
 export interface SwarmPeer {
@@ -105,6 +105,8 @@ export interface InstallRow {
   readonly givers: readonly string[]
   /** Peers whose answer took so long that the next source was asked beside them. */
   readonly late: number
+  /** It was fetched before the client asked for it. */
+  readonly isAhead: boolean
 }
 
 /** What one client did without a pause; the newest such. */

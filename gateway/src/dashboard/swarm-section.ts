@@ -5,7 +5,6 @@ import type { SwarmPeer, SwarmSection, Tier } from './snapshot.ts'
 
 /** More are counted and not shown. */
 const MAX_PEERS = 200
-const LOCAL_MS = 5
 const NEAR_MS = 30
 
 const REACHED: Readonly<Record<NodeStats['network']['reachedFrom'], string>> = {
@@ -34,14 +33,14 @@ function shownPeer(peer: NodePeer): SwarmPeer {
   }
 }
 
-/** By how long its answers take, as measured; an address tells where it is, not how fast. */
+/** By its address where that is of a private network, else by how long its answers take, which grows with what they carry. */
 export function tierOf({
   rttMs,
   address,
   transport,
 }: Pick<NodePeer, 'rttMs' | 'address' | 'transport'>): Tier {
+  if (transport !== 'relay' && isPrivate(address)) return 'local'
   if (rttMs === undefined) return 'new'
-  if (transport !== 'relay' && isPrivate(address) && rttMs <= LOCAL_MS) return 'local'
   return rttMs <= NEAR_MS ? 'near' : 'far'
 }
 

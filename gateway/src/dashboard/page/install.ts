@@ -145,7 +145,7 @@ function hasBar({ wait, outcome }: InstallRow): boolean {
   return wait !== null || outcome !== 'running'
 }
 
-function fromText({ source, givers, late }: InstallRow): View {
+function fromText({ source, givers, late, isAhead }: InstallRow): View {
   if (source === null) return '–'
   const [giver] = givers
   const words =
@@ -156,6 +156,7 @@ function fromText({ source, givers, late }: InstallRow): View {
         : plural(givers.length, 'peer')
   return html`<span class=${`from ${source}`} title=${givers.join(', ')}>
     ${words}
+    ${isAhead && html`<span class="badge" title="fetched before the client asked for it">ahead</span>`}
     ${
       late > 0 &&
       html`<span

@@ -23,7 +23,16 @@ test('numbers in words', () => {
 test('bars begin and end within their axis, and what has no first byte only waits', () => {
   const row: InstallRow = {
     ...{ number: 1, kind: 'tarball', name: 'a', version: '1.0.0', bytes: 1, source: 'peer' },
-    ...{ at: 100, located: 1, wait: 50, total: 200, outcome: 'done', givers: [], late: 0 },
+    ...{
+      at: 100,
+      located: 1,
+      wait: 50,
+      total: 200,
+      outcome: 'done',
+      givers: [],
+      late: 0,
+      isAhead: false,
+    },
   }
   const axis = axisOf([row], null, 0)
   expect(axis).toEqual({ endMs: 300, ticks: [0, 50, 100, 150, 200, 250] })

@@ -6,7 +6,7 @@ import { html, type View } from './html.ts'
 import { lineWidth, MAX_PLACED, placePeers, RINGS, type PlacedPeer } from './swarm-map.ts'
 
 const TIER_WORDS: Readonly<Record<Tier, string>> = {
-  local: 'this network',
+  local: 'local network',
   near: 'near',
   far: 'far',
   new: 'not measured yet',
@@ -71,7 +71,7 @@ function picture(peers: readonly SwarmPeer[]): View {
         const [rx, ry] = RINGS[tier]
         return html`<g class="ring">
           <ellipse rx=${rx} ry=${ry} />
-          <text x=${5 - rx} y="4">${TIER_WORDS[tier]}</text>
+          <text x=${5 - rx} y="4">${tier}</text>
         </g>`
       })}
       ${placed.map(lines)}

@@ -9,6 +9,8 @@ import { SOURCES, SOURCE_WORDS } from './sources.ts'
 import { stackTraffic, sum, type Measure, type StackedTraffic } from './traffic-data.ts'
 
 const HEIGHT = 170
+/** Where the scale ends when next to nothing came. */
+const LEAST: Readonly<Record<Measure, number>> = { bytes: 1_000_000, artifacts: 10 }
 /** The plot moves on by itself, as an idle gateway says nothing. */
 const REDRAW_MS = 10_000
 
@@ -61,54 +63,11 @@ interface LivePlot {
 const DRAWN: readonly Source[] = ['origin', 'store', 'peer']
 
 function makePlot(element: HTMLElement): LivePlot {
-  const shown: { data: StackedTraffic | undefined; measure: Measure } = {
+  const shown: Shown = {
     data: undefined,
     measure: 'bytes',
   }
-  const colour = (name: string): string =>
-    getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim()
-  const text = (value: number): string =>
-    shown.measure === 'bytes' ? bytes(value) : count(Math.round(value))
-  const stepped = uPlot.paths.stepped?.({ align: 1 })
-  const axis = { stroke: () => colour('quiet'), font: '12px system-ui, sans-serif' }
-  const plot = new uPlot(
-    {
-      ...{ width: element.clientWidth || 600, height: HEIGHT, padding: [8, 8, 0, 0] },
-      cursor: { points: { show: false }, drag: { x: false, y: false } },
-      scales: { y: { range: (_plot, _min, max) => [0, Math.max(max, 1)] } },
-      axes: [
-        { ...axis, grid: { show: false }, ticks: { show: false }, values: '{HH}:{mm}', space: 70 },
-        {
-          ...{ ...axis, size: 66, ticks: { show: false }, space: 34 },
-          grid: { stroke: () => colour('line'), width: 1 },
-          values: (_plot, splits) =>
-            splits.map((value) =>
-              Number.isInteger(value) || shown.measure === 'bytes' ? text(value) : '',
-            ),
-        },
-      ],
-      series: [
-        {
-          label: 'at',
-          value: (_plot, seconds) =>
-            seconds === null ? 'all shown' : new Date(seconds * 1000).toTimeString().slice(0, 8),
-        },
-        ...DRAWN.map((source) => ({
-          label: SOURCE_WORDS[source],
-          ...{ fill: () => colour(source), stroke: () => colour(source), width: 0 },
-          ...{ points: { show: false }, ...(stepped && { paths: stepped }) },
-          value: (_plot: uPlot, _raw: number, _series: number, index: number | null) =>
-            text(
-              index === null
-                ? sum(shown.data?.own[source] ?? [])
-                : (shown.data?.own[source][index] ?? 0),
-            ),
-        })),
-      ],
-    },
-    [[], [], [], []],
-    element,
-  )
+  const plot = new uPlot(optionsOf(shown, element.clientWidth || 600), [[], [], [], []], element)
   const fit = new ResizeObserver(() =>
     plot.setSize({ width: Math.max(200, element.clientWidth), height: HEIGHT }),
   )
@@ -130,5 +89,62 @@ function makePlot(element: HTMLElement): LivePlot {
       fit.disconnect()
       plot.destroy()
     },
+  }
+}
+
+interface Shown {
+  data: StackedTraffic | undefined
+  measure: Measure
+}
+
+function optionsOf(shown: Shown, width: number): uPlot.Options {
+  const colour = (name: string): string =>
+    getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim()
+  const text = (value: number): string =>
+    shown.measure === 'bytes' ? bytes(value) : count(Math.round(value))
+  const stepped = uPlot.paths.stepped?.({ align: 1 })
+  const axis = { stroke: () => colour('quiet'), font: '12px system-ui, sans-serif' }
+  return {
+    ...{ width, height: HEIGHT, padding: [8, 8, 0, 0] },
+    cursor: { points: { show: false }, drag: { x: false, y: false } },
+    scales: {
+      y: { range: (_plot, _min, max) => [0, Math.max(max * 1.08, LEAST[shown.measure])] },
+    },
+    axes: [
+      {
+        ...axis,
+        grid: { show: false },
+        ticks: { show: false },
+        values: '{HH}:{mm}',
+        incrs: [60, 120, 300, 600, 900],
+        space: 60,
+      },
+      {
+        ...{ ...axis, size: 66, ticks: { show: false }, space: 34 },
+        grid: { stroke: () => colour('line'), width: 1 },
+        values: (_plot, splits) =>
+          splits.map((value) =>
+            Number.isInteger(value) || shown.measure === 'bytes' ? text(value) : '',
+          ),
+      },
+    ],
+    series: [
+      {
+        label: 'at',
+        value: (_plot, seconds) =>
+          seconds === null ? 'all shown' : new Date(seconds * 1000).toTimeString().slice(0, 8),
+      },
+      ...DRAWN.map((source) => ({
+        label: SOURCE_WORDS[source],
+        ...{ fill: () => colour(source), stroke: () => colour(source), width: 0 },
+        ...{ points: { show: false }, ...(stepped && { paths: stepped }) },
+        value: (_plot: uPlot, _raw: number, _series: number, index: number | null) =>
+          text(
+            index === null
+              ? sum(shown.data?.own[source] ?? [])
+              : (shown.data?.own[source][index] ?? 0),
+          ),
+      })),
+    ],
   }
 }
