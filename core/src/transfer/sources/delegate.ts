@@ -90,17 +90,20 @@ export function delegateSource(
   { peer, wish }: { readonly peer: PeerId; readonly wish: FetchWish },
   deps: TransferDeps,
 ): Attempt<Found> {
-  const asking = askDelegate(peer, wish, deps)
+  const { course } = race
+  const asking = askDelegate(peer, wish, deps, () => (course.late += 1))
   return {
     ...asking,
     async run(signal, startNext) {
       // Another machine waits for this download: were both to wait for each other, nobody would fetch it.
       race.alone.addEventListener('abort', startNext, { once: true, signal })
       if (race.alone.aborted) startNext()
+      course.asked += 1
       const { record, manifest, bytes } = await asking.run(signal, startNext)
       if (record !== undefined) await deps.records.add(record) // believed only if it verifies
       if (bytes !== undefined) {
         deps.fleet.succeeded(peer)
+        course.gave(peer)
         return { source: 'peer', bytes }
       }
       const { size, chunkSize, leaves, present } = manifest
@@ -109,6 +112,7 @@ export function delegateSource(
       ignoreAbort(startOthersWhenSilent(peer, deps, { startNext, signal }), signal)
       const found = await race.claims.take({ peer, geometry, leaves, hasChunk })
       deps.fleet.succeeded(peer)
+      course.gave(peer)
       return found
     },
   }
