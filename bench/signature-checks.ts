@@ -6,7 +6,7 @@
 import { createHash, generateKeyPairSync, sign, verify } from 'node:crypto'
 import { join } from 'node:path'
 import { writeKeyring } from '../test/support/signed-swarm.ts'
-import { loadCorpora, type Corpus } from './lib/corpus.ts'
+import { loadPackages, type Corpus } from './lib/corpus.ts'
 import type { InstallResult } from './lib/install-child.ts'
 import { waitForInventories } from './lib/inventories.ts'
 import { summarizeBy, toMarkdownTable } from './lib/measure.ts'
@@ -39,7 +39,7 @@ export async function run(options: { rounds: number }): Promise<unknown> {
 
 async function measure(way: Way): Promise<Measured> {
   await using stage = await Stage.open()
-  const { corpus } = await loadCorpora(stage.folder, undefined)
+  const corpus = await loadPackages(stage.folder)
   const upstream = await stage.startUpstream([corpus], {
     oldVersions: OLD_VERSIONS,
     isSigned: true,

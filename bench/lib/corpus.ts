@@ -5,6 +5,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { packTarball } from '../../test/support/tarball.ts'
 import type { Child } from './child.ts'
 
 export interface CorpusFile {
@@ -51,6 +52,17 @@ export async function loadCorpusOf(folder: string, count: number): Promise<Corpu
   return await makeCorpus(join(folder, 'corpus'), list.slice(0, count))
 }
 
+/** All files of the list as packages that can be read: about as large, with a package.json. */
+export async function loadPackages(folder: string): Promise<Corpus> {
+  const list = JSON.parse(await readFile(LIST, 'utf8')) as readonly ListEntry[]
+  return await makeCorpus(join(folder, 'packages'), list, ([name, version, size]) =>
+    packTarball([
+      { path: 'package.json', content: JSON.stringify({ name, version }) },
+      { path: 'data.bin', content: randomBytes(size) },
+    ]),
+  )
+}
+
 async function readMirror(folder: string, list: readonly ListEntry[]): Promise<Corpus> {
   const files: CorpusFile[] = []
   for (const [name, version] of list) {
@@ -60,10 +72,15 @@ async function readMirror(folder: string, list: readonly ListEntry[]): Promise<C
   return corpusOf(folder, files)
 }
 
-async function makeCorpus(folder: string, list: readonly ListEntry[]): Promise<Corpus> {
+async function makeCorpus(
+  folder: string,
+  list: readonly ListEntry[],
+  contentOf: (entry: ListEntry) => Buffer = ([, , size]) => gzipLike(size),
+): Promise<Corpus> {
   const files: CorpusFile[] = []
-  for (const [name, version, size] of list) {
-    const data = gzipLike(size)
+  for (const entry of list) {
+    const [name, version] = entry
+    const data = contentOf(entry)
     const file = join(folder, 'tarballs', tarballPath(name, version))
     await mkdir(dirname(file), { recursive: true })
     await writeFile(file, data)
