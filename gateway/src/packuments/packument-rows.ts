@@ -3,6 +3,7 @@
  * Knows no files and no quota; whatever removes a row removes the bodies, too (packument-cache.ts).
  */
 import type { Database } from '@catalog-p2p/core'
+import { LRUCache } from 'lru-cache'
 import type { CachedDocument, PackumentKind } from './cached-document.ts'
 import type { Aged, Freshness } from './freshness.ts'
 import type { WitnessVerdict } from './witness/verdict.ts'
@@ -45,10 +46,16 @@ const SCHEMA = `
 /** Rows that `oldest` returns, at most. */
 const OLDEST_ROWS = 50
 
+/** Rows, and ids that have none, remembered: a request looks each of its documents up several times. */
+const MAX_REMEMBERED = 4_096
+
 type Statements = ReturnType<typeof prepare>
 
 export class PackumentRows {
   readonly #sql: Statements
+  readonly #remembered = new LRUCache<string, { readonly row: Row | undefined }>({
+    max: MAX_REMEMBERED,
+  })
   #bytes: number
 
   /** Throws what SQLite throws where the database cannot be written. */
@@ -106,6 +113,7 @@ export class PackumentRows {
       document.modifiedAtMs ?? null,
       document.witness === undefined ? null : JSON.stringify(document.witness),
     )
+    this.#remembered.delete(id)
     this.#bytes += bytes - (before?.bytes ?? 0)
   }
 
@@ -117,24 +125,32 @@ export class PackumentRows {
 
   update(id: string, { confirmedAtMs, lifetimeMs, freshness }: Aged): void {
     this.#sql.update.run(confirmedAtMs, lifetimeMs ?? null, freshness, id)
+    this.#remembered.delete(id)
   }
 
   remove(id: string): void {
     this.#bytes -= this.#row(id)?.bytes ?? 0
     this.#removeForms(id)
     this.#sql.remove.run(id)
+    this.#remembered.delete(id)
   }
 
   markChanged(name: string): void {
     this.#sql.markChanged.run(name)
+    this.#remembered.clear()
   }
 
   markAllChanged(): void {
     this.#sql.markAllChanged.run()
+    this.#remembered.clear()
   }
 
   #row(id: string): Row | undefined {
-    return this.#sql.find.get(id) as Row | undefined
+    const remembered = this.#remembered.get(id)
+    if (remembered !== undefined) return remembered.row
+    const row = this.#sql.find.get(id) as Row | undefined
+    this.#remembered.set(id, { row })
+    return row
   }
 
   #removeForms(id: string): void {
