@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { digestToBytes, type Digest } from '../content/digest.ts'
 import { nameKeyFromBytes, nameKeyOf, nameKeyToBytes, type NameKey } from '../content/name-key.ts'
 import type { ArtifactRecord } from '../content/record.ts'
+import { isCatalogError } from '../errors.ts'
 import { openDatabase, type Database } from '../disk/database.ts'
 import { canCreateFolder } from '../disk/make-folder.ts'
 import type { Logger } from '../log.ts'
@@ -68,7 +69,7 @@ export function createRecordStore(database: Database, { maxRows = MAX_RECORDS } 
   return {
     get(key) {
       const body = isOpen ? sql.get.get(nameKeyToBytes(key))?.['body'] : undefined
-      return body instanceof Uint8Array ? decodeRecord(new FieldReader(body)) : undefined
+      return body instanceof Uint8Array ? recordIn(body, key) : undefined
     },
     put(record) {
       if (!isOpen) return
@@ -97,5 +98,16 @@ export function createRecordStore(database: Database, { maxRows = MAX_RECORDS } 
       if (isOpen) database.close()
       isOpen = false
     },
+  }
+}
+
+/** undefined: the row is damaged, or of another version than its key says; what it should hold is learned anew. */
+function recordIn(body: Uint8Array, key: NameKey): ArtifactRecord | undefined {
+  try {
+    const record = decodeRecord(new FieldReader(body))
+    return nameKeyOf(record) === key ? record : undefined
+  } catch (error) {
+    if (isCatalogError(error, 'PEER_MISBEHAVED')) return undefined
+    throw error
   }
 }
