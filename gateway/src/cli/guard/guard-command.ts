@@ -42,6 +42,10 @@ function factsOf(report: GuardReport): [string, string][] {
   return [
     ['release age', ageMs === 0 ? 'any (--min-release-age)' : `${formatMs(ageMs)} at least${but}`],
     ['trust downgrade', report.trustDowngrade],
+    [
+      'takedown',
+      `${report.takedown.policy}, ${plural(report.takedown.versions, 'version')} noticed`,
+    ],
     ['malware', list],
     ...trouble,
     ...skipped,
