@@ -3,6 +3,7 @@
  */
 import type { Digest } from './content/digest.ts'
 import type { Fleet, FleetStats } from './fleet/fleet.ts'
+import type { Manifest } from './content/manifest.ts'
 import type { NameKey, PackageVersion } from './content/name-key.ts'
 import type { ArtifactRecord } from './content/record.ts'
 import type { EvidenceVerdict } from './records/records.ts'
@@ -110,6 +111,12 @@ export interface NodeStats {
   readonly fleet: FleetStats
   readonly announced: number
   readonly activeDownloads: number
+  /** Packages whose publisher has signed two different heads of one number; `catalog doctor` shows them. */
+  readonly forks: readonly {
+    readonly name: string
+    readonly publisher: string
+    readonly sequence: number
+  }[]
   /** Bad bytes, wrong manifests, protocol violations seen from peers, this run. */
   readonly misbehaviour: number
 }
@@ -189,6 +196,8 @@ export interface CatalogNode {
   ): Promise<ArtifactRecord | undefined>
   has(digest: Digest): boolean
   entry(digest: Digest): StoreEntry | undefined
+  /** How an artifact of the store is cut. @throws CatalogError NOT_FOUND */
+  describe(digest: Digest): Promise<Manifest>
   stats(): NodeStats
   peers(): readonly NodePeer[]
   /** Connects to a multiaddr. */

@@ -14,6 +14,7 @@ import type { NodePeer, NodeStats } from './api.ts'
 import { timeoutSignal } from './timing/timeout-signal.ts'
 import type { Clock } from './timing/clock.ts'
 import { digestOf, type Digest } from './content/digest.ts'
+import type { Manifest } from './content/manifest.ts'
 import type { PackageVersion } from './content/name-key.ts'
 import type { ArtifactRecord } from './content/record.ts'
 import type { EvidenceVerdict, Records } from './records/records.ts'
@@ -112,6 +113,10 @@ export class RunningNode implements CatalogNode {
     return this.#parts.store.entry(digest)
   }
 
+  async describe(digest: Digest): Promise<Manifest> {
+    return (await this.#parts.store.describe(digest)).manifest
+  }
+
   stats(): NodeStats {
     const { host, store, discovery, transfer, scores } = this.#parts
     return {
@@ -125,6 +130,9 @@ export class RunningNode implements CatalogNode {
       served: this.#served.totals(),
       uploaded: { artifacts: transfer.uploads.artifacts, bytes: transfer.uploads.bytes },
       fleet: this.#parts.fleet.stats(),
+      forks: this.#parts.publications
+        .forks()
+        .map(({ head: { name, publisher, sequence } }) => ({ name, publisher, sequence })),
       announced: discovery.stats().announced,
       activeDownloads: transfer.activeDownloads,
       misbehaviour: scores.totalStrikes(),

@@ -201,7 +201,8 @@ async function answer(context: Context, asked: Exchange): Promise<void> {
     case 'peers':
     case 'prefetch':
     case 'store':
-    case 'guard': {
+    case 'guard':
+    case 'asset': {
       const { node } = context.deps
       const { adminToken: token, maxPrefetch, prefetchConcurrency } = options
       const admin = { ...parts, node, metrics, stats }

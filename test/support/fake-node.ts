@@ -205,6 +205,7 @@ export function createFakeNode(): FakeNode {
     addRecord: async () => 'unknown',
     findRecord: () => undefined,
     resolve: async () => undefined,
+    describe: () => Promise.reject(new CatalogError('NOT_FOUND', 'a fake describes nothing')),
     has: (digest) => stored.has(digest),
     entry(digest) {
       const found = stored.get(digest)
@@ -221,6 +222,7 @@ export function createFakeNode(): FakeNode {
       },
       ...{ activeDownloads: flights.size, misbehaviour: 0, served },
       uploaded: { artifacts: 0, bytes: 0 },
+      forks: [],
       fleet: { members: 0, received: 0, failed: 0, fetched: 0 },
       store: {
         artifacts: stored.size,

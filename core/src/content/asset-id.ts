@@ -1,6 +1,6 @@
 /**
  * The Asset ID: `catalog:<name>@<version>:<merkle root in hex>`, how the HyperMesh ecosystem names one version of one package.
- * It binds a name to content; it never proves that the name's owner published it. Pure. Not used yet: publishing will.
+ * It binds a name to content; it never proves that the name's owner published it. Pure.
  */
 import { CatalogError } from '../errors.ts'
 import { HASH_BYTES } from './merkle.ts'

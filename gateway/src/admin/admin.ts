@@ -3,6 +3,8 @@
  * actions for those who hold the token that the daemon wrote to a file only its user can read.
  */
 import { CatalogError, type CatalogNode } from '@catalog-p2p/core'
+import { answerAsset } from './answer-asset.ts'
+import type { AssetDependencies } from '../assets/resolve-asset.ts'
 import { runGuardAction, type GuardActions } from './admin-guard.ts'
 import { runStoreAction } from './admin-store.ts'
 import type { GatewayStats } from '../api.ts'
@@ -25,7 +27,7 @@ import {
   viewerOf,
 } from './viewer.ts'
 
-export interface AdminDependencies extends GuardActions {
+export interface AdminDependencies extends GuardActions, AssetDependencies {
   readonly node: CatalogNode
   readonly artifacts: Artifacts
   readonly registries: Registries
@@ -41,7 +43,7 @@ export interface AdminOptions {
 
 export type AdminRoute = Extract<
   Route,
-  { route: 'health' | 'status' | 'metrics' | 'peers' | 'prefetch' | 'store' | 'guard' }
+  { route: 'health' | 'status' | 'metrics' | 'peers' | 'prefetch' | 'store' | 'guard' | 'asset' }
 >
 
 const MAX_BODY_BYTES = 16 * 1024 * 1024
@@ -53,7 +55,12 @@ export async function answerAdmin(
 ): Promise<void> {
   const { req, res, signal } = exchange
   const json = (body: unknown): void => sendJson(req, res, { status: 200, body })
-  if (route.route === 'prefetch' || route.route === 'store' || route.route === 'guard') {
+  if (
+    route.route === 'prefetch' ||
+    route.route === 'store' ||
+    route.route === 'guard' ||
+    route.route === 'asset'
+  ) {
     requireMethod(req.method, ['POST'])
     requireToken(options.token, req.headers['x-catalog-token'])
     const body = await readJson(exchange, MAX_BODY_BYTES)
@@ -65,6 +72,7 @@ export async function answerAdmin(
     if (route.route === 'guard') {
       return json(await runGuardAction(deps, route.action, { body, signal }))
     }
+    if (route.route === 'asset') return answerAsset(deps, route.action, { exchange, body })
     const limits = { maxPackages: options.maxPrefetch, concurrency: options.prefetchConcurrency }
     return answerPrefetch(deps, limits, { exchange, body })
   }

@@ -20,6 +20,7 @@ export const ROUTE_NAMES = [
   'store',
   'search',
   'guard',
+  'asset',
   'ui',
   'events',
   'explain',
@@ -54,7 +55,7 @@ export type Route =
   | { readonly route: 'health' | 'status' | 'metrics' | 'peers' | 'prefetch' }
   | { readonly route: 'hints' | 'changed' | 'search' | 'events' | 'explain' }
   | { readonly route: 'ui'; readonly file: string | undefined }
-  | { readonly route: 'store' | 'guard'; readonly action: string }
+  | { readonly route: 'store' | 'guard' | 'asset'; readonly action: string }
   | { readonly route: 'invalid'; readonly reason: string }
 
 const MAX_URL = 4096
@@ -131,6 +132,7 @@ function catalogRoute(segments: readonly string[]): Route {
       break
     case 'store':
     case 'guard':
+    case 'asset':
       if (segments.length === 4 && sub !== undefined) return { route: action, action: sub }
       break
     case 'ui':

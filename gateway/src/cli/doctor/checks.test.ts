@@ -14,6 +14,7 @@ import { checkClients } from './client-checks.ts'
 import {
   checkDaemon,
   checkDht,
+  checkForks,
   checkListening,
   checkReach,
   checkUpstreamDirectly,
@@ -94,6 +95,16 @@ describe('network', () => {
       expect(checkDht(one).verdict).toBe('ok')
       expect(checkReach(one).verdict).toBe('ok')
     }
+  })
+
+  test('a publisher that contradicts itself is named', () => {
+    const fork = { name: '@acme/tool', publisher: 'abcd-efgh', sequence: 2 }
+    const status = (forks?: unknown[]): DaemonStatus =>
+      ({ node: forks ? { forks } : {} }) as unknown as DaemonStatus
+    expect(checkForks(status([fork]))).toMatchObject({
+      ...{ verdict: 'warn', text: expect.stringContaining('@acme/tool (abcd-efgh)') },
+    })
+    for (const one of [status([]), status()]) expect(checkForks(one).verdict).toBe('ok')
   })
 
   test('ports: free, and taken over TCP or UDP', async () => {

@@ -54,6 +54,16 @@ export function checkDht(status: DaemonStatus): Finding {
   return warn('DHT', text, next)
 }
 
+/** A publisher that tells different people different things, or whose key somebody else has. */
+export function checkForks(status: DaemonStatus): Finding {
+  const { forks = [] }: Partial<DaemonStatus['node']> = status.node
+  if (forks.length === 0) return ok('publishers', 'none that contradicts itself')
+  const names = forks.slice(0, 5).map(({ name, publisher }) => `${name} (${publisher})`)
+  const next =
+    'ask its publisher, whose key another may have: the first state that was seen here counts, until a later one replaces it'
+  return warn('publishers', `signed two different states of ${names.join(', ')}`, next)
+}
+
 export function checkStoreHealth(status: DaemonStatus): Finding {
   if (status.node.store.writable) return ok('storing', 'what arrives is kept')
   const next = 'free disk space or fix the rights of the store folder; it is tried again by itself'

@@ -49,6 +49,7 @@ async function examine(invocation: Invocation, config: Config): Promise<Finding[
             daemonChecks.checkPeers(status),
             daemonChecks.checkReach(status),
             daemonChecks.checkDht(status),
+            daemonChecks.checkForks(status),
           ]),
           daemonChecks.checkUpstream(daemon.url, upstream),
         ]

@@ -3,6 +3,7 @@
  * runs, so that help is there at once.
  */
 import { Command } from 'commander'
+import { addAssetCommands } from '../asset/asset-program.ts'
 import { addCaCommands } from '../ca/ca-program.ts'
 import { addConfigCommand } from '../config/config-program.ts'
 import { addDoctorCommand } from '../doctor/doctor-program.ts'
@@ -47,6 +48,7 @@ export function createProgram(deps: ProgramDependencies): Command {
   addDoctorCommand(program, deps)
   addPrefetchCommand(program, deps)
   addSearchCommand(program, deps)
+  addAssetCommands(program, deps)
   addStoreCommands(program, deps)
   addUseCommands(program, deps)
   addExecCommand(program, deps)

@@ -29,6 +29,7 @@ import { createEvidenceVerifier } from '../../keys/record-evidence.ts'
 import { keyringPath } from '../../keys/keyring.ts'
 import { trustFilePath } from '../../trust/trust-file.ts'
 import { WITNESS_KEY_FILE } from '../../packuments/witness/witness-key.ts'
+import { createTrustsPublisher } from '../../trust/trusts-publisher.ts'
 import type { NpmConfig } from '../../upstream/npmrc.ts'
 import { portOf } from '../shell/invocation.ts'
 import { daemonSettings } from './daemon-settings.ts'
@@ -138,6 +139,9 @@ async function openNode(
       verifyEvidence: createEvidenceVerifier(
         { log },
         { keyringPath: rules.keyringPath ?? keyringPath(defaultConfigFolder()) },
+      ),
+      trustsPublisher: createTrustsPublisher(
+        rules.trustPath ?? trustFilePath(defaultConfigFolder()),
       ),
       ...(isStillPublic !== undefined && { isStillPublic }),
     })
