@@ -1,6 +1,6 @@
 /**
  * Question: how much time does prefetching by hints save? A cold install's requests through a gateway whose registry is 20 ms
- * away: without hints, with npm's audit, with a plugin's list, with guesses from metadata, and with the whole lockfile ordered
+ * away: without hints, with npm's audit, with a plugin's list, and with the whole lockfile ordered
  * before the first request, which no hint can beat.
  */
 import { readFile } from 'node:fs/promises'
@@ -20,10 +20,9 @@ const MAX_BYTES = 300_000
 /** A client with one kind of hints. */
 interface Variant {
   readonly name: string
-  /** Requests at once: npm 15, Yarn 1 8, pnpm 64. */
+  /** Requests at once: npm 15, pnpm 64. */
   readonly concurrency: number
   readonly hints?: 'audit' | 'list'
-  readonly predict?: boolean
   /** The whole lockfile by POST /-/catalog/prefetch, when the client starts. */
   readonly isOrdered?: boolean
   readonly hasPeer?: boolean
@@ -32,12 +31,9 @@ interface Variant {
 const VARIANTS: readonly Variant[] = [
   { name: 'npm (15 at once)', concurrency: 15 },
   { name: 'npm, audit', concurrency: 15, hints: 'audit' },
-  { name: 'npm, guesses', concurrency: 15, predict: true },
   { name: 'npm, all ordered at the start', concurrency: 15, isOrdered: true },
   { name: 'npm, peer', concurrency: 15, hasPeer: true },
   { name: 'npm, peer, audit', concurrency: 15, hasPeer: true, hints: 'audit' },
-  { name: 'Yarn 1 (8 at once)', concurrency: 8 },
-  { name: 'Yarn 1, guesses', concurrency: 8, predict: true },
   { name: 'pnpm (64 at once)', concurrency: 64 },
   { name: 'pnpm, list', concurrency: 64, hints: 'list' },
 ]
@@ -99,7 +95,6 @@ async function measure(world: World, variant: Variant, name: string): Promise<In
     upstream: `http://127.0.0.1:${world.upstreamPort}/`,
     adminToken: TOKEN,
     hints: true,
-    predict: variant.predict === true,
   }
   const node = await stage.startNode(name, { gateway })
   const target = { port: node.port, concurrency: variant.concurrency }

@@ -158,11 +158,9 @@ async function answer(context: Context, asked: Exchange): Promise<void> {
     case 'packument': {
       const { maxAgeMs, maxPackumentBytes: maxBytes } = options
       const asked = { kind: 'metadata', name: route.name, version: undefined } as const
-      await activity.track(exchange, asked, (visit) =>
+      return activity.track(exchange, asked, (visit) =>
         answerPackument({ ...parts, maxAgeMs, maxBytes }, exchange, { visit }),
       )
-      // Predicted packages are fetched from upstream.
-      return exchange.upstream === 'never' ? undefined : parts.prediction?.onMetadata(route.name)
     }
     case 'dist-tags':
       return answerDistTags(parts, passing, { exchange, name: route.name })

@@ -158,8 +158,6 @@ const schema = z.strictObject({
   hints: z.boolean().default(true),
   /** Fetch, when idle, what the registry has signed of artifacts that came by their hash alone, so that peers get them by name. */
   fetchRecords: z.boolean().default(true),
-  /** Guess from the metadata a client asks for what it will fetch, and treat the guesses like such a list. */
-  predict: z.boolean().default(false),
   /** Packages taken from one such list, at most. */
   maxHints: z.number().int().min(0).max(100_000).default(5_000),
   /** Artifacts moving at once for clients and ahead of them, together; clients come first. */

@@ -29,7 +29,6 @@ import { openWitnessParts } from './witness-parts.ts'
 import { VersionJudgements } from './packuments/version-judgements.ts'
 import { KeptAnswers } from './registry-api/kept-answers.ts'
 import { createHints, type Hints, type HintsOptions } from './hints/hints.ts'
-import { createPrediction, type Prediction } from './hints/prediction.ts'
 import type { Environment, NpmConfig } from './upstream/npmrc.ts'
 import type { ParsedGatewayOptions } from './options.ts'
 import { createSigningKeys, type SigningKeys } from './keys/signing-keys.ts'
@@ -75,8 +74,6 @@ export interface Parts {
   readonly sources: SourceCounts
   /** What clients of this machine were given. */
   readonly servedVersions: Ledger
-  /** undefined: nothing is guessed. */
-  readonly prediction: Prediction | undefined
   close(): Promise<void>
 }
 
@@ -154,7 +151,6 @@ export async function openParts(
     ...{ ...origins, certificates, cache, packuments, index, artifacts, hints, search, guard },
     ...{ tarballCheck, kept, ledger: ledgers.of, servedVersions: ledgers.both, sources },
     signingKeys: openSigningKeys({ ...origins, database, log }, options),
-    prediction: options.predict ? createPrediction({ hints, cache, registries, log }) : undefined,
     async close() {
       missing?.close()
       hints.close()

@@ -264,12 +264,6 @@ export const SETTINGS: readonly Setting[] = [
     'prefetch-concurrency': advanced(
       integer('gateway:prefetchConcurrency', 'artifacts that one prefetch gets at once'),
     ),
-    predict: advanced(
-      boolean(
-        'gateway:predict',
-        'treat guesses from the metadata that clients ask for as hints, too',
-      ),
-    ),
     'hint-wait': advanced(
       duration(
         'gateway:hintWaitMs',

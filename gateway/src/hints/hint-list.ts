@@ -14,7 +14,6 @@ const MAX_FAILURES = 8
 
 export class HintList {
   readonly #waiting: Map<string, Hint>
-  readonly #seen: Set<string>
   readonly #ahead = new Set<string>()
   #asked = 0
   #failures = 0
@@ -22,21 +21,11 @@ export class HintList {
 
   constructor(hints: readonly Hint[], nowMs: number) {
     this.#waiting = new Map(hints.map((hint) => [hintKey(hint), hint]))
-    this.#seen = new Set(this.#waiting.keys())
     this.#touchedMs = nowMs
   }
 
   get touchedMs(): number {
     return this.#touchedMs
-  }
-
-  /** False when it is on the list, or the list is as long as it may be. */
-  add(hint: Hint, maxPackages: number): boolean {
-    const key = hintKey(hint)
-    if (this.#seen.has(key) || this.#seen.size >= maxPackages) return false
-    this.#seen.add(key)
-    this.#waiting.set(key, hint)
-    return true
   }
 
   /** The client asks for it. `ahead`: it was of this list, and was fetched ahead. */

@@ -31,8 +31,6 @@ export interface HintCounts {
 export interface Hints {
   /** Takes a list (of a bounded length) and waits for the client to show that it fetches; returns how many it took. */
   offer(hints: readonly Hint[]): number
-  /** The same for a guess, one at a time. */
-  predict(hint: Hint): void
   /** Runs the answer to a client's tarball request, which shows that the client is fetching. */
   trackRequest<T>(
     asked: { name: string; version: string | undefined },
@@ -105,15 +103,6 @@ class Prefetcher implements Hints {
     this.counts.lists += 1
     this.counts.packages += taken.length
     return taken.length
-  }
-
-  predict(hint: Hint): void {
-    const { enabled, maxPackages, nowMs } = this.#options
-    if (!enabled) return
-    const { isNewList, isNew } = this.#lists.guess(hint, { maxPackages, nowMs: nowMs() })
-    if (isNewList) this.counts.lists += 1
-    if (isNew) this.counts.packages += 1
-    this.#pump()
   }
 
   async trackRequest<T>(

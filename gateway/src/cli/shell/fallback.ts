@@ -37,7 +37,15 @@ export async function runFallback(argv: readonly string[], why: string): Promise
 export const FLAGS_WITHOUT_VALUE: ReadonlySet<string> = new Set([
   ...['-h', '--help', '-q', '--quiet', '--json', '--peers-only', '--mdns', '--dht', '--relay'],
   ...['--bootstrap-server', '--loopback-only', '--quic', '--tcp', '--peer-exchange', '--upnp'],
-  ...['--relay-client', '--hints', '--predict', '--keep-private', '--trust-on-first-use'],
+  ...[
+    '--relay-client',
+    '--hints',
+    '--fetch-records',
+    '--fleet',
+    '--keep-private',
+    '--countersign',
+    '--trust-on-first-use',
+  ],
   '--frozen-trust',
 ])
 
