@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import { isCatalogError } from '@catalog-p2p/core'
 import type { Config } from '../../config/resolve.ts'
 import { portOf } from '../shell/invocation.ts'
+import { knowsMembers } from '../start/configured-swarm.ts'
 import { runDaemon, type RunningDaemon } from '../start/run-daemon.ts'
 import type { ExecGateway, GatewayRequest } from './exec-gateway.ts'
 import { openFrozenStore } from './frozen-store.ts'
@@ -126,7 +127,7 @@ function asExecGateway(
   return {
     url: info.url,
     kind: 'own',
-    expectsPeers: (config.node.network?.bootstrap ?? []).length > 0,
+    expectsPeers: (config.node.network?.bootstrap ?? []).length > 0 || knowsMembers(config),
     status: async () => ({ gateway: gateway.stats(), node: node.stats() }),
     knownArtifacts: () => node.peers().reduce((sum, { artifacts }) => sum + artifacts, 0),
     stop: () => (stopping ??= daemon.stop().finally(afterwards)),

@@ -60,6 +60,16 @@ export function withSwarm(config: Config, log: Logger): ConfiguredSwarm {
   }
 }
 
+/** Whether the swarm says where a member is. */
+export function knowsMembers({ swarm }: Config): boolean {
+  if (swarm === undefined) return false
+  try {
+    return readSwarm(swarm).bootstrap.length > 0
+  } catch {
+    return false // whoever uses it says what is wrong with it
+  }
+}
+
 /** What two daemons must have the same of to be in one swarm; nothing secret. */
 export function swarmIdentity({ swarm }: Config): string {
   if (swarm === undefined) return ''
