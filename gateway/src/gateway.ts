@@ -68,7 +68,7 @@ export function createGateway(deps: GatewayDependencies, input: GatewayOptions =
       if (parts === undefined || live === undefined) {
         throw new CatalogError('NODE_STOPPED', 'the gateway is not running')
       }
-      await answer({ ...context, parts, live }, exchange)
+      await answerOrMeet({ ...context, parts, live }, exchange)
     },
   })
   const listener = createListener({ log: deps.log, handle: app }, options)
@@ -136,6 +136,20 @@ interface Context {
 
 function tarballRequest({ name, version, file }: TarballRoute): VisitRequest {
   return { kind: 'tarball', name, version: version ?? file }
+}
+
+/** Metadata that could not be had may be of a package whose publisher is trusted from now on. */
+async function answerOrMeet(context: Context, exchange: Exchange): Promise<void> {
+  try {
+    await answer(context, exchange)
+  } catch (error) {
+    const { firstUse } = context.parts
+    const { route } = exchange.target
+    const isMissing = route.route === 'packument' && !exchange.res.headersSent
+    if (firstUse === undefined || !isMissing) throw error
+    if (!(await firstUse.tryAgain(route.name, error, exchange.signal))) throw error
+    await answer(context, exchange)
+  }
 }
 
 async function answer(context: Context, asked: Exchange): Promise<void> {

@@ -1,14 +1,17 @@
 /** What the gateway gets packages from, built first: whom to trust for which name, the registries, and the way to them. */
 import { dirname } from 'node:path'
-import type { CatalogNode, Logger, KeyId } from '@catalog-p2p/core'
+import { isCatalogError, type CatalogNode, type KeyId, type Logger } from '@catalog-p2p/core'
 import { createMarks } from './artifacts/privacy.ts'
 import {
   gatewayKeyPath,
   openGatewaySignatures,
   type GatewaySignatures,
 } from './keys/gateway-signature.ts'
+import { scopeOf } from './http/route.ts'
 import type { ParsedGatewayOptions } from './options.ts'
 import { startCertificateExchange, type CertificateExchange } from './trust/certificate-exchange.ts'
+import { startFirstUse, type FirstUse } from './trust/first-use.ts'
+import type { FirstUseFacts } from './trust/origin-of-name.ts'
 import { openTrust, type Trust } from './trust/trust.ts'
 import { createIdentify } from './upstream/credentials.ts'
 import { createDispatcher } from './upstream/dispatcher.ts'
@@ -58,6 +61,33 @@ export function openCertificates(
     ...new Set([...trust.roots(), ...(swarmRoot === undefined ? [] : [swarmRoot])]),
   ]
   return startCertificateExchange({ node, book, roots, isPrivate, log })
+}
+
+/** What peers publish under names that nobody has bound; undefined without a trust file. */
+export function openFirstUse(
+  deps: { node: CatalogNode; log: Logger } & Pick<Origins, 'trust' | 'registries'>,
+  { privateScopes, trustOnFirstUse: isWanted }: ParsedGatewayOptions,
+): FirstUse | undefined {
+  const { registries, trust } = deps
+  if (trust.book === undefined) return undefined
+  const atRegistry = (name: string, error: unknown): AtRegistry =>
+    knownAtRegistry(registries, name, error)
+  return startFirstUse({ ...deps, isPrivate: createMarks(privateScopes), atRegistry }, { isWanted })
+}
+
+type AtRegistry = FirstUseFacts['atRegistry']
+
+/**
+ * What the failure of asking for a package says. Registries answer 404 for what a stranger may not see, too: only of a package
+ * without a scope, of a registry that is for everybody, it says that there is none.
+ */
+function knownAtRegistry(registries: Registries, name: string, error: unknown): AtRegistry {
+  if (registries.main === null) {
+    return isCatalogError(error, 'NOT_FOUND') ? 'no registry' : 'unknown'
+  }
+  const isMissing = isCatalogError(error, 'UPSTREAM_REJECTED') && error.details.status === 404
+  const isOpen = scopeOf(name) === undefined && registries.homeOf(name).isPublic
+  return isMissing && isOpen ? 'has it not' : 'unknown'
 }
 
 async function openRegistries(

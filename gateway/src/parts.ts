@@ -43,8 +43,9 @@ import { createTarballCheck, type TarballCheck } from './packuments/peers/tarbal
 import { createPackuments, type Packuments } from './packuments/packument-service.ts'
 import { createPrivateArtifacts, type PrivateArtifacts } from './artifacts/private-artifacts.ts'
 import type { CertificateExchange } from './trust/certificate-exchange.ts'
+import type { FirstUse } from './trust/first-use.ts'
 import type { Trust } from './trust/trust.ts'
-import { openCertificates, openOrigins, type Origins } from './origins.ts'
+import { openCertificates, openFirstUse, openOrigins, type Origins } from './origins.ts'
 import { isPublicUrl, type Registries } from './upstream/registries.ts'
 import type { Upstream } from './upstream/upstream.ts'
 import { openLocalIndex } from './search/local-index.ts'
@@ -55,6 +56,8 @@ export interface Parts {
   readonly trust: Trust
   /** undefined without a trust file. */
   readonly gatewaySignatures: GatewaySignatures | undefined
+  /** undefined without a trust file. */
+  readonly firstUse: FirstUse | undefined
   /** undefined without a trust file. */
   readonly certificates: CertificateExchange | undefined
   readonly registries: Registries
@@ -146,15 +149,16 @@ export async function openParts(
   const searching = { node, index: localIndex, cache, registries, isKnownPublic, log }
   const search = createSearch(searching, options)
   const certificates = openCertificates({ node, log, ...origins }, options)
+  const firstUse = openFirstUse({ node, log, ...origins }, options)
   await guard.onList(() => removeMalware({ node, guard, bindings, log, ledger: ledgers.both }))
   return {
     ...{ ...origins, certificates, cache, packuments, index, artifacts, hints, search, guard },
-    ...{ tarballCheck, kept, ledger: ledgers.of, servedVersions: ledgers.both, sources },
+    ...{ firstUse, tarballCheck, kept, ledger: ledgers.of, servedVersions: ledgers.both, sources },
     signingKeys: openSigningKeys({ ...origins, database, log }, options),
     async close() {
       missing?.close()
       hints.close()
-      await certificates?.stop()
+      await Promise.all([certificates?.stop(), firstUse?.stop()])
       await witnessing.close()
       await listed.stop()
       await search.close()

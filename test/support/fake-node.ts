@@ -199,6 +199,7 @@ export function createFakeNode(): FakeNode {
       release: async () => undefined,
       releases: async () => [],
       own: () => [],
+      told: () => [],
       forks: () => [],
       forget: () => false,
     },

@@ -61,6 +61,8 @@ export interface Publications extends Publisher {
   releases(head: Head, options: { readonly signal: AbortSignal }): Promise<Release[]>
   /** Packages that were published with keys of this machine. */
   own(): Head[]
+  /** Those of them that peers are told of. */
+  told(): Head[]
   /** Publishers that have signed two different heads of one number, with both. */
   forks(): Fork[]
   /** Forgets what is known of a package: its next head is believed whatever its number. Whether anything was known. */
@@ -138,6 +140,7 @@ export function createPublications(
       (['own', 'hidden'] as const).flatMap((origin) =>
         book.keys(origin).flatMap((key) => book.get(key)?.head ?? []),
       ),
+    told: () => book.keys('own').flatMap((key) => book.get(key)?.head ?? []),
     forks: () => book.forks(),
     forget(name) {
       questions.withdraw(headKeyOf(name))
