@@ -1,5 +1,11 @@
 /** Packages of the network between real nodes over real QUIC, with no registry anywhere. */
-import { keyIdOf, registryOf, type CatalogNode, type NodeDependencies } from '@catalog-p2p/core'
+import {
+  keyIdOf,
+  registryOf,
+  type CatalogNode,
+  type NodeDependencies,
+  type NodeOptions,
+} from '@catalog-p2p/core'
 import { afterEach, expect, test, vi } from 'vitest'
 import { meet, quietNode } from '../support/machine.ts'
 import { bytesOf, keyOf, packageOf, signalOf } from '../support/publishing.ts'
@@ -13,8 +19,14 @@ afterEach(async () => {
   await Promise.all(nodes.splice(0).map((node) => node.close()))
 })
 
-async function node(deps: NodeDependencies = {}): Promise<CatalogNode> {
-  const made = await quietNode({}, { trustsPublisher: (id) => id.publisher === publisher, ...deps })
+async function node(
+  deps: NodeDependencies = {},
+  network: NodeOptions['network'] = {},
+): Promise<CatalogNode> {
+  const made = await quietNode(
+    { network },
+    { trustsPublisher: (id) => id.publisher === publisher, ...deps },
+  )
   nodes.push(made)
   return made
 }
@@ -55,7 +67,8 @@ test('a new version, a moved tag, a deprecation and an unpublished version arriv
     second.publications.head({ name: NAME, publisher }, { ...signalOf(), maxAgeMs: 0 })
   expect((await look())?.sequence).toBe(1)
 
-  await publications.publish(packageOf(NAME, '2.0.0-beta', { tags: ['next'] }), key, signalOf())
+  const next = packageOf(NAME, '2.0.0-beta', { tags: ['next'] })
+  const beta = await publications.publish(next, key, signalOf())
   expect(Object.fromEntries((await look())?.tags ?? [])).toEqual({
     latest: '1.0.0',
     next: '2.0.0-beta',
@@ -72,6 +85,8 @@ test('a new version, a moved tag, a deprecation and an unpublished version arriv
   const last = await look()
   expect([...(last?.releases.keys() ?? [])]).toEqual(['1.0.0'])
   expect(last?.tags.size).toBe(0)
+  // Not even its publisher has it any more.
+  expect(first.has(beta.release.digest)).toBe(false)
   const again = packageOf(NAME, '2.0.0-beta')
   await expect(publications.publish(again, key, signalOf())).rejects.toMatchObject({
     code: 'ALREADY_PUBLISHED',
@@ -106,4 +121,34 @@ test('what is private is told to nobody', async () => {
   expect(second.peers()[0]?.artifacts).toBe(2)
   expect(await second.publications.head({ name: NAME, publisher }, signalOf())).toBeUndefined()
   expect(first.publications.own()).toContainEqual(head)
+})
+
+test('a reader that has never met the publisher finds it through the DHT', async () => {
+  const network = { dht: true, bootstrapServer: true }
+  const [author, middle, reader] = [
+    await node({}, network),
+    await node({}, network),
+    await node({}, network),
+  ]
+  const { head, release } = await author.publications.publish(
+    packageOf(NAME, '1.0.0'),
+    key,
+    signalOf(),
+  )
+  const addressOf = (other: CatalogNode): string =>
+    other.stats().addresses.find((each) => each.includes('/quic-v1')) ?? ''
+  await author.connect(addressOf(middle))
+  await reader.connect(addressOf(middle))
+  const id = { name: NAME, publisher }
+  await vi.waitFor(
+    async () =>
+      expect(await reader.publications.head(id, { ...signalOf(), maxAgeMs: 0 })).toEqual(head),
+    { timeout: 20_000, interval: 200 },
+  )
+  // And the release by its provider record, from the author itself.
+  await vi.waitFor(
+    async () =>
+      expect(await reader.publications.release(head, '1.0.0', signalOf())).toEqual(release),
+    { timeout: 20_000, interval: 200 },
+  )
 })

@@ -21,6 +21,7 @@ import type { Random } from '../random.ts'
 import type { Records } from '../records/records.ts'
 import type { Answering, AnswerOptions } from '../rpc/answer.ts'
 import type { RequestProtocol } from '../rpc/protocol.ts'
+import { keyIdOf } from '../signing/key-id.ts'
 import type { Store } from '../store/store.ts'
 import type { Clock } from '../timing/clock.ts'
 import type { Fork, HeadBook, KnownHead } from './head-book.ts'
@@ -29,9 +30,9 @@ import { createHeadLookup, type SwarmQuestions } from './head-lookup.ts'
 import { headValueKind } from './head-pointer.ts'
 import type { Head } from './head.ts'
 import { HEADS, type HeadRequest } from './heads-protocol.ts'
-import { createPublisher, type Publisher } from './publisher.ts'
+import { createPublisher, type HeadChange, type Publisher } from './publisher.ts'
 import { recordOf } from './release-evidence.ts'
-import { createReleaseReader } from './release-reader.ts'
+import { createReleaseReader, type ReleaseReader } from './release-reader.ts'
 import type { Release } from './release.ts'
 import { createRepublisher } from './republisher.ts'
 
@@ -71,7 +72,7 @@ export interface Publications extends Publisher {
 
 export interface PublicationsDeps {
   readonly book: HeadBook
-  readonly store: Pick<Store, 'put' | 'describe' | 'flush'>
+  readonly store: Pick<Store, 'put' | 'describe' | 'flush' | 'delete'>
   readonly questions: SwarmQuestions & {
     announce(key: NameKey): void
     withdraw(key: NameKey): void
@@ -129,7 +130,14 @@ export function createPublications(
   let unsubscribe: (() => void) | undefined
 
   return {
-    ...publisher,
+    publish: (input, key, options) => publisher.publish(input, key, options),
+    async change(name, change, options) {
+      const before = book.get(headKeyOf({ name, publisher: keyIdOf(options.key.publicKey) }))?.head
+      const head = await publisher.change(name, change, options)
+      if (before !== undefined)
+        await dropUnpublished({ ...deps, reader }, before, { ...change, ...options })
+      return head
+    },
     async head(name, { signal, maxAgeMs = FRESH_MS }) {
       return (await lookup.find(name, { signal, maxAgeMs }))?.head
     },
@@ -163,6 +171,20 @@ export function createPublications(
       unsubscribe?.()
       await Promise.all([answering?.stop(), republisher?.stop()])
     },
+  }
+}
+
+/** Own artifacts are never evicted: what was unpublished goes now, and with it its announcement and its name. */
+async function dropUnpublished(
+  { store, reader }: Pick<PublicationsDeps, 'store'> & { readonly reader: ReleaseReader },
+  before: Head,
+  { unpublish = [], signal }: Pick<HeadChange, 'unpublish'> & { readonly signal: AbortSignal },
+): Promise<void> {
+  for (const version of unpublish) {
+    const release = await reader.read(before, version, { signal })
+    if (release !== undefined) await store.delete(release.digest)
+    const { statement } = before.releases.get(version) ?? {}
+    if (statement !== undefined) await store.delete(statement)
   }
 }
 

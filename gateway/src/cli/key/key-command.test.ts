@@ -48,9 +48,6 @@ test('a key is made, sealed, taken to another machine and replaced there', async
 
   const { run: second, home } = await machine('second')
   await writeFile(join(home, 'key.json'), exported.output)
-  const wrong = await second(['import', 'key.json'], 'another horse')
-  expect(wrong).toMatchObject({ exitCode: EXIT.usage })
-  expect(wrong.output).toContain('the passphrase does not open this key')
   expect((await second(['import', 'key.json'], 'correct horse')).output).toContain(id)
   const rotated = await second(['rotate'], 'correct horse')
   expect(rotated.output).toContain(id)
