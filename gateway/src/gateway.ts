@@ -28,6 +28,9 @@ import { npmConfigContext, watchNpmConfig } from './upstream/npmrc.ts'
 import { noteWrite } from './registry-api/own-writes.ts'
 import { parseGatewayOptions, type GatewayOptions, type ParsedGatewayOptions } from './options.ts'
 import { answerPackument } from './packuments/answer-packument.ts'
+import { answerLogin } from './publishing/answer-login.ts'
+import { answerNetwork } from './publishing/answer-network.ts'
+import { takeOwnToken } from './publishing/publish-token.ts'
 import { newInstance, openParts, type Parts } from './parts.ts'
 import { passThrough, type PassthroughOptions } from './registry-api/passthrough.ts'
 import {
@@ -157,11 +160,17 @@ async function answer(context: Context, asked: Exchange): Promise<void> {
   const target = withoutRegistryPath(asked.target, (name) => parts.registries.homeOf(name))
   const { route } = target
   requireScope(target.scope, route, parts.registries)
+  const isOwner = takeOwnToken(asked.req, options.publishToken)
   const cacheOnly = parseCacheOnly(asked.req.headers, route)
   const exchange: Exchange = { ...asked, target, ...(cacheOnly && { upstream: 'never' }) }
   const { maxUploadBytes, privateScopes } = options
   const isPrivate = privateScopes.length > 0 ? createMarks(privateScopes) : undefined
   const passing = { maxUploadBytes, instance: context.instance, isPrivate }
+  const name = 'name' in route ? route.name : undefined
+  const { network } = parts
+  if (name !== undefined && network.originOf(name).kind === 'network') {
+    return answerNetwork(network, { isOwner, maxUploadBytes }, { exchange, route, name })
+  }
   switch (route.route) {
     case 'tarball':
       return activity.track(exchange, tarballRequest(route), (visit) =>
@@ -184,6 +193,10 @@ async function answer(context: Context, asked: Exchange): Promise<void> {
       return parts.signingKeys.answer(exchange)
     case 'passthrough':
       if (wantsPage(exchange)) return redirectToPage(exchange)
+      if (parts.registries.main === null) {
+        const { publishToken: token } = options
+        if (await answerLogin(exchange, { isOwner, token })) return
+      }
       if (isClientSearch(target)) {
         return answerClientSearch({ ...parts, log: context.deps.log }, passing, exchange)
       }

@@ -89,6 +89,10 @@ const schema = z.strictObject({
   keyringPath: z.string().min(1).optional(),
   /** File that says which scopes and packages come from publishers of the network, and from which; undefined: none. */
   trustPath: z.string().min(1).optional(),
+  /** Folder whose `keys` are the publishers' keys of this user; undefined: this gateway publishes nothing to the network. */
+  keyFolderPath: z.string().min(1).optional(),
+  /** What clients must show to publish to the network; undefined: nobody can. */
+  publishToken: z.string().min(16).optional(),
   /** A package that no registry has belongs to whoever is seen to publish it first. */
   trustOnFirstUse: z.boolean().default(false),
   /** Bytes of metadata kept on disk, at most. */

@@ -21,6 +21,7 @@ import { createTrustedKeys } from './keys/trusted-keys.ts'
 import { Guard } from './guard/guard.ts'
 import { signaturePolicyOf, type SignaturePolicy } from './guard/signature-policy.ts'
 import { joinLedgers, SqliteLedger, type Ledger } from './guard/ledger.ts'
+import { openNetwork, type Network } from './publishing/network.ts'
 import { serveFleet } from './artifacts/fleet-errands.ts'
 import { removeMalware } from './artifacts/remove-malware.ts'
 import type { LedgerOf } from './artifacts/answer-tarball.ts'
@@ -54,6 +55,7 @@ import { createVersionIndex, type VersionIndex } from './packuments/version-inde
 
 export interface Parts {
   readonly trust: Trust
+  readonly network: Network
   /** undefined without a trust file. */
   readonly gatewaySignatures: GatewaySignatures | undefined
   /** undefined without a trust file. */
@@ -152,6 +154,7 @@ export async function openParts(
   const firstUse = openFirstUse({ node, log, ...origins }, options)
   await guard.onList(() => removeMalware({ node, guard, bindings, log, ledger: ledgers.both }))
   return {
+    network: openNetwork({ node, ...origins.trust, env }, options),
     ...{ ...origins, certificates, cache, packuments, index, artifacts, hints, search, guard },
     ...{ firstUse, tarballCheck, kept, ledger: ledgers.of, servedVersions: ledgers.both, sources },
     signingKeys: openSigningKeys({ ...origins, database, log }, options),

@@ -18,6 +18,7 @@ import { addServiceCommands } from '../service/service-program.ts'
 import { addStartCommand } from '../start/start-program.ts'
 import { addStatusCommands } from '../status/status-program.ts'
 import { addStoreCommands } from '../store/store-program.ts'
+import { addTokenCommand } from '../token/token-program.ts'
 import { addTrustCommands } from '../trust/trust-program.ts'
 import { addSwarmCommands } from '../swarm/swarm-program.ts'
 import { addUseCommands } from '../use/use-program.ts'
@@ -54,6 +55,7 @@ export function createProgram(deps: ProgramDependencies): Command {
   addExecCommand(program, deps)
   addServiceCommands(program, deps)
   addKeyCommands(program, deps)
+  addTokenCommand(program, deps)
   addRegistryKeysCommands(program, deps)
   addGuardCommands(program, deps)
   addSwarmCommands(program, deps)

@@ -27,6 +27,7 @@ import {
 import type { DaemonInfo } from '../../admin/daemon-client.ts'
 import { createEvidenceVerifier } from '../../keys/record-evidence.ts'
 import { keyringPath } from '../../keys/keyring.ts'
+import { openPublishToken, publishTokenPath } from '../../publishing/publish-token.ts'
 import { trustFilePath } from '../../trust/trust-file.ts'
 import { WITNESS_KEY_FILE } from '../../packuments/witness/witness-key.ts'
 import { createTrustsPublisher } from '../../trust/trusts-publisher.ts'
@@ -90,6 +91,8 @@ export async function runDaemon(given: DaemonSetup): Promise<RunningDaemon> {
     {
       keyringPath: keyringPath(defaultConfigFolder()),
       trustPath: trustFilePath(defaultConfigFolder()),
+      keyFolderPath: defaultConfigFolder(),
+      publishToken: openPublishToken(publishTokenPath(defaultConfigFolder())),
       ownerKeyPath: join(defaultConfigFolder(), 'owner.key'),
       witnessKeyPath: join(defaultConfigFolder(), WITNESS_KEY_FILE),
       keepPrivate: config.node.store?.keepPrivate ?? true,

@@ -1,0 +1,151 @@
+/**
+ * Changes of a package of the network: a new version, tags, deprecations, versions withdrawn. Each is one signed head; until that is made
+ * nothing has changed. Only with this gateway's token, and only with a key of this machine that the trust file names.
+ */
+import { CatalogError, type CatalogNode, type HybridKey } from '@catalog-p2p/core'
+import type { Exchange } from '../http/exchange.ts'
+import { readJson } from '../http/json-body.ts'
+import { sendJson } from '../http/respond.ts'
+import type { ChangeRequest } from './change-request.ts'
+import type { Network } from './network.ts'
+import type { NetworkPackage } from './network-packages.ts'
+import { newVersionOf, parseDocument, type PackageDocument } from './publish-document.ts'
+
+interface Change {
+  readonly exchange: Exchange
+  readonly name: string
+  readonly key: HybridKey
+}
+
+export async function answerChange(
+  deps: Network,
+  { isOwner, maxUploadBytes }: { readonly isOwner: boolean; readonly maxUploadBytes: number },
+  { exchange, name, change }: { exchange: Exchange; name: string; change: ChangeRequest },
+): Promise<void> {
+  if (!isOwner) throw needsToken(name)
+  const origin = deps.originOf(name)
+  const publishers = origin.kind === 'network' ? origin.publishers : []
+  const made = { exchange, name, key: await deps.ownKeys.keyFor(name, publishers) }
+  switch (change.kind) {
+    case 'document': {
+      const document = parseDocument(await readJson(exchange, maxUploadBytes), name)
+      return document._attachments === undefined
+        ? changeDocument(deps, made, { document, revision: change.revision ?? document._rev })
+        : publish(deps, made, document)
+    }
+    case 'unpublish': {
+      const found = await requireCurrent(deps, made, change.revision)
+      return apply(deps, made, { unpublish: [...found.versions.keys()] })
+    }
+    case 'remove-tarball':
+      return done(exchange, 200, { ok: true })
+    case 'set-tag': {
+      const version: unknown = await readJson(exchange, maxUploadBytes)
+      if (typeof version !== 'string') {
+        throw new CatalogError('INVALID_OPTIONS', 'the body must be a version, as JSON')
+      }
+      return apply(deps, made, { tags: { [change.tag]: version } })
+    }
+    case 'remove-tag':
+      return apply(deps, made, { tags: { [change.tag]: null } })
+  }
+}
+
+async function publish(
+  { node }: Network,
+  { exchange, name, key }: Change,
+  document: PackageDocument,
+): Promise<void> {
+  const version = await newVersionOf(document)
+  const { signal } = exchange
+  const { release, assetId } = await node.publications
+    .publish(version, key, { signal })
+    .catch(refuseTwice)
+  const notice = `published to the network as ${release.publisher}: ${assetId}`
+  exchange.res.setHeader('npm-notice', notice)
+  done(exchange, 201, { ok: true, id: name, assetId, publisher: release.publisher })
+}
+
+/** As `npm deprecate` and `npm unpublish` send it: the document as it shall be. */
+async function changeDocument(
+  deps: Network,
+  made: Change,
+  { document, revision }: { document: PackageDocument; revision: string | undefined },
+): Promise<void> {
+  const found = await requireCurrent(deps, made, revision)
+  const wanted = document.versions
+  const unpublish = [...found.versions.keys()].filter((version) => wanted[version] === undefined)
+  const deprecations: Record<string, string | null> = {}
+  for (const [version, { deprecated }] of found.versions) {
+    const said = wanted[version]?.deprecated
+    const reason = typeof said === 'string' && said !== '' ? said : undefined
+    if (wanted[version] !== undefined && reason !== deprecated)
+      deprecations[version] = reason ?? null
+  }
+  const tags: Record<string, string> = {}
+  for (const [tag, version] of Object.entries(document['dist-tags'])) {
+    const isThere = found.versions.has(version) && !unpublish.includes(version)
+    if (isThere && found.tags.get(tag) !== version) tags[tag] = version
+  }
+  const isNothing = [unpublish, Object.keys(deprecations), Object.keys(tags)].every(
+    ({ length }) => length === 0,
+  )
+  if (isNothing) throw nothingToChange(made.name)
+  return apply(deps, made, { unpublish, deprecations, tags })
+}
+
+async function apply(
+  { node }: Network,
+  { exchange, name, key }: Change,
+  change: Parameters<CatalogNode['publications']['change']>[1],
+): Promise<void> {
+  const head = await node.publications.change(name, change, { key, signal: exchange.signal })
+  exchange.res.setHeader('npm-notice', `signed for the network as ${head.publisher}`)
+  done(exchange, 201, { ok: true, id: name, sequence: head.sequence })
+}
+
+/** @throws CatalogError INVALID_OPTIONS with status 409 when it has changed since the client has read it */
+async function requireCurrent(
+  { networkPackages }: Network,
+  { exchange, name }: Change,
+  revision: string | undefined,
+): Promise<NetworkPackage> {
+  const found = await networkPackages.find(name, exchange)
+  if (revision === undefined || revision === found.revision) return found
+  throw new CatalogError('INVALID_OPTIONS', `${name} has changed meanwhile`, {
+    status: 409,
+    hint: 'run the command again',
+  })
+}
+
+function done(exchange: Exchange, status: number, body: object): void {
+  sendJson(exchange.req, exchange.res, { status, body })
+}
+
+/** npm expects a 409 and says what it means. */
+function refuseTwice(error: unknown): never {
+  if (error instanceof CatalogError && error.code === 'ALREADY_PUBLISHED') {
+    const { message, hint = '' } = error
+    throw new CatalogError('ALREADY_PUBLISHED', message, { status: 409, hint })
+  }
+  throw error
+}
+
+function needsToken(name: string): CatalogError {
+  return new CatalogError(
+    'DENIED',
+    `publishing ${name} to the network needs this gateway's token`,
+    {
+      // Not 401: npm then says nothing of ours.
+      status: 403,
+      hint: '"catalog token" prints it, and the line for .npmrc',
+    },
+  )
+}
+
+function nothingToChange(name: string): CatalogError {
+  return new CatalogError('INVALID_OPTIONS', `nothing of ${name} would change`, {
+    status: 405,
+    hint: 'owners of a package of the network are the keys in the trust file; stars are not kept',
+  })
+}

@@ -1,0 +1,85 @@
+/**
+ * Registry calls about a package of the network, answered from what its publishers have signed: reads for everybody, changes for who
+ * holds this gateway's token. No registry hears of any of them.
+ */
+import { CatalogError } from '@catalog-p2p/core'
+import { sendArtifact } from '../artifacts/send-artifact.ts'
+import type { Exchange } from '../http/exchange.ts'
+import { isNotModified, sendJson } from '../http/respond.ts'
+import type { Route } from '../http/route.ts'
+import { answerChange } from './answer-change.ts'
+import { parseChange } from './change-request.ts'
+import { packumentOf } from './network-packument.ts'
+import type { Network } from './network.ts'
+
+/** @param options `isOwner`: the client has shown this gateway's token */
+export async function answerNetwork(
+  deps: Network,
+  options: { readonly isOwner: boolean; readonly maxUploadBytes: number },
+  { exchange, route, name }: { exchange: Exchange; route: Route; name: string },
+): Promise<void> {
+  if (route.route === 'packument') return sendPackument(deps, exchange, name)
+  if (route.route === 'tarball') {
+    return sendTarball(deps, exchange, { name, version: route.version })
+  }
+  if (route.route === 'dist-tags') {
+    const { tags } = await deps.networkPackages.find(name, exchange)
+    return sendJson(exchange.req, exchange.res, { status: 200, body: Object.fromEntries(tags) })
+  }
+  const { method, path } = exchange.target
+  const change = parseChange(method, path, name)
+  // `?write=true`: the document that a client is about to change.
+  if (change === 'read') return sendPackument(deps, exchange, name)
+  if (change === undefined) throw notForThese(name)
+  return answerChange(deps, options, { exchange, name, change })
+}
+
+async function sendPackument(
+  { networkPackages }: Network,
+  exchange: Exchange,
+  name: string,
+): Promise<void> {
+  const { req, res, base } = exchange
+  const found = await networkPackages.find(name, exchange)
+  const etag = `W/"${found.revision}"`
+  res.setHeader('etag', etag)
+  res.setHeader('vary', 'Accept, Host')
+  res.setHeader('cache-control', 'no-cache')
+  res.setHeader('x-catalog-metadata', 'network')
+  if (isNotModified(req, etag)) {
+    res.statusCode = 304
+    res.end()
+    return
+  }
+  sendJson(req, res, { status: 200, body: packumentOf(found, base) })
+}
+
+async function sendTarball(
+  { node, networkPackages }: Network,
+  { req, res, signal }: Exchange,
+  { name, version }: { readonly name: string; readonly version: string | undefined },
+): Promise<void> {
+  const found = await networkPackages.find(name, { signal })
+  const release = found.versions.get(version ?? '')?.release
+  if (release === undefined) {
+    throw new CatalogError('NOT_FOUND', `${name}@${version ?? ''} has not been published`)
+  }
+  const artifact = await node.get(release.digest, { signal })
+  res.setHeader('etag', `"${artifact.digest}"`)
+  res.setHeader('cache-control', 'public, max-age=31536000, immutable')
+  res.setHeader('content-type', 'application/octet-stream')
+  res.setHeader('x-catalog-source', artifact.source)
+  if (isNotModified(req, `"${artifact.digest}"`)) {
+    res.statusCode = 304
+    res.end()
+    return
+  }
+  await sendArtifact(req, res, artifact)
+}
+
+function notForThese(name: string): CatalogError {
+  return new CatalogError('INVALID_OPTIONS', `${name} is a package of the network: no such call`, {
+    status: 405,
+    hint: '"catalog trust" says who may publish it; docs/publishing.md says what can be done',
+  })
+}

@@ -1,0 +1,68 @@
+/**
+ * The token that clients publish with: made once, in a file for this user alone, so that what `npm login` or .npmrc has kept is still
+ * good after a restart. It is this gateway's own: no registry ever gets it.
+ */
+import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
+import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import type { IncomingMessage } from 'node:http'
+import { dirname, join } from 'node:path'
+import { CatalogError } from '@catalog-p2p/core'
+
+const FORM = /^catalog_[\w-]{43}$/
+const MAX_BYTES = 1_000
+
+export function publishTokenPath(configFolder: string): string {
+  return join(configFolder, 'publish-token')
+}
+
+/** Made if there is none. @throws CatalogError STORE_FAILED when the file is not a token's, or cannot be read or made */
+export function openPublishToken(path: string): string {
+  try {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
+    const token = `catalog_${randomBytes(32).toString('base64url')}`
+    writeFileSync(path, `${token}\n`, { mode: 0o600, flag: 'wx' })
+    return token
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw failed(path, error)
+  }
+  return readToken(path)
+}
+
+/**
+ * Whether the request shows this gateway's own token. If so it is taken out of the request, so that no registry ever sees it.
+ * @param token undefined: there is none
+ */
+export function takeOwnToken({ headers }: IncomingMessage, token: string | undefined): boolean {
+  const [, given] = /^bearer (.+)$/i.exec(headers.authorization ?? '') ?? []
+  if (token === undefined || given === undefined || !isToken(token, given)) return false
+  delete headers.authorization
+  return true
+}
+
+export function isToken(token: string, given: string): boolean {
+  return timingSafeEqual(sha256(given), sha256(token))
+}
+
+// Equal lengths, as timingSafeEqual needs, and nothing learned from a difference.
+function sha256(text: string): Buffer {
+  return createHash('sha256').update(text).digest()
+}
+
+function readToken(path: string): string {
+  let text = ''
+  try {
+    if (statSync(path).size <= MAX_BYTES) text = readFileSync(path, 'utf8').trim()
+  } catch (error) {
+    throw failed(path, error)
+  }
+  if (FORM.test(text)) return text
+  throw failed(path, new Error('it holds no token'))
+}
+
+function failed(path: string, cause: unknown): CatalogError {
+  const reason = cause instanceof Error ? cause.message : String(cause)
+  return new CatalogError('STORE_FAILED', `the token for publishing in ${path}: ${reason}`, {
+    cause,
+    hint: 'delete the file, and a new one is made',
+  })
+}
