@@ -1,12 +1,15 @@
 /** The dashboard in a real Chromium: it shows what happens while it happens, and nothing in it breaks its own policy. */
 import type { Browser, ConsoleMessage, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { dashboardUrl } from '../../gateway/src/cli/ui/ui-command.ts'
 import { findChromium, NO_CHROMIUM, startChromium } from '../support/chromium.ts'
 import { makePackage } from '../support/fixture-packages.ts'
 import { gatewayWorld, type GatewayWorld } from '../support/gateway-world.ts'
 
 const chromium = findChromium()
 const a = makePackage('left-side', '1.0.0')
+const hidden = makePackage('@corp/secret', '1.0.0')
+const KEY = 'a-token-of-a-daemon-for-tests'
 
 /** Of a colour of the page against the ground of its panels, as WCAG has it. */
 const CONTRAST = `(name) => {
@@ -109,6 +112,26 @@ test('is reached and used with the keyboard alone', async ({ skip }) => {
   await page.keyboard.press('Enter')
   await page.getByRole('button', { name: 'packages', exact: true, pressed: true }).waitFor()
   await page.close()
+})
+
+test('takes the token out of the address, and shows the owner what others do not see', async ({
+  skip,
+}) => {
+  if (chromium === undefined) return skip(NO_CHROMIUM)
+  const owner = await gatewayWorld({
+    packages: [hidden],
+    privateScopes: ['@corp'],
+    adminToken: KEY,
+  })
+  await owner.get('/@corp%2fsecret/-/secret-1.0.0.tgz')
+  const { page } = await open(dashboardUrl(owner.url, KEY))
+  await page.getByText('@corp/secret@1.0.0').waitFor()
+  expect(page.url()).not.toContain(KEY)
+  const { page: other } = await open(dashboardUrl(owner.url, undefined))
+  await other.getByText('a private package').first().waitFor()
+  expect(await other.content()).not.toContain('secret')
+  await Promise.all([page.close(), other.close()])
+  await owner[Symbol.asyncDispose]()
 })
 
 test('says that the gateway has gone, and goes on when it is back', async ({ skip }) => {

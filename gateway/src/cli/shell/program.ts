@@ -21,6 +21,7 @@ import { addStoreCommands } from '../store/store-program.ts'
 import { addTokenCommand } from '../token/token-program.ts'
 import { addTrustCommands } from '../trust/trust-program.ts'
 import { addSwarmCommands } from '../swarm/swarm-program.ts'
+import { addUiCommand } from '../ui/ui-program.ts'
 import { addUseCommands } from '../use/use-program.ts'
 import { addWitnessCommands } from '../witness/witness-program.ts'
 import type { ProgramDependencies } from './act.ts'
@@ -44,6 +45,7 @@ export function createProgram(deps: ProgramDependencies): Command {
     .addHelpText('after', epilogue())
   addStartCommand(program, deps)
   addStatusCommands(program, deps)
+  addUiCommand(program, deps)
   addExplainCommand(program, deps)
   addConfigCommand(program, deps)
   addDoctorCommand(program, deps)
