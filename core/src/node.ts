@@ -3,6 +3,7 @@
  * decided in the part. No other file knows which implementation stands behind a port.
  */
 import { networkInterfaces } from 'node:os'
+import { join } from 'node:path'
 import type { CatalogNode, NodeEvent } from './api.ts'
 import { openBanHistory, type BanHistory } from './ban-history.ts'
 import type { Digest } from './content/digest.ts'
@@ -10,7 +11,7 @@ import { canCreateFolder } from './disk/make-folder.ts'
 import { createFleet } from './fleet/fleet.ts'
 import { createSwarmDiscovery } from './discovery/swarm-discovery.ts'
 import { findGateways } from './host/gateways.ts'
-import type { Host, PeerConnection } from './host/host.ts'
+import { PRIVATE_FOLDER, type Host, type PeerConnection } from './host/host.ts'
 import { findOwnNetworks } from './host/own-networks.ts'
 import { startAll, stopAll, type Part } from './lifecycle.ts'
 import { addressGroup, addressIn } from './limits/address-group.ts'
@@ -95,7 +96,9 @@ export async function createNode(
   const scores = createScores(context, { host, bans })
   const folder = ephemeralIdentity ? undefined : options.store.path
   const recordStore = await openRecordStore(folder, { log })
-  const headBook = await openHeadBook(folder, { clock, log })
+  const isApart = folder !== undefined && swarm !== undefined
+  const heads = isApart ? join(folder, PRIVATE_FOLDER) : folder
+  const headBook = await openHeadBook(heads, { clock, log })
   const records = createRecords({
     ...{ records: recordStore, store, log },
     verify: createEvidenceCheck(headBook, given),

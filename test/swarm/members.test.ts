@@ -1,8 +1,10 @@
 /** Members of a private swarm over real connections on loopback: by a relay, while keys and certificates change, and how one joins. */
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import type { CatalogNode } from '../../core/src/api.ts'
 import { issueCertificate } from '../../core/src/certificates/certificate.ts'
-import type { Host } from '../../core/src/host/host.ts'
+import { PRIVATE_FOLDER, type Host } from '../../core/src/host/host.ts'
 import { createLibp2pHost } from '../../core/src/host/libp2p/libp2p-host.ts'
 import { joinSwarm } from '../../core/src/join-swarm.ts'
 import { silentLogger } from '../../core/src/log.ts'
@@ -17,6 +19,7 @@ import { createSwarm, type SwarmState } from '../../core/src/swarm/swarm.ts'
 import { inviteIdOf } from '../../core/src/swarm/joining.ts'
 import { systemClock, type Clock } from '../../core/src/timing/clock.ts'
 import { isCode } from '../contract/host-pairs.ts'
+import { createWorkspace } from '../support/client.ts'
 import { QUIC_LOOPBACK } from '../support/hostile-peer.ts'
 import { until } from '../support/until.ts'
 
@@ -119,6 +122,23 @@ test('a machine that is revoked is disconnected, and not let in again', async ()
   await b.connect(address, deadline()).catch(() => undefined) // it may see the connection for a moment
   await until(() => b.peers().length === 0)
   expect(a.peers()).toEqual([])
+})
+
+test('what a swarm has told is kept apart from what the open network gets', async () => {
+  await using workspace = await createWorkspace()
+  const path = await workspace.folder('store')
+  const state = { name: 'x', keys: [{ key: createSwarmKey() }] }
+  const options: NodeOptions = { network: QUIC_LOOPBACK, store: { path } }
+  const other = await startNode({ state: () => state })
+  {
+    await using node = await createNode(options, { swarm: { state: () => state } })
+    await node.connect(addressOf(other.stats().addresses))
+    expect(existsSync(join(path, 'peers.sqlite'))).toBe(false)
+    expect(existsSync(join(path, PRIVATE_FOLDER, 'peers.sqlite'))).toBe(true)
+  }
+  await using alone = await createNode(options)
+  expect(readFileSync(join(path, 'peers.sqlite')).includes(other.id)).toBe(false)
+  expect(alone.peers()).toEqual([])
 })
 
 test('an invite brings the swarm once, and no connection', async () => {

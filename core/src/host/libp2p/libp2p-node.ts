@@ -22,7 +22,8 @@ import { SqliteDatastore } from './datastore.ts'
 import { bestConnection } from './best-connection.ts'
 import { addressesOf, dial, isConnected } from './dial.ts'
 import { upgradeRelayed } from './direct-upgrade.ts'
-import type { HostEvent, Membership, NetworkState, PeerId } from '../host.ts'
+import { PRIVATE_FOLDER, type HostEvent, type Membership, type PeerId } from '../host.ts'
+import type { NetworkState } from '../host.ts'
 import { believedOfDht, createHearsay, remoteAddresses } from './hearsay.ts'
 import { hostLimits, type HostLimits } from './host-limits.ts'
 import { createNode, type LibP2PNode } from './libp2p-services.ts'
@@ -117,7 +118,8 @@ export async function buildLibp2pNode(
   const { path } = options
   const { quic, network } = await withQuicIfThere(options.network, deps.log)
   for (const address of [...network.bootstrap, ...network.announceAddresses]) parseAddress(address)
-  const database = await openPeers(path, deps.log)
+  const isApart = path !== undefined && deps.membership !== undefined
+  const database = await openPeers(isApart ? join(path, PRIVATE_FOLDER) : path, deps.log)
   const self = deps.privateKey.publicKey.toString()
   const datastore = new SqliteDatastore(database, { self, groupOf: deps.groupOf })
   const closeDatabase = (): void => {
