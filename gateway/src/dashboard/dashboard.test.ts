@@ -69,6 +69,7 @@ test('events tell the state at once, and what changes afterwards', async () => {
 test('a page that looks on does not keep the gateway from stopping, and only so many may', async () => {
   await using owner = await listen(world, { 'x-catalog-token': TOKEN })
   expect(await owner.next('totals')).toMatchObject({ viewer: 'owner' })
+  expect(world.gateway.stats().activeRequests).toBe(0)
   const others = await Promise.all(Array.from({ length: 23 }, () => listen(world)))
   expect((await world.get('/-/catalog/events')).status).toBe(503)
   await world.gateway.stop()

@@ -45,13 +45,15 @@ function handle(deps: AppDependencies, req: MountedRequest, res: ServerResponse)
   const { method, mount, route } = target
   const url = mount + redactPath(target.path)
   const controller = new AbortController()
-  deps.counters.active += 1
+  // A page that looks on is nothing that a client waits for.
+  const weight = route.route === 'events' ? 0 : 1
+  deps.counters.active += weight
   res.once('close', () => {
-    deps.counters.active -= 1
+    deps.counters.active -= weight
     if (!res.writableFinished) controller.abort(new Error('the client has gone'))
     const ms = performance.now() - startedMs
     deps.counters.request(route.route, res.statusCode)
-    deps.observe(route.route, ms)
+    if (weight > 0) deps.observe(route.route, ms)
     if (route.route === 'health') return
     const { statusCode: status } = res
     deps.log.debug('request.done', { method, url, route: route.route, status, ms: Math.round(ms) })
