@@ -235,6 +235,24 @@ describe('a DHT', () => {
     expect(() => kind?.validate(headValueKey(headKey), older)).toThrow('a newer one is known')
   })
 
+  test('hears of nothing that is private, not even a hash', async () => {
+    const host = network.createHost('ann')
+    if (host.routing === undefined) throw new Error('a host without routing')
+    const heard = [vi.spyOn(host.routing, 'getValue'), vi.spyOn(host.routing, 'putValue')]
+    const ann = await createNode({}, { host })
+    cleanups.push(() => ann.close())
+    const input = packageOf(NAME, '1.0.0', { visibility: 'private' })
+    await ann.publications.publish(input, key, signalOf())
+    const options = { key, ...signalOf() }
+    await ann.publications.change(NAME, { tags: { next: '1.0.0' } }, options)
+    expect((await look(ann))?.sequence).toBe(2)
+    await ann.publications.publish(packageOf('open', '1.0.0'), key, signalOf())
+    // The other one they hear of: it is looked for, and put.
+    await until(() => heard.every(({ mock }) => mock.calls.length > 0))
+    const keys = heard.flatMap(({ mock }) => mock.calls.map(([each]) => each))
+    expect(keys).not.toContain(headValueKey(headKey))
+  })
+
   test('a head that is too large for a value is found by its pointer', async () => {
     const ann = await node('ann', { dht: true })
     const middle = await node('middle', { dht: true })

@@ -121,6 +121,13 @@ test('what is private is told to nobody', async () => {
   expect(second.peers()[0]?.artifacts).toBe(2)
   expect(await second.publications.head({ name: NAME, publisher }, signalOf())).toBeUndefined()
   expect(first.publications.own()).toContainEqual(head)
+  // Nor does it become public with a later version, whose head would name this one.
+  for (const visibility of ['public', 'private'] as const) {
+    const other = packageOf(visibility === 'public' ? NAME : 'open', '2.0.0', { visibility })
+    await expect(first.publications.publish(other, key, signalOf())).rejects.toMatchObject({
+      code: 'INVALID_OPTIONS',
+    })
+  }
 })
 
 test('a reader that has never met the publisher finds it through the DHT', async () => {

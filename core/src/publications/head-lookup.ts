@@ -93,7 +93,8 @@ export function createHeadLookup(deps: HeadLookupDeps): HeadLookup {
       signal.throwIfAborted()
       const key = headKeyOf(name)
       const known = book.get(key)
-      if (checkedAt.isWithin(key, maxAgeMs)) return known
+      // Of what is private not even a hash leaves this machine.
+      if (known?.origin === 'hidden' || checkedAt.isWithin(key, maxAgeMs)) return known
       let looking = running.get(key)
       if (looking === undefined) {
         looking = look(key).finally(() => running.delete(key))

@@ -26,7 +26,7 @@ export interface PublishInput {
   readonly manifest: string
   /** To be set to this version: usually `['latest']`. */
   readonly tags: readonly string[]
-  /** private: kept here, signed, and told to nobody. Default public. */
+  /** private: kept here, signed, and told to nobody; the same for all versions. Default public. */
   readonly visibility?: Visibility
 }
 
@@ -62,7 +62,7 @@ export interface PublisherDeps {
 }
 
 export interface Publisher {
-  /** @throws CatalogError ALREADY_PUBLISHED, INVALID_NAME, INVALID_STATEMENT; `signal.reason` */
+  /** @throws CatalogError ALREADY_PUBLISHED, INVALID_NAME, INVALID_OPTIONS, INVALID_STATEMENT; `signal.reason` */
   publish(
     input: PublishInput,
     key: HybridKey,
@@ -106,11 +106,13 @@ export function createPublisher(deps: PublisherDeps): Publisher {
       const id = { name: input.name, publisher: keyIdOf(key.publicKey) }
       return inTurn(headKeyOf(id), async () => {
         checkNames(input)
-        const known = await current(id, signal)
+        const isPrivate = (input.visibility ?? 'public') === 'private'
+        // Nobody is asked for what nobody may hear of.
+        const known = isPrivate ? book.get(headKeyOf(id)) : await current(id, signal)
         const fields = nextOf(known, input.name)
+        checkVisibility(known, isPrivate)
         checkIsNew(fields, input.version)
         const { release, statement, digest } = await keepRelease(deps, { input, key })
-        const isPrivate = (input.visibility ?? 'public') === 'private'
         const head = await keepHead(deps, {
           fields: {
             ...fields,
@@ -183,6 +185,17 @@ function checkNames({ name, version }: PublishInput): void {
   if (!isPackageVersion(version)) {
     throw new CatalogError('INVALID_NAME', `not a version: ${version}`)
   }
+}
+
+/** One head names all versions: a public one would tell of those that are private. */
+function checkVisibility(known: KnownHead | undefined, isPrivate: boolean): void {
+  if (known === undefined || (known.origin === 'hidden') === isPrivate) return
+  const [is, asked] = isPrivate ? ['public', 'private'] : ['private', 'public']
+  throw new CatalogError(
+    'INVALID_OPTIONS',
+    `${known.head.name} is ${is}: a version of it can't be ${asked}`,
+    { hint: 'publish it under another name, or with another key' },
+  )
 }
 
 function checkIsNew({ name, releases, unpublished }: HeadFields, version: string): void {
