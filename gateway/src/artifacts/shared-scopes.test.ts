@@ -75,10 +75,19 @@ describe('a store that was in a private swarm', () => {
   async function publicAfter(
     path: string,
     shareScopes: string[],
-    { put = [], before = [] }: { put?: Uint8Array[]; before?: Digest[] },
+    {
+      put = [],
+      before = [],
+      swarm = '',
+    }: { put?: Uint8Array[]; before?: Digest[]; swarm?: string },
   ): Promise<{ digests: Digest[]; found: Digest[] }> {
     const log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
-    const rules = { privateScopes: [], publicRegistries: ['http://registry.invalid/'], shareScopes }
+    const rules = {
+      privateScopes: [],
+      publicRegistries: ['http://registry.invalid/'],
+      shareScopes,
+      swarm,
+    }
     const visibility = await openStoredVisibility({ log }, { path, rules })
     const { isStillPublic } = visibility
     const network = { loopbackOnly: true, port: 0, dht: false, mdns: false }
@@ -118,5 +127,21 @@ describe('a store that was in a private swarm', () => {
     expect(await found()).toEqual([ofAll])
     // By the name alone nothing becomes public again.
     expect(await found('@corp')).toEqual([ofAll])
+  })
+
+  test('gives nothing of what has no registry, as what is published in a swarm, to others', async () => {
+    const path = await mkdtemp(join(tmpdir(), 'catalog-shared-'))
+    folders.push(path)
+    const { digests } = await publicAfter(path, [], {
+      ...{ put: [Buffer.from('published'), Buffer.from('x')], swarm: 'one' },
+    })
+    const [published, ofAll] = digests as [Digest, Digest]
+    const database = await openDatabase(join(path, METADATA_FILE))
+    const registry = 'http://registry.invalid/'
+    createBindings(database).add({ registry, owner: '', name: 'open', version: '1.0.0' }, ofAll)
+    database.close()
+    const before = [published, ofAll]
+    expect((await publicAfter(path, [], { before, swarm: 'one' })).found).toEqual(before)
+    expect((await publicAfter(path, [], { before })).found).toEqual([ofAll])
   })
 })

@@ -21,7 +21,10 @@ import { createBindings } from './bindings.ts'
 import { createMarks } from './privacy.ts'
 import { createOwners } from './private-artifacts.ts'
 
-type Rules = Pick<ParsedGatewayOptions, 'privateScopes' | 'publicRegistries' | 'shareScopes'>
+type Rules = Pick<ParsedGatewayOptions, 'privateScopes' | 'publicRegistries' | 'shareScopes'> & {
+  /** Tells the private swarm from others, empty: of the open network. What was published in one is not for another. */
+  readonly swarm?: string
+}
 
 export interface StoredVisibility {
   /** undefined: the rules are those of the last run. */
@@ -107,11 +110,12 @@ function createJudge(
   }
 }
 
-function identityOf({ privateScopes, publicRegistries, shareScopes }: Rules): string {
+function identityOf({ privateScopes, publicRegistries, shareScopes, swarm = '' }: Rules): string {
   const scopes = privateScopes.map((scope) => scope.toLowerCase()).sort()
   const shared = shareScopes.map((scope) => scope.toLowerCase()).sort()
   const parts = [RULES_VERSION, scopes, publicRegistries.toSorted()]
-  // Without any it is what earlier versions have written.
-  const text = JSON.stringify(shared.length === 0 ? parts : [...parts, shared])
+  // Of the open network it is what earlier versions have written.
+  const isOpen = shared.length === 0 && swarm === ''
+  const text = JSON.stringify(isOpen ? parts : [...parts, shared, swarm])
   return createHash('sha256').update(text).digest('hex')
 }

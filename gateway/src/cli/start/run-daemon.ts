@@ -34,7 +34,7 @@ import { createTrustsPublisher } from '../../trust/trusts-publisher.ts'
 import type { NpmConfig } from '../../upstream/npmrc.ts'
 import { portOf } from '../shell/invocation.ts'
 import { daemonSettings } from './daemon-settings.ts'
-import { withSwarm, type ConfiguredSwarm } from './configured-swarm.ts'
+import { swarmIdentity, withSwarm, type ConfiguredSwarm } from './configured-swarm.ts'
 import { chooseStore } from './store-access.ts'
 import { tuneCollector } from './tune-collector.ts'
 
@@ -134,7 +134,10 @@ async function openNode(
   { options, cachePath }: { options: NodeOptions; cachePath: string | undefined },
 ): Promise<CatalogNode> {
   const rules = parseGatewayOptions(config.gateway)
-  const visibility = await openStoredVisibility({ log }, { path: cachePath, rules })
+  const visibility = await openStoredVisibility(
+    { log },
+    { path: cachePath, rules: { ...rules, swarm: swarmIdentity(config) } },
+  )
   try {
     const { isStillPublic } = visibility
     const node = await createNode(options, {
