@@ -141,18 +141,31 @@ function tarballRequest({ name, version, file }: TarballRoute): VisitRequest {
   return { kind: 'tarball', name, version: version ?? file }
 }
 
-/** Metadata that could not be had may be of a package whose publisher is trusted from now on. */
+/** Metadata that could not be had may be of a package whose publisher is known from now on. */
 async function answerOrMeet(context: Context, exchange: Exchange): Promise<void> {
   try {
     await answer(context, exchange)
   } catch (error) {
-    const { firstUse } = context.parts
     const { route } = exchange.target
     const isMissing = route.route === 'packument' && !exchange.res.headersSent
-    if (firstUse === undefined || !isMissing) throw error
-    if (!(await firstUse.tryAgain(route.name, error, exchange.signal))) throw error
+    if (!isMissing || !(await isKnownNow(context.parts, { exchange, name: route.name, error }))) {
+      throw error
+    }
     await answer(context, exchange)
   }
+}
+
+async function isKnownNow(
+  { trust, certificates, firstUse }: Parts,
+  { exchange, name, error }: { exchange: Exchange; name: string; error: unknown },
+): Promise<boolean> {
+  const { signal } = exchange
+  const origin = trust.originOf(name)
+  if (origin.kind === 'registry') return (await firstUse?.tryAgain(name, error, signal)) === true
+  if (origin.roots.length === 0 || origin.publishers.length > 0) return false
+  // Its organisation is known here and has certified nobody, as far as has been heard.
+  await certificates?.learn(origin.roots, signal)
+  return origin.publishers.length > 0
 }
 
 async function answer(context: Context, asked: Exchange): Promise<void> {

@@ -154,7 +154,7 @@ export async function openParts(
   const firstUse = openFirstUse({ node, log, ...origins }, options)
   await guard.onList(() => removeMalware({ node, guard, bindings, log, ledger: ledgers.both }))
   return {
-    network: openNetwork({ node, ...origins.trust, env }, options),
+    network: openNetwork({ node, ...origins, env }, options),
     ...{ ...origins, certificates, cache, packuments, index, artifacts, hints, search, guard },
     ...{ firstUse, tarballCheck, kept, ledger: ledgers.of, servedVersions: ledgers.both, sources },
     signingKeys: openSigningKeys({ ...origins, database, log }, options),

@@ -18,7 +18,7 @@ import { fingerprintOf, KEY_TYPE, type RegistryKey } from './registry-key.ts'
 
 export interface GatewaySignatures {
   /** As in `dist.signatures`. Only of what a trusted publisher has signed. */
-  sign(version: VerifiedVersion): { readonly keyid: string; readonly sig: string }
+  readonly sign: (version: VerifiedVersion) => { readonly keyid: string; readonly sig: string }
   /** As registries publish theirs. */
   readonly key: RegistryKey
 }

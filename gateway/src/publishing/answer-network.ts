@@ -35,7 +35,7 @@ export async function answerNetwork(
 }
 
 async function sendPackument(
-  { networkPackages }: Network,
+  { networkPackages, sign }: Network,
   exchange: Exchange,
   name: string,
 ): Promise<void> {
@@ -51,7 +51,7 @@ async function sendPackument(
     res.end()
     return
   }
-  sendJson(req, res, { status: 200, body: packumentOf(found, base) })
+  sendJson(req, res, { status: 200, body: packumentOf(found, { base, sign }) })
 }
 
 async function sendTarball(

@@ -5,8 +5,20 @@
 import { tarballFile } from '../packuments/client-policy.ts'
 import type { NetworkPackage, NetworkVersion } from './network-packages.ts'
 
-/** @param base this gateway as the client spelled it */
-export function packumentOf(found: NetworkPackage, base: string): object {
+export interface PackumentContext {
+  /** This gateway as the client spelled it. */
+  readonly base: string
+  /** The gateway's own signature, for clients: the publisher's has been verified. */
+  readonly sign: SignVersion | undefined
+}
+
+export type SignVersion = (version: {
+  readonly name: string
+  readonly version: string
+  readonly integrity: string
+}) => object
+
+export function packumentOf(found: NetworkPackage, context: PackumentContext): object {
   const { name, versions, tags, changedAtMs, revision, publishers } = found
   const times = [...versions].map(
     ([version, { release }]) => [version, isoOf(release.publishedAtMs)] as const,
@@ -16,7 +28,7 @@ export function packumentOf(found: NetworkPackage, base: string): object {
     ...{ _id: name, _rev: revision, name },
     'dist-tags': Object.fromEntries(tags),
     versions: Object.fromEntries(
-      [...versions].map(([version, each]) => [version, versionOf(each, base)]),
+      [...versions].map(([version, each]) => [version, versionOf(each, context)]),
     ),
     time: { created: isoOf(created), modified: isoOf(changedAtMs), ...Object.fromEntries(times) },
     modified: isoOf(changedAtMs),
@@ -24,13 +36,17 @@ export function packumentOf(found: NetworkPackage, base: string): object {
   }
 }
 
-export function versionOf({ release, deprecated }: NetworkVersion, base: string): object {
+export function versionOf(
+  { release, deprecated }: NetworkVersion,
+  { base, sign }: PackumentContext,
+): object {
   const { name, version, manifest, digest, publisher } = release
   const tarball = `${base}/${name}/-/${encodeURIComponent(tarballFile(name, version))}`
+  const signed = { name, version, integrity: digest }
   return {
     ...(JSON.parse(manifest) as object), // checked to be an object of this name and version
     ...{ _id: `${name}@${version}`, _npmUser: { name: publisher } },
-    dist: { tarball, integrity: digest },
+    dist: { tarball, integrity: digest, ...(sign && { signatures: [sign(signed)] }) },
     ...(deprecated !== undefined && { deprecated }),
   }
 }
