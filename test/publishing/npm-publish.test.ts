@@ -1,70 +1,37 @@
 /** Packages of the network with real clients and no registry: published on one machine, installed on another over real QUIC. */
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { keyIdOf, type CatalogNode, type HybridKey } from '@catalog-p2p/core'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { toKeyFile } from '../../gateway/src/publisher-keys/key-file.ts'
-import { openKeyFolder } from '../../gateway/src/publisher-keys/key-folder.ts'
 import { mustRunClient, runClient, type ClientResult } from '../support/client.ts'
 import type { ClientName } from '../support/clients.ts'
-import { meet, quietNode, startMachine, type Machine } from '../support/machine.ts'
-import { keyOf } from '../support/publishing.ts'
+import { meet, type Machine } from '../support/machine.ts'
+import {
+  ann as publisher,
+  annsKey as key,
+  networkMachines,
+  TOKEN,
+  type NetworkMachines,
+} from '../support/network-machine.ts'
 
 const NAME = '@acme/tool'
-const TOKEN = 'catalog_a-token-for-tests-only'
-const key = keyOf('ann')
-const publisher = keyIdOf(key.publicKey)
 
-let folder: string
-const machines: Machine[] = []
-const nodes: CatalogNode[] = []
+let world: NetworkMachines
 beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'catalog-publish-'))
+  world = await networkMachines()
 })
-afterEach(async () => {
-  await Promise.all(machines.splice(0).map((machine) => machine[Symbol.asyncDispose]()))
-  await Promise.all(nodes.splice(0).map((node) => node.close()))
-  await rm(folder, { recursive: true, force: true })
-})
-
-/** With no registry behind it; it trusts Ann for @acme, and holds the key if it is given one. */
-async function machine(name: string, own?: HybridKey): Promise<Machine> {
-  const config = join(folder, name)
-  await mkdir(config, { recursive: true })
-  const trustPath = join(config, 'trust.txt')
-  await writeFile(trustPath, `@acme key ${publisher}\n`, { mode: 0o600 })
-  if (own !== undefined) {
-    const file = await toKeyFile(own, { passphrase: undefined, createdAt: new Date() })
-    await openKeyFolder(config).add('default', file)
-  }
-  const node = await quietNode({}, { trustsPublisher: (id) => id.publisher === publisher })
-  nodes.push(node)
-  const made = await startMachine({
-    ...{ node, peersOnly: true, upstream: 'http://127.0.0.1:9/' },
-    gateway: { trustPath, keyFolderPath: config, publishToken: TOKEN },
-  })
-  machines.push(made)
-  return made
-}
-
-async function project(name: string, manifest: object): Promise<string> {
-  const cwd = join(folder, name)
-  await mkdir(cwd, { recursive: true })
-  await writeFile(join(cwd, 'package.json'), JSON.stringify(manifest))
-  await writeFile(join(cwd, 'index.js'), 'module.exports = 42\n')
-  return cwd
-}
+afterEach(() => world[Symbol.asyncDispose]())
+const machine: NetworkMachines['machine'] = (...args) => world.machine(...args)
+const project: NetworkMachines['project'] = (...args) => world.project(...args)
 
 async function npm(
   at: Machine,
   cwd: string,
   args: readonly string[],
-  { token = TOKEN }: { token?: string } = {},
+  { token = TOKEN, client = 'npm-12' }: { token?: string; client?: ClientName } = {},
 ): Promise<ClientResult> {
-  const run = { cwd, registry: at.url, home: join(folder, `home-${at.port}`) }
+  const run = { cwd, registry: at.url, home: join(world.folder, `home-${at.port}`) }
   const config = token === '' ? [] : [`--//127.0.0.1:${at.port}/:_authToken=${token}`]
-  return await runClient('npm-12', [...args, ...config], run)
+  return await runClient(client, [...args, ...config], run)
 }
 
 async function mustNpm(at: Machine, cwd: string, args: readonly string[]): Promise<string> {
@@ -78,10 +45,10 @@ const tool = (version: string): Promise<string> => project(`tool-${version}`, pa
 
 /** The version that a client resolves and installs there. */
 async function installed(at: Machine, client: ClientName, wanted = NAME): Promise<string> {
-  const cwd = await project(`app-${machines.indexOf(at)}-${client}`, {
+  const cwd = await project(`app-${world.machines.indexOf(at)}-${client}`, {
     ...{ name: 'app', version: '1.0.0', private: true },
   })
-  const home = join(folder, `home-${machines.indexOf(at)}-${client}`)
+  const home = join(world.folder, `home-${world.machines.indexOf(at)}-${client}`)
   const args = client.startsWith('npm') ? ['install', wanted] : ['add', wanted]
   // Deno takes nothing that is younger than a day, unless told otherwise.
   const own = client === 'deno' ? ['add', '--minimum-dependency-age=0', `npm:${wanted}`] : args
@@ -145,4 +112,18 @@ test('a third machine installs from the second when the first has gone', async (
   const third = await machine('third')
   await meet(third.node, second.node, 2)
   expect(await installed(third, 'npm-12')).toBe('1.0.0')
+})
+
+test('who may publish is said by the trust file: npm owner, access and star get told so', async () => {
+  const here = await machine('here', key)
+  const cwd = await tool('1.0.0')
+  await mustNpm(here, cwd, ['publish'])
+  expect(await mustNpm(here, cwd, ['owner', 'ls', NAME])).toContain(publisher)
+  const access = await npm(here, cwd, ['access', 'set', 'status=private', NAME])
+  // npm 12 has no star any more.
+  const star = await npm(here, cwd, ['star', NAME], { client: 'npm-11' })
+  for (const { exitCode, output } of [access, star]) {
+    expect(exitCode).toBe(1)
+    expect(output).toContain('its owners are the keys in the trust file')
+  }
 })

@@ -72,8 +72,9 @@ async function changeDocument(
   made: Change,
   { document, revision }: { document: PackageDocument; revision: string | undefined },
 ): Promise<void> {
-  const found = await requireCurrent(deps, made, revision)
   const wanted = document.versions
+  if (wanted === undefined) throw nothingToChange(made.name)
+  const found = await requireCurrent(deps, made, revision)
   const unpublish = [...found.versions.keys()].filter((version) => wanted[version] === undefined)
   const deprecations: Record<string, string | null> = {}
   for (const [version, { deprecated }] of found.versions) {
@@ -146,6 +147,6 @@ function needsToken(name: string): CatalogError {
 function nothingToChange(name: string): CatalogError {
   return new CatalogError('INVALID_OPTIONS', `nothing of ${name} would change`, {
     status: 405,
-    hint: 'owners of a package of the network are the keys in the trust file; stars are not kept',
+    hint: 'its owners are the keys in the trust file, which "catalog trust" changes; stars are not kept',
   })
 }

@@ -80,6 +80,6 @@ async function sendTarball(
 function notForThese(name: string): CatalogError {
   return new CatalogError('INVALID_OPTIONS', `${name} is a package of the network: no such call`, {
     status: 405,
-    hint: '"catalog trust" says who may publish it; docs/publishing.md says what can be done',
+    hint: 'its owners are the keys in the trust file, which "catalog trust" changes; see docs/publishing.md',
   })
 }

@@ -15,9 +15,10 @@ const versionSchema = z.looseObject({
   dist: z.looseObject({ integrity: z.string().optional() }).optional(),
 })
 const schema = z.looseObject({
-  name: z.string(),
+  // Owners and stars come as a document that has neither a name nor versions.
+  name: z.string().optional(),
   _rev: z.string().optional(),
-  versions: z.record(z.string(), versionSchema).default({}),
+  versions: z.record(z.string(), versionSchema).optional(),
   'dist-tags': z.record(z.string(), z.string()).default({}),
   _attachments: z.record(z.string(), z.looseObject({ data: z.base64() })).optional(),
 })
@@ -39,17 +40,18 @@ const LEFT_OUT = new Set(['dist', 'readme', 'readmeFilename', 'gitHead', 'deprec
 /** @throws CatalogError INVALID_OPTIONS */
 export function parseDocument(body: unknown, name: string): PackageDocument {
   const document = parseBody(schema, body)
-  if (document.name === name) return document
-  throw refused(`the document is of ${document.name}, and was sent for ${name}`)
+  const { name: said = name } = document
+  if (said === name) return document
+  throw refused(`the document is of ${said}, and was sent for ${name}`)
 }
 
 /** @throws CatalogError INVALID_OPTIONS */
 export async function newVersionOf(document: PackageDocument): Promise<NewVersion> {
-  const { name, versions, 'dist-tags': tags, _attachments = {} } = document
+  const { name, versions = {}, 'dist-tags': tags, _attachments = {} } = document
   const [[version, said] = [], ...others] = Object.entries(versions)
   const attached = Object.entries(_attachments).filter(([file]) => file.endsWith('.tgz'))
   const [tarball] = attached.map(([, { data }]) => Buffer.from(data, 'base64'))
-  if (version === undefined || said === undefined || others.length > 0) {
+  if (name === undefined || version === undefined || said === undefined || others.length > 0) {
     throw refused('one version at a time is published')
   }
   if (tarball === undefined || attached.length > 1) throw refused('there is not one tarball in it')

@@ -1,0 +1,68 @@
+/** Machines with no registry behind them that trust one publisher for @acme, over real QUIC; gone when the test ends. */
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { keyIdOf, type CatalogNode, type HybridKey, type NodeOptions } from '@catalog-p2p/core'
+import { toKeyFile } from '../../gateway/src/publisher-keys/key-file.ts'
+import { openKeyFolder } from '../../gateway/src/publisher-keys/key-folder.ts'
+import { quietNode, startMachine, type Machine } from './machine.ts'
+import { keyOf } from './publishing.ts'
+
+export const TOKEN = 'catalog_a-token-for-tests-only'
+export const annsKey = keyOf('ann')
+export const ann = keyIdOf(annsKey.publicKey)
+
+export interface NetworkMachines extends AsyncDisposable {
+  readonly folder: string
+  readonly machines: readonly Machine[]
+  /** It trusts Ann for @acme, and holds the key if it is given one. */
+  machine(
+    name: string,
+    own?: HybridKey,
+    options?: { readonly node?: NodeOptions; readonly trust?: string },
+  ): Promise<Machine>
+  /** A folder with these two files. */
+  project(name: string, manifest: object): Promise<string>
+}
+
+export async function networkMachines(): Promise<NetworkMachines> {
+  const folder = await mkdtemp(join(tmpdir(), 'catalog-publish-'))
+  const machines: Machine[] = []
+  const nodes: CatalogNode[] = []
+
+  return {
+    ...{ folder, machines },
+    async machine(name, own, { node: nodeOptions = {}, trust = `@acme key ${ann}\n` } = {}) {
+      const config = join(folder, name)
+      await mkdir(config, { recursive: true })
+      const trustPath = join(config, 'trust.txt')
+      await writeFile(trustPath, trust, { mode: 0o600 })
+      if (own !== undefined) {
+        const file = await toKeyFile(own, { passphrase: undefined, createdAt: new Date() })
+        await openKeyFolder(config).add('default', file)
+      }
+      const node = await quietNode(nodeOptions, {
+        trustsPublisher: ({ publisher }) => publisher === ann,
+      })
+      nodes.push(node)
+      const made = await startMachine({
+        ...{ node, peersOnly: true, upstream: 'http://127.0.0.1:9/' },
+        gateway: { trustPath, keyFolderPath: config, publishToken: TOKEN },
+      })
+      machines.push(made)
+      return made
+    },
+    async project(name, manifest) {
+      const cwd = join(folder, name)
+      await mkdir(cwd, { recursive: true })
+      await writeFile(join(cwd, 'package.json'), JSON.stringify(manifest))
+      await writeFile(join(cwd, 'index.js'), 'module.exports = 42\n')
+      return cwd
+    },
+    async [Symbol.asyncDispose]() {
+      await Promise.all(machines.map((machine) => machine[Symbol.asyncDispose]()))
+      await Promise.all(nodes.map((node) => node.close()))
+      await rm(folder, { recursive: true, force: true })
+    },
+  }
+}
