@@ -35,7 +35,9 @@ test('npm installs the gateway into an empty folder, and its catalog serves an i
   const cwd = await workspace.folder('stranger')
   const run = { cwd, home, registry: registry.url }
   await mustRunClient('npm-11', ['install', '@catalog-p2p/gateway'], run)
-  const { output } = await mustRunClient('npm-11', ['exec', '--', 'catalog', '--version'], run)
+  // As "npx @catalog-p2p/gateway": the package has one program, whatever that is called.
+  const npx = ['exec', '--', '@catalog-p2p/gateway', '--version']
+  const { output } = await mustRunClient('npm-11', npx, run)
   expect(output).toMatch(/^\d+\.\d+\.\d+/m)
 
   bin = await installedBin(cwd)

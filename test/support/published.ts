@@ -13,16 +13,33 @@ import { madeOnce } from './test-run.ts'
 import { packTarball, type TarFile } from './tarball.ts'
 
 const BUILD_TIMEOUT_MS = 120_000
-const OURS = ['core', 'gateway', 'plugins/verdaccio']
+/** What is published, by folder. */
+export const OURS = [
+  'core',
+  'gateway',
+  'plugins/yarn',
+  'plugins/verdaccio',
+  'plugins/pnpm',
+  'plugins/bun',
+] as const
 
 /** Everything that installing our packages takes; they are built and packed once per test run. */
 export async function publishedPackages(): Promise<readonly FixturePackage[]> {
-  const packed = await madeOnce('published', async (home) => {
+  const packed = await packedOnce()
+  const ours = await Promise.all(OURS.map((folder) => readOurs(folder, packed)))
+  return [...ours, ...(await dependencies())]
+}
+
+/** The tarball that npm makes of one of our folders. */
+export async function packedTarball(folder: (typeof OURS)[number]): Promise<Buffer> {
+  return (await readOurs(folder, await packedOnce())).tarball
+}
+
+async function packedOnce(): Promise<string> {
+  return await madeOnce('published', async (home) => {
     await run([process.execPath, join(repositoryRoot, 'bootstrap.mjs'), 'build'], home)
     for (const folder of OURS) await packOurs(folder, home)
   })
-  const ours = await Promise.all(OURS.map((folder) => readOurs(folder, packed)))
-  return [...ours, ...(await dependencies())]
 }
 
 /** A package among the test clients with everything that it depends on, to be installed from a loopback registry. */
