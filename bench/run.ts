@@ -71,6 +71,9 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
   'signature-checks': {
     run: async () => await (await import('./signature-checks.ts')).run({ rounds }),
   },
+  'cold-fleet': {
+    run: async () => await (await import('./cold-fleet.ts')).run({ rounds }),
+  },
   'no-peers': {
     run: async () => await (await import('./no-peers.ts')).run({ rounds, mirror }),
   },

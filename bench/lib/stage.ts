@@ -101,13 +101,19 @@ export class Stage implements AsyncDisposable {
     options: {
       readonly machine?: BenchMachine
       readonly gateway?: GatewayOptions
+      /** Shares what the registry sends with the nodes beside it; true by default. */
+      readonly fleet?: boolean
       /** Of Node. */
       readonly flags?: readonly string[]
     } = {},
   ): Promise<StartedNode> {
-    const { machine = LOOPBACK, gateway, flags } = options
+    const { machine = LOOPBACK, gateway, flags, fleet = true } = options
     const child = this.start('lib/node-child.ts', machine, flags)
-    const node = { network: networkOf(machine), store: { path: join(this.folder, name) } }
+    const node = {
+      network: networkOf(machine),
+      store: { path: join(this.folder, name) },
+      transfer: { fleet },
+    }
     const { addresses, port = NaN } = await child.call<{ addresses: string[]; port?: number }>(
       'start',
       { node, gateway },

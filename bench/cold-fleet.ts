@@ -1,0 +1,115 @@
+/**
+ * Question: how many copies does the registry send when 2, 4 and 8 machines start cold and together on one lockfile, and when is
+ * the last of them done? 200 packages from a registry 20 ms away behind one uplink of 200 Mbit/s for all of them, asked as npm asks
+ * and as the other clients do; beside the same machines each for itself, and one machine alone. Each node is a fresh process; all
+ * of them, registry and clients share the cores of this machine.
+ */
+import { join } from 'node:path'
+import { writeKeyring } from '../test/support/signed-swarm.ts'
+import { loadCorpusOf, type Corpus } from './lib/corpus.ts'
+import { summarize, toMarkdownTable } from './lib/measure.ts'
+import { startReplayClient } from './lib/replay-client.ts'
+import { Stage } from './lib/stage.ts'
+import type { Sent } from './lib/upstream-child.ts'
+
+const PACKAGES = 200
+const UPLINK = { delayMs: 20, bytesPerSecond: 25_000_000 }
+const SIZES = [1, 2, 4, 8]
+
+interface Way {
+  readonly machines: number
+  readonly fleet: boolean
+  readonly sendIntegrity: boolean
+}
+
+interface Measured {
+  /** Of all tarballs. */
+  readonly copies: number
+  readonly requests: number
+  readonly lastSeconds: number
+}
+
+export async function run(options: { rounds: number }): Promise<unknown> {
+  await using stage = await Stage.open()
+  const corpus = await loadCorpusOf(stage.folder, PACKAGES)
+  const upstream = await stage.startUpstream([corpus], { distance: UPLINK, isSigned: true })
+  const ways = SIZES.flatMap((machines): Way[] =>
+    [true, false].flatMap((sendIntegrity) =>
+      (machines === 1 ? [false] : [true, false]).map((fleet) => ({
+        ...{ machines, fleet, sendIntegrity },
+      })),
+    ),
+  )
+  const all = new Map<Way, Measured[]>(ways.map((way) => [way, []]))
+  for (let round = 0; round < options.rounds; round += 1) {
+    for (const way of ways) all.get(way)?.push(await measure(stage, { corpus, upstream, way }))
+  }
+  const rows = ways.map((way) => {
+    const measured = all.get(way) ?? []
+    return {
+      [`${PACKAGES} tarballs, ${Math.round(corpus.bytes / 1e6)} MB`]: nameOf(way),
+      'copies from the registry': summarize(
+        measured.map(({ copies }) => copies),
+        2,
+      ),
+      requests: summarize(
+        measured.map(({ requests }) => requests),
+        0,
+      ),
+      'last machine, seconds': summarize(
+        measured.map(({ lastSeconds }) => lastSeconds),
+        2,
+      ),
+    }
+  })
+  console.log(toMarkdownTable(rows))
+  return ways.map((way) => ({ way, measured: all.get(way) }))
+}
+
+function nameOf({ machines, fleet, sendIntegrity }: Way): string {
+  const asked = sendIntegrity ? 'as npm asks' : 'no digests'
+  if (machines === 1) return `1 machine, ${asked}`
+  return `${machines} machines, ${fleet ? 'a fleet' : 'each for itself'}, ${asked}`
+}
+
+async function measure(
+  stage: Stage,
+  {
+    corpus,
+    upstream,
+    way,
+  }: { corpus: Corpus; upstream: Awaited<ReturnType<Stage['startUpstream']>>; way: Way },
+): Promise<Measured> {
+  const origin = `http://127.0.0.1:${upstream.port}/`
+  const keyringPath = join(stage.folder, 'keys.json')
+  if (upstream.key !== undefined) await writeKeyring(keyringPath, origin, upstream.key)
+  const gateway = { port: 0, upstream: origin, keyringPath }
+  const nodes = await Promise.all(
+    Array.from({ length: way.machines }, (_, index) =>
+      stage.startNode(`${nameOf(way)}-${index}-${performance.now()}`, {
+        ...{ gateway, fleet: way.fleet },
+      }),
+    ),
+  )
+  for (const [index, node] of nodes.entries()) {
+    await node.child.call(
+      'connect',
+      nodes.slice(0, index).map(({ address }) => address),
+    )
+  }
+  const clients = nodes.map(() => startReplayClient(stage))
+  await upstream.child.call<Sent>('takeSent')
+  const { sendIntegrity } = way
+  const results = await Promise.all(
+    nodes.map(async ({ port }, index) =>
+      clients[index]?.ask({ port }, corpus.files, { sendIntegrity }),
+    ),
+  )
+  const { requests, bytes } = await upstream.child.call<Sent>('takeSent')
+  await Promise.all(nodes.map(({ child }) => child.close()))
+  return {
+    copies: bytes / corpus.bytes,
+    requests,
+    lastSeconds: Math.max(...results.map((result) => result?.seconds ?? NaN)),
+  }
+}
