@@ -63,7 +63,9 @@ export interface FleetDeps {
   readonly isNeighbour: (connection: PeerConnection) => boolean
 }
 
-/** After a delegate that did not answer; doubled each time in a row. */
+/** In a row: a machine that is busy misses one now and then, and what it is at is still the only copy under way. */
+const MAX_FAILURES = 5
+/** After so many; doubled each time. */
 const FIRST_PAUSE_MS = 10_000
 const LONGEST_PAUSE_MS = 600_000
 /** More connections than a node has. */
@@ -72,6 +74,8 @@ const MAX_KNOWN = 10_000
 interface Standing {
   readonly address: string
   readonly isNeighbour: boolean
+  /** In a row. */
+  failures: number
   pauseMs: number
   pausedUntilMs: number
 }
@@ -108,13 +112,16 @@ class Delegates implements Fleet {
   succeeded(peer: PeerId): void {
     this.#received++
     const standing = this.#standings.get(peer)
-    if (standing !== undefined) standing.pauseMs = 0
+    if (standing !== undefined) Object.assign(standing, { failures: 0, pauseMs: 0 })
   }
 
   failed(peer: PeerId): void {
     this.#failed++
     const standing = this.#standings.get(peer)
     if (standing === undefined || standing.pausedUntilMs > this.#deps.clock.now()) return
+    standing.failures++
+    if (standing.failures < MAX_FAILURES) return
+    standing.failures = 0
     const pauseMs = Math.min(LONGEST_PAUSE_MS, standing.pauseMs * 2 || FIRST_PAUSE_MS)
     this.#pause(standing, pauseMs)
   }
@@ -177,7 +184,7 @@ class Delegates implements Fleet {
     const known = this.#standings.get(peer)
     if (known?.address === address) return known
     const standing = {
-      ...{ pauseMs: 0, pausedUntilMs: 0, ...known },
+      ...{ failures: 0, pauseMs: 0, pausedUntilMs: 0, ...known },
       ...{ address, isNeighbour: this.#deps.isNeighbour(connection) },
     }
     if (this.#standings.size >= MAX_KNOWN) this.#standings.clear()

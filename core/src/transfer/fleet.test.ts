@@ -156,20 +156,23 @@ describe('a delegate', () => {
     expect(a.fleet.stats()).toMatchObject({ members: 0, failed: 1 })
   })
 
-  test('that stays silent costs a quarter of a second, and is not asked again', async () => {
+  test('that stays silent costs a quarter of a second each time, and is not asked for ever', async () => {
     const clock = createFakeClock()
     const world = createWorld(clock)
     const a = await machine(world, 'a', smalls)
     await hostile(world, 'mute', () => [])
     await a.host.connect('mute', { signal: soon() })
-    const artifact = smalls.find((each) => a.fleet.delegateOf(versionOf(each)) === 'mute') ?? large
-    let isDone = false
-    const wanted = a.want(artifact).finally(() => (isDone = true))
-    await clock.advance(249)
-    expect(isDone).toBe(false)
-    await clock.advance(1)
-    expect((await wanted).source).toBe('origin')
-    expect(a.fleet.stats()).toMatchObject({ members: 0, failed: 1 })
+    const its = smalls.filter((each) => a.fleet.delegateOf(versionOf(each)) === 'mute')
+    for (const artifact of its.slice(0, 5)) {
+      let isDone = false
+      const wanted = a.want(artifact).finally(() => (isDone = true))
+      await clock.advance(249)
+      expect(isDone).toBe(false)
+      await clock.advance(1)
+      expect((await wanted).source).toBe('origin')
+    }
+    expect(its.length).toBeGreaterThan(5)
+    expect(a.fleet.stats()).toMatchObject({ members: 0, failed: 5 })
   })
 
   test('that dies on the way costs nothing more than its death', async () => {
