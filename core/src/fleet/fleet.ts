@@ -63,8 +63,10 @@ export interface FleetDeps {
   readonly isNeighbour: (connection: PeerConnection) => boolean
 }
 
-/** In a row: a machine that is busy misses one now and then, and what it is at is still the only copy under way. */
+/** In a row: a machine that is busy misses some now and then, and what it is at is still the only copy under way. */
 const MAX_FAILURES = 5
+/** What is missed within so long is missed for one reason. */
+const SAME_REASON_MS = 500
 /** After so many; doubled each time. */
 const FIRST_PAUSE_MS = 10_000
 const LONGEST_PAUSE_MS = 600_000
@@ -76,6 +78,7 @@ interface Standing {
   readonly isNeighbour: boolean
   /** In a row. */
   failures: number
+  failedAtMs: number
   pauseMs: number
   pausedUntilMs: number
 }
@@ -118,7 +121,9 @@ class Delegates implements Fleet {
   failed(peer: PeerId): void {
     this.#failed++
     const standing = this.#standings.get(peer)
-    if (standing === undefined || standing.pausedUntilMs > this.#deps.clock.now()) return
+    const nowMs = this.#deps.clock.now()
+    if (standing === undefined || nowMs - standing.failedAtMs < SAME_REASON_MS) return
+    standing.failedAtMs = nowMs
     standing.failures++
     if (standing.failures < MAX_FAILURES) return
     standing.failures = 0
@@ -184,7 +189,7 @@ class Delegates implements Fleet {
     const known = this.#standings.get(peer)
     if (known?.address === address) return known
     const standing = {
-      ...{ failures: 0, pauseMs: 0, pausedUntilMs: 0, ...known },
+      ...{ failures: 0, failedAtMs: -Infinity, pauseMs: 0, pausedUntilMs: 0, ...known },
       ...{ address, isNeighbour: this.#deps.isNeighbour(connection) },
     }
     if (this.#standings.size >= MAX_KNOWN) this.#standings.clear()

@@ -170,6 +170,7 @@ describe('a delegate', () => {
       expect(isDone).toBe(false)
       await clock.advance(1)
       expect((await wanted).source).toBe('origin')
+      await clock.advance(500)
     }
     expect(its.length).toBeGreaterThan(5)
     expect(a.fleet.stats()).toMatchObject({ members: 0, failed: 5 })
