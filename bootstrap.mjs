@@ -44,7 +44,8 @@ try {
 function catalog(args) {
   const pinned = setUpWorkspace()
   const node = runsSources(process.version) ? process.execPath : pinned
-  return run(node, [...sourceFlags, join(root, 'gateway', 'src', 'cli.ts'), ...args])
+  const program = join(root, 'gateway', 'src', 'cli.ts')
+  return run(node, [...sourceFlags, program, ...args], callersFolder())
 }
 
 async function test(args, tags) {
@@ -110,9 +111,15 @@ function tool(node, binary, args) {
   return run(node, [join(folder, typeof bin === 'string' ? bin : bin[binary]), ...args])
 }
 
-function run(node, args) {
+/** npm runs our scripts at the root, and says where it was called: there are the files that arguments name. */
+function callersFolder() {
+  const isOurScript = process.env.npm_package_json === join(root, 'package.json')
+  return (isOurScript && process.env.INIT_CWD) || process.cwd()
+}
+
+function run(node, args, cwd = root) {
   const child = spawn(node, args, {
-    cwd: root,
+    cwd,
     stdio: 'inherit',
     env: environment(node),
   })
