@@ -18,8 +18,12 @@ export function exampleFiles(): string[] {
 
 /** Lines of shell, and words in backquotes in the text, that run `catalog`: each without `catalog` itself. */
 export function catalogLines(path: string): string[][] {
-  const text = exampleText(path)
-  const inProse = path.endsWith('.md')
+  return catalogLinesOf(exampleText(path), { isPage: path.endsWith('.md') })
+}
+
+/** The same of any text; only in a page do backquotes count. */
+export function catalogLinesOf(text: string, { isPage }: { isPage: boolean }): string[][] {
+  const inProse = isPage
     ? [...text.matchAll(/`(catalog [a-z]+ [^`]*|catalog (?:status|peers|doctor|start))`/g)].map(
         ([, line = '']) => line,
       )
