@@ -21,6 +21,7 @@ import { createTrustedKeys } from './keys/trusted-keys.ts'
 import { Guard } from './guard/guard.ts'
 import { signaturePolicyOf, type SignaturePolicy } from './guard/signature-policy.ts'
 import { joinLedgers, SqliteLedger, type Ledger } from './guard/ledger.ts'
+import { isPublisher } from './publishing/network-summary.ts'
 import { openNetwork, type Network } from './publishing/network.ts'
 import { serveFleet } from './artifacts/fleet-errands.ts'
 import { removeMalware } from './artifacts/remove-malware.ts'
@@ -112,7 +113,8 @@ export async function openParts(
   const sharing = { node, cache, jobs, registries, trustedKeys, isKnownPublic, refusedWords, log }
   const localIndex = openLocalIndex({
     ...{ database, log },
-    isPublic: (registry) => isPublicUrl(new URL(registry), options.publicRegistries),
+    isPublic: (registry) =>
+      isPublisher(registry) || isPublicUrl(new URL(registry), options.publicRegistries),
   })
   const judgements = new VersionJudgements({ cache, guard }, { wantsTimes: options.countersign })
   const witnessing = openWitnessParts({ ...sharing, database, guard, judgements }, options)
@@ -148,14 +150,31 @@ export async function openParts(
     { node, registries, index, bindings, artifacts, log },
     hintsOptions(options),
   )
-  const searching = { node, index: localIndex, cache, registries, isKnownPublic, log }
-  const search = createSearch(searching, options)
+  const network = openNetwork({ node, ...origins, localIndex, env }, options)
+  const search = createSearch(
+    {
+      ...{ node, index: localIndex, cache, registries, isKnownPublic, log },
+      originOf: network.originOf,
+      lookUp: (name, asking) => network.networkPackages.find(name, asking),
+    },
+    options,
+  )
   const certificates = openCertificates({ node, log, ...origins }, options)
   const firstUse = openFirstUse({ node, log, ...origins }, options)
   await guard.onList(() => removeMalware({ node, guard, bindings, log, ledger: ledgers.both }))
   return {
-    network: openNetwork({ node, ...origins, env }, options),
-    ...{ ...origins, certificates, cache, packuments, index, artifacts, hints, search, guard },
+    ...{
+      ...origins,
+      network,
+      certificates,
+      cache,
+      packuments,
+      index,
+      artifacts,
+      hints,
+      search,
+      guard,
+    },
     ...{ firstUse, tarballCheck, kept, ledger: ledgers.of, servedVersions: ledgers.both, sources },
     signingKeys: openSigningKeys({ ...origins, database, log }, options),
     async close() {

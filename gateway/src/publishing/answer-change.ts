@@ -52,7 +52,7 @@ export async function answerChange(
 }
 
 async function publish(
-  { node }: Network,
+  { node, networkPackages }: Network,
   { exchange, name, key }: Change,
   document: PackageDocument,
 ): Promise<void> {
@@ -61,6 +61,8 @@ async function publish(
   const { release, assetId } = await node.publications
     .publish(version, key, { signal })
     .catch(refuseTwice)
+  // From now on searches find it.
+  await networkPackages.find(name, { signal }).catch(() => undefined)
   const notice = `published to the network as ${release.publisher}: ${assetId}`
   exchange.res.setHeader('npm-notice', notice)
   done(exchange, 201, { ok: true, id: name, assetId, publisher: release.publisher })

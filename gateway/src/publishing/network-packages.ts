@@ -37,6 +37,7 @@ const KEPT_RELEASES = 2_000
 export function createNetworkPackages(
   { publications }: Pick<CatalogNode, 'publications'>,
   originOf: NameOrigins,
+  onFound: (found: NetworkPackage) => void,
 ): NetworkPackages {
   const kept = new LRUCache<string, Release>({ max: KEPT_RELEASES })
 
@@ -79,13 +80,15 @@ export function createNetworkPackages(
       const lists = await Promise.all(heads.map((head) => versionsOf(head, signal)))
       const versions = new Map(lists.toReversed().flat())
       const tags = [...first.tags].filter(([, version]) => versions.has(version))
-      return {
+      const package_ = {
         ...{ name, versions, tags: new Map(tags), publishers: heads.map((head) => head.publisher) },
         changedAtMs: Math.max(...heads.map((head) => head.changedAtMs)),
         revision: heads
           .map(({ sequence, digest }) => `${sequence}-${digest.slice(7, 15)}`)
           .join('.'),
       }
+      onFound(package_)
+      return package_
     },
   }
 }

@@ -1,8 +1,10 @@
 /** Packages of the network, and the keys of this user that publish them: what answers about them needs, put together. */
 import type { CatalogNode } from '@catalog-p2p/core'
+import type { LocalIndex } from '../search/local-index.ts'
 import type { NameOrigins } from '../trust/origin-of-name.ts'
 import type { SignVersion } from './network-packument.ts'
 import { createNetworkPackages, type NetworkPackages } from './network-packages.ts'
+import { networkSummary } from './network-summary.ts'
 import { createOwnKeys, type OwnKeys } from './own-keys.ts'
 
 export interface Network {
@@ -20,13 +22,19 @@ export function openNetwork(
     /** undefined: clients find no signature to check. */
     readonly gatewaySignatures: { readonly sign: SignVersion } | undefined
     readonly env: Readonly<NodeJS.ProcessEnv>
+    /** What searches find. */
+    readonly localIndex: Pick<LocalIndex, 'note'>
   },
   { keyFolderPath }: { readonly keyFolderPath?: string | undefined },
 ): Network {
-  const { node, trust, gatewaySignatures, env } = deps
+  const { node, trust, gatewaySignatures, localIndex, env } = deps
   const { originOf } = trust
+  const networkPackages = createNetworkPackages(node, originOf, (found) => {
+    const noted = networkSummary(found)
+    if (noted !== undefined) localIndex.note(noted.key, noted.summary)
+  })
   return {
-    ...{ node, originOf, networkPackages: createNetworkPackages(node, originOf) },
+    ...{ node, originOf, networkPackages },
     ownKeys: createOwnKeys(keyFolderPath, env['CATALOG_KEY_PASSPHRASE']),
     sign: gatewaySignatures?.sign,
   }

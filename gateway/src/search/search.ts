@@ -2,10 +2,17 @@
  * Searches beside a registry's own: what this node knows, and what a few peers say, as one list; and the answers to peers' own
  * searches. Private packages are in none of them, and a text that names one goes to no peer.
  */
-import type { CatalogNode, Logger } from '@catalog-p2p/core'
+import {
+  registryOf,
+  type CatalogNode,
+  type HeadRelease,
+  type Logger,
+  type PublishedName,
+} from '@catalog-p2p/core'
 import { createMarks } from '../artifacts/privacy.ts'
 import { isPackageName, scopeOf } from '../http/route.ts'
 import type { PackumentCache } from '../packuments/packument-cache.ts'
+import type { NameOrigins } from '../trust/origin-of-name.ts'
 import type { Registries } from '../upstream/registries.ts'
 import { answerPeers } from './answer-peers.ts'
 import type { LocalIndex } from './local-index.ts'
@@ -40,10 +47,16 @@ export interface SearchDependencies {
   readonly cache: PackumentCache
   readonly registries: Registries
   readonly isKnownPublic: (name: string) => boolean
+  readonly originOf: NameOrigins
+  /** Looks for what the publishers of a package of the network say of it; what it finds is in the index then. */
+  readonly lookUp: (name: string, options: { readonly signal: AbortSignal }) => Promise<unknown>
   readonly log: Logger
 }
 
 const NO_PEERS = { asked: 0, answers: [] } as const
+/** Packages of the network that one search looks up because peers name them. */
+const MAX_LOOKUPS = 10
+const LOOKUP_MS = 3_000
 
 export function createSearch(
   deps: SearchDependencies,
@@ -63,6 +76,7 @@ export function createSearch(
       const found = mayAsk
         ? await searchPeers({ questions, log }, { words, limit, signal })
         : NO_PEERS
+      await lookUpNamed(deps, found.answers.flat(), signal)
       // What is said of a name that comes from the network's publishers is not what would be installed.
       const ofRegistries = (list: readonly FoundPackage[]): FoundPackage[] =>
         list.filter(({ name }) => visible.hasHome(name))
@@ -81,6 +95,26 @@ export function createSearch(
   }
 }
 
+/** Peers name packages of the network: of these counts what their trusted publishers have signed. */
+async function lookUpNamed(
+  { originOf, lookUp, log }: SearchDependencies,
+  named: readonly FoundPackage[],
+  signal: AbortSignal,
+): Promise<void> {
+  const isOfNetwork = ({ name }: FoundPackage): boolean => originOf(name).kind === 'network'
+  const names = new Set(named.filter(isOfNetwork).map(({ name }) => name))
+  const limit = AbortSignal.any([signal, AbortSignal.timeout(LOOKUP_MS)])
+  const lookups = [...names].slice(0, MAX_LOOKUPS).map(async (name) => {
+    try {
+      await lookUp(name, { signal: limit })
+    } catch (error) {
+      log.debug('search.not-looked-up', { name, error }) // nobody has it, or not in time
+    }
+  })
+  await Promise.all(lookups)
+  signal.throwIfAborted()
+}
+
 /** What may be shown, told and believed to exist, as far as is known without asking anybody. */
 class PublicPackages {
   readonly #deps: SearchDependencies
@@ -93,8 +127,23 @@ class PublicPackages {
 
   /** A row of the index: its document is still here, and for everybody. */
   isShown({ registry, name }: { readonly registry: string; readonly name: string }): boolean {
+    const origin = this.#deps.originOf(name)
+    if (origin.kind === 'network') {
+      const publisher = origin.publishers.find((each) => registryOf(each) === registry)
+      return publisher !== undefined && this.#isPublished({ name, publisher })
+    }
     if (this.#homeOf(name) !== registry || !this.#deps.isKnownPublic(name)) return false
     return this.#deps.cache.visibilityOf(registry, name) === 'public'
+  }
+
+  #isPublished(published: PublishedName): boolean {
+    const { releases } = this.#deps.node.publications.knownHead(published) ?? {}
+    if (releases === undefined || releases.size === 0 || this.#isMarked(published.name))
+      return false
+    const { node } = this.#deps
+    const isPrivate = ({ statement }: HeadRelease): boolean =>
+      node.entry(statement)?.visibility === 'private'
+    return ![...releases.values()].some(isPrivate)
   }
 
   /** Whether a registry is known that it would come from. */
