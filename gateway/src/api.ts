@@ -6,6 +6,7 @@ import type { ArtifactSource, CatalogNode, Logger } from '@catalog-p2p/core'
 import type { MetadataSources } from './packuments/answer-source.ts'
 import type { HintCounts } from './hints/hints.ts'
 import type { NpmConfig } from './upstream/npmrc.ts'
+import type { ReplicationStats } from './publishing/replication.ts'
 import type { RouteName } from './http/route.ts'
 
 export interface GatewayDependencies {
@@ -33,6 +34,8 @@ export interface GatewayStats {
   /** Bytes of tarballs and metadata received from upstream, as they came over the wire. */
   readonly upstreamBytes: number
   readonly activeRequests: number
+  /** Packages that were published here to the network, and whether enough peers keep them. */
+  readonly replication: ReplicationStats
   /** Credentials are never part of it; null: peers only. */
   readonly upstream: string | null
   /** It ends with the command that it was started for. */

@@ -238,13 +238,12 @@ async function answer(context: Context, asked: Exchange): Promise<void> {
     case 'metrics':
     case 'peers':
     case 'prefetch':
+    case 'publish':
     case 'store':
     case 'guard':
     case 'asset': {
-      const { node } = context.deps
-      const { adminToken: token, maxPrefetch, prefetchConcurrency } = options
-      const admin = { ...parts, node, metrics, stats }
-      return answerAdmin(admin, { token, maxPrefetch, prefetchConcurrency }, { exchange, route })
+      const admin = { ...parts, node: context.deps.node, metrics, stats }
+      return answerAdmin(admin, { ...options, token: options.adminToken }, { exchange, route })
     }
   }
 }
@@ -285,6 +284,7 @@ function statsOf(
     upstreamFailures: upstream?.failures ?? 0,
     upstreamBytes: upstream?.bytes ?? 0,
     activeRequests: counters.active,
+    replication: parts?.network.replication.stats() ?? { wanted: 0, packages: 0, short: 0 },
     upstream: parts?.registries.main?.url ?? null,
   }
 }

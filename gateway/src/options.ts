@@ -93,6 +93,8 @@ const schema = z.strictObject({
   keyFolderPath: z.string().min(1).optional(),
   /** What clients must show to publish to the network; undefined: nobody can. */
   publishToken: z.string().min(16).optional(),
+  /** Peers that are asked to keep what is published here; 0: none. */
+  replication: z.number().int().min(0).max(20).default(3),
   /** A package that no registry has belongs to whoever is seen to publish it first. */
   trustOnFirstUse: z.boolean().default(false),
   /** Bytes of metadata kept on disk, at most. */

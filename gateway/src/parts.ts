@@ -22,7 +22,8 @@ import { Guard } from './guard/guard.ts'
 import { signaturePolicyOf, type SignaturePolicy } from './guard/signature-policy.ts'
 import { joinLedgers, SqliteLedger, type Ledger } from './guard/ledger.ts'
 import { isPublisher } from './publishing/network-summary.ts'
-import { openNetwork, type Network } from './publishing/network.ts'
+import { openNetworkParts } from './network-parts.ts'
+import type { Network } from './publishing/network.ts'
 import { serveFleet } from './artifacts/fleet-errands.ts'
 import { removeMalware } from './artifacts/remove-malware.ts'
 import type { LedgerOf } from './artifacts/answer-tarball.ts'
@@ -51,7 +52,7 @@ import { openCertificates, openFirstUse, openOrigins, type Origins } from './ori
 import { isPublicUrl, type Registries } from './upstream/registries.ts'
 import type { Upstream } from './upstream/upstream.ts'
 import { openLocalIndex } from './search/local-index.ts'
-import { createSearch, type Search } from './search/search.ts'
+import type { Search } from './search/search.ts'
 import { createVersionIndex, type VersionIndex } from './packuments/version-index.ts'
 
 export interface Parts {
@@ -113,8 +114,7 @@ export async function openParts(
   const sharing = { node, cache, jobs, registries, trustedKeys, isKnownPublic, refusedWords, log }
   const localIndex = openLocalIndex({
     ...{ database, log },
-    isPublic: (registry) =>
-      isPublisher(registry) || isPublicUrl(new URL(registry), options.publicRegistries),
+    isPublic: (registry) => isForAll(registry, options),
   })
   const judgements = new VersionJudgements({ cache, guard }, { wantsTimes: options.countersign })
   const witnessing = openWitnessParts({ ...sharing, database, guard, judgements }, options)
@@ -150,31 +150,14 @@ export async function openParts(
     { node, registries, index, bindings, artifacts, log },
     hintsOptions(options),
   )
-  const network = openNetwork({ node, ...origins, localIndex, env }, options)
-  const search = createSearch(
-    {
-      ...{ node, index: localIndex, cache, registries, isKnownPublic, log },
-      originOf: network.originOf,
-      lookUp: (name, asking) => network.networkPackages.find(name, asking),
-    },
-    options,
-  )
+  const networking = { node, log, env, origins, localIndex, cache, isKnownPublic }
+  const ofNetwork = openNetworkParts(networking, options)
   const certificates = openCertificates({ node, log, ...origins }, options)
   const firstUse = openFirstUse({ node, log, ...origins }, options)
   await guard.onList(() => removeMalware({ node, guard, bindings, log, ledger: ledgers.both }))
   return {
-    ...{
-      ...origins,
-      network,
-      certificates,
-      cache,
-      packuments,
-      index,
-      artifacts,
-      hints,
-      search,
-      guard,
-    },
+    ...{ ...origins, ...ofNetwork, certificates, cache, packuments, index, artifacts },
+    ...{ hints, guard },
     ...{ firstUse, tarballCheck, kept, ledger: ledgers.of, servedVersions: ledgers.both, sources },
     signingKeys: openSigningKeys({ ...origins, database, log }, options),
     async close() {
@@ -183,7 +166,7 @@ export async function openParts(
       await Promise.all([certificates?.stop(), firstUse?.stop()])
       await witnessing.close()
       await listed.stop()
-      await search.close()
+      await Promise.all([ofNetwork.search.close(), ofNetwork.network.close()])
       guard.close()
       ledgers.both.close()
       await upstream.close()
@@ -192,6 +175,11 @@ export async function openParts(
       await cache.close()
     },
   }
+}
+
+/** Whether anybody may hear of what is there. */
+function isForAll(registry: string, { publicRegistries }: ParsedGatewayOptions): boolean {
+  return isPublisher(registry) || isPublicUrl(new URL(registry), publicRegistries)
 }
 
 /** What begins anew with every run. */

@@ -196,6 +196,8 @@ export function createFakeNode(): FakeNode {
       change: () => Promise.reject(new CatalogError('NOT_FOUND', 'a fake has no packages')),
       head: async () => undefined,
       knownHead: () => undefined,
+      offered: () => undefined,
+      take: () => undefined,
       release: async () => undefined,
       releases: async () => [],
       own: () => [],

@@ -9,6 +9,8 @@ import { quietNode, startMachine, type Machine } from './machine.ts'
 import { keyOf } from './publishing.ts'
 
 export const TOKEN = 'catalog_a-token-for-tests-only'
+/** Of each machine, for what its owner alone may do. */
+export const ADMIN_TOKEN = 'an-admin-token-for-tests-only'
 export const annsKey = keyOf('ann')
 export const ann = keyIdOf(annsKey.publicKey)
 
@@ -47,7 +49,10 @@ export async function networkMachines(): Promise<NetworkMachines> {
       nodes.push(node)
       const made = await startMachine({
         ...{ node, peersOnly: true, upstream: 'http://127.0.0.1:9/' },
-        gateway: { trustPath, keyFolderPath: config, publishToken: TOKEN },
+        gateway: {
+          ...{ trustPath, keyFolderPath: config },
+          ...{ publishToken: TOKEN, adminToken: ADMIN_TOKEN },
+        },
       })
       machines.push(made)
       return made

@@ -52,6 +52,14 @@ export interface Publications extends Publisher {
   ): Promise<Head | undefined>
   /** What is known here, without asking anybody. */
   knownHead(name: PublishedName): Head | undefined
+  /** What is known here as it was signed; undefined for a private package. */
+  offered(name: PublishedName): Uint8Array | undefined
+  /**
+   * A head that a peer has sent, for this very name and publisher: the newest that is known afterwards. Undefined when it contradicts
+   * the one that is known.
+   * @throws CatalogError INVALID_STATEMENT
+   */
+  take(name: PublishedName, statement: Uint8Array): Head | undefined
   /** Undefined when nobody has it now. @throws `signal.reason` */
   release(
     head: Head,
@@ -142,6 +150,8 @@ export function createPublications(
       return (await lookup.find(name, { signal, maxAgeMs }))?.head
     },
     knownHead: (name) => book.get(headKeyOf(name))?.head,
+    offered: (name) => offeredIn(book, name),
+    take: (name, statement) => takeHead({ book, onHead }, headKeyOf(name), statement),
     release: (head, version, options) => reader.read(head, version, options),
     releases: (head, options) => reader.readAll(head, options),
     own: () =>
@@ -186,6 +196,22 @@ async function dropUnpublished(
     const { statement } = before.releases.get(version) ?? {}
     if (statement !== undefined) await store.delete(statement)
   }
+}
+
+function offeredIn(book: HeadBook, name: PublishedName): Uint8Array | undefined {
+  const known = book.get(headKeyOf(name))
+  return known?.origin === 'hidden' ? undefined : known?.statement
+}
+
+function takeHead(
+  { book, onHead }: { readonly book: HeadBook; readonly onHead: (known: KnownHead) => void },
+  key: NameKey,
+  statement: Uint8Array,
+): Head | undefined {
+  const { verdict } = book.accept(statement, { key })
+  const known = book.get(key)
+  if (verdict === 'new' && known !== undefined) onHead(known)
+  return verdict === 'fork' ? undefined : known?.head
 }
 
 /** Undefined unless it is newer than what the asker has, or contradicts it. */

@@ -15,6 +15,8 @@ import type { Exchange } from '../http/exchange.ts'
 import type { Metrics } from './metrics.ts'
 import { answerPrefetch } from './prefetch.ts'
 import { readJson } from '../http/json-body.ts'
+import type { Network } from '../publishing/network.ts'
+import { publishForOwner } from '../publishing/publish-version.ts'
 import type { Registries } from '../upstream/registries.ts'
 import { sendJson } from '../http/respond.ts'
 import type { Route } from '../http/route.ts'
@@ -31,6 +33,7 @@ export interface AdminDependencies extends GuardActions, AssetDependencies {
   readonly node: CatalogNode
   readonly artifacts: Artifacts
   readonly registries: Registries
+  readonly network: Network
   readonly metrics: Metrics
   readonly stats: () => GatewayStats
 }
@@ -39,12 +42,12 @@ export interface AdminOptions {
   readonly token: string | undefined
   readonly maxPrefetch: number
   readonly prefetchConcurrency: number
+  readonly maxUploadBytes: number
 }
 
-export type AdminRoute = Extract<
-  Route,
-  { route: 'health' | 'status' | 'metrics' | 'peers' | 'prefetch' | 'store' | 'guard' | 'asset' }
->
+type ReadRoute = 'health' | 'status' | 'metrics' | 'peers'
+type ActionRoute = 'prefetch' | 'publish' | 'store' | 'guard' | 'asset'
+export type AdminRoute = Extract<Route, { route: ReadRoute | ActionRoute }>
 
 const MAX_BODY_BYTES = 16 * 1024 * 1024
 
@@ -53,28 +56,16 @@ export async function answerAdmin(
   options: AdminOptions,
   { exchange, route }: { exchange: Exchange; route: AdminRoute },
 ): Promise<void> {
-  const { req, res, signal } = exchange
+  const { req, res } = exchange
   const json = (body: unknown): void => sendJson(req, res, { status: 200, body })
   if (
     route.route === 'prefetch' ||
+    route.route === 'publish' ||
     route.route === 'store' ||
     route.route === 'guard' ||
     route.route === 'asset'
   ) {
-    requireMethod(req.method, ['POST'])
-    requireToken(options.token, req.headers['x-catalog-token'])
-    const body = await readJson(exchange, MAX_BODY_BYTES)
-    // Verifying a large store says nothing for longer than the server would bear; the client may leave at any time.
-    req.socket.setTimeout(0)
-    if (route.route === 'store') {
-      return json(await runStoreAction(deps.node, route.action, { body, signal }))
-    }
-    if (route.route === 'guard') {
-      return json(await runGuardAction(deps, route.action, { body, signal }))
-    }
-    if (route.route === 'asset') return answerAsset(deps, route.action, { exchange, body })
-    const limits = { maxPackages: options.maxPrefetch, concurrency: options.prefetchConcurrency }
-    return answerPrefetch(deps, limits, { exchange, body })
+    return act(deps, options, { exchange, route })
   }
   requireMethod(req.method, ['GET', 'HEAD'])
   const viewer = viewerOf(req, options.token)
@@ -98,6 +89,35 @@ export async function answerAdmin(
       res.setHeader('content-type', deps.metrics.contentType)
       res.setHeader('cache-control', 'no-store')
       res.end(req.method === 'HEAD' ? undefined : text)
+    }
+  }
+}
+
+async function act(
+  deps: AdminDependencies,
+  options: AdminOptions,
+  { exchange, route }: { exchange: Exchange; route: Extract<Route, { route: ActionRoute }> },
+): Promise<void> {
+  const { req, res, signal } = exchange
+  const json = (body: unknown): void => sendJson(req, res, { status: 200, body })
+  requireMethod(req.method, ['POST'])
+  requireToken(options.token, req.headers['x-catalog-token'])
+  const maxBytes = route.route === 'publish' ? options.maxUploadBytes : MAX_BODY_BYTES
+  const body = await readJson(exchange, maxBytes)
+  // Verifying a large store says nothing for longer than the server would bear; the client may leave at any time.
+  req.socket.setTimeout(0)
+  switch (route.route) {
+    case 'store':
+      return json(await runStoreAction(deps.node, route.action, { body, signal }))
+    case 'guard':
+      return json(await runGuardAction(deps, route.action, { body, signal }))
+    case 'asset':
+      return answerAsset(deps, route.action, { exchange, body })
+    case 'publish':
+      return json(await publishForOwner(deps.network, body, signal))
+    case 'prefetch': {
+      const limits = { maxPackages: options.maxPrefetch, concurrency: options.prefetchConcurrency }
+      return answerPrefetch(deps, limits, { exchange, body })
     }
   }
 }

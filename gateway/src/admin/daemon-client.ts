@@ -12,6 +12,7 @@ import type { PruneReport, VerifyReport } from '@catalog-p2p/core'
 import type { GatewayStats } from '../api.ts'
 import { isProof } from './daemon-proof.ts'
 import { ask, brokenOff, refusal, send, type Question } from './daemon-request.ts'
+import type { Published } from '../publishing/publish-version.ts'
 import type { SearchReport } from '../search/answer-search.ts'
 import type { ScopedRegistry } from '../upstream/registries.ts'
 import { replaceFile } from '../replace-file.ts'
@@ -79,6 +80,8 @@ export interface DaemonClient {
     digests: readonly string[],
     options: { pinned: boolean; signal: AbortSignal },
   ): Promise<{ changed: number; missing: readonly string[] }>
+  /** A document as npm's publish sends it, for the network. */
+  publish(document: object, options: { signal: AbortSignal }): Promise<Published>
   guard(action: string, body: unknown, options: { signal: AbortSignal }): Promise<unknown>
   /** Yields a line a package as each is done. */
   prefetch(
@@ -195,6 +198,7 @@ function createClient(url: string, info: DaemonInfo | undefined): DaemonClient {
         changed: number
         missing: readonly string[]
       },
+    publish: async (document, { signal }) => (await post('publish', document, signal)) as Published,
     guard: (action, body, { signal }) => post(`guard/${action}`, body, signal),
     prefetch: (packages, { signal }) =>
       readPrefetch({

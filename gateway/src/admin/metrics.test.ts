@@ -11,6 +11,7 @@ test('the page says what is measured', async () => {
     ...{ node: createFakeNode(), counters: createCounters() },
     stats: () => ({
       ...{ packuments: { fresh: 0, fetched: 0, stale: 0 }, upstream: null, activeRequests: 0 },
+      replication: { wanted: 3, packages: 0, short: 0 },
       metadata: new SourceCounts().snapshot(),
       temporary: false,
       frozenTrust: false,

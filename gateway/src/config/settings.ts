@@ -65,6 +65,10 @@ export const SETTINGS: readonly Setting[] = [
       'gateway:trustOnFirstUse',
       'a package that no registry has belongs to whoever is seen to publish it first',
     ),
+    replication: integer(
+      'gateway:replication',
+      'peers that are asked to keep what this machine publishes to the network; 0: none',
+    ),
     'trust-file': advanced(
       path('gateway:trustPath', 'file with the publishers of the network that are trusted', 'file'),
     ),

@@ -21,6 +21,7 @@ export const ROUTE_NAMES = [
   'search',
   'guard',
   'asset',
+  'publish',
   'ui',
   'events',
   'explain',
@@ -52,7 +53,8 @@ export type Route =
   | { readonly route: 'dist-tags'; readonly name: string }
   | { readonly route: 'ping' | 'keys' }
   | PassthroughRoute
-  | { readonly route: 'health' | 'status' | 'metrics' | 'peers' | 'prefetch' }
+  | { readonly route: 'health' | 'status' | 'metrics' | 'peers' }
+  | { readonly route: 'prefetch' | 'publish' }
   | { readonly route: 'hints' | 'changed' | 'search' | 'events' | 'explain' }
   | { readonly route: 'ui'; readonly file: string | undefined }
   | { readonly route: 'store' | 'guard' | 'asset'; readonly action: string }
@@ -123,6 +125,7 @@ function catalogRoute(segments: readonly string[]): Route {
     case 'metrics':
     case 'peers':
     case 'prefetch':
+    case 'publish':
     case 'hints':
     case 'changed':
     case 'search':

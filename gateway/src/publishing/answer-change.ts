@@ -9,7 +9,8 @@ import { sendJson } from '../http/respond.ts'
 import type { ChangeRequest } from './change-request.ts'
 import type { Network } from './network.ts'
 import type { NetworkPackage } from './network-packages.ts'
-import { newVersionOf, parseDocument, type PackageDocument } from './publish-document.ts'
+import { parseDocument, type PackageDocument } from './publish-document.ts'
+import { keptText, publishVersion } from './publish-version.ts'
 
 interface Change {
   readonly exchange: Exchange
@@ -52,20 +53,14 @@ export async function answerChange(
 }
 
 async function publish(
-  { node, networkPackages }: Network,
-  { exchange, name, key }: Change,
+  network: Network,
+  { exchange, name }: Change,
   document: PackageDocument,
 ): Promise<void> {
-  const version = await newVersionOf(document)
   const { signal } = exchange
-  const { release, assetId } = await node.publications
-    .publish(version, key, { signal })
-    .catch(refuseTwice)
-  // From now on searches find it.
-  await networkPackages.find(name, { signal }).catch(() => undefined)
-  const notice = `published to the network as ${release.publisher}: ${assetId}`
+  const { notice, ...said } = await publishVersion(network, { name, document, signal })
   exchange.res.setHeader('npm-notice', notice)
-  done(exchange, 201, { ok: true, id: name, assetId, publisher: release.publisher })
+  done(exchange, 201, { ok: true, id: name, ...said })
 }
 
 /** As `npm deprecate` and `npm unpublish` send it: the document as it shall be. */
@@ -98,12 +93,13 @@ async function changeDocument(
 }
 
 async function apply(
-  { node }: Network,
+  { node, replication }: Network,
   { exchange, name, key }: Change,
   change: Parameters<CatalogNode['publications']['change']>[1],
 ): Promise<void> {
   const head = await node.publications.change(name, change, { key, signal: exchange.signal })
-  exchange.res.setHeader('npm-notice', `signed for the network as ${head.publisher}`)
+  const kept = keptText(await replication.spread(head, exchange.signal))
+  exchange.res.setHeader('npm-notice', `signed for the network as ${head.publisher}${kept}`)
   done(exchange, 201, { ok: true, id: name, sequence: head.sequence })
 }
 
@@ -123,15 +119,6 @@ async function requireCurrent(
 
 function done(exchange: Exchange, status: number, body: object): void {
   sendJson(exchange.req, exchange.res, { status, body })
-}
-
-/** npm expects a 409 and says what it means. */
-function refuseTwice(error: unknown): never {
-  if (error instanceof CatalogError && error.code === 'ALREADY_PUBLISHED') {
-    const { message, hint = '' } = error
-    throw new CatalogError('ALREADY_PUBLISHED', message, { status: 409, hint })
-  }
-  throw error
 }
 
 function needsToken(name: string): CatalogError {

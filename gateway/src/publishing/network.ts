@@ -1,10 +1,13 @@
 /** Packages of the network, and the keys of this user that publish them: what answers about them needs, put together. */
-import type { CatalogNode } from '@catalog-p2p/core'
+import type { CatalogNode, Logger, PublishedName } from '@catalog-p2p/core'
+import { createMarks } from '../artifacts/privacy.ts'
 import type { LocalIndex } from '../search/local-index.ts'
 import type { NameOrigins } from '../trust/origin-of-name.ts'
 import type { SignVersion } from './network-packument.ts'
 import { createNetworkPackages, type NetworkPackages } from './network-packages.ts'
 import { networkSummary } from './network-summary.ts'
+import { keepReplicas } from './keep-replicas.ts'
+import { createReplication, type Replication } from './replication.ts'
 import { createOwnKeys, type OwnKeys } from './own-keys.ts'
 
 export interface Network {
@@ -13,11 +16,15 @@ export interface Network {
   readonly networkPackages: NetworkPackages
   readonly ownKeys: OwnKeys
   readonly sign: SignVersion | undefined
+  readonly replication: Replication
+  /** Peers are asked, and answered, no more. */
+  close(): Promise<void>
 }
 
 export function openNetwork(
   deps: {
     readonly node: CatalogNode
+    readonly log: Logger
     readonly trust: { readonly originOf: NameOrigins }
     /** undefined: clients find no signature to check. */
     readonly gatewaySignatures: { readonly sign: SignVersion } | undefined
@@ -25,17 +32,36 @@ export function openNetwork(
     /** What searches find. */
     readonly localIndex: Pick<LocalIndex, 'note'>
   },
-  { keyFolderPath }: { readonly keyFolderPath?: string | undefined },
+  options: {
+    readonly keyFolderPath?: string | undefined
+    readonly replication: number
+    /** It ends soon, so nobody should count on it. */
+    readonly temporary: boolean
+    readonly privateScopes: readonly string[]
+  },
 ): Network {
-  const { node, trust, gatewaySignatures, localIndex, env } = deps
+  const { node, log, trust, gatewaySignatures, localIndex, env } = deps
   const { originOf } = trust
   const networkPackages = createNetworkPackages(node, originOf, (found) => {
     const noted = networkSummary(found)
     if (noted !== undefined) localIndex.note(noted.key, noted.summary)
   })
+  const isPrivate = createMarks(options.privateScopes)
+  const replication = createReplication(
+    { node, log, isShared: (name) => !isPrivate(name) },
+    options,
+  )
+  const isTrusted = ({ name, publisher }: PublishedName): boolean => {
+    const origin = originOf(name)
+    return origin.kind === 'network' && origin.publishers.includes(publisher) && !isPrivate(name)
+  }
+  const keeping = options.temporary ? undefined : keepReplicas({ node, isTrusted, log })
   return {
-    ...{ node, originOf, networkPackages },
-    ownKeys: createOwnKeys(keyFolderPath, env['CATALOG_KEY_PASSPHRASE']),
+    ...{ node, originOf, networkPackages, replication },
+    ownKeys: createOwnKeys(options.keyFolderPath, env['CATALOG_KEY_PASSPHRASE']),
     sign: gatewaySignatures?.sign,
+    async close() {
+      await Promise.all([replication.stop(), keeping?.stop()])
+    },
   }
 }

@@ -6,16 +6,15 @@ import {
   registryOf,
   type CatalogNode,
   type HeadRelease,
-  type Logger,
   type PublishedName,
 } from '@catalog-p2p/core'
 import { createMarks } from '../artifacts/privacy.ts'
 import { isPackageName, scopeOf } from '../http/route.ts'
 import type { PackumentCache } from '../packuments/packument-cache.ts'
-import type { NameOrigins } from '../trust/origin-of-name.ts'
 import type { Registries } from '../upstream/registries.ts'
 import { answerPeers } from './answer-peers.ts'
 import type { LocalIndex } from './local-index.ts'
+import { lookUpNamed, type LookUpDependencies } from './look-up-named.ts'
 import { mergeFindings, type FoundPackage, type SearchResult } from './merge.ts'
 import { searchPeers } from './peer-search.ts'
 import { MAX_RESULTS } from './search-messages.ts'
@@ -41,22 +40,15 @@ export interface Found {
   readonly peers: { readonly asked: number; readonly answered: number }
 }
 
-export interface SearchDependencies {
+export interface SearchDependencies extends LookUpDependencies {
   readonly node: CatalogNode
   readonly index: LocalIndex
   readonly cache: PackumentCache
   readonly registries: Registries
   readonly isKnownPublic: (name: string) => boolean
-  readonly originOf: NameOrigins
-  /** Looks for what the publishers of a package of the network say of it; what it finds is in the index then. */
-  readonly lookUp: (name: string, options: { readonly signal: AbortSignal }) => Promise<unknown>
-  readonly log: Logger
 }
 
 const NO_PEERS = { asked: 0, answers: [] } as const
-/** Packages of the network that one search looks up because peers name them. */
-const MAX_LOOKUPS = 10
-const LOOKUP_MS = 3_000
 
 export function createSearch(
   deps: SearchDependencies,
@@ -93,26 +85,6 @@ export function createSearch(
     },
     close: () => answering.stop(),
   }
-}
-
-/** Peers name packages of the network: of these counts what their trusted publishers have signed. */
-async function lookUpNamed(
-  { originOf, lookUp, log }: SearchDependencies,
-  named: readonly FoundPackage[],
-  signal: AbortSignal,
-): Promise<void> {
-  const isOfNetwork = ({ name }: FoundPackage): boolean => originOf(name).kind === 'network'
-  const names = new Set(named.filter(isOfNetwork).map(({ name }) => name))
-  const limit = AbortSignal.any([signal, AbortSignal.timeout(LOOKUP_MS)])
-  const lookups = [...names].slice(0, MAX_LOOKUPS).map(async (name) => {
-    try {
-      await lookUp(name, { signal: limit })
-    } catch (error) {
-      log.debug('search.not-looked-up', { name, error }) // nobody has it, or not in time
-    }
-  })
-  await Promise.all(lookups)
-  signal.throwIfAborted()
 }
 
 /** What may be shown, told and believed to exist, as far as is known without asking anybody. */

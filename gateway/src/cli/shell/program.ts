@@ -12,6 +12,7 @@ import { addExecCommand } from '../exec/exec-program.ts'
 import { addGuardCommands } from '../guard/guard-program.ts'
 import { addKeyCommands } from '../key/key-program.ts'
 import { addPrefetchCommand } from '../prefetch/prefetch-program.ts'
+import { addPublishCommand } from '../publish/publish-program.ts'
 import { addRegistryKeysCommands } from '../registry-keys/registry-keys-program.ts'
 import { addSearchCommand } from '../search/search-program.ts'
 import { addServiceCommands } from '../service/service-program.ts'
@@ -57,6 +58,7 @@ export function createProgram(deps: ProgramDependencies): Command {
   addExecCommand(program, deps)
   addServiceCommands(program, deps)
   addKeyCommands(program, deps)
+  addPublishCommand(program, deps)
   addTokenCommand(program, deps)
   addRegistryKeysCommands(program, deps)
   addGuardCommands(program, deps)

@@ -5,6 +5,7 @@ import { loadConfig, requireDaemon, type Invocation } from '../shell/invocation.
 import { EXIT } from '../shell/exit-codes.ts'
 import { metadataFacts } from './metadata-facts.ts'
 import { fleetFacts } from './fleet-facts.ts'
+import { replicationFacts } from './replication-facts.ts'
 import { networkFacts } from './network-facts.ts'
 import { formatBytes, formatFacts, formatMs, formatTable, plural } from '../shell/format.ts'
 
@@ -58,6 +59,7 @@ function statusLines(url: string, info: DaemonInfo | undefined, status: DaemonSt
       `${packuments.fresh} from cache, ${packuments.fetched} asked for, ${packuments.stale} old (upstream failed)`,
     ],
     ...metadataFacts(gateway.metadata),
+    ...replicationFacts(gateway.replication),
     [
       'upstream requests',
       `${gateway.upstreamRequests} (${gateway.upstreamFailures} failed), ${formatBytes(gateway.upstreamBytes)}`,

@@ -1,0 +1,35 @@
+/** What belongs to packages of the network, put together: what their publishers say, replicas, and searches that find them. */
+import type { CatalogNode, Logger } from '@catalog-p2p/core'
+import type { ParsedGatewayOptions } from './options.ts'
+import type { Origins } from './origins.ts'
+import type { PackumentCache } from './packuments/packument-cache.ts'
+import { openNetwork, type Network } from './publishing/network.ts'
+import type { LocalIndex } from './search/local-index.ts'
+import { createSearch, type Search } from './search/search.ts'
+
+export interface NetworkPartsDependencies {
+  readonly node: CatalogNode
+  readonly log: Logger
+  readonly env: Readonly<NodeJS.ProcessEnv>
+  readonly origins: Origins
+  readonly localIndex: LocalIndex
+  readonly cache: PackumentCache
+  readonly isKnownPublic: (name: string) => boolean
+}
+
+export function openNetworkParts(
+  deps: NetworkPartsDependencies,
+  options: ParsedGatewayOptions,
+): { readonly network: Network; readonly search: Search } {
+  const { node, log, env, origins, localIndex, cache, isKnownPublic } = deps
+  const network = openNetwork({ node, log, ...origins, localIndex, env }, options)
+  const search = createSearch(
+    {
+      ...{ node, index: localIndex, cache, registries: origins.registries, isKnownPublic, log },
+      originOf: network.originOf,
+      lookUp: (name, asking) => network.networkPackages.find(name, asking),
+    },
+    options,
+  )
+  return { network, search }
+}

@@ -1,0 +1,71 @@
+/** A new version for the network: signed with a key of this machine that the trust file names, and what its user is told. */
+import { z } from 'zod'
+import { CatalogError } from '@catalog-p2p/core'
+import { parseBody } from '../http/json-body.ts'
+import type { Network } from './network.ts'
+import { newVersionOf, parseDocument, type PackageDocument } from './publish-document.ts'
+import type { Spread } from './replication.ts'
+
+export interface Published {
+  readonly assetId: string
+  readonly publisher: string
+  /** Machines besides this one that keep it. */
+  readonly kept: number
+  /** In words. */
+  readonly notice: string
+}
+
+/** What `npm publish` sends, given by this daemon's owner. @throws CatalogError INVALID_OPTIONS for a package of a registry, and as `publishVersion` */
+export async function publishForOwner(
+  network: Network,
+  body: unknown,
+  signal: AbortSignal,
+): Promise<Published> {
+  const { name } = parseBody(z.looseObject({ name: z.string() }), body)
+  if (network.originOf(name).kind === 'registry') {
+    throw new CatalogError('INVALID_OPTIONS', `${name} is no package of the network`, {
+      hint: `"catalog trust add ${name} FINGERPRINT" makes it one, with a key of "catalog key list"; "npm publish" publishes it to its registry`,
+    })
+  }
+  return publishVersion(network, { name, document: parseDocument(body, name), signal })
+}
+
+/** @throws CatalogError DENIED without a key, INVALID_OPTIONS, ALREADY_PUBLISHED with status 409 */
+export async function publishVersion(
+  { node, originOf, ownKeys, networkPackages, replication }: Network,
+  wanted: {
+    readonly name: string
+    readonly document: PackageDocument
+    readonly signal: AbortSignal
+  },
+): Promise<Published> {
+  const { name, document, signal } = wanted
+  const origin = originOf(name)
+  const key = await ownKeys.keyFor(name, origin.kind === 'network' ? origin.publishers : [])
+  const version = await newVersionOf(document)
+  const { release, assetId } = await node.publications
+    .publish(version, key, { signal })
+    .catch(refuseTwice)
+  // From now on searches find it.
+  await networkPackages.find(name, { signal }).catch(() => undefined)
+  const { publisher } = release
+  const spread = await replication.spread(release, signal)
+  const notice = `published to the network as ${publisher}: ${assetId}${keptText(spread)}`
+  return { ...{ assetId, publisher, notice }, kept: spread.kept }
+}
+
+/** Empty where no peer was to keep it. */
+export function keptText({ kept, wanted }: Spread): string {
+  if (wanted === 0) return ''
+  const machines = kept === 1 ? '1 machine' : `${kept} machines`
+  return kept === 0 ? ' (only on this machine as yet)' : ` (kept by ${machines} besides this one)`
+}
+
+/** npm expects a 409 and says what it means. */
+function refuseTwice(error: unknown): never {
+  if (error instanceof CatalogError && error.code === 'ALREADY_PUBLISHED') {
+    const { message, hint = '' } = error
+    throw new CatalogError('ALREADY_PUBLISHED', message, { status: 409, hint })
+  }
+  throw error
+}

@@ -1,0 +1,104 @@
+/** What is published on one machine is kept by others that trust its publisher, over real QUIC, within bounds of their own. */
+import type { Digest, NodeOptions } from '@catalog-p2p/core'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { documentOf } from '../../gateway/src/cli/publish/document.ts'
+import { REPLICAS } from '../../gateway/src/publishing/replica-messages.ts'
+import { makePackage } from '../support/fixture-packages.ts'
+import { meet, type Machine } from '../support/machine.ts'
+import {
+  ann,
+  annsKey,
+  networkMachines,
+  TOKEN,
+  type NetworkMachines,
+} from '../support/network-machine.ts'
+import { keyOf, packageOf, signalOf } from '../support/publishing.ts'
+
+const NAME = '@acme/tool'
+
+let world: NetworkMachines
+beforeEach(async () => {
+  world = await networkMachines()
+})
+afterEach(() => world[Symbol.asyncDispose]())
+
+/** What is said of it. */
+async function publish({ url }: Machine, version: string): Promise<string | null> {
+  const document = await documentOf(makePackage(NAME, version).tarball, undefined)
+  const response = await fetch(`${url}/@acme%2ftool`, {
+    method: 'PUT',
+    headers: { 'content-type': 'application/json', authorization: `Bearer ${TOKEN}` },
+    body: JSON.stringify(document),
+  })
+  expect(response.status).toBe(201)
+  return response.headers.get('npm-notice')
+}
+
+async function versions({ url }: Machine): Promise<string[]> {
+  const response = await fetch(`${url}/${NAME}`)
+  const { versions: found = {} } = (await response.json()) as { versions?: object }
+  return Object.keys(found)
+}
+
+const retentions = ({ node }: Machine, digest: Digest) => node.entry(digest)?.retention
+
+test('peers that trust its publisher keep it, and it is installed from them when the first has gone', async () => {
+  const here = await world.machine('here', annsKey)
+  const [second, third] = [await world.machine('second'), await world.machine('third')]
+  const stranger = await world.machine('stranger', undefined, { trust: '' })
+  for (const each of [second, third, stranger]) await meet(each.node, here.node, 0)
+  expect(await publish(here, '1.0.0')).toContain('(kept by 2 machines besides this one)')
+  expect(await publish(here, '1.1.0')).toContain('(kept by 2 machines besides this one)')
+  expect(here.gateway.stats().replication).toEqual({ wanted: 3, packages: 1, short: 1 })
+  expect(stranger.node.stats().store.artifacts).toBe(0)
+  const head = second.node.publications.knownHead({ name: NAME, publisher: ann })
+  const { statement } = head?.releases.get('1.1.0') ?? {}
+  expect(statement && retentions(second, statement)).toBe('replica')
+
+  await here.gateway.stop()
+  await here.node.close()
+  const late = await world.machine('late')
+  await meet(late.node, second.node, 2)
+  expect(await versions(late)).toEqual(['1.0.0', '1.1.0'])
+  const tarball = await fetch(`${late.url}/${NAME}/-/tool-1.1.0.tgz`)
+  expect(Buffer.from(await tarball.arrayBuffer())).toEqual(makePackage(NAME, '1.1.0').tarball)
+})
+
+test('what was published alone is kept by a peer that comes later', async () => {
+  const here = await world.machine('here', annsKey)
+  expect(await publish(here, '1.0.0')).toContain('(only on this machine as yet)')
+  const later = await world.machine('later')
+  await meet(later.node, here.node, 0)
+  const digest = (await here.node.publications.releases(ownHead(here), signalOf()))[0]?.digest
+  await vi.waitFor(() => expect(digest && retentions(later, digest)).toBe('replica'), {
+    timeout: 20_000,
+  })
+})
+
+function ownHead({ node }: Machine) {
+  const [head] = node.publications.own()
+  if (head === undefined) throw new Error('nothing was published')
+  return head
+}
+
+test('a peer with no space for replicas says so', async () => {
+  const small: NodeOptions = { store: { quotaBytes: 1_000 } }
+  const here = await world.machine('here', annsKey)
+  await meet((await world.machine('small', undefined, { node: small })).node, here.node, 0)
+  expect(await publish(here, '1.0.0')).toContain('(only on this machine as yet)')
+})
+
+test('a head that somebody else has signed is misbehaviour', async () => {
+  const [here, liar] = [await world.machine('here'), await world.machine('liar')]
+  const bob = keyOf('bob')
+  await liar.node.publications.publish(packageOf(NAME, '1.0.0'), bob, signalOf())
+  const [own] = liar.node.publications.own()
+  const head = own && liar.node.publications.offered(own)
+  if (head === undefined) throw new Error('nothing was published')
+  await meet(liar.node, here.node, 0)
+  const request = { name: NAME, publisher: ann, head }
+  const asking = liar.node.questions.ask(REPLICAS, { peer: here.node.id, request, ...signalOf() })
+  await expect(asking).rejects.toThrow()
+  expect(here.node.stats().misbehaviour).toBe(1)
+  expect(here.node.publications.knownHead({ name: NAME, publisher: ann })).toBeUndefined()
+})
