@@ -57,7 +57,7 @@ async function frozen(client: ClientName, cwd: string, { url }: Machine): Promis
 
 test(
   'npm ci here, then pnpm install there with the registry gone',
-  { timeout: 60_000 },
+  { timeout: 60_000, tags: ['long'] },
   async () => {
     const [npmProject, pnpmProject] = [await locked('npm-11'), await locked('pnpm-10')]
     const first = await swarm.machine({ privateScopes: ['@hidden'] })

@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { generateKey, keyIdOf, packageKeyOf, witnessKeyOf } from '@catalog-p2p/core'
 import type { CatalogNode, HybridKey } from '@catalog-p2p/core'
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest'
 import { WITNESSES } from '../../gateway/src/packuments/witness/witness-protocol.ts'
 import {
   signWitness,
@@ -16,7 +16,7 @@ import {
 } from '../../gateway/src/packuments/witness/witness-statement.ts'
 import { packList } from '../../gateway/src/packuments/witness/witnessed-list.ts'
 import { makePackage } from '../support/fixture-packages.ts'
-import { meet, quietNode, type Machine } from '../support/machine.ts'
+import { meet, quietNode, startMachine, type Machine } from '../support/machine.ts'
 import { tarballPath } from '../support/registry.ts'
 import { signedSwarm, type SignedSwarm } from '../support/signed-swarm.ts'
 
@@ -30,7 +30,10 @@ let folder: string
 let swarm: SignedSwarm
 let honest: Machine
 let liar: CatalogNode
-beforeEach(async () => {
+/** What the liar says of the package. */
+let lies: readonly SignedList[] = []
+let machine: Machine | undefined
+beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'catalog-attacks-'))
   swarm = await signedSwarm(folder, [older, newer])
   honest = await swarm.machine()
@@ -38,8 +41,12 @@ beforeEach(async () => {
   await (await fetch(honest.url + tarballPath(newer))).arrayBuffer()
   await swarm.registry.stop()
   liar = await quietNode()
+  liar.questions.announce(witnessKeyOf(about()))
+  const answer = () => Promise.resolve({ lists: lies })
+  liar.questions.answer(WITNESSES, { maxStreamsPerPeer: 8, answer })
 })
-afterEach(async () => {
+afterEach(() => machine?.[Symbol.asyncDispose]())
+afterAll(async () => {
   await swarm[Symbol.asyncDispose]()
   await liar.close()
   await rm(folder, { recursive: true, force: true })
@@ -60,19 +67,22 @@ function word(key: HybridKey, { latest = '1.1.0', gone = {}, ageMs = 0, name }: 
   return { statement: signWitness({ ...about(name), seenAtMs, list }, key), list }
 }
 
-/** A machine that has heard of both, and what it says of the package. */
+/** A new machine that has heard of both, and will hear these lies. */
 async function victim(lists: readonly SignedList[]): Promise<Machine> {
-  liar.questions.announce(witnessKeyOf(about()))
-  liar.questions.answer(WITNESSES, { maxStreamsPerPeer: 8, answer: async () => ({ lists }) })
+  lies = lists
   const witnesses = [one, two].map(({ publicKey }) => keyIdOf(publicKey))
-  const machine = await swarm.machine({ gateway: { witnesses, takedown: 'deny' } })
-  await meet(machine.node, honest.node, 0)
-  await meet(machine.node, liar, 0)
+  const { registry, keyringPath } = swarm
+  const gateway = { witnesses, takedown: 'deny' } as const
+  const started = await startMachine({ upstream: registry.url, keyringPath, gateway })
+  machine = started
+  const { node } = started
+  await meet(node, honest.node, 0)
+  await meet(node, liar, 0)
   await vi.waitFor(() => {
-    expect(machine.node.questions.holders(packageKeyOf(about()))).toContain(honest.node.id)
-    expect(machine.node.questions.holders(witnessKeyOf(about()))).toEqual([liar.id])
+    expect(node.questions.holders(packageKeyOf(about()))).toContain(honest.node.id)
+    expect(node.questions.holders(witnessKeyOf(about()))).toEqual([liar.id])
   }, 10_000)
-  return machine
+  return started
 }
 
 function forged(list: SignedList): SignedList {
@@ -95,8 +105,8 @@ test.each<[string, () => SignedList[], string]>([
   ],
   ['a list that was not signed', () => [forged(word(one, {})), forged(word(two, {}))], '0 of 2'],
 ])('%s is not believed', { timeout: 30_000 }, async (_what, lists, note) => {
-  const machine = await victim(lists())
-  const response = await fetch(`${machine.url}/${NAME}`)
+  const { url } = await victim(lists())
+  const response = await fetch(`${url}/${NAME}`)
   const { 'dist-tags': tags } = (await response.json()) as { 'dist-tags': Record<string, string> }
   expect(response.headers.get('x-catalog-metadata')).toBe('peer')
   expect(response.headers.get('x-catalog-witnesses')).toContain(note)
@@ -116,12 +126,12 @@ test(
 
 test('what a quorum says is gone is denied, and says so', { timeout: 30_000 }, async () => {
   const gone = { '1.1.0': 'MAL-2026-7' }
-  const machine = await victim([word(one, { gone }), word(two, { gone })])
-  const metadata = (await (await fetch(`${machine.url}/${NAME}`)).json()) as {
+  const { url } = await victim([word(one, { gone }), word(two, { gone })])
+  const metadata = (await (await fetch(`${url}/${NAME}`)).json()) as {
     versions: Record<string, unknown>
   }
   expect(Object.keys(metadata.versions)).toEqual(['1.0.0'])
-  const response = await fetch(machine.url + tarballPath(newer))
+  const response = await fetch(url + tarballPath(newer))
   expect(response.status).toBe(403)
   expect(await response.text()).toContain('MAL-2026-7), as a quorum of witnesses says')
 })
