@@ -228,7 +228,7 @@ describe('/catalog/peers/1.0.0', () => {
 
 describe('/catalog/packuments/1.0.0', () => {
   const vectors = load<{
-    requests: { name: string; message: { key: string }; frame: string }[]
+    requests: { name: string; message: { key: string; known: string[] }; frame: string }[]
     responses: { name: string; message: { fetchedAtMs: number; document: string }; frame: string }[]
     malformed: { requests: Malformed[]; responses: Malformed[] }
   }>('packuments')
@@ -236,8 +236,10 @@ describe('/catalog/packuments/1.0.0', () => {
 
   test.each(vectors.requests)('$name', ({ message, frame }) => {
     const key = nameKeyFromBytes(fromHex(message.key))
-    expect(toHex(encodeFrame(request.encode({ key })))).toBe(unspaced(frame))
-    expect(request.decode(bodyOf(frame, request.maxBytes))).toEqual({ key })
+    const known = message.known.map((each) => fromHex(each))
+    expect(toHex(encodeFrame(request.encode({ key, known })))).toBe(unspaced(frame))
+    const decoded = request.decode(bodyOf(frame, request.maxBytes))
+    expect({ ...decoded, known: decoded.known.map(toHex) }).toEqual({ key, known: message.known })
   })
 
   test.each(vectors.responses)('$name', ({ message, frame }) => {
@@ -258,7 +260,7 @@ describe('/catalog/packuments/1.0.0', () => {
 
   test('its limits are those of docs/protocol.md', () => {
     expect(PACKUMENTS.id).toBe('/catalog/packuments/1.0.0')
-    expect([request.maxBytes, response.maxBytes]).toEqual([32, 16 * 1024 * 1024 + 8])
+    expect([request.maxBytes, response.maxBytes]).toEqual([128, 16 * 1024 * 1024 + 8])
   })
 
   test('the key of a package is that of docs/protocol.md', () => {

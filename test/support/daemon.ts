@@ -15,8 +15,9 @@ import { publicRegistry } from './public-registry.ts'
 import { repositoryRoot } from './source-tree.ts'
 
 export interface DaemonOptions {
-  /** After `catalog start`. */
+  /** After `catalog start`, or the other command that is a daemon. */
   readonly args: readonly string[]
+  readonly command?: 'start' | 'witness'
   readonly home: string
   /** The gateway's, as `args` say it. */
   readonly port: number
@@ -65,7 +66,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const flags = ['--conditions=@catalog-p2p/source', '--disable-warning=ExperimentalWarning']
   const cli = join(repositoryRoot, 'gateway', 'src', 'cli.ts')
   const catalog = options.catalog ?? [process.execPath, ...flags, cli]
-  const argv = [...(place?.prefix ?? []), ...catalog, 'start', ...options.args]
+  const argv = [...(place?.prefix ?? []), ...catalog, options.command ?? 'start', ...options.args]
   const [command = '', ...args] = argv
   const env = { ...isolatedEnvironment(home), ...(await publicRegistry(options.args, [home])) }
   const child = spawn(command, args, { cwd: home, env, stdio: ['ignore', 'pipe', 'pipe'] })

@@ -18,6 +18,12 @@ export interface DocumentKey {
   readonly owner: string
 }
 
+/** That a document is still the one of whoever gave it. */
+export interface Confirmed extends Aged {
+  /** undefined: as it was. */
+  readonly peerFetchedAtMs?: number | undefined
+}
+
 export interface CachedDocument extends DocumentKey, Aged {
   /** Names its folder of bodies. */
   readonly id: string

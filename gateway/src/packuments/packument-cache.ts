@@ -9,9 +9,14 @@ import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isCatalogError, openDatabase, type Database, type Logger } from '@catalog-p2p/core'
 import { createBodyFiles, type BodyFiles } from './body-files.ts'
-import type { CachedDocument, DocumentKey, SaidBy, Visibility } from './cached-document.ts'
+import type {
+  CachedDocument,
+  Confirmed,
+  DocumentKey,
+  SaidBy,
+  Visibility,
+} from './cached-document.ts'
 import { ChangeEpochs } from './change-epochs.ts'
-import type { Aged } from './freshness.ts'
 import { PackumentRows } from './packument-rows.ts'
 
 export interface SavedForm {
@@ -47,8 +52,8 @@ export interface PackumentCache {
   save(document: Omit<CachedDocument, 'id'>, bytes: number): CachedDocument
   /** A form of its body, with tarball URLs for some clients. Counts against the quota where it is kept. */
   saveForm(document: CachedDocument, form: SavedForm): Promise<void>
-  /** What upstream said of it since. */
-  update(document: CachedDocument, aged: Aged): CachedDocument
+  /** What upstream, or peers, said of it since. */
+  update(document: CachedDocument, said: Confirmed): CachedDocument
   remove(document: CachedDocument): void
   /** Marks every document of this package as changed, also one that is being fetched just now. */
   expire(name: string): void
@@ -163,10 +168,11 @@ class IndexedCache implements PackumentCache {
     this.#evict(id)
   }
 
-  update(document: CachedDocument, aged: Aged): CachedDocument {
-    const { confirmedAtMs, lifetimeMs, freshness } = aged
-    this.#rows.update(document.id, aged)
-    return { ...document, confirmedAtMs, lifetimeMs, freshness }
+  update(document: CachedDocument, said: Confirmed): CachedDocument {
+    const { confirmedAtMs, lifetimeMs, freshness } = said
+    const { peerFetchedAtMs = document.peerFetchedAtMs } = said
+    this.#rows.update(document.id, said)
+    return { ...document, confirmedAtMs, lifetimeMs, freshness, peerFetchedAtMs }
   }
 
   remove({ id }: { readonly id: string }): void {

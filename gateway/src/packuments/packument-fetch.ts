@@ -159,12 +159,14 @@ async function ask(
   asked: Asked,
 ): Promise<CachedDocument | ReceivedDocument> {
   const { registry, name, kind, credentialsAt, retries, signal } = request
-  const validators = await withBody(deps.cache, request)
+  const validators = await withBody(deps, request)
   const question = { registry, name, kind, validators, credentialsAt, retries, signal }
   const received = await deps.source.fetch(question)
   if (received.status === 'document') return received
   if (validators === undefined) throw new Error('confirmed what was not at hand')
-  return deps.cache.update(validators, agedOf(deps.cache, name, { ...received, asked }))
+  const { peerFetchedAtMs } = received
+  const aged = agedOf(deps.cache, name, { ...received, asked })
+  return deps.cache.update(validators, { ...aged, peerFetchedAtMs })
 }
 
 /** Current as of now; changed if the package was changed through this gateway after the source was asked. */
@@ -249,13 +251,13 @@ async function keepBodies(
 
 /**
  * The document that a source may confirm: one of the kind asked for, with both of its files. Without them, as after a kill
- * between the two, a 304 would be of no use.
+ * between the two, a 304 would be of no use. Of what kind peers' are is theirs to say.
  */
 async function withBody(
-  cache: PackumentCache,
+  { cache, source }: PackumentFetchDependencies,
   { cached, kind }: Attempt,
 ): Promise<CachedDocument | undefined> {
-  if (cached?.kind !== kind) return undefined
+  if (cached === undefined || (source.by === 'registry' && cached.kind !== kind)) return undefined
   const at = { document: cached.id, hash: cached.hash }
   const parts = await Promise.all(
     ['raw', 'versions'].map((part) => cache.bodies.read({ ...at, part })),

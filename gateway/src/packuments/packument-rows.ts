@@ -4,8 +4,8 @@
  */
 import type { Database } from '@catalog-p2p/core'
 import { LRUCache } from 'lru-cache'
-import type { CachedDocument, PackumentKind } from './cached-document.ts'
-import type { Aged, Freshness } from './freshness.ts'
+import type { CachedDocument, Confirmed, PackumentKind } from './cached-document.ts'
+import type { Freshness } from './freshness.ts'
 import type { WitnessVerdict } from './witness/verdict.ts'
 
 interface Row {
@@ -123,8 +123,10 @@ export class PackumentRows {
     this.#bytes += bytes - (before?.bytes ?? 0)
   }
 
-  update(id: string, { confirmedAtMs, lifetimeMs, freshness }: Aged): void {
-    this.#sql.update.run(confirmedAtMs, lifetimeMs ?? null, freshness, id)
+  update(id: string, said: Confirmed): void {
+    const { confirmedAtMs, lifetimeMs, freshness, peerFetchedAtMs } = said
+    const given = [confirmedAtMs, lifetimeMs ?? null, freshness, peerFetchedAtMs ?? null]
+    this.#sql.update.run(...given, id)
     this.#remembered.delete(id)
   }
 
@@ -171,7 +173,8 @@ function prepare(database: Database) {
     oldest: sql('SELECT id FROM packuments ORDER BY confirmed_ms LIMIT ?'),
     save: sql('INSERT OR REPLACE INTO packuments VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)'),
     update: sql(
-      'UPDATE packuments SET confirmed_ms = ?, lifetime_ms = ?, freshness = ? WHERE id = ?',
+      `UPDATE packuments SET confirmed_ms = ?, lifetime_ms = ?, freshness = ?,
+        peer_fetched_ms = coalesce(?, peer_fetched_ms) WHERE id = ?`,
     ),
     remove: sql('DELETE FROM packuments WHERE id = ?'),
     markChanged: sql("UPDATE packuments SET freshness = 'changed' WHERE name = ?"),

@@ -48,6 +48,8 @@ export interface ReceivedDocument extends Validators {
 export interface Confirmation {
   readonly status: 'unchanged'
   readonly lifetimeMs: number | undefined
+  /** Peers say so: when the registry last gave it to one of them, as they say (Unix time, milliseconds). */
+  readonly peerFetchedAtMs?: number
 }
 
 export interface PackumentSource {

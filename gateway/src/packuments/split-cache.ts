@@ -34,7 +34,7 @@ export function createSplitCache(
     },
     save: (document, bytes) => of(document).save(document, bytes),
     saveForm: (document, form) => of(document).saveForm(document, form),
-    update: (document, aged) => of(document).update(document, aged),
+    update: (document, said) => of(document).update(document, said),
     remove: (document) => of(document).remove(document),
     expire: (name) => both.forEach((cache) => cache.expire(name)),
     expireAll: () => both.forEach((cache) => cache.expireAll()),

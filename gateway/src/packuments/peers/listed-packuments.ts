@@ -21,9 +21,11 @@ import type { Registries } from '../../upstream/registries.ts'
 import {
   MAX_DOCUMENT_BYTES,
   PACKUMENTS,
+  type PackumentRequestMessage,
   type PackumentResponseMessage,
 } from './packument-protocol.ts'
 import { makeSigned } from './make-signed.ts'
+import { isAmong } from './peer-validator.ts'
 
 export interface ListedPackumentsDependencies {
   readonly node: Pick<CatalogNode, 'questions'>
@@ -54,7 +56,7 @@ export function listPackuments(
   const answering = deps.node.questions.answer(PACKUMENTS, {
     maxStreamsPerPeer: MAX_STREAMS_PER_PEER,
     bytesFor: ({ key }) => listed.bytesFor(key),
-    answer: ({ key }, { signal }) => listed.answer(key, signal),
+    answer: (request, { signal }) => listed.answer(request, signal),
   })
   return {
     async stop() {
@@ -104,7 +106,10 @@ class ListedPackuments {
     return at === undefined ? 0 : this.#deps.cache.bytesOf(at) + SMALL_BYTES
   }
 
-  async answer(key: NameKey, signal: AbortSignal): Promise<PackumentResponseMessage | undefined> {
+  async answer(
+    { key, known }: PackumentRequestMessage,
+    signal: AbortSignal,
+  ): Promise<PackumentResponseMessage | undefined> {
     const at = this.#listed.get(key)
     const document = at && this.#deps.cache.find(at)
     // It may have become private since it was listed.
@@ -113,7 +118,8 @@ class ListedPackuments {
     const make = (): Promise<Buffer | undefined> => this.#work.add(() => this.#signedPart(document))
     const body = await this.#making.run(`${document.id} ${document.hash}`, make, signal)
     if (body === undefined || body.byteLength > MAX_DOCUMENT_BYTES) return undefined
-    return { fetchedAtMs: document.confirmedAtMs, document: body }
+    const isKnown = known.length > 0 && isAmong(known, body)
+    return { fetchedAtMs: document.confirmedAtMs, document: isKnown ? Buffer.of() : body }
   }
 
   #mayShare({ registry, name, owner, peerFetchedAtMs }: CachedDocument): boolean {

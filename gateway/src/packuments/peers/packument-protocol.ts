@@ -16,18 +16,23 @@ import {
 export interface PackumentRequestMessage {
   /** Of the package. */
   readonly key: NameKey
+  /** SHA-256 of documents at hand, as they came: whoever would send one of these says so instead. */
+  readonly known: readonly Uint8Array[]
 }
 
 export interface PackumentResponseMessage {
   /** When the registry last gave or confirmed it, as the peer says; Unix time, milliseconds. */
   readonly fetchedAtMs: number
-  /** JSON, gzipped. */
+  /** JSON, gzipped; empty: it is one of those that the request names. */
   readonly document: Uint8Array
 }
 
 export const PACKUMENTS_PROTOCOL = '/catalog/packuments/1.0.0'
 export const MAX_DOCUMENT_BYTES = 16 * 1024 * 1024
+/** A document from peers is made of so many at most. */
+export const MAX_KNOWN = 3
 const KEY_BYTES = 32
+const DIGEST_BYTES = 32
 const TIME_BYTES = 8
 /** A client waits for the slowest of the peers that are asked. */
 const TIMEOUT_MS = 5_000
@@ -36,13 +41,12 @@ export const PACKUMENTS: RequestProtocol<PackumentRequestMessage, PackumentRespo
   id: PACKUMENTS_PROTOCOL,
   timeoutMs: TIMEOUT_MS,
   request: {
-    maxBytes: KEY_BYTES,
-    encode: ({ key }) => nameKeyToBytes(key),
+    maxBytes: KEY_BYTES + MAX_KNOWN * DIGEST_BYTES,
+    encode: ({ key, known }) => Buffer.concat([nameKeyToBytes(key), ...known]),
     decode(body) {
       const reader = new FieldReader(body)
       const key = nameKeyFromBytes(reader.bytes(KEY_BYTES))
-      reader.end()
-      return { key }
+      return { key, known: digestsIn(reader.rest()) }
     },
   },
   response: {
@@ -52,11 +56,16 @@ export const PACKUMENTS: RequestProtocol<PackumentRequestMessage, PackumentRespo
     decode(body) {
       const reader = new FieldReader(body)
       const fetchedAtMs = reader.u64()
-      const document = reader.rest()
-      if (document.byteLength === 0) {
-        throw new CatalogError('PEER_MISBEHAVED', 'malformed message: an empty document')
-      }
-      return { fetchedAtMs, document }
+      return { fetchedAtMs, document: reader.rest() }
     },
   },
+}
+
+function digestsIn(bytes: Uint8Array): Uint8Array[] {
+  if (bytes.byteLength % DIGEST_BYTES !== 0) {
+    throw new CatalogError('PEER_MISBEHAVED', 'malformed message: half a digest')
+  }
+  return Array.from({ length: bytes.byteLength / DIGEST_BYTES }, (_, index) =>
+    bytes.subarray(index * DIGEST_BYTES, (index + 1) * DIGEST_BYTES),
+  )
 }

@@ -19,6 +19,8 @@ import { WITNESSES } from './witness-protocol.ts'
 import { openWitness, type SignedList, type WitnessedPackage } from './witness-statement.ts'
 
 export interface Witnesses {
+  /** Whether there is anybody whose word counts. */
+  readonly areNamed: boolean
   /** What named witnesses say of it, as far as peers have it; undefined: none is named. @throws `signal.reason` */
   ask(of: WitnessedPackage, options: { signal: AbortSignal }): Promise<WitnessedJob | undefined>
   /** Asks behind, now and then, and tells `onWord` of what has changed. Costs nothing where nobody has something to say. */
@@ -112,6 +114,7 @@ export function createWitnesses(
   }
 
   return {
+    areNamed: believed.size > 0,
     async ask(of, { signal }) {
       if (believed.size === 0) return undefined
       await askAll(of, signal)
