@@ -10,7 +10,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createWorkspace, mustRunClient, type Workspace } from '../support/client.ts'
 import {
   tagsOf,
-  clients,
+  ends,
   findClient,
   whyUnavailable,
   type Client,
@@ -65,7 +65,7 @@ const BEHIND_A_COMPANY: Partial<Record<ClientName, Expectation>> = {
   deno: { frozen: 'left alone', fresh: 'left alone' },
 }
 
-const table = clients.map((client) => ({ name: client.name, client }))
+const table = ends.map((client) => ({ name: client.name, client }))
 
 for (const row of table) {
   describe(`behind a company registry: ${row.name}`, { tags: tagsOf(row.name) }, () =>

@@ -112,7 +112,10 @@ async function view(who: Person, spec: string): Promise<Record<string, unknown>>
   return (Array.isArray(shown) ? shown[0] : shown) as Record<string, unknown>
 }
 
-for (const npm of NPMS) describe(npm, { tags: tagsOf(npm) }, () => suiteOf(npm))
+// npm 11 asks as npm 12 does; both are in the audits below.
+for (const npm of ['npm-10', 'npm-12'] as const) {
+  describe(npm, { tags: tagsOf(npm) }, () => suiteOf(npm))
+}
 
 function suiteOf(client: ClientName): void {
   const name = `@fx-own/${client}`

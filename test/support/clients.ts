@@ -148,6 +148,11 @@ export const clients: readonly Client[] = [
   deno,
 ]
 
+/** The oldest and the newest of each: those between fetch as one of them does, and features.test.ts has them all. */
+export const ends: readonly Client[] = clients.filter(
+  ({ name }) => name !== 'npm-11' && name !== 'pnpm-11',
+)
+
 /** Variables with which a client does not try again by itself, and so does not wait. */
 export const NO_RETRIES: Readonly<Record<string, string>> = {
   npm_config_fetch_retries: '0',
