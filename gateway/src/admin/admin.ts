@@ -20,14 +20,8 @@ import { publishForOwner } from '../publishing/publish-version.ts'
 import type { Registries } from '../upstream/registries.ts'
 import { sendJson } from '../http/respond.ts'
 import type { Route } from '../http/route.ts'
-import {
-  gatewayStatsFor,
-  isToken,
-  nodeStatsFor,
-  refuseStranger,
-  registriesFor,
-  viewerOf,
-} from './viewer.ts'
+import { isToken } from '../http/is-token.ts'
+import { gatewayStatsFor, nodeStatsFor, refuseStranger, registriesFor, viewerOf } from './viewer.ts'
 
 export interface AdminDependencies extends GuardActions, AssetDependencies {
   readonly node: CatalogNode

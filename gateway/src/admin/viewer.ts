@@ -2,10 +2,10 @@
  * Who asks about this gateway, and what of it they may see. A stranger, over the network, gets numbers: not which registries
  * are behind it, nor where this machine and its peers are. What is not named here a stranger does not get.
  */
-import { createHash, timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import { CatalogError, type NodeStats } from '@catalog-p2p/core'
 import type { GatewayStats } from '../api.ts'
+import { isToken } from '../http/is-token.ts'
 import { redactUrl } from '../http/redact-url.ts'
 import type { Registries } from '../upstream/registries.ts'
 
@@ -48,15 +48,6 @@ export function nodeStatsFor(stats: NodeStats, viewer: Viewer): Partial<NodeStat
     ...{ id, peers, bannedPeers, store, served, uploaded },
     ...{ announced, activeDownloads, misbehaviour },
   }
-}
-
-export function isToken(token: string, given: string | string[] | undefined): boolean {
-  return typeof given === 'string' && timingSafeEqual(sha256(given), sha256(token))
-}
-
-// Equal lengths, as timingSafeEqual needs, and nothing learned from a difference.
-function sha256(text: string): Buffer {
-  return createHash('sha256').update(text).digest()
 }
 
 function isLoopback(address: string | undefined): boolean {

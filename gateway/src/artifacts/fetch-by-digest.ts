@@ -92,7 +92,8 @@ async function attempt(deps: FetchByDigestDependencies, access: Attempt): Promis
   const release = markArrival(deps, access)
   try {
     if (deps.node.has(digest)) check?.begin()
-    const fetchAs = visibility === 'public' ? deps.named.delegated(request) : undefined
+    const mayDelegate = visibility === 'public' && !deps.node.has(digest)
+    const fetchAs = mayDelegate ? deps.named.delegated(request) : undefined
     const getting = deps.node.get(digest, {
       signal: request.signal,
       peers: visibility === 'public',

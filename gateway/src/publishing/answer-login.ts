@@ -5,9 +5,9 @@
 import { z } from 'zod'
 import { CatalogError } from '@catalog-p2p/core'
 import type { Exchange } from '../http/exchange.ts'
+import { isToken } from '../http/is-token.ts'
 import { parseBody, readJson } from '../http/json-body.ts'
 import { sendJson } from '../http/respond.ts'
-import { isToken } from './publish-token.ts'
 
 const MAX_BODY_BYTES = 16 * 1024
 const schema = z.looseObject({ name: z.string(), password: z.string().max(1_000) })

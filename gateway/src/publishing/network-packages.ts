@@ -78,7 +78,11 @@ export function createNetworkPackages(
       const [first] = heads
       if (first === undefined) throw unpublished(name, publishers)
       const lists = await Promise.all(heads.map((head) => versionsOf(head, signal)))
-      const versions = new Map(lists.toReversed().flat())
+      const versions = new Map(
+        [...new Map(lists.toReversed().flat())].toSorted(
+          ([, a], [, b]) => a.release.publishedAtMs - b.release.publishedAtMs,
+        ),
+      )
       const tags = [...first.tags].filter(([, version]) => versions.has(version))
       const package_ = {
         ...{ name, versions, tags: new Map(tags), publishers: heads.map((head) => head.publisher) },

@@ -2,11 +2,12 @@
  * The token that clients publish with: made once, in a file for this user alone, so that what `npm login` or .npmrc has kept is still
  * good after a restart. It is this gateway's own: no registry ever gets it.
  */
-import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import type { IncomingMessage } from 'node:http'
 import { dirname, join } from 'node:path'
 import { CatalogError } from '@catalog-p2p/core'
+import { isToken } from '../http/is-token.ts'
 
 const FORM = /^catalog_[\w-]{43}$/
 const MAX_BYTES = 1_000
@@ -37,15 +38,6 @@ export function takeOwnToken({ headers }: IncomingMessage, token: string | undef
   if (token === undefined || given === undefined || !isToken(token, given)) return false
   delete headers.authorization
   return true
-}
-
-export function isToken(token: string, given: string): boolean {
-  return timingSafeEqual(sha256(given), sha256(token))
-}
-
-// Equal lengths, as timingSafeEqual needs, and nothing learned from a difference.
-function sha256(text: string): Buffer {
-  return createHash('sha256').update(text).digest()
 }
 
 function readToken(path: string): string {

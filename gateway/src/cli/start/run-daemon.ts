@@ -3,6 +3,7 @@
  * start says what the user can do.
  */
 import { randomBytes } from 'node:crypto'
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import {
   CatalogError,
@@ -92,7 +93,7 @@ export async function runDaemon(given: DaemonSetup): Promise<RunningDaemon> {
       keyringPath: keyringPath(defaultConfigFolder()),
       trustPath: trustFilePath(defaultConfigFolder()),
       keyFolderPath: defaultConfigFolder(),
-      publishToken: openPublishToken(publishTokenPath(defaultConfigFolder())),
+      publishToken: publishTokenOrNone(log, { make: !temporary }),
       ownerKeyPath: join(defaultConfigFolder(), 'owner.key'),
       witnessKeyPath: join(defaultConfigFolder(), WITNESS_KEY_FILE),
       keepPrivate: config.node.store?.keepPrivate ?? true,
@@ -155,6 +156,20 @@ async function openNode(
     return node
   } finally {
     visibility.close()
+  }
+}
+
+/**
+ * Without one the daemon serves as ever, and publishes nothing to the network: where its folder cannot be written, and for one
+ * command (`make`: false), which leaves no file behind.
+ */
+function publishTokenOrNone(log: Logger, { make }: { make: boolean }): string | undefined {
+  const path = publishTokenPath(defaultConfigFolder())
+  try {
+    return make || existsSync(path) ? openPublishToken(path) : undefined
+  } catch (error) {
+    log.warn('publish-token.unavailable', { error })
+    return undefined
   }
 }
 
