@@ -126,6 +126,7 @@ export async function createNode(
   const publications = createPublications({
     ...{ store, host, questions, records, transfer, clock, random, log, book: headBook },
     routing: options.network.dht ? host.routing : undefined,
+    trusts: given.trustsPublisher ?? (() => false),
   })
 
   // In this order; stopped in reverse.

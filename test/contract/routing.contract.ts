@@ -49,6 +49,17 @@ export function routingContract(
       await eventually(async () => (await get(a, KEY)) === '2')
     })
 
+    it('are found with the time since when their servers have them', async () => {
+      const [a, b, c] = (await started(3)) as [ValueRouting, ValueRouting, ValueRouting]
+      await put(a, KEY, counter(1))
+      await eventually(async () => (await get(b, KEY)) === '1')
+      await put(c, KEY, counter(1))
+      const found = await b.getValue(KEY, deadline())
+      expect(found?.heldMs.length).toBeGreaterThan(0)
+      expect(Math.max(...(found?.heldMs ?? []))).toBeLessThan(DEADLINE_MS)
+      expect(Math.min(...(found?.heldMs ?? []))).toBeGreaterThanOrEqual(0)
+    })
+
     it('are bytes of any content up to 8 KiB', async () => {
       const [a, b] = (await started(2)) as [ValueRouting, ValueRouting]
       const value = Buffer.alloc(MAX_VALUE_BYTES, '7')
@@ -88,8 +99,8 @@ export function routingContract(
 }
 
 async function get(routing: ValueRouting, key: string): Promise<string | undefined> {
-  const value = await routing.getValue(key, deadline())
-  return value && Buffer.from(value).toString()
+  const found = await routing.getValue(key, deadline())
+  return found && Buffer.from(found.value).toString()
 }
 
 /** Routing tables fill after the connections are there. */

@@ -193,6 +193,9 @@ export interface ContentRouting {
   findProviders(key: Uint8Array, options: { signal: AbortSignal }): AsyncIterable<Provider>
 }
 
+/** So long a server keeps a value after it was put: what kad-dht does (PROVIDERS_VALIDITY there). */
+export const VALUE_LIFETIME_MS = 48 * 60 * 60 * 1000
+
 /** What values of one kind, under keys of one prefix, have in common. */
 export interface ValueKind {
   /** Keys are `/<prefix>/<id>`: small letters, digits and hyphens. */
@@ -205,7 +208,7 @@ export interface ValueKind {
 
 /**
  * Small values (8 KiB at most) that replace each other under one key, such as signed heads. What comes back is the best that
- * was found: there may be a better one. Servers forget a value within days unless it is put again.
+ * was found: there may be a better one. Servers forget a value after two days (VALUE_LIFETIME_MS) unless it is put again.
  */
 export interface ValueRouting {
   /** Values of this kind are stored for others from now on. Before the host starts. */
@@ -213,5 +216,12 @@ export interface ValueRouting {
   /** @throws CatalogError PEER_UNREACHABLE when no peer takes it; what `validate` throws; Error for a key of no kind */
   putValue(key: string, value: Uint8Array, options: { signal: AbortSignal }): Promise<void>
   /** Undefined when none was found in time. @throws Error for a key of no kind */
-  getValue(key: string, options: { signal: AbortSignal }): Promise<Uint8Array | undefined>
+  getValue(key: string, options: { signal: AbortSignal }): Promise<FoundValue | undefined>
+}
+
+/** The best value that was found under a key. */
+export interface FoundValue {
+  readonly value: Uint8Array
+  /** For how long servers have had this very value since it was put last, milliseconds, as each of them says. */
+  readonly heldMs: readonly number[]
 }

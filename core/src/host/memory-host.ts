@@ -95,6 +95,7 @@ class MemoryHost implements Host, NetworkMember {
     this.routing = withRouting
       ? createMemoryRouting({
           table: network.table,
+          clock: network.clock,
           self: id,
           addressesOf: (peer) => [addressOf(peer)],
           isRunning: () => this.#isRunning,

@@ -2,23 +2,31 @@
  * Provider records and values shared by all hosts of one in-memory network: what the DHT is to libp2p hosts, without its delays.
  */
 import { CatalogError } from '../errors.ts'
-import type { PeerId, Routing } from './host.ts'
-import { ValueKinds } from './value-kinds.ts'
+import type { Clock } from '../timing/clock.ts'
+import { VALUE_LIFETIME_MS, type PeerId, type Routing } from './host.ts'
+import { ValueKinds, type HeldValue } from './value-kinds.ts'
 
 export interface ProviderTable {
   /** Hex of the key to the peers that provide it. */
   readonly providers: Map<string, Set<PeerId>>
-  /** By key: what each peer has put last. */
-  readonly values: Map<string, Map<PeerId, Uint8Array>>
+  /** By key: what each peer has put last, and when. A server of its own keeps it. */
+  readonly values: Map<string, Map<PeerId, PutValue>>
+}
+
+export interface PutValue {
+  readonly value: Uint8Array
+  /** By the network's clock. */
+  readonly atMs: number
 }
 
 export function createMemoryRouting(deps: {
   readonly table: ProviderTable
   readonly self: PeerId
+  readonly clock: Clock
   readonly addressesOf: (peer: PeerId) => readonly string[]
   readonly isRunning: () => boolean
 }): Routing {
-  const { table, self } = deps
+  const { table, self, clock } = deps
   const kinds = new ValueKinds()
   const nameOf = (key: Uint8Array): string => Buffer.from(key).toString('hex')
   const throwIfStopped = (): void => {
@@ -56,14 +64,21 @@ export function createMemoryRouting(deps: {
       signal.throwIfAborted()
       throwIfStopped()
       await kinds.check(key, value)
-      const values = table.values.get(key) ?? new Map<PeerId, Uint8Array>()
-      table.values.set(key, values.set(self, Uint8Array.from(value)))
+      const values = table.values.get(key) ?? new Map<PeerId, PutValue>()
+      const put = { value: Uint8Array.from(value), atMs: clock.now() }
+      table.values.set(key, values.set(self, put))
     },
 
     async getValue(key, { signal }) {
       signal.throwIfAborted()
       throwIfStopped()
-      return await kinds.best(key, table.values.get(key)?.values() ?? [])
+      const held: HeldValue[] = [...(table.values.get(key)?.values() ?? [])].flatMap(
+        ({ value, atMs }) => {
+          const heldMs = clock.now() - atMs
+          return heldMs > VALUE_LIFETIME_MS ? [] : [{ value, heldMs }]
+        },
+      )
+      return await kinds.best(key, held)
     },
   }
 }

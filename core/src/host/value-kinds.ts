@@ -3,13 +3,20 @@
  * best. Both hosts use it. A value that has not passed the check of its kind is neither stored nor returned; what a value
  * means is the business of its kind.
  */
-import type { ValueKind } from './host.ts'
+import type { FoundValue, ValueKind } from './host.ts'
 
 /** Room for a signed record with post-quantum signatures; a DHT server stores thousands of them. */
 export const MAX_VALUE_BYTES = 8 * 1024
 const MAX_KEY_LENGTH = 256
 /** kad-dht takes the first part of a key for its kind. */
 const KEY = /^\/([a-z][a-z0-9-]*)\/[\w.~-]+$/
+
+/** What one server, or this machine itself, has answered. */
+export interface HeldValue {
+  readonly value: Uint8Array
+  /** Since when it has it, in milliseconds before now; undefined: it does not say. */
+  readonly heldMs?: number | undefined
+}
 
 export class ValueKinds {
   readonly #kinds = new Map<string, ValueKind>()
@@ -38,20 +45,32 @@ export class ValueKinds {
     return this.#kindOf(key).select(key, values)
   }
 
-  /** The best of those that are valid, if there is any. */
-  async best(key: string, values: Iterable<Uint8Array>): Promise<Uint8Array | undefined> {
+  /** The best of those that are valid, if there is any, and who has it. What several have is checked once. */
+  async best(key: string, answers: Iterable<HeldValue>): Promise<FoundValue | undefined> {
     this.#kindOf(key)
-    const valid: Uint8Array[] = []
-    for (const value of values) {
+    const valid = new Map<string, { readonly value: Uint8Array; readonly heldMs: number[] }>()
+    const invalid = new Set<string>()
+    for (const { value, heldMs } of answers) {
+      const id = Buffer.from(value).toString('latin1')
+      if (invalid.has(id)) continue
       try {
-        await this.check(key, value)
-        valid.push(value)
+        if (!valid.has(id)) {
+          await this.check(key, value)
+          valid.set(id, { value, heldMs: [] })
+        }
+        if (heldMs !== undefined) valid.get(id)?.heldMs.push(heldMs)
       } catch {
-        // Peers may send anything; the next one is looked at.
-        continue
+        invalid.add(id) // peers may send anything; the next one is looked at
       }
     }
-    return valid.length === 0 ? undefined : valid[this.select(key, valid)]
+    const found = [...valid.values()]
+    if (found.length === 0) return undefined
+    return found[
+      this.select(
+        key,
+        found.map(({ value }) => value),
+      )
+    ]
   }
 
   #kindOf(key: string): ValueKind {

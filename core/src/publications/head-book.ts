@@ -5,6 +5,7 @@
  */
 import { join } from 'node:path'
 import { LRUCache } from 'lru-cache'
+import type { Digest } from '../content/digest.ts'
 import { nameKeyFromBytes, nameKeyToBytes, type NameKey } from '../content/name-key.ts'
 import { openDatabase, type Database } from '../disk/database.ts'
 import { canCreateFolder } from '../disk/make-folder.ts'
@@ -28,7 +29,7 @@ export interface KnownHead {
   /** As it was signed. */
   readonly statement: Uint8Array
   readonly origin: HeadOrigin
-  /** For a pointer in the DHT, signed when the head was; own heads that are too large for a value have one. */
+  /** Signed when the head was, for the DHT: heads that are too large for a value have one, once it was seen. */
   readonly pointer: Uint8Array | undefined
 }
 
@@ -54,7 +55,12 @@ export interface HeadBook {
     statement: Uint8Array,
     options: { key?: NameKey; origin?: HeadOrigin; pointer?: Uint8Array | undefined },
   ): { readonly verdict: HeadVerdict; readonly head: Head }
-  /** Keys of heads of an origin. */
+  /** For the head that is known, if it is still the one of this digest: whoever asks the DHT finds the head by it. */
+  keepPointer(
+    key: NameKey,
+    options: { readonly digest: Digest; readonly pointer: Uint8Array },
+  ): void
+  /** Keys of heads of an origin, those that have changed last at the end. */
   keys(origin: HeadOrigin): NameKey[]
   forks(): Fork[]
   /** Forgets a head and its forks: the next one of any sequence is taken again. Whether there was one. */
@@ -103,18 +109,9 @@ export function createHeadBook(
     const known = opened.get(key)
     if (known !== undefined || !isOpen) return known
     const row = sql.get.get(nameKeyToBytes(key))
-    if (row === undefined) return undefined
-    const { statement, pointer, origin } = row
-    if (!(statement instanceof Uint8Array) || !isOrigin(origin)) return undefined
     try {
-      // Verified anew: whoever may write our files could otherwise publish.
-      const head = openHead(statement)
-      if (headKeyOf(head) !== key) return undefined
-      const read = {
-        ...{ head, statement, origin },
-        pointer: pointer instanceof Uint8Array ? pointer : undefined,
-      }
-      opened.set(key, read)
+      const read = row && openRow(key, row)
+      if (read !== undefined) opened.set(key, read)
       return read
     } catch (error) {
       log.warn('heads.damaged', { key, error })
@@ -150,6 +147,13 @@ export function createHeadBook(
       sql.trim.run(MAX_HEADS)
       return { verdict, head }
     },
+    keepPointer(key, { digest, pointer }) {
+      const known = get(key)
+      if (known?.head.digest !== digest || known.pointer !== undefined || !isOpen) return
+      const copy = Uint8Array.from(pointer)
+      sql.keepPointer.run(copy, nameKeyToBytes(key))
+      opened.set(key, { ...known, pointer: copy })
+    },
     keys: (origin) =>
       isOpen
         ? sql.keys.all(origin).flatMap(({ key }) => (key instanceof Uint8Array ? [toKey(key)] : []))
@@ -168,6 +172,20 @@ export function createHeadBook(
   }
 }
 
+/** Verified anew: whoever may write our files could otherwise publish. @throws CatalogError INVALID_STATEMENT */
+function openRow(
+  key: NameKey,
+  { statement, pointer, origin }: Record<string, unknown>,
+): KnownHead | undefined {
+  if (!(statement instanceof Uint8Array) || !isOrigin(origin)) return undefined
+  const head = openHead(statement)
+  if (headKeyOf(head) !== key) return undefined
+  return {
+    ...{ head, statement, origin },
+    pointer: pointer instanceof Uint8Array ? pointer : undefined,
+  }
+}
+
 function prepare(database: Database) {
   return {
     get: database.prepare('SELECT origin, statement, pointer FROM heads WHERE key = ?'),
@@ -175,6 +193,7 @@ function prepare(database: Database) {
     put: database.prepare(
       'INSERT OR REPLACE INTO heads (key, origin, statement, pointer) VALUES (?, ?, ?, ?)',
     ),
+    keepPointer: database.prepare('UPDATE heads SET pointer = ? WHERE key = ?'),
     keys: database.prepare('SELECT key FROM heads WHERE origin = ? ORDER BY id'),
     trim: database.prepare(
       `DELETE FROM heads WHERE origin = 'cache' AND id <=

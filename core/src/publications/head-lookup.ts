@@ -6,7 +6,7 @@
 import type { Digest } from '../content/digest.ts'
 import type { NameKey } from '../content/name-key.ts'
 import { CatalogError, isCatalogError } from '../errors.ts'
-import type { PeerId, ValueRouting } from '../host/host.ts'
+import type { FoundValue, PeerId, ValueRouting } from '../host/host.ts'
 import type { Logger } from '../log.ts'
 import type { RequestProtocol } from '../rpc/protocol.ts'
 import type { Clock } from '../timing/clock.ts'
@@ -50,6 +50,8 @@ export interface HeadLookup {
     name: PublishedName,
     options: { readonly signal: AbortSignal; readonly maxAgeMs: number },
   ): Promise<KnownHead | undefined>
+  /** What the DHT has, now; the book knows it afterwards. Undefined without one. @throws `signal.reason` */
+  walk(key: NameKey, signal: AbortSignal): Promise<FoundValue | undefined>
 }
 
 /** More would say the same. */
@@ -77,7 +79,7 @@ export function createHeadLookup(deps: HeadLookupDeps): HeadLookup {
     if (routing === undefined) return
     if (book.get(key) !== undefined && walkedAt.isWithin(key, WALK_AGAIN_MS)) return
     walkedAt.set(key)
-    await walk(deps, routing, key)
+    await walk(deps, key, timeoutSignal(clock, WALK_MS))
   }
 
   async function look(key: NameKey): Promise<void> {
@@ -103,6 +105,7 @@ export function createHeadLookup(deps: HeadLookupDeps): HeadLookup {
       await raceSignal(looking, signal)
       return book.get(key)
     },
+    walk: (key, signal) => walk(deps, key, signal),
   }
 }
 
@@ -125,21 +128,26 @@ async function askPeer(
   }
 }
 
-async function walk(deps: HeadLookupDeps, routing: ValueRouting, key: NameKey): Promise<void> {
-  const signal = timeoutSignal(deps.clock, WALK_MS)
+async function walk(
+  { book, routing, fetch, onNewer, log }: HeadLookupDeps,
+  key: NameKey,
+  signal: AbortSignal,
+): Promise<FoundValue | undefined> {
+  let found: FoundValue | undefined
   try {
-    const value = await routing.getValue(headValueKey(key), { signal })
-    if (value === undefined) return
-    const found = openHeadValue(value)
-    if (found.digest === deps.book.get(key)?.head.digest) return
-    const statement =
-      found.head === undefined
-        ? await deps.fetch(found.digest, { signal, maxBytes: MAX_HEAD_BYTES })
-        : value
-    if (deps.book.accept(statement, { key }).verdict === 'new') deps.onNewer(key)
+    found = await routing?.getValue(headValueKey(key), { signal })
+    if (found === undefined) return undefined
+    const { digest, head } = openHeadValue(found.value)
+    if (digest !== book.get(key)?.head.digest) {
+      const statement =
+        head === undefined ? await fetch(digest, { signal, maxBytes: MAX_HEAD_BYTES }) : found.value
+      if (book.accept(statement, { key }).verdict === 'new') onNewer(key)
+    }
+    if (head === undefined) book.keepPointer(key, { digest, pointer: found.value })
   } catch (error) {
-    deps.log.debug('heads.not-found', { key, error }) // nobody's fault that could be named
+    log.debug('heads.not-found', { key, error }) // nobody's fault that could be named
   }
+  return found
 }
 
 function misbehaved(what: string): CatalogError {

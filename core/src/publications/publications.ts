@@ -93,6 +93,8 @@ export interface PublicationsDeps {
   readonly routing: ValueRouting | undefined
   readonly host: Pick<Host, 'onEvent'>
   readonly records: Pick<Records, 'add'>
+  /** Whose heads this machine keeps in the DHT for them. */
+  readonly trusts: (published: PublishedName) => boolean
   readonly transfer: {
     get(
       digest: Digest,
@@ -110,14 +112,13 @@ export function createPublications(
 ): Publications & { start(): void; stop(): Promise<void> } {
   const { book, questions, routing, clock, log, transfer, records } = deps
   routing?.acceptValues(headValueKind({ newest: (key) => book.get(key)?.head.sequence ?? 0 }))
-  const republisher = routing && createRepublisher({ ...deps, routing })
   const onRelease = async (release: Release, statement: Uint8Array): Promise<void> => {
     await records.add(recordOf(release, statement))
   }
   const onHead = ({ head, origin }: KnownHead): void => {
     if (origin === 'hidden') return
     questions.announce(headKeyOf(head))
-    if (origin === 'own') republisher?.put(headKeyOf(head))
+    republisher?.put(headKeyOf(head))
   }
   const fetch = async (
     digest: Digest,
@@ -130,6 +131,9 @@ export function createPublications(
       if (known !== undefined) onHead(known)
     },
   })
+  const republisher =
+    routing &&
+    createRepublisher({ ...deps, routing, look: (key, signal) => lookup.walk(key, signal) })
   const findHead = (name: PublishedName, { signal }: { signal: AbortSignal }) =>
     lookup.find(name, { signal, maxAgeMs: 0 })
   const publisher = createPublisher({ ...deps, findHead, onHead, onRelease })

@@ -9,8 +9,8 @@ import { CatalogError } from '../../errors.ts'
 import type { Clock } from '../../timing/clock.ts'
 import { raceSignal } from '../../timing/race-signal.ts'
 import { timeoutSignal } from '../../timing/timeout-signal.ts'
-import type { ValueKind, ValueRouting } from '../host.ts'
-import { ValueKinds } from '../value-kinds.ts'
+import type { FoundValue, ValueKind, ValueRouting } from '../host.ts'
+import { ValueKinds, type HeldValue } from '../value-kinds.ts'
 
 const MAX_WALKS = 4
 const PUT_TIMEOUT_MS = 60_000
@@ -59,11 +59,11 @@ export class DhtValues implements ValueRouting {
   async getValue(
     key: string,
     { signal }: { signal: AbortSignal },
-  ): Promise<Uint8Array | undefined> {
+  ): Promise<FoundValue | undefined> {
     signal.throwIfAborted()
     this.#deps.dht()
     await this.#kinds.best(key, []) // a key of no kind is a mistake, whatever peers have
-    const answers: Uint8Array[] = []
+    const answers: HeldValue[] = []
     try {
       await this.#walk(signal, GET_TIMEOUT_MS, (bounded) => this.#collect(key, answers, bounded))
     } catch {
@@ -94,11 +94,16 @@ export class DhtValues implements ValueRouting {
     if (taken === 0) throw new CatalogError('PEER_UNREACHABLE', 'no DHT server took the value')
   }
 
-  async #collect(key: string, into: Uint8Array[], signal: AbortSignal): Promise<void> {
+  async #collect(key: string, into: HeldValue[], signal: AbortSignal): Promise<void> {
+    const { clock } = this.#deps
     for await (const event of this.#deps.dht().get(toBytes(key), { signal })) {
-      if (event.name === 'PEER_RESPONSE' && event.record) into.push(event.record.value)
+      if (event.name === 'PEER_RESPONSE' && event.record) {
+        const { value, timeReceived } = event.record
+        const heldMs = timeReceived && Math.max(0, clock.epochMs() - timeReceived.getTime())
+        into.push({ value, heldMs })
+      }
       // Last, and perhaps our own.
-      if (event.name === 'VALUE') into.push(event.value)
+      if (event.name === 'VALUE') into.push({ value: event.value })
       if (into.length >= MAX_ANSWERS) return
     }
   }

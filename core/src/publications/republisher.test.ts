@@ -1,0 +1,88 @@
+/** Heads in the DHT when their publisher has gone: in memory, with time that the test moves. */
+import { expect, onTestFinished, test } from 'vitest'
+import { createFakeClock } from '../../../test/support/fake-clock.ts'
+import { keyOf, packageOf } from '../../../test/support/publishing.ts'
+import type { CatalogNode } from '../api.ts'
+import { createMemoryNetwork } from '../host/memory-host.ts'
+import { createNode } from '../node.ts'
+import { keyIdOf } from '../signing/key-id.ts'
+import { HEAD_VALUE_PREFIX, headKeyOf, headValueKey } from './head-key.ts'
+
+const HOUR_MS = 3_600_000
+const NAME = '@acme/tool'
+const key = keyOf('ann')
+const published = { name: NAME, publisher: keyIdOf(key.publicKey) }
+const VALUE_KEY = headValueKey(headKeyOf(published))
+
+/** A publisher, and machines that have its head, by whether they trust it. */
+async function world(trusting: readonly boolean[], { isLarge } = { isLarge: false }) {
+  const clock = createFakeClock()
+  const network = createMemoryNetwork({ clock })
+  const start = async (name: string, trusts: boolean): Promise<CatalogNode> => {
+    const node = await createNode(
+      { network: { peerExchange: false }, transfer: { fleet: false } },
+      { host: network.createHost(name), clock, trustsPublisher: () => trusts },
+    )
+    onTestFinished(() => node.close())
+    return node
+  }
+  const author = await start('author', true)
+  const signal = new AbortController().signal
+  for (let minor = 0; minor < (isLarge ? 9 : 1); minor += 1) {
+    const version = `1.${minor}.0`
+    await author.publications.publish(packageOf(NAME, version), key, { signal })
+    if (!isLarge) continue
+    const deprecations = { [version]: 'long '.repeat(200) }
+    await author.publications.change(NAME, { deprecations }, { key, signal })
+  }
+  for (const [index, trusts] of trusting.entries()) {
+    const reader = await start(`reader-${index}`, trusts)
+    await reader.connect('/memory/author')
+    await clock.advanceUntil(() => (reader.peers()[0]?.names ?? 0) > 0, { maxMs: 10_000 })
+    expect(await reader.publications.head(published, { signal })).toBeDefined()
+  }
+  // Whoever asks the DHT, and nobody else.
+  const stranger = network.createHost('stranger')
+  stranger.routing?.acceptValues({ prefix: HEAD_VALUE_PREFIX, validate: () => {}, select: () => 0 })
+  await stranger.start()
+  onTestFinished(() => stranger.stop())
+  const find = () => stranger.routing?.getValue(VALUE_KEY, { signal })
+  return { author, clock, find, start }
+}
+
+test('a head outlives its publisher as long as somebody who trusts it runs', async () => {
+  const { author, clock, find, start } = await world([true])
+  await author.close()
+  for (let day = 0; day < 4; day += 1) {
+    await clock.advance(24 * HOUR_MS)
+    expect(await find()).toBeDefined()
+  }
+  const late = await start('late', true)
+  const { signal } = new AbortController()
+  expect((await late.publications.head(published, { signal }))?.sequence).toBe(1)
+})
+
+test('a head that nobody trusts is gone two days after its publisher', async () => {
+  const { author, clock, find } = await world([false])
+  await author.close()
+  await clock.advance(47 * HOUR_MS)
+  expect(await find()).toBeDefined()
+  await clock.advance(2 * HOUR_MS)
+  expect(await find()).toBeUndefined()
+})
+
+test('of many who could, no more put it than it needs', async () => {
+  const { clock, find } = await world([true, true, true, true, true])
+  await clock.advance(3 * HOUR_MS)
+  // The publisher, and two that have found fewer than three servers with it.
+  expect((await find())?.heldMs).toHaveLength(3)
+})
+
+test('a head that is larger than a value is kept by the pointer that its publisher has signed', async () => {
+  const { author, clock, find } = await world([true], { isLarge: true })
+  expect((await find())?.value.byteLength).toBeLessThan(8 * 1024)
+  await clock.advance(3 * HOUR_MS)
+  await author.close()
+  await clock.advance(90 * HOUR_MS)
+  expect(await find()).toBeDefined()
+})
