@@ -12,7 +12,7 @@ import { answerExplain } from './dashboard/answer-explain.ts'
 import { answerPage, redirectToPage, wantsPage } from './dashboard/answer-page.ts'
 import { LiveEvents } from './dashboard/live-events.ts'
 import { sectionsFor } from './dashboard/sections.ts'
-import { createApp } from './http/app.ts'
+import { createApp, createHandler } from './http/app.ts'
 import { createCounters, type Counters } from './http/counters.ts'
 import type { Exchange } from './http/exchange.ts'
 import { answerDistTags, answerPing } from './registry-api/fallback.ts'
@@ -63,7 +63,7 @@ export function createGateway(deps: GatewayDependencies, input: GatewayOptions =
   const stats = (): GatewayStats => ({ ...statsOf(counters, parts), temporary, frozenTrust })
   const metrics = createMetrics({ node: deps.node, counters, stats })
   const context = { deps, options, counters, activity, metrics, instance, stats }
-  const app = createApp({
+  const handle = createHandler({
     ...{ log: deps.log, counters, instance },
     hosts: createHostCheck(options),
     observe: (route, ms) => metrics.observe(route, ms),
@@ -74,7 +74,7 @@ export function createGateway(deps: GatewayDependencies, input: GatewayOptions =
       await answerOrMeet({ ...context, parts, live }, exchange)
     },
   })
-  const listener = createListener({ log: deps.log, handle: app }, options)
+  const listener = createListener({ log: deps.log, handle }, options)
 
   async function open(): Promise<Started> {
     try {
@@ -113,7 +113,7 @@ export function createGateway(deps: GatewayDependencies, input: GatewayOptions =
   }
 
   return {
-    app,
+    app: createApp(handle),
     stats,
     async start() {
       if (starting !== undefined) throw new Error('the gateway is running already')

@@ -78,18 +78,7 @@ export class Activity {
     install.lastMs = startedMs
     if (kind === 'tarball') install.tarballRequests += 1
     else install.metadataRequests += 1
-    const visit: Visit = {
-      ...{ kind, name, version, install, startedMs, number: this.#count },
-      ...{ locatedMs: undefined, firstMs: undefined, endMs: undefined, bytes: 0 },
-      ...{
-        source: undefined,
-        isPublic: undefined,
-        course: undefined,
-        isAhead: false,
-        outcome: 'running',
-        code: undefined,
-      },
-    }
+    const visit = newVisit({ kind, name, version }, { install, startedMs, number: this.#count })
     this.#visits[this.#count % MAX_VISITS] = visit
     this.#count += 1
     this.#changes += 1
@@ -123,5 +112,30 @@ export class Activity {
       this.traffic.add(source, bytes, performance.timeOrigin + endMs)
     }
     this.#changes += 1
+  }
+}
+
+/** One literal, with all of its fields at once: it is made for every request. */
+function newVisit(
+  { kind, name, version }: VisitRequest,
+  { install, startedMs, number }: Pick<Visit, 'install' | 'startedMs' | 'number'>,
+): Visit {
+  return {
+    kind,
+    name,
+    version,
+    install,
+    startedMs,
+    number,
+    locatedMs: undefined,
+    firstMs: undefined,
+    endMs: undefined,
+    bytes: 0,
+    source: undefined,
+    isPublic: undefined,
+    course: undefined,
+    isAhead: false,
+    outcome: 'running',
+    code: undefined,
   }
 }

@@ -1,9 +1,10 @@
 /**
- * The Express application: one handler, because every request is one pure decision (request-target.ts) away from its answer.
- * Turns away foreign hosts and web pages first, bounds nothing itself (server.ts does), logs one line per finished request.
+ * One handler for all requests, because every request is one pure decision (request-target.ts) away from its answer; and the same
+ * as an Express application, for programs that mount it. Turns away foreign hosts and web pages first, bounds nothing itself
+ * (server.ts does), logs one line per finished request.
  */
 import express, { type Application } from 'express'
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
 import { CatalogError, type Logger } from '@catalog-p2p/core'
 import { browserProblem } from './browser-guard.ts'
 import type { Counters } from './counters.ts'
@@ -29,12 +30,17 @@ export interface AppDependencies {
 /** `baseUrl`: the path that the application is mounted at in a program of its user. */
 type MountedRequest = IncomingMessage & { readonly baseUrl?: string }
 
-export function createApp(deps: AppDependencies): Application {
+/** Our own listener has no need of Express, which takes longer than the rest of a short answer. */
+export function createHandler(deps: AppDependencies): RequestListener {
+  return (req, res) => handle(deps, req, res)
+}
+
+export function createApp(handler: RequestListener): Application {
   const app = express()
   app.disable('x-powered-by')
   app.disable('etag')
   app.set('query parser', false)
-  app.use((req: MountedRequest, res: ServerResponse) => handle(deps, req, res))
+  app.use((req: IncomingMessage, res: ServerResponse) => handler(req, res))
   return app
 }
 

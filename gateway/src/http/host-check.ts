@@ -27,7 +27,7 @@ export function createHostCheck(options: {
 }): HostCheck {
   const names = ['localhost', ...options.addresses, ...options.allowedHosts]
   const allowed = new Set(names.map((name) => name.toLowerCase()))
-  const own = ['127.0.0.1', '::1', ...allowed].map(asHost)
+  const own = new Set(['127.0.0.1', '::1', ...allowed].map(asHost))
   return {
     problem({ host }) {
       if (host === undefined || host === '') return 'the request has no Host header'
@@ -39,10 +39,12 @@ export function createHostCheck(options: {
       return undefined
     },
     isOwn(host = '', { localAddress = '', localPort }) {
-      // Of 127.0.0.0/8 Linux has sixteen million, all of them this machine.
-      const here = /^$|^127\./.test(localAddress) ? [] : [asHost(localAddress)]
       // Behind a proxy on the usual port it is named without one.
-      return [...own, ...here].some((name) => host === name || host === `${name}:${localPort}`)
+      const port = `:${localPort}`
+      const name = host.endsWith(port) ? host.slice(0, -port.length) : host
+      if (own.has(name)) return true
+      // Of 127.0.0.0/8 Linux has sixteen million, all of them this machine.
+      return !/^$|^127\./.test(localAddress) && name === asHost(localAddress)
     },
   }
 }

@@ -28,8 +28,9 @@ export function redactUrl(text: string): string {
 
 /** The path of a request to this gateway, without its query and without a token in it. */
 export function redactPath(url: string): string {
-  const [path = ''] = url.split('?', 1)
-  return path.replace(CALL_WITH_SECRET, `$1${MASK}`)
+  const query = url.indexOf('?')
+  const path = query === -1 ? url : url.slice(0, query)
+  return path.startsWith('/-/') ? path.replace(CALL_WITH_SECRET, `$1${MASK}`) : path
 }
 
 function looksSecret(segment: string): boolean {

@@ -3,6 +3,7 @@
  * bypasses the gateway or ends up in a lockfile. Pure.
  */
 import { createHash } from 'node:crypto'
+import { LRUCache } from 'lru-cache'
 import { DEFAULT_REGISTRY_HOST } from '../upstream/default-registry.ts'
 
 /**
@@ -70,8 +71,18 @@ export function tarballFile(name: string, version: string): string {
 export function variantName(form: VariantForm, derived: boolean): string {
   const { policy, base } = form
   const key = namesBase(policy) ? `${policy} ${base}` : policy
+  return `${derived ? 'short' : 'variant'}-${hashOf(key)}`
+}
+
+/** Of the forms that are in use: clients choose the base, by their Host header. */
+const hashes = new LRUCache<string, string>({ max: 64 })
+
+function hashOf(key: string): string {
+  const known = hashes.get(key)
+  if (known !== undefined) return known
   const hash = createHash('sha256').update(key).digest('base64url').slice(0, 16)
-  return `${derived ? 'short' : 'variant'}-${hash}`
+  hashes.set(key, hash)
+  return hash
 }
 
 /** Whether this gateway's own address may stand in a document for such a client. */

@@ -8,6 +8,7 @@ import { createHash } from 'node:crypto'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isCatalogError, openDatabase, type Database, type Logger } from '@catalog-p2p/core'
+import { LRUCache } from 'lru-cache'
 import { createBodyFiles, type BodyFiles } from './body-files.ts'
 import type {
   CachedDocument,
@@ -75,6 +76,8 @@ export const METADATA_FILE = 'metadata-v1.db'
 const BODIES_FOLDER = 'documents-v3'
 /** The same of an earlier version. */
 const OLD_FOLDER = 'documents-v2'
+/** Of documents: hashing takes longer than all else that finds one at hand. */
+const MAX_REMEMBERED_IDS = 8_192
 
 export interface PackumentCacheOptions {
   readonly path: string | undefined
@@ -104,6 +107,7 @@ class IndexedCache implements PackumentCache {
   readonly #rows: PackumentRows
   readonly #quotaBytes: number
   readonly #idPrefix: string
+  readonly #ids = new LRUCache<string, string>({ max: MAX_REMEMBERED_IDS })
   readonly #epochs = new ChangeEpochs()
   readonly #watchers: CacheWatcher[] = []
 
@@ -212,9 +216,13 @@ class IndexedCache implements PackumentCache {
   }
 
   #idOf({ registry, name, owner }: DocumentKey, by: SaidBy): string {
-    const text = [registry, name, owner, ...(by === 'peers' ? [by] : [])].join('\n')
+    const text = `${registry}\n${name}\n${owner}${by === 'peers' ? '\npeers' : ''}`
+    const known = this.#ids.get(text)
+    if (known !== undefined) return known
     const hash = createHash('sha256').update(text).digest('hex')
-    return `${this.#idPrefix}${hash.slice(0, 40)}`
+    const id = `${this.#idPrefix}${hash.slice(0, 40)}`
+    this.#ids.set(text, id)
+    return id
   }
 
   /** Removes what was confirmed longest ago, never the document that has just come. */

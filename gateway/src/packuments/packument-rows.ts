@@ -49,13 +49,18 @@ const OLDEST_ROWS = 50
 /** Rows, and ids that have none, remembered: a request looks each of its documents up several times. */
 const MAX_REMEMBERED = 4_096
 
+interface Remembered {
+  /** undefined: there is none. */
+  readonly document: CachedDocument | undefined
+  /** Without its forms. */
+  readonly bytes: number
+}
+
 type Statements = ReturnType<typeof prepare>
 
 export class PackumentRows {
   readonly #sql: Statements
-  readonly #remembered = new LRUCache<string, { readonly row: Row | undefined }>({
-    max: MAX_REMEMBERED,
-  })
+  readonly #remembered = new LRUCache<string, Remembered>({ max: MAX_REMEMBERED })
   #bytes: number
 
   /** Throws what SQLite throws where the database cannot be written. */
@@ -72,13 +77,12 @@ export class PackumentRows {
   }
 
   find(id: string): CachedDocument | undefined {
-    const row = this.#row(id)
-    return row && toDocument(row)
+    return this.#row(id).document
   }
 
   /** Of a document, without its forms; 0 when it is not there. */
   bytesOf(id: string): number {
-    return this.#row(id)?.bytes ?? 0
+    return this.#row(id).bytes
   }
 
   byName(name: string): CachedDocument[] {
@@ -105,7 +109,7 @@ export class PackumentRows {
   save(document: CachedDocument, bytes: number): void {
     const { id, registry, name, owner, kind, hash, etag, lastModified } = document
     const before = this.#row(id)
-    if (before?.hash !== hash) this.#removeForms(id)
+    if (before.document?.hash !== hash) this.#removeForms(id)
     this.#sql.save.run(
       ...[id, registry, name, owner, kind, hash, etag ?? null, lastModified ?? null],
       ...[document.confirmedAtMs, document.lifetimeMs ?? null, document.freshness],
@@ -114,7 +118,7 @@ export class PackumentRows {
       document.witness === undefined ? null : JSON.stringify(document.witness),
     )
     this.#remembered.delete(id)
-    this.#bytes += bytes - (before?.bytes ?? 0)
+    this.#bytes += bytes - before.bytes
   }
 
   saveForm(id: string, part: string, bytes: number): void {
@@ -131,7 +135,7 @@ export class PackumentRows {
   }
 
   remove(id: string): void {
-    this.#bytes -= this.#row(id)?.bytes ?? 0
+    this.#bytes -= this.#row(id).bytes
     this.#removeForms(id)
     this.#sql.remove.run(id)
     this.#remembered.delete(id)
@@ -147,12 +151,13 @@ export class PackumentRows {
     this.#remembered.clear()
   }
 
-  #row(id: string): Row | undefined {
+  #row(id: string): Remembered {
     const remembered = this.#remembered.get(id)
-    if (remembered !== undefined) return remembered.row
+    if (remembered !== undefined) return remembered
     const row = this.#sql.find.get(id) as Row | undefined
-    this.#remembered.set(id, { row })
-    return row
+    const found = { document: row && toDocument(row), bytes: row?.bytes ?? 0 }
+    this.#remembered.set(id, found)
+    return found
   }
 
   #removeForms(id: string): void {

@@ -21,7 +21,7 @@ import {
 } from './packument-request.ts'
 import type { PackumentSource } from './packument-source.ts'
 import { createPackumentVariants, type PackumentVariant } from './packument-variants.ts'
-import type { Registries } from '../upstream/registries.ts'
+import type { Registries, Registry } from '../upstream/registries.ts'
 import { createSingleFlight } from '../single-flight.ts'
 import { createPoisonDocuments } from './poison-documents.ts'
 import { createSilentRegistry } from './silent-registry.ts'
@@ -107,7 +107,7 @@ export function createPackuments(
 
   function viewer(name: string, client: Credentials | undefined): Viewer {
     const home = registries.homeOf(name)
-    const credentials = client ?? registries.credentialsFor(new URL(name, home.url))
+    const credentials = client ?? ownCredentials(registries, home, name)
     const owner = documentOwner(home, name, credentials)
     // What a registry that is not public tells strangers may be another one's package of that name.
     return { credentials, owners: owner === '' || !home.isPublic ? [owner] : [owner, ''] }
@@ -141,4 +141,15 @@ export function createPackuments(
       return found
     },
   }
+}
+
+function ownCredentials(
+  registries: Registries,
+  home: Registry,
+  name: string,
+): Credentials | undefined {
+  // Most have none, and need not take URLs apart for every request.
+  return registries.hasCredentials()
+    ? registries.credentialsFor(new URL(name, home.url))
+    : undefined
 }

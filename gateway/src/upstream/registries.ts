@@ -59,6 +59,8 @@ export interface Registries {
   hasOthers(): boolean
   /** Whether a package belongs to that registry; false where its own is not known. */
   isHome(registry: Registry, name: string): boolean
+  /** Whether there are credentials of our own at all. */
+  hasCredentials(): boolean
   /** Our own credentials for a URL (a registry's, or a tarball's elsewhere). */
   credentialsFor(url: URL): Credentials | undefined
   /**
@@ -164,6 +166,7 @@ export function createRegistries(
         return { scope, url, isPublicDefault }
       }),
     identify,
+    hasCredentials: () => fromUrl.size > 0 || hosts().size > 0,
     credentialsFor,
     credentialsAt(registry, url, own) {
       if (!owns(registry, url)) return undefined
