@@ -10,19 +10,21 @@ import { startDaemon } from '../support/daemon.ts'
 import { expectedInstall, fixturePackages, fixtureProject } from '../support/fixture-packages.ts'
 import { asInstalled, readInstalled } from '../support/installed.ts'
 import { freePort } from '../support/free-port.ts'
-import { publishedPackages } from '../support/published.ts'
+import { installedGateway, programIn } from '../support/packed-catalog.ts'
 import { startRegistry, type LoopbackRegistry } from '../support/registry.ts'
 
 const fixtures = fixturePackages()
 let workspace: Workspace
 let registry: LoopbackRegistry
-/** The installed program. */
+/** Where npm has installed the gateway, and the program in it. */
+let installed: string
 let bin: string
 
 beforeAll(async () => {
   workspace = await createWorkspace()
-  const published = await publishedPackages()
-  registry = await startRegistry({ packages: [...published, ...fixtures], tarballs: 'self' })
+  installed = await installedGateway()
+  bin = await programIn(installed)
+  registry = await startRegistry({ packages: fixtures, tarballs: 'self' })
 })
 
 afterAll(async () => {
@@ -30,17 +32,14 @@ afterAll(async () => {
   await workspace[Symbol.asyncDispose]()
 })
 
-test('npm installs the gateway into an empty folder, and its catalog serves an install', async () => {
+test('the catalog that npm has installed into an empty folder serves an install', async () => {
   const home = await workspace.folder('home')
-  const cwd = await workspace.folder('stranger')
-  const run = { cwd, home, registry: registry.url }
-  await mustRunClient('npm-11', ['install', '@catalog-p2p/gateway'], run)
+  const run = { cwd: installed, home, registry: registry.url }
   // As "npx @catalog-p2p/gateway": the package has one program, whatever that is called.
   const npx = ['exec', '--', '@catalog-p2p/gateway', '--version']
   const { output } = await mustRunClient('npm-11', npx, run)
   expect(output).toMatch(/^\d+\.\d+\.\d+/m)
 
-  bin = await installedBin(cwd)
   const port = await freePort()
   const store = join(home, 'store')
   const args = ['--port', String(port), '--store', store, '--upstream', registry.url, '--no-mdns']
@@ -109,12 +108,4 @@ async function brokenPageFiles(url: string): Promise<string[]> {
   }
   if (!seen.has('-/catalog/ui/app.js') || seen.size < 12) broken.push(`only ${seen.size} files`)
   return broken
-}
-
-async function installedBin(cwd: string): Promise<string> {
-  const folder = join(cwd, 'node_modules', '@catalog-p2p', 'gateway')
-  const { bin } = JSON.parse(await readFile(join(folder, 'package.json'), 'utf8')) as {
-    bin: { catalog: string }
-  }
-  return join(folder, bin.catalog)
 }
