@@ -46,6 +46,8 @@ const storeSchema = z.strictObject({
   /** Folder of another store, which anybody may have written: its artifacts are used, and nothing else of it. With `path` only. */
   artifactsOf: z.string().min(1).optional(),
   quotaBytes: bytes.default(20 * 1024 * MiB),
+  /** Within it, what is kept for other publishers; undefined: a fifth of it. */
+  replicaQuotaBytes: bytes.optional(),
   /** Private artifacts too; false: they pass through, and nothing of them reaches the folder. */
   keepPrivate: z.boolean().default(true),
   /** Artifacts kept in memory in front of the disk. */

@@ -308,6 +308,8 @@ export function storeContract(name: string, createWorld: WithStore): void {
       const { store } = await started(ctx, { quotaBytes: 50 * KiB })
       const replicas = [await put(store, 1, REPLICA), await put(store, 2, REPLICA)]
       expect(held(store, replicas)).toEqual([false, true])
+      const replicaBytes = 10 * KiB
+      expect(store.usage()).toMatchObject({ replicaBytes, replicaQuotaBytes: 10 * KiB })
     })
 
     test('is strengthened by storing it again, and never weakened', async (ctx) => {

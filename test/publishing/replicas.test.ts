@@ -48,12 +48,17 @@ test('peers that trust its publisher keep it, and it is installed from them when
   const stranger = await world.machine('stranger', undefined, { trust: '' })
   for (const each of [second, third, stranger]) await meet(each.node, here.node, 0)
   expect(await publish(here, '1.0.0')).toContain('(kept by 2 machines besides this one)')
+  // Its list of versions is then too large for the DHT.
+  const tags = Array.from({ length: 100 }, (_, index) => [`t${index}${'-'.repeat(90)}`, '1.0.0'])
+  const change = { tags: Object.fromEntries(tags) as Record<string, string> }
+  await here.node.publications.change(NAME, change, { key: annsKey, ...signalOf() })
   expect(await publish(here, '1.1.0')).toContain('(kept by 2 machines besides this one)')
   expect(here.gateway.stats().replication).toEqual({ wanted: 3, packages: 1, short: 1 })
   expect(stranger.node.stats().store.artifacts).toBe(0)
   const head = second.node.publications.knownHead({ name: NAME, publisher: ann })
   const { statement } = head?.releases.get('1.1.0') ?? {}
   expect(statement && retentions(second, statement)).toBe('replica')
+  expect(head && retentions(second, head.digest)).toBe('replica')
 
   await here.gateway.stop()
   await here.node.close()
@@ -82,7 +87,7 @@ function ownHead({ node }: Machine) {
 }
 
 test('a peer with no space for replicas says so', async () => {
-  const small: NodeOptions = { store: { quotaBytes: 1_000 } }
+  const small: NodeOptions = { store: { replicaQuotaBytes: 1_000 } }
   const here = await world.machine('here', annsKey)
   await meet((await world.machine('small', undefined, { node: small })).node, here.node, 0)
   expect(await publish(here, '1.0.0')).toContain('(only on this machine as yet)')

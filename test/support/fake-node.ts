@@ -230,7 +230,13 @@ export function createFakeNode(): FakeNode {
       store: {
         artifacts: stored.size,
         bytes: [...stored.values()].reduce((sum, { bytes }) => sum + bytes.byteLength, 0),
-        ...{ partialBytes: 0, quotaBytes: 1e9, writable: true },
+        ...{
+          partialBytes: 0,
+          quotaBytes: 1e9,
+          replicaBytes: 0,
+          replicaQuotaBytes: 2e8,
+          writable: true,
+        },
         pinned: [...stored.values()].filter(({ pinned }) => pinned).length,
       },
     }),

@@ -17,7 +17,7 @@ import { checkRange, cut, notFound, type ByteRange } from './fs/artifact-reader.
 import { Entries } from './entries.ts'
 import { chooseVictims } from './evict.ts'
 import { MemoryPartials } from './memory-partials.ts'
-import { evictionOrder, makeSpace, REPLICA_SHARE, strengthen, type QuotaDeps } from './quota.ts'
+import { evictionOrder, makeSpace, replicaQuotaOf, strengthen, type QuotaDeps } from './quota.ts'
 import { CLAIMS_SHARE } from './store.ts'
 import type { PartialArtifact, PutOptions, Store, StoreEntry, StoreEvent } from './store.ts'
 import type { Visibility } from '../content/visibility.ts'
@@ -26,7 +26,7 @@ import type { PruneReport, Retention, StoreUsage, VerifyReport } from './store.t
 export interface MemoryStoreOptions {
   readonly quotaBytes: number
   /** Of replicas, within the quota; a fifth of it unless given. */
-  readonly replicaQuotaBytes?: number
+  readonly replicaQuotaBytes?: number | undefined
   /** For artifacts that this store describes, bytes. */
   readonly chunkSize: number
 }
@@ -94,6 +94,8 @@ class MemoryStore implements Store {
       bytes: this.#entries.bytes,
       partialBytes: this.#partials.presentBytes,
       quotaBytes: this.#options.quotaBytes,
+      replicaBytes: this.#entries.bytesOf('replica'),
+      replicaQuotaBytes: replicaQuotaOf(this.#options),
       pinned: this.#entries.pinned,
       writable: true,
     }
@@ -226,12 +228,12 @@ class MemoryStore implements Store {
   }
 
   #quota(): QuotaDeps {
-    const { quotaBytes, replicaQuotaBytes = Math.floor(quotaBytes * REPLICA_SHARE) } = this.#options
+    const { quotaBytes } = this.#options
     return {
       entries: this.#entries,
       partials: this.#partials,
       quotaBytes,
-      replicaQuotaBytes,
+      replicaQuotaBytes: replicaQuotaOf(this.#options),
       drop: (digest) => this.#drop(digest),
     }
   }

@@ -10,7 +10,16 @@ import { chooseVictims, type Evictable } from './evict.ts'
 import type { Retention } from './store.ts'
 
 /** Of the quota, unless the options say otherwise. */
-export const REPLICA_SHARE = 0.2
+const REPLICA_SHARE = 0.2
+
+/** Bytes that replicas may take. */
+export function replicaQuotaOf(options: {
+  readonly quotaBytes: number
+  readonly replicaQuotaBytes?: number | undefined
+}): number {
+  const { quotaBytes, replicaQuotaBytes = Math.floor(quotaBytes * REPLICA_SHARE) } = options
+  return Math.min(quotaBytes, replicaQuotaBytes)
+}
 
 /** Unfinished downloads, as far as space is concerned. */
 export interface ReservedSpace {

@@ -57,6 +57,9 @@ export interface StoreUsage {
   /** Bytes of unfinished downloads. */
   readonly partialBytes: number
   readonly quotaBytes: number
+  /** Bytes that are kept for others, among `bytes`, and how many that may be. */
+  readonly replicaBytes: number
+  readonly replicaQuotaBytes: number
   readonly pinned: number
   /** False after ENOSPC, EACCES or EROFS: the store then serves what it has and keeps nothing. */
   readonly writable: boolean

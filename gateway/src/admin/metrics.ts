@@ -175,6 +175,16 @@ function nodeMetrics(registry: Registry, stats: () => NodeStats): void {
   gauge('catalog_store_bytes', 'Bytes of complete artifacts in the store', (s) => s.store.bytes)
   gauge('catalog_store_partial_bytes', 'Bytes of unfinished downloads', (s) => s.store.partialBytes)
   gauge('catalog_store_quota_bytes', 'Bytes that the store may hold', (s) => s.store.quotaBytes)
+  gauge(
+    'catalog_store_replica_bytes',
+    'Bytes in the store that are kept for others',
+    (s) => s.store.replicaBytes,
+  )
+  gauge(
+    'catalog_store_replica_quota_bytes',
+    'Bytes that those may take',
+    (s) => s.store.replicaQuotaBytes,
+  )
   gauge('catalog_store_writable', '1 while the store can write to disk', (s) =>
     Number(s.store.writable),
   )

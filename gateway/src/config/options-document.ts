@@ -77,6 +77,7 @@ const SPECIAL_DEFAULTS: Readonly<Record<string, string>> = {
   keyring: '`registry-keys.json` in the config folder',
   'trust-file': '`trusted-publishers.txt` in the config folder',
   swarm: '`swarm.txt` in the config folder, if it is there',
+  'replica-quota': 'a fifth of the quota',
   'witness-quorum': 'more than half of them',
   store: "`catalog-p2p` in the user's cache folder",
   'log-level': '`info`; on a terminal `warn`',

@@ -2,6 +2,7 @@
  * Every setting of the daemon: the one table behind flags, CATALOG_* environment, config file, help texts and
  * docs/options.md. Defaults and limits are not here: they stand in core's and the gateway's options.ts, where they apply.
  */
+import { LIMIT_SETTINGS } from './limit-settings.ts'
 import { advanced, boolean, bytes, choice, duration, group, integer } from './setting.ts'
 import { list, path, rate, text, type Setting } from './setting.ts'
 
@@ -171,6 +172,10 @@ export const SETTINGS: readonly Setting[] = [
       'node:store.quotaBytes',
       'disk space for artifacts; the least recently used make room',
     ),
+    'replica-quota': bytes(
+      'node:store.replicaQuotaBytes',
+      'disk space, within the quota, for packages of others whom this machine trusts; 0: none',
+    ),
     'keep-private': boolean(
       'node:store.keepPrivate',
       'keep private packages on disk; without, they and their metadata are gone after the run',
@@ -231,59 +236,7 @@ export const SETTINGS: readonly Setting[] = [
     ),
   }),
 
-  ...group('Limits', {
-    'max-packument': advanced(
-      bytes('gateway:maxPackumentBytes', 'largest metadata document taken from upstream'),
-    ),
-    'max-upload': advanced(bytes('gateway:maxUploadBytes', 'largest request body passed on')),
-    'max-sockets': advanced(integer('gateway:maxSockets', 'client connections, at most')),
-    'headers-timeout': advanced(
-      duration('gateway:headersTimeoutMs', 'a client must have sent its headers within this'),
-    ),
-    'idle-timeout': advanced(
-      duration('gateway:idleTimeoutMs', 'a client connection without movement is closed'),
-    ),
-    'keep-alive': advanced(
-      duration('gateway:keepAliveMs', 'an idle client connection stays open for this'),
-    ),
-    'drain-timeout': advanced(
-      duration('gateway:drainTimeoutMs', 'on stop, answers under way get this long'),
-    ),
-    'upstream-connect-timeout': advanced(
-      duration('gateway:upstreamConnectTimeoutMs', 'connecting to upstream'),
-    ),
-    'upstream-timeout': advanced(
-      duration(
-        'gateway:upstreamTimeoutMs',
-        "upstream's headers, and, but a minute at most, 16 KiB of metadata, 4 of a tarball",
-      ),
-    ),
-    'upstream-retries': advanced(
-      integer('gateway:upstreamRetries', 'further tries of a request to upstream'),
-    ),
-    'upstream-sockets': advanced(
-      integer('gateway:upstreamSockets', 'connections to one upstream, at most'),
-    ),
-    'max-prefetch': advanced(integer('gateway:maxPrefetch', 'packages in one prefetch, at most')),
-    'prefetch-concurrency': advanced(
-      integer('gateway:prefetchConcurrency', 'artifacts that one prefetch gets at once'),
-    ),
-    'hint-wait': advanced(
-      duration(
-        'gateway:hintWaitMs',
-        'fetch ahead only while tarballs take longer than this to come, on average',
-      ),
-    ),
-    'max-hints': advanced(
-      integer('gateway:maxHints', 'packages taken from one audit or plugin, at most'),
-    ),
-    'hint-concurrency': advanced(
-      integer(
-        'gateway:hintConcurrency',
-        'artifacts moving at once for clients and ahead of them, together',
-      ),
-    ),
-  }),
+  ...LIMIT_SETTINGS,
 
   ...group('Output', {
     'log-level': choice('start:logLevel', 'what to log; on a terminal only warnings by default', [

@@ -3,6 +3,7 @@
  * publishers whom this machine's user trusts for that name, within the store's own quota for replicas, and a few at once.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
+import semver from 'semver'
 import {
   CatalogError,
   isCatalogError,
@@ -30,6 +31,8 @@ const TRY_MS = 5_000
 const AGAIN_MS = 250
 /** That of the newest version among them. */
 const MAX_RELEASES = 1_000
+/** The DHT has only a pointer to a larger one: the head itself is then an artifact like others. */
+const MAX_HEAD_VALUE_BYTES = 8 * 1024
 /** It passes through memory. */
 const MAX_TARBALL_BYTES = 64 * 1024 * 1024
 
@@ -39,7 +42,7 @@ export function keepReplicas({ node, isTrusted, log }: KeepReplicasDeps): Answer
     maxStreamsPerPeer: 1,
     async answer(request, { signal }) {
       // Asked first, so that strangers' signatures cost nothing.
-      if (!isTrusted(request) || running >= MAX_AT_ONCE) return false
+      if (!isTrusted(request) || running >= MAX_AT_ONCE || quotaOf(node) === 0) return false
       running += 1
       try {
         return await keep(node, request, signal)
@@ -61,6 +64,10 @@ async function keep(
 ): Promise<boolean> {
   const head = takeHead(node, { name, publisher }, statement)
   if (head === undefined) return false
+  if (statement.byteLength > MAX_HEAD_VALUE_BYTES) {
+    const digest = await node.put(statement, { visibility: 'public', retention: 'replica' })
+    if (!isKept(node, digest)) return false
+  }
   const signal = AbortSignal.any([asked, AbortSignal.timeout(KEEP_MS)])
   for (;;) {
     try {
@@ -88,16 +95,28 @@ function takeHead(
 
 /** Whether all of it is in the store now. @throws CatalogError NOT_FOUND, NO_PROVIDERS while some of it can't be had */
 async function keepAll(node: CatalogNode, head: Head, signal: AbortSignal): Promise<boolean> {
-  const newest = head.tags.get('latest') ?? [...head.releases.keys()].at(-1)
+  const versions = newestFirst(head)
+  const [newest] = versions
   if (newest === undefined) return true // all withdrawn, and that is worth keeping
-  const versions = new Set([newest, ...head.releases.keys()])
-  for (const version of [...versions].slice(0, MAX_RELEASES)) {
+  for (const version of versions.slice(0, MAX_RELEASES)) {
     const { statement } = head.releases.get(version) ?? {}
     if (statement === undefined || !(await keepArtifact(node, statement, signal))) return false
   }
   const release = await node.publications.release(head, newest, { signal })
   if (release === undefined) throw new CatalogError('NOT_FOUND', `${head.name}@${newest}`)
-  return release.size <= MAX_TARBALL_BYTES && keepArtifact(node, release.digest, signal)
+  if (release.size > Math.min(MAX_TARBALL_BYTES, quotaOf(node))) return false
+  return await keepArtifact(node, release.digest, signal)
+}
+
+/** What its publisher calls the latest, then the others, the highest first. */
+export function newestFirst({ tags, releases }: Pick<Head, 'tags' | 'releases'>): string[] {
+  const latest = tags.get('latest')
+  const ordered = [...releases.keys()].toSorted(semver.rcompare)
+  return [...new Set(latest === undefined ? ordered : [latest, ...ordered])]
+}
+
+function quotaOf(node: CatalogNode): number {
+  return node.stats().store.replicaQuotaBytes
 }
 
 async function keepArtifact(

@@ -20,7 +20,7 @@ import { createPooledReads, createReadThread } from './read-thread.ts'
 import { FsFolder } from './folder.ts'
 import { createFsLayout } from './layout.ts'
 import { pruneFiles, verifyFiles } from './maintenance.ts'
-import { makeSpace, REPLICA_SHARE, strengthen, type QuotaDeps } from '../quota.ts'
+import { makeSpace, replicaQuotaOf, strengthen, type QuotaDeps } from '../quota.ts'
 import { CLAIMS_SHARE } from '../store.ts'
 import type { PartialArtifact, PutOptions, Store, StoreEntry, StoreEvent } from '../store.ts'
 import type { Visibility } from '../../content/visibility.ts'
@@ -40,7 +40,7 @@ export interface FsStoreOptions {
   readonly artifactsOf?: string | undefined
   readonly quotaBytes: number
   /** Of replicas, within the quota; a fifth of it unless given. */
-  readonly replicaQuotaBytes?: number
+  readonly replicaQuotaBytes?: number | undefined
   /** Default true. */
   readonly keepPrivate?: boolean
   readonly memoryArtifacts: number
@@ -133,6 +133,8 @@ class FsStore implements Store {
       bytes: this.#entries.bytes,
       partialBytes: this.#disk?.partials.presentBytes ?? 0,
       quotaBytes: this.#options.quotaBytes,
+      replicaBytes: this.#entries.bytesOf('replica'),
+      replicaQuotaBytes: replicaQuotaOf(this.#options),
       pinned: this.#entries.pinned,
       writable: this.#health.writable,
     }
@@ -255,12 +257,12 @@ class FsStore implements Store {
   }
 
   #quota(): QuotaDeps {
-    const { quotaBytes, replicaQuotaBytes = Math.floor(quotaBytes * REPLICA_SHARE) } = this.#options
+    const { quotaBytes } = this.#options
     return {
       entries: this.#entries,
       partials: { reservedBytes: (of) => this.#disk?.partials.reservedBytes(of) ?? 0 },
       quotaBytes,
-      replicaQuotaBytes,
+      replicaQuotaBytes: replicaQuotaOf(this.#options),
       drop: (digest) => this.#drop(digest),
     }
   }

@@ -18,7 +18,16 @@ const { bytes, digest } = blob(3 * CHUNK_SIZE + 1)
 const { manifest, leaves } = describeBytes(digest, bytes, CHUNK_SIZE)
 const otherDigest = blob(1, 1).digest
 const emptyUsage: StoreUsage = {
-  ...{ artifacts: 0, bytes: 0, partialBytes: 0, quotaBytes: 0, pinned: 0, writable: true },
+  ...{
+    artifacts: 0,
+    bytes: 0,
+    partialBytes: 0,
+    quotaBytes: 0,
+    replicaBytes: 0,
+    replicaQuotaBytes: 0,
+    pinned: 0,
+    writable: true,
+  },
 }
 const hasher = createHasher()
 afterAll(async () => hasher.stop())

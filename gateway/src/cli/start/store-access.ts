@@ -26,9 +26,10 @@ export async function chooseStore(
     hint: 'give this user the rights to the folder, or name another one with --store',
     effect: 'everything is kept in memory and forgotten at the end',
   })
-  const { memoryBytes } = parseNodeOptions(options).store
+  const { memoryBytes, replicaQuotaBytes } = parseNodeOptions(options).store
   // The quota is for a disk; memory has its own bound.
-  const node = { ...options, store: { memoryBytes, quotaBytes: memoryBytes } }
+  const store = { memoryBytes, quotaBytes: memoryBytes, replicaQuotaBytes }
+  const node = { ...options, store }
   return { node, cachePath: undefined }
 }
 

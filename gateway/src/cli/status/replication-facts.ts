@@ -1,6 +1,7 @@
-/** Whether enough other machines keep what was published here, in words: for `catalog status`. Pure. */
+/** Whether enough other machines keep what was published here, and what is kept here for them, in words: for `catalog status`. Pure. */
+import type { NodeStats } from '@catalog-p2p/core'
 import type { GatewayStats } from '../../api.ts'
-import { plural } from '../shell/format.ts'
+import { formatBytes, plural } from '../shell/format.ts'
 
 /** @param replication undefined: a daemon of an older version does not say */
 export function replicationFacts(
@@ -14,4 +15,15 @@ export function replicationFacts(
   const said =
     short === 0 ? `each kept by ${machines}` : `${short} of them KEPT BY FEWER than ${machines}`
   return [['published', `${kept}, ${said}`]]
+}
+
+/** Its quota is undefined in a daemon of an older version. */
+export function keptForOthers({
+  replicaBytes = 0,
+  replicaQuotaBytes,
+}: Partial<NodeStats['store']>): (readonly [string, string])[] {
+  if (replicaQuotaBytes === undefined) return []
+  if (replicaQuotaBytes === 0) return [['kept for others', 'nothing, as set']]
+  const most = formatBytes(replicaQuotaBytes)
+  return [['kept for others', `${formatBytes(replicaBytes)} of ${most} at most`]]
 }

@@ -5,7 +5,7 @@ import { loadConfig, requireDaemon, type Invocation } from '../shell/invocation.
 import { EXIT } from '../shell/exit-codes.ts'
 import { metadataFacts } from './metadata-facts.ts'
 import { fleetFacts } from './fleet-facts.ts'
-import { replicationFacts } from './replication-facts.ts'
+import { keptForOthers, replicationFacts } from './replication-facts.ts'
 import { networkFacts } from './network-facts.ts'
 import { formatBytes, formatFacts, formatMs, formatTable, plural } from '../shell/format.ts'
 
@@ -46,6 +46,7 @@ function statusLines(url: string, info: DaemonInfo | undefined, status: DaemonSt
       `${plural(store.artifacts, 'artifact')}, ${formatBytes(store.bytes)} of ` +
         `${formatBytes(store.quotaBytes)}${pinned}${partial}${health}`,
     ],
+    ...keptForOthers(store),
     ['served from store', from('store')],
     ['served from peers', from('peer')],
     ['served from registry', from('origin')],
