@@ -41,6 +41,7 @@ import {
 } from './http/route.ts'
 import { requireScope } from './http/scope-mount.ts'
 import { answerCatalogSearch, answerClientSearch, isClientSearch } from './search/answer-search.ts'
+import { answerShared } from './sharing/answer-shared.ts'
 import { createListener } from './http/server.ts'
 import { redactUrl } from './http/redact-url.ts'
 import { withoutRegistryPath } from './http/request-target.ts'
@@ -191,6 +192,10 @@ async function answer(context: Context, asked: Exchange): Promise<void> {
           answerTarball({ ...parts, counters, visit }, exchange, route),
         ),
       )
+    case 'shared':
+      return activity.track(exchange, tarballRequest(route.tarball), (visit) =>
+        answerShared({ ...parts, counters, visit }, exchange, route),
+      )
     case 'packument': {
       const { maxAgeMs, maxPackumentBytes: maxBytes } = options
       const asked = { kind: 'metadata', name: route.name, version: undefined } as const
@@ -239,6 +244,7 @@ async function answer(context: Context, asked: Exchange): Promise<void> {
     case 'peers':
     case 'prefetch':
     case 'publish':
+    case 'share':
     case 'store':
     case 'guard':
     case 'asset': {

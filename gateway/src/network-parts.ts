@@ -1,9 +1,10 @@
 /** What belongs to packages of the network, put together: what their publishers say, replicas, and searches that find them. */
-import type { CatalogNode, Logger } from '@catalog-p2p/core'
+import type { CatalogNode, Database, Logger } from '@catalog-p2p/core'
 import type { ParsedGatewayOptions } from './options.ts'
 import type { Origins } from './origins.ts'
 import type { PackumentCache } from './packuments/packument-cache.ts'
 import { openNetwork, type Network } from './publishing/network.ts'
+import { createShares, type Shares } from './sharing/shares.ts'
 import type { LocalIndex } from './search/local-index.ts'
 import { createSearch, type Search } from './search/search.ts'
 
@@ -14,14 +15,15 @@ export interface NetworkPartsDependencies {
   readonly origins: Origins
   readonly localIndex: LocalIndex
   readonly cache: PackumentCache
+  readonly database: Database
   readonly isKnownPublic: (name: string) => boolean
 }
 
 export function openNetworkParts(
   deps: NetworkPartsDependencies,
   options: ParsedGatewayOptions,
-): { readonly network: Network; readonly search: Search } {
-  const { node, log, env, origins, localIndex, cache, isKnownPublic } = deps
+): { readonly network: Network; readonly search: Search; readonly shares: Shares } {
+  const { node, log, env, origins, localIndex, cache, isKnownPublic, database } = deps
   const network = openNetwork({ node, log, ...origins, localIndex, env }, options)
   const search = createSearch(
     {
@@ -31,5 +33,5 @@ export function openNetworkParts(
     },
     options,
   )
-  return { network, search }
+  return { network, search, shares: createShares(database) }
 }

@@ -52,12 +52,14 @@ import { openCertificates, openFirstUse, openOrigins, type Origins } from './ori
 import { isPublicUrl, type Registries } from './upstream/registries.ts'
 import type { Upstream } from './upstream/upstream.ts'
 import { openLocalIndex } from './search/local-index.ts'
+import type { Shares } from './sharing/shares.ts'
 import type { Search } from './search/search.ts'
 import { createVersionIndex, type VersionIndex } from './packuments/version-index.ts'
 
 export interface Parts {
   readonly trust: Trust
   readonly network: Network
+  readonly shares: Shares
   /** undefined without a trust file. */
   readonly gatewaySignatures: GatewaySignatures | undefined
   /** undefined without a trust file. */
@@ -150,7 +152,7 @@ export async function openParts(
     { node, registries, index, bindings, artifacts, log },
     hintsOptions(options),
   )
-  const networking = { node, log, env, origins, localIndex, cache, isKnownPublic }
+  const networking = { node, log, env, origins, localIndex, ...caches, isKnownPublic }
   const ofNetwork = openNetworkParts(networking, options)
   const certificates = openCertificates({ node, log, ...origins }, options)
   const firstUse = openFirstUse({ node, log, ...origins }, options)

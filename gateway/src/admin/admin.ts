@@ -17,13 +17,15 @@ import { answerPrefetch } from './prefetch.ts'
 import { readJson } from '../http/json-body.ts'
 import type { Network } from '../publishing/network.ts'
 import { publishForOwner } from '../publishing/publish-version.ts'
+import { runShareAction, type ShareActions } from '../sharing/share-actions.ts'
+import { createMarks } from '../artifacts/privacy.ts'
 import type { Registries } from '../upstream/registries.ts'
 import { sendJson } from '../http/respond.ts'
 import type { Route } from '../http/route.ts'
 import { isToken } from '../http/is-token.ts'
 import { gatewayStatsFor, nodeStatsFor, refuseStranger, registriesFor, viewerOf } from './viewer.ts'
 
-export interface AdminDependencies extends GuardActions, AssetDependencies {
+export interface AdminDependencies extends GuardActions, AssetDependencies, ShareActions {
   readonly node: CatalogNode
   readonly artifacts: Artifacts
   readonly registries: Registries
@@ -37,10 +39,11 @@ export interface AdminOptions {
   readonly maxPrefetch: number
   readonly prefetchConcurrency: number
   readonly maxUploadBytes: number
+  readonly privateScopes: readonly string[]
 }
 
 type ReadRoute = 'health' | 'status' | 'metrics' | 'peers'
-type ActionRoute = 'prefetch' | 'publish' | 'store' | 'guard' | 'asset'
+type ActionRoute = 'prefetch' | 'publish' | 'store' | 'guard' | 'asset' | 'share'
 export type AdminRoute = Extract<Route, { route: ReadRoute | ActionRoute }>
 
 const MAX_BODY_BYTES = 16 * 1024 * 1024
@@ -57,7 +60,8 @@ export async function answerAdmin(
     route.route === 'publish' ||
     route.route === 'store' ||
     route.route === 'guard' ||
-    route.route === 'asset'
+    route.route === 'asset' ||
+    route.route === 'share'
   ) {
     return act(deps, options, { exchange, route })
   }
@@ -96,7 +100,8 @@ async function act(
   const json = (body: unknown): void => sendJson(req, res, { status: 200, body })
   requireMethod(req.method, ['POST'])
   requireToken(options.token, req.headers['x-catalog-token'])
-  const maxBytes = route.route === 'publish' ? options.maxUploadBytes : MAX_BODY_BYTES
+  const isUpload = route.route === 'publish' || route.route === 'share'
+  const maxBytes = isUpload ? options.maxUploadBytes : MAX_BODY_BYTES
   const body = await readJson(exchange, maxBytes)
   // Verifying a large store says nothing for longer than the server would bear; the client may leave at any time.
   req.socket.setTimeout(0)
@@ -107,6 +112,10 @@ async function act(
       return json(await runGuardAction(deps, route.action, { body, signal }))
     case 'asset':
       return answerAsset(deps, route.action, { exchange, body })
+    case 'share': {
+      const isPrivate = createMarks(options.privateScopes)
+      return json(await runShareAction(deps, { isPrivate }, { action: route.action, body, signal }))
+    }
     case 'publish':
       return json(await publishForOwner(deps.network, body, signal))
     case 'prefetch': {

@@ -82,6 +82,8 @@ export interface DaemonClient {
   ): Promise<{ changed: number; missing: readonly string[] }>
   /** A document as npm's publish sends it, for the network. */
   publish(document: object, options: { signal: AbortSignal }): Promise<Published>
+  /** share-actions.ts */
+  share(action: string, body: unknown, options: { signal: AbortSignal }): Promise<unknown>
   guard(action: string, body: unknown, options: { signal: AbortSignal }): Promise<unknown>
   /** Yields a line a package as each is done. */
   prefetch(
@@ -199,6 +201,7 @@ function createClient(url: string, info: DaemonInfo | undefined): DaemonClient {
         missing: readonly string[]
       },
     publish: async (document, { signal }) => (await post('publish', document, signal)) as Published,
+    share: (action, body, { signal }) => post(`share/${action}`, body, signal),
     guard: (action, body, { signal }) => post(`guard/${action}`, body, signal),
     prefetch: (packages, { signal }) =>
       readPrefetch({

@@ -15,6 +15,7 @@ import {
 } from './artifact-target.ts'
 import { OtherBytes } from './binding-check.ts'
 import { fetchByDigest } from './fetch-by-digest.ts'
+import { fetchShared, type SharedRequest } from './fetch-shared.ts'
 import { UnhashedArtifacts } from './fetch-unhashed.ts'
 import { GuardedArtifacts, type GuardedArtifactsDependencies } from './guarded-artifacts.ts'
 import { createNamedRecords } from './named-records.ts'
@@ -32,6 +33,8 @@ import { createTarballWitness } from './tarball-witness.ts'
 export interface Artifacts {
   /** @throws CatalogError of every kind; respond.ts makes HTTP of it */
   get(request: ArtifactRequest): Promise<{ artifact: Artifact; visibility: Visibility }>
+  /** By its hash alone, from the store or peers. @throws CatalogError NOT_FOUND, DENIED */
+  getShared(request: SharedRequest): Promise<Artifact>
   /** Nothing, where `get` might succeed. @throws CatalogError DENIED when the guard does not give it out */
   admit(request: ArtifactRequest): Promise<void>
   /** Its record is here when this has resolved, if its registry has signed it. */
@@ -101,6 +104,7 @@ export function createArtifacts(
 
   return {
     isKnownPublic: privacy.isKnownPublic,
+    getShared: (request) => fetchShared(deps, request),
     ensureRecord: (request) =>
       named.ensure(request, packuments.viewer(request.name, request.client)),
     forgetVisibility: (name) => privacy.forgetPublic(name),

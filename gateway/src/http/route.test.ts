@@ -103,3 +103,25 @@ test.each([
 ])('%s is a package name: %s', (name, expected) => {
   expect(isPackageName(name)).toBe(expected)
 })
+
+describe('a shared package', () => {
+  const hash = Buffer.alloc(64, 7).toString('base64url')
+  const at = (rest: string): string => `/-/catalog/share/${rest}`
+  test.each(['@s/n/-/n-1.0.0.tgz', '@s%2fn/-/n-1.0.0.tgz'])('%s', (path) => {
+    const tarball = { route: 'tarball', name: '@s/n', file: 'n-1.0.0.tgz', version: '1.0.0' }
+    expect(parseRoute('GET', at(`${hash}/${path}`))).toEqual({ route: 'shared', hash, tarball })
+    expect(parseRoute('POST', at(`${hash}/${path}`)).route).toBe('invalid')
+  })
+
+  test.each([
+    `${hash}/n/n-1.0.0.tgz`,
+    `${hash}/n/-/n-1.0.0.tgz/more`,
+    `${hash}/..%2fn/-/n-1.0.0.tgz`,
+    `${hash.slice(1)}/n/-/n-1.0.0.tgz`,
+    `${hash}A/n/-/n-1.0.0.tgz`,
+    `${hash.slice(0, -1)}B/n/-/n-1.0.0.tgz`,
+    `${hash.slice(0, -1)}=/n/-/n-1.0.0.tgz`,
+  ])('%s is none', (path) => {
+    expect(parseRoute('GET', at(path)).route).toBe('invalid')
+  })
+})

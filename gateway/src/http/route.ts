@@ -22,6 +22,8 @@ export const ROUTE_NAMES = [
   'guard',
   'asset',
   'publish',
+  'share',
+  'shared',
   'ui',
   'events',
   'explain',
@@ -37,6 +39,14 @@ export interface TarballRoute {
   readonly file: string
   /** From the file name; undefined when that does not follow npm's pattern. */
   readonly version: string | undefined
+}
+
+/** A tarball by its hash alone: what it is called says nothing about what it is. */
+export interface SharedRoute {
+  readonly route: 'shared'
+  /** Of the artifact, in base64url. */
+  readonly hash: string
+  readonly tarball: TarballRoute
 }
 
 /** The package, or else the scope, in the path decides which upstream gets it. */
@@ -57,7 +67,8 @@ export type Route =
   | { readonly route: 'prefetch' | 'publish' }
   | { readonly route: 'hints' | 'changed' | 'search' | 'events' | 'explain' }
   | { readonly route: 'ui'; readonly file: string | undefined }
-  | { readonly route: 'store' | 'guard' | 'asset'; readonly action: string }
+  | { readonly route: 'store' | 'guard' | 'asset' | 'share'; readonly action: string }
+  | SharedRoute
   | { readonly route: 'invalid'; readonly reason: string }
 
 const MAX_URL = 4096
@@ -65,6 +76,8 @@ const MAX_URL = 4096
 const NAME_PART = /^[A-Za-z0-9_~!'()*][A-Za-z0-9_.~!'()*-]*$/
 /** Nothing to decode, nothing that climbs: nearly every path of an install. */
 const PLAIN = /^(?:\/(?!\.{1,2}(?:\/|$))[\w.@~+-]*)+$/
+/** 64 bytes in base64url, in the one way to write them. */
+const SHA512 = /^[\w-]{85}[AQgw]$/
 const SCOPE = /^@[A-Za-z0-9_.~!'()*-]+$/
 
 /** The route of a request. */
@@ -85,7 +98,7 @@ export function parseRoute(method: string, url: string): Route {
 }
 
 function dashRoute(method: string, segments: readonly string[]): Route {
-  if (segments[1] === 'catalog') return catalogRoute(segments)
+  if (segments[1] === 'catalog') return catalogRoute(method, segments)
   if (segments[1] === 'ping' && segments.length === 2) return { route: 'ping' }
   if (isKeys(method, segments)) return { route: 'keys' }
   if (segments[1] === 'package') {
@@ -117,7 +130,7 @@ function isKeys(method: string, segments: readonly string[]): boolean {
   return read && segments.length === 4 && segments.slice(1).join('/') === 'npm/v1/keys'
 }
 
-function catalogRoute(segments: readonly string[]): Route {
+function catalogRoute(method: string, segments: readonly string[]): Route {
   const [, , action, sub] = segments
   switch (action) {
     case 'health':
@@ -138,6 +151,11 @@ function catalogRoute(segments: readonly string[]): Route {
     case 'asset':
       if (segments.length === 4 && sub !== undefined) return { route: action, action: sub }
       break
+    case 'share': {
+      if (sub === undefined || segments.length < 4) break
+      if (segments.length === 4) return { route: 'share', action: sub }
+      return sharedRoute(method, sub, segments.slice(4))
+    }
     case 'ui':
       if (segments.length <= 4) return { route: 'ui', file: sub }
       break
@@ -147,7 +165,20 @@ function catalogRoute(segments: readonly string[]): Route {
   return invalid('no such catalog route')
 }
 
-function tarballRoute(name: string, file: string): Route {
+/** `/-/catalog/share/HASH/NAME/-/FILE`: behind the hash a tarball's path as at a registry. */
+function sharedRoute(method: string, hash: string, path: readonly string[]): Route {
+  const { name, rest } = takeName(path)
+  const isTarball = name !== undefined && rest.length === 2 && rest[0] === '-'
+  const isRead = method === 'GET' || method === 'HEAD'
+  if (!isTarball || !isRead || !SHA512.test(hash)) return invalid('no such shared package')
+  const tarball = tarballRoute(name, rest[1] ?? '')
+  return tarball.route === 'invalid' ? tarball : { route: 'shared', hash, tarball }
+}
+
+function tarballRoute(
+  name: string,
+  file: string,
+): TarballRoute | Extract<Route, { route: 'invalid' }> {
   if (!/^[^\\/\0]+$/.test(file)) return invalid('not a tarball name')
   return { route: 'tarball', name, file, version: versionOf(name, file) }
 }
@@ -231,6 +262,6 @@ function isWrite(url: string, query: number): boolean {
   return query !== -1 && new URLSearchParams(url.slice(query + 1)).get('write') === 'true'
 }
 
-function invalid(reason: string): Route {
+function invalid(reason: string): Extract<Route, { route: 'invalid' }> {
   return { route: 'invalid', reason }
 }

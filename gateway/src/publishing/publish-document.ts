@@ -6,7 +6,7 @@
 import { z } from 'zod'
 import { CatalogError, digestOf, findDigest } from '@catalog-p2p/core'
 import { parseBody } from '../http/json-body.ts'
-import { TarballManifestReader } from '../packuments/peers/tarball-manifest.ts'
+import { readTarballManifest } from '../packuments/peers/tarball-manifest.ts'
 
 const versionSchema = z.looseObject({
   name: z.string(),
@@ -78,10 +78,8 @@ async function checkTarball(
   tarball: Buffer,
   { name, version }: { readonly name: string; readonly version: string },
 ): Promise<void> {
-  const reader = new TarballManifestReader()
   try {
-    await reader.write(tarball)
-    const own = JSON.parse((await reader.end()).packageJson) as {
+    const own = JSON.parse((await readTarballManifest(tarball)).packageJson) as {
       name?: unknown
       version?: unknown
     }
@@ -92,8 +90,6 @@ async function checkTarball(
   } catch (error) {
     if (error instanceof CatalogError) throw error
     throw refused(`its tarball cannot be read: ${error instanceof Error ? error.message : ''}`)
-  } finally {
-    reader.close()
   }
 }
 

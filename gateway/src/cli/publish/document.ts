@@ -2,7 +2,7 @@
 import semver from 'semver'
 import { z } from 'zod'
 import { CatalogError, digestOf } from '@catalog-p2p/core'
-import { TarballManifestReader } from '../../packuments/peers/tarball-manifest.ts'
+import { readTarballManifest } from '../../packuments/peers/tarball-manifest.ts'
 
 const manifestSchema = z.looseObject({
   name: z.string(),
@@ -36,15 +36,11 @@ export async function documentOf(tarball: Buffer, wantedTag: string | undefined)
 }
 
 async function manifestIn(tarball: Buffer): Promise<z.output<typeof manifestSchema>> {
-  const reader = new TarballManifestReader()
   try {
-    await reader.write(tarball)
-    return manifestSchema.parse(JSON.parse((await reader.end()).packageJson))
+    return manifestSchema.parse(JSON.parse((await readTarballManifest(tarball)).packageJson))
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error)
     throw refused(`the archive is no package: ${why}`)
-  } finally {
-    reader.close()
   }
 }
 

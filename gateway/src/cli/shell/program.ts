@@ -16,6 +16,7 @@ import { addPublishCommand } from '../publish/publish-program.ts'
 import { addRegistryKeysCommands } from '../registry-keys/registry-keys-program.ts'
 import { addSearchCommand } from '../search/search-program.ts'
 import { addServiceCommands } from '../service/service-program.ts'
+import { addShareCommand } from '../share/share-program.ts'
 import { addStartCommand } from '../start/start-program.ts'
 import { addStatusCommands } from '../status/status-program.ts'
 import { addStoreCommands } from '../store/store-program.ts'
@@ -59,6 +60,7 @@ export function createProgram(deps: ProgramDependencies): Command {
   addServiceCommands(program, deps)
   addKeyCommands(program, deps)
   addPublishCommand(program, deps)
+  addShareCommand(program, deps)
   addTokenCommand(program, deps)
   addRegistryKeysCommands(program, deps)
   addGuardCommands(program, deps)

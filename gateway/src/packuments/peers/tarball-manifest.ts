@@ -11,6 +11,17 @@ import type { TarballManifest } from './compare-manifest.ts'
 const MAX_MANIFEST_BYTES = 4 * 1024 * 1024
 const MAX_UNPACKED_BYTES = 4 * 1024 * 1024 * 1024
 
+/** Of a tarball at hand. @throws Error when it is no tarball, or has no package.json */
+export async function readTarballManifest(tarball: Uint8Array): Promise<TarballManifest> {
+  const reader = new TarballManifestReader()
+  try {
+    await reader.write(tarball)
+    return await reader.end()
+  } finally {
+    reader.close()
+  }
+}
+
 export class TarballManifestReader {
   readonly #gunzip: Gunzip = createGunzip()
   readonly #parser: Parser
