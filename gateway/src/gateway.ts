@@ -7,40 +7,30 @@ import { Activity } from './activity/activity.ts'
 import type { VisitRequest } from './activity/visit.ts'
 import { answerAdmin } from './admin/admin.ts'
 import { answerChanged } from './admin/answer-changed.ts'
+import { answerPassthrough } from './answer-passthrough.ts'
 import type { Gateway, GatewayDependencies, GatewayStats } from './api.ts'
 import { answerExplain } from './dashboard/answer-explain.ts'
-import { answerPage, redirectToPage, wantsPage } from './dashboard/answer-page.ts'
+import { answerPage } from './dashboard/answer-page.ts'
 import { LiveEvents } from './dashboard/live-events.ts'
 import { sectionsFor } from './dashboard/sections.ts'
 import { createApp, createHandler } from './http/app.ts'
 import { createCounters, type Counters } from './http/counters.ts'
 import type { Exchange } from './http/exchange.ts'
 import { answerDistTags, answerPing } from './registry-api/fallback.ts'
-import { admitRead, isGuardedRead } from './registry-api/guarded-read.ts'
 import { answerHints } from './hints/answer-hints.ts'
-import { readAuditHints } from './hints/audit-hints.ts'
-import { isBulkAudit } from './registry-api/audit-body.ts'
 import { createHostCheck } from './http/host-check.ts'
 import { createMetrics, type Metrics } from './admin/metrics.ts'
 import { viewerOf } from './admin/viewer.ts'
 import { parseCacheOnly } from './http/cache-only.ts'
 import { npmConfigContext, watchNpmConfig } from './upstream/npmrc.ts'
-import { noteWrite } from './registry-api/own-writes.ts'
 import { parseGatewayOptions, type GatewayOptions, type ParsedGatewayOptions } from './options.ts'
 import { answerPackument } from './packuments/answer-packument.ts'
-import { answerLogin } from './publishing/answer-login.ts'
 import { answerNetwork } from './publishing/answer-network.ts'
 import { takeOwnToken } from './publishing/publish-token.ts'
 import { newInstance, openParts, type Parts } from './parts.ts'
-import { passThrough, type PassthroughOptions } from './registry-api/passthrough.ts'
-import {
-  ROUTE_NAMES,
-  type PassthroughRoute,
-  type RouteName,
-  type TarballRoute,
-} from './http/route.ts'
+import { ROUTE_NAMES, type RouteName, type TarballRoute } from './http/route.ts'
 import { requireScope } from './http/scope-mount.ts'
-import { answerCatalogSearch, answerClientSearch, isClientSearch } from './search/answer-search.ts'
+import { answerCatalogSearch } from './search/answer-search.ts'
 import { answerShared } from './sharing/answer-shared.ts'
 import { createListener } from './http/server.ts'
 import { redactUrl } from './http/redact-url.ts'
@@ -209,19 +199,10 @@ async function answer(context: Context, asked: Exchange): Promise<void> {
       return answerPing(parts, passing, exchange)
     case 'keys':
       return parts.signingKeys.answer(exchange)
-    case 'passthrough':
-      if (wantsPage(exchange)) return redirectToPage(exchange)
-      if (parts.registries.main === null) {
-        const { publishToken: token } = options
-        if (await answerLogin(exchange, { isOwner, token })) return
-      }
-      if (isClientSearch(target)) {
-        return answerClientSearch({ ...parts, log: context.deps.log }, passing, exchange)
-      }
-      if (options.hints && isBulkAudit(target.method, target.path)) {
-        void readAuditHints(exchange.req, options.maxHints).then((list) => parts.hints.offer(list))
-      }
-      return pass(parts, passing, { exchange, route })
+    case 'passthrough': {
+      const { log } = context.deps
+      return answerPassthrough({ ...parts, log, options, passing, isOwner }, exchange, route)
+    }
     case 'hints':
       return answerHints(parts.hints, exchange)
     case 'search':
@@ -252,21 +233,6 @@ async function answer(context: Context, asked: Exchange): Promise<void> {
       return answerAdmin(admin, { ...options, token: options.adminToken }, { exchange, route })
     }
   }
-}
-
-async function pass(
-  parts: Parts,
-  options: PassthroughOptions,
-  { exchange, route }: { exchange: Exchange; route: PassthroughRoute },
-): Promise<void> {
-  const { name, scope } = route
-  // Without a turn of the event loop for a body that is flowing already: what has a body is no read.
-  if (isGuardedRead(parts.guard, exchange, name)) {
-    await admitRead({ ...parts, admit: (read) => parts.artifacts.admit(read) }, exchange, name)
-  }
-  const { method, path: url } = exchange.target
-  const onSettled = (): void => noteWrite(parts, { method, url, name })
-  return passThrough(parts, options, { exchange, name, scope, onSettled })
 }
 
 const NO_SOURCES = { answers: { registry: 0, kept: 0, verified: 0, peer: 0 }, oldestMs: null }

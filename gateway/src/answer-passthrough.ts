@@ -1,0 +1,58 @@
+/**
+ * Registry calls that are about no metadata and no tarball: accounts, searches, audits, publishing. What this gateway answers itself is
+ * answered; everything else goes to its registry, as the client sent it.
+ */
+import type { Logger } from '@catalog-p2p/core'
+import { redirectToPage, wantsPage } from './dashboard/answer-page.ts'
+import { readAuditHints } from './hints/audit-hints.ts'
+import type { Exchange } from './http/exchange.ts'
+import type { PassthroughRoute } from './http/route.ts'
+import type { ParsedGatewayOptions } from './options.ts'
+import type { Parts } from './parts.ts'
+import { answerLogin } from './publishing/answer-login.ts'
+import { isBulkAudit } from './registry-api/audit-body.ts'
+import { admitRead, isGuardedRead } from './registry-api/guarded-read.ts'
+import { noteWrite } from './registry-api/own-writes.ts'
+import { passThrough, type PassthroughOptions } from './registry-api/passthrough.ts'
+import { answerClientSearch, isClientSearch } from './search/answer-search.ts'
+
+export interface PassthroughContext extends Parts {
+  readonly log: Logger
+  readonly options: ParsedGatewayOptions
+  readonly passing: PassthroughOptions
+  /** The client has shown this gateway's token. */
+  readonly isOwner: boolean
+}
+
+export async function answerPassthrough(
+  context: PassthroughContext,
+  exchange: Exchange,
+  route: PassthroughRoute,
+): Promise<void> {
+  const { options, passing, isOwner, registries, hints } = context
+  const { target } = exchange
+  if (wantsPage(exchange)) return redirectToPage(exchange)
+  if (registries.main === null) {
+    if (await answerLogin(exchange, { isOwner, token: options.publishToken })) return
+  }
+  if (isClientSearch(target)) return answerClientSearch(context, passing, exchange)
+  if (options.hints && isBulkAudit(target.method, target.path)) {
+    void readAuditHints(exchange.req, options.maxHints).then((list) => hints.offer(list))
+  }
+  return pass(context, exchange, route)
+}
+
+async function pass(
+  context: PassthroughContext,
+  exchange: Exchange,
+  { name, scope }: PassthroughRoute,
+): Promise<void> {
+  const { guard, artifacts, passing } = context
+  // Without a turn of the event loop for a body that is flowing already: what has a body is no read.
+  if (isGuardedRead(guard, exchange, name)) {
+    await admitRead({ ...context, admit: (read) => artifacts.admit(read) }, exchange, name)
+  }
+  const { method, path: url } = exchange.target
+  const onSettled = (): void => noteWrite(context, { method, url, name })
+  return passThrough(context, passing, { exchange, name, scope, onSettled })
+}
