@@ -70,7 +70,7 @@ export async function run(options: { rounds: number }): Promise<unknown> {
   async function ask(port: number, how: { sendIntegrity: boolean }): Promise<Measured> {
     await upstream.child.call<Sent>('takeSent')
     const replay = await client.ask({ port }, corpus.files, how)
-    const { requests, bytes } = await upstream.child.call<Sent>('takeSent')
-    return { replay, requests, bytes }
+    const sent = await upstream.child.call<Sent>('takeSent')
+    return { replay, ...sent }
   }
 }

@@ -5,6 +5,7 @@
  * of them, registry and clients share the cores of this machine.
  */
 import { join } from 'node:path'
+import type { NodeStats } from '@catalog-p2p/core'
 import { writeKeyring } from '../test/support/signed-swarm.ts'
 import { loadCorpusOf, type Corpus } from './lib/corpus.ts'
 import { summarize, toMarkdownTable } from './lib/measure.ts'
@@ -14,7 +15,8 @@ import type { Sent } from './lib/upstream-child.ts'
 
 const PACKAGES = 200
 const UPLINK = { delayMs: 20, bytesPerSecond: 25_000_000 }
-const SIZES = [1, 2, 4, 8]
+/** Other numbers of machines: `FLEET_SIZES=4`. */
+const SIZES = (process.env.FLEET_SIZES ?? '1,2,4,8').split(',').map(Number)
 
 interface Way {
   readonly machines: number
@@ -25,8 +27,12 @@ interface Way {
 interface Measured {
   /** Of all tarballs. */
   readonly copies: number
+  /** Of all tarballs, whatever their sizes: one large one decides about the bytes. */
+  readonly sends: number
   readonly requests: number
   readonly lastSeconds: number
+  /** Why delegates have not given what they were asked for, of all machines. */
+  readonly misses: Readonly<Record<string, number>>
 }
 
 export async function run(options: { rounds: number }): Promise<unknown> {
@@ -52,6 +58,10 @@ export async function run(options: { rounds: number }): Promise<unknown> {
         measured.map(({ copies }) => copies),
         2,
       ),
+      'times a tarball was sent': summarize(
+        measured.map(({ sends }) => sends),
+        2,
+      ),
       requests: summarize(
         measured.map(({ requests }) => requests),
         0,
@@ -60,6 +70,7 @@ export async function run(options: { rounds: number }): Promise<unknown> {
         measured.map(({ lastSeconds }) => lastSeconds),
         2,
       ),
+      'delegates missed': measured.map(({ misses }) => missesText(misses)).join('; '),
     }
   })
   console.log(toMarkdownTable(rows))
@@ -70,6 +81,19 @@ function nameOf({ machines, fleet, sendIntegrity }: Way): string {
   const asked = sendIntegrity ? 'as npm asks' : 'no digests'
   if (machines === 1) return `1 machine, ${asked}`
   return `${machines} machines, ${fleet ? 'a fleet' : 'each for itself'}, ${asked}`
+}
+
+function missesText(misses: Readonly<Record<string, number>>): string {
+  const seen = Object.entries(misses).filter(([, count]) => count > 0)
+  return seen.map(([why, count]) => `${count} ${why}`).join(', ') || 'none'
+}
+
+function sumOf(all: readonly Readonly<Record<string, number>>[]): Record<string, number> {
+  const sum: Record<string, number> = {}
+  for (const [why, count] of all.flatMap((each) => Object.entries(each))) {
+    sum[why] = (sum[why] ?? 0) + count
+  }
+  return sum
 }
 
 async function measure(
@@ -105,11 +129,14 @@ async function measure(
       clients[index]?.ask({ port }, corpus.files, { sendIntegrity }),
     ),
   )
-  const { requests, bytes } = await upstream.child.call<Sent>('takeSent')
+  const { requests, bytes, tarballs } = await upstream.child.call<Sent>('takeSent')
+  const stats = await Promise.all(nodes.map(({ child }) => child.call<NodeStats>('stats')))
   await Promise.all(nodes.map(({ child }) => child.close()))
   return {
     copies: bytes / corpus.bytes,
+    sends: tarballs / corpus.files.length,
     requests,
+    misses: sumOf(stats.map(({ fleet }) => fleet.misses)),
     lastSeconds: Math.max(...results.map((result) => result?.seconds ?? NaN)),
   }
 }

@@ -26,12 +26,14 @@ export interface Distance {
 export interface Sent {
   readonly requests: number
   readonly bytes: number
+  /** Tarballs, begun or whole. */
+  readonly tarballs: number
 }
 
 let server: Server | undefined
 let distance: Distance = { delayMs: 0, bytesPerSecond: 0 }
 let lineFreeAtMs = 0
-const sent = { requests: 0, bytes: 0 }
+const sent = { requests: 0, bytes: 0, tarballs: 0 }
 
 const PIECE = 64 * 1024
 const LONG_AGO = '2020-02-02T02:02:02.000Z'
@@ -83,6 +85,7 @@ async function start(options: {
       const path = decodeURIComponent(request.url ?? '/')
       const tarball = tarballs.get(path)
       if (tarball !== undefined) {
+        sent.tarballs += 1
         response.writeHead(200, {
           'content-type': 'application/octet-stream',
           'content-length': tarball.byteLength,
@@ -161,9 +164,9 @@ function packument(
 
 /** What it was asked and has sent since the last time. */
 function takeSent(): Sent {
-  const { requests, bytes } = sent
-  Object.assign(sent, { requests: 0, bytes: 0 })
-  return { requests, bytes }
+  const taken = { ...sent }
+  Object.assign(sent, { requests: 0, bytes: 0, tarballs: 0 })
+  return taken
 }
 
 answerCalls({ start, takeSent }, async () => void server?.closeAllConnections())

@@ -180,7 +180,13 @@ export function createFakeNode(): FakeNode {
     fleet: {
       delegateOf: () => undefined,
       serve: () => undefined,
-      stats: () => ({ members: 0, received: 0, failed: 0, fetched: 0 }),
+      stats: () => ({
+        members: 0,
+        received: 0,
+        failed: 0,
+        misses: { silent: 0, slow: 0, refused: 0, failed: 0 },
+        fetched: 0,
+      }),
     },
     questions: {
       holders: () => [],
@@ -226,7 +232,13 @@ export function createFakeNode(): FakeNode {
       ...{ activeDownloads: flights.size, misbehaviour: 0, served },
       uploaded: { artifacts: 0, bytes: 0 },
       forks: [],
-      fleet: { members: 0, received: 0, failed: 0, fetched: 0 },
+      fleet: {
+        members: 0,
+        received: 0,
+        failed: 0,
+        misses: { silent: 0, slow: 0, refused: 0, failed: 0 },
+        fetched: 0,
+      },
       store: {
         artifacts: stored.size,
         bytes: [...stored.values()].reduce((sum, { bytes }) => sum + bytes.byteLength, 0),

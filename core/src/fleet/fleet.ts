@@ -24,6 +24,9 @@ export interface FetchWish {
  */
 export type Fetcher = (wish: FetchWish, options: { signal: AbortSignal }) => Promise<Digest>
 
+/** Why a delegate did not give it: nothing came from it, it took too long, it does not fetch for us, or it could not. */
+export type Miss = 'silent' | 'slow' | 'refused' | 'failed'
+
 export interface FleetStats {
   /** Machines that this one shares with, itself not counted. */
   readonly members: number
@@ -31,6 +34,7 @@ export interface FleetStats {
   readonly received: number
   /** Times that a delegate did not give what it was asked for. */
   readonly failed: number
+  readonly misses: Readonly<Record<Miss, number>>
   /** Artifacts that were fetched here for another machine. */
   readonly fetched: number
 }
@@ -40,10 +44,8 @@ export interface Fleet {
   delegateOf(version: PackageVersion): PeerId | undefined
   /** It has given what it was asked for. */
   succeeded(peer: PeerId): void
-  /** It gave nothing in time: others do its part, for a time that grows. */
-  failed(peer: PeerId): void
-  /** It does not fetch for us: others do its part, for long. */
-  refused(peer: PeerId): void
+  /** It did not give it: after some of those others do its part, for a time that grows; for long when it does not fetch for us. */
+  missed(peer: PeerId, why: Miss): void
   /** Fetches for others from now on. */
   serve(fetch: Fetcher): void
   /** @throws CatalogError PEER_REFUSED when this machine does not fetch for that one; what the fetcher throws */
@@ -63,7 +65,7 @@ export interface FleetDeps {
   readonly isNeighbour: (connection: PeerConnection) => boolean
 }
 
-/** In a row: a machine that is busy misses some now and then, and what it is at is still the only copy under way. */
+/** In a row, unless it has kept others waiting for long: a machine that is busy misses some now and then, and what it is at is still the only copy under way. */
 const MAX_FAILURES = 5
 /** What is missed within so long is missed for one reason. */
 const SAME_REASON_MS = 500
@@ -94,7 +96,7 @@ class Delegates implements Fleet {
   readonly #standings = new Map<PeerId, Standing>()
   #fetcher: Fetcher | undefined
   #received = 0
-  #failed = 0
+  readonly #misses: Record<Miss, number> = { silent: 0, slow: 0, refused: 0, failed: 0 }
   #fetched = 0
 
   constructor(deps: FleetDeps, enabled: boolean) {
@@ -118,23 +120,19 @@ class Delegates implements Fleet {
     if (standing !== undefined) Object.assign(standing, { failures: 0, pauseMs: 0 })
   }
 
-  failed(peer: PeerId): void {
-    this.#failed++
+  missed(peer: PeerId, why: Miss): void {
+    this.#misses[why]++
     const standing = this.#standings.get(peer)
+    if (standing === undefined) return
+    if (why === 'refused') return this.#pause(standing, LONGEST_PAUSE_MS)
     const nowMs = this.#deps.clock.now()
-    if (standing === undefined || nowMs - standing.failedAtMs < SAME_REASON_MS) return
+    if (nowMs - standing.failedAtMs < SAME_REASON_MS) return
     standing.failedAtMs = nowMs
     standing.failures++
-    if (standing.failures < MAX_FAILURES) return
+    if (why !== 'slow' && standing.failures < MAX_FAILURES) return
     standing.failures = 0
     const pauseMs = Math.min(LONGEST_PAUSE_MS, standing.pauseMs * 2 || FIRST_PAUSE_MS)
     this.#pause(standing, pauseMs)
-  }
-
-  refused(peer: PeerId): void {
-    this.#failed++
-    const standing = this.#standings.get(peer)
-    if (standing !== undefined) this.#pause(standing, LONGEST_PAUSE_MS)
   }
 
   serve(fetch: Fetcher): void {
@@ -160,7 +158,8 @@ class Delegates implements Fleet {
     return {
       members: this.#members().length,
       received: this.#received,
-      failed: this.#failed,
+      failed: Object.values(this.#misses).reduce((sum, count) => sum + count, 0),
+      misses: { ...this.#misses },
       fetched: this.#fetched,
     }
   }

@@ -91,7 +91,9 @@ async function askPeersAndRegistry(
   const digest = await (isPatient ? asking : withinMoment(asking))
   if (digest !== undefined) return boundTarget(deps, request, { viewer, digest })
   const asked = deps.askFacts(request, viewer)
-  const opened = canAsk ? deps.early.open({ ...request, viewer }) : undefined
+  // Of what a peer has, the registry need only say which bytes it is.
+  const mayOpen = canAsk && !deps.named.isListed(request)
+  const opened = mayOpen ? deps.early.open({ ...request, viewer }) : undefined
   const early = opened && { early: opened }
   const fromRegistry = asked.then(async (facts): Promise<ResolvedArtifact> => {
     const target = targetOf(deps, request, facts)

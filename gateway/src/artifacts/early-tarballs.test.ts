@@ -200,4 +200,12 @@ describe('nothing is asked for early', () => {
     expect((await world.get(path)).headers['x-catalog-source']).toBe('peer')
     expect(asked()).toEqual(['/fx-small/1.0.0'])
   })
+
+  test('beside peers that list it, though they take their time', async () => {
+    vi.spyOn(world.node.questions, 'holders').mockReturnValue(['a peer'])
+    vi.spyOn(world.node, 'resolve').mockReturnValue(new Promise(() => undefined))
+    world.node.peerHolds.set(parseDigest(small.integrity), small.tarball)
+    expect((await world.get(path)).headers['x-catalog-source']).toBe('peer')
+    expect(asked()).toEqual(['/fx-small/1.0.0'])
+  })
 })

@@ -59,7 +59,12 @@ export function createNamedRecords(deps: NamedRecordsDependencies): NamedRecords
   function isFetchedByName(request: ArtifactRequest): boolean {
     const version = delegated(request)
     if (version === undefined || mute.has(version.registry)) return false
-    return node.questions.holders(nameKeyOf(version)).length === 0
+    return !isListed(request)
+  }
+
+  function isListed(request: ArtifactRequest): boolean {
+    const version = versionOf(request)
+    return version !== undefined && node.questions.holders(nameKeyOf(version)).length > 0
   }
 
   async function keep(access: ArtifactAccess, digest: Digest): Promise<void> {
@@ -96,6 +101,7 @@ export function createNamedRecords(deps: NamedRecordsDependencies): NamedRecords
     },
     delegated,
     isFetchedByName,
+    isListed,
     async ensure(request, viewer) {
       const version = versionOf(request)
       if (version === undefined || node.findRecord(version) || unsigned.has(version.registry))

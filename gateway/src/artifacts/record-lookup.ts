@@ -11,6 +11,8 @@ export interface RecordLookup {
     request: ArtifactRequest,
     options?: { readonly fetch: boolean },
   ): Promise<Digest | undefined>
+  /** Whether a peer says that it has it, by its name. */
+  isListed(request: ArtifactRequest): boolean
   /** What another machine of the fleet fetches for all; undefined: this one does, or there is no fleet. */
   delegated(request: ArtifactRequest): PackageVersion | undefined
   /** `resolve` with `fetch` asks that machine, and nobody who has it already. */

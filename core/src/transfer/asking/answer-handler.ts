@@ -45,6 +45,10 @@ export class AnswerHandler {
     this.#options = options
   }
 
+  get isGreeted(): boolean {
+    return this.#greeted
+  }
+
   /** When the peer last said that its own upload limit holds an answer back. */
   get throttledAtMs(): number | undefined {
     return this.#throttledAtMs

@@ -57,7 +57,7 @@ export interface RequestStream {
   ): Promise<Uint8Array>
   /** Requests under way or waiting. */
   readonly outstanding: number
-  /** Bytes received so far: tells a slow stream from a silent one. */
+  /** Bytes received so far, without its greeting: tells a slow stream from a silent one. */
   readonly receivedBytes: number
   /** When the peer last said that its own upload limit holds an answer back. */
   readonly throttledAtMs: number | undefined
@@ -214,7 +214,7 @@ class PipelinedRequests implements RequestStream {
 
   async *#received(): AsyncGenerator<Uint8Array> {
     for await (const bytes of this.#stream.source) {
-      this.#receivedBytes += bytes.byteLength
+      if (this.#answers.isGreeted) this.#receivedBytes += bytes.byteLength
       yield bytes
     }
   }

@@ -2,53 +2,70 @@
  * Asking the delegate of a version (fleet/fleet.ts) to fetch it for us. It says at once that it is at it, and goes on saying
  * so; one that falls silent is late, and the next source begins. What it sends is checked like the bytes of any peer.
  */
-import { digestOf } from '../../content/digest.ts'
+import { digestOf, type Digest } from '../../content/digest.ts'
 import { CatalogError, isCatalogError } from '../../errors.ts'
 import type { FetchWish, Fleet } from '../../fleet/fleet.ts'
 import type { PeerId } from '../../host/host.ts'
+import type { PeerLinks } from '../asking/peer-link.ts'
 import type { FetchedResult } from '../asking/request-stream.ts'
+import type { ManifestAnswer } from '../../wire/transfer-messages.ts'
 import type { TransferDeps } from '../transfer-deps.ts'
+import type { ManifestClaim } from './ask-peer.ts'
 import type { Found } from './found.ts'
 import type { Attempt } from './hedge.ts'
 import type { Race } from './source.ts'
-import { ignoreAbort } from './swarm.ts'
 
-export type DelegateDeps = Pick<TransferDeps, 'links' | 'scores' | 'clock' | 'limitOf' | 'fleet'>
+export interface DelegateDeps extends Pick<TransferDeps, 'scores' | 'clock' | 'limitOf'> {
+  readonly links: Pick<PeerLinks, 'stream' | 'receivedBytes'>
+  readonly fleet: Pick<Fleet, 'missed' | 'succeeded'>
+}
 
-/** A delegate that says nothing for so long is late: the registry is asked as well. */
-const SILENCE_MS = 250
-/** However often it says that it is at it. */
-const LONGEST_WAIT_MS = 8_000
+/**
+ * A delegate from which nothing comes in so many looks is late: the registry is asked as well. Looks are counted and not time:
+ * a machine that is too busy to read for a second has looked once.
+ */
+const SILENT_LOOKS = 5
+const LOOK_MS = 50
+/** However often it says that it is at it: large artifacts take long where many share one line to the registry. */
+const LONGEST_WAIT_MS = 30_000
 
-/** @param onLate it has been silent too long: called once at most */
+interface DelegateHooks {
+  /** It has been silent too long: called once at most. */
+  readonly onLate?: () => void
+  /** Changes while what it has promised arrives, from whomever. */
+  readonly arrived?: () => number
+}
+
 export function askDelegate(
   peer: PeerId,
   wish: FetchWish,
   deps: DelegateDeps,
-  onLate: () => void = () => undefined,
+  { onLate, arrived = () => 0 }: DelegateHooks = {},
 ): Attempt<FetchedResult> {
   const { links, clock, fleet } = deps
   let startedMs = Infinity
   let heard = 0
   let seen = 0
+  let silentLooks = 0
   let isLate = false
   return {
-    hedgeMs: SILENCE_MS,
+    hedgeMs: LOOK_MS,
     isProgressing() {
-      // Before its first word, bytes from it are its greeting.
-      const now = heard === 0 ? 0 : heard + links.receivedBytes(peer)
-      const isMoving = now !== seen
+      // Other answers too: this one may wait behind them.
+      const now = heard + links.receivedBytes(peer) + arrived()
+      silentLooks = now === seen ? silentLooks + 1 : 0
       seen = now
-      return isMoving && clock.now() - startedMs < LONGEST_WAIT_MS
+      return silentLooks < SILENT_LOOKS && clock.now() - startedMs < LONGEST_WAIT_MS
     },
     onLate() {
       isLate = true
-      fleet.failed(peer)
-      onLate()
+      fleet.missed(peer, silentLooks < SILENT_LOOKS ? 'slow' : 'silent')
+      onLate?.()
     },
     async run(signal) {
       try {
         startedMs = clock.now()
+        seen = links.receivedBytes(peer)
         await deps.limitOf(peer).take(0, signal) // how much it is, the answer will say
         const stream = await links.stream(peer, 'session')
         const onFetching = (): void => void (heard += 1)
@@ -78,10 +95,10 @@ function check(
   throw new CatalogError('PEER_MISBEHAVED', 'the bytes are not what the digest names', { peer })
 }
 
-function blame(fleet: Fleet, peer: PeerId, error: unknown): void {
-  if (isCatalogError(error, 'PEER_REFUSED')) fleet.refused(peer)
+function blame(fleet: DelegateDeps['fleet'], peer: PeerId, error: unknown): void {
+  if (isCatalogError(error, 'PEER_REFUSED')) fleet.missed(peer, 'refused')
   // Its registry has not got it: that is no fault of its own.
-  else if (!isCatalogError(error, 'NOT_FOUND')) fleet.failed(peer)
+  else if (!isCatalogError(error, 'NOT_FOUND')) fleet.missed(peer, 'failed')
 }
 
 /** The delegate as a source of a download, before the origin. */
@@ -90,8 +107,12 @@ export function delegateSource(
   { peer, wish }: { readonly peer: PeerId; readonly wish: FetchWish },
   deps: TransferDeps,
 ): Attempt<Found> {
-  const { course } = race
-  const asking = askDelegate(peer, wish, deps, () => (course.late += 1))
+  const { course, claims } = race
+  const asking = askDelegate(peer, wish, deps, {
+    onLate: () => (course.late += 1),
+    // It has all of it by then: another source would only cost a second copy, unless nothing comes.
+    arrived: () => claims.leader()?.share ?? 0,
+  })
   return {
     ...asking,
     async run(signal, startNext) {
@@ -101,16 +122,9 @@ export function delegateSource(
       course.asked += 1
       const { record, manifest, bytes } = await asking.run(signal, startNext)
       if (record !== undefined) await deps.records.add(record) // believed only if it verifies
-      if (bytes !== undefined) {
-        deps.fleet.succeeded(peer)
-        course.gave(peer)
-        return { source: 'peer', bytes }
-      }
-      const { size, chunkSize, leaves, present } = manifest
-      const hasChunk = present && ((index: number) => present.has(index))
-      const geometry = { digest: race.digest, size, chunkSize }
-      ignoreAbort(startOthersWhenSilent(peer, deps, { startNext, signal }), signal)
-      const found = await race.claims.take({ peer, geometry, leaves, hasChunk })
+      const found = await (bytes === undefined
+        ? claims.take(claimOf(peer, race.digest, manifest))
+        : ({ source: 'peer', bytes } as const))
       deps.fleet.succeeded(peer)
       course.gave(peer)
       return found
@@ -118,15 +132,8 @@ export function delegateSource(
   }
 }
 
-/** The delegate has all of it: another source would only cost a second copy, unless nothing comes. */
-async function startOthersWhenSilent(
-  peer: PeerId,
-  { clock, links }: TransferDeps,
-  { startNext, signal }: { startNext: () => void; signal: AbortSignal },
-): Promise<void> {
-  for (let seen = -1; seen < links.receivedBytes(peer);) {
-    seen = links.receivedBytes(peer)
-    await clock.sleep(SILENCE_MS, signal)
-  }
-  startNext()
+function claimOf(peer: PeerId, digest: Digest, manifest: ManifestAnswer): ManifestClaim {
+  const { size, chunkSize, leaves, present } = manifest
+  const hasChunk = present && ((index: number) => present.has(index))
+  return { peer, geometry: { digest, size, chunkSize }, leaves, hasChunk }
 }

@@ -38,7 +38,7 @@ export interface NamedDeps extends Pick<
 
 /** One after another, the next when those before it have not got it or are late: a few that list what they have not hide nothing. */
 const MAX_ASKED = 16
-const RESOLVE_MS = 20_000
+const RESOLVE_MS = 30_000
 
 export function createNamedRequests(deps: NamedDeps): NamedRequests {
   const { discovery, scores, links, clock } = deps
@@ -87,9 +87,9 @@ function delegateAttempts(deps: NamedDeps, version: PackageVersion): Attempt<Art
   const peer = fleet.delegateOf(version)
   if (peer === undefined) return []
   const late = new AbortController()
-  const asking = askDelegate(peer, { version, digest: undefined }, deps, () =>
-    late.abort(new CatalogError('PEER_TIMEOUT', 'the delegate is silent', { peer })),
-  )
+  const asking = askDelegate(peer, { version, digest: undefined }, deps, {
+    onLate: () => late.abort(new CatalogError('PEER_TIMEOUT', 'the delegate is silent', { peer })),
+  })
   const run: typeof asking.run = async (signal, startNext) =>
     asking.run(AbortSignal.any([signal, late.signal]), startNext)
   return [

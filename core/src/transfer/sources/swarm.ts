@@ -175,7 +175,7 @@ async function askNewcomers(
   }
 }
 
-export function ignoreAbort(running: Promise<void>, signal: AbortSignal): void {
+function ignoreAbort(running: Promise<void>, signal: AbortSignal): void {
   running.catch((error: unknown) => {
     if (!signal.aborted) throw error
   })

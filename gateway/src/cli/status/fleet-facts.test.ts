@@ -1,7 +1,13 @@
 import { expect, test } from 'vitest'
 import { fleetFacts } from './fleet-facts.ts'
 
-const fleet = { members: 7, received: 1105, failed: 0, fetched: 160 }
+const fleet = {
+  members: 7,
+  received: 1105,
+  failed: 0,
+  misses: { silent: 0, slow: 0, refused: 0, failed: 0 },
+  fetched: 160,
+}
 const tarballs = { peer: { bytes: 700 }, origin: { bytes: 100 } }
 
 test('says what the machines of a network fetch for each other', () => {

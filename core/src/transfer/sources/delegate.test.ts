@@ -1,0 +1,74 @@
+import { expect, test } from 'vitest'
+import { createFakeClock } from '../../../../test/support/fake-clock.ts'
+import { digestOf } from '../../content/digest.ts'
+import type { Miss } from '../../fleet/fleet.ts'
+import { createPeerScores } from '../peer-score.ts'
+import { createPeerLimits } from '../rate-limit.ts'
+import { askDelegate } from './delegate.ts'
+import type { Attempt } from './hedge.ts'
+
+/** An attempt at a delegate that gives no answer, and what has been seen of it. */
+function asked(): {
+  attempt: Attempt<unknown>
+  clock: ReturnType<typeof createFakeClock>
+  link: { receivedBytes: number }
+  misses: Miss[]
+} {
+  const clock = createFakeClock()
+  const link = { receivedBytes: 7 }
+  const misses: Miss[] = []
+  const attempt = askDelegate(
+    'delegate',
+    {
+      version: { registry: 'http://registry.test/', name: 'pkg', version: '1.0.0' },
+      digest: digestOf(Buffer.from('pkg')),
+    },
+    {
+      ...{ clock, scores: createPeerScores(clock, () => undefined) },
+      limitOf: createPeerLimits(clock, 0, 0),
+      links: {
+        stream: () => new Promise(() => undefined),
+        receivedBytes: () => link.receivedBytes,
+      },
+      fleet: { missed: (_, why) => misses.push(why), succeeded: () => undefined },
+    },
+  )
+  void attempt.run(new AbortController().signal, () => undefined)
+  return { attempt, clock, link, misses }
+}
+
+/** How often it is looked at, `msBetween` each, before it is late. */
+async function looks(
+  { attempt, clock, link }: ReturnType<typeof asked>,
+  { msBetween, bytesBetween }: { msBetween: number; bytesBetween: number },
+): Promise<number> {
+  for (let count = 1; ; count += 1) {
+    await clock.advance(msBetween)
+    link.receivedBytes += bytesBetween
+    if (attempt.isProgressing?.() !== true) return count
+  }
+}
+
+test('a delegate is late after a quarter of a second of silence', async () => {
+  const one = asked()
+  const { hedgeMs = NaN } = one.attempt
+  expect(hedgeMs * (await looks(one, { msBetween: hedgeMs, bytesBetween: 0 }))).toBe(250)
+  one.attempt.onLate?.()
+  expect(one.misses).toEqual(['silent'])
+})
+
+test('time in which this machine was too busy to read is not held against it', async () => {
+  const one = asked()
+  const { hedgeMs = NaN } = one.attempt
+  const idle = await looks(asked(), { msBetween: hedgeMs, bytesBetween: 0 })
+  expect(await looks(one, { msBetween: 900, bytesBetween: 0 })).toBe(idle)
+})
+
+test('its other answers show that it is there, for half a minute', async () => {
+  const one = asked()
+  const { hedgeMs = NaN } = one.attempt
+  const count = await looks(one, { msBetween: hedgeMs, bytesBetween: 1 })
+  expect(count * hedgeMs).toBe(30_000)
+  one.attempt.onLate?.()
+  expect(one.misses).toEqual(['slow'])
+})
