@@ -14,6 +14,8 @@ import { fixturePackages, makePackage } from '../support/fixture-packages.ts'
 import { freePort } from '../support/free-port.ts'
 import { asInstalled, readInstalled } from '../support/installed.ts'
 import { meet, quietNode, startMachine } from '../support/machine.ts'
+import { annsKey, networkMachines } from '../support/network-machine.ts'
+import { packageOf, signalOf } from '../support/publishing.ts'
 import { startRegistry, type LoopbackRegistry } from '../support/registry.ts'
 import { packTarball } from '../support/tarball.ts'
 import {
@@ -196,6 +198,36 @@ describe('another daemon', () => {
     const { output } = await runYarn(fresh, await project({ daemon: machine.url, manifest: of }))
     expect(output).toContain('fx-only@1.0.0: the daemon answers 404: no peer has it')
     expect(askedForOurs()).toEqual([])
+  })
+
+  test('that trusts the publisher gets what an Asset ID is of, and nothing else', async () => {
+    await using world = await networkMachines()
+    const [here, there] = [await world.machine('here', annsKey), await world.machine('there')]
+    await meet(there.node, here.node, 0)
+    const [name, version] = ['@acme/tool', '1.0.0']
+    const { publications } = here.node
+    const { assetId } = await publications.publish(packageOf(name, version), annsKey, signalOf())
+    const setup = (range: string): Setup => ({
+      daemon: there.url,
+      manifest: { name: 'on-the-network', dependencies: { [name]: range } },
+    })
+    const run = await project(setup(`p2p:${assetId}`))
+    await mustRunYarn(fresh, run)
+    const lockfile = await readLockfile(run)
+    expect(lockfile).toContain(`resolution: "${name}@p2p:${assetId}"`)
+    const other = await project({ ...setup(`p2p:${assetId}`), lockfile })
+    await mustRunYarn(['install', '--immutable'], other)
+    expect((await readInstalled(other.cwd)).has(`${name}@${version}`)).toBe(true)
+
+    const forged = assetId.replace(/.$/, (last) => (last === '0' ? '1' : '0'))
+    const wrong = await runYarn(fresh, await project(setup(`p2p:${forged}`)))
+    expect(wrong.output).toContain('what the daemon has under that name has not the root')
+    const elses = await runYarn(
+      fresh,
+      await project(setup(`p2p:${assetId.replace('tool', 'saw')}`)),
+    )
+    expect(elses.output).toContain('its Asset ID is of @acme/saw')
+    expect(registry.requests).toEqual([])
   })
 
   test('that has other bytes fails the install', async () => {

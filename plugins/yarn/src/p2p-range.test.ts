@@ -11,7 +11,27 @@ test('a version with its hash is one', () => {
   }
 })
 
+const root = createHash('sha256').update('x').digest('hex')
+
+test('an Asset ID is one', () => {
+  for (const name of ['paint', '@acme/paint']) {
+    for (const version of ['1.2.3', '1.0.0-rc.1', '1.0.0+build']) {
+      const range = `p2p:catalog:${name}@${version}:${root}`
+      expect(parsePeerRange(range)).toEqual({ version, name, root })
+    }
+  }
+})
+
 test.each([
+  ['an Asset ID without a version', `p2p:catalog:paint:${root}`],
+  ['one of a range', `p2p:catalog:paint@^1.2.3:${root}`],
+  ['one with another spelling of the version', `p2p:catalog:paint@v1.2.3:${root}`],
+  ['one with a short root', `p2p:catalog:paint@1.2.3:${root.slice(1)}`],
+  ['one in capitals', `p2p:catalog:paint@1.2.3:${root.toUpperCase()}`],
+  ['one with a hash as well', `p2p:catalog:paint@1.2.3:${root}#${integrity}`],
+  ['one with more behind it', `p2p:catalog:paint@1.2.3:${root}:${root}`],
+  ['one of a path', `p2p:catalog:a/b/c@1.2.3:${root}`],
+  ['an Asset ID alone', `catalog:paint@1.2.3:${root}`],
   ['a range', `p2p:^1.2.3#${integrity}`],
   ['a tag', `p2p:latest#${integrity}`],
   ['another spelling of the version', `p2p:v1.2.3#${integrity}`],

@@ -17,7 +17,7 @@ import {
 } from '@yarnpkg/core'
 import { parsePeerRange, PROTOCOL, type PeerRange } from './p2p-range.ts'
 
-const HOW = `write the exact version and the sha512 of its archive, as in ${PROTOCOL}1.2.3#sha512-… (npm pack --json tells it)`
+const HOW = `write the exact version and the sha512 of its archive, as in ${PROTOCOL}1.2.3#sha512-… (npm pack --json tells it), or ${PROTOCOL} and its Asset ID`
 const WHY = 'ranges and tags need metadata, which peers do not have yet, and no registry is asked'
 
 /** All that begins with the protocol is ours, so that what is wrong with it is told in our words. */
@@ -83,8 +83,17 @@ export class PeerResolver implements Resolver {
 /** @throws ReportError that says what to write instead */
 export function requirePeerRange(whole: string, range: string): PeerRange {
   const parsed = parsePeerRange(range)
-  if (parsed !== undefined) return parsed
+  if (parsed !== undefined) return ofPackage(whole, parsed)
   throw new ReportError(MessageName.RESOLUTION_FAILED, `${whole}: ${HOW}; ${WHY}`)
+}
+
+/** `whole` begins with the package that it is a range or a reference of. */
+function ofPackage(whole: string, range: PeerRange): PeerRange {
+  if (!('name' in range) || whole.startsWith(`${range.name}@`)) return range
+  throw new ReportError(
+    MessageName.RESOLUTION_FAILED,
+    `${whole}: its Asset ID is of ${range.name}, and a package has one name only`,
+  )
 }
 
 function locatorOf(descriptor: Descriptor): Locator {

@@ -1,5 +1,5 @@
 /**
- * Archives of the `p2p:` protocol: by their hash, from the daemon's store and its peers, and from nowhere else. The daemon is
+ * Archives of the `p2p:` protocol: by their hash or Asset ID, from the daemon's store and its peers, and from nowhere else. The daemon is
  * told to ask no registry, so that whoever takes the name there can put nothing in its place. Here there is nothing to fall
  * back to, so every failure says what to do.
  */
@@ -12,6 +12,7 @@ import {
 } from '@yarnpkg/core'
 import type { Gateway } from './daemon.ts'
 import { GatewayGone, type GatewayAnswer } from './gateway-client.ts'
+import { hasRoot } from './asset-root.ts'
 import { mismatch } from './integrity.ts'
 import { PROTOCOL, type PeerRange } from './p2p-range.ts'
 import { tarballPath } from './request-route.ts'
@@ -27,7 +28,8 @@ export interface PeerPackages {
 
 export function createPeerPackages(session: Session): PeerPackages {
   return {
-    async tarball(configuration, ident, { version, integrity }) {
+    async tarball(configuration, ident, range) {
+      const { version } = range
       const name = structUtils.stringifyIdent(ident)
       const spec = `${name}@${version}`
       const { body, headers } = await ask(session, configuration, {
@@ -35,21 +37,38 @@ export function createPeerPackages(session: Session): PeerPackages {
         path: tarballPath(name, version),
         headers: {
           'accept-encoding': 'identity',
-          'pacote-integrity': integrity,
+          ...('integrity' in range && { 'pacote-integrity': range.integrity }),
           'x-catalog-upstream': 'never',
         },
       })
-      const got = mismatch(body, integrity)
-      if (got !== undefined) {
-        throw new ReportError(
-          MessageName.CACHE_CHECKSUM_MISMATCH,
-          `${spec} is not what its range says: expected ${integrity}, got ${got} from the daemon. Nothing of it was used; run \`catalog store verify\``,
-        )
-      }
+      requireBytes(spec, body, range)
       countServed(session, headers)
       return body
     },
   }
+}
+
+/** @throws ReportError when it is not what the range says */
+function requireBytes(spec: string, body: Buffer, range: PeerRange): void {
+  const wrong =
+    'integrity' in range ? wrongHash(body, range.integrity) : wrongRoot(body, range.root)
+  if (wrong === undefined) return
+  throw new ReportError(
+    MessageName.CACHE_CHECKSUM_MISMATCH,
+    `${spec} is not what its range says: ${wrong}. Nothing of it was used`,
+  )
+}
+
+function wrongHash(body: Buffer, integrity: string): string | undefined {
+  const got = mismatch(body, integrity)
+  if (got === undefined) return undefined
+  return `expected ${integrity}, got ${got} from the daemon; run \`catalog store verify\``
+}
+
+/** Asked for by name, so it may be another's package of that name. */
+function wrongRoot(body: Buffer, root: string): string | undefined {
+  if (hasRoot(body, root)) return undefined
+  return `what the daemon has under that name has not the root ${root}; see \`catalog trust explain\``
 }
 
 async function ask(
