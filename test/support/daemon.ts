@@ -29,7 +29,12 @@ export interface DaemonOptions {
 
 /** The part of /-/catalog/status that tests look at. */
 export interface DaemonStatus {
-  readonly node: { readonly id: string; readonly addresses: readonly string[] }
+  readonly node: {
+    readonly id: string
+    readonly addresses: readonly string[]
+    readonly peers: number
+    readonly store: { readonly artifacts: number }
+  }
   readonly gateway: { readonly tarballs: Readonly<Record<'store' | 'peer' | 'origin', Served>> }
 }
 

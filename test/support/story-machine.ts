@@ -54,9 +54,9 @@ export async function storyMachine(place: Machine, workspace: Workspace): Promis
   let daemon: Daemon | undefined
 
   const run = async (line: string, { cwd = home, paste }: Typing): Promise<ClientResult> => {
-    const [program, ...args] = [...place.prefix, 'bash', '-euo', 'pipefail', '-c', line] as const
-    const answers = paste === undefined ? {} : { answers: [['', paste]] as const }
-    return await execute(program, args, { cwd, env, timeoutMs: LINE_TIMEOUT_MS, ...answers })
+    const whole = paste === undefined ? line : `${line} <<< '${paste}'`
+    const [program, ...args] = [...place.prefix, 'bash', '-euo', 'pipefail', '-c', whole] as const
+    return await execute(program, args, { cwd, env, timeoutMs: LINE_TIMEOUT_MS })
   }
   const typeLine = async (line: string, typing: Typing): Promise<string> => {
     if (line.startsWith('catalog start')) {

@@ -10,6 +10,8 @@ interface World {
   readonly dials: string[]
   readonly connected: Set<string>
   readonly pausesMs: number[]
+  /** All of them are lost at this moment. */
+  lose(atMs: number): Promise<void>
   /** Lets the pause under way end, and what follows it happen. */
   tick(): Promise<void>
 }
@@ -27,8 +29,9 @@ function create(options: {
   const connected = new Set<string>()
   const pausesMs: number[] = []
   let wake: () => void = () => undefined
+  let nowMs = 0
   const clock: Clock = {
-    now: () => 0,
+    now: () => nowMs,
     epochMs: () => 0,
     sleep: (ms, signal) =>
       new Promise((resolve, reject) => {
@@ -65,6 +68,12 @@ function create(options: {
     dials,
     connected,
     pausesMs,
+    async lose(atMs) {
+      nowMs = atMs
+      connected.clear()
+      finder.onDisconnected()
+      await settle()
+    },
     async tick() {
       wake()
       await settle()
@@ -145,18 +154,37 @@ describe('peer finder', () => {
   })
 
   it('looks again soon after a loss, but not at once', async () => {
-    const { finder, dials, connected, tick } = create({
+    const { finder, dials, lose, tick } = create({
       bootstrap: ['/boot'],
       answers: () => 'peer',
     })
     finder.start()
     await settle()
-    connected.clear()
-    finder.onDisconnected()
-    await settle()
+    await lose(0)
+    await lose(0)
     expect(dials).toEqual(['/boot'])
     await tick()
     expect(dials).toEqual(['/boot', '/boot'])
+    await finder.stop()
+  })
+
+  it('goes back less and less often to a peer that lets it in and leaves at once', async () => {
+    const { finder, dials, lose, tick } = create({ bootstrap: ['/boot'], answers: () => 'peer' })
+    finder.start()
+    await settle()
+    const atSeconds: number[] = []
+    for (let seconds = 1; seconds < 200; seconds += 1) {
+      const before = dials.length
+      await lose(seconds * 1000)
+      await tick()
+      if (dials.length > before) atSeconds.push(seconds)
+    }
+    expect(atSeconds).toEqual([1, 2, 4, 8, 16, 32, 64, 124, 184])
+    // One that has stayed for long is gone back to at once.
+    await lose(3_600_000)
+    const before = dials.length
+    await tick()
+    expect(dials.length).toBe(before + 1)
     await finder.stop()
   })
 

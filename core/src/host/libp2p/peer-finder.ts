@@ -22,6 +22,8 @@ const LAST_PAUSE_MS = 60_000
 /** A peer that was left on purpose is not dialled for so long. */
 const LEAVE_MS = 10 * 60_000
 const MAX_LEFT = 1000
+/** A peer that is gone sooner than this after it has let us in is gone back to less and less often. */
+const SETTLED_MS = 2 * LAST_PAUSE_MS
 /** Discovered peers are dialled only while this part of the connections is free for peers that dial us. */
 const FREE_PART = 0.25
 const MAX_DIALLED_PART = 0.5
@@ -71,6 +73,8 @@ class Dialer {
   /** A bootstrap address may lack a peer id; which peer answers there is known after the first dial. */
   readonly #answeredBy = new Map<string, PeerId>()
   readonly #left = new LRUCache<PeerId, true>({ max: MAX_LEFT, ttl: LEAVE_MS })
+  /** When each has let us in, and for how long it is then left alone: a private swarm lets anybody in, and out again at once. */
+  readonly #lastIn = new LRUCache<PeerId, { atMs: number; pauseMs: number }>({ max: MAX_LEFT })
 
   constructor(deps: PeerFinderDeps, stopped: AbortSignal) {
     this.#deps = deps
@@ -80,9 +84,8 @@ class Dialer {
   /** Resolves when the dial has ended, either way. */
   dial(target: string): Promise<void> {
     const peer = this.#answeredBy.get(target) ?? target
-    if (this.#underWay.has(target) || this.#left.has(peer) || this.#deps.isConnected(peer)) {
-      return Promise.resolve()
-    }
+    const isUnwanted = this.#left.has(peer) || this.#deps.isConnected(peer) || this.#isResting(peer)
+    if (this.#underWay.has(target) || isUnwanted) return Promise.resolve()
     this.#underWay.add(target)
     return this.#queue.add(() => this.#dialOnce(target))
   }
@@ -103,12 +106,27 @@ class Dialer {
         this.#stopped,
         timeoutSignal(this.#deps.clock, DIAL_TIMEOUT_MS),
       ])
-      this.#answeredBy.set(target, await this.#deps.dial(target, { signal }))
+      const peer = await this.#deps.dial(target, { signal })
+      this.#answeredBy.set(target, peer)
+      this.#letIn(peer)
     } catch (error) {
       this.#deps.log.debug('host.dial-failed', { target, error })
     } finally {
       this.#underWay.delete(target)
     }
+  }
+
+  #isResting(peer: PeerId): boolean {
+    const last = this.#lastIn.get(peer)
+    return last !== undefined && this.#deps.clock.now() < last.atMs + last.pauseMs
+  }
+
+  #letIn(peer: PeerId): void {
+    const atMs = this.#deps.clock.now()
+    const last = this.#lastIn.get(peer)
+    const isBack = last !== undefined && atMs - last.atMs < SETTLED_MS
+    const pauseMs = isBack ? Math.min(Math.max(2 * last.pauseMs, FIRST_PAUSE_MS), LAST_PAUSE_MS) : 0
+    this.#lastIn.set(peer, { atMs, pauseMs })
   }
 }
 
@@ -208,7 +226,7 @@ class SwarmKeeper implements PeerFinder {
       // A fleet that starts at one moment must not dial in step.
       const wasCut = await this.#sleep(jittered(pauseMs, 0.25, this.#deps.random))
       pauseMs = wasCut ? FIRST_PAUSE_MS : Math.min(pauseMs * 2, LAST_PAUSE_MS)
-      if (wasCut) await this.#sleep(FIRST_PAUSE_MS)
+      if (wasCut) await this.#sleep(FIRST_PAUSE_MS, { canBeCut: false })
     }
   }
 
@@ -228,9 +246,11 @@ class SwarmKeeper implements PeerFinder {
   }
 
   /** True when it was cut short: a connection was lost, or the finder stops. */
-  async #sleep(ms: number): Promise<boolean> {
+  async #sleep(ms: number, { canBeCut = true } = {}): Promise<boolean> {
     this.#pause = new AbortController()
-    const signal = AbortSignal.any([this.#stopped.signal, this.#pause.signal])
+    const signal = canBeCut
+      ? AbortSignal.any([this.#stopped.signal, this.#pause.signal])
+      : this.#stopped.signal
     if (signal.aborted) return true
     try {
       await this.#deps.clock.sleep(ms, signal)
