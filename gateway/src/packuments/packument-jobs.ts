@@ -51,7 +51,8 @@ const MAX_REQUEUES = 5
 
 export function createPackumentJobs(
   options: PackumentJobsOptions = {
-    workers: Math.max(1, Math.min(2, availableParallelism() - 1)),
+    // Also where there are two cores: a client waits for what is in here, and the main thread has little to do meanwhile.
+    workers: Math.max(2, Math.min(4, availableParallelism() - 1)),
     timeoutMs: 60_000,
   },
 ): PackumentJobs {
