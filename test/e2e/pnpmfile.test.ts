@@ -29,6 +29,7 @@ import { asInstalled, readInstalled } from '../support/installed.ts'
 import { startMachine, type Machine } from '../support/machine.ts'
 import { startRegistry, tarballPath, type LoopbackRegistry } from '../support/registry.ts'
 import { startScriptedDaemon, type ScriptedDaemon } from '../support/scripted-daemon.ts'
+import { catalogProgram } from '../support/catalog-program.ts'
 import { repositoryRoot } from '../support/source-tree.ts'
 import { until } from '../support/until.ts'
 
@@ -410,12 +411,10 @@ const serving = (options: { isPublicDefault?: boolean }): Promise<ScriptedDaemon
   })
 
 async function catalog(args: readonly string[], home: string): Promise<void> {
-  const cli = join(repositoryRoot, 'gateway', 'src', 'cli.ts')
-  const flags = ['--conditions=@catalog-p2p/source', '--disable-warning=ExperimentalWarning']
   await mkdir(join(home, 'tmp'), { recursive: true })
   const env = isolatedEnvironment(home)
   const options = { cwd: home, env, timeoutMs: 30_000 }
-  const ran = await execute(process.execPath, [...flags, cli, ...args], options)
+  const ran = await execute(process.execPath, [...(await catalogProgram()), ...args], options)
   if (ran.exitCode !== 0) throw new Error(ran.output)
 }
 

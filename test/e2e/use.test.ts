@@ -27,10 +27,9 @@ import { ALONE } from '../support/exec-run.ts'
 import { makePackage } from '../support/fixture-packages.ts'
 import { freePort } from '../support/free-port.ts'
 import { startRegistry, type LoopbackRegistry } from '../support/registry.ts'
-import { repositoryRoot } from '../support/source-tree.ts'
+import { catalogProgram } from '../support/catalog-program.ts'
 
-const FLAGS = ['--conditions=@catalog-p2p/source', '--disable-warning=ExperimentalWarning']
-const CLI = join(repositoryRoot, 'gateway', 'src', 'cli.ts')
+const CATALOG = await catalogProgram()
 
 let workspace: Workspace
 let company: LoopbackRegistry
@@ -90,7 +89,7 @@ async function installs([name, use, at, text]: Case, skip: (why: string) => void
     const [program = '', ...args] = command
     return execute(program, args, { cwd, env, timeoutMs: 120_000 })
   }
-  const useAt = (port: string) => run([process.execPath, ...FLAGS, CLI, 'use', use, '--port', port])
+  const useAt = (port: string) => run([process.execPath, ...CATALOG, 'use', use, '--port', port])
 
   const refused = await useAt(new URL(stranger.url).port)
   expect(refused.exitCode, refused.output).toBe(2)

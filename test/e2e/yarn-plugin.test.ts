@@ -17,7 +17,7 @@ import { asInstalled, readInstalled } from '../support/installed.ts'
 import { freePort } from '../support/free-port.ts'
 import { startMachine, type Machine } from '../support/machine.ts'
 import { startRegistry, type LoopbackRegistry } from '../support/registry.ts'
-import { repositoryRoot } from '../support/source-tree.ts'
+import { catalogProgram } from '../support/catalog-program.ts'
 import { startUpstream, type Fault, type FaultyUpstream } from '../support/upstream.ts'
 import { until } from '../support/until.ts'
 import {
@@ -744,8 +744,7 @@ describe('a newcomer', () => {
 
 /** A `catalog` like an installed one, for the sources here and with everything but loopback switched off. */
 async function daemonScript(store: string): Promise<string> {
-  const flags = ['--conditions=@catalog-p2p/source', '--disable-warning=ExperimentalWarning']
-  const cli = join(repositoryRoot, 'gateway', 'src', 'cli.ts')
+  const program = await catalogProgram()
   const quiet = ['--store', store, '--upstream', registry.url, '--loopback-only', '--no-mdns']
   const more = [...quiet, '--no-upnp', '--no-dht', '--network.port', '0']
   const file = join(store, 'catalog.mjs')
@@ -753,7 +752,7 @@ async function daemonScript(store: string): Promise<string> {
     file,
     `import { spawn } from 'node:child_process'
 const [command, ...args] = process.argv.slice(2)
-const all = [...${JSON.stringify([...flags, cli])}, command, ...args, ...${JSON.stringify(more)}]
+const all = [...${JSON.stringify(program)}, command, ...args, ...${JSON.stringify(more)}]
 spawn(process.execPath, all, { stdio: 'inherit' }).once('exit', (code) => (process.exitCode = code ?? 1))
 `,
   )

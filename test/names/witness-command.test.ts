@@ -11,10 +11,9 @@ import { makePackage } from '../support/fixture-packages.ts'
 import { freePort } from '../support/free-port.ts'
 import { tarballPath } from '../support/registry.ts'
 import { signedSwarm, writeKeyring, type SignedSwarm } from '../support/signed-swarm.ts'
-import { repositoryRoot } from '../support/source-tree.ts'
+import { catalogProgram } from '../support/catalog-program.ts'
 
-const FLAGS = ['--conditions=@catalog-p2p/source', '--disable-warning=ExperimentalWarning']
-const CLI = join(repositoryRoot, 'gateway', 'src', 'cli.ts')
+const CATALOG = await catalogProgram()
 const seen = makePackage('fx-witnessed', '1.0.0')
 
 let workspace: Workspace
@@ -32,7 +31,7 @@ afterEach(async () => {
 })
 
 async function catalog(...args: readonly string[]): Promise<string> {
-  const { exitCode, output } = await execute(process.execPath, [...FLAGS, CLI, ...args], {
+  const { exitCode, output } = await execute(process.execPath, [...CATALOG, ...args], {
     ...{ cwd: home, env: isolatedEnvironment(home), timeoutMs: 30_000 },
   })
   expect({ exitCode, output }).toMatchObject({ exitCode: 0 })

@@ -8,11 +8,11 @@ import { once } from 'node:events'
 import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { catalogProgram } from './catalog-program.ts'
 import { isolatedEnvironment } from './client.ts'
 import { startProgram, type Program } from './json-lines.ts'
 import type { Place } from './namespace-tools.ts'
 import { publicRegistry } from './public-registry.ts'
-import { repositoryRoot } from './source-tree.ts'
 
 export interface DaemonOptions {
   /** After `catalog start`, or the other command that is a daemon. */
@@ -23,7 +23,7 @@ export interface DaemonOptions {
   readonly port: number
   /** Where it runs, and is asked from; by default here. */
   readonly place?: Place
-  /** What `catalog` is; by default the sources here. */
+  /** What `catalog` is; by default catalog-program.ts. */
   readonly catalog?: readonly string[]
 }
 
@@ -68,9 +68,7 @@ const POLL_MS = 100
 export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const { home, port, place } = options
   await mkdir(join(home, 'tmp'), { recursive: true })
-  const flags = ['--conditions=@catalog-p2p/source', '--disable-warning=ExperimentalWarning']
-  const cli = join(repositoryRoot, 'gateway', 'src', 'cli.ts')
-  const catalog = options.catalog ?? [process.execPath, ...flags, cli]
+  const catalog = options.catalog ?? [process.execPath, ...(await catalogProgram())]
   const argv = [...(place?.prefix ?? []), ...catalog, options.command ?? 'start', ...options.args]
   const [command = '', ...args] = argv
   const env = { ...isolatedEnvironment(home), ...(await publicRegistry(options.args, [home])) }

@@ -5,10 +5,10 @@
 import { existsSync } from 'node:fs'
 import { chmod, mkdir, writeFile } from 'node:fs/promises'
 import { delimiter, join } from 'node:path'
+import { catalogProgram } from './catalog-program.ts'
 import { execute, isolatedEnvironment, type ClientResult } from './client.ts'
 import { clientCommand, findClient, whyUnavailable } from './clients.ts'
 import { freePort } from './free-port.ts'
-import { repositoryRoot } from './source-tree.ts'
 
 export interface ExampleShell {
   readonly home: string
@@ -21,7 +21,6 @@ export interface ExampleShell {
 }
 
 const NPM = findClient('npm-12')
-const FLAGS = ['--conditions=@catalog-p2p/source', '--disable-warning=ExperimentalWarning']
 
 /** Why the examples can't be run here; undefined when they can. */
 export function whyNoExamples(): string | undefined {
@@ -65,9 +64,10 @@ export async function exampleShell(
       await chmod(path, 0o755)
     },
   }
-  const cli = join(repositoryRoot, 'gateway', 'src', 'cli.ts')
-  if (hasCatalog)
-    await shell.program('catalog', `exec ${quoted([process.execPath, ...FLAGS, cli])} "$@"`)
+  if (hasCatalog) {
+    const catalog = [process.execPath, ...(await catalogProgram())]
+    await shell.program('catalog', `exec ${quoted(catalog)} "$@"`)
+  }
   await shell.program('npm', `exec ${quoted(clientCommand(NPM))} "$@"`)
   return shell
 }

@@ -2,10 +2,10 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { ExecReport } from '../../gateway/src/cli/exec/exec-report.ts'
+import { catalogProgram } from './catalog-program.ts'
 import { execute, isolatedEnvironment, type ClientResult } from './client.ts'
 import { clientCommand, type Client } from './clients.ts'
 import { publicRegistry } from './public-registry.ts'
-import { repositoryRoot } from './source-tree.ts'
 
 export interface ExecRun {
   readonly cwd: string
@@ -14,7 +14,7 @@ export interface ExecRun {
   readonly options: readonly string[]
   readonly env?: Readonly<Record<string, string>>
   readonly timeoutMs?: number
-  /** What `catalog` is; by default the sources here. */
+  /** What `catalog` is; by default catalog-program.ts. */
   readonly catalog?: readonly string[]
 }
 
@@ -22,9 +22,6 @@ export interface ExecResult extends ClientResult {
   /** Undefined when the command was not even started. */
   readonly report: ExecReport | undefined
 }
-
-const FLAGS = ['--conditions=@catalog-p2p/source', '--disable-warning=ExperimentalWarning']
-const CLI = join(repositoryRoot, 'gateway', 'src', 'cli.ts')
 
 /** Meets nobody but whom it is told of, whatever the machine. */
 export const ALONE = [
@@ -35,7 +32,8 @@ export const ALONE = [
 export async function catalogExec(command: readonly string[], run: ExecRun): Promise<ExecResult> {
   const reportPath = join(run.home, 'report.json')
   await mkdir(join(run.home, 'tmp'), { recursive: true })
-  const [program = '', ...rest] = run.catalog ?? [process.execPath, ...FLAGS, CLI]
+  const catalog = run.catalog ?? [process.execPath, ...(await catalogProgram())]
+  const [program = '', ...rest] = catalog
   const own = ['exec', '--report', reportPath, ...ALONE, ...run.options, '--', ...command]
   const standIn = await publicRegistry(run.options, [run.cwd, run.home])
   const env = { ...isolatedEnvironment(run.home), ...standIn, ...run.env }

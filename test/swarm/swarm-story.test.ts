@@ -12,11 +12,10 @@ import { ALONE } from '../support/exec-run.ts'
 import { makePackage } from '../support/fixture-packages.ts'
 import { freePort } from '../support/free-port.ts'
 import { tarballPath } from '../support/registry.ts'
-import { repositoryRoot } from '../support/source-tree.ts'
+import { catalogProgram } from '../support/catalog-program.ts'
 import { startUpstream, type FaultyUpstream } from '../support/upstream.ts'
 
-const FLAGS = ['--conditions=@catalog-p2p/source', '--disable-warning=ExperimentalWarning']
-const CLI = join(repositoryRoot, 'gateway', 'src', 'cli.ts')
+const CATALOG = await catalogProgram()
 const listed = makePackage('@corp/listed', '1.0.0')
 const unlisted = makePackage('@other/unlisted', '1.0.0')
 const open = makePackage('fx-open', '1.0.0')
@@ -52,7 +51,7 @@ async function machine(name: string): Promise<Machine> {
   const host = new URL(upstream.url).host
   await writeFile(join(home, '.npmrc'), `//${host}/:_authToken=team-token\n`)
   const run = async (args: readonly string[], code: 'ok' | 'fails'): Promise<string> => {
-    const argv = [...FLAGS, CLI, ...args, '--store', store, '--port', `${port}`]
+    const argv = [...CATALOG, ...args, '--store', store, '--port', `${port}`]
     const env = isolatedEnvironment(home)
     const { exitCode, output } = await execute(process.execPath, argv, {
       ...{ cwd: home, env, timeoutMs: 60_000 },

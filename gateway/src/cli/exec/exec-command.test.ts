@@ -19,7 +19,6 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { constants, tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { parseDigest, type CatalogNode } from '@catalog-p2p/core'
 import { isolatedEnvironment } from '../../../../test/support/client.ts'
@@ -29,9 +28,9 @@ import { makePackage } from '../../../../test/support/fixture-packages.ts'
 import { quietNode } from '../../../../test/support/machine.ts'
 import { startUpstream, type FaultyUpstream } from '../../../../test/support/upstream.ts'
 import type { ExecReport } from './exec-report.ts'
+import { catalogProgram } from '../../../../test/support/catalog-program.ts'
 
-const CLI = fileURLToPath(new URL('../../cli.ts', import.meta.url))
-const FLAGS = ['--conditions=@catalog-p2p/source', '--disable-warning=ExperimentalWarning']
+const CATALOG = await catalogProgram()
 const DEADLINE_MS = 30_000
 
 const one = makePackage('fx-one', '1.0.0')
@@ -73,7 +72,7 @@ interface Given {
 function exec(options: readonly string[], command: readonly string[], given: Given = {}): Running {
   const { env = {}, cwd = home, port = 0 } = given
   const own = ['exec', ...ALONE, '--port', String(port), ...options]
-  const argv = [...FLAGS, CLI, ...own, '--', ...command]
+  const argv = [...CATALOG, ...own, '--', ...command]
   const child = spawn(process.execPath, argv, {
     cwd,
     // It stands for npm's own.
@@ -237,7 +236,7 @@ describe('the command', { timeout: 60_000 }, () => {
   test('needs no dashes before it, as PowerShell takes them away', async () => {
     const own = ['exec', ...ALONE, '--port', '0', '--quiet']
     const words = script('console.log(process.argv.slice(1).join()); process.exitCode = 7')
-    const argv = [...FLAGS, CLI, ...own, ...words, '--', '--quiet', '--report', 'x']
+    const argv = [...CATALOG, ...own, ...words, '--', '--quiet', '--report', 'x']
     const child = spawn(process.execPath, argv, { cwd: home, env: isolatedEnvironment(home) })
     let said = ''
     child.stdout.on('data', (chunk: Buffer) => (said += chunk.toString()))
@@ -537,7 +536,7 @@ describe('the gateway', { timeout: 90_000, tags: ['long'] }, () => {
 
   test('has the registry behind it that npm had before "catalog use npm"', async () => {
     const port = await freePort()
-    const use = [...FLAGS, CLI, 'use', 'npm', '--port', String(port)]
+    const use = [...CATALOG, 'use', 'npm', '--port', String(port)]
     const child = spawn(process.execPath, use, { cwd: home, env: isolatedEnvironment(home) })
     expect(await once(child, 'close')).toEqual([0, null])
     expect(readFileSync(join(home, '.npmrc'), 'utf8')).toContain(
@@ -591,7 +590,7 @@ describe('the gateway', { timeout: 90_000, tags: ['long'] }, () => {
   })
 
   test('is that of the command around this one', async () => {
-    const inner = [...FLAGS, CLI, 'exec', ...ALONE, '--port', '0', ...REPORT, '--']
+    const inner = [...CATALOG, 'exec', ...ALONE, '--port', '0', ...REPORT, '--']
     const words = JSON.stringify([...inner, ...script(FETCH_ONE)])
     const source = `require('node:child_process').spawnSync(process.execPath, ${words}, { stdio: 'inherit' })`
     const outer = exec(['--report', 'outer.json'], script(source))

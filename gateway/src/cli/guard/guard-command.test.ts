@@ -1,7 +1,6 @@
 /** `catalog guard` and `catalog affected` as people run them: a daemon of its own, with a list of malware that grows. */
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import {
   createWorkspace,
@@ -19,9 +18,9 @@ import {
   type LoopbackRegistry,
 } from '../../../../test/support/registry.ts'
 import { EXIT } from '../shell/exit-codes.ts'
+import { catalogProgram } from '../../../../test/support/catalog-program.ts'
 
-const CLI = fileURLToPath(new URL('../../cli.ts', import.meta.url))
-const NODE_FLAGS = ['--conditions=@catalog-p2p/source', '--disable-warning=ExperimentalWarning']
+const CATALOG = await catalogProgram()
 const ALONE = ['--loopback-only', '--network.port=0', '--no-mdns', '--no-dht', '--no-upnp']
 const one = makePackage('fx-one', '1.0.0')
 const two = makePackage('fx-two', '1.0.0')
@@ -53,7 +52,7 @@ afterEach(async () => {
 })
 
 function catalog(...args: readonly string[]): Promise<ClientResult> {
-  const argv = [...NODE_FLAGS, CLI, ...args, ...common]
+  const argv = [...CATALOG, ...args, ...common]
   const env = isolatedEnvironment(home)
   return execute(process.execPath, argv, { cwd: home, env, timeoutMs: 30_000 })
 }

@@ -1,7 +1,6 @@
 /** `catalog key` as people run it: processes with a home of their own, and a key that goes from one machine to another. */
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { isKeyId } from '@catalog-p2p/core'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import {
@@ -12,9 +11,9 @@ import {
   type Workspace,
 } from '../../../../test/support/client.ts'
 import { EXIT } from '../shell/exit-codes.ts'
+import { catalogProgram } from '../../../../test/support/catalog-program.ts'
 
-const CLI = fileURLToPath(new URL('../../cli.ts', import.meta.url))
-const NODE_FLAGS = ['--conditions=@catalog-p2p/source', '--disable-warning=ExperimentalWarning']
+const CATALOG = await catalogProgram()
 
 let workspace: Workspace
 beforeEach(async () => {
@@ -26,7 +25,7 @@ async function machine(name: string) {
   const home = await workspace.folder(name)
   await mkdir(join(home, 'tmp'), { recursive: true })
   const run = (args: readonly string[], passphrase?: string): Promise<ClientResult> =>
-    execute(process.execPath, [...NODE_FLAGS, CLI, 'key', ...args], {
+    execute(process.execPath, [...CATALOG, 'key', ...args], {
       cwd: home,
       env: {
         ...isolatedEnvironment(home),

@@ -5,7 +5,6 @@ import { once } from 'node:events'
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import {
   createWorkspace,
@@ -18,9 +17,9 @@ import { effectiveKeys, readKeyring } from '../../keys/keyring.ts'
 import { PINNED_KEYS } from '../../keys/pinned-keys.ts'
 import { fingerprintOf, KEY_TYPE, type RegistryKey } from '../../keys/registry-key.ts'
 import { EXIT } from '../shell/exit-codes.ts'
+import { catalogProgram } from '../../../../test/support/catalog-program.ts'
 
-const CLI = fileURLToPath(new URL('../../cli.ts', import.meta.url))
-const NODE_FLAGS = ['--conditions=@catalog-p2p/source', '--disable-warning=ExperimentalWarning']
+const CATALOG = await catalogProgram()
 const [OLD = '', CURRENT = ''] = PINNED_KEYS.map(({ keyid }) => keyid)
 
 let workspace: Workspace
@@ -53,7 +52,7 @@ afterEach(async () => {
 })
 
 function keys(...args: readonly string[]): Promise<ClientResult> {
-  const argv = [...NODE_FLAGS, CLI, 'registry-keys', ...args, '--keyring', keyring]
+  const argv = [...CATALOG, 'registry-keys', ...args, '--keyring', keyring]
   const env = isolatedEnvironment(home)
   return execute(process.execPath, argv, { cwd: home, env, timeoutMs: 30_000 })
 }

@@ -2,7 +2,6 @@
 import type { ServerResponse } from 'node:http'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import {
   createWorkspace,
@@ -14,9 +13,9 @@ import {
 import { makePackage } from '../../../../test/support/fixture-packages.ts'
 import { gatewayWorld, type GatewayWorld } from '../../../../test/support/gateway-world.ts'
 import { EXIT } from '../shell/exit-codes.ts'
+import { catalogProgram } from '../../../../test/support/catalog-program.ts'
 
-const CLI = fileURLToPath(new URL('../../cli.ts', import.meta.url))
-const NODE_FLAGS = ['--conditions=@catalog-p2p/source', '--disable-warning=ExperimentalWarning']
+const CATALOG = await catalogProgram()
 
 let workspace: Workspace
 let world: GatewayWorld
@@ -35,7 +34,7 @@ afterEach(async () => {
 
 function search(...args: readonly string[]): Promise<ClientResult> {
   const where = ['--port', new URL(world.url).port, '--store', join(workspace.path, 'none')]
-  return execute(process.execPath, [...NODE_FLAGS, CLI, 'search', ...args, ...where], {
+  return execute(process.execPath, [...CATALOG, 'search', ...args, ...where], {
     ...{ cwd: workspace.path, env: isolatedEnvironment(workspace.path), timeoutMs: 30_000 },
   })
 }

@@ -19,15 +19,14 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { isolatedEnvironment } from '../../../../test/support/client.ts'
 import { makePackage } from '../../../../test/support/fixture-packages.ts'
 import { startRegistry } from '../../../../test/support/registry.ts'
 import { EXIT } from './exit-codes.ts'
+import { catalogProgram } from '../../../../test/support/catalog-program.ts'
 
-const CLI = fileURLToPath(new URL('../../cli.ts', import.meta.url))
-const NODE_FLAGS = ['--conditions=@catalog-p2p/source', '--disable-warning=ExperimentalWarning']
+const CATALOG = await catalogProgram()
 const DEADLINE_MS = 30_000
 /** Meets nobody, whatever the machine. */
 const ALONE = ['--loopback-only', '--network.port=0', '--no-mdns', '--no-dht', '--no-upnp']
@@ -59,7 +58,7 @@ function environment(extra: Record<string, string>): Record<string, string> {
 function catalog(args: readonly string[], env: Record<string, string> = {}): Promise<Ran> {
   return new Promise((resolve, reject) => {
     const options = { cwd: home, env: environment(env), timeout: DEADLINE_MS }
-    execFile(process.execPath, [...NODE_FLAGS, CLI, ...args], options, (error, stdout, stderr) => {
+    execFile(process.execPath, [...CATALOG, ...args], options, (error, stdout, stderr) => {
       const code = error === null ? 0 : error.code
       if (typeof code === 'number') resolve({ code, stdout, stderr })
       else reject(new Error(`catalog ${args.join(' ')} was killed:\n${stdout}${stderr}`))
@@ -81,7 +80,7 @@ async function start(
   args: readonly string[],
   env: Record<string, string> = {},
 ): Promise<RunningCli> {
-  const argv = [...NODE_FLAGS, CLI, 'start', '--json', ...ALONE, ...args]
+  const argv = [...CATALOG, 'start', '--json', ...ALONE, ...args]
   const child = spawn(process.execPath, argv, { cwd: home, env: environment(env) })
   const ended = once(child, 'exit')
   cleanups.push(async () => {
