@@ -29,11 +29,12 @@ export async function answerPassthrough(
   exchange: Exchange,
   route: PassthroughRoute,
 ): Promise<void> {
-  const { options, passing, isOwner, registries, hints } = context
+  const { options, passing, isOwner, registries, hints, network } = context
   const { target } = exchange
   if (wantsPage(exchange)) return redirectToPage(exchange)
   if (registries.main === null) {
-    if (await answerLogin(exchange, { isOwner, token: options.publishToken })) return
+    const { publishToken: token } = options
+    if (await answerLogin(exchange, { isOwner, token, logins: network.logins })) return
   }
   if (isClientSearch(target)) return answerClientSearch(context, passing, exchange)
   if (options.hints && isBulkAudit(target.method, target.path)) {

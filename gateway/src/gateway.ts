@@ -26,6 +26,7 @@ import { npmConfigContext, watchNpmConfig } from './upstream/npmrc.ts'
 import { parseGatewayOptions, type GatewayOptions, type ParsedGatewayOptions } from './options.ts'
 import { answerPackument } from './packuments/answer-packument.ts'
 import { answerNetwork } from './publishing/answer-network.ts'
+import { answerWebLogin } from './publishing/answer-web-login.ts'
 import { takeOwnToken } from './publishing/publish-token.ts'
 import { newInstance, openParts, type Parts } from './parts.ts'
 import { ROUTE_NAMES, type RouteName, type TarballRoute } from './http/route.ts'
@@ -209,6 +210,10 @@ async function answer(context: Context, asked: Exchange): Promise<void> {
       return answerCatalogSearch({ ...parts, log: context.deps.log }, exchange)
     case 'changed':
       return answerChanged(parts, exchange)
+    case 'login': {
+      const { publishToken: token } = options
+      return answerWebLogin({ logins: network.logins, token }, exchange, route)
+    }
     case 'ui':
       return answerPage(exchange, route.file)
     case 'events':

@@ -5,7 +5,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { runClient, type ClientResult } from '../support/client.ts'
+import { mustRunClient, runClient, type ClientResult } from '../support/client.ts'
 import type { ClientName } from '../support/clients.ts'
 import { meet, type Machine } from '../support/machine.ts'
 import {
@@ -87,6 +87,40 @@ test('only with the token, and only with a key that the trust file names', async
   expect(here.node.publications.own()).toEqual([])
 })
 
+test('npm login shows a page that wants the token; npm logout forgets it', async () => {
+  const here = await machine('here', key)
+  const home = join(world.folder, 'home-login')
+  const run = { cwd: await tool('1.0.0'), registry: here.url, home }
+  const printed = Promise.withResolvers<string>()
+  const onOutput = (text: string): void => {
+    const [address] = /http\S+\/-\/catalog\/login\/\S+/.exec(text) ?? []
+    if (address !== undefined) printed.resolve(address)
+  }
+  const login = mustRunClient('npm-12', ['login'], { ...run, onOutput })
+  const address = await printed.promise
+  const page = await fetch(address)
+  expect(page.headers.get('content-security-policy')).toContain("form-action 'self'")
+  expect(await page.text()).toContain('catalog token')
+  const send = async (token: string, headers = {}): Promise<number> => {
+    const body = new URLSearchParams({ token })
+    return (await fetch(address, { method: 'POST', body, headers })).status
+  }
+  expect(await send(TOKEN, { origin: 'http://127.0.0.1:1' })).toBe(403)
+  expect(await send('another')).toBe(403)
+  expect(await send(TOKEN, { origin: here.url })).toBe(200)
+  await login
+  expect((await fetch(address)).status).toBe(404)
+  const npmrc = await readFile(join(home, '.npmrc'), 'utf8')
+  expect(npmrc).toContain(`//127.0.0.1:${here.port}/:_authToken=${TOKEN}`)
+
+  // As npm whoami and npm logout ask.
+  const headers = { authorization: `Bearer ${TOKEN}` }
+  const who = await fetch(`${here.url}/-/whoami`, { headers })
+  expect(await who.json()).toEqual({ username: 'catalog' })
+  const logout = { method: 'DELETE', headers }
+  expect((await fetch(`${here.url}/-/user/token/${TOKEN}`, logout)).status).toBe(200)
+})
+
 test('who may publish is said by the trust file: npm owner, access and star get told so', async () => {
   const here = await machine('here', key)
   const cwd = await tool('1.0.0')
@@ -95,7 +129,9 @@ test('who may publish is said by the trust file: npm owner, access and star get 
   const access = await npm(here, cwd, ['access', 'set', 'status=private', NAME])
   // npm 12 has no star any more.
   const star = await npm(here, cwd, ['star', NAME], { client: 'npm-11' })
-  for (const { exitCode, output } of [access, star]) {
+  const owner = await npm(here, cwd, ['owner', 'add', 'bob', NAME])
+  expect(owner.output).toContain('there are no users here, only keys')
+  for (const { exitCode, output } of [access, star, owner]) {
     expect(exitCode).toBe(1)
     expect(output).toContain('its owners are the keys in the trust file')
   }

@@ -24,6 +24,8 @@ export interface ClientRun {
   readonly prefix?: readonly string[]
   /** What it is told when it asks: the end of its question, and the answer. Nothing by default. */
   readonly answers?: Answers
+  /** Told what it prints, as it comes. */
+  readonly onOutput?: (text: string) => void
 }
 
 export type Answers = readonly (readonly [question: string, answer: string])[]
@@ -55,6 +57,7 @@ export async function runClient(
     cwd: run.cwd,
     timeoutMs: run.timeoutMs ?? 60_000,
     ...(run.answers !== undefined && { answers: run.answers }),
+    ...(run.onOutput !== undefined && { onOutput: run.onOutput }),
     env: { ...isolatedEnvironment(run.home), ...client.variables(run.home), ...run.env },
   })
 }
@@ -117,6 +120,7 @@ export interface ExecuteOptions {
   readonly env: Readonly<Record<string, string>>
   readonly timeoutMs: number
   readonly answers?: Answers
+  readonly onOutput?: (text: string) => void
 }
 
 /** Runs a program to its end or its deadline; at the deadline its whole process tree is killed. */
@@ -138,6 +142,7 @@ export async function execute(
   const take = (text: string): void => {
     output = (output + text).slice(-MAX_OUTPUT_CHARS)
     answer(text)
+    options.onOutput?.(text)
   }
   child.stdout?.setEncoding('utf8').on('data', take)
   child.stderr?.setEncoding('utf8').on('data', take)

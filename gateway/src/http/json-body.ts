@@ -8,11 +8,22 @@ import type { Exchange } from './exchange.ts'
  * @throws CatalogError INVALID_OPTIONS
  */
 export async function readJson(exchange: Exchange, maxBytes: number): Promise<unknown> {
-  const { req, signal } = exchange
+  const { req } = exchange
   // A web page can send a form or plain text to localhost unasked, but not this.
   if (!/^application\/json\b/.test(req.headers['content-type'] ?? '')) {
     throw new CatalogError('INVALID_OPTIONS', 'the body must be application/json', { status: 415 })
   }
+  const body = await readBody(exchange, maxBytes)
+  if (body.byteLength === 0) return {}
+  try {
+    return JSON.parse(body.toString('utf8'))
+  } catch (error) {
+    throw new CatalogError('INVALID_OPTIONS', 'the body is not JSON', { cause: error })
+  }
+}
+
+/** A body of any kind. @throws CatalogError INVALID_OPTIONS with status 413 */
+export async function readBody({ req, signal }: Exchange, maxBytes: number): Promise<Buffer> {
   const tooLarge = () =>
     new CatalogError('INVALID_OPTIONS', `the body is larger than ${maxBytes} bytes`, {
       status: 413,
@@ -26,12 +37,7 @@ export async function readJson(exchange: Exchange, maxBytes: number): Promise<un
     if (size > maxBytes) throw tooLarge()
     chunks.push(chunk)
   }
-  if (size === 0) return {}
-  try {
-    return JSON.parse(Buffer.concat(chunks, size).toString('utf8'))
-  } catch (error) {
-    throw new CatalogError('INVALID_OPTIONS', 'the body is not JSON', { cause: error })
-  }
+  return Buffer.concat(chunks, size)
 }
 
 /** `at`: where `body` stands in the whole. @throws CatalogError INVALID_OPTIONS */

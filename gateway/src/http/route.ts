@@ -24,6 +24,7 @@ export const ROUTE_NAMES = [
   'publish',
   'share',
   'shared',
+  'login',
   'ui',
   'events',
   'explain',
@@ -49,6 +50,13 @@ export interface SharedRoute {
   readonly tarball: TarballRoute
 }
 
+/** A login in a browser: the page, or what the client asks meanwhile. */
+export interface LoginRoute {
+  readonly route: 'login'
+  readonly code: string
+  readonly isDone: boolean
+}
+
 /** The package, or else the scope, in the path decides which upstream gets it. */
 export interface PassthroughRoute {
   readonly route: 'passthrough'
@@ -69,6 +77,7 @@ export type Route =
   | { readonly route: 'ui'; readonly file: string | undefined }
   | { readonly route: 'store' | 'guard' | 'asset' | 'share'; readonly action: string }
   | SharedRoute
+  | LoginRoute
   | { readonly route: 'invalid'; readonly reason: string }
 
 const MAX_URL = 4096
@@ -156,6 +165,10 @@ function catalogRoute(method: string, segments: readonly string[]): Route {
       if (segments.length === 4) return { route: 'share', action: sub }
       return sharedRoute(method, sub, segments.slice(4))
     }
+    case 'login':
+      if (segments.length === 4 && sub !== undefined) return loginRoute(sub, false)
+      if (segments.length === 5 && sub === 'done') return loginRoute(segments[4], true)
+      break
     case 'ui':
       if (segments.length <= 4) return { route: 'ui', file: sub }
       break
@@ -163,6 +176,10 @@ function catalogRoute(method: string, segments: readonly string[]): Route {
     default:
   }
   return invalid('no such catalog route')
+}
+
+function loginRoute(code = '', isDone: boolean): Route {
+  return { route: 'login', code, isDone }
 }
 
 /** `/-/catalog/share/HASH/NAME/-/FILE`: behind the hash a tarball's path as at a registry. */

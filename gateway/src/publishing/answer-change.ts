@@ -9,6 +9,7 @@ import { sendJson } from '../http/respond.ts'
 import type { ChangeRequest } from './change-request.ts'
 import type { Network } from './network.ts'
 import type { NetworkPackage } from './network-packages.ts'
+import { OWNERS_HINT } from './owners-hint.ts'
 import { parseDocument, type PackageDocument } from './publish-document.ts'
 import { keptText, publishVersion } from './publish-version.ts'
 
@@ -136,6 +137,6 @@ function needsToken(name: string): CatalogError {
 function nothingToChange(name: string): CatalogError {
   return new CatalogError('INVALID_OPTIONS', `nothing of ${name} would change`, {
     status: 405,
-    hint: 'its owners are the keys in the trust file, which "catalog trust" changes; stars are not kept',
+    hint: `${OWNERS_HINT}; stars are not kept`,
   })
 }

@@ -10,6 +10,7 @@ import type { Route } from '../http/route.ts'
 import { answerChange } from './answer-change.ts'
 import { parseChange } from './change-request.ts'
 import { packumentOf } from './network-packument.ts'
+import { OWNERS_HINT } from './owners-hint.ts'
 import type { Network } from './network.ts'
 
 /** @param options `isOwner`: the client has shown this gateway's token */
@@ -80,6 +81,6 @@ async function sendTarball(
 function notForThese(name: string): CatalogError {
   return new CatalogError('INVALID_OPTIONS', `${name} is a package of the network: no such call`, {
     status: 405,
-    hint: 'its owners are the keys in the trust file, which "catalog trust" changes; see docs/publishing.md',
+    hint: OWNERS_HINT,
   })
 }

@@ -8,6 +8,7 @@ import { createNetworkPackages, type NetworkPackages } from './network-packages.
 import { networkSummary } from './network-summary.ts'
 import { keepReplicas } from './keep-replicas.ts'
 import { createReplication, type Replication } from './replication.ts'
+import { WebLogins } from './web-logins.ts'
 import { createOwnKeys, type OwnKeys } from './own-keys.ts'
 
 export interface Network {
@@ -17,6 +18,8 @@ export interface Network {
   readonly ownKeys: OwnKeys
   readonly sign: SignVersion | undefined
   readonly replication: Replication
+  /** Of clients that want to publish. */
+  readonly logins: WebLogins
   /** Peers are asked, and answered, no more. */
   close(): Promise<void>
 }
@@ -59,6 +62,7 @@ export function openNetwork(
   return {
     ...{ node, originOf, networkPackages, replication },
     ownKeys: createOwnKeys(options.keyFolderPath, env['CATALOG_KEY_PASSPHRASE']),
+    logins: new WebLogins(),
     sign: gatewaySignatures?.sign,
     async close() {
       await Promise.all([replication.stop(), keeping?.stop()])

@@ -1,0 +1,74 @@
+/**
+ * Logins in a browser that are under way: npm shows its user an address and asks again and again whether it is done. The address and what
+ * npm asks with are two secrets, so that who sees the one cannot fetch the token with it. Bounded in number and time, in memory.
+ */
+import { randomBytes } from 'node:crypto'
+import { CatalogError } from '@catalog-p2p/core'
+
+export interface BegunLogin {
+  /** In the address of the page. */
+  readonly code: string
+  /** What the client asks with. */
+  readonly secret: string
+}
+
+interface Login extends BegunLogin {
+  readonly untilMs: number
+  isApproved: boolean
+}
+
+const MAX_LOGINS = 16
+const LIFE_MS = 10 * 60_000
+
+export class WebLogins {
+  readonly #logins = new Map<string, Login>()
+  readonly #now: () => number
+
+  constructor(now: () => number = Date.now) {
+    this.#now = now
+  }
+
+  /** @throws CatalogError INVALID_OPTIONS with status 429 when too many are under way */
+  begin(): BegunLogin {
+    this.#forget()
+    if (this.#logins.size >= MAX_LOGINS) {
+      throw new CatalogError('INVALID_OPTIONS', `${MAX_LOGINS} logins are under way already`, {
+        status: 429,
+        hint: 'each ends after ten minutes; "npm login --auth-type=legacy" needs no browser',
+      })
+    }
+    const [code, secret] = [newSecret(), newSecret()]
+    this.#logins.set(code, { code, secret, untilMs: this.#now() + LIFE_MS, isApproved: false })
+    return { code, secret }
+  }
+
+  isUnderWay(code: string): boolean {
+    this.#forget()
+    return this.#logins.get(code)?.isApproved === false
+  }
+
+  /** Its user has shown the token. */
+  approve(code: string): void {
+    const login = this.#logins.get(code)
+    if (login !== undefined) login.isApproved = true
+  }
+
+  /** Once `approved` it is over; undefined: there is none. */
+  ask(secret: string): 'waiting' | 'approved' | undefined {
+    this.#forget()
+    const login = [...this.#logins.values()].find((each) => each.secret === secret)
+    if (login?.isApproved !== true) return login && 'waiting'
+    this.#logins.delete(login.code)
+    return 'approved'
+  }
+
+  #forget(): void {
+    for (const [code, { untilMs }] of this.#logins) {
+      if (untilMs <= this.#now()) this.#logins.delete(code)
+    }
+  }
+}
+
+function newSecret(): string {
+  return randomBytes(32).toString('base64url')
+}
