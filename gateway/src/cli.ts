@@ -16,6 +16,9 @@ process.exit()
 async function run(argv: readonly string[]): Promise<number> {
   const tooOld = whyNodeIsTooOld(process.versions.node)
   if (tooOld !== undefined) return runFallback(argv, tooOld)
+  await import('./cli/shell/compile-cache.ts')
+    .then(({ keepCompiled }) => keepCompiled())
+    .catch(() => undefined) // slower then
   const loaded = await import('./cli/shell/main.ts').catch(whyNotLoaded)
   return typeof loaded === 'string' ? runFallback(argv, loaded) : loaded.main(argv)
 }

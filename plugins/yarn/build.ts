@@ -3,10 +3,11 @@
  * outside, for they must be those of the running Yarn. The factory holds everything: Yarn evaluates the file once in a bare
  * context to learn its name, where there is neither `require` nor `process`.
  */
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
+import { mkdir, writeFile } from 'node:fs/promises'
 import { builtinModules } from 'node:module'
-import { basename, dirname, join, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { rolldown } from 'rolldown'
+import { noticesOf } from '../../packaging/notices.ts'
 
 /** As `yarn plugin list` shows it, and as the copy in .yarn/plugins is called. */
 const NAME = '@yarnpkg/plugin-catalog-p2p'
@@ -49,16 +50,8 @@ async function bundlePlugin(file: string): Promise<void> {
 
 /** The licences of what is in the bundle and not ours: it travels as one file, so they travel in it. */
 async function notices(moduleIds: readonly string[]): Promise<string> {
-  const inModules = /^(.*[\\/]node_modules[\\/](?:@[^\\/]+[\\/])?[^\\/]+)[\\/]/
-  const folders = new Set(moduleIds.flatMap((id) => inModules.exec(id)?.[1] ?? []))
-  const texts = await Promise.all(
-    [...folders].sort().map(async (folder) => {
-      const licence = (await readdir(folder)).find((name) => /^licen[sc]e/i.test(name))
-      if (licence === undefined) throw new Error(`${folder} has no licence to include`)
-      const text = await readFile(join(folder, licence), 'utf8')
-      return `${basename(folder)}:\n\n${text.trim().replaceAll('*/', '* /')}\n`
-    }),
-  )
+  const found = await noticesOf(moduleIds)
+  const texts = found.map(({ name, text }) => `${name}:\n\n${text.replaceAll('*/', '* /')}\n`)
   return `/*\nThis file contains other people's work:\n\n${texts.join('\n')}*/\n`
 }
 

@@ -7,6 +7,7 @@ import { readdir, readFile } from 'node:fs/promises'
 import { stripTypeScriptTypes } from 'node:module'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { IS_SOURCE, PACKAGE_FOLDER } from '../package-folder.ts'
 
 export interface PageFile {
   readonly type: string
@@ -32,8 +33,9 @@ const LIBRARIES: readonly { readonly module?: string; readonly path: string }[] 
   { path: 'uplot/dist/uPlot.min.css' },
 ]
 
-const FOLDER = join(import.meta.dirname, 'page')
-const IS_SOURCE = import.meta.url.endsWith('.ts')
+const FOLDER = fileURLToPath(
+  new URL(IS_SOURCE ? 'src/dashboard/page' : 'dist/dashboard/page', PACKAGE_FOLDER),
+)
 const SCRIPT = IS_SOURCE ? '.ts' : '.js'
 const JAVASCRIPT = 'text/javascript; charset=utf-8'
 const CSS = 'text/css; charset=utf-8'

@@ -22,7 +22,6 @@ import type {
 import { kadDHT, passthroughMapper, type KadDHT } from '@libp2p/kad-dht'
 import { ping, type Ping } from '@libp2p/ping'
 import { tcp } from '@libp2p/tcp'
-import { uPnPNAT } from '@libp2p/upnp-nat'
 import type { Datastore } from 'interface-datastore'
 import { createLibp2p, type Libp2p, type Libp2pOptions, type ServiceFactoryMap } from 'libp2p'
 import { compareAddresses } from './address-order.ts'
@@ -116,7 +115,7 @@ export async function createNode(parts: NodeParts): Promise<LibP2PNode> {
     connectionMonitor: CONNECTION_MONITOR,
     connectionGater: parts.gater,
     peerStore: { maxAddressAge: ADDRESS_MEMORY_MS, maxPeerAge: PEER_MEMORY_MS },
-    services: services(parts, discovery),
+    services: await services(parts, discovery),
     logger: SILENT,
     datastore: parts.datastore,
   }
@@ -143,10 +142,10 @@ function guarding<Components, Kind extends Transport>(
   return (components) => guard.guarded(create(components))
 }
 
-function services(
+async function services(
   { network, believed, quicDeps: { clock } }: NodeParts,
   discovery: DhtDiscovery,
-): ServiceFactoryMap<Services> {
+): Promise<ServiceFactoryMap<Services>> {
   const chosen: ServiceFactoryMap<Services> = {
     identify: identify({ runOnLimitedConnection: true }),
     identifyPush: identifyPush({ runOnLimitedConnection: true }),
@@ -159,7 +158,11 @@ function services(
   if (network.relayServer) chosen.relay = relay()
   // Of no use on loopback, and it would talk to the world. It maps no port of a router that is behind NAT itself; what it has
   // mapped needs no one else to confirm it (docs/decisions/0010-no-autonat.md).
-  if (network.upnp && !network.loopbackOnly) chosen.upnp = uPnPNAT({ autoConfirmAddress: true })
+  if (network.upnp && !network.loopbackOnly) {
+    // With the XML that routers speak it is a lot to load, and off by default.
+    const { uPnPNAT } = await import('@libp2p/upnp-nat')
+    chosen.upnp = uPnPNAT({ autoConfirmAddress: true })
+  }
   return chosen
 }
 

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { constants } from 'node:os'
 import { CommanderError } from 'commander'
+import { PACKAGE_FOLDER } from '../../package-folder.ts'
 import { EXIT, exitCodeOfSignal } from './exit-codes.ts'
 import { createProgram } from './program.ts'
 import { reportNotLoaded } from './fallback.ts'
@@ -88,7 +89,7 @@ function surviveClosedPipes(): { outlive(): void } {
 }
 
 function readVersion(): string {
-  const text = readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')
+  const text = readFileSync(new URL('package.json', PACKAGE_FOLDER), 'utf8')
   return (JSON.parse(text) as { version: string }).version
 }
 

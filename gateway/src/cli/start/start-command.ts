@@ -8,6 +8,7 @@ import { parseGatewayOptions } from '../../options.ts'
 import { upstreamBeforeUse } from '../use/upstream-before-use.ts'
 import { loadConfig, useDependencies, type Invocation } from '../shell/invocation.ts'
 import { EXIT, exitCodeOfSignal } from '../shell/exit-codes.ts'
+import { writeCompiled } from '../shell/compile-cache.ts'
 import { formatBytes } from '../shell/format.ts'
 import type { Terminal } from '../shell/terminal.ts'
 import { askUpstream } from './upstream-probe.ts'
@@ -19,6 +20,8 @@ import { listenForStop, type StopSignals } from './stop-signals.ts'
 
 /** Beyond the drain timeout: closing connections to peers and the store. */
 const CLOSE_TIMEOUT_MS = 15_000
+/** By then a daemon has done what every start does. */
+const SETTLED_MS = 10_000
 
 export interface StartDependencies {
   readonly version: string
@@ -50,6 +53,7 @@ export async function startCommand(
     const previous = await upstreamBeforeUse(useDependencies(terminal))
     daemon = await runDaemon({ config, log, version, previousRegistry: previous })
     announce({ terminal, log, version }, daemon, rewrite)
+    setTimeout(writeCompiled, SETTLED_MS).unref()
     const running = daemon
     const totals = (): Totals => totalsOf(running)
     progress.current = createProgress({ terminal, log, totals }, { rewrite })

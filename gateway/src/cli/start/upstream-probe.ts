@@ -1,7 +1,10 @@
 /**
  * Whether the daemon reaches the registry behind it, asked through the daemon itself, because it knows the proxy, the
- * certificates and the credentials. Any answer of the registry will do.
+ * certificates and the credentials. Any answer of the registry will do. Not with fetch: every daemon asks, and would hold Node's
+ * own undici in memory from then on.
  */
+import { get, type IncomingMessage } from 'node:http'
+import { text } from 'node:stream/consumers'
 
 export interface UpstreamAnswer {
   readonly ms: number
@@ -19,15 +22,17 @@ export async function askUpstream(gatewayUrl: string): Promise<UpstreamAnswer> {
     ms: performance.now() - startMs,
     problem,
   })
+  const signal = AbortSignal.timeout(TIMEOUT_MS)
   try {
-    const signal = AbortSignal.timeout(TIMEOUT_MS)
-    const response = await fetch(new URL(PATH, gatewayUrl), { signal })
-    const text = await response.text()
-    return answer(isOurs(response.status) ? wordsOf(text, response.status) : undefined)
+    const response = await new Promise<IncomingMessage>((resolve, reject) => {
+      const url = new URL(PATH, gatewayUrl)
+      get(url, { signal, agent: false }, resolve).once('error', reject)
+    })
+    const { statusCode = 0 } = response
+    const said = await text(response)
+    return answer(isOurs(statusCode) ? wordsOf(said, statusCode) : undefined)
   } catch (error) {
-    if (error instanceof Error && error.name === 'TimeoutError') {
-      return answer(`no answer within ${TIMEOUT_MS / 1000} s`)
-    }
+    if (signal.aborted) return answer(`no answer within ${TIMEOUT_MS / 1000} s`)
     return answer(error instanceof Error ? error.message : String(error))
   }
 }

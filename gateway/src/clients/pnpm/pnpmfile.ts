@@ -6,6 +6,7 @@ import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
 import { CatalogError } from '@catalog-p2p/core'
+import { PACKAGE_FOLDER } from '../../package-folder.ts'
 import { readOwnedFile } from '../owned-file.ts'
 
 export const PNPMFILE_PACKAGE = 'pnpm-catalog-p2p'
@@ -62,7 +63,7 @@ export async function isCurrentPnpmfile(text: string): Promise<boolean | undefin
 
 /** Installed beside this package, or in the repository that this runs from. */
 function ownPnpmfile(): string {
-  const inRepository = new URL('../../../../plugins/pnpm/pnpmfile.cjs', import.meta.url)
+  const inRepository = new URL('../plugins/pnpm/pnpmfile.cjs', PACKAGE_FOLDER)
   if (existsSync(inRepository)) return fileURLToPath(inRepository)
   try {
     return createRequire(import.meta.url).resolve(PNPMFILE_PACKAGE)

@@ -6,10 +6,11 @@
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { UPSTREAM_VIEW } from '../../http/request-target.ts'
+import { PACKAGE_FOLDER } from '../../package-folder.ts'
 import type { Variables } from '../variables.ts'
 
 /** Beside dist and src. */
-const PLUGIN = fileURLToPath(new URL('../../../yarn-relay.cjs', import.meta.url))
+const PLUGIN = fileURLToPath(new URL('yarn-relay.cjs', PACKAGE_FOLDER))
 
 /** False inside a PnP archive: only programs that run under PnP can read files there. */
 export function hasRelay(): boolean {
