@@ -40,6 +40,7 @@ import { openPackumentCache, type PackumentCache } from './packuments/packument-
 import { createSplitCache, UNKEPT_PREFIX } from './packuments/split-cache.ts'
 import { createPackumentJobs } from './packuments/packument-jobs.ts'
 import { listPackuments } from './packuments/peers/listed-packuments.ts'
+import { createPeerEvidence } from './packuments/peers/peer-evidence.ts'
 import { createPeerSource } from './packuments/peers/peer-source.ts'
 import { RefusedWords } from './packuments/peers/refused-words.ts'
 import { createTarballCheck, type TarballCheck } from './packuments/peers/tarball-check.ts'
@@ -110,8 +111,9 @@ export async function openParts(
   const caches = await openCaches(log, options)
   const { cache, database } = caches
   const { jobs, refusedWords, sources } = freshState()
-  const index = createVersionIndex(cache)
   const trustedKeys = createTrustedKeys({ log }, { keyringPath })
+  const evidence = createPeerEvidence({ node, cache, jobs, trustedKeys, log }, { maxBytes })
+  const index = createVersionIndex(cache, evidence)
   const isKnownPublic = (name: string): boolean => artifacts.isKnownPublic(name)
   const sharing = { node, cache, jobs, registries, trustedKeys, isKnownPublic, refusedWords, log }
   const localIndex = openLocalIndex({
@@ -124,7 +126,7 @@ export async function openParts(
   const kept = new KeptAnswers(database)
   const hearing = { onSummary: localIndex.note.bind(localIndex), onRefused: kept.forget.bind(kept) }
   const packuments = createPackuments(
-    { ...{ registries, upstream, cache, jobs, peers, judgements, log }, ...hearing, ...witnessing },
+    { ...sharing, ...{ upstream, peers, evidence, judgements }, ...hearing, ...witnessing },
     { ...options, maxBytes },
   )
   const metadata = { registries, upstream, cache, packuments, index }
@@ -137,7 +139,7 @@ export async function openParts(
     {
       ...metadata,
       ...{ node, log, bindings, publicNames, guard, judgements, ledger: ledgers.both },
-      ...{ tarballCheck, missing, trustedKeys, signaturePolicy },
+      ...{ tarballCheck, evidence, missing, trustedKeys, signaturePolicy },
       privateAccess: openPrivateArtifacts(node, caches, options),
       signatures: createRegistrySignatures({ log }, { keyringPath }),
       documents: createVersionDocuments({ ...metadata, publicNames }),
@@ -163,8 +165,7 @@ export async function openParts(
     ...{ firstUse, tarballCheck, kept, ledger: ledgers.of, servedVersions: ledgers.both, sources },
     signingKeys: openSigningKeys({ ...origins, database, log }, options),
     async close() {
-      missing?.close()
-      hints.close()
+      for (const part of [evidence, missing, hints]) part?.close()
       await Promise.all([certificates?.stop(), firstUse?.stop()])
       await witnessing.close()
       await listed.stop()

@@ -43,12 +43,20 @@ afterEach(async () => {
 })
 
 /** The liar has the real bytes, and says this of them. */
-async function tell(each: FixturePackage, more: Record<string, unknown>): Promise<void> {
+async function tell(
+  each: FixturePackage,
+  more: Record<string, unknown>,
+  others: Readonly<Record<string, object>> = {},
+): Promise<void> {
   const { name, version, integrity } = each
   const sig = swarm.signer.sign(Buffer.from(`${name}@${version}:${integrity}`))
   const dist = { integrity, signatures: [{ keyid: swarm.signer.keyid, sig }] }
   const manifest = { ...each.manifest, dist, ...more }
-  const document = { name, 'dist-tags': { latest: version }, versions: { [version]: manifest } }
+  const document = {
+    name,
+    'dist-tags': { latest: version },
+    versions: { [version]: manifest, ...others },
+  }
   await liar.put(each.tarball)
   liar.questions.announce(packageKeyOf({ registry: `${swarm.registry.url}/`, name }))
   liar.questions.answer(PACKUMENTS, {
@@ -127,6 +135,28 @@ test('a false signature is refused, and its sender', { timeout: 30_000 }, async 
   await tell(small, { dist: { ...dist, signatures: [{ keyid: swarm.signer.keyid, sig }] } })
   const machine = await victim(small)
   expect((await fetch(`${machine.url}/${small.name}`)).status).not.toBe(200)
+  await vi.waitFor(() => expect(machine.node.stats().bannedPeers).toBe(1))
+})
+
+test('a version that no range picks, with bytes that nobody signed', async () => {
+  const evil = makePackage(newer.name, '1.1.0-rc.1', { scripts: { install: 'evil' } })
+  const sig = swarm.signer.sign(Buffer.from(`${evil.name}@${evil.version}:${older.integrity}`))
+  const dist = { integrity: evil.integrity, signatures: [{ keyid: swarm.signer.keyid, sig }] }
+  await liar.put(evil.tarball)
+  await tell(newer, {}, { [evil.version]: { ...evil.manifest, dist } })
+  const machine = await victim(newer)
+  const metadata = await fetch(`${machine.url}/${evil.name}`)
+  expect(await metadata.text()).toContain(evil.integrity)
+  // npm says the hash that it has been told; it tries again by itself, and somebody else may have given the bytes.
+  for (const headers of [{ 'pacote-integrity': evil.integrity }, {}]) {
+    for (const isHere of [false, true]) {
+      if (isHere) await machine.node.put(evil.tarball)
+      const response = await fetch(machine.url + tarballPath(evil), { headers })
+      expect(await response.text()).toMatch(/a peer told of it.*signature/)
+      expect(response.status).toBe(502)
+    }
+  }
+  expect((await fetch(`${machine.url}/${evil.name}/${evil.version}`)).status).not.toBe(200)
   await vi.waitFor(() => expect(machine.node.stats().bannedPeers).toBe(1))
 })
 

@@ -3,7 +3,7 @@
  * asks the node with the registry as origin. Every byte that comes out has been checked by the node, or here against whatever
  * hashes an old package has. Answers no HTTP itself (tarball.ts does).
  */
-import type { Artifact, CatalogNode } from '@catalog-p2p/core'
+import { isCatalogError, type Artifact, type CatalogNode } from '@catalog-p2p/core'
 import type { ArtifactAccess } from './artifact-access.ts'
 import {
   isRefusal,
@@ -25,6 +25,7 @@ import type { SignaturePolicy } from '../guard/signature-policy.ts'
 import type { TrustedKeys } from '../keys/trusted-keys.ts'
 import type { Visibility } from '../packuments/cached-document.ts'
 import type { Viewer } from '../packuments/packument-service.ts'
+import type { PeerEvidence } from '../packuments/peers/peer-evidence.ts'
 import type { TarballCheck } from '../packuments/peers/tarball-check.ts'
 import { RequiredSignatures } from './required-signatures.ts'
 import type { VersionDocuments } from './version-documents.ts'
@@ -57,6 +58,7 @@ export interface ArtifactsDependencies
   readonly trustedKeys: TrustedKeys
   readonly signaturePolicy: (registry: string) => SignaturePolicy
   readonly tarballCheck: TarballCheck
+  readonly evidence: Pick<PeerEvidence, 'refusal'>
 }
 
 export function createArtifacts(
@@ -102,6 +104,13 @@ export function createArtifacts(
     }
   }
 
+  /** Why bytes are nowhere of which only a lie of a peer has told. */
+  function explained({ name }: ArtifactRequest): (error: unknown) => never {
+    return (error) => {
+      throw (isNowhere(error) ? deps.evidence.refusal(name) : undefined) ?? error
+    }
+  }
+
   return {
     isKnownPublic: privacy.isKnownPublic,
     getShared: (request) => fetchShared(deps, request),
@@ -116,13 +125,15 @@ export function createArtifacts(
     async get(request) {
       const viewer = packuments.viewer(request.name, request.client)
       await guarded.admit(request, viewer)
-      const target = await locateArtifact(locating, request, viewer)
+      const target = await locateArtifact(locating, request, viewer).catch(explained(request))
       request.onLocated?.()
       try {
-        const found = await getTarget(request, target, viewer).catch((error: unknown) => {
-          if (!(error instanceof OtherBytes)) throw error
-          return getTarget(request, targetOf(deps, request, error.facts), viewer)
-        })
+        const found = await getTarget(request, target, viewer)
+          .catch((error: unknown) => {
+            if (!(error instanceof OtherBytes)) throw error
+            return getTarget(request, targetOf(deps, request, error.facts), viewer)
+          })
+          .catch(explained(request))
         const artifact = await deps.tarballCheck.checked(found.artifact, request)
         return { ...found, artifact }
       } finally {
@@ -130,4 +141,8 @@ export function createArtifacts(
       }
     },
   }
+}
+
+function isNowhere(error: unknown): boolean {
+  return isCatalogError(error, 'UPSTREAM_UNREACHABLE') || isCatalogError(error, 'NOT_FOUND')
 }

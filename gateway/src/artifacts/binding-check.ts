@@ -13,6 +13,7 @@ import {
 } from '@catalog-p2p/core'
 import type { ParsedGatewayOptions } from '../options.ts'
 import type { Viewer } from '../packuments/packument-service.ts'
+import type { PeerEvidence } from '../packuments/peers/peer-evidence.ts'
 import type { VersionFacts } from '../packuments/version-lines.ts'
 import type { Registries, Registry } from '../upstream/registries.ts'
 import { isRefusal, namedVersion, warnOfMismatch, type ArtifactRequest } from './artifact-target.ts'
@@ -51,6 +52,7 @@ export interface BindingCheckDependencies {
   readonly documents: VersionDocuments
   readonly witness: TarballWitness
   readonly named: Pick<RecordLookup, 'known'>
+  readonly evidence: Pick<PeerEvidence, 'refusal'>
   readonly log: Logger
 }
 
@@ -118,6 +120,9 @@ export function createBindingCheck(
 
   function undecided(reason: string): void {
     const { name, version } = namedVersion(registries, request, viewer)
+    // The client may have the hash from a peer that has lied about the package.
+    const refusal = deps.evidence.refusal(name)
+    if (refusal !== undefined) throw refusal
     if (options.unboundDigests === 'allow') {
       return deps.log.debug('binding.unchecked', { name, version, reason })
     }

@@ -4,10 +4,10 @@
  * or imported for it, whatever registry the document came from.
  * https://docs.npmjs.com/about-registry-signatures
  */
-import { verify } from 'node:crypto'
 import type { Logger } from '@catalog-p2p/core'
 import { DEFAULT_REGISTRY } from '../upstream/default-registry.ts'
 import { createTrustedKeys, keyObjectsOf } from './trusted-keys.ts'
+import { verifyOnce } from './verify-once.ts'
 
 export interface SignedVersion {
   readonly name: string
@@ -36,10 +36,10 @@ export function createRegistrySignatures(
       const given = parseSignatures(signatures)
       if (given.length === 0 || integrity === '') return false
       const keys = keyObjectsOf((await trustedKeys(DEFAULT_REGISTRY)) ?? [])
-      const text = Buffer.from(`${name}@${version}:${integrity}`)
+      const text = `${name}@${version}:${integrity}`
       return given.some(({ keyid, sig }) => {
         const key = keys.get(keyid)
-        return key !== undefined && verify('sha256', text, key, Buffer.from(sig, 'base64'))
+        return key !== undefined && verifyOnce({ keyId: keyid, key, text, sig })
       })
     },
   }

@@ -2,9 +2,9 @@
  * What a registry's signatures on a version are worth: verified with the keys that this user has for that very registry
  * (trusted-keys.ts). Says what is missing, in words. https://docs.npmjs.com/about-registry-signatures
  */
-import { verify } from 'node:crypto'
 import { keyObjectsOf, type TrustedKeys } from './trusted-keys.ts'
 import { parseSignatures, type SignedVersion } from './registry-signature.ts'
+import { verifyOnce } from './verify-once.ts'
 
 export type SignatureVerdict =
   | { readonly verdict: 'signed' }
@@ -27,17 +27,14 @@ export async function judgeSignatures(
   if (given.length === 0) return { verdict: 'unsigned', why: `has no signature of ${registry}` }
   const known = given.flatMap(({ keyid, sig }) => {
     const key = keys.get(keyid)
-    return key === undefined ? [] : [{ key, sig }]
+    return key === undefined ? [] : [{ keyId: keyid, key, sig }]
   })
   if (known.length === 0) {
     const ids = given.map(({ keyid }) => keyid).join(', ')
     return { verdict: 'unknown-key', why: `is signed with ${ids}, which is no key of ${registry}` }
   }
-  const text = Buffer.from(`${name}@${version}:${integrity}`)
-  const isValid = known.some(({ key, sig }) =>
-    verify('sha256', text, key, Buffer.from(sig, 'base64')),
-  )
-  return isValid
+  const text = `${name}@${version}:${integrity}`
+  return known.some((each) => verifyOnce({ ...each, text }))
     ? { verdict: 'signed' }
     : { verdict: 'false', why: `has a signature that is not ${registry}'s on these bytes` }
 }

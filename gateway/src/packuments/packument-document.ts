@@ -9,7 +9,9 @@ import { abbreviate } from './abbreviate.ts'
 import type { Manifest, Packument } from './packument-json.ts'
 import { tarballUrl, type VariantForm } from './client-policy.ts'
 import { isVersion } from '../http/route.ts'
+import type { TrustedKey } from '../keys/trusted-keys.ts'
 import { compareVersion, type Difference, type VersionToCompare } from './peers/compare-version.ts'
+import { unsignedWords, type UnsignedWord } from './peers/examine-document.ts'
 import {
   WITNESSED_FIELD,
   uniteDocuments,
@@ -68,6 +70,8 @@ export interface PackumentJob {
   readonly before?: DocumentBefore | undefined
   /** Compares what it says of a version with that version's tarball, instead of all else. */
   readonly compare?: VersionToCompare
+  /** Made of peers' words: verifies all of its signatures with these keys, instead of all else. */
+  readonly examine?: readonly TrustedKey[]
 }
 
 export interface PackumentResult {
@@ -83,6 +87,8 @@ export interface PackumentResult {
   readonly difference?: Difference | undefined
   /** Of a comparison: the document says something of that version. */
   readonly isKnown?: boolean
+  /** Of an examination: what the registry has not signed, a version for each peer. */
+  readonly unsigned?: readonly UnsignedWord[]
 }
 
 export interface IngestedPackument {
@@ -120,6 +126,10 @@ export function processPackument(job: PackumentJob): PackumentResult {
   const document = parsePackument(text)
   if (job.compare !== undefined) {
     return { variant: undefined, ingested: undefined, ...compareVersion(document, job.compare) }
+  }
+  if (job.examine !== undefined) {
+    const unsigned = unsignedWords(document, job, job.examine)
+    return { variant: undefined, ingested: undefined, unsigned }
   }
   if (job.witness !== undefined) {
     return { variant: undefined, ingested: undefined, list: packList(document, job.witness.gone) }

@@ -196,10 +196,11 @@ async function ingest(
   const { body, codings, etag, lastModified, lifetimeMs, url, fromPeers } = received
   const kind = fromPeers?.kind ?? request.kind
   // Evidence for peers; elsewhere they show that a package without a scope is npm's.
-  const withSignatures = registry.isPublic || scopeOf(name) === undefined
+  const isPeers = fromPeers !== undefined
+  const withSignatures = isPeers || registry.isPublic || scopeOf(name) === undefined
   const about = { registry: registry.url, isPrivate: owner !== '', withSignatures, name }
   const of = { registry: registry.url, name }
-  const mayTell = fromPeers === undefined && owner === '' && registry.isPublic
+  const mayTell = !isPeers && owner === '' && registry.isPublic
   const removals = mayTell ? deps.removals : undefined
   const before = await removals?.before(of, cache.find({ ...of, owner }))
   const job = { body, codings, maxBytes: options.maxBytes, ...about, form, abbreviate, before }

@@ -33,6 +33,7 @@ import type { Upstream } from '../upstream/upstream.ts'
 import { createUpstreamSource } from './upstream-source.ts'
 import { findManifest, type ManifestRequest, type VersionManifest } from './version-manifest.ts'
 import { createPeerFallback } from './peers/peer-fallback.ts'
+import type { PeerEvidence } from './peers/peer-evidence.ts'
 
 export type { PackumentAnswer, PackumentRequest, Viewer, Wanted } from './packument-request.ts'
 export type { PackumentVariant } from './packument-variants.ts'
@@ -71,6 +72,7 @@ export interface PackumentsDependencies {
   readonly jobs: PackumentJobs
   /** Asked where no registry can be; undefined: nobody is. */
   readonly peers?: PackumentSource
+  readonly evidence: Pick<PeerEvidence, 'isSigned'>
   readonly judgements: VersionJudgements
   readonly removals?: RemovalWatch | undefined
   /** Told of every package that is asked for. */

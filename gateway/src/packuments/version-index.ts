@@ -1,9 +1,11 @@
 /**
- * Which bytes a version is: name@version to integrity, from packuments, whose version lists lie with the cached documents.
- * Also other hashes to sha512, for old packages, as checked here.
+ * Which bytes a version is: name@version to integrity, from packuments, whose version lists lie with the cached documents. Of
+ * peers' documents only what the registry has signed. Also other hashes to sha512, for old packages, as checked here.
  */
 import { isDigest, type Database, type Digest } from '@catalog-p2p/core'
+import type { CachedDocument } from './cached-document.ts'
 import type { PackumentCache } from './packument-cache.ts'
+import type { PeerEvidence } from './peers/peer-evidence.ts'
 import { findFile, findVersion, distTagsOf, type VersionFacts } from './version-lines.ts'
 
 export interface VersionQuery {
@@ -18,6 +20,7 @@ export interface VersionQuery {
 }
 
 export interface VersionIndex {
+  /** What peers say is verified first. */
   find(query: VersionQuery): Promise<VersionFacts | undefined>
   /** The dist-tags of the newest document, as JSON. */
   distTags(query: VersionQuery): Promise<Buffer | undefined>
@@ -33,7 +36,10 @@ const SCHEMA = `
 /** Rows kept, at most; the oldest go first. */
 const MAX_ROWS = 200_000
 
-export function createVersionIndex(cache: PackumentCache): VersionIndex {
+export function createVersionIndex(
+  cache: PackumentCache,
+  evidence: Pick<PeerEvidence, 'isSigned'>,
+): VersionIndex {
   const { database } = cache
   database.exec(SCHEMA)
   trim(database)
@@ -44,12 +50,12 @@ export function createVersionIndex(cache: PackumentCache): VersionIndex {
 
   async function search<T>(
     query: VersionQuery,
-    look: (lines: Buffer) => T | undefined,
+    look: (lines: Buffer, document: CachedDocument) => T | undefined | Promise<T | undefined>,
   ): Promise<T | undefined> {
     for (const document of cache.findByName(query.registry, query.name, query.owners)) {
       const at = { document: document.id, hash: document.hash, part: 'versions' }
       const lines = await cache.bodies.readUnpacked(at)
-      const found = lines && look(lines)
+      const found = lines && (await look(lines, document))
       if (found !== undefined) return found
     }
     return undefined
@@ -57,10 +63,13 @@ export function createVersionIndex(cache: PackumentCache): VersionIndex {
 
   return {
     find: (query) =>
-      search(query, (lines) => {
+      search(query, async (lines, document) => {
         const { version, file } = query
-        const found = version === undefined ? undefined : findVersion(lines, version)
-        return found ?? (file === undefined ? undefined : findFile(lines, file))
+        const named = version === undefined ? undefined : findVersion(lines, version)
+        const found = named ?? (file === undefined ? undefined : findFile(lines, file))
+        const isPeers = document.peerFetchedAtMs !== undefined
+        if (found === undefined || !isPeers) return found
+        return (await evidence.isSigned(document, found)) ? found : undefined
       }),
     distTags: (query) => search(query, distTagsOf),
     digestOfHashes: (hashes) => toDigest(sql.sha1.get(hashes)),

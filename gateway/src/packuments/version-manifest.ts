@@ -1,6 +1,11 @@
-/** One version's own part of metadata at hand: the registry's word before that of peers. Asks nobody. */
+/**
+ * One version's own part of metadata at hand: the registry's word before that of peers, and of theirs what the registry has signed. Asks
+ * nobody.
+ */
 import type { PackumentCache } from './packument-cache.ts'
 import type { PackumentJobs } from './packument-jobs.ts'
+import type { PeerEvidence } from './peers/peer-evidence.ts'
+import { packSignatures, type VersionFacts } from './version-lines.ts'
 
 export interface ManifestRequest {
   /** undefined: of any registry. */
@@ -20,8 +25,14 @@ export interface VersionManifest {
   readonly isPeers: boolean
 }
 
+export interface ManifestDependencies {
+  readonly cache: PackumentCache
+  readonly jobs: PackumentJobs
+  readonly evidence: Pick<PeerEvidence, 'isSigned'>
+}
+
 export async function findManifest(
-  { cache, jobs }: { readonly cache: PackumentCache; readonly jobs: PackumentJobs },
+  { cache, jobs, evidence }: ManifestDependencies,
   { maxBytes }: { readonly maxBytes: number },
   { registry, name, spec, owners }: ManifestRequest,
 ): Promise<VersionManifest | undefined> {
@@ -34,9 +45,20 @@ export async function findManifest(
       ...{ ...about, body, codings: ['gzip'], form: undefined, abbreviate: false, ingest: false },
       pick: spec,
     })
-    if (picked !== undefined) {
-      return { text: picked, owner, isPeers: peerFetchedAtMs !== undefined }
-    }
+    if (picked === undefined) continue
+    const isPeers = peerFetchedAtMs !== undefined
+    if (isPeers && !(await evidence.isSigned(document, factsIn(picked)))) continue
+    return { text: picked, owner, isPeers }
   }
   return undefined
+}
+
+/** Of a document that was made here of peers' words. */
+function factsIn(manifest: string): VersionFacts {
+  const { version, dist } = JSON.parse(manifest) as {
+    version: string
+    dist: { integrity: string; signatures: unknown }
+  }
+  const signatures = packSignatures(dist.signatures)
+  return { version, integrity: dist.integrity, signatures, shasum: '', tarball: '' }
 }

@@ -86,6 +86,39 @@ describe('a version', () => {
     }
   })
 
+  test.each([
+    ['the highest of a line', '1.0.1', {}],
+    ['the highest of all', '2.0.0', {}],
+    ['a prerelease of what is not released', '1.0.2-rc.2', {}],
+    ['what a tag names', '1.0.0', { old: '1.0.0' }],
+  ])('that is %s is verified when its document is taken in', (_what, forged, tags) => {
+    const all = ['1.0.0', '1.0.1', '1.0.2-rc.1', '1.0.2-rc.2', '1.1.0', '2.0.0']
+    const signed = all.filter((each) => each !== forged).map((each) => manifest(each))
+    const lie = { ...manifest(forged), dist: manifest('9.9.9').dist }
+    const made = unite([document([...signed, lie], { 'dist-tags': tags })])
+    expect(made.problems).toEqual([expect.stringContaining('false signature')])
+  })
+
+  test('that no tag and no range picks is passed on as it came, until it is used', () => {
+    const forged = { ...manifest('1.0.0'), dist: manifest('9.9.9').dist }
+    const made = unite([document([forged, manifest('1.0.1')])])
+    expect(made.problems).toEqual([undefined])
+    expect(Object.keys(read(made).versions)).toEqual(['1.0.0', '1.0.1'])
+  })
+
+  test.each([
+    ['hash', integrityOf('evil')],
+    ['signature', integrityOf('1.0.0')],
+  ])('of which two peers give another %s is verified whatever it is', (_what, integrity) => {
+    const dist = { ...(manifest('9.9.9').dist as Json), integrity }
+    const forged = { ...manifest('1.0.0'), dist }
+    const honest = document([manifest('1.0.0'), manifest('1.0.1')])
+    const liar = document([forged, manifest('1.0.1')])
+    const lie = expect.stringContaining('false signature') as string
+    expect(unite([liar, honest]).problems).toEqual([lie, undefined])
+    expect(unite([honest, liar]).problems).toEqual([undefined, lie])
+  })
+
   test('under a false signature of the registry itself is left out of what goes to peers', () => {
     const swapped = { ...manifest('1.0.1'), dist: manifest('1.0.0').dist }
     const made = unite([document([manifest('1.0.0'), swapped])], { isStrict: false })

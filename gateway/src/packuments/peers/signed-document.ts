@@ -1,22 +1,21 @@
 /**
  * What of a package's metadata may go from peer to peer, and what of it is believed: versions whose name, number and bytes the
  * registry has signed with a key that this user has for it, in the short form that installing needs. Several documents are
- * united, so that no peer can hide a version which another one shows. What no signature covers (dependencies, bin, engines) is
+ * united, so that no peer can hide a version which another one shows. Of peers' documents the signatures of what a tag or a range can
+ * pick are verified here, all others when they are used (peer-evidence.ts). What no signature covers (dependencies, bin, engines) is
  * one peer's word until the version's tarball is here (tarball-manifest.ts); tags and times are nobody's proof unless a quorum of
  * witnesses stands behind them.
  * Pure and slow: it runs in packument-worker.ts only, and so imports nothing of core.
  */
-import { createPublicKey, verify, type KeyObject } from 'node:crypto'
-import { gunzipSync, gzipSync } from 'node:zlib'
+import { gzipSync } from 'node:zlib'
 import semver from 'semver'
 import type { TrustedKey } from '../../keys/trusted-keys.ts'
-import { isVersion } from '../../http/route.ts'
-import { tarballFile } from '../client-policy.ts'
-import { runsOnInstall } from './compare-manifest.ts'
 import { DOCUMENT_BOUNDS, exceededBound } from './json-bounds.ts'
+import { pickableVersions } from './pickable-versions.ts'
+import { readDocument, type PeerDocument, type ReadDocument } from './read-document.ts'
 import type { RefusedWord } from './refused-words.ts'
+import { isSigned, keysById, type KeysById, type SignedManifest } from './signed-manifest.ts'
 import { claimFields, VersionClaims } from './version-claims.ts'
-import { hasItsType, KEPT } from './kept-fields.ts'
 import {
   agreementOf,
   verdictOn,
@@ -24,13 +23,6 @@ import {
   type WitnessVerdict,
 } from '../witness/verdict.ts'
 import type { Agreement } from '../witness/quorum.ts'
-
-export interface PeerDocument {
-  /** Empty: this node itself. */
-  readonly peer: string
-  /** JSON, gzipped. */
-  readonly body: Uint8Array
-}
 
 export interface SignedDocumentJob {
   readonly registry: string
@@ -42,7 +34,7 @@ export interface SignedDocumentJob {
   readonly maxBytes: number
   /**
    * Peers' documents: a false signature, or a document beyond what may go from peer to peer, takes all of it along. false: a
-   * registry's, of which such versions are left out.
+   * registry's, of which all signatures are verified, and versions with a false one are left out.
    */
   readonly isStrict: boolean
   /** What is not believed of whom. */
@@ -69,28 +61,54 @@ type Json = Record<string, unknown>
 /** Which of its tags and times are those that a quorum of witnesses has seen. */
 export const WITNESSED_FIELD = '_witnessed'
 
-const INTEGRITY = /^sha512-[A-Za-z0-9+/]{86}==$/
-const MAX_SIGNATURES = 8
-const MAX_TAGS = 1_000
-const MAX_TAG_CHARS = 256
 const LEVEL = 4
 
 export function uniteDocuments(job: SignedDocumentJob): SignedDocument {
-  const union = new DocumentUnion(job)
-  const problems = job.documents.map((document) => {
-    try {
-      union.add(document)
-      return undefined
-    } catch (error) {
-      return error instanceof Error ? error.message : String(error)
-    }
-  })
+  const keys = keysById(job.keys)
+  const read = job.documents.map((document) => tried(() => readDocument(job, keys, document)))
+  const good = read.filter((each) => typeof each !== 'string')
+  const union = new DocumentUnion(job, keys, toVerify(good))
+  const problems = read.map((each) =>
+    typeof each === 'string' ? each : tried(() => union.add(each)),
+  )
   return { ...union.result(), problems }
+}
+
+/** What went wrong. */
+function tried<T>(act: () => T): T | string {
+  try {
+    return act()
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error)
+  }
+}
+
+/** What tags and ranges can pick of each document, and all of which two of them say different things: one of these is a lie. */
+function toVerify(documents: readonly ReadDocument[]): ReadonlySet<string> {
+  const tagged = new Set(documents.flatMap(({ tags }) => [...tags.values()]))
+  const said = new Map<string, string>()
+  const found = new Set<string>()
+  for (const { versions } of documents) {
+    for (const each of pickableVersions(
+      versions.map(({ version }) => version),
+      tagged,
+    )) {
+      found.add(each)
+    }
+    for (const { version, integrity, signature } of versions) {
+      const evidence = [integrity, signature.keyid, signature.sig].join(' ')
+      const known = said.get(version)
+      if (known === undefined) said.set(version, evidence)
+      else if (known !== evidence) found.add(version)
+    }
+  }
+  return found
 }
 
 class DocumentUnion {
   readonly #job: SignedDocumentJob
-  readonly #keys: ReadonlyMap<string, KeyObject>
+  readonly #keys: KeysById
+  readonly #toVerify: ReadonlySet<string>
   readonly #versions = new Map<string, VersionClaims>()
   readonly #refused: ReadonlySet<string>
   /** How many documents give a tag that value. */
@@ -99,40 +117,25 @@ class DocumentUnion {
   readonly #verified = new Set<string>()
   readonly #agreement: Agreement | undefined
 
-  constructor(job: SignedDocumentJob) {
+  constructor(job: SignedDocumentJob, keys: KeysById, toVerify: ReadonlySet<string>) {
     this.#job = job
+    this.#keys = keys
+    this.#toVerify = toVerify
     this.#refused = new Set(job.refused?.map(({ version, peer }) => `${version} ${peer}`))
     this.#agreement = job.witnessed && agreementOf(job.witnessed)
-    this.#keys = new Map(
-      job.keys.map(({ keyId, spki }) => [
-        keyId,
-        createPublicKey({ key: Buffer.from(spki), format: 'der', type: 'spki' }),
-      ]),
-    )
   }
 
   /** @throws Error that says what no honest peer would have sent; nothing of the document counts then */
-  add({ peer, body }: PeerDocument): void {
-    const { name, maxBytes, isStrict } = this.#job
-    const text = gunzipSync(body, { maxOutputLength: maxBytes })
-    const exceeded = isStrict ? exceededBound(text, DOCUMENT_BOUNDS) : undefined
-    if (exceeded !== undefined) throw new Error(`its document has ${exceeded}`)
-    const document: unknown = JSON.parse(text.toString())
-    if (!isObject(document)) throw new Error('its document is not a JSON object')
-    if (document.name !== name) throw new Error('its document is of another package')
-    const versions = isObject(document.versions) ? Object.entries(document.versions) : []
-    const signed = versions.flatMap(([version, manifest]) => {
-      const kept = this.#signedManifest(version, manifest)
-      return kept === undefined ? [] : [[version, kept] as const]
-    })
-    for (const [version, manifest] of signed) {
+  add({ peer, versions, tags, times }: ReadDocument): undefined {
+    const believed = versions.filter((each) => this.#isBelieved(each))
+    for (const { version, manifest } of believed) {
       if (this.#refused.has(`${version} ${peer}`)) continue
       const claims = this.#versions.get(version)
       if (claims === undefined) this.#versions.set(version, new VersionClaims({ manifest, peer }))
       else claims.add({ manifest, peer })
     }
-    this.#addTags(document['dist-tags'])
-    this.#addTimes(document)
+    for (const [tag, version] of tags) this.#addTag(tag, version)
+    for (const [what, time] of times) this.#addTime(what, time)
   }
 
   result(): Omit<SignedDocument, 'problems'> {
@@ -187,66 +190,31 @@ class DocumentUnion {
     return Object.fromEntries(kept.map(([version, ms]) => [version, new Date(ms).toISOString()]))
   }
 
-  /** With nothing but what is known of it and what installing needs; undefined: it has no evidence. */
-  #signedManifest(version: string, manifest: unknown): Json | undefined {
-    const { name, registry } = this.#job
-    if (!isVersion(version) || !isObject(manifest) || !isObject(manifest.dist)) return undefined
-    if (manifest.name !== name || manifest.version !== version) return undefined
-    const { integrity, signatures } = manifest.dist
-    if (typeof integrity !== 'string' || !INTEGRITY.test(integrity)) return undefined
-    const signature = this.#validSignature(`${name}@${version}:${integrity}`, signatures)
-    if (signature === undefined) return undefined
-    const kept: Json = { name, version }
-    for (const field of KEPT) {
-      // Of another type it would be compared as one thing, and read by a client as another.
-      if (hasItsType(field, manifest[field])) kept[field] = manifest[field]
+  /** @throws Error where its signature is false, and that is an offence */
+  #isBelieved(each: SignedManifest): boolean {
+    const { name, isStrict } = this.#job
+    const { version, integrity, signature } = each
+    if (isStrict && !this.#toVerify.has(version)) return true
+    const seen = [version, integrity, signature.keyid, signature.sig].join(' ')
+    if (this.#verified.has(seen)) return true
+    if (isSigned(this.#keys, name, each)) {
+      this.#verified.add(seen)
+      return true
     }
-    if (runsOnInstall(manifest.scripts)) kept.hasInstallScript = true
-    // Where it lies is told by its name: an address of a peer's choice is none.
-    const tarball = `${registry}${name}/-/${tarballFile(name, version)}`
-    return { ...kept, dist: { integrity, signatures: [signature], tarball } }
+    if (!isStrict) return false
+    throw new Error(`its document has a false signature of ${name}@${version}:${integrity}`)
   }
 
-  /** The first one by a key that counts here. @throws Error where it is false, and that is an offence */
-  #validSignature(text: string, signatures: unknown): { keyid: string; sig: string } | undefined {
-    if (!Array.isArray(signatures)) return undefined
-    for (const each of (signatures as unknown[]).slice(0, MAX_SIGNATURES)) {
-      if (!isObject(each)) continue
-      const { keyid, sig } = each
-      if (typeof keyid !== 'string' || typeof sig !== 'string') continue
-      const key = this.#keys.get(keyid)
-      if (key === undefined) continue
-      const seen = `${text} ${keyid} ${sig}`
-      if (this.#verified.has(seen)) return { keyid, sig }
-      if (verify('sha256', Buffer.from(text), key, Buffer.from(sig, 'base64'))) {
-        this.#verified.add(seen)
-        return { keyid, sig }
-      }
-      if (this.#job.isStrict) throw new Error(`its document has a false signature of ${text}`)
-      return undefined
-    }
-    return undefined
-  }
-
-  #addTags(tags: unknown): void {
-    if (!isObject(tags)) return
-    for (const [tag, version] of Object.entries(tags).slice(0, MAX_TAGS)) {
-      if (typeof version !== 'string' || tag.length > MAX_TAG_CHARS) continue
-      const counts = this.#tags.get(tag) ?? new Map<string, number>()
-      counts.set(version, (counts.get(version) ?? 0) + 1)
-      this.#tags.set(tag, counts)
-    }
+  #addTag(tag: string, version: string): void {
+    const counts = this.#tags.get(tag) ?? new Map<string, number>()
+    counts.set(version, (counts.get(version) ?? 0) + 1)
+    this.#tags.set(tag, counts)
   }
 
   /** Of what peers say, the latest: to make a version look older than it is, all of them have to lie. */
-  #addTimes({ time, modified }: Json): void {
-    const given = { ...(isObject(time) ? time : {}), ...(modified !== undefined && { modified }) }
-    for (const [what, value] of Object.entries(given)) {
-      if (typeof value !== 'string' || Number.isNaN(Date.parse(value))) continue
-      const known = this.#times.get(what)
-      const isLater = known === undefined || Date.parse(value) > Date.parse(known)
-      if (isLater) this.#times.set(what, new Date(value).toISOString())
-    }
+  #addTime(what: string, time: string): void {
+    const known = this.#times.get(what)
+    if (known === undefined || Date.parse(time) > Date.parse(known)) this.#times.set(what, time)
   }
 
   #keptTimes(): Record<string, string> {

@@ -1,0 +1,154 @@
+/**
+ * The registry's signatures in documents of peers' words, of which only what a tag or a range can pick was verified when they were taken
+ * in: each other one is verified when its version is used, before anything is made of its hash, and all of them once this
+ * machine has had nothing of that kind to do for a while. One that is not signed takes its document along, and whoever
+ * made it up is penalized. Never believes a hash of a peer's document that has not been verified.
+ */
+import { LRUCache } from 'lru-cache'
+import { CatalogError, type CatalogNode, type Logger } from '@catalog-p2p/core'
+import type { TrustedKeys } from '../../keys/trusted-keys.ts'
+import { judgeSignatures } from '../../keys/version-signature.ts'
+import type { CachedDocument } from '../cached-document.ts'
+import type { PackumentCache } from '../packument-cache.ts'
+import type { PackumentJobs } from '../packument-jobs.ts'
+import type { VersionFacts } from '../version-lines.ts'
+
+export interface PeerEvidence {
+  /** Whether the registry has signed what is said of a version; else nothing of that document counts any more. */
+  isSigned(document: CachedDocument, facts: VersionFacts): Promise<boolean>
+  /** Of a package that peers have lied about a moment ago: why a hash that only a client names does not count for it. */
+  refusal(name: string): CatalogError | undefined
+  close(): void
+}
+
+export interface PeerEvidenceDependencies {
+  readonly node: Pick<CatalogNode, 'questions'>
+  readonly cache: PackumentCache
+  readonly jobs: PackumentJobs
+  readonly trustedKeys: TrustedKeys
+  readonly log: Logger
+}
+
+export interface PeerEvidenceOptions {
+  readonly maxBytes: number
+  /** So long after the last use documents are looked through. */
+  readonly quietMs?: number
+}
+
+const QUIET_MS = 5_000
+/** Documents to be looked through; the signatures of others are verified when they are used. */
+const MAX_WAITING = 10_000
+/** Packages that were lied about, and for how long. */
+const MAX_REFUSED = 1_000
+const REFUSED_MS = 3_600_000
+
+export function createPeerEvidence(
+  deps: PeerEvidenceDependencies,
+  options: PeerEvidenceOptions,
+): PeerEvidence {
+  const evidence = new EvidenceOfPeers(deps, options)
+  deps.cache.watch(evidence, 0)
+  return evidence
+}
+
+class EvidenceOfPeers implements PeerEvidence {
+  readonly #deps: PeerEvidenceDependencies
+  readonly #maxBytes: number
+  readonly #quietMs: number
+  readonly #refused = new LRUCache<string, CatalogError>({ max: MAX_REFUSED, ttl: REFUSED_MS })
+  /** By their ids. */
+  readonly #waiting = new Map<string, CachedDocument>()
+  #usedAtMs = -Infinity
+  #timer: NodeJS.Timeout | undefined
+  #isClosed = false
+
+  constructor(deps: PeerEvidenceDependencies, { maxBytes, quietMs }: PeerEvidenceOptions) {
+    this.#deps = deps
+    this.#maxBytes = maxBytes
+    this.#quietMs = quietMs ?? QUIET_MS
+  }
+
+  async isSigned(document: CachedDocument, facts: VersionFacts): Promise<boolean> {
+    this.#usedAtMs = performance.now()
+    const { trustedKeys } = this.#deps
+    const { registry, name } = document
+    const found = await judgeSignatures(trustedKeys, registry, { name, ...facts })
+    if (found.verdict === 'signed') return true
+    await this.#examine(document)
+    this.#distrust(document, `${name}@${facts.version}, as a peer told of it, ${found.why}`)
+    return false
+  }
+
+  refusal(name: string): CatalogError | undefined {
+    return this.#refused.get(name)
+  }
+
+  close(): void {
+    this.#isClosed = true
+    clearTimeout(this.#timer)
+    this.#waiting.clear()
+  }
+
+  /** Of the cache: a new document. */
+  saved(document: CachedDocument): void {
+    if (document.peerFetchedAtMs === undefined || this.#waiting.size >= MAX_WAITING) return
+    this.#usedAtMs = performance.now()
+    this.#waiting.set(document.id, document)
+    this.#wait()
+  }
+
+  removed({ id }: CachedDocument): void {
+    this.#waiting.delete(id)
+  }
+
+  /** Until it has been quiet. */
+  #wait(): void {
+    if (this.#isClosed || this.#timer !== undefined) return
+    const leftMs = Math.max(0, this.#quietMs - (performance.now() - this.#usedAtMs))
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined
+      if (performance.now() - this.#usedAtMs < this.#quietMs) return this.#wait()
+      this.#examineNext()
+        .catch((error: unknown) => this.#deps.log.debug('packuments.not-examined', { error }))
+        .finally(() => this.#waiting.size > 0 && this.#wait())
+    }, leftMs)
+    this.#timer.unref()
+  }
+
+  async #examineNext(): Promise<void> {
+    const [next] = this.#waiting.values()
+    if (next === undefined) return
+    this.#waiting.delete(next.id)
+    const lie = await this.#examine(next)
+    if (lie !== undefined) this.#distrust(next, lie)
+  }
+
+  /** What is wrong with it; whoever is to blame for that is penalized. */
+  async #examine(document: CachedDocument): Promise<string | undefined> {
+    const { cache, jobs, trustedKeys, node, log } = this.#deps
+    const { id, hash, registry, name } = document
+    const keys = await trustedKeys(registry)
+    const body = await cache.bodies.read({ document: id, hash, part: 'raw' })
+    if (body === undefined || keys === undefined) return undefined
+    const about = { registry, name, isPrivate: false, form: undefined, abbreviate: false }
+    const { unsigned = [] } = await jobs.run({
+      ...{ ...about, body, codings: ['gzip'], maxBytes: this.#maxBytes, ingest: false },
+      examine: keys,
+    })
+    for (const { version, peer } of unsigned) {
+      const problem = `${name}@${version}: its document has a false signature`
+      log.warn('packuments.false', { peer, name, problem })
+      if (peer !== '') node.questions.penalize(peer, problem)
+    }
+    const [first] = unsigned
+    return first && `${name}@${first.version}, as a peer told of it, has a false signature`
+  }
+
+  #distrust(document: CachedDocument, what: string): void {
+    const { name } = document
+    this.#deps.cache.remove(document)
+    const hint =
+      'that metadata is dropped: install again, without what a lockfile has noted of this package since it came'
+    this.#refused.set(name, new CatalogError('PEER_MISBEHAVED', what, { name, hint }))
+  }
+}
