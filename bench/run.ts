@@ -71,6 +71,9 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
   'signature-checks': {
     run: async () => await (await import('./signature-checks.ts')).run({ rounds }),
   },
+  'fleet-simulation': {
+    run: async () => await (await import('./fleet-simulation.ts')).run({ rounds }),
+  },
   'cold-fleet': {
     run: async () => await (await import('./cold-fleet.ts')).run({ rounds }),
   },

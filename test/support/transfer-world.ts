@@ -6,42 +6,19 @@ import { onTestFinished } from 'vitest'
 import type { Origin } from '../../core/src/api.ts'
 import { systemClock, type Clock } from '../../core/src/timing/clock.ts'
 import type { Digest } from '../../core/src/content/digest.ts'
-import type { Discovery } from '../../core/src/discovery/discovery.ts'
-import {
-  createMemoryDirectory,
-  createMemoryDiscovery,
-} from '../../core/src/discovery/memory-discovery.ts'
-import { CatalogError } from '../../core/src/errors.ts'
-import { createFleet, type Fleet } from '../../core/src/fleet/fleet.ts'
-import type { Host } from '../../core/src/host/host.ts'
-import { createMemoryNetwork, type MemoryNetwork } from '../../core/src/host/memory-host.ts'
-import { silentLogger } from '../../core/src/log.ts'
-import { parseNodeOptions, type NodeOptions } from '../../core/src/options.ts'
-import { createMemoryStore } from '../../core/src/store/memory-store.ts'
 import type { Visibility } from '../../core/src/content/visibility.ts'
-import type { Records } from '../../core/src/records/records.ts'
-import type { Store } from '../../core/src/store/store.ts'
-import { createPeerScores, type PeerScores } from '../../core/src/transfer/peer-score.ts'
-import { createTransfer, type Transfer } from '../../core/src/transfer/transfer.ts'
+import { createMemoryDirectory } from '../../core/src/discovery/memory-discovery.ts'
+import { CatalogError } from '../../core/src/errors.ts'
+import { createMemoryNetwork, type MemoryNetwork } from '../../core/src/host/memory-host.ts'
+import type { NodeOptions } from '../../core/src/options.ts'
+import type { Transfer } from '../../core/src/transfer/transfer.ts'
 import { TRANSFER_PROTOCOL } from '../../core/src/wire/transfer-messages.ts'
 import { CHUNK_SIZE, type Blob } from './blobs.ts'
 import { answering, type Answering } from './hostile-peer.ts'
 import { readAll } from './read-all.ts'
-import { memoryRecords } from './records.ts'
+import { startTransferNode, type Node } from './transfer-node.ts'
 
-export interface Node {
-  readonly host: Host
-  readonly store: Store
-  readonly records: Records
-  readonly discovery: Discovery
-  readonly scores: PeerScores
-  readonly fleet: Fleet
-  readonly transfer: Transfer
-  readonly bans: string[]
-  /** Digests it has told the network about, and taken back. */
-  readonly told: string[]
-  put(artifact: Blob, visibility?: Visibility): Promise<void>
-}
+export type { Node }
 
 export interface World {
   readonly network: MemoryNetwork
@@ -63,49 +40,16 @@ export function createWorld(clock: Clock = systemClock): World {
 
   async function add(
     name: string,
-    options: NodeOptions['transfer'] = {},
-    { quotaBytes } = { quotaBytes: 1e9 },
+    transfer: NodeOptions['transfer'] = {},
+    store: { quotaBytes: number } = { quotaBytes: 1e9 },
   ): Promise<Node> {
-    const transferOptions = parseNodeOptions({ transfer: { chunkSize: CHUNK_SIZE, ...options } })
-    const log = silentLogger
-    const host = network.createHost(name)
     neighbours.add(name)
-    const store = createMemoryStore({ clock, log }, { quotaBytes, chunkSize: CHUNK_SIZE })
-    const real = createMemoryDiscovery(directory, name)
-    const told: string[] = []
-    const discovery: Discovery = {
-      ...real,
-      announce: (digest) => (told.push(`+${digest}`), real.announce(digest)),
-      withdraw: (digest) => (told.push(`-${digest}`), real.withdraw(digest)),
-    }
-    const bans: string[] = []
-    const scores = createPeerScores(clock, (peer) => bans.push(peer))
-    const records = memoryRecords(store)
-    const fleet = createFleet(
-      { host, scores, clock, isNeighbour: ({ peer }) => neighbours.has(peer) },
-      { fleet: true },
-    )
-    const deps = { host, store, records, discovery, scores, fleet, clock, log }
-    const transfer = createTransfer(deps, transferOptions.transfer)
-    await store.start()
-    await host.start()
-    await discovery.start()
-    transfer.start()
-    host.onEvent(({ type, peer }) => {
-      if (type === 'disconnected') transfer.dropPeer(peer)
-    })
-    onTestFinished(async () => {
-      await transfer.stop()
-      await discovery.stop()
-      await host.stop()
-      await store.stop()
-    })
-    const put = async ({ digest, bytes }: Blob, visibility: Visibility = 'public') => {
-      await store.put(digest, bytes, { visibility })
-      if (visibility === 'public') real.announce(digest)
-    }
-    return { host, store, records, discovery, scores, fleet, transfer, bans, told, put }
+    const options = { transfer: { chunkSize: CHUNK_SIZE, ...transfer }, store }
+    const node = await startTransferNode(name, { network, directory, neighbours, clock }, options)
+    onTestFinished(() => node.stop())
+    return node
   }
+
   async function addPeer(name: string, claims: readonly Blob[], answer: Answering): Promise<Node> {
     const node = await add(name)
     for (const { digest } of claims) node.discovery.announce(digest)

@@ -4,11 +4,11 @@ import { digestOf } from '../../content/digest.ts'
 import type { Miss } from '../../fleet/fleet.ts'
 import { createPeerScores } from '../peer-score.ts'
 import { createPeerLimits } from '../rate-limit.ts'
-import { askDelegate } from './delegate.ts'
+import { askDelegate, type DelegateHooks } from './delegate.ts'
 import type { Attempt } from './hedge.ts'
 
 /** An attempt at a delegate that gives no answer, and what has been seen of it. */
-function asked(): {
+function asked(hooks: DelegateHooks = {}): {
   attempt: Attempt<unknown>
   clock: ReturnType<typeof createFakeClock>
   link: { receivedBytes: number }
@@ -32,6 +32,7 @@ function asked(): {
       },
       fleet: { missed: (_, why) => misses.push(why), succeeded: () => undefined },
     },
+    hooks,
   )
   void attempt.run(new AbortController().signal, () => undefined)
   return { attempt, clock, link, misses }
@@ -71,4 +72,10 @@ test('its other answers show that it is there, for half a minute', async () => {
   expect(count * hedgeMs).toBe(30_000)
   one.attempt.onLate?.()
   expect(one.misses).toEqual(['slow'])
+})
+
+test('between chunks of a large artifact it may be silent for a second', async () => {
+  const one = asked({ arrived: () => 0 })
+  const { hedgeMs = NaN } = one.attempt
+  expect(hedgeMs * (await looks(one, { msBetween: hedgeMs, bytesBetween: 0 }))).toBe(1_000)
 })

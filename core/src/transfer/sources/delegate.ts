@@ -25,41 +25,46 @@ export interface DelegateDeps extends Pick<TransferDeps, 'scores' | 'clock' | 'l
  * a machine that is too busy to read for a second has looked once.
  */
 const SILENT_LOOKS = 5
+/** When it has all of it, and chunks are on their way to many: they come in turns, and one that is busy says so every 250 ms. */
+const SILENT_LOOKS_BETWEEN_CHUNKS = 20
 const LOOK_MS = 50
 /** However often it says that it is at it: large artifacts take long where many share one line to the registry. */
 const LONGEST_WAIT_MS = 30_000
 
-interface DelegateHooks {
+export interface DelegateHooks {
   /** It has been silent too long: called once at most. */
   readonly onLate?: () => void
-  /** Changes while what it has promised arrives, from whomever. */
-  readonly arrived?: () => number
+  /** Of what it has promised, from whomever, 0 to 1; undefined before that. */
+  readonly arrived?: () => number | undefined
 }
 
 export function askDelegate(
   peer: PeerId,
   wish: FetchWish,
   deps: DelegateDeps,
-  { onLate, arrived = () => 0 }: DelegateHooks = {},
+  { onLate, arrived }: DelegateHooks = {},
 ): Attempt<FetchedResult> {
   const { links, clock, fleet } = deps
   let startedMs = Infinity
   let heard = 0
   let seen = 0
   let silentLooks = 0
+  let isSilent = false
   let isLate = false
   return {
     hedgeMs: LOOK_MS,
     isProgressing() {
       // Other answers too: this one may wait behind them.
-      const now = heard + links.receivedBytes(peer) + arrived()
+      const share = arrived?.()
+      const now = heard + links.receivedBytes(peer) + (share ?? 0)
       silentLooks = now === seen ? silentLooks + 1 : 0
       seen = now
-      return silentLooks < SILENT_LOOKS && clock.now() - startedMs < LONGEST_WAIT_MS
+      isSilent = silentLooks >= (share === undefined ? SILENT_LOOKS : SILENT_LOOKS_BETWEEN_CHUNKS)
+      return !isSilent && clock.now() - startedMs < LONGEST_WAIT_MS
     },
     onLate() {
       isLate = true
-      fleet.missed(peer, silentLooks < SILENT_LOOKS ? 'slow' : 'silent')
+      fleet.missed(peer, isSilent ? 'silent' : 'slow')
       onLate?.()
     },
     async run(signal) {
@@ -111,7 +116,7 @@ export function delegateSource(
   const asking = askDelegate(peer, wish, deps, {
     onLate: () => (course.late += 1),
     // It has all of it by then: another source would only cost a second copy, unless nothing comes.
-    arrived: () => claims.leader()?.share ?? 0,
+    arrived: () => claims.leader()?.share,
   })
   return {
     ...asking,
