@@ -5,11 +5,13 @@
 import type { Logger } from '@catalog-p2p/core'
 import { redirectToPage, wantsPage } from './dashboard/answer-page.ts'
 import { readAuditHints } from './hints/audit-hints.ts'
+import type { PublishWords } from './http/api-errors.ts'
 import type { Exchange } from './http/exchange.ts'
 import type { PassthroughRoute } from './http/route.ts'
 import type { ParsedGatewayOptions } from './options.ts'
 import type { Parts } from './parts.ts'
 import { answerLogin } from './publishing/answer-login.ts'
+import { publishWords } from './publishing/publish-words.ts'
 import { isBulkAudit } from './registry-api/audit-body.ts'
 import { admitRead, isGuardedRead } from './registry-api/guarded-read.ts'
 import { noteWrite } from './registry-api/own-writes.ts'
@@ -55,5 +57,18 @@ async function pass(
   }
   const { method, path: url } = exchange.target
   const onSettled = (): void => noteWrite(context, { method, url, name })
-  return passThrough(context, passing, { exchange, name, scope, onSettled })
+  const finding = wordsFor(context, exchange, name)
+  const words = finding && (await finding)
+  const asked = { exchange, name, scope, onSettled, ...(words && { words }) }
+  return passThrough(context, passing, asked)
+}
+
+function wordsFor(
+  { network, registries }: PassthroughContext,
+  { target }: Exchange,
+  name: string | undefined,
+): Promise<PublishWords | undefined> | undefined {
+  // A body that is flowing already is waited for only where it is a publication's, which is read as it comes.
+  if (target.method !== 'PUT' || name === undefined) return undefined
+  return publishWords(network, target, { name, registry: registries.homeOf(name).url })
 }

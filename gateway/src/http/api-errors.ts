@@ -11,10 +11,20 @@ export interface ApiCall {
   readonly url: string
 }
 
+/** To who publishes to a registry, and may have meant the network. */
+export interface PublishWords {
+  /** It was taken. */
+  readonly taken: string
+  /** It was refused. */
+  readonly refused: string
+  /** There is no registry. */
+  readonly instead: string
+}
+
 const HINT = 'start it with an upstream, or point the client at a registry'
 
-/** The error to answer with; never a status that makes a client try again, or go on to ask for a password. */
-export function noUpstream({ method, url }: ApiCall): CatalogError {
+/** The error to answer with, and what to do `instead` of a change; never a status that makes a client try again, or go on to ask for a password. */
+export function noUpstream({ method, url }: ApiCall, instead?: string): CatalogError {
   const path = url.split('?', 1)[0] ?? ''
   if (path.startsWith('/-/npm/v1/security/')) {
     // An empty report would say that all is well. An install says nothing about this; audits say that there is no endpoint.
@@ -29,11 +39,12 @@ export function noUpstream({ method, url }: ApiCall): CatalogError {
   if (isRead && !isBeforeWrite) {
     return refusal(404, 'no upstream registry (peers only), so it cannot answer this call')
   }
-  return refusal(405, 'no upstream registry (peers only), so nothing can be published or changed')
+  const why = 'no upstream registry (peers only), so nothing can be published or changed'
+  return refusal(405, why, instead)
 }
 
-function refusal(status: number, why: string): CatalogError {
+function refusal(status: number, why: string, hint = HINT): CatalogError {
   const code = status === 404 ? 'NOT_FOUND' : 'UPSTREAM_UNREACHABLE'
   const allow = status === 405 ? { allow: 'GET, HEAD' } : {}
-  return new CatalogError(code, `this gateway has ${why}`, { status, hint: HINT, ...allow })
+  return new CatalogError(code, `this gateway has ${why}`, { status, hint, ...allow })
 }

@@ -3,12 +3,14 @@
  * this user's key folder. Unlocked once; the passphrase of a sealed one is in the daemon's environment, or it is not used.
  */
 import { CatalogError, type HybridKey, type KeyId } from '@catalog-p2p/core'
-import { openKeyFolder } from '../publisher-keys/key-folder.ts'
+import { openKeyFolder, type NamedKey } from '../publisher-keys/key-folder.ts'
 import { unlockKey } from '../publisher-keys/key-file.ts'
 
 export interface OwnKeys {
   /** @throws CatalogError DENIED when none of them is here, INVALID_KEY when it can't be unlocked */
   keyFor(name: string, publishers: readonly KeyId[]): Promise<HybridKey>
+  /** Of all whose secrets are here, whatever they are trusted for. */
+  ids(): Promise<readonly KeyId[]>
 }
 
 /** @param configFolder undefined: there are none */
@@ -20,12 +22,16 @@ export function createOwnKeys(
   const unlocked = new Map<KeyId, HybridKey>()
 
   return {
+    async ids() {
+      const { keys } = (await folder?.list()) ?? { keys: [] }
+      return keys.filter(({ content }) => hasSecret(content)).map(({ id }) => id)
+    },
     async keyFor(name, publishers) {
       for (const id of publishers) {
         const known = unlocked.get(id)
         if (known !== undefined) return known
         const file = await folder?.find(id)
-        if (file?.content.secret === undefined && file?.content.sealed === undefined) continue
+        if (file === undefined || !hasSecret(file.content)) continue
         const key = await unlockKey(file, () => Promise.resolve(passphrase))
         unlocked.set(id, key)
         return key
@@ -37,4 +43,8 @@ export function createOwnKeys(
       })
     },
   }
+}
+
+function hasSecret({ secret, sealed }: NamedKey['content']): boolean {
+  return secret !== undefined || sealed !== undefined
 }

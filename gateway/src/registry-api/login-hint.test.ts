@@ -1,14 +1,24 @@
 /** Who logged in at the registry itself is nobody here, and is told what to do about it instead of a bare 401. */
+import { mkdtemp } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { makePackage } from '../../../test/support/fixture-packages.ts'
 import { gatewayWorld, type GatewayWorld } from '../../../test/support/gateway-world.ts'
+import { ann, annsKey } from '../../../test/support/network-machine.ts'
 import { startUpstream } from '../../../test/support/upstream.ts'
+import type { GatewayOptions } from '../options.ts'
+import { toKeyFile } from '../publisher-keys/key-file.ts'
+import { openKeyFolder } from '../publisher-keys/key-folder.ts'
 
 let world: GatewayWorld
 let answer: { status: number; body: string | Buffer; headers?: Record<string, string> }
-async function start(npmrc: Readonly<Record<string, string>> = {}): Promise<void> {
-  world = await gatewayWorld({ packages: [makePackage('fx-one', '1.0.0')], npmrc })
+async function start(
+  npmrc: Readonly<Record<string, string>> = {},
+  options: GatewayOptions = {},
+): Promise<void> {
+  world = await gatewayWorld({ packages: [makePackage('fx-one', '1.0.0')], npmrc, ...options })
   world.upstream.otherwise = (_request, res) =>
     void res.writeHead(answer.status, answer.headers).end(answer.body)
 }
@@ -76,6 +86,36 @@ describe('without credentials for the gateway', () => {
     const there = await world.http.put('/-/catalog/scope/@corp/@corp%2flib').send({})
     expect(there.body.error).toMatch(/ npm login --registry=\S+@corp\/$/)
     await corp[Symbol.asyncDispose]()
+  })
+})
+
+describe('on a machine with a key for the network', () => {
+  beforeEach(async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'catalog-keys-'))
+    const file = await toKeyFile(annsKey, { passphrase: undefined, createdAt: new Date() })
+    await openKeyFolder(folder).add('default', file)
+    await start({}, { keyFolderPath: folder })
+  })
+
+  test('the answer to a publish says which way it went, and how it goes the other', async () => {
+    const refused = await publish({ authorization: 'Bearer mine' })
+    expect(refused.body.error).toContain('fx-one went to its registry')
+    expect(refused.body.error).toContain(`"catalog trust add fx-one ${ann}" first`)
+    expect((await publish()).body.error).toContain(`${login()}; fx-one went to its registry`)
+    answer = { ...answer, status: 201, body: '{"ok":true}' }
+    const taken = await publish({ authorization: 'Bearer mine' })
+    expect(taken.text).toBe(answer.body)
+    expect(taken.headers['npm-notice']).toMatch(
+      /^fx-one went to its registry .*not to the network$/,
+    )
+    const otp = { ...answer.headers, 'www-authenticate': 'OTP' }
+    answer = { status: 401, body: '{}', headers: otp }
+    expect((await publish({ authorization: 'Bearer mine' })).text).toBe('{}')
+  })
+
+  test('without a registry it says how it goes to the network', async () => {
+    await world.restart({ upstream: null })
+    expect((await publish()).body.error).toContain(`"catalog trust add fx-one ${ann}" first`)
   })
 })
 

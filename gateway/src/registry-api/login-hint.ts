@@ -6,6 +6,7 @@
 import { promisify } from 'node:util'
 import { gunzip } from 'node:zlib'
 import { clientCredentials } from '../upstream/client-credentials.ts'
+import type { PublishWords } from '../http/api-errors.ts'
 import type { Exchange } from '../http/exchange.ts'
 import { isPackageRead } from './package-read.ts'
 import type { Registries, Registry } from '../upstream/registries.ts'
@@ -24,8 +25,20 @@ export interface Refused {
   readonly about: string | undefined
 }
 
+/** undefined: the answer says enough. */
+export function refusalHint(
+  registries: Registries,
+  exchange: Exchange,
+  refused: Refused & { readonly words: PublishWords | undefined },
+): string | undefined {
+  const { response, words } = refused
+  const isMeant = [401, 403, 404].includes(response.status) && !wantsSecondFactor(response)
+  const hints = [loginHint(registries, exchange, refused), isMeant ? words?.refused : undefined]
+  return hints.filter((hint) => hint !== undefined).join('; ') || undefined
+}
+
 /** undefined: it was not refused, or not for want of credentials. */
-export function loginHint(
+function loginHint(
   registries: Registries,
   exchange: Exchange,
   { response, registry, about }: Refused,
@@ -38,12 +51,16 @@ export function loginHint(
   if (!isRefusal || method === 'HEAD' || LOGIN.test(url)) return undefined
   // There the daemon has shown what it has.
   if (isPackageRead(target)) return undefined
-  // A second factor is asked for only after the first one was accepted.
-  if (/\botp\b/i.test(String(response.headers['www-authenticate'] ?? ''))) return undefined
+  if (wantsSecondFactor(response)) return undefined
   if (clientCredentials(registries, exchange, about) !== undefined) return undefined
   const isMain = registry.url === registries.homeOf(undefined).url
   const scope = target.scope ?? (isMain ? undefined : scopeOf(about ?? ''))
   return `not logged in here; a login at the registry itself does not count: ${loginAt(exchange, scope)}`
+}
+
+/** It is asked for only after the first one was accepted. */
+function wantsSecondFactor({ headers }: UpstreamResponse): boolean {
+  return /\botp\b/i.test(String(headers['www-authenticate'] ?? ''))
 }
 
 /** Never with `--scope`: npm would write this place over the scope's registry in ~/.npmrc, which the daemon reads. */

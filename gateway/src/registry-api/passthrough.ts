@@ -9,14 +9,14 @@ import { pipeline } from 'node:stream/promises'
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http'
 import { CatalogError, isCatalogError } from '@catalog-p2p/core'
 import { REFUSALS } from '../packuments/packument-fetch.ts'
-import { noUpstream } from '../http/api-errors.ts'
+import { noUpstream, type PublishWords } from '../http/api-errors.ts'
 import { clientCredentials } from '../upstream/client-credentials.ts'
 import type { Exchange } from '../http/exchange.ts'
 import { passedHeaders } from './answer-headers.ts'
 import { isBulkAudit, readAuditBody } from './audit-body.ts'
 import { plainPhrase } from '../http/respond.ts'
 import { hasFollowedUrls, MAX_FOLLOWED_BYTES, spellAsOurs } from './follow-urls.ts'
-import { loginHint, withHint } from './login-hint.ts'
+import { refusalHint, withHint } from './login-hint.ts'
 import type { AnswerKey } from './kept-answers.ts'
 import {
   isKeepable,
@@ -77,13 +77,15 @@ export interface PassedRequest {
   readonly scope?: string | undefined
   /** Called when upstream has answered, or has failed to, before the client hears of it. */
   readonly onSettled?: () => void
+  /** For who publishes. */
+  readonly words?: PublishWords
 }
 
 /** Passes a request on and its answer back. */
 export async function passThrough(
   deps: PassthroughDependencies,
   options: PassthroughOptions,
-  { exchange, name, scope, onSettled }: PassedRequest,
+  { exchange, name, scope, onSettled, words }: PassedRequest,
 ): Promise<void> {
   const { res, signal, target } = exchange
   const about = name ?? nameIn(scope ?? target.scope)
@@ -98,7 +100,7 @@ export async function passThrough(
   }
   if (registry === null) {
     if (await sendOld()) return
-    throw noUpstream({ method, url })
+    throw noUpstream({ method, url }, words?.instead)
   }
   const client = clientCredentials(deps.registries, exchange, about)
   const hasOwn = client !== undefined
@@ -127,7 +129,10 @@ export async function passThrough(
   } else if (key !== undefined && isKeepable(response) && method === 'GET') {
     return sendAndKeep(deps, exchange, { key, response })
   }
-  const hint = loginHint(deps.registries, exchange, { response, registry, about })
+  if (words !== undefined && response.status < 300 && !res.hasHeader('npm-notice')) {
+    res.setHeader('npm-notice', words.taken)
+  }
+  const hint = refusalHint(deps.registries, exchange, { response, registry, about, words })
   if (hint !== undefined) {
     res.removeHeader('content-encoding')
     res.setHeader('content-type', 'application/json; charset=utf-8')

@@ -1,0 +1,34 @@
+import { parseKeyId, type KeyId } from '@catalog-p2p/core'
+import { expect, test } from 'vitest'
+import { ann } from '../../../test/support/network-machine.ts'
+import { publishWords } from './publish-words.ts'
+
+const of = { name: '@acme/tool', registry: 'https://me:secret@registry.example/npm/' }
+const wordsOf = (keys: readonly KeyId[], method: string, path: string, name = of.name) =>
+  publishWords({ ownKeys: { ids: () => Promise.resolve(keys) } }, { method, path }, { ...of, name })
+
+test('say where a publication went, and how it goes to the network', async () => {
+  for (const path of ['/@acme%2ftool', '/@acme/tool', '/@acme%2Ftool/-rev/7-a']) {
+    const words = await wordsOf([ann], 'PUT', path)
+    expect(words?.taken).toMatch(/^@acme\/tool went to its registry \(\S+\), not to the network$/)
+    expect(words?.taken).not.toContain('secret')
+    expect(words?.refused).toContain(`"catalog trust add @acme ${ann}" first`)
+    expect(words?.instead).toContain(`"catalog trust add @acme ${ann}" first`)
+  }
+  expect((await wordsOf([ann], 'PUT', '/tool', 'tool'))?.refused).toContain(`trust add tool ${ann}`)
+  const other = parseKeyId(ann)
+  const words = await wordsOf([ann, other], 'PUT', '/@acme%2ftool')
+  expect(words?.refused).toContain('trust add @acme FINGERPRINT')
+})
+
+test('there are none without a key, nor for what is no publication', async () => {
+  expect(await wordsOf([], 'PUT', '/@acme%2ftool')).toBeUndefined()
+  for (const [method, path] of [
+    ['GET', '/@acme%2ftool?write=true'],
+    ['PUT', '/-/package/@acme%2ftool/dist-tags/next'],
+    ['POST', '/-/package/@acme%2ftool/access'],
+    ['DELETE', '/@acme%2ftool/-rev/7-a'],
+  ] as const) {
+    expect(await wordsOf([ann], method, path)).toBeUndefined()
+  }
+})
