@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { createNode } from '@catalog-p2p/core'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { isolatedEnvironment } from '../support/client.ts'
 import {
   heedingModes,
   makeReadOnly,
@@ -38,10 +39,12 @@ test.skipIf(reason !== undefined).each(['with', 'without'])(
     if (identity === 'without') await rm(join(path, 'identity.key'))
     await makeReadOnly(path)
     const [command, ...args] = heedingModes([process.execPath, ...FLAGS, CHILD, path, digest])
-    const { stdout } = await promisify(execFile)(command, args)
+    // The folder of its user's settings is one of those that may only be read.
+    const { stdout } = await promisify(execFile)(command, args, { env: isolatedEnvironment(path) })
     const said = JSON.parse(stdout) as { warnings: string[] }
     expect(said).toMatchObject({ health: 200, size: 13 })
     expect(said.warnings.includes('identity.not-kept')).toBe(identity === 'without')
+    expect(said.warnings).toContain('publish-token.unavailable')
     expect(new Set(said.warnings).size).toBe(said.warnings.length)
   },
 )

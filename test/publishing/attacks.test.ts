@@ -9,13 +9,14 @@ import {
   createNode,
   decodeCanonical,
   encodeCanonical,
+  isCatalogError,
   keyIdOf,
   type CanonicalValue,
   type CatalogNode,
   type HybridKey,
 } from '@catalog-p2p/core'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { digestOf } from '../../core/src/content/digest.ts'
+import { digestOf, digestToBytes } from '../../core/src/content/digest.ts'
 import { createSwarmDiscovery } from '../../core/src/discovery/swarm-discovery.ts'
 import { createMemoryNetwork, type MemoryNetwork } from '../../core/src/host/memory-host.ts'
 import type { Host } from '../../core/src/host/host.ts'
@@ -26,7 +27,8 @@ import { openHead, signHead, type HeadFields } from '../../core/src/publications
 import { HEADS } from '../../core/src/publications/heads-protocol.ts'
 import { createAnswering } from '../../core/src/rpc/answer.ts'
 import { systemClock } from '../../core/src/timing/clock.ts'
-import { keyOf, packageOf, signalOf } from '../support/publishing.ts'
+import { answering, hostilePeer, serving } from '../support/hostile-peer.ts'
+import { bytesOf, keyOf, packageOf, signalOf } from '../support/publishing.ts'
 import { until } from '../support/until.ts'
 
 const key = keyOf('ann')
@@ -212,6 +214,31 @@ describe('a DHT', () => {
     await poison('server', published)
     const victim = await node('victim', { dht: true })
     expect((await look(victim))?.digest).toBe(digestOf(published))
+  })
+
+  test('poisoned provider records cost a try: of who has nothing, and of who has other bytes', async () => {
+    const bytes = Buffer.from('the tarball')
+    const digest = digestOf(bytes)
+    const provide = (host: Host) => host.routing?.provide(digestToBytes(digest), signalOf())
+    const empty = network.createHost('has nothing')
+    await empty.start()
+    const behave = answering(serving(Buffer.from('another'), 64 * 1024))
+    const liar = await hostilePeer({ host: network.createHost('has other bytes'), behave })
+    cleanups.push(async () => {
+      await Promise.all([empty.stop(), liar[Symbol.asyncDispose]()])
+    })
+    for (const host of [empty, liar.host]) await provide(host)
+    const victim = await node('victim', { dht: true })
+    await expect(bytesOf(victim, digest)).rejects.toSatisfy((error) => isCatalogError(error))
+    expect(victim.has(digest)).toBe(false)
+    expect(victim.stats().misbehaviour).toBe(1)
+
+    const host = network.createHost('honest')
+    const honest = await createNode({ network: { dht: true } }, { host })
+    cleanups.push(() => honest.close())
+    await honest.put(bytes, { visibility: 'public' })
+    await provide(host)
+    expect(await bytesOf(await node('another', { dht: true }), digest)).toEqual(bytes)
   })
 
   test('a pointer to a head that nobody has leads nowhere', async () => {

@@ -4,7 +4,7 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { documentOf } from '../../gateway/src/cli/publish/document.ts'
 import { REPLICAS } from '../../gateway/src/publishing/replica-messages.ts'
 import { makePackage } from '../support/fixture-packages.ts'
-import { meet, type Machine } from '../support/machine.ts'
+import { meet, quietNode, type Machine } from '../support/machine.ts'
 import {
   ann,
   annsKey,
@@ -15,6 +15,7 @@ import {
 import { keyOf, packageOf, signalOf } from '../support/publishing.ts'
 
 const NAME = '@acme/tool'
+const WAITING = { timeout: 20_000 }
 
 let world: NetworkMachines
 beforeEach(async () => {
@@ -75,9 +76,7 @@ test('what was published alone is kept by a peer that comes later', async () => 
   const later = await world.machine('later')
   await meet(later.node, here.node, 0)
   const digest = (await here.node.publications.releases(ownHead(here), signalOf()))[0]?.digest
-  await vi.waitFor(() => expect(digest && retentions(later, digest)).toBe('replica'), {
-    timeout: 20_000,
-  })
+  await vi.waitFor(() => expect(digest && retentions(later, digest)).toBe('replica'), WAITING)
 })
 
 function ownHead({ node }: Machine) {
@@ -85,6 +84,22 @@ function ownHead({ node }: Machine) {
   if (head === undefined) throw new Error('nothing was published')
   return head
 }
+
+test('a peer that says it keeps it and does not costs a copy, and is not counted once it has gone', async () => {
+  const here = await world.machine('here', annsKey)
+  await using liar = await quietNode()
+  liar.questions.answer(REPLICAS, { maxStreamsPerPeer: 1, answer: async () => true })
+  await meet(liar, here.node, 0)
+  expect(await publish(here, '1.0.0')).toContain('(kept by 1 machine besides this one)')
+  const { gateway, node } = here
+  const only = await world.machine('only')
+  await meet(only.node, here.node, 0)
+  const digest = (await node.publications.releases(ownHead(here), signalOf()))[0]?.digest
+  await vi.waitFor(() => expect(digest && retentions(only, digest)).toBe('replica'), WAITING)
+  await liar.close()
+  await vi.waitFor(() => expect(node.peers()).toHaveLength(1), WAITING)
+  expect(gateway.stats().replication).toEqual({ wanted: 3, packages: 1, short: 1 })
+})
 
 test('a peer with no space for replicas says so', async () => {
   const small: NodeOptions = { store: { replicaQuotaBytes: 1_000 } }

@@ -36,11 +36,11 @@ export function catalogLinesOf(text: string, { isPage }: { isPage: boolean }): s
     .map((line) => shellWords(line).slice(1))
 }
 
-/** As a shell splits them, for what examples need: quotes, and comments at the end. */
+/** As a shell splits them, for what examples need: quotes, and comments or a file for the output at the end. */
 export function shellWords(line: string): string[] {
   const words: string[] = []
   for (const [, double, single, bare] of line.matchAll(/"([^"]*)"|'([^']*)'|(\S+)/g)) {
-    if (bare?.startsWith('#') === true) break
+    if (bare?.startsWith('#') === true || bare === '>') break
     words.push(double ?? single ?? bare ?? '')
   }
   return words

@@ -38,6 +38,7 @@ export interface Release extends ReleaseFields {
   readonly publisher: KeyId
 }
 
+const TOO_LARGE = `package.json's fields take more than ${MAX_MANIFEST_BYTES} bytes`
 const bodySchema = z.strictObject({
   name: z.string().refine(isPackageName, 'not a package name'),
   version: z.string().refine(isPackageVersion, 'not a version'),
@@ -45,7 +46,7 @@ const bodySchema = z.strictObject({
   size: z.int().nonnegative(),
   chunkSize: z.int().positive(),
   root: z.instanceof(Uint8Array),
-  manifest: z.string().max(MAX_MANIFEST_BYTES),
+  manifest: z.string().max(MAX_MANIFEST_BYTES, TOO_LARGE),
   time: z.int().nonnegative(),
 })
 
@@ -83,7 +84,7 @@ function toDigest(bytes: Uint8Array): Digest {
 
 function packageProblem({ name, version, manifest }: Release): string | undefined {
   const bytes = Buffer.byteLength(manifest)
-  if (bytes > MAX_MANIFEST_BYTES) return `package.json's fields take ${bytes} bytes`
+  if (bytes > MAX_MANIFEST_BYTES) return TOO_LARGE
   try {
     const parsed: unknown = JSON.parse(manifest)
     const isItsOwn =

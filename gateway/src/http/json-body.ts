@@ -4,16 +4,20 @@ import type { z } from 'zod'
 import type { Exchange } from './exchange.ts'
 
 /**
- * A JSON body of at most `maxBytes`.
+ * A JSON body of at most `maxBytes`; `hint`: what to do about one that is larger.
  * @throws CatalogError INVALID_OPTIONS
  */
-export async function readJson(exchange: Exchange, maxBytes: number): Promise<unknown> {
+export async function readJson(
+  exchange: Exchange,
+  maxBytes: number,
+  hint?: string,
+): Promise<unknown> {
   const { req } = exchange
   // A web page can send a form or plain text to localhost unasked, but not this.
   if (!/^application\/json\b/.test(req.headers['content-type'] ?? '')) {
     throw new CatalogError('INVALID_OPTIONS', 'the body must be application/json', { status: 415 })
   }
-  const body = await readBody(exchange, maxBytes)
+  const body = await readBody(exchange, maxBytes, hint)
   if (body.byteLength === 0) return {}
   try {
     return JSON.parse(body.toString('utf8'))
@@ -23,10 +27,15 @@ export async function readJson(exchange: Exchange, maxBytes: number): Promise<un
 }
 
 /** A body of any kind. @throws CatalogError INVALID_OPTIONS with status 413 */
-export async function readBody({ req, signal }: Exchange, maxBytes: number): Promise<Buffer> {
+export async function readBody(
+  { req, signal }: Exchange,
+  maxBytes: number,
+  hint?: string,
+): Promise<Buffer> {
   const tooLarge = () =>
     new CatalogError('INVALID_OPTIONS', `the body is larger than ${maxBytes} bytes`, {
       status: 413,
+      ...(hint !== undefined && { hint }),
     })
   if (Number(req.headers['content-length'] ?? 0) > maxBytes) throw tooLarge()
   const chunks: Buffer[] = []

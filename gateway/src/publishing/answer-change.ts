@@ -11,7 +11,9 @@ import type { Network } from './network.ts'
 import type { NetworkPackage } from './network-packages.ts'
 import { OWNERS_HINT } from './owners-hint.ts'
 import { parseDocument, type PackageDocument } from './publish-document.ts'
-import { keptText, publishVersion } from './publish-version.ts'
+import { keptText, publishVersion, refuse } from './publish-version.ts'
+
+const LARGER = 'leave out of it what nobody needs ("files" in package.json), or raise --max-upload'
 
 interface Change {
   readonly exchange: Exchange
@@ -30,7 +32,7 @@ export async function answerChange(
   const made = { exchange, name, key: await deps.ownKeys.keyFor(name, publishers) }
   switch (change.kind) {
     case 'document': {
-      const document = parseDocument(await readJson(exchange, maxUploadBytes), name)
+      const document = parseDocument(await readJson(exchange, maxUploadBytes, LARGER), name)
       return document._attachments === undefined
         ? changeDocument(deps, made, { document, revision: change.revision ?? document._rev })
         : publish(deps, made, document)
@@ -98,8 +100,9 @@ async function apply(
   { exchange, name, key }: Change,
   change: Parameters<CatalogNode['publications']['change']>[1],
 ): Promise<void> {
-  const head = await node.publications.change(name, change, { key, signal: exchange.signal })
-  const kept = keptText(await replication.spread(head, exchange.signal))
+  const { signal } = exchange
+  const head = await node.publications.change(name, change, { key, signal }).catch(refuse)
+  const kept = keptText(await replication.spread(head, signal))
   exchange.res.setHeader('npm-notice', `signed for the network as ${head.publisher}${kept}`)
   done(exchange, 201, { ok: true, id: name, sequence: head.sequence })
 }

@@ -31,6 +31,7 @@ export interface NetworkPackages {
   find(name: string, options: { readonly signal: AbortSignal }): Promise<NetworkPackage>
 }
 
+const NOBODY = { publishers: [], roots: [] }
 /** Releases never change, so their bytes are read once; a few KB each. */
 const KEPT_RELEASES = 2_000
 
@@ -70,7 +71,8 @@ export function createNetworkPackages(
   return {
     async find(name, { signal }) {
       const origin = originOf(name)
-      const publishers = origin.kind === 'network' ? origin.publishers : []
+      const { publishers, roots } = origin.kind === 'network' ? origin : NOBODY
+      if (publishers.length === 0 && roots.length > 0) throw uncertified(name, roots)
       const found = await Promise.all(
         publishers.map((publisher) => publications.head({ name, publisher }, { signal })),
       )
@@ -97,8 +99,18 @@ export function createNetworkPackages(
   }
 }
 
+function uncertified(name: string, roots: readonly KeyId[]): CatalogError {
+  return new CatalogError(
+    'NOT_FOUND',
+    `${name}: nobody whom ${roots.join(' or ')} certifies may publish it now`,
+    {
+      hint: `certificates end, are revoked, and come from peers that know the root: "catalog trust explain ${name}" says which are here`,
+    },
+  )
+}
+
 function unpublished(name: string, publishers: readonly KeyId[]): CatalogError {
-  const who = publishers.length === 0 ? 'nobody may publish it' : publishers.join(' or ')
+  const who = publishers.join(' or ')
   return new CatalogError('NOT_FOUND', `${name}: nothing published by ${who} can be found`, {
     hint: 'is a machine that has it connected? "catalog peers" shows who is there',
   })

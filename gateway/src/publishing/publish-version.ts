@@ -1,6 +1,6 @@
 /** A new version for the network: signed with a key of this machine that the trust file names, and what its user is told. */
 import { z } from 'zod'
-import { CatalogError } from '@catalog-p2p/core'
+import { CatalogError, isCatalogError } from '@catalog-p2p/core'
 import { parseBody } from '../http/json-body.ts'
 import type { Network } from './network.ts'
 import { newVersionOf, parseDocument, type PackageDocument } from './publish-document.ts'
@@ -45,7 +45,7 @@ export async function publishVersion(
   const version = await newVersionOf(document)
   const { release, assetId } = await node.publications
     .publish(version, key, { signal })
-    .catch(refuseTwice)
+    .catch(refuse)
   // From now on searches find it.
   await networkPackages.find(name, { signal }).catch(() => undefined)
   const { publisher } = release
@@ -61,11 +61,18 @@ export function keptText({ kept, wanted }: Spread): string {
   return kept === 0 ? ' (only on this machine as yet)' : ` (kept by ${machines} besides this one)`
 }
 
-/** npm expects a 409 and says what it means. */
-function refuseTwice(error: unknown): never {
-  if (error instanceof CatalogError && error.code === 'ALREADY_PUBLISHED') {
+/**
+ * As clients expect it: npm takes 409 for a version that is there, and 400 for what nobody would accept; it would try again after
+ * the 502 of a peer's statement that makes no sense.
+ */
+export function refuse(error: unknown): never {
+  if (isCatalogError(error, 'ALREADY_PUBLISHED')) {
     const { message, hint = '' } = error
     throw new CatalogError('ALREADY_PUBLISHED', message, { status: 409, hint })
+  }
+  if (isCatalogError(error, 'INVALID_STATEMENT')) {
+    const hint = 'docs/publishing.md says how much a package may be'
+    throw new CatalogError('INVALID_OPTIONS', `nothing was signed: ${error.message}`, { hint })
   }
   throw error
 }

@@ -14,6 +14,7 @@ import { checkClients } from './client-checks.ts'
 import * as daemonChecks from './daemon-checks.ts'
 import { checkClock, checkDisk, checkNode, checkStore } from './machine-checks.ts'
 import * as networkChecks from './network-checks.ts'
+import { checkSwarm } from './swarm-check.ts'
 
 export async function doctorCommand(invocation: Invocation): Promise<number> {
   const { terminal } = invocation
@@ -38,7 +39,11 @@ async function examine(invocation: Invocation, config: Config): Promise<Finding[
     (family) => network.family === 'any' || network.family === family,
   )
   const checks: Promise<Finding | readonly Finding[]>[] = [
-    Promise.resolve([checkNode(process.version), daemonChecks.checkDaemon(daemon)]),
+    Promise.resolve([
+      checkNode(process.version),
+      daemonChecks.checkDaemon(daemon),
+      checkSwarm(config, daemon, status),
+    ]),
     checkStore(config.storePath),
     checkDisk(config.storePath, { quotaBytes: store.quotaBytes, usedBytes }),
     ...(daemon !== undefined && status !== undefined

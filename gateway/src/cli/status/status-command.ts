@@ -1,12 +1,14 @@
 /** `catalog status` and `catalog peers`: what the running daemon says of itself. */
 import type { NodePeer } from '@catalog-p2p/core'
-import type { DaemonInfo, DaemonStatus } from '../../admin/daemon-client.ts'
+import type { DaemonClient, DaemonInfo, DaemonStatus } from '../../admin/daemon-client.ts'
 import { loadConfig, requireDaemon, type Invocation } from '../shell/invocation.ts'
 import { EXIT } from '../shell/exit-codes.ts'
 import { metadataFacts } from './metadata-facts.ts'
 import { fleetFacts } from './fleet-facts.ts'
 import { keptForOthers, replicationFacts } from './replication-facts.ts'
 import { networkFacts } from './network-facts.ts'
+import { swarmFacts } from './swarm-facts.ts'
+import { ownSwarm } from '../swarm/own-swarm.ts'
 import { formatBytes, formatFacts, formatMs, formatTable, plural } from '../shell/format.ts'
 
 export async function statusCommand(invocation: Invocation): Promise<number> {
@@ -15,16 +17,19 @@ export async function statusCommand(invocation: Invocation): Promise<number> {
   const daemon = await requireDaemon(config)
   const status = await daemon.status({ signal })
   const { url, info } = daemon
+  const swarm = ownSwarm(config, { info, status })
   if (config.json) {
     const { pid, version, startedAtMs } = info ?? {}
-    terminal.print(JSON.stringify({ url, pid, version, startedAtMs, ...status }))
+    terminal.print(JSON.stringify({ url, pid, version, startedAtMs, swarm, ...status }))
     return EXIT.ok
   }
-  for (const line of statusLines(url, info, status)) terminal.print(line)
+  for (const line of statusLines(daemon, status, swarmFacts(swarm))) terminal.print(line)
   return EXIT.ok
 }
 
-function statusLines(url: string, info: DaemonInfo | undefined, status: DaemonStatus): string[] {
+type Facts = readonly (readonly [string, string])[]
+
+function statusLines({ url, info }: DaemonClient, status: DaemonStatus, swarm: Facts): string[] {
   const { node, gateway } = status
   // A daemon of an older version does not say all of it.
   const { store, problems = [], network, fleet }: PartlyOld = node
@@ -40,6 +45,7 @@ function statusLines(url: string, info: DaemonInfo | undefined, status: DaemonSt
     ['registry', `${url}${running}`],
     ['upstream', gateway.upstream ?? 'none (peers only)'],
     ['peers', `${node.peers} connected${banned}, ${node.announced} artifacts announced`],
+    ...swarm,
     ...networkFacts(network),
     [
       'store',
