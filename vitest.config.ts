@@ -1,7 +1,17 @@
+import { globSync, readFileSync } from 'node:fs'
 import { defineConfig } from 'vitest/config'
 
 // Ours alone: these reach Node itself, where 'import' would hand ES modules to require().
 const conditions = ['@catalog-p2p/source']
+
+const UNIT_TESTS = ['{core,gateway}/src/**/*.test.ts', 'plugins/*/src/**/*.test.ts']
+
+// What replaces modules needs a process of its own; the others take theirs one after the other, with what is loaded.
+const MOCKING = globSync(UNIT_TESTS, { cwd: import.meta.dirname })
+  .filter((path) =>
+    /\bvi\.(do)?[mM]ock\(/.test(readFileSync(`${import.meta.dirname}/${path}`, 'utf8')),
+  )
+  .map((path) => path.replaceAll('\\', '/'))
 
 export default defineConfig({
   resolve: { conditions },
@@ -22,9 +32,12 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'unit',
-          include: ['{core,gateway}/src/**/*.test.ts', 'plugins/*/src/**/*.test.ts'],
+          include: UNIT_TESTS,
+          exclude: MOCKING,
+          isolate: false,
         },
       },
+      { extends: true, test: { name: 'mocks', include: MOCKING } },
       {
         extends: true,
         test: {
