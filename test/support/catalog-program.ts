@@ -1,8 +1,7 @@
 /**
  * `catalog` as most tests start it: the sources, put into a few files once per test run. Node takes twice the time to find and
  * strip the thousand files they are, and tests start hundreds of processes. Nothing else changes: what looks for files beside
- * itself finds those of the sources. That the sources run as they are is shown by bootstrap.test.ts, and what is published by
- * packed.test.ts.
+ * itself finds those of the sources. That the sources run as they are is shown by cli.test.ts, and what is published by packed.test.ts.
  */
 import { symlink } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
@@ -18,6 +17,9 @@ const WORKERS = [
   'core/src/transfer/chunks/hash-worker.ts',
   'gateway/src/packuments/packument-worker.ts',
 ]
+
+/** The same without the bundle: each file as it is. */
+export const CATALOG_SOURCES = [...FLAGS, join(repositoryRoot, 'gateway', 'src', 'cli.ts')]
 
 /** What Node is given before the words of a command. */
 export async function catalogProgram(): Promise<readonly string[]> {

@@ -24,7 +24,7 @@ import { isolatedEnvironment } from '../../../../test/support/client.ts'
 import { makePackage } from '../../../../test/support/fixture-packages.ts'
 import { startRegistry } from '../../../../test/support/registry.ts'
 import { EXIT } from './exit-codes.ts'
-import { catalogProgram } from '../../../../test/support/catalog-program.ts'
+import { CATALOG_SOURCES, catalogProgram } from '../../../../test/support/catalog-program.ts'
 
 const CATALOG = await catalogProgram()
 const DEADLINE_MS = 30_000
@@ -79,8 +79,9 @@ interface RunningCli {
 async function start(
   args: readonly string[],
   env: Record<string, string> = {},
+  program: readonly string[] = CATALOG,
 ): Promise<RunningCli> {
-  const argv = [...CATALOG, 'start', '--json', ...ALONE, ...args]
+  const argv = [...program, 'start', '--json', ...ALONE, ...args]
   const child = spawn(process.execPath, argv, { cwd: home, env: environment(env) })
   const ended = once(child, 'exit')
   cleanups.push(async () => {
@@ -279,7 +280,7 @@ describe('a daemon', { timeout: 90_000 }, () => {
   test('from start to end: found, asked, filled, stopped', async () => {
     await using registry = await startRegistry({ packages, tarballs: 'self' })
     writeFileSync(join(home, 'package-lock.json'), JSON.stringify(lockfile))
-    const daemon = await start(['--port=0', `--upstream=${registry.url}`])
+    const daemon = await start(['--port=0', `--upstream=${registry.url}`], {}, CATALOG_SOURCES)
 
     const file = join(home, 'cache', 'catalog-p2p', 'daemon.json')
     const info = json(readFileSync(file, 'utf8'))
