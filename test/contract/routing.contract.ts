@@ -1,7 +1,7 @@
 /** What every host's routing does with values: a kind decides which are valid and which is the best. */
 import { describe, expect, it } from 'vitest'
 import { isCatalogError } from '../../core/src/errors.ts'
-import type { Host, ValueKind, ValueRouting } from '../../core/src/host/host.ts'
+import type { FoundValue, Host, ValueKind, ValueRouting } from '../../core/src/host/host.ts'
 import { MAX_VALUE_BYTES } from '../../core/src/host/value-kinds.ts'
 import { deadline } from './host-pairs.ts'
 
@@ -54,7 +54,7 @@ export function routingContract(
       await put(a, KEY, counter(1))
       await eventually(async () => (await get(b, KEY)) === '1')
       await put(c, KEY, counter(1))
-      const found = await b.getValue(KEY, deadline())
+      const found = await find(b)
       expect(found?.heldMs.length).toBeGreaterThan(0)
       expect(Math.max(...(found?.heldMs ?? []))).toBeLessThan(DEADLINE_MS)
       expect(Math.min(...(found?.heldMs ?? []))).toBeGreaterThanOrEqual(0)
@@ -71,20 +71,20 @@ export function routingContract(
 
     it('that no one has are undefined', async () => {
       const [a] = (await started(2)) as [ValueRouting]
-      expect(await a.getValue('/counter/none', deadline())).toBeUndefined()
+      expect(await find(a, '/counter/none')).toBeUndefined()
     })
 
     it('that their kind refuses are not put', async () => {
       const [a, b] = (await started(2)) as [ValueRouting, ValueRouting]
       await expect(a.putValue(KEY, Buffer.from('x'), deadline())).rejects.toThrow('not a number')
-      expect(await b.getValue(KEY, deadline())).toBeUndefined()
+      expect(await find(b)).toBeUndefined()
     })
 
     it('need a kind, one per prefix', async () => {
       const [a] = (await started(2)) as [ValueRouting]
       for (const key of ['/other/abc', 'counter/abc', '/counter/', `/counter/${'a'.repeat(300)}`]) {
         await expect(a.putValue(key, counter(1), deadline())).rejects.toThrow('no kind')
-        await expect(a.getValue(key, deadline())).rejects.toThrow('no kind')
+        await expect(find(a, key)).rejects.toThrow('no kind')
       }
       expect(() => a.acceptValues(COUNTER)).toThrow('two kinds')
     })
@@ -93,13 +93,24 @@ export function routingContract(
       const [a] = (await started(2)) as [ValueRouting]
       const signal = AbortSignal.abort(new Error('enough'))
       await expect(a.putValue(KEY, counter(1), { signal })).rejects.toBe(signal.reason)
-      await expect(a.getValue(KEY, { signal })).rejects.toBe(signal.reason)
+      await expect(find(a, KEY, { signal })).rejects.toBe(signal.reason)
     })
   })
 }
 
+/** What there is at the end. */
+async function find(
+  routing: ValueRouting,
+  key = KEY,
+  options: { signal: AbortSignal } = deadline(),
+): Promise<FoundValue | undefined> {
+  let last: FoundValue | undefined
+  for await (const found of routing.findValue(key, options)) last = found
+  return last
+}
+
 async function get(routing: ValueRouting, key: string): Promise<string | undefined> {
-  const found = await routing.getValue(key, deadline())
+  const found = await find(routing, key)
   return found && Buffer.from(found.value).toString()
 }
 

@@ -265,7 +265,7 @@ describe('a DHT', () => {
   test('hears of nothing that is private, not even a hash', async () => {
     const host = network.createHost('ann')
     if (host.routing === undefined) throw new Error('a host without routing')
-    const heard = [vi.spyOn(host.routing, 'getValue'), vi.spyOn(host.routing, 'putValue')]
+    const heard = [vi.spyOn(host.routing, 'findValue'), vi.spyOn(host.routing, 'putValue')]
     const ann = await createNode({}, { host })
     cleanups.push(() => ann.close())
     const input = packageOf(NAME, '1.0.0', { visibility: 'private' })

@@ -207,17 +207,23 @@ export interface ValueKind {
 }
 
 /**
- * Small values (8 KiB at most) that replace each other under one key, such as signed heads. What comes back is the best that
- * was found: there may be a better one. Servers forget a value after two days (VALUE_LIFETIME_MS) unless it is put again.
+ * Small values (8 KiB at most) that replace each other under one key, such as signed heads. Servers forget a value after two days (VALUE_LIFETIME_MS) unless it is put again.
  */
 export interface ValueRouting {
   /** Values of this kind are stored for others from now on. Before the host starts. */
   acceptValues(kind: ValueKind): void
   /** @throws CatalogError PEER_UNREACHABLE when no peer takes it; what `validate` throws; Error for a key of no kind */
   putValue(key: string, value: Uint8Array, options: { signal: AbortSignal }): Promise<void>
-  /** Undefined when none was found in time. @throws Error for a key of no kind */
-  getValue(key: string, options: { signal: AbortSignal }): Promise<FoundValue | undefined>
+  /**
+   * The best of what some servers have (ENOUGH_ANSWERS), as soon as they have answered; then each better one; at the end the best of
+   * all, with all who have it. There may be a better one that none of those asked has. Nothing when nobody has any.
+   * @throws Error for a key of no kind; `signal.reason`
+   */
+  findValue(key: string, options: { signal: AbortSignal }): AsyncIterable<FoundValue>
 }
+
+/** So many servers must lie together to have an old value believed for a moment by somebody who knows none. */
+export const ENOUGH_ANSWERS = 3
 
 /** The best value that was found under a key. */
 export interface FoundValue {

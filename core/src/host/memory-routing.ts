@@ -69,7 +69,7 @@ export function createMemoryRouting(deps: {
       table.values.set(key, values.set(self, put))
     },
 
-    async getValue(key, { signal }) {
+    async *findValue(key, { signal }) {
       signal.throwIfAborted()
       throwIfStopped()
       const held: HeldValue[] = [...(table.values.get(key)?.values() ?? [])].flatMap(
@@ -78,7 +78,8 @@ export function createMemoryRouting(deps: {
           return heldMs > VALUE_LIFETIME_MS ? [] : [{ value, heldMs }]
         },
       )
-      return await kinds.best(key, held)
+      const found = await kinds.best(key, held)
+      if (found !== undefined) yield found
     },
   }
 }

@@ -75,18 +75,19 @@ export function createHeadLookup(deps: HeadLookupDeps): HeadLookup {
     await Promise.all(peers.map((peer) => askPeer(deps, { peer, key, signal })))
   }
 
-  async function askNetwork(key: NameKey): Promise<void> {
+  async function askNetwork(key: NameKey, onKnown: () => void): Promise<void> {
     if (routing === undefined) return
     if (book.get(key) !== undefined && walkedAt.isWithin(key, WALK_AGAIN_MS)) return
     walkedAt.set(key)
-    await walk(deps, key, timeoutSignal(clock, WALK_MS))
+    await walk(deps, key, { signal: timeoutSignal(clock, WALK_MS), onKnown })
   }
 
   async function look(key: NameKey): Promise<void> {
     await askPeers(key)
-    const walking = askNetwork(key)
-    // What is known already is not held up; what the walk brings is there for the next one who asks.
-    if (book.get(key) === undefined) await walking
+    const known = Promise.withResolvers<void>()
+    const walking = askNetwork(key, known.resolve)
+    // What is known is not held up; what the walk brings then is there for the next one who asks.
+    if (book.get(key) === undefined) await Promise.race([walking, known.promise])
     checkedAt.set(key)
   }
 
@@ -105,7 +106,7 @@ export function createHeadLookup(deps: HeadLookupDeps): HeadLookup {
       await raceSignal(looking, signal)
       return book.get(key)
     },
-    walk: (key, signal) => walk(deps, key, signal),
+    walk: (key, signal) => walk(deps, key, { signal }),
   }
 }
 
@@ -128,26 +129,39 @@ async function askPeer(
   }
 }
 
+/** @param options.onKnown there is something in the book: the walk may yet find a newer one */
 async function walk(
-  { book, routing, fetch, onNewer, log }: HeadLookupDeps,
+  deps: HeadLookupDeps,
   key: NameKey,
-  signal: AbortSignal,
+  { signal, onKnown }: { readonly signal: AbortSignal; readonly onKnown?: () => void },
 ): Promise<FoundValue | undefined> {
-  let found: FoundValue | undefined
+  const { routing, log } = deps
+  if (routing === undefined) return undefined
+  let last: FoundValue | undefined
   try {
-    found = await routing?.getValue(headValueKey(key), { signal })
-    if (found === undefined) return undefined
-    const { digest, head } = openHeadValue(found.value)
-    if (digest !== book.get(key)?.head.digest) {
-      const statement =
-        head === undefined ? await fetch(digest, { signal, maxBytes: MAX_HEAD_BYTES }) : found.value
-      if (book.accept(statement, { key }).verdict === 'new') onNewer(key)
+    for await (const found of routing.findValue(headValueKey(key), { signal })) {
+      last = found
+      await takeValue(deps, key, { value: found.value, signal })
+      onKnown?.()
     }
-    if (head === undefined) book.keepPointer(key, { digest, pointer: found.value })
   } catch (error) {
     log.debug('heads.not-found', { key, error }) // nobody's fault that could be named
   }
-  return found
+  return last
+}
+
+async function takeValue(
+  { book, fetch, onNewer }: HeadLookupDeps,
+  key: NameKey,
+  { value, signal }: { readonly value: Uint8Array; readonly signal: AbortSignal },
+): Promise<void> {
+  const { digest, head } = openHeadValue(value)
+  if (digest !== book.get(key)?.head.digest) {
+    const statement =
+      head === undefined ? await fetch(digest, { signal, maxBytes: MAX_HEAD_BYTES }) : value
+    if (book.accept(statement, { key }).verdict === 'new') onNewer(key)
+  }
+  if (head === undefined) book.keepPointer(key, { digest, pointer: value })
 }
 
 function misbehaved(what: string): CatalogError {

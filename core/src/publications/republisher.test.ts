@@ -3,6 +3,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import { createFakeClock } from '../../../test/support/fake-clock.ts'
 import { keyOf, packageOf } from '../../../test/support/publishing.ts'
 import type { CatalogNode } from '../api.ts'
+import type { FoundValue } from '../host/host.ts'
 import { createMemoryNetwork } from '../host/memory-host.ts'
 import { createNode } from '../node.ts'
 import { keyIdOf } from '../signing/key-id.ts'
@@ -46,7 +47,11 @@ async function world(trusting: readonly boolean[], { isLarge } = { isLarge: fals
   stranger.routing?.acceptValues({ prefix: HEAD_VALUE_PREFIX, validate: () => {}, select: () => 0 })
   await stranger.start()
   onTestFinished(() => stranger.stop())
-  const find = () => stranger.routing?.getValue(VALUE_KEY, { signal })
+  const find = async () => {
+    let last: FoundValue | undefined
+    for await (const found of stranger.routing?.findValue(VALUE_KEY, { signal }) ?? []) last = found
+    return last
+  }
   return { author, clock, find, start }
 }
 

@@ -14,6 +14,7 @@ import type { Clock } from '../../timing/clock.ts'
 import { timeoutSignal } from '../../timing/timeout-signal.ts'
 import type { PeerId, Routing } from '../host.ts'
 import { DhtValues } from './dht-values.ts'
+import { takeTurn } from './take-turn.ts'
 
 /** sha2-256 in the multihash table. */
 const SHA2_256 = 0x12
@@ -67,7 +68,7 @@ export function createDhtRouting(deps: {
     attach: (dht) => values.attach(dht),
     acceptValues: (kind) => values.acceptValues(kind),
     putValue: (key, value, options) => values.putValue(key, value, options),
-    getValue: (key, options) => values.getValue(key, options),
+    findValue: (key, options) => values.findValue(key, options),
 
     async provide(key, { signal }) {
       const cid = toCid(key)
@@ -112,19 +113,4 @@ function toCid(key: Uint8Array): CID {
     throw new CatalogError('INVALID_DIGEST', `a routing key has 64 bytes, got ${key.byteLength}`)
   }
   return CID.createV1(raw.code, createMultihash(SHA2_256, hash('sha256', key, 'buffer')))
-}
-
-/** A place in the queue that is held until `done`: a generator can't run inside a queued function. */
-async function takeTurn(queue: PQueue, signal: AbortSignal): Promise<{ done(): void }> {
-  const finished = Promise.withResolvers<void>()
-  const started = Promise.withResolvers<void>()
-  const place = queue.add(
-    () => {
-      started.resolve()
-      return finished.promise
-    },
-    { signal },
-  )
-  await Promise.race([started.promise, place])
-  return { done: () => finished.resolve() }
 }

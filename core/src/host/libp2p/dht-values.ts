@@ -9,7 +9,8 @@ import { CatalogError } from '../../errors.ts'
 import type { Clock } from '../../timing/clock.ts'
 import { raceSignal } from '../../timing/race-signal.ts'
 import { timeoutSignal } from '../../timing/timeout-signal.ts'
-import type { FoundValue, ValueKind, ValueRouting } from '../host.ts'
+import { ENOUGH_ANSWERS, type FoundValue, type ValueKind, type ValueRouting } from '../host.ts'
+import { takeTurn } from './take-turn.ts'
 import { ValueKinds, type HeldValue } from '../value-kinds.ts'
 
 const MAX_WALKS = 4
@@ -56,21 +57,36 @@ export class DhtValues implements ValueRouting {
     await this.#walk(signal, PUT_TIMEOUT_MS, (bounded) => this.#put(key, value, bounded))
   }
 
-  async getValue(
+  async *findValue(
     key: string,
     { signal }: { signal: AbortSignal },
-  ): Promise<FoundValue | undefined> {
+  ): AsyncGenerator<FoundValue, void, undefined> {
     signal.throwIfAborted()
-    this.#deps.dht()
+    const dht = this.#deps.dht()
     await this.#kinds.best(key, []) // a key of no kind is a mistake, whatever peers have
+    const left = new AbortController()
+    const turn = await takeTurn(this.#walks, signal)
+    const timeout = timeoutSignal(this.#deps.clock, GET_TIMEOUT_MS)
+    const bounded = AbortSignal.any([signal, left.signal, timeout])
     const answers: HeldValue[] = []
+    let best: FoundValue | undefined
     try {
-      await this.#walk(signal, GET_TIMEOUT_MS, (bounded) => this.#collect(key, answers, bounded))
+      for await (const answer of answersOf(dht, key, this.#deps.clock, bounded)) {
+        answers.push(answer)
+        if (answers.length < ENOUGH_ANSWERS || isSame(best, answer)) continue
+        const found = await this.#kinds.best(key, answers)
+        if (found !== undefined && !isSame(best, found)) yield (best = found)
+        if (answers.length >= MAX_ANSWERS) break
+      }
     } catch {
       // Out of time, or a server that could not be corrected: what was found was found.
       signal.throwIfAborted()
+    } finally {
+      left.abort()
+      turn.done()
     }
-    return await this.#kinds.best(key, answers)
+    const last = await this.#kinds.best(key, answers)
+    if (last !== undefined) yield last
   }
 
   async #walk(
@@ -93,20 +109,31 @@ export class DhtValues implements ValueRouting {
     signal.throwIfAborted()
     if (taken === 0) throw new CatalogError('PEER_UNREACHABLE', 'no DHT server took the value')
   }
+}
 
-  async #collect(key: string, into: HeldValue[], signal: AbortSignal): Promise<void> {
-    const { clock } = this.#deps
-    for await (const event of this.#deps.dht().get(toBytes(key), { signal })) {
-      if (event.name === 'PEER_RESPONSE' && event.record) {
-        const { value, timeReceived } = event.record
-        const heldMs = timeReceived && Math.max(0, clock.epochMs() - timeReceived.getTime())
-        into.push({ value, heldMs })
-      }
-      // Last, and perhaps our own.
-      if (event.name === 'VALUE') into.push({ value: event.value })
-      if (into.length >= MAX_ANSWERS) return
+/** What servers have answered, as they do. Ends, or throws, when the walk does, or by `signal`. */
+async function* answersOf(
+  dht: KadDHT,
+  key: string,
+  clock: Clock,
+  signal: AbortSignal,
+): AsyncGenerator<HeldValue> {
+  const events = dht.get(toBytes(key), { signal })[Symbol.asyncIterator]()
+  for (;;) {
+    const { value: event, done } = await raceSignal(events.next(), signal)
+    if (done === true) return
+    if (event.name === 'PEER_RESPONSE' && event.record) {
+      const { value, timeReceived } = event.record
+      const heldMs = timeReceived && Math.max(0, clock.epochMs() - timeReceived.getTime())
+      yield { value, heldMs }
     }
+    // Last, and perhaps our own.
+    if (event.name === 'VALUE') yield { value: event.value }
   }
+}
+
+function isSame(a: HeldValue | FoundValue | undefined, b: HeldValue | FoundValue): boolean {
+  return a !== undefined && Buffer.compare(a.value, b.value) === 0
 }
 
 function toBytes(key: string): Uint8Array {

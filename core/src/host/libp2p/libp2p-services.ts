@@ -178,8 +178,9 @@ function relay(): ReturnType<typeof circuitRelayServer> {
   })
 }
 
-function dht(
-  network: NetworkOptions,
+/** The DHT as our nodes have it. */
+export function dht(
+  network: Pick<NetworkOptions, 'bootstrapServer'>,
   adapt: (service: KadDHT) => KadDHT,
 ): ReturnType<typeof kadDHT> {
   const create = kadDHT({
