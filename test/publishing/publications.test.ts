@@ -159,3 +159,12 @@ test('a reader that has never met the publisher finds it through the DHT', async
     { timeout: 20_000, interval: 200 },
   )
 })
+
+test('what was asked for too early is found as soon as a peer has it', async () => {
+  const [first, second] = [await node(), await node()]
+  await meet(second, first, 0)
+  const look = () => second.publications.head({ name: NAME, publisher }, signalOf())
+  expect(await look()).toBeUndefined()
+  const { head } = await first.publications.publish(packageOf(NAME, '1.0.0'), key, signalOf())
+  await vi.waitFor(async () => expect(await look()).toEqual(head), { timeout: 5_000 })
+})

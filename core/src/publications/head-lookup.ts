@@ -75,17 +75,17 @@ export function createHeadLookup(deps: HeadLookupDeps): HeadLookup {
     await Promise.all(peers.map((peer) => askPeer(deps, { peer, key, signal })))
   }
 
-  async function askNetwork(key: NameKey, onKnown: () => void): Promise<void> {
+  async function askNetwork(key: NameKey, maxAgeMs: number, onKnown: () => void): Promise<void> {
     if (routing === undefined) return
-    if (book.get(key) !== undefined && walkedAt.isWithin(key, WALK_AGAIN_MS)) return
+    if (walkedAt.isWithin(key, book.get(key) === undefined ? maxAgeMs : WALK_AGAIN_MS)) return
     walkedAt.set(key)
     await walk(deps, key, { signal: timeoutSignal(clock, WALK_MS), onKnown })
   }
 
-  async function look(key: NameKey): Promise<void> {
+  async function look(key: NameKey, maxAgeMs: number): Promise<void> {
     await askPeers(key)
     const known = Promise.withResolvers<void>()
-    const walking = askNetwork(key, known.resolve)
+    const walking = askNetwork(key, maxAgeMs, known.resolve)
     // What is known is not held up; what the walk brings then is there for the next one who asks.
     if (book.get(key) === undefined) await Promise.race([walking, known.promise])
     checkedAt.set(key)
@@ -97,10 +97,12 @@ export function createHeadLookup(deps: HeadLookupDeps): HeadLookup {
       const key = headKeyOf(name)
       const known = book.get(key)
       // Of what is private not even a hash leaves this machine.
-      if (known?.origin === 'hidden' || checkedAt.isWithin(key, maxAgeMs)) return known
+      if (known?.origin === 'hidden') return known
+      // Of what is not known a peer may have told a moment ago: that it has been looked for is not enough.
+      if (known !== undefined && checkedAt.isWithin(key, maxAgeMs)) return known
       let looking = running.get(key)
       if (looking === undefined) {
-        looking = look(key).finally(() => running.delete(key))
+        looking = look(key, maxAgeMs).finally(() => running.delete(key))
         running.set(key, looking)
       }
       await raceSignal(looking, signal)

@@ -4,6 +4,8 @@
  * signatures hold. That a signature holds says who signed, never that this signer may: that is for a trust store.
  * docs/protocol.md, section Signed statements
  */
+import { createHash } from 'node:crypto'
+import { LRUCache } from 'lru-cache'
 import { MalformedError } from '../content/malformed.ts'
 import { CatalogError, isCatalogError } from '../errors.ts'
 import { decodeCanonical, encodeCanonical, type CanonicalValue } from './canonical.ts'
@@ -22,6 +24,9 @@ const DOMAIN = 'catalog-p2p statement 1'
 const TYPE = /^[a-z0-9/.-]{1,64}$/
 /** What a statement has at most beside its body. */
 export const STATEMENT_OVERHEAD_BYTES = 80 + PUBLIC_KEY_BYTES + SIGNATURE_BYTES
+
+/** Statements whose signatures held, by their whole bytes: a head comes from many peers, and is opened at each step. */
+const verified = new LRUCache<string, true>({ max: 4_096 })
 
 export interface OpenedStatement {
   /** Canonical, but its shape is not known: whoever opens it checks. */
@@ -56,8 +61,12 @@ export function openStatement(
 ): OpenedStatement {
   try {
     const { publicKey, body, signature } = readEnvelope(bytes, expected)
-    const message = messageOf(expected.type, publicKey, body)
-    if (!verifySignature(message, { signature, publicKey })) throw rejected('its signature')
+    const id = createHash('sha256').update(bytes).digest('base64')
+    if (!verified.has(id)) {
+      const message = messageOf(expected.type, publicKey, body)
+      if (!verifySignature(message, { signature, publicKey })) throw rejected('its signature')
+      verified.set(id, true)
+    }
     return {
       body: decodeCanonical(body, { maxBytes: expected.maxBytes }),
       signer: keyIdOf(publicKey),

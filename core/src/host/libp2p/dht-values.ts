@@ -120,8 +120,9 @@ async function* answersOf(
 ): AsyncGenerator<HeldValue> {
   const events = dht.get(toBytes(key), { signal })[Symbol.asyncIterator]()
   for (;;) {
-    const { value: event, done } = await raceSignal(events.next(), signal)
-    if (done === true) return
+    const next = await raceSignal(events.next(), signal)
+    if (next.done === true) return
+    const event = next.value
     if (event.name === 'PEER_RESPONSE' && event.record) {
       const { value, timeReceived } = event.record
       const heldMs = timeReceived && Math.max(0, clock.epochMs() - timeReceived.getTime())
