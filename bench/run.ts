@@ -77,6 +77,9 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
   'cold-fleet': {
     run: async () => await (await import('./cold-fleet.ts')).run({ rounds }),
   },
+  discovery: {
+    run: async () => await (await import('./discovery.ts')).run(),
+  },
   'no-peers': {
     run: async () => await (await import('./no-peers.ts')).run({ rounds, mirror }),
   },
