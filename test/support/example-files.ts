@@ -33,7 +33,7 @@ export function catalogLinesOf(text: string, { isPage }: { isPage: boolean }): s
     .flatMap((line) => line.split(/ && | \|\| /))
     .map((line) => line.replace(/^(docker compose exec \S+ |npx |\/usr\/local\/bin\/)/, ''))
     .filter((line) => /^catalog [a-z]/.test(line))
-    .map((line) => shellWords(line).slice(1))
+    .map((line) => shellWords(line.replace(/ > \S+/, '')).slice(1)) // what a file gets is no word of the command
 }
 
 /** As a shell splits them, for what examples need: quotes, and comments or a file for the output at the end. */
