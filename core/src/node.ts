@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import type { CatalogNode, NodeEvent } from './api.ts'
 import { openBanHistory, type BanHistory } from './ban-history.ts'
 import type { Digest } from './content/digest.ts'
+import type { ArtifactRecord } from './content/record.ts'
 import { canCreateFolder } from './disk/make-folder.ts'
 import { createFleet } from './fleet/fleet.ts'
 import { createSwarmDiscovery } from './discovery/swarm-discovery.ts'
@@ -25,7 +26,7 @@ import { headKeyOf } from './publications/head-key.ts'
 import { createPublications } from './publications/publications.ts'
 import { verifyRelease, type TrustsPublisher } from './publications/release-evidence.ts'
 import { openRecordStore } from './records/record-store.ts'
-import { createRecords, type VerifyEvidence } from './records/records.ts'
+import { createRecords, type EvidenceVerdict, type VerifyEvidence } from './records/records.ts'
 import { RunningNode } from './running-node.ts'
 import { createSeeder } from './seeding/seeder.ts'
 import { createFsStore } from './store/fs/fs-store.ts'
@@ -167,12 +168,16 @@ function createEvidenceCheck(
 ): VerifyEvidence {
   const isOwn: TrustsPublisher = (name) =>
     (headBook.get(headKeyOf(name))?.origin ?? 'cache') !== 'cache'
-  return async (record) => {
+  const verify = async (record: ArtifactRecord): Promise<EvidenceVerdict> => {
     const { evidence } = record
     if (evidence.kind !== 'release') return (await verifyEvidence?.(record)) ?? 'unknown'
     const trusts: TrustsPublisher = (name) => isOwn(name) || (trustsPublisher?.(name) ?? false)
     return verifyRelease({ ...record, evidence }, trusts)
   }
+  return Object.assign(verify, {
+    stillCounts: (record: ArtifactRecord) =>
+      record.evidence.kind === 'release' || verifyEvidence?.stillCounts?.(record) !== false,
+  })
 }
 
 function createStore({ options, clock, log }: Context): Store {

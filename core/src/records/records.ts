@@ -17,11 +17,16 @@ import type { RecordStore } from './record-store.ts'
 export type EvidenceVerdict = 'valid' | 'invalid' | 'unknown'
 
 /** Port: keys live outside of the core. */
-export type VerifyEvidence = (record: ArtifactRecord) => Promise<EvidenceVerdict>
+export interface VerifyEvidence {
+  (record: ArtifactRecord): Promise<EvidenceVerdict>
+  /** Whether evidence that was valid once still is: its key may have been dropped since. Absent: it is. */
+  readonly stillCounts?: (record: ArtifactRecord) => boolean
+}
 
 export interface Records {
   /** Verifies and keeps it. */
   add(record: ArtifactRecord): Promise<EvidenceVerdict>
+  /** One whose evidence still counts. */
   find(version: PackageVersion): ArtifactRecord | undefined
   /** Names that may be told of an artifact, which the store holds as public. */
   keysOf(digest: Digest): NameKey[]
@@ -40,11 +45,17 @@ export function createRecords(deps: {
 }): Records {
   const { records, store, verify, log } = deps
   const listeners = new Set<(key: NameKey, record: ArtifactRecord) => void>()
+
+  function current(key: NameKey): ArtifactRecord | undefined {
+    const record = records.get(key)
+    return record === undefined || verify?.stillCounts?.(record) === false ? undefined : record
+  }
+
   return {
     async add(record) {
       if (verify === undefined || !isWithinRecordLimits(record)) return 'unknown'
       const key = nameKeyOf(record)
-      const known = records.get(key)
+      const known = current(key)
       if (known !== undefined && known.digest === record.digest) return 'valid'
       const verdict = await verify(record)
       if (verdict !== 'valid') return verdict
@@ -62,10 +73,10 @@ export function createRecords(deps: {
       for (const listener of listeners) listener(key, record)
       return 'valid'
     },
-    find: (version) => records.get(nameKeyOf(version)),
+    find: (version) => current(nameKeyOf(version)),
     keysOf: (digest) => records.keysOf(digest),
     listed(key) {
-      const record = records.get(key)
+      const record = current(key)
       return record !== undefined && store.entry(record.digest)?.visibility === 'public'
         ? record
         : undefined

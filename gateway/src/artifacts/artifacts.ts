@@ -134,7 +134,9 @@ export function createArtifacts(
             return getTarget(request, targetOf(deps, request, error.facts), viewer)
           })
           .catch(explained(request))
-        const artifact = await deps.tarballCheck.checked(found.artifact, request)
+        const checked = await deps.tarballCheck.checked(found.artifact, request)
+        const isNameless = request.integrity !== undefined && isAlone(deps, request)
+        const artifact = isNameless ? await guarded.admitNameless(checked, request) : checked
         return { ...found, artifact }
       } finally {
         target.early?.release()
@@ -145,4 +147,13 @@ export function createArtifacts(
 
 function isNowhere(error: unknown): boolean {
   return isCatalogError(error, 'UPSTREAM_UNREACHABLE') || isCatalogError(error, 'NOT_FOUND')
+}
+
+/** Whether nobody can say which bytes a version is, but for what is known already. */
+function isAlone(
+  { registries, upstream }: Pick<ArtifactsDependencies, 'registries' | 'upstream'>,
+  { name, upstream: asked }: ArtifactRequest,
+): boolean {
+  const registry = registries.forName(name)
+  return asked === 'never' || registry === null || upstream.isDown(registry.origin)
 }

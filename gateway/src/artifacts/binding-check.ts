@@ -64,6 +64,9 @@ export interface CheckedArtifact {
   readonly origin: () => Origin | undefined
 }
 
+const NO_FACTS: Omit<VersionFacts, 'version'> = {
+  ...{ integrity: '', shasum: '', tarball: '', signatures: '' },
+}
 /** Of bytes whose size is not known. */
 const MAX_BYTES = 1024 * 1024 * 1024
 
@@ -85,15 +88,16 @@ export function createBindingCheck(
 
   async function check(maxBytes: number): Promise<void> {
     // Its record may have come with it.
-    if (named.known(request) === digest) {
+    const signed = named.known(request)
+    if (signed === digest) {
       return bindings.add(namedVersion(registries, request, viewer), digest)
     }
-    if (registry === null) return undecided('no registry is asked')
+    if (registry === null) return undecided('no registry is asked', signed)
     let facts: VersionFacts
     try {
       facts = await ask().catch((error: unknown) => factsOfTarball(registry, { maxBytes, error }))
     } catch (error) {
-      if (isCatalogError(error, 'UPSTREAM_UNREACHABLE')) return undecided(error.message)
+      if (isCatalogError(error, 'UPSTREAM_UNREACHABLE')) return undecided(error.message, signed)
       throw error
     }
     if (!namesDigest(facts.integrity, digest)) {
@@ -115,11 +119,16 @@ export function createBindingCheck(
     const { signal } = request
     const found = await witness.digestOf({ registry: asked, origin: from, maxBytes, signal })
     const { version } = namedVersion(registries, request, viewer)
-    return { version, integrity: found ?? '', shasum: '', tarball: '', signatures: '' }
+    return { ...NO_FACTS, version, integrity: found ?? '' }
   }
 
-  function undecided(reason: string): void {
+  /** @param signed what the registry has signed under that name, as far as is known */
+  function undecided(reason: string, signed: Digest | undefined): void {
     const { name, version } = namedVersion(registries, request, viewer)
+    if (signed !== undefined) {
+      warnOfMismatch(deps, request, digest)
+      throw new OtherBytes(name, { ...NO_FACTS, version, integrity: signed })
+    }
     // The client may have the hash from a peer that has lied about the package.
     const refusal = deps.evidence.refusal(name)
     if (refusal !== undefined) throw refusal

@@ -1,17 +1,21 @@
 /**
  * The guard in front of tarballs: a version is judged by its name before anything of it is fetched, from the version list of a
  * document at hand. Where age counts and no document says it, the metadata is fetched once; without any the version is refused,
- * unless this machine gave it out before under a rule as strict. Parses no packument.
+ * unless this machine gave it out before under a rule as strict. What nothing but a hash says to be that version is judged by what its
+ * own package.json calls it as well. Parses no packument.
  */
-import type { Digest, Logger } from '@catalog-p2p/core'
+import type { Artifact, Digest, Logger } from '@catalog-p2p/core'
 import { LRUCache } from 'lru-cache'
 import { deniedBytes, deniedError } from '../guard/denied-error.ts'
+import { isPackageName, isVersion } from '../http/route.ts'
 import type { Guard } from '../guard/guard.ts'
 import type { Denial } from '../guard/guarded-version.ts'
 import type { Ledger } from '../guard/ledger.ts'
 import { unknownAge } from '../guard/release-age.ts'
 import type { PackumentCache } from '../packuments/packument-cache.ts'
 import type { Viewer } from '../packuments/packument-service.ts'
+import type { TarballManifest } from '../packuments/peers/compare-manifest.ts'
+import { readAlong } from '../packuments/peers/read-along.ts'
 import type { VersionJudgements } from '../packuments/version-judgements.ts'
 import { factsAtHand, type ArtifactRequest, type TargetDependencies } from './artifact-target.ts'
 
@@ -49,6 +53,26 @@ export class GuardedArtifacts {
   admitBytes({ name, version, file }: ArtifactRequest, digest: Digest | undefined): void {
     if (digest === undefined || !this.#deps.guard.isBad(digest)) return
     throw deniedBytes({ name, version: version ?? file })
+  }
+
+  /**
+   * Of bytes that a hash alone has selected: the same, whose end comes only if what they call themselves is not denied either.
+   * @throws CatalogError DENIED, here or at the end of the body
+   */
+  async admitNameless(artifact: Artifact, request: ArtifactRequest): Promise<Artifact> {
+    if (!this.#deps.guard.hasRules) return artifact
+    return await readAlong(artifact, async (reader) => {
+      const called = await reader.end().then(nameIn, () => undefined)
+      if (called === undefined) {
+        const { name, version = request.file } = request
+        throw deniedError({ name, version }, unknownAge('its bytes do not say what they are'))
+      }
+      const { name, version } = called
+      if (name === request.name && version === request.version) return
+      // What bytes call themselves is asked of nobody.
+      const own = { ...request, name, version, file: undefined, upstream: 'never' } as const
+      await this.admit(own, this.#deps.packuments.viewer(name, request.client))
+    })
   }
 
   async #denialOf(
@@ -139,6 +163,15 @@ interface Asked {
   readonly request: ArtifactRequest
   readonly viewer: Viewer
   readonly version: string
+}
+
+/** undefined: it is no package's. */
+function nameIn({ packageJson }: TarballManifest): { name: string; version: string } | undefined {
+  const { name, version } = (JSON.parse(packageJson) ?? {}) as Record<string, unknown>
+  const isNamed = typeof name === 'string' && isPackageName(name)
+  return isNamed && typeof version === 'string' && isVersion(version)
+    ? { name, version }
+    : undefined
 }
 
 function denialIn(verdict: Exclude<Verdict, 'unknown'>): Denial | undefined {

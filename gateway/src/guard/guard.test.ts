@@ -6,7 +6,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { findDigest } from '@catalog-p2p/core'
+import { findDigest, parseDigest } from '@catalog-p2p/core'
 import { makePackage, type FixturePackage } from '../../../test/support/fixture-packages.ts'
 import { gatewayWorld, TOKEN, type GatewayWorld } from '../../../test/support/gateway-world.ts'
 import { tarballPath } from '../../../test/support/registry.ts'
@@ -202,6 +202,21 @@ describe('release age', () => {
     await expectDenied(young, /too young/, { 'pacote-integrity': young.integrity })
     await expectServed(old)
     expect(world.upstream.count(/\/fx-aged$/)).toBe(1)
+  })
+
+  test('counts for bytes that are asked for by their hash under another name', async () => {
+    await open({ ...options, minReleaseAgeExclude: ['fx-other'] })
+    for (const { integrity, tarball } of [young, old]) {
+      world.node.peerHolds.set(parseDigest(integrity), tarball)
+    }
+    const by = ({ integrity }: typeof young) => {
+      return { 'pacote-integrity': integrity, 'x-catalog-upstream': 'never' }
+    }
+    await expectDenied(other, /fx-aged@1.2.0.*unknown age/, by(young))
+    await metadata(NPM)
+    await expectDenied(other, /fx-aged@1.2.0.*too young/, by(young))
+    const allowed = await world.get(tarballPath(other), by(old))
+    expect(allowed.body.equals(old.tarball)).toBe(true)
   })
 
   test('takes a version in when it is old enough', async () => {

@@ -122,6 +122,13 @@ export class Guard {
     return isKnown || this.needsTimes(name) || this.#mustBeSigned(name)
   }
 
+  /** Whether any rule can deny anything, whatever it is called. */
+  get hasRules(): boolean {
+    const { minReleaseAgeMs, trustDowngrade } = this.#options
+    const isDown = this.#options.takedown === 'deny' && (this.#takedowns?.list.size ?? 0) > 0
+    return minReleaseAgeMs > 0 || trustDowngrade !== 'off' || this.hasList() || isDown
+  }
+
   /** Whether its versions are judged by when they came out, which only full documents say. */
   needsTimes(name: string): boolean {
     const { trustDowngrade } = this.#options

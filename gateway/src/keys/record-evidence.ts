@@ -1,18 +1,25 @@
 /**
  * What the evidence of a record is worth: whether the registry that it names has signed that these bytes are that version. Only
  * keys that this user has for that very registry count (trusted-keys.ts): so a mirror vouches for npm's packages only where the
- * user has imported npm's keys for it. https://docs.npmjs.com/about-registry-signatures
+ * user has imported npm's keys for it. A key that is dropped takes along all that it alone has signed.
+ * https://docs.npmjs.com/about-registry-signatures
  */
-import type { Logger, VerifyEvidence } from '@catalog-p2p/core'
-import { createTrustedKeys, keyObjectsOf } from './trusted-keys.ts'
+import type { ArtifactRecord, EvidenceVerdict, Logger, VerifyEvidence } from '@catalog-p2p/core'
+import { DEFAULT_REGISTRY } from '../upstream/default-registry.ts'
+import { effectiveKeys, type Keyring } from './keyring.ts'
+import { createKeyringReader, keyObjectsOf, trustedKeysOf } from './trusted-keys.ts'
 import { verifyOncePooled } from './verify-once.ts'
 
 export function createEvidenceVerifier(
   deps: { log: Logger },
   options: { keyringPath: string | undefined },
 ): VerifyEvidence {
-  const trustedKeys = createTrustedKeys(deps, options)
-  return async (record) => {
+  const reader = createKeyringReader(deps, options)
+  const trustedKeys = trustedKeysOf(reader)
+  // So that records count from the first request on.
+  reader.latest()
+
+  const verify = async (record: ArtifactRecord): Promise<EvidenceVerdict> => {
     const { registry, name, version, digest, evidence } = record
     if (evidence.kind !== 'registry-signature') return 'unknown'
     const { keyId, signature } = evidence
@@ -24,4 +31,27 @@ export function createEvidenceVerifier(
     // On the thread pool: an install has a thousand of them.
     return (await verifyOncePooled({ keyId, key, text, sig })) ? 'valid' : 'invalid'
   }
+
+  return Object.assign(verify, {
+    stillCounts({ registry, evidence }: ArtifactRecord): boolean {
+      if (evidence.kind !== 'registry-signature') return true
+      const keyring = reader.latest()
+      return keyring !== undefined && idsOf(keyring, registry).has(evidence.keyId)
+    },
+  })
+}
+
+const ids = new WeakMap<Keyring, Map<string, ReadonlySet<string>>>()
+const NONE: ReadonlySet<string> = new Set()
+
+/** Made once for each registry of a keyring. */
+function idsOf(keyring: Keyring, registry: string): ReadonlySet<string> {
+  if (registry !== DEFAULT_REGISTRY && !keyring.has(registry)) return NONE
+  const known = ids.get(keyring) ?? new Map<string, ReadonlySet<string>>()
+  ids.set(keyring, known)
+  const found = known.get(registry)
+  if (found !== undefined) return found
+  const made = new Set(effectiveKeys(keyring, registry).map(({ keyid }) => keyid))
+  known.set(registry, made)
+  return made
 }

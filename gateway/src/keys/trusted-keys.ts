@@ -20,22 +20,53 @@ export type TrustedKeys = (registry: string) => Promise<readonly TrustedKey[] | 
 /** Keys that are imported count after so long at most. */
 const KEYRING_MS = 10_000
 
-export function createTrustedKeys(
+export interface KeyringReader {
+  read(): Promise<Keyring>
+  /** What was read last, without waiting; undefined: nothing has been yet. It is read again behind this when it is time to. */
+  latest(): Keyring | undefined
+}
+
+export function createKeyringReader(
   { log }: { log: Logger },
   { keyringPath }: { keyringPath: string | undefined },
-): TrustedKeys {
+): KeyringReader {
   let reading: Promise<Keyring> | undefined
   let readAtMs = -Infinity
-  /** Only of registries that have keys: what a peer names must not fill our memory. */
-  const lists = new Map<string, readonly TrustedKey[]>()
+  let last: Keyring | undefined
 
-  return async (registry) => {
+  function read(): Promise<Keyring> {
     if (reading === undefined || performance.now() - readAtMs > KEYRING_MS) {
       readAtMs = performance.now()
-      reading = readKeyringOrNone(log, keyringPath)
-      lists.clear()
+      reading = readKeyringOrNone(log, keyringPath).then((keyring) => (last = keyring))
     }
-    const keyring = await reading
+    return reading
+  }
+
+  return {
+    read,
+    latest() {
+      read().catch((error: unknown) => log.warn('keys.keyring-unreadable', { error }))
+      return last
+    },
+  }
+}
+
+export function createTrustedKeys(
+  deps: { log: Logger },
+  options: { keyringPath: string | undefined },
+): TrustedKeys {
+  return trustedKeysOf(createKeyringReader(deps, options))
+}
+
+export function trustedKeysOf(reader: KeyringReader): TrustedKeys {
+  /** Only of registries that have keys: what a peer names must not fill our memory. */
+  const lists = new Map<string, readonly TrustedKey[]>()
+  let of: Keyring | undefined
+
+  return async (registry) => {
+    const keyring = await reader.read()
+    if (keyring !== of) lists.clear()
+    of = keyring
     const known = lists.get(registry)
     if (known !== undefined) return known
     if (registry !== DEFAULT_REGISTRY && !keyring.has(registry)) return undefined

@@ -1,4 +1,4 @@
-/** Which names of a project a bulk audit tells the default registry. */
+/** Which names of a project an audit tells the default registry. */
 import { gunzipSync, gzipSync } from 'node:zlib'
 import { expect, test } from 'vitest'
 import { gatewayWorld, type WorldOptions } from '../../../test/support/gateway-world.ts'
@@ -10,10 +10,11 @@ async function audit(
   options: WorldOptions,
   body: Buffer,
   coding?: string,
+  path = BULK,
 ): Promise<{ status: number; seen: Buffer | undefined }> {
   await using world = await gatewayWorld({ packages: [], ...options })
   world.upstream.otherwise = (_request, res) => void res.end('{}')
-  const response = await fetch(world.url + BULK, {
+  const response = await fetch(world.url + path, {
     method: 'POST',
     headers: {
       'content-type': 'application/json',
@@ -41,6 +42,25 @@ test.each([
 test('an audit without such names goes as it came', async () => {
   const body = gzipSync(list('one', '@other/two'))
   expect((await audit(OTHERS, body, 'gzip')).seen).toEqual(body)
+})
+
+test.each(['audits', 'audits/quick'])('nor does the tree of the old form, %s', async (form) => {
+  const path = `/-/npm/v1/security/${form}`
+  const of = (mine: object, requires: object, name?: string): Buffer => {
+    const one = { version: '1.0.0', requires, dependencies: { ...mine, two: { requires } } }
+    const project = name === undefined ? {} : { name }
+    const tree = { ...project, version: '1.0.0', requires, dependencies: { one, ...mine } }
+    return Buffer.from(JSON.stringify(tree))
+  }
+  const options = { ...OTHERS, privateScopes: ['mine'] }
+  const mine = { '@fx/mine': { version: '1.0.0' }, mine: { version: '1.0.0' } }
+  const said = of(mine, { two: '^1.0.0', mine: '1.0.0', '@fx/mine': '1.0.0' }, '@fx/project')
+  const allowed = of({}, { two: '^1.0.0' })
+  expect((await audit(options, said, undefined, path)).seen?.toString()).toBe(allowed.toString())
+  const packed = await audit(options, gzipSync(said), 'gzip', path)
+  expect(gunzipSync(packed.seen ?? Buffer.of()).toString()).toBe(allowed.toString())
+  const plain = of({}, { two: '^1.0.0' }, 'project')
+  expect((await audit(options, plain, undefined, path)).seen).toEqual(plain)
 })
 
 test.each([

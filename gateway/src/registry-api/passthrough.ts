@@ -13,7 +13,7 @@ import { noUpstream, type PublishWords } from '../http/api-errors.ts'
 import { clientCredentials } from '../upstream/client-credentials.ts'
 import type { Exchange } from '../http/exchange.ts'
 import { passedHeaders } from './answer-headers.ts'
-import { isBulkAudit, readAuditBody } from './audit-body.ts'
+import { auditForm, readAuditBody } from './audit-body.ts'
 import { plainPhrase } from '../http/respond.ts'
 import { hasFollowedUrls, MAX_FOLLOWED_BYTES, spellAsOurs } from './follow-urls.ts'
 import { refusalHint, withHint } from './login-hint.ts'
@@ -211,10 +211,12 @@ function auditBody(
   { req, registry }: { req: IncomingMessage; registry: Registry },
 ): Promise<Buffer> | undefined {
   const { method = 'GET', url = '/' } = req
-  if (!isBulkAudit(method, url) || registry.url !== registries.main?.url) return undefined
+  const form = auditForm(method, url)
+  if (form === undefined || registry.url !== registries.main?.url) return undefined
   if (!registries.hasOthers() && isPrivate === undefined) return undefined
   return readAuditBody(
     req,
+    form,
     (name) => isPrivate?.(name) !== true && registries.isHome(registry, name),
   )
 }

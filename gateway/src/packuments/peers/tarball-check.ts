@@ -14,8 +14,9 @@ import type { Registries } from '../../upstream/registries.ts'
 import { findVersion } from '../version-lines.ts'
 import type { TarballManifest } from './compare-manifest.ts'
 import type { Compared, Difference } from './compare-version.ts'
+import { readAlong } from './read-along.ts'
 import type { RefusedWords } from './refused-words.ts'
-import { TarballManifestReader } from './tarball-manifest.ts'
+import type { TarballManifestReader } from './tarball-manifest.ts'
 
 export interface TarballCheck {
   /**
@@ -110,33 +111,8 @@ export function createTarballCheck(
     async checked(artifact, named) {
       const subject = await subjectOf(named)
       if (subject === undefined) return artifact
-      const reader = new TarballManifestReader()
-      if (artifact.bytes !== undefined) {
-        await reader.write(artifact.bytes)
-        await finish(reader, subject)
-        return artifact
-      }
-      return { ...artifact, body: passing(artifact.body, reader, subject) }
+      return await readAlong(artifact, (reader) => finish(reader, subject))
     },
-  }
-
-  async function* passing(
-    body: AsyncIterable<Uint8Array>,
-    reader: TarballManifestReader,
-    subject: Subject,
-  ): AsyncGenerator<Uint8Array, void> {
-    let held: Uint8Array | undefined
-    try {
-      for await (const piece of body) {
-        if (held !== undefined) yield held
-        await reader.write(piece)
-        held = piece
-      }
-      await finish(reader, subject)
-      if (held !== undefined) yield held
-    } finally {
-      reader.close()
-    }
   }
 }
 
