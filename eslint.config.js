@@ -32,6 +32,7 @@ const REAL_TIMEOUTS = [
   'gateway/src/guard/malware-source.ts',
   'gateway/src/keys/signing-keys-request.ts',
   'gateway/src/packuments/ask-sources.ts',
+  'gateway/src/packuments/waterfall.ts',
   'gateway/src/publishing/keep-replicas.ts',
   'gateway/src/publishing/replication.ts',
   'gateway/src/search/look-up-named.ts',

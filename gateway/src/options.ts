@@ -120,6 +120,8 @@ const schema = z.strictObject({
     .min(0)
     .max(30 * 86_400_000)
     .default(0),
+  /** Fetch ahead of a client that resolves an install the metadata of what it is given depends on. */
+  metadataAhead: z.boolean().default(true),
   /** Largest metadata document taken from upstream, unpacked. */
   maxPackumentBytes: z
     .number()

@@ -99,6 +99,10 @@ export const SETTINGS: readonly Setting[] = [
       'gateway:staleWhileRevalidateMs',
       'metadata younger than this is served at once and renewed behind the answer; 0: never',
     ),
+    'metadata-ahead': boolean(
+      'gateway:metadataAhead',
+      'fetch, while a client resolves, the metadata of the dependencies of what it has just been given',
+    ),
     'stale-after': advanced(
       duration(
         'gateway:staleAfterMs',

@@ -15,6 +15,7 @@ import { bestAtHand, sourceKind, type AtHandDependencies } from './documents-at-
 import {
   fetchPackument,
   poisonKey,
+  type OnDependencies,
   type OnSummary,
   type PackumentFetchDependencies,
 } from './packument-fetch.ts'
@@ -34,6 +35,7 @@ export interface AskDependencies extends PackumentFetchDependencies, AtHandDepen
   readonly missing: LRUCache<string, true>
   readonly onSummary?: OnSummary
   readonly onRefused?: (name: string) => void
+  readonly onDependencies?: OnDependencies | undefined
   readonly options: AtHandDependencies['options'] & { readonly maxBytes: number }
 }
 
@@ -208,6 +210,7 @@ function fetchShared(
       form,
       onSummary: deps.onSummary,
       onRefused: deps.onRefused,
+      onDependencies: deps.onDependencies,
       abbreviate: kind === 'full' && request.kind === 'abbreviated',
       retries: undefined,
       signal: aborted,

@@ -19,6 +19,7 @@ import {
   type SignedDocumentJob,
 } from './peers/signed-document.ts'
 import { summaryOf, type PackageSummary } from './package-summary.ts'
+import { dependenciesOf } from './latest-dependencies.ts'
 import { addVersions } from './add-versions.ts'
 import { dropBrokenVersions } from './broken-versions.ts'
 import { leaveOutVersions } from './leave-out-versions.ts'
@@ -108,6 +109,8 @@ export interface IngestedPackument {
   readonly modifiedAtMs: number | undefined
   /** Since the document before it. */
   readonly changes: VersionChanges
+  /** Packages of a registry that its latest version depends on; some of them when many. */
+  readonly dependencies: readonly string[]
 }
 
 // Level 4 takes twice as long for a sixth less, level 6 three times as long for a quarter; the client is on the same machine.
@@ -216,6 +219,7 @@ function ingest(job: PackumentJob, parsed: Parsed): IngestedPackument {
     summary: summaryOf(document),
     modifiedAtMs: modifiedAt(document),
     changes,
+    dependencies: dependenciesOf(document),
   }
 }
 

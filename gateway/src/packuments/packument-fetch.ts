@@ -25,6 +25,8 @@ import type { Registry } from '../upstream/registries.ts'
 import { unusable } from '../upstream/upstream.ts'
 
 export type OnSummary = (key: DocumentKey, summary: PackageSummary) => void
+/** Told of every document that anybody may have, and what its latest version depends on. */
+export type OnDependencies = (registry: string, name: string, names: readonly string[]) => void
 
 export interface FetchRequest {
   readonly registry: Registry
@@ -38,6 +40,7 @@ export interface FetchRequest {
   readonly abbreviate: boolean
   /** Told of what comes, for searches; only where it is the registry's own word. */
   readonly onSummary?: OnSummary | undefined
+  readonly onDependencies?: OnDependencies | undefined
   /** Told when the registry does not give it to strangers, or not any more. */
   readonly onRefused?: ((name: string) => void) | undefined
   readonly retries: number | undefined
@@ -231,6 +234,7 @@ async function ingest(
   const source = { peerFetchedAtMs: fromPeers?.fetchedAtMs, witness: fromPeers?.witness }
   const document = cache.save({ ...facts, ...aged, ...source, modifiedAtMs }, bytes)
   await keepBodies(cache, document, { raw, versions })
+  if (owner === '') request.onDependencies?.(registry.url, name, ingested.dependencies)
   if (ingested.summary !== undefined) request.onSummary?.(document, ingested.summary)
   if (variant !== undefined && form !== undefined) {
     const part = variantName(form, abbreviate)

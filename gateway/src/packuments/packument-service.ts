@@ -31,6 +31,7 @@ import type { VersionJudgements } from './version-judgements.ts'
 import type { NamedPackage } from '../guard/takedowns.ts'
 import type { Upstream } from '../upstream/upstream.ts'
 import { createUpstreamSource } from './upstream-source.ts'
+import { createWaterfall } from './waterfall.ts'
 import { findManifest, type ManifestRequest, type VersionManifest } from './version-manifest.ts'
 import { createPeerFallback } from './peers/peer-fallback.ts'
 import type { PeerEvidence } from './peers/peer-evidence.ts'
@@ -63,6 +64,8 @@ export interface PackumentsOptions {
   /** A document younger than this is served while upstream is asked behind it. */
   readonly staleWhileRevalidateMs: number
   readonly maxBytes: number
+  /** Fetch ahead of clients what documents that they were given depend on. */
+  readonly metadataAhead: boolean
 }
 
 export interface PackumentsDependencies {
@@ -94,8 +97,13 @@ export function createPackuments(
 ): Packuments {
   const { registries } = deps
   const poison = createPoisonDocuments()
+  const waterfall = createWaterfall(
+    { registries, viewer, fetch: answer, now: () => performance.now() },
+    options,
+  )
   const asking: AskDependencies = {
     ...deps,
+    onDependencies: (registry, name, names) => waterfall.arrived(registry, name, names),
     ...{ options, poison },
     silence: createSilentRegistry(deps.upstream),
     fallback: createPeerFallback({ ...deps, poison }, options),
@@ -138,7 +146,7 @@ export function createPackuments(
     manifest: (request) => findManifest(deps, options, request),
     async get(request) {
       deps.onAsked?.({ registry: registries.homeOf(request.name).url, name: request.name })
-      const found = await answer(request)
+      const found = await waterfall.follow(request, () => answer(request))
       counts[found.state] += 1
       return found
     },

@@ -40,6 +40,7 @@ export const FLAGS_WITHOUT_VALUE: ReadonlySet<string> = new Set([
   ...[
     '--relay-client',
     '--hints',
+    '--metadata-ahead',
     '--fetch-records',
     '--fleet',
     '--keep-private',
