@@ -89,14 +89,19 @@ export function createNetworkPackages(
       const package_ = {
         ...{ name, versions, tags: new Map(tags), publishers: heads.map((head) => head.publisher) },
         changedAtMs: Math.max(...heads.map((head) => head.changedAtMs)),
-        revision: heads
-          .map(({ sequence, digest }) => `${sequence}-${digest.slice(7, 15)}`)
-          .join('.'),
+        revision: revisionOf(heads),
       }
       onFound(package_)
       return package_
     },
   }
+}
+
+/** Stands in URLs as it is: `npm unpublish` does not escape it, and a slash of base64 would end it. */
+export function revisionOf(heads: readonly Pick<Head, 'sequence' | 'digest'>[]): string {
+  const short = (digest: string): string =>
+    digest.slice(7, 15).replaceAll('/', '_').replaceAll('+', '-')
+  return heads.map(({ sequence, digest }) => `${sequence}-${short(digest)}`).join('.')
 }
 
 function uncertified(name: string, roots: readonly KeyId[]): CatalogError {
