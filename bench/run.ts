@@ -19,6 +19,7 @@ const { values, positionals } = parseArgs({
     megabytes: { type: 'string', default: '200' },
     mirror: { type: 'string' },
     line: { type: 'string' },
+    full: { type: 'boolean', default: false },
   },
 })
 const { mirror } = values
@@ -79,6 +80,9 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
   },
   discovery: {
     run: async () => await (await import('./discovery.ts')).run(),
+  },
+  start: {
+    run: async () => await (await import('./start.ts')).run({ rounds, full: values.full }),
   },
   'no-peers': {
     run: async () => await (await import('./no-peers.ts')).run({ rounds, mirror }),

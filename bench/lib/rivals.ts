@@ -16,7 +16,7 @@ export interface RivalOptions {
   readonly client: ReplayClient
 }
 
-const VERDACCIO = fileURLToPath(
+export const VERDACCIO = fileURLToPath(
   new URL('../../test/clients/node_modules/verdaccio/bin/verdaccio', import.meta.url),
 )
 

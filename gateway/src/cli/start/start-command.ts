@@ -14,6 +14,7 @@ import type { Terminal } from '../shell/terminal.ts'
 import { askUpstream } from './upstream-probe.ts'
 import { redactUrl } from '../../http/redact-url.ts'
 import { createDaemonLog } from './daemon-log.ts'
+import { collectWhenIdle, type IdleCollector } from './idle-collector.ts'
 import { createProgress, type Progress, type Totals } from './progress.ts'
 import { runDaemon, type RunningDaemon } from './run-daemon.ts'
 import { listenForStop, type StopSignals } from './stop-signals.ts'
@@ -44,6 +45,7 @@ export async function startCommand(
     beforeLine: () => progress.current?.clear(),
   })
   let daemon: RunningDaemon | undefined
+  let idle: IdleCollector | undefined
   const signals = listenForStop((_, number) => {
     progress.current?.clear()
     if (daemon !== undefined) rmSync(daemonFile(config.storePath), { force: true })
@@ -58,9 +60,11 @@ export async function startCommand(
     const totals = (): Totals => totalsOf(running)
     progress.current = createProgress({ terminal, log, totals }, { rewrite })
     progress.current.start()
+    idle = collectWhenIdle(() => workOf(running))
     void warnOfUpstream(running, log)
     return await runUntilSignal(running, { signals, log, config, progress: progress.current })
   } finally {
+    idle?.stop()
     progress.current?.stop()
     signals.dispose()
   }
@@ -130,6 +134,16 @@ function totalsOf({ node, gateway }: RunningDaemon): Totals {
   const { peers, uploaded } = node.stats()
   const { tarballs, activeRequests } = gateway.stats()
   return { peers, served: tarballs, uploadedBytes: uploaded.bytes, activeRequests }
+}
+
+/** For idle-collector.ts; a dashboard that looks on, or a health check, is no work. */
+function workOf({ node, gateway }: RunningDaemon): number {
+  const { uploaded } = node.stats()
+  const { tarballs, packuments, upstreamBytes, activeRequests } = gateway.stats()
+  if (activeRequests > 0) return NaN
+  const answers = [...Object.values(tarballs).map((each) => each.artifacts)]
+  answers.push(packuments.fresh, packuments.fetched, packuments.stale)
+  return answers.reduce((sum, each) => sum + each, uploaded.bytes + upstreamBytes)
 }
 
 /** Says early what would otherwise show only at the first install; nothing depends on it. */
