@@ -78,6 +78,12 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
   'cold-fleet': {
     run: async () => await (await import('./cold-fleet.ts')).run({ rounds }),
   },
+  publishing: {
+    run: async () => await (await import('./publishing.ts')).run({ rounds }),
+  },
+  'network-signatures': {
+    run: async () => await (await import('./network-signatures.ts')).run({ rounds }),
+  },
   discovery: {
     run: async () => await (await import('./discovery.ts')).run(),
   },

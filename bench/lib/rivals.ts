@@ -36,7 +36,7 @@ export async function startVerdaccio(
     `storage: ./storage
 auth: { htpasswd: { file: ./htpasswd } }
 uplinks: { up: { url: 'http://127.0.0.1:${upstreamPort}/', maxage: 1h, timeout: 60s, max_fails: 1000 } }
-packages: { '**': { access: $all, proxy: up } }
+packages: { '**': { access: $all, publish: $all, proxy: up } }
 log: { type: stdout, format: json, level: error }
 `,
   )
