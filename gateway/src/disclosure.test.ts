@@ -64,6 +64,15 @@ describe('health', () => {
   })
 })
 
+test('ready tells a stranger whether, and not why', async () => {
+  await start()
+  const { stats } = world.node
+  world.node.stats = () => ({ ...stats(), problems: ['nothing listens on 192.0.2.1'] })
+  expect(await ask('192.0.2.7', '/-/catalog/ready')).toEqual({ status: 'degraded' })
+  const { problems } = await ask('127.0.0.1', '/-/catalog/ready')
+  expect(problems).toMatchObject([{ text: 'nothing listens on 192.0.2.1' }])
+})
+
 describe('status', () => {
   test.each([
     ['192.0.2.7', {}, '/'],

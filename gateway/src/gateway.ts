@@ -7,11 +7,13 @@ import { Activity } from './activity/activity.ts'
 import type { VisitRequest } from './activity/visit.ts'
 import { answerAdmin } from './admin/admin.ts'
 import { answerChanged } from './admin/answer-changed.ts'
+import { answerReady, notServing, type Phase } from './admin/answer-ready.ts'
 import { answerPassthrough } from './answer-passthrough.ts'
 import type { Gateway, GatewayDependencies, GatewayStats } from './api.ts'
 import { answerExplain } from './dashboard/answer-explain.ts'
 import { answerPage } from './dashboard/answer-page.ts'
 import { LiveEvents } from './dashboard/live-events.ts'
+import { findProblems } from './dashboard/problems.ts'
 import { sectionsFor } from './dashboard/sections.ts'
 import { createApp, createHandler } from './http/app.ts'
 import { createCounters, type Counters } from './http/counters.ts'
@@ -20,7 +22,7 @@ import { answerDistTags, answerPing } from './registry-api/fallback.ts'
 import { answerHints } from './hints/answer-hints.ts'
 import { createHostCheck } from './http/host-check.ts'
 import { createMetrics, type Metrics } from './admin/metrics.ts'
-import { viewerOf } from './admin/viewer.ts'
+import { viewerOf, type Viewer } from './admin/viewer.ts'
 import { parseCacheOnly } from './http/cache-only.ts'
 import { npmConfigContext, watchNpmConfig } from './upstream/npmrc.ts'
 import { parseGatewayOptions, type GatewayOptions, type ParsedGatewayOptions } from './options.ts'
@@ -47,6 +49,7 @@ export function createGateway(deps: GatewayDependencies, input: GatewayOptions =
   const counters = createCounters()
   const activity = new Activity()
   const instance = newInstance()
+  let phase: Phase = 'stopped'
   let parts: Parts | undefined
   let live: LiveEvents | undefined
   let starting: Promise<Started> | undefined
@@ -60,15 +63,14 @@ export function createGateway(deps: GatewayDependencies, input: GatewayOptions =
     hosts: createHostCheck(options),
     observe: (route, ms) => metrics.observe(route, ms),
     answer: async (exchange) => {
-      if (parts === undefined || live === undefined) {
-        throw new CatalogError('NODE_STOPPED', 'the gateway is not running')
-      }
-      await answerOrMeet({ ...context, parts, live }, exchange)
+      if (parts === undefined || live === undefined) throw notServing(phase)
+      await answerOrMeet({ ...context, parts, live, phase }, exchange)
     },
   })
   const listener = createListener({ log: deps.log, handle }, options)
 
   async function open(): Promise<Started> {
+    phase = 'starting'
     try {
       // The user's files, not those of the current folder: the gateway serves all projects.
       const context = { ...npmConfigContext(), projectFolders: [], firstFile: options.npmrcPath }
@@ -83,6 +85,7 @@ export function createGateway(deps: GatewayDependencies, input: GatewayOptions =
       const started = await listener.start()
       const main = parts.registries.main
       const upstream = main && redactUrl(main.url)
+      phase = 'serving'
       deps.log.info('gateway.started', { urls: started.urls, upstream })
       return started
     } catch (error) {
@@ -92,10 +95,12 @@ export function createGateway(deps: GatewayDependencies, input: GatewayOptions =
   }
 
   async function shut(): Promise<void> {
+    phase = 'stopping'
     live?.close()
     await listener.stop()
     await parts?.close()
     parts = undefined
+    phase = 'stopped'
     starting = undefined
   }
 
@@ -118,6 +123,7 @@ export function createGateway(deps: GatewayDependencies, input: GatewayOptions =
 }
 
 interface Context {
+  readonly phase: Phase
   readonly parts: Parts
   readonly live: LiveEvents
   readonly deps: GatewayDependencies
@@ -162,6 +168,7 @@ async function isKnownNow(
 
 async function answer(context: Context, asked: Exchange): Promise<void> {
   const { parts, options, counters, activity, metrics, stats } = context
+  const { log } = context.deps
   const target = withoutRegistryPath(asked.target, (name) => parts.registries.homeOf(name))
   const { route } = target
   requireScope(target.scope, route, parts.registries)
@@ -200,14 +207,12 @@ async function answer(context: Context, asked: Exchange): Promise<void> {
       return answerPing(parts, passing, exchange)
     case 'keys':
       return parts.signingKeys.answer(exchange)
-    case 'passthrough': {
-      const { log } = context.deps
+    case 'passthrough':
       return answerPassthrough({ ...parts, log, options, passing, isOwner }, exchange, route)
-    }
     case 'hints':
       return answerHints(parts.hints, exchange)
     case 'search':
-      return answerCatalogSearch({ ...parts, log: context.deps.log }, exchange)
+      return answerCatalogSearch({ ...parts, log }, exchange)
     case 'changed':
       return answerChanged(parts, exchange)
     case 'login': {
@@ -222,6 +227,8 @@ async function answer(context: Context, asked: Exchange): Promise<void> {
       const sources = { activity, node: context.deps.node, names: parts.artifacts }
       return answerExplain(sources, exchange, viewerOf(exchange.req, options.adminToken))
     }
+    case 'ready':
+      return ready(context, exchange)
     case 'invalid':
       throw new CatalogError('NOT_FOUND', route.reason)
     case 'health':
@@ -238,6 +245,12 @@ async function answer(context: Context, asked: Exchange): Promise<void> {
       return answerAdmin(admin, { ...options, token: options.adminToken }, { exchange, route })
     }
   }
+}
+
+function ready({ parts, phase, deps, stats, options }: Context, exchange: Exchange): void {
+  const state = { node: deps.node.stats(), gateway: stats(), guard: parts.guard.status() }
+  const problems = (viewer: Viewer) => findProblems(state, viewer)
+  return answerReady({ phase, problems }, exchange, options.adminToken)
 }
 
 const NO_SOURCES = { answers: { registry: 0, kept: 0, verified: 0, peer: 0 }, oldestMs: null }

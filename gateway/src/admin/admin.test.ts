@@ -1,8 +1,12 @@
-import { request as httpRequest } from 'node:http'
+import { createServer, request as httpRequest } from 'node:http'
+import supertest from 'supertest'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { parseDigest } from '@catalog-p2p/core'
 import { incompressibleBytes, makePackage } from '../../../test/support/fixture-packages.ts'
 import { gatewayWorld, TOKEN, type GatewayWorld } from '../../../test/support/gateway-world.ts'
+import { until } from '../../../test/support/until.ts'
+import { createGateway } from '../gateway.ts'
+import { npmConfigFrom } from '../upstream/npmrc.ts'
 import { isProof } from './daemon-proof.ts'
 
 const packages = Array.from({ length: 40 }, (_, i) => makePackage(`fx-many-${i}`, '1.0.0'))
@@ -53,6 +57,52 @@ describe('reading', () => {
       const got = await world.http.get(`/-/catalog/health?challenge=${encodeURIComponent(junk)}`)
       expect(got.body).not.toHaveProperty('proof')
     }
+  })
+
+  test('ready: what is wrong is said, and not logged', async () => {
+    const { body } = await world.http.get('/-/catalog/ready').expect(200)
+    expect(body).toEqual({ status: 'ready', problems: [] })
+    const { stats } = world.node
+    world.node.stats = () => ({ ...stats(), problems: ['QUIC does not listen'] })
+    const next = expect.any(String)
+    const got = await world.http.get('/-/catalog/ready').expect(200)
+    const problems = [{ text: 'QUIC does not listen', next }]
+    expect(got.body).toEqual({ status: 'degraded', problems })
+    expect(world.logged.some((line) => line.includes('ready'))).toBe(false)
+    await world.http.post('/-/catalog/ready').expect(405)
+  })
+
+  test('not ready before the start, nor while answers end, nor after the stop', async () => {
+    const npmConfig = npmConfigFrom({ registry: world.upstream.url })
+    const log = { debug() {}, info() {}, warn() {}, error() {} }
+    const gateway = createGateway({ node: world.node, log, npmConfig }, { port: 0 })
+    let before: () => unknown = () => undefined
+    const mounted = createServer((req, res) => {
+      before()
+      gateway.app(req, res)
+    })
+    const http = supertest(mounted)
+    const isNot = async (reason: string): Promise<void> => {
+      const { body } = await http.get('/-/catalog/ready').expect(503).expect('retry-after', '1')
+      expect(body).toEqual({ error: `the gateway is ${reason}`, code: 'NODE_STOPPED' })
+    }
+    await isNot('not running')
+    let starting: ReturnType<typeof gateway.start> | undefined
+    before = () => (starting ??= gateway.start())
+    await isNot('starting')
+    const [url = ''] = (await starting)?.urls ?? []
+    await http.get('/-/catalog/ready').expect(200)
+
+    const held = Promise.withResolvers<void>()
+    world.upstream.fault(/fx-many-0/, { kind: 'hold', until: held.promise })
+    const answer = fetch(`${url}fx-many-0`)
+    await until(() => world.upstream.count(/fx-many-0/) === 1)
+    const stopping = gateway.stop()
+    await isNot('stopping: it finishes the answers under way')
+    held.resolve()
+    expect((await answer).status).toBe(200)
+    await stopping
+    await isNot('not running')
   })
 
   test('status tells what came from where', async () => {

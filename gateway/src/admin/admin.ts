@@ -15,6 +15,7 @@ import type { Exchange } from '../http/exchange.ts'
 import type { Metrics } from './metrics.ts'
 import { answerPrefetch } from './prefetch.ts'
 import { readJson } from '../http/json-body.ts'
+import { requireMethod } from './require-method.ts'
 import type { Network } from '../publishing/network.ts'
 import { publishForOwner } from '../publishing/publish-version.ts'
 import { runShareAction, type ShareActions } from '../sharing/share-actions.ts'
@@ -134,11 +135,6 @@ function credentialsProof({ registries }: AdminDependencies, { token }: AdminOpt
   const { main } = registries
   if (main === null || token === undefined) return null
   return proofOf(token, registries.credentialsFor(new URL(main.url)))
-}
-
-function requireMethod(method: string | undefined, allowed: readonly string[]): void {
-  if (allowed.includes(method ?? '')) return
-  throw new CatalogError('INVALID_OPTIONS', `only ${allowed.join(' and ')} here`, { status: 405 })
 }
 
 function requireToken(token: string | undefined, given: string | string[] | undefined): void {

@@ -60,7 +60,7 @@ function handle(deps: AppDependencies, req: MountedRequest, res: ServerResponse)
     const ms = performance.now() - startedMs
     deps.counters.request(route.route, res.statusCode)
     if (weight > 0) deps.observe(route.route, ms)
-    if (route.route === 'health') return
+    if (route.route === 'health' || route.route === 'ready') return
     const { statusCode: status } = res
     deps.log.debug('request.done', { method, url, route: route.route, status, ms: Math.round(ms) })
   })

@@ -27,6 +27,7 @@ describe('parseRoute', () => {
     ['/-/npm/v1/attestations/@s%2fn@1.0.0', { route: 'passthrough', name: '@s/n' }],
     ['/-/npm/v1/attestations/n@1.0.0', { route: 'passthrough', name: 'n' }],
     ['/-/catalog/health', { route: 'health' }],
+    ['/-/catalog/ready', { route: 'ready' }],
     ['/-/catalog/store/prune', { route: 'store', action: 'prune' }],
   ])('%s', (url, expected) => {
     expect(parseRoute('GET', url)).toEqual(expected)

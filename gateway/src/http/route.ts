@@ -11,6 +11,7 @@ export const ROUTE_NAMES = [
   'keys',
   'passthrough',
   'health',
+  'ready',
   'status',
   'metrics',
   'peers',
@@ -71,6 +72,7 @@ export type Route =
   | { readonly route: 'dist-tags'; readonly name: string }
   | { readonly route: 'ping' | 'keys' }
   | PassthroughRoute
+  | { readonly route: 'ready' }
   | { readonly route: 'health' | 'status' | 'metrics' | 'peers' }
   | { readonly route: 'prefetch' | 'publish' }
   | { readonly route: 'hints' | 'changed' | 'search' | 'events' | 'explain' }
@@ -143,6 +145,7 @@ function catalogRoute(method: string, segments: readonly string[]): Route {
   const [, , action, sub] = segments
   switch (action) {
     case 'health':
+    case 'ready':
     case 'status':
     case 'metrics':
     case 'peers':
