@@ -457,7 +457,6 @@ function aloneSuiteOf(client: ClientName): void {
     ['dist-tag', 'add', 'fx-mine@1.0.0', 'next'],
     ['access', 'get', 'status', 'fx-mine'],
     ['access', 'set', 'status=private', '@fx/mine'],
-    ['owner', 'add', 'bob', 'fx-mine'],
     ['whoami'],
     ['login', '--auth-type=web'],
     ['logout'],
