@@ -1,5 +1,5 @@
 /**
- * Prometheus metrics of gateway and node, computed when they are scraped. Labels come from closed sets: never a package's
+ * Prometheus metrics of gateway, node and process, computed when they are scraped. Labels come from closed sets: never a package's
  * or a peer's name. metrics.test.ts keeps docs/metrics.md in step.
  */
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
@@ -7,6 +7,7 @@ import type { CatalogNode, NetworkStats, NodeStats } from '@catalog-p2p/core'
 import type { GatewayStats } from '../api.ts'
 import type { Counters } from '../http/counters.ts'
 import { ROUTE_NAMES, type RouteName } from '../http/route.ts'
+import { processMetrics } from './process-metrics.ts'
 
 export interface Metrics {
   readonly contentType: string
@@ -23,6 +24,7 @@ export function createMetrics(deps: {
   const registry = new Registry()
   gatewayMetrics(registry, deps)
   nodeMetrics(registry, () => deps.node.stats())
+  processMetrics(registry)
   const durations = new Histogram({
     name: 'catalog_gateway_request_duration_seconds',
     help: 'How long HTTP requests took, by route',

@@ -1,8 +1,7 @@
 /** The command line, from its words to an exit code. Only this file, terminal.ts and cli.ts touch the process. */
-import { readFileSync } from 'node:fs'
 import { constants } from 'node:os'
 import { CommanderError } from 'commander'
-import { PACKAGE_FOLDER } from '../../package-folder.ts'
+import { packageVersion } from '../../package-folder.ts'
 import { EXIT, exitCodeOfSignal } from './exit-codes.ts'
 import { createProgram } from './program.ts'
 import { reportNotLoaded } from './fallback.ts'
@@ -16,7 +15,7 @@ export async function main(argv: readonly string[]): Promise<number> {
   let exitCode: number = EXIT.ok
   const program = createProgram({
     terminal,
-    version: readVersion(),
+    version: packageVersion(),
     signal: interrupt.signal,
     takeSignals: () => interrupt.release(),
     outliveReaders: () => readers.outlive(),
@@ -86,11 +85,6 @@ function surviveClosedPipes(): { outlive(): void } {
       goesOn = true
     },
   }
-}
-
-function readVersion(): string {
-  const text = readFileSync(new URL('package.json', PACKAGE_FOLDER), 'utf8')
-  return (JSON.parse(text) as { version: string }).version
 }
 
 function isTrue(text: string | undefined): boolean {
