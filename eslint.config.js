@@ -38,6 +38,7 @@ const REAL_TIMEOUTS = [
   'gateway/src/search/look-up-named.ts',
   'gateway/src/search/peer-search.ts',
   'gateway/src/search/upstream-search.ts',
+  'gateway/src/tracing/otlp-exporter.ts',
   'gateway/src/upstream/retry.ts',
   'gateway/src/upstream/upstream.ts',
 ]

@@ -38,6 +38,8 @@ import { answerShared } from './sharing/answer-shared.ts'
 import { createListener } from './http/server.ts'
 import { redactUrl } from './http/redact-url.ts'
 import { withoutRegistryPath } from './http/request-target.ts'
+import type { InstallTraces } from './tracing/install-traces.ts'
+import { openTraces } from './tracing/open-traces.ts'
 import { answerTarball } from './artifacts/answer-tarball.ts'
 import { createMarks } from './artifacts/privacy.ts'
 
@@ -52,6 +54,7 @@ export function createGateway(deps: GatewayDependencies, input: GatewayOptions =
   let phase: Phase = 'stopped'
   let parts: Parts | undefined
   let live: LiveEvents | undefined
+  let traces: InstallTraces | undefined
   let starting: Promise<Started> | undefined
   let stopping: Promise<void> | undefined
   const { temporary, frozenTrust } = options
@@ -78,6 +81,7 @@ export function createGateway(deps: GatewayDependencies, input: GatewayOptions =
       // A caller that brings its own configuration gets no proxy from the environment either.
       const env = deps.npmConfig === undefined ? npmConfigContext().env : {}
       parts = await openParts({ node: deps.node, log: deps.log, config, env }, options)
+      traces = await openTraces({ activity, log: deps.log }, options.traces)
       const { guard, artifacts: names } = parts
       const { node } = deps
       const sources = { node, stats, activity, guard, names, sinceMs: Date.now() }
@@ -98,6 +102,7 @@ export function createGateway(deps: GatewayDependencies, input: GatewayOptions =
     phase = 'stopping'
     live?.close()
     await listener.stop()
+    await traces?.close()
     await parts?.close()
     parts = undefined
     phase = 'stopped'

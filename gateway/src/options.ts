@@ -176,6 +176,15 @@ const schema = z.strictObject({
   frozenTrust: z.boolean().default(false),
   /** Only while tarballs take longer than this to come, on average: from a peer next door it is not worth it. */
   hintWaitMs: z.number().int().min(0).max(60_000).default(20),
+  /** The collector that traces of installs are sent to, as OTLP over HTTP; undefined: none, and nothing of it is loaded. */
+  traces: z
+    .strictObject({
+      url: httpUrl,
+      headers: z.record(z.string(), z.string()).default({}),
+      resource: z.record(z.string(), z.string()).default({}),
+      timeoutMs: timeMs.default(10_000),
+    })
+    .optional(),
   /** What `x-catalog-token` must say on requests that change something; undefined refuses them all. */
   adminToken: z.string().min(16).optional(),
 })

@@ -32,6 +32,8 @@ export class Activity {
   readonly traffic = new TrafficHistory()
   /** The oldest first. */
   readonly refusals: Refusal[] = []
+  /** Told of every request that has ended. */
+  onEnd: ((visit: Visit) => void) | undefined
   readonly #visits: Visit[] = []
   #count = 0
   #changes = 0
@@ -112,6 +114,7 @@ export class Activity {
       this.traffic.add(source, bytes, performance.timeOrigin + endMs)
     }
     this.#changes += 1
+    this.onEnd?.(visit)
   }
 }
 

@@ -21,7 +21,7 @@ export interface Install {
 }
 
 /** A client that asks for nothing this long has finished, or compiles something. */
-const PAUSE_MS = 10_000
+export const PAUSE_MS = 10_000
 /** With a session's name a later request may still be of it. */
 const SESSION_PAUSE_MS = 600_000
 const MAX_INSTALLS = 32

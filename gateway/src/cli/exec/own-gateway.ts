@@ -84,7 +84,7 @@ async function start(
   const failures = rememberFailure(log)
   const setup = {
     log: failures.log,
-    version,
+    ...{ version, env },
     temporary: true,
     ephemeralIdentity,
     previousRegistry: undefined,

@@ -31,6 +31,7 @@ import { keyringPath } from '../../keys/keyring.ts'
 import { openPublishToken, publishTokenPath } from '../../publishing/publish-token.ts'
 import { trustFilePath } from '../../trust/trust-file.ts'
 import { WITNESS_KEY_FILE } from '../../packuments/witness/witness-key.ts'
+import { tracesFrom, type TraceSettings } from '../../tracing/otel-environment.ts'
 import { createTrustsPublisher } from '../../trust/trusts-publisher.ts'
 import type { NpmConfig } from '../../upstream/npmrc.ts'
 import { portOf } from '../shell/invocation.ts'
@@ -60,6 +61,8 @@ export interface DaemonSetup {
   readonly temporary?: boolean
   /** Its identity is new and not stored. */
   readonly ephemeralIdentity?: boolean
+  /** OpenTelemetry's variables count. */
+  readonly env?: Readonly<Record<string, string | undefined>>
   /** Options of the gateway that are known later: the node starts meanwhile, and stops if this rejects. */
   readonly late?: Promise<LateSetup>
 }
@@ -98,6 +101,7 @@ export async function runDaemon(given: DaemonSetup): Promise<RunningDaemon> {
       witnessKeyPath: join(defaultConfigFolder(), WITNESS_KEY_FILE),
       keepPrivate: config.node.store?.keepPrivate ?? true,
       ...config.gateway,
+      ...traceOptions(setup),
       ...late?.gateway,
       ...(cachePath !== undefined && { cachePath }),
       adminToken: token,
@@ -171,6 +175,12 @@ function publishTokenOrNone(log: Logger, { make }: { make: boolean }): string | 
     log.warn('publish-token.unavailable', { error })
     return undefined
   }
+}
+
+function traceOptions({ env = {}, log }: DaemonSetup): Pick<TraceSettings, 'traces'> {
+  const { traces, problem } = tracesFrom(env)
+  if (problem !== undefined) log.warn('traces.off', { problem })
+  return traces === undefined ? {} : { traces }
 }
 
 /** Failing to write daemon.json is not fatal: the daemon serves, and other commands look for it at its port. */

@@ -53,7 +53,8 @@ export async function startCommand(
   })
   try {
     const previous = await upstreamBeforeUse(useDependencies(terminal))
-    daemon = await runDaemon({ config, log, version, previousRegistry: previous })
+    const { env } = terminal
+    daemon = await runDaemon({ config, log, version, env, previousRegistry: previous })
     announce({ terminal, log, version }, daemon, rewrite)
     setTimeout(writeCompiled, SETTLED_MS).unref()
     const running = daemon
