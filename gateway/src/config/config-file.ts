@@ -5,7 +5,7 @@
 import { readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import envPaths from 'env-paths'
-import { parseDocument } from 'yaml'
+import { isNode, LineCounter, parseDocument, type Document } from 'yaml'
 import { CatalogError } from '@catalog-p2p/core'
 import { requireRegularFile } from '../regular-file.ts'
 
@@ -17,6 +17,8 @@ export interface ConfigFile {
   readonly path: string
   /** `network.family` -> value, as the file has it. */
   readonly values: ReadonlyMap<string, unknown>
+  /** `file:line: network.family`, for messages; without the line where it is not known. */
+  placeOf(key: string): string
 }
 
 /** Where the config file and the state of `catalog use` live. */
@@ -28,13 +30,16 @@ export function defaultConfigFolder(): string {
 export function readConfigFile(named: string | undefined, folder: string): ConfigFile | undefined {
   const path = named ?? findConfigFile(folder)
   if (path === undefined) return undefined
-  const root = parse(path, readText(path))
+  const lines = new LineCounter()
+  const document = parse(path, readText(path), lines)
   const values = new Map<string, unknown>()
-  flatten({ value: root, prefix: '', depth: 0 }, values, path)
-  return { path, values }
+  const value = document.toJS({ maxAliasCount: 100 }) as unknown
+  flatten({ value, prefix: '', depth: 0 }, values, path)
+  return { path, values, placeOf: (key) => `${path}${lineOf(document, key, lines)}: ${key}` }
 }
 
-function findConfigFile(folder: string): string | undefined {
+/** @throws CatalogError INVALID_OPTIONS when there are two */
+export function findConfigFile(folder: string): string | undefined {
   const found = NAMES.map((name) => join(folder, name)).filter(isFile)
   if (found.length > 1) {
     throw new CatalogError('INVALID_OPTIONS', `several config files: ${found.join(', ')}`, {
@@ -62,14 +67,22 @@ function readText(path: string): string {
 }
 
 // JSON is YAML, too, so one parser gives both their line numbers.
-function parse(path: string, text: string): unknown {
-  const document = parseDocument(text.replace(/^\uFEFF/, ''), { prettyErrors: true })
+function parse(path: string, text: string, lineCounter: LineCounter): Document {
+  const options = { prettyErrors: true, lineCounter }
+  const document = parseDocument(text.replace(/^\uFEFF/, ''), options)
   const problem = document.errors[0]
   if (problem !== undefined) {
     const line = problem.message.split('\n', 1)[0]?.replace(/:$/, '')
     throw new CatalogError('INVALID_OPTIONS', `${path}: ${line}`)
   }
-  return document.toJS({ maxAliasCount: 100 }) as unknown
+  return document
+}
+
+/** `:12`; empty for what comes by an alias. */
+function lineOf(document: Document, key: string, lines: LineCounter): string {
+  const node = document.getIn(key.split('.'), true) ?? document.getIn([key], true)
+  const at = isNode(node) ? node.range?.[0] : undefined
+  return at === undefined ? '' : `:${lines.linePos(at).line}`
 }
 
 interface Part {

@@ -28,6 +28,10 @@ bootstrap:
 uploadRate: 10MB
 \`\`\`
 
+\`catalog config init\` writes one to begin with, \`catalog config validate\` names each mistake in it with its line. Editors check and
+complete it by [its JSON schema](config.schema.json), which \`catalog config schema\` prints: with
+\`# yaml-language-server: $schema=FILE\` as the first line, or \`"$schema"\` in JSON.
+
 - **Sizes** have a unit: \`KiB\`, \`MiB\`, \`GiB\`, \`TiB\` (powers of 1024; also \`k\`, \`m\`, \`g\`, \`t\`) or \`kB\`, \`MB\`, \`GB\`, \`TB\`
   (powers of 1000); a bare number is bytes. **Times** are \`250ms\`, \`30s\`, \`5m\`, \`12h\`, \`1d\`.
 - **Lists** are a flag given several times, words separated by commas in the environment, or a list in the file.
@@ -100,6 +104,13 @@ export function defaultValue(setting: Setting): unknown {
   let place: unknown = part === 'node' ? parseNodeOptions({}) : parseGatewayOptions({})
   for (const step of path) place = (place as Record<string, unknown> | undefined)?.[step]
   return place
+}
+
+/** A default as one would write it in the config file; undefined where there is none. */
+export function shownDefault(type: SettingType, value: unknown): unknown {
+  const isMeasured = type === 'bytes' || type === 'rate' || type === 'duration'
+  if (typeof value !== 'number' || !isMeasured || value === 0) return value
+  return shownNumber(type, value)
 }
 
 /** Numbers as one would write them: `20GiB`, `5m`. */

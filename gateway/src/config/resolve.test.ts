@@ -55,7 +55,7 @@ describe('resolveConfig', () => {
     expect(found.node.store).toMatchObject({ quotaBytes: 1024 ** 3 })
     expect(found.given.get('port')?.origin).toBe('--port')
     expect(found.given.get('network.family')?.origin).toBe('CATALOG_NETWORK_FAMILY')
-    expect(found.given.get('quota')?.origin).toBe(`${join(folder, 'config.yaml')}: quota`)
+    expect(found.given.get('quota')?.origin).toBe(`${join(folder, 'config.yaml')}:2: quota`)
   })
 
   test('JSON works as well, and --config wins over CATALOG_CONFIG over the folder', () => {
@@ -107,9 +107,11 @@ describe('resolveConfig', () => {
     expect(all).toMatch(/^--upstream: must be an http or https URL/m)
     expect(all).toContain('CATALOG_MDNS: expected true or false, got "maybe"')
     expect(all).toMatch(/^CATALOG_CHUNK_SIZE: must be a power of two/m)
-    expect(all).toContain(`${file}: quota: expected a size`)
-    expect(all).toContain(`${file}: maxAge: expected a time`)
-    expect(all).toContain(`${file}: network.familly: no such setting; do you mean network.family?`)
+    expect(all).toContain(`${file}:1: quota: expected a size`)
+    expect(all).toContain(`${file}:4: maxAge: expected a time`)
+    expect(all).toContain(
+      `${file}:3: network.familly: no such setting; do you mean network.family?`,
+    )
   })
 
   test('broken files are named with the line', () => {

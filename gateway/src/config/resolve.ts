@@ -6,7 +6,7 @@ import { resolve } from 'node:path'
 import { CatalogError, parseNodeOptions, type NodeOptions } from '@catalog-p2p/core'
 import { parseGatewayOptions, type GatewayOptions } from '../options.ts'
 import { readConfigFile, type ConfigFile } from './config-file.ts'
-import { environmentOf, fileKeyOf, flagOf, type Setting } from './setting.ts'
+import { environmentOf, fileKeyOf, flagOf, SCHEMA_KEY, type Setting } from './setting.ts'
 import { SETTINGS } from './settings.ts'
 import { nearest } from './nearest.ts'
 import {
@@ -44,7 +44,7 @@ export interface Config {
   readonly json: boolean
   /** The private swarm to be in; of a file it is not known yet whether it makes sense. */
   readonly swarm?: SwarmPlace | undefined
-  /** What was set, by setting name: the value and `flag --port`, `CATALOG_PORT` or `<file>: port`. */
+  /** What was set, by setting name: the value and `--port`, `CATALOG_PORT` or `<file>:<line>: port`. */
   readonly given: ReadonlyMap<string, GivenValue>
   /** The config file that was read. */
   readonly file: string | undefined
@@ -119,7 +119,7 @@ function find(
   if (variable !== undefined) return { value: variable, origin: name }
   const key = fileKeyOf(setting)
   if (file === undefined || !file.values.has(key)) return undefined
-  return { value: file.values.get(key), origin: `${file.path}: ${key}` }
+  return { value: file.values.get(key), origin: file.placeOf(key) }
 }
 
 /** Reads and checks one value alone, so that the error can name its source. */
@@ -222,8 +222,8 @@ function unknownKeys(file: ConfigFile | undefined): string[] {
   if (file === undefined) return []
   const known = SETTINGS.map(fileKeyOf)
   return [...file.values.keys()]
-    .filter((key) => !known.includes(key))
-    .map((key) => `${file.path}: ${key}: no such setting${suggest(key, known)}`)
+    .filter((key) => !known.includes(key) && key !== SCHEMA_KEY)
+    .map((key) => `${file.placeOf(key)}: no such setting${suggest(key, known)}`)
 }
 
 function unknownEnvironment(env: Environment): string[] {

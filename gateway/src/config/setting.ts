@@ -80,3 +80,6 @@ export function environmentOf(setting: Setting): string {
 export function fileKeyOf(setting: Setting): string {
   return setting.name.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase())
 }
+
+/** In the config file: where editors find its JSON schema. Of no meaning to us. */
+export const SCHEMA_KEY = '$schema'

@@ -1,6 +1,7 @@
 /** `catalog config`: every setting with its value and the source of that value. Prints no secret. */
 import { defaultStorePath } from '@catalog-p2p/core'
 import { defaultValue, shownNumber } from '../../config/options-document.ts'
+import type { Config } from '../../config/resolve.ts'
 import { environmentOf, fileKeyOf, flagOf, type Setting } from '../../config/setting.ts'
 import { SETTINGS } from '../../config/settings.ts'
 import { redactUrl } from '../../http/redact-url.ts'
@@ -11,20 +12,9 @@ import { formatTable } from '../shell/format.ts'
 export async function configCommand(invocation: Invocation): Promise<number> {
   const { terminal } = invocation
   const config = loadConfig(invocation)
-  const rows = SETTINGS.map((setting) => {
-    const given = config.given.get(setting.name)
-    const value = given === undefined ? valueUnset(setting) : given.value
-    return { setting, value, origin: given?.origin ?? 'default' }
-  })
+  const rows = rowsOf(config)
   if (config.json) {
-    const settings = rows.map(({ setting, value, origin }) => ({
-      name: setting.name,
-      flag: flagOf(setting),
-      environment: environmentOf(setting),
-      file: fileKeyOf(setting),
-      value: withoutSecrets(value) ?? null,
-      origin,
-    }))
+    const settings = settingsReport(config)
     terminal.print(JSON.stringify({ configFile: config.file ?? null, settings }))
     return EXIT.ok
   }
@@ -35,6 +25,32 @@ export async function configCommand(invocation: Invocation): Promise<number> {
   )
   for (const line of table) terminal.print(line)
   return EXIT.ok
+}
+
+interface Row {
+  readonly setting: Setting
+  readonly value: unknown
+  readonly origin: string
+}
+
+function rowsOf({ given }: Config): Row[] {
+  return SETTINGS.map((setting) => {
+    const found = given.get(setting.name)
+    const value = found === undefined ? valueUnset(setting) : found.value
+    return { setting, value, origin: found?.origin ?? 'default' }
+  })
+}
+
+/** As JSON, without secrets. */
+export function settingsReport(config: Config) {
+  return rowsOf(config).map(({ setting, value, origin }) => ({
+    name: setting.name,
+    flag: flagOf(setting),
+    environment: environmentOf(setting),
+    file: fileKeyOf(setting),
+    value: withoutSecrets(value) ?? null,
+    origin,
+  }))
 }
 
 function valueUnset(setting: Setting): unknown {

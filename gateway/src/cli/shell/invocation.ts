@@ -37,6 +37,11 @@ export function loadConfig({ terminal, flags, configFile }: Invocation): Config 
   return config
 }
 
+/** For commands that need no configuration: as loadConfig would say. */
+export function wantsJson({ terminal, flags }: Invocation): boolean {
+  return (flags.json ?? /^(?:1|true|yes|on)$/i.test(terminal.env.CATALOG_JSON ?? '')) === true
+}
+
 /** The port that a daemon with this configuration listens on. */
 export function portOf(config: Config): number {
   return parseGatewayOptions(config.gateway).port
