@@ -25,7 +25,8 @@ export async function doctorCommand(invocation: Invocation): Promise<number> {
   return findings.some(({ verdict }) => verdict === 'fail') ? EXIT.failed : EXIT.ok
 }
 
-async function examine(invocation: Invocation, config: Config): Promise<Finding[]> {
+/** All checks, side by side. */
+export async function examine(invocation: Invocation, config: Config): Promise<Finding[]> {
   const { terminal, signal } = invocation
   const { network, store } = parseNodeOptions(config.node)
   const port = portOf(config)

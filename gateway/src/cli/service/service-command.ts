@@ -135,6 +135,16 @@ const WORDS = {
   foreign: 'not written by catalog',
 } as const
 
+/** The service that is installed here; undefined when none is, or the platform has none that we know. */
+export async function installedService(
+  terminal: Terminal,
+  deps: ServiceDependencies,
+): Promise<ServiceKind | undefined> {
+  if (terminal.platform === 'win32') return undefined
+  const { kind, file } = locate(terminal, deps, [])
+  return (await conditionOf(file)) === 'none' ? undefined : kind
+}
+
 function locate(terminal: Terminal, deps: ServiceDependencies, argv: readonly string[]) {
   const kind: ServiceKind = serviceKind({ ...clientContext(terminal), uid: deps.uid }, argv)
   return { kind, file: { path: kind.path, statePath: serviceStatePath(deps.configFolder) } }

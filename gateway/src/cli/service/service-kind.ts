@@ -10,6 +10,11 @@ import { systemdUnit, UNIT_NAME } from './systemd-unit.ts'
 
 export type CommandLine = readonly [program: string, ...args: string[]]
 
+export interface LogOptions {
+  readonly lines: number
+  readonly follow: boolean
+}
+
 export interface ServiceKind {
   /** Its name in the system. */
   readonly name: string
@@ -25,6 +30,8 @@ export interface ServiceKind {
   readonly afterwards: readonly CommandLine[]
   /** Succeeds while it runs or is ending. */
   readonly isRunning: CommandLine
+  /** Shows the last lines that it has logged, and with `follow` those to come. */
+  log(options: LogOptions): CommandLine
   /** A note for the user. */
   readonly hint: string
 }
@@ -69,6 +76,11 @@ function systemd({ env, home }: ServiceContext, argv: readonly string[]): Servic
     ],
     afterwards: [[...user, 'daemon-reload']],
     isRunning: [...user, 'is-active', '--quiet', UNIT_NAME],
+    log: ({ lines, follow }) => [
+      // Our lines have their own time.
+      ...(['journalctl', '--user', `--unit=${UNIT_NAME}`, '--output=cat', '--no-pager'] as const),
+      ...[`--lines=${lines}`, ...(follow ? ['--follow'] : [])],
+    ],
     hint: 'it runs while you are logged in; on a server, "loginctl enable-linger" keeps it running',
   }
 }
@@ -90,6 +102,7 @@ function launchd({ home, uid }: ServiceContext, argv: readonly string[]): Servic
     stop: [['launchctl', 'bootout', target]],
     afterwards: [],
     isRunning: ['launchctl', 'print', target],
+    log: ({ lines, follow }) => ['tail', '-n', String(lines), ...(follow ? ['-F'] : []), log],
     hint: `it runs while you are logged in, and logs to ${log}, which nothing shortens but you`,
   }
 }

@@ -4,13 +4,16 @@
  */
 import { Command } from 'commander'
 import { addAssetCommands } from '../asset/asset-program.ts'
+import { addBugCommand } from '../bug/bug-program.ts'
 import { addCaCommands } from '../ca/ca-program.ts'
+import { addCompletionCommands } from '../completion/completion-program.ts'
 import { addConfigCommand } from '../config/config-program.ts'
 import { addDoctorCommand } from '../doctor/doctor-program.ts'
 import { addExplainCommand } from '../explain/explain-program.ts'
 import { addExecCommand } from '../exec/exec-program.ts'
 import { addGuardCommands } from '../guard/guard-program.ts'
 import { addKeyCommands } from '../key/key-program.ts'
+import { addLogsCommand } from '../logs/logs-program.ts'
 import { addPrefetchCommand } from '../prefetch/prefetch-program.ts'
 import { addPublishCommand } from '../publish/publish-program.ts'
 import { addRegistryKeysCommands } from '../registry-keys/registry-keys-program.ts'
@@ -51,6 +54,8 @@ export function createProgram(deps: ProgramDependencies): Command {
   addExplainCommand(program, deps)
   addConfigCommand(program, deps)
   addDoctorCommand(program, deps)
+  addLogsCommand(program, deps)
+  addBugCommand(program, deps)
   addPrefetchCommand(program, deps)
   addSearchCommand(program, deps)
   addAssetCommands(program, deps)
@@ -68,6 +73,7 @@ export function createProgram(deps: ProgramDependencies): Command {
   addTrustCommands(program, deps)
   addCaCommands(program, deps)
   addWitnessCommands(program, deps)
+  addCompletionCommands(program, deps)
   return program
 }
 
