@@ -24,7 +24,11 @@ import { createPeerQuestions } from './peer-questions.ts'
 import { openHeadBook, type HeadBook } from './publications/head-book.ts'
 import { headKeyOf } from './publications/head-key.ts'
 import { createPublications } from './publications/publications.ts'
-import { verifyRelease, type TrustsPublisher } from './publications/release-evidence.ts'
+import {
+  isTrustedRelease,
+  verifyRelease,
+  type TrustsPublisher,
+} from './publications/release-evidence.ts'
 import { openRecordStore } from './records/record-store.ts'
 import { createRecords, type EvidenceVerdict, type VerifyEvidence } from './records/records.ts'
 import { RunningNode } from './running-node.ts'
@@ -168,15 +172,17 @@ function createEvidenceCheck(
 ): VerifyEvidence {
   const isOwn: TrustsPublisher = (name) =>
     (headBook.get(headKeyOf(name))?.origin ?? 'cache') !== 'cache'
+  const trusts: TrustsPublisher = (name) => isOwn(name) || (trustsPublisher?.(name) ?? false)
   const verify = async (record: ArtifactRecord): Promise<EvidenceVerdict> => {
     const { evidence } = record
     if (evidence.kind !== 'release') return (await verifyEvidence?.(record)) ?? 'unknown'
-    const trusts: TrustsPublisher = (name) => isOwn(name) || (trustsPublisher?.(name) ?? false)
     return verifyRelease({ ...record, evidence }, trusts)
   }
   return Object.assign(verify, {
     stillCounts: (record: ArtifactRecord) =>
-      record.evidence.kind === 'release' || verifyEvidence?.stillCounts?.(record) !== false,
+      record.evidence.kind === 'release'
+        ? isTrustedRelease(record, trusts)
+        : verifyEvidence?.stillCounts?.(record) !== false,
   })
 }
 

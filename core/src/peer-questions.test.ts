@@ -35,7 +35,10 @@ describe('answers', () => {
     })
     const first = a.questions.ask(protocolOf(30_000), question(b.id))
     await begun.promise
-    expect(await a.questions.ask(protocolOf(30_000), question(b.id))).toBeUndefined()
+    // No response would say that it has none.
+    await expect(a.questions.ask(protocolOf(30_000), question(b.id))).rejects.toMatchObject({
+      code: 'PEER_UNREACHABLE',
+    })
     expect(answered).toBe(1)
     gate.resolve()
     expect(await first).toEqual(Uint8Array.of(7))
@@ -53,6 +56,24 @@ describe('answers', () => {
     expect(b.stats().uploaded.bytes).toBeGreaterThan(20_000)
     const second = a.questions.ask(protocolOf(50), question(b.id))
     await expect(second).rejects.toMatchObject({ code: 'PEER_TIMEOUT' })
+    await answering.stop()
+  })
+})
+
+describe('questions', () => {
+  test('that are more than a peer accepts at once wait for their turn', async () => {
+    await using world = await swarm(2)
+    const { a, b } = world
+    const protocol = { ...protocolOf(30_000), maxAtOnce: 2 }
+    const answer = async (): Promise<Uint8Array> => Uint8Array.of(7)
+    const options = { maxStreamsPerPeer: 2, bytesFor: () => 1, answer }
+    const answering = b.questions.answer(protocol, options)
+    const gone = new AbortController()
+    const asking = Array.from({ length: 20 }, () => a.questions.ask(protocol, question(b.id)))
+    const left = a.questions.ask(protocol, question(b.id, gone.signal))
+    gone.abort(new Error('no more'))
+    await expect(left).rejects.toThrow('no more')
+    for (const each of await Promise.all(asking)) expect(each).toEqual(Uint8Array.of(7))
     await answering.stop()
   })
 })

@@ -5,14 +5,18 @@
  */
 import type { PeerQuestions } from './api.ts'
 import type { SwarmDiscovery } from './discovery/swarm-discovery.ts'
-import { isCatalogError } from './errors.ts'
+import { CatalogError, isCatalogError } from './errors.ts'
 import type { Host, PeerId } from './host/host.ts'
 import type { Logger } from './log.ts'
 import { createAnswering, type AnswerBudget } from './rpc/answer.ts'
 import { ask } from './rpc/ask.ts'
 import type { Clock } from './timing/clock.ts'
+import { createSemaphore, type Semaphore } from './timing/semaphore.ts'
 import { createPeerScores, type PeerScores } from './transfer/peer-score.ts'
 import type { Uploads } from './transfer/serving/uploads.ts'
+
+/** Questions of one protocol that wait for their turn at one peer. */
+const MAX_WAITING = 4_096
 
 export function createPeerQuestions(
   deps: {
@@ -29,6 +33,7 @@ export function createPeerQuestions(
   // How peers answer questions, apart from how they send artifacts: one that does the one well may let the other hang.
   const manners = createPeerScores(clock, () => undefined)
   const budget = createAnswerBudget(deps)
+  const inTurn = createTurns()
   const underWay = new Map<PeerId, number>()
   const outstanding = (peer: PeerId): number => underWay.get(peer) ?? 0
 
@@ -56,13 +61,15 @@ export function createPeerQuestions(
     },
     withdraw: (key) => discovery.withdrawName(key),
     async ask(protocol, question) {
-      const { peer } = question
-      const startedAtMs = clock.now()
+      const { peer, signal } = question
       count(peer, 1)
       try {
-        const response = await ask(deps, protocol, question)
-        manners.answered(peer, { answerMs: clock.now() - startedAtMs, bytes: 0 })
-        return response
+        return await inTurn(protocol, { peer, signal }, async () => {
+          const startedAtMs = clock.now()
+          const response = await ask(deps, protocol, question)
+          manners.answered(peer, { answerMs: clock.now() - startedAtMs, bytes: 0 })
+          return response
+        })
       } catch (error) {
         if (isCatalogError(error, 'PEER_TIMEOUT')) manners.recordTimeout(peer)
         throw error
@@ -77,6 +84,33 @@ export function createPeerQuestions(
       return answering
     },
     penalize: scores.penalize,
+  }
+}
+
+/** A peer resets the streams that are more than it accepts at once: what would be too many waits here, first come first served. */
+function createTurns() {
+  const lines = new Map<string, Semaphore>()
+
+  return async <Result>(
+    { id, maxAtOnce }: { readonly id: string; readonly maxAtOnce?: number },
+    { peer, signal }: { readonly peer: PeerId; readonly signal: AbortSignal },
+    work: () => Promise<Result>,
+  ): Promise<Result> => {
+    if (maxAtOnce === undefined) return await work()
+    signal.throwIfAborted()
+    const key = `${id} ${peer}`
+    const line = lines.get(key) ?? createSemaphore(maxAtOnce)
+    if (line.waiting >= MAX_WAITING) {
+      throw new CatalogError('PEER_BUSY', 'too many questions wait for this peer', { peer })
+    }
+    lines.set(key, line)
+    await line.acquire(signal)
+    try {
+      return await work()
+    } finally {
+      line.release()
+      if (line.taken === 0 && lines.get(key) === line) lines.delete(key)
+    }
   }
 }
 

@@ -2,9 +2,10 @@
  * Publishers who may not: what they have signed is there to be found, over real QUIC, and is refused where others are trusted for the
  * name, or where their organisation does not speak for them any more; who installs is told why, and what to look at.
  */
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { issueCertificate, keyIdOf, signRevocations, type HybridKey } from '@catalog-p2p/core'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { documentOf } from '../../gateway/src/cli/publish/document.ts'
 import { CertificateBook } from '../../gateway/src/trust/certificate-book.ts'
 import { certificatesPath } from '../../gateway/src/trust/trust-file.ts'
@@ -85,6 +86,29 @@ test('of a key that its organisation has certified, until it is revoked', async 
   const revocations = signRevocations(stolen, rootKey)
   await bookOf('installs').take(root, { revocations, certificates: [] })
   await expectRefused(there, 'may publish it now', `catalog trust explain ${NAME}`)
+})
+
+test('of a key that was taken out of the trust file, after a restart too', async () => {
+  const here = await world.machine('publishes', annsKey)
+  await here.node.publications.publish(packageOf(NAME, '1.0.0'), annsKey, signalOf())
+  const mallory = `@acme key ${keyIdOf(keyOf('mallory').publicKey)}\n`
+  const node = { store: { path: join(world.folder, 'store') } }
+  const there = await world.machine('installs', undefined, {
+    ...{ node, trust: `@acme key ${ann}\n${mallory}` },
+  })
+  await meet(there.node, here.node, 2)
+  expect((await asked(there)).map(({ status }) => status)).toEqual([200, 200])
+  await writeFile(join(world.folder, 'installs', 'trust.txt'), mallory, { mode: 0o600 })
+  await vi.waitFor(() => expectRefused(there, 'can be found'))
+  await there[Symbol.asyncDispose]()
+  await there.node.close()
+  // Head, release and tarball are in its store; the name is Mallory's, or nobody's.
+  for (const [index, trust] of [mallory, ''].entries()) {
+    const again = await world.machine(`again-${index}`, undefined, { node, trust })
+    expect((await asked(again)).map(({ status }) => status)).toEqual([404, 404])
+    await again[Symbol.asyncDispose]()
+    await again.node.close()
+  }
 })
 
 test.each([

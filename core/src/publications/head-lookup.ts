@@ -1,7 +1,7 @@
 /**
  * Looking for the newest head: what is known here, what peers that list it have, and what the DHT has. Only peers that list the
  * key are asked. Whatever comes is verified and goes through the head book, which refuses rollbacks and forks, so a peer can hide a
- * newer head and do nothing else.
+ * newer head and do nothing else. Whoever was asked and did not answer has not said that there is none: that is told apart.
  */
 import type { Digest } from '../content/digest.ts'
 import type { NameKey } from '../content/name-key.ts'
@@ -45,10 +45,17 @@ export interface HeadLookupDeps {
 }
 
 export interface HeadLookup {
-  /** @throws `signal.reason` */
+  /**
+   * @param options.certain an older head is no answer while those that may have a newer one are silent
+   * @throws CatalogError PEER_TIMEOUT when somebody who lists it did not answer and nothing is known; `signal.reason`
+   */
   find(
     name: PublishedName,
-    options: { readonly signal: AbortSignal; readonly maxAgeMs: number },
+    options: {
+      readonly signal: AbortSignal
+      readonly maxAgeMs: number
+      readonly certain?: boolean
+    },
   ): Promise<KnownHead | undefined>
   /** What the DHT has, now; the book knows it afterwards. Undefined without one. @throws `signal.reason` */
   walk(key: NameKey, signal: AbortSignal): Promise<FoundValue | undefined>
@@ -64,15 +71,17 @@ const MAX_REMEMBERED = 10_000
 
 export function createHeadLookup(deps: HeadLookupDeps): HeadLookup {
   const { book, routing, clock } = deps
-  const running = new Map<NameKey, Promise<void>>()
+  /** Whether everybody who was asked has answered. */
+  const running = new Map<NameKey, Promise<boolean>>()
   const checkedAt = createTimes(clock)
   const walkedAt = createTimes(clock)
 
   /** All that list it, at once: the newest of their answers counts, and a slow one is not waited for. */
-  async function askPeers(key: NameKey): Promise<void> {
+  async function askPeers(key: NameKey): Promise<boolean> {
     const peers = deps.questions.holders(key).slice(0, MAX_ASKED)
     const signal = timeoutSignal(clock, ASK_MS)
-    await Promise.all(peers.map((peer) => askPeer(deps, { peer, key, signal })))
+    const answered = await Promise.all(peers.map((peer) => askPeer(deps, { peer, key, signal })))
+    return answered.every(Boolean)
   }
 
   async function askNetwork(key: NameKey, maxAgeMs: number, onKnown: () => void): Promise<void> {
@@ -82,17 +91,18 @@ export function createHeadLookup(deps: HeadLookupDeps): HeadLookup {
     await walk(deps, key, { signal: timeoutSignal(clock, WALK_MS), onKnown })
   }
 
-  async function look(key: NameKey, maxAgeMs: number): Promise<void> {
-    await askPeers(key)
+  async function look(key: NameKey, maxAgeMs: number): Promise<boolean> {
+    const answered = await askPeers(key)
     const known = Promise.withResolvers<void>()
     const walking = askNetwork(key, maxAgeMs, known.resolve)
     // What is known is not held up; what the walk brings then is there for the next one who asks.
     if (book.get(key) === undefined) await Promise.race([walking, known.promise])
     checkedAt.set(key)
+    return answered
   }
 
   return {
-    async find(name, { signal, maxAgeMs }) {
+    async find(name, { signal, maxAgeMs, certain = false }) {
       signal.throwIfAborted()
       const key = headKeyOf(name)
       const known = book.get(key)
@@ -105,30 +115,40 @@ export function createHeadLookup(deps: HeadLookupDeps): HeadLookup {
         looking = look(key, maxAgeMs).finally(() => running.delete(key))
         running.set(key, looking)
       }
-      await raceSignal(looking, signal)
-      return book.get(key)
+      const answered = await raceSignal(looking, signal)
+      const found = book.get(key)
+      const isAnswer = certain ? found?.head.digest !== known?.head.digest : found !== undefined
+      if (answered || isAnswer) return found
+      throw new CatalogError('PEER_TIMEOUT', `${name.name}: peers that list it did not answer`, {
+        hint: 'they may have too much to do: try again',
+      })
     },
     walk: (key, signal) => walk(deps, key, { signal }),
   }
 }
 
+/** Whether it has said what it has, be it nothing. What a liar says is no answer that anybody waits for. */
 async function askPeer(
   { book, questions, onNewer, log }: HeadLookupDeps,
   { peer, key, signal }: { peer: PeerId; key: NameKey; signal: AbortSignal },
-): Promise<void> {
+): Promise<boolean> {
   const before = book.get(key)?.head
   const known = before && { sequence: before.sequence, digest: before.digest }
   try {
     const statement = await questions.ask(HEADS, { peer, request: { key, known }, signal })
-    if (statement === undefined) return
+    if (statement === undefined) return true
     const { verdict, head } = book.accept(statement, { key })
     if (before && head.sequence < before.sequence) throw misbehaved('an older head than asked for')
     if (verdict === 'new') onNewer(key)
   } catch (error) {
     if (isCatalogError(error, 'PEER_MISBEHAVED')) questions.penalize(peer, error.message)
     else if (isCatalogError(error, 'INVALID_STATEMENT')) questions.penalize(peer, 'a forged head')
-    else log.debug('heads.not-answered', { peer, error })
+    else {
+      log.debug('heads.not-answered', { peer, error })
+      return false
+    }
   }
+  return true
 }
 
 /** @param options.onKnown there is something in the book: the walk may yet find a newer one */

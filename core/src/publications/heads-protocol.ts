@@ -20,6 +20,9 @@ export interface HeadRequest {
   readonly known: { readonly sequence: number; readonly digest: Digest } | undefined
 }
 
+/** That a node accepts of one peer at once. */
+export const MAX_HEAD_STREAMS = 16
+
 const HAS_NONE = 0
 const HAS_ONE = 1
 
@@ -27,6 +30,8 @@ const HAS_ONE = 1
 export const HEADS: RequestProtocol<HeadRequest, Uint8Array> = {
   id: '/catalog/heads/1.0.0',
   timeoutMs: 5_000,
+  // Some of those that a peer accepts are left free: it learns a moment later that one is over.
+  maxAtOnce: MAX_HEAD_STREAMS - 4,
   request: {
     maxBytes: NAME_KEY_BYTES + 1 + 8 + DIGEST_BYTES,
     encode({ key, known }) {

@@ -29,7 +29,7 @@ import { headKeyOf, type PublishedName } from './head-key.ts'
 import { createHeadLookup, type SwarmQuestions } from './head-lookup.ts'
 import { headValueKind } from './head-pointer.ts'
 import type { Head } from './head.ts'
-import { HEADS, type HeadRequest } from './heads-protocol.ts'
+import { HEADS, MAX_HEAD_STREAMS, type HeadRequest } from './heads-protocol.ts'
 import { createPublisher, type HeadChange, type Publisher } from './publisher.ts'
 import { recordOf } from './release-evidence.ts'
 import { createReleaseReader, type ReleaseReader } from './release-reader.ts'
@@ -38,17 +38,21 @@ import { createRepublisher } from './republisher.ts'
 
 /** A head younger than this is not looked for again. */
 const FRESH_MS = 30_000
-const MAX_STREAMS_PER_PEER = 16
 
 export interface Publications extends Publisher {
   /**
    * The newest head that can be found; undefined when nobody has one. `maxAgeMs`: how long ago it may have been looked for,
-   * 30 s unless given.
-   * @throws `signal.reason`
+   * 30 s unless given. `certain`: an older one is no answer while those that may have a newer one are silent.
+   * @throws CatalogError PEER_TIMEOUT when none is known and peers that list one did not answer: it may well be there;
+   *   `signal.reason`
    */
   head(
     name: PublishedName,
-    options: { readonly signal: AbortSignal; readonly maxAgeMs?: number },
+    options: {
+      readonly signal: AbortSignal
+      readonly maxAgeMs?: number
+      readonly certain?: boolean
+    },
   ): Promise<Head | undefined>
   /** What is known here, without asking anybody. */
   knownHead(name: PublishedName): Head | undefined
@@ -60,13 +64,16 @@ export interface Publications extends Publisher {
    * @throws CatalogError INVALID_STATEMENT
    */
   take(name: PublishedName, statement: Uint8Array): Head | undefined
-  /** Undefined when nobody has it now. @throws `signal.reason` */
+  /**
+   * Undefined when nobody has it now.
+   * @throws CatalogError PEER_TIMEOUT when peers that say they have it did not give it; what the store throws; `signal.reason`
+   */
   release(
     head: Head,
     version: string,
     options: { readonly signal: AbortSignal },
   ): Promise<Release | undefined>
-  /** Of all versions of a head those that could be had, in its order. @throws `signal.reason` */
+  /** Of all versions of a head those that somebody has, in its order. @throws as `release` */
   releases(head: Head, options: { readonly signal: AbortSignal }): Promise<Release[]>
   /** Packages that were published with keys of this machine. */
   own(): Head[]
@@ -137,7 +144,7 @@ export function createPublications(
   const findHead = (name: PublishedName, { signal }: { signal: AbortSignal }) =>
     lookup.find(name, { signal, maxAgeMs: 0 })
   const publisher = createPublisher({ ...deps, findHead, onHead, onRelease })
-  const reader = createReleaseReader({ fetch, onRelease, log })
+  const reader = createReleaseReader({ fetch, onRelease, clock, log })
   let answering: Answering | undefined
   let unsubscribe: (() => void) | undefined
 
@@ -150,8 +157,8 @@ export function createPublications(
         await dropUnpublished({ ...deps, reader }, before, { ...change, ...options })
       return head
     },
-    async head(name, { signal, maxAgeMs = FRESH_MS }) {
-      return (await lookup.find(name, { signal, maxAgeMs }))?.head
+    async head(name, { maxAgeMs = FRESH_MS, ...options }) {
+      return (await lookup.find(name, { ...options, maxAgeMs }))?.head
     },
     knownHead: (name) => book.get(headKeyOf(name))?.head,
     offered: (name) => offeredIn(book, name),
@@ -173,7 +180,9 @@ export function createPublications(
         for (const key of book.keys(origin)) questions.announce(key)
       }
       answering = questions.answer(HEADS, {
-        maxStreamsPerPeer: MAX_STREAMS_PER_PEER,
+        maxStreamsPerPeer: MAX_HEAD_STREAMS,
+        // As large as it is: by the largest that there may be, a few who ask at once would take all memory.
+        bytesFor: (request) => answerTo(book, request)?.byteLength ?? 0,
         answer: async (request) => answerTo(book, request),
       })
       unsubscribe = deps.host.onEvent(({ type }) => {
@@ -183,7 +192,7 @@ export function createPublications(
     },
     async stop() {
       unsubscribe?.()
-      await Promise.all([answering?.stop(), republisher?.stop()])
+      await Promise.all([answering?.stop(), republisher?.stop(), reader.stop()])
     },
   }
 }
@@ -195,7 +204,8 @@ async function dropUnpublished(
   { unpublish = [], signal }: Pick<HeadChange, 'unpublish'> & { readonly signal: AbortSignal },
 ): Promise<void> {
   for (const version of unpublish) {
-    const release = await reader.read(before, version, { signal })
+    // What others have and do not give now is not here either.
+    const release = await reader.read(before, version, { signal }).catch(() => undefined)
     if (release !== undefined) await store.delete(release.digest)
     const { statement } = before.releases.get(version) ?? {}
     if (statement !== undefined) await store.delete(statement)

@@ -62,7 +62,10 @@ export interface PublisherDeps {
 }
 
 export interface Publisher {
-  /** @throws CatalogError ALREADY_PUBLISHED, INVALID_NAME, INVALID_OPTIONS, INVALID_STATEMENT; `signal.reason` */
+  /**
+   * @throws CatalogError ALREADY_PUBLISHED, INVALID_NAME, INVALID_OPTIONS, INVALID_STATEMENT; PEER_TIMEOUT when peers list an
+   *   earlier head of this key that is not known here, and did not give it; `signal.reason`
+   */
   publish(
     input: PublishInput,
     key: HybridKey,

@@ -39,6 +39,15 @@ export function verifyRelease(
   }
 }
 
+/** Whether the publisher of a record that was verified once may still publish that name. */
+export function isTrustedRelease(
+  { registry, name }: Pick<ArtifactRecord, 'registry' | 'name'>,
+  trusts: TrustsPublisher,
+): boolean {
+  const publisher = publisherIn(registry)
+  return publisher !== undefined && trusts({ name, publisher })
+}
+
 function publisherIn(registry: string): KeyId | undefined {
   const [, id = ''] = /^catalog-key:([^/]+)\/$/.exec(registry) ?? []
   return isKeyId(id) ? id : undefined

@@ -1,28 +1,36 @@
 /**
  * The releases that a head names, from the store or from peers: artifacts like others, found by their digests. A head that was
- * verified vouches for them, and each is verified again to be its publisher's, name and version included.
+ * verified has signed each with its hash, so their own signatures hold up nobody; name, version and signer must be the head's.
  */
+import { LRUCache } from 'lru-cache'
 import PQueue from 'p-queue'
 import type { Digest } from '../content/digest.ts'
-import { isCatalogError } from '../errors.ts'
+import { CatalogError, isCatalogError } from '../errors.ts'
 import type { Logger } from '../log.ts'
+import type { KeyId } from '../signing/key-id.ts'
+import type { Clock } from '../timing/clock.ts'
 import type { Head } from './head.ts'
+import { createLaterRecords } from './later-records.ts'
 import { MAX_RELEASE_BYTES, openRelease, type Release } from './release.ts'
 
 /** Fetched at once. */
 const MAX_FETCHES = 16
-/** Kept opened: verifying one takes 1.5 ms. */
+/** Kept opened, a few KB each. */
 const MAX_OPENED = 2_000
 
 export interface ReleaseReader {
-  /** Undefined when nobody has it now, or it is not what the head says. @throws `signal.reason` */
+  /**
+   * Undefined when nobody has it now, or it is not what the head says.
+   * @throws CatalogError PEER_TIMEOUT when peers that say they have it did not give it; what the store throws; `signal.reason`
+   */
   read(
     head: Head,
     version: string,
     options: { readonly signal: AbortSignal },
   ): Promise<Release | undefined>
-  /** Of all versions those that could be had. @throws `signal.reason` */
+  /** Of all versions those that somebody has. @throws as `read` */
   readAll(head: Head, options: { readonly signal: AbortSignal }): Promise<Release[]>
+  stop(): Promise<void>
 }
 
 export function createReleaseReader(deps: {
@@ -30,22 +38,33 @@ export function createReleaseReader(deps: {
     digest: Digest,
     options: { readonly signal: AbortSignal; readonly maxBytes: number },
   ) => Promise<Uint8Array>
-  /** Of each that was read for the first time. */
+  /** Of each that was read for the first time, some time later. Its own signature has not been looked at. */
   readonly onRelease: (release: Release, statement: Uint8Array) => Promise<void>
+  readonly clock: Clock
   readonly log: Logger
 }): ReleaseReader {
-  const { fetch, onRelease, log } = deps
-  const opened = new Map<Digest, Release>()
+  const { fetch, onRelease, clock, log } = deps
+  const opened = new LRUCache<Digest, Release>({ max: MAX_OPENED })
+  const later = createLaterRecords({ clock, keep })
 
-  async function open(digest: Digest, signal: AbortSignal): Promise<Release> {
+  async function open(digest: Digest, publisher: KeyId, signal: AbortSignal): Promise<Release> {
     const known = opened.get(digest)
     if (known !== undefined) return known
     const statement = await fetch(digest, { signal, maxBytes: MAX_RELEASE_BYTES })
-    const release = openRelease(statement)
-    if (opened.size >= MAX_OPENED) opened.clear()
+    const release = openRelease(statement, { vouchedBy: publisher })
     opened.set(digest, release)
-    await onRelease(release, statement)
+    later.add(digest)
     return release
+  }
+
+  async function keep(digest: Digest, signal: AbortSignal): Promise<void> {
+    const release = opened.get(digest)
+    if (release === undefined) return
+    try {
+      await onRelease(release, await fetch(digest, { signal, maxBytes: MAX_RELEASE_BYTES }))
+    } catch (error) {
+      log.debug('releases.not-recorded', { digest, error })
+    }
   }
 
   async function read(
@@ -57,14 +76,15 @@ export function createReleaseReader(deps: {
     if (statement === undefined) return undefined
     const { name, publisher } = head
     try {
-      const release = await open(statement, signal)
+      const release = await open(statement, publisher, signal)
       if (release.name === name && release.version === version && release.publisher === publisher) {
         return release
       }
       log.warn('releases.not-of-its-head', { name, version, publisher })
     } catch (error) {
       signal.throwIfAborted()
-      if (!isCatalogError(error)) throw error
+      if (isSilence(error)) throw silent(`${name}@${version}`, error)
+      if (!isAbsence(error)) throw error
       log.debug('releases.not-read', { name, version, error })
     }
     return undefined
@@ -72,6 +92,7 @@ export function createReleaseReader(deps: {
 
   return {
     read,
+    stop: () => later.stop(),
     async readAll(head, { signal }) {
       const queue = new PQueue({ concurrency: MAX_FETCHES })
       const found = await Promise.all(
@@ -82,4 +103,20 @@ export function createReleaseReader(deps: {
       return found.filter((each) => each !== undefined)
     },
   }
+}
+
+/** There are peers that say they have it. */
+function isSilence(error: unknown): boolean {
+  return isCatalogError(error, 'NO_PROVIDERS') && Number(error.details['unanswered']) > 0
+}
+
+function isAbsence(error: unknown): boolean {
+  return isCatalogError(error, 'NO_PROVIDERS') || isCatalogError(error, 'INVALID_STATEMENT')
+}
+
+function silent(what: string, cause: unknown): CatalogError {
+  return new CatalogError('PEER_TIMEOUT', `${what}: peers that list it did not give it`, {
+    cause,
+    hint: 'they may have too much to do: try again',
+  })
 }

@@ -61,9 +61,16 @@ export function signRelease(fields: ReleaseFields, key: HybridKey): Uint8Array {
   return statement
 }
 
-/** Verified to be its signer's; whether that key may publish the name is another question. @throws CatalogError INVALID_STATEMENT */
-export function openRelease(statement: Uint8Array): Release {
-  const expected = { type: RELEASE_TYPE, maxBytes: MAX_RELEASE_BYTES }
+/**
+ * Verified to be its signer's; whether that key may publish the name is another question.
+ * @param options.vouchedBy the signer of a verified head that names it by its hash: only what that one signed is taken, unverified
+ * @throws CatalogError INVALID_STATEMENT
+ */
+export function openRelease(
+  statement: Uint8Array,
+  options: { readonly vouchedBy?: KeyId } = {},
+): Release {
+  const expected = { type: RELEASE_TYPE, maxBytes: MAX_RELEASE_BYTES, ...options }
   const { body, signer } = openStatement(statement, expected)
   const parsed = bodySchema.safeParse(body)
   if (!parsed.success) throw refused(parsed.error.issues[0]?.message ?? 'its fields')

@@ -74,8 +74,10 @@ export function createAnswering<Request, Response>(
         const request = await readMessage(stream, protocol.request)
         if (request === undefined) throw new CatalogError('PEER_UNREACHABLE', 'no request')
         const bytes = options.bytesFor?.(request) ?? protocol.response.maxBytes
-        // Where there is no room the stream ends without a response: the asker turns to another peer.
-        await budget.hold(peer, bytes, () => respond(stream, request, limit))
+        // Where there is no room the stream is reset: without a response it would say that there is none.
+        if ((await budget.hold(peer, bytes, () => respond(stream, request, limit))) === 'busy') {
+          throw new CatalogError('PEER_BUSY', 'no memory for an answer', { peer })
+        }
         await stream.end()
       })
     } catch (error) {

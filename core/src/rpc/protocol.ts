@@ -11,6 +11,8 @@ export interface RequestProtocol<Request, Response> {
   readonly id: string
   /** From opening the stream to its end. */
   readonly timeoutMs: number
+  /** Questions that may be under way to one peer; more wait for their turn, within their own signal. Default: no bound. */
+  readonly maxAtOnce?: number
   readonly request: MessageCodec<Request>
   readonly response: MessageCodec<Response>
 }

@@ -1,7 +1,7 @@
 /**
  * A signed statement: a value, whose key signed it, and what it is good for. Its type is part of what is signed, so that nobody can
  * use what was signed as one thing for another. Everything is bounded before it is read, and nothing of it is read before both
- * signatures hold. That a signature holds says who signed, never that this signer may: that is for a trust store.
+ * signatures hold, its own or those of a statement that names its bytes. That a signature holds says who signed, never that this signer may: that is for a trust store.
  * docs/protocol.md, section Signed statements
  */
 import { createHash } from 'node:crypto'
@@ -53,25 +53,21 @@ export function signStatement(
 /**
  * @param expected.type other statements are refused
  * @param expected.maxBytes longer ones are refused unread
+ * @param expected.vouchedBy a verified statement of this signer names these very bytes by their hash, so all of it is signed already:
+ *   its own signatures are not looked at, and every other signer is refused
  * @throws CatalogError INVALID_STATEMENT
  */
 export function openStatement(
   bytes: Uint8Array,
-  expected: { readonly type: string; readonly maxBytes: number },
+  expected: { readonly type: string; readonly maxBytes: number; readonly vouchedBy?: KeyId },
 ): OpenedStatement {
+  const { type, maxBytes, vouchedBy } = expected
   try {
     const { publicKey, body, signature } = readEnvelope(bytes, expected)
-    const id = createHash('sha256').update(bytes).digest('base64')
-    if (!verified.has(id)) {
-      const message = messageOf(expected.type, publicKey, body)
-      if (!verifySignature(message, { signature, publicKey })) throw rejected('its signature')
-      verified.set(id, true)
-    }
-    return {
-      body: decodeCanonical(body, { maxBytes: expected.maxBytes }),
-      signer: keyIdOf(publicKey),
-      publicKey,
-    }
+    const signer = keyIdOf(publicKey)
+    if (vouchedBy === undefined) verify(bytes, type, { publicKey, body, signature })
+    else if (signer !== vouchedBy) throw rejected('another signer than who vouches for it')
+    return { body: decodeCanonical(body, { maxBytes }), signer, publicKey }
   } catch (error) {
     if (error instanceof MalformedError) throw rejected(error.message, error)
     if (isCatalogError(error, 'INVALID_KEY')) throw rejected(error.message, error)
@@ -79,10 +75,25 @@ export function openStatement(
   }
 }
 
+interface Envelope {
+  readonly publicKey: PublicKey
+  readonly body: Uint8Array
+  readonly signature: Uint8Array
+}
+
+/** @throws CatalogError INVALID_STATEMENT */
+function verify(bytes: Uint8Array, type: string, { publicKey, body, signature }: Envelope): void {
+  const id = createHash('sha256').update(bytes).digest('base64')
+  if (verified.has(id)) return
+  const message = messageOf(type, publicKey, body)
+  if (!verifySignature(message, { signature, publicKey })) throw rejected('its signature')
+  verified.set(id, true)
+}
+
 function readEnvelope(
   bytes: Uint8Array,
   { type, maxBytes }: { readonly type: string; readonly maxBytes: number },
-): { publicKey: PublicKey; body: Uint8Array; signature: Uint8Array } {
+): Envelope {
   const fields = decodeCanonical(bytes, { maxBytes })
   if (!Array.isArray(fields) || fields.length !== 4) throw new MalformedError('no statement')
   const [actualType, publicKey, body, signature] = fields as readonly unknown[]

@@ -109,6 +109,7 @@ function createRace(
     ...{ digest, visibility, origin, course, signal: end.signal, alone },
     claims: createClaims(deps, visibility),
     delivery: createDelivery(digest, course),
+    silent: new Set(),
     retries: createRetryRound(deps.clock, { hasOrigin }),
     end: (error) => end.abort(error),
   }
@@ -149,8 +150,9 @@ function peerSources(
 }
 
 /** The origin's own error if there is one, which says more than that no peer has it. */
-function reasonOf(error: unknown, { digest, origin, signal }: Race): Error {
+function reasonOf(error: unknown, { digest, origin, signal, silent }: Race): Error {
   if (signal.aborted) return signal.reason as Error
   if (origin.failure !== undefined) return origin.failure.error as Error
+  if (silent.size > 0) return noProviders(digest, error, silent.size)
   return isCatalogError(error, 'NO_PROVIDERS') ? error : noProviders(digest, error)
 }

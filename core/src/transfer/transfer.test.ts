@@ -137,6 +137,11 @@ describe('sources', () => {
     b.host.handle(TRANSFER_PROTOCOL, busy, { maxStreamsPerPeer: 8 })
     const options = { origin: brokenOrigin(isDown) }
 
+    const absentee = async (
+      request: Parameters<typeof serve>[0],
+      reply: Parameters<typeof serve>[1],
+    ): Promise<void> => reply.send({ type: 'status', id: request.id, status: 'not-found' })
+
     const first = getBytes(a, small.digest, options)
     await clock.advance(2_000)
     expect((await first).source).toBe('peer')
@@ -148,6 +153,21 @@ describe('sources', () => {
     await clock.advance(11_000)
     await ended
     expect(asked).toBeLessThan(60)
+
+    // Without an origin: it is told apart from what nobody has.
+    const without = expect(getBytes(a, small.digest)).rejects.toMatchObject({
+      ...{ code: 'NO_PROVIDERS', details: { unanswered: 1 } },
+    })
+    await clock.advance(11_000)
+    await without
+    await b.store.delete(small.digest)
+    b.host.handle(TRANSFER_PROTOCOL, answering(absentee), { maxStreamsPerPeer: 8 })
+    a.transfer.dropPeer('b')
+    const absent = expect(getBytes(a, small.digest)).rejects.toMatchObject({
+      ...{ code: 'NO_PROVIDERS', details: { unanswered: 0 } },
+    })
+    await clock.advance(11_000)
+    await absent
   })
 
   test('wrong bytes from the origin never come out, small or large', async () => {

@@ -11,6 +11,7 @@ import {
   type Release,
 } from '@catalog-p2p/core'
 import type { Artifacts } from '../artifacts/artifacts.ts'
+import { findHeads } from '../trust/find-heads.ts'
 import type { NameOrigins } from '../trust/origin-of-name.ts'
 
 export interface WantedAsset {
@@ -69,14 +70,12 @@ async function ofNetwork(
   signal: AbortSignal,
 ): Promise<AssetInfo> {
   const { name } = wanted
-  const heads = await Promise.all(
-    publishers.map((publisher) => node.publications.head({ name, publisher }, { signal })),
-  )
+  const heads = await findHeads(node, { name, publishers, version: wanted.version }, signal)
   for (const head of heads) {
-    const version = wanted.version ?? head?.tags.get('latest')
-    if (head === undefined || version === undefined) continue
+    const version = wanted.version ?? head.tags.get('latest')
+    if (version === undefined) continue
     const release = await node.publications.release(head, version, { signal })
-    const isWanted = wanted.root === undefined || heads.length === 1
+    const isWanted = wanted.root === undefined || publishers.length === 1
     if (release === undefined || !(isWanted || hexOf(release.root) === wanted.root)) continue
     return infoOf(release, head.releases.get(version)?.deprecated)
   }

@@ -12,6 +12,7 @@ describe('the status of', () => {
     [new CatalogError('NOT_FOUND', 'x'), 404],
     [new CatalogError('NO_PROVIDERS', 'x'), 404],
     [new CatalogError('PEER_TIMEOUT', 'x'), 502],
+    [new CatalogError('PEER_TIMEOUT', 'x', { status: 503 }), 503],
     [new CatalogError('DIGEST_MISMATCH', 'x'), 502],
     [new CatalogError('STORE_FULL', 'x'), 503],
     [new CatalogError('NODE_STOPPED', 'x'), 503],

@@ -25,8 +25,8 @@ export function statusOf(error: unknown): number {
     case 'absent':
       return 404
     case 'upstream':
-      return isOwnStatus(status) ? status : 502
     case 'peer':
+      return isOwnStatus(status) ? status : 502
     case 'integrity':
       return 502
     case 'local':
@@ -71,7 +71,8 @@ export function sendError(req: IncomingMessage, res: ServerResponse, error: unkn
   if (statusOf(error) === 413) res.setHeader('connection', 'close')
   const body = errorBody(error)
   const isExplained =
-    isCatalogError(error) && (error.kind === 'upstream' || error.code === 'DENIED')
+    isCatalogError(error) &&
+    (error.kind === 'upstream' || error.code === 'DENIED' || error.code === 'PEER_TIMEOUT')
   const reason = isExplained ? (saidBy(error) ?? error.message) : undefined
   sendJson(req, res, { status: statusOf(error), body, reason })
 }

@@ -2,11 +2,12 @@
  * Registry calls about a package of the network, answered from what its publishers have signed: reads for everybody, changes for who
  * holds this gateway's token. No registry hears of any of them.
  */
-import { CatalogError } from '@catalog-p2p/core'
+import { CatalogError, isCatalogError } from '@catalog-p2p/core'
 import { sendArtifact } from '../artifacts/send-artifact.ts'
 import type { Exchange } from '../http/exchange.ts'
 import { isNotModified, sendJson } from '../http/respond.ts'
 import type { Route } from '../http/route.ts'
+import { unanswered } from '../trust/find-heads.ts'
 import { answerChange } from './answer-change.ts'
 import { parseChange } from './change-request.ts'
 import { packumentOf } from './network-packument.ts'
@@ -60,12 +61,12 @@ async function sendTarball(
   { req, res, signal }: Exchange,
   { name, version }: { readonly name: string; readonly version: string | undefined },
 ): Promise<void> {
-  const found = await networkPackages.find(name, { signal })
-  const release = found.versions.get(version ?? '')?.release
-  if (release === undefined) {
-    throw new CatalogError('NOT_FOUND', `${name}@${version ?? ''} has not been published`)
-  }
-  const artifact = await node.get(release.digest, { signal })
+  const { digest } = await networkPackages.release({ name, version: version ?? '' }, { signal })
+  const artifact = await node.get(digest, { signal }).catch((error: unknown) => {
+    // It has been published: that nobody gives it now does not make it absent.
+    const isPassing = isCatalogError(error) && ['absent', 'peer'].includes(error.kind)
+    throw isPassing ? unanswered(`${name}@${version ?? ''}`, error) : error
+  })
   res.setHeader('etag', `"${artifact.digest}"`)
   res.setHeader('cache-control', 'public, max-age=31536000, immutable')
   res.setHeader('content-type', 'application/octet-stream')

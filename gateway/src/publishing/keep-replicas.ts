@@ -93,7 +93,7 @@ function takeHead(
   }
 }
 
-/** Whether all of it is in the store now. @throws CatalogError NOT_FOUND, NO_PROVIDERS while some of it can't be had */
+/** Whether all of it is in the store now. @throws CatalogError NOT_FOUND, NO_PROVIDERS, PEER_TIMEOUT while some of it can't be had */
 async function keepAll(node: CatalogNode, head: Head, signal: AbortSignal): Promise<boolean> {
   const versions = newestFirst(head)
   const [newest] = versions
@@ -147,6 +147,8 @@ function isKept(node: CatalogNode, digest: Digest): boolean {
 
 /** Nobody who is connected has said yet that it has it. */
 function isPassing(error: unknown): boolean {
-  if (isCatalogError(error)) return error.code === 'NO_PROVIDERS' || error.code === 'NOT_FOUND'
+  if (isCatalogError(error)) {
+    return ['NO_PROVIDERS', 'NOT_FOUND', 'PEER_TIMEOUT'].includes(error.code)
+  }
   return error instanceof Error && error.name === 'TimeoutError'
 }

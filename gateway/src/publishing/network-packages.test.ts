@@ -1,6 +1,94 @@
-import { digestOf } from '@catalog-p2p/core'
-import { expect, test } from 'vitest'
-import { revisionOf } from './network-packages.ts'
+import { CatalogError, digestOf, keyIdFromBytes } from '@catalog-p2p/core'
+import { expect, test, vi } from 'vitest'
+import { createFakeNode } from '../../../test/support/fake-node.ts'
+import { originsBy } from '../trust/origin-of-name.ts'
+import { createNetworkPackages, revisionOf } from './network-packages.ts'
+
+vi.mock('node:timers/promises', () => ({ setTimeout: async () => undefined }))
+
+const { signal } = new AbortController()
+const NAME = '@acme/tool'
+const SOME = digestOf(Buffer.from('some'))
+const idOf = (fill: number) => keyIdFromBytes(new Uint8Array(32).fill(fill))
+const [ann, bob] = [idOf(1), idOf(2)]
+const silence = new CatalogError('PEER_TIMEOUT', 'no answer')
+const UNAVAILABLE = { code: 'PEER_TIMEOUT', details: { status: 503, retryAfter: '2' } }
+
+type Publications = ReturnType<typeof createFakeNode>['publications']
+type Head = NonNullable<Awaited<ReturnType<Publications['head']>>>
+
+const headOf = (publisher: Head['publisher'], ...versions: string[]): Head => ({
+  ...{ name: NAME, publisher, sequence: 1, digest: SOME },
+  ...{ previous: undefined, changedAtMs: 1, tags: new Map(), unpublished: [] },
+  releases: new Map(versions.map((version) => [version, { statement: SOME }])),
+})
+
+const releaseOf = (version: string) => ({
+  ...{ name: NAME, version, digest: SOME, size: 1, chunkSize: 65_536, root: new Uint8Array(32) },
+  ...{ manifest: '{}', publishedAtMs: 1, publisher: ann },
+})
+
+/** Of Ann and Bob, where peers answer so. */
+function packages(publications: Partial<Publications>) {
+  const node = { publications: { ...createFakeNode().publications, ...publications } }
+  const entries = [ann, bob].map((id) => {
+    return { subject: '@acme', kind: 'key', id, how: 'added', comment: '' } as const
+  })
+  return createNetworkPackages(node, originsBy(entries), () => undefined)
+}
+
+test('peers that are busy are asked again while the client waits, and then it may try again', async () => {
+  const head = vi.fn<Publications['head']>()
+  const release = async () => releaseOf('1.0.0')
+  head.mockRejectedValue(silence)
+  const { find } = packages({ head, release })
+  await expect(find(NAME, { signal })).rejects.toMatchObject(UNAVAILABLE)
+  // Bob, who has nothing, keeps nobody from what Ann has.
+  let asked = 0
+  head.mockImplementation(async ({ publisher }) => {
+    if (publisher === bob || asked++ < 3) throw silence
+    return headOf(ann, '1.0.0')
+  })
+  expect([...(await find(NAME, { signal })).versions.keys()]).toEqual(['1.0.0'])
+  expect(asked).toBe(4)
+  head.mockResolvedValue(undefined)
+  await expect(find(NAME, { signal })).rejects.toMatchObject({ code: 'NOT_FOUND' })
+})
+
+test('a version is absent only by a head that is certain', async () => {
+  const heads = { old: headOf(ann, '1.0.0'), new: headOf(ann, '1.0.0', '2.0.0') }
+  const head = vi.fn<Publications['head']>(async ({ publisher }, { certain }) => {
+    if (publisher === bob) return undefined
+    return certain ? heads.new : heads.old
+  })
+  const release = async (_: Head, version: string) => releaseOf(version)
+  const found = packages({ head, release, knownHead: () => heads.old })
+  const get = (version: string) => found.release({ name: NAME, version }, { signal })
+  expect((await get('2.0.0')).version).toBe('2.0.0')
+  await expect(get('3.0.0')).rejects.toMatchObject({ code: 'NOT_FOUND' })
+  head.mockImplementation(async (_, { certain }) => {
+    if (certain) throw silence
+    return heads.old
+  })
+  expect((await get('1.0.0')).version).toBe('1.0.0')
+  await expect(get('3.0.0')).rejects.toMatchObject(UNAVAILABLE)
+})
+
+test('a release that a head names is there, whether anybody gives it or not', async () => {
+  const head = async () => headOf(ann, '1.0.0', '2.0.0')
+  const silent = packages({ head, release: () => Promise.reject(silence) })
+  const gone = packages({ head })
+  for (const { find, release } of [silent, gone]) {
+    await expect(find(NAME, { signal })).rejects.toMatchObject(UNAVAILABLE)
+    const asked = release({ name: NAME, version: '2.0.0' }, { signal })
+    await expect(asked).rejects.toMatchObject(UNAVAILABLE)
+  }
+  // One that nobody has any more takes none of the others along.
+  const release = async (_: Head, version: string) =>
+    version === '2.0.0' ? releaseOf(version) : undefined
+  const { versions } = await packages({ head, release }).find(NAME, { signal })
+  expect([...versions.keys()]).toEqual(['2.0.0'])
+})
 
 test('a revision can stand in a URL, whatever the hash is', () => {
   const digests = Array.from({ length: 100 }, (_, index) => digestOf(Buffer.from(`${index}`)))

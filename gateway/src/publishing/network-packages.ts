@@ -3,11 +3,15 @@
  * the releases that it names. Of a version that two of them have published, the one counts whom the trust file names first; tags are
  * those of the first who has published at all. It asks no registry, and believes nobody but those publishers.
  */
-import { LRUCache } from 'lru-cache'
-import { CatalogError, type CatalogNode, type KeyId, type Release } from '@catalog-p2p/core'
+import {
+  CatalogError,
+  isCatalogError,
+  type CatalogNode,
+  type KeyId,
+  type Release,
+} from '@catalog-p2p/core'
+import { findHeads, unanswered, type Head } from '../trust/find-heads.ts'
 import type { NameOrigins } from '../trust/origin-of-name.ts'
-
-type Head = NonNullable<Awaited<ReturnType<CatalogNode['publications']['head']>>>
 
 export interface NetworkVersion {
   readonly release: Release
@@ -27,32 +31,48 @@ export interface NetworkPackage {
 }
 
 export interface NetworkPackages {
-  /** @throws CatalogError NOT_FOUND when no trusted publisher's head can be found; `signal.reason` */
+  /**
+   * @throws CatalogError NOT_FOUND when no trusted publisher's head can be found; PEER_TIMEOUT with status 503 when those who have
+   *   it, or a part of it, did not answer; `signal.reason`
+   */
   find(name: string, options: { readonly signal: AbortSignal }): Promise<NetworkPackage>
+  /** One version, and no more than that is read. @throws as `find` */
+  release(
+    wanted: { readonly name: string; readonly version: string },
+    options: { readonly signal: AbortSignal },
+  ): Promise<Release>
 }
 
 const NOBODY = { publishers: [], roots: [] }
-/** Releases never change, so their bytes are read once; a few KB each. */
-const KEPT_RELEASES = 2_000
 
 export function createNetworkPackages(
-  { publications }: Pick<CatalogNode, 'publications'>,
+  node: Pick<CatalogNode, 'publications'>,
   originOf: NameOrigins,
   onFound: (found: NetworkPackage) => void,
 ): NetworkPackages {
-  const kept = new LRUCache<string, Release>({ max: KEPT_RELEASES })
+  async function headsOf(
+    name: string,
+    { signal, version }: { readonly signal: AbortSignal; readonly version?: string },
+  ): Promise<readonly [Head, ...Head[]]> {
+    const origin = originOf(name)
+    const { publishers, roots } = origin.kind === 'network' ? origin : NOBODY
+    if (publishers.length === 0 && roots.length > 0) throw uncertified(name, roots)
+    const [first, ...others] = await findHeads(node, { name, publishers, version }, signal)
+    if (first === undefined) throw unpublished(name, publishers)
+    return [first, ...others]
+  }
 
   async function releaseOf(
     head: Head,
     version: string,
     signal: AbortSignal,
   ): Promise<Release | undefined> {
-    const key = head.releases.get(version)?.statement ?? ''
-    const known = kept.get(key)
-    if (known !== undefined) return known
-    const release = await publications.release(head, version, { signal })
-    if (release !== undefined) kept.set(key, release)
-    return release
+    try {
+      return await node.publications.release(head, version, { signal })
+    } catch (error) {
+      if (!isCatalogError(error, 'PEER_TIMEOUT')) throw error
+      throw unanswered(`${head.name}@${version}`, error)
+    }
   }
 
   async function versionsOf(
@@ -70,22 +90,17 @@ export function createNetworkPackages(
 
   return {
     async find(name, { signal }) {
-      const origin = originOf(name)
-      const { publishers, roots } = origin.kind === 'network' ? origin : NOBODY
-      if (publishers.length === 0 && roots.length > 0) throw uncertified(name, roots)
-      const found = await Promise.all(
-        publishers.map((publisher) => publications.head({ name, publisher }, { signal })),
-      )
-      const heads = found.filter((head) => head !== undefined)
-      const [first] = heads
-      if (first === undefined) throw unpublished(name, publishers)
+      const heads = await headsOf(name, { signal })
       const lists = await Promise.all(heads.map((head) => versionsOf(head, signal)))
       const versions = new Map(
         [...new Map(lists.toReversed().flat())].toSorted(
           ([, a], [, b]) => a.release.publishedAtMs - b.release.publishedAtMs,
         ),
       )
-      const tags = [...first.tags].filter(([, version]) => versions.has(version))
+      // A document without any version would say that all were withdrawn.
+      const isLost = versions.size === 0 && heads.some(({ releases }) => releases.size > 0)
+      if (isLost) throw unanswered(name, undefined)
+      const tags = [...heads[0].tags].filter(([, version]) => versions.has(version))
       const package_ = {
         ...{ name, versions, tags: new Map(tags), publishers: heads.map((head) => head.publisher) },
         changedAtMs: Math.max(...heads.map((head) => head.changedAtMs)),
@@ -93,6 +108,17 @@ export function createNetworkPackages(
       }
       onFound(package_)
       return package_
+    },
+
+    async release({ name, version }, { signal }) {
+      const heads = await headsOf(name, { signal, version })
+      const having = heads.filter(({ releases }) => releases.has(version))
+      for (const head of having) {
+        const release = await releaseOf(head, version, signal)
+        if (release !== undefined) return release
+      }
+      if (having.length > 0) throw unanswered(`${name}@${version}`, undefined)
+      throw new CatalogError('NOT_FOUND', `${name}@${version} has not been published`)
     },
   }
 }

@@ -6,6 +6,7 @@
 import type { Origin } from '../../api.ts'
 import type { Digest } from '../../content/digest.ts'
 import { CatalogError } from '../../errors.ts'
+import type { PeerId } from '../../host/host.ts'
 import type { Visibility } from '../../content/visibility.ts'
 import type { Course } from '../course.ts'
 import type { Claims } from './claims.ts'
@@ -29,6 +30,8 @@ export interface Race {
   readonly delivery: Delivery
   readonly retries: RetryRound
   readonly course: Course
+  /** Peers that say they have it and did not answer when they were asked last. */
+  readonly silent: Set<PeerId>
   /** Aborted when somebody waits for it who must not wait for a delegate. */
   readonly alone: AbortSignal
   /** Aborted when no caller waits any more, and by `end`. */
@@ -37,10 +40,10 @@ export interface Race {
   readonly end: (error: unknown) => void
 }
 
-export function noProviders(digest: Digest, cause: unknown): CatalogError {
+/** @param unanswered peers that say they have it and did not give it: it is there, and can't be had now */
+export function noProviders(digest: Digest, cause: unknown, unanswered = 0): CatalogError {
   return new CatalogError('NO_PROVIDERS', 'no peer has it', {
-    digest,
-    cause,
+    ...{ digest, cause, unanswered },
     hint: 'connect to the registry or to a machine that has the package',
   })
 }

@@ -44,6 +44,8 @@ export function createPeerAsker(race: Race, deps: TransferDeps): PeerAsker {
         if (!isRetry) course.asked += 1
         const answer = await asking.run(signal, startNext).catch((error: unknown) => {
           if (!signal.aborted && !isCatalogError(error, 'NOT_FOUND')) course.failed += 1
+          if (isUnanswered(error)) race.silent.add(peer)
+          else race.silent.delete(peer)
           throw error
         })
         if (answer.kind === 'whole') {
@@ -66,6 +68,13 @@ export function createPeerAsker(race: Race, deps: TransferDeps): PeerAsker {
       return race.retries.withRetries(attempt(peer, false), () => attempt(peer, true))
     },
   }
+}
+
+/** It has not said whether it has it. */
+function isUnanswered(error: unknown): boolean {
+  return (['PEER_TIMEOUT', 'PEER_BUSY', 'PEER_UNREACHABLE'] as const).some((code) =>
+    isCatalogError(error, code),
+  )
 }
 
 export interface Swarm {

@@ -1,0 +1,58 @@
+/**
+ * Releases that have been read and are to become records, for which peers, and we, look at their own signatures. Nobody waits for that,
+ * so it is done when nothing has been read for a moment, one after another. Bounded; what is not done when the node stops is done when
+ * the release is read again.
+ */
+import type { Digest } from '../content/digest.ts'
+import type { Clock } from '../timing/clock.ts'
+
+export interface LaterRecords {
+  add(digest: Digest): void
+  /** Resolves when nothing is being done any more. */
+  stop(): Promise<void>
+}
+
+/** Without a release: longer than between two of one install. */
+const IDLE_MS = 250
+const MAX_WAITING = 2_000
+
+export function createLaterRecords(deps: {
+  readonly clock: Clock
+  /** Never rejects. */
+  readonly keep: (digest: Digest, signal: AbortSignal) => Promise<void>
+}): LaterRecords {
+  const { clock, keep } = deps
+  const waiting = new Set<Digest>()
+  const stopping = new AbortController()
+  let cancel = (): void => undefined
+  let running: Promise<void> | undefined
+
+  async function run(): Promise<void> {
+    for (const digest of waiting) {
+      waiting.delete(digest)
+      await keep(digest, stopping.signal)
+      await new Promise(setImmediate) // whoever asks now goes first
+    }
+  }
+
+  function start(): void {
+    running ??= run().finally(() => (running = undefined))
+  }
+
+  return {
+    add(digest) {
+      if (stopping.signal.aborted) return
+      const [oldest] = waiting
+      if (waiting.size >= MAX_WAITING && oldest !== undefined) waiting.delete(oldest)
+      waiting.add(digest)
+      cancel()
+      cancel = clock.after(IDLE_MS, start)
+    },
+    async stop() {
+      cancel()
+      waiting.clear()
+      stopping.abort(new Error('the node is stopping'))
+      await running
+    },
+  }
+}
