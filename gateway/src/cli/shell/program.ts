@@ -24,6 +24,7 @@ import { addStartCommand } from '../start/start-program.ts'
 import { addStatusCommands } from '../status/status-program.ts'
 import { addStoreCommands } from '../store/store-program.ts'
 import { addTokenCommand } from '../token/token-program.ts'
+import { addTopCommand } from '../top/top-program.ts'
 import { addTrustCommands } from '../trust/trust-program.ts'
 import { addSwarmCommands } from '../swarm/swarm-program.ts'
 import { addUiCommand } from '../ui/ui-program.ts'
@@ -50,6 +51,7 @@ export function createProgram(deps: ProgramDependencies): Command {
     .addHelpText('after', epilogue())
   addStartCommand(program, deps)
   addStatusCommands(program, deps)
+  addTopCommand(program, deps)
   addUiCommand(program, deps)
   addExplainCommand(program, deps)
   addConfigCommand(program, deps)

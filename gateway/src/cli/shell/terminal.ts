@@ -47,6 +47,19 @@ export function processTerminal(): Terminal {
   }
 }
 
+/** Keys as they are pressed, Ctrl-C too, which is no signal meanwhile. @returns what ends that */
+export function listenToKeys(listener: (key: string) => void): () => void {
+  const { stdin } = process
+  if (!stdin.isTTY) return () => undefined
+  stdin.setRawMode(true).setEncoding('utf8').on('data', listener).resume()
+  return () => void stdin.off('data', listener).setRawMode(false).pause()
+}
+
+/** Lines of the screen behind standard output. */
+export function screenRows(): number {
+  return process.stdout.rows || 24
+}
+
 /** The same, but nothing said on standard error can fail: its disk is full, its terminal gone. */
 export function withUnfailingNotes(terminal: Terminal): Terminal {
   const attempt = (write: (text: string) => void) => (text: string) => {
