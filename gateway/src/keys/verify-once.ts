@@ -41,6 +41,7 @@ export function verifyOncePooled(signature: SignatureToVerify): Promise<boolean>
   })
 }
 
+/** What others have sent may hold any character: whatever stood between the parts could stand in one of them. */
 function idOf({ keyId, text, sig }: SignatureToVerify): string {
-  return [keyId, text, sig].join(' ')
+  return JSON.stringify([keyId, text, sig])
 }
