@@ -40,6 +40,7 @@ import { openPackumentCache, type PackumentCache } from './packuments/packument-
 import { createSplitCache, UNKEPT_PREFIX } from './packuments/split-cache.ts'
 import { createPackumentJobs } from './packuments/packument-jobs.ts'
 import { listPackuments } from './packuments/peers/listed-packuments.ts'
+import { createDroppedDocuments } from './packuments/peers/dropped-documents.ts'
 import { createPeerEvidence } from './packuments/peers/peer-evidence.ts'
 import { createPeerSource } from './packuments/peers/peer-source.ts'
 import { RefusedWords } from './packuments/peers/refused-words.ts'
@@ -110,9 +111,12 @@ export async function openParts(
   const { guard, signaturePolicy } = await openGuard({ upstream, log, registries }, options)
   const caches = await openCaches(log, options)
   const { cache, database } = caches
-  const { jobs, refusedWords, sources } = freshState()
+  const { jobs, refusedWords, dropped, sources } = freshState()
   const trustedKeys = createTrustedKeys({ log }, { keyringPath })
-  const evidence = createPeerEvidence({ node, cache, jobs, trustedKeys, log }, { maxBytes })
+  const evidence = createPeerEvidence(
+    { node, cache, jobs, trustedKeys, dropped, log },
+    { maxBytes },
+  )
   const index = createVersionIndex(cache, evidence)
   const isKnownPublic = (name: string): boolean => artifacts.isKnownPublic(name)
   const sharing = { node, cache, jobs, registries, trustedKeys, isKnownPublic, refusedWords, log }
@@ -133,7 +137,7 @@ export async function openParts(
   const publicNames = createPublicNames(database)
   const bindings = createSplitBindings(caches, publicNames, options)
   const ledgers = createLedgers(log, caches, options)
-  const tarballCheck = createTarballCheck(sharing, { maxBytes })
+  const tarballCheck = createTarballCheck({ ...sharing, dropped }, { maxBytes })
   const missing = options.fetchRecords ? new MissingRecords({ ...sharing, upstream }) : undefined
   const artifacts = createArtifacts(
     {
@@ -188,7 +192,8 @@ function isForAll(registry: string, { publicRegistries }: ParsedGatewayOptions):
 /** What begins anew with every run. */
 function freshState() {
   const sources = new SourceCounts()
-  return { jobs: createPackumentJobs(), refusedWords: new RefusedWords(), sources }
+  const dropped = createDroppedDocuments()
+  return { jobs: createPackumentJobs(), refusedWords: new RefusedWords(), dropped, sources }
 }
 
 function openSigningKeys(

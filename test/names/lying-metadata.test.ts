@@ -148,7 +148,8 @@ test('a version that no range picks, with bytes that nobody signed', async () =>
   const metadata = await fetch(`${machine.url}/${evil.name}`)
   expect(await metadata.text()).toContain(evil.integrity)
   // npm says the hash that it has been told; it tries again by itself, and somebody else may have given the bytes.
-  for (const headers of [{ 'pacote-integrity': evil.integrity }, {}]) {
+  const told = { 'pacote-integrity': evil.integrity }
+  for (const headers of [{ ...told, 'x-catalog-upstream': 'never' }, told, {}]) {
     for (const isHere of [false, true]) {
       if (isHere) await machine.node.put(evil.tarball)
       const response = await fetch(machine.url + tarballPath(evil), { headers })
@@ -158,6 +159,35 @@ test('a version that no range picks, with bytes that nobody signed', async () =>
   }
   expect((await fetch(`${machine.url}/${evil.name}/${evil.version}`)).status).not.toBe(200)
   await vi.waitFor(() => expect(machine.node.stats().bannedPeers).toBe(1))
+})
+
+test('what else a client was told is compared still, when one lie has taken the document along', async () => {
+  const sign = (of: FixturePackage, what: string) => {
+    const sig = swarm.signer.sign(Buffer.from(`${of.name}@${of.version}:${what}`))
+    const signatures = [{ keyid: swarm.signer.keyid, sig }]
+    return { ...of.manifest, dist: { integrity: of.integrity, signatures } }
+  }
+  const bait = makePackage(newer.name, '1.1.0-rc.1')
+  await tell(
+    newer,
+    { dependencies: { 'fx-evil': '*' } },
+    { [older.version]: sign(older, older.integrity), [bait.version]: sign(bait, 'something else') },
+  )
+  const machine = await victim(newer)
+  const get = async (each: FixturePackage): Promise<{ status: number; text: string }> => {
+    const headers = { 'pacote-integrity': each.integrity }
+    const response = await fetch(machine.url + tarballPath(each), { headers })
+    return { status: response.status, text: await response.text() }
+  }
+  const metadata = await fetch(`${machine.url}/${newer.name}`)
+  expect(metadata.headers.get('x-catalog-metadata')).toBe('peer')
+  expect((await get(bait)).status).toBe(502)
+  // The registry says that these are the bytes, and asks nobody what the client was told beside.
+  await swarm.registry.restart()
+  await expect.poll(async () => (await get(older)).status, { timeout: 20_000 }).toBe(200)
+  const { status, text } = await get(newer)
+  expect(text).toContain('differs from the package itself in: dependencies')
+  expect(status).toBe(502)
 })
 
 test('a lie that another peer contradicts', { timeout: 30_000 }, async () => {

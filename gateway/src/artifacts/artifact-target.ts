@@ -13,6 +13,7 @@ import {
 } from '@catalog-p2p/core'
 import { tarballFile } from '../packuments/client-policy.ts'
 import type { Packuments, Viewer } from '../packuments/packument-service.ts'
+import type { PeerEvidence } from '../packuments/peers/peer-evidence.ts'
 import type { Registries } from '../upstream/registries.ts'
 import type { VersionIndex, VersionQuery } from '../packuments/version-index.ts'
 import type { VersionFacts } from '../packuments/version-lines.ts'
@@ -52,6 +53,7 @@ export interface LocateDependencies extends TargetDependencies {
   readonly askFacts: (request: ArtifactRequest, viewer: Viewer) => Promise<VersionFacts>
   /** What a registry said of a version a moment ago. */
   readonly recentFacts: (request: ArtifactRequest, viewer: Viewer) => VersionFacts | undefined
+  readonly evidence: Pick<PeerEvidence, 'forged'>
   readonly log: Logger
 }
 
@@ -138,12 +140,17 @@ async function locateAsked(
   { asked, viewer }: { asked: Digest; viewer: Viewer },
 ): Promise<ResolvedArtifact> {
   const target = byDigest(deps, request, { viewer, digest: asked })
-  // Bytes by their hash, of no registry in particular.
-  if (request.upstream === 'never') return { ...target, isBound: true }
+  const query = queryOf(deps.registries, request, viewer)
+  if (request.upstream === 'never') {
+    // Bytes by their hash, of no registry in particular; but the client may have it from a peer, whose words are looked at here.
+    await deps.index.find(query)
+    const lie = deps.evidence.forged(request.name, asked)
+    if (lie !== undefined) throw lie
+    return { ...target, isBound: true }
+  }
   if (deps.bindings.has(namedVersion(deps.registries, request, viewer), asked)) {
     return { ...target, isBound: true }
   }
-  const query = queryOf(deps.registries, request, viewer)
   const known = (await deps.index.find(query)) ?? deps.recentFacts(request, viewer)
   if (known === undefined) {
     // What the registry has signed says as much as the registry, and spares the question.

@@ -58,7 +58,7 @@ export interface ArtifactsDependencies
   readonly trustedKeys: TrustedKeys
   readonly signaturePolicy: (registry: string) => SignaturePolicy
   readonly tarballCheck: TarballCheck
-  readonly evidence: Pick<PeerEvidence, 'refusal'>
+  readonly evidence: Pick<PeerEvidence, 'refusal' | 'forged'>
 }
 
 export function createArtifacts(

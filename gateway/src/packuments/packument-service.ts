@@ -75,7 +75,7 @@ export interface PackumentsDependencies {
   readonly jobs: PackumentJobs
   /** Asked where no registry can be; undefined: nobody is. */
   readonly peers?: PackumentSource
-  readonly evidence: Pick<PeerEvidence, 'isSigned'>
+  readonly evidence: Pick<PeerEvidence, 'isSigned' | 'given'>
   readonly judgements: VersionJudgements
   readonly removals?: RemovalWatch | undefined
   /** Told of every package that is asked for. */
@@ -142,7 +142,10 @@ export function createPackuments(
   return {
     counts,
     viewer,
-    variant: (request, found) => variants.variant(request, found),
+    async variant(request, found) {
+      for (const each of [found.document, found.beside]) if (each) deps.evidence.given(each)
+      return await variants.variant(request, found)
+    },
     manifest: (request) => findManifest(deps, options, request),
     async get(request) {
       deps.onAsked?.({ registry: registries.homeOf(request.name).url, name: request.name })

@@ -6,6 +6,7 @@ import { importableSigner } from '../../../../test/support/signed-swarm.ts'
 import type { TrustedKey } from '../../keys/trusted-keys.ts'
 import { processPackument } from '../packument-document.ts'
 import { openPackumentCache } from '../packument-cache.ts'
+import { createDroppedDocuments } from './dropped-documents.ts'
 import { createPeerEvidence } from './peer-evidence.ts'
 
 const NAME = 'fx-told'
@@ -37,14 +38,16 @@ async function told(
   const cache = await openPackumentCache({ log }, { path: undefined, ...bounds })
   const penalize = vi.fn<(peer: string, why: string) => void>()
   const trustedKeys = vi.fn(async (): Promise<readonly TrustedKey[] | undefined> => [trusted])
-  const evidence = createPeerEvidence(
-    {
-      ...{ cache, trustedKeys, log },
-      node: { questions: { penalize, holders: () => [] } as never },
-      jobs: { run: async (job) => processPackument(job), close: async () => undefined },
-    },
-    { maxBytes: 1e6, quietMs: how.quietMs },
-  )
+  const start = (quietMs: number) =>
+    createPeerEvidence(
+      {
+        ...{ cache, trustedKeys, log, dropped: createDroppedDocuments() },
+        node: { questions: { penalize, holders: () => [] } as never },
+        jobs: { run: async (job) => processPackument(job), close: async () => undefined },
+      },
+      { maxBytes: 1e6, quietMs },
+    )
+  const evidence = start(how.quietMs)
   onTestFinished(async () => {
     evidence.close()
     await cache.close()
@@ -65,7 +68,7 @@ async function told(
   const at = { document: saved.id, hash: saved.hash, part: 'raw' }
   await cache.bodies.write(at, gzipSync(JSON.stringify(document)))
   const isThere = (): boolean => cache.find(saved, 'peers') !== undefined
-  return { evidence, saved, isThere, penalize, trustedKeys }
+  return { evidence, start, saved, isThere, penalize, trustedKeys }
 }
 
 const LONG_MS = 3_600_000
@@ -95,6 +98,8 @@ describe('a version of a document', () => {
     expect(penalize).toHaveBeenCalledWith('peer', expect.stringContaining('1.0.1'))
     expect(evidence.refusal(NAME)?.message).toContain(`${NAME}@1.0.1`)
     expect(evidence.refusal('fx-other')).toBeUndefined()
+    expect(evidence.forged(NAME, integrity)).toBe(evidence.refusal(NAME))
+    expect(evidence.forged('fx-other', integrity)).toBeUndefined()
   })
 
   test('that nobody uses is looked at once it is quiet', async () => {
@@ -102,5 +107,23 @@ describe('a version of a document', () => {
     await vi.waitFor(() => expect(lied.isThere()).toBe(false))
     expect(lied.penalize).toHaveBeenCalledOnce()
     expect(lied.evidence.refusal(NAME)).toBeDefined()
+  })
+
+  test('that was kept over a restart is looked at once a client is given it, and not again', async () => {
+    const lied = await told([signed('1.0.0'), signed('1.0.1', '9.9.9')], { quietMs: LONG_MS })
+    lied.evidence.close()
+    const after = lied.start(1)
+    onTestFinished(() => after.close())
+    after.given(lied.saved)
+    await vi.waitFor(() => expect(lied.isThere()).toBe(false))
+    expect(lied.penalize).toHaveBeenCalledOnce()
+
+    const honest = await told([signed('1.0.0')], { quietMs: 1 })
+    await vi.waitFor(() => expect(honest.trustedKeys).toHaveBeenLastCalledWith(REGISTRY))
+    honest.evidence.given(honest.saved)
+    const registry = 'https://other.example/'
+    honest.evidence.given({ ...honest.saved, id: 'other', registry })
+    await vi.waitFor(() => expect(honest.trustedKeys).toHaveBeenLastCalledWith(registry))
+    expect(honest.trustedKeys).toHaveBeenCalledTimes(2)
   })
 })

@@ -12,12 +12,17 @@ import type { CachedDocument } from '../cached-document.ts'
 import type { PackumentCache } from '../packument-cache.ts'
 import type { PackumentJobs } from '../packument-jobs.ts'
 import type { VersionFacts } from '../version-lines.ts'
+import { dropDocument, type DroppedDocuments } from './dropped-documents.ts'
 
 export interface PeerEvidence {
   /** Whether the registry has signed what is said of a version; else nothing of that document counts any more. */
   isSigned(document: CachedDocument, facts: VersionFacts): Promise<boolean>
   /** Of a package that peers have lied about a moment ago: why a hash that only a client names does not count for it. */
   refusal(name: string): CatalogError | undefined
+  /** Of a hash that a peer has made up: why it counts for nothing, even where no registry is meant. */
+  forged(name: string, integrity: string): CatalogError | undefined
+  /** A client is given it: one that was kept over a restart may not have been looked through yet. */
+  given(document: CachedDocument): void
   close(): void
 }
 
@@ -26,6 +31,7 @@ export interface PeerEvidenceDependencies {
   readonly cache: PackumentCache
   readonly jobs: PackumentJobs
   readonly trustedKeys: TrustedKeys
+  readonly dropped: DroppedDocuments
   readonly log: Logger
 }
 
@@ -56,6 +62,9 @@ class EvidenceOfPeers implements PeerEvidence {
   readonly #maxBytes: number
   readonly #quietMs: number
   readonly #refused = new LRUCache<string, CatalogError>({ max: MAX_REFUSED, ttl: REFUSED_MS })
+  readonly #forged = new LRUCache<string, CatalogError>({ max: MAX_REFUSED, ttl: REFUSED_MS })
+  /** Documents that have been looked through. */
+  readonly #examined = new LRUCache<string, true>({ max: MAX_WAITING })
   /** By their ids. */
   readonly #waiting = new Map<string, CachedDocument>()
   #usedAtMs = -Infinity
@@ -75,12 +84,21 @@ class EvidenceOfPeers implements PeerEvidence {
     const found = await judgeSignatures(trustedKeys, registry, { name, ...facts })
     if (found.verdict === 'signed') return true
     await this.#examine(document)
-    this.#distrust(document, `${name}@${facts.version}, as a peer told of it, ${found.why}`)
+    const why = `${name}@${facts.version}, as a peer told of it, ${found.why}`
+    this.#forged.set(`${name} ${facts.integrity}`, await this.#distrust(document, why))
     return false
   }
 
   refusal(name: string): CatalogError | undefined {
     return this.#refused.get(name)
+  }
+
+  forged(name: string, integrity: string): CatalogError | undefined {
+    return this.#forged.get(`${name} ${integrity}`)
+  }
+
+  given(document: CachedDocument): void {
+    if (!this.#examined.has(keyOf(document))) this.saved(document)
   }
 
   close(): void {
@@ -120,7 +138,8 @@ class EvidenceOfPeers implements PeerEvidence {
     if (next === undefined) return
     this.#waiting.delete(next.id)
     const lie = await this.#examine(next)
-    if (lie !== undefined) this.#distrust(next, lie)
+    this.#examined.set(keyOf(next), true)
+    if (lie !== undefined) await this.#distrust(next, lie)
   }
 
   /** What is wrong with it; whoever is to blame for that is penalized. */
@@ -144,11 +163,17 @@ class EvidenceOfPeers implements PeerEvidence {
     return first && `${name}@${first.version}, as a peer told of it, has a false signature`
   }
 
-  #distrust(document: CachedDocument, what: string): void {
+  async #distrust(document: CachedDocument, what: string): Promise<CatalogError> {
     const { name } = document
-    this.#deps.cache.remove(document)
+    await dropDocument(this.#deps, document)
     const hint =
       'that metadata is dropped: install again, without what a lockfile has noted of this package since it came'
-    this.#refused.set(name, new CatalogError('PEER_MISBEHAVED', what, { name, hint }))
+    const refusal = new CatalogError('PEER_MISBEHAVED', what, { name, hint })
+    this.#refused.set(name, refusal)
+    return refusal
   }
+}
+
+function keyOf({ id, hash }: CachedDocument): string {
+  return `${id} ${hash}`
 }

@@ -14,6 +14,7 @@ import type { Registries } from '../../upstream/registries.ts'
 import { findVersion } from '../version-lines.ts'
 import type { TarballManifest } from './compare-manifest.ts'
 import type { Compared, Difference } from './compare-version.ts'
+import { dropDocument, type DroppedDocuments } from './dropped-documents.ts'
 import { readAlong } from './read-along.ts'
 import type { RefusedWords } from './refused-words.ts'
 import type { TarballManifestReader } from './tarball-manifest.ts'
@@ -39,11 +40,14 @@ export interface TarballCheckDependencies {
   readonly cache: PackumentCache
   readonly jobs: PackumentJobs
   readonly refusedWords: RefusedWords
+  readonly dropped: DroppedDocuments
   readonly log: Logger
 }
 
 interface Subject {
   readonly document: CachedDocument
+  /** Where the cache has it no more. */
+  readonly body?: Buffer | undefined
   readonly name: string
   readonly version: string
 }
@@ -60,7 +64,7 @@ export function createTarballCheck(
   deps: TarballCheckDependencies,
   { maxBytes }: { readonly maxBytes: number },
 ): TarballCheck {
-  const { registries, cache } = deps
+  const { registries, cache, dropped } = deps
   const compared = new LRUCache<string, true>({ max: MAX_COMPARED })
   /** What a client was told of these was a lie: it may ask again, and still wants what it was told. */
   const refused = new LRUCache<string, CatalogError>({ max: MAX_REFUSED, ttl: REFUSED_MS })
@@ -69,20 +73,23 @@ export function createTarballCheck(
   async function subjectOf({ name, version }: NamedVersion): Promise<Subject | undefined> {
     if (version === undefined) return undefined
     const key = { registry: registries.homeOf(name).url, name, owner: '' }
-    const document = cache.find(key, 'peers')
+    const kept = cache.find(key, 'peers')
     const lie = refused.get(nameOf(name, version))
-    if (document === undefined && lie !== undefined) throw lie
+    if (kept === undefined && lie !== undefined) throw lie
+    // A client that was told more than the lie goes by the rest.
+    const last = kept === undefined ? dropped.get(name) : undefined
+    const document = kept ?? (last?.document.registry === key.registry ? last.document : undefined)
     if (document === undefined || compared.has(keyOf(document, version))) return undefined
     // A client that was told something by peers a moment ago installs that, whatever the registry has said since.
     const isRecent = Date.now() - document.confirmedAtMs < RECENT_MS
     const isOwn = !isRecent && (await lists(cache, cache.find(key), version))
-    return isOwn ? undefined : { document, name, version }
+    return isOwn ? undefined : { document, body: last?.body, name, version }
   }
 
   async function finish(reader: TarballManifestReader, subject: Subject): Promise<void> {
     const { document, name, version } = subject
-    const tarball = await reader.end().catch((cause: unknown) => {
-      cache.remove(document)
+    const tarball = await reader.end().catch(async (cause: unknown) => {
+      if (subject.body === undefined) await dropDocument(deps, document)
       throw new CatalogError('PEER_MISBEHAVED', `${name}@${version}: its tarball can't be read`, {
         cause,
       })
@@ -98,13 +105,14 @@ export function createTarballCheck(
     }
     const isDisputed =
       difference.isDisputed || (await registryAgrees(deps, { maxBytes }, { subject, tarball }))
-    const lie = refuse(deps, subject, { ...difference, isDisputed })
+    const lie = await refuse(deps, subject, { ...difference, isDisputed })
     refused.set(nameOf(name, version), lie)
     throw lie
   }
 
   return {
     forgive(name) {
+      dropped.delete(name)
       if (refused.size === 0) return
       for (const key of refused.keys()) if (key.startsWith(`${name}@`)) refused.delete(key)
     },
@@ -136,7 +144,7 @@ async function compare(
 ): Promise<Compared> {
   const { document, name, version } = subject
   const { id, hash, registry } = document
-  const body = await cache.bodies.read({ document: id, hash, part: 'raw' })
+  const body = subject.body ?? (await cache.bodies.read({ document: id, hash, part: 'raw' }))
   // Gone meanwhile: what the client was told can't be compared any more.
   if (body === undefined) {
     const what = `${name}@${version}: its metadata has been dropped`
@@ -156,18 +164,19 @@ async function registryAgrees(
 ): Promise<boolean> {
   const document = deps.cache.find({ ...subject.document, owner: '' })
   if (document === undefined) return false
-  const about = { subject: { ...subject, document }, tarball }
+  const about = { subject: { ...subject, document, body: undefined }, tarball }
   const outcome = await compare(deps, limits, about).catch(() => undefined) // gone meanwhile
   return outcome?.isKnown === true && outcome.difference === undefined
 }
 
-function refuse(
-  { node, cache, refusedWords, log }: TarballCheckDependencies,
-  { document, name, version }: Subject,
+async function refuse(
+  deps: TarballCheckDependencies,
+  { document, body, name, version }: Subject,
   { field, peer, isDisputed }: Difference,
-): CatalogError {
+): Promise<CatalogError> {
+  const { node, refusedWords, log } = deps
   const what = `${name}@${version}: metadata from a peer differs from the package itself in: ${field}`
-  cache.remove(document)
+  if (body === undefined) await dropDocument(deps, document)
   const isLie = peer !== '' && refusedWords.add(name, { version, peer, isDisputed })
   log.warn('packuments.lie', { name, version, field, peer, isProven: isLie })
   if (isLie) node.questions.penalize(peer, what)
