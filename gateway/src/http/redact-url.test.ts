@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { redactUrl } from './redact-url.ts'
+import { redactPath, redactUrl } from './redact-url.ts'
 
 describe('a registry as others may see it', () => {
   test.each([
@@ -28,5 +28,17 @@ describe('a registry as others may see it', () => {
     'https://r.invalid/@corp/a-library-with-a-very-long-name-indeed/-/x-1.0.0.tgz',
   ])('%s stays', (url) => {
     expect(redactUrl(url)).toBe(url)
+  })
+})
+
+describe('the path of a request', () => {
+  test.each([
+    ['/-/catalog/login/a-code', '/-/catalog/login/***'],
+    ['/-/catalog/login/done/what-the-token-is-given-for', '/-/catalog/login/***'],
+    ['/-/v1/done/what-the-token-is-given-for', '/-/v1/done/***'],
+    ['/-/user/token/npm_x', '/-/user/token/***'],
+    ['/fx?write=true', '/fx'],
+  ])('%s is logged as %s', (path, shown) => {
+    expect(redactPath(path)).toBe(shown)
   })
 })

@@ -9,9 +9,9 @@ const BEFORE_SECRET = /^(?:auth|token|key|secret)$/i
 const KNOWN_SECRET = /^(?:npm_|glpat-|gh[a-z]_|github_pat_)/i
 const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
 const LONG = 32
-/** Calls that log out or revoke name the token; the page of a web login is a secret of the client that logs in. */
+/** Calls that log out or revoke name the token; the page of a web login is a secret of the client that logs in, a registry's or ours. */
 const CALL_WITH_SECRET =
-  /^(\/-\/(?:user\/token|npm\/v1\/tokens\/token|v1\/(?:login|done)[^/]*)\/).+$/i
+  /^(\/-\/(?:user\/token|npm\/v1\/tokens\/token|v1\/(?:login|done)[^/]*|catalog\/login)\/).+$/i
 
 /** Origin and path of a registry's URL, without what may be secret; a mask for anything that is not a URL. */
 export function redactUrl(text: string): string {
