@@ -134,6 +134,10 @@ describe('what is shared', () => {
     expect((await fetch(`${here.url}/${address}`)).status).toBe(404)
     expect((await share(path, '--even-if-private')).exitCode).toBe(0)
     expect((await fetch(`${here.url}/${address}`)).status).toBe(200)
+    // Nothing in it says so, but it came with credentials.
+    const got = await tarball(NAME, '2.0.0')
+    await here.node.put(await readFile(got), { visibility: 'private' })
+    expect((await share(got)).error).toContain('has @acme/tool as a private package')
     expect((await share('nowhere')).error).toContain('is not there')
     expect((await share('--remove', 'other')).error).toContain('nothing like that is shared')
   })

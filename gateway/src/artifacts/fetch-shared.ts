@@ -11,6 +11,8 @@ import {
 } from '@catalog-p2p/core'
 import { deniedBytes, deniedError } from '../guard/denied-error.ts'
 import type { Guard } from '../guard/guard.ts'
+import { readAlong } from '../packuments/peers/read-along.ts'
+import { nameIn } from './guarded-artifacts.ts'
 import type { PrivateArtifacts } from './private-artifacts.ts'
 
 export interface SharedRequest {
@@ -42,12 +44,22 @@ export async function fetchShared(
   try {
     const artifact = await node.get(digest, { signal })
     // It may have come in as private meanwhile.
-    if (!isPrivate()) return artifact
+    if (!isPrivate()) return await admitted(guard, artifact)
   } catch (error) {
     if (!isCatalogError(error, 'NO_PROVIDERS')) throw error
     throw nobodyHas(request, error)
   }
   throw nobodyHas(request)
+}
+
+/** What it calls itself counts, as what it is called where it was asked for is anybody's word. @throws CatalogError DENIED */
+async function admitted(guard: Guard, artifact: Artifact): Promise<Artifact> {
+  if (!guard.hasRules) return artifact
+  return await readAlong(artifact, async (reader) => {
+    const own = await reader.end().then(nameIn, () => undefined)
+    const denial = own && guard.bad(own.name, own.version)
+    if (own !== undefined && denial !== undefined) throw deniedError(own, denial)
+  })
 }
 
 function nobodyHas({ name, version = '' }: SharedRequest, cause?: unknown): CatalogError {

@@ -165,8 +165,10 @@ interface Asked {
   readonly version: string
 }
 
-/** undefined: it is no package's. */
-function nameIn({ packageJson }: TarballManifest): { name: string; version: string } | undefined {
+/** What a package calls itself; undefined: it is none. @throws SyntaxError */
+export function nameIn({
+  packageJson,
+}: Pick<TarballManifest, 'packageJson'>): { name: string; version: string } | undefined {
   const { name, version } = (JSON.parse(packageJson) ?? {}) as Record<string, unknown>
   const isNamed = typeof name === 'string' && isPackageName(name)
   return isNamed && typeof version === 'string' && isVersion(version)

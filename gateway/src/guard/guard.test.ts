@@ -10,6 +10,7 @@ import { findDigest, parseDigest } from '@catalog-p2p/core'
 import { makePackage, type FixturePackage } from '../../../test/support/fixture-packages.ts'
 import { gatewayWorld, TOKEN, type GatewayWorld } from '../../../test/support/gateway-world.ts'
 import { tarballPath } from '../../../test/support/registry.ts'
+import { sharePath } from '../sharing/share-address.ts'
 import { Guard } from './guard.ts'
 
 const DAY_MS = 86_400_000
@@ -92,6 +93,19 @@ describe('known malware', () => {
       expect({ path, status: (await world.get(path)).status }).toEqual({ path, status: 403 })
     }
     expect((await world.get('/fx-aged/1.1.0')).status).not.toBe(403)
+  })
+
+  test('is not given as something else that is shared', async () => {
+    await writeFile(list, malware(['1.2.0']))
+    await open({ malwareList: list })
+    for (const [each, expected] of [
+      [young, 403],
+      [newer, 200],
+    ] as const) {
+      const digest = await world.node.put(each.tarball)
+      const { status } = await world.get(`/${sharePath({ digest, name: 'fx', version: '1.0.0' })}`)
+      expect(status).toBe(expected)
+    }
   })
 
   test('a package that is nothing else is refused as a whole, with the reason', async () => {

@@ -14,6 +14,11 @@ export interface ServedVersion {
   readonly client: string
 }
 
+export interface ServedAs {
+  /** By its hash alone: then its name is the client's word, and no rule about versions was asked. */
+  readonly isByHash: boolean
+}
+
 export interface LedgerRow extends ServedVersion {
   /** Unix time, milliseconds; the last one to a day. */
   readonly firstMs: number
@@ -21,7 +26,7 @@ export interface LedgerRow extends ServedVersion {
 }
 
 export interface Ledger {
-  note(served: ServedVersion): void
+  note(served: ServedVersion, as?: ServedAs): void
   /** Of one version, or of all of a name. */
   find(name: string, version?: string): LedgerRow[]
   names(): string[]
@@ -48,6 +53,7 @@ const SCHEMA = `
 `
 
 type Statements = ReturnType<typeof prepare>
+type WaitingRow = LedgerRow & { readonly minAgeMs: number }
 
 export class SqliteLedger implements Ledger {
   readonly #database: Database
@@ -59,7 +65,7 @@ export class SqliteLedger implements Ledger {
   readonly #minAgeMs: number
   /** Written within a day. */
   readonly #recent = new LRUCache<string, true>({ max: 20_000, ttl: REWRITE_AFTER_MS })
-  #waiting: LedgerRow[] = []
+  #waiting: WaitingRow[] = []
   #timer: NodeJS.Timeout | undefined
   #rows: number
 
@@ -82,13 +88,15 @@ export class SqliteLedger implements Ledger {
     return this.#rows
   }
 
-  note({ name, version, digest, client }: ServedVersion): void {
+  note({ name, version, digest, client }: ServedVersion, { isByHash } = { isByHash: false }): void {
     const short = client.slice(0, MAX_CLIENT_CHARS)
-    const key = [name, version, digest, short].join('\n')
+    const minAgeMs = isByHash ? 0 : this.#minAgeMs
+    const key = [name, version, digest, short, minAgeMs].join('\n')
     if (this.#recent.has(key)) return
     this.#recent.set(key, true)
     const now = this.#now()
-    this.#waiting.push({ name, version, digest, client: short, firstMs: now, lastMs: now })
+    const times = { firstMs: now, lastMs: now, minAgeMs }
+    this.#waiting.push({ name, version, digest, client: short, ...times })
     if (this.#waiting.length >= MAX_BATCH) return this.#flush()
     this.#timer ??= setTimeout(() => this.#flush(), FLUSH_MS).unref()
   }
@@ -127,11 +135,11 @@ export class SqliteLedger implements Ledger {
     }
   }
 
-  #write(batch: readonly LedgerRow[]): void {
+  #write(batch: readonly WaitingRow[]): void {
     this.#database.exec('BEGIN')
     try {
-      for (const { name, version, digest, client, firstMs, lastMs } of batch) {
-        this.#sql.add.run(name, version, digest, client, this.#minAgeMs, firstMs, lastMs)
+      for (const { name, version, digest, client, firstMs, lastMs, minAgeMs } of batch) {
+        this.#sql.add.run(name, version, digest, client, minAgeMs, firstMs, lastMs)
       }
       this.#database.exec('COMMIT')
     } catch (error) {
@@ -185,7 +193,7 @@ function prepare(database: Database) {
 /** Two ledgers read as one; notes go to the first. */
 export function joinLedgers(kept: Ledger, unkept: Ledger): Ledger {
   return {
-    note: (served) => kept.note(served),
+    note: (served, as) => kept.note(served, as),
     find: (name, version) => [...kept.find(name, version), ...unkept.find(name, version)],
     names: () => [...new Set([...kept.names(), ...unkept.names()])],
     wasAllowed: (...asked) => kept.wasAllowed(...asked) || unkept.wasAllowed(...asked),

@@ -51,7 +51,8 @@ export async function answerShared(
     visit.bytes = bytes
     if (req.method === 'HEAD') return
     const client = req.headers['user-agent']?.split(' ', 1)[0] ?? ''
-    deps.ledger('public').note({ name, version: version ?? file, digest, client })
+    const served = { name, version: version ?? file, digest, client }
+    deps.ledger('public').note(served, { isByHash: true })
   } finally {
     // Gives up what nobody read (HEAD, 304, a failure); harmless when all was sent.
     if (req.method === 'HEAD' || res.statusCode !== 200 || !res.writableEnded) giveUp()

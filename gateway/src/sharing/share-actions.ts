@@ -75,13 +75,14 @@ async function add(
 ): Promise<AddedShare> {
   const bytes = Buffer.from(tarball, 'base64')
   const { name, version, private: said } = await manifestIn(bytes)
-  const why = whyPrivate(deps, options, { name, said })
+  const digest = digestOf(bytes)
+  const why = whyPrivate(deps, options, { name, said, digest })
   if (why !== undefined && !evenIfPrivate) {
     throw new CatalogError('INVALID_OPTIONS', `nothing was shared: ${why}`, {
       hint: 'everybody who is connected could have it; --even-if-private shares it all the same',
     })
   }
-  const share = { digest: digestOf(bytes), name, version, sharedAtMs: Date.now() }
+  const share = { digest, name, version, sharedAtMs: Date.now() }
   deps.shares.add(share)
   await deps.node.put(bytes, { visibility: 'public', retention: 'own' })
   return { ...listed(deps, share), peers: deps.node.stats().peers }
@@ -89,12 +90,21 @@ async function add(
 
 /** undefined: nothing says that it is. */
 function whyPrivate(
-  { trust, registries }: ShareActions,
+  { node, shares, trust, registries }: ShareActions,
   { isPrivate }: ShareOptions,
-  { name, said }: { readonly name: string; readonly said: unknown },
+  {
+    name,
+    said,
+    digest,
+  }: { readonly name: string; readonly said: unknown; readonly digest: Digest },
 ): string | undefined {
   if (said !== undefined && said !== false) return `the package.json of ${name} says it is private`
   if (isPrivate(name)) return `${name} is among the private scopes of this machine`
+  // What was shared in another swarm is private in this one until it is shared again.
+  const wasShared = shares.list().some((share) => share.digest === digest)
+  if (!wasShared && node.entry(digest)?.visibility === 'private') {
+    return `this machine has ${name} as a private package`
+  }
   if (trust.originOf(name).kind === 'network' || isOfPublicRegistry(registries, name)) return
   return `the registry of ${name} is not a public one`
 }
