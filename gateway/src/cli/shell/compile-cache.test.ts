@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -38,6 +38,18 @@ test.skipIf(process.platform === 'win32')('a folder that others write to is not 
   chmodSync(home, 0o777)
   expect(placeOf(home)).toBe('none')
   expect(readdirSync(home)).toEqual([])
+  // Whoever writes above it puts another in its place.
+  const below = join(home, 'compiled')
+  expect(placeOf(below)).toBe('none')
+  expect(readdirSync(below)).toEqual([])
+})
+
+test.skipIf(process.platform === 'win32')('nor one that others look into', () => {
+  // Node makes the next folder with what the umask leaves.
+  const open = join(home, 'open')
+  mkdirSync(open)
+  chmodSync(open, 0o755)
+  expect(placeOf(open)).toBe('none')
 })
 
 test('no place for it is no reason to fail', () => {

@@ -3,10 +3,12 @@
  * store, in a folder that nobody but this user can write to, for what is in there is run. Never a reason to fail: without it
  * everything only starts slower. NODE_COMPILE_CACHE names another place, NODE_DISABLE_COMPILE_CACHE=1 switches it off.
  */
-import { lstatSync, mkdirSync } from 'node:fs'
+import { lstatSync, mkdirSync, realpathSync } from 'node:fs'
 import module from 'node:module'
 import { dirname, join } from 'node:path'
 import envPaths from 'env-paths'
+
+const STICKY = 0o1000
 
 /** Before what it is to speed up is imported. */
 export function keepCompiled(
@@ -40,9 +42,22 @@ function makeFolder(path: string): void {
   }
 }
 
-/** On Windows the folder of a user is theirs alone. */
+/**
+ * On Windows the folder of a user is theirs alone. Elsewhere nobody else may look into it, as Node makes folders in it with the modes that
+ * the user's umask leaves; nor put another in its place, as whoever can write to a folder above it can.
+ */
 function isOurs(folder: string): boolean {
   const found = lstatSync(folder)
-  if (process.getuid === undefined) return found.isDirectory()
-  return found.isDirectory() && found.uid === process.getuid() && (found.mode & 0o022) === 0
+  const uid = process.getuid?.()
+  if (uid === undefined) return found.isDirectory()
+  if (!found.isDirectory() || found.uid !== uid || (found.mode & 0o077) !== 0) return false
+  let above = dirname(realpathSync(folder))
+  for (;;) {
+    const { uid: owner, mode } = lstatSync(above)
+    // In a sticky folder, as /tmp is, everybody moves only what is theirs.
+    const isOpen = (mode & 0o022) !== 0 && (mode & STICKY) === 0
+    if (isOpen || (owner !== uid && owner !== 0)) return false
+    if (dirname(above) === above) return true
+    above = dirname(above)
+  }
 }
