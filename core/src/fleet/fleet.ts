@@ -81,6 +81,7 @@ interface Standing {
   /** In a row. */
   failures: number
   failedAtMs: number
+  slowAtMs: number
   pauseMs: number
   pausedUntilMs: number
 }
@@ -117,7 +118,10 @@ class Delegates implements Fleet {
   succeeded(peer: PeerId): void {
     this.#received++
     const standing = this.#standings.get(peer)
-    if (standing !== undefined) Object.assign(standing, { failures: 0, pauseMs: 0 })
+    if (standing === undefined) return
+    standing.failures = 0
+    // One that keeps others waiting for long, and gives now and then, is left out for longer each time all the same.
+    if (this.#deps.clock.now() - standing.slowAtMs > LONGEST_PAUSE_MS) standing.pauseMs = 0
   }
 
   missed(peer: PeerId, why: Miss): void {
@@ -128,6 +132,7 @@ class Delegates implements Fleet {
     const nowMs = this.#deps.clock.now()
     if (nowMs - standing.failedAtMs < SAME_REASON_MS) return
     standing.failedAtMs = nowMs
+    if (why === 'slow') standing.slowAtMs = nowMs
     standing.failures++
     if (why !== 'slow' && standing.failures < MAX_FAILURES) return
     standing.failures = 0
@@ -188,7 +193,8 @@ class Delegates implements Fleet {
     const known = this.#standings.get(peer)
     if (known?.address === address) return known
     const standing = {
-      ...{ failures: 0, failedAtMs: -Infinity, pauseMs: 0, pausedUntilMs: 0, ...known },
+      ...{ failures: 0, failedAtMs: -Infinity, slowAtMs: -Infinity, pauseMs: 0, pausedUntilMs: 0 },
+      ...known,
       ...{ address, isNeighbour: this.#deps.isNeighbour(connection) },
     }
     if (this.#standings.size >= MAX_KNOWN) this.#standings.clear()

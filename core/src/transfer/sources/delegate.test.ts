@@ -79,3 +79,23 @@ test('between chunks of a large artifact it may be silent for a second', async (
   const { hedgeMs = NaN } = one.attempt
   expect(hedgeMs * (await looks(one, { msBetween: hedgeMs, bytesBetween: 0 }))).toBe(1_000)
 })
+
+test('what takes longer than that is waited for as long as it arrives, and not at a trickle', async () => {
+  const arriving = (wholeMs: number): ReturnType<typeof asked> => {
+    const one: ReturnType<typeof asked> = asked({
+      arrived: () => Math.min(1, one.clock.now() / wholeMs),
+    })
+    return one
+  }
+  const steady = arriving(120_000)
+  const { hedgeMs = NaN } = steady.attempt
+  for (let ms = 0; ms < 120_000; ms += hedgeMs) {
+    await steady.clock.advance(hedgeMs)
+    expect(steady.attempt.isProgressing?.()).toBe(true)
+  }
+  const trickle = arriving(86_400_000)
+  const count = await looks(trickle, { msBetween: hedgeMs, bytesBetween: 1 })
+  expect(count * hedgeMs).toBeLessThan(31_000)
+  trickle.attempt.onLate?.()
+  expect(trickle.misses).toEqual(['slow'])
+})

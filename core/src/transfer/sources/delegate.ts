@@ -30,6 +30,8 @@ const SILENT_LOOKS_BETWEEN_CHUNKS = 20
 const LOOK_MS = 50
 /** However often it says that it is at it: large artifacts take long where many share one line to the registry. */
 const LONGEST_WAIT_MS = 30_000
+/** At the pace of what has arrived all of it may take so long: whoever trickles to keep others waiting has to send it to the end. */
+const LONGEST_DOWNLOAD_MS = 600_000
 
 export interface DelegateHooks {
   /** It has been silent too long: called once at most. */
@@ -60,7 +62,8 @@ export function askDelegate(
       silentLooks = now === seen ? silentLooks + 1 : 0
       seen = now
       isSilent = silentLooks >= (share === undefined ? SILENT_LOOKS : SILENT_LOOKS_BETWEEN_CHUNKS)
-      return !isSilent && clock.now() - startedMs < LONGEST_WAIT_MS
+      const allowedMs = LONGEST_WAIT_MS + (share ?? 0) * LONGEST_DOWNLOAD_MS
+      return !isSilent && clock.now() - startedMs < allowedMs
     },
     onLate() {
       isLate = true
