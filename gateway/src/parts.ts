@@ -113,13 +113,10 @@ export async function openParts(
   const { cache, database } = caches
   const { jobs, refusedWords, dropped, sources } = freshState()
   const trustedKeys = createTrustedKeys({ log }, { keyringPath })
-  const evidence = createPeerEvidence(
-    { node, cache, jobs, trustedKeys, dropped, log },
-    { maxBytes },
-  )
-  const index = createVersionIndex(cache, evidence)
   const isKnownPublic = (name: string): boolean => artifacts.isKnownPublic(name)
   const sharing = { node, cache, jobs, registries, trustedKeys, isKnownPublic, refusedWords, log }
+  const evidence = createPeerEvidence({ ...sharing, dropped }, { maxBytes })
+  const index = createVersionIndex(cache, evidence)
   const localIndex = openLocalIndex({
     ...{ database, log },
     isPublic: (registry) => isForAll(registry, options),
