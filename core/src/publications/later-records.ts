@@ -8,11 +8,13 @@ import type { Clock } from '../timing/clock.ts'
 
 export interface LaterRecords {
   add(digest: Digest): void
+  /** Something has been read again: whoever installs is not done. */
+  postpone(): void
   /** Resolves when nothing is being done any more. */
   stop(): Promise<void>
 }
 
-/** Without a release: longer than between two of one install. */
+/** Without a reader: longer than between two of one install. */
 const IDLE_MS = 250
 const MAX_WAITING = 2_000
 
@@ -39,15 +41,20 @@ export function createLaterRecords(deps: {
     running ??= run().finally(() => (running = undefined))
   }
 
+  function postpone(): void {
+    cancel()
+    if (waiting.size > 0) cancel = clock.after(IDLE_MS, start)
+  }
+
   return {
     add(digest) {
       if (stopping.signal.aborted) return
       const [oldest] = waiting
       if (waiting.size >= MAX_WAITING && oldest !== undefined) waiting.delete(oldest)
       waiting.add(digest)
-      cancel()
-      cancel = clock.after(IDLE_MS, start)
+      postpone()
     },
+    postpone,
     async stop() {
       cancel()
       waiting.clear()

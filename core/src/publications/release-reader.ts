@@ -49,7 +49,10 @@ export function createReleaseReader(deps: {
 
   async function open(digest: Digest, publisher: KeyId, signal: AbortSignal): Promise<Release> {
     const known = opened.get(digest)
-    if (known !== undefined) return known
+    if (known !== undefined) {
+      later.postpone()
+      return known
+    }
     const statement = await fetch(digest, { signal, maxBytes: MAX_RELEASE_BYTES })
     const release = openRelease(statement, { vouchedBy: publisher })
     opened.set(digest, release)
