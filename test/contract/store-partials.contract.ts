@@ -1,10 +1,10 @@
 /** What every Store does with unfinished downloads. Run from store.test.ts on each implementation. */
-import { describe, expect, test, type TestContext } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { MalformedError } from '../../core/src/content/malformed.ts'
 import { chunkCount, chunkRange } from '../../core/src/content/chunking.ts'
 import { digestOf } from '../../core/src/content/digest.ts'
 import { describeBytes, type Description } from '../../core/src/content/manifest.ts'
-import type { PartialArtifact, Store } from '../../core/src/store/store.ts'
+import type { PartialArtifact } from '../../core/src/store/store.ts'
 import {
   blob,
   CHUNK_SIZE,
@@ -13,7 +13,7 @@ import {
   plainTable,
   type Blob,
 } from '../support/blobs.ts'
-import type { WithStore } from './store.contract.ts'
+import { starting, type WithStore } from './store-world.ts'
 
 const PUBLIC = { visibility: 'public' } as const
 const PRIVATE = { visibility: 'private' } as const
@@ -22,16 +22,11 @@ const SIZE = 5 * CHUNK_SIZE + 7
 interface Sample extends Blob, Description {}
 
 export function storePartialsContract(name: string, createWorld: WithStore): void {
-  async function started(context: TestContext, quotaBytes?: number): Promise<Store> {
-    const world = await createWorld(context)
-    const store = world.create(quotaBytes === undefined ? {} : { quotaBytes })
-    await store.start()
-    return store
-  }
+  const started = starting(createWorld)
 
   describe(`${name}: partials`, () => {
     test.for(INTERESTING_SIZES)('of $size bytes ($why) become artifacts', async ({ size }, ctx) => {
-      const store = await started(ctx)
+      const { store } = await started(ctx)
       const made = sample(size)
       const partial = await store.openPartial(made.manifest, made.leaves, PUBLIC)
       const indices = indicesOf(made).reverse()
@@ -48,7 +43,7 @@ export function storePartialsContract(name: string, createWorld: WithStore): voi
     })
 
     test('give back each chunk, before and after the commit', async (ctx) => {
-      const store = await started(ctx)
+      const { store } = await started(ctx)
       const made = sample(SIZE)
       const partial = await store.openPartial(made.manifest, made.leaves, PUBLIC)
       await expect(partial.readChunk(1)).rejects.toMatchObject({ code: 'NOT_FOUND' })
@@ -69,7 +64,7 @@ export function storePartialsContract(name: string, createWorld: WithStore): voi
     })
 
     test('with wrong bytes are DIGEST_MISMATCH, and gone', async (ctx) => {
-      const store = await started(ctx)
+      const { store } = await started(ctx)
       const made = sample(SIZE)
       const lie = { ...made.manifest, digest: blob(SIZE, 99).digest }
       const partial = await store.openPartial(lie, made.leaves, PUBLIC)
@@ -83,7 +78,7 @@ export function storePartialsContract(name: string, createWorld: WithStore): voi
     })
 
     test('that are not complete can not be committed, and go on', async (ctx) => {
-      const store = await started(ctx)
+      const { store } = await started(ctx)
       const made = sample(SIZE)
       const partial = await store.openPartial(made.manifest, made.leaves, PUBLIC)
       await partial.writeChunk(0, chunkOf(made, 0))
@@ -94,7 +89,7 @@ export function storePartialsContract(name: string, createWorld: WithStore): voi
     })
 
     test('are resumed with what they had', async (ctx) => {
-      const store = await started(ctx)
+      const { store } = await started(ctx)
       const made = sample(SIZE)
       const first = await store.openPartial(made.manifest, made.leaves, PRIVATE)
       await first.writeChunk(2, chunkOf(made, 2))
@@ -112,7 +107,7 @@ export function storePartialsContract(name: string, createWorld: WithStore): voi
     })
 
     test('of another manifest stay until one of them is whole: a claim throws nothing away', async (ctx) => {
-      const store = await started(ctx)
+      const { store } = await started(ctx)
       const made = sample(SIZE)
       const first = await store.openPartial(made.manifest, made.leaves, PUBLIC)
       await first.writeChunk(2, chunkOf(made, 2))
@@ -138,7 +133,7 @@ export function storePartialsContract(name: string, createWorld: WithStore): voi
     })
 
     test('whose leaves are not known yet are never resumed', async (ctx) => {
-      const store = await started(ctx)
+      const { store } = await started(ctx)
       const made = sample(SIZE)
       const second = await store.openPartial(made.manifest, undefined, PUBLIC)
       expect(second.present).toBe(0)
@@ -154,7 +149,7 @@ export function storePartialsContract(name: string, createWorld: WithStore): voi
     })
 
     test('refuse what does not fit their manifest', async (ctx) => {
-      const store = await started(ctx)
+      const { store } = await started(ctx)
       const made = sample(SIZE)
       const { manifest, leaves } = made
       for (const [badManifest, badLeaves] of [
@@ -172,7 +167,7 @@ export function storePartialsContract(name: string, createWorld: WithStore): voi
     })
 
     test('of one digest can be open beside each other; whichever is whole becomes the artifact', async (ctx) => {
-      const store = await started(ctx)
+      const { store } = await started(ctx)
       const made = sample(SIZE)
       const other = { ...made, ...describeBytes(made.digest, made.bytes, 2 * CHUNK_SIZE) }
       const partials = [
@@ -193,7 +188,7 @@ export function storePartialsContract(name: string, createWorld: WithStore): voi
     })
 
     test('are closed for good', async (ctx) => {
-      const store = await started(ctx)
+      const { store } = await started(ctx)
       const made = sample(SIZE)
       const partial = await store.openPartial(made.manifest, made.leaves, PUBLIC)
       await partial.discard()
@@ -206,7 +201,7 @@ export function storePartialsContract(name: string, createWorld: WithStore): voi
     })
 
     test('committed after somebody put the same artifact widen it', async (ctx) => {
-      const store = await started(ctx)
+      const { store } = await started(ctx)
       const made = sample(SIZE)
       const partial = await store.openPartial(made.manifest, made.leaves, PUBLIC)
       await writeAll(partial, made)
@@ -219,7 +214,7 @@ export function storePartialsContract(name: string, createWorld: WithStore): voi
     })
 
     test('committed while an older copy is being deleted are there', async (ctx) => {
-      const store = await started(ctx)
+      const { store } = await started(ctx)
       const made = sample(SIZE)
       const partial = await store.openPartial(made.manifest, made.leaves, PUBLIC)
       await writeAll(partial, made)
@@ -233,7 +228,7 @@ export function storePartialsContract(name: string, createWorld: WithStore): voi
     })
 
     test('from an origin take their room before they start', async (ctx) => {
-      const store = await started(ctx, 2 * SIZE)
+      const { store } = await started(ctx, { quotaBytes: 2 * SIZE })
       const [a, b, c] = [sample(SIZE, 1), sample(SIZE, 2), sample(2 * SIZE + 1, 3)]
       await store.put(a.digest, a.bytes, PUBLIC)
       await store.put(b.digest, b.bytes, PUBLIC)
@@ -250,7 +245,7 @@ export function storePartialsContract(name: string, createWorld: WithStore): voi
     })
 
     test('that peers claim evict nothing until they are whole', async (ctx) => {
-      const store = await started(ctx, 4 * SIZE)
+      const { store } = await started(ctx, { quotaBytes: 4 * SIZE })
       const held = [1, 2, 3, 4].map((seed) => sample(SIZE, seed))
       for (const { digest, bytes } of held) await store.put(digest, bytes, PUBLIC)
       const count = (): number => held.filter(({ digest }) => store.has(digest)).length
@@ -264,7 +259,7 @@ export function storePartialsContract(name: string, createWorld: WithStore): voi
     })
 
     test('that peers claim take a share of the quota together, whatever they claim', async (ctx) => {
-      const store = await started(ctx, 4 * SIZE)
+      const { store } = await started(ctx, { quotaBytes: 4 * SIZE })
       const [a, b, huge] = [sample(SIZE, 1), sample(SIZE, 2), sample(SIZE + 1, 3)]
       await expect(store.openPartial(huge.manifest, huge.leaves, PUBLIC)).rejects.toMatchObject({
         code: 'STORE_FULL',

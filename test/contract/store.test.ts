@@ -10,7 +10,9 @@ import type { Store } from '../../core/src/store/store.ts'
 import { CHUNK_SIZE } from '../support/blobs.ts'
 import { createFakeClock } from '../support/fake-clock.ts'
 import { storePartialsContract } from './store-partials.contract.ts'
-import { storeContract, type StoreWorld } from './store.contract.ts'
+import { storeQuotaContract } from './store-quota.contract.ts'
+import type { StoreWorld, WithStore } from './store-world.ts'
+import { storeContract } from './store.contract.ts'
 
 const QUOTA_BYTES = 1024 ** 3
 const KiB = 1024
@@ -50,9 +52,13 @@ function fsWorld(memory: { memoryArtifacts: number; memoryBytes: number }) {
 const withCache = fsWorld({ memoryArtifacts: 100, memoryBytes: 64 * KiB * KiB })
 const withoutCache = fsWorld({ memoryArtifacts: 0, memoryBytes: 0 })
 
-storeContract('memory store', memoryWorld)
-storePartialsContract('memory store', memoryWorld)
-storeContract('file-system store', withCache)
-storePartialsContract('file-system store', withCache)
-storeContract('file-system store without a memory cache', withoutCache)
-storePartialsContract('file-system store without a memory cache', withoutCache)
+const worlds: readonly (readonly [string, WithStore])[] = [
+  ['memory store', memoryWorld],
+  ['file-system store', withCache],
+  ['file-system store without a memory cache', withoutCache],
+]
+for (const [name, createWorld] of worlds) {
+  storeContract(name, createWorld)
+  storeQuotaContract(name, createWorld)
+  storePartialsContract(name, createWorld)
+}

@@ -1,7 +1,7 @@
 /**
  * Port 1: where artifacts live. A digest in the store means complete and verified; nothing else
  * ever becomes visible under it. Implementations: memory-store.ts (reference) and fs-store.ts.
- * One contract suite (test/contract/store.contract.ts) runs on both.
+ * One contract suite (test/contract/store.test.ts) runs on both.
  */
 import type { Digest } from '../content/digest.ts'
 import type { ArtifactGeometry, ChunkTable, Manifest } from '../content/manifest.ts'
