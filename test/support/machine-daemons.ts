@@ -107,7 +107,7 @@ export async function expectArtifacts(daemon: Daemon): Promise<void> {
   }, FIND_TIMEOUT_MS)
 }
 
-/** With no registry and a store that was empty: what the store gave had come from peers before it was asked for, by a hint or for others. */
+/** With no registry and a store that was empty: what the store gave had come from peers before it was asked for. */
 export async function expectAllFromPeers(daemon: Daemon): Promise<void> {
   const { peer, store, origin } = (await daemon.status()).gateway.tarballs
   expect(peer.artifacts).toBeGreaterThan(0)

@@ -1,4 +1,4 @@
-/** The only file of this folder that is loaded when no collector is named. */
+/** Beside the variables' parser the only file of this folder that is loaded when no collector is named. */
 import type { Logger } from '@catalog-p2p/core'
 import type { Activity } from '../activity/activity.ts'
 import type { InstallTraces } from './install-traces.ts'
