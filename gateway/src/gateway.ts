@@ -253,8 +253,8 @@ async function answer(context: Context, asked: Exchange): Promise<void> {
 }
 
 function ready({ parts, phase, deps, stats, options }: Context, exchange: Exchange): void {
-  const state = { node: deps.node.stats(), gateway: stats(), guard: parts.guard.status() }
-  const problems = (viewer: Viewer) => findProblems(state, viewer)
+  const problems = (viewer: Viewer) =>
+    findProblems({ node: deps.node.stats(), gateway: stats(), guard: parts.guard.status() }, viewer)
   return answerReady({ phase, problems }, exchange, options.adminToken)
 }
 

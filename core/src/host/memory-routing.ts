@@ -4,7 +4,7 @@
 import { CatalogError } from '../errors.ts'
 import type { Clock } from '../timing/clock.ts'
 import { VALUE_LIFETIME_MS, type PeerId, type Routing } from './host.ts'
-import { ValueKinds, type HeldValue } from './value-kinds.ts'
+import { ValueKinds } from './value-kinds.ts'
 
 export interface ProviderTable {
   /** Hex of the key to the peers that provide it. */
@@ -72,13 +72,12 @@ export function createMemoryRouting(deps: {
     async *findValue(key, { signal }) {
       signal.throwIfAborted()
       throwIfStopped()
-      const held: HeldValue[] = [...(table.values.get(key)?.values() ?? [])].flatMap(
-        ({ value, atMs }) => {
-          const heldMs = clock.now() - atMs
-          return heldMs > VALUE_LIFETIME_MS ? [] : [{ value, heldMs }]
-        },
-      )
-      const found = await kinds.best(key, held)
+      const answers = kinds.collect(key)
+      for (const { value, atMs } of table.values.get(key)?.values() ?? []) {
+        const heldMs = clock.now() - atMs
+        if (heldMs <= VALUE_LIFETIME_MS) await answers.add({ value, heldMs })
+      }
+      const found = answers.best()
       if (found !== undefined) yield found
     },
   }

@@ -45,32 +45,13 @@ export class ValueKinds {
     return this.#kindOf(key).select(key, values)
   }
 
-  /** The best of those that are valid, if there is any, and who has it. What several have is checked once. */
-  async best(key: string, answers: Iterable<HeldValue>): Promise<FoundValue | undefined> {
+  /** What is answered under this key, as it comes. @throws Error for a key of no kind */
+  collect(key: string): CollectedAnswers {
     this.#kindOf(key)
-    const valid = new Map<string, { readonly value: Uint8Array; readonly heldMs: number[] }>()
-    const invalid = new Set<string>()
-    for (const { value, heldMs } of answers) {
-      const id = Buffer.from(value).toString('latin1')
-      if (invalid.has(id)) continue
-      try {
-        if (!valid.has(id)) {
-          await this.check(key, value)
-          valid.set(id, { value, heldMs: [] })
-        }
-        if (heldMs !== undefined) valid.get(id)?.heldMs.push(heldMs)
-      } catch {
-        invalid.add(id) // peers may send anything; the next one is looked at
-      }
-    }
-    const found = [...valid.values()]
-    if (found.length === 0) return undefined
-    return found[
-      this.select(
-        key,
-        found.map(({ value }) => value),
-      )
-    ]
+    return new CollectedAnswers({
+      check: (value) => this.check(key, value),
+      select: (values) => this.select(key, values),
+    })
   }
 
   #kindOf(key: string): ValueKind {
@@ -78,5 +59,43 @@ export class ValueKinds {
     const kind = this.#kinds.get(prefix)
     if (kind === undefined) throw new Error(`no kind of values has the key ${key.slice(0, 100)}`)
     return kind
+  }
+}
+
+interface KindOfKey {
+  check(value: Uint8Array): Promise<void>
+  select(values: readonly Uint8Array[]): number
+}
+
+/** Of one key. What several have is checked once, whether it is valid or not. */
+export class CollectedAnswers {
+  readonly #kind: KindOfKey
+  readonly #valid = new Map<string, { readonly value: Uint8Array; readonly heldMs: number[] }>()
+  readonly #invalid = new Set<string>()
+
+  constructor(kind: KindOfKey) {
+    this.#kind = kind
+  }
+
+  async add({ value, heldMs }: HeldValue): Promise<void> {
+    const id = Buffer.from(value).toString('latin1')
+    if (this.#invalid.has(id)) return
+    try {
+      if (!this.#valid.has(id)) {
+        await this.#kind.check(value)
+        this.#valid.set(id, { value, heldMs: [] })
+      }
+      if (heldMs !== undefined) this.#valid.get(id)?.heldMs.push(heldMs)
+    } catch {
+      this.#invalid.add(id) // peers may send anything; the next one is looked at
+    }
+  }
+
+  /** The best of those that are valid, if there is any, and for how long who has it has had it. */
+  best(): FoundValue | undefined {
+    const found = [...this.#valid.values()]
+    if (found.length === 0) return undefined
+    const best = found[this.#kind.select(found.map(({ value }) => value))]
+    return best && { value: best.value, heldMs: [...best.heldMs] }
   }
 }

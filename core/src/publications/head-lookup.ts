@@ -57,7 +57,7 @@ export interface HeadLookup {
       readonly certain?: boolean
     },
   ): Promise<KnownHead | undefined>
-  /** What the DHT has, now; the book knows it afterwards. Undefined without one. @throws `signal.reason` */
+  /** What the DHT has, now; the book knows it afterwards. Undefined without one; never rejects: what was found until `signal` aborts */
   walk(key: NameKey, signal: AbortSignal): Promise<FoundValue | undefined>
 }
 

@@ -127,17 +127,15 @@ export function createPublications(
     questions.announce(headKeyOf(head))
     republisher?.put(headKeyOf(head))
   }
+  const onNewer = (key: NameKey): void => {
+    const known = book.get(key)
+    if (known !== undefined) onHead(known)
+  }
   const fetch = async (
     digest: Digest,
     { signal, maxBytes }: { readonly signal: AbortSignal; readonly maxBytes: number },
   ): Promise<Uint8Array> => await collect((await transfer.get(digest, { signal })).body, maxBytes)
-  const lookup = createHeadLookup({
-    ...{ book, questions, routing, fetch, clock, log },
-    onNewer: (key) => {
-      const known = book.get(key)
-      if (known !== undefined) onHead(known)
-    },
-  })
+  const lookup = createHeadLookup({ book, questions, routing, fetch, clock, log, onNewer })
   const republisher =
     routing &&
     createRepublisher({ ...deps, routing, look: (key, signal) => lookup.walk(key, signal) })
@@ -161,8 +159,8 @@ export function createPublications(
       return (await lookup.find(name, { ...options, maxAgeMs }))?.head
     },
     knownHead: (name) => book.get(headKeyOf(name))?.head,
-    offered: (name) => offeredIn(book, name),
-    take: (name, statement) => takeHead({ book, onHead }, headKeyOf(name), statement),
+    offered: (name) => answerTo(book, { key: headKeyOf(name), known: undefined }),
+    take: (name, statement) => takeHead({ book, onNewer }, headKeyOf(name), statement),
     release: (head, version, options) => reader.read(head, version, options),
     releases: (head, options) => reader.readAll(head, options),
     own: () =>
@@ -212,20 +210,14 @@ async function dropUnpublished(
   }
 }
 
-function offeredIn(book: HeadBook, name: PublishedName): Uint8Array | undefined {
-  const known = book.get(headKeyOf(name))
-  return known?.origin === 'hidden' ? undefined : known?.statement
-}
-
 function takeHead(
-  { book, onHead }: { readonly book: HeadBook; readonly onHead: (known: KnownHead) => void },
+  { book, onNewer }: { readonly book: HeadBook; readonly onNewer: (key: NameKey) => void },
   key: NameKey,
   statement: Uint8Array,
 ): Head | undefined {
   const { verdict } = book.accept(statement, { key })
-  const known = book.get(key)
-  if (verdict === 'new' && known !== undefined) onHead(known)
-  return verdict === 'fork' ? undefined : known?.head
+  if (verdict === 'new') onNewer(key)
+  return verdict === 'fork' ? undefined : book.get(key)?.head
 }
 
 /** Undefined unless it is newer than what the asker has, or contradicts it. */

@@ -46,7 +46,7 @@ const bodySchema = z.strictObject({
   size: z.int().nonnegative(),
   chunkSize: z.int().positive(),
   root: z.instanceof(Uint8Array),
-  manifest: z.string().max(MAX_MANIFEST_BYTES, TOO_LARGE),
+  manifest: z.string().refine((text) => Buffer.byteLength(text) <= MAX_MANIFEST_BYTES, TOO_LARGE),
   time: z.int().nonnegative(),
 })
 
@@ -90,8 +90,6 @@ function toDigest(bytes: Uint8Array): Digest {
 }
 
 function packageProblem({ name, version, manifest }: Release): string | undefined {
-  const bytes = Buffer.byteLength(manifest)
-  if (bytes > MAX_MANIFEST_BYTES) return TOO_LARGE
   try {
     const parsed: unknown = JSON.parse(manifest)
     const isItsOwn =

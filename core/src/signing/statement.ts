@@ -4,7 +4,7 @@
  * signatures hold, its own or those of a statement that names its bytes. That a signature holds says who signed, never that this signer may: that is for a trust store.
  * docs/protocol.md, section Signed statements
  */
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
 import { MalformedError } from '../content/malformed.ts'
 import { CatalogError, isCatalogError } from '../errors.ts'
@@ -83,7 +83,7 @@ interface Envelope {
 
 /** @throws CatalogError INVALID_STATEMENT */
 function verify(bytes: Uint8Array, type: string, { publicKey, body, signature }: Envelope): void {
-  const id = createHash('sha256').update(bytes).digest('base64')
+  const id = hash('sha256', bytes, 'base64')
   if (verified.has(id)) return
   const message = messageOf(type, publicKey, body)
   if (!verifySignature(message, { signature, publicKey })) throw rejected('its signature')

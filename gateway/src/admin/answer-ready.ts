@@ -37,7 +37,9 @@ export function answerReady(
   requireMethod(req.method, ['GET', 'HEAD'])
   if (phase !== 'serving') throw notServing(phase)
   const viewer = viewerOf(req, token)
-  const status = problems('owner').length > 0 ? 'degraded' : 'ready'
-  const shown = viewer === 'stranger' ? {} : { problems: problems(viewer) }
+  const all = problems('owner')
+  const status = all.length > 0 ? 'degraded' : 'ready'
+  const shown =
+    viewer === 'stranger' ? {} : { problems: viewer === 'owner' ? all : problems(viewer) }
   sendJson(req, res, { status: 200, body: { status, ...shown } })
 }

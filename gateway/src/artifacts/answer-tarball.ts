@@ -10,16 +10,13 @@ import type { Exchange } from '../http/exchange.ts'
 import type { Ledger } from '../guard/ledger.ts'
 import type { Hints } from '../hints/hints.ts'
 import type { Registries } from '../upstream/registries.ts'
-import { isNotModified } from '../http/respond.ts'
 import type { TarballRoute } from '../http/route.ts'
 import type { Visibility } from '../packuments/cached-document.ts'
-import { sendArtifact } from './send-artifact.ts'
+import { agentOf, sendImmutable } from './send-immutable.ts'
 import type { Counters } from '../http/counters.ts'
 
 /** Where private artifacts leave no trace on disk they have a ledger of their own. */
 export type LedgerOf = (visibility: Visibility) => Pick<Ledger, 'note'>
-
-const YEAR_S = 31_536_000
 
 export async function answerTarball(
   deps: {
@@ -45,23 +42,15 @@ export async function answerTarball(
     const { artifact, visibility } = await deps.artifacts.get(request)
     noteFirstBytes(visit, visibility === 'public')
     visit.course = artifact.course
-    const etag = `"${artifact.digest}"`
-    res.setHeader('etag', etag)
-    res.setHeader('cache-control', `${visibility}, max-age=${YEAR_S}, immutable`)
-    res.setHeader('x-catalog-source', artifact.source)
-    if (isNotModified(req, etag)) {
-      res.statusCode = 304
-      res.end()
-      visit.outcome = 'unchanged'
+    const bytes = await sendImmutable(req, res, { artifact, visibility })
+    if (bytes === 'unchanged') {
+      visit.outcome = bytes
       return
     }
-    res.setHeader('content-type', 'application/octet-stream')
-    res.setHeader('accept-ranges', 'bytes')
-    const bytes = await sendArtifact(req, res, artifact)
     if (req.method !== 'HEAD') {
       const { digest } = artifact
-      const agent = req.headers['user-agent']?.split(' ', 1)[0] ?? ''
-      deps.ledger(visibility).note({ name, version: version ?? file, digest, client: agent })
+      const given = { name, version: version ?? file, digest, client: agentOf(req) }
+      deps.ledger(visibility).note(given)
     }
     // What was fetched a moment ago because of a hint did not come from the store.
     const ahead = deps.hints.prefetchedFrom(artifact.digest)

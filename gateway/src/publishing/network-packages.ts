@@ -7,10 +7,11 @@ import {
   CatalogError,
   isCatalogError,
   type CatalogNode,
+  type Head,
   type KeyId,
   type Release,
 } from '@catalog-p2p/core'
-import { findHeads, unanswered, type Head } from '../trust/find-heads.ts'
+import { findHeads, unanswered } from '../trust/find-heads.ts'
 import type { NameOrigins } from '../trust/origin-of-name.ts'
 
 export interface NetworkVersion {

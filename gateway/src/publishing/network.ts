@@ -3,6 +3,7 @@ import type { CatalogNode, Logger, PublishedName } from '@catalog-p2p/core'
 import { createMarks } from '../artifacts/privacy.ts'
 import type { LocalIndex } from '../search/local-index.ts'
 import type { NameOrigins } from '../trust/origin-of-name.ts'
+import { trustsPublisherOf } from '../trust/trusts-publisher.ts'
 import type { SignVersion } from './network-packument.ts'
 import { createNetworkPackages, type NetworkPackages } from './network-packages.ts'
 import { networkSummary } from './network-summary.ts'
@@ -54,10 +55,9 @@ export function openNetwork(
     { node, log, isShared: (name) => !isPrivate(name) },
     options,
   )
-  const isTrusted = ({ name, publisher }: PublishedName): boolean => {
-    const origin = originOf(name)
-    return origin.kind === 'network' && origin.publishers.includes(publisher) && !isPrivate(name)
-  }
+  const trusts = trustsPublisherOf(trust)
+  const isTrusted = (published: PublishedName): boolean =>
+    !isPrivate(published.name) && trusts(published)
   const keeping = options.temporary ? undefined : keepReplicas({ node, isTrusted, log })
   return {
     ...{ node, originOf, networkPackages, replication },

@@ -96,7 +96,7 @@ export function createReplication(
       if (woken.aborted) pause = new AbortController()
       for (const head of node.publications.told()) {
         if (signal.aborted) return
-        if (!woken.aborted || keptBy(head) < wanted) await spread(head, signal)
+        if (!woken.aborted || keptBy(head, connected()) < wanted) await spread(head, signal)
       }
       if (signal.aborted) return
       const { packages, short } = stats()
@@ -104,17 +104,21 @@ export function createReplication(
     }
   }
 
+  function connected(): ReadonlySet<string> {
+    return new Set(node.questions.peers())
+  }
+
   /** Of those who said so last, how many are connected. */
-  function keptBy(published: PublishedName): number {
-    const connected = new Set(node.questions.peers())
-    return (keepers.get(idOf(published)) ?? []).filter((peer) => connected.has(peer)).length
+  function keptBy(published: PublishedName, peers: ReadonlySet<string>): number {
+    return (keepers.get(idOf(published)) ?? []).filter((peer) => peers.has(peer)).length
   }
 
   function stats(): ReplicationStats {
     const own = node.publications.told().filter(({ name }) => isShared(name))
+    const peers = connected()
     return {
       ...{ wanted, packages: own.length },
-      short: own.filter((head) => keptBy(head) < wanted).length,
+      short: own.filter((head) => keptBy(head, peers) < wanted).length,
     }
   }
 

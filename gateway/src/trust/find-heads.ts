@@ -3,9 +3,13 @@
  * not answer has not said that there is nothing: then it is an error to try again after, never an absence.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { CatalogError, isCatalogError, type CatalogNode, type KeyId } from '@catalog-p2p/core'
-
-export type Head = NonNullable<Awaited<ReturnType<CatalogNode['publications']['head']>>>
+import {
+  CatalogError,
+  isCatalogError,
+  type CatalogNode,
+  type Head,
+  type KeyId,
+} from '@catalog-p2p/core'
 
 /** Before they are asked again. With 3 s for each round less than the minute that clients wait. */
 const PAUSES_MS = [0, 250, 500, 1_000, 2_000, 4_000]

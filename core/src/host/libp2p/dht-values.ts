@@ -1,7 +1,7 @@
 /**
  * Values over libp2p's Kademlia DHT. Its servers keep the last valid value that was put, so only the reader's choice among
- * several answers keeps an old one from taking a newer one's place; and they drop a value after two days, so its owner puts
- * it again. Slow, background work: a few walks at once, each with a deadline.
+ * several answers keeps an old one from taking a newer one's place; and they drop a value after two days, so it has to be
+ * put again. Slow, background work: a few walks at once, each with a deadline.
  */
 import type { KadDHT } from '@libp2p/kad-dht'
 import PQueue from 'p-queue'
@@ -63,20 +63,20 @@ export class DhtValues implements ValueRouting {
   ): AsyncGenerator<FoundValue, void, undefined> {
     signal.throwIfAborted()
     const dht = this.#deps.dht()
-    await this.#kinds.best(key, []) // a key of no kind is a mistake, whatever peers have
+    const answers = this.#kinds.collect(key)
     const left = new AbortController()
     const turn = await takeTurn(this.#walks, signal)
     const timeout = timeoutSignal(this.#deps.clock, GET_TIMEOUT_MS)
     const bounded = AbortSignal.any([signal, left.signal, timeout])
-    const answers: HeldValue[] = []
+    let count = 0
     let best: FoundValue | undefined
     try {
       for await (const answer of answersOf(dht, key, this.#deps.clock, bounded)) {
-        answers.push(answer)
-        if (answers.length < ENOUGH_ANSWERS || isSame(best, answer)) continue
-        const found = await this.#kinds.best(key, answers)
+        await answers.add(answer)
+        count += 1
+        const found = count < ENOUGH_ANSWERS ? undefined : answers.best()
         if (found !== undefined && !isSame(best, found)) yield (best = found)
-        if (answers.length >= MAX_ANSWERS) break
+        if (count >= MAX_ANSWERS) break
       }
     } catch {
       // Out of time, or a server that could not be corrected: what was found was found.
@@ -85,7 +85,7 @@ export class DhtValues implements ValueRouting {
       left.abort()
       turn.done()
     }
-    const last = await this.#kinds.best(key, answers)
+    const last = answers.best()
     if (last !== undefined) yield last
   }
 
@@ -133,7 +133,7 @@ async function* answersOf(
   }
 }
 
-function isSame(a: HeldValue | FoundValue | undefined, b: HeldValue | FoundValue): boolean {
+function isSame(a: FoundValue | undefined, b: FoundValue): boolean {
   return a !== undefined && Buffer.compare(a.value, b.value) === 0
 }
 

@@ -98,7 +98,8 @@ class EvidenceOfPeers implements PeerEvidence {
   }
 
   given(document: CachedDocument): void {
-    if (!this.#examined.has(keyOf(document))) this.saved(document)
+    const isOfPeers = document.peerFetchedAtMs !== undefined // seldom; this is asked of every answer
+    if (isOfPeers && !this.#examined.has(keyOf(document))) this.saved(document)
   }
 
   close(): void {

@@ -1,0 +1,33 @@
+/** What never changes under its address: an artifact, or that the client has it already. */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Artifact } from '@catalog-p2p/core'
+import { isNotModified } from '../http/respond.ts'
+import type { Visibility } from '../packuments/cached-document.ts'
+import { sendArtifact } from './send-artifact.ts'
+
+const YEAR_S = 31_536_000
+
+/** Resolves to the bytes sent. Rejects as `sendArtifact` does. */
+export async function sendImmutable(
+  req: IncomingMessage,
+  res: ServerResponse,
+  { artifact, visibility }: { readonly artifact: Artifact; readonly visibility: Visibility },
+): Promise<number | 'unchanged'> {
+  const etag = `"${artifact.digest}"`
+  res.setHeader('etag', etag)
+  res.setHeader('cache-control', `${visibility}, max-age=${YEAR_S}, immutable`)
+  res.setHeader('x-catalog-source', artifact.source)
+  if (isNotModified(req, etag)) {
+    res.statusCode = 304
+    res.end()
+    return 'unchanged'
+  }
+  res.setHeader('content-type', 'application/octet-stream')
+  res.setHeader('accept-ranges', 'bytes')
+  return await sendArtifact(req, res, artifact)
+}
+
+/** As the ledger names a client: `npm/11.0.0`. */
+export function agentOf({ headers }: Pick<IncomingMessage, 'headers'>): string {
+  return headers['user-agent']?.split(' ', 1)[0] ?? ''
+}
