@@ -20,9 +20,10 @@ const { values, positionals } = parseArgs({
     mirror: { type: 'string' },
     line: { type: 'string' },
     full: { type: 'boolean', default: false },
+    quick: { type: 'boolean', default: false },
   },
 })
-const { mirror } = values
+const { mirror, full, quick } = values
 const rounds = Number(values.rounds)
 const megabytes = Number(values.megabytes)
 
@@ -41,6 +42,9 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
   replay: {
     run: async (line) => await (await import('./replay.ts')).run({ rounds, mirror, line }),
     hasLine: true,
+  },
+  'real-installs': {
+    run: async () => await (await import('./real-installs.ts')).run({ rounds, full, quick }),
   },
   'silent-peer': {
     run: async () => await (await import('./silent-peer.ts')).run({ rounds }),
@@ -88,7 +92,7 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
     run: async () => await (await import('./discovery.ts')).run(),
   },
   start: {
-    run: async () => await (await import('./start.ts')).run({ rounds, full: values.full }),
+    run: async () => await (await import('./start.ts')).run({ rounds, full }),
   },
   'no-peers': {
     run: async () => await (await import('./no-peers.ts')).run({ rounds, mirror }),

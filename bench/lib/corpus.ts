@@ -29,6 +29,10 @@ export interface Corpus {
 const LIST = new URL('../data/web-app.json', import.meta.url)
 type ListEntry = readonly [name: string, version: string, bytes: number]
 
+/** Files of a package on average, packed, and how many `loadInstallable` makes of one at most. */
+const FILE_BYTES = 8_000
+const MAX_FILES = 40
+
 /** The corpus of `mirror`, or else one with random contents in `folder`; beside it one for the warm-up. */
 export async function loadCorpora(
   folder: string,
@@ -61,6 +65,22 @@ export async function loadPackages(folder: string): Promise<Corpus> {
       { path: 'data.bin', content: randomBytes(size) },
     ]),
   )
+}
+
+/** All of the list, or each so-manieth, as packages of files such as people have, no more than 40 each; contents are random. */
+export async function loadInstallable(folder: string, step = 1): Promise<Corpus> {
+  const list = JSON.parse(await readFile(LIST, 'utf8')) as readonly ListEntry[]
+  const chosen = list.filter((_, index) => index % step === step - 1)
+  return await makeCorpus(join(folder, 'packages'), chosen, ([name, version, size]) => {
+    const count = Math.min(MAX_FILES, Math.ceil(size / FILE_BYTES))
+    const bytes = Math.max(1, Math.ceil(size / count))
+    const files = Array.from({ length: count }, (_, index) => ({
+      path: `lib/file-${index}.js`,
+      content: randomBytes(bytes),
+    }))
+    const manifest = { name, version, license: 'MIT' }
+    return packTarball([{ path: 'package.json', content: JSON.stringify(manifest) }, ...files])
+  })
 }
 
 async function readMirror(folder: string, list: readonly ListEntry[]): Promise<Corpus> {

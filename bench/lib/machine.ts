@@ -2,6 +2,7 @@
  * Where a part of a benchmark runs: on loopback, or on a machine of its own (a network namespace) behind a line. The parent process
  * runs on none of them: it reaches its children only over IPC.
  */
+import type { Place } from '../../test/support/namespace-tools.ts'
 import type { Line, Machine } from '../../test/support/namespaces.ts'
 
 export interface BenchMachine {
@@ -9,12 +10,15 @@ export interface BenchMachine {
   /** Put in front of a command, it runs there; empty on loopback. */
   readonly prefix: readonly string[]
   readonly isLoopback: boolean
+  /** What can run there; none on loopback. */
+  readonly place?: Place
 }
 
 export const LOOPBACK: BenchMachine = { ipv4: '127.0.0.1', prefix: [], isLoopback: true }
 
-export function machineAt({ ipv4, prefix }: Machine): BenchMachine {
-  return { ipv4, prefix, isLoopback: false }
+export function machineAt(machine: Machine): BenchMachine {
+  const { ipv4, prefix } = machine
+  return { ipv4, prefix, isLoopback: false, place: machine }
 }
 
 /** Nodes of a benchmark connect only to the peers they are given: no discovery of any kind. */

@@ -44,10 +44,17 @@ export class Stage implements AsyncDisposable {
     return new Stage(await mkdtemp(join(tmpdir(), 'catalog-bench-')))
   }
 
-  /** A machine per name, each at its own end of such a line; without a line, all of them are loopback. */
-  async machines(names: readonly string[], line: Line | undefined): Promise<BenchMachine[]> {
+  /**
+   * A machine per name, each at its own end of such a line, or of the one that `others` says; without a line, all of them are
+   * loopback.
+   */
+  async machines(
+    names: readonly string[],
+    line: Line | undefined,
+    others: Readonly<Record<string, Line>> = {},
+  ): Promise<BenchMachine[]> {
     if (line === undefined) return names.map(() => LOOPBACK)
-    const making = createLan(names, line)
+    const making = createLan(names, line, others)
     // When it fails it removes itself, and the await below throws.
     this.defer(() =>
       making.then(
@@ -84,6 +91,8 @@ export class Stage implements AsyncDisposable {
       readonly hasTimes?: boolean
       /** It signs all versions. */
       readonly isSigned?: boolean
+      /** For other machines too, on this port; its documents name it by loopback, where a relay takes it (relay-child.ts). */
+      readonly openPort?: number
     } = {},
   ): Promise<{ child: Child; port: number; key: object | undefined }> {
     const { machine, ...served } = options

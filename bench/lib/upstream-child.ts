@@ -60,6 +60,8 @@ async function start(options: {
   hasTimes?: boolean | undefined
   /** It signs all versions, with a key of its own. */
   isSigned?: boolean | undefined
+  /** Where it listens for other machines as well. */
+  openPort?: number | undefined
 }): Promise<{ port: number; key: object | undefined }> {
   if (options.distance) distance = options.distance
   const tarballs = new Map<string, Buffer>()
@@ -105,7 +107,9 @@ async function start(options: {
       await send(response, isPacked ? document : gunzipSync(document))
     })()
   })
-  await new Promise<void>((resolve) => server?.listen(0, '127.0.0.1', resolve))
+  const { openPort } = options
+  const listening = openPort === undefined ? { port: 0, host: '127.0.0.1' } : { port: openPort }
+  await new Promise<void>((resolve) => server?.listen(listening, resolve))
   const signer = options.isSigned === true ? importableSigner() : undefined
   for (const [name, files] of versions) {
     const old = Array.from({ length: options.oldVersions ?? 0 }, (_, index) =>

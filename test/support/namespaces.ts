@@ -50,8 +50,12 @@ export async function whyNoNamespaces(line?: Line): Promise<string | undefined> 
   }
 }
 
-/** One bridge, one machine for each name; each cable is `line`, or has no limit. */
-export async function createLan(names: readonly string[], line?: Line): Promise<Lan> {
+/** One bridge, one machine for each name; each cable is `line`, or has no limit, or is what `others` says of that name. */
+export async function createLan(
+  names: readonly string[],
+  line?: Line,
+  others: Readonly<Record<string, Line>> = {},
+): Promise<Lan> {
   const namespaces = await createNamespaces()
   try {
     const hub = await namespaces.add('hub')
@@ -62,12 +66,13 @@ export async function createLan(names: readonly string[], line?: Line): Promise<
     for (const [index, name] of names.entries()) {
       const namespace = await namespaces.add(name)
       machines.push(await plugIn({ name, namespace, hub, number: index + 1 }))
-      if (line === undefined) continue
+      const own = others[name] ?? line
+      if (own === undefined) continue
       const ends = [
         { namespace, device: 'eth0' },
         { namespace: hub, device: portOf(index + 1) },
       ]
-      for (const end of ends) await limit(end, line)
+      for (const end of ends) await limit(end, own)
       shaped.push(...ends)
     }
     const droppedPackets = async (): Promise<number> =>

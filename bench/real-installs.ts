@@ -1,0 +1,184 @@
+/**
+ * Question: how long does a real install take on a machine where nothing is warm, from the registry, from Verdaccio in the office,
+ * from our gateway and by `catalog exec` with one neighbour that has all, and from a cache archive as CI services keep it? npm,
+ * pnpm, Yarn 4 and Bun; two lockfiles; registry and archive 50 ms and 200 Mbit/s away, the LAN 1 Gbit/s. Goals for `catalog
+ * exec`: with a neighbour 0.6 of the registry's time, less what the install takes without fetching; without one 1.02 of the whole.
+ */
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { whyNoNamespaces } from '../test/support/namespaces.ts'
+import { findClient, whyUnavailable } from '../test/support/clients.ts'
+import { loadInstallable } from './lib/corpus.ts'
+import {
+  installFrom,
+  SOURCE_NAMES,
+  type Installed,
+  type SourceName,
+} from './lib/install-sources.ts'
+import {
+  CLIENTS,
+  prepare,
+  projectOf,
+  type BenchClient,
+  type Prepared,
+  type Project,
+  type ProjectName,
+} from './lib/install-projects.ts'
+import { LAN, REGISTRY, startInstallWorld, type InstallWorld } from './lib/install-world.ts'
+import { ratios, summarize, summarizeBy, toMarkdownTable } from './lib/measure.ts'
+import { withLoad, type Load } from './lib/load.ts'
+import { Stage } from './lib/stage.ts'
+
+/** For all of it: no round begins that would end later, if it took as long as the one before. */
+const BUDGET_MS = 8 * 60_000
+const FULL_BUDGET_MS = 60 * 60_000
+/** Of which the rounds without a neighbour get as much, set-up included. */
+const ALONE_SHARE = 0.5
+
+interface Options {
+  readonly rounds: number
+  /** All clients with both lockfiles, however long it takes. */
+  readonly full: boolean
+  /** One round of a few packages. */
+  readonly quick: boolean
+}
+
+interface Install {
+  readonly project: Project
+  readonly client: BenchClient
+  readonly prepared: Prepared
+}
+
+interface Measured extends Installed, Load {
+  readonly project: ProjectName
+  readonly client: BenchClient
+  readonly source: SourceName
+  readonly hasNeighbour: boolean
+}
+
+export async function run(options: Options): Promise<unknown> {
+  const beganMs = performance.now()
+  const reason = await whyNoNamespaces(LAN)
+  if (reason !== undefined) {
+    console.log(`left out: ${reason}`)
+    return { reason }
+  }
+  await using stage = await Stage.open()
+  const corpus = await loadInstallable(stage.folder, options.quick ? 60 : 1)
+  const world = await startInstallWorld(stage, corpus)
+  const installs: Install[] = []
+  for (const [name, clients] of chosen(options)) {
+    const project = projectOf(corpus, name)
+    for (const client of clients) {
+      const folder = join(stage.folder, `${client} of ${name}`)
+      const { archives, registryMachine: machine } = world
+      const at = { folder, archives, machine, registry: REGISTRY }
+      installs.push({ project, client, prepared: await prepare(client, project, at) })
+      await rm(folder, { recursive: true, force: true })
+    }
+  }
+  const budgetMs = options.full ? FULL_BUDGET_MS : BUDGET_MS
+  const measured: Measured[] = []
+  const round = async (
+    install: Install,
+    how: { sources: readonly SourceName[]; hasNeighbour: boolean },
+  ): Promise<void> => {
+    for (const source of how.sources) {
+      const took = await measure(world, install, source)
+      measured.push({ ...took, hasNeighbour: how.hasNeighbour })
+      console.log(
+        `${install.project.name}, ${install.client}, ${source}: ${took.seconds.toFixed(1)} s`,
+      )
+    }
+  }
+  const alone = installs.filter(({ client }) => options.full || client === 'npm-12')
+  for (const install of alone) {
+    const how = { sources: ['registry', 'exec'] as const, hasNeighbour: false }
+    await repeat(options.rounds, beganMs + ALONE_SHARE * budgetMs, () => round(install, how))
+  }
+  await world.startPeer()
+  const sources = SOURCE_NAMES.filter((name) => name !== 'Verdaccio' || world.verdaccio)
+  await repeat(options.rounds, beganMs + budgetMs, async () => {
+    for (const install of installs) await round(install, { sources, hasNeighbour: true })
+  })
+  print(measured)
+  const projects = installs.map(({ project: { name, files }, client, prepared }) => ({
+    ...{ name, client, tarballs: files.length, archiveBytes: prepared.archiveBytes },
+  }))
+  return { projects, measured }
+}
+
+/** Which clients install what. */
+function chosen({ full, quick }: Options): [ProjectName, readonly BenchClient[]][] {
+  const clients = CLIENTS.filter((name) => {
+    const reason = whyUnavailable(findClient(name))
+    if (reason !== undefined) console.log(`${name}: left out, ${reason}`)
+    return reason === undefined
+  })
+  if (quick) return [['a few', clients]]
+  const some = clients.filter((name) => full || name === 'npm-12' || name === 'pnpm-12')
+  return [
+    ['web application', some],
+    ['library', clients],
+  ]
+}
+
+/** At least once, and not again when another time would end after the deadline. */
+async function repeat(
+  rounds: number,
+  deadlineMs: number,
+  work: () => Promise<void>,
+): Promise<void> {
+  for (let at = 0; at < rounds; at += 1) {
+    const beganMs = performance.now()
+    await work()
+    const tookMs = performance.now() - beganMs
+    if (at + 1 < rounds && performance.now() + tookMs > deadlineMs) {
+      console.log(`${at + 1} of ${rounds} rounds: there is no time for another one`)
+      return
+    }
+  }
+}
+
+async function measure(
+  world: InstallWorld,
+  { project, client: name, prepared }: Install,
+  source: SourceName,
+): Promise<Omit<Measured, 'hasNeighbour'>> {
+  const folder = join(world.stage.folder, 'run')
+  const install = { world, project, client: findClient(name), name, prepared, folder }
+  const { value, load } = await withLoad(world.stage, () => installFrom(source, install))
+  await rm(folder, { recursive: true, force: true })
+  return { project: project.name, client: name, source, ...value, ...load }
+}
+
+function print(measured: readonly Measured[]): void {
+  const groups = Map.groupBy(measured, ({ project, client, hasNeighbour }) =>
+    [project, client, ...(hasNeighbour ? [] : ['no neighbour'])].join(', '),
+  )
+  for (const [title, all] of groups) console.log(`\n${toMarkdownTable(rowsOf(title, all))}`)
+}
+
+function rowsOf(title: string, all: readonly Measured[]): Record<string, string>[] {
+  const of = (source: SourceName): Measured[] => all.filter((each) => each.source === source)
+  const whole = ({ seconds }: Measured): number => seconds
+  const floors = of('cache archive').map(({ clientSeconds }) => clientSeconds)
+  const fetching = (list: readonly Measured[]): number[] =>
+    list.map(({ seconds }, round) => seconds - (floors[round] ?? NaN))
+  return [...new Set(all.map(({ source }) => source))].map((source) => {
+    const mine = of(source)
+    const base = of('registry')
+    return {
+      [title]: source,
+      seconds: summarizeBy(mine, whole, 2),
+      'of the registry': summarize(ratios(mine.map(whole), base.map(whole)), 2),
+      ...(floors.length > 0 && {
+        'of its fetching': summarize(ratios(fetching(mine), fetching(base)), 2),
+      }),
+      'the client itself, s': summarizeBy(mine, ({ clientSeconds }) => clientSeconds, 2),
+      '% from the neighbour': summarizeBy(mine, ({ fromPeer }) => 100 * fromPeer, 0),
+      'registry sent, MB': summarizeBy(mine, ({ sentBytes }) => sentBytes / 1e6, 1),
+      'cores busy': `${summarizeBy(mine, ({ coresBusy }) => 100 * coresBusy, 0)} %`,
+    }
+  })
+}
