@@ -58,7 +58,7 @@ test('the public surface is small, and grows only on purpose', () => {
     'signRevocations',
     'signStatement',
     'swarmFileToText',
-    'swarmTagOf',
+    'swarmNamesOf',
     'toPublicKey',
     'verifyCertificate',
     'verifySignature',

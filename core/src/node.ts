@@ -3,16 +3,14 @@
  * decided in the part. No other file knows which implementation stands behind a port.
  */
 import { networkInterfaces } from 'node:os'
-import { join } from 'node:path'
 import type { CatalogNode, NodeEvent } from './api.ts'
 import { openBanHistory, type BanHistory } from './ban-history.ts'
-import type { Digest } from './content/digest.ts'
 import type { ArtifactRecord } from './content/record.ts'
 import { canCreateFolder } from './disk/make-folder.ts'
 import { createFleet } from './fleet/fleet.ts'
 import { createSwarmDiscovery } from './discovery/swarm-discovery.ts'
 import { findGateways } from './host/gateways.ts'
-import { PRIVATE_FOLDER, type Host, type PeerConnection } from './host/host.ts'
+import type { Host, PeerConnection } from './host/host.ts'
 import { findOwnNetworks } from './host/own-networks.ts'
 import { startAll, stopAll, type Part } from './lifecycle.ts'
 import { addressGroup, addressIn } from './limits/address-group.ts'
@@ -36,9 +34,10 @@ import { createSeeder } from './seeding/seeder.ts'
 import { createFsStore } from './store/fs/fs-store.ts'
 import { createMemoryStore } from './store/memory-store.ts'
 import type { Store } from './store/store.ts'
-import { hideWithdrawn } from './store/visibility-review.ts'
+import { reviewVisibility, type JudgeVisibility } from './store/visibility-review.ts'
 import { createExpulsion } from './swarm/expulsion.ts'
 import { createSwarm, type Swarm, type SwarmDependencies } from './swarm/swarm.ts'
+import { findToldFolder } from './swarm-folder.ts'
 import { systemClock, type Clock } from './timing/clock.ts'
 import { createPeerScores, type PeerScores } from './transfer/peer-score.ts'
 import { createTransfer, type Transfer } from './transfer/transfer.ts'
@@ -54,8 +53,8 @@ export interface NodeDependencies {
   /** Time and chance; the system's unless given. */
   readonly clock?: Clock
   readonly random?: Random
-  /** Whether an artifact that the store holds as public still is; asked at start. What is not becomes private. */
-  readonly isStillPublic?: (digest: Digest) => boolean
+  /** What of the store is public now; asked at start of each artifact. Absent: what was. */
+  readonly judgeVisibility?: JudgeVisibility
   /** Judges the evidence of records. Absent: no record is believed, nor passed on. */
   readonly verifyEvidence?: VerifyEvidence
   /** Of the private swarm that the node is in: only peers that prove theirs may connect. Absent: everybody may. */
@@ -92,18 +91,17 @@ export async function createNode(
     emit: (event) => listeners.forEach((listener) => listener(event)),
   }
   const { options, log, clock, random } = context
-  const { isStillPublic, ephemeralIdentity = false } = given
+  const { judgeVisibility, ephemeralIdentity = false } = given
   const swarm = given.swarm && createSwarm({ clock, ...given.swarm })
 
   const store = given.store ?? createStore(context)
-  const host = given.host ?? (await createHost(context, { swarm, ephemeralIdentity }))
-  const bans = await openBanHistory(ephemeralIdentity ? undefined : options.store.path, context)
-  const scores = createScores(context, { host, bans })
   const folder = ephemeralIdentity ? undefined : options.store.path
+  const told = folder && (await findToldFolder(folder, given.swarm?.state(), { log }))
+  const host = given.host ?? (await createHost(context, { swarm, folder, told }))
+  const bans = await openBanHistory(folder, context)
+  const scores = createScores(context, { host, bans })
   const recordStore = await openRecordStore(folder, { log })
-  const isApart = folder !== undefined && swarm !== undefined
-  const heads = isApart ? join(folder, PRIVATE_FOLDER) : folder
-  const headBook = await openHeadBook(heads, { clock, log })
+  const headBook = await openHeadBook(told, { clock, log })
   const records = createRecords({
     ...{ records: recordStore, store, log },
     verify: createEvidenceCheck(headBook, given),
@@ -141,7 +139,7 @@ export async function createNode(
     closing('heads', headBook),
     named('store', store, { isLocal: true }),
     named('visibility', {
-      start: () => isStillPublic && hideWithdrawn(store, isStillPublic),
+      start: () => judgeVisibility && reviewVisibility(store, judgeVisibility),
       stop: () => undefined,
     }),
     named('events', createEventRelay(context, { host, store, transfer, scores })),
@@ -197,14 +195,21 @@ function createStore({ options, clock, log }: Context): Store {
 // libp2p is most of what there is to load: only a node that uses it pays for that.
 async function createHost(
   { options, log, clock, random }: Context,
-  given: { readonly swarm: Swarm | undefined; readonly ephemeralIdentity: boolean },
+  given: {
+    readonly swarm: Swarm | undefined
+    readonly folder: string | undefined
+    readonly told: string | undefined
+  },
 ): Promise<Host> {
   const { createLibp2pHost } = await import('./host/libp2p/libp2p-host.ts')
-  const { network, store } = options
+  const { swarm: membership, folder, told } = given
   // The host would try for ever to use a folder that can't be made; the store reports it.
-  const hasFolder = store.path !== undefined && (await canCreateFolder(store.path))
-  const path = hasFolder && !given.ephemeralIdentity ? store.path : undefined
-  return createLibp2pHost({ log, clock, random, membership: given.swarm }, { network, path })
+  const hasFolder = folder !== undefined && (await canCreateFolder(folder))
+  const paths = hasFolder ? { path: folder, peersPath: told } : { path: undefined }
+  return createLibp2pHost(
+    { log, clock, random, membership },
+    { network: options.network, ...paths },
+  )
 }
 
 /** Peer scores that disconnect whom they ban. */

@@ -1,10 +1,11 @@
 /** Members of a private swarm over real connections on loopback: by a relay, while keys and certificates change, and how one joins. */
-import { existsSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { readdirSync, readFileSync } from 'node:fs'
+import { rename } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import type { CatalogNode } from '../../core/src/api.ts'
 import { issueCertificate } from '../../core/src/certificates/certificate.ts'
-import { PRIVATE_FOLDER, type Host } from '../../core/src/host/host.ts'
+import type { Host } from '../../core/src/host/host.ts'
 import { createLibp2pHost } from '../../core/src/host/libp2p/libp2p-host.ts'
 import { joinSwarm } from '../../core/src/join-swarm.ts'
 import { silentLogger } from '../../core/src/log.ts'
@@ -15,7 +16,7 @@ import { keyIdOf } from '../../core/src/signing/key-id.ts'
 import { EXPULSION_EVERY_MS } from '../../core/src/swarm/expulsion.ts'
 import { createInviteSecret } from '../../core/src/swarm/invite.ts'
 import { createSwarmKey } from '../../core/src/swarm/swarm-key.ts'
-import { createSwarm, type SwarmState } from '../../core/src/swarm/swarm.ts'
+import { createSwarm, swarmNamesOf, type SwarmState } from '../../core/src/swarm/swarm.ts'
 import { inviteIdOf } from '../../core/src/swarm/joining.ts'
 import { systemClock, type Clock } from '../../core/src/timing/clock.ts'
 import { isCode } from '../contract/host-pairs.ts'
@@ -124,21 +125,36 @@ test('a machine that is revoked is disconnected, and not let in again', async ()
   expect(a.peers()).toEqual([])
 })
 
-test('what a swarm has told is kept apart from what the open network gets', async () => {
+test('what a swarm has told is kept apart from that of others, and stays with it when its key changes', async () => {
   await using workspace = await createWorkspace()
   const path = await workspace.folder('store')
-  const state = { name: 'x', keys: [{ key: createSwarmKey() }] }
-  const options: NodeOptions = { network: QUIC_LOOPBACK, store: { path } }
+  const [key, next] = [createSwarmKey(), createSwarmKey()]
+  const state: SwarmState = { name: 'x', keys: [{ key }] }
   const other = await startNode({ state: () => state })
-  {
-    await using node = await createNode(options, { swarm: { state: () => state } })
-    await node.connect(addressOf(other.stats().addresses))
-    expect(existsSync(join(path, 'peers.sqlite'))).toBe(false)
-    expect(existsSync(join(path, PRIVATE_FOLDER, 'peers.sqlite'))).toBe(true)
+  /** Starts a node on the store, and stops it; the folders in which it finds that peer. */
+  const foldersWithPeer = async (swarm?: SwarmState): Promise<string[]> => {
+    const options: NodeOptions = { network: QUIC_LOOPBACK, store: { path } }
+    await using node = await createNode(options, swarm && { swarm: { state: () => swarm } })
+    if (swarm === state) await node.connect(addressOf(other.stats().addresses))
+    const files = readdirSync(path, { recursive: true, encoding: 'utf8' })
+    return files.flatMap((file) =>
+      basename(file) === 'peers.sqlite' && readFileSync(join(path, file)).includes(other.id)
+        ? [basename(dirname(file))]
+        : [],
+    )
   }
-  await using alone = await createNode(options)
-  expect(readFileSync(join(path, 'peers.sqlite')).includes(other.id)).toBe(false)
-  expect(alone.peers()).toEqual([])
+  const [name = '', later = ''] = [key, next].flatMap((each) =>
+    swarmNamesOf({ name: 'x', keys: [{ key: each }] }),
+  )
+  await foldersWithPeer(state)
+  const known = await foldersWithPeer()
+  expect(known).toEqual([name])
+  expect(await foldersWithPeer({ name: 'x', keys: [{ key: createSwarmKey() }] })).toEqual([name])
+  const rotated = { name: 'x', keys: [{ key: next }, { key, untilMs: 1 }] }
+  expect(await foldersWithPeer(rotated)).toEqual([later])
+  await rename(join(path, 'private-swarms', later), join(path, 'private-swarm'))
+  // As earlier versions have left it, one for all swarms.
+  expect(await foldersWithPeer(rotated)).toEqual([later])
 })
 
 test('an invite brings the swarm once, and no connection', async () => {

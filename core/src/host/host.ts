@@ -120,9 +120,6 @@ export interface LanSeal {
   open(this: void, sealed: Uint8Array): Uint8Array | undefined
 }
 
-/** In the store's folder: what a private swarm has told (peers, DHT records, heads), so that the open network never gets it. */
-export const PRIVATE_FOLDER = 'private-swarm'
-
 /** A connection whose peer has not proved its membership within this time is closed. */
 export const MEMBERSHIP_TIMEOUT_MS = 5_000
 

@@ -159,10 +159,20 @@ class PrivateSwarm implements Swarm {
   }
 }
 
-/** Tells swarms apart, for who knows them: what members are called on the LAN. Not a secret. */
-export function swarmTagOf({ keys, root }: SwarmState): string {
-  const key = keys[0]?.key ?? (root === undefined ? undefined : keyOfRoot(root))
-  return key === undefined ? '' : createLanSeal(key).tag
+/**
+ * What tells swarms apart, and shows no secret: by the root and the name that certificates are for, and by each key, the newest
+ * first, those that have ended too. Two states with one of these in common are of one swarm; nobody makes up such a one
+ * without a key of the other, or its root.
+ */
+export function swarmNamesOf({
+  name,
+  keys,
+  root,
+}: Pick<SwarmState, 'name' | 'keys' | 'root'>): string[] {
+  const ofKeys = keys.map(({ key }) => createLanSeal(key).tag)
+  if (root === undefined) return ofKeys
+  const hash = createHash('sha256').update('catalog-p2p swarm name of root 1\0').update(root)
+  return [hash.update(`\0${name}`).digest('hex').slice(0, 16), ...ofKeys]
 }
 
 /** A swarm without a key: what outsiders lack is the certificate; who does not know the root learns nothing. */

@@ -78,22 +78,22 @@ describe('a store that was in a private swarm', () => {
     {
       put = [],
       before = [],
-      swarm = '',
-    }: { put?: Uint8Array[]; before?: Digest[]; swarm?: string },
+      swarms = [],
+    }: { put?: Uint8Array[]; before?: Digest[]; swarms?: string[] },
   ): Promise<{ digests: Digest[]; found: Digest[] }> {
     const log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
     const rules = {
       privateScopes: [],
       publicRegistries: ['http://registry.invalid/'],
       shareScopes,
-      swarm,
+      swarms,
     }
     const visibility = await openStoredVisibility({ log }, { path, rules })
-    const { isStillPublic } = visibility
+    const { judge } = visibility
     const network = { loopbackOnly: true, port: 0, dht: false, mdns: false }
     const node = await createNode(
       { store: { path }, network },
-      isStillPublic === undefined ? {} : { isStillPublic },
+      judge === undefined ? {} : { judgeVisibility: judge },
     )
     visibility.accept()
     visibility.close()
@@ -129,11 +129,11 @@ describe('a store that was in a private swarm', () => {
     expect(await found('@corp')).toEqual([ofAll])
   })
 
-  test('gives nothing of what has no registry, as what is published in a swarm, to others', async () => {
+  test('gives what has no registry, as what is published in a swarm, to that swarm only', async () => {
     const path = await mkdtemp(join(tmpdir(), 'catalog-shared-'))
     folders.push(path)
     const { digests } = await publicAfter(path, [], {
-      ...{ put: [Buffer.from('published'), Buffer.from('x')], swarm: 'one' },
+      ...{ put: [Buffer.from('published'), Buffer.from('x')], swarms: ['one'] },
     })
     const [published, ofAll] = digests as [Digest, Digest]
     const database = await openDatabase(join(path, METADATA_FILE))
@@ -141,7 +141,20 @@ describe('a store that was in a private swarm', () => {
     createBindings(database).add({ registry, owner: '', name: 'open', version: '1.0.0' }, ofAll)
     database.close()
     const before = [published, ofAll]
-    expect((await publicAfter(path, [], { before, swarm: 'one' })).found).toEqual(before)
-    expect((await publicAfter(path, [], { before })).found).toEqual([ofAll])
+    const found = async (...swarms: string[]): Promise<Digest[]> =>
+      (await publicAfter(path, [], { before, swarms })).found
+    expect(await found('one')).toEqual(before)
+    // The swarm shares one scope more, and one less.
+    const more = { before, swarms: ['one'] }
+    expect((await publicAfter(path, ['@corp'], more)).found).toEqual(before)
+    expect(await found('one')).toEqual([ofAll])
+    expect((await publicAfter(path, ['@corp'], more)).found).toEqual(before)
+    expect(await found()).toEqual([ofAll])
+    expect(await found('two')).toEqual([ofAll])
+    // It has had another key meanwhile, and is still the same.
+    const rotated = (swarms: string[]) => publicAfter(path, ['@corp'], { before, swarms })
+    expect((await rotated(['next', 'one'])).found).toEqual(before)
+    expect((await rotated(['next'])).found).toEqual(before)
+    expect(await found('two', 'three')).toEqual([ofAll])
   })
 })

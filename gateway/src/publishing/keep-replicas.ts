@@ -141,8 +141,9 @@ async function keepArtifact(
 }
 
 function isKept(node: CatalogNode, digest: Digest): boolean {
-  const { retention = 'cache' } = node.entry(digest) ?? {}
-  return retention !== 'cache'
+  const entry = node.entry(digest)
+  // What is kept of another swarm is given to nobody here.
+  return entry?.visibility === 'public' && entry.retention !== 'cache'
 }
 
 /** Nobody who is connected has said yet that it has it. */

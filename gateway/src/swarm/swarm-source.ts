@@ -1,8 +1,9 @@
 /**
  * The private swarm of a running daemon, as its file says now: another key, a certificate or the end of it count within seconds,
- * without a restart. A file that is gone, or makes no sense, is no membership: then nobody is let in.
+ * without a restart. A file that is gone, makes no sense, or is of another swarm, is no membership: then nobody is let in, as what
+ * this daemon has and says is for the swarm that it was started in.
  */
-import { CatalogError, parseSwarmFile } from '@catalog-p2p/core'
+import { CatalogError, parseSwarmFile, swarmNamesOf } from '@catalog-p2p/core'
 import type { KeyId, Logger, SwarmFile, SwarmState } from '@catalog-p2p/core'
 import type { SwarmPlace } from '../config/swarm-place.ts'
 import { readSwarmFile, stateOfSwarmFile } from './swarm-text.ts'
@@ -45,6 +46,8 @@ class WatchedFile implements SwarmSource {
   readonly #path: string
   readonly #deps: SwarmSourceDependencies
   #file: SwarmFile
+  /** Of the swarm, with those of the keys that it has had since the start. */
+  readonly #names: Set<string>
   #seen: string
 
   constructor(path: string, deps: SwarmSourceDependencies) {
@@ -52,6 +55,7 @@ class WatchedFile implements SwarmSource {
     this.#deps = deps
     this.#seen = stateOfSwarmFile(path)
     this.#file = readSwarm({ kind: 'file', path })
+    this.#names = new Set(swarmNamesOf(this.#file))
   }
 
   file(): SwarmFile {
@@ -71,8 +75,13 @@ class WatchedFile implements SwarmSource {
     const { log } = this.#deps
     try {
       const file = readSwarmFile(this.#path)
-      log.info(file === undefined ? 'swarm.left' : 'swarm.changed', { path: this.#path })
-      if (file !== undefined) return file
+      const names = file === undefined ? [] : swarmNamesOf(file)
+      const isSame = names.some((name) => this.#names.has(name))
+      log.info(isSame ? 'swarm.changed' : 'swarm.left', { path: this.#path })
+      if (file !== undefined && isSame) {
+        for (const name of names) this.#names.add(name)
+        return file
+      }
     } catch (error) {
       log.error('swarm.unreadable', { path: this.#path, error, effect: 'nobody is let in' })
     }

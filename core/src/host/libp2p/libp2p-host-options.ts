@@ -17,8 +17,10 @@ export interface Libp2pHostDependencies {
 
 export interface Libp2pHostOptions {
   readonly network: NetworkOptions
-  /** Folder for the identity and for known peers; undefined keeps both in memory. */
+  /** Folder for the identity; undefined keeps it in memory. */
   readonly path: string | undefined
+  /** Folder for known peers and DHT records, `path` unless given. */
+  readonly peersPath?: string | undefined
 }
 
 export interface Libp2pHost extends Host {

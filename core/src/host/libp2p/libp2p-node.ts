@@ -22,7 +22,8 @@ import { SqliteDatastore } from './datastore.ts'
 import { bestConnection } from './best-connection.ts'
 import { addressesOf, dial, isConnected } from './dial.ts'
 import { upgradeRelayed } from './direct-upgrade.ts'
-import { PRIVATE_FOLDER, type HostEvent, type Membership, type PeerId } from '../host.ts'
+import type { HostEvent, Membership, PeerId } from '../host.ts'
+import type { Libp2pHostOptions } from './libp2p-host-options.ts'
 import type { NetworkState } from '../host.ts'
 import { believedOfDht, createHearsay, remoteAddresses } from './hearsay.ts'
 import { hostLimits, type HostLimits } from './host-limits.ts'
@@ -113,13 +114,11 @@ async function openPeers(path: string | undefined, log: Logger): Promise<Databas
 /** @throws CatalogError HOST_FAILED, STORE_LOCKED when another process uses the folder, INVALID_OPTIONS */
 export async function buildLibp2pNode(
   deps: NodeDependencies,
-  options: { readonly network: NetworkOptions; readonly path: string | undefined },
+  options: Libp2pHostOptions,
 ): Promise<BuiltNode> {
-  const { path } = options
   const { quic, network } = await withQuicIfThere(options.network, deps.log)
   for (const address of [...network.bootstrap, ...network.announceAddresses]) parseAddress(address)
-  const isApart = path !== undefined && deps.membership !== undefined
-  const database = await openPeers(isApart ? join(path, PRIVATE_FOLDER) : path, deps.log)
+  const database = await openPeers(options.peersPath ?? options.path, deps.log)
   const self = deps.privateKey.publicKey.toString()
   const datastore = new SqliteDatastore(database, { self, groupOf: deps.groupOf })
   const closeDatabase = (): void => {

@@ -1,6 +1,11 @@
 /** The private swarm that the settings name: what the node and the gateway get of it, and what tells two swarms apart. */
 import { dirname } from 'node:path'
-import { swarmFileToText, swarmTagOf, type Logger, type SwarmDependencies } from '@catalog-p2p/core'
+import {
+  swarmFileToText,
+  swarmNamesOf,
+  type Logger,
+  type SwarmDependencies,
+} from '@catalog-p2p/core'
 import { defaultConfigFolder } from '../../config/config-file.ts'
 import type { Config } from '../../config/resolve.ts'
 import { swarmFilePath } from '../../config/swarm-place.ts'
@@ -70,13 +75,13 @@ export function knowsMembers({ swarm }: Config): boolean {
   }
 }
 
-/** What two daemons must have the same of to be in one swarm; nothing secret. */
-export function swarmIdentity({ swarm }: Config): string {
-  if (swarm === undefined) return ''
+/** What two daemons must have the same of to be in one swarm, the newest first; none: in the open network. Nothing secret. */
+export function swarmNames({ swarm }: Config): string[] {
+  if (swarm === undefined) return []
   try {
-    return swarmTagOf(readSwarm(swarm))
+    return swarmNamesOf(readSwarm(swarm))
   } catch {
     // Whoever uses it says what is wrong with it.
-    return 'unknown'
+    return ['unknown']
   }
 }

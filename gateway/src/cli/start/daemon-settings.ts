@@ -6,7 +6,7 @@
 import { parseKeyId, parseNodeOptions } from '@catalog-p2p/core'
 import type { Config } from '../../config/resolve.ts'
 import { parseGatewayOptions } from '../../options.ts'
-import { swarmIdentity } from './configured-swarm.ts'
+import { swarmNames } from './configured-swarm.ts'
 import { withoutUser } from '../../upstream/registries.ts'
 
 export type DaemonSettings = Readonly<Record<string, readonly string[] | string | boolean | number>>
@@ -24,7 +24,7 @@ export function daemonSettings(config: Config): DaemonSettings {
     'min-release-age-exclude': gateway.minReleaseAgeExclude.toSorted(),
     'malware-list': gateway.malwareList ?? '',
     'trust-downgrade': gateway.trustDowngrade,
-    swarm: swarmIdentity(config),
+    swarm: swarmNames(config)[0] ?? '',
     'share-scope': gateway.shareScopes.map((scope) => scope.toLowerCase()).sort(),
     takedown: gateway.takedown,
     witness: gateway.witnesses.map(parseKeyId).sort(),

@@ -36,7 +36,7 @@ import { createTrustsPublisher } from '../../trust/trusts-publisher.ts'
 import type { NpmConfig } from '../../upstream/npmrc.ts'
 import { portOf } from '../shell/invocation.ts'
 import { daemonSettings } from './daemon-settings.ts'
-import { swarmIdentity, withSwarm, type ConfiguredSwarm } from './configured-swarm.ts'
+import { swarmNames, withSwarm, type ConfiguredSwarm } from './configured-swarm.ts'
 import { chooseStore } from './store-access.ts'
 import { tuneCollector } from './tune-collector.ts'
 
@@ -141,10 +141,10 @@ async function openNode(
   const rules = parseGatewayOptions(config.gateway)
   const visibility = await openStoredVisibility(
     { log },
-    { path: cachePath, rules: { ...rules, swarm: swarmIdentity(config) } },
+    { path: cachePath, rules: { ...rules, swarms: swarmNames(config) } },
   )
   try {
-    const { isStillPublic } = visibility
+    const { judge } = visibility
     const node = await createNode(options, {
       ...{ log, ephemeralIdentity, swarm },
       verifyEvidence: createEvidenceVerifier(
@@ -154,7 +154,7 @@ async function openNode(
       trustsPublisher: createTrustsPublisher(
         rules.trustPath ?? trustFilePath(defaultConfigFolder()),
       ),
-      ...(isStillPublic !== undefined && { isStillPublic }),
+      ...(judge !== undefined && { judgeVisibility: judge }),
     })
     visibility.accept()
     return node

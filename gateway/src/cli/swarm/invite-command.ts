@@ -90,6 +90,9 @@ export async function swarmJoinCommand(
   if (config.json) terminal.print(JSON.stringify({ name: file.name, file: path }))
   else {
     terminal.print(`joined private swarm "${file.name}": ${path}`)
+    if (file.shareScopes.length > 0) {
+      terminal.print(`its members get from this machine: ${file.shareScopes.join(', ')}`)
+    }
     terminal.print('start the daemon (catalog start), or restart it, and "catalog swarm members"')
   }
   return EXIT.ok

@@ -1,6 +1,6 @@
 /** The private swarm of this machine as its files and its daemon have it, for commands that report on it. Reads only. */
 import { dirname } from 'node:path'
-import { isCatalogError } from '@catalog-p2p/core'
+import { isCatalogError, swarmNamesOf } from '@catalog-p2p/core'
 import { defaultConfigFolder } from '../../config/config-file.ts'
 import type { Config } from '../../config/resolve.ts'
 import type { DaemonInfo, DaemonStatus } from '../../admin/daemon-client.ts'
@@ -23,10 +23,11 @@ export function ownSwarm(config: Config, daemon: RunningDaemon | undefined): Swa
     const trustPath = config.gateway.trustPath ?? trustFilePath(defaultConfigFolder())
     const book = new CertificateBook(certificatesPath(dirname(trustPath)), { log: quiet })
     const revoked = file.root && book.of(file.root).revocations?.said.subjects
+    const running = daemon?.info?.settings?.swarm
     return reportOnSwarm(file, {
       ...{ nowMs: Date.now(), members, self: daemon?.status.node.id, revoked: new Set(revoked) },
       // One of an older version, or of another store folder, does not say.
-      isDaemonPrivate: daemon?.info?.settings?.swarm !== '',
+      isDaemonOfIt: typeof running !== 'string' || swarmNamesOf(file).includes(running),
     })
   } catch (error) {
     if (!isCatalogError(error)) throw error

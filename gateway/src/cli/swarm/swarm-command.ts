@@ -79,8 +79,8 @@ export async function swarmRotateCommand(
     key,
     untilMs: Math.min(before, untilMs),
   }))
-  const kept = old.filter((each) => each.untilMs > nowMs).slice(0, 3)
-  await writeSwarmFile(path, { ...file, keys: [{ key: createSwarmKey() }, ...kept] })
+  // Those that have ended count for nothing, and say on each machine which swarm it is that has another key now.
+  await writeSwarmFile(path, { ...file, keys: [{ key: createSwarmKey() }, ...old.slice(0, 3)] })
   const until = new Date(untilMs).toISOString()
   if (config.json) terminal.print(JSON.stringify({ file: path, until }))
   else {
@@ -155,12 +155,13 @@ export async function swarmMembersCommand(invocation: Invocation): Promise<numbe
     terminal.print(JSON.stringify({ name, file: path, root, shareScopes, members }))
     return EXIT.ok
   }
-  const ending = keys.flatMap(({ untilMs }) =>
+  const current = keys.filter(({ untilMs = Infinity }) => Date.now() < untilMs)
+  const ending = current.flatMap(({ untilMs }) =>
     untilMs === undefined ? [] : [`one until ${new Date(untilMs).toISOString()}`],
   )
   const facts: [string, string][] = [
     ['swarm', `${name} (${path})`],
-    ['keys', [String(keys.length), ...ending].join(', ')],
+    ['keys', [String(current.length), ...ending].join(', ')],
     ['root', root ?? 'none: whoever has the key is a member'],
     ['shared scopes', shareScopes.join(', ') || 'none: what is private stays on its machine'],
   ]

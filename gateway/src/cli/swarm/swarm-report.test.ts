@@ -38,7 +38,7 @@ function certified(
 }
 
 const now = (how: Partial<SwarmCircumstances> = {}): SwarmCircumstances => ({
-  ...{ nowMs: NOW_MS, self: SELF, members: 2, revoked: new Set<string>(), isDaemonPrivate: true },
+  ...{ nowMs: NOW_MS, self: SELF, members: 2, revoked: new Set<string>(), isDaemonOfIt: true },
   ...how,
 })
 const finding = (file: SwarmFile, how: Partial<SwarmCircumstances> = {}) =>
@@ -77,7 +77,7 @@ describe('nobody lets it in, and what to do is said:', () => {
       /the key .* is over/,
       /swarm invite.*swarm join/,
     ],
-    ['its daemon is older', keyed, /in the open network/, /restart/, { isDaemonPrivate: false }],
+    ['its daemon is older', keyed, /started before/, /restart/, { isDaemonOfIt: false }],
   ])('%s', (_what, file, text, next, how) => {
     const found = finding(file, how)
     expect(found).toMatchObject({ verdict: 'fail', text: expect.stringMatching(text) })

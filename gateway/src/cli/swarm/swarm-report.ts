@@ -39,8 +39,8 @@ export interface SwarmCircumstances {
   readonly members: number
   /** What the root has taken back, as far as is known here. */
   readonly revoked: ReadonlySet<string>
-  /** Whether the daemon that runs was started in a private swarm. */
-  readonly isDaemonPrivate: boolean
+  /** Whether the daemon that runs was started in this swarm. */
+  readonly isDaemonOfIt: boolean
 }
 
 const SOON_MS = 7 * 86_400_000
@@ -88,10 +88,10 @@ export function timeOf(ms: number): string {
 
 function keyProblem(
   { name, keys, root }: SwarmFile,
-  { nowMs, self, isDaemonPrivate }: SwarmCircumstances,
+  { nowMs, self, isDaemonOfIt }: SwarmCircumstances,
 ): SwarmProblem | undefined {
-  if (self !== undefined && !isDaemonPrivate) {
-    const text = `the daemon was started in the open network, before this machine was in "${name}"`
+  if (self !== undefined && !isDaemonOfIt) {
+    const text = `the daemon was started before this machine was in "${name}"`
     return { text, next: 'restart it' }
   }
   const isCurrent = keys.some(({ untilMs = Infinity }) => nowMs < untilMs)
