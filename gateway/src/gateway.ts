@@ -2,10 +2,11 @@
  * The composition root of the gateway: the application, the parts behind it, the sockets in front of it; started in that
  * order, stopped in reverse.
  */
+import type { RequestListener } from 'node:http'
 import { CatalogError } from '@catalog-p2p/core'
 import { Activity } from './activity/activity.ts'
 import type { VisitRequest } from './activity/visit.ts'
-import { answerAdmin } from './admin/admin.ts'
+import { answerAdmin, type AdminRoute } from './admin/admin.ts'
 import { answerChanged } from './admin/answer-changed.ts'
 import { answerReady, notServing, type Phase } from './admin/answer-ready.ts'
 import { answerPassthrough } from './answer-passthrough.ts'
@@ -15,12 +16,15 @@ import { answerPage } from './dashboard/answer-page.ts'
 import { LiveEvents } from './dashboard/live-events.ts'
 import { findProblems } from './dashboard/problems.ts'
 import { sectionsFor } from './dashboard/sections.ts'
+import type { Bridges } from './bridges/bridges.ts'
 import { createApp, createHandler } from './http/app.ts'
+import { statsOf } from './gateway-stats.ts'
 import { createCounters, type Counters } from './http/counters.ts'
 import type { Exchange } from './http/exchange.ts'
 import { answerDistTags, answerPing } from './registry-api/fallback.ts'
 import { answerHints } from './hints/answer-hints.ts'
-import { createHostCheck } from './http/host-check.ts'
+import { answeredForGuest, NO_BRIDGES, openBridges } from './guests.ts'
+import { createHostCheck, type HostCheck } from './http/host-check.ts'
 import { createMetrics, type Metrics } from './admin/metrics.ts'
 import { viewerOf, type Viewer } from './admin/viewer.ts'
 import { parseCacheOnly } from './http/cache-only.ts'
@@ -31,7 +35,7 @@ import { answerNetwork } from './publishing/answer-network.ts'
 import { answerWebLogin } from './publishing/answer-web-login.ts'
 import { takeOwnToken } from './publishing/publish-token.ts'
 import { newInstance, openParts, type Parts } from './parts.ts'
-import { ROUTE_NAMES, type RouteName, type TarballRoute } from './http/route.ts'
+import type { TarballRoute } from './http/route.ts'
 import { requireScope } from './http/scope-mount.ts'
 import { answerCatalogSearch } from './search/answer-search.ts'
 import { answerShared } from './sharing/answer-shared.ts'
@@ -55,21 +59,24 @@ export function createGateway(deps: GatewayDependencies, input: GatewayOptions =
   let parts: Parts | undefined
   let live: LiveEvents | undefined
   let traces: InstallTraces | undefined
+  let bridges: Bridges | undefined
   let starting: Promise<Started> | undefined
   let stopping: Promise<void> | undefined
   const { temporary, frozenTrust } = options
   const stats = (): GatewayStats => ({ ...statsOf(counters, parts), temporary, frozenTrust })
   const metrics = createMetrics({ node: deps.node, counters, stats })
   const context = { deps, options, counters, activity, metrics, instance, stats }
-  const handle = createHandler({
-    ...{ log: deps.log, counters, instance },
-    hosts: createHostCheck(options),
-    observe: (route, ms) => metrics.observe(route, ms),
-    answer: async (exchange) => {
-      if (parts === undefined || live === undefined) throw notServing(phase)
-      await answerOrMeet({ ...context, parts, live, phase }, exchange)
-    },
-  })
+  const running = (): Context => {
+    if (parts === undefined || live === undefined) throw notServing(phase)
+    return { ...context, parts, live, bridges, phase }
+  }
+  const handler = (hosts: HostCheck, answering: typeof answerOrMeet): RequestListener =>
+    createHandler({
+      ...{ log: deps.log, counters, instance, hosts },
+      observe: (route, ms) => metrics.observe(route, ms),
+      answer: async (exchange) => answering(running(), exchange),
+    })
+  const handle = handler(createHostCheck(options), answerOrMeet)
   const listener = createListener({ log: deps.log, handle }, options)
 
   async function open(): Promise<Started> {
@@ -90,6 +97,7 @@ export function createGateway(deps: GatewayDependencies, input: GatewayOptions =
       const main = parts.registries.main
       const upstream = main && redactUrl(main.url)
       phase = 'serving'
+      bridges = await openBridges(deps, options, (hosts) => handler(hosts, answerGuest))
       deps.log.info('gateway.started', { urls: started.urls, upstream })
       return started
     } catch (error) {
@@ -101,7 +109,7 @@ export function createGateway(deps: GatewayDependencies, input: GatewayOptions =
   async function shut(): Promise<void> {
     phase = 'stopping'
     live?.close()
-    await listener.stop()
+    await Promise.all([bridges?.stop(), listener.stop()])
     await traces?.close()
     await parts?.close()
     parts = undefined
@@ -131,6 +139,8 @@ interface Context {
   readonly phase: Phase
   readonly parts: Parts
   readonly live: LiveEvents
+  /** undefined: nobody has looked at their file yet. */
+  readonly bridges: Bridges | undefined
   readonly deps: GatewayDependencies
   readonly options: ParsedGatewayOptions
   readonly counters: Counters
@@ -142,6 +152,19 @@ interface Context {
 
 function tarballRequest({ name, version, file }: TarballRoute): VisitRequest {
   return { kind: 'tarball', name, version: version ?? file }
+}
+
+/** Of a bridge's other side: no token of ours opens anything, and no name gets bound to a publisher. */
+async function answerGuest(context: Context, exchange: Exchange): Promise<void> {
+  const { parts, options, deps } = context
+  if (answeredForGuest(exchange, { node: deps.node, options })) return
+  await answer(
+    {
+      ...{ ...context, parts: { ...parts, ...parts.forGuests } },
+      options: { ...options, adminToken: undefined, publishToken: undefined, hints: false },
+    },
+    exchange,
+  )
 }
 
 /** Metadata that could not be had may be of a package whose publisher is known from now on. */
@@ -172,7 +195,7 @@ async function isKnownNow(
 }
 
 async function answer(context: Context, asked: Exchange): Promise<void> {
-  const { parts, options, counters, activity, metrics, stats } = context
+  const { parts, options, counters, activity } = context
   const { log } = context.deps
   const target = withoutRegistryPath(asked.target, (name) => parts.registries.homeOf(name))
   const { route } = target
@@ -245,41 +268,23 @@ async function answer(context: Context, asked: Exchange): Promise<void> {
     case 'share':
     case 'store':
     case 'guard':
-    case 'asset': {
-      const admin = { ...parts, node: context.deps.node, metrics, stats }
-      return answerAdmin(admin, { ...options, token: options.adminToken }, { exchange, route })
-    }
+    case 'bridges':
+    case 'asset':
+      return admin(context, exchange, route)
   }
+}
+
+function admin(
+  { parts, deps, metrics, stats, options, bridges = NO_BRIDGES }: Context,
+  exchange: Exchange,
+  route: AdminRoute,
+): Promise<void> {
+  const admin = { ...parts, node: deps.node, metrics, stats, bridges }
+  return answerAdmin(admin, { ...options, token: options.adminToken }, { exchange, route })
 }
 
 function ready({ parts, phase, deps, stats, options }: Context, exchange: Exchange): void {
   const problems = (viewer: Viewer) =>
     findProblems({ node: deps.node.stats(), gateway: stats(), guard: parts.guard.status() }, viewer)
   return answerReady({ phase, problems }, exchange, options.adminToken)
-}
-
-const NO_SOURCES = { answers: { registry: 0, kept: 0, verified: 0, peer: 0 }, oldestMs: null }
-const NO_HINTS = { lists: 0, packages: 0, fetched: 0, claimed: 0, bytes: 0, failed: 0 }
-
-function statsOf(
-  counters: Counters,
-  parts: Parts | undefined,
-): Omit<GatewayStats, 'temporary' | 'frozenTrust'> {
-  const upstream = parts?.upstream.counts
-  const requests = Object.fromEntries(
-    ROUTE_NAMES.map((name) => [name, counters.routes[name].requests]),
-  ) as Record<RouteName, number>
-  return {
-    requests,
-    tarballs: structuredClone(counters.tarballs),
-    packuments: { fresh: 0, fetched: 0, stale: 0, ...parts?.packuments.counts },
-    metadata: parts?.sources.snapshot() ?? NO_SOURCES,
-    hints: { ...NO_HINTS, ...parts?.hints.counts },
-    upstreamRequests: upstream?.requests ?? 0,
-    upstreamFailures: upstream?.failures ?? 0,
-    upstreamBytes: upstream?.bytes ?? 0,
-    activeRequests: counters.active,
-    replication: parts?.network.replication.stats() ?? { wanted: 0, packages: 0, short: 0 },
-    upstream: parts?.registries.main?.url ?? null,
-  }
 }

@@ -85,6 +85,8 @@ const schema = z.strictObject({
 
   /** Folder for metadata; undefined keeps it in memory. */
   cachePath: z.string().min(1).optional(),
+  /** File that says where else to listen, for guests: containers and the like, without anything of this user's; undefined: nowhere. */
+  bridgesPath: z.string().min(1).optional(),
   /** File with the signing keys that `catalog registry-keys` imported; undefined: the pinned ones only. */
   keyringPath: z.string().min(1).optional(),
   /** File that says which scopes and packages come from publishers of the network, and from which; undefined: none. */

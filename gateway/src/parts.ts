@@ -3,7 +3,8 @@
  */
 import { randomBytes } from 'node:crypto'
 import type { CatalogNode, Database, Logger } from '@catalog-p2p/core'
-import { createArtifacts, type Artifacts } from './artifacts/artifacts.ts'
+import { openAnsweringParts, openGuestParts, type AnsweringParts } from './answering-parts.ts'
+import type { Artifacts } from './artifacts/artifacts.ts'
 import {
   createBindings,
   splitBindings,
@@ -11,9 +12,7 @@ import {
   type NamedVersion,
 } from './artifacts/bindings.ts'
 import { scopeOf } from './http/route.ts'
-import { EarlyTarballs } from './artifacts/early-tarballs.ts'
 import { MissingRecords } from './artifacts/missing-records.ts'
-import { createVersionDocuments } from './artifacts/version-documents.ts'
 import { createPublicNames, type PublicNames } from './artifacts/public-names.ts'
 import type { GatewaySignatures } from './keys/gateway-signature.ts'
 import { createRegistrySignatures } from './keys/registry-signature.ts'
@@ -45,7 +44,7 @@ import { createPeerEvidence } from './packuments/peers/peer-evidence.ts'
 import { createPeerSource } from './packuments/peers/peer-source.ts'
 import { RefusedWords } from './packuments/peers/refused-words.ts'
 import { createTarballCheck, type TarballCheck } from './packuments/peers/tarball-check.ts'
-import { createPackuments, type Packuments } from './packuments/packument-service.ts'
+import type { Packuments } from './packuments/packument-service.ts'
 import { createPrivateArtifacts, type PrivateArtifacts } from './artifacts/private-artifacts.ts'
 import type { CertificateExchange } from './trust/certificate-exchange.ts'
 import type { FirstUse } from './trust/first-use.ts'
@@ -85,6 +84,8 @@ export interface Parts {
   readonly sources: SourceCounts
   /** What clients of this machine were given. */
   readonly servedVersions: Ledger
+  /** In place of these parts where guests ask. */
+  readonly forGuests: AnsweringParts & { readonly signingKeys: SigningKeys }
   close(): Promise<void>
 }
 
@@ -126,28 +127,20 @@ export async function openParts(
   const peers = createPeerSource({ ...sharing, ...witnessing }, { maxBytes })
   const kept = new KeptAnswers(database)
   const hearing = { onSummary: localIndex.note.bind(localIndex), onRefused: kept.forget.bind(kept) }
-  const packuments = createPackuments(
-    { ...sharing, ...{ upstream, peers, evidence, judgements }, ...hearing, ...witnessing },
-    { ...options, maxBytes },
-  )
-  const metadata = { registries, upstream, cache, packuments, index }
   const publicNames = createPublicNames(database)
   const bindings = createSplitBindings(caches, publicNames, options)
   const ledgers = createLedgers(log, caches, options)
   const tarballCheck = createTarballCheck({ ...sharing, dropped }, { maxBytes })
   const missing = options.fetchRecords ? new MissingRecords({ ...sharing, upstream }) : undefined
-  const artifacts = createArtifacts(
-    {
-      ...metadata,
-      ...{ node, log, bindings, publicNames, guard, judgements, ledger: ledgers.both },
-      ...{ tarballCheck, evidence, missing, trustedKeys, signaturePolicy },
-      privateAccess: openPrivateArtifacts(node, caches, options),
-      signatures: createRegistrySignatures({ log }, { keyringPath }),
-      documents: createVersionDocuments({ ...metadata, publicNames }),
-      early: new EarlyTarballs({ node, ...metadata }, { maxOpen: options.upstreamSockets >> 1 }),
-    },
-    options,
-  )
+  const answering = {
+    ...{ ...sharing, upstream, index, bindings, publicNames, guard, ledger: ledgers.both },
+    ...{ ...hearing, ...witnessing, peers, evidence, judgements },
+    ...{ tarballCheck, missing, signaturePolicy },
+    privateAccess: openPrivateArtifacts(node, caches, options),
+    signatures: createRegistrySignatures({ log }, { keyringPath }),
+  }
+  const { packuments, artifacts } = openAnsweringParts(answering, options)
+  const guests = openGuestParts(answering, options)
   serveFleet({ node, registries, artifacts })
   const listed = listPackuments(sharing, { maxBytes })
   await witnessing.start(packuments)
@@ -165,6 +158,10 @@ export async function openParts(
     ...{ hints, guard },
     ...{ firstUse, tarballCheck, kept, ledger: ledgers.of, servedVersions: ledgers.both, sources },
     signingKeys: openSigningKeys({ ...origins, database, log }, options),
+    forGuests: {
+      ...guests,
+      signingKeys: openSigningKeys({ ...origins, ...guests, database, log }, options),
+    },
     async close() {
       for (const part of [evidence, missing, hints]) part?.close()
       await Promise.all([certificates?.stop(), firstUse?.stop()])

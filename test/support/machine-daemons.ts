@@ -76,11 +76,15 @@ export async function installOn(
   return readFile(join(cwd, client.lockfile), 'utf8')
 }
 
+/** @param wall what it gives to nobody but who shows the second: a pattern, and an Authorization header */
 export async function startRegistryOn(
   machine: Machine,
+  wall: readonly [pattern: string, authorization: string] | readonly [] = [],
 ): Promise<AsyncDisposable & { url: string }> {
   const script = join(repositoryRoot, 'test', 'support', 'registry-process.ts')
-  const child = machine.spawn(process.execPath, [script], { stdio: ['pipe', 'pipe', 'inherit'] })
+  const child = machine.spawn(process.execPath, [script, ...wall], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  })
   const ended = once(child, 'exit')
   const [line] = (await Promise.race([
     once(child.stdout ?? child, 'data'),

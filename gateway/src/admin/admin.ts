@@ -4,6 +4,7 @@
  */
 import { CatalogError, type CatalogNode } from '@catalog-p2p/core'
 import { answerAsset } from './answer-asset.ts'
+import type { Bridges } from '../bridges/bridges.ts'
 import type { AssetDependencies } from '../assets/resolve-asset.ts'
 import { runGuardAction, type GuardActions } from './admin-guard.ts'
 import { runStoreAction } from './admin-store.ts'
@@ -33,6 +34,7 @@ export interface AdminDependencies extends GuardActions, AssetDependencies, Shar
   readonly network: Network
   readonly metrics: Metrics
   readonly stats: () => GatewayStats
+  readonly bridges: Pick<Bridges, 'refresh'>
 }
 
 export interface AdminOptions {
@@ -44,7 +46,7 @@ export interface AdminOptions {
 }
 
 type ReadRoute = 'health' | 'status' | 'metrics' | 'peers'
-type ActionRoute = 'prefetch' | 'publish' | 'store' | 'guard' | 'asset' | 'share'
+type ActionRoute = 'prefetch' | 'publish' | 'store' | 'guard' | 'asset' | 'share' | 'bridges'
 export type AdminRoute = Extract<Route, { route: ReadRoute | ActionRoute }>
 
 const MAX_BODY_BYTES = 16 * 1024 * 1024
@@ -62,7 +64,8 @@ export async function answerAdmin(
     route.route === 'store' ||
     route.route === 'guard' ||
     route.route === 'asset' ||
-    route.route === 'share'
+    route.route === 'share' ||
+    route.route === 'bridges'
   ) {
     return act(deps, options, { exchange, route })
   }
@@ -117,6 +120,9 @@ async function act(
       const isPrivate = createMarks(options.privateScopes)
       return json(await runShareAction(deps, { isPrivate }, { action: route.action, body, signal }))
     }
+    case 'bridges':
+      // Whatever the action is called: what counts is what the file says now.
+      return json({ bridges: await deps.bridges.refresh() })
     case 'publish':
       return json(await publishForOwner(deps.network, body, signal))
     case 'prefetch': {

@@ -10,6 +10,7 @@ import { CatalogError, type NodePeer, type NodeStats } from '@catalog-p2p/core'
 import type { Explanation } from '../activity/explanation.ts'
 import type { PruneReport, VerifyReport } from '@catalog-p2p/core'
 import type { GatewayStats } from '../api.ts'
+import type { BridgeState } from '../bridges/bridges.ts'
 import { isProof } from './daemon-proof.ts'
 import { ask, brokenOff, refusal, send, type Question } from './daemon-request.ts'
 import type { Published } from '../publishing/publish-version.ts'
@@ -85,6 +86,8 @@ export interface DaemonClient {
   /** share-actions.ts */
   share(action: string, body: unknown, options: { signal: AbortSignal }): Promise<unknown>
   guard(action: string, body: unknown, options: { signal: AbortSignal }): Promise<unknown>
+  /** Opens and closes what the bridges' file says. */
+  refreshBridges(options: { signal: AbortSignal }): Promise<readonly BridgeState[]>
   /** Yields a line a package as each is done. */
   prefetch(
     packages: readonly PrefetchPackage[],
@@ -202,6 +205,8 @@ function createClient(url: string, info: DaemonInfo | undefined): DaemonClient {
       },
     publish: async (document, { signal }) => (await post('publish', document, signal)) as Published,
     share: (action, body, { signal }) => post(`share/${action}`, body, signal),
+    refreshBridges: async ({ signal }) =>
+      ((await post('bridges/refresh', {}, signal)) as { bridges: readonly BridgeState[] }).bridges,
     guard: (action, body, { signal }) => post(`guard/${action}`, body, signal),
     prefetch: (packages, { signal }) =>
       readPrefetch({

@@ -11,6 +11,8 @@ export interface PrivateArtifacts {
   isDenied(digest: Digest, owner: string | undefined): boolean
   /** Upstream gave these bytes, or the metadata that names them, to `owner`; '': to a request without credentials. */
   grant(digest: Digest, owner: string): void
+  /** The same, but what nobody is known to have been given is denied. */
+  forGuests(): PrivateArtifacts
   /** It is being downloaded as private until the returned function is called. */
   beginPrivate(digest: Digest): () => void
 }
@@ -53,13 +55,15 @@ export function createPrivateArtifacts(
   // An owner that is forgotten has to ask upstream again; that the artifact is private is noted in the store.
   const owners = createOwners(database)
   const arriving = new Map<Digest, number>()
-  return {
-    isDenied(digest, owner) {
-      const isKept = node.entry(digest)?.visibility === 'private'
-      if (!arriving.has(digest) && !isKept) return false
-      if (owners.has(digest, [owner ?? '', ''])) return false
-      return arriving.has(digest) || unowned === 'denied' || owners.knows(digest)
-    },
+  const isDenied = (digest: Digest, owner: string, rule: 'open' | 'denied'): boolean => {
+    const isKept = node.entry(digest)?.visibility === 'private'
+    if (!arriving.has(digest) && !isKept) return false
+    if (owners.has(digest, [owner, ''])) return false
+    return arriving.has(digest) || rule === 'denied' || owners.knows(digest)
+  }
+  const access: PrivateArtifacts = {
+    isDenied: (digest, owner = '') => isDenied(digest, owner, unowned),
+    forGuests: () => ({ ...access, isDenied: (digest) => isDenied(digest, '', 'denied') }),
     grant: (digest, owner) => owners.add(digest, owner),
     beginPrivate(digest) {
       arriving.set(digest, (arriving.get(digest) ?? 0) + 1)
@@ -73,4 +77,5 @@ export function createPrivateArtifacts(
       }
     },
   }
+  return access
 }

@@ -24,6 +24,7 @@ export const ROUTE_NAMES = [
   'asset',
   'publish',
   'share',
+  'bridges',
   'shared',
   'login',
   'ui',
@@ -77,7 +78,7 @@ export type Route =
   | { readonly route: 'prefetch' | 'publish' }
   | { readonly route: 'hints' | 'changed' | 'search' | 'events' | 'explain' }
   | { readonly route: 'ui'; readonly file: string | undefined }
-  | { readonly route: 'store' | 'guard' | 'asset' | 'share'; readonly action: string }
+  | { readonly route: 'store' | 'guard' | 'asset' | 'share' | 'bridges'; readonly action: string }
   | SharedRoute
   | LoginRoute
   | { readonly route: 'invalid'; readonly reason: string }
@@ -161,6 +162,7 @@ function catalogRoute(method: string, segments: readonly string[]): Route {
     case 'store':
     case 'guard':
     case 'asset':
+    case 'bridges':
       if (segments.length === 4 && sub !== undefined) return { route: action, action: sub }
       break
     case 'share': {

@@ -3,11 +3,13 @@
  * routes.
  */
 import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http'
-import type { AddressInfo, Socket } from 'node:net'
+import type { ListenOptions, Socket } from 'node:net'
+import { isAbsolute } from 'node:path'
 import { CatalogError, type Logger } from '@catalog-p2p/core'
 
 export interface ServerOptions {
   readonly port: number
+  /** Of interfaces; or whole paths of Unix sockets. */
   readonly addresses: readonly string[]
   readonly maxSockets: number
   readonly headersTimeoutMs: number
@@ -65,12 +67,13 @@ export function createListener(
     const server = makeServer()
     const listening = Promise.withResolvers<void>()
     server.once('error', listening.reject)
-    server.listen({ host: address, port, exclusive: true, ipv6Only: true }, listening.resolve)
+    server.listen(placeOf(address, port), listening.resolve)
     await listening.promise
     server.off('error', listening.reject)
     server.on('error', (error) => deps.log.error('gateway.socket', { error }))
     servers.push(server)
-    return (server.address() as AddressInfo).port
+    const bound = server.address()
+    return typeof bound === 'string' || bound === null ? 0 : bound.port
   }
 
   async function stop(): Promise<void> {
@@ -122,6 +125,11 @@ function refuse(res: ServerResponse): void {
     'content-length': Buffer.byteLength(body),
   })
   res.end(body)
+}
+
+function placeOf(address: string, port: number): ListenOptions {
+  if (isAbsolute(address)) return { path: address }
+  return { host: address, port, exclusive: true, ipv6Only: true }
 }
 
 /** 0.0.0.0 and :: are shown as loopback; not every system can connect to them. */

@@ -4,6 +4,7 @@
  */
 import { Command } from 'commander'
 import { addAssetCommands } from '../asset/asset-program.ts'
+import { addBridgeCommand } from '../bridge/bridge-program.ts'
 import { addBugCommand } from '../bug/bug-program.ts'
 import { addCaCommands } from '../ca/ca-program.ts'
 import { addCompletionCommands } from '../completion/completion-program.ts'
@@ -64,6 +65,7 @@ export function createProgram(deps: ProgramDependencies): Command {
   addStoreCommands(program, deps)
   addUseCommands(program, deps)
   addExecCommand(program, deps)
+  addBridgeCommand(program, deps)
   addServiceCommands(program, deps)
   addKeyCommands(program, deps)
   addPublishCommand(program, deps)

@@ -14,6 +14,7 @@ import {
   type NodeOptions,
 } from '@catalog-p2p/core'
 import type { Gateway } from '../../api.ts'
+import { bridgeFilePath } from '../../bridges/bridge-file.ts'
 import { defaultConfigFolder } from '../../config/config-file.ts'
 import type { Config } from '../../config/resolve.ts'
 import { createGateway } from '../../gateway.ts'
@@ -104,6 +105,8 @@ export async function runDaemon(given: DaemonSetup): Promise<RunningDaemon> {
       ...traceOptions(setup),
       ...late?.gateway,
       ...(cachePath !== undefined && { cachePath }),
+      // What ends with a command opens no door to others.
+      ...(!temporary && { bridgesPath: bridgeFilePath(defaultConfigFolder()) }),
       adminToken: token,
       temporary,
       ...(previousRegistry !== undefined && { previousRegistry }),

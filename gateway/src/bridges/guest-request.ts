@@ -1,0 +1,40 @@
+/**
+ * What guests may ask: containers and the like, which get no more than a stranger to the registry would. A list of what is
+ * allowed, never of what is not; and nothing that they send of credentials is looked at or passed on. Pure.
+ */
+import type { IncomingHttpHeaders } from 'node:http'
+import type { RequestTarget } from '../http/request-target.ts'
+import type { RouteName } from '../http/route.ts'
+import { isPackageRead } from '../registry-api/package-read.ts'
+
+const SECRET_HEADERS = [
+  ...['authorization', 'proxy-authorization', 'cookie', 'npm-otp', 'npm-session'],
+  'x-catalog-token',
+]
+
+/** Why it is refused; undefined: it is not. @param isPrivate names that the user keeps to himself */
+export function guestProblem(
+  target: RequestTarget,
+  isPrivate: (name: string) => boolean,
+): string | undefined {
+  const { route } = target
+  const name = route.route === 'shared' ? route.tarball.name : 'name' in route && route.name
+  if (typeof name === 'string' && isPrivate(name)) return `${name} is private on this machine`
+  return isAllowed(target) ? undefined : 'guests may read public packages, and nothing else'
+}
+
+const READS: ReadonlySet<RouteName> = new Set<RouteName>([
+  ...(['packument', 'tarball', 'shared', 'dist-tags', 'ping', 'keys', 'health'] as const),
+])
+
+function isAllowed(target: RequestTarget): boolean {
+  const { route } = target.route
+  if (READS.has(route)) return target.method === 'GET' || target.method === 'HEAD'
+  // A search asks peers as well, and names what is kept here.
+  const isSearch = target.path.startsWith('/-/v1/search')
+  return route === 'passthrough' && isPackageRead(target) && !isSearch
+}
+
+export function dropCredentials(headers: IncomingHttpHeaders): void {
+  for (const name of SECRET_HEADERS) delete headers[name]
+}

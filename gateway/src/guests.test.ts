@@ -1,0 +1,191 @@
+/**
+ * Over a bridge (bridges/) a guest gets what a stranger would get of the registry, and nothing of this machine's user: not his
+ * credentials, not what they have brought into the store, nothing that changes anything.
+ */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { request } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { digestOf } from '@catalog-p2p/core'
+import { freePort } from '../../test/support/free-port.ts'
+import { makePackage } from '../../test/support/fixture-packages.ts'
+import { gatewayWorld, TOKEN, type GatewayWorld } from '../../test/support/gateway-world.ts'
+
+const open = makePackage('left-pad', '1.0.0')
+const paid = makePackage('@corp/lib', '1.0.0')
+const scoped = makePackage('@acme/tool', '1.0.0')
+const USERS = 'Bearer users-secret'
+const PAID_FILE = '/@corp/lib/-/lib-1.0.0.tgz'
+
+let world: GatewayWorld
+let folder: string
+let socketPath: string
+let port: number
+
+interface Asked {
+  readonly method?: string
+  readonly headers?: Record<string, string>
+  readonly body?: string
+  /** By default over the socket. */
+  readonly at?: 'docker'
+}
+
+function ask(path: string, { method = 'GET', headers = {}, body, at }: Asked = {}) {
+  const { promise, resolve, reject } = Promise.withResolvers<{ status: number; body: string }>()
+  const place = at === undefined ? { socketPath } : { host: '127.0.0.1', port }
+  const req = request({ ...place, path, method, headers, agent: false }, (res) => {
+    const chunks: Buffer[] = []
+    res.on('data', (chunk: Buffer) => chunks.push(chunk))
+    res.once('error', reject)
+    res.once('end', () =>
+      resolve({ status: res.statusCode ?? 0, body: Buffer.concat(chunks).toString('latin1') }),
+    )
+  })
+  req.once('error', reject)
+  req.end(body)
+  return promise
+}
+
+async function refresh(): Promise<readonly { problem: string | null }[]> {
+  const { body } = await world.http
+    .post('/-/catalog/bridges/refresh')
+    .set('x-catalog-token', TOKEN)
+    .send({})
+    .expect(200)
+  return (body as { bridges: { problem: string | null }[] }).bridges
+}
+
+async function writeBridges(bridges: readonly object[]): Promise<void> {
+  await writeFile(join(folder, 'bridges.json'), JSON.stringify({ bridges }))
+}
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'catalog-guests-'))
+  socketPath = join(folder, 'bridge', 'catalog.sock')
+  port = await freePort()
+  await writeBridges([
+    { kind: 'docker', address: '127.0.0.1', port, hosts: ['host.docker.internal'] },
+    ...(process.platform === 'win32' ? [] : [{ kind: 'sandbox', path: socketPath }]),
+  ])
+  world = await gatewayWorld({
+    packages: [open, paid, scoped],
+    npmrc: { '//{host}/:_authToken': 'users-secret' },
+    ...{ privateScopes: ['@acme'], bridgesPath: join(folder, 'bridges.json') },
+    publishToken: 'a token for publishing',
+  })
+})
+afterAll(async () => {
+  await world[Symbol.asyncDispose]()
+  await rm(folder, { recursive: true, force: true })
+})
+beforeEach(() => world.upstream.forget())
+
+describe.skipIf(process.platform === 'win32')('a guest', () => {
+  test('gets public packages, for which no credentials go anywhere', async () => {
+    expect((await ask('/left-pad')).status).toBe(200)
+    const { status, body } = await ask('/left-pad/-/left-pad-1.0.0.tgz')
+    expect({ status, body }).toEqual({ status: 200, body: open.tarball.toString('latin1') })
+    expect(world.upstream.seen.length).toBeGreaterThan(0)
+    for (const { headers } of world.upstream.seen) expect(headers.authorization).toBeUndefined()
+  })
+
+  const registries = [
+    ['a public registry', (url: string) => [url]],
+    ['one of an organisation', () => []],
+  ] as const
+  test.each(registries)(
+    'does not get what %s gives the user, before nor after he got it',
+    async (_, publicRegistries) => {
+      await world.restart({ publicRegistries: publicRegistries(world.upstream.url) })
+      world.upstream.wall(/@corp/, [USERS])
+      const asked = [['/@corp%2flib'], [PAID_FILE], [PAID_FILE, paid.integrity]] as const
+      const expectNothing = async (): Promise<void> => {
+        for (const [path, hash] of asked) {
+          const got = await ask(path, { headers: hash ? { 'pacote-integrity': hash } : {} })
+          expect({ path, status: got.status }).toEqual({ path, status: 404 })
+        }
+      }
+      await expectNothing()
+      expect((await world.get(PAID_FILE)).body.equals(paid.tarball)).toBe(true)
+      expect(world.node.has(digestOf(paid.tarball))).toBe(true)
+      await expectNothing()
+      world.upstream.fault(/./, { kind: 'status', status: 503 })
+      for (const [path] of asked) expect((await ask(path)).body).not.toContain('1.0.0')
+      world.upstream.heal()
+      expect((await ask('/left-pad/-/left-pad-1.0.0.tgz')).status).toBe(200)
+    },
+  )
+
+  test('does not get what the user calls private, and nobody is asked for it', async () => {
+    for (const path of ['/@acme%2ftool', '/@acme/tool/-/tool-1.0.0.tgz']) {
+      expect((await ask(path)).status).toBe(403)
+    }
+    expect(world.upstream.seen).toEqual([])
+  })
+
+  test('changes nothing, and learns nothing of the daemon, whatever tokens it shows', async () => {
+    const authorization = 'Bearer a token for publishing'
+    const headers = { authorization, 'x-catalog-token': TOKEN, 'content-type': 'application/json' }
+    const calls: [string, string][] = [
+      ...['status', 'peers', 'metrics', 'events', 'ui', 'explain'].map((each): [string, string] => [
+        'GET',
+        `/-/catalog/${each}`,
+      ]),
+      ...['store/prune', 'prefetch', 'share/list', 'bridges/refresh', 'hints', 'publish'].map(
+        (each): [string, string] => ['POST', `/-/catalog/${each}`],
+      ),
+      ...[
+        ['PUT', '/left-pad'],
+        ['GET', '/-/whoami'],
+        ['GET', '/-/v1/search?text=a'],
+      ],
+      ...[
+        ['DELETE', '/left-pad/-rev/1'],
+        ['GET', '/'],
+        ['PUT', '/-/user/org.couchdb.user:a'],
+      ],
+    ] as [string, string][]
+    for (const [method, path] of calls) {
+      const body = ['POST', 'PUT'].includes(method) ? { body: '{}' } : {}
+      const { status } = await ask(path, { method, headers, ...body })
+      expect({ method, path, status }).toEqual({ method, path, status: 403 })
+    }
+    expect(world.upstream.seen).toEqual([])
+    const health = await ask('/-/catalog/health')
+    expect(JSON.parse(health.body)).toEqual({ status: 'ok', id: world.node.id, bridge: true })
+  })
+
+  test('may bring its audit, without credentials of its own', async () => {
+    const headers = { authorization: 'Bearer its-own', 'content-type': 'application/json' }
+    const path = '/-/npm/v1/security/advisories/bulk'
+    await ask(path, { method: 'POST', headers, body: '{"left-pad":["1.0.0"]}' })
+    expect(world.upstream.seen.map(({ url }) => url)).toEqual([path])
+    expect(world.upstream.seen[0]?.headers.authorization).toBeUndefined()
+  })
+})
+
+test('a bridge answers to its own names alone', async () => {
+  const statusAs = async (host: string): Promise<number> =>
+    (await ask('/left-pad', { at: 'docker', headers: { host } })).status
+  expect(await statusAs('host.docker.internal')).toBe(200)
+  expect(await statusAs(`host.docker.internal:${port}`)).toBe(200)
+  expect(await statusAs('evil.example')).toBe(403)
+  const elsewhere = await world.get('/left-pad', { host: 'host.docker.internal' })
+  expect(elsewhere.status).not.toBe(500)
+})
+
+test('what cannot listen says why, and what is taken out of the file is closed', async () => {
+  const own = Number(world.host.split(':')[1])
+  await writeBridges([{ kind: 'docker', address: '127.0.0.1', port: own, hosts: [] }])
+  const [state] = await refresh()
+  expect(state?.problem).toContain('in use')
+  await expect(ask('/left-pad', { at: 'docker' })).rejects.toThrow('ECONNREFUSED')
+  await expect(ask('/left-pad')).rejects.toThrow(/ENOENT|ECONNREFUSED/)
+  await writeFile(join(folder, 'bridges.json'), '{"bridges":[{"kind":"docker"}]}')
+  await world.http
+    .post('/-/catalog/bridges/refresh')
+    .set('x-catalog-token', TOKEN)
+    .send({})
+    .expect(400)
+})
