@@ -19,6 +19,7 @@ import {
 import { meet, type Machine } from '../support/machine.ts'
 import { signalOf } from '../support/publishing.ts'
 import { runCatalog, type CatalogRun } from '../support/run-catalog.ts'
+import { packTarball } from '../support/tarball.ts'
 
 const NAME = '@acme/tool'
 
@@ -52,6 +53,12 @@ test('publishes a tarball, prints its asset id, and refuses what must not be pub
   expect(first.lines[0]).toMatch(/^catalog:@acme\/tool@1\.0\.0:[0-9a-f]{64}$/)
   const [head] = world.machines[0]?.node.publications.own() ?? []
   expect(head?.tags).toEqual(new Map([['next', '1.0.0']]))
+
+  // With a byte order mark, as some editors write it.
+  const marked = Buffer.from(`\uFEFF${JSON.stringify({ name: NAME, version: '1.0.1' })}`)
+  const path = join(world.folder, 'marked.tgz')
+  await writeFile(path, packTarball([{ path: 'package.json', content: marked }]))
+  expect(await publish(path)).toMatchObject({ exitCode: 0 })
 
   const again = await publish(await tarball(NAME, '1.0.0'))
   expect(again.error).toContain('is published already')

@@ -160,20 +160,6 @@ test('a reader that has never met the publisher finds it through the DHT', async
   )
 })
 
-test('however many heads are asked for at once, none is missed', async () => {
-  const [first, second] = [await node(), await node()]
-  const names = Array.from({ length: 40 }, (_, index) => `${NAME}-${index}`)
-  for (const name of names) {
-    await first.publications.publish(packageOf(name, '1.0.0'), key, signalOf())
-  }
-  await meet(second, first, 2 * names.length)
-  await vi.waitFor(() => expect(second.peers()[0]?.names).toBe(2 * names.length))
-  const heads = await Promise.all(
-    names.map((name) => second.publications.head({ name, publisher }, signalOf())),
-  )
-  expect(heads.map((head) => head?.name)).toEqual(names)
-})
-
 test('a publisher that is trusted no more has its records believed and passed on no more', async () => {
   let trusted = true
   const [first, second] = [await node(), await node({ trustsPublisher: () => trusted })]

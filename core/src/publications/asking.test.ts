@@ -9,7 +9,9 @@ import { CatalogError } from '../errors.ts'
 import { silentLogger as log } from '../log.ts'
 import { keyIdOf } from '../signing/key-id.ts'
 import { createHeadBook } from './head-book.ts'
+import { headKeyOf } from './head-key.ts'
 import { createHeadLookup } from './head-lookup.ts'
+import { signHeadPointer } from './head-pointer.ts'
 import { openHead, signHead, type HeadFields } from './head.ts'
 import { recordOf, verifyRelease } from './release-evidence.ts'
 import { createReleaseReader } from './release-reader.ts'
@@ -92,6 +94,27 @@ test('peers that have none, or that lie, make it absent', async () => {
   expect(await (await lookup([says(Buffer.from('junk'))]))()).toBeUndefined()
   expect(await (await lookup([]))()).toBeUndefined()
   expect(await (await lookup([none], first))({ certain: true })).toBe(1)
+})
+
+test('a head that the DHT points to and nobody gives is waited for ten seconds', async () => {
+  const clock = createFakeClock()
+  const book = createHeadBook(await openDatabase(':memory:'), { clock, log })
+  const value = signHeadPointer(openHead(first), key)
+  const { walk } = createHeadLookup({
+    ...{ book, clock, log, onNewer: () => undefined },
+    questions: { holders: () => [], ask: () => Promise.reject(signal.reason), penalize: () => {} },
+    routing: {
+      async *findValue() {
+        yield { value, heldMs: [] }
+      },
+      putValue: () => Promise.resolve(),
+      acceptValues: () => undefined,
+    },
+    fetch: (_digest, options) => late(options.signal) as Promise<Uint8Array>,
+  })
+  const walking = walk(headKeyOf(id), signal)
+  await clock.advance(10_000)
+  expect(await walking).toMatchObject({ value })
 })
 
 test('a release that peers list and do not give is not absent', async () => {

@@ -65,6 +65,8 @@ export interface HeadLookup {
 const MAX_ASKED = 5
 const ASK_MS = 3_000
 const WALK_MS = 20_000
+/** For a head that is too large for a value of the DHT: nobody may have it any more. */
+const FETCH_MS = 10_000
 /** The DHT is not asked for a newer one than is known again before. */
 const WALK_AGAIN_MS = 60_000
 const MAX_REMEMBERED = 10_000
@@ -173,14 +175,17 @@ async function walk(
 }
 
 async function takeValue(
-  { book, fetch, onNewer }: HeadLookupDeps,
+  { book, fetch, onNewer, clock }: HeadLookupDeps,
   key: NameKey,
   { value, signal }: { readonly value: Uint8Array; readonly signal: AbortSignal },
 ): Promise<void> {
   const { digest, head } = openHeadValue(value)
   if (digest !== book.get(key)?.head.digest) {
+    const bounded = (): AbortSignal => AbortSignal.any([signal, timeoutSignal(clock, FETCH_MS)])
     const statement =
-      head === undefined ? await fetch(digest, { signal, maxBytes: MAX_HEAD_BYTES }) : value
+      head === undefined
+        ? await fetch(digest, { signal: bounded(), maxBytes: MAX_HEAD_BYTES })
+        : value
     if (book.accept(statement, { key }).verdict === 'new') onNewer(key)
   }
   if (head === undefined) book.keepPointer(key, { digest, pointer: value })

@@ -51,7 +51,8 @@ function answerDone(
   secret: string,
 ): void {
   const state = logins.ask(secret)
-  if (state === undefined) throw new CatalogError('NOT_FOUND', 'this login is over')
+  if (state === undefined)
+    throw new CatalogError('NOT_FOUND', 'this login is over', { hint: 'run it again' })
   if (state === 'approved') return sendJson(req, res, { status: 200, body: { token } })
   res.setHeader('retry-after', 1)
   sendJson(req, res, { status: 202, body: {} })

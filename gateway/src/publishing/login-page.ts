@@ -30,7 +30,8 @@ const TEXTS: Readonly<Record<LoginPage, string>> = {
   ask: FORM,
   wrong: `<p role="alert"><strong>That is not the token of this gateway.</strong></p>\n${FORM}`,
   done: '<p>Logged in. You can close this page.</p>',
-  over: '<p>This login is over, or has taken more than ten minutes. Run it again.</p>',
+  over: `<p>This login is over: it is done, has taken more than ten minutes, or many others have been begun after it. If your client
+still waits, run it again.</p>`,
 }
 
 export function loginPage(page: LoginPage): Buffer {

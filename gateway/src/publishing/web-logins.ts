@@ -1,9 +1,9 @@
 /**
  * Logins in a browser that are under way: npm shows its user an address and asks again and again whether it is done. The address and what
- * npm asks with are two secrets, so that who sees the one cannot fetch the token with it. Bounded in number and time, in memory.
+ * npm asks with are two secrets, so that who sees the one cannot fetch the token with it. Bounded in number and time, in memory: the
+ * oldest that nobody has finished gives way to a new one, so no program keeps others from logging in by beginning many.
  */
 import { randomBytes } from 'node:crypto'
-import { CatalogError } from '@catalog-p2p/core'
 
 export interface BegunLogin {
   /** In the address of the page. */
@@ -28,14 +28,12 @@ export class WebLogins {
     this.#now = now
   }
 
-  /** @throws CatalogError INVALID_OPTIONS with status 429 when too many are under way */
   begin(): BegunLogin {
     this.#forget()
     if (this.#logins.size >= MAX_LOGINS) {
-      throw new CatalogError('INVALID_OPTIONS', `${MAX_LOGINS} logins are under way already`, {
-        status: 429,
-        hint: 'each ends after ten minutes; "npm login --auth-type=legacy" needs no browser',
-      })
+      const all = [...this.#logins.values()]
+      const gone = all.find(({ isApproved }) => !isApproved) ?? all[0]
+      this.#logins.delete(gone?.code ?? '')
     }
     const [code, secret] = [newSecret(), newSecret()]
     this.#logins.set(code, { code, secret, untilMs: this.#now() + LIFE_MS, isApproved: false })

@@ -19,7 +19,7 @@ export interface TarballManifest {
  * @throws Error when package.json is not one
  */
 export function differingField(said: Json, tarball: TarballManifest): string | undefined {
-  const own: unknown = JSON.parse(tarball.packageJson.replace(/^\uFEFF/, ''))
+  const own: unknown = JSON.parse(tarball.packageJson)
   if (!isObject(own)) throw new Error('package.json is not an object')
   const there = formOf(said, {
     ...{ isSaid: true, runsScripts: said.hasInstallScript === true },

@@ -83,7 +83,10 @@ export class TarballManifestReader {
     const parts: Buffer[] = []
     entry.on('data', (bytes: Buffer) => parts.push(bytes))
     entry.on('end', () => {
-      this.#packageJson = Buffer.concat(parts).toString()
+      // A byte order mark is no part of it, for npm neither.
+      this.#packageJson = Buffer.concat(parts)
+        .toString()
+        .replace(/^\uFEFF/, '')
     })
   }
 }
