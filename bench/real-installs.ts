@@ -83,12 +83,18 @@ export async function run(options: Options): Promise<unknown> {
     install: Install,
     how: { sources: readonly SourceName[]; hasNeighbour: boolean },
   ): Promise<void> => {
-    for (const source of how.sources) {
-      const took = await measure(world, install, source)
-      measured.push({ ...took, hasNeighbour: how.hasNeighbour })
-      console.log(
-        `${install.project.name}, ${install.client}, ${source}: ${took.seconds.toFixed(1)} s`,
-      )
+    const all: Measured[] = []
+    const title = `${install.project.name}, ${install.client}`
+    try {
+      for (const source of how.sources) {
+        const took = await measure(world, install, source)
+        all.push({ ...took, hasNeighbour: how.hasNeighbour })
+        console.log(`${title}, ${source}: ${took.seconds.toFixed(1)} s`)
+      }
+      measured.push(...all)
+    } catch (error) {
+      // A round counts whole or not at all: its ratios need all of it.
+      console.error(`${title}: this round does not count:`, error)
     }
   }
   const alone = installs.filter(({ client }) => options.full || client === 'npm-12')

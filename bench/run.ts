@@ -46,6 +46,9 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
   'real-installs': {
     run: async () => await (await import('./real-installs.ts')).run({ rounds, full, quick }),
   },
+  'gateway-load': {
+    run: async () => await (await import('./gateway-load.ts')).run({ rounds, quick }),
+  },
   'silent-peer': {
     run: async () => await (await import('./silent-peer.ts')).run({ rounds }),
   },

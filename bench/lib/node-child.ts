@@ -8,12 +8,14 @@ import {
   type GatewayOptions,
 } from '@catalog-p2p/gateway'
 import { createCipheriv } from 'node:crypto'
+import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { answerCalls, cpuMs } from './child.ts'
 import { countedChecks } from './counted-checks.ts'
 import { benchLogger } from './logger.ts'
 
 let node: CatalogNode | undefined
 let gateway: Gateway | undefined
+let loopDelay: ReturnType<typeof monitorEventLoopDelay> | undefined
 
 function theNode(): CatalogNode {
   if (node === undefined) throw new Error('start first')
@@ -66,6 +68,14 @@ answerCalls(
     cpu: () => cpuMs(),
     rss: () => process.memoryUsage.rss(),
     pid: () => process.pid,
+    /** How late timers were since the last time this was asked for, milliseconds. */
+    loopDelay() {
+      loopDelay ??= monitorEventLoopDelay({ resolution: 1 })
+      const [p99Ms, maxMs] = [loopDelay.percentile(99) / 1e6, loopDelay.max / 1e6]
+      loopDelay.enable()
+      loopDelay.reset()
+      return { p99Ms, maxMs }
+    },
     /** Of all threads; 0 where nobody counts (count-checks.ts). */
     checks: () => countedChecks(),
   },

@@ -9,6 +9,8 @@ export interface Target {
   /** This machine's loopback, by default. */
   readonly host?: string
   readonly port: number
+  /** Of the process that serves there, where it is known. */
+  readonly pid?: number
 }
 
 export interface ReplayClient {

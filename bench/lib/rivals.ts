@@ -41,8 +41,8 @@ log: { type: stdout, format: json, level: error }
 `,
   )
   const listen = `${target.host}:${target.port}`
-  await start([process.execPath, VERDACCIO, '-c', config, '-l', listen], folder, target, options)
-  return target
+  const command = [process.execPath, VERDACCIO, '-c', config, '-l', listen]
+  return { ...target, pid: await start(command, folder, target, options) }
 }
 
 /** Undefined, with the reason printed, when there is no nginx. */
@@ -65,14 +65,14 @@ http {
 }
 `,
   )
-  await start(['nginx', '-c', config, '-p', folder], folder, target, options)
-  return target
+  const command = ['nginx', '-c', config, '-p', folder]
+  return { ...target, pid: await start(command, folder, target, options) }
 }
 
 async function prepare(
   name: string,
   { stage, machine }: RivalOptions,
-): Promise<{ folder: string; target: Required<Target> }> {
+): Promise<{ folder: string; target: Required<Omit<Target, 'pid'>> }> {
   const folder = join(stage.folder, name)
   await mkdir(folder, { recursive: true })
   // A port that is free on loopback; on a machine of a line all are free.
@@ -84,7 +84,7 @@ async function start(
   folder: string,
   target: Target,
   { stage, machine, client }: RivalOptions,
-): Promise<void> {
+): Promise<number> {
   const [program = '', ...args] = [...machine.prefix, ...command]
   const child = spawn(program, args, { stdio: ['ignore', 'ignore', 'inherit'], cwd: folder })
   const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()))
@@ -96,4 +96,5 @@ async function start(
     await exited
   })
   await client.waitFor(target, gone.signal)
+  return child.pid ?? NaN
 }
