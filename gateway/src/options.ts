@@ -28,6 +28,10 @@ const schema = z.strictObject({
 
   /** The registry behind us; null: none at all (peers only); undefined: what npm is configured with. */
   upstream: httpUrl.nullable().optional(),
+  /** Asked for tarballs whose digest is known, and for nothing else, where `upstream` fails or is none; never with credentials. */
+  fallbackUpstream: httpUrl
+    .refine((text) => new URL(text).username === '', 'must be without credentials: none go there')
+    .optional(),
   /** What a client's registry was before it was pointed at us; used when npm's leads back to us, or npm names none. */
   previousRegistry: httpUrl.optional(),
   /** Scopes, with their `@`, and packages that never touch the network of peers. */

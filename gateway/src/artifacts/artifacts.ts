@@ -63,7 +63,10 @@ export interface ArtifactsDependencies
 
 export function createArtifacts(
   deps: ArtifactsDependencies,
-  options: Pick<ParsedGatewayOptions, 'privateScopes' | 'shareScopes' | 'unboundDigests'>,
+  options: Pick<
+    ParsedGatewayOptions,
+    'privateScopes' | 'shareScopes' | 'unboundDigests' | 'fallbackUpstream'
+  >,
 ): Artifacts {
   const { upstream, packuments, bindings, documents } = deps
   const privacy = createPrivacy(deps, options)

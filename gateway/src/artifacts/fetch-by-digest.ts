@@ -5,6 +5,7 @@
  */
 import type { Artifact, CatalogNode, Digest } from '@catalog-p2p/core'
 import type { ParsedGatewayOptions } from '../options.ts'
+import { withoutUser } from '../upstream/registries.ts'
 import { isRefusal, namedVersion } from './artifact-target.ts'
 import {
   isBound,
@@ -20,6 +21,7 @@ import {
   type BindingCheck,
   type BindingCheckDependencies,
 } from './binding-check.ts'
+import { withFallback } from './fallback-origin.ts'
 import type { NamedRecords } from './named-records.ts'
 import type { Privacy } from './privacy.ts'
 import type { PrivateArtifacts } from './private-artifacts.ts'
@@ -49,7 +51,7 @@ const SHARED_RETRIES = 2
 /** @throws CatalogError, OtherBytes when the registry has other bytes under that name */
 export async function fetchByDigest(
   deps: FetchByDigestDependencies,
-  options: Pick<ParsedGatewayOptions, 'unboundDigests'>,
+  options: Pick<ParsedGatewayOptions, 'unboundDigests' | 'fallbackUpstream'>,
   access: DigestAccess,
 ): Promise<Artifact> {
   const { request, viewer, digest } = access
@@ -59,7 +61,7 @@ export async function fetchByDigest(
       ? undefined
       : createBindingCheck(deps, options, { request, viewer, digest, origin: newOrigin })
     await admit(deps, access, check)
-    const origin = newOrigin()
+    const origin = orFallback(deps, options, { ...access, origin: newOrigin() })
     try {
       return await attempt(deps, { ...access, check, origin })
     } catch (error) {
@@ -68,6 +70,19 @@ export async function fetchByDigest(
       if (!isOthers || tries >= SHARED_RETRIES) throw error
     }
   }
+}
+
+/** The second registry hears of no name that the first one has not for everybody. */
+function orFallback(
+  { upstream, privacy }: FetchByDigestDependencies,
+  { fallbackUpstream }: Pick<ParsedGatewayOptions, 'fallbackUpstream'>,
+  { request, visibility, origin }: Pick<Attempt, 'request' | 'visibility' | 'origin'>,
+): TarballOrigin | undefined {
+  const { name, version } = request
+  if (fallbackUpstream === undefined || version === undefined) return origin
+  const mayHear = visibility === 'public' && request.upstream !== 'never'
+  if (!mayHear || !privacy.isKnownPublic(name)) return origin
+  return withFallback(upstream, origin, { base: withoutUser(fallbackUpstream), name, version })
 }
 
 /**
@@ -92,7 +107,8 @@ async function attempt(deps: FetchByDigestDependencies, access: Attempt): Promis
   const release = markArrival(deps, access)
   try {
     if (deps.node.has(digest)) check?.begin()
-    const mayDelegate = visibility === 'public' && !deps.node.has(digest)
+    const hasRegistry = deps.registries.forName(request.name) !== null
+    const mayDelegate = hasRegistry && visibility === 'public' && !deps.node.has(digest)
     const fetchAs = mayDelegate ? deps.named.delegated(request) : undefined
     const getting = deps.node.get(digest, {
       signal: request.signal,

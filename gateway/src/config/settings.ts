@@ -22,6 +22,11 @@ export const SETTINGS: readonly Setting[] = [
       'registry to ask for what no peer has; without it, the one that npm is configured with',
       'url',
     ),
+    'fallback-upstream': text(
+      'gateway:fallbackUpstream',
+      'second registry, for tarballs whose hash is known, where the first fails or is none; never with credentials',
+      'url',
+    ),
     'peers-only': boolean('start:peersOnly', 'use no registry at all, only the store and peers'),
     'private-scope': list(
       'gateway:privateScopes',
