@@ -42,12 +42,3 @@ export function connectionLimits(options: {
     resolvers: options.resolvers,
   }
 }
-
-/**
- * The monitor pings each connection and drops those that do not answer. QUIC notices dead peers by itself; for TCP this is
- * the only way. Patient, because a machine that installs is a busy one.
- */
-export const CONNECTION_MONITOR = {
-  pingInterval: 15_000,
-  pingTimeout: { minTimeout: 15_000 },
-} as const

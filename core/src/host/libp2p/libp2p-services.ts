@@ -27,13 +27,14 @@ import { createLibp2p, type Libp2p, type Libp2pOptions, type ServiceFactoryMap }
 import { compareAddresses } from './address-order.ts'
 import type { ConnectionGuard } from './connection-guard.ts'
 import type { MembershipGate } from './membership-gate.ts'
-import { CONNECTION_MONITOR, connectionLimits } from './connection-limits.ts'
+import { connectionLimits } from './connection-limits.ts'
 import { createDhtDiscovery, type DhtDiscovery } from './dht-discovery.ts'
 import type { Listening, NetworkOptions } from './listen-addresses.ts'
 import type { OwnAddresses } from './own-addresses.ts'
 import { withPacedWalks, type Believed } from './paced-walks.ts'
 import type { QuicListenerDependencies } from './quic-listener.ts'
 import { quicTransport, type Quic } from './quic-transport.ts'
+import { SilentConnections } from './silent-connections.ts'
 
 export const DHT_PROTOCOL = '/catalog/kad/1.0.0'
 
@@ -86,7 +87,9 @@ export interface LibP2PNode {
 export async function createNode(parts: NodeParts): Promise<LibP2PNode> {
   const { network, listening, own, guard, gate } = parts
   const tcpTransport = tcp({ dialOpts: { noDelay: true }, listenOpts: { noDelay: true } })
-  const muxer = yamux({ streamOptions: { maxStreamWindowSize: 8 * 1024 * 1024 } })
+  const muxer = new SilentConnections(parts.quicDeps.clock).muxers(
+    yamux({ enableKeepAlive: false, streamOptions: { maxStreamWindowSize: 8 * 1024 * 1024 } }),
+  )
   const peer = parts.privateKey.publicKey.toString()
   const discovery = createDhtDiscovery()
   const options: Libp2pOptions<Services> = {
@@ -112,7 +115,8 @@ export async function createNode(parts: NodeParts): Promise<LibP2PNode> {
         compareAddresses(a.multiaddr, b.multiaddr, (ip) => own.networksOf(ip).size > 0),
       resolvers: parts.resolvers,
     }),
-    connectionMonitor: CONNECTION_MONITOR,
+    // silent-connections.ts does it.
+    connectionMonitor: { enabled: false },
     connectionGater: parts.gater,
     peerStore: { maxAddressAge: ADDRESS_MEMORY_MS, maxPeerAge: PEER_MEMORY_MS },
     services: await services(parts, discovery),
