@@ -1,7 +1,7 @@
 /**
  * Finds nodes on the LAN by multicast DNS, on every interface and on IPv6 as well as IPv4 (the library of libp2p does IPv4
  * only, on one interface, and never tells public addresses, which on an IPv6 LAN are all there are). Asks often in the first
- * seconds, then seldom. An interface that can't do multicast is skipped, at debug level. Packets that do not come from a
+ * seconds, then seldom (lan-schedule.ts). An interface that can't do multicast is skipped, at debug level. Packets that do not come from a
  * neighbour are dropped (RFC 6762, section 11): multicast never leaves the link, but any machine can send to the port.
  * Never dials: its owner decides about what it finds.
  */
@@ -11,15 +11,15 @@ import { networkInterfaces, type NetworkInterfaceInfo } from 'node:os'
 import { LRUCache } from 'lru-cache'
 import type { Clock } from '../../timing/clock.ts'
 import type { Logger } from '../../log.ts'
+import type { Random } from '../../random.ts'
 import type { LanSeal, PeerId } from '../host.ts'
 import { createLanBudget } from './lan-budget.ts'
 import { decodeLanMessage, encodeLanAnswer, encodeLanQuery } from './lan-messages.ts'
+import { LanSchedule } from './lan-schedule.ts'
 import type { IpFamily } from '../libp2p/listen-addresses.ts'
 
 const PORT = 5353
 const GROUPS: Readonly<Record<IpFamily, string>> = { 4: '224.0.0.251', 6: 'ff02::fb' }
-/** Pauses before each query: the last one repeats, and with each of them interfaces are looked up again. */
-const PAUSES_MS = [0, 250, 750, 2_000, 5_000, 10_000]
 const ANSWER_EVERY_MS = 200
 /** A peer that shows itself again within this time is old news. */
 const SEEN_MS = 2_000
@@ -33,6 +33,7 @@ export interface LanDiscovery {
 export interface LanDependencies {
   readonly log: Logger
   readonly clock: Clock
+  readonly random: Random
   readonly self: PeerId
   /** What to tell others: multiaddrs with our peer id. */
   readonly addresses: () => readonly string[]
@@ -40,6 +41,8 @@ export interface LanDependencies {
   readonly isOnLink: (ip: string) => boolean
   /** Of a private swarm: nothing is said, or believed, but under one of these. */
   readonly seals?: (() => readonly LanSeal[]) | undefined
+  /** There are so few peers that more are looked for. */
+  readonly isLonely: () => boolean
   /** A machine at `ip` says that the peer has these addresses. */
   readonly onFound: (peer: PeerId, addresses: readonly string[], ip: string) => void
 }
@@ -79,11 +82,16 @@ class MulticastDiscovery implements LanDiscovery {
   }
 
   async #run(): Promise<void> {
-    for (let turn = 0; !this.#stopped.signal.aborted; turn += 1) {
-      const pauseMs = PAUSES_MS[Math.min(turn, PAUSES_MS.length - 1)] ?? 0
-      await this.#deps.clock.sleep(pauseMs, this.#stopped.signal)
+    const schedule = new LanSchedule(this.#deps.random)
+    while (!this.#stopped.signal.aborted) {
+      await this.#deps.clock.sleep(schedule.nextPauseMs(), this.#stopped.signal)
       this.#refreshLinks()
-      for (const link of this.#links.values()) this.#ask(link)
+      if (!schedule.isDue(this.#deps.isLonely())) continue
+      for (const link of this.#links.values()) {
+        this.#ask(link)
+        // Unasked, for those that this node can't dial; the others are connected by then.
+        if (!schedule.isStarting) this.#answer(link)
+      }
     }
   }
 

@@ -8,6 +8,7 @@ import type { Multiaddr } from '@multiformats/multiaddr'
 import type { Libp2p } from 'libp2p'
 import type { Clock } from '../../timing/clock.ts'
 import type { Logger } from '../../log.ts'
+import type { Random } from '../../random.ts'
 import { transportOf } from './address-order.ts'
 import type { AddressRule } from './address-rule.ts'
 import type { Membership, PeerId } from '../host.ts'
@@ -15,6 +16,7 @@ import { createLanDiscovery, type LanDiscovery } from '../lan/lan-discovery.ts'
 import type { Listening, NetworkOptions } from './listen-addresses.ts'
 import type { OwnAddresses } from './own-addresses.ts'
 import { findAddress, parsePeer, peerOf } from './peer-addresses.ts'
+import type { PeerFinder } from './peer-finder.ts'
 
 export interface Hearsay {
   /** Listens on the LAN, if it may. */
@@ -27,6 +29,7 @@ export interface Hearsay {
 interface Dependencies {
   readonly log: Logger
   readonly clock: Clock
+  readonly random: Random
   readonly membership?: Membership | undefined
 }
 
@@ -37,8 +40,7 @@ interface Parts {
   readonly own: OwnAddresses
   readonly rule: AddressRule
   readonly onDhtPeer: (listener: (peer: PeerInfo) => void) => void
-  /** A peer shows itself on the LAN; its addresses are known. */
-  readonly onFound: (peer: PeerId) => void
+  readonly finder: Pick<PeerFinder, 'found' | 'isLonely'>
 }
 
 export function createHearsay(deps: Dependencies, parts: Parts): Hearsay {
@@ -60,7 +62,7 @@ export function createHearsay(deps: Dependencies, parts: Parts): Hearsay {
 
 function createLan(
   deps: Dependencies,
-  { libp2p, network, listening, own, rule, onFound }: Parts,
+  { libp2p, network, listening, own, rule, finder }: Parts,
 ): LanDiscovery | undefined {
   // Multicast leaves the machine, which is not what loopback only means.
   if (!network.mdns || network.loopbackOnly) return undefined
@@ -68,16 +70,18 @@ function createLan(
     const multiaddrs = rule.heardFrom(ip, parseAll(addresses))
     if (multiaddrs.length === 0) return
     await libp2p.peerStore.merge(parsePeer(peer), { multiaddrs })
-    onFound(peer)
+    finder.found(peer)
   }
   return createLanDiscovery(
     {
       log: deps.log,
       clock: deps.clock,
+      random: deps.random,
       self: libp2p.peerId.toString(),
       addresses: () => directAddresses(libp2p),
       seals: deps.membership?.lanSeals,
       isOnLink: (ip) => own.linksOf(ip).size > 0,
+      isLonely: () => finder.isLonely,
       onFound: (peer, addresses, ip) => {
         learn(peer, addresses, ip).catch((error: unknown) => {
           deps.log.debug('host.lan-peer-failed', { peer, error })

@@ -205,7 +205,7 @@ function connectParts(deps: NodeDependencies, parts: Parts): BuiltNode {
     },
     { bootstrap: network.bootstrap, maxConnections: network.maxConnections },
   )
-  const hearsay = createHearsay(deps, { ...parts, onFound: (peer) => finder.found(peer) })
+  const hearsay = createHearsay(deps, { ...parts, finder })
   const remember = (peer: PeerId): void => {
     try {
       const place = bestConnection(libp2p.getConnections(parsePeer(peer)))?.remoteAddr

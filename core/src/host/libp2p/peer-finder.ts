@@ -36,6 +36,8 @@ export interface PeerFinder {
   stop(): Promise<void>
   /** A peer shows itself on the LAN; its addresses are known. */
   found(peer: PeerId): void
+  /** There are so few peers that it goes on looking. */
+  readonly isLonely: boolean
   /** A connection was lost: look again soon, though not at once, for the peer may have meant it. */
   onDisconnected(): void
   /** We left this peer on purpose: do not come back for a while. */
@@ -199,6 +201,10 @@ class SwarmKeeper implements PeerFinder {
     await this.#dialer.onIdle()
   }
 
+  get isLonely(): boolean {
+    return this.#deps.connectedGroups() < ENOUGH_GROUPS
+  }
+
   found(peer: PeerId): void {
     if (this.#wantsMore()) this.#lan.add(peer)
   }
@@ -222,7 +228,7 @@ class SwarmKeeper implements PeerFinder {
   async #run(): Promise<void> {
     let pauseMs = FIRST_PAUSE_MS
     while (!this.#stopped.signal.aborted) {
-      if (this.#deps.connectedGroups() < ENOUGH_GROUPS) await this.#look()
+      if (this.isLonely) await this.#look()
       // A fleet that starts at one moment must not dial in step.
       const wasCut = await this.#sleep(jittered(pauseMs, 0.25, this.#deps.random))
       pauseMs = wasCut ? FIRST_PAUSE_MS : Math.min(pauseMs * 2, LAST_PAUSE_MS)
