@@ -59,7 +59,7 @@ export class PeerDialer {
   /** Counts addresses: the ids of one address may all be one attacker's, and must not end the search for others. */
   get wantsMore(): boolean {
     const groups = new Set(this.#deps.host.peers().map(({ group }) => group))
-    return groups.size + this.#dialing.size < this.#targetPeers
+    return this.#isTooFew(groups.size)
   }
 
   /** Remembers peers we have heard of over a connection with this remote address, and dials while there are too few. */
@@ -88,23 +88,29 @@ export class PeerDialer {
   /** Starts as many dials as are wanted and allowed now. */
   dial(): void {
     const { host, clock } = this.#deps
-    const groups = Map.groupBy(host.peers(), ({ group }) => group)
+    const peers = host.peers()
+    const connected = new Set(peers.map(({ peer }) => peer))
+    const groups = Map.groupBy(peers, ({ group }) => group)
     const hasEnoughOf = ({ addresses }: Candidate): boolean =>
       addresses.every((address) => {
         const known = groups.get(addressGroup(address))?.length ?? 0
         return known >= MAX_OF_GROUP
       })
     for (const [peer, candidate] of this.#candidates) {
-      if (this.#stopping.signal.aborted || !this.wantsMore) return
+      if (this.#stopping.signal.aborted || !this.#isTooFew(groups.size)) return
       if (this.#dialing.size >= MAX_DIALING) return
       if (this.#dialing.has(peer) || candidate.nextTryAtMs > clock.now()) continue
-      if (host.isConnected(peer) || hasEnoughOf(candidate)) continue
+      if (connected.has(peer) || hasEnoughOf(candidate)) continue
       const done = this.#dial(peer, candidate).finally(() => {
         this.#dialing.delete(peer)
         this.dial()
       })
       this.#dialing.set(peer, done)
     }
+  }
+
+  #isTooFew(groups: number): boolean {
+    return groups + this.#dialing.size < this.#targetPeers
   }
 
   /** Never rejects. */

@@ -130,8 +130,8 @@ export class PeerExchange {
     const question = { type: 'ask', max: MAX_EXCHANGED_PEERS } as const
     for (let tries = 1; tries <= ASK_TRIES; tries += 1) {
       const isAnswered = await this.#asks.add(() => this.#exchange(peer, question, signal))
-      const isPointless = !this.#dialer.wantsMore || !this.#deps.host.isConnected(peer)
-      if (isAnswered || isPointless || signal.aborted) return
+      if (isAnswered || signal.aborted) return
+      if (!this.#dialer.wantsMore || !this.#deps.host.isConnected(peer)) return
       await sleepUnlessAborted(this.#deps.clock, ASK_AGAIN_MS * tries, signal)
       if (signal.aborted) return
     }

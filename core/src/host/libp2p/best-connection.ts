@@ -1,4 +1,7 @@
-/** Of several connections with one peer (both dialled at once, or first by a relay) the one that streams go over. Pure. */
+/**
+ * Of several connections with one peer (both dialled at once, or first by a relay) the one that streams go over. Pure, but that
+ * what a connection is in our terms is worked out once: the list of peers is asked for again and again.
+ */
 import type { Connection } from '@libp2p/interface'
 import { transportOf } from './address-order.ts'
 import type { HostLimits } from './host-limits.ts'
@@ -16,7 +19,9 @@ export function bestConnection(connections: readonly Connection[]): Connection |
   return best
 }
 
-/** One entry a peer. */
+const described = new WeakMap<Connection, PeerConnection>()
+
+/** One entry a peer. `groupOf` is asked once for each connection: its place among those of its group is taken once too. */
 export function toPeerConnections(
   connections: readonly Connection[],
   groupOf: HostLimits['groupOf'],
@@ -24,7 +29,7 @@ export function toPeerConnections(
   const byPeer = Map.groupBy(connections, ({ remotePeer }) => remotePeer.toString())
   return [...byPeer].flatMap(([peer, ofPeer]) => {
     const best = bestConnection(ofPeer)
-    return best === undefined ? [] : [toPeerConnection(peer, best, groupOf)]
+    return best === undefined ? [] : [describe(peer, best, groupOf)]
   })
 }
 
@@ -32,12 +37,14 @@ function rankOf(connection: Connection): number {
   return TRANSPORT_ORDER.indexOf(transportOf(connection.remoteAddr))
 }
 
-function toPeerConnection(
+function describe(
   peer: PeerId,
   connection: Connection,
   groupOf: HostLimits['groupOf'],
 ): PeerConnection {
-  return {
+  const known = described.get(connection)
+  if (known !== undefined) return known
+  const made: PeerConnection = {
     peer,
     address: connection.remoteAddr.toString(),
     group: groupOf(connection.remoteAddr, peer),
@@ -45,4 +52,6 @@ function toPeerConnection(
     transport: transportOf(connection.remoteAddr),
     connectedAtMs: connection.timeline.open,
   }
+  described.set(connection, made)
+  return made
 }
