@@ -1,6 +1,6 @@
 /**
- * The daemon's progress, once per second: on a terminal one line that is rewritten, elsewhere an occasional log line while
- * there is activity.
+ * The daemon's progress: on a terminal one line, rewritten each second when it has changed; elsewhere a log line now and then
+ * while there is activity.
  */
 import type { ArtifactSource, Logger } from '@catalog-p2p/core'
 import { formatBytes } from '../shell/format.ts'
@@ -21,9 +21,9 @@ export interface Progress {
   stop(): void
 }
 
-const EVERY_MS = 1000
-/** Ticks between log lines while there is activity. */
-const LOG_EVERY = 10
+const REWRITE_MS = 1000
+/** Between log lines while there is activity. */
+const LOG_MS = 10_000
 
 const WORDS: Readonly<Record<ArtifactSource, string>> = {
   store: 'store',
@@ -38,29 +38,34 @@ export function createProgress(
   const { terminal, log, totals } = deps
   let timer: NodeJS.Timeout | undefined
   let before: Totals | undefined
-  let isShown = false
-  let ticks = 0
+  const everyMs = options.rewrite ? REWRITE_MS : LOG_MS
+  let shown = ''
   let logged = ''
 
   function clear(): void {
-    if (isShown) terminal.raw('\r\u001B[2K')
-    isShown = false
+    if (shown !== '') terminal.raw('\r\u001B[2K')
+    shown = ''
+  }
+
+  function rateOf(bytes: (of: Totals) => number, now: Totals): number {
+    return before === undefined ? 0 : Math.round((1000 * (bytes(now) - bytes(before))) / everyMs)
   }
 
   function tick(): void {
     const now = totals()
-    const speed = before === undefined ? 0 : bytesOf(now) - bytesOf(before)
-    const upload = before === undefined ? 0 : now.uploadedBytes - before.uploadedBytes
+    const speed = rateOf(bytesOf, now)
+    const upload = rateOf(({ uploadedBytes }) => uploadedBytes, now)
     before = now
     if (options.rewrite) {
       const line = progressLine(now, { speed, upload }).slice(0, terminal.columns - 1)
+      if (line === shown) return
       clear()
       terminal.raw(terminal.paintNote('dim', line))
-      isShown = true
+      shown = line
       return
     }
     const state = JSON.stringify([now.served, now.uploadedBytes])
-    if (ticks++ % LOG_EVERY !== 0 || state === logged) return
+    if (state === logged) return
     // On the first tick every number is zero.
     if (logged !== '') log.info('daemon.progress', { ...now, bytesPerSecond: speed })
     logged = state
@@ -68,7 +73,7 @@ export function createProgress(
 
   return {
     start() {
-      timer ??= setInterval(tick, EVERY_MS).unref()
+      timer ??= setInterval(tick, everyMs).unref()
       tick()
     },
     clear,
