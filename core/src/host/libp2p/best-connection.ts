@@ -14,7 +14,8 @@ export function bestConnection(connections: readonly Connection[]): Connection |
   let best: Connection | undefined
   for (const connection of connections) {
     if (connection.status !== 'open') continue
-    if (best === undefined || rankOf(connection) < rankOf(best)) best = connection
+    // Of equals the newest: a peer that was killed and is back has left one that is dead and still open.
+    if (best === undefined || rankOf(connection) <= rankOf(best)) best = connection
   }
   return best
 }

@@ -27,13 +27,16 @@ const SILENCE_MEMORY_MS = 10_000
 /** After so many silent dials without an answer to any, this network drops UDP: no address gets the long time. */
 const SILENT_NETWORK = 4
 
-/** Flow control windows: what one peer can make us hold before JavaScript takes it, so no more than needed for 1 Gbit at 100 ms. */
 const QUIC_OPTIONS = {
+  // Flow control windows: what one peer can make us hold before JavaScript takes it, so no more than needed for 1 Gbit at 100 ms.
   maxStreamData: 12_000_000,
   maxConnectionData: 16_000_000,
   maxConcurrentStreamLimit: 256,
-  maxIdleTimeout: 10_000,
-  keepAliveInterval: 3_000,
+  // A peer that is gone without a word is noticed after the one and at most the other, which keeps it there, and NATs' mappings of
+  // UDP as well (30 s is the least that is seen). Requests to it have gone elsewhere long before, and most of what a node with 100
+  // peers does at rest is this.
+  maxIdleTimeout: 30_000,
+  keepAliveInterval: 15_000,
   receiveBufferSize: 1_000_000,
   sendBufferSize: 1_000_000,
 } as const
