@@ -3,7 +3,7 @@
  * prefix and are asked by it, so nobody who does not know the package already learns from it which one is meant. Pure.
  * docs/protocol.md, sections Records and Packuments
  */
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 
 declare const nameKeyBrand: unique symbol
 
@@ -40,7 +40,7 @@ export function witnessKeyOf({ registry, name }: Omit<PackageVersion, 'version'>
 
 function keyOf(...parts: readonly string[]): NameKey {
   // None may hold a NUL: URLs, package names and versions never do, and the codec refuses those that would.
-  return createHash('sha256').update(parts.join('\0')).digest('hex') as NameKey
+  return hash('sha256', parts.join('\0'), 'hex') as NameKey
 }
 
 export function nameKeyToBytes(key: NameKey): Buffer {

@@ -62,6 +62,11 @@ export class Admission {
     return [...this.#admitted]
   }
 
+  /** Those that take part, which is asked several times for each artifact. They are not looked for where there is none. */
+  among(connections: () => readonly PeerConnection[]): readonly PeerConnection[] {
+    return this.#admitted.size === 0 ? [] : connections().filter(({ peer }) => this.has(peer))
+  }
+
   /** Whether it takes part now. */
   has(peer: PeerId): boolean {
     return this.#admit === undefined || this.#admitted.has(peer)

@@ -20,7 +20,7 @@ import { createRetryRound } from './sources/retry-peers.ts'
 import { createSearchAttempt } from './sources/search.ts'
 import type { Found } from './sources/found.ts'
 import { noProviders, type OriginState, type Race } from './sources/source.ts'
-import { createPeerAsker, createSwarm } from './sources/swarm.ts'
+import { createPeerAsker, createSwarm, type Swarm } from './sources/swarm.ts'
 import { offerUnverified } from './sources/unverified-readers.ts'
 import { createRelay } from './relay.ts'
 import type { TransferDeps } from './transfer-deps.ts'
@@ -44,6 +44,9 @@ export interface Download {
   /** Settles when nothing is left to do; never rejects. */
   readonly finished: Promise<void>
 }
+
+/** Made once: an error of its own for each download costs more than the rest of its end. */
+const OVERTAKEN = new Error('another source was quicker')
 
 export function startDownload(
   request: DownloadRequest,
@@ -70,7 +73,7 @@ export function startDownload(
         await deps.store.put(digest, found.bytes, { visibility: request.visibility })
       }
       delivery.succeed(found)
-      await claims.close(new Error('another source was quicker'), { keep: false })
+      await claims.close(OVERTAKEN, { keep: false })
       claims.judge(found)
       await delivery.offered?.closed
     } catch (error) {
@@ -120,7 +123,7 @@ function listSources(request: DownloadRequest, race: Race, deps: TransferDeps): 
   const { digest, origin } = request
   const beyond = request.peers ? peerSources(digest, race, deps) : undefined
   return [
-    ...(beyond ? [beyond.favoured] : []),
+    ...(beyond?.favoured ? [beyond.favoured] : []),
     ...delegateSources(request, race, deps),
     ...(origin ? [originSource(race, origin, deps)] : []),
     ...(beyond ? [beyond.rest, beyond.search] : []),
@@ -143,7 +146,7 @@ function peerSources(
   digest: Digest,
   race: Race,
   deps: TransferDeps,
-): { favoured: Attempt<Found>; rest: Attempt<Found>; search: Attempt<Found> } {
+): Swarm & { readonly search: Attempt<Found> } {
   const asker = createPeerAsker(race, deps)
   const search = createSearchAttempt(digest, { ...deps, ask: asker.ask })
   return { ...createSwarm(race, deps, asker), search }

@@ -3,7 +3,6 @@
  * (npm's `pacote-integrity`) picks among the registry's own bytes and never others: it counts where metadata at hand agrees,
  * else until somebody has been asked (binding-check.ts). And where upstream keeps it.
  */
-import { setTimeout } from 'node:timers/promises'
 import {
   CatalogError,
   findDigest,
@@ -103,7 +102,7 @@ async function askPeersAndRegistry(
     return { ...target, ...early }
   })
   const fromPeers = asking.then((digest) => {
-    if (digest === undefined) throw new CatalogError('NOT_FOUND', 'no peer has a record of it')
+    if (digest === undefined) return fromRegistry
     return { ...boundTarget(deps, request, { viewer, digest }), ...early }
   })
   try {
@@ -116,12 +115,14 @@ async function askPeersAndRegistry(
 
 /** undefined too when it is not there yet. */
 async function withinMoment(asking: Promise<Digest | undefined>): Promise<Digest | undefined> {
-  const moment = new AbortController()
-  const { signal } = moment
+  let timer: NodeJS.Timeout | undefined
+  const moment = new Promise<undefined>((resolve) => {
+    timer = setTimeout(resolve, PEERS_FIRST_MS, undefined)
+  })
   try {
-    return await Promise.race([asking, setTimeout(PEERS_FIRST_MS, undefined, { signal })])
+    return await Promise.race([asking, moment])
   } finally {
-    moment.abort()
+    clearTimeout(timer)
   }
 }
 

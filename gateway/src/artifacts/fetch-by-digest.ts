@@ -166,10 +166,11 @@ function noteOutcome(deps: FetchByDigestDependencies, access: Attempt, isOrigins
     const isOpenly = isOrigins && origin?.givenTo === 'anyone' && home.isPublic
     if (isOpenly && !privacy.isProven(request.name)) publicNames.add(home.url, request.name)
   }
-  if (isOrigins || target.isBound) rememberBound(deps, access, digest)
+  const isBoundNow = isOrigins || target.isBound
+  if (isBoundNow) rememberBound(deps, access, digest)
   if (isProvenPublic(deps, access)) {
     // It may have been kept as private for somebody else, or since nothing was known of its name.
-    const isNamed = bindings.has(namedVersion(registries, request, viewer), digest)
+    const isNamed = isBoundNow || bindings.has(namedVersion(registries, request, viewer), digest)
     if (isNamed) node.setVisibility(digest, 'public')
     if (isNamed) deps.named.note(access, digest)
   }

@@ -62,15 +62,15 @@ export function createPrivacy(
       if (isShared(name)) return 'public'
       if (isMarked(name)) return 'private'
       const home = registries.homeOf(name)
-      const known = cache.visibilityOf(home.url, name)
+      const known = (): Visibility => cache.visibilityOf(home.url, name) ?? 'public'
       // A hash that the client brings itself need not be of any package of the registry that it wants left out.
-      if (request.upstream === 'never' && request.integrity !== undefined) return known ?? 'public'
+      if (request.upstream === 'never' && request.integrity !== undefined) return known()
       // It was never read without the certificate.
       if (registries.isCertified(home)) return 'private'
       if (!home.isPublic)
         return (await proofs.isSigned(request, target, viewer)) ? 'public' : 'private'
       if (proofs.isProven(name)) return 'public'
-      if (viewer.credentials === undefined) return known ?? 'public'
+      if (viewer.credentials === undefined) return known()
       const canAsk = request.upstream !== 'never'
       return canAsk && (await proofs.isPubliclyReadable(request, target)) ? 'public' : 'private'
     },

@@ -1,6 +1,7 @@
 /** How slowly a registry's tarball may come; what it does when a connection breaks is in tarball.test.ts. */
+import { Readable } from 'node:stream'
 import { describe, expect, test } from 'vitest'
-import { createTarballOrigin } from './tarball-origin.ts'
+import { createTarballOrigin, SHORT_BYTES } from './tarball-origin.ts'
 import type { Upstream, UpstreamRequest, UpstreamResponse } from '../upstream/upstream.ts'
 
 const SILENCE_MS = 60_000
@@ -30,13 +31,17 @@ function download(lines: readonly Line[], size: number, readerMs = 0) {
       if (line === undefined) throw new Error('no line')
       ranges.push(range)
       const from = Number(/\d+/.exec(range ?? '0')?.[0])
+      const chunks = body(line, from)
       return Promise.resolve({
         status: range === undefined ? 200 : 206,
         headers: {
           'content-length': String(size - from),
           'content-range': `bytes ${from}-${size - 1}/${size}`,
         },
-        body: body(line, from) as unknown as UpstreamResponse['body'],
+        // A stream reads ahead of whoever waits for it, and this clock with it.
+        body: (size > SHORT_BYTES
+          ? chunks
+          : Readable.from(chunks)) as unknown as UpstreamResponse['body'],
         ...{ url, statusText: '', withCredentials: false, silenceMs: SILENCE_MS },
       })
     },

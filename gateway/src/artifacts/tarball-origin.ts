@@ -5,6 +5,7 @@
  */
 import { pipeline, Readable } from 'node:stream'
 import { isCatalogError, type Origin } from '@catalog-p2p/core'
+import { readChunks } from '../upstream/read-chunks.ts'
 import { createTarballStallGuard } from '../upstream/stall-guard.ts'
 import type { Credentials } from '../upstream/credentials.ts'
 import type { Registries, Registry } from '../upstream/registries.ts'
@@ -49,6 +50,8 @@ export interface TarballOriginOptions {
 }
 
 const MAX_RESUMES = 3
+/** Read without holding the registry back. The node collects as much before it looks at it. */
+export const SHORT_BYTES = 512 * 1024
 /** Without its coding. What comes without one is bounded by what is kept of it. */
 const MAX_DECODED_BYTES = 1024 * 1024 * 1024
 
@@ -172,12 +175,33 @@ async function* atPace(
   }
 }
 
+/** The same of a short body: what has come of it when it ends, or before it fails, in one piece. */
+async function* inOnePiece(
+  response: UpstreamResponse,
+  now: () => number,
+): AsyncGenerator<Buffer, void> {
+  const guard = createTarballStallGuard(response.silenceMs)
+  const startedMs = now()
+  const chunks: Buffer[] = []
+  let tooSlow: string | undefined
+  const reading = readChunks(response.body, (chunk) => {
+    if (tooSlow !== undefined) throw unreachable(response.url, new Error(tooSlow))
+    tooSlow = guard.record(chunk.byteLength, now() - startedMs)
+    chunks.push(chunk)
+  })
+  await reading.catch(() => undefined) // thrown below, behind what has come
+  const [first] = chunks
+  if (first !== undefined) yield chunks.length === 1 ? first : Buffer.concat(chunks)
+  await reading
+}
+
 async function* readOn(
   upstream: Upstream,
   request: UpstreamRequest,
   { first, size, now }: { first: UpstreamResponse; size: number | undefined; now: () => number },
 ): AsyncGenerator<Buffer, void> {
   const { etag } = first.headers
+  const read = size !== undefined && size <= SHORT_BYTES ? inOnePiece : atPace
   let response = first
   let received = 0
   // Bytes of this response that were delivered already: a server without ranges begins again.
@@ -185,7 +209,7 @@ async function* readOn(
   for (let resumes = 0; ; resumes += 1) {
     let failure: unknown
     try {
-      for await (const chunk of atPace(response, now)) {
+      for await (const chunk of read(response, now)) {
         upstream.counts.bytes += chunk.byteLength
         const fresh = chunk.subarray(Math.min(skip, chunk.byteLength))
         skip -= chunk.byteLength - fresh.byteLength

@@ -4,7 +4,7 @@
  * fetched with credentials belongs to their owner (`owner` is the credentials' fingerprint) and is never found by anyone else.
  * All that is on disk counts against one quota. Asks no registry and reads no document.
  */
-import { createHash } from 'node:crypto'
+import { hash as hashOnce } from 'node:crypto'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isCatalogError, openDatabase, type Database, type Logger } from '@catalog-p2p/core'
@@ -219,7 +219,7 @@ class IndexedCache implements PackumentCache {
     const text = `${registry}\n${name}\n${owner}${by === 'peers' ? '\npeers' : ''}`
     const known = this.#ids.get(text)
     if (known !== undefined) return known
-    const hash = createHash('sha256').update(text).digest('hex')
+    const hash = hashOnce('sha256', text, 'hex')
     const id = `${this.#idPrefix}${hash.slice(0, 40)}`
     this.#ids.set(text, id)
     return id

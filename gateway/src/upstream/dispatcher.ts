@@ -3,7 +3,7 @@
  * certificates. Those have connections of their own, so that nothing else ever travels on one.
  */
 import { readFileSync } from 'node:fs'
-import { EnvHttpProxyAgent, type Dispatcher } from 'undici'
+import { Agent, EnvHttpProxyAgent, type Dispatcher } from 'undici'
 import { CatalogError } from '@catalog-p2p/core'
 import { liesUnder, readClientCertificates } from './client-certificates.ts'
 import type { Environment, NpmConfig } from './npmrc.ts'
@@ -37,21 +37,22 @@ export function createDispatcher(
     rejectUnauthorized: config.get('strict-ssl') !== 'false',
     ...(ca && { ca }),
   }
-  const agent = (own: { cert?: string; key?: string } = {}): Dispatcher =>
-    new EnvHttpProxyAgent({
-      // Empty, not undefined: undici would look into process.env itself.
-      httpProxy,
-      httpsProxy,
-      noProxy: setting('noproxy', 'no_proxy', 'NO_PROXY'),
+  // Empty, not undefined: undici would look into process.env itself.
+  const proxies = { httpProxy, httpsProxy, noProxy: setting('noproxy', 'no_proxy', 'NO_PROXY') }
+  const hasProxy = httpProxy !== '' || httpsProxy !== ''
+  const agent = (own: { cert?: string; key?: string } = {}): Dispatcher => {
+    const connections = {
       connections: options.maxSockets,
       keepAliveTimeout: 20_000,
       keepAliveMaxTimeout: 60_000,
       pipelining: 1,
       allowH2: false,
       connect: { timeout: options.connectTimeoutMs, ...tls, ...own },
-      requestTls: { ...tls, ...own },
-      proxyTls: tls,
-    })
+    }
+    if (!hasProxy) return new Agent(connections)
+    const requestTls = { ...tls, ...own }
+    return new EnvHttpProxyAgent({ ...connections, ...proxies, requestTls, proxyTls: tls })
+  }
   const plain = agent()
   const certified = readClientCertificates(config).map(({ prefix, cert, key }) => {
     return { prefix, dispatcher: agent({ cert, key }) }

@@ -9,11 +9,14 @@ export class OriginHealth {
   /** Unix time. */
   readonly #failedAt = new LRUCache<string, number>({ max: MAX_ORIGINS })
   /** `performance.now()` */
-  readonly #answeredAt = new LRUCache<string, number>({ max: MAX_ORIGINS })
+  readonly #answeredAt = new LRUCache<string, { ms: number }>({ max: MAX_ORIGINS })
 
   answered(origin: string): void {
-    this.#failedAt.delete(origin)
-    this.#answeredAt.set(origin, performance.now())
+    if (this.#failedAt.size > 0) this.#failedAt.delete(origin)
+    const ms = performance.now()
+    const last = this.#answeredAt.get(origin)
+    if (last === undefined) this.#answeredAt.set(origin, { ms })
+    else last.ms = ms
   }
 
   failed(origin: string): void {
@@ -26,6 +29,6 @@ export class OriginHealth {
 
   /** Whether it has answered since `sinceMs` (`performance.now()`). */
   hasAnswered(origin: string, sinceMs: number): boolean {
-    return (this.#answeredAt.get(origin) ?? -Infinity) >= sinceMs
+    return (this.#answeredAt.get(origin)?.ms ?? -Infinity) >= sinceMs
   }
 }

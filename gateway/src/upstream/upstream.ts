@@ -12,6 +12,7 @@ import type { Credentials } from './credentials.ts'
 import type { Connections } from './dispatcher.ts'
 import { OriginHealth } from './origin-health.ts'
 import { backoffMs, isRetriedStatus, pause } from './retry.ts'
+import { readChunks } from './read-chunks.ts'
 import { redactUrl } from '../http/redact-url.ts'
 
 export interface UpstreamRequest {
@@ -252,14 +253,14 @@ export async function readBody(
   const guard = createStallGuard(response.silenceMs, performance.now())
   try {
     if (declared > limits.maxBytes) throw unusable(response.url, `${declared} bytes are too many`)
-    for await (const chunk of response.body as AsyncIterable<Buffer>) {
+    await readChunks(response.body, (chunk) => {
       size += chunk.byteLength
       if (limits.counts !== undefined) limits.counts.bytes += chunk.byteLength
       if (size > limits.maxBytes) throw unusable(response.url, `more than ${limits.maxBytes} bytes`)
       const tooSlow = guard.record(chunk.byteLength, performance.now())
       if (tooSlow !== undefined) throw unreachable(response.url, new Error(tooSlow))
       chunks.push(chunk)
-    }
+    })
   } catch (error) {
     discard(response)
     if (limits.signal.aborted) throw limits.signal.reason

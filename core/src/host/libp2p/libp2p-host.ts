@@ -126,7 +126,7 @@ class LibP2PHost implements Libp2pHost {
   }
 
   peers(): readonly PeerConnection[] {
-    return this.#peerConnections().filter(({ peer }) => this.#admission.has(peer))
+    return this.#admission.among(() => this.#peerConnections())
   }
 
   groupOf(peer: PeerId): AddressGroup | undefined {

@@ -78,8 +78,8 @@ function isUnanswered(error: unknown): boolean {
 }
 
 export interface Swarm {
-  /** Those worth waiting for: all of them when there is no origin. */
-  readonly favoured: Attempt<Found>
+  /** Those worth waiting for: all of them when there is no origin; undefined: there are none. */
+  readonly favoured: Attempt<Found> | undefined
   /** The others, for when an origin fails or is slow. */
   readonly rest: Attempt<Found>
 }
@@ -100,34 +100,35 @@ export function createSwarm(race: Race, deps: TransferDeps, asker: PeerAsker): S
     return undefined
   }
 
-  return {
-    favoured: {
-      hedgeMs: undefined,
-      async run(signal, startNext) {
-        const over = new AbortController()
-        const newcomer = Promise.withResolvers<Found>()
-        const onClaim = (): void => {
-          const until = AbortSignal.any([signal, over.signal])
-          ignoreAbort(startOthers(race, deps, { startNext, signal: until }), until)
-          ignoreAbort(askNewcomers(race, deps, asker, { found: newcomer.resolve, until }), until)
-        }
-        race.claims.onFirst(onClaim)
-        const next = (): Attempt<Found> | undefined => {
-          const attempt = enough(race) ? undefined : nextOf(favoured)
-          if (attempt === undefined && race.claims.count === 0) startNext()
-          return attempt
-        }
-        const late = Promise.race([newcomer.promise, race.claims.won])
-        try {
-          return await Promise.race([hedge(next, { clock, signal }), late])
-        } catch (error) {
-          signal.throwIfAborted()
-          return await Promise.race([late, race.claims.drained().then(() => Promise.reject(error))])
-        } finally {
-          over.abort(new Error('the peers have been asked'))
-        }
-      },
+  const ask: Attempt<Found> = {
+    hedgeMs: undefined,
+    async run(signal, startNext) {
+      const over = new AbortController()
+      const newcomer = Promise.withResolvers<Found>()
+      const onClaim = (): void => {
+        const until = AbortSignal.any([signal, over.signal])
+        ignoreAbort(startOthers(race, deps, { startNext, signal: until }), until)
+        ignoreAbort(askNewcomers(race, deps, asker, { found: newcomer.resolve, until }), until)
+      }
+      race.claims.onFirst(onClaim)
+      const next = (): Attempt<Found> | undefined => {
+        const attempt = enough(race) ? undefined : nextOf(favoured)
+        if (attempt === undefined && race.claims.count === 0) startNext()
+        return attempt
+      }
+      const late = Promise.race([newcomer.promise, race.claims.won])
+      try {
+        return await Promise.race([hedge(next, { clock, signal }), late])
+      } catch (error) {
+        signal.throwIfAborted()
+        return await Promise.race([late, race.claims.drained().then(() => Promise.reject(error))])
+      } finally {
+        over.abort(new Error('the peers have been asked'))
+      }
     },
+  }
+  return {
+    favoured: favoured.length > 0 ? ask : undefined,
     rest: {
       hedgeMs: undefined,
       async run(signal, startNext) {
