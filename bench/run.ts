@@ -62,7 +62,7 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
     run: async () => await (await import('./prefetch-hints.ts')).run({ rounds, mirror }),
   },
   'cold-by-name': {
-    run: async () => await (await import('./cold-by-name.ts')).run({ rounds }),
+    run: async () => await (await import('./cold-by-name.ts')).run({ rounds, mirror }),
   },
   'name-lookup': {
     run: async () => await (await import('./name-lookup.ts')).run({ rounds }),

@@ -11,7 +11,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { gunzipSync, gzipSync } from 'node:zlib'
 import { importableSigner } from '../../test/support/signed-swarm.ts'
 import type { RegistrySigner } from '../../test/support/features-signatures.ts'
-import { answerCalls } from './child.ts'
+import { answerCalls, cpuMs } from './child.ts'
 import type { Corpus, CorpusFile } from './corpus.ts'
 
 /** How far away the registry seems. */
@@ -173,4 +173,4 @@ function takeSent(): Sent {
   return taken
 }
 
-answerCalls({ start, takeSent }, async () => void server?.closeAllConnections())
+answerCalls({ start, takeSent, cpu: () => cpuMs() }, async () => void server?.closeAllConnections())
