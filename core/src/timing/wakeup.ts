@@ -21,12 +21,14 @@ export function createWakeup(clock: Clock): Wakeup {
       signal.throwIfAborted()
       if (!isWoken) {
         const { promise, resolve } = Promise.withResolvers<void>()
-        const timer = new AbortController()
+        // No sleep and no signal of its own: a node at rest waits here a hundred times a minute.
+        const onAbort = (): void => resolve()
+        const cancel = clock.after(maxMs, resolve)
         resume = resolve
-        signal.addEventListener('abort', () => resolve(), { once: true, signal: timer.signal })
-        clock.sleep(maxMs, timer.signal).then(resolve, () => undefined) // aborted: woken first
+        signal.addEventListener('abort', onAbort, { once: true })
         await promise
-        timer.abort()
+        signal.removeEventListener('abort', onAbort)
+        cancel()
         resume = undefined
       }
       isWoken = false

@@ -1,5 +1,5 @@
 /** Calls `onExpire` once when nobody has extended it in time. Extending costs an assignment, so do it per message. */
-import type { Clock } from './clock.ts'
+import type { CancelTimer, Clock } from './clock.ts'
 
 export interface Watchdog {
   /** It expires `ms` from now. */
@@ -8,27 +8,24 @@ export interface Watchdog {
 }
 
 export function startWatchdog(clock: Clock, ms: number, onExpire: () => void): Watchdog {
-  const stopped = new AbortController()
+  let isOver = false
   let expiresAtMs = clock.now() + ms
   // The timer under way ends here; it is replaced only when an extension ends earlier.
   let timerAtMs = Infinity
-  let timer = new AbortController()
+  let cancel: CancelTimer | undefined
 
   function arm(): void {
-    timer.abort()
-    timer = new AbortController()
+    cancel?.()
     timerAtMs = expiresAtMs
-    const waitMs = Math.max(0, expiresAtMs - clock.now())
-    clock.sleep(waitMs, timer.signal).then(check, () => undefined) // aborted: stopped or re-armed
+    cancel = clock.after(Math.max(0, expiresAtMs - clock.now()), check)
   }
 
   function check(): void {
-    if (stopped.signal.aborted) return
     if (clock.now() < expiresAtMs) {
       arm()
       return
     }
-    stopped.abort()
+    isOver = true
     onExpire()
   }
 
@@ -36,11 +33,11 @@ export function startWatchdog(clock: Clock, ms: number, onExpire: () => void): W
   return {
     extend(extendMs) {
       expiresAtMs = clock.now() + extendMs
-      if (expiresAtMs < timerAtMs && !stopped.signal.aborted) arm()
+      if (expiresAtMs < timerAtMs && !isOver) arm()
     },
     stop() {
-      stopped.abort()
-      timer.abort()
+      isOver = true
+      cancel?.()
     },
   }
 }

@@ -22,8 +22,8 @@ import { startWatchdog, type Watchdog } from '../../timing/watchdog.ts'
 const OPEN_TIMEOUT_MS = 10_000
 /** A write that is not taken for so long ends the stream. */
 const STALL_MS = 60_000
-/** Idle streams and connections are closed after two minutes by the transports. */
-const KEEP_ALIVE_MS = 30_000
+/** Idle streams and connections are closed after two minutes, by the transports and by those who listen. */
+const KEEP_ALIVE_MS = 60_000
 const GOODBYE_MS = 1000
 /** A session that lasted this long was no failure. */
 const STEADY_MS = 60_000
@@ -184,6 +184,7 @@ export class InventorySender {
       await stream.write(frame)
       if (!signal.aborted) watchdog.extend(STALL_MS)
     }
+    if (!signal.aborted) watchdog.extend(KEEP_ALIVE_MS + STALL_MS)
     let wroteAtMs = this.#deps.clock.now()
     while (!session.isOver && !signal.aborted) {
       const idleMs = this.#deps.clock.now() - wroteAtMs
