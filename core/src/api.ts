@@ -199,6 +199,8 @@ export interface CatalogNode {
   /** How an artifact of the store is cut. @throws CatalogError NOT_FOUND */
   describe(digest: Digest): Promise<Manifest>
   stats(): NodeStats
+  /** Of `stats`, what somebody looks at all the time: cheap. */
+  counts(): Pick<NodeStats, 'peers' | 'uploaded'>
   peers(): readonly NodePeer[]
   /** Connects to a multiaddr. */
   connect(address: string, options?: { signal?: AbortSignal }): Promise<PeerId>

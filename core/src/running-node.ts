@@ -117,18 +117,23 @@ export class RunningNode implements CatalogNode {
     return (await this.#parts.store.describe(digest)).manifest
   }
 
+  counts(): Pick<NodeStats, 'peers' | 'uploaded'> {
+    const { host, transfer } = this.#parts
+    const { artifacts, bytes } = transfer.uploads
+    return { peers: host.peers().length, uploaded: { artifacts, bytes } }
+  }
+
   stats(): NodeStats {
     const { host, store, discovery, transfer, scores } = this.#parts
     return {
+      ...this.counts(),
       id: host.id,
       addresses: host.addresses(),
       problems: host.problems(),
       network: networkStats(host, discovery),
-      peers: host.peers().length,
       bannedPeers: scores.bannedCount(),
       store: store.usage(),
       served: this.#served.totals(),
-      uploaded: { artifacts: transfer.uploads.artifacts, bytes: transfer.uploads.bytes },
       fleet: this.#parts.fleet.stats(),
       forks: this.#parts.publications
         .forks()

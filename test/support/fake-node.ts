@@ -223,6 +223,7 @@ export function createFakeNode(): FakeNode {
       const times = { addedAtMs: 1, usedAtMs: 1 }
       return { digest, size: bytes.byteLength, visibility, retention: 'cache', pinned, ...times }
     },
+    counts: () => ({ peers: 0, uploaded: { artifacts: 0, bytes: 0 } }),
     stats: () => ({
       ...{ id: 'fake-node', addresses: [], problems: [], peers: 0, bannedPeers: 0, announced: 0 },
       network: {

@@ -132,14 +132,14 @@ function announce(
 }
 
 function totalsOf({ node, gateway }: RunningDaemon): Totals {
-  const { peers, uploaded } = node.stats()
+  const { peers, uploaded } = node.counts()
   const { tarballs, activeRequests } = gateway.stats()
   return { peers, served: tarballs, uploadedBytes: uploaded.bytes, activeRequests }
 }
 
 /** For idle-collector.ts; a dashboard that looks on, or a health check, is no work. */
 function workOf({ node, gateway }: RunningDaemon): number {
-  const { uploaded } = node.stats()
+  const { uploaded } = node.counts()
   const { tarballs, packuments, upstreamBytes, activeRequests } = gateway.stats()
   if (activeRequests > 0) return NaN
   const answers = [...Object.values(tarballs).map((each) => each.artifacts)]
