@@ -85,10 +85,13 @@ async function startBare(
   from: BenchMachine,
   to: BenchMachine,
 ): Promise<(bytes: number) => Promise<Got>> {
-  const server = stage.start('lib/raw-quic-child.ts', from)
-  const client = stage.start('lib/raw-quic-child.ts', to)
-  const { addresses } = await server.call<{ addresses: string[] }>('start', from.ipv4)
-  await client.call('start', to.ipv4)
+  const server = stage.start('lib/bare-stream-child.ts', from)
+  const client = stage.start('lib/bare-stream-child.ts', to)
+  const { addresses } = await server.call<{ addresses: string[] }>('start', {
+    ipv4: from.ipv4,
+    carrier: 'quic',
+  })
+  await client.call('start', { ipv4: to.ipv4, carrier: 'quic' })
   return (bytes) => client.call<Got>('get', { address: addresses[0], bytes })
 }
 

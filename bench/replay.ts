@@ -1,7 +1,7 @@
 /**
- * Question: how fast do the tarballs of a clean install come through gateway B from peer A over QUIC, beside Verdaccio with a warm
+ * Question: how fast do the tarballs of a clean install come through gateway B from peer A, over QUIC and over a carrier, beside Verdaccio with a warm
  * cache and nginx serving the files? B has no upstream and starts each round with an empty store. With a line, client and B are on
- * one machine, and A, Verdaccio and nginx on another.
+ * one machine, and A, Verdaccio and nginx on another. With `--fresh` A and B are processes that have done nothing yet, as in CI.
  */
 import { join } from 'node:path'
 import type { Line } from '../test/support/namespaces.ts'
@@ -32,6 +32,7 @@ interface Round extends Load {
 interface Options {
   readonly rounds: number
   readonly mirror: string | undefined
+  readonly fresh: boolean
   readonly line?: Line | undefined
 }
 
@@ -39,13 +40,16 @@ interface World {
   readonly stage: Stage
   /** The machine of the client and of B. */
   readonly near: BenchMachine
+  readonly far: BenchMachine
+  readonly fresh: boolean
   readonly client: ReplayClient
   readonly corpus: Corpus
   readonly warmUp: Corpus
-  readonly a: StartedNode
+  /** Undefined where it is another process each time. */
+  a: StartedNode | undefined
 }
 
-export async function run({ rounds: count, mirror, line }: Options): Promise<unknown> {
+export async function run({ rounds: count, mirror, fresh, line }: Options): Promise<unknown> {
   await using stage = await Stage.open()
   const { corpus, warmUp } = await loadCorpora(stage.folder, mirror)
   console.log(`${corpus.files.length} artifacts, ${(corpus.bytes / 1e6).toFixed(0)} MB\n`)
@@ -58,16 +62,20 @@ export async function run({ rounds: count, mirror, line }: Options): Promise<unk
   // B is like a daemon that has been running for hours: its process is warm, its store has nothing of the corpus.
   await putAll(a.child, warmUp)
 
-  const world: World = { stage, near, client, corpus, warmUp, a }
+  const world: World = { stage, near, far, fresh, client, corpus, warmUp, a }
+  if (fresh) {
+    await a.child.close()
+    world.a = undefined
+  }
   const rounds: Round[] = []
   for (let round = 0; round < count; round++) {
     for (const [name, rival] of rivals) {
       rounds.push(await measure(stage, name, () => client.ask(rival, corpus.files)))
     }
-    rounds.push(...(await throughB(world, round)))
+    for (const carrier of [false, true]) rounds.push(...(await throughB(world, round, carrier)))
   }
   print(rounds, line)
-  return { artifacts: corpus.files.length, bytes: corpus.bytes, line, rounds }
+  return { artifacts: corpus.files.length, bytes: corpus.bytes, fresh, line, rounds }
 }
 
 async function startRivals(
@@ -87,13 +95,15 @@ async function startRivals(
   return rivals
 }
 
-async function throughB(world: World, round: number): Promise<Round[]> {
-  const { stage, near, client, corpus, warmUp, a } = world
+async function throughB(world: World, round: number, carrier: boolean): Promise<Round[]> {
+  const { stage, near, far, client, corpus, warmUp, fresh } = world
   const gateway = { port: 0, upstream: null }
-  const b = await stage.startNode(`b-${round}`, { machine: near, gateway })
+  const a = world.a ?? (await stage.startNode('a', { machine: far }))
+  const name = `b-${round}-${carrier ? 'carrier' : 'quic'}`
+  const b = await stage.startNode(name, { machine: near, gateway, carrier })
   await b.child.call('connect', [a.address])
   await waitForInventories(b.child, 1, corpus.files.length + warmUp.files.length)
-  await client.ask(b, warmUp.files)
+  if (!fresh) await client.ask(b, warmUp.files)
   await quiesce()
   const before = await b.child.call<Served>('stats')
   const cpu = async (): Promise<number[]> => [
@@ -101,9 +111,12 @@ async function throughB(world: World, round: number): Promise<Round[]> {
     await b.child.call<number>('cpu'),
   ]
   const cpuBefore = await cpu()
-  const cold = await measure(stage, 'B from A over QUIC', () => client.ask(b, corpus.files))
+  const way = carrier ? 'B from A over a carrier' : 'B from A over QUIC'
+  const cold = await measure(stage, way, () => client.ask(b, corpus.files))
   const cpuMs = (await cpu()).map((ms, i) => Math.round(ms - (cpuBefore[i] ?? 0)))
-  console.log(`round ${round}: CPU of A ${cpuMs[0]} ms, of B ${cpuMs[1]} ms`)
+  console.log(
+    `round ${round}, ${way}: ${cold.result.seconds.toFixed(2)} s, CPU of A ${cpuMs[0]} ms, of B ${cpuMs[1]} ms`,
+  )
   const again = await measure(stage, 'B again, from its store', () => client.ask(b, corpus.files))
   const after = await b.child.call<Served>('stats')
   const fromA = after.served.peer.artifacts - before.served.peer.artifacts
@@ -111,6 +124,7 @@ async function throughB(world: World, round: number): Promise<Round[]> {
     throw new Error(`${fromA} of ${corpus.files.length} artifacts came from A`)
   }
   await b.child.close()
+  if (fresh) await a.child.close()
   return [{ ...cold, cpuMs }, again]
 }
 

@@ -19,11 +19,12 @@ const { values, positionals } = parseArgs({
     megabytes: { type: 'string', default: '200' },
     mirror: { type: 'string' },
     line: { type: 'string' },
+    fresh: { type: 'boolean', default: false },
     full: { type: 'boolean', default: false },
     quick: { type: 'boolean', default: false },
   },
 })
-const { mirror, full, quick } = values
+const { mirror, fresh, full, quick } = values
 const rounds = Number(values.rounds)
 const megabytes = Number(values.megabytes)
 
@@ -39,8 +40,12 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
       await (await import('./large-artifact.ts')).run({ rounds, megabytes, line }),
     hasLine: true,
   },
+  carriers: {
+    run: async (line) => await (await import('./carriers.ts')).run({ rounds, megabytes, line }),
+    hasLine: true,
+  },
   replay: {
-    run: async (line) => await (await import('./replay.ts')).run({ rounds, mirror, line }),
+    run: async (line) => await (await import('./replay.ts')).run({ rounds, mirror, fresh, line }),
     hasLine: true,
   },
   'real-installs': {

@@ -112,14 +112,16 @@ export class Stage implements AsyncDisposable {
       readonly gateway?: GatewayOptions
       /** Shares what the registry sends with the nodes beside it; true by default. */
       readonly fleet?: boolean
+      /** Bytes between nodes go over carriers where they can; true by default. */
+      readonly carrier?: boolean
       /** Of Node. */
       readonly flags?: readonly string[]
     } = {},
   ): Promise<StartedNode> {
-    const { machine = LOOPBACK, gateway, flags, fleet = true } = options
+    const { machine = LOOPBACK, gateway, flags, fleet = true, carrier = true } = options
     const child = this.start('lib/node-child.ts', machine, flags)
     const node = {
-      network: networkOf(machine),
+      network: { ...networkOf(machine), carrier },
       store: { path: join(this.folder, name) },
       transfer: { fleet },
     }

@@ -79,6 +79,8 @@ export interface NodePeer extends PeerConnection {
   /** Names and versions it can tell the digest of. */
   readonly names: number
   readonly rttMs: number | undefined
+  /** TLS connections with it beside the one above, over which bytes go; see docs/protocol.md, Carriers. */
+  readonly carriers: number
   /** Bytes received from and sent to it, this run. */
   readonly receivedBytes: number
   readonly sentBytes: number

@@ -1,7 +1,9 @@
+import { randomBytes } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
+import { readAll } from '../../test/support/read-all.ts'
 import { until } from '../../test/support/until.ts'
 import type { CatalogNode } from './api.ts'
 import { digestOf } from './content/digest.ts'
@@ -85,3 +87,36 @@ test('a liar is banned after a restart too', async () => {
 async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   yield bytes
 }
+
+test('between nodes that reach each other by TCP bytes go over carriers, and without them as before', async () => {
+  const network = { loopbackOnly: true, port: 0, mdns: false, dht: false, peerExchange: false }
+  const a = await createNode({ network })
+  onTestFinished(() => a.close())
+  const nodes = [
+    await createNode({ network }),
+    await createNode({ network: { ...network, carrier: false } }),
+  ]
+  for (const node of nodes) onTestFinished(() => node.close())
+  const contents = [1_000, 2_000, 3_000_000, 2_500_000].map((size) => randomBytes(size))
+  const digests = await Promise.all(contents.map((bytes) => a.put(bytes)))
+  const [address = ''] = a.stats().addresses.filter((each) => each.includes('/ip4/127.0.0.1/udp/'))
+  const lanes: number[][] = []
+  for (const node of nodes) {
+    await node.connect(address)
+    await until(() => node.peers()[0]?.artifacts === contents.length)
+    const open: number[] = []
+    for (const [index, digest] of digests.entries()) {
+      const got = await readAll((await node.get(digest)).body)
+      expect(got.equals(contents[index] ?? got.subarray(1))).toBe(true)
+      const lane = index < 2 ? 1 : 2
+      if (node === nodes[0]) await until(() => (node.peers()[0]?.carriers ?? 0) >= lane)
+      open.push(node.peers()[0]?.carriers ?? NaN)
+    }
+    lanes.push(open)
+  }
+  expect(lanes).toEqual([
+    [1, 1, 2, 2],
+    [0, 0, 0, 0],
+  ])
+  expect(a.stats().uploaded.artifacts).toBe(2 * contents.length)
+})

@@ -2,8 +2,9 @@
  * The composition root: builds each part once, starts them in order, stops them in reverse. Only wiring: what a part does is
  * decided in the part. No other file knows which implementation stands behind a port.
  */
-import { networkInterfaces } from 'node:os'
 import type { CatalogNode, NodeEvent } from './api.ts'
+import { createCarriers, type Carriers } from './carrier/carrier.ts'
+import { listenOn } from './carrier/listen-on.ts'
 import { openBanHistory, type BanHistory } from './ban-history.ts'
 import type { ArtifactRecord } from './content/record.ts'
 import { canCreateFolder } from './disk/make-folder.ts'
@@ -11,9 +12,8 @@ import { createFleet } from './fleet/fleet.ts'
 import { createSwarmDiscovery } from './discovery/swarm-discovery.ts'
 import { findGateways } from './host/gateways.ts'
 import type { Host, PeerConnection } from './host/host.ts'
-import { findOwnNetworks } from './host/own-networks.ts'
+import { isOnOwnNetwork, isOwnNetwork } from './host/neighbourhood.ts'
 import { startAll, stopAll, type Part } from './lifecycle.ts'
-import { addressGroup, addressIn } from './limits/address-group.ts'
 import { createRepeatLog } from './limits/repeat-log.ts'
 import { silentLogger, type Logger } from './log.ts'
 import { parseNodeOptions, type NodeOptions, type ParsedNodeOptions } from './options.ts'
@@ -41,6 +41,7 @@ import { findToldFolder } from './swarm-folder.ts'
 import { systemClock, type Clock } from './timing/clock.ts'
 import { createPeerScores, type PeerScores } from './transfer/peer-score.ts'
 import { createTransfer, type Transfer } from './transfer/transfer.ts'
+import { TRANSFER_PROTOCOL } from './wire/transfer-messages.ts'
 
 /** Connections that peer exchange aims for. */
 const TARGET_PEERS = 30
@@ -85,15 +86,13 @@ export async function createNode(
   const listeners = new Set<(event: NodeEvent) => void>()
   const context: Context = {
     options: parseNodeOptions(input),
-    log: given.log ?? silentLogger,
+    ...{ log: given.log ?? silentLogger, random: given.random ?? systemRandom },
     clock: given.clock ?? systemClock,
-    random: given.random ?? systemRandom,
     emit: (event) => listeners.forEach((listener) => listener(event)),
   }
   const { options, log, clock, random } = context
   const { judgeVisibility, ephemeralIdentity = false } = given
   const swarm = given.swarm && createSwarm({ clock, ...given.swarm })
-
   const store = given.store ?? createStore(context)
   const folder = ephemeralIdentity ? undefined : options.store.path
   const told = folder && (await findToldFolder(folder, given.swarm?.state(), { log }))
@@ -116,8 +115,9 @@ export async function createNode(
   )
   const isNeighbour = ({ address }: PeerConnection): boolean => isOnOwnNetwork(address, options)
   const fleet = createFleet({ host, scores, clock, isNeighbour }, options.transfer)
+  const carriers = given.host ? undefined : buildCarriers(context, { host, scores })
   const transfer = createTransfer(
-    { host, store, records, discovery, scores, fleet, clock, log },
+    { host, store, records, discovery, scores, fleet, carriers, clock, log },
     options.transfer,
   )
   const seeder = createSeeder({ store, records, discovery, log }, { seed: options.transfer.seed })
@@ -146,6 +146,7 @@ export async function createNode(
     named('host', host),
     ...(swarm ? [named('expulsion', createExpulsion({ host, clock, log, ...swarm }))] : []),
     named('transfer', transfer),
+    ...(carriers ? [named('carriers', carriers)] : []),
     named('discovery', discovery),
     named('seeder', seeder),
     named('publications', publications),
@@ -154,7 +155,7 @@ export async function createNode(
 
   return new RunningNode({
     ...{ clock, host, store, records, discovery, transfer, scores, fleet },
-    ...{ questions, publications },
+    ...{ questions, publications, carriers },
     onEvent(listener) {
       listeners.add(listener)
       return () => void listeners.delete(listener)
@@ -212,6 +213,18 @@ async function createHost(
   )
 }
 
+function buildCarriers(
+  { options, log, clock }: Context,
+  { host, scores }: { readonly host: Host; readonly scores: PeerScores },
+): Carriers | undefined {
+  const on = listenOn(options.network)
+  if (on === undefined) return undefined
+  const isNear = (ip: string): boolean => isOwnNetwork(ip, options, { loopback: true })
+  const isGateway = (ip: string): boolean => findGateways().has(ip)
+  const deps = { host, clock, log, onMisbehaviour: scores.penalize, isNear, isGateway }
+  return createCarriers(deps, { ...on, protocol: TRANSFER_PROTOCOL })
+}
+
 /** Peer scores that disconnect whom they ban. */
 function createScores(
   { options, log, clock, emit }: Context,
@@ -233,21 +246,6 @@ function createScores(
       ...bans.scoreOptions,
     },
   )
-}
-
-function isOwnNetwork(
-  ip: string,
-  { network: { siteNetworks } }: ParsedNodeOptions,
-  { loopback } = { loopback: false },
-): boolean {
-  const options = { loopback, siteNetworks, gateways: findGateways() }
-  return findOwnNetworks(networkInterfaces(), options).networksOf(ip).size > 0
-}
-
-/** Another node of this machine counts too. */
-function isOnOwnNetwork(address: string, options: ParsedNodeOptions): boolean {
-  const ip = addressIn(addressGroup(address))
-  return ip !== undefined && isOwnNetwork(ip, options, { loopback: true })
 }
 
 /** Tells the parts of each other's events, and the users of the node. */

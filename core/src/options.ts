@@ -20,6 +20,10 @@ const networkSchema = z.strictObject({
   loopbackOnly: z.boolean().default(false),
   quic: z.boolean().default(true),
   tcp: z.boolean().default(true),
+  /** Bytes between peers that reach each other by TCP go over TLS connections of our own; see carrier/carrier.ts. */
+  carrier: z.boolean().default(true),
+  /** TCP port for those; undefined: the one after `port`, or what the system chooses. */
+  carrierPort: z.number().int().min(0).max(65535).optional(),
   mdns: z.boolean().default(true),
   dht: z.boolean().default(true),
   peerExchange: z.boolean().default(true),

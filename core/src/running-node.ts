@@ -20,6 +20,7 @@ import type { ArtifactRecord } from './content/record.ts'
 import type { EvidenceVerdict, Records } from './records/records.ts'
 import type { Fleet } from './fleet/fleet.ts'
 import type { SwarmDiscovery } from './discovery/swarm-discovery.ts'
+import type { Carriers } from './carrier/carrier.ts'
 import { CatalogError } from './errors.ts'
 import type { Host, PeerId } from './host/host.ts'
 import { ServedCounter } from './served-counter.ts'
@@ -37,6 +38,7 @@ export interface RunningParts {
   readonly records: Records
   readonly discovery: SwarmDiscovery
   readonly transfer: Transfer
+  readonly carriers: Pick<Carriers, 'count'> | undefined
   readonly scores: PeerScores
   readonly questions: PeerQuestions
   readonly publications: CatalogNode['publications']
@@ -145,10 +147,11 @@ export class RunningNode implements CatalogNode {
   }
 
   peers(): readonly NodePeer[] {
-    const { host, discovery, transfer, scores } = this.#parts
+    const { host, discovery, transfer, scores, carriers } = this.#parts
     return host.peers().map((connection) => ({
       ...connection,
       ...discovery.inventoryCounts(connection.peer),
+      carriers: carriers?.count(connection.peer) ?? 0,
       rttMs: scores.answerMs(connection.peer),
       receivedBytes: scores.receivedBytes(connection.peer),
       sentBytes: transfer.uploads.sentBytes(connection.peer),

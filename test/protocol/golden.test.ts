@@ -27,6 +27,7 @@ import {
   PEER_EXCHANGE_PROTOCOL,
   type PeerMessage,
 } from '../../core/src/wire/peer-messages.ts'
+import { CARRIER_OFFERS } from '../../core/src/carrier/offer-protocol.ts'
 import { isCatalogError } from '../../core/src/errors.ts'
 import { PACKUMENTS } from '../../gateway/src/packuments/peers/packument-protocol.ts'
 import { openProof, sealProof, type ProofContext, type Sealer } from '../../core/src/swarm/proof.ts'
@@ -223,6 +224,40 @@ describe('/catalog/peers/1.0.0', () => {
     expect(types).toEqual(new Set(['ask', 'peers']))
     expect(PEER_EXCHANGE_PROTOCOL).toBe('/catalog/peers/1.0.0')
     expect(MAX_PEERS_FRAME_BYTES).toBe(72 * 1024)
+  })
+})
+
+describe('/catalog/carrier/1.0.0', () => {
+  const { offer, request, laterRequest, malformed } = load<{
+    request: string
+    laterRequest: string
+    offer: { message: { port: number; ticket: string; key: string }; frame: string }
+    malformed: { requests: Malformed[]; offers: Malformed[] }
+  }>('carrier')
+  const { message, frame } = offer
+
+  test('a question, and one of a later version', () => {
+    expect(CARRIER_OFFERS.id).toBe('/catalog/carrier/1.0.0')
+    const { encode, decode, maxBytes } = CARRIER_OFFERS.request
+    expect(toHex(encodeFrame(encode({ version: 1 })))).toBe(unspaced(request))
+    expect(decode(bodyOf(request, maxBytes))).toEqual({ version: 1 })
+    expect(decode(fromHex(laterRequest))).toEqual({ version: 2 })
+  })
+
+  test('an offer', () => {
+    const { encode, decode, maxBytes } = CARRIER_OFFERS.response
+    const typed = { ...message, ticket: fromHex(message.ticket), key: fromHex(message.key) }
+    expect(toHex(encodeFrame(encode(typed)))).toBe(unspaced(frame))
+    const { port, ticket, key } = decode(bodyOf(frame, maxBytes))
+    expect({ port, ticket: toHex(ticket), key: toHex(key) }).toEqual(message)
+  })
+
+  test.each(malformed.requests)('malformed: $name', ({ body }) => {
+    expect(isRefused(() => CARRIER_OFFERS.request.decode(fromHex(body)))).toBe(true)
+  })
+
+  test.each(malformed.offers)('malformed: $name', ({ body }) => {
+    expect(isRefused(() => CARRIER_OFFERS.response.decode(fromHex(body)))).toBe(true)
   })
 })
 

@@ -16,6 +16,7 @@ import type { ParsedNodeOptions } from '../options.ts'
 import type { Records } from '../records/records.ts'
 import type { Store } from '../store/store.ts'
 import { TRANSFER_PROTOCOL } from '../wire/transfer-messages.ts'
+import type { Carriers } from '../carrier/carrier.ts'
 import { createAssemblyMaker } from './chunks/assembly-maker.ts'
 import { createBulkSlots } from './chunks/bulk-slots.ts'
 import { createChunkPool } from './chunks/chunk-pool.ts'
@@ -65,18 +66,23 @@ export interface TransferParts {
   readonly fleet: Fleet
   readonly clock: Clock
   readonly log: Logger
+  /** Absent: everything goes over the host. */
+  readonly carriers?: Carriers | undefined
 }
 
 export function createTransfer(
   parts: TransferParts,
   options: ParsedNodeOptions['transfer'],
 ): Transfer {
-  const { host, discovery, scores, clock, log, store } = parts
+  const { host, discovery, scores, clock, log, store, carriers } = parts
   const pool = createChunkPool({ chunkSize: options.chunkSize, maxBytes: POOL_BYTES })
   const hasher = createHasher(pool)
   const uploads = createUploads(clock, options)
   const links = createPeerLinks(
-    { host, clock, pool, onMisbehaviour: scores.penalize },
+    {
+      ...{ host, clock, pool, onMisbehaviour: scores.penalize },
+      openCarrier: carriers && ((peer) => carriers.open(peer)),
+    },
     { encodings: options.compression, maxArtifactBytes: options.maxArtifactBytes },
   )
   const limitOf = createPeerLimits(clock, options.downloadRate, options.downloadRatePerPeer)
@@ -95,7 +101,9 @@ export function createTransfer(
 
   return {
     start() {
-      host.handle(TRANSFER_PROTOCOL, createServer(parts, { downloads, uploads }, options), SERVING)
+      const serve = createServer(parts, { downloads, uploads }, options)
+      host.handle(TRANSFER_PROTOCOL, serve, SERVING)
+      carriers?.handle(serve)
     },
     async get(digest, getOptions) {
       const artifact = await downloads.get(digest, getOptions)

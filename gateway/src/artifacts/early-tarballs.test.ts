@@ -193,7 +193,15 @@ describe('nothing is asked for early', () => {
     const peer = {
       ...{ peer: 'a peer', address: '/ip4/127.0.0.1/udp/1', group: 'one', connectedAtMs: 1 },
       ...{ direction: 'outbound' as const, transport: 'quic' as const },
-      ...{ artifacts: 3, names: 0, rttMs: 1, receivedBytes: 0, sentBytes: 0, strikes: 0 },
+      ...{
+        artifacts: 3,
+        names: 0,
+        rttMs: 1,
+        receivedBytes: 0,
+        sentBytes: 0,
+        strikes: 0,
+        carriers: 0,
+      },
     }
     vi.spyOn(world.node, 'peers').mockReturnValue([peer])
     world.node.peerHolds.set(parseDigest(small.integrity), small.tarball)

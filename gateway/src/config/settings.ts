@@ -163,6 +163,15 @@ export const SETTINGS: readonly Setting[] = [
     ),
     quic: advanced(boolean('node:network.quic', 'use QUIC (UDP) between peers')),
     tcp: advanced(boolean('node:network.tcp', 'use TCP where QUIC does not get through')),
+    carrier: advanced(
+      boolean('node:network.carrier', 'move bytes between peers over TLS connections of their own'),
+    ),
+    'carrier-port': advanced(
+      integer(
+        'node:network.carrierPort',
+        'TCP port for those; default: the one after that of peers',
+      ),
+    ),
     'peer-exchange': advanced(boolean('node:network.peerExchange', 'learn of peers from peers')),
     upnp: advanced(
       boolean('node:network.upnp', 'ask the router (UPnP) to open the port to the internet'),

@@ -12,7 +12,7 @@ const PEER: NodePeer = {
   ...{ peer: 'their-id', address: '/ip4/192.168.7.9/udp/4875/quic-v1', group: '192.168.7.9' },
   ...({ direction: 'outbound', transport: 'quic' } as const),
   ...{ connectedAtMs: 1, artifacts: 9, names: 9 },
-  ...{ rttMs: 0.8, receivedBytes: 7, sentBytes: 0, strikes: 0 },
+  ...{ rttMs: 0.8, receivedBytes: 7, sentBytes: 0, strikes: 0, carriers: 0 },
 }
 
 test('a stranger gets numbers: no package, no peer, no address, no path, no client', async () => {

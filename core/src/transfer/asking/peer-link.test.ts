@@ -129,4 +129,42 @@ describe('createPeerLinks', () => {
     expect(session.failed).toBe(true)
     await expect(links.stream('there', 'session')).rejects.toEqual(withCode('NODE_STOPPED'))
   })
+
+  test('requests go over a carrier once there is one, and over the host as soon as it breaks', async () => {
+    const viaCarrier: ByteStream[] = []
+    let hasWay = true
+    const openCarrier = async (): Promise<ByteStream | undefined> => {
+      if (!hasWay) return undefined
+      const stream = await here.open('there', TRANSFER_PROTOCOL, { signal })
+      viaCarrier.push(stream)
+      return stream
+    }
+    const carried = createPeerLinks(
+      {
+        ...{ host: here, clock: systemClock, openCarrier },
+        pool: createChunkPool({ chunkSize: 65_536, maxBytes: 0 }),
+        onMisbehaviour: (peer) => lies.push(peer),
+      },
+      { encodings: [], maxArtifactBytes: 1e9 },
+    )
+    const want = async (): Promise<unknown> =>
+      await (await carried.stream('there', 'session')).want(wanted.digest, { signal })
+    carried.warm('there')
+    await until(() => opened.length === 1)
+    expect(viaCarrier).toEqual([])
+    const first = await carried.stream('there', 'session')
+    await want()
+    await until(() => viaCarrier.length === 1)
+    const second = await carried.stream('there', 'session')
+    expect(second).not.toBe(first)
+    await want()
+    hasWay = false
+    const lost = want()
+    viaCarrier[0]?.abort(new Error('the wire is cut'))
+    await expect(lost).rejects.toThrow('the wire is cut')
+    expect(await carried.stream('there', 'session')).toBe(first)
+    await want()
+    expect(carried.receivedBytes('there')).toBeGreaterThan(3 * 10_000)
+    carried.stop()
+  })
 })

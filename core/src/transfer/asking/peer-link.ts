@@ -1,12 +1,13 @@
 /**
  * Our side of each connected peer: a session stream for small artifacts and manifests, and a bulk stream for chunks of large
- * ones, so that they never wait for each other. Opened on first need, reopened after a failure. It never connects by itself
+ * ones, so that they never wait for each other. Opened on first need, reopened after a failure. Requests never wait for a carrier
+ * (carrier/carrier.ts): the first of them has one made, and those that come when it is there go over it. It never connects by itself
  * nor retries a request.
  */
 import type { Clock } from '../../timing/clock.ts'
 import { timeoutSignal } from '../../timing/timeout-signal.ts'
 import { CatalogError } from '../../errors.ts'
-import type { Host, PeerId } from '../../host/host.ts'
+import type { ByteStream, Host, PeerId } from '../../host/host.ts'
 import { TRANSFER_PROTOCOL } from '../../wire/transfer-messages.ts'
 import type { ChunkPool } from '../chunks/chunk-pool.ts'
 import {
@@ -21,6 +22,8 @@ const OPEN_DEADLINE_MS = 5_000
 const THROTTLED_FOR_MS = 15_000
 
 export type Lane = 'session' | 'bulk'
+/** Over the connection that the host has, or over a carrier beside it. */
+type Way = 'host' | 'carrier'
 
 export interface PeerLinks {
   /** @throws CatalogError PEER_UNREACHABLE */
@@ -41,6 +44,8 @@ export interface PeerLinkDeps {
   readonly clock: Clock
   readonly pool: ChunkPool
   readonly onMisbehaviour: (peer: PeerId, reason: string) => void
+  /** See Carriers.open. Absent: there are none. */
+  readonly openCarrier?: ((peer: PeerId) => Promise<ByteStream | undefined>) | undefined
 }
 
 export function createPeerLinks(deps: PeerLinkDeps, options: RequestStreamOptions): PeerLinks {
@@ -79,7 +84,10 @@ export function createPeerLinks(deps: PeerLinkDeps, options: RequestStreamOption
     receivedBytes: (peer, lane) => links.get(peer)?.receivedBytes(lane) ?? 0,
     isThrottled: (peer) => links.get(peer)?.isThrottled ?? false,
     warm(peer) {
-      stream(peer, 'session').catch(() => undefined) // the first request will say so
+      // The first request will say so. It also has the carrier made: most peers that come are never asked for anything.
+      linkTo(peer)
+        .stream('session', 'host')
+        .catch(() => undefined)
     },
     drop,
     stop() {
@@ -90,13 +98,22 @@ export function createPeerLinks(deps: PeerLinkDeps, options: RequestStreamOption
   }
 }
 
+interface LaneStreams {
+  readonly open: Map<Way, RequestStream>
+  opening: Promise<RequestStream> | undefined
+  isCarrierBeingMade: boolean
+}
+
+function newLane(): LaneStreams {
+  return { open: new Map(), opening: undefined, isCarrierBeingMade: false }
+}
+
 /** The streams to one peer, from its coming to its going. */
 class PeerLink {
   readonly #peer: PeerId
   readonly #deps: PeerLinkDeps
   readonly #options: RequestStreamOptions
-  readonly #opening = new Map<Lane, Promise<RequestStream>>()
-  readonly #open = new Map<Lane, RequestStream>()
+  readonly #lanes = { session: newLane(), bulk: newLane() }
   /** Bytes received on streams that are closed by now. */
   readonly #closedBytes: Record<Lane, number> = { session: 0, bulk: 0 }
   #isClosed = false
@@ -108,44 +125,68 @@ class PeerLink {
   }
 
   /** @throws CatalogError PEER_UNREACHABLE */
-  stream(lane: Lane): Promise<RequestStream> {
-    const open = this.#open.get(lane)
+  stream(lane: Lane, way?: 'host'): Promise<RequestStream> {
+    const streams = this.#lanes[lane]
+    const carrier = way === undefined ? streams.open.get('carrier') : undefined
+    if (carrier !== undefined && !carrier.failed) return Promise.resolve(carrier)
+    if (way === undefined) this.#makeCarrier(lane)
+    const open = streams.open.get('host')
     if (open !== undefined && !open.failed) return Promise.resolve(open)
-    let opening = this.#opening.get(lane)
-    if (opening === undefined) {
-      opening = this.#openStream(lane).finally(() => this.#opening.delete(lane))
-      this.#opening.set(lane, opening)
-    }
-    return opening
+    streams.opening ??= this.#openStream(lane).finally(() => {
+      streams.opening = undefined
+    })
+    return streams.opening
   }
 
   get outstanding(): number {
-    let count = 0
-    for (const stream of this.#open.values()) count += stream.outstanding
-    return count
+    return this.#streams().reduce((count, stream) => count + stream.outstanding, 0)
   }
 
   receivedBytes(lane?: Lane): number {
     if (lane === undefined) return this.receivedBytes('session') + this.receivedBytes('bulk')
-    return this.#closedBytes[lane] + (this.#open.get(lane)?.receivedBytes ?? 0)
+    const open = [...this.#lanes[lane].open.values()]
+    return open.reduce((sum, stream) => sum + stream.receivedBytes, this.#closedBytes[lane])
   }
 
   get isThrottled(): boolean {
     const sinceMs = this.#deps.clock.now() - THROTTLED_FOR_MS
-    const streams = [...this.#open.values()]
-    return streams.some(({ throttledAtMs }) => (throttledAtMs ?? -Infinity) > sinceMs)
+    return this.#streams().some(({ throttledAtMs }) => (throttledAtMs ?? -Infinity) > sinceMs)
   }
 
   close(reason: Error): void {
     this.#isClosed = true
-    for (const stream of [...this.#open.values()]) stream.close(reason)
+    for (const stream of this.#streams()) stream.close(reason)
+  }
+
+  #streams(): RequestStream[] {
+    const { session, bulk } = this.#lanes
+    return [...session.open.values(), ...bulk.open.values()]
   }
 
   async #openStream(lane: Lane): Promise<RequestStream> {
-    const { host, clock, pool } = this.#deps
-    const peer = this.#peer
     const signal = timeoutSignal(this.#deps.clock, OPEN_DEADLINE_MS)
-    const bytes = await host.open(peer, TRANSFER_PROTOCOL, { signal })
+    const bytes = await this.#deps.host.open(this.#peer, TRANSFER_PROTOCOL, { signal })
+    return this.#askOn(bytes, lane, 'host')
+  }
+
+  /** In the background: what it fails of is the carriers' business. */
+  #makeCarrier(lane: Lane): void {
+    const { openCarrier } = this.#deps
+    const streams = this.#lanes[lane]
+    if (openCarrier === undefined || streams.isCarrierBeingMade) return
+    streams.isCarrierBeingMade = true
+    openCarrier(this.#peer)
+      .then((bytes) => bytes && this.#askOn(bytes, lane, 'carrier'))
+      .catch(() => undefined) // the peer has gone meanwhile
+      .finally(() => {
+        streams.isCarrierBeingMade = false
+      })
+  }
+
+  /** @throws CatalogError PEER_UNREACHABLE when the peer has gone */
+  #askOn(bytes: ByteStream, lane: Lane, way: Way): RequestStream {
+    const { clock, pool } = this.#deps
+    const peer = this.#peer
     if (this.#isClosed) {
       const error = new CatalogError('PEER_UNREACHABLE', 'the peer has gone', { peer })
       bytes.abort(error)
@@ -157,16 +198,17 @@ class PeerLink {
       ...(lane === 'bulk' && { allocate: (length: number) => pool.take(length) }),
       onMisbehaviour: (reason) => this.#deps.onMisbehaviour(peer, reason),
       heardBytes: () => this.receivedBytes(),
-      onClosed: () => this.#onClosed(lane, stream),
+      onClosed: () => this.#onClosed(lane, way, stream),
     }
     const stream: RequestStream = createRequestStream(bytes, deps, this.#options)
-    this.#open.set(lane, stream)
+    this.#lanes[lane].open.set(way, stream)
     return stream
   }
 
-  #onClosed(lane: Lane, stream: RequestStream): void {
-    if (this.#open.get(lane) !== stream) return
-    this.#open.delete(lane)
+  #onClosed(lane: Lane, way: Way, stream: RequestStream): void {
+    const { open } = this.#lanes[lane]
+    if (open.get(way) !== stream) return
+    open.delete(way)
     this.#closedBytes[lane] += stream.receivedBytes
   }
 }

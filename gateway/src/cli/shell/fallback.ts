@@ -36,7 +36,15 @@ export async function runFallback(argv: readonly string[], why: string): Promise
 /** Options of `exec` without a value; all that begin with `--no-` have none either. */
 export const FLAGS_WITHOUT_VALUE: ReadonlySet<string> = new Set([
   ...['-h', '--help', '-q', '--quiet', '--json', '--peers-only', '--mdns', '--dht', '--relay'],
-  ...['--bootstrap-server', '--loopback-only', '--quic', '--tcp', '--peer-exchange', '--upnp'],
+  ...[
+    '--bootstrap-server',
+    '--loopback-only',
+    '--quic',
+    '--tcp',
+    '--carrier',
+    '--peer-exchange',
+    '--upnp',
+  ],
   ...[
     '--relay-client',
     '--hints',

@@ -121,7 +121,7 @@ function peerTable(peers: readonly NodePeer[]): string[] {
     columns,
     peers.map((peer) => [
       peer.peer,
-      peer.transport,
+      peer.carriers > 0 ? `${peer.transport}, tls` : peer.transport,
       String(peer.artifacts),
       String(peer.names),
       peer.rttMs === undefined ? '-' : formatMs(peer.rttMs),

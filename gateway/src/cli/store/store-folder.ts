@@ -56,6 +56,7 @@ const UNREACHABLE = {
   loopbackOnly: true,
   port: 0,
   quic: false,
+  carrier: false,
   mdns: false,
   dht: false,
   peerExchange: false,
