@@ -23,6 +23,8 @@ describe.each(OURS)('%s', (folder) => {
       expect(await readFile(join(repositoryRoot, folder, 'LICENSE'), 'utf8')).toBe(licence)
       const files = await filesIn(await packedTarball(folder))
       expect(files).toEqual(expect.arrayContaining(['LICENSE', 'README.md', 'package.json']))
+      const { man } = await readManifest(folder)
+      if (man !== undefined) expect(files).toContain(man.replace('./', ''))
       expect(files.filter((file) => /\.test\.|^src\/|[^d]\.ts$/.test(file))).toEqual([])
     },
     BUILD_TIMEOUT_MS,
@@ -51,6 +53,7 @@ describe.each(OURS)('%s', (folder) => {
 })
 
 interface Manifest {
+  readonly man?: string
   readonly keywords?: readonly string[]
   readonly exports?: unknown
 }
