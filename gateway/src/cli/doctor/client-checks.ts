@@ -7,17 +7,52 @@ import { proxyInTheWay } from '../../clients/proxy-in-the-way.ts'
 import type { UseDependencies } from '../use/use.ts'
 import { isGateway } from '../../clients/same-registry.ts'
 import { ok, reasonOf, warn, type Finding } from './check.ts'
+import { checkFirewalls } from './firewall-check.ts'
 import { checkPnpmfile } from './pnpmfile-check.ts'
 
 const NO_FILE = 'put its settings into a file that can be read at any time'
 
 export async function checkClients(deps: UseDependencies, gatewayUrl: string): Promise<Finding[]> {
-  return Promise.all(
+  const clients = await Promise.all(
     CLIENTS.map(async (client) => {
       const byFile = client === 'pnpm' ? await checkPnpmfile(deps, gatewayUrl) : undefined
       return byFile ?? checkClient(client, deps.context, gatewayUrl)
     }),
   )
+  const used = await Promise.all(
+    CLIENTS.map((client) => registriesOf(client, deps.context, gatewayUrl)),
+  )
+  const isUsed = used.some((found) => found.here.length > 0)
+  return [...clients, ...(await checkFirewalls(deps.context, { gatewayUrl, isUsed }))]
+}
+
+interface Registries {
+  /** Files that name this gateway. */
+  readonly here: readonly string[]
+  readonly elsewhere: readonly string[]
+  /** One that can't be read. */
+  readonly failed?: { readonly path: string; readonly error: unknown }
+}
+
+async function registriesOf(
+  client: ClientName,
+  context: ClientContext,
+  gatewayUrl: string,
+): Promise<Registries> {
+  const here: string[] = []
+  const elsewhere: string[] = []
+  for (const file of clientFiles(client, context)) {
+    try {
+      const bytes = await readOwnedFile(file.path)
+      const registry = bytes && file.format.registryOf(bytes.toString('latin1'))
+      if (registry === undefined) continue
+      if (isGateway(registry, gatewayUrl)) here.push(file.path)
+      else elsewhere.push(file.path)
+    } catch (error) {
+      return { here, elsewhere, failed: { path: file.path, error } }
+    }
+  }
+  return { here, elsewhere }
 }
 
 async function checkClient(
@@ -31,19 +66,11 @@ async function checkClient(
   if (variable !== undefined) {
     return warn(name, `${variable.name} points elsewhere`, `unset ${variable.name}`)
   }
-  const here: string[] = []
-  const elsewhere: string[] = []
-  for (const file of clientFiles(client, context)) {
-    try {
-      const bytes = await readOwnedFile(file.path)
-      const registry = bytes && file.format.registryOf(bytes.toString('latin1'))
-      if (registry === undefined) continue
-      if (isOurs(registry)) here.push(file.path)
-      else elsewhere.push(file.path)
-    } catch (error) {
-      if (isCatalogError(error, 'INVALID_OPTIONS')) return warn(name, error.message, NO_FILE)
-      return warn(name, `${file.path} can't be read (${reasonOf(error)})`, 'have a look at it')
-    }
+  const { here, elsewhere, failed } = await registriesOf(client, context, gatewayUrl)
+  if (failed !== undefined) {
+    const { path, error } = failed
+    if (isCatalogError(error, 'INVALID_OPTIONS')) return warn(name, error.message, NO_FILE)
+    return warn(name, `${path} can't be read (${reasonOf(error)})`, 'have a look at it')
   }
   if (elsewhere.length > 0 && here.length > 0) {
     const text = `${elsewhere.join(', ')} points elsewhere`
