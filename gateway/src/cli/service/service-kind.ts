@@ -2,10 +2,11 @@
  * A service per platform: its file, the file's content, and the commands that load and unload it. Pure, and the platform is an
  * argument, so that each platform can be tested on every other.
  */
-import { posix } from 'node:path'
+import { posix, win32 } from 'node:path'
 import { CatalogError } from '@catalog-p2p/core'
 import type { ClientContext } from '../../clients/client.ts'
 import { AGENT_LABEL, launchdPlist } from './launchd-plist.ts'
+import { scheduledTask, TASK_NAME } from './scheduled-task.ts'
 import { systemdUnit, UNIT_NAME } from './systemd-unit.ts'
 
 export type CommandLine = readonly [program: string, ...args: string[]]
@@ -46,11 +47,9 @@ export function serviceKind(context: ServiceContext, argv: readonly string[]): S
   const { platform } = context
   if (platform === 'linux') return systemd(context, argv)
   if (platform === 'darwin') return launchd(context, argv)
+  if (platform === 'win32') return windowsTask(context, argv)
   throw new CatalogError('INVALID_OPTIONS', `service: not supported on ${platform}`, {
-    hint:
-      platform === 'win32'
-        ? `the Task Scheduler does it: ${taskCommand(argv)}`
-        : 'let the init system of this machine run "catalog start"',
+    hint: 'let the init system of this machine run "catalog start"',
   })
 }
 
@@ -107,7 +106,31 @@ function launchd({ home, uid }: ServiceContext, argv: readonly string[]): Servic
   }
 }
 
-function taskCommand(argv: readonly string[]): string {
-  const run = argv.map((word) => (/^[\w:\\/.=-]+$/.test(word) ? word : `\\"${word}\\"`)).join(' ')
-  return `schtasks /Create /TN "Catalog P2P" /SC ONLOGON /TR "${run}"`
+function windowsTask({ env, home }: ServiceContext, argv: readonly string[]): ServiceKind {
+  const { USERNAME: name, USERDOMAIN: domain } = env
+  if (name === undefined || name === '') {
+    throw new CatalogError('INVALID_OPTIONS', 'USERNAME is not set: whose task is it?', {
+      hint: 'set it, as Windows does at logon',
+    })
+  }
+  const local = env.LOCALAPPDATA ?? win32.join(home, 'AppData', 'Local')
+  const path = win32.join(local, 'catalog-p2p', 'task.xml')
+  const schtasks = (action: string, ...rest: readonly string[]): CommandLine => [
+    ...(['schtasks', action, '/TN', TASK_NAME, ...rest] as const),
+  ]
+  return {
+    name: TASK_NAME,
+    path,
+    text: scheduledTask(argv, domain === undefined ? name : `${domain}\\${name}`),
+    start: [schtasks('/Create', '/XML', path, '/F'), schtasks('/Run')],
+    mustGoFirst: true,
+    stop: [schtasks('/End'), schtasks('/Delete', '/F')],
+    afterwards: [],
+    isRunning: [
+      ...(['powershell', '-NoProfile', '-Command'] as const),
+      `if ((Get-ScheduledTask -TaskName '${TASK_NAME}').State -ne 'Running') { exit 1 }`,
+    ],
+    log: () => schtasks('/Query', '/V', '/FO', 'LIST'),
+    hint: 'it runs while you are logged on; what it logs is not kept',
+  }
 }

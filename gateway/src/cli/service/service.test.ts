@@ -89,7 +89,76 @@ describe('the launchd property list', () => {
   })
 })
 
-// Their paths are those of systems with slashes; on Windows there is no service.
+describe('the task of Windows', () => {
+  const env = { USERDOMAIN: 'PC', USERNAME: 'me & you', LOCALAPPDATA: 'C:\\Users\\me\\Local' }
+  const context = { env, home: 'C:\\Users\\me', platform: 'win32', uid: undefined } as const
+  const argv = ['C:\\Program Files\\node.exe', 'C:\\cli.js', 'start', '--store=C:\\a "b" c\\']
+
+  test('runs at logon as this user, and is taken away again', () => {
+    const { path, start, stop, isRunning } = serviceKind(context, argv)
+    expect(path).toBe('C:\\Users\\me\\Local\\catalog-p2p\\task.xml')
+    expect(start.map((words) => words.join(' '))).toEqual([
+      `schtasks /Create /TN Catalog P2P /XML ${path} /F`,
+      'schtasks /Run /TN Catalog P2P',
+    ])
+    expect(stop.map(([, action]) => action)).toEqual(['/End', '/Delete'])
+    expect(isRunning.join(' ')).toContain("-TaskName 'Catalog P2P'")
+    expect(() => serviceKind({ ...context, env: {} }, argv)).toThrow('USERNAME is not set')
+    expect(() => serviceKind(context, ['a\nb'])).toThrow('control character')
+  })
+
+  test('has the elements of the schema, in its order, and the words as Windows splits them', ({
+    skip,
+  }) => {
+    const read = xmlElements(serviceKind(context, argv).text)
+    if (read === undefined) return skip('there is no Python here')
+    expect(read.map(([path]) => path)).toEqual(TASK_ELEMENTS)
+    const texts = Object.fromEntries(read)
+    expect(texts['Task/Principals/Principal/UserId']).toBe('PC\\me & you')
+    expect(texts['Task/Actions/Exec/Arguments']).toBe(
+      String.raw`--headless "C:\Program Files\node.exe" C:\cli.js start "--store=C:\a \"b\" c\\"`,
+    )
+  })
+})
+
+/** As the schema has them: those of a trigger stand in a sequence, those of the settings in any order. */
+const TASK_ELEMENTS = [
+  ...['Task', 'Task/RegistrationInfo', 'Task/RegistrationInfo/Description'],
+  ...['Task/Triggers', 'Task/Triggers/LogonTrigger'],
+  ...['Enabled', 'UserId'].map((each) => `Task/Triggers/LogonTrigger/${each}`),
+  ...['Task/Principals', 'Task/Principals/Principal'],
+  ...['UserId', 'LogonType', 'RunLevel'].map((each) => `Task/Principals/Principal/${each}`),
+  'Task/Settings',
+  ...['MultipleInstancesPolicy', 'DisallowStartIfOnBatteries', 'StopIfGoingOnBatteries'].map(
+    (each) => `Task/Settings/${each}`,
+  ),
+  ...['StartWhenAvailable', 'ExecutionTimeLimit', 'RestartOnFailure'].map(
+    (each) => `Task/Settings/${each}`,
+  ),
+  ...['Interval', 'Count'].map((each) => `Task/Settings/RestartOnFailure/${each}`),
+  ...['Task/Actions', 'Task/Actions/Exec', 'Task/Actions/Exec/Command'],
+  'Task/Actions/Exec/Arguments',
+]
+
+/** Of a task: the path of each element without the namespace, and its text; undefined: nothing here reads XML. */
+function xmlElements(xml: string): [string, string][] | undefined {
+  const script = `
+import sys, json, xml.etree.ElementTree as tree
+def walk(element, before):
+    space, name = element.tag[1:].split('}')
+    assert space == 'http://schemas.microsoft.com/windows/2004/02/mit/task'
+    path = before + name
+    return [[path, (element.text or '').strip()]] + [each for child in element for each in walk(child, path + '/')]
+print(json.dumps(walk(tree.fromstring(sys.stdin.buffer.read()), '')))`
+  const { error, status, stdout, stderr } = spawnSync('python3', ['-c', script], {
+    ...{ input: xml, encoding: 'utf8' },
+  })
+  if (error !== undefined) return undefined
+  if (status !== 0) throw new Error(stderr)
+  return JSON.parse(stdout) as [string, string][]
+}
+
+// Their paths are those of systems with slashes.
 const onPosix = { skip: process.platform === 'win32' }
 
 describe('installing and uninstalling', onPosix, () => {
@@ -283,19 +352,6 @@ describe('installing and uninstalling', onPosix, () => {
     const moved = createWorld('linux', { XDG_CONFIG_HOME: join(home, 'elsewhere') })
     await expect(moved.uninstall()).rejects.toThrow(/was installed as/)
     await expect(moved.install()).rejects.toThrow(/was installed as/)
-  })
-
-  test('on Windows says what the Task Scheduler needs', () => {
-    const context = { env: {}, home: 'C:\\Users\\me', platform: 'win32', uid: undefined } as const
-    try {
-      serviceKind(context, ['C:\\Program Files\\node.exe', 'C:\\cli.js', 'start'])
-      expect.unreachable()
-    } catch (error) {
-      if (!isCatalogError(error, 'INVALID_OPTIONS')) throw error
-      expect(error.hint).toContain(
-        String.raw`schtasks /Create /TN "Catalog P2P" /SC ONLOGON /TR "\"C:\Program Files\node.exe\" C:\cli.js start"`,
-      )
-    }
   })
 
   test('a program that npx keeps for a while only is refused', async () => {
