@@ -3,6 +3,7 @@
  */
 import type { Application } from 'express'
 import type { ArtifactSource, CatalogNode, Logger } from '@catalog-p2p/core'
+import type { BuildResultsStats } from './build-results/build-results.ts'
 import type { MetadataSources } from './packuments/answer-source.ts'
 import type { HintCounts } from './hints/hints.ts'
 import type { NpmConfig } from './upstream/npmrc.ts'
@@ -36,6 +37,8 @@ export interface GatewayStats {
   readonly activeRequests: number
   /** Packages that were published here to the network, and whether enough peers keep them. */
   readonly replication: ReplicationStats
+  /** Results of build tasks. */
+  readonly builds: BuildResultsStats
   /** Credentials are never part of it; null: peers only. */
   readonly upstream: string | null
   /** It ends with the command that it was started for. */

@@ -1,5 +1,6 @@
 /** What a gateway tells of itself in numbers, whether it runs or not. */
 import type { GatewayStats } from './api.ts'
+import { NO_BUILDS } from './build-results/build-results.ts'
 import type { Counters } from './http/counters.ts'
 import { ROUTE_NAMES, type RouteName } from './http/route.ts'
 import type { Parts } from './parts.ts'
@@ -27,6 +28,7 @@ export function statsOf(
     upstreamBytes: upstream?.bytes ?? 0,
     activeRequests: counters.active,
     replication: parts?.network.replication.stats() ?? { wanted: 0, packages: 0, short: 0 },
+    builds: parts?.builds.stats() ?? NO_BUILDS,
     upstream: parts?.registries.main?.url ?? null,
   }
 }

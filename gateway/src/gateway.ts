@@ -22,6 +22,7 @@ import { statsOf } from './gateway-stats.ts'
 import { createCounters, type Counters } from './http/counters.ts'
 import type { Exchange } from './http/exchange.ts'
 import { answerDistTags, answerPing } from './registry-api/fallback.ts'
+import { answerBuilds } from './build-results/answer-builds.ts'
 import { answerHints } from './hints/answer-hints.ts'
 import { answeredForGuest, NO_BRIDGES, openBridges } from './guests.ts'
 import { createHostCheck, type HostCheck } from './http/host-check.ts'
@@ -207,9 +208,8 @@ async function answer(context: Context, asked: Exchange): Promise<void> {
   const isPrivate = privateScopes.length > 0 ? createMarks(privateScopes) : undefined
   const passing = { maxUploadBytes, instance: context.instance, isPrivate }
   const name = 'name' in route ? route.name : undefined
-  const { network } = parts
-  if (name !== undefined && network.originOf(name).kind === 'network') {
-    return answerNetwork(network, { isOwner, maxUploadBytes }, { exchange, route, name })
+  if (name !== undefined && parts.network.originOf(name).kind === 'network') {
+    return answerNetwork(parts.network, { isOwner, maxUploadBytes }, { exchange, route, name })
   }
   switch (route.route) {
     case 'tarball':
@@ -245,16 +245,16 @@ async function answer(context: Context, asked: Exchange): Promise<void> {
       return answerChanged(parts, exchange)
     case 'login': {
       const { publishToken: token } = options
-      return answerWebLogin({ logins: network.logins, token }, exchange, route)
+      return answerWebLogin({ logins: parts.network.logins, token }, exchange, route)
     }
     case 'ui':
       return answerPage(exchange, route.file)
     case 'events':
       return context.live.listen(exchange, viewerOf(exchange.req, options.adminToken))
-    case 'explain': {
-      const sources = { activity, node: context.deps.node, names: parts.artifacts }
-      return answerExplain(sources, exchange, viewerOf(exchange.req, options.adminToken))
-    }
+    case 'explain':
+      return explain(context, exchange)
+    case 'builds':
+      return answerBuilds(parts.builds, { isOwner, maxUploadBytes }, { exchange, route })
     case 'ready':
       return ready(context, exchange)
     case 'invalid':
@@ -281,6 +281,12 @@ function admin(
 ): Promise<void> {
   const admin = { ...parts, node: deps.node, metrics, stats, bridges }
   return answerAdmin(admin, { ...options, token: options.adminToken }, { exchange, route })
+}
+
+async function explain(context: Context, exchange: Exchange): Promise<void> {
+  const { activity, deps, parts, options } = context
+  const sources = { activity, node: deps.node, names: parts.artifacts }
+  return answerExplain(sources, exchange, viewerOf(exchange.req, options.adminToken))
 }
 
 function ready({ parts, phase, deps, stats, options }: Context, exchange: Exchange): void {

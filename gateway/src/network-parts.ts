@@ -1,5 +1,9 @@
-/** What belongs to packages of the network, put together: what their publishers say, replicas, and searches that find them. */
+/**
+ * What belongs to packages of the network, put together: what their publishers say, replicas, and searches that find them; and build
+ * results, which the same keys sign.
+ */
 import type { CatalogNode, Database, Logger } from '@catalog-p2p/core'
+import { BuildResults } from './build-results/build-results.ts'
 import type { ParsedGatewayOptions } from './options.ts'
 import type { Origins } from './origins.ts'
 import type { PackumentCache } from './packuments/packument-cache.ts'
@@ -19,10 +23,18 @@ export interface NetworkPartsDependencies {
   readonly isKnownPublic: (name: string) => boolean
 }
 
+export interface NetworkParts {
+  readonly network: Network
+  readonly search: Search
+  readonly shares: Shares
+  readonly builds: BuildResults
+  close(): Promise<void>
+}
+
 export function openNetworkParts(
   deps: NetworkPartsDependencies,
   options: ParsedGatewayOptions,
-): { readonly network: Network; readonly search: Search; readonly shares: Shares } {
+): NetworkParts {
   const { node, log, env, origins, localIndex, cache, isKnownPublic, database } = deps
   const network = openNetwork({ node, log, ...origins, localIndex, env }, options)
   const search = createSearch(
@@ -33,5 +45,15 @@ export function openNetworkParts(
     },
     options,
   )
-  return { network, search, shares: createShares(database) }
+  const { buildResults: mode, buildResultsWaitMs: waitMs, privateSwarm: isShared } = options
+  const builds = new BuildResults(
+    { node, log, database, trust: origins.trust, ownKeys: network.ownKeys },
+    { mode, waitMs, isShared, swarmRoot: options.swarmRoot },
+  )
+  return {
+    ...{ network, search, builds, shares: createShares(database) },
+    async close() {
+      await Promise.all([search.close(), network.close(), builds.close()])
+    },
+  }
 }

@@ -191,6 +191,12 @@ const schema = z.strictObject({
       timeoutMs: timeMs.default(10_000),
     })
     .optional(),
+  /** Results of build tasks (Turborepo, Nx, pnpm): whether tools of this machine may read them, and write them. */
+  buildResults: z.enum(['off', 'read', 'write']).default('off'),
+  /** What a task waits for the answers of peers before it is built here. */
+  buildResultsWaitMs: z.number().int().min(1).max(10_000).default(150),
+  /** This node is in a private swarm: what is not for everybody may be shared with its members. */
+  privateSwarm: z.boolean().default(false),
   /** What `x-catalog-token` must say on requests that change something; undefined refuses them all. */
   adminToken: z.string().min(16).optional(),
 })

@@ -5,6 +5,7 @@ import { randomBytes } from 'node:crypto'
 import type { CatalogNode, Database, Logger } from '@catalog-p2p/core'
 import { openAnsweringParts, openGuestParts, type AnsweringParts } from './answering-parts.ts'
 import type { Artifacts } from './artifacts/artifacts.ts'
+import type { BuildResults } from './build-results/build-results.ts'
 import {
   createBindings,
   splitBindings,
@@ -82,6 +83,7 @@ export interface Parts {
   readonly ledger: LedgerOf
   /** Whose word metadata was that clients got. */
   readonly sources: SourceCounts
+  readonly builds: BuildResults
   /** What clients of this machine were given. */
   readonly servedVersions: Ledger
   /** In place of these parts where guests ask. */
@@ -167,7 +169,7 @@ export async function openParts(
       await Promise.all([certificates?.stop(), firstUse?.stop()])
       await witnessing.close()
       await listed.stop()
-      await Promise.all([ofNetwork.search.close(), ofNetwork.network.close()])
+      await ofNetwork.close()
       guard.close()
       ledgers.both.close()
       await upstream.close()
@@ -178,7 +180,6 @@ export async function openParts(
   }
 }
 
-/** Whether anybody may hear of what is there. */
 function isForAll(registry: string, { publicRegistries }: ParsedGatewayOptions): boolean {
   return isPublisher(registry) || isPublicUrl(new URL(registry), publicRegistries)
 }

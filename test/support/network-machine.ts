@@ -3,6 +3,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { keyIdOf, type CatalogNode, type HybridKey, type NodeOptions } from '@catalog-p2p/core'
+import type { GatewayOptions } from '@catalog-p2p/gateway'
 import { toKeyFile } from '../../gateway/src/publisher-keys/key-file.ts'
 import { openKeyFolder } from '../../gateway/src/publisher-keys/key-folder.ts'
 import { quietNode, startMachine, type Machine } from './machine.ts'
@@ -21,7 +22,11 @@ export interface NetworkMachines extends AsyncDisposable {
   machine(
     name: string,
     own?: HybridKey,
-    options?: { readonly node?: NodeOptions; readonly trust?: string },
+    options?: {
+      readonly node?: NodeOptions
+      readonly trust?: string
+      readonly gateway?: GatewayOptions
+    },
   ): Promise<Machine>
   /** A folder with these two files. */
   project(name: string, manifest: object): Promise<string>
@@ -34,7 +39,8 @@ export async function networkMachines(): Promise<NetworkMachines> {
 
   return {
     ...{ folder, machines },
-    async machine(name, own, { node: nodeOptions = {}, trust = `@acme key ${ann}\n` } = {}) {
+    async machine(name, own, options = {}) {
+      const { node: nodeOptions = {}, trust = `@acme key ${ann}\n`, gateway } = options
       const config = join(folder, name)
       await mkdir(config, { recursive: true })
       const trustPath = join(config, 'trust.txt')
@@ -51,7 +57,7 @@ export async function networkMachines(): Promise<NetworkMachines> {
         ...{ node, peersOnly: true, upstream: 'http://127.0.0.1:9/' },
         gateway: {
           ...{ trustPath, keyFolderPath: config },
-          ...{ publishToken: TOKEN, adminToken: ADMIN_TOKEN },
+          ...{ publishToken: TOKEN, adminToken: ADMIN_TOKEN, ...gateway },
         },
       })
       machines.push(made)

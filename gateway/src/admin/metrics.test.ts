@@ -4,6 +4,7 @@ import { setImmediate } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { createFakeNode } from '../../../test/support/fake-node.ts'
 import { createCounters } from '../http/counters.ts'
+import { NO_BUILDS } from '../build-results/build-results.ts'
 import { SourceCounts } from '../packuments/answer-source.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
 
@@ -13,6 +14,7 @@ function metricsOfFakes(): Metrics {
     stats: () => ({
       ...{ packuments: { fresh: 0, fetched: 0, stale: 0 }, upstream: null, activeRequests: 0 },
       replication: { wanted: 3, packages: 0, short: 0 },
+      builds: NO_BUILDS,
       metadata: new SourceCounts().snapshot(),
       temporary: false,
       frozenTrust: false,

@@ -46,6 +46,7 @@ interface GatewaySources {
 
 function gatewayMetrics(registry: Registry, { counters, stats }: GatewaySources): void {
   answerMetrics(registry, { counters, stats })
+  buildMetrics(registry, stats)
   const counter = (name: string, help: string, value: (stats: GatewayStats) => number): void =>
     countTotal(registry, { name, help }, () => value(stats()))
   counter(
@@ -135,6 +136,21 @@ function answerMetrics(registry: Registry, { counters, stats }: GatewaySources):
       for (const [source, count] of Object.entries(stats().metadata.answers)) {
         this.inc({ source }, count)
       }
+    },
+  })
+}
+
+function buildMetrics(registry: Registry, stats: () => GatewayStats): void {
+  new Counter({
+    name: 'catalog_gateway_build_results_total',
+    help: 'Results of build tasks: given from the store or from peers, missed, written here, offered by nobody who may',
+    labelNames: ['outcome'],
+    registers: [registry],
+    collect() {
+      this.reset()
+      const { store, peer, missed, written, untrusted } = stats().builds
+      const outcomes = { store, peer, missed, written, untrusted }
+      for (const [outcome, count] of Object.entries(outcomes)) this.inc({ outcome }, count)
     },
   })
 }

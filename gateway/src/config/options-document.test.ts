@@ -27,8 +27,9 @@ test('every option of the node and the gateway can be set, or is left out on pur
     ...leaves(parseGatewayOptions({}), []).map((name) => `gateway:${name}`),
   ]
   const settable = new Set(SETTINGS.map((setting) => setting.target as string))
-  // `catalog exec` says it of its own gateway.
-  const onPurpose = ['gateway:keepPrivate', 'gateway:temporary', 'gateway:frozenTrust']
+  // `catalog exec` says it of its own gateway; whether there is a private swarm follows from its file.
+  const ofExec = ['gateway:keepPrivate', 'gateway:temporary', 'gateway:frozenTrust']
+  const onPurpose = [...ofExec, 'gateway:privateSwarm']
   expect(all.filter((name) => !settable.has(name))).toEqual(onPurpose)
 })
 

@@ -108,6 +108,17 @@ export const SETTINGS: readonly Setting[] = [
       'gateway:metadataAhead',
       'fetch, while a client resolves, the metadata of the dependencies of what it has just been given',
     ),
+    'build-results': choice(
+      'gateway:buildResults',
+      'results of build tasks, for Turborepo, Nx and pnpm: whether they may be read here, and written',
+      ['off', 'read', 'write'],
+    ),
+    'build-results-wait': advanced(
+      duration(
+        'gateway:buildResultsWaitMs',
+        'what a task waits for peers that may have its result, before it is built here',
+      ),
+    ),
     'stale-after': advanced(
       duration(
         'gateway:staleAfterMs',

@@ -32,6 +32,7 @@ export function findProblems(
         }
       : undefined,
     staleList(guard),
+    unsignedBuilds(gateway),
     ...node.problems.map((text) => ({ text, next: '"catalog doctor" says more.' })),
   ]
   return found.filter((problem) => problem !== undefined)
@@ -43,6 +44,14 @@ function unreachable({ upstreamRequests, upstreamFailures }: GatewayStats): Prob
   return {
     text: `Of ${upstreamRequests} requests to the registry ${upstreamFailures} failed on the network.`,
     next: 'What peers and the store have goes on. "catalog doctor" asks the registry and says what is wrong.',
+  }
+}
+
+function unsignedBuilds({ builds }: GatewayStats): Problem | undefined {
+  if (!builds.isShared || builds.unsigned === 0) return undefined
+  return {
+    text: `Of the build results written here ${builds.unsigned} are for this machine only: no key of it may sign them.`,
+    next: 'Name one for it: "catalog key new", then "catalog trust add @build-results FINGERPRINT" on every machine.',
   }
 }
 

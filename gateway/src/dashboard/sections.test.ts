@@ -1,6 +1,7 @@
 /** What is shown, and to whom. */
 import { CatalogError, type CatalogNode, type NodePeer } from '@catalog-p2p/core'
 import { expect, test } from 'vitest'
+import { NO_BUILDS } from '../build-results/build-results.ts'
 import { createFakeNode } from '../../../test/support/fake-node.ts'
 import { Activity } from '../activity/activity.ts'
 import type { GatewayStats } from '../api.ts'
@@ -47,7 +48,10 @@ test('every problem has a next step, and a stranger hears of none', async () => 
       store: { ...node.store, writable: false },
       network: { ...node.network, isAnnounceFailing: true },
     },
-    gateway: { upstreamRequests: 4, upstreamFailures: 4 } as GatewayStats,
+    gateway: {
+      ...{ upstreamRequests: 4, upstreamFailures: 4 },
+      builds: { ...NO_BUILDS, mode: 'write', isShared: true, unsigned: 2 },
+    } as GatewayStats,
     guard: {
       ...{ minReleaseAgeMs: 0, minReleaseAgeExclude: [], trustDowngrade: 'off' as const },
       takedown: { policy: 'off' as const, versions: 0 },
@@ -55,7 +59,7 @@ test('every problem has a next step, and a stranger hears of none', async () => 
     },
   }
   const found = findProblems(sources, 'neighbour')
-  expect(found).toHaveLength(5)
+  expect(found).toHaveLength(6)
   for (const { text, next } of found) expect([text.length, next.length]).not.toContain(0)
   expect(findProblems(sources, 'stranger')).toEqual([])
 })
@@ -84,7 +88,12 @@ async function worldOf(): Promise<SectionSources> {
   await activity.track(exchange, asked, () => Promise.reject(error)).catch(() => undefined)
   const node: CatalogNode = { ...createFakeNode(), peers: () => [PEER] }
   const tarballs = { store: none(), peer: none(), origin: none() }
-  const stats = { tarballs, upstream: 'https://registry.example.org/team-path/' } as GatewayStats
+  const builds = NO_BUILDS
+  const stats = {
+    tarballs,
+    builds,
+    upstream: 'https://registry.example.org/team-path/',
+  } as GatewayStats
   const guard = {
     status: () => ({
       ...{ minReleaseAgeMs: 0, minReleaseAgeExclude: [], trustDowngrade: 'off' as const },

@@ -2,6 +2,7 @@
  * Which registry call a request is: pure, from method and URL alone. Accepts both spellings of a scoped name (`@s/n` and
  * `@s%2fn`), as clients differ. Never decodes anything into a path of ours: names are checked against npm's rules first.
  */
+import { buildRoute, type BuildRoute } from './build-route.ts'
 
 export const ROUTE_NAMES = [
   'packument',
@@ -30,6 +31,7 @@ export const ROUTE_NAMES = [
   'ui',
   'events',
   'explain',
+  'builds',
   'invalid',
 ] as const
 
@@ -80,6 +82,7 @@ export type Route =
   | { readonly route: 'ui'; readonly file: string | undefined }
   | { readonly route: 'store' | 'guard' | 'asset' | 'share' | 'bridges'; readonly action: string }
   | SharedRoute
+  | BuildRoute
   | LoginRoute
   | { readonly route: 'invalid'; readonly reason: string }
 
@@ -169,6 +172,11 @@ function catalogRoute(method: string, segments: readonly string[]): Route {
       if (sub === undefined || segments.length < 4) break
       if (segments.length === 4) return { route: 'share', action: sub }
       return sharedRoute(method, sub, segments.slice(4))
+    }
+    case 'builds': {
+      const found = buildRoute(method, segments.slice(3))
+      if (found !== undefined) return found
+      break
     }
     case 'login':
       if (segments.length === 4 && sub !== undefined) return loginRoute(sub, false)

@@ -31,7 +31,7 @@ export function withSwarm(config: Config, log: Logger): ConfiguredSwarm {
       })
     }
     return {
-      config: { ...config, gateway: { ...config.gateway, shareScopes: [] } },
+      config: { ...config, gateway: { ...config.gateway, shareScopes: [], privateSwarm: false } },
       swarm: undefined,
     }
   }
@@ -59,7 +59,10 @@ export function withSwarm(config: Config, log: Logger): ConfiguredSwarm {
     config: {
       ...config,
       node: { ...config.node, network: { ...network, bootstrap: peers } },
-      gateway: { ...config.gateway, shareScopes: scopes, ...(root && { swarmRoot: root }) },
+      gateway: {
+        ...{ ...config.gateway, shareScopes: scopes, privateSwarm: true },
+        ...(root && { swarmRoot: root }),
+      },
     },
     swarm: { state: () => source.state(), findInvite: (id) => invites.find(id) },
   }

@@ -27,6 +27,7 @@ export function daemonSettings(config: Config): DaemonSettings {
     swarm: swarmNames(config)[0] ?? '',
     'share-scope': gateway.shareScopes.map((scope) => scope.toLowerCase()).sort(),
     takedown: gateway.takedown,
+    'build-results': gateway.buildResults,
     witness: gateway.witnesses.map(parseKeyId).sort(),
     'witness-quorum': gateway.witnessQuorum ?? 0,
     bootstrap: network.bootstrap.toSorted(),

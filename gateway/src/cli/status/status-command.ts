@@ -3,6 +3,7 @@ import type { NodePeer } from '@catalog-p2p/core'
 import type { DaemonClient, DaemonInfo, DaemonStatus } from '../../admin/daemon-client.ts'
 import { loadConfig, requireDaemon, type Invocation } from '../shell/invocation.ts'
 import { EXIT } from '../shell/exit-codes.ts'
+import { buildFacts } from './build-facts.ts'
 import { metadataFacts } from './metadata-facts.ts'
 import { fleetFacts } from './fleet-facts.ts'
 import { keptForOthers, replicationFacts } from './replication-facts.ts'
@@ -67,6 +68,7 @@ function statusLines({ url, info }: DaemonClient, status: DaemonStatus, swarm: F
     ],
     ...metadataFacts(gateway.metadata),
     ...replicationFacts(gateway.replication),
+    ...buildFacts(gateway.builds),
     [
       'upstream requests',
       `${gateway.upstreamRequests} (${gateway.upstreamFailures} failed), ${formatBytes(gateway.upstreamBytes)}`,

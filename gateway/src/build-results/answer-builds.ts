@@ -1,0 +1,119 @@
+/**
+ * The addresses of build tools, below `/-/catalog/builds/TEAM`: each tool's own API, on the same results. Anybody on this machine who
+ * knows a task's hash may read, as with the registry itself; writing needs the mode for it and this gateway's token. What fails on
+ * our side is a miss, so that no build ever fails by it.
+ */
+import { CatalogError } from '@catalog-p2p/core'
+import { sendArtifact } from '../artifacts/send-artifact.ts'
+import type { BuildRoute } from '../http/build-route.ts'
+import type { Exchange } from '../http/exchange.ts'
+import { readBody } from '../http/json-body.ts'
+import { sendJson } from '../http/respond.ts'
+import type { BuildName } from './build-key.ts'
+import type { BuildResults } from './build-results.ts'
+import { isTag } from './build-statement.ts'
+
+export interface AnswerBuildsOptions {
+  readonly isOwner: boolean
+  readonly maxUploadBytes: number
+}
+
+/** Of one result. */
+const MAX_RESULT_BYTES = 256 * 1024 * 1024
+const MAX_EVENTS_BYTES = 1024 * 1024
+const MAX_DURATION_MS = 86_400_000 * 30
+
+/** @throws CatalogError NOT_FOUND, DENIED, INVALID_OPTIONS */
+export async function answerBuilds(
+  builds: BuildResults,
+  options: AnswerBuildsOptions,
+  { exchange, route }: { readonly exchange: Exchange; readonly route: BuildRoute },
+): Promise<void> {
+  const { req, res } = exchange
+  if (builds.mode === 'off') {
+    throw new CatalogError('NOT_FOUND', 'build results are off on this machine', {
+      hint: 'start the daemon with --build-results read, or write',
+    })
+  }
+  if (route.ask === 'status') {
+    return sendJson(req, res, { status: 200, body: { status: 'enabled' } })
+  }
+  if (route.ask === 'events') {
+    await readBody(exchange, MAX_EVENTS_BYTES) // what the tool counts is counted here already
+    return sendJson(req, res, { status: 200, body: {} })
+  }
+  const { method } = exchange.target
+  if (method === 'PUT') return write(builds, options, { exchange, route })
+  if (method === 'GET' || method === 'HEAD') return read(builds, exchange, route)
+  throw new CatalogError('INVALID_OPTIONS', 'only GET, HEAD and PUT here', {
+    ...{ status: 405, allow: 'GET, HEAD, PUT' },
+  })
+}
+
+async function read(builds: BuildResults, exchange: Exchange, name: BuildName): Promise<void> {
+  const { req, res, signal, target } = exchange
+  if (target.method === 'HEAD') {
+    const known = await builds.find(name, signal)
+    if (known === undefined) throw missing()
+    sayOf(exchange, known)
+    res.setHeader('content-length', known.size)
+    res.end()
+    return
+  }
+  const found = await builds.open(name, signal)
+  if (found === undefined) throw missing()
+  sayOf(exchange, found.build)
+  await sendArtifact(req, res, found.artifact)
+}
+
+function sayOf({ res }: Exchange, { durationMs, tag }: { durationMs: number; tag: string }): void {
+  res.setHeader('content-type', 'application/octet-stream')
+  res.setHeader('cache-control', 'no-store')
+  res.setHeader('x-artifact-duration', durationMs)
+  if (tag !== '') res.setHeader('x-artifact-tag', tag)
+}
+
+async function write(
+  builds: BuildResults,
+  { isOwner, maxUploadBytes }: AnswerBuildsOptions,
+  { exchange, route: name }: { readonly exchange: Exchange; readonly route: BuildName },
+): Promise<void> {
+  const { req, res, signal } = exchange
+  if (builds.mode !== 'write') {
+    throw new CatalogError('DENIED', 'this machine only reads build results', {
+      ...{ status: 403, hint: 'the daemon takes them with --build-results write' },
+    })
+  }
+  if (!isOwner) {
+    throw new CatalogError('DENIED', "writing a build result needs this gateway's token", {
+      ...{ status: 401, hint: '"catalog token" prints it' },
+    })
+  }
+  const said = { durationMs: durationOf(req.headers), tag: tagOf(req.headers) }
+  const maxBytes = Math.min(maxUploadBytes, MAX_RESULT_BYTES)
+  const added = await builds.uploads.take(signal, async () => {
+    const bytes = await readBody(exchange, maxBytes)
+    return builds.add(name, { ...said, bytes })
+  })
+  if (name.tool === 'turbo') return sendJson(req, res, { status: 202, body: { urls: [] } })
+  sendJson(req, res, { status: added === 'added' ? 200 : 409, body: {} })
+}
+
+type Headers = Exchange['req']['headers']
+
+function durationOf({ 'x-artifact-duration': text = '0' }: Headers): number {
+  const duration = Number(text)
+  return Number.isSafeInteger(duration) && duration >= 0 && duration <= MAX_DURATION_MS
+    ? duration
+    : 0
+}
+
+/** @throws CatalogError INVALID_OPTIONS: without it the tool would take what it has signed for unsigned */
+function tagOf({ 'x-artifact-tag': tag = '' }: Headers): string {
+  if (typeof tag === 'string' && isTag(tag)) return tag
+  throw new CatalogError('INVALID_OPTIONS', 'x-artifact-tag: at most 600 printable characters')
+}
+
+function missing(): CatalogError {
+  return new CatalogError('NOT_FOUND', 'no result of this task is here')
+}

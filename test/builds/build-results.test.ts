@@ -1,0 +1,200 @@
+/**
+ * Results of build tasks between machines over real QUIC, as their tools ask for them over HTTP: what a writer that is trusted has
+ * signed is taken, and nothing else is, whoever offers it.
+ */
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterAll, describe, expect, test } from 'vitest'
+import { digestOf, keyIdOf } from '@catalog-p2p/core'
+import type { GatewayOptions } from '@catalog-p2p/gateway'
+import { buildKeyOf } from '../../gateway/src/build-results/build-key.ts'
+import { BUILD_RESULTS } from '../../gateway/src/build-results/build-messages.ts'
+import { signBuild } from '../../gateway/src/build-results/build-statement.ts'
+import { meet, quietNode, type Machine } from '../support/machine.ts'
+import { ann, annsKey, networkMachines, TOKEN } from '../support/network-machine.ts'
+import { keyOf } from '../support/publishing.ts'
+import { until } from '../support/until.ts'
+
+const bobsKey = keyOf('bob')
+const bob = keyIdOf(bobsKey.publicKey)
+const TRUSTS_ANN = `@build-results key ${ann}\n`
+const TRUSTS_BOB = `@build-results key ${bob}\n`
+const TRUSTS_BOTH = TRUSTS_ANN + TRUSTS_BOB
+
+const world = await networkMachines()
+afterAll(() => world[Symbol.asyncDispose]())
+
+function options(buildResults: 'read' | 'write', more: GatewayOptions = {}): GatewayOptions {
+  // However busy the machine is: what is tested is whose word counts, not how long a peer takes.
+  return { buildResults, privateSwarm: true, buildResultsWaitMs: 10_000, ...more }
+}
+
+const writer = await world.machine('writer', annsKey, {
+  ...{ trust: TRUSTS_BOTH, gateway: options('write') },
+})
+const reader = await world.machine('reader', undefined, {
+  ...{ trust: TRUSTS_ANN, gateway: options('read') },
+})
+const stranger = await world.machine('stranger', bobsKey, {
+  ...{ trust: TRUSTS_BOB, gateway: options('write') },
+})
+await Promise.all([meet(reader.node, writer.node, 0), meet(stranger.node, reader.node, 0)])
+
+interface Answer {
+  readonly status: number
+  readonly text: string
+  readonly tag: string | null
+  readonly duration: string | null
+}
+
+async function ask(machine: Machine, path: string, init: RequestInit = {}): Promise<Answer> {
+  const response = await fetch(`${machine.url}/-/catalog/builds/${path}`, init)
+  const { status, headers } = response
+  const said = { tag: headers.get('x-artifact-tag'), duration: headers.get('x-artifact-duration') }
+  return { status, text: await response.text(), ...said }
+}
+
+async function put(
+  machine: Machine,
+  path: string,
+  body: string,
+  headers: Record<string, string> = {},
+): Promise<number> {
+  const authorization = `Bearer ${TOKEN}`
+  const sent = { authorization, 'content-type': 'application/octet-stream', ...headers }
+  return (await ask(machine, path, { method: 'PUT', body, headers: sent })).status
+}
+
+/** What was written just now is heard of a moment later. */
+const POLL = { timeout: 20_000, interval: 50 }
+const keyOfNx = (hash: string): string => buildKeyOf({ tool: 'nx', team: 'acme', hash })
+const turbo = (hash: string): string => `acme/v8/artifacts/${hash}?slug=acme`
+const nx = (hash: string): string => `acme/v1/cache/${hash}`
+const builds = (machine: Machine) => machine.gateway.stats().builds
+
+describe('who may write', () => {
+  test('only where that was switched on, and with the token', async () => {
+    expect(await put(reader, turbo('w1'), 'x')).toBe(403)
+    expect(await put(writer, turbo('w1'), 'x', { authorization: '' })).toBe(401)
+    expect(await put(writer, turbo('w1'), 'x', { authorization: 'Bearer other' })).toBe(401)
+    expect((await ask(writer, turbo('w1'))).status).toBe(404)
+    expect(builds(writer).written).toBe(0)
+  })
+
+  test('the first result of a task stands', async () => {
+    expect(await put(writer, nx('11'), 'first')).toBe(200)
+    expect(await put(writer, nx('11'), 'second')).toBe(409)
+    expect(await put(writer, turbo('t11'), 'first')).toBe(202)
+    expect(await put(writer, turbo('t11'), 'second')).toBe(202)
+    expect((await ask(writer, nx('11'))).text).toBe('first')
+    expect((await ask(writer, turbo('t11'))).text).toBe('first')
+  })
+
+  test('a result whose bytes are gone may be written anew', async () => {
+    await put(writer, nx('12'), 'gone')
+    await writer.node.remove(digestOf(Buffer.from('gone')))
+    expect((await ask(writer, nx('12'))).status).toBe(404)
+    expect(await put(writer, nx('12'), 'again')).toBe(200)
+    expect((await ask(writer, nx('12'))).text).toBe('again')
+  })
+})
+
+describe('what a reader takes', () => {
+  test('a result of a writer that it trusts, with all that its tool has said of it', async () => {
+    const headers = { 'x-artifact-tag': 'c2lnbmVk+/=', 'x-artifact-duration': '1234' }
+    expect(await put(writer, turbo('r1'), 'built', headers)).toBe(202)
+    const wanted = { status: 200, text: 'built', tag: 'c2lnbmVk+/=', duration: '1234' }
+    await expect.poll(() => ask(reader, turbo('r1')), POLL).toEqual(wanted)
+    const before = builds(reader)
+    expect(before.peer).toBe(1)
+    const head = await ask(reader, turbo('r1'), { method: 'HEAD' })
+    expect(head).toEqual({ ...wanted, text: '' })
+    expect(await ask(reader, turbo('r1'))).toEqual(wanted)
+    expect(builds(reader).store).toBe(before.store + 1)
+    // Nothing else is behind the same hash of another tool or team.
+    expect((await ask(reader, nx('r1'))).status).toBe(404)
+    expect((await ask(reader, 'other/v8/artifacts/r1')).status).toBe(404)
+  })
+
+  test('not one of a member that nobody has named, though its signature holds', async () => {
+    expect(await put(stranger, nx('poison'), 'evil')).toBe(200)
+    const { untrusted } = builds(reader)
+    expect((await ask(reader, nx('poison'))).status).toBe(404)
+    expect(builds(reader).untrusted).toBe(untrusted + 1)
+    expect(reader.node.has(digestOf(Buffer.from('evil')))).toBe(false)
+  })
+
+  test('none of a writer any more that is struck from the trust file', async () => {
+    await put(writer, nx('struck'), 'fine')
+    await expect.poll(async () => (await ask(reader, nx('struck'))).status, POLL).toBe(200)
+    const path = join(world.folder, 'reader', 'trust.txt')
+    await writeFile(path, '', { mode: 0o600 })
+    await expect.poll(async () => (await ask(reader, nx('struck'))).status, POLL).toBe(404)
+    await writeFile(path, TRUSTS_ANN, { mode: 0o600 })
+    await expect.poll(async () => (await ask(reader, nx('struck'))).status, POLL).toBe(200)
+  })
+
+  test('of two writers that differ one, and always the same', async () => {
+    const other = await world.machine('both', undefined, {
+      ...{ trust: TRUSTS_BOTH, gateway: options('read') },
+    })
+    await Promise.all([put(writer, nx('both'), 'of ann'), put(stranger, nx('both'), 'of bob')])
+    await Promise.all([meet(other.node, writer.node, 1), meet(other.node, stranger.node, 1)])
+    const first = ann < bob ? 'of ann' : 'of bob'
+    await expect.poll(async () => (await ask(other, nx('both'))).text, POLL).toBe(first)
+    expect((await ask(other, nx('both'))).text).toBe(first)
+    expect(builds(other).conflicts).toBe(1)
+  })
+})
+
+describe('peers that do harm', () => {
+  test('who sends what is forged, or was not asked for, is disconnected', async () => {
+    const claims = { digest: digestOf(Buffer.from('x')), size: 1, durationMs: 0, tag: '' }
+    const forged = signBuild({ ...claims, key: keyOfNx('f1') }, annsKey)
+    forged[forged.byteLength - 1]! ^= 1
+    const other = signBuild({ ...claims, key: keyOfNx('f0') }, annsKey)
+    for (const statement of [forged, other]) {
+      await using liar = await quietNode()
+      liar.questions.answer(BUILD_RESULTS, {
+        ...{ maxStreamsPerPeer: 1, answer: () => Promise.resolve([statement]) },
+      })
+      await meet(reader.node, liar, 0)
+      expect((await ask(reader, nx('f1'))).status).toBe(404)
+      await until(() => !reader.node.peers().some(({ peer }) => peer === liar.id))
+    }
+  })
+
+  test('who stays silent keeps one build waiting, and not the next', async () => {
+    await using silent = await quietNode()
+    let asked = 0
+    const hang = Promise.withResolvers<undefined>()
+    silent.questions.answer(BUILD_RESULTS, {
+      maxStreamsPerPeer: 8,
+      answer() {
+        asked += 1
+        return hang.promise
+      },
+    })
+    const hasty = await world.machine('hasty', undefined, {
+      ...{ trust: TRUSTS_ANN, gateway: options('read', { buildResultsWaitMs: 500 }) },
+    })
+    await meet(hasty.node, silent, 0)
+    expect((await ask(hasty, nx('s1'))).status).toBe(404)
+    expect((await ask(hasty, nx('s2'))).status).toBe(404)
+    expect(asked).toBeLessThanOrEqual(1)
+    hang.resolve(undefined)
+  })
+})
+
+test('without a private swarm nothing of it leaves the machine, nor is asked for', async () => {
+  const open = await world.machine('open', annsKey, {
+    ...{ trust: TRUSTS_ANN, gateway: options('write', { privateSwarm: false }) },
+  })
+  await meet(open.node, reader.node, 0)
+  expect(await put(open, nx('open'), 'mine')).toBe(200)
+  expect((await ask(open, nx('open'))).text).toBe('mine')
+  expect(open.node.entry(digestOf(Buffer.from('mine')))?.visibility).toBe('private')
+  expect((await ask(reader, nx('open'))).status).toBe(404)
+  await put(writer, nx('there'), 'theirs')
+  expect((await ask(open, nx('there'))).status).toBe(404)
+})
