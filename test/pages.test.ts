@@ -1,6 +1,7 @@
 /** The pages that strangers read: what they link to is there, and every `catalog` line in them is one that catalog takes. */
 import { posix } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { parseDocument } from 'yaml'
 import { parseCatalog, parseWords } from './support/catalog-parser.ts'
 import { catalogLinesOf } from './support/example-files.ts'
 import { readText, trackedFiles } from './support/source-tree.ts'
@@ -18,6 +19,15 @@ describe('links', () => {
   test('were found', () => {
     expect(pages.flatMap(linksOf).length).toBeGreaterThan(100)
   })
+})
+
+test('what docs/cases.md shows of YAML and JSON is that', () => {
+  const blocks = [...readText('docs/cases.md').matchAll(/^```(yaml|json)\n([\s\S]*?)^```/gm)]
+  expect(blocks.length).toBeGreaterThan(3)
+  for (const [, kind, text = ''] of blocks) {
+    if (kind === 'json') expect(JSON.parse(text)).toBeTypeOf('object')
+    else expect(parseDocument(text).errors, text).toEqual([])
+  }
 })
 
 describe('command lines', () => {
