@@ -58,6 +58,8 @@ export interface LocateDependencies extends TargetDependencies {
 
 /** What peers that list a version get of the time of a request, before the registry is asked beside them. */
 const PEERS_FIRST_MS = 150
+/** There is nobody to ask. */
+const NOBODY = Promise.resolve(undefined)
 
 /** @throws CatalogError NOT_FOUND when the metadata names no such version, and what fetching the metadata may throw */
 export async function locateArtifact(
@@ -86,10 +88,11 @@ async function askPeersAndRegistry(
   viewer: Viewer,
 ): Promise<ResolvedArtifact> {
   const canAsk = deps.registries.forName(request.name) !== null && request.upstream !== 'never'
-  const asking = deps.named.resolve(request, { fetch: canAsk })
   // A delegate is at the registry for all, and says so: no point in going there as well.
   const isPatient = !canAsk || deps.named.isFetchedByName(request)
-  const digest = await (isPatient ? asking : withinMoment(asking))
+  const hasSomebody = isPatient || deps.named.isListed(request)
+  const asking = hasSomebody ? deps.named.resolve(request, { fetch: canAsk }) : NOBODY
+  const digest = await (isPatient || !hasSomebody ? asking : withinMoment(asking))
   if (digest !== undefined) return boundTarget(deps, request, { viewer, digest })
   const asked = deps.askFacts(request, viewer)
   // Of what a peer has, the registry need only say which bytes it is.
@@ -155,7 +158,9 @@ async function locateAsked(
   const known = (await deps.index.find(query)) ?? deps.recentFacts(request, viewer)
   if (known === undefined) {
     // What the registry has signed says as much as the registry, and spares the question.
-    const signed = deps.named.known(request) ?? (await withinMoment(deps.named.resolve(request)))
+    const signed =
+      deps.named.known(request) ??
+      (deps.named.isListed(request) ? await withinMoment(deps.named.resolve(request)) : undefined)
     return signed === asked ? { ...target, isBound: true } : target
   }
   if (namesDigest(known.integrity, asked)) return { ...target, facts: known, isBound: true }

@@ -129,7 +129,7 @@ export function createRegistries(
   }
   const origins = new Set([main, ...scopes.values()].map((registry) => registry.origin))
   const hosts = memoHosts(deps.config)
-  const isCertified = certifiedUrls(deps.config)
+  const isCertified = certifiedRegistries(deps.config)
   const homeOf = (name: string | undefined): Registry => {
     const scope = name === undefined ? undefined : scopeOf(name)?.toLowerCase()
     if (name !== undefined) requireRegistry(name, trust.originOf)
@@ -174,10 +174,21 @@ export function createRegistries(
       const home = credentialsFor(new URL(registry.url))
       return there !== undefined && there.fingerprint !== home?.fingerprint ? there : own
     },
-    isCertified: ({ url }) => isCertified(new URL(url)),
+    isCertified,
     owns,
     tarballPlace: (registry, listed) =>
       tarballPlace(listed, registry, deps.config.get('replace-registry-host')),
+  }
+}
+
+/** Asked several times for each artifact, about a few registries. */
+function certifiedRegistries(config: NpmConfig): (registry: Registry) => boolean {
+  const isUnder = certifiedUrls(config)
+  const known = new WeakMap<Registry, boolean>()
+  return (registry) => {
+    const found = known.get(registry) ?? isUnder(new URL(registry.url))
+    known.set(registry, found)
+    return found
   }
 }
 
