@@ -62,6 +62,10 @@ async function bundle({ home, entries, outside, placed, plugins }: PackageBundle
       sourcemapExcludeSources: true,
       comments: { legal: true, annotation: false, jsdoc: false },
     })
+    for (const file of output) {
+      if (file.type !== 'chunk' || !/[^\0-\x7f]/.test(file.code)) continue
+      throw new Error(`${file.fileName} is not ASCII: V8 would keep it in two bytes a character`)
+    }
     const notices = await noticesOf(
       output.flatMap((file) => ('moduleIds' in file ? file.moduleIds : [])),
     )
@@ -127,14 +131,18 @@ export const { ${names.filter((name) => !lazy.includes(name)).join(', ')} } = ht
 function inAscii(): Plugin {
   return {
     name: 'in-ascii',
-    renderChunk(code, { fileName }) {
-      if (/String\.raw`[^`]*[^\0-\x7f`]/.test(code))
-        throw new Error(`${fileName}: String.raw is not ASCII`)
-      const escaped = code.replace(
-        /[^\0-\x7f]/g,
-        (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,
-      )
-      return { code: escaped, map: null }
+    // Not renderChunk: what is printed after it spells them out again.
+    generateBundle(_, files) {
+      for (const file of Object.values(files)) {
+        if (file.type !== 'chunk') continue
+        const { code, fileName } = file
+        if (/String\.raw`[^`]*[^\0-\x7f`]/.test(code))
+          throw new Error(`${fileName}: String.raw is not ASCII`)
+        file.code = code.replace(
+          /[^\0-\x7f]/g,
+          (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,
+        )
+      }
     },
   }
 }

@@ -26,7 +26,7 @@ const TYPE = /^[a-z0-9/.-]{1,64}$/
 export const STATEMENT_OVERHEAD_BYTES = 80 + PUBLIC_KEY_BYTES + SIGNATURE_BYTES
 
 /** Statements whose signatures held, by their whole bytes: a head comes from many peers, and is opened at each step. */
-const verified = new LRUCache<string, true>({ max: 4_096 })
+const verified = new LRUCache<string, true>({ maxSize: 4_096, sizeCalculation: () => 1 })
 
 export interface OpenedStatement {
   /** Canonical, but its shape is not known: whoever opens it checks. */

@@ -37,7 +37,7 @@ interface Problem {
 export class RequiredSignatures {
   readonly #deps: RequiredSignaturesDependencies
   /** Versions with their digest that are known to be signed. */
-  readonly #signed = new LRUCache<string, true>({ max: 20_000 })
+  readonly #signed = new LRUCache<string, true>({ maxSize: 20_000, sizeCalculation: () => 1 })
   /** Versions that were warned of. */
   readonly #warned = new LRUCache<string, true>({ max: 1_000 })
 

@@ -48,7 +48,7 @@ interface Question {
 
 /** Requests that wait for it have the bytes already. */
 const TIMEOUT_MS = 10_000
-const KEPT = { max: 5_000, ttl: 300_000 }
+const KEPT = { maxSize: 5_000, sizeCalculation: () => 1, ttl: 300_000 }
 
 export function createVersionDocuments(deps: VersionDocumentsDependencies): VersionDocuments {
   const { registries, upstream, publicNames } = deps

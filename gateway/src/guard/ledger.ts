@@ -64,7 +64,11 @@ export class SqliteLedger implements Ledger {
   /** In force now: what is noted was allowed under it. */
   readonly #minAgeMs: number
   /** Written within a day. */
-  readonly #recent = new LRUCache<string, true>({ max: 20_000, ttl: REWRITE_AFTER_MS })
+  readonly #recent = new LRUCache<string, true>({
+    maxSize: 20_000,
+    sizeCalculation: () => 1,
+    ttl: REWRITE_AFTER_MS,
+  })
   #waiting: WaitingRow[] = []
   #timer: NodeJS.Timeout | undefined
   #rows: number

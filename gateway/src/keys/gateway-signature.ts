@@ -53,7 +53,7 @@ export async function openGatewaySignatures(
 function signaturesWith(privateKey: KeyObject): GatewaySignatures {
   const publicKey = createPublicKey(privateKey)
   const keyid = fingerprintOf(publicKey)
-  const signed = new LRUCache<string, string>({ max: MAX_SIGNED })
+  const signed = new LRUCache<string, string>({ maxSize: MAX_SIGNED, sizeCalculation: () => 1 })
   return {
     key: {
       ...{ expires: null, keyid, keytype: KEY_TYPE, scheme: KEY_TYPE },

@@ -16,7 +16,7 @@ export interface SignatureToVerify {
 
 /** About 400 bytes each. */
 const MAX_VALID = 5_000
-const valid = new LRUCache<string, true>({ max: MAX_VALID })
+const valid = new LRUCache<string, true>({ maxSize: MAX_VALID, sizeCalculation: () => 1 })
 
 export function verifyOnce(signature: SignatureToVerify): boolean {
   const id = idOf(signature)

@@ -7,7 +7,10 @@ import { LRUCache } from 'lru-cache'
 const MAX_PACKAGES = 10_000
 
 export class ChangeEpochs {
-  readonly #byName = new LRUCache<string, number>({ max: MAX_PACKAGES })
+  readonly #byName = new LRUCache<string, number>({
+    maxSize: MAX_PACKAGES,
+    sizeCalculation: () => 1,
+  })
   /** Never the same number twice. */
   #last = 0
   #ofAll = 0

@@ -107,7 +107,10 @@ class IndexedCache implements PackumentCache {
   readonly #rows: PackumentRows
   readonly #quotaBytes: number
   readonly #idPrefix: string
-  readonly #ids = new LRUCache<string, string>({ max: MAX_REMEMBERED_IDS })
+  readonly #ids = new LRUCache<string, string>({
+    maxSize: MAX_REMEMBERED_IDS,
+    sizeCalculation: () => 1,
+  })
   readonly #epochs = new ChangeEpochs()
   readonly #watchers: CacheWatcher[] = []
 

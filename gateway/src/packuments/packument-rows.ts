@@ -60,7 +60,10 @@ type Statements = ReturnType<typeof prepare>
 
 export class PackumentRows {
   readonly #sql: Statements
-  readonly #remembered = new LRUCache<string, Remembered>({ max: MAX_REMEMBERED })
+  readonly #remembered = new LRUCache<string, Remembered>({
+    maxSize: MAX_REMEMBERED,
+    sizeCalculation: () => 1,
+  })
   #bytes: number
 
   /** Throws what SQLite throws where the database cannot be written. */

@@ -110,7 +110,11 @@ export function createPackuments(
     source: createUpstreamSource(deps.upstream, options),
     fetches: createSingleFlight<CachedDocument>(),
     patience: createStalePatience({ afterMs: options.staleAfterMs }),
-    missing: new LRUCache<string, true>({ max: MAX_MISSING, ttl: MISSING_TTL_MS }),
+    missing: new LRUCache<string, true>({
+      maxSize: MAX_MISSING,
+      sizeCalculation: () => 1,
+      ttl: MISSING_TTL_MS,
+    }),
   }
   const variants = createPackumentVariants({ ...deps, poison }, options)
   const counts = { fresh: 0, fetched: 0, stale: 0 }

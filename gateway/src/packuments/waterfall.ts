@@ -29,7 +29,7 @@ const MAX_OPEN = 64
 /** What waits for its turn; more than that is left to the client. */
 const MAX_WAITING = 1_000
 /** Documents whose dependencies are remembered, and names that are not fetched ahead once more, for as long as an install takes. */
-const REMEMBERED = { max: 10_000, ttl: 60_000 }
+const REMEMBERED = { maxSize: 10_000, sizeCalculation: () => 1, ttl: 60_000 }
 const MAX_FETCH_MS = 60_000
 /** A client that has asked for nothing this long has what it wants. */
 const PAUSE_MS = 1_000

@@ -39,7 +39,7 @@ export class ProviderSearch {
   readonly #searches = new Map<Digest, Search>()
   readonly #tasks = new Set<Promise<void>>()
   /** Digest to when it was searched in vain. */
-  readonly #misses = new LRUCache<Digest, number>({ max: MAX_MISSES })
+  readonly #misses = new LRUCache<Digest, number>({ maxSize: MAX_MISSES, sizeCalculation: () => 1 })
   #isStopped = false
 
   constructor(deps: { host: Host; routing: ContentRouting; clock: Clock; log: Logger }) {

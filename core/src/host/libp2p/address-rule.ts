@@ -38,7 +38,10 @@ export function createAddressRule(deps: {
   const { networksOf } = deps
   const configured = new LRUCache<string, true>({ max: MAX_CONFIGURED })
   /** Sockets in networks of ours, with the networks of the peers that told us of them. */
-  const vouched = new LRUCache<string, ReadonlySet<string>>({ max: MAX_VOUCHED })
+  const vouched = new LRUCache<string, ReadonlySet<string>>({
+    maxSize: MAX_VOUCHED,
+    sizeCalculation: () => 1,
+  })
 
   function isBelieved(address: Multiaddr, from: ReadonlySet<string>): boolean {
     const ip = ipOf(address)

@@ -12,7 +12,10 @@ export type IsDenied = (peer: PeerId, group?: AddressGroup) => boolean
 const MAX_PEERS = 5_000
 
 export class PeerGate {
-  readonly #groups = new LRUCache<PeerId, AddressGroup>({ max: MAX_PEERS })
+  readonly #groups = new LRUCache<PeerId, AddressGroup>({
+    maxSize: MAX_PEERS,
+    sizeCalculation: () => 1,
+  })
   #isDenied: IsDenied = () => false
 
   set(isDenied: IsDenied): void {

@@ -64,7 +64,10 @@ class EvidenceOfPeers implements PeerEvidence {
   readonly #refused = new LRUCache<string, CatalogError>({ max: MAX_REFUSED, ttl: REFUSED_MS })
   readonly #forged = new LRUCache<string, CatalogError>({ max: MAX_REFUSED, ttl: REFUSED_MS })
   /** Documents that have been looked through. */
-  readonly #examined = new LRUCache<string, true>({ max: MAX_WAITING })
+  readonly #examined = new LRUCache<string, true>({
+    maxSize: MAX_WAITING,
+    sizeCalculation: () => 1,
+  })
   /** By their ids. */
   readonly #waiting = new Map<string, CachedDocument>()
   #usedAtMs = -Infinity

@@ -65,7 +65,7 @@ export function createTarballCheck(
   { maxBytes }: { readonly maxBytes: number },
 ): TarballCheck {
   const { registries, cache, dropped } = deps
-  const compared = new LRUCache<string, true>({ max: MAX_COMPARED })
+  const compared = new LRUCache<string, true>({ maxSize: MAX_COMPARED, sizeCalculation: () => 1 })
   /** What a client was told of these was a lie: it may ask again, and still wants what it was told. */
   const refused = new LRUCache<string, CatalogError>({ max: MAX_REFUSED, ttl: REFUSED_MS })
 

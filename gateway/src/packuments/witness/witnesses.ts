@@ -58,7 +58,11 @@ export function createWitnesses(
 ): Witnesses {
   const { node, statements, isKnownPublic, onWord, log } = deps
   const believed = new Set<string>(witnesses)
-  const refreshed = new LRUCache<string, true>({ max: MAX_REFRESHED, ttl: REFRESH_MS })
+  const refreshed = new LRUCache<string, true>({
+    maxSize: MAX_REFRESHED,
+    sizeCalculation: () => 1,
+    ttl: REFRESH_MS,
+  })
   const queue = new PQueue({ concurrency: 2 })
   const closing = new AbortController()
 
