@@ -8,6 +8,7 @@ import type { NameKey, PackageVersion } from './content/name-key.ts'
 import type { ArtifactRecord } from './content/record.ts'
 import type { EvidenceVerdict } from './records/records.ts'
 import type { Answering, AnswerOptions } from './rpc/answer.ts'
+import type { Question } from './rpc/ask.ts'
 import type { RequestProtocol } from './rpc/protocol.ts'
 import type { NetworkState, PeerConnection, PeerId } from './host/host.ts'
 import type { Visibility } from './content/visibility.ts'
@@ -154,7 +155,7 @@ export interface PeerQuestions {
    */
   ask<Request, Response>(
     protocol: RequestProtocol<Request, Response>,
-    question: { readonly peer: PeerId; readonly request: Request; readonly signal: AbortSignal },
+    question: Question<Request>,
   ): Promise<Response | undefined>
   /** Answers that protocol until `stop`; not where the node is told to seed nothing. */
   answer<Request, Response>(
@@ -170,7 +171,7 @@ export interface CatalogNode {
   readonly questions: PeerQuestions
   /** Packages of the network. */
   readonly publications: Publications
-  readonly fleet: Pick<Fleet, 'delegateOf' | 'serve' | 'stats'>
+  readonly fleet: Pick<Fleet, 'delegateOf' | 'serve' | 'stats' | 'metadata'>
   /**
    * The artifact from the store, else from the download already under way, else from peers, else from `origin`. Resolves when
    * the first bytes (of a small artifact: all, verified) are there.

@@ -113,8 +113,7 @@ export async function createNode(
       targetPeers: TARGET_PEERS,
     },
   )
-  const isNeighbour = ({ address }: PeerConnection): boolean => isOnOwnNetwork(address, options)
-  const fleet = createFleet({ host, scores, clock, isNeighbour }, options.transfer)
+  const fleet = createFleet({ host, scores, clock, ...whoShares(swarm, options) }, options.transfer)
   const carriers = given.host ? undefined : buildCarriers(context, { host, scores })
   const transfer = createTransfer(
     { host, store, records, discovery, scores, fleet, carriers, clock, log },
@@ -246,6 +245,11 @@ function createScores(
       ...bans.scoreOptions,
     },
   )
+}
+
+function whoShares(swarm: Swarm | undefined, options: ParsedNodeOptions) {
+  const isNeighbour = ({ address }: PeerConnection): boolean => isOnOwnNetwork(address, options)
+  return { isNeighbour, isCertified: (peer: string) => swarm?.isCertified(peer) ?? false }
 }
 
 /** Tells the parts of each other's events, and the users of the node. */

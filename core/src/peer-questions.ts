@@ -62,16 +62,18 @@ export function createPeerQuestions(
     withdraw: (key) => discovery.withdrawName(key),
     async ask(protocol, question) {
       const { peer, signal } = question
+      const mayTakeLong = protocol.beatMs !== undefined // that says nothing of how it answers others
       count(peer, 1)
       try {
         return await inTurn(protocol, { peer, signal }, async () => {
           const startedAtMs = clock.now()
           const response = await ask(deps, protocol, question)
-          manners.answered(peer, { answerMs: clock.now() - startedAtMs, bytes: 0 })
+          if (!mayTakeLong)
+            manners.answered(peer, { answerMs: clock.now() - startedAtMs, bytes: 0 })
           return response
         })
       } catch (error) {
-        if (isCatalogError(error, 'PEER_TIMEOUT')) manners.recordTimeout(peer)
+        if (isCatalogError(error, 'PEER_TIMEOUT') && !mayTakeLong) manners.recordTimeout(peer)
         throw error
       } finally {
         count(peer, -1)

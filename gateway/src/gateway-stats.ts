@@ -5,7 +5,10 @@ import type { Counters } from './http/counters.ts'
 import { ROUTE_NAMES, type RouteName } from './http/route.ts'
 import type { Parts } from './parts.ts'
 
-const NO_SOURCES = { answers: { registry: 0, kept: 0, verified: 0, peer: 0 }, oldestMs: null }
+const NO_SOURCES = {
+  answers: { registry: 0, member: 0, kept: 0, verified: 0, peer: 0 },
+  oldestMs: null,
+}
 const NO_HINTS = { lists: 0, packages: 0, fetched: 0, claimed: 0, bytes: 0, failed: 0 }
 
 /** @param parts undefined: it does not run */

@@ -170,6 +170,8 @@ const schema = z.strictObject({
   prefetchConcurrency: z.number().int().min(1).max(256).default(24),
   /** Fetch ahead of a client what its audit or its plugin said that its project holds. */
   hints: z.boolean().default(true),
+  /** Share metadata too with machines that the root of the private swarm has certified: one of them asks the registry for all. */
+  fleetMetadata: z.boolean().default(false),
   /** Fetch, when idle, what the registry has signed of artifacts that came by their hash alone, so that peers get them by name. */
   fetchRecords: z.boolean().default(true),
   /** Packages taken from one such list, at most. */

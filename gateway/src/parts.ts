@@ -18,8 +18,8 @@ import { createPublicNames, type PublicNames } from './artifacts/public-names.ts
 import type { GatewaySignatures } from './keys/gateway-signature.ts'
 import { createRegistrySignatures } from './keys/registry-signature.ts'
 import { createTrustedKeys } from './keys/trusted-keys.ts'
-import { Guard } from './guard/guard.ts'
-import { signaturePolicyOf, type SignaturePolicy } from './guard/signature-policy.ts'
+import type { Guard } from './guard/guard.ts'
+import { openGuard } from './guard-parts.ts'
 import { joinLedgers, SqliteLedger, type Ledger } from './guard/ledger.ts'
 import { isPublisher } from './publishing/network-summary.ts'
 import { openNetworkParts } from './network-parts.ts'
@@ -28,6 +28,7 @@ import { serveFleet } from './artifacts/fleet-errands.ts'
 import { removeMalware } from './artifacts/remove-malware.ts'
 import type { LedgerOf } from './artifacts/answer-tarball.ts'
 import { SourceCounts } from './packuments/answer-source.ts'
+import { openMemberParts } from './member-parts.ts'
 import { openWitnessParts } from './witness-parts.ts'
 import { VersionJudgements } from './packuments/version-judgements.ts'
 import { KeptAnswers } from './registry-api/kept-answers.ts'
@@ -118,7 +119,8 @@ export async function openParts(
   const trustedKeys = createTrustedKeys({ log }, { keyringPath })
   const isKnownPublic = (name: string): boolean => artifacts.isKnownPublic(name)
   const sharing = { node, cache, jobs, registries, trustedKeys, isKnownPublic, refusedWords, log }
-  const evidence = createPeerEvidence({ ...sharing, dropped }, { maxBytes })
+  const ofMembers = openMemberParts(sharing, options)
+  const evidence = createPeerEvidence({ ...sharing, ...ofMembers, dropped }, { maxBytes })
   const index = createVersionIndex(cache, evidence)
   const localIndex = openLocalIndex({
     ...{ database, log },
@@ -136,7 +138,7 @@ export async function openParts(
   const missing = options.fetchRecords ? new MissingRecords({ ...sharing, upstream }) : undefined
   const answering = {
     ...{ ...sharing, upstream, index, bindings, publicNames, guard, ledger: ledgers.both },
-    ...{ ...hearing, ...witnessing, peers, evidence, judgements },
+    ...{ ...hearing, ...witnessing, ...ofMembers.asking, peers, evidence, judgements },
     ...{ tarballCheck, missing, signaturePolicy },
     privateAccess: openPrivateArtifacts(node, caches, options),
     signatures: createRegistrySignatures({ log }, { keyringPath }),
@@ -144,12 +146,11 @@ export async function openParts(
   const { packuments, artifacts } = openAnsweringParts(answering, options)
   const guests = openGuestParts(answering, options)
   serveFleet({ node, registries, artifacts })
+  ofMembers.start(packuments)
   const listed = listPackuments(sharing, { maxBytes })
   await witnessing.start(packuments)
-  const hints = createHints(
-    { node, registries, index, bindings, artifacts, log },
-    hintsOptions(options),
-  )
+  const hinting = { node, registries, index, bindings, artifacts, log }
+  const hints = createHints(hinting, hintsOptions(options))
   const networking = { node, log, env, origins, localIndex, ...caches, isKnownPublic }
   const ofNetwork = openNetworkParts(networking, options)
   const certificates = openCertificates({ node, log, ...origins }, options)
@@ -157,8 +158,8 @@ export async function openParts(
   await guard.onList(() => removeMalware({ node, guard, bindings, log, ledger: ledgers.both }))
   return {
     ...{ ...origins, ...ofNetwork, certificates, cache, packuments, index, artifacts },
-    ...{ hints, guard },
-    ...{ firstUse, tarballCheck, kept, ledger: ledgers.of, servedVersions: ledgers.both, sources },
+    ...{ hints, guard, firstUse, tarballCheck, kept },
+    ...{ ledger: ledgers.of, servedVersions: ledgers.both, sources },
     signingKeys: openSigningKeys({ ...origins, database, log }, options),
     forGuests: {
       ...guests,
@@ -167,7 +168,7 @@ export async function openParts(
     async close() {
       for (const part of [evidence, missing, hints]) part?.close()
       await Promise.all([certificates?.stop(), firstUse?.stop()])
-      await witnessing.close()
+      await Promise.all([witnessing.close(), ofMembers.close()])
       await listed.stop()
       await ofNetwork.close()
       guard.close()
@@ -208,30 +209,6 @@ function hintsOptions(options: ParsedGatewayOptions): HintsOptions {
     concurrency: options.hintConcurrency,
     waitMs: options.hintWaitMs,
   }
-}
-
-interface GuardRules {
-  readonly guard: Guard
-  readonly signaturePolicy: (registry: string) => SignaturePolicy
-}
-
-async function openGuard(
-  deps: { upstream: Upstream; log: Logger; registries: Registries },
-  options: ParsedGatewayOptions,
-): Promise<GuardRules> {
-  const signaturePolicy = (registry: string): SignaturePolicy =>
-    signaturePolicyOf(options.registrySignatures, registry)
-  const mustBeSigned = (name: string): boolean =>
-    options.registrySignatures.length > 0 &&
-    signaturePolicy(deps.registries.homeOf(name).url) === 'require'
-  const guard = new Guard({ ...deps, mustBeSigned }, options)
-  try {
-    await guard.start()
-  } catch (error) {
-    await deps.upstream.close()
-    throw error
-  }
-  return { guard, signaturePolicy }
 }
 
 interface Caches {

@@ -29,6 +29,10 @@ import {
 } from '../../core/src/wire/peer-messages.ts'
 import { CARRIER_OFFERS } from '../../core/src/carrier/offer-protocol.ts'
 import { isCatalogError } from '../../core/src/errors.ts'
+import {
+  MEMBER_METADATA,
+  type MemberRequest,
+} from '../../gateway/src/packuments/members/member-protocol.ts'
 import { PACKUMENTS } from '../../gateway/src/packuments/peers/packument-protocol.ts'
 import { openProof, sealProof, type ProofContext, type Sealer } from '../../core/src/swarm/proof.ts'
 import { parseSwarmKey, swarmKeyToText } from '../../core/src/swarm/swarm-key.ts'
@@ -302,6 +306,41 @@ describe('/catalog/packuments/1.0.0', () => {
     const text = 'catalog-p2p package 1\0https://registry.example/\0@fx/thing'
     const hash = createHash('sha256').update(text).digest('hex')
     expect(packageKeyOf({ registry: 'https://registry.example/', name: '@fx/thing' })).toBe(hash)
+  })
+})
+
+describe('metadata of a fleet', () => {
+  const vectors = load<{
+    requests: { name: string; message: MemberRequest; frame: string }[]
+    responses: { name: string; message: { status: string; document?: string }; frame: string }[]
+    malformed: { requests: Malformed[]; responses: Malformed[] }
+  }>('fleet-metadata')
+  const { request, response } = MEMBER_METADATA
+
+  test.each(vectors.requests)('$name', ({ message, frame }) => {
+    expect(toHex(encodeFrame(request.encode(message)))).toBe(unspaced(frame))
+    expect(request.decode(bodyOf(frame, request.maxBytes))).toEqual(message)
+  })
+
+  test.each(vectors.responses)('$name', ({ message, frame }) => {
+    const decoded = response.decode(bodyOf(frame, response.maxBytes))
+    const document = 'document' in decoded && { document: toHex(decoded.document) }
+    expect({ ...decoded, ...document }).toEqual(message)
+    expect(toHex(encodeFrame(response.encode(decoded)))).toBe(unspaced(frame))
+  })
+
+  test.each(vectors.malformed.requests)('malformed: $name', ({ body }) => {
+    expect(isRefused(() => request.decode(fromHex(body)))).toBe(true)
+  })
+
+  test.each(vectors.malformed.responses)('malformed: $name', ({ body }) => {
+    expect(isRefused(() => response.decode(fromHex(body)))).toBe(true)
+  })
+
+  test('its limits are those of docs/protocol.md', () => {
+    expect(MEMBER_METADATA.id).toBe('/catalog/fleet-metadata/1.0.0')
+    expect([request.maxBytes, response.maxBytes]).toEqual([2631, 16 * 1024 * 1024 + 6])
+    expect([MEMBER_METADATA.beatMs, MEMBER_METADATA.timeoutMs]).toEqual([100, 60_000])
   })
 })
 

@@ -180,13 +180,15 @@ export function createFakeNode(): FakeNode {
     fleet: {
       delegateOf: () => undefined,
       serve: () => undefined,
-      stats: () => ({
-        members: 0,
-        received: 0,
-        failed: 0,
-        misses: { silent: 0, slow: 0, refused: 0, failed: 0 },
-        fetched: 0,
-      }),
+      stats: noFleet,
+      metadata: {
+        join: () => undefined,
+        delegateOf: () => undefined,
+        isMember: () => false,
+        succeeded: () => undefined,
+        missed: () => undefined,
+        gave: () => undefined,
+      },
     },
     questions: {
       holders: () => [],
@@ -233,13 +235,7 @@ export function createFakeNode(): FakeNode {
       ...{ activeDownloads: flights.size, misbehaviour: 0, served },
       uploaded: { artifacts: 0, bytes: 0 },
       forks: [],
-      fleet: {
-        members: 0,
-        received: 0,
-        failed: 0,
-        misses: { silent: 0, slow: 0, refused: 0, failed: 0 },
-        fetched: 0,
-      },
+      fleet: noFleet(),
       store: {
         artifacts: stored.size,
         bytes: [...stored.values()].reduce((sum, { bytes }) => sum + bytes.byteLength, 0),
@@ -286,4 +282,12 @@ function check(digest: Digest, bytes: Uint8Array): void {
 
 async function* one(bytes: Uint8Array): AsyncGenerator<Uint8Array, void> {
   yield bytes
+}
+
+function noFleet(): ReturnType<CatalogNode['stats']>['fleet'] {
+  const none = {
+    ...{ members: 0, received: 0, failed: 0 },
+    misses: { silent: 0, slow: 0, refused: 0, failed: 0 },
+  }
+  return { ...none, fetched: 0, metadata: { ...none, given: 0 } }
 }

@@ -67,7 +67,10 @@ export async function startTransferNode(
   const scores = createPeerScores(clock, (peer) => bans.push(peer))
   const records = memoryRecords(store)
   const fleet = createFleet(
-    { host, scores, clock, isNeighbour: ({ peer }) => neighbours.has(peer) },
+    {
+      ...{ host, scores, clock, isNeighbour: ({ peer }) => neighbours.has(peer) },
+      isCertified: () => false,
+    },
     transferOptions,
   )
   const deps = { host, store, records, discovery, scores, fleet, clock, log }

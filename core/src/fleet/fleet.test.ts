@@ -15,7 +15,7 @@ test('who keeps others waiting for long is left out for longer each time, though
     {
       host: { id: 'me', peers: () => [connection] },
       scores: { isBanned: () => false },
-      ...{ clock, isNeighbour: () => true },
+      ...{ clock, isNeighbour: () => true, isCertified: () => false },
     },
     { fleet: true },
   )

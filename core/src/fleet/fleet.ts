@@ -6,10 +6,12 @@
 import { nameKeyOf, type PackageVersion } from '../content/name-key.ts'
 import type { Digest } from '../content/digest.ts'
 import { CatalogError } from '../errors.ts'
-import type { Host, PeerConnection, PeerId } from '../host/host.ts'
-import type { PeerScores } from '../transfer/peer-score.ts'
-import type { Clock } from '../timing/clock.ts'
-import { responsibleFor } from './rendezvous.ts'
+import type { PeerId } from '../host/host.ts'
+import { Delegates, type DelegatesDeps, type Miss } from './delegates.ts'
+import { MetadataFleet, type SharedMetadata, type SharedMetadataStats } from './metadata-fleet.ts'
+
+export type { Miss } from './delegates.ts'
+export type { SharedMetadata } from './metadata-fleet.ts'
 
 /** What a machine of the fleet would like to have fetched. */
 export interface FetchWish {
@@ -24,9 +26,6 @@ export interface FetchWish {
  */
 export type Fetcher = (wish: FetchWish, options: { signal: AbortSignal }) => Promise<Digest>
 
-/** Why a delegate did not give it: nothing came from it, it took too long, it does not fetch for us, or it could not. */
-export type Miss = 'silent' | 'slow' | 'refused' | 'failed'
-
 export interface FleetStats {
   /** Machines that this one shares with, itself not counted. */
   readonly members: number
@@ -37,6 +36,7 @@ export interface FleetStats {
   readonly misses: Readonly<Record<Miss, number>>
   /** Artifacts that were fetched here for another machine. */
   readonly fetched: number
+  readonly metadata: SharedMetadataStats
 }
 
 export interface Fleet {
@@ -55,89 +55,45 @@ export interface Fleet {
     options: { readonly signal: AbortSignal },
   ): Promise<Digest>
   stats(): FleetStats
+  /** The same for metadata, among machines that the root of their private swarm has certified. */
+  readonly metadata: SharedMetadata
 }
 
-export interface FleetDeps {
-  readonly host: Pick<Host, 'id' | 'peers'>
-  readonly scores: Pick<PeerScores, 'isBanned'>
-  readonly clock: Clock
-  /** Whether a peer is on a network that this machine is on. */
-  readonly isNeighbour: (connection: PeerConnection) => boolean
-}
-
-/** In a row, unless it has kept others waiting for long: a machine that is busy misses some now and then, and what it is at is still the only copy under way. */
-const MAX_FAILURES = 5
-/** What is missed within so long is missed for one reason. */
-const SAME_REASON_MS = 500
-/** After so many; doubled each time. */
-const FIRST_PAUSE_MS = 10_000
-const LONGEST_PAUSE_MS = 600_000
-/** More connections than a node has. */
-const MAX_KNOWN = 10_000
-
-interface Standing {
-  readonly address: string
-  readonly isNeighbour: boolean
-  /** In a row. */
-  failures: number
-  failedAtMs: number
-  slowAtMs: number
-  pauseMs: number
-  pausedUntilMs: number
+export interface FleetDeps extends Omit<DelegatesDeps, 'isEligible'> {
+  /** Whether the root of the private swarm has certified it. */
+  readonly isCertified: (peer: PeerId) => boolean
 }
 
 /** @param options `fleet`: false: it asks nobody, and fetches for nobody */
 export function createFleet(deps: FleetDeps, options: { fleet: boolean }): Fleet {
-  return new Delegates(deps, options.fleet)
+  return new ArtifactFleet(deps, options.fleet)
 }
 
-class Delegates implements Fleet {
-  readonly #deps: FleetDeps
+class ArtifactFleet implements Fleet {
+  readonly metadata: MetadataFleet
+  readonly #delegates: Delegates
   readonly #enabled: boolean
-  readonly #standings = new Map<PeerId, Standing>()
   #fetcher: Fetcher | undefined
-  #received = 0
-  readonly #misses: Record<Miss, number> = { silent: 0, slow: 0, refused: 0, failed: 0 }
   #fetched = 0
 
-  constructor(deps: FleetDeps, enabled: boolean) {
-    this.#deps = deps
+  constructor({ isCertified, ...deps }: FleetDeps, enabled: boolean) {
+    this.#delegates = new Delegates(deps)
+    this.metadata = new MetadataFleet(new Delegates({ ...deps, isEligible: isCertified }), enabled)
     this.#enabled = enabled
   }
 
   delegateOf(version: PackageVersion): PeerId | undefined {
-    const members = this.#members()
-    if (members.length === 0) return undefined
-    const { id } = this.#deps.host
-    // A machine that fetches for nobody takes no share: the others know that it refuses.
-    const all = this.#fetcher === undefined ? members : [id, ...members]
-    const delegate = responsibleFor(nameKeyOf(version), all)
-    return delegate === id ? undefined : delegate
+    if (!this.#enabled) return undefined
+    const takesPart = this.#fetcher !== undefined
+    return this.#delegates.responsibleFor(nameKeyOf(version), { takesPart })
   }
 
   succeeded(peer: PeerId): void {
-    this.#received++
-    const standing = this.#standings.get(peer)
-    if (standing === undefined) return
-    standing.failures = 0
-    // One that keeps others waiting for long, and gives now and then, is left out for longer each time all the same.
-    if (this.#deps.clock.now() - standing.slowAtMs > LONGEST_PAUSE_MS) standing.pauseMs = 0
+    this.#delegates.succeeded(peer)
   }
 
   missed(peer: PeerId, why: Miss): void {
-    this.#misses[why]++
-    const standing = this.#standings.get(peer)
-    if (standing === undefined) return
-    if (why === 'refused') return this.#pause(standing, LONGEST_PAUSE_MS)
-    const nowMs = this.#deps.clock.now()
-    if (nowMs - standing.failedAtMs < SAME_REASON_MS) return
-    standing.failedAtMs = nowMs
-    if (why === 'slow') standing.slowAtMs = nowMs
-    standing.failures++
-    if (why !== 'slow' && standing.failures < MAX_FAILURES) return
-    standing.failures = 0
-    const pauseMs = Math.min(LONGEST_PAUSE_MS, standing.pauseMs * 2 || FIRST_PAUSE_MS)
-    this.#pause(standing, pauseMs)
+    this.#delegates.missed(peer, why)
   }
 
   serve(fetch: Fetcher): void {
@@ -149,9 +105,7 @@ class Delegates implements Fleet {
     wish: FetchWish,
     options: { readonly signal: AbortSignal },
   ): Promise<Digest> {
-    const connection = this.#deps.host.peers().find((each) => each.peer === peer)
-    const isMember = connection !== undefined && this.#standingOf(connection).isNeighbour
-    if (this.#fetcher === undefined || !isMember) {
+    if (this.#fetcher === undefined || !this.#delegates.isMember(peer)) {
       throw new CatalogError('PEER_REFUSED', 'this machine does not fetch for that one')
     }
     const digest = await this.#fetcher(wish, options)
@@ -161,44 +115,10 @@ class Delegates implements Fleet {
 
   stats(): FleetStats {
     return {
-      members: this.#members().length,
-      received: this.#received,
-      failed: Object.values(this.#misses).reduce((sum, count) => sum + count, 0),
-      misses: { ...this.#misses },
+      members: this.#enabled ? this.#delegates.members().length : 0,
+      ...this.#delegates.stats(),
       fetched: this.#fetched,
+      metadata: this.metadata.stats(),
     }
-  }
-
-  #pause(standing: Standing, forMs: number): void {
-    standing.pauseMs = forMs
-    standing.pausedUntilMs = this.#deps.clock.now() + forMs
-  }
-
-  #members(): PeerId[] {
-    if (!this.#enabled) return []
-    const { host, scores, clock } = this.#deps
-    const nowMs = clock.now()
-    return host
-      .peers()
-      .filter((connection) => {
-        const { isNeighbour, pausedUntilMs } = this.#standingOf(connection)
-        return isNeighbour && pausedUntilMs <= nowMs && !scores.isBanned(connection.peer)
-      })
-      .map(({ peer }) => peer)
-  }
-
-  /** Looked up once for each address: it asks the system for its interfaces. */
-  #standingOf(connection: PeerConnection): Standing {
-    const { peer, address } = connection
-    const known = this.#standings.get(peer)
-    if (known?.address === address) return known
-    const standing = {
-      ...{ failures: 0, failedAtMs: -Infinity, slowAtMs: -Infinity, pauseMs: 0, pausedUntilMs: 0 },
-      ...known,
-      ...{ address, isNeighbour: this.#deps.isNeighbour(connection) },
-    }
-    if (this.#standings.size >= MAX_KNOWN) this.#standings.clear()
-    this.#standings.set(peer, standing)
-    return standing
   }
 }

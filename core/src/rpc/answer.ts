@@ -10,7 +10,7 @@ import type { Logger } from '../log.ts'
 import { withDeadline } from '../timing/deadline.ts'
 import { encodeFrame } from '../wire/frames.ts'
 import { toError } from './open-stream.ts'
-import { readMessage, type RequestProtocol } from './protocol.ts'
+import { BEAT, readMessage, type RequestProtocol } from './protocol.ts'
 
 export interface AnswerDeps {
   readonly host: Host
@@ -43,9 +43,12 @@ export interface Answering {
 
 export interface AnswerOptions<Request, Response> {
   readonly maxStreamsPerPeer: number
-  /** What an answer takes of memory, in bytes, told without reading anything. Default: as much as a response may have. */
+  /**
+   * What an answer takes of memory, in bytes, told without reading anything. Default: as much as a response may have. Not asked where
+   * the protocol has beats: its memory is held once the answer is there.
+   */
   readonly bytesFor?: (request: Request) => number
-  /** Called when that memory is held. */
+  /** Called when that memory is held, if it is held before. */
   readonly answer: (
     request: Request,
     from: { readonly peer: PeerId; readonly signal: AbortSignal },
@@ -73,11 +76,9 @@ export function createAnswering<Request, Response>(
       await withDeadline({ clock, timeoutMs: protocol.timeoutMs, signal }, async (limit) => {
         const request = await readMessage(stream, protocol.request)
         if (request === undefined) throw new CatalogError('PEER_UNREACHABLE', 'no request')
-        const bytes = options.bytesFor?.(request) ?? protocol.response.maxBytes
-        // Where there is no room the stream is reset: without a response it would say that there is none.
-        if ((await budget.hold(peer, bytes, () => respond(stream, request, limit))) === 'busy') {
-          throw new CatalogError('PEER_BUSY', 'no memory for an answer', { peer })
-        }
+        await (protocol.beatMs === undefined
+          ? respond(stream, request, limit)
+          : respondLater(stream, request, { signal: limit, beatMs: protocol.beatMs }))
         await stream.end()
       })
     } catch (error) {
@@ -90,11 +91,41 @@ export function createAnswering<Request, Response>(
 
   async function respond(stream: ByteStream, request: Request, signal: AbortSignal): Promise<void> {
     const { peer } = stream
-    const response = await options.answer(request, { peer, signal })
+    const bytes = options.bytesFor?.(request) ?? protocol.response.maxBytes
+    await holding(peer, bytes, async () => {
+      const response = await options.answer(request, { peer, signal })
+      if (response !== undefined) await send(stream, protocol.response.encode(response), signal)
+    })
+  }
+
+  /** Memory is held when the response is there: until then it may take long, and nobody knows how much it will be. */
+  async function respondLater(
+    stream: ByteStream,
+    request: Request,
+    { signal, beatMs }: { readonly signal: AbortSignal; readonly beatMs: number },
+  ): Promise<void> {
+    const { peer } = stream
+    const over = new AbortController()
+    const until = AbortSignal.any([signal, over.signal])
+    const beating = beat(stream, { clock, beatMs, signal: until })
+    beating.catch(() => undefined) // awaited below
+    const response = await options.answer(request, { peer, signal }).finally(() => over.abort())
+    await beating
     if (response === undefined) return
-    const frame = encodeFrame(protocol.response.encode(response))
-    await budget.send(peer, frame.byteLength, signal)
+    const body = protocol.response.encode(response)
+    await holding(peer, body.byteLength, () => send(stream, body, signal))
+  }
+
+  async function send(stream: ByteStream, body: Uint8Array, signal: AbortSignal): Promise<void> {
+    const frame = encodeFrame(body)
+    await budget.send(stream.peer, frame.byteLength, signal)
     await stream.write(frame)
+  }
+
+  /** Where there is no room the stream is reset: without a response it would say that there is none. */
+  async function holding(peer: PeerId, bytes: number, act: () => Promise<void>): Promise<void> {
+    if ((await budget.hold(peer, bytes, act)) !== 'busy') return
+    throw new CatalogError('PEER_BUSY', 'no memory for an answer', { peer })
   }
 
   function handle(stream: ByteStream): Promise<void> {
@@ -115,6 +146,18 @@ export function createAnswering<Request, Response>(
       stopping = undefined
       await Promise.all(running)
     },
+  }
+}
+
+/** Says that an answer is being made, at once and then again and again, until the signal. */
+async function beat(
+  stream: ByteStream,
+  options: { readonly clock: Clock; readonly beatMs: number; readonly signal: AbortSignal },
+): Promise<void> {
+  const { clock, beatMs, signal } = options
+  while (!signal.aborted) {
+    await stream.write(encodeFrame(BEAT))
+    await clock.sleep(beatMs, signal).catch(() => undefined) // it ends so
   }
 }
 

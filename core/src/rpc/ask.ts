@@ -15,6 +15,14 @@ export interface AskDeps {
   readonly clock: Clock
 }
 
+export interface Question<Request> {
+  readonly peer: PeerId
+  readonly request: Request
+  readonly signal: AbortSignal
+  /** Told whenever something comes from the peer: that it is at it, or a part of the response. */
+  readonly onHeard?: () => void
+}
+
 /**
  * The response; undefined when the peer ended the stream without one.
  * @throws CatalogError PEER_UNREACHABLE, PEER_REFUSED, PEER_TIMEOUT, PEER_MISBEHAVED; `signal.reason` when aborted
@@ -22,9 +30,9 @@ export interface AskDeps {
 export async function ask<Request, Response>(
   deps: AskDeps,
   protocol: RequestProtocol<Request, Response>,
-  question: { readonly peer: PeerId; readonly request: Request; readonly signal: AbortSignal },
+  question: Question<Request>,
 ): Promise<Response | undefined> {
-  const { peer, request, signal } = question
+  const { peer, request, signal, onHeard } = question
   signal.throwIfAborted()
   if (!deps.host.isConnected(peer)) {
     throw new CatalogError('PEER_UNREACHABLE', 'the peer is not connected', { peer })
@@ -38,7 +46,8 @@ export async function ask<Request, Response>(
     return await withDeadline({ clock, timeoutMs: leftMs, signal }, async () => {
       await stream.write(encodeFrame(protocol.request.encode(request)))
       await stream.end()
-      return await readMessage(stream, protocol.response)
+      const beats = protocol.beatMs !== undefined
+      return await readMessage(stream, protocol.response, { beats, onHeard })
     })
   } catch (error) {
     stream.abort(toError(error))

@@ -11,11 +11,19 @@ export interface RequestProtocol<Request, Response> {
   readonly id: string
   /** From opening the stream to its end. */
   readonly timeoutMs: number
+  /**
+   * An answer may take long: until it is there, the answering side says every so many milliseconds that it is at it, by a
+   * frame of one zero byte, which no response may be. Default: it says nothing.
+   */
+  readonly beatMs?: number
   /** Questions that may be under way to one peer; more wait for their turn, within their own signal. Default: no bound. */
   readonly maxAtOnce?: number
   readonly request: MessageCodec<Request>
   readonly response: MessageCodec<Response>
 }
+
+/** That an answer is being made. */
+export const BEAT = Uint8Array.of(0)
 
 /** One kind of message, as the body of a frame. */
 export interface MessageCodec<Message> {
@@ -27,16 +35,20 @@ export interface MessageCodec<Message> {
 
 /**
  * The one message of a side of a stream; undefined when the remote has ended its side without one.
+ * @param onHeard told whenever something comes, if it is no more than that the other side is at it
  * @throws CatalogError PEER_MISBEHAVED for anything but one well-formed message
  */
 export async function readMessage<Message>(
   stream: ByteStream,
   codec: MessageCodec<Message>,
+  { beats = false, onHeard }: { beats?: boolean; onHeard?: (() => void) | undefined } = {},
 ): Promise<Message | undefined> {
   const splitter = createFrameSplitter(codec.maxBytes)
   let message: Message | undefined
   for await (const bytes of stream.source) {
+    onHeard?.()
     for (const body of splitter.push(bytes)) {
+      if (beats && body.byteLength === 1 && body[0] === 0) continue
       if (message !== undefined) {
         throw new CatalogError('PEER_MISBEHAVED', 'a second message on a stream for one')
       }

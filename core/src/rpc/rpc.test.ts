@@ -132,6 +132,25 @@ describe('a request', () => {
   })
 })
 
+test('an answer that takes long is announced again and again, and comes all the same', async () => {
+  const slow = { ...ECHO, id: '/test/slow/1.0.0', timeoutMs: 10_000, beatMs: 100 }
+  const answeringSlowly = createAnswering(
+    { host: b, clock, log: silentLogger, onMisbehaviour: () => undefined },
+    slow,
+    {
+      maxStreamsPerPeer: 1,
+      answer: (request, { signal }) => clock.sleep(1_000, signal).then(() => `${request}!`),
+    },
+  )
+  answeringSlowly.start()
+  let heard = 0
+  const question = { peer: 'b', request: 'hello', signal: new AbortController().signal }
+  const onHeard = (): void => void (heard += 1)
+  expect(await within(ask({ host: a, clock }, slow, { ...question, onHeard }))).toBe('hello!')
+  expect(heard).toBeGreaterThanOrEqual(10)
+  await within(answeringSlowly.stop())
+})
+
 describe('errors', () => {
   test('of our own stay here: the peer sees a reset and nothing else', async () => {
     answer = async () => {

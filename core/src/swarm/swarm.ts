@@ -48,6 +48,8 @@ export interface KeyInUse {
 export interface Swarm extends Membership {
   /** Whether what a peer has shown when it came still counts. */
   readonly isMember: (this: void, peer: PeerId) => boolean
+  /** Whether it is one by a certificate of the swarm's root, and not because it knows a key. */
+  readonly isCertified: (this: void, peer: PeerId) => boolean
 }
 
 /** More than any host has connections. */
@@ -120,6 +122,8 @@ class PrivateSwarm implements Swarm {
     const context = { root, revoked, nowMs: this.#clock.epochMs() }
     return judgeCertificate(certificate, wanted, context).verdict === 'valid'
   }
+
+  isCertified = (peer: PeerId): boolean => this.#state().root !== undefined && this.isMember(peer)
 
   lanSeals = (): readonly LanSeal[] =>
     this.#keys().map((key) => {

@@ -128,7 +128,7 @@ function answerMetrics(registry: Registry, { counters, stats }: GatewaySources):
   })
   new Counter({
     name: 'catalog_gateway_metadata_total',
-    help: "Metadata answers by whose word they were: the registry's, current or kept, or that of peers, verified by witnesses or not",
+    help: "Metadata answers by whose word they were: the registry's, current or kept or by way of a certified machine, or that of peers, verified by witnesses or not",
     labelNames: ['source'],
     registers,
     collect() {

@@ -255,6 +255,10 @@ export const SETTINGS: readonly Setting[] = [
       'node:transfer.fleet',
       'share what the registry sends with machines of the same network: one of them fetches each artifact',
     ),
+    'fleet-metadata': boolean(
+      'gateway:fleetMetadata',
+      'in a private swarm with a root, share metadata too: a certified machine is then believed as the registry is (fleet.md)',
+    ),
     hints: boolean(
       'gateway:hints',
       'fetch ahead of a client what it said early (audit, plugins) that its project holds',

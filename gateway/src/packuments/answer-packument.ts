@@ -67,7 +67,8 @@ export async function answerPackument(
   if (document.lastModified !== undefined) res.setHeader('last-modified', document.lastModified)
   saySource(deps, exchange, answer)
   // Whoever asks after a lie of a peer is told the truth now.
-  if (document.peerFetchedAtMs === undefined) deps.tarballCheck.forgive(name)
+  if (document.peerFetchedAtMs === undefined && document.member === undefined)
+    deps.tarballCheck.forgive(name)
   if (isNotModified(req, etag)) {
     res.statusCode = 304
     res.end()
@@ -99,7 +100,8 @@ function saySource(
 
 function cameFrom({ document, state }: PackumentAnswer): Visit['source'] {
   if (document.peerFetchedAtMs !== undefined) return 'peer'
-  return state === 'fetched' ? 'origin' : 'store'
+  if (state !== 'fetched') return 'store'
+  return document.member === undefined ? 'origin' : 'peer'
 }
 
 /** What nobody has looked into: not to be kept, as there is nothing to ask after it by. */

@@ -19,6 +19,6 @@ test('counts, and the oldest', () => {
   counts.note({ source: 'registry', ageMs: 5 })
   counts.note({ source: 'peer', ageMs: 70.5 })
   counts.note({ source: 'peer', ageMs: 1 })
-  const answers = { registry: 1, kept: 0, verified: 0, peer: 2 }
+  const answers = { registry: 1, member: 0, kept: 0, verified: 0, peer: 2 }
   expect(counts.snapshot()).toEqual({ answers, oldestMs: 70 })
 })

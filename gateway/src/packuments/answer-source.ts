@@ -5,8 +5,11 @@
 import type { CachedDocument } from './cached-document.ts'
 import { MAX_TAG_AGE_MS } from './witness/quorum.ts'
 
-/** `kept`: the registry's own, older than it would be if the registry could be asked. */
-export type MetadataSource = 'registry' | 'kept' | 'verified' | 'peer'
+/**
+ * `kept`: the registry's own, older than it would be if the registry could be asked. `member`: the registry's, as a machine of our
+ * certified swarm says that has asked it.
+ */
+export type MetadataSource = 'registry' | 'member' | 'kept' | 'verified' | 'peer'
 
 export interface MetadataSources {
   readonly answers: Readonly<Record<MetadataSource, number>>
@@ -15,7 +18,10 @@ export interface MetadataSources {
 }
 
 export interface AnsweredDocument {
-  readonly document: Pick<CachedDocument, 'confirmedAtMs' | 'peerFetchedAtMs' | 'witness'>
+  readonly document: Pick<
+    CachedDocument,
+    'confirmedAtMs' | 'peerFetchedAtMs' | 'witness' | 'member'
+  >
   /** Of peers, where versions of theirs were added to the registry's. */
   readonly beside?: Pick<CachedDocument, 'witness'> | undefined
   /** Younger than it may be, or confirmed just now. */
@@ -39,7 +45,8 @@ export function sourceOf(
     if (seenAtMs === undefined) return { source: 'peer', ageMs }
     return { source: 'verified', ageMs: Math.max(0, nowMs - seenAtMs) }
   }
-  return { source: isCurrent ? 'registry' : 'kept', ageMs }
+  if (!isCurrent) return { source: 'kept', ageMs }
+  return { source: document.member === undefined ? 'registry' : 'member', ageMs }
 }
 
 /** When witnesses have seen its tags, if that counts still; Unix time, milliseconds. */
@@ -52,7 +59,7 @@ export function verifiedAt(
 }
 
 export class SourceCounts {
-  readonly #answers = { registry: 0, kept: 0, verified: 0, peer: 0 }
+  readonly #answers = { registry: 0, member: 0, kept: 0, verified: 0, peer: 0 }
   #oldestMs: number | null = null
 
   note({ source, ageMs }: DocumentSource): void {

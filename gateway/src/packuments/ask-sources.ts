@@ -11,7 +11,7 @@ import type { Registries } from '../upstream/registries.ts'
 import type { SingleFlight } from '../single-flight.ts'
 import type { CachedDocument } from './cached-document.ts'
 import { freshForMs } from './freshness.ts'
-import { bestAtHand, sourceKind, type AtHandDependencies } from './documents-at-hand.ts'
+import { bestAtHand, findAnswer, sourceKind, type AtHandDependencies } from './documents-at-hand.ts'
 import {
   fetchPackument,
   poisonKey,
@@ -20,6 +20,8 @@ import {
   type PackumentFetchDependencies,
 } from './packument-fetch.ts'
 import { hasWanted, missingKey, type PackumentAnswer, type Question } from './packument-request.ts'
+import type { MemberIntake } from './members/member-intake.ts'
+import type { Members } from './members/members.ts'
 import type { PeerFallback } from './peers/peer-fallback.ts'
 import { mayServeRaw } from './poison-documents.ts'
 import type { SilentRegistry } from './silent-registry.ts'
@@ -33,6 +35,7 @@ export interface AskDependencies extends PackumentFetchDependencies, AtHandDepen
   readonly patience: StalePatience
   readonly fetches: SingleFlight<CachedDocument>
   readonly missing: LRUCache<string, true>
+  readonly members?: (MemberIntake & Pick<Members, 'delegateFor'>) | undefined
   readonly onSummary?: OnSummary
   readonly onRefused?: (name: string) => void
   readonly onDependencies?: OnDependencies | undefined
@@ -199,23 +202,39 @@ function fetchShared(
   const kind = old?.kind === 'full' ? 'full' : sourceKind(deps, request)
   const epoch = cache.epochOf(name)
   const who = view.credentials?.fingerprint
+  const delegate = deps.members?.delegateFor({ request, view, registry }, { old, epoch })
+  const isStranger = request.isErrand === true && registries.hasCredentials()
   // A document that can't be read is fetched only for clients that may have it unread.
   const isPoison = poison.has(poisonKey({ name, kind, registry }))
   const only = isPoison && mayServeRaw(form?.policy, registry)
-  const key = [registry.url, name, kind, who, epoch, only].join('\n')
+  const key = [registry.url, name, kind, who, epoch, only, delegate, isStranger].join('\n')
   const work = (aborted: AbortSignal): Promise<CachedDocument> =>
     fetchPackument(deps, options, {
       ...{ registry, name, kind, credentials: view.credentials },
-      credentialsAt: (url) => registries.credentialsAt(registry, url, view.credentials),
+      credentialsAt: (url) =>
+        isStranger ? undefined : registries.credentialsAt(registry, url, view.credentials),
       form,
       onSummary: deps.onSummary,
       onRefused: deps.onRefused,
       onDependencies: deps.onDependencies,
       abbreviate: kind === 'full' && request.kind === 'abbreviated',
       retries: undefined,
+      delegate,
       signal: aborted,
     })
   return fetches.run(key, work, signal)
+}
+
+/** What the registry itself says, for another machine: nothing that a machine has said, nor with anybody's credentials. */
+export async function askRegistryOnly(
+  deps: AskDependencies,
+  question: Question,
+): Promise<CachedDocument> {
+  const { request, registry } = question
+  const found = await findAnswer(deps, question)
+  if (found?.state === 'fresh' && found.document.member === undefined) return found.document
+  const old = deps.cache.find({ registry: registry.url, name: request.name, owner: '' })
+  return await fetchShared(deps, question, { old, signal: request.signal })
 }
 
 function notKnown(name: string, why: string): CatalogError {

@@ -39,6 +39,8 @@ export interface CachedDocument extends DocumentKey, Aged {
    * registry gave it to us.
    */
   readonly peerFetchedAtMs: number | undefined
+  /** The machine of our certified swarm that says the registry gave it this; undefined: the registry gave it to us. */
+  readonly member?: string | undefined
   /** When it says that the package was changed last; Unix time, milliseconds. */
   readonly modifiedAtMs?: number | undefined
   /** What witnesses made of it; undefined: none was asked. */

@@ -6,7 +6,7 @@
 import { createHash } from 'node:crypto'
 import { gzipSync } from 'node:zlib'
 import { abbreviate } from './abbreviate.ts'
-import type { Manifest, Packument } from './packument-json.ts'
+import { isRecord, parsePackument, type Manifest, type Packument } from './packument-json.ts'
 import { tarballUrl, type VariantForm } from './client-policy.ts'
 import { isVersion } from '../http/route.ts'
 import type { TrustedKey } from '../keys/trusted-keys.ts'
@@ -19,6 +19,11 @@ import {
   type SignedDocumentJob,
 } from './peers/signed-document.ts'
 import { summaryOf, type PackageSummary } from './package-summary.ts'
+import {
+  checkBounds,
+  refusalOfMembers,
+  type MemberRefusal,
+} from './members/check-member-document.ts'
 import { dependenciesOf } from './latest-dependencies.ts'
 import { addVersions } from './add-versions.ts'
 import { dropBrokenVersions } from './broken-versions.ts'
@@ -71,6 +76,8 @@ export interface PackumentJob {
   readonly before?: DocumentBefore | undefined
   /** Compares what it says of a version with that version's tarball, instead of all else. */
   readonly compare?: VersionToCompare
+  /** A machine of our certified swarm gave it: what it must be to be taken in, with these keys of its registry. */
+  readonly ofMember?: readonly TrustedKey[] | undefined
   /** Made of peers' words: verifies all of its signatures with these keys, instead of all else. */
   readonly examine?: readonly TrustedKey[]
 }
@@ -88,6 +95,8 @@ export interface PackumentResult {
   readonly difference?: Difference | undefined
   /** Of a comparison: the document says something of that version. */
   readonly isKnown?: boolean
+  /** Why what a machine of our certified swarm gave is not taken in. */
+  readonly refused?: MemberRefusal | undefined
   /** Of an examination: what the registry has not signed, a version for each peer. */
   readonly unsigned?: readonly UnsignedWord[]
 }
@@ -113,7 +122,7 @@ export interface IngestedPackument {
   readonly dependencies: readonly string[]
 }
 
-// Level 4 takes twice as long for a sixth less, level 6 three times as long for a quarter; the client is on the same machine.
+// Level 4 takes twice as long for a sixth less, and the client is on the same machine.
 const LEVEL = 3
 /** A line of six fields that a reader will find six fields in. */
 const CLEAN_LINE = /^[^\t\n\r]*(?:\t[^\t\n\r]*){5}$/
@@ -126,7 +135,10 @@ export function processPackument(job: PackumentJob): PackumentResult {
     return { variant: undefined, ingested: undefined, signed: uniteDocuments(job.signedOnly) }
   }
   const text = decodeBody(job.body, job.codings, job.maxBytes)
+  if (job.ofMember !== undefined) checkBounds(text)
   const document = parsePackument(text)
+  const refused = job.ofMember && refusalOfMembers(document, job, job.ofMember)
+  if (refused !== undefined) return { variant: undefined, ingested: undefined, refused }
   if (job.compare !== undefined) {
     return { variant: undefined, ingested: undefined, ...compareVersion(document, job.compare) }
   }
@@ -152,9 +164,8 @@ export function processPackument(job: PackumentJob): PackumentResult {
   const output = job.abbreviate ? abbreviate(document) : document
   const all = isMore ? Object.entries(document.versions ?? {}) : entries
   const changed = rewriteTarballs(all, job, job.form)
-  const same = !changed && !job.abbreviate && !isLess && !isMore
-  const variant = same ? undefined : compress(JSON.stringify(output))
-  return { variant, ingested }
+  const isSame = !changed && !job.abbreviate && !isLess && !isMore
+  return { variant: isSame ? undefined : compress(JSON.stringify(output)), ingested }
 }
 
 function pick({ versions = {}, 'dist-tags': tags = {} }: Packument, spec: string) {
@@ -278,18 +289,4 @@ function addBeside(
   leaveOutVersions(told, leaveOut)
   const witnessed = told[WITNESSED_FIELD]
   return addVersions(document, told, { hasTags: isRecord(witnessed) && witnessed.tags === true })
-}
-
-function parsePackument(text: Uint8Array): Packument {
-  const document: unknown = JSON.parse(
-    Buffer.from(text.buffer, text.byteOffset, text.byteLength).toString(),
-  )
-  if (!isRecord(document)) throw new Error('not a JSON object')
-  const { versions } = document
-  if (versions !== undefined && !isRecord(versions)) throw new Error('versions is not an object')
-  return document
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -9,6 +9,7 @@ import { variantName } from './client-policy.ts'
 import type { Aged } from './freshness.ts'
 import type { IngestedPackument, PackumentForm } from './packument-document.ts'
 import type { CachedDocument, DocumentKey, PackumentKind } from './cached-document.ts'
+import { MembersWordRefused, wasMembers, type MemberIntake } from './members/member-intake.ts'
 import type { PackageSummary } from './package-summary.ts'
 import type { PackumentCache } from './packument-cache.ts'
 import { MAX_DEATHS, WorkerDied, type PackumentJobs } from './packument-jobs.ts'
@@ -44,6 +45,8 @@ export interface FetchRequest {
   /** Told when the registry does not give it to strangers, or not any more. */
   readonly onRefused?: ((name: string) => void) | undefined
   readonly retries: number | undefined
+  /** Asked for the registry's word instead of the registry itself. */
+  readonly delegate?: string | undefined
   readonly signal: AbortSignal
 }
 
@@ -54,6 +57,7 @@ export interface PackumentFetchDependencies {
   readonly poison: PoisonDocuments
   /** undefined: nobody asks what was removed. */
   readonly removals?: RemovalWatch | undefined
+  readonly members?: MemberIntake | undefined
   readonly log: Logger
 }
 
@@ -118,15 +122,20 @@ async function attempt(
   if (isPoison && !mayServeRaw(request.form?.policy, request.registry))
     throw new UnreadablePackument(name, {})
   let deaths = 0
+  let { delegate } = request
   for (let tries = 1; ; tries += 1) {
     const asked = { epoch: deps.cache.epochOf(name), atMs: Date.now() }
-    const received = await ask(deps, request, asked)
+    const received = await ask(deps, { ...request, delegate }, asked)
     if ('id' in received) return received
     const { body } = received
     if (isPoison) throw new UnreadablePackument(name, rawDocument(received, kind))
     try {
       return await ingest(deps, options, { request, received, asked, deaths })
     } catch (error) {
+      if (wasMembers(deps.members, { registry: request.registry.url, name }, { received, error })) {
+        delegate = undefined
+        continue
+      }
       if (!(error instanceof WorkerDied)) throw error
       deaths = error.deaths
       // Its body has gone with the worker: once more from upstream.
@@ -161,9 +170,9 @@ async function ask(
   request: Attempt,
   asked: Asked,
 ): Promise<CachedDocument | ReceivedDocument> {
-  const { registry, name, kind, credentialsAt, retries, signal } = request
+  const { registry, name, kind, credentialsAt, retries, delegate, signal } = request
   const validators = await withBody(deps, request)
-  const question = { registry, name, kind, validators, credentialsAt, retries, signal }
+  const question = { registry, name, kind, validators, credentialsAt, retries, delegate, signal }
   const received = await deps.source.fetch(question)
   if (received.status === 'document') return received
   if (validators === undefined) throw new Error('confirmed what was not at hand')
@@ -196,24 +205,30 @@ async function ingest(
 ): Promise<CachedDocument> {
   const { registry, name, form, abbreviate, owner } = request
   const { cache, log } = deps
-  const { body, codings, etag, lastModified, lifetimeMs, url, fromPeers } = received
-  const kind = fromPeers?.kind ?? request.kind
+  const { body, codings, etag, lastModified, lifetimeMs, url, fromPeers, member } = received
+  const kind = fromPeers?.kind ?? received.kind ?? request.kind
   // Evidence for peers; elsewhere they show that a package without a scope is npm's.
   const isPeers = fromPeers !== undefined
   const withSignatures = isPeers || registry.isPublic || scopeOf(name) === undefined
   const about = { registry: registry.url, isPrivate: owner !== '', withSignatures, name }
   const of = { registry: registry.url, name }
-  const mayTell = !isPeers && owner === '' && registry.isPublic
+  const mayTell = !isPeers && member === undefined && owner === '' && registry.isPublic
   const removals = mayTell ? deps.removals : undefined
   const before = await removals?.before(of, cache.find({ ...of, owner }))
-  const job = { body, codings, maxBytes: options.maxBytes, ...about, form, abbreviate, before }
-  const { ingested, variant } = await deps.jobs
+  const ofMember = member === undefined ? undefined : await deps.members?.keysOf(registry.url)
+  const shape = {
+    form,
+    abbreviate: kind === 'full' && (abbreviate || request.kind === 'abbreviated'),
+  }
+  const job = { body, codings, maxBytes: options.maxBytes, ...about, ...shape, before, ofMember }
+  const { ingested, variant, refused } = await deps.jobs
     .run({ ...job, ingest: true }, deaths)
     .catch((error: unknown) => {
       if (error instanceof WorkerDied) throw error
       log.warn('packument.broken', { name, error })
       throw unusable(url, `${name}: its metadata cannot be read`, error)
     })
+  if (refused !== undefined) throw new MembersWordRefused(refused)
   if (ingested === undefined) throw new Error('the packument worker did not ingest')
   if (ingested.dropped.length > 0) {
     log.warn('packument.versions-dropped', {
@@ -231,13 +246,13 @@ async function ingest(
   const bytes = raw.byteLength + versions.byteLength
   const aged = agedOf(cache, name, { asked, lifetimeMs })
   const facts = { registry: registry.url, name, owner, kind, hash, etag, lastModified, publicUrls }
-  const source = { peerFetchedAtMs: fromPeers?.fetchedAtMs, witness: fromPeers?.witness }
+  const source = { peerFetchedAtMs: fromPeers?.fetchedAtMs, witness: fromPeers?.witness, member }
   const document = cache.save({ ...facts, ...aged, ...source, modifiedAtMs }, bytes)
   await keepBodies(cache, document, { raw, versions })
   if (owner === '') request.onDependencies?.(registry.url, name, ingested.dependencies)
   if (ingested.summary !== undefined) request.onSummary?.(document, ingested.summary)
   if (variant !== undefined && form !== undefined) {
-    const part = variantName(form, abbreviate)
+    const part = variantName(form, shape.abbreviate)
     await cache.saveForm(document, { part, gzipped: variant, isKept: form.isKept })
   }
   if (present !== undefined && present.hash !== hash) cache.bodies.clear(document.id, hash)

@@ -1,4 +1,4 @@
-/** A packument as it was parsed: nothing of it is known but that it is an object. Types only. */
+/** A packument as it was parsed: nothing of it is known but that it is an object, and that its versions are one. Pure. */
 
 import type { ClaimFields } from './peers/version-claims.ts'
 
@@ -13,4 +13,19 @@ export interface Manifest {
   [key: string]: unknown
   scripts?: Record<string, string>
   dist?: { tarball?: string; integrity?: unknown; shasum?: unknown; [key: string]: unknown }
+}
+
+/** @throws Error */
+export function parsePackument(text: Uint8Array): Packument {
+  const document: unknown = JSON.parse(
+    Buffer.from(text.buffer, text.byteOffset, text.byteLength).toString(),
+  )
+  if (!isRecord(document)) throw new Error('not a JSON object')
+  const { versions } = document
+  if (versions !== undefined && !isRecord(versions)) throw new Error('versions is not an object')
+  return document
+}
+
+export function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

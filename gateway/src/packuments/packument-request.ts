@@ -17,6 +17,8 @@ export interface PackumentRequest {
   readonly wanted?: Wanted
   /** From the cache, however old, or not at all. */
   readonly upstream?: 'never' | undefined
+  /** Another machine wants it: the registry itself is asked. */
+  readonly isErrand?: boolean
   readonly signal: AbortSignal
 }
 

@@ -26,6 +26,7 @@ interface Row {
   modified_ms: number | null
   /** JSON of a WitnessVerdict. */
   witness: string | null
+  member: string | null
 }
 
 /** Also drops the table of a version in which each form was a document of its own. */
@@ -34,7 +35,7 @@ const SCHEMA = `
     id TEXT PRIMARY KEY, registry TEXT NOT NULL, name TEXT NOT NULL, owner TEXT NOT NULL, kind TEXT NOT NULL,
     hash TEXT NOT NULL, etag TEXT, last_modified TEXT, confirmed_ms INTEGER NOT NULL, lifetime_ms INTEGER,
     freshness TEXT NOT NULL, public_urls INTEGER NOT NULL, bytes INTEGER NOT NULL, peer_fetched_ms INTEGER, modified_ms INTEGER,
-    witness TEXT
+    witness TEXT, member TEXT
   ) STRICT, WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS forms (
     document TEXT NOT NULL, part TEXT NOT NULL, bytes INTEGER NOT NULL, PRIMARY KEY (document, part)
@@ -119,6 +120,7 @@ export class PackumentRows {
       ...[Number(document.publicUrls), bytes, document.peerFetchedAtMs ?? null],
       document.modifiedAtMs ?? null,
       document.witness === undefined ? null : JSON.stringify(document.witness),
+      document.member ?? null,
     )
     this.#remembered.delete(id)
     this.#bytes += bytes - before.bytes
@@ -179,7 +181,7 @@ function prepare(database: Database) {
     ),
     open: sql("SELECT * FROM packuments WHERE owner = '' ORDER BY confirmed_ms DESC LIMIT ?"),
     oldest: sql('SELECT id FROM packuments ORDER BY confirmed_ms LIMIT ?'),
-    save: sql('INSERT OR REPLACE INTO packuments VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)'),
+    save: sql('INSERT OR REPLACE INTO packuments VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)'),
     update: sql(
       `UPDATE packuments SET confirmed_ms = ?, lifetime_ms = ?, freshness = ?,
         peer_fetched_ms = coalesce(?, peer_fetched_ms) WHERE id = ?`,
@@ -197,7 +199,8 @@ function prepare(database: Database) {
 /** Of an index that an earlier version has written. */
 function addColumns(database: Database): void {
   const columns = database.prepare('PRAGMA table_info(packuments)').all() as { name: string }[]
-  for (const column of ['peer_fetched_ms INTEGER', 'modified_ms INTEGER', 'witness TEXT']) {
+  const added = ['peer_fetched_ms INTEGER', 'modified_ms INTEGER', 'witness TEXT', 'member TEXT']
+  for (const column of added) {
     if (columns.some(({ name }) => column.startsWith(`${name} `))) continue
     database.exec(`ALTER TABLE packuments ADD COLUMN ${column}`)
   }
@@ -222,6 +225,7 @@ function toDocument(row: Row): CachedDocument {
     publicUrls: row.public_urls === 1,
     peerFetchedAtMs: row.peer_fetched_ms ?? undefined,
     modifiedAtMs: row.modified_ms ?? undefined,
+    member: row.member ?? undefined,
     witness: row.witness === null ? undefined : (JSON.parse(row.witness) as WitnessVerdict),
   }
 }

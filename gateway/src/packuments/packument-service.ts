@@ -5,7 +5,13 @@
 import { LRUCache } from 'lru-cache'
 import type { Logger } from '@catalog-p2p/core'
 import type { Credentials } from '../upstream/credentials.ts'
-import { askPeersOnly, askSources, renewBehind, type AskDependencies } from './ask-sources.ts'
+import {
+  askPeersOnly,
+  askRegistryOnly,
+  askSources,
+  renewBehind,
+  type AskDependencies,
+} from './ask-sources.ts'
 import { findAnswer } from './documents-at-hand.ts'
 import type { PackumentForm } from './packument-document.ts'
 import type { CachedDocument } from './cached-document.ts'
@@ -50,6 +56,12 @@ export interface Packuments {
     request: PackumentRequest & { form: PackumentForm },
     answer: Pick<PackumentAnswer, 'document' | 'beside'>,
   ): Promise<PackumentVariant | undefined>
+  /**
+   * The registry's own word for another machine, as a client without credentials gets it: from the cache while it is young, else
+   * asked for. Never what another machine has said.
+   * @throws CatalogError as `get` does
+   */
+  ownWord(request: Pick<PackumentRequest, 'name' | 'kind' | 'signal'>): Promise<CachedDocument>
   /** What metadata at hand says of one version, or of what a tag names. */
   manifest(request: ManifestRequest): Promise<VersionManifest | undefined>
   /** Who may see what: the fingerprints to look documents up by, and the credentials that go upstream. */
@@ -76,6 +88,10 @@ export interface PackumentsDependencies {
   /** Asked where no registry can be; undefined: nobody is. */
   readonly peers?: PackumentSource
   readonly evidence: Pick<PeerEvidence, 'isSigned' | 'given'>
+  /** undefined: metadata is shared with no machine. */
+  readonly members?: AskDependencies['members']
+  /** Asks the registry by way of another machine where metadata is shared. */
+  readonly throughMembers?: (registry: PackumentSource) => PackumentSource
   readonly judgements: VersionJudgements
   readonly removals?: RemovalWatch | undefined
   /** Told of every package that is asked for. */
@@ -97,6 +113,7 @@ export function createPackuments(
 ): Packuments {
   const { registries } = deps
   const poison = createPoisonDocuments()
+  const upstreamSource = createUpstreamSource(deps.upstream, options)
   const waterfall = createWaterfall(
     { registries, viewer, fetch: answer, now: () => performance.now() },
     options,
@@ -107,7 +124,7 @@ export function createPackuments(
     ...{ options, poison },
     silence: createSilentRegistry(deps.upstream),
     fallback: createPeerFallback({ ...deps, poison }, options),
-    source: createUpstreamSource(deps.upstream, options),
+    source: deps.throughMembers?.(upstreamSource) ?? upstreamSource,
     fetches: createSingleFlight<CachedDocument>(),
     patience: createStalePatience({ afterMs: options.staleAfterMs }),
     missing: new LRUCache<string, true>({
@@ -149,6 +166,12 @@ export function createPackuments(
     async variant(request, found) {
       for (const each of [found.document, found.beside]) if (each) deps.evidence.given(each)
       return await variants.variant(request, found)
+    },
+    ownWord: (asked) => {
+      const registry = registries.homeOf(asked.name)
+      const request = { ...asked, client: undefined, isErrand: true }
+      const view = { credentials: undefined, owners: [''] }
+      return askRegistryOnly(asking, { request, view, registry })
     },
     manifest: (request) => findManifest(deps, options, request),
     async get(request) {

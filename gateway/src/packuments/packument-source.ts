@@ -14,12 +14,22 @@ export interface Validators {
   readonly lastModified: string | undefined
 }
 
+/** The document at hand. */
+export interface KnownDocument extends Validators {
+  /** Of its text. */
+  readonly hash?: string
+  /** The machine of our certified swarm that gave it; undefined: the source itself did. */
+  readonly member?: string | undefined
+}
+
 export interface SourceRequest {
   readonly registry: Registry
   readonly name: string
   readonly kind: PackumentKind
   /** Of the document at hand, to hear no more than that it is current. */
-  readonly validators: Validators | undefined
+  readonly validators: KnownDocument | undefined
+  /** Asked instead of the registry where that is the source: the machine that asks it for all of a certified swarm. */
+  readonly delegate?: string | undefined
   /** What to show at a URL, of a redirect for example; undefined: asks as anybody would. */
   readonly credentialsAt: (url: URL) => Credentials | undefined
   readonly retries: number | undefined
@@ -36,6 +46,10 @@ export interface ReceivedDocument extends Validators {
   readonly lifetimeMs: number | undefined
   /** Where it came from, after redirects. */
   readonly url: URL
+  /** As a machine of our certified swarm says the registry gave it, in a form that it may have chosen. */
+  readonly member?: string
+  /** undefined: of the kind that was asked for. */
+  readonly kind?: PackumentKind
   /** It is peers' word: what they had of it, and when the registry last gave it to one of them (Unix time, milliseconds). */
   readonly fromPeers?: {
     readonly kind: PackumentKind
@@ -50,6 +64,8 @@ export interface Confirmation {
   readonly lifetimeMs: number | undefined
   /** Peers say so: when the registry last gave it to one of them, as they say (Unix time, milliseconds). */
   readonly peerFetchedAtMs?: number
+  /** A machine of our certified swarm says so. */
+  readonly member?: string
 }
 
 export interface PackumentSource {

@@ -25,7 +25,10 @@ export function createRemovalWatch({
   return {
     async before(of, present) {
       const down = guard.downOf(of)
-      const isRegistrys = present !== undefined && present.peerFetchedAtMs === undefined
+      const isRegistrys =
+        present !== undefined &&
+        present.peerFetchedAtMs === undefined &&
+        present.member === undefined
       const at = isRegistrys && { document: present.id, hash: present.hash, part: 'versions' }
       const lines = at === false ? undefined : await cache.bodies.read(at)
       if (lines === undefined && down.length === 0) return undefined

@@ -67,8 +67,8 @@ export function createVersionIndex(
         const { version, file } = query
         const named = version === undefined ? undefined : findVersion(lines, version)
         const found = named ?? (file === undefined ? undefined : findFile(lines, file))
-        const isPeers = document.peerFetchedAtMs !== undefined
-        if (found === undefined || !isPeers) return found
+        const isOthers = document.peerFetchedAtMs !== undefined || document.member !== undefined
+        if (found === undefined || !isOthers) return found
         return (await evidence.isSigned(document, found)) ? found : undefined
       }),
     distTags: (query) => search(query, distTagsOf),

@@ -51,6 +51,7 @@ export const FLAGS_WITHOUT_VALUE: ReadonlySet<string> = new Set([
     '--metadata-ahead',
     '--fetch-records',
     '--fleet',
+    '--fleet-metadata',
     '--keep-private',
     '--countersign',
     '--trust-on-first-use',

@@ -7,14 +7,16 @@ export function metadataFacts(
   metadata: GatewayStats['metadata'] | undefined,
 ): (readonly [string, string])[] {
   if (metadata === undefined) return []
-  const { registry, kept, verified, peer } = metadata.answers
+  // A daemon of an older version does not say what came by way of a member.
+  const { registry, kept, verified, peer, member = 0 } = metadata.answers
   const said = [
     `${registry} the registry's`,
+    ...(member > 0 ? [`${member} the registry's by way of certified machines`] : []),
     `${kept} kept from it`,
     `${verified} of peers, verified by witnesses`,
     `${peer} of peers, NOT verified`,
   ]
-  const shown = peer > 0 ? said : said.slice(0, 3)
+  const shown = peer > 0 ? said : said.slice(0, -1)
   const age = metadata.oldestMs === null ? '' : `; the oldest ${formatMs(metadata.oldestMs)} old`
   return [['metadata from', `${shown.join(', ')}${age}`]]
 }

@@ -57,7 +57,7 @@ function statusLines({ url, info }: DaemonClient, status: DaemonStatus, swarm: F
     ['served from store', from('store')],
     ['served from peers', from('peer')],
     ['served from registry', from('origin')],
-    ...fleetFacts(fleet, tarballs),
+    ...fleetFacts(fleet, tarballs, packuments),
     [
       'given to peers',
       `${plural(node.uploaded.artifacts, 'artifact')}, ${formatBytes(node.uploaded.bytes)}`,

@@ -122,9 +122,9 @@ class ListedPackuments {
     return { fetchedAtMs: document.confirmedAtMs, document: isKnown ? Buffer.of() : body }
   }
 
-  #mayShare({ registry, name, owner, peerFetchedAtMs }: CachedDocument): boolean {
+  #mayShare({ registry, name, owner, peerFetchedAtMs, member }: CachedDocument): boolean {
     const { registries, isKnownPublic } = this.#deps
-    if (owner !== '' || peerFetchedAtMs !== undefined) return false
+    if (owner !== '' || peerFetchedAtMs !== undefined || member !== undefined) return false
     try {
       return registries.homeOf(name).url === registry && isKnownPublic(name)
     } catch (error) {

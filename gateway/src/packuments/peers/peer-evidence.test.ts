@@ -42,6 +42,7 @@ async function told(
     createPeerEvidence(
       {
         ...{ cache, trustedKeys, log, dropped: createDroppedDocuments() },
+        distrust: () => undefined,
         node: { questions: { penalize, holders: () => [] } as never },
         jobs: { run: async (job) => processPackument(job), close: async () => undefined },
       },

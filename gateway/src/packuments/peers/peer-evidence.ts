@@ -7,15 +7,19 @@
 import { LRUCache } from 'lru-cache'
 import { CatalogError, type CatalogNode, type Logger } from '@catalog-p2p/core'
 import type { TrustedKeys } from '../../keys/trusted-keys.ts'
-import { judgeSignatures } from '../../keys/version-signature.ts'
+import { judgeSignatures, type SignatureVerdict } from '../../keys/version-signature.ts'
 import type { CachedDocument } from '../cached-document.ts'
+import type { Members } from '../members/members.ts'
 import type { PackumentCache } from '../packument-cache.ts'
 import type { PackumentJobs } from '../packument-jobs.ts'
 import type { VersionFacts } from '../version-lines.ts'
 import { dropDocument, type DroppedDocuments } from './dropped-documents.ts'
 
 export interface PeerEvidence {
-  /** Whether the registry has signed what is said of a version; else nothing of that document counts any more. */
+  /**
+   * Whether the registry has signed what peers say of a version, or what a machine of our certified swarm says, if keys of that
+   * registry are known here; else nothing of that document counts any more.
+   */
   isSigned(document: CachedDocument, facts: VersionFacts): Promise<boolean>
   /** Of a package that peers have lied about a moment ago: why a hash that only a client names does not count for it. */
   refusal(name: string): CatalogError | undefined
@@ -32,8 +36,11 @@ export interface PeerEvidenceDependencies {
   readonly jobs: PackumentJobs
   readonly trustedKeys: TrustedKeys
   readonly dropped: DroppedDocuments
+  readonly distrust: Members['distrust']
   readonly log: Logger
 }
+
+type NotSigned = Exclude<SignatureVerdict, { verdict: 'signed' }>
 
 export interface PeerEvidenceOptions {
   readonly maxBytes: number
@@ -86,6 +93,7 @@ class EvidenceOfPeers implements PeerEvidence {
     const { registry, name } = document
     const found = await judgeSignatures(trustedKeys, registry, { name, ...facts })
     if (found.verdict === 'signed') return true
+    if (document.member !== undefined) return this.#isMembersWord(document, found)
     await this.#examine(document)
     const why = `${name}@${facts.version}, as a peer told of it, ${found.why}`
     this.#forged.set(`${name} ${facts.integrity}`, await this.#distrust(document, why))
@@ -121,6 +129,15 @@ class EvidenceOfPeers implements PeerEvidence {
 
   removed({ id }: CachedDocument): void {
     this.#waiting.delete(id)
+  }
+
+  /** It is as good as the registry's where nobody can tell; else the registry itself is asked from now on. */
+  #isMembersWord(document: CachedDocument, { verdict, why }: NotSigned): boolean {
+    if (verdict === 'no-keys') return true
+    const { registry, name, member = '' } = document
+    this.#deps.cache.remove(document)
+    this.#deps.distrust({ registry, name, member }, { why, isLie: verdict === 'false' })
+    return false
   }
 
   /** Until it has been quiet. */

@@ -1,0 +1,161 @@
+/**
+ * The registry as a source of metadata, by way of the machine that asks it for all of our certified swarm, where there is one. One
+ * that is silent for a quarter of a second, or fails, costs no more than that: the registry is asked as well, and the first answer
+ * counts. Believes a member as it does the registry, whose word it says it passes on; what that is worth is looked at where documents
+ * are taken in (check-member-document.ts).
+ */
+import { setTimeout as sleep } from 'node:timers/promises'
+import PQueue from 'p-queue'
+import { CatalogError, isCatalogError, type CatalogNode, type Logger } from '@catalog-p2p/core'
+import type { PackumentSource, Received, SourceRequest } from '../packument-source.ts'
+import { MAX_AT_ONCE, MEMBER_METADATA } from './member-protocol.ts'
+
+export interface MemberSourceDependencies {
+  readonly node: Pick<CatalogNode, 'fleet' | 'questions'>
+  readonly registry: PackumentSource
+  readonly log: Logger
+}
+
+/** Questions whose turn has not come; beyond them the registry is asked. */
+const MAX_WAITING = 1_000
+const LOOK_MS = 50
+/** Looks are counted and not time: a machine that is too busy to read for a second has looked once. */
+const SILENT_LOOKS = 5
+/** However often it says that it is at it. */
+const MOST_LOOKS = 400
+
+export function createMemberSource(deps: MemberSourceDependencies): PackumentSource {
+  const { node, registry } = deps
+  const { metadata } = node.fleet
+  const queue = new PQueue({ concurrency: MAX_AT_ONCE })
+  const listening = new Listening()
+
+  function askRegistry(request: SourceRequest): Promise<Received> {
+    // What confirms a member's document must be a member: a registry confirms a tag, and that may be of another text.
+    const validators = request.validators?.member === undefined ? request.validators : undefined
+    return registry.fetch({ ...request, validators })
+  }
+
+  /** The first answer of the two, of which the registry's begins when the member's is late or there is none. */
+  async function askBoth(member: string, request: SourceRequest): Promise<Received> {
+    const over = new AbortController()
+    const signal = AbortSignal.any([request.signal, over.signal])
+    const { promise, resolve, reject } = Promise.withResolvers<Received>()
+    let isAsked = false
+    const goOn = (): void => {
+      if (isAsked || signal.aborted) return
+      isAsked = true
+      askRegistry({ ...request, signal }).then(resolve, reject)
+    }
+    const heard = listening.to(member)
+    whenLate(heard.count, signal).then(
+      (why) => {
+        if (!isAsked) metadata.missed(member, why)
+        goOn()
+      },
+      () => undefined, // it is over
+    )
+    askMember(deps, member, { request: { ...request, signal }, onHeard: heard.note }).then(
+      resolve,
+      (error: unknown) => {
+        if (!isAsked && !signal.aborted) blame(deps, member, error)
+        goOn()
+      },
+    )
+    request.signal.addEventListener('abort', () => reject(toError(request.signal)), { signal })
+    try {
+      request.signal.throwIfAborted()
+      const received = await promise
+      if ('member' in received) metadata.succeeded(member)
+      return received
+    } finally {
+      over.abort()
+      heard.end()
+    }
+  }
+
+  return {
+    by: 'registry',
+    async fetch(request) {
+      const { delegate, signal } = request
+      if (delegate === undefined || queue.size >= MAX_WAITING) return await askRegistry(request)
+      return await queue.add(() => askBoth(delegate, request), { signal })
+    },
+  }
+}
+
+/** What comes from members that are being asked: another answer too is a sign of life, this one may wait behind it. */
+class Listening {
+  readonly #members = new Map<string, { heard: number; questions: number }>()
+
+  to(member: string): { note: () => void; count: () => number; end: () => void } {
+    const state = this.#members.get(member) ?? { heard: 0, questions: 0 }
+    this.#members.set(member, state)
+    state.questions += 1
+    return {
+      note: () => void (state.heard += 1),
+      count: () => state.heard,
+      end: () => {
+        state.questions -= 1
+        if (state.questions === 0) this.#members.delete(member)
+      },
+    }
+  }
+}
+
+async function askMember(
+  { node }: MemberSourceDependencies,
+  member: string,
+  { request, onHeard }: { readonly request: SourceRequest; readonly onHeard: () => void },
+): Promise<Received> {
+  const { registry, name, kind, validators, signal } = request
+  const said = await node.questions.ask(MEMBER_METADATA, {
+    ...{ peer: member, signal, onHeard },
+    request: { registry: registry.url, name, kind, known: validators?.hash ?? '' },
+  })
+  // It may have been revoked meanwhile.
+  if (said === undefined || said.status === 'failed' || !node.fleet.metadata.isMember(member)) {
+    throw new CatalogError('PEER_UNREACHABLE', `${name}: the member could not give it`)
+  }
+  if (said.status === 'none') throw new CatalogError('NOT_FOUND', `${name}: not to be had there`)
+  if (said.status === 'refused') {
+    throw new CatalogError('PEER_REFUSED', `${name}: the member does not fetch it for us`)
+  }
+  if (said.status === 'document') {
+    const { lifetimeMs, kind: given, document } = said
+    return {
+      ...{ status: 'document', body: Buffer.from(document), codings: ['gzip'], lifetimeMs },
+      ...{ etag: undefined, lastModified: undefined, member, kind: given },
+      url: new URL(registry.url + name.replace('/', '%2f')),
+    }
+  }
+  if (validators?.hash !== undefined) {
+    return { status: 'unchanged', lifetimeMs: said.lifetimeMs, member }
+  }
+  throw new CatalogError('PEER_MISBEHAVED', `${name}: confirmed what was not named`)
+}
+
+/** Why it is. @throws `signal.reason` */
+async function whenLate(heard: () => number, signal: AbortSignal): Promise<'silent' | 'slow'> {
+  let seen = heard()
+  let silentLooks = 0
+  for (let looks = 0; looks < MOST_LOOKS; looks += 1) {
+    await sleep(LOOK_MS, undefined, { signal, ref: false })
+    silentLooks = heard() === seen ? silentLooks + 1 : 0
+    seen = heard()
+    if (silentLooks >= SILENT_LOOKS) return 'silent'
+  }
+  return 'slow'
+}
+
+function blame({ node, log }: MemberSourceDependencies, member: string, error: unknown): void {
+  log.debug('metadata.member-failed', { member, error })
+  if (isCatalogError(error, 'PEER_MISBEHAVED')) node.questions.penalize(member, error.message)
+  if (isCatalogError(error, 'NOT_FOUND')) return // no fault of its own
+  const isRefused = isCatalogError(error, 'PEER_REFUSED')
+  node.fleet.metadata.missed(member, isRefused ? 'refused' : 'failed')
+}
+
+function toError({ reason }: AbortSignal): Error {
+  return reason instanceof Error ? reason : new Error(String(reason))
+}
