@@ -100,7 +100,7 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
     run: async () => await (await import('./discovery.ts')).run(),
   },
   start: {
-    run: async () => await (await import('./start.ts')).run({ rounds, full }),
+    run: async () => await (await import('./start.ts')).run({ rounds, full, quick }),
   },
   'no-peers': {
     run: async () => await (await import('./no-peers.ts')).run({ rounds, mirror }),

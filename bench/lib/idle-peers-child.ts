@@ -29,6 +29,8 @@ answerCalls(
       await node.close()
     },
     connected: () => nodes.filter((node) => node.peers().length > 0).length,
+    /** Of how many artifacts one of them has heard. */
+    heard: () => nodes[0]?.peers()[0]?.artifacts ?? 0,
     /** Sent over the loopback of the machine that this runs on, by anybody. */
     loopbackBytes: () => Number(readFileSync('/sys/class/net/lo/statistics/tx_bytes', 'utf8')),
   },
