@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import type { NodeStats } from '@catalog-p2p/core'
 import { writeKeyring } from '../test/support/signed-swarm.ts'
 import { loadCorpusOf, type Corpus } from './lib/corpus.ts'
-import { summarize, toMarkdownTable } from './lib/measure.ts'
+import { noteGoal, ratios, summarize, toMarkdownTable } from './lib/measure.ts'
 import { startReplayClient } from './lib/replay-client.ts'
 import { Stage } from './lib/stage.ts'
 import type { Sent } from './lib/upstream-child.ts'
@@ -74,7 +74,25 @@ export async function run(options: { rounds: number }): Promise<unknown> {
     }
   })
   console.log(toMarkdownTable(rows))
+  noteGoals(all)
   return ways.map((way) => ({ way, measured: all.get(way) }))
+}
+
+function noteGoals(all: ReadonlyMap<Way, readonly Measured[]>): void {
+  const limit = 'all machines, registry and clients share the cores of one'
+  for (const [way, measured] of all) {
+    const { machines, fleet, sendIntegrity } = way
+    if (!fleet || machines < 8) continue
+    const copies = measured.map((each) => each.copies)
+    noteGoal(`${nameOf(way)}: copies`, copies, { atMost: 1.05 }, limit)
+    const alone = [...all].find(
+      ([other]) => other.machines === 1 && other.sendIntegrity === sendIntegrity,
+    )?.[1]
+    const last = (list: readonly Measured[] = []): number[] =>
+      list.map(({ lastSeconds }) => lastSeconds)
+    const ratio = ratios(last(measured), last(alone))
+    noteGoal(`${nameOf(way)}: last machine, of one alone`, ratio, { atMost: 1.25 }, limit)
+  }
 }
 
 function nameOf({ machines, fleet, sendIntegrity }: Way): string {

@@ -19,7 +19,7 @@ import type { Blob } from '../test/support/blobs.ts'
 import { startTransferNode, type StartedTransferNode } from '../test/support/transfer-node.ts'
 import { forEachConcurrently } from './lib/concurrently.ts'
 import { loadCorpusOf } from './lib/corpus.ts'
-import { summarize, toMarkdownTable } from './lib/measure.ts'
+import { noteGoal, summarize, toMarkdownTable } from './lib/measure.ts'
 import { Stage } from './lib/stage.ts'
 
 const PACKAGES = 200
@@ -92,6 +92,17 @@ export async function run(options: { rounds: number }): Promise<unknown> {
     const ratios = measured.map(
       ({ lastSeconds }, round) => lastSeconds / (alone[round]?.lastSeconds ?? NaN),
     )
+    if (machines >= 8) {
+      const copies = measured.map((each) => each.copies)
+      noteGoal(`fleet of ${machines}, simulated: copies`, copies, { atMost: 1.05 })
+      const limit = 'all machines run in one thread here'
+      noteGoal(
+        `fleet of ${machines}, simulated: last machine, of one`,
+        ratios,
+        { atMost: 1.25 },
+        limit,
+      )
+    }
     return {
       machines: String(machines),
       'copies from the registry': of(({ copies }) => copies),

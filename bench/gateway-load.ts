@@ -7,7 +7,7 @@ import { get, type IncomingHttpHeaders } from 'node:http'
 import { join } from 'node:path'
 import { loadCorpusOf, type CorpusFile } from './lib/corpus.ts'
 import { LOOPBACK } from './lib/machine.ts'
-import { ratios, summarize, summarizeBy, toMarkdownTable } from './lib/measure.ts'
+import { noteGoal, ratios, summarize, summarizeBy, toMarkdownTable } from './lib/measure.ts'
 import { fetchPackuments, metadataOf, NPM_METADATA } from './lib/packument-files.ts'
 import { startReplayClient, type Target } from './lib/replay-client.ts'
 import { startNginx, startVerdaccio } from './lib/rivals.ts'
@@ -195,5 +195,15 @@ function print(measured: readonly Measured[]): void {
       }
     })
     console.log(`\n${toMarkdownTable(rows)}`)
+    const mine = rates(of('gateway'))
+    const limit = `a bare node:http server reaches ${summarize(ratios(rates(of('bare node:http')), rates(of('nginx'))), 2)}`
+    const of4 = ratios(mine, rates(of('Verdaccio')))
+    noteGoal(
+      `${kind}: requests a second, of nginx`,
+      ratios(mine, rates(of('nginx'))),
+      { atLeast: 0.8 },
+      limit,
+    )
+    noteGoal(`${kind}: requests a second, of Verdaccio`, of4, { atLeast: 4 })
   }
 }

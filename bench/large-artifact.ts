@@ -8,7 +8,7 @@ import type { Child } from './lib/child.ts'
 import { waitForInventories } from './lib/inventories.ts'
 import { withLoad, type Load } from './lib/load.ts'
 import { LOOPBACK, lineShare, type BenchMachine } from './lib/machine.ts'
-import { ratios, summarize, summarizeBy, toMarkdownTable } from './lib/measure.ts'
+import { noteGoal, ratios, summarize, summarizeBy, toMarkdownTable } from './lib/measure.ts'
 import { quiesce } from './lib/quiesce.ts'
 import { Stage, type StartedNode } from './lib/stage.ts'
 
@@ -128,4 +128,11 @@ function print(measured: readonly Measured[], line: Line | undefined): void {
     }
   })
   console.log(toMarkdownTable(rows))
+  const place = line === undefined ? 'on loopback' : 'over a line'
+  const limit =
+    line === undefined ? 'hashing alone leaves 0.78 on two cores (README: how to read)' : undefined
+  for (const path of ['one provider', 'three providers'] as const) {
+    const share = ratios(of(path).map(rate), bare)
+    noteGoal(`200 MB from ${path} ${place}, of bare`, share, { atLeast: 0.9 }, limit)
+  }
 }

@@ -4,7 +4,7 @@
  * then share the cores), once as far away as registries are (20 ms, 1 Gbit/s).
  */
 import { loadCorpora, type CorpusFile } from './lib/corpus.ts'
-import { ratios, summarize, toMarkdownTable } from './lib/measure.ts'
+import { noteGoal, ratios, summarize, toMarkdownTable } from './lib/measure.ts'
 import type { ReplayResult } from './lib/replay-child.ts'
 import { startReplayClient } from './lib/replay-client.ts'
 import { quiesce } from './lib/quiesce.ts'
@@ -49,6 +49,11 @@ export async function run(options: {
         'through the gateway, s': summarize(seconds('through'), 2),
         ratio: summarize(ratios(seconds('through'), seconds('direct')), 2),
       })
+      if (distance.delayMs > 0) {
+        const bound = setName === 'whole lockfile' ? 1.15 : 1.05
+        const ratio = ratios(seconds('through'), seconds('direct'))
+        noteGoal(`no peers, registry ${distanceName} away: ${setName}`, ratio, { atMost: bound })
+      }
       results.push({ distance, setName, pairs })
     }
     await upstream.child.close()

@@ -25,7 +25,7 @@ import {
   type ProjectName,
 } from './lib/install-projects.ts'
 import { LAN, REGISTRY, startInstallWorld, type InstallWorld } from './lib/install-world.ts'
-import { ratios, summarize, summarizeBy, toMarkdownTable } from './lib/measure.ts'
+import { noteGoal, ratios, summarize, summarizeBy, toMarkdownTable } from './lib/measure.ts'
 import { withLoad, type Load } from './lib/load.ts'
 import { Stage } from './lib/stage.ts'
 
@@ -162,15 +162,42 @@ function print(measured: readonly Measured[]): void {
   const groups = Map.groupBy(measured, ({ project, client, hasNeighbour }) =>
     [project, client, ...(hasNeighbour ? [] : ['no neighbour'])].join(', '),
   )
-  for (const [title, all] of groups) console.log(`\n${toMarkdownTable(rowsOf(title, all))}`)
+  for (const [title, all] of groups) {
+    console.log(`\n${toMarkdownTable(rowsOf(title, all))}`)
+    const [exec, base] = [ofSource(all, 'exec'), ofSource(all, 'registry')]
+    if (floorsOf(all).length > 0) {
+      const ratio = ratios(fetching(all, exec), fetching(all, base))
+      noteGoal(`${title}: exec with a neighbour, fetching, of the registry's`, ratio, {
+        atMost: 0.6,
+      })
+    } else {
+      const ratio = ratios(exec.map(whole), base.map(whole))
+      noteGoal(`${title}: exec, of the registry's`, ratio, { atMost: 1.02 })
+    }
+  }
+}
+
+function ofSource(all: readonly Measured[], source: SourceName): Measured[] {
+  return all.filter((each) => each.source === source)
+}
+
+function whole({ seconds }: Measured): number {
+  return seconds
+}
+
+/** What the install takes when the client's own cache has all of it. */
+function floorsOf(all: readonly Measured[]): number[] {
+  return ofSource(all, 'cache archive').map(({ clientSeconds }) => clientSeconds)
+}
+
+/** Less that of the same round. */
+function fetching(all: readonly Measured[], list: readonly Measured[]): number[] {
+  const floors = floorsOf(all)
+  return list.map(({ seconds }, round) => seconds - (floors[round] ?? NaN))
 }
 
 function rowsOf(title: string, all: readonly Measured[]): Record<string, string>[] {
-  const of = (source: SourceName): Measured[] => all.filter((each) => each.source === source)
-  const whole = ({ seconds }: Measured): number => seconds
-  const floors = of('cache archive').map(({ clientSeconds }) => clientSeconds)
-  const fetching = (list: readonly Measured[]): number[] =>
-    list.map(({ seconds }, round) => seconds - (floors[round] ?? NaN))
+  const of = (source: SourceName): Measured[] => ofSource(all, source)
   return [...new Set(all.map(({ source }) => source))].map((source) => {
     const mine = of(source)
     const base = of('registry')
@@ -178,8 +205,8 @@ function rowsOf(title: string, all: readonly Measured[]): Record<string, string>
       [title]: source,
       seconds: summarizeBy(mine, whole, 2),
       'of the registry': summarize(ratios(mine.map(whole), base.map(whole)), 2),
-      ...(floors.length > 0 && {
-        'of its fetching': summarize(ratios(fetching(mine), fetching(base)), 2),
+      ...(floorsOf(all).length > 0 && {
+        'of its fetching': summarize(ratios(fetching(all, mine), fetching(all, base)), 2),
       }),
       'the client itself, s': summarizeBy(mine, ({ clientSeconds }) => clientSeconds, 2),
       '% from the neighbour': summarizeBy(mine, ({ fromPeer }) => 100 * fromPeer, 0),

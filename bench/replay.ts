@@ -9,7 +9,7 @@ import { loadCorpora, putAll, type Corpus } from './lib/corpus.ts'
 import { waitForInventories } from './lib/inventories.ts'
 import { withLoad, type Load } from './lib/load.ts'
 import { LOOPBACK, lineShare, type BenchMachine } from './lib/machine.ts'
-import { medianBy, ratios, summarize, toMarkdownTable } from './lib/measure.ts'
+import { noteGoal, medianBy, ratios, summarize, toMarkdownTable } from './lib/measure.ts'
 import type { ReplayResult } from './lib/replay-child.ts'
 import { startReplayClient, type ReplayClient, type Target } from './lib/replay-client.ts'
 import { startNginx, startVerdaccio } from './lib/rivals.ts'
@@ -160,4 +160,14 @@ function print(rounds: readonly Round[], line: Line | undefined): void {
     }
   })
   console.log(`\n${toMarkdownTable(rows)}`)
+  const mine = secondsOf('B from A over QUIC')
+  if (line === undefined) {
+    noteGoal('replay on loopback, of warm Verdaccio', ratios(mine, secondsOf(VERDACCIO)), {
+      atMost: 1,
+    })
+  } else {
+    noteGoal('replay over a line, of nginx', ratios(mine, secondsOf('nginx, the files')), {
+      atMost: 1.15,
+    })
+  }
 }

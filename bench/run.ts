@@ -1,7 +1,7 @@
 /**
  * `npm run bench` runs every benchmark, `npm run bench -- large-artifact --rounds 5` one of them. A benchmark that makes sense
  * between machines runs twice: on loopback, and over a line. Results go to bench/results as JSON with machine, versions and
- * commit. See bench/README.md.
+ * commit; `npm run bench -- results` makes RESULTS.md of the newest of each. See bench/README.md.
  */
 import { execFileSync } from 'node:child_process'
 import { mkdir, writeFile } from 'node:fs/promises'
@@ -9,6 +9,8 @@ import { arch, cpus, platform, totalmem } from 'node:os'
 import { parseArgs } from 'node:util'
 import { whyNoNamespaces, type Line } from '../test/support/namespaces.ts'
 import { parseLine } from './lib/machine.ts'
+import { takeNoted } from './lib/measure.ts'
+import { writeResults } from './lib/results.ts'
 
 const DEFAULT_LINE = '1gbit'
 
@@ -53,6 +55,9 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
   },
   'gateway-load': {
     run: async () => await (await import('./gateway-load.ts')).run({ rounds, quick }),
+  },
+  'capped-providers': {
+    run: async () => await (await import('./capped-providers.ts')).run({ rounds, quick }),
   },
   'silent-peer': {
     run: async () => await (await import('./silent-peer.ts')).run({ rounds }),
@@ -115,6 +120,10 @@ if (rate !== 'none' && line === undefined) {
 /** With --line loopback is left out. */
 const isLineGiven = values.line !== undefined && line !== undefined
 
+if (positionals[0] === 'results') {
+  await writeResults(new URL('./', import.meta.url))
+  process.exit(0)
+}
 for (const [name, benchmark] of choose()) {
   if (!isLineGiven) await runOne(name, name, () => benchmark.run())
   if (line === undefined || benchmark.hasLine !== true) continue
@@ -144,10 +153,15 @@ function refuse(message: string): never {
 async function runOne(title: string, name: string, run: () => Promise<unknown>): Promise<void> {
   console.log(`\n## ${title}\n`)
   const result = await run()
+  const { tables, goals } = takeNoted()
+  if (quick) return // whether it runs is all that it shows
   const folder = new URL('./results/', import.meta.url)
   await mkdir(folder, { recursive: true })
   const file = new URL(`${new Date().toISOString().slice(0, 10)}-${name}.json`, folder)
-  await writeFile(file, `${JSON.stringify({ ...environment(), name, result }, undefined, 2)}\n`)
+  await writeFile(
+    file,
+    `${JSON.stringify({ ...environment(), name, tables, goals, result }, undefined, 2)}\n`,
+  )
 }
 
 function environment(): Record<string, unknown> {

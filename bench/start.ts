@@ -7,7 +7,7 @@ import { existsSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { measureIdle, measureIdleRivals, rowOf, type Case, type Idle } from './lib/idle-daemon.ts'
-import { summarize, toMarkdownTable } from './lib/measure.ts'
+import { noteGoal, summarize, toMarkdownTable } from './lib/measure.ts'
 import { installPacked, type PackedCatalog } from './lib/packed-catalog.ts'
 import { VERDACCIO } from './lib/rivals.ts'
 import { Stage } from './lib/stage.ts'
@@ -60,6 +60,17 @@ export async function run(options: {
   const idle: Idle[] = await measureIdleRivals(catalog, times)
   for (const each of casesOf(options)) idle.push(await measureIdle(catalog, each, times))
   console.log(`\n${toMarkdownTable(idle.map(rowOf))}`)
+  noteGoal(
+    'start to serving, packed, ms',
+    starts.map(({ catalog: time }) => time?.ms ?? NaN),
+    { atMost: GOAL_MS },
+  )
+  for (const { name, peers, artifacts, mib, cpuPercent } of idle) {
+    if (peers === 0) continue
+    noteGoal(`${name}: % of a core`, [cpuPercent], { atMost: 0.5 })
+    // 120 MB are 114 MiB.
+    if (artifacts <= 10_000) noteGoal(`${name}: MiB resident`, [mib], { atMost: 114 })
+  }
   return { starts, idle }
 }
 

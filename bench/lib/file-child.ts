@@ -15,8 +15,18 @@ answerCalls(
         void (async () => {
           const file = join(folder, basename(request.url ?? ''))
           const { size } = await stat(file)
-          response.writeHead(200, { 'content-length': size })
-          await pipeline(createReadStream(file, { highWaterMark: 256 * 1024 }), response)
+          const [, first, last] = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? '') ?? []
+          const start = Number(first ?? 0)
+          const end =
+            last === undefined || last === '' ? size - 1 : Math.min(Number(last), size - 1)
+          const isPart = first !== undefined
+          response.writeHead(isPart ? 206 : 200, {
+            'content-length': end - start + 1,
+            'accept-ranges': 'bytes',
+            ...(isPart && { 'content-range': `bytes ${start}-${end}/${size}` }),
+          })
+          const range = { start, end, highWaterMark: 256 * 1024 }
+          await pipeline(createReadStream(file, range), response)
         })().catch(() => response.destroy())
       })
       await new Promise<void>((resolve) => server?.listen(port, resolve))

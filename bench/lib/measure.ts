@@ -43,14 +43,62 @@ export function ratios(values: readonly number[], bases: readonly number[]): num
   return values.map((value, i) => value / (bases[i] ?? NaN))
 }
 
+/** What a benchmark was to reach, and did or did not. */
+export interface Goal {
+  readonly what: string
+  readonly measured: string
+  /** `at most 1.05`. */
+  readonly goal: string
+  readonly isMet: boolean
+  /** Why it can't be met here, where that is known: an arithmetic, a profile. */
+  readonly limit?: string
+}
+
+/** Of the benchmark that runs: one after another, in this process. */
+const noted: { tables: string[]; goals: Goal[] } = { tables: [], goals: [] }
+
+/** What was printed as tables, and which goals were noted, since the last time. */
+export function takeNoted(): {
+  readonly tables: readonly string[]
+  readonly goals: readonly Goal[]
+} {
+  const taken = { ...noted }
+  noted.tables = []
+  noted.goals = []
+  return taken
+}
+
+/** Nothing when there is nothing measured. */
+export function noteGoal(
+  what: string,
+  values: readonly number[],
+  goal: { readonly atMost: number } | { readonly atLeast: number },
+  limit?: string,
+): void {
+  const { median } = spreadOf(values)
+  if (!Number.isFinite(median)) return
+  const bound = 'atMost' in goal ? goal.atMost : goal.atLeast
+  const digits = bound < 10 ? 2 : 0
+  noted.goals.push({
+    what,
+    measured: summarize(values, digits),
+    goal: `${'atMost' in goal ? 'at most' : 'at least'} ${bound}`,
+    isMet: 'atMost' in goal ? median <= bound : median >= bound,
+    ...(limit !== undefined && { limit }),
+  })
+}
+
+/** Kept for the file of results, too. */
 export function toMarkdownTable(rows: readonly Readonly<Record<string, string>>[]): string {
   const columns = Object.keys(rows[0] ?? {})
   const widths = columns.map((c) => Math.max(c.length, ...rows.map((row) => (row[c] ?? '').length)))
   const line = (cells: readonly string[]): string =>
     `| ${cells.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join(' | ')} |`
-  return [
+  const table = [
     line(columns),
     line(widths.map((width) => '-'.repeat(width))),
     ...rows.map((row) => line(columns.map((c) => row[c] ?? ''))),
   ].join('\n')
+  noted.tables.push(table)
+  return table
 }
