@@ -30,7 +30,7 @@ export async function writeResults(bench: URL): Promise<void> {
     process.exitCode = 1
     return
   }
-  const earlier = await readFile(new URL('data/earlier-results.md', bench), 'utf8')
+  const earlier = await readFile(new URL('earlier-results.md', bench), 'utf8')
   const parts = [HEAD, goalsOf(runs), ...runs.map(sectionOf), earlier]
   await writeFile(
     new URL('RESULTS.md', bench),
