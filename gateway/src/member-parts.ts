@@ -46,7 +46,7 @@ export function openMemberParts(
     distrust,
     asking: {
       members: { ...members, keysOf },
-      throughMembers: (registry) => createMemberSource({ ...deps, registry }),
+      throughMembers: (registry) => createMemberSource({ ...deps, ...members, registry }),
     },
     start(packuments) {
       serving = serveMembers({ ...deps, packuments }, options)

@@ -35,7 +35,7 @@ export interface AskDependencies extends PackumentFetchDependencies, AtHandDepen
   readonly patience: StalePatience
   readonly fetches: SingleFlight<CachedDocument>
   readonly missing: LRUCache<string, true>
-  readonly members?: (MemberIntake & Pick<Members, 'delegateFor'>) | undefined
+  readonly members?: (MemberIntake & Pick<Members, 'delegateFor' | 'heardSince'>) | undefined
   readonly onSummary?: OnSummary
   readonly onRefused?: (name: string) => void
   readonly onDependencies?: OnDependencies | undefined

@@ -122,7 +122,10 @@ export function createPackuments(
     ...deps,
     onDependencies: (registry, name, names) => waterfall.arrived(registry, name, names),
     ...{ options, poison },
-    silence: createSilentRegistry(deps.upstream),
+    silence: createSilentRegistry({
+      isSilent: (origin, sinceMs) =>
+        deps.upstream.isSilent(origin, sinceMs) && deps.members?.heardSince(sinceMs) !== true,
+    }),
     fallback: createPeerFallback({ ...deps, poison }, options),
     source: deps.throughMembers?.(upstreamSource) ?? upstreamSource,
     fetches: createSingleFlight<CachedDocument>(),

@@ -29,7 +29,7 @@ async function ask(
   const onMissed = (_: string, why: string): void => void missed.push(why)
   Object.assign(node.fleet.metadata, { isMember, missed: onMissed })
   const source = createMemberSource({
-    ...{ node, log },
+    ...{ node, log, heard: () => undefined },
     registry: {
       by: 'registry',
       fetch: async (request) => (asked.push(request.validators), fromRegistry),
@@ -95,6 +95,9 @@ test('no member is asked for what is private, changed here, doubted, or wanted f
     members.delegateFor(question, { ...at, epoch: 1 }),
     members.delegateFor(question, { ...at, old: { ...old, freshness: 'unconfirmed' } }),
   ]
+  expect(members.heardSince(0)).toBe(false)
+  members.heard()
+  expect([members.heardSince(0), members.heardSince(Infinity)]).toEqual([true, false])
   members.distrust(
     { registry: registry.url, name: 'fx', member: 'member' },
     { why: '', isLie: false },

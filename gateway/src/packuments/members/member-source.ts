@@ -13,6 +13,8 @@ import { MAX_AT_ONCE, MEMBER_METADATA } from './member-protocol.ts'
 export interface MemberSourceDependencies {
   readonly node: Pick<CatalogNode, 'fleet' | 'questions'>
   readonly registry: PackumentSource
+  /** Told whenever something comes from a member. */
+  readonly heard: () => void
   readonly log: Logger
 }
 
@@ -28,7 +30,7 @@ export function createMemberSource(deps: MemberSourceDependencies): PackumentSou
   const { node, registry } = deps
   const { metadata } = node.fleet
   const queue = new PQueue({ concurrency: MAX_AT_ONCE })
-  const listening = new Listening()
+  const listening = new Listening(deps.heard)
 
   function askRegistry(request: SourceRequest): Promise<Received> {
     // What confirms a member's document must be a member: a registry confirms a tag, and that may be of another text.
@@ -87,13 +89,21 @@ export function createMemberSource(deps: MemberSourceDependencies): PackumentSou
 /** What comes from members that are being asked: another answer too is a sign of life, this one may wait behind it. */
 class Listening {
   readonly #members = new Map<string, { heard: number; questions: number }>()
+  readonly #onHeard: () => void
+
+  constructor(onHeard: () => void) {
+    this.#onHeard = onHeard
+  }
 
   to(member: string): { note: () => void; count: () => number; end: () => void } {
     const state = this.#members.get(member) ?? { heard: 0, questions: 0 }
     this.#members.set(member, state)
     state.questions += 1
     return {
-      note: () => void (state.heard += 1),
+      note: () => {
+        state.heard += 1
+        this.#onHeard()
+      },
       count: () => state.heard,
       end: () => {
         state.questions -= 1

@@ -17,6 +17,10 @@ export interface Members {
     question: Question,
     at: { readonly old: CachedDocument | undefined; readonly epoch: number },
   ): string | undefined
+  /** Something has come from a machine that asks the registry for us. */
+  heard(this: void): void
+  /** Whether it has since then (`performance.now()`): a registry that need not be asked meanwhile is not silent. */
+  heardSince(this: void, sinceMs: number): boolean
   /** What it said of that package is not to be believed; a lie if no honest machine would have said so. */
   distrust(
     this: void,
@@ -46,6 +50,7 @@ export function createMembers({
   readonly log: Logger
 }): Members {
   const distrusted = new LRUCache<string, true>({ max: MAX_DISTRUSTED, ttl: DISTRUSTED_MS })
+  let heardAtMs = -Infinity
   const keyOf = (registry: string, name: string): string => `${registry} ${name}`
 
   return {
@@ -57,6 +62,8 @@ export function createMembers({
       if (delegate === undefined || distrusted.has(keyOf(registry.url, name))) return undefined
       return isKnownPublic(name) ? delegate : undefined
     },
+    heard: () => void (heardAtMs = performance.now()),
+    heardSince: (sinceMs) => heardAtMs >= sinceMs,
     distrust({ registry, name, member }, { why, isLie }) {
       distrusted.set(keyOf(registry, name), true)
       log.warn('metadata.member-not-believed', { name, member, why, isLie })
