@@ -1,8 +1,8 @@
 /** What becomes of heads and releases that peers list and do not give: never an absence, and an absence only by those who answer. */
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { createFakeClock } from '../../../test/support/fake-clock.ts'
 import { keyOf } from '../../../test/support/publishing.ts'
-import { digestOf } from '../content/digest.ts'
+import { digestOf, type Digest } from '../content/digest.ts'
 import { describeBytes } from '../content/manifest.ts'
 import { openDatabase } from '../disk/database.ts'
 import { CatalogError } from '../errors.ts'
@@ -13,6 +13,7 @@ import { headKeyOf } from './head-key.ts'
 import { createHeadLookup } from './head-lookup.ts'
 import { signHeadPointer } from './head-pointer.ts'
 import { openHead, signHead, type HeadFields } from './head.ts'
+import { createLaterRecords } from './later-records.ts'
 import { recordOf, verifyRelease } from './release-evidence.ts'
 import { createReleaseReader } from './release-reader.ts'
 import { signRelease } from './release.ts'
@@ -131,6 +132,30 @@ test('a release that peers list and do not give is not absent', async () => {
   await expect(read(new CatalogError('STORE_FAILED', 'disk'))).rejects.toMatchObject({
     code: 'STORE_FAILED',
   })
+})
+
+test('records are made of what was read when nothing is read for a moment, and not while something is', async () => {
+  const clock = createFakeClock()
+  const kept: Digest[] = []
+  const reading = Promise.withResolvers<void>()
+  const digests = ['a', 'b', 'c'].map((text) => digestOf(Buffer.from(text)))
+  const later = createLaterRecords({
+    clock,
+    async keep(digest) {
+      kept.push(digest)
+      if (kept.length === 1) await reading.promise
+    },
+  })
+  for (const digest of digests) later.add(digest)
+  await clock.advance(250)
+  expect(kept).toHaveLength(1)
+  later.postpone()
+  reading.resolve()
+  await clock.advance(249)
+  expect(kept).toHaveLength(1)
+  await clock.advance(1)
+  await vi.waitFor(() => expect(kept).toEqual(digests))
+  await later.stop()
 })
 
 test('a release is vouched for by the head that names it; its own signature makes it a record, later', async () => {

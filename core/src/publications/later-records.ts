@@ -1,7 +1,7 @@
 /**
  * Releases that have been read and are to become records, for which peers, and we, look at their own signatures. Nobody waits for that,
- * so it is done when nothing has been read for a moment, one after another. Bounded; what is not done when the node stops is done when
- * the release is read again.
+ * so it is done when nothing has been read for a moment, one after another, and no more as soon as something is read again. Bounded;
+ * what is not done when the node stops is done when the release is read again.
  */
 import type { Digest } from '../content/digest.ts'
 import type { Clock } from '../timing/clock.ts'
@@ -27,23 +27,26 @@ export function createLaterRecords(deps: {
   const waiting = new Set<Digest>()
   const stopping = new AbortController()
   let cancel = (): void => undefined
-  let running: Promise<void> | undefined
+  let running: Promise<void> = Promise.resolve()
+  let isIdle = false
 
   async function run(): Promise<void> {
     for (const digest of waiting) {
+      if (!isIdle) return
       waiting.delete(digest)
       await keep(digest, stopping.signal)
       await new Promise(setImmediate) // whoever asks now goes first
     }
   }
 
-  function start(): void {
-    running ??= run().finally(() => (running = undefined))
-  }
-
   function postpone(): void {
     cancel()
-    if (waiting.size > 0) cancel = clock.after(IDLE_MS, start)
+    isIdle = false
+    if (waiting.size === 0) return
+    cancel = clock.after(IDLE_MS, () => {
+      isIdle = true
+      running = running.then(run)
+    })
   }
 
   return {
