@@ -11,7 +11,7 @@ import type { Logger } from './log.ts'
 import { createAnswering, type AnswerBudget } from './rpc/answer.ts'
 import { ask } from './rpc/ask.ts'
 import type { Clock } from './timing/clock.ts'
-import { createSemaphore, type Semaphore } from './timing/semaphore.ts'
+import { createTurns } from './timing/turns.ts'
 import { createPeerScores, type PeerScores } from './transfer/peer-score.ts'
 import type { Uploads } from './transfer/serving/uploads.ts'
 
@@ -33,7 +33,13 @@ export function createPeerQuestions(
   // How peers answer questions, apart from how they send artifacts: one that does the one well may let the other hang.
   const manners = createPeerScores(clock, () => undefined)
   const budget = createAnswerBudget(deps)
-  const inTurn = createTurns()
+  // A peer resets the streams that are more than it accepts at once: what would be too many waits here.
+  const inTurn = createTurns({
+    checkLine(waiting) {
+      if (waiting < MAX_WAITING) return
+      throw new CatalogError('PEER_BUSY', 'too many questions wait for this peer')
+    },
+  })
   const underWay = new Map<PeerId, number>()
   const outstanding = (peer: PeerId): number => underWay.get(peer) ?? 0
 
@@ -65,13 +71,16 @@ export function createPeerQuestions(
       const mayTakeLong = protocol.beatMs !== undefined // that says nothing of how it answers others
       count(peer, 1)
       try {
-        return await inTurn(protocol, { peer, signal }, async () => {
+        const { id, maxAtOnce: places } = protocol
+        const work = async () => {
           const startedAtMs = clock.now()
           const response = await ask(deps, protocol, question)
           if (!mayTakeLong)
             manners.answered(peer, { answerMs: clock.now() - startedAtMs, bytes: 0 })
           return response
-        })
+        }
+        if (places === undefined) return await work()
+        return await inTurn({ key: `${id} ${peer}`, places, signal }, work)
       } catch (error) {
         if (isCatalogError(error, 'PEER_TIMEOUT') && !mayTakeLong) manners.recordTimeout(peer)
         throw error
@@ -86,33 +95,6 @@ export function createPeerQuestions(
       return answering
     },
     penalize: scores.penalize,
-  }
-}
-
-/** A peer resets the streams that are more than it accepts at once: what would be too many waits here, first come first served. */
-function createTurns() {
-  const lines = new Map<string, Semaphore>()
-
-  return async <Result>(
-    { id, maxAtOnce }: { readonly id: string; readonly maxAtOnce?: number },
-    { peer, signal }: { readonly peer: PeerId; readonly signal: AbortSignal },
-    work: () => Promise<Result>,
-  ): Promise<Result> => {
-    if (maxAtOnce === undefined) return await work()
-    signal.throwIfAborted()
-    const key = `${id} ${peer}`
-    const line = lines.get(key) ?? createSemaphore(maxAtOnce)
-    if (line.waiting >= MAX_WAITING) {
-      throw new CatalogError('PEER_BUSY', 'too many questions wait for this peer', { peer })
-    }
-    lines.set(key, line)
-    await line.acquire(signal)
-    try {
-      return await work()
-    } finally {
-      line.release()
-      if (line.taken === 0 && lines.get(key) === line) lines.delete(key)
-    }
   }
 }
 

@@ -10,6 +10,7 @@ import type { HybridKey } from '../signing/hybrid-key.ts'
 import { keyIdOf } from '../signing/key-id.ts'
 import type { Store } from '../store/store.ts'
 import type { Clock } from '../timing/clock.ts'
+import { createTurns } from '../timing/turns.ts'
 import type { Visibility } from '../content/visibility.ts'
 import type { HeadBook, KnownHead } from './head-book.ts'
 import { headKeyOf, type PublishedName } from './head-key.ts'
@@ -107,7 +108,7 @@ export function createPublisher(deps: PublisherDeps): Publisher {
   return {
     publish: (input, key, { signal }) => {
       const id = { name: input.name, publisher: keyIdOf(key.publicKey) }
-      return inTurn(headKeyOf(id), async () => {
+      return inTurn({ key: headKeyOf(id), signal }, async () => {
         checkNames(input)
         const isPrivate = (input.visibility ?? 'public') === 'private'
         // Nobody is asked for what nobody may hear of.
@@ -135,7 +136,7 @@ export function createPublisher(deps: PublisherDeps): Publisher {
 
     change: (name, change, { key, signal }) => {
       const id = { name, publisher: keyIdOf(key.publicKey) }
-      return inTurn(headKeyOf(id), async () => {
+      return inTurn({ key: headKeyOf(id), signal }, async () => {
         const known = await current(id, signal)
         if (known === undefined) throw notFound(`${name} has not been published with this key`)
         const origin = known.origin === 'hidden' ? 'hidden' : 'own'
@@ -242,22 +243,4 @@ function existing(
 
 function notFound(what: string): CatalogError {
   return new CatalogError('NOT_FOUND', what)
-}
-
-/** Work under one key waits for the work before it, whether that failed or not. */
-function createTurns(): <Result>(key: string, work: () => Promise<Result>) => Promise<Result> {
-  const last = new Map<string, Promise<unknown>>()
-  return (key, work) => {
-    const before = last.get(key) ?? Promise.resolve()
-    const turn = before.then(work, work)
-    const done = turn.then(
-      () => undefined,
-      () => undefined,
-    )
-    last.set(key, done)
-    void done.then(() => {
-      if (last.get(key) === done) last.delete(key)
-    })
-    return turn
-  }
 }

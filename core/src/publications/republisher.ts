@@ -50,7 +50,7 @@ export interface RepublisherDeps {
 }
 
 export function createRepublisher(deps: RepublisherDeps): Republisher {
-  const { book, clock, random, log } = deps
+  const { book, trusts, clock, random, log } = deps
   /** When each is looked after next, in the clock's milliseconds. */
   const dueAt = new Map<NameKey, number>()
   const failed = new Set<NameKey>()
@@ -58,6 +58,7 @@ export function createRepublisher(deps: RepublisherDeps): Republisher {
   let running: Promise<void> = Promise.resolve()
   const wakeup = createWakeup(clock)
   const ended = (): void => undefined
+  const hasPlace = (): boolean => dueAt.size - book.keys('own').length < MAX_OTHERS
   const firstOfOthers = (): number => clock.now() + FIRST_MS * random()
 
   async function lookAfter(key: NameKey, signal: AbortSignal): Promise<void> {
@@ -93,8 +94,10 @@ export function createRepublisher(deps: RepublisherDeps): Republisher {
       running = run(control.signal)
     },
     put(key) {
-      if (book.get(key)?.origin === 'own') dueAt.set(key, clock.now())
-      else if (!dueAt.has(key) && dueAt.size < MAX_OTHERS) dueAt.set(key, firstOfOthers())
+      const known = book.get(key)
+      if (known === undefined) return
+      if (known.origin === 'own') dueAt.set(key, clock.now())
+      else if (!dueAt.has(key) && trusts(known.head) && hasPlace()) dueAt.set(key, firstOfOthers())
       wakeup.wake()
     },
     retry() {

@@ -22,8 +22,14 @@ export function createMetrics(deps: {
   stats: () => GatewayStats
 }): Metrics {
   const registry = new Registry()
-  gatewayMetrics(registry, deps)
-  nodeMetrics(registry, () => deps.node.stats())
+  // Looked up once for all metrics of a scrape.
+  let ofGateway: GatewayStats | undefined
+  let ofNode: NodeStats | undefined
+  gatewayMetrics(registry, {
+    counters: deps.counters,
+    stats: () => (ofGateway ??= deps.stats()),
+  })
+  nodeMetrics(registry, () => (ofNode ??= deps.node.stats()))
   processMetrics(registry)
   const durations = new Histogram({
     name: 'catalog_gateway_request_duration_seconds',
@@ -34,7 +40,11 @@ export function createMetrics(deps: {
   })
   return {
     contentType: registry.contentType,
-    render: () => registry.metrics(),
+    render() {
+      ofGateway = undefined
+      ofNode = undefined
+      return registry.metrics()
+    },
     observe: (route, ms) => durations.observe({ route }, ms / 1000),
   }
 }

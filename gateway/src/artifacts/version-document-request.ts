@@ -3,6 +3,7 @@
  * itself answered: no redirect's target, no page, no document of another version.
  */
 import { findDigest, isCatalogError } from '@catalog-p2p/core'
+import { isObject } from '../http/is-object.ts'
 import type { Viewer } from '../packuments/packument-service.ts'
 import { packSignatures, type VersionFacts } from '../packuments/version-lines.ts'
 import type { Registries, Registry } from '../upstream/registries.ts'
@@ -85,11 +86,11 @@ function parse(body: Buffer, name: string, version: string): VersionFacts | unde
   } catch {
     return undefined // some page
   }
-  if (!isRecord(document) || document.name !== name || document.version !== version) {
+  if (!isObject(document) || document.name !== name || document.version !== version) {
     return undefined
   }
   const { dist } = document
-  if (!isRecord(dist)) return undefined
+  if (!isObject(dist)) return undefined
   const text = (value: unknown): string => (typeof value === 'string' ? value : '')
   return {
     version,
@@ -98,8 +99,4 @@ function parse(body: Buffer, name: string, version: string): VersionFacts | unde
     tarball: text(dist.tarball),
     signatures: packSignatures(dist.signatures),
   }
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

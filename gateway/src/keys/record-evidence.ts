@@ -5,9 +5,7 @@
  * https://docs.npmjs.com/about-registry-signatures
  */
 import type { ArtifactRecord, EvidenceVerdict, Logger, VerifyEvidence } from '@catalog-p2p/core'
-import { DEFAULT_REGISTRY } from '../upstream/default-registry.ts'
-import { effectiveKeys, type Keyring } from './keyring.ts'
-import { createKeyringReader, keyObjectsOf, trustedKeysOf } from './trusted-keys.ts'
+import { createKeyringReader, keyObjectsOf, keysIn, trustedKeysOf } from './trusted-keys.ts'
 import { verifyOncePooled } from './verify-once.ts'
 
 export function createEvidenceVerifier(
@@ -36,22 +34,8 @@ export function createEvidenceVerifier(
     stillCounts({ registry, evidence }: ArtifactRecord): boolean {
       if (evidence.kind !== 'registry-signature') return true
       const keyring = reader.latest()
-      return keyring !== undefined && idsOf(keyring, registry).has(evidence.keyId)
+      const keys = keyring && keysIn(keyring, registry)
+      return keys !== undefined && keyObjectsOf(keys).has(evidence.keyId)
     },
   })
-}
-
-const ids = new WeakMap<Keyring, Map<string, ReadonlySet<string>>>()
-const NONE: ReadonlySet<string> = new Set()
-
-/** Made once for each registry of a keyring. */
-function idsOf(keyring: Keyring, registry: string): ReadonlySet<string> {
-  if (registry !== DEFAULT_REGISTRY && !keyring.has(registry)) return NONE
-  const known = ids.get(keyring) ?? new Map<string, ReadonlySet<string>>()
-  ids.set(keyring, known)
-  const found = known.get(registry)
-  if (found !== undefined) return found
-  const made = new Set(effectiveKeys(keyring, registry).map(({ keyid }) => keyid))
-  known.set(registry, made)
-  return made
 }

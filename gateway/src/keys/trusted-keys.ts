@@ -59,24 +59,24 @@ export function createTrustedKeys(
 }
 
 export function trustedKeysOf(reader: KeyringReader): TrustedKeys {
-  /** Only of registries that have keys: what a peer names must not fill our memory. */
-  const lists = new Map<string, readonly TrustedKey[]>()
-  let of: Keyring | undefined
+  return async (registry) => keysIn(await reader.read(), registry)
+}
 
-  return async (registry) => {
-    const keyring = await reader.read()
-    if (keyring !== of) lists.clear()
-    of = keyring
-    const known = lists.get(registry)
-    if (known !== undefined) return known
-    if (registry !== DEFAULT_REGISTRY && !keyring.has(registry)) return undefined
-    const list = effectiveKeys(keyring, registry).map(({ keyid, key }) => ({
-      keyId: keyid,
-      spki: Buffer.from(key, 'base64'),
-    }))
-    lists.set(registry, list)
-    return list
-  }
+const lists = new WeakMap<Keyring, Map<string, readonly TrustedKey[]>>()
+
+/** Made once for each registry of a keyring, and only of those that have keys: what a peer names must not fill our memory. */
+export function keysIn(keyring: Keyring, registry: string): readonly TrustedKey[] | undefined {
+  if (registry !== DEFAULT_REGISTRY && !keyring.has(registry)) return undefined
+  const known = lists.get(keyring) ?? new Map<string, readonly TrustedKey[]>()
+  lists.set(keyring, known)
+  const found = known.get(registry)
+  if (found !== undefined) return found
+  const made = effectiveKeys(keyring, registry).map(({ keyid, key }) => ({
+    keyId: keyid,
+    spki: Buffer.from(key, 'base64'),
+  }))
+  known.set(registry, made)
+  return made
 }
 
 const objects = new WeakMap<readonly TrustedKey[], ReadonlyMap<string, KeyObject>>()

@@ -1,4 +1,5 @@
 /** Versions of a packument that nobody could do anything with. Pure; runs in the worker. */
+import { isObject } from '../http/is-object.ts'
 import type { VersionedDocument } from './leave-out-versions.ts'
 
 /** One version that is nonsense must not take the package with it; clients pass over it, too. Changes `document`. */
@@ -13,12 +14,8 @@ export function dropBrokenVersions({ versions }: VersionedDocument): readonly st
 }
 
 function isUsable(manifest: unknown): boolean {
-  if (!isRecord(manifest)) return false
+  if (!isObject(manifest)) return false
   const { dist } = manifest
   if (dist === undefined) return true
-  return isRecord(dist) && (dist.tarball === undefined || typeof dist.tarball === 'string')
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
+  return isObject(dist) && (dist.tarball === undefined || typeof dist.tarball === 'string')
 }

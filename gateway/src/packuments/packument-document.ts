@@ -5,8 +5,9 @@
  */
 import { createHash } from 'node:crypto'
 import { gzipSync } from 'node:zlib'
+import { isObject } from '../http/is-object.ts'
 import { abbreviate } from './abbreviate.ts'
-import { isRecord, parsePackument, type Manifest, type Packument } from './packument-json.ts'
+import { parsePackument, type Manifest, type Packument } from './packument-json.ts'
 import { tarballUrl, type VariantForm } from './client-policy.ts'
 import { isVersion } from '../http/route.ts'
 import type { TrustedKey } from '../keys/trusted-keys.ts'
@@ -239,14 +240,14 @@ function originsIn(
 ): (version: string, dist: NonNullable<Manifest['dist']>) => string {
   const { time, _peers: peers, [WITNESSED_FIELD]: witnessed } = document
   // What peers say of a time is nobody's word: no rule may rest on it, unless witnesses have seen it.
-  const isProven = peers === undefined || (isRecord(witnessed) && witnessed.times === true)
-  const times = isRecord(time) && isProven ? time : undefined
+  const isProven = peers === undefined || (isObject(witnessed) && witnessed.times === true)
+  const times = isObject(time) && isProven ? time : undefined
   return (version, dist) => {
     const text: unknown = times?.[version]
     const publishedAtMs = typeof text === 'string' ? Date.parse(text) : NaN
     return packOrigin({
       publishedAtMs: Number.isFinite(publishedAtMs) ? publishedAtMs : undefined,
-      hasProvenance: isRecord(dist.attestations) && isRecord(dist.attestations.provenance),
+      hasProvenance: isObject(dist.attestations) && isObject(dist.attestations.provenance),
       isSigned: Array.isArray(dist.signatures) && dist.signatures.length > 0,
     })
   }
@@ -288,5 +289,5 @@ function addBeside(
   dropBrokenVersions(told)
   leaveOutVersions(told, leaveOut)
   const witnessed = told[WITNESSED_FIELD]
-  return addVersions(document, told, { hasTags: isRecord(witnessed) && witnessed.tags === true })
+  return addVersions(document, told, { hasTags: isObject(witnessed) && witnessed.tags === true })
 }

@@ -1,5 +1,5 @@
 /** A packument as it was parsed: nothing of it is known but that it is an object, and that its versions are one. Pure. */
-
+import { isObject } from '../http/is-object.ts'
 import type { ClaimFields } from './peers/version-claims.ts'
 
 export interface Packument extends ClaimFields {
@@ -20,12 +20,8 @@ export function parsePackument(text: Uint8Array): Packument {
   const document: unknown = JSON.parse(
     Buffer.from(text.buffer, text.byteOffset, text.byteLength).toString(),
   )
-  if (!isRecord(document)) throw new Error('not a JSON object')
+  if (!isObject(document)) throw new Error('not a JSON object')
   const { versions } = document
-  if (versions !== undefined && !isRecord(versions)) throw new Error('versions is not an object')
+  if (versions !== undefined && !isObject(versions)) throw new Error('versions is not an object')
   return document
-}
-
-export function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

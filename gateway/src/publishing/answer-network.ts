@@ -3,7 +3,7 @@
  * holds this gateway's token. No registry hears of any of them.
  */
 import { CatalogError, isCatalogError } from '@catalog-p2p/core'
-import { sendArtifact } from '../artifacts/send-artifact.ts'
+import { sendImmutable } from '../artifacts/send-immutable.ts'
 import type { Exchange } from '../http/exchange.ts'
 import { isNotModified, sendJson } from '../http/respond.ts'
 import type { Route } from '../http/route.ts'
@@ -67,16 +67,7 @@ async function sendTarball(
     const isPassing = isCatalogError(error) && ['absent', 'peer'].includes(error.kind)
     throw isPassing ? unanswered(`${name}@${version ?? ''}`, error) : error
   })
-  res.setHeader('etag', `"${artifact.digest}"`)
-  res.setHeader('cache-control', 'public, max-age=31536000, immutable')
-  res.setHeader('content-type', 'application/octet-stream')
-  res.setHeader('x-catalog-source', artifact.source)
-  if (isNotModified(req, `"${artifact.digest}"`)) {
-    res.statusCode = 304
-    res.end()
-    return
-  }
-  await sendArtifact(req, res, artifact)
+  await sendImmutable(req, res, { artifact, visibility: 'public' })
 }
 
 function notForThese(name: string): CatalogError {

@@ -46,10 +46,12 @@ export async function publishVersion(
   const { release, assetId } = await node.publications
     .publish(version, key, { signal })
     .catch(refuse)
-  // From now on searches find it.
-  await networkPackages.find(name, { signal }).catch(() => undefined)
   const { publisher } = release
-  const spread = await replication.spread(release, signal)
+  const [spread] = await Promise.all([
+    replication.spread(release, signal),
+    // From now on searches find it.
+    networkPackages.find(name, { signal }).catch(() => undefined),
+  ])
   const notice = `published to the network as ${publisher}: ${assetId}${keptText(spread)}`
   return { ...{ assetId, publisher, notice }, kept: spread.kept }
 }

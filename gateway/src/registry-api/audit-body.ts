@@ -7,6 +7,7 @@ import type { IncomingMessage } from 'node:http'
 import { promisify } from 'node:util'
 import { gunzip, gzip } from 'node:zlib'
 import { CatalogError } from '@catalog-p2p/core'
+import { isObject } from '../http/is-object.ts'
 
 const unzip = promisify(gunzip)
 const zip = promisify(gzip)
@@ -94,10 +95,6 @@ function withoutTrees(
     if (!isSame) changed.dependencies = Object.fromEntries(entries)
   }
   return Object.keys(changed).length === 0 ? node : { ...node, ...changed }
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 async function readAll(req: IncomingMessage): Promise<Buffer> {

@@ -3,7 +3,6 @@
  * know. The question names the root by a hash with the asked peer's id in it, so that it tells nothing to whoever does not know the
  * root, and whoever is asked can't ask others the same. Pure. docs/protocol.md, section Certificates
  */
-import { createHash } from 'node:crypto'
 import {
   CatalogError,
   FieldReader,
@@ -13,34 +12,20 @@ import {
   type KeyId,
   type RequestProtocol,
 } from '@catalog-p2p/core'
+import { MARK_REQUEST, markOf, type MarkRequest } from './mark-request.ts'
 import { MAX_PUBLISHERS, type OrganisationStatements } from './organisation.ts'
 
-export interface CertificatesRequest {
-  /** `organisationMark` of the root and the asked peer, hex. */
-  readonly mark: string
-}
-
-const MARK_BYTES = 32
 const DOMAIN = 'catalog-p2p organisation 1'
 const TIMEOUT_MS = 5_000
 
 export function organisationMark(root: KeyId, peer: string): string {
-  return createHash('sha256').update([DOMAIN, root, peer].join('\0')).digest('hex')
+  return markOf(DOMAIN, root, peer)
 }
 
-export const CERTIFICATES: RequestProtocol<CertificatesRequest, OrganisationStatements> = {
+export const CERTIFICATES: RequestProtocol<MarkRequest, OrganisationStatements> = {
   id: '/catalog/certificates/1.0.0',
   timeoutMs: TIMEOUT_MS,
-  request: {
-    maxBytes: MARK_BYTES,
-    encode: ({ mark }) => Uint8Array.from(Buffer.from(mark, 'hex')),
-    decode(body) {
-      const reader = new FieldReader(body)
-      const mark = Buffer.from(reader.bytes(MARK_BYTES)).toString('hex')
-      reader.end()
-      return { mark }
-    },
-  },
+  request: MARK_REQUEST,
   response: {
     maxBytes: 8 + MAX_REVOCATIONS_BYTES + MAX_PUBLISHERS * (4 + MAX_CERTIFICATE_BYTES),
     encode({ revocations = new Uint8Array(), certificates }) {

@@ -3,7 +3,6 @@
  * The name goes as a hash. What a peer answers proves nothing: whoever asks looks for the publisher's own signed head. Pure.
  * docs/protocol.md, section Publishers
  */
-import { createHash } from 'node:crypto'
 import {
   CatalogError,
   FieldReader,
@@ -13,31 +12,21 @@ import {
   type KeyId,
   type RequestProtocol,
 } from '@catalog-p2p/core'
+import { MARK_REQUEST, markOf, type MarkRequest } from './mark-request.ts'
 
 export const MAX_PUBLISHERS_TOLD = 8
-const MARK_BYTES = 32
 const KEY_ID_BYTES = 32
 const DOMAIN = 'catalog-p2p publishers 1'
 const TIMEOUT_MS = 2_000
 
-/** Hex. */
 export function publishedMark(name: string): string {
-  return createHash('sha256').update([DOMAIN, name].join('\0')).digest('hex')
+  return markOf(DOMAIN, name)
 }
 
-export const PUBLISHERS: RequestProtocol<{ readonly mark: string }, readonly KeyId[]> = {
+export const PUBLISHERS: RequestProtocol<MarkRequest, readonly KeyId[]> = {
   id: '/catalog/publishers/1.0.0',
   timeoutMs: TIMEOUT_MS,
-  request: {
-    maxBytes: MARK_BYTES,
-    encode: ({ mark }) => Uint8Array.from(Buffer.from(mark, 'hex')),
-    decode(body) {
-      const reader = new FieldReader(body)
-      const mark = Buffer.from(reader.bytes(MARK_BYTES)).toString('hex')
-      reader.end()
-      return { mark }
-    },
-  },
+  request: MARK_REQUEST,
   response: {
     maxBytes: 1 + MAX_PUBLISHERS_TOLD * KEY_ID_BYTES,
     encode(publishers) {

@@ -8,13 +8,12 @@ import type { KadDHT } from '@libp2p/kad-dht'
 import { CID } from 'multiformats/cid'
 import * as raw from 'multiformats/codecs/raw'
 import { create as createMultihash } from 'multiformats/hashes/digest'
-import PQueue from 'p-queue'
 import { CatalogError } from '../../errors.ts'
 import type { Clock } from '../../timing/clock.ts'
+import { createSemaphore } from '../../timing/semaphore.ts'
 import { timeoutSignal } from '../../timing/timeout-signal.ts'
 import type { PeerId, Routing } from '../host.ts'
 import { DhtValues } from './dht-values.ts'
-import { takeTurn } from './take-turn.ts'
 
 /** sha2-256 in the multihash table. */
 const SHA2_256 = 0x12
@@ -39,8 +38,8 @@ export function createDhtRouting(deps: {
   /** The remote address of our connection with a peer. */
   readonly addressOf: (peer: PeerId) => string | undefined
 }): DhtRouting {
-  const provides = new PQueue({ concurrency: MAX_PROVIDES })
-  const searches = new PQueue({ concurrency: MAX_SEARCHES })
+  const provides = createSemaphore(MAX_PROVIDES)
+  const searches = createSemaphore(MAX_SEARCHES)
 
   const withTimeout = (signal: AbortSignal, timeoutMs: number): AbortSignal =>
     AbortSignal.any([signal, timeoutSignal(deps.clock, timeoutMs)])
@@ -74,7 +73,12 @@ export function createDhtRouting(deps: {
       const cid = toCid(key)
       signal.throwIfAborted()
       running()
-      await provides.add(() => publish(cid, withTimeout(signal, PROVIDE_TIMEOUT_MS)), { signal })
+      await provides.acquire(signal)
+      try {
+        await publish(cid, withTimeout(signal, PROVIDE_TIMEOUT_MS))
+      } finally {
+        provides.release()
+      }
     },
 
     async withdraw(key) {
@@ -85,7 +89,7 @@ export function createDhtRouting(deps: {
       const cid = toCid(key)
       signal.throwIfAborted()
       const dht = running()
-      const turn = await takeTurn(searches, signal)
+      await searches.acquire(signal)
       const bounded = withTimeout(signal, SEARCH_TIMEOUT_MS)
       try {
         for await (const event of dht.findProviders(cid, { signal: bounded })) {
@@ -102,7 +106,7 @@ export function createDhtRouting(deps: {
         // Out of time is an end like any other: what was found was found.
         if (!bounded.aborted) throw error
       } finally {
-        turn.done()
+        searches.release()
       }
     },
   }

@@ -4,13 +4,12 @@
  * put again. Slow, background work: a few walks at once, each with a deadline.
  */
 import type { KadDHT } from '@libp2p/kad-dht'
-import PQueue from 'p-queue'
 import { CatalogError } from '../../errors.ts'
 import type { Clock } from '../../timing/clock.ts'
 import { raceSignal } from '../../timing/race-signal.ts'
+import { createSemaphore } from '../../timing/semaphore.ts'
 import { timeoutSignal } from '../../timing/timeout-signal.ts'
 import { ENOUGH_ANSWERS, type FoundValue, type ValueKind, type ValueRouting } from '../host.ts'
-import { takeTurn } from './take-turn.ts'
 import { ValueKinds, type HeldValue } from '../value-kinds.ts'
 
 const MAX_WALKS = 4
@@ -28,7 +27,7 @@ export interface DhtValuesDeps {
 export class DhtValues implements ValueRouting {
   readonly #deps: DhtValuesDeps
   readonly #kinds = new ValueKinds()
-  readonly #walks = new PQueue({ concurrency: MAX_WALKS })
+  readonly #walks = createSemaphore(MAX_WALKS)
 
   constructor(deps: DhtValuesDeps) {
     this.#deps = deps
@@ -54,7 +53,13 @@ export class DhtValues implements ValueRouting {
     signal.throwIfAborted()
     this.#deps.dht()
     await this.#kinds.check(key, value)
-    await this.#walk(signal, PUT_TIMEOUT_MS, (bounded) => this.#put(key, value, bounded))
+    await this.#walks.acquire(signal)
+    try {
+      const bounded = AbortSignal.any([signal, timeoutSignal(this.#deps.clock, PUT_TIMEOUT_MS)])
+      await raceSignal(this.#put(key, value, bounded), bounded)
+    } finally {
+      this.#walks.release()
+    }
   }
 
   async *findValue(
@@ -65,7 +70,7 @@ export class DhtValues implements ValueRouting {
     const dht = this.#deps.dht()
     const answers = this.#kinds.collect(key)
     const left = new AbortController()
-    const turn = await takeTurn(this.#walks, signal)
+    await this.#walks.acquire(signal)
     const timeout = timeoutSignal(this.#deps.clock, GET_TIMEOUT_MS)
     const bounded = AbortSignal.any([signal, left.signal, timeout])
     let count = 0
@@ -83,22 +88,10 @@ export class DhtValues implements ValueRouting {
       signal.throwIfAborted()
     } finally {
       left.abort()
-      turn.done()
+      this.#walks.release()
     }
     const last = answers.best()
     if (last !== undefined) yield last
-  }
-
-  async #walk(
-    signal: AbortSignal,
-    timeoutMs: number,
-    work: (bounded: AbortSignal) => Promise<void>,
-  ): Promise<void> {
-    const walk = async (): Promise<void> => {
-      const bounded = AbortSignal.any([signal, timeoutSignal(this.#deps.clock, timeoutMs)])
-      await raceSignal(work(bounded), bounded)
-    }
-    await this.#walks.add(walk, { signal })
   }
 
   async #put(key: string, value: Uint8Array, signal: AbortSignal): Promise<void> {

@@ -230,9 +230,11 @@ class SwarmKeeper implements PeerFinder {
     while (!this.#stopped.signal.aborted) {
       if (this.isLonely) await this.#look()
       // A fleet that starts at one moment must not dial in step.
-      const wasCut = await this.#sleep(jittered(pauseMs, 0.25, this.#deps.random))
+      this.#pause = new AbortController()
+      const cut = AbortSignal.any([this.#stopped.signal, this.#pause.signal])
+      const wasCut = await this.#sleep(jittered(pauseMs, 0.25, this.#deps.random), cut)
       pauseMs = wasCut ? FIRST_PAUSE_MS : Math.min(pauseMs * 2, LAST_PAUSE_MS)
-      if (wasCut) await this.#sleep(FIRST_PAUSE_MS, { canBeCut: false })
+      if (wasCut) await this.#sleep(FIRST_PAUSE_MS, this.#stopped.signal)
     }
   }
 
@@ -252,11 +254,7 @@ class SwarmKeeper implements PeerFinder {
   }
 
   /** True when it was cut short: a connection was lost, or the finder stops. */
-  async #sleep(ms: number, { canBeCut = true } = {}): Promise<boolean> {
-    this.#pause = new AbortController()
-    const signal = canBeCut
-      ? AbortSignal.any([this.#stopped.signal, this.#pause.signal])
-      : this.#stopped.signal
+  async #sleep(ms: number, signal: AbortSignal): Promise<boolean> {
     if (signal.aborted) return true
     try {
       await this.#deps.clock.sleep(ms, signal)

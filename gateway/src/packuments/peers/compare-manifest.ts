@@ -4,6 +4,7 @@
  * published (npm's normalize-package-data and read-package-json), so that only a lie differs. The peer's must have that form, or be
  * the package's own to the letter: what clients read in several ways is none. Pure; runs in a worker.
  */
+import { isObject } from '../../http/is-object.ts'
 type Json = Record<string, unknown>
 
 export interface TarballManifest {
@@ -233,8 +234,4 @@ function canonical(value: unknown): string {
       ? Object.fromEntries(Object.entries(part).sort(([a], [b]) => (a < b ? -1 : 1)))
       : part,
   )
-}
-
-function isObject(value: unknown): value is Json {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

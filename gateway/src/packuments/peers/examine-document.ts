@@ -2,9 +2,9 @@
  * All signatures of a document that was made of peers' words: whose words the registry has not signed. Pure and slow on long documents;
  * runs in packument-worker.ts only, behind or after what clients wait for.
  */
-import type { TrustedKey } from '../../keys/trusted-keys.ts'
+import { keyObjectsOf, type TrustedKey } from '../../keys/trusted-keys.ts'
 import type { Packument } from '../packument-json.ts'
-import { isSigned, keysById, signedManifest } from './signed-manifest.ts'
+import { isSigned, signedManifest } from './signed-manifest.ts'
 import { wordOf } from './version-claims.ts'
 
 export interface UnsignedWord {
@@ -19,7 +19,7 @@ export function unsignedWords(
   about: { readonly name: string; readonly registry: string },
   trusted: readonly TrustedKey[],
 ): UnsignedWord[] {
-  const keys = keysById(trusted)
+  const keys = keyObjectsOf(trusted)
   const found = new Map<string, UnsignedWord>()
   for (const entry of Object.entries(document.versions ?? {})) {
     const signed = signedManifest(about, keys, entry)

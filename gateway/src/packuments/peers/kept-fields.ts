@@ -2,8 +2,7 @@
  * The fields of a version that go from peer to peer, and their types: of another type a field would be compared as one thing, and
  * read by a client as another. Pure; runs in packument-worker.ts.
  */
-
-type Json = Record<string, unknown>
+import { isObject } from '../../http/is-object.ts'
 
 // What installing needs of a version: all of it is compared with the tarball's own package.json. Not `deprecated`, which would let
 // a peer choose the version.
@@ -52,8 +51,4 @@ export function hasItsType(field: (typeof KEPT)[number], value: unknown): boolea
 
 function isTextList(value: unknown): boolean {
   return Array.isArray(value) && value.every((each) => typeof each === 'string')
-}
-
-function isObject(value: unknown): value is Json {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -1,5 +1,6 @@
 /** A peer's document, or a registry's own, read without believing a word of it. Pure; runs in packument-worker.ts only. */
 import { gunzipSync } from 'node:zlib'
+import { isObject } from '../../http/is-object.ts'
 import { DOCUMENT_BOUNDS, exceededBound } from './json-bounds.ts'
 import { signedManifest, type KeysById, type SignedManifest } from './signed-manifest.ts'
 
@@ -68,8 +69,4 @@ function timesOf({ time, modified }: Json): Map<string, string> {
         : [],
     ),
   )
-}
-
-function isObject(value: unknown): value is Json {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -9,12 +9,13 @@
  */
 import { gzipSync } from 'node:zlib'
 import semver from 'semver'
-import type { TrustedKey } from '../../keys/trusted-keys.ts'
+import { isObject } from '../../http/is-object.ts'
+import { keyObjectsOf, type TrustedKey } from '../../keys/trusted-keys.ts'
 import { DOCUMENT_BOUNDS, exceededBound } from './json-bounds.ts'
 import { pickableVersions } from './pickable-versions.ts'
 import { readDocument, type PeerDocument, type ReadDocument } from './read-document.ts'
 import type { RefusedWord } from './refused-words.ts'
-import { isSigned, keysById, type KeysById, type SignedManifest } from './signed-manifest.ts'
+import { isSigned, type KeysById, type SignedManifest } from './signed-manifest.ts'
 import { claimFields, VersionClaims } from './version-claims.ts'
 import {
   agreementOf,
@@ -56,15 +57,13 @@ export interface SignedDocument {
   readonly gone: ReadonlyMap<string, string>
 }
 
-type Json = Record<string, unknown>
-
 /** Which of its tags and times are those that a quorum of witnesses has seen. */
 export const WITNESSED_FIELD = '_witnessed'
 
 const LEVEL = 4
 
 export function uniteDocuments(job: SignedDocumentJob): SignedDocument {
-  const keys = keysById(job.keys)
+  const keys = keyObjectsOf(job.keys)
   const read = job.documents.map((document) => tried(() => readDocument(job, keys, document)))
   const good = read.filter((each) => typeof each !== 'string')
   const union = new DocumentUnion(job, keys, toVerify(good))
@@ -114,7 +113,6 @@ class DocumentUnion {
   /** How many documents give a tag that value. */
   readonly #tags = new Map<string, Map<string, number>>()
   readonly #times = new Map<string, string>()
-  readonly #verified = new Set<string>()
   readonly #agreement: Agreement | undefined
 
   constructor(job: SignedDocumentJob, keys: KeysById, toVerify: ReadonlySet<string>) {
@@ -193,14 +191,9 @@ class DocumentUnion {
   /** @throws Error where its signature is false, and that is an offence */
   #isBelieved(each: SignedManifest): boolean {
     const { name, isStrict } = this.#job
-    const { version, integrity, signature } = each
+    const { version, integrity } = each
     if (isStrict && !this.#toVerify.has(version)) return true
-    const seen = [version, integrity, signature.keyid, signature.sig].join(' ')
-    if (this.#verified.has(seen)) return true
-    if (isSigned(this.#keys, name, each)) {
-      this.#verified.add(seen)
-      return true
-    }
+    if (isSigned(this.#keys, name, each)) return true
     if (!isStrict) return false
     throw new Error(`its document has a false signature of ${name}@${version}:${integrity}`)
   }
@@ -235,8 +228,4 @@ class DocumentUnion {
     const latest = kept.latest ?? highest ?? semver.rsort(all)[0]
     return { ...kept, ...(latest !== undefined && { latest }) }
   }
-}
-
-function isObject(value: unknown): value is Json {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

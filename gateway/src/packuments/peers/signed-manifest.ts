@@ -2,9 +2,10 @@
  * One version as somebody's document has it: what of it may be passed on, and the signature that it stands on, which is verified when
  * it is used. Pure; runs in packument-worker.ts.
  */
-import { createPublicKey, verify, type KeyObject } from 'node:crypto'
+import type { KeyObject } from 'node:crypto'
+import { isObject } from '../../http/is-object.ts'
 import { isVersion } from '../../http/route.ts'
-import type { TrustedKey } from '../../keys/trusted-keys.ts'
+import { verifyOnce } from '../../keys/verify-once.ts'
 import { tarballFile } from '../client-policy.ts'
 import { runsOnInstall } from './compare-manifest.ts'
 import { hasItsType, KEPT } from './kept-fields.ts'
@@ -26,15 +27,6 @@ const INTEGRITY = /^sha512-[A-Za-z0-9+/]{86}==$/
 const MAX_SIGNATURES = 8
 /** Of P-256 in DER and base64 there are at most 96. */
 const MAX_SIGNATURE_CHARS = 128
-
-export function keysById(keys: readonly TrustedKey[]): KeysById {
-  return new Map(
-    keys.map(({ keyId, spki }) => [
-      keyId,
-      createPublicKey({ key: Buffer.from(spki), format: 'der', type: 'spki' }),
-    ]),
-  )
-}
 
 /** undefined: it is not of that name and number, or has no signature by a key that counts here. Verifies nothing. */
 export function signedManifest(
@@ -68,8 +60,8 @@ export function isSigned(
 ): boolean {
   const key = keys.get(signature.keyid)
   if (key === undefined) return false
-  const text = Buffer.from(`${name}@${version}:${integrity}`)
-  return verify('sha256', text, key, Buffer.from(signature.sig, 'base64'))
+  const { keyid: keyId, sig } = signature
+  return verifyOnce({ keyId, key, text: `${name}@${version}:${integrity}`, sig })
 }
 
 /** The first one by a key that counts here. */
@@ -82,8 +74,4 @@ function signatureOf(signatures: unknown, keys: KeysById): SignedManifest['signa
     if (keys.has(keyid) && sig.length <= MAX_SIGNATURE_CHARS) return { keyid, sig }
   }
   return undefined
-}
-
-function isObject(value: unknown): value is Json {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

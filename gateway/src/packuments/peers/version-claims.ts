@@ -4,6 +4,7 @@
  * system" that another shows; who lied is found out by its tarball. Pure; runs in packument-worker.ts only.
  */
 import semver from 'semver'
+import { isObject } from '../../http/is-object.ts'
 import { differingFields } from './compare-manifest.ts'
 
 type Json = Record<string, unknown>
@@ -130,8 +131,4 @@ function has(list: unknown): boolean {
 function asList(list: unknown): string[] {
   const all: unknown[] = Array.isArray(list) ? list : [list]
   return all.filter((each): each is string => typeof each === 'string')
-}
-
-function isObject(value: unknown): value is Json {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -4,6 +4,7 @@
  * checked. Pure and slow: it runs in packument-worker.ts only, and so imports nothing of core.
  */
 import { gunzipSync, gzipSync } from 'node:zlib'
+import { isObject } from '../../http/is-object.ts'
 import { isVersion } from '../../http/route.ts'
 
 export interface WitnessedList {
@@ -104,8 +105,4 @@ function textOf(value: unknown): string | null {
 
 function isText(value: unknown): value is string {
   return typeof value === 'string' && value.length > 0 && value.length <= MAX_TEXT
-}
-
-function isObject(value: unknown): value is Json {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
