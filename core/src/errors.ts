@@ -80,7 +80,7 @@ export function isCatalogError(error: unknown, code?: ErrorCode): error is Catal
 }
 
 /** Masks user:password in URLs and the values of tokens, wherever they stand in `text`. */
-export function redactCredentials(text: string): string {
+function redactCredentials(text: string): string {
   return text
     .replace(/(\w+:\/\/)[^\s/@]+@/g, '$1***@')
     .replace(/\b(bearer|basic)\s+[\w.~+/=-]+/gi, '$1 ***')

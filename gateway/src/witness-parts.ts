@@ -111,7 +111,7 @@ export function openWitnessParts(
 }
 
 /** More than half, where nothing else is said. */
-export function quorumOf({
+function quorumOf({
   witnesses,
   witnessQuorum,
 }: Pick<ParsedGatewayOptions, 'witnesses' | 'witnessQuorum'>): number {

@@ -22,7 +22,7 @@ export interface RevocationList extends Revocations {
 }
 
 const TYPE = 'catalog/revocations/1'
-export const MAX_REVOKED = 4096
+const MAX_REVOKED = 4096
 const MAX_SUBJECT_CHARS = 128
 export const MAX_REVOCATIONS_BYTES = STATEMENT_OVERHEAD_BYTES + 64 + MAX_REVOKED * 132
 const SUBJECT = /^[0-9A-Za-z-]{1,128}$/

@@ -66,7 +66,7 @@ export function judgeCertificate(
 }
 
 /** A package by its own name or by its scope, in any case. */
-export function coversName(names: readonly string[], name: string): boolean {
+function coversName(names: readonly string[], name: string): boolean {
   const wanted = name.toLowerCase()
   const scope = wanted.startsWith('@') ? wanted.split('/', 1)[0] : undefined
   return names.some((each) => [wanted, scope].includes(each.toLowerCase()))

@@ -10,7 +10,7 @@ import type { Admit, ByteStream, HandleOptions, PeerConnection, PeerId } from '.
 import { CatalogError } from '../errors.ts'
 
 /** A peer that is not admitted within this time is not. */
-export const ADMISSION_TIMEOUT_MS = 10_000
+const ADMISSION_TIMEOUT_MS = 10_000
 
 type Handler = (stream: ByteStream) => void | Promise<void>
 

@@ -8,7 +8,7 @@ import type { NetworkInterfaceInfo } from 'node:os'
 import type { Gateways } from './gateways.ts'
 import { ipScope, isLinkLocalIp } from './address-scope.ts'
 
-export const LOOPBACK_NETWORK = 'loopback'
+const LOOPBACK_NETWORK = 'loopback'
 const NONE: ReadonlySet<string> = new Set()
 
 export interface OwnNetworks {

@@ -68,7 +68,7 @@ interface KindOfKey {
 }
 
 /** Of one key. What several have is checked once, whether it is valid or not. */
-export class CollectedAnswers {
+class CollectedAnswers {
   readonly #kind: KindOfKey
   readonly #valid = new Map<string, { readonly value: Uint8Array; readonly heldMs: number[] }>()
   readonly #invalid = new Set<string>()

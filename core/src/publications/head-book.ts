@@ -15,7 +15,7 @@ import type { Clock } from '../timing/clock.ts'
 import { openHead, type Head } from './head.ts'
 import { headKeyOf } from './head-key.ts'
 
-export const HEADS_FILE = 'heads.sqlite'
+const HEADS_FILE = 'heads.sqlite'
 const MAX_HEADS = 50_000
 const MAX_FORKS = 1_000
 /** Opened heads in memory, by the bytes they were opened from. */

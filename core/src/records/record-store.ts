@@ -14,9 +14,9 @@ import type { Logger } from '../log.ts'
 import { FieldReader } from '../wire/fields.ts'
 import { decodeRecord, encodeRecord } from '../wire/record-codec.ts'
 
-export const RECORDS_FILE = 'records.sqlite'
+const RECORDS_FILE = 'records.sqlite'
 /** Some 400 bytes each. */
-export const MAX_RECORDS = 500_000
+const MAX_RECORDS = 500_000
 /** So many go at once: the table may be longer than its bound by so many. */
 const TRIM_ROWS = 1_000
 

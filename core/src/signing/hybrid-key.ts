@@ -19,7 +19,7 @@ export const PUBLIC_KEY_BYTES = 1 + ED25519_BYTES.publicKey + FALCON_BYTES.publi
 /** u8 algorithm, Ed25519 signature, Falcon-512 signature. */
 export const SIGNATURE_BYTES = 1 + ED25519_BYTES.signature + FALCON_BYTES.signature
 /** u8 algorithm, Ed25519 seed, Falcon-512 secret key. */
-export const SECRET_KEY_BYTES = 1 + ED25519_BYTES.seed + FALCON_BYTES.secretKey
+const SECRET_KEY_BYTES = 1 + ED25519_BYTES.seed + FALCON_BYTES.secretKey
 
 declare const publicKeyBrand: unique symbol
 /** PUBLIC_KEY_BYTES of a known algorithm. */

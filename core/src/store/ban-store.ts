@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import type { Clock } from '../timing/clock.ts'
 import { openDatabase, type Database } from '../disk/database.ts'
 
-export const BANS_FILE = 'bans.sqlite'
+const BANS_FILE = 'bans.sqlite'
 const MAX_BANS = 5_000
 const FORGET_MS = 7 * 24 * 3600_000
 

@@ -5,7 +5,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { CatalogError } from '../errors.ts'
 
-export const SWARM_KEY_BYTES = 32
+const SWARM_KEY_BYTES = 32
 export const SWARM_KEY_PREFIX = 'catalog-swarm-1:'
 
 const CHECK_BYTES = 4

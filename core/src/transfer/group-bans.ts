@@ -9,7 +9,7 @@ import type { PeerId } from '../host/host.ts'
 import { isRelayGroup, networkOf, type AddressGroup } from '../limits/address-group.ts'
 
 /** Ids of one address that have to lie within the hour. */
-export const LIARS_BEFORE_BAN = 3
+const LIARS_BEFORE_BAN = 3
 const LIE_MEMORY_MS = 3600_000
 const FIRST_BAN_MS = 5 * 60_000
 const MAX_BAN_MS = 3600_000

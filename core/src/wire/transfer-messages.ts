@@ -37,7 +37,7 @@ export const MAX_ANSWER_FRAME_BYTES = MAX_CHUNK_SIZE + 64
 /** Requests are small. */
 export const MAX_REQUEST_FRAME_BYTES = 1024
 /** The URL in a WantFetch, so that it fits. */
-export const MAX_FETCH_REGISTRY_BYTES = 400
+const MAX_FETCH_REGISTRY_BYTES = 400
 
 const TYPE = {
   ...{ hello: 1, want: 2, wantChunk: 3, cancel: 4, wantNamed: 5, wantFetch: 6 },

@@ -36,7 +36,7 @@ export interface Bindings {
 }
 
 /** About 300 bytes each. */
-export const MAX_BINDINGS = 200_000
+const MAX_BINDINGS = 200_000
 /** So many go at once; the table may be longer than its bound by so many. */
 const TRIM_ROWS = 1_000
 /** A day: frequent reads must not become frequent writes. */

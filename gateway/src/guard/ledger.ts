@@ -36,7 +36,7 @@ export interface Ledger {
   close(): void
 }
 
-export const MAX_LEDGER_ROWS = 200_000
+const MAX_LEDGER_ROWS = 200_000
 const TRIM_ROWS = 1_000
 const FLUSH_MS = 1_000
 /** What is written at once, at most: then it does not wait for the time above. */

@@ -53,7 +53,7 @@ function copyBody(req: IncomingMessage): Promise<Buffer | undefined> {
 }
 
 /** `{name: [versions]}`; what makes no sense is left out. */
-export function namedPackages(body: unknown, maxHints: number): Hint[] {
+function namedPackages(body: unknown, maxHints: number): Hint[] {
   if (typeof body !== 'object' || body === null || Array.isArray(body)) return []
   const hints: Hint[] = []
   for (const [name, versions] of Object.entries(body as Record<string, unknown>)) {

@@ -50,7 +50,7 @@ export function sourceOf(
 }
 
 /** When witnesses have seen its tags, if that counts still; Unix time, milliseconds. */
-export function verifiedAt(
+function verifiedAt(
   { witness }: Pick<CachedDocument, 'witness'>,
   nowMs: number,
 ): number | undefined {

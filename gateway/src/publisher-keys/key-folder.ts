@@ -15,7 +15,6 @@ import {
   type KeyFile,
 } from './key-file.ts'
 
-export const DEFAULT_KEY = 'default'
 const SUFFIX = '.json'
 const MAX_KEYS = 1_000
 const MODE = { mode: 0o600, keepMode: false }

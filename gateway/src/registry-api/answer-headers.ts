@@ -72,7 +72,7 @@ export function passedHeaders(
 }
 
 /** The same type where a browser makes nothing of it, else one that says nothing. */
-export function harmlessType(type: string | undefined): string {
+function harmlessType(type: string | undefined): string {
   const essence = MEDIA_TYPE.exec(type ?? '')?.[1]?.toLowerCase() ?? ''
   const isHarmless = TYPES.has(essence) || /^application\/.+\+json$/.test(essence)
   return isHarmless && type !== undefined ? type : OPAQUE

@@ -29,7 +29,7 @@ export function stateOfTrustFile(path: string): string {
 }
 
 /** Empty where there is none. @throws CatalogError INVALID_OPTIONS */
-export function readTrustText(path: string): string {
+function readTrustText(path: string): string {
   const stats = statsOf(path)
   if (stats === undefined) return ''
   requireRegularFile(path, stats)

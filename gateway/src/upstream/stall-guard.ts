@@ -6,9 +6,9 @@
 /** What must come of metadata in each time that a silence may take. */
 export const MIN_BYTES = 16 * 1024
 /** So many such times may the whole take. */
-export const MAX_TIMES = 10
+const MAX_TIMES = 10
 /** Of a tarball: many come at once over a line that may be slow, and one of any size may take as long as it needs. */
-export const MIN_TARBALL_BYTES = 4 * 1024
+const MIN_TARBALL_BYTES = 4 * 1024
 
 /** Of a tarball. Its time is only that in which it is waited for: not what its reader takes. */
 export function createTarballStallGuard(silenceMs: number): StallGuard {

@@ -13,7 +13,7 @@ import type { ByteStream, HandleOptions, PeerId } from '../host.ts'
 
 const MiB = 1024 * 1024
 /** Unread bytes on one stream that we opened before it is aborted: they are what we have asked for. */
-export const MAX_INBOUND_BYTES = 32 * MiB
+const MAX_INBOUND_BYTES = 32 * MiB
 /** The same on a stream that a peer opened, unless its protocol says otherwise. */
 export const DEFAULT_MAX_UNREAD_BYTES = MiB
 /** Of all streams that we opened; those of one address may have half of it. */

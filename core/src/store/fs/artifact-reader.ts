@@ -199,7 +199,7 @@ export class ArtifactReader {
 }
 
 /** Gone, a disk that can't read it any more, or other bytes. */
-export function isDamage(error: unknown): boolean {
+function isDamage(error: unknown): boolean {
   return error instanceof DamagedFileError || ['ENOENT', 'EIO'].includes(errnoOf(error) ?? '')
 }
 

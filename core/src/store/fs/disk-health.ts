@@ -8,7 +8,7 @@ import { isCatalogError } from '../../errors.ts'
 import { errnoOf } from '../../disk/errno.ts'
 
 /** Between two attempts while the disk refuses. */
-export const RETRY_AFTER_MS = 60_000
+const RETRY_AFTER_MS = 60_000
 
 const WARN_AGAIN_AFTER_MS = 3_600_000
 

@@ -17,7 +17,7 @@ import type { StoreEntry } from '../store.ts'
 import { WriteDelay } from './write-delay.ts'
 
 /** Beyond either of these, `put` waits; beyond twice that, artifacts are not taken. */
-export const MAX_BACKLOG_BYTES = 128 * 1024 * 1024
+const MAX_BACKLOG_BYTES = 128 * 1024 * 1024
 export const MAX_BACKLOG_ITEMS = 2048
 
 /** Writing begins at this backlog, or at the first rest. */

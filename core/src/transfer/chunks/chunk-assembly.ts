@@ -14,7 +14,7 @@ const HOLD_BACK_BYTES = 64 * 1024
 /** Chunks being hashed or written to the partial at once; beyond that, callers of `add` and `append` wait. */
 const MAX_WORK = 8
 
-export class ChunkAssembly implements Assembly {
+class ChunkAssembly implements Assembly {
   readonly geometry: ArtifactGeometry
   readonly chunks: number
   readonly #deps: AssemblyDeps

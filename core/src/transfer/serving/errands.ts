@@ -9,7 +9,7 @@ import type { Clock } from '../../timing/clock.ts'
 import type { Answer, Status, WantFetch } from '../../wire/transfer-messages.ts'
 
 /** At once, for one stream; beyond it the answer is BUSY. */
-export const MAX_ERRANDS = 64
+const MAX_ERRANDS = 64
 /** Between two words that it is being fetched. */
 const HEARTBEAT_MS = 100
 

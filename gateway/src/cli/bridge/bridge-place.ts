@@ -25,7 +25,7 @@ export interface PlaceFacts {
 }
 
 /** What containers call the machine they run on. */
-export const DOCKER_HOST = 'host.docker.internal'
+const DOCKER_HOST = 'host.docker.internal'
 /** Docker's first network on Linux, and Podman's. */
 const DOCKER_INTERFACE = /^(?:docker0|podman0|cni-podman0)$/
 const WSL_INTERFACE = /^vEthernet \(WSL\b/

@@ -13,8 +13,8 @@ export interface CommandEnd {
 }
 
 /** As shells have it. */
-export const EXIT_NOT_FOUND = 127
-export const EXIT_NOT_EXECUTABLE = 126
+const EXIT_NOT_FOUND = 127
+const EXIT_NOT_EXECUTABLE = 126
 
 export async function runCommand(
   [program = '', ...args]: readonly string[],

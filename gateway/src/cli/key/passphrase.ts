@@ -7,7 +7,7 @@ import { Writable } from 'node:stream'
 import { CatalogError } from '@catalog-p2p/core'
 import type { Invocation } from '../shell/invocation.ts'
 
-export const PASSPHRASE_VARIABLE = 'CATALOG_KEY_PASSPHRASE'
+const PASSPHRASE_VARIABLE = 'CATALOG_KEY_PASSPHRASE'
 const MIN_CHARACTERS = 8
 const MAX_CHARACTERS = 1024
 

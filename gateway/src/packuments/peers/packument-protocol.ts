@@ -27,7 +27,7 @@ export interface PackumentResponseMessage {
   readonly document: Uint8Array
 }
 
-export const PACKUMENTS_PROTOCOL = '/catalog/packuments/1.0.0'
+const PACKUMENTS_PROTOCOL = '/catalog/packuments/1.0.0'
 export const MAX_DOCUMENT_BYTES = 16 * 1024 * 1024
 /** A document from peers is made of so many at most. */
 export const MAX_KNOWN = 3

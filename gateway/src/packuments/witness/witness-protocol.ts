@@ -28,7 +28,7 @@ export interface WitnessResponseMessage {
   readonly lists: readonly SignedList[]
 }
 
-export const WITNESS_PROTOCOL = '/catalog/witnesses/1.0.0'
+const WITNESS_PROTOCOL = '/catalog/witnesses/1.0.0'
 /** Witnesses that a node can name, and lists in one answer. */
 export const MAX_WITNESSES = 32
 /** Of all lists in one answer with their statements. */
