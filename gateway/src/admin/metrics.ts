@@ -23,13 +23,10 @@ export function createMetrics(deps: {
 }): Metrics {
   const registry = new Registry()
   // Looked up once for all metrics of a scrape.
-  let ofGateway: GatewayStats | undefined
-  let ofNode: NodeStats | undefined
-  gatewayMetrics(registry, {
-    counters: deps.counters,
-    stats: () => (ofGateway ??= deps.stats()),
-  })
-  nodeMetrics(registry, () => (ofNode ??= deps.node.stats()))
+  let now: { readonly gateway: GatewayStats; readonly node: NodeStats } | undefined
+  const current = () => (now ??= { gateway: deps.stats(), node: deps.node.stats() })
+  gatewayMetrics(registry, { counters: deps.counters, stats: () => current().gateway })
+  nodeMetrics(registry, () => current().node)
   processMetrics(registry)
   const durations = new Histogram({
     name: 'catalog_gateway_request_duration_seconds',
@@ -41,8 +38,7 @@ export function createMetrics(deps: {
   return {
     contentType: registry.contentType,
     render() {
-      ofGateway = undefined
-      ofNode = undefined
+      now = undefined
       return registry.metrics()
     },
     observe: (route, ms) => durations.observe({ route }, ms / 1000),

@@ -3,11 +3,11 @@
  * signed what a tag or a range can pick; other versions are looked at when they are used (peer-evidence.ts). Where there are none the
  * member is believed. Pure; runs in packument-worker.ts.
  */
-import type { TrustedKey } from '../../keys/trusted-keys.ts'
+import { keyObjectsOf, type TrustedKey } from '../../keys/trusted-keys.ts'
 import type { Packument } from '../packument-json.ts'
 import { DOCUMENT_BOUNDS, exceededBound } from '../peers/json-bounds.ts'
 import { pickableVersions } from '../peers/pickable-versions.ts'
-import { isSigned, keysById, signedManifest } from '../peers/signed-manifest.ts'
+import { isSigned, signedManifest } from '../peers/signed-manifest.ts'
 
 export interface MemberRefusal {
   readonly why: string
@@ -30,7 +30,7 @@ export function refusalOfMembers(
   const { name } = about
   if (document.name !== name) return { why: 'a document of another package', isLie: true }
   if (trusted.length === 0) return undefined
-  const keys = keysById(trusted)
+  const keys = keyObjectsOf(trusted)
   const { versions = {}, 'dist-tags': tags = {} } = document
   const tagged = new Set(Object.values(tags).filter((each) => typeof each === 'string'))
   for (const version of pickableVersions(Object.keys(versions), tagged)) {
