@@ -75,42 +75,50 @@ async function publish(store: string, swarm: SwarmState, input: PublishInput) {
   return { digest: release.digest, old }
 }
 
-test('what was published in one swarm is nothing to another, and is all there on return', async () => {
-  await using workspace = await createWorkspace()
-  const [store, ofB, ofA] = await Promise.all(['m', 'b', 'a'].map((name) => workspace.folder(name)))
-  const [a, b] = [stateOf('a'), stateOf('b')]
-  const manifest = JSON.stringify({ name: NAME, version: '1.0.0', description: 'a hammer' })
-  const input = packageOf(NAME, '1.0.0', { manifest })
-  const { digest, old } = await publish(store ?? '', a, input)
-  {
-    await using machine = await start(store ?? '', b)
-    await using member = await start(ofB ?? '', b)
-    const marker = await machine.node.put(Buffer.from('for the second swarm'))
-    await meet(member.node, machine.node, 1)
-    expect(await bytesOf(member.node, marker)).toEqual(Buffer.from('for the second swarm'))
-    expect(member.node.peers()).toMatchObject([{ artifacts: 1, names: 0 }])
-    expect(await head(member.node)).toBeUndefined()
-    expect(await search(member, 'hammer')).toEqual([])
-    await expect(member.node.get(digest, signalOf(2_000))).rejects.toThrow()
-    expect(machine.node.publications.own()).toEqual([])
-    expect((await fetch(`${machine.url}/${NAME}`)).status).toBe(404)
-  }
-  // Nothing of it is in what the member has kept: peers, DHT records, lists of versions.
-  for (const file of await readdir(ofB ?? '', { recursive: true, withFileTypes: true })) {
-    if (!file.isFile() || file.name === 'trust.txt') continue
-    expect((await readFile(join(file.parentPath, file.name))).includes(NAME), file.name).toBe(false)
-  }
-  {
-    await using machine = await start(store ?? '', a)
-    await using member = await start(ofA ?? '', a)
-    await meet(member.node, machine.node, 2)
-    expect(await head(member.node)).toMatchObject({ sequence: 2 })
-    expect(Buffer.compare(await bytesOf(member.node, digest), input.tarball)).toBe(0)
-    expect(await search(member, 'hammer')).toHaveLength(1)
-    // A rollback is none.
-    expect(machine.node.publications.take(published, old)).toMatchObject({ sequence: 2 })
-    const next = packageOf(NAME, '1.1.0')
-    const { head: newest } = await machine.node.publications.publish(next, annsKey, signalOf())
-    expect([newest.sequence, ...newest.releases.keys()]).toEqual([3, '1.0.0', '1.1.0'])
-  }
-})
+test(
+  'what was published in one swarm is nothing to another, and is all there on return',
+  { tags: ['long'] },
+  async () => {
+    await using workspace = await createWorkspace()
+    const [store, ofB, ofA] = await Promise.all(
+      ['m', 'b', 'a'].map((name) => workspace.folder(name)),
+    )
+    const [a, b] = [stateOf('a'), stateOf('b')]
+    const manifest = JSON.stringify({ name: NAME, version: '1.0.0', description: 'a hammer' })
+    const input = packageOf(NAME, '1.0.0', { manifest })
+    const { digest, old } = await publish(store ?? '', a, input)
+    {
+      await using machine = await start(store ?? '', b)
+      await using member = await start(ofB ?? '', b)
+      const marker = await machine.node.put(Buffer.from('for the second swarm'))
+      await meet(member.node, machine.node, 1)
+      expect(await bytesOf(member.node, marker)).toEqual(Buffer.from('for the second swarm'))
+      expect(member.node.peers()).toMatchObject([{ artifacts: 1, names: 0 }])
+      expect(await head(member.node)).toBeUndefined()
+      expect(await search(member, 'hammer')).toEqual([])
+      await expect(member.node.get(digest, signalOf(2_000))).rejects.toThrow()
+      expect(machine.node.publications.own()).toEqual([])
+      expect((await fetch(`${machine.url}/${NAME}`)).status).toBe(404)
+    }
+    // Nothing of it is in what the member has kept: peers, DHT records, lists of versions.
+    for (const file of await readdir(ofB ?? '', { recursive: true, withFileTypes: true })) {
+      if (!file.isFile() || file.name === 'trust.txt') continue
+      expect((await readFile(join(file.parentPath, file.name))).includes(NAME), file.name).toBe(
+        false,
+      )
+    }
+    {
+      await using machine = await start(store ?? '', a)
+      await using member = await start(ofA ?? '', a)
+      await meet(member.node, machine.node, 2)
+      expect(await head(member.node)).toMatchObject({ sequence: 2 })
+      expect(Buffer.compare(await bytesOf(member.node, digest), input.tarball)).toBe(0)
+      expect(await search(member, 'hammer')).toHaveLength(1)
+      // A rollback is none.
+      expect(machine.node.publications.take(published, old)).toMatchObject({ sequence: 2 })
+      const next = packageOf(NAME, '1.1.0')
+      const { head: newest } = await machine.node.publications.publish(next, annsKey, signalOf())
+      expect([newest.sequence, ...newest.releases.keys()]).toEqual([3, '1.0.0', '1.1.0'])
+    }
+  },
+)
