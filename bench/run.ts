@@ -59,6 +59,9 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
   'capped-providers': {
     run: async () => await (await import('./capped-providers.ts')).run({ rounds, quick }),
   },
+  defaults: {
+    run: async () => await (await import('./defaults.ts')).run({ rounds, quick }),
+  },
   'silent-peer': {
     run: async () => await (await import('./silent-peer.ts')).run({ rounds }),
   },

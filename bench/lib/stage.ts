@@ -5,6 +5,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { NodeOptions } from '@catalog-p2p/core'
 import type { GatewayOptions } from '@catalog-p2p/gateway'
 import { createLan, type Line } from '../../test/support/namespaces.ts'
 import { startChild, type Child } from './child.ts'
@@ -114,16 +115,20 @@ export class Stage implements AsyncDisposable {
       readonly fleet?: boolean
       /** Bytes between nodes go over carriers where they can; true by default. */
       readonly carrier?: boolean
+      /** Beside what all nodes of benchmarks have. */
+      readonly transfer?: NodeOptions['transfer']
+      readonly store?: NodeOptions['store']
       /** Of Node. */
       readonly flags?: readonly string[]
     } = {},
   ): Promise<StartedNode> {
     const { machine = LOOPBACK, gateway, flags, fleet = true, carrier = true } = options
+    const { transfer, store } = options
     const child = this.start('lib/node-child.ts', machine, flags)
     const node = {
       network: { ...networkOf(machine), carrier },
-      store: { path: join(this.folder, name) },
-      transfer: { fleet },
+      store: { path: join(this.folder, name), ...store },
+      transfer: { fleet, ...transfer },
     }
     const { addresses, port = NaN } = await child.call<{ addresses: string[]; port?: number }>(
       'start',
