@@ -69,6 +69,8 @@ export function createCarrierDialer(deps: CarrierDialerDeps): CarrierDialer {
   }
 
   function failed(standing: Standing): void {
+    // Two dials share an offer: what fails both is one failure.
+    if (clock.now() < standing.notBeforeMs) return
     const backoffMs = Math.min(MAX_BACKOFF_MS, FIRST_BACKOFF_MS * 4 ** standing.failures)
     standing.failures += 1
     standing.offer = undefined

@@ -7,7 +7,7 @@ import type { AddressInfo, Socket } from 'node:net'
 import { createServer, type Server, type TLSSocket } from 'node:tls'
 import { CatalogError } from '../errors.ts'
 import { FairShare } from '../limits/fair-share.ts'
-import { ipGroup, type AddressGroup } from '../limits/address-group.ts'
+import { addressIn, ipGroup, type AddressGroup } from '../limits/address-group.ts'
 import type { Logger } from '../log.ts'
 import type { Clock } from '../timing/clock.ts'
 import type { Ticket, Tickets } from './tickets.ts'
@@ -99,7 +99,6 @@ function createPskServer(
   const shown = new WeakMap<TLSSocket, Ticket>()
   const server = createServer({
     ...TLS_ONLY_PSK,
-    ca: [],
     pskCallback(socket, identity) {
       const ticket = tickets.find(identity)
       if (ticket === undefined) return null
@@ -145,16 +144,22 @@ function codeOf(error: unknown): string {
   return code ?? ''
 }
 
+interface Handshake {
+  readonly raw: Socket
+  /** It takes no place any more. */
+  readonly end: () => void
+}
+
 /** Connections that have not shown a ticket yet. */
 class Handshakes {
   readonly #deps: CarrierListenerDeps
-  readonly #share: FairShare<Socket>
-  readonly #pending = new Map<string, { raw: Socket; end: () => void }>()
+  readonly #share: FairShare<Handshake>
+  readonly #pending = new Map<string, Handshake>()
 
   constructor(deps: CarrierListenerDeps) {
     this.#deps = deps
     const ofGroup = (group: AddressGroup): number =>
-      deps.isNear(group.replace(/\/64$/, '')) ? NEAR_HANDSHAKES : STRANGER_HANDSHAKES
+      deps.isNear(addressIn(group) ?? '') ? NEAR_HANDSHAKES : STRANGER_HANDSHAKES
     this.#share = new FairShare({ total: HANDSHAKES, ofGroup })
   }
 
@@ -169,32 +174,36 @@ class Handshakes {
       raw.destroy() // gone already
       return
     }
-    const place = this.#share.open(raw, group)
+    const handshake: Handshake = {
+      raw,
+      end: () => {
+        cancel()
+        place.release()
+        if (this.#pending.get(key) === handshake) this.#pending.delete(key)
+      },
+    }
+    const place = this.#share.open(handshake, group)
     place.add(1)
     const cancel = this.#deps.clock.after(HANDSHAKE_TIMEOUT_MS, () => raw.destroy(late()))
-    const end = (): void => {
-      cancel()
-      place.release()
-      this.#pending.delete(key)
-    }
-    this.#pending.set(key, { raw, end })
-    raw.once('close', end)
-    for (let next = this.#share.offender(); next; next = this.#share.offender()) this.#dismiss(next)
+    this.#pending.set(key, handshake)
+    raw.once('close', handshake.end)
+    for (let next = this.#share.offender(); next; next = this.#share.offender()) dismiss(next)
   }
 
   /** It has ended well. */
-  end(socket: Socket): void {
+  end(socket: TLSSocket): void {
     this.#pending.get(keyOf(socket))?.end()
   }
 
   abort(): void {
-    for (const { raw } of [...this.#pending.values()]) this.#dismiss(raw)
+    for (const handshake of [...this.#pending.values()]) dismiss(handshake)
   }
+}
 
-  #dismiss(raw: Socket): void {
-    this.#pending.get(keyOf(raw))?.end()
-    raw.destroy()
-  }
+/** By itself and not by its key, which is another one once it has been destroyed. */
+function dismiss({ raw, end }: Handshake): void {
+  end()
+  raw.destroy()
 }
 
 /** A TLS socket is another object than the one it was made of, with the same ends. */

@@ -1,6 +1,6 @@
 /**
  * Carriers: TLS connections of our own beside libp2p's, for the bytes between two peers that reach each other by TCP. They cost
- * the processor half of what QUIC does, or less (docs/decisions/0017). Nothing depends on one: where it can't be made, or breaks, there is the host.
+ * less processor time than QUIC (docs/decisions/0017). Nothing depends on one: where it can't be made, or breaks, there is the host.
  * A carrier belongs to a peer whose connection libp2p has authenticated (and a private swarm admitted), and ends with that.
  */
 import type { TLSSocket } from 'node:tls'

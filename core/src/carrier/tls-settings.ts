@@ -4,7 +4,12 @@
  * a fresh Diffie-Hellman exchange, so a key that leaks later opens no recording. Both ends of one ticket have fixed parts (who issued it
  * accepts it and never dials with it), so nothing can be sent back to its sender (RFC 9257, section 4.1).
  */
-import { createSecureContext, type PSKCallbackNegotation, type SecureContext } from 'node:tls'
+import {
+  createSecureContext,
+  type PSKCallbackNegotation,
+  type SecureContext,
+  type SecureContextOptions,
+} from 'node:tls'
 
 /** Node's PSK callbacks come with SHA-256, so of TLS 1.3's suites these. AES first: it has instructions nearly everywhere. */
 const CIPHERS = 'TLS_AES_128_GCM_SHA256:TLS_CHACHA20_POLY1305_SHA256'
@@ -15,7 +20,7 @@ export const TLS_ONLY_PSK = {
   maxVersion: 'TLSv1.3',
   ciphers: CIPHERS,
   ca: [],
-} as const
+} satisfies SecureContextOptions
 
 let clientContext: SecureContext | undefined
 
@@ -25,7 +30,7 @@ export function dialSettings(psk: PSKCallbackNegotation): {
   readonly pskCallback: () => PSKCallbackNegotation
   readonly checkServerIdentity: () => Error
 } {
-  clientContext ??= createSecureContext({ ...TLS_ONLY_PSK, ca: [] })
+  clientContext ??= createSecureContext(TLS_ONLY_PSK)
   return {
     secureContext: clientContext,
     pskCallback: () => psk,
