@@ -2,7 +2,7 @@
  * Over a bridge (bridges/) a guest gets what a stranger would get of the registry, and nothing of this machine's user: not his
  * credentials, not what they have brought into the store, nothing that changes anything.
  */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -28,12 +28,13 @@ interface Asked {
   readonly headers?: Record<string, string>
   readonly body?: string
   /** By default over the socket. */
-  readonly at?: 'docker'
+  readonly at?: 'docker' | 'gateway'
 }
 
 function ask(path: string, { method = 'GET', headers = {}, body, at }: Asked = {}) {
   const { promise, resolve, reject } = Promise.withResolvers<{ status: number; body: string }>()
-  const place = at === undefined ? { socketPath } : { host: '127.0.0.1', port }
+  const own = at === 'docker' ? port : Number(world.host.split(':')[1])
+  const place = at === undefined ? { socketPath } : { host: '127.0.0.1', port: own }
   const req = request({ ...place, path, method, headers, agent: false }, (res) => {
     const chunks: Buffer[] = []
     res.on('data', (chunk: Buffer) => chunks.push(chunk))
@@ -111,7 +112,12 @@ describe.skipIf(process.platform === 'win32')('a guest', () => {
       expect(world.node.has(digestOf(paid.tarball))).toBe(true)
       await expectNothing()
       world.upstream.fault(/./, { kind: 'status', status: 503 })
-      for (const [path] of asked) expect((await ask(path)).body).not.toContain('1.0.0')
+      for (const [path] of asked) {
+        const { status, body } = await ask(path)
+        expect(status).toBeGreaterThanOrEqual(400)
+        expect(body).not.toBe(paid.tarball.toString('latin1'))
+        expect(body).not.toContain('1.0.0')
+      }
       world.upstream.heal()
       expect((await ask('/left-pad/-/left-pad-1.0.0.tgz')).status).toBe(200)
     },
@@ -166,13 +172,12 @@ describe.skipIf(process.platform === 'win32')('a guest', () => {
 })
 
 test('a bridge answers to its own names alone', async () => {
-  const statusAs = async (host: string): Promise<number> =>
-    (await ask('/left-pad', { at: 'docker', headers: { host } })).status
+  const statusAs = async (host: string, at: Asked['at'] = 'docker'): Promise<number> =>
+    (await ask('/left-pad', { at, headers: { host } })).status
   expect(await statusAs('host.docker.internal')).toBe(200)
   expect(await statusAs(`host.docker.internal:${port}`)).toBe(200)
   expect(await statusAs('evil.example')).toBe(403)
-  const elsewhere = await world.get('/left-pad', { host: 'host.docker.internal' })
-  expect(elsewhere.status).not.toBe(500)
+  expect(await statusAs('host.docker.internal', 'gateway')).toBe(403)
 })
 
 test('what cannot listen says why, and what is taken out of the file is closed', async () => {
@@ -182,10 +187,26 @@ test('what cannot listen says why, and what is taken out of the file is closed',
   expect(state?.problem).toContain('in use')
   await expect(ask('/left-pad', { at: 'docker' })).rejects.toThrow('ECONNREFUSED')
   await expect(ask('/left-pad')).rejects.toThrow(/ENOENT|ECONNREFUSED/)
+  const within = join(folder, 'bridges.json', 'catalog.sock') // where a file is no folder can be
+  await writeBridges([{ kind: 'sandbox', path: within }])
+  expect((await refresh())[0]?.problem).toContain('bridges.json')
   await writeFile(join(folder, 'bridges.json'), '{"bridges":[{"kind":"docker"}]}')
   await world.http
     .post('/-/catalog/bridges/refresh')
     .set('x-catalog-token', TOKEN)
     .send({})
     .expect(400)
+})
+
+test('a file of bridges that cannot be read keeps nobody else from being served', async () => {
+  const path = join(folder, 'a-folder.json')
+  await mkdir(path)
+  await world.restart({ bridgesPath: path })
+  expect((await world.get('/left-pad')).status).toBe(200)
+  const { body } = await world.http
+    .post('/-/catalog/bridges/refresh')
+    .set('x-catalog-token', TOKEN)
+    .send({})
+    .expect(400)
+  expect(JSON.stringify(body)).toContain('a-folder.json')
 })

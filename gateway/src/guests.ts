@@ -15,7 +15,7 @@ export const NO_BRIDGES: Bridges = {
   stop: () => Promise.resolve(),
 }
 
-/** A file of bridges that makes no sense keeps nobody else from being served. */
+/** A file of bridges that can't be read or makes no sense keeps nobody else from being served. */
 export async function openBridges(
   { log }: Pick<GatewayDependencies, 'log'>,
   options: ParsedGatewayOptions,

@@ -34,14 +34,17 @@ export function bridgeFilePath(configFolder: string): string {
   return join(configFolder, 'bridges.json')
 }
 
-/** None where there is no file. @throws CatalogError INVALID_OPTIONS when it makes no sense */
+/** None where there is no file. @throws CatalogError INVALID_OPTIONS when it can't be read or makes no sense */
 export async function readBridges(path: string): Promise<readonly Bridge[]> {
   let text: string
   try {
     text = await readFile(path, 'utf8')
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
-    throw error
+    throw new CatalogError('INVALID_OPTIONS', `${path}: can't be read`, {
+      cause: error,
+      hint: 'make it a file that the user of the daemon may read, or delete it',
+    })
   }
   try {
     return fileSchema.parse(JSON.parse(text)).bridges

@@ -6,7 +6,7 @@ import { chmod, mkdir, rm } from 'node:fs/promises'
 import type { RequestListener } from 'node:http'
 import { connect } from 'node:net'
 import { dirname } from 'node:path'
-import { isCatalogError, type Logger } from '@catalog-p2p/core'
+import type { Logger } from '@catalog-p2p/core'
 import { createHostCheck, type HostCheck } from '../http/host-check.ts'
 import { createListener, type Listener, type ServerOptions } from '../http/server.ts'
 import { readBridges, type Bridge } from './bridge-file.ts'
@@ -101,6 +101,7 @@ function create(
   return { listener, problem: 'not open yet' }
 }
 
+/** Never rejects. */
 async function listen(log: Logger, entry: OpenBridge): Promise<void> {
   const { bridge } = entry
   const { kind } = bridge
@@ -111,9 +112,10 @@ async function listen(log: Logger, entry: OpenBridge): Promise<void> {
     entry.problem = null
     log.info('bridge.open', { kind })
   } catch (error) {
-    if (!isCatalogError(error)) throw error
-    if (entry.problem !== error.message) log.warn('bridge.closed', { kind, reason: error.message })
-    entry.problem = error.message
+    const reason = error instanceof Error ? error.message : String(error)
+    if (entry.problem !== reason) log.warn('bridge.closed', { kind, reason })
+    entry.problem = reason
+    await entry.listener.stop() // what went wrong may have come after its start
   }
 }
 
