@@ -18,12 +18,12 @@ import { EXIT } from '../shell/exit-codes.ts'
 import { loadConfig, portOf, type Invocation } from '../shell/invocation.ts'
 import { checkBridge } from './bridge-check.ts'
 import { guestUrl, linesFor } from './bridge-lines.ts'
-import { bridgeAt, type Where } from './bridge-place.ts'
+import { bridgeAt, type PlaceFacts, type Where } from './bridge-place.ts'
 
 export async function bridgeCommand(
   invocation: Invocation,
   where: Where,
-  { address }: { readonly address: string | undefined },
+  given: Pick<PlaceFacts, 'address' | 'bridgePort'>,
 ): Promise<number> {
   const { terminal, signal } = invocation
   const config = loadConfig(invocation)
@@ -33,7 +33,7 @@ export async function bridgeCommand(
   const port = daemon?.info?.port ?? portOf(config)
   const { platform } = terminal
   const bridge = bridgeAt(where, {
-    ...{ platform, interfaces: networkInterfaces(), port, folder, address },
+    ...{ platform, interfaces: networkInterfaces(), port, folder, ...given },
   })
   await writeBridge(path, bridge)
   const state = await open(daemon, bridge, signal)
@@ -67,7 +67,7 @@ async function open(
   const problem = states.find((each) => each.bridge.kind === bridge.kind)?.problem
   if (problem !== null) {
     throw new CatalogError('DAEMON_FAILED', problem ?? 'the daemon reads another file of bridges', {
-      hint: 'the daemon tries again every 15 seconds; "catalog bridge --list" shows it, --undo ends it',
+      hint: 'the daemon tries again every 15 seconds ("catalog bridge --list"); --bridge-port names another port, --undo ends it',
     })
   }
   await checkBridge(bridge, daemon.info.id, signal)

@@ -49,23 +49,26 @@ function devcontainerLines(url: string): readonly string[] {
 
 /** No package manager takes a socket for a registry; Node, which it needs anyway, is relay enough. */
 export function relayProgram(path: string): string {
-  return [
-    `const net=require('node:net')`,
-    `net.createServer(a=>{const b=net.connect(${JSON.stringify(path)})`,
-    `a.pipe(b).pipe(a);a.on('error',()=>b.destroy());b.on('error',()=>a.destroy())})`,
-    `.listen(${INNER_PORT},'127.0.0.1')`,
-  ]
-    .join(';')
-    .replace(';.listen', '.listen')
+  const relay = [
+    `const b=net.connect(${JSON.stringify(path)})`,
+    'a.pipe(b).pipe(a)',
+    'a.on("error",()=>b.destroy())',
+    'b.on("error",()=>a.destroy())',
+  ].join(';')
+  return `const net=require("node:net");net.createServer(a=>{${relay}}).listen(${INNER_PORT},"127.0.0.1")`
+}
+
+/** One word of a POSIX shell. */
+function quoted(text: string): string {
+  return `'${text.replaceAll("'", "'\\''")}'`
 }
 
 function sandboxLines(path: string): readonly Lines[] {
-  const quoted = relayProgram(path).replaceAll('"', '\\"')
   return [
     { title: 'the sandbox needs this folder, read-only', lines: [path.replace(/\/[^/]+$/, '')] },
     {
       title: 'inside it, once',
-      lines: [`node -e "${quoted}" &`, `export npm_config_registry=${INNER_URL}`],
+      lines: [`node -e ${quoted(relayProgram(path))} &`, `export npm_config_registry=${INNER_URL}`],
     },
   ]
 }

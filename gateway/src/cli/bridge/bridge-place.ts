@@ -22,7 +22,13 @@ export interface PlaceFacts {
   readonly folder: string
   /** In place of what would be found. */
   readonly address?: string | undefined
+  /** In place of what the bridge would have. */
+  readonly bridgePort?: number | undefined
 }
+
+/** After those of the registry, of peers and of carriers. */
+const PORTS_BEFORE = 3
+const MAX_PORT = 65_535
 
 /** What containers call the machine they run on. */
 const DOCKER_HOST = 'host.docker.internal'
@@ -32,30 +38,42 @@ const WSL_INTERFACE = /^vEthernet \(WSL\b/
 
 /** @throws CatalogError INVALID_OPTIONS */
 export function bridgeAt(where: Where, facts: PlaceFacts): Bridge {
-  const { platform, folder, port, address } = facts
+  const { platform, folder, address } = facts
   if (address !== undefined && isIP(address) === 0) {
     throw new CatalogError('INVALID_OPTIONS', `--address ${address}: is no IP address`)
   }
   switch (where) {
     case 'docker':
     case 'devcontainer': {
-      const hosts = [DOCKER_HOST]
-      if (platform === 'linux') {
-        const own = address ?? find(facts, DOCKER_INTERFACE) ?? missing(NO_DOCKER)
-        return { kind: 'docker', address: own, port, hosts }
+      // Docker Desktop brings what its containers ask of that name to our loopback, where we have a port already.
+      const isDesktop = platform !== 'linux'
+      const found = isDesktop ? '127.0.0.1' : find(facts, DOCKER_INTERFACE)
+      return {
+        ...{ kind: 'docker', hosts: [DOCKER_HOST] },
+        address: address ?? found ?? missing(NO_DOCKER),
+        port: portBy(facts, isDesktop ? PORTS_BEFORE : 0),
       }
-      // Docker Desktop brings what its containers ask of that name to this loopback, where we have a port already.
-      return { kind: 'docker', address: address ?? '127.0.0.1', port: port + 2, hosts }
     }
     case 'wsl': {
       const own = address ?? find(facts, WSL_INTERFACE) ?? missing(NO_WSL)
-      return { kind: 'wsl', address: own, port, hosts: [] }
+      return { kind: 'wsl', address: own, port: portBy(facts, 0), hosts: [] }
     }
     case 'sandbox': {
+      if (facts.bridgePort !== undefined) {
+        throw new CatalogError('INVALID_OPTIONS', '--bridge-port: a sandbox is given a socket')
+      }
       if (platform === 'win32') missing('Windows: npm in a sandbox there has no way to a socket')
       return { kind: 'sandbox', path: join(folder, 'bridge', 'catalog.sock') }
     }
   }
+}
+
+function portBy({ port, bridgePort }: PlaceFacts, after: number): number {
+  const own = bridgePort ?? port + after
+  if (Number.isInteger(own) && own >= 1 && own <= MAX_PORT) return own
+  throw new CatalogError('INVALID_OPTIONS', `${own} is no port for the bridge`, {
+    hint: `name one from 1 to ${MAX_PORT} with --bridge-port`,
+  })
 }
 
 const NO_DOCKER = 'there is no docker0 interface: name the address that containers reach'

@@ -34,12 +34,22 @@ test('containers reach the address of their network, or what Docker Desktop make
   expect(docker).toMatchObject({ kind: 'docker', address: '172.17.0.1', port: 4874 })
   expect(guestUrl(docker)).toBe('http://host.docker.internal:4874/')
   expect(bridgeAt('devcontainer', { ...facts, platform: 'darwin' })).toMatchObject({
-    ...{ address: '127.0.0.1', port: 4876 },
+    ...{ address: '127.0.0.1', port: 4877 },
   })
   expect(bridgeAt('wsl', windows)).toMatchObject({ address: '172.28.0.1', hosts: [] })
   expect(bridgeAt('docker', { ...facts, address: '10.89.0.1' })).toMatchObject({
     address: '10.89.0.1',
   })
+})
+
+test('its port is no other of ours, or the one it is given', () => {
+  const mac: PlaceFacts = { ...facts, platform: 'darwin' }
+  expect(bridgeAt('docker', { ...mac, bridgePort: 5000 })).toMatchObject({ port: 5000 })
+  expect(bridgeAt('docker', { ...facts, bridgePort: 5000 })).toMatchObject({ port: 5000 })
+  for (const odd of [{ port: 65_533 }, { bridgePort: 0 }, { bridgePort: Number('x') }]) {
+    expect(() => bridgeAt('docker', { ...mac, ...odd })).toThrow('no port for the bridge')
+  }
+  expect(() => bridgeAt('sandbox', { ...facts, bridgePort: 5000 })).toThrow('a socket')
 })
 
 test('what is not there is not guessed', () => {
@@ -54,9 +64,25 @@ test('the lines can be copied: JSON for dev containers, a program that Node read
   expect(JSON.parse(devcontainer?.lines.join('\n') ?? '')).toMatchObject({
     containerEnv: { npm_config_registry: 'http://host.docker.internal:4874/' },
   })
-  const program = relayProgram('/run/it is "here"/catalog.sock')
+  const path = `/run/it's "here" $HOME \`id\` \\/catalog.sock`
+  const program = relayProgram(path)
   const { status } = spawnSync(process.execPath, ['--check', '-'], { input: program })
   expect(status).toBe(0)
+  const [, inside] = linesFor('sandbox', { kind: 'sandbox', path })
+  const word = inside?.lines[0]?.replace(/^node -e /, '').replace(/ &$/, '') ?? ''
+  if (process.platform === 'win32') return
+  expect(spawnSync('sh', ['-c', `printf %s ${word}`]).stdout.toString()).toBe(program)
+})
+
+test('a file that cannot be read is an error that names it', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'catalog-bridge-'))
+  try {
+    await expect(readBridges(folder)).rejects.toMatchObject({
+      ...{ code: 'INVALID_OPTIONS', message: expect.stringContaining(folder) },
+    })
+  } finally {
+    await rm(folder, { recursive: true })
+  }
 })
 
 test('undoing one leaves the others as they were', async () => {
