@@ -4,6 +4,7 @@ import * as core from '@catalog-p2p/core'
 import * as gateway from '@catalog-p2p/gateway'
 import { expect, test } from 'vitest'
 import { ERROR_CODES } from '../core/src/errors.ts'
+import { ROUTE_NAMES } from '../gateway/src/http/route.ts'
 import { readText } from './support/source-tree.ts'
 
 test('the public surface is small, and grows only on purpose', () => {
@@ -15,6 +16,7 @@ test('the public surface is small, and grows only on purpose', () => {
     'MAX_REVOCATIONS_BYTES',
     'STATEMENT_OVERHEAD_BYTES',
     'SWARM_KEY_PREFIX',
+    'carrierPortOf',
     'createInviteSecret',
     'createNode',
     'createSwarmKey',
@@ -82,4 +84,11 @@ test('docs/errors.md has every code, with its kind and whether to try again', ()
   const listed = rows.map(([, code, kind, retry]) => [code, { kind, retry }])
   expect(Object.fromEntries(listed)).toEqual(ERROR_CODES)
   expect(rows).toHaveLength(Object.keys(ERROR_CODES).length)
+})
+
+test('docs/metrics.md names every route', () => {
+  const page = readText(join('docs', 'metrics.md'))
+  const [, list = ''] = /own route names \(([^)]+)\)/.exec(page) ?? []
+  const listed = [...list.matchAll(/`([^`]+)`/g)].map(([, name]) => name)
+  expect(listed).toEqual([...ROUTE_NAMES])
 })

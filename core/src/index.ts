@@ -3,6 +3,7 @@ export { CatalogError, isCatalogError } from './errors.ts'
 export type { ErrorCode } from './errors.ts'
 export type * from './api.ts'
 export { formatAssetId, parseAssetId } from './content/asset-id.ts'
+export { carrierPortOf } from './carrier/listen-on.ts'
 export { parseDigest, findDigest, isDigest, digestOf } from './content/digest.ts'
 export type { Digest } from './content/digest.ts'
 export {

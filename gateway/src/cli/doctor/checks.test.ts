@@ -20,7 +20,13 @@ import {
   checkUpstreamDirectly,
 } from './daemon-checks.ts'
 import { checkClock, checkDisk, checkNode, checkStore } from './machine-checks.ts'
-import { checkMulticast, checkPeerPort, checkRegistryPort, checkUdp } from './network-checks.ts'
+import {
+  checkCarrierPort,
+  checkMulticast,
+  checkPeerPort,
+  checkRegistryPort,
+  checkUdp,
+} from './network-checks.ts'
 
 let home: string
 beforeEach(() => {
@@ -128,6 +134,15 @@ describe('network', () => {
       next: expect.stringContaining('--network.port'),
     })
     socket.close()
+    const carriers = createServer().listen(0, '0.0.0.0')
+    await once(carriers, 'listening')
+    expect(await checkCarrierPort((carriers.address() as AddressInfo).port, 'ipv4')).toMatchObject({
+      verdict: 'warn',
+      next: expect.stringContaining('--carrier-port'),
+    })
+    carriers.close()
+    expect(await checkCarrierPort(0, 'ipv4')).toMatchObject({ verdict: 'ok' })
+    expect(await checkCarrierPort(undefined, 'ipv4')).toMatchObject({ verdict: 'ok' })
     expect(await checkPeerPort(0, 'ipv4')).toMatchObject({ verdict: 'ok' })
   })
 

@@ -13,17 +13,18 @@ import { checkPnpmfile } from './pnpmfile-check.ts'
 const NO_FILE = 'put its settings into a file that can be read at any time'
 
 export async function checkClients(deps: UseDependencies, gatewayUrl: string): Promise<Finding[]> {
+  const { context } = deps
   const clients = await Promise.all(
     CLIENTS.map(async (client) => {
+      const registries = await registriesOf(client, context, gatewayUrl)
       const byFile = client === 'pnpm' ? await checkPnpmfile(deps, gatewayUrl) : undefined
-      return byFile ?? checkClient(client, deps.context, gatewayUrl)
+      const finding = byFile ?? checkClient(client, { context, gatewayUrl, registries })
+      return { finding, isUsed: registries.here.length > 0 }
     }),
   )
-  const used = await Promise.all(
-    CLIENTS.map((client) => registriesOf(client, deps.context, gatewayUrl)),
-  )
-  const isUsed = used.some((found) => found.here.length > 0)
-  return [...clients, ...(await checkFirewalls(deps.context, { gatewayUrl, isUsed }))]
+  const findings = clients.map(({ finding }) => finding)
+  const isUsed = clients.some((client) => client.isUsed)
+  return [...findings, ...(await checkFirewalls(context, { gatewayUrl, isUsed }))]
 }
 
 interface Registries {
@@ -55,18 +56,22 @@ async function registriesOf(
   return { here, elsewhere }
 }
 
-async function checkClient(
+function checkClient(
   client: ClientName,
-  context: ClientContext,
-  gatewayUrl: string,
-): Promise<Finding> {
+  seen: {
+    readonly context: ClientContext
+    readonly gatewayUrl: string
+    readonly registries: Registries
+  },
+): Finding {
+  const { context, gatewayUrl } = seen
   const name = `client ${client}`
   const isOurs = (registry: string): boolean => isGateway(registry, gatewayUrl)
   const variable = overridingVariables(client, context.env).find(({ value }) => !isOurs(value))
   if (variable !== undefined) {
     return warn(name, `${variable.name} points elsewhere`, `unset ${variable.name}`)
   }
-  const { here, elsewhere, failed } = await registriesOf(client, context, gatewayUrl)
+  const { here, elsewhere, failed } = seen.registries
   if (failed !== undefined) {
     const { path, error } = failed
     if (isCatalogError(error, 'INVALID_OPTIONS')) return warn(name, error.message, NO_FILE)

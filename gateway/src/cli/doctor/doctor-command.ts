@@ -1,5 +1,5 @@
 /** `catalog doctor`: one line per check; every failure and warning comes with the next step. */
-import { parseNodeOptions } from '@catalog-p2p/core'
+import { carrierPortOf, parseNodeOptions } from '@catalog-p2p/core'
 import type { Config } from '../../config/resolve.ts'
 import { findDaemon } from '../../admin/daemon-client.ts'
 import { DEFAULT_REGISTRY } from '../../upstream/default-registry.ts'
@@ -62,6 +62,9 @@ export async function examine(invocation: Invocation, config: Config): Promise<F
       : [
           networkChecks.checkRegistryPort(port),
           ...families.map((family) => networkChecks.checkPeerPort(network.port, family)),
+          ...families.map((family) =>
+            networkChecks.checkCarrierPort(carrierPortOf(network), family),
+          ),
           daemonChecks.checkUpstreamDirectly(upstream),
         ]),
     checkClock(upstream),

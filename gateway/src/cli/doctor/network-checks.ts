@@ -51,6 +51,20 @@ export async function checkPeerPort(port: number, family: Family): Promise<Findi
   }
 }
 
+/** Whether peers can open carriers here. Only while no daemon holds the port. @param port undefined: no carriers */
+export async function checkCarrierPort(port: number | undefined, family: Family): Promise<Finding> {
+  const name = `carrier port over ${label(family)}`
+  if (port === undefined) return ok(name, 'off, as told')
+  try {
+    await listen(port, family === 'ipv4' ? '0.0.0.0' : '::')
+    return ok(name, `${port} can be opened (TCP)`)
+  } catch (error) {
+    if (isMissingFamily(error)) return ok(name, `this machine has no ${label(family)}`)
+    const next = 'bytes will come in at another port; where a firewall must know it: --carrier-port'
+    return warn(name, `${port} can't be opened (${reasonOf(error)})`, next)
+  }
+}
+
 /** Whether the registry's port is free. Only while no daemon holds it. */
 export async function checkRegistryPort(port: number): Promise<Finding> {
   try {
