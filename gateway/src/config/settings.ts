@@ -180,7 +180,7 @@ export const SETTINGS: readonly Setting[] = [
     'carrier-port': advanced(
       integer(
         'node:network.carrierPort',
-        'TCP port for those; default: the one after that of peers',
+        'TCP port where peers open TLS connections for bytes; default: the one after --network.port',
       ),
     ),
     'peer-exchange': advanced(boolean('node:network.peerExchange', 'learn of peers from peers')),
@@ -257,7 +257,7 @@ export const SETTINGS: readonly Setting[] = [
     ),
     'fleet-metadata': boolean(
       'gateway:fleetMetadata',
-      'in a private swarm with a root, share metadata too: a certified machine is then believed as the registry is (fleet.md)',
+      'in a private swarm with a root, share metadata too: a certified machine is then believed as the registry is (docs/fleet.md)',
     ),
     hints: boolean(
       'gateway:hints',
