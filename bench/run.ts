@@ -1,7 +1,7 @@
 /**
  * `npm run bench` runs every benchmark, `npm run bench -- large-artifact --rounds 5` one of them. A benchmark that makes sense
- * between machines runs twice: on loopback, and over a line. Results go to bench/results as JSON with machine, versions and
- * commit; `npm run bench -- results` makes RESULTS.md of the newest of each. See bench/README.md.
+ * between machines runs twice: on loopback, and over a line. Results go to bench/results as JSON with machine, versions, commit and
+ * how it was run; `npm run bench -- results` makes RESULTS.md of the newest of each. See bench/README.md.
  */
 import { execFileSync } from 'node:child_process'
 import { mkdir, writeFile } from 'node:fs/promises'
@@ -13,12 +13,13 @@ import { takeNoted } from './lib/measure.ts'
 import { writeResults } from './lib/results.ts'
 
 const DEFAULT_LINE = '1gbit'
+const DEFAULT_MEGABYTES = 200
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     rounds: { type: 'string', default: '3' },
-    megabytes: { type: 'string', default: '200' },
+    megabytes: { type: 'string', default: String(DEFAULT_MEGABYTES) },
     mirror: { type: 'string' },
     line: { type: 'string' },
     fresh: { type: 'boolean', default: false },
@@ -29,11 +30,21 @@ const { values, positionals } = parseArgs({
 const { mirror, fresh, full, quick } = values
 const rounds = Number(values.rounds)
 const megabytes = Number(values.megabytes)
+for (const [flag, value] of Object.entries({ rounds, megabytes })) {
+  if (!Number.isInteger(value) || value < 1) refuse(`--${flag} is a whole number, 1 at least`)
+}
+
+/** What changes what is measured. */
+type Flag = 'megabytes' | 'mirror' | 'fresh' | 'full'
 
 interface Benchmark {
   /** On loopback without a line. */
   run(line?: Line): Promise<unknown>
   readonly hasLine?: boolean
+  /** Those that it minds. */
+  readonly flags?: readonly Flag[]
+  /** It minds `--rounds`; true by default. */
+  readonly hasRounds?: boolean
 }
 
 const benchmarks: Readonly<Record<string, Benchmark>> = {
@@ -41,17 +52,21 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
     run: async (line) =>
       await (await import('./large-artifact.ts')).run({ rounds, megabytes, line }),
     hasLine: true,
+    flags: ['megabytes'],
   },
   carriers: {
     run: async (line) => await (await import('./carriers.ts')).run({ rounds, megabytes, line }),
     hasLine: true,
+    flags: ['megabytes'],
   },
   replay: {
     run: async (line) => await (await import('./replay.ts')).run({ rounds, mirror, fresh, line }),
     hasLine: true,
+    flags: ['mirror', 'fresh'],
   },
   'real-installs': {
     run: async () => await (await import('./real-installs.ts')).run({ rounds, full, quick }),
+    flags: ['full'],
   },
   'gateway-load': {
     run: async () => await (await import('./gateway-load.ts')).run({ rounds, quick }),
@@ -73,9 +88,11 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
   },
   'prefetch-hints': {
     run: async () => await (await import('./prefetch-hints.ts')).run({ rounds, mirror }),
+    flags: ['mirror'],
   },
   'cold-by-name': {
     run: async () => await (await import('./cold-by-name.ts')).run({ rounds, mirror }),
+    flags: ['mirror'],
   },
   'name-lookup': {
     run: async () => await (await import('./name-lookup.ts')).run({ rounds }),
@@ -106,12 +123,15 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
   },
   discovery: {
     run: async () => await (await import('./discovery.ts')).run(),
+    hasRounds: false,
   },
   start: {
     run: async () => await (await import('./start.ts')).run({ rounds, full, quick }),
+    flags: ['full'],
   },
   'no-peers': {
     run: async () => await (await import('./no-peers.ts')).run({ rounds, mirror }),
+    flags: ['mirror'],
   },
 }
 
@@ -128,12 +148,11 @@ if (positionals[0] === 'results') {
   process.exit(0)
 }
 for (const [name, benchmark] of choose()) {
-  if (!isLineGiven) await runOne(name, name, () => benchmark.run())
+  if (!isLineGiven) await runOne(name, benchmark)
   if (line === undefined || benchmark.hasLine !== true) continue
-  const title = `${name}, over a line of ${rate}`
   const reason = await whyNoNamespaces(line)
-  if (reason === undefined) await runOne(title, `${name}-line-${rate}`, () => benchmark.run(line))
-  else console.log(`\n${title}: left out, ${reason}`)
+  if (reason === undefined) await runOne(`${name}-line-${rate}`, benchmark, line)
+  else console.log(`\n${name}, over a line of ${rate}: left out, ${reason}`)
 }
 
 function choose(): [string, Benchmark][] {
@@ -153,18 +172,34 @@ function refuse(message: string): never {
   process.exit(2)
 }
 
-async function runOne(title: string, name: string, run: () => Promise<unknown>): Promise<void> {
-  console.log(`\n## ${title}\n`)
-  const result = await run()
+async function runOne(name: string, benchmark: Benchmark, over?: Line): Promise<void> {
+  const flags = flagsOf(benchmark)
+  const heading = [name, ...flags.map((flag) => `--${flag}`)].join(' ')
+  console.log(`\n## ${heading}\n`)
+  const result = await benchmark.run(over)
   const { tables, goals } = takeNoted()
   if (quick) return // whether it runs is all that it shows
   const folder = new URL('./results/', import.meta.url)
   await mkdir(folder, { recursive: true })
-  const file = new URL(`${new Date().toISOString().slice(0, 10)}-${name}.json`, folder)
-  await writeFile(
-    file,
-    `${JSON.stringify({ ...environment(), name, tables, goals, result }, undefined, 2)}\n`,
-  )
+  const day = new Date().toISOString().slice(0, 10)
+  const run = {
+    ...environment(),
+    name: heading,
+    ...(benchmark.hasRounds !== false && { rounds }),
+    tables,
+    goals,
+    result,
+  }
+  const file = [day, name, ...flags].join('-').replaceAll(' ', '-')
+  await writeFile(new URL(`${file}.json`, folder), `${JSON.stringify(run, undefined, 2)}\n`)
+}
+
+/** As they were given, without the folder of a mirror, which is of this machine. */
+function flagsOf({ flags = [] }: Benchmark): string[] {
+  return flags.flatMap((flag) => {
+    if (flag === 'megabytes') return megabytes === DEFAULT_MEGABYTES ? [] : `${flag} ${megabytes}`
+    return { mirror: mirror !== undefined, fresh, full }[flag] ? flag : []
+  })
 }
 
 function environment(): Record<string, unknown> {

@@ -4,7 +4,10 @@ import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { toMarkdownTable, type Goal } from './measure.ts'
 
 interface Run {
+  /** With the flags that change what is measured: `replay --fresh`. */
   readonly name: string
+  /** Undefined for one that has none. */
+  readonly rounds?: number
   /** ISO 8601. */
   readonly date: string
   readonly commit: string
@@ -66,9 +69,9 @@ function goalsOf(runs: readonly Run[]): string {
 }
 
 function sectionOf(run: Run): string {
-  const { name, date, commit, node, platform, cpu, memoryGiB, tables } = run
+  const { name, rounds, date, commit, node, platform, cpu, memoryGiB, tables } = run
   const machine = `${cpu}, ${memoryGiB} GiB, ${platform}, Node ${node}`
-  return [`## ${name}`, `${date.slice(0, 10)}, commit ${commit}; ${machine}.`, ...tables].join(
-    '\n\n',
-  )
+  const how = rounds === undefined ? '' : `; ${rounds} ${rounds === 1 ? 'round' : 'rounds'}`
+  const when = `${date.slice(0, 10)}, commit ${commit}${how}; ${machine}.`
+  return [`## ${name}`, when, ...tables].join('\n\n')
 }
