@@ -1,4 +1,5 @@
 /** When the registry is asked beside, or instead of, the machine that asks it for all. */
+import { setImmediate as turn } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { CatalogError } from '@catalog-p2p/core'
 import { createFakeNode } from '../../../../test/support/fake-node.ts'
@@ -14,16 +15,27 @@ const registry = {
 const log = { debug() {}, info() {}, warn() {}, error() {} }
 const fromRegistry: Received = { status: 'unchanged', lifetimeMs: 1 }
 
+interface Asking {
+  readonly signal: AbortSignal
+  /** The registry is being asked. */
+  readonly asked: Promise<void>
+}
+
 /** Whose answer it was, what the registry was asked with, and what the member is blamed for. */
 async function ask(
-  answer: (signal: AbortSignal) => Promise<unknown>,
+  answer: (asking: Asking) => Promise<unknown>,
   validators?: SourceRequest['validators'],
+  sayRegistry: (signal: AbortSignal) => Promise<Received> = () => Promise.resolve(fromRegistry),
 ) {
   const missed: string[] = []
+  const penalized: string[] = []
   const asked: SourceRequest['validators'][] = []
+  const isAsked = Promise.withResolvers<void>()
   const node = createFakeNode()
   Object.assign(node.questions, {
-    ask: (_: unknown, { signal }: { signal: AbortSignal }) => answer(signal),
+    ask: (_: unknown, { signal }: { signal: AbortSignal }) =>
+      answer({ signal, asked: isAsked.promise }),
+    penalize: (_: string, why: string) => void penalized.push(why),
   })
   const isMember = (): boolean => true
   const onMissed = (_: string, why: string): void => void missed.push(why)
@@ -32,17 +44,25 @@ async function ask(
     ...{ node, log, heard: () => undefined },
     registry: {
       by: 'registry',
-      fetch: async (request) => (asked.push(request.validators), fromRegistry),
+      fetch(request) {
+        asked.push(request.validators)
+        isAsked.resolve()
+        return sayRegistry(request.signal)
+      },
     },
   })
-  const received = await source.fetch({
-    ...{ registry, name: 'fx', kind: 'full', validators, credentialsAt: () => undefined },
-    ...{ retries: undefined, delegate: 'member', signal: AbortSignal.timeout(20_000) },
-  })
-  return { isRegistrys: received === fromRegistry, asked, missed }
+  const received = await source
+    .fetch({
+      ...{ registry, name: 'fx', kind: 'full', validators, credentialsAt: () => undefined },
+      ...{ retries: undefined, delegate: 'member', signal: AbortSignal.timeout(20_000) },
+    })
+    .catch((error: unknown) => error)
+  const failed = received instanceof Error && { failed: received.message }
+  const by = { isRegistrys: received === fromRegistry, ...failed }
+  return { by, asked, missed, penalized }
 }
 
-const hanging = (signal: AbortSignal): Promise<never> =>
+const hanging = ({ signal }: { signal: AbortSignal }): Promise<never> =>
   new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error)))
 const failing = (code: 'NOT_FOUND' | 'PEER_REFUSED') => () =>
   Promise.reject(new CatalogError(code, 'no'))
@@ -50,7 +70,9 @@ const failing = (code: 'NOT_FOUND' | 'PEER_REFUSED') => () =>
 test('a member that answers spares the registry', async () => {
   const answer = async (): Promise<unknown> => ({ status: 'unchanged', lifetimeMs: 1 })
   const known = { etag: undefined, lastModified: undefined, hash: 'h' }
-  expect(await ask(answer, known)).toEqual({ isRegistrys: false, asked: [], missed: [] })
+  expect(await ask(answer, known)).toMatchObject({
+    ...{ by: { isRegistrys: false }, asked: [], missed: [] },
+  })
 })
 
 test.each([
@@ -60,7 +82,32 @@ test.each([
   ['gives none', async () => ({ status: 'failed' }), ['failed']],
   ['confirms what was not named', async () => ({ status: 'unchanged', lifetimeMs: 1 }), ['failed']],
 ])('where a member %s the registry is asked', async (_, answer, missed) => {
-  expect(await ask(answer)).toEqual({ isRegistrys: true, asked: [undefined], missed })
+  expect(await ask(answer)).toMatchObject({
+    ...{ by: { isRegistrys: true }, asked: [undefined], missed },
+  })
+})
+
+test('where a member is late and the registry fails, the member counts as long as it is at it', async () => {
+  const down = () => Promise.reject(new CatalogError('UPSTREAM_UNREACHABLE', 'down'))
+  const said = { status: 'unchanged', lifetimeMs: 1 }
+  const known = { etag: undefined, lastModified: undefined, hash: 'h' }
+  const late = await ask(({ asked }) => asked.then(() => turn(said)), known, down)
+  expect(late).toMatchObject({ by: { isRegistrys: false }, missed: ['silent'] })
+  expect(late.by).not.toHaveProperty('failed')
+  expect((await ask(hanging, known, down)).by).toMatchObject({ failed: 'down' })
+  expect((await ask(failing('NOT_FOUND'), known, down)).by).toMatchObject({ failed: 'down' })
+})
+
+test('a member that is late and then misbehaves is penalised, and missed once', async () => {
+  const { promise: told, resolve: tell } = Promise.withResolvers<Received>()
+  const lie = async ({ asked }: Asking): Promise<never> => {
+    await asked
+    setImmediate(() => tell(fromRegistry))
+    throw new CatalogError('PEER_MISBEHAVED', 'malformed')
+  }
+  const asked = await ask(lie, undefined, () => told)
+  expect(asked).toMatchObject({ by: { isRegistrys: true }, missed: ['silent'] })
+  expect(asked.penalized).toEqual(['malformed'])
 })
 
 test('the registry confirms no document of a member: its tag may be of another text', async () => {

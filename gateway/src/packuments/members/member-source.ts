@@ -1,6 +1,6 @@
 /**
  * The registry as a source of metadata, by way of the machine that asks it for all of our certified swarm, where there is one. One
- * that is silent for a quarter of a second, or fails, costs no more than that: the registry is asked as well, and the first answer
+ * that is silent for a quarter of a second, or fails, costs no more than that: the registry is asked as well, and the first good answer
  * counts. Believes a member as it does the registry, whose word it says it passes on; what that is worth is looked at where documents
  * are taken in (check-member-document.ts).
  */
@@ -26,6 +26,8 @@ const SILENT_LOOKS = 5
 /** However often it says that it is at it. */
 const MOST_LOOKS = 400
 
+type Miss = 'silent' | 'slow'
+
 export function createMemberSource(deps: MemberSourceDependencies): PackumentSource {
   const { node, registry } = deps
   const { metadata } = node.fleet
@@ -38,38 +40,48 @@ export function createMemberSource(deps: MemberSourceDependencies): PackumentSou
     return registry.fetch({ ...request, validators })
   }
 
-  /** The first answer of the two, of which the registry's begins when the member's is late or there is none. */
+  /** The first good answer of the two, of which the registry's begins when the member's is late or there is none. */
   async function askBoth(member: string, request: SourceRequest): Promise<Received> {
     const over = new AbortController()
     const signal = AbortSignal.any([request.signal, over.signal])
-    const { promise, resolve, reject } = Promise.withResolvers<Received>()
-    let isAsked = false
-    const goOn = (): void => {
-      if (isAsked || signal.aborted) return
-      isAsked = true
-      askRegistry({ ...request, signal }).then(resolve, reject)
-    }
     const heard = listening.to(member)
-    whenLate(heard.count, signal).then(
+    const late = (): Promise<Miss> => whenLate(heard.count, signal)
+    const { promise: turn, resolve: goOn } = Promise.withResolvers<void>()
+    /** Its failure, or that it was late. */
+    let isCounted = false
+    const fromMember = askMember(deps, member, {
+      ...{ request: { ...request, signal }, onHeard: heard.note },
+    })
+    fromMember.catch((error: unknown) => {
+      if (!signal.aborted) blame(deps, member, { error, isCounted })
+      isCounted = true
+      goOn()
+    })
+    late().then(
       (why) => {
-        if (!isAsked) metadata.missed(member, why)
+        if (!isCounted) metadata.missed(member, why)
+        isCounted = true
         goOn()
       },
       () => undefined, // it is over
     )
-    askMember(deps, member, { request: { ...request, signal }, onHeard: heard.note }).then(
-      resolve,
-      (error: unknown) => {
-        if (!isAsked && !signal.aborted) blame(deps, member, error)
-        goOn()
-      },
-    )
-    request.signal.addEventListener('abort', () => reject(toError(request.signal)), { signal })
+    const fromRegistry = turn.then(() => {
+      signal.throwIfAborted()
+      return askRegistry({ ...request, signal })
+    })
+    // A member that is at it is waited for where the registry has failed, until it is silent again.
+    const inTime = fromRegistry.catch(async (error: unknown) => {
+      await late()
+      throw error
+    })
+    const first = Promise.any([fromMember, fromRegistry]).catch(() => fromRegistry)
     try {
-      request.signal.throwIfAborted()
-      const received = await promise
+      const received = await Promise.race([first, inTime])
       if ('member' in received) metadata.succeeded(member)
       return received
+    } catch (error) {
+      request.signal.throwIfAborted()
+      throw error
     } finally {
       over.abort()
       heard.end()
@@ -146,7 +158,7 @@ async function askMember(
 }
 
 /** Why it is. @throws `signal.reason` */
-async function whenLate(heard: () => number, signal: AbortSignal): Promise<'silent' | 'slow'> {
+async function whenLate(heard: () => number, signal: AbortSignal): Promise<Miss> {
   let seen = heard()
   let silentLooks = 0
   for (let looks = 0; looks < MOST_LOOKS; looks += 1) {
@@ -158,14 +170,16 @@ async function whenLate(heard: () => number, signal: AbortSignal): Promise<'sile
   return 'slow'
 }
 
-function blame({ node, log }: MemberSourceDependencies, member: string, error: unknown): void {
+/** @param failure `isCounted`: that it was late is counted already */
+function blame(
+  { node, log }: MemberSourceDependencies,
+  member: string,
+  { error, isCounted }: { readonly error: unknown; readonly isCounted: boolean },
+): void {
   log.debug('metadata.member-failed', { member, error })
   if (isCatalogError(error, 'PEER_MISBEHAVED')) node.questions.penalize(member, error.message)
-  if (isCatalogError(error, 'NOT_FOUND')) return // no fault of its own
+  // That there is none is no fault of its own.
+  if (isCounted || isCatalogError(error, 'NOT_FOUND')) return
   const isRefused = isCatalogError(error, 'PEER_REFUSED')
   node.fleet.metadata.missed(member, isRefused ? 'refused' : 'failed')
-}
-
-function toError({ reason }: AbortSignal): Error {
-  return reason instanceof Error ? reason : new Error(String(reason))
 }
