@@ -3,7 +3,7 @@
  * itself answered: no redirect's target, no page, no document of another version.
  */
 import { findDigest, isCatalogError } from '@catalog-p2p/core'
-import { isObject } from '../http/is-object.ts'
+import { isObject } from '../is-object.ts'
 import type { Viewer } from '../packuments/packument-service.ts'
 import { packSignatures, type VersionFacts } from '../packuments/version-lines.ts'
 import type { Registries, Registry } from '../upstream/registries.ts'

@@ -12,6 +12,7 @@ import {
   type HybridKey,
   type KeyId,
 } from '@catalog-p2p/core'
+import { isObject } from '../is-object.ts'
 import { BUILD_KEY_BYTES } from './build-key.ts'
 
 export interface BuildClaims {
@@ -58,9 +59,9 @@ export function openBuild(statement: Uint8Array): BuildStatement {
 }
 
 function toClaims(body: unknown): BuildClaims | undefined {
-  if (typeof body !== 'object' || body === null || Array.isArray(body)) return undefined
+  if (!isObject(body)) return undefined
   if (Object.keys(body).sort().join() !== FIELDS.join()) return undefined
-  const { key, digest: text, size, duration, tag } = body as Readonly<Record<string, unknown>>
+  const { key, digest: text, size, duration, tag } = body
   if (!(key instanceof Uint8Array) || key.byteLength !== BUILD_KEY_BYTES) return undefined
   const digest = typeof text === 'string' ? findDigest(text) : undefined
   if (digest === undefined || digest !== text) return undefined

@@ -7,6 +7,7 @@ import { setImmediate } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { gunzip } from 'node:zlib'
 import { isPackageName, isVersion } from '../http/route.ts'
+import { isObject } from '../is-object.ts'
 import type { Hint } from './hint.ts'
 
 const unzip = promisify(gunzip)
@@ -54,9 +55,9 @@ function copyBody(req: IncomingMessage): Promise<Buffer | undefined> {
 
 /** `{name: [versions]}`; what makes no sense is left out. */
 function namedPackages(body: unknown, maxHints: number): Hint[] {
-  if (typeof body !== 'object' || body === null || Array.isArray(body)) return []
+  if (!isObject(body)) return []
   const hints: Hint[] = []
-  for (const [name, versions] of Object.entries(body as Record<string, unknown>)) {
+  for (const [name, versions] of Object.entries(body)) {
     if (!isPackageName(name) || !Array.isArray(versions)) continue
     for (const version of versions as unknown[]) {
       if (hints.length >= maxHints) return hints

@@ -4,7 +4,8 @@
  * https://bun.com/docs/pm/lockfile
  */
 import { parseJsonWithComments } from './json-text.ts'
-import { fields, isFields, LockfileProblem, words } from './lockfile-problem.ts'
+import { isObject } from '../is-object.ts'
+import { fields, LockfileProblem, words } from './lockfile-problem.ts'
 import { isVersion, reasonFor, splitAtName } from './package-collector.ts'
 import type { PackageCollector } from './package-collector.ts'
 
@@ -29,7 +30,7 @@ function readTuple(path: string, tuple: readonly unknown[], into: PackageCollect
   if (id === undefined || typeof url !== 'string' || !isVersion(id.rest)) {
     return into.skip(path, bunReason(id?.rest ?? ''))
   }
-  const info = isFields(facts) ? facts : {}
+  const info = isObject(facts) ? facts : {}
   if (info.bundled === true) return into.skip(path, 'bundled')
   into.add({
     entry: path,

@@ -3,15 +3,16 @@
  * remote modules are counted and left alone.
  */
 import { parseJson } from './json-text.ts'
-import { fields, isFields, LockfileProblem, optionalText, words } from './lockfile-problem.ts'
+import { isObject } from '../is-object.ts'
+import { fields, LockfileProblem, optionalText, words } from './lockfile-problem.ts'
 import { splitAtName } from './package-collector.ts'
 import type { PackageCollector } from './package-collector.ts'
 
 export function readDenoLock(text: string, into: PackageCollector): void {
   const lock = fields(parseJson(text), 'the whole file')
   if (lock.version === undefined) throw new LockfileProblem('version: missing')
-  const home = isFields(lock.packages) ? lock.packages : lock
-  for (const key of Object.keys(isFields(home.jsr) ? home.jsr : {})) into.skip(key, 'jsr')
+  const home = isObject(lock.packages) ? lock.packages : lock
+  for (const key of Object.keys(isObject(home.jsr) ? home.jsr : {})) into.skip(key, 'jsr')
   if (home.npm === undefined) return
   for (const [key, value] of Object.entries(fields(home.npm, 'npm'))) {
     const entry = fields(value, `npm["${key}"]`)

@@ -1,3 +1,6 @@
+/** What the readers of lockfiles share: what they throw, and the looks at fields that throw it. */
+import { isObject } from '../is-object.ts'
+
 /** What a reader throws; parseLockfile turns it into INVALID_LOCKFILE with the file's name before it. */
 export class LockfileProblem extends Error {
   override readonly name = 'LockfileProblem'
@@ -7,12 +10,8 @@ export type Fields = Readonly<Record<string, unknown>>
 
 /** @throws LockfileProblem naming `key` when `value` is no plain object */
 export function fields(value: unknown, key: string): Fields {
-  if (isFields(value)) return value
+  if (isObject(value)) return value
   throw new LockfileProblem(`${key}: expected an object, got ${nameOf(value)}`)
-}
-
-export function isFields(value: unknown): value is Fields {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 /** `undefined` when absent. @throws LockfileProblem naming `key` when it is there and is no string */

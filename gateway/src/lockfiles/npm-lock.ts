@@ -3,7 +3,8 @@
  * https://docs.npmjs.com/cli/configuring-npm/package-lock-json
  */
 import { parseJson } from './json-text.ts'
-import { fields, isFields, LockfileProblem, optionalText, words } from './lockfile-problem.ts'
+import { isObject } from '../is-object.ts'
+import { fields, LockfileProblem, optionalText, words } from './lockfile-problem.ts'
 import type { Fields } from './lockfile-problem.ts'
 import { reasonFor, splitAtName } from './package-collector.ts'
 import type { PackageCollector } from './package-collector.ts'
@@ -69,7 +70,7 @@ function readDependencies(root: unknown, into: PackageCollector): void {
     for (const [name, value] of Object.entries(fields(next.value, next.path))) {
       const key = `${next.path}["${name}"]`
       const entry = fields(value, key)
-      if (isFields(entry.dependencies)) {
+      if (isObject(entry.dependencies)) {
         waiting.push({ value: entry.dependencies, path: `${key}.dependencies` })
       }
       if (entry.bundled === true) into.skip(key, 'bundled')

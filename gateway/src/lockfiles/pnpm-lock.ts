@@ -2,7 +2,8 @@
  * pnpm-lock.yaml of pnpm 8 to 12 (lockfileVersion 6.0 to 9.x). Keys are `/name@1.0.0(peer@2.0.0)` in version 6 and
  * `name@1.0.0` since; pnpm may put a second document before it, so all are read.
  */
-import { fields, isFields, LockfileProblem, optionalText, words } from './lockfile-problem.ts'
+import { isObject } from '../is-object.ts'
+import { fields, LockfileProblem, optionalText, words } from './lockfile-problem.ts'
 import type { Fields } from './lockfile-problem.ts'
 import { isVersion, reasonFor, splitAtName } from './package-collector.ts'
 import type { PackageCollector } from './package-collector.ts'
@@ -61,14 +62,14 @@ function readPackage(key: string, entry: Fields, into: PackageCollector): void {
 
 // Links to workspace members stand nowhere else.
 function readImporters(importers: unknown, into: PackageCollector): void {
-  if (!isFields(importers)) return
+  if (!isObject(importers)) return
   for (const [path, importer] of Object.entries(importers)) {
-    if (!isFields(importer)) continue
+    if (!isObject(importer)) continue
     for (const kind of ['dependencies', 'devDependencies', 'optionalDependencies']) {
       const group = importer[kind]
-      if (!isFields(group)) continue
+      if (!isObject(group)) continue
       for (const [name, value] of Object.entries(group)) {
-        const version = isFields(value) ? value.version : undefined
+        const version = isObject(value) ? value.version : undefined
         if (typeof version === 'string' && version.startsWith('link:')) {
           into.skip(`${path}: ${name}`, 'link')
         }

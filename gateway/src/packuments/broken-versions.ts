@@ -1,5 +1,5 @@
 /** Versions of a packument that nobody could do anything with. Pure; runs in the worker. */
-import { isObject } from '../http/is-object.ts'
+import { isObject } from '../is-object.ts'
 import type { VersionedDocument } from './leave-out-versions.ts'
 
 /** One version that is nonsense must not take the package with it; clients pass over it, too. Changes `document`. */

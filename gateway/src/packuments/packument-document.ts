@@ -5,7 +5,7 @@
  */
 import { createHash } from 'node:crypto'
 import { gzipSync } from 'node:zlib'
-import { isObject } from '../http/is-object.ts'
+import { isObject } from '../is-object.ts'
 import { abbreviate } from './abbreviate.ts'
 import { parsePackument, type Manifest, type Packument } from './packument-json.ts'
 import { tarballUrl, type VariantForm } from './client-policy.ts'

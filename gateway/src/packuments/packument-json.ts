@@ -1,5 +1,5 @@
 /** A packument as it was parsed: nothing of it is known but that it is an object, and that its versions are one. Pure. */
-import { isObject } from '../http/is-object.ts'
+import { isObject } from '../is-object.ts'
 import type { ClaimFields } from './peers/version-claims.ts'
 
 export interface Packument extends ClaimFields {

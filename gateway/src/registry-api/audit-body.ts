@@ -7,7 +7,7 @@ import type { IncomingMessage } from 'node:http'
 import { promisify } from 'node:util'
 import { gunzip, gzip } from 'node:zlib'
 import { CatalogError } from '@catalog-p2p/core'
-import { isObject } from '../http/is-object.ts'
+import { isObject } from '../is-object.ts'
 
 const unzip = promisify(gunzip)
 const zip = promisify(gzip)

@@ -8,6 +8,7 @@ import { gunzip } from 'node:zlib'
 import { clientCredentials } from '../upstream/client-credentials.ts'
 import type { PublishWords } from '../http/api-errors.ts'
 import type { Exchange } from '../http/exchange.ts'
+import { isObject } from '../is-object.ts'
 import { isPackageRead } from './package-read.ts'
 import type { Registries, Registry } from '../upstream/registries.ts'
 import { scopeOf } from '../http/route.ts'
@@ -95,8 +96,7 @@ async function decoded(body: Buffer, coding: string | undefined): Promise<Buffer
 function parse(body: Buffer): Record<string, unknown> {
   try {
     const parsed = JSON.parse(body.toString('utf8')) as unknown
-    const isObject = typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed)
-    return isObject ? (parsed as Record<string, unknown>) : {}
+    return isObject(parsed) ? parsed : {}
   } catch {
     return {} // a page, or nothing
   }

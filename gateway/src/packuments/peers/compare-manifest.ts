@@ -4,7 +4,7 @@
  * published (npm's normalize-package-data and read-package-json), so that only a lie differs. The peer's must have that form, or be
  * the package's own to the letter: what clients read in several ways is none. Pure; runs in a worker.
  */
-import { isObject } from '../../http/is-object.ts'
+import { isObject } from '../../is-object.ts'
 type Json = Record<string, unknown>
 
 export interface TarballManifest {

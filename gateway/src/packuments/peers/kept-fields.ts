@@ -2,7 +2,7 @@
  * The fields of a version that go from peer to peer, and their types: of another type a field would be compared as one thing, and
  * read by a client as another. Pure; runs in packument-worker.ts.
  */
-import { isObject } from '../../http/is-object.ts'
+import { isObject } from '../../is-object.ts'
 
 // What installing needs of a version: all of it is compared with the tarball's own package.json. Not `deprecated`, which would let
 // a peer choose the version.

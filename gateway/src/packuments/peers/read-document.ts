@@ -1,6 +1,6 @@
 /** A peer's document, or a registry's own, read without believing a word of it. Pure; runs in packument-worker.ts only. */
 import { gunzipSync } from 'node:zlib'
-import { isObject } from '../../http/is-object.ts'
+import { isObject } from '../../is-object.ts'
 import { DOCUMENT_BOUNDS, exceededBound } from './json-bounds.ts'
 import { signedManifest, type KeysById, type SignedManifest } from './signed-manifest.ts'
 

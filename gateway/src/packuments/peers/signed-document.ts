@@ -9,7 +9,7 @@
  */
 import { gzipSync } from 'node:zlib'
 import semver from 'semver'
-import { isObject } from '../../http/is-object.ts'
+import { isObject } from '../../is-object.ts'
 import { keyObjectsOf, type TrustedKey } from '../../keys/trusted-keys.ts'
 import { DOCUMENT_BOUNDS, exceededBound } from './json-bounds.ts'
 import { pickableVersions } from './pickable-versions.ts'

@@ -3,7 +3,7 @@
  * it is used. Pure; runs in packument-worker.ts.
  */
 import type { KeyObject } from 'node:crypto'
-import { isObject } from '../../http/is-object.ts'
+import { isObject } from '../../is-object.ts'
 import { isVersion } from '../../http/route.ts'
 import { verifyOnce } from '../../keys/verify-once.ts'
 import { tarballFile } from '../client-policy.ts'

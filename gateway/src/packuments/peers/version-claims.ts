@@ -4,7 +4,7 @@
  * system" that another shows; who lied is found out by its tarball. Pure; runs in packument-worker.ts only.
  */
 import semver from 'semver'
-import { isObject } from '../../http/is-object.ts'
+import { isObject } from '../../is-object.ts'
 import { differingFields } from './compare-manifest.ts'
 
 type Json = Record<string, unknown>

@@ -12,6 +12,7 @@ import {
   type HybridKey,
   type KeyId,
 } from '@catalog-p2p/core'
+import { isObject } from '../../is-object.ts'
 
 export interface WitnessedPackage {
   /** The registry's URL, with a trailing slash. */
@@ -62,8 +63,8 @@ function hashOf(list: Uint8Array): Buffer {
 }
 
 function fieldsOf(body: unknown): Readonly<Record<string, unknown>> {
-  if (typeof body !== 'object' || body === null || Array.isArray(body)) throw refused('no fields')
-  return { ...body }
+  if (!isObject(body)) throw refused('no fields')
+  return body
 }
 
 function refused(why: string): CatalogError {

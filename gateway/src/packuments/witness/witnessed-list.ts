@@ -4,7 +4,7 @@
  * checked. Pure and slow: it runs in packument-worker.ts only, and so imports nothing of core.
  */
 import { gunzipSync, gzipSync } from 'node:zlib'
-import { isObject } from '../../http/is-object.ts'
+import { isObject } from '../../is-object.ts'
 import { isVersion } from '../../http/route.ts'
 
 export interface WitnessedList {
