@@ -35,7 +35,7 @@ export interface MessageCodec<Message> {
 
 /**
  * The one message of a side of a stream; undefined when the remote has ended its side without one.
- * @param onHeard told whenever something comes, if it is no more than that the other side is at it
+ * @param onHeard told whenever something comes, even if it is no more than that the other side is at it
  * @throws CatalogError PEER_MISBEHAVED for anything but one well-formed message
  */
 export async function readMessage<Message>(
@@ -48,7 +48,7 @@ export async function readMessage<Message>(
   for await (const bytes of stream.source) {
     onHeard?.()
     for (const body of splitter.push(bytes)) {
-      if (beats && body.byteLength === 1 && body[0] === 0) continue
+      if (beats && isBeat(body)) continue
       if (message !== undefined) {
         throw new CatalogError('PEER_MISBEHAVED', 'a second message on a stream for one')
       }
@@ -56,4 +56,8 @@ export async function readMessage<Message>(
     }
   }
   return message
+}
+
+function isBeat(body: Uint8Array): boolean {
+  return body.byteLength === BEAT.byteLength && body[0] === BEAT[0]
 }

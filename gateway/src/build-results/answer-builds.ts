@@ -22,6 +22,8 @@ export interface AnswerBuildsOptions {
 const MAX_RESULT_BYTES = 256 * 1024 * 1024
 const MAX_EVENTS_BYTES = 1024 * 1024
 const MAX_DURATION_MS = 86_400_000 * 30
+/** Results whose turn to be taken in has not come: a connection each. */
+const MAX_WAITING = 100
 
 /** @throws CatalogError NOT_FOUND, DENIED, INVALID_OPTIONS */
 export async function answerBuilds(
@@ -91,10 +93,12 @@ async function write(
   }
   const said = { durationMs: durationOf(req.headers), tag: tagOf(req.headers) }
   const maxBytes = Math.min(maxUploadBytes, MAX_RESULT_BYTES)
-  const added = await builds.uploads.take(signal, async () => {
+  if (builds.uploads.size >= MAX_WAITING) throw tooMany()
+  const take = async (): Promise<'added' | 'there'> => {
     const bytes = await readBody(exchange, maxBytes)
     return builds.add(name, { ...said, bytes })
-  })
+  }
+  const added = await builds.uploads.add(take, { signal })
   if (name.tool === 'turbo') return sendJson(req, res, { status: 202, body: { urls: [] } })
   sendJson(req, res, { status: added === 'added' ? 200 : 409, body: {} })
 }
@@ -112,6 +116,12 @@ function durationOf({ 'x-artifact-duration': text = '0' }: Headers): number {
 function tagOf({ 'x-artifact-tag': tag = '' }: Headers): string {
   if (typeof tag === 'string' && isTag(tag)) return tag
   throw new CatalogError('INVALID_OPTIONS', 'x-artifact-tag: at most 600 printable characters')
+}
+
+function tooMany(): CatalogError {
+  return new CatalogError('DENIED', `more than ${MAX_WAITING} build results wait to be taken in`, {
+    ...{ status: 503, hint: 'run the task again later; its result is kept then' },
+  })
 }
 
 function missing(): CatalogError {

@@ -47,7 +47,9 @@ export class BuildPeers {
     const late = new AbortController()
     const timer = setTimeout(() => late.abort(new Error('a build does not wait')), this.#waitMs)
     const limit = AbortSignal.any([signal, late.signal])
-    const asking = asked.map((peer) => this.#askOne(peer, key, limit))
+    const asking = asked.map((peer) =>
+      this.#askOne(peer, key, { signal: limit, late: late.signal }),
+    )
     const said = (await Promise.all(asking).finally(() => clearTimeout(timer))).flat()
     signal.throwIfAborted()
     const trusted = said.filter(({ signer }) => writers.includes(signer))
@@ -59,14 +61,22 @@ export class BuildPeers {
     return sinceMs !== undefined && performance.now() - sinceMs < PATIENCE_MS
   }
 
-  async #askOne(peer: string, key: string, signal: AbortSignal): Promise<BuildStatement[]> {
+  async #askOne(
+    peer: string,
+    key: string,
+    { signal, late }: { readonly signal: AbortSignal; readonly late: AbortSignal },
+  ): Promise<BuildStatement[]> {
     const { node, log } = this.#deps
     try {
-      const found = await node.questions.ask(BUILD_RESULTS, { peer, request: { key }, signal })
+      const found = await node.questions.ask(BUILD_RESULTS, {
+        peer,
+        request: { mark: key },
+        signal,
+      })
       this.#silent.delete(peer)
       return (found ?? []).map((each) => openAsked(each, key))
     } catch (error) {
-      if (signal.aborted) this.#silent.set(peer, performance.now())
+      if (late.aborted) this.#silent.set(peer, performance.now())
       if (isOffence(error)) node.questions.penalize(peer, `build results: ${String(error)}`)
       log.debug('builds.not-from-peer', { peer, error })
       return []

@@ -2,10 +2,8 @@
  * What a build result is asked by: a hash of the tool, the team and the tool's own hash of all that went into the task. Peers are
  * asked by this one alone, so a machine that does not know the inputs learns nothing of them. Pure.
  */
-import { createHash } from 'node:crypto'
-
-/** `turbo` is Turborepo's Remote Cache API, which pnpm speaks as well. */
-export type BuildTool = 'turbo' | 'nx'
+import type { BuildTool } from '../http/build-route.ts'
+import { markOf } from '../trust/mark-request.ts'
 
 export interface BuildName {
   readonly tool: BuildTool
@@ -20,7 +18,7 @@ export const BUILD_KEY_BYTES = 32
 
 /** SHA-256, hex. */
 export function buildKeyOf({ tool, team, hash }: BuildName): string {
-  return createHash('sha256').update([DOMAIN, tool, team, hash].join('\0')).digest('hex')
+  return markOf(DOMAIN, tool, team, hash)
 }
 
 /** What the trust file and certificates call the results of a team: its scope stands for those of all teams. */

@@ -3,27 +3,19 @@
  * docs/protocol.md, section Build results
  */
 import { CatalogError, FieldReader, FieldWriter, type RequestProtocol } from '@catalog-p2p/core'
-import { BUILD_KEY_BYTES } from './build-key.ts'
+import { MARK_REQUEST, type MarkRequest } from '../trust/mark-request.ts'
 import { MAX_BUILD_STATEMENT_BYTES } from './build-statement.ts'
 
 /** Of one build key: that of several writers. */
 export const MAX_STATEMENTS = 4
 const TIMEOUT_MS = 5_000
 
-export const BUILD_RESULTS: RequestProtocol<{ readonly key: string }, readonly Uint8Array[]> = {
+/** The mark is a build key. */
+export const BUILD_RESULTS: RequestProtocol<MarkRequest, readonly Uint8Array[]> = {
   id: '/catalog/build-results/1.0.0',
   timeoutMs: TIMEOUT_MS,
   maxAtOnce: 8,
-  request: {
-    maxBytes: BUILD_KEY_BYTES,
-    encode: ({ key }) => Uint8Array.from(Buffer.from(key, 'hex')),
-    decode(body) {
-      const reader = new FieldReader(body)
-      const key = Buffer.from(reader.bytes(BUILD_KEY_BYTES)).toString('hex')
-      reader.end()
-      return { key }
-    },
-  },
+  request: MARK_REQUEST,
   response: {
     maxBytes: 1 + MAX_STATEMENTS * (4 + MAX_BUILD_STATEMENT_BYTES),
     encode(statements) {

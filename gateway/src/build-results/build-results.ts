@@ -13,6 +13,7 @@ import type {
   Logger,
 } from '@catalog-p2p/core'
 import { isCatalogError, keyIdOf } from '@catalog-p2p/core'
+import PQueue from 'p-queue'
 import type { OwnKeys } from '../publishing/own-keys.ts'
 import type { Trust } from '../trust/trust.ts'
 import { BuildPeers } from './ask-peers.ts'
@@ -21,7 +22,6 @@ import { BUILD_RESULTS, MAX_STATEMENTS } from './build-messages.ts'
 import { signBuild } from './build-statement.ts'
 import { openBuildTable, type BuildTable, type KnownBuild } from './build-table.ts'
 import { buildWriters } from './build-writers.ts'
-import { UploadSlots } from './upload-slots.ts'
 
 export type BuildMode = 'off' | 'read' | 'write'
 
@@ -73,11 +73,13 @@ interface FoundBuild {
 /** For the first bytes of a result that somebody is known to have. */
 const FIRST_BYTES_MS = 1_000
 const MAX_STREAMS_PER_PEER = 8
+const UPLOADS_AT_ONCE = 2
 
 type Counts = { -readonly [Name in keyof BuildResultsStats]: BuildResultsStats[Name] }
 
 export class BuildResults {
-  readonly uploads = new UploadSlots()
+  /** Each result is whole in memory while it is taken in. */
+  readonly uploads = new PQueue({ concurrency: UPLOADS_AT_ONCE })
   readonly #deps: BuildResultsDependencies
   readonly #options: BuildResultsOptions
   readonly #table: BuildTable
@@ -95,7 +97,7 @@ export class BuildResults {
     if (mode === 'off' || !isShared) return
     this.#answering = deps.node.questions.answer(BUILD_RESULTS, {
       maxStreamsPerPeer: MAX_STREAMS_PER_PEER,
-      answer: ({ key }) => Promise.resolve(this.#answer(key)),
+      answer: ({ mark }) => Promise.resolve(this.#answer(mark)),
     })
   }
 

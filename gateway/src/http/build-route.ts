@@ -4,9 +4,12 @@
  * (https://nx.dev/docs/kb/self-hosted-caching). Pure.
  */
 
+/** `turbo` is Turborepo's Remote Cache API, which pnpm speaks as well. */
+export type BuildTool = 'turbo' | 'nx'
+
 export interface BuildRoute {
   readonly route: 'builds'
-  readonly tool: 'turbo' | 'nx'
+  readonly tool: BuildTool
   readonly team: string
   /** `status`, `events`: of the tool, about no task. */
   readonly ask: 'status' | 'events' | 'result'
@@ -32,7 +35,7 @@ export function buildRoute(method: string, path: readonly string[]): BuildRoute 
   return HASH.test(last) ? { ...about, ask: 'result', hash: last } : undefined
 }
 
-const TOOLS: Readonly<Record<string, BuildRoute['tool']>> = {
+const TOOLS: Readonly<Record<string, BuildTool>> = {
   'v8/artifacts': 'turbo',
   'v1/cache': 'nx',
 }
