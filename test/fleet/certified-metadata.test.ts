@@ -69,11 +69,12 @@ test(
     const all = (names: readonly string[]): Promise<string[][]> =>
       Promise.all(machines.map((machine) => resolve(machine, names)))
 
-    await all(namesOf(many))
-    // One; on a machine too busy for a delegate to say in time that it is at it, a few are fetched again.
+    const said = (await all(namesOf(many))).flat()
+    // One; on a machine too busy for a delegate to say in time that it is at it, some are fetched again.
     const first = copies(many.length)
     expect(first).toBeGreaterThanOrEqual(1)
-    expect(first).toBeLessThan(2.5)
+    expect(first).toBeLessThan(4)
+    expect(said).toContain('member')
     const given = machines.map(({ node }) => node.stats().fleet.metadata.given)
     expect(given.filter((count) => count > 0).length).toBeGreaterThan(1)
 
