@@ -3,7 +3,7 @@
  * metadata is dropped and not believed again; where another peer says otherwise, the liar is not heard again. Real QUIC, no
  * registry in reach.
  */
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
@@ -15,7 +15,7 @@ import {
   makePackage,
   type FixturePackage,
 } from '../support/fixture-packages.ts'
-import { meet, quietNode } from '../support/machine.ts'
+import { meet, quietNode, type MachineOptions } from '../support/machine.ts'
 import { tarballPath } from '../support/registry.ts'
 import { signedSwarm, type SignedSwarm } from '../support/signed-swarm.ts'
 
@@ -68,8 +68,8 @@ async function tell(
   })
 }
 
-async function victim(each: FixturePackage) {
-  const machine = await swarm.machine()
+async function victim(each: FixturePackage, options?: Partial<MachineOptions>) {
+  const machine = await swarm.machine(options)
   await meet(machine.node, liar, 1)
   const key = packageKeyOf({ registry: `${swarm.registry.url}/`, name: each.name })
   await vi.waitFor(() => expect(machine.node.questions.holders(key)).toEqual([liar.id]))
@@ -158,6 +158,21 @@ test('a version that no range picks, with bytes that nobody signed', async () =>
     }
   }
   expect((await fetch(`${machine.url}/${evil.name}/${evil.version}`)).status).not.toBe(200)
+  await vi.waitFor(() => expect(machine.node.stats().bannedPeers).toBe(1))
+})
+
+test('a version that a range picks only where the guard leaves out a higher one, with a false signature', async () => {
+  const bait = makePackage(newer.name, '1.1.0-rc.1')
+  const sig = swarm.signer.sign(Buffer.from('something else'))
+  const dist = { integrity: bait.integrity, signatures: [{ keyid: swarm.signer.keyid, sig }] }
+  await tell(newer, {}, { [bait.version]: { ...bait.manifest, dist } })
+  const malwareList = join(folder, 'malware.json')
+  const affected = [{ package: { ecosystem: 'npm', name: newer.name }, versions: ['1.1.0'] }]
+  await writeFile(malwareList, JSON.stringify({ id: 'MAL-2026-1', affected }))
+  const machine = await victim(newer, { gateway: { malwareList } })
+  const metadata = await fetch(`${machine.url}/${newer.name}`)
+  expect(await metadata.text()).not.toContain(bait.integrity)
+  expect(metadata.status).not.toBe(200)
   await vi.waitFor(() => expect(machine.node.stats().bannedPeers).toBe(1))
 })
 

@@ -87,7 +87,7 @@ export interface PackumentsDependencies {
   readonly jobs: PackumentJobs
   /** Asked where no registry can be; undefined: nobody is. */
   readonly peers?: PackumentSource
-  readonly evidence: Pick<PeerEvidence, 'isSigned' | 'given'>
+  readonly evidence: Pick<PeerEvidence, 'isSigned' | 'isAllSigned' | 'given'>
   /** undefined: metadata is shared with no machine. */
   readonly members?: AskDependencies['members']
   /** Asks the registry by way of another machine where metadata is shared. */

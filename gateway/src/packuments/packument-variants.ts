@@ -7,6 +7,7 @@ import type { PackumentCache } from './packument-cache.ts'
 import type { PackumentForm } from './packument-document.ts'
 import { MAX_DEATHS, WorkerDied, type PackumentJobs } from './packument-jobs.ts'
 import type { PackumentAnswer } from './packument-request.ts'
+import type { PeerEvidence } from './peers/peer-evidence.ts'
 import { UnreadablePackument, type PoisonDocuments } from './poison-documents.ts'
 import type { LeftOut, VersionJudgements } from './version-judgements.ts'
 import { createSingleFlight } from '../single-flight.ts'
@@ -45,6 +46,7 @@ export interface VariantDependencies {
   readonly jobs: PackumentJobs
   readonly poison: PoisonDocuments
   readonly judgements: VersionJudgements
+  readonly evidence: Pick<PeerEvidence, 'isAllSigned'>
   readonly log: Logger
 }
 
@@ -68,7 +70,7 @@ export function createPackumentVariants(
   deps: VariantDependencies,
   { maxBytes }: { maxBytes: number },
 ): PackumentVariants {
-  const { cache, jobs, poison, judgements, log } = deps
+  const { cache, jobs, poison, log } = deps
   const making = createSingleFlight<Buffer | undefined>()
 
   async function make(
@@ -102,7 +104,7 @@ export function createPackumentVariants(
   async function besideOf(document: CachedDocument | undefined): Promise<Beside | undefined> {
     if (document === undefined) return undefined
     try {
-      const leftOut = await judgements.leftOut(document)
+      const leftOut = await leftOutOf(deps, document)
       return leftOut && { document, leftOut }
     } catch (error) {
       if (isCatalogError(error, 'DENIED')) return undefined // all that it has
@@ -115,7 +117,7 @@ export function createPackumentVariants(
       const { form, kind, signal } = request
       const derived = kind === 'abbreviated' && document.kind === 'full'
       const { policy } = form
-      const leftOut = await judgements.leftOut(document)
+      const leftOut = await leftOutOf(deps, document)
       if (leftOut === undefined) return undefined
       const beside = await besideOf(told)
       const leaveOut = [...leftOut.versions, ...(beside?.leftOut.versions ?? [])]
@@ -145,6 +147,16 @@ export function createPackumentVariants(
       }
     },
   }
+}
+
+/** undefined when the document is not there any more, or was no honest peer's. @throws CatalogError DENIED */
+async function leftOutOf(
+  { judgements, evidence }: VariantDependencies,
+  document: CachedDocument,
+): Promise<LeftOut | undefined> {
+  const leftOut = await judgements.leftOut(document)
+  if (leftOut === undefined || leftOut.versions.length === 0) return leftOut
+  return (await evidence.isAllSigned(document)) ? leftOut : undefined
 }
 
 function variantOf(

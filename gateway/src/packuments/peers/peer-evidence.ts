@@ -21,6 +21,11 @@ export interface PeerEvidence {
    * registry are known here; else nothing of that document counts any more.
    */
   isSigned(document: CachedDocument, facts: VersionFacts): Promise<boolean>
+  /**
+   * Whether the registry has signed all that peers say, as has to be known before a form without some versions is made: tags and ranges
+   * pick others of it then. If not, nothing of that document counts any more.
+   */
+  isAllSigned(document: CachedDocument): Promise<boolean>
   /** Of a package that peers have lied about a moment ago: why a hash that only a client names does not count for it. */
   refusal(name: string): CatalogError | undefined
   /** Of a hash that a peer has made up: why it counts for nothing, even where no registry is meant. */
@@ -100,6 +105,12 @@ class EvidenceOfPeers implements PeerEvidence {
     return false
   }
 
+  async isAllSigned(document: CachedDocument): Promise<boolean> {
+    const isOfPeers = document.peerFetchedAtMs !== undefined
+    if (!isOfPeers || this.#examined.has(keyOf(document))) return true
+    return await this.#lookThrough(document)
+  }
+
   refusal(name: string): CatalogError | undefined {
     return this.#refused.get(name)
   }
@@ -157,10 +168,16 @@ class EvidenceOfPeers implements PeerEvidence {
   async #examineNext(): Promise<void> {
     const [next] = this.#waiting.values()
     if (next === undefined) return
-    this.#waiting.delete(next.id)
-    const lie = await this.#examine(next)
-    this.#examined.set(keyOf(next), true)
-    if (lie !== undefined) await this.#distrust(next, lie)
+    await this.#lookThrough(next)
+  }
+
+  /** Whether all of it is signed. */
+  async #lookThrough(document: CachedDocument): Promise<boolean> {
+    this.#waiting.delete(document.id)
+    const lie = await this.#examine(document)
+    this.#examined.set(keyOf(document), true)
+    if (lie !== undefined) await this.#distrust(document, lie)
+    return lie === undefined
   }
 
   /** What is wrong with it; whoever is to blame for that is penalized. */
