@@ -40,8 +40,9 @@ export async function readBridges(path: string): Promise<readonly Bridge[]> {
   try {
     text = await readFile(path, 'utf8')
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
-    throw new CatalogError('INVALID_OPTIONS', `${path}: can't be read`, {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'ENOENT') return []
+    throw new CatalogError('INVALID_OPTIONS', `${path}: can't be read (${code})`, {
       cause: error,
       hint: 'make it a file that the user of the daemon may read, or delete it',
     })
