@@ -2,13 +2,17 @@
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { connect as connectTcp, createServer, type AddressInfo, type Socket } from 'node:net'
-import { connect as connectTls, type ConnectionOptions } from 'node:tls'
+import { connect as connectTls, createServer as createTlsServer } from 'node:tls'
+import type { ConnectionOptions } from 'node:tls'
 import { inspect } from 'node:util'
 import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { createCollectingLogger } from '../../../test/support/collecting-logger.ts'
 import { freePort } from '../../../test/support/free-port.ts'
 import { createFakeClock, type FakeClock } from '../../../test/support/fake-clock.ts'
+import { selfSigned } from '../../../test/support/features-certificate.ts'
 import { until } from '../../../test/support/until.ts'
+import { directHost } from '../../../test/support/direct-host.ts'
+import { CatalogError } from '../errors.ts'
 import type { ByteStream, Host, PeerConnection } from '../host/host.ts'
 import { createMemoryNetwork, type MemoryNetwork } from '../host/memory-host.ts'
 import { ask } from '../rpc/ask.ts'
@@ -40,21 +44,8 @@ const sockets: Socket[] = []
 const log = createCollectingLogger()
 const issue = vi.spyOn(Tickets.prototype, 'issue')
 
-/** In memory, and yet seemingly at this address. */
-function direct(host: Host, how: Partial<PeerConnection>): Host {
-  const seen = { transport: 'quic', address: '/ip4/127.0.0.1/udp/4875/quic-v1', ...how } as const
-  const peers = (): PeerConnection[] => host.peers().map((peer) => ({ ...peer, ...seen }))
-  return new Proxy(host, {
-    get(target, name) {
-      if (name === 'peers') return peers
-      const value: unknown = Reflect.get(target, name)
-      return typeof value === 'function' ? (value.bind(target) as unknown) : value
-    },
-  })
-}
-
 async function party(name: string, seen: Partial<PeerConnection> = {}): Promise<Party> {
-  const host = direct(network.createHost(name), seen)
+  const host = directHost(network.createHost(name), seen)
   const accepted: ByteStream[] = []
   const lies: string[] = []
   const carriers = createCarriers(
@@ -202,6 +193,40 @@ describe('between peers that reach each other', () => {
     expect(await here.carriers.open('there')).toBeDefined()
   })
 
+  test('nor is what was only written a use', async () => {
+    there.carriers.handle(async (stream) => {
+      for await (const bytes of stream.source) expect(bytes).toHaveLength(1)
+    })
+    const stream = await here.carriers.open('there')
+    await clock.advance(40_000)
+    await stream?.write(Buffer.of(1))
+    await clock.advance(20_000)
+    await until(() => here.carriers.count('there') === 0)
+  })
+
+  test('one through which nothing comes is broken: it is left alone', async () => {
+    const stream = await here.carriers.open('there')
+    stream?.abort(new CatalogError('PEER_UNREACHABLE', 'nothing comes'))
+    await until(() => here.carriers.count('there') === 0)
+    expect(await here.carriers.open('there')).toBeUndefined()
+  })
+
+  test('the peers of one address share places: the newest gives way', async () => {
+    const count = 17
+    const names = Array.from({ length: count }, (_, index) => `neighbour-${index}`)
+    const neighbours = await Promise.all(names.map((name) => party(name)))
+    for (const { host, carriers } of neighbours) {
+      await host.connect('/memory/there', { signal })
+      for (let i = 0; i < MAX_CARRIERS_PER_PEER; i += 1) await carriers.open('there')
+    }
+    const counts = (): number[] => names.map((name) => there.carriers.count(name))
+    const total = (): number => counts().reduce((sum, each) => sum + each, 0)
+    // The last one has learned from its first.
+    await until(() => there.accepted.length === 65 && total() === 64)
+    expect(counts()).toEqual([...Array<number>(16).fill(MAX_CARRIERS_PER_PEER), 0])
+    await Promise.all(neighbours.map(close))
+  })
+
   test('no peer holds more than its places', async () => {
     const streams = []
     for (let i = 0; i <= MAX_CARRIERS_PER_PEER; i += 1)
@@ -224,6 +249,19 @@ describe('a stranger at the port', () => {
     expect(await refusal(holding({ ticket: offer.ticket, key }))).toMatch(/DECRYPT_ERROR/)
     expect(there.accepted).toEqual([])
     expect(await refusal(holding(offer))).toBeUndefined()
+  })
+
+  test('who answers a dial with a certificate is refused, whatever the environment says', async () => {
+    const { certificate: cert, key: ofCert } = selfSigned('localhost')
+    const server = createTlsServer({ cert, key: ofCert }).listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    vi.stubEnv('NODE_TLS_REJECT_UNAUTHORIZED', '0')
+    const { port } = server.address() as AddressInfo
+    const socket = connectTls({ host: '127.0.0.1', port, ...holding(offer) })
+    vi.unstubAllEnvs()
+    sockets.push(socket)
+    await expect(once(socket, 'secureConnect')).rejects.toThrow()
+    server.close()
   })
 
   test('who is silent in the handshake is let go, and takes nothing from carriers', async () => {

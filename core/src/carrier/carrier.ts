@@ -7,6 +7,7 @@ import type { TLSSocket } from 'node:tls'
 import { CatalogError } from '../errors.ts'
 import type { ByteStream, Host, PeerConnection, PeerId } from '../host/host.ts'
 import { addressGroup } from '../limits/address-group.ts'
+import { FairShare, type Holding } from '../limits/fair-share.ts'
 import type { Logger } from '../log.ts'
 import { createAnswering } from '../rpc/answer.ts'
 import type { Clock } from '../timing/clock.ts'
@@ -15,10 +16,14 @@ import { createCarrierDialer } from './carrier-dialer.ts'
 import { createCarrierListener } from './carrier-listener.ts'
 import { CARRIER_OFFERS } from './offer-protocol.ts'
 import { Tickets, type Ticket } from './tickets.ts'
-import { toByteStream, type ClosedWhy } from './tls-stream.ts'
+import { toByteStream, type TlsStreamOptions } from './tls-stream.ts'
 
 /** Carriers that one peer may hold open to us: a session, a bulk stream, and both anew. */
 export const MAX_CARRIERS_PER_PEER = 4
+/** What peers' carriers and all that is unread on them take of memory, together; those of one address may have an eighth of it. */
+const ACCEPTED_BYTES = 32 * 1024 * 1024
+/** An open one counts as so much, beside what is unread on it: so they are 64 of one address, and 512 in all. */
+const CARRIER_BYTES = 64 * 1024
 /** The one who asks closes sooner: it knows that it waits for nothing. */
 const IDLE_MS = { dialled: 60_000, accepted: 300_000 }
 
@@ -62,6 +67,10 @@ class TlsCarriers implements Carriers {
   readonly #tickets = new Tickets()
   readonly #open = new Map<PeerId, Set<ByteStream>>()
   readonly #accepted = new Map<PeerId, number>()
+  readonly #share = new FairShare<{ cut(): void }>({
+    total: ACCEPTED_BYTES,
+    ofGroup: () => ACCEPTED_BYTES / 8,
+  })
   readonly #listener: ReturnType<typeof createCarrierListener>
   readonly #dialer: ReturnType<typeof createCarrierDialer>
   readonly #offers: ReturnType<typeof createAnswering>
@@ -116,7 +125,11 @@ class TlsCarriers implements Carriers {
       socket.destroy()
       return undefined
     }
-    return this.#adopt(socket, peer, (why) => this.#dialer.closed(peer, why), IDLE_MS.dialled)
+    return this.#adopt(socket, peer, {
+      idleMs: IDLE_MS.dialled,
+      onUnread: () => undefined, // it is what we have asked for
+      onClosed: (why) => this.#dialer.closed(peer, why),
+    })
   }
 
   count(peer: PeerId): number {
@@ -131,7 +144,7 @@ class TlsCarriers implements Carriers {
     return { port, ticket: bytes, key }
   }
 
-  #accept(socket: TLSSocket, { peer }: Ticket): void {
+  #accept(socket: TLSSocket, { peer, group }: Ticket): void {
     const count = this.#accepted.get(peer) ?? 0
     const handler = this.#handler
     if (
@@ -148,7 +161,27 @@ class TlsCarriers implements Carriers {
       if (left > 0) this.#accepted.set(peer, left)
       else this.#accepted.delete(peer)
     }
-    void this.#serve(handler, this.#adopt(socket, peer, release, IDLE_MS.accepted))
+    const cut = (): void => {
+      place.release()
+      stream.abort(new CatalogError('PEER_BUSY', 'too many carriers, or too much unread on them'))
+    }
+    const place = this.#share.open({ cut }, group)
+    const stream = this.#adopt(socket, peer, {
+      idleMs: IDLE_MS.accepted,
+      onUnread: (bytes) => this.#hold(place, bytes),
+      onClosed: () => {
+        release()
+        place.release()
+      },
+    })
+    this.#hold(place, CARRIER_BYTES)
+    void this.#serve(handler, stream)
+  }
+
+  #hold(place: Holding, bytes: number): void {
+    place.add(bytes)
+    if (bytes < 0) return
+    for (let next = this.#share.offender(); next; next = this.#share.offender()) next.cut()
   }
 
   async #serve(
@@ -166,12 +199,11 @@ class TlsCarriers implements Carriers {
   #adopt(
     socket: TLSSocket,
     peer: PeerId,
-    onClosed: (why: ClosedWhy) => void,
-    idleMs: number,
+    { onClosed, ...options }: Pick<TlsStreamOptions, 'idleMs' | 'onUnread' | 'onClosed'>,
   ): ByteStream {
     const streams = this.#open.get(peer) ?? new Set()
     const stream = toByteStream(socket, {
-      ...{ clock: this.#deps.clock, peer, protocol: this.#options.protocol, idleMs },
+      ...{ clock: this.#deps.clock, peer, protocol: this.#options.protocol, ...options },
       onClosed: (why) => {
         streams.delete(stream)
         if (streams.size === 0 && this.#open.get(peer) === streams) this.#open.delete(peer)

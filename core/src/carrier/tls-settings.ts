@@ -27,12 +27,14 @@ let clientContext: SecureContext | undefined
 /** For `tls.connect`. */
 export function dialSettings(psk: PSKCallbackNegotation): {
   readonly secureContext: SecureContext
+  readonly rejectUnauthorized: true
   readonly pskCallback: () => PSKCallbackNegotation
   readonly checkServerIdentity: () => Error
 } {
   clientContext ??= createSecureContext(TLS_ONLY_PSK)
   return {
     secureContext: clientContext,
+    rejectUnauthorized: true, // whatever NODE_TLS_REJECT_UNAUTHORIZED says
     pskCallback: () => psk,
     // Asked only where there was a certificate instead of the key.
     checkServerIdentity: () => new Error('a certificate proves nothing here'),

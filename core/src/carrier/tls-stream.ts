@@ -4,7 +4,7 @@
  * taken for the end of what it says: TCP's end can be forged by anybody on the path.
  */
 import type { TLSSocket } from 'node:tls'
-import { CatalogError } from '../errors.ts'
+import { CatalogError, isCatalogError } from '../errors.ts'
 import type { ByteStream, PeerId } from '../host/host.ts'
 import { createInboundQueue, type InboundQueue } from '../host/inbound-queue.ts'
 import type { CancelTimer, Clock } from '../timing/clock.ts'
@@ -19,15 +19,17 @@ const WRITE_HIGH_BYTES = 256 * 1024
 /** `end` waits so long for what is queued to leave. */
 const END_TIMEOUT_MS = 60_000
 
-/** By this side, for want of use, or by the remote or the network. */
+/** By this side, for want of use, or by the remote or the network, also when this side says that nothing comes through. */
 export type ClosedWhy = 'ours' | 'idle' | 'broken'
 
 export interface TlsStreamOptions {
   readonly clock: Clock
   readonly peer: PeerId
   readonly protocol: string
-  /** A connection over which nothing has moved for so long is closed. */
+  /** A connection over which nothing has come, and nothing that waited has left, for so long is closed. */
   readonly idleMs: number
+  /** What is received and unread has grown by so much, or shrunk when negative. */
+  readonly onUnread: (bytes: number) => void
   /** Called once, whatever the way. */
   readonly onClosed: (why: ClosedWhy) => void
 }
@@ -77,8 +79,7 @@ class TlsByteStream implements ByteStream {
 
   async write(bytes: Uint8Array): Promise<void> {
     if (this.#failure !== undefined) throw this.#failure
-    this.#movedAtMs = this.#options.clock.now()
-    this.#socket.write(bytes)
+    this.#socket.write(bytes) // moves nothing yet: a frozen connection takes a lot
     if (this.#socket.writableLength <= WRITE_HIGH_BYTES) return
     this.#drained ??= Promise.withResolvers()
     await this.#drained.promise
@@ -96,7 +97,7 @@ class TlsByteStream implements ByteStream {
   }
 
   abort(reason: Error): void {
-    this.#close('ours', reason)
+    this.#close(isCatalogError(reason, 'PEER_UNREACHABLE') ? 'broken' : 'ours', reason)
   }
 
   #close(why: ClosedWhy, reason: Error): void {
@@ -129,6 +130,7 @@ class TlsByteStream implements ByteStream {
   }
 
   #balance(bytes: number): void {
+    this.#options.onUnread(bytes)
     const { queuedBytes } = this.source
     if (bytes > 0 && queuedBytes > UNREAD_HIGH_BYTES) this.#socket.pause()
     else if (bytes < 0 && queuedBytes < UNREAD_LOW_BYTES && this.#socket.isPaused()) {

@@ -1,14 +1,21 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { blob } from '../../../../test/support/blobs.ts'
-import { answering, serving } from '../../../../test/support/hostile-peer.ts'
+import { directHost } from '../../../../test/support/direct-host.ts'
+import { answering, serving, type Behaviour } from '../../../../test/support/hostile-peer.ts'
+import { createFakeClock } from '../../../../test/support/fake-clock.ts'
+import { streamPair } from '../../../../test/support/stream-pair.ts'
 import { until } from '../../../../test/support/until.ts'
-import { systemClock } from '../../timing/clock.ts'
+import { createCarriers, type Carriers } from '../../carrier/carrier.ts'
+import { silentLogger } from '../../log.ts'
+import { systemClock, type Clock } from '../../timing/clock.ts'
 import { isCatalogError, type ErrorCode } from '../../errors.ts'
 import type { ByteStream, Host } from '../../host/host.ts'
 import { createMemoryNetwork, type MemoryNetwork } from '../../host/memory-host.ts'
 import { TRANSFER_PROTOCOL } from '../../wire/transfer-messages.ts'
 import { createChunkPool } from '../chunks/chunk-pool.ts'
 import { createPeerLinks, type PeerLinks } from './peer-link.ts'
+import type { RequestStream } from './request-stream.ts'
+import { CARRIER_SILENCE_MS } from './silence-watch.ts'
 
 const signal = new AbortController().signal
 const wanted = blob(10_000)
@@ -20,7 +27,36 @@ let here: Host
 let there: Host
 let links: PeerLinks
 let opened: ByteStream[]
+let serve: Behaviour
 const lies: string[] = []
+
+function carriedLinks(openCarrier: Carriers['open'], clock: Clock): PeerLinks {
+  return createPeerLinks(
+    {
+      ...{ host: here, clock, openCarrier },
+      pool: createChunkPool({ chunkSize: 65_536, maxBytes: 0 }),
+      onMisbehaviour: (peer) => lies.push(peer),
+    },
+    { encodings: [], maxArtifactBytes: 1e9 },
+  )
+}
+
+/** Once there is another one to be had. */
+async function otherThan(
+  first: RequestStream,
+  of: PeerLinks,
+  lane: 'session' | 'bulk',
+): Promise<RequestStream> {
+  let stream = first
+  const look = async (): Promise<void> => {
+    stream = await of.stream('there', lane)
+  }
+  await until(() => {
+    void look()
+    return stream !== first
+  })
+  return stream
+}
 
 beforeEach(async () => {
   network = createMemoryNetwork()
@@ -28,7 +64,7 @@ beforeEach(async () => {
   there = network.createHost('there')
   opened = []
   lies.length = 0
-  const serve = answering(serving(wanted.bytes, 64 * 1024))
+  serve = answering(serving(wanted.bytes, 64 * 1024))
   const handle = async (stream: ByteStream): Promise<void> => {
     opened.push(stream)
     await serve(stream)
@@ -139,14 +175,7 @@ describe('createPeerLinks', () => {
       viaCarrier.push(stream)
       return stream
     }
-    const carried = createPeerLinks(
-      {
-        ...{ host: here, clock: systemClock, openCarrier },
-        pool: createChunkPool({ chunkSize: 65_536, maxBytes: 0 }),
-        onMisbehaviour: (peer) => lies.push(peer),
-      },
-      { encodings: [], maxArtifactBytes: 1e9 },
-    )
+    const carried = carriedLinks(openCarrier, systemClock)
     const want = async (): Promise<unknown> =>
       await (await carried.stream('there', 'session')).want(wanted.digest, { signal })
     carried.warm('there')
@@ -155,8 +184,7 @@ describe('createPeerLinks', () => {
     const first = await carried.stream('there', 'session')
     await want()
     await until(() => viaCarrier.length === 1)
-    const second = await carried.stream('there', 'session')
-    expect(second).not.toBe(first)
+    await otherThan(first, carried, 'session')
     await want()
     hasWay = false
     const lost = want()
@@ -166,5 +194,98 @@ describe('createPeerLinks', () => {
     await want()
     expect(carried.receivedBytes('there')).toBeGreaterThan(3 * 10_000)
     carried.stop()
+  })
+})
+
+describe('a carrier through which nothing comes', () => {
+  test('from its beginning is never used, and given up', async () => {
+    const clock = createFakeClock()
+    let made = 0
+    const carried = carriedLinks(async () => {
+      made += 1
+      const pair = streamPair()
+      pair.silent = true
+      void serve(pair.remote).catch(() => undefined)
+      return pair.local
+    }, clock)
+    const first = await carried.stream('there', 'session')
+    for (let times = 0; times < 3; times += 1) {
+      expect(await carried.stream('there', 'session')).toBe(first)
+      await first.want(wanted.digest, { signal })
+    }
+    expect(made).toBe(1)
+    await clock.advance(CARRIER_SILENCE_MS + 1_000)
+    expect(await carried.stream('there', 'session')).toBe(first)
+    expect(made).toBe(2)
+    carried.stop()
+  })
+
+  test('counts as cut although other connections go on, and although all that it owes was called off', async () => {
+    const clock = createFakeClock()
+    const pairs: ReturnType<typeof streamPair>[] = []
+    const carried = carriedLinks(async () => {
+      if (pairs.length > 0) return undefined
+      const pair = streamPair()
+      pairs.push(pair)
+      void serve(pair.remote).catch(() => undefined)
+      return pair.local
+    }, clock)
+    const first = await carried.stream('there', 'session')
+    const carrier = await otherThan(first, carried, 'session')
+    await carrier.want(wanted.digest, { signal })
+    const [pair] = pairs
+    if (pair === undefined) throw new Error('no carrier')
+    pair.silent = true
+    const bulk = await carried.stream('there', 'bulk')
+    const enough = new AbortController()
+    const calledOff = carrier.want(wanted.digest, { signal: enough.signal })
+    await bulk.want(wanted.digest, { signal })
+    enough.abort(new Error('an origin was quicker'))
+    await expect(calledOff).rejects.toThrow('quicker')
+    for (let seconds = 0; seconds <= CARRIER_SILENCE_MS / 1_000; seconds += 1) {
+      await bulk.want(wanted.digest, { signal })
+      await clock.advance(1_000)
+    }
+    expect(carrier.failed).toBe(true)
+    expect(await carried.stream('there', 'session')).toBe(first)
+    carried.stop()
+  })
+
+  test('over real TLS: what it owes is asked for again over the host, and it is left alone for a while', async () => {
+    const clock = createFakeClock()
+    const carriersOf = (host: Host): Carriers =>
+      createCarriers(
+        {
+          ...{ host: directHost(host), clock, log: silentLogger, onMisbehaviour: () => undefined },
+          ...{ isNear: () => true, isGateway: () => false },
+        },
+        { protocol: TRANSFER_PROTOCOL, hosts: ['127.0.0.1'], port: 0 },
+      )
+    const [ours, theirs] = [carriersOf(here), carriersOf(there)]
+    let frozen = false
+    const answer = serving(wanted.bytes, 64 * 1024)
+    theirs.handle(answering(async (...asked) => (frozen ? undefined : answer(...asked))))
+    await Promise.all([ours.start(), theirs.start()])
+    await here.connect('/memory/there', { signal })
+    const carried = carriedLinks((peer) => ours.open(peer), clock)
+    const first = await carried.stream('there', 'session')
+    const carrier = await otherThan(first, carried, 'session')
+    await carrier.want(wanted.digest, { signal })
+    frozen = true
+    const lost = expect(carrier.want(wanted.digest, { signal })).rejects.toEqual(
+      withCode('PEER_UNREACHABLE'),
+    )
+    await clock.advance(CARRIER_SILENCE_MS + 1_000)
+    await lost
+    const { bytes } = await (
+      await carried.stream('there', 'session')
+    ).want(wanted.digest, { signal })
+    expect(bytes).toEqual(wanted.bytes)
+    await until(() => ours.count('there') === 0)
+    expect(await ours.open('there')).toBeUndefined()
+    await clock.advance(5_000)
+    expect(await ours.open('there')).toBeDefined()
+    carried.stop()
+    await Promise.all([ours.stop(), theirs.stop()])
   })
 })

@@ -1,7 +1,7 @@
 /**
  * Our side of each connected peer: a session stream for small artifacts and manifests, and a bulk stream for chunks of large
  * ones, so that they never wait for each other. Opened on first need, reopened after a failure. Requests never wait for a carrier
- * (carrier/carrier.ts): the first of them has one made, and those that come when it is there go over it. It never connects by itself
+ * (carrier/carrier.ts): the first of them has one made, and those that come when the peer has said hello on it go over it. It never connects by itself
  * nor retries a request.
  */
 import type { Clock } from '../../timing/clock.ts'
@@ -128,8 +128,8 @@ class PeerLink {
   stream(lane: Lane, way?: 'host'): Promise<RequestStream> {
     const streams = this.#lanes[lane]
     const carrier = way === undefined ? streams.open.get('carrier') : undefined
-    if (carrier !== undefined && !carrier.failed) return Promise.resolve(carrier)
-    if (way === undefined) this.#makeCarrier(lane)
+    if (carrier?.isGreeted === true && !carrier.failed) return Promise.resolve(carrier)
+    if (way === undefined && carrier === undefined) this.#makeCarrier(lane)
     const open = streams.open.get('host')
     if (open !== undefined && !open.failed) return Promise.resolve(open)
     streams.opening ??= this.#openStream(lane).finally(() => {
@@ -146,6 +146,12 @@ class PeerLink {
     if (lane === undefined) return this.receivedBytes('session') + this.receivedBytes('bulk')
     const open = [...this.#lanes[lane].open.values()]
     return open.reduce((sum, stream) => sum + stream.receivedBytes, this.#closedBytes[lane])
+  }
+
+  #hostBytes(): number {
+    const { session, bulk } = this.#lanes
+    const open = [session.open.get('host'), bulk.open.get('host')]
+    return open.reduce((sum, stream) => sum + (stream?.receivedBytes ?? 0), 0)
   }
 
   get isThrottled(): boolean {
@@ -197,7 +203,8 @@ class PeerLink {
       // Only chunks of large artifacts come in bulk, and their readers give the buffers back.
       ...(lane === 'bulk' && { allocate: (length: number) => pool.take(length) }),
       onMisbehaviour: (reason) => this.#deps.onMisbehaviour(peer, reason),
-      heardBytes: () => this.receivedBytes(),
+      // The host has one connection for both lanes; each carrier is another, which may freeze while all else goes on.
+      ...(way === 'host' ? { heardBytes: () => this.#hostBytes() } : { isCarrier: true }),
       onClosed: () => this.#onClosed(lane, way, stream),
     }
     const stream: RequestStream = createRequestStream(bytes, deps, this.#options)

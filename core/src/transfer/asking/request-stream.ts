@@ -9,7 +9,7 @@ import type { NameKey } from '../../content/name-key.ts'
 import type { ArtifactRecord } from '../../content/record.ts'
 import { CatalogError, isCatalogError } from '../../errors.ts'
 import type { FetchWish } from '../../fleet/fleet.ts'
-import type { ByteStream } from '../../host/host.ts'
+import type { ByteStream, PeerId } from '../../host/host.ts'
 import type { Clock } from '../../timing/clock.ts'
 import { readFrames } from '../../wire/frames.ts'
 import {
@@ -24,7 +24,7 @@ import { AnswerHandler } from './answer-handler.ts'
 import { createOutbox, type Outbox } from './outbox.ts'
 import type { PendingSubject, Settled } from './pending-request.ts'
 import { RequestTable } from './request-table.ts'
-import { createSilenceWatch, type SilenceWatch } from './silence-watch.ts'
+import { CARRIER_SILENCE_MS, createSilenceWatch, type SilenceWatch } from './silence-watch.ts'
 
 export interface WantResult {
   readonly manifest: ManifestAnswer
@@ -62,6 +62,8 @@ export interface RequestStream {
   /** When the peer last said that its own upload limit holds an answer back. */
   readonly throttledAtMs: number | undefined
   readonly failed: boolean
+  /** The peer has said hello: what is sent arrives, and what it sends too. */
+  readonly isGreeted: boolean
   close(reason: Error): void
 }
 
@@ -69,8 +71,10 @@ export interface RequestStreamDeps {
   readonly clock: Clock
   readonly onMisbehaviour: (reason: string) => void
   readonly onClosed: () => void
-  /** Bytes from the peer, on this stream and others: tells a slow peer from a silent one. */
+  /** Bytes from the peer, on this stream and others of its connection: tells a slow peer from a silent one. */
   readonly heardBytes?: () => number
+  /** It is a connection of its own beside the host's. One that is silent is given up sooner, its hello too, and the peer is not to blame. */
+  readonly isCarrier?: boolean
   /** Memory for large answers; see chunk-pool.ts. */
   readonly allocate?: (bytes: number) => Buffer | undefined
 }
@@ -102,7 +106,7 @@ class PipelinedRequests implements RequestStream {
     this.#stream = stream
     this.#deps = deps
     const { peer } = stream
-    const { clock } = deps
+    const { clock, isCarrier = false } = deps
     const fail = (error: unknown): void => this.#fail(error)
     this.#requests = new RequestTable({
       ...{ peer, clock, onStuck: fail },
@@ -112,10 +116,12 @@ class PipelinedRequests implements RequestStream {
     this.#outbox = createOutbox(stream, fail)
     this.#silence = createSilenceWatch({
       clock,
-      owesAnswers: () => this.#requests.sent > 0,
+      ...(isCarrier && { afterMs: CARRIER_SILENCE_MS }),
+      owesAnswers: () => this.#requests.owed > 0 || (isCarrier && !this.isGreeted),
       receivedBytes: () => deps.heardBytes?.() ?? this.#receivedBytes,
-      onSilent: () => fail(new CatalogError('PEER_TIMEOUT', 'the peer does not answer', { peer })),
+      onSilent: () => fail(isCarrier ? frozen(peer) : silent(peer)),
     })
+    if (isCarrier) this.#silence.begin()
     this.#send({ type: 'hello', version: TRANSFER_VERSION, encodings: options.encodings })
     this.#readAnswers().catch(fail)
   }
@@ -177,6 +183,10 @@ class PipelinedRequests implements RequestStream {
     return this.#failure !== undefined
   }
 
+  get isGreeted(): boolean {
+    return this.#answers.isGreeted
+  }
+
   close(reason: Error): void {
     this.#fail(reason)
   }
@@ -229,4 +239,13 @@ class PipelinedRequests implements RequestStream {
     if (isCatalogError(reason, 'PEER_MISBEHAVED')) this.#deps.onMisbehaviour(reason.message)
     this.#deps.onClosed()
   }
+}
+
+function silent(peer: PeerId): CatalogError {
+  return new CatalogError('PEER_TIMEOUT', 'the peer does not answer', { peer })
+}
+
+/** As if it had been cut: what it owes is asked for again elsewhere. */
+function frozen(peer: PeerId): CatalogError {
+  return new CatalogError('PEER_UNREACHABLE', 'nothing comes through the carrier', { peer })
 }

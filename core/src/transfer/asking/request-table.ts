@@ -118,9 +118,9 @@ export class RequestTable {
     this.#cancelled.clear()
   }
 
-  /** Requests sent, without those that were cancelled. */
-  get sent(): number {
-    return this.#pending.size
+  /** Requests sent whose last answer has not come, also those that were cancelled: the peer ends these too. */
+  get owed(): number {
+    return this.#pending.size + this.#cancelled.size
   }
 
   /** Requests sent or waiting for a slot. */

@@ -9,6 +9,8 @@ import type { CancelTimer, Clock } from '../../timing/clock.ts'
  * and Yarn by themselves a minute, npm five.
  */
 export const SILENCE_MS = 15_000
+/** Of a carrier, beside which there is the host's connection: longer than between two words of a peer that holds back (WAIT). */
+export const CARRIER_SILENCE_MS = 7_000
 /** Between two looks. */
 const PRECISION_MS = 1_000
 
@@ -20,13 +22,15 @@ export interface SilenceWatch {
 
 export function createSilenceWatch(deps: {
   readonly clock: Clock
+  /** SILENCE_MS unless given. */
+  readonly afterMs?: number | undefined
   readonly owesAnswers: () => boolean
   /** Only grows, or begins anew. */
   readonly receivedBytes: () => number
   /** Called once; the watch is over then, until something is asked for again. */
   readonly onSilent: () => void
 }): SilenceWatch {
-  const { clock } = deps
+  const { clock, afterMs = SILENCE_MS } = deps
   let timer: CancelTimer | undefined
   let silentMs = 0
   let seenBytes = 0
@@ -38,7 +42,7 @@ export function createSilenceWatch(deps: {
     const elapsedMs = clock.now() - lookedAtMs
     silentMs =
       deps.receivedBytes() === seenBytes ? silentMs + Math.min(elapsedMs, 2 * PRECISION_MS) : 0
-    if (silentMs >= SILENCE_MS) deps.onSilent()
+    if (silentMs >= afterMs) deps.onSilent()
     else lookLater()
   }
 
