@@ -4,7 +4,6 @@
  * catalog answers there, the client's registry from before `catalog use` is taken. Never assumes the public registry when the
  * registry is not known.
  */
-import { isDeepStrictEqual } from 'node:util'
 import { daemonAt, readDaemonFile, type DaemonClient } from '../../admin/daemon-client.ts'
 import type { Config } from '../../config/resolve.ts'
 import { redactUrl } from '../../http/redact-url.ts'
@@ -18,7 +17,7 @@ import { daemonGateway } from './own-daemon.ts'
 import { OTHER_PORTS } from './own-gateway.ts'
 import { isLoopback } from '../../clients/same-registry.ts'
 import { SkippedClient } from '../../clients/skipped-client.ts'
-import { wantedSettings } from './wanted-settings.ts'
+import { unkeptSettings } from './wanted-settings.ts'
 
 export interface ConfiguredGateway {
   readonly url: string
@@ -93,11 +92,10 @@ async function unheededOptions(
 ): Promise<string[]> {
   const info = await readDaemonFile(config.storePath)
   const theirs = info?.port === Number(new URL(url).port) ? info.settings : undefined
-  const given = Object.entries(wantedSettings(config, env)).filter(([name, value]) => {
-    // The catalog exec around this one has the same environment.
-    const counts = !gateway.temporary || config.given.get(name)?.origin.startsWith('--') === true
-    return counts && !isDeepStrictEqual(value, theirs?.[name])
-  })
+  // The catalog exec around this one has the same environment.
+  const given = unkeptSettings(config, env, theirs).filter(
+    ([name]) => !gateway.temporary || config.given.get(name)?.origin.startsWith('--') === true,
+  )
   return [
     ...(reuse || gateway.temporary ? [] : ['--no-reuse']),
     ...(config.peersOnly && gateway.upstream !== null ? ['--peers-only'] : []),

@@ -3,14 +3,13 @@
  * daemon.json in the configured store (admin/daemon-proof.ts), has the same registry behind it, and has the settings that this
  * command was given. In doubt it is only a peer.
  */
-import { isDeepStrictEqual } from 'node:util'
 import { findDaemon, type DaemonClient, type DaemonStatus } from '../../admin/daemon-client.ts'
 import type { Config } from '../../config/resolve.ts'
 import type { Environment } from '../../upstream/npmrc.ts'
 import { withoutUser } from '../../upstream/registries.ts'
 import { portOf } from '../shell/invocation.ts'
 import type { ExecGateway } from './exec-gateway.ts'
-import { wantedSettings } from './wanted-settings.ts'
+import { unkeptSettings } from './wanted-settings.ts'
 
 export interface FoundDaemon {
   readonly client: DaemonClient
@@ -40,10 +39,7 @@ export function isUsable(
 ): boolean {
   const { upstream, temporary } = status.gateway
   if (info === undefined || temporary || hasOwnConnection) return false
-  const isKept = Object.entries(wantedSettings(config, env)).every(([name, value]) =>
-    isDeepStrictEqual(value, info.settings?.[name]),
-  )
-  if (!isKept) return false
+  if (unkeptSettings(config, env, info.settings).length > 0) return false
   if (config.peersOnly || upstream === null) return config.peersOnly && upstream === null
   return withoutUser(upstream) === withoutUser(registry)
 }

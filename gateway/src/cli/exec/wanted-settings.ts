@@ -1,4 +1,5 @@
 /** The settings that a command requires of a catalog: those that were given, and stricter defaults in CI. Pure. */
+import { isDeepStrictEqual } from 'node:util'
 import type { Config } from '../../config/resolve.ts'
 import type { Environment } from '../../upstream/npmrc.ts'
 import { daemonSettings, type DaemonSettings } from '../start/daemon-settings.ts'
@@ -21,8 +22,19 @@ export function unboundDigestsFor(config: Config, env: Environment): 'allow' | '
   return unboundDigests ?? (isCi(env) && !config.peersOnly ? 'refuse' : 'allow')
 }
 
+/** What a running catalog has otherwise than this command requires; its settings are those of daemon.json. By name, with what is required. */
+export function unkeptSettings(
+  config: Config,
+  env: Environment,
+  theirs: DaemonSettings | undefined,
+): [name: string, value: unknown][] {
+  return Object.entries(wantedSettings(config, env)).filter(
+    ([name, value]) => !isDeepStrictEqual(value, theirs?.[name]),
+  )
+}
+
 /** By the name of the setting; without the settings that may have any value. */
-export function wantedSettings(config: Config, env: Environment): DaemonSettings {
+function wantedSettings(config: Config, env: Environment): DaemonSettings {
   const unbound = unboundDigestsFor(config, env)
   const isWanted = (name: string): boolean =>
     config.given.has(name) ||
