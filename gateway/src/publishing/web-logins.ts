@@ -1,7 +1,8 @@
 /**
  * Logins in a browser that are under way: npm shows its user an address and asks again and again whether it is done. The address and what
  * npm asks with are two secrets, so that who sees the one cannot fetch the token with it. Bounded in number and time, in memory: the
- * oldest that nobody has finished gives way to a new one, so no program keeps others from logging in by beginning many.
+ * oldest that nobody has finished gives way to a new one. So who begins many can end a login under way, and no more: it gets no token,
+ * and a login with the token as the password (answer-login.ts) takes no place here.
  */
 import { randomBytes } from 'node:crypto'
 
