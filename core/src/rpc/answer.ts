@@ -90,15 +90,14 @@ export function createAnswering<Request, Response>(
   }
 
   async function respond(stream: ByteStream, request: Request, signal: AbortSignal): Promise<void> {
-    const { peer } = stream
     const bytes = options.bytesFor?.(request) ?? protocol.response.maxBytes
-    await holding(peer, bytes, async () => {
-      const response = await options.answer(request, { peer, signal })
+    await holding(stream.peer, bytes, async () => {
+      const response = await options.answer(request, { peer: stream.peer, signal })
       if (response !== undefined) await send(stream, protocol.response.encode(response), signal)
     })
   }
 
-  /** Memory is held when the response is there: until then it may take long, and nobody knows how much it will be. */
+  /** Memory is held when the response is there, even if the peer has not taken the last beat: until then nobody knows how much. */
   async function respondLater(
     stream: ByteStream,
     request: Request,
@@ -106,14 +105,15 @@ export function createAnswering<Request, Response>(
   ): Promise<void> {
     const { peer } = stream
     const over = new AbortController()
-    const until = AbortSignal.any([signal, over.signal])
-    const beating = beat(stream, { clock, beatMs, signal: until })
+    const beating = beat(stream, { clock, beatMs, signal: AbortSignal.any([signal, over.signal]) })
     beating.catch(() => undefined) // awaited below
     const response = await options.answer(request, { peer, signal }).finally(() => over.abort())
-    await beating
-    if (response === undefined) return
+    if (response === undefined) return await beating
     const body = protocol.response.encode(response)
-    await holding(peer, body.byteLength, () => send(stream, body, signal))
+    await holding(peer, body.byteLength, async () => {
+      await beating
+      await send(stream, body, signal)
+    })
   }
 
   async function send(stream: ByteStream, body: Uint8Array, signal: AbortSignal): Promise<void> {

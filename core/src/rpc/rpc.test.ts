@@ -1,11 +1,11 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { createFakeClock, type FakeClock } from '../../../test/support/fake-clock.ts'
 import { CatalogError } from '../errors.ts'
 import type { Host } from '../host/host.ts'
 import { createMemoryNetwork } from '../host/memory-host.ts'
 import { silentLogger } from '../log.ts'
 import { encodeFrame } from '../wire/frames.ts'
-import { createAnswering, type Answering } from './answer.ts'
+import { createAnswering, type AnswerBudget, type Answering } from './answer.ts'
 import { ask } from './ask.ts'
 import type { MessageCodec, RequestProtocol } from './protocol.ts'
 
@@ -148,6 +148,35 @@ test('an answer that takes long is announced again and again, and comes all the 
   const onHeard = (): void => void (heard += 1)
   expect(await within(ask({ host: a, clock }, slow, { ...question, onHeard }))).toBe('hello!')
   expect(heard).toBeGreaterThanOrEqual(10)
+  await within(answeringSlowly.stop())
+})
+
+test('an answer counts as memory held, even where the peer does not take the word that it is made', async () => {
+  const slow = { ...ECHO, id: '/test/stalled/1.0.0', beatMs: 100 }
+  const handle = vi.spyOn(b, 'handle')
+  const held: number[] = []
+  const budget: AnswerBudget = {
+    hold: (_peer, bytes, act) => (held.push(bytes), act()),
+    send: async () => undefined,
+  }
+  const deps = { host: b, clock, log: silentLogger, onMisbehaviour: () => undefined, budget }
+  const answeringSlowly = createAnswering(deps, slow, {
+    maxStreamsPerPeer: 1,
+    answer: async (request) => `${request}!`,
+  })
+  answeringSlowly.start()
+  const handler = handle.mock.lastCall?.[1]
+  if (handler === undefined) throw new Error('nobody answers')
+  const written = vi.fn(() => new Promise<void>(() => undefined))
+  const abort = vi.fn()
+  const source = (async function* () {
+    yield encodeFrame(Buffer.from('hello'))
+  })()
+  const stalled = { peer: 'a', protocol: slow.id, source, write: written, abort }
+  await within(Promise.resolve(handler({ ...stalled, end: async () => undefined })))
+  expect(written).toHaveBeenCalledTimes(1)
+  expect(held).toEqual(['hello!'.length])
+  expect(abort).toHaveBeenCalledTimes(1)
   await within(answeringSlowly.stop())
 })
 
