@@ -1,6 +1,7 @@
 /** Documents that kill the worker which reads them, or make it fall over later: what clients get, and how often it is tried. */
 import { randomBytes } from 'node:crypto'
 import { Worker } from 'node:worker_threads'
+import { gzipSync } from 'node:zlib'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { makePackage } from '../../../test/support/fixture-packages.ts'
 import { gatewayWorld, type GatewayWorld } from '../../../test/support/gateway-world.ts'
@@ -35,7 +36,7 @@ beforeEach(async () => {
     deaths++
     postMessage.call(this, null) // the worker falls over it when its turn comes
   })
-  world = await gatewayWorld({ packages: [one, two] })
+  world = await gatewayWorld({ packages: [one, two], fleetMetadata: true })
 })
 afterEach(async () => {
   vi.restoreAllMocks()
@@ -108,6 +109,17 @@ describe('a worker that dies', () => {
     const head = await world.http.head('/fx-one').set(OUR_YARN_PLUGIN)
     expect(head.status).toBe(200)
     expect(deaths).toBe(2)
+    // As it is at the registry: a machine that speaks for it is not asked for what nobody reads.
+    const { fleet, questions } = world.node
+    const lie = gzipSync('{"name":"fx-one","versions":{}}')
+    const ask = vi.fn(async () => ({
+      ...{ status: 'document', kind: 'full', lifetimeMs: 60_000, document: lie },
+    }))
+    Object.assign(fleet.metadata, { delegateOf: () => 'member', isMember: () => true })
+    Object.assign(questions, { ask })
+    const later = await fetch(`${world.url}/fx-one`, { headers: OUR_YARN_PLUGIN })
+    expect(await later.text()).toBe(text)
+    expect(ask).not.toHaveBeenCalled()
   })
 
   test('with a document that had been moved to it: it is fetched again, once', async () => {

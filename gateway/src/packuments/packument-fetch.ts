@@ -122,7 +122,8 @@ async function attempt(
   if (isPoison && !mayServeRaw(request.form?.policy, request.registry))
     throw new UnreadablePackument(name, {})
   let deaths = 0
-  let { delegate } = request
+  // What goes to clients unread is nobody's word but the registry's.
+  let delegate = isPoison ? undefined : request.delegate
   for (let tries = 1; ; tries += 1) {
     const asked = { epoch: deps.cache.epochOf(name), atMs: Date.now() }
     const received = await ask(deps, { ...request, delegate }, asked)
