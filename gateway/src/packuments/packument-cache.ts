@@ -178,7 +178,7 @@ class IndexedCache implements PackumentCache {
   update(document: CachedDocument, said: Confirmed): CachedDocument {
     const { confirmedAtMs, lifetimeMs, freshness } = said
     const { peerFetchedAtMs = document.peerFetchedAtMs } = said
-    this.#rows.update(document.id, said)
+    this.#rows.update(document, said)
     return { ...document, confirmedAtMs, lifetimeMs, freshness, peerFetchedAtMs }
   }
 

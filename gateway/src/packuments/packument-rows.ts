@@ -132,10 +132,11 @@ export class PackumentRows {
     this.#bytes += bytes - (before?.bytes ?? 0)
   }
 
-  update(id: string, said: Confirmed): void {
+  /** Of that text and whose it was: another may have come since it was asked about. */
+  update({ id, hash, member }: CachedDocument, said: Confirmed): void {
     const { confirmedAtMs, lifetimeMs, freshness, peerFetchedAtMs } = said
     const given = [confirmedAtMs, lifetimeMs ?? null, freshness, peerFetchedAtMs ?? null]
-    this.#sql.update.run(...given, id)
+    this.#sql.update.run(...given, id, hash, member ?? null)
     this.#remembered.delete(id)
   }
 
@@ -184,7 +185,7 @@ function prepare(database: Database) {
     save: sql('INSERT OR REPLACE INTO packuments VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)'),
     update: sql(
       `UPDATE packuments SET confirmed_ms = ?, lifetime_ms = ?, freshness = ?,
-        peer_fetched_ms = coalesce(?, peer_fetched_ms) WHERE id = ?`,
+        peer_fetched_ms = coalesce(?, peer_fetched_ms) WHERE id = ? AND hash = ? AND member IS ?`,
     ),
     remove: sql('DELETE FROM packuments WHERE id = ?'),
     markChanged: sql("UPDATE packuments SET freshness = 'changed' WHERE name = ?"),
