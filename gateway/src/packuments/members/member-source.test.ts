@@ -5,6 +5,7 @@ import { CatalogError } from '@catalog-p2p/core'
 import { createFakeNode } from '../../../../test/support/fake-node.ts'
 import type { CachedDocument } from '../cached-document.ts'
 import type { Received, SourceRequest } from '../packument-source.ts'
+import { MAX_AT_ONCE, type MemberRequest } from './member-protocol.ts'
 import { createMemberSource } from './member-source.ts'
 import { createMembers } from './members.ts'
 
@@ -16,6 +17,7 @@ const log = { debug() {}, info() {}, warn() {}, error() {} }
 const fromRegistry: Received = { status: 'unchanged', lifetimeMs: 1 }
 
 interface Asking {
+  readonly request: MemberRequest
   readonly signal: AbortSignal
   /** The registry is being asked. */
   readonly asked: Promise<void>
@@ -33,13 +35,14 @@ async function ask(
   const isAsked = Promise.withResolvers<void>()
   const node = createFakeNode()
   Object.assign(node.questions, {
-    ask: (_: unknown, { signal }: { signal: AbortSignal }) =>
-      answer({ signal, asked: isAsked.promise }),
+    ask: (_: unknown, { request, signal }: Pick<Asking, 'request' | 'signal'>) =>
+      answer({ request, signal, asked: isAsked.promise }),
     penalize: (_: string, why: string) => void penalized.push(why),
   })
   const isMember = (): boolean => true
   const onMissed = (_: string, why: string): void => void missed.push(why)
-  Object.assign(node.fleet.metadata, { isMember, missed: onMissed })
+  const delegateOf = (): string => 'member'
+  Object.assign(node.fleet.metadata, { isMember, missed: onMissed, delegateOf })
   const source = createMemberSource({
     ...{ node, log, heard: () => undefined },
     registry: {
@@ -67,10 +70,12 @@ const hanging = ({ signal }: { signal: AbortSignal }): Promise<never> =>
 const failing = (code: 'NOT_FOUND' | 'PEER_REFUSED') => () =>
   Promise.reject(new CatalogError(code, 'no'))
 
+const known = { etag: '"1"', lastModified: undefined, hash: 'h' }
+const memberKnown = { ...known, member: 'another' }
+
 test('a member that answers spares the registry', async () => {
   const answer = async (): Promise<unknown> => ({ status: 'unchanged', lifetimeMs: 1 })
-  const known = { etag: undefined, lastModified: undefined, hash: 'h' }
-  expect(await ask(answer, known)).toMatchObject({
+  expect(await ask(answer, memberKnown)).toMatchObject({
     ...{ by: { isRegistrys: false }, asked: [], missed: [] },
   })
 })
@@ -90,8 +95,7 @@ test.each([
 test('where a member is late and the registry fails, the member counts as long as it is at it', async () => {
   const down = () => Promise.reject(new CatalogError('UPSTREAM_UNREACHABLE', 'down'))
   const said = { status: 'unchanged', lifetimeMs: 1 }
-  const known = { etag: undefined, lastModified: undefined, hash: 'h' }
-  const late = await ask(({ asked }) => asked.then(() => turn(said)), known, down)
+  const late = await ask(({ asked }) => asked.then(() => turn(said)), memberKnown, down)
   expect(late).toMatchObject({ by: { isRegistrys: false }, missed: ['silent'] })
   expect(late.by).not.toHaveProperty('failed')
   expect((await ask(hanging, known, down)).by).toMatchObject({ failed: 'down' })
@@ -111,10 +115,62 @@ test('a member that is late and then misbehaves is penalised, and missed once', 
 })
 
 test('the registry confirms no document of a member: its tag may be of another text', async () => {
-  const known = { etag: '"1"', lastModified: undefined, hash: 'h' }
-  const { asked } = await ask(failing('NOT_FOUND'), { ...known, member: 'another' })
+  const { asked } = await ask(failing('NOT_FOUND'), memberKnown)
   expect(asked).toEqual([undefined])
   expect((await ask(failing('NOT_FOUND'), known)).asked).toEqual([known])
+})
+
+test('a member confirms no document of the registry: that would be the registry’s own word, and current', async () => {
+  const named: string[] = []
+  const answer = async ({ request }: Asking): Promise<unknown> => {
+    named.push(request.known)
+    return { status: 'unchanged', lifetimeMs: 1 }
+  }
+  expect(await ask(answer, known)).toMatchObject({
+    ...{ by: { isRegistrys: true }, asked: [known], missed: ['failed'] },
+  })
+  expect((await ask(answer, memberKnown)).by).toEqual({ isRegistrys: false })
+  expect(named).toEqual(['', 'h'])
+})
+
+test('a member that only says that it is at it holds up nobody for long, is then asked no more, and does not speak for the registry', async () => {
+  const documents = 40
+  const node = createFakeNode()
+  const missed: string[] = []
+  let questions = 0
+  let heardLate = 0
+  let asked = 0
+  let beats = 0
+  const all = Promise.withResolvers<Received>()
+  Object.assign(node.questions, {
+    ask(_: unknown, { signal, onHeard }: { signal: AbortSignal; onHeard: () => void }) {
+      questions += 1
+      const beating = setInterval(() => {
+        onHeard()
+        if (asked === documents && ++beats === 100) all.resolve(fromRegistry)
+      }, 20)
+      return hanging({ signal }).finally(() => clearInterval(beating))
+    },
+  })
+  Object.assign(node.fleet.metadata, {
+    delegateOf: () => (missed.length === 0 ? 'member' : undefined),
+    missed: (_: string, why: string) => void missed.push(why),
+  })
+  const source = createMemberSource({
+    ...{ node, log, heard: () => void (heardLate += Number(missed.length === MAX_AT_ONCE)) },
+    // Answers when those that have waited ask it as well.
+    registry: { by: 'registry', fetch: () => ((asked += 1), all.promise) },
+  })
+  const signal = AbortSignal.timeout(20_000)
+  const fetching = Array.from({ length: documents }, (_, index) =>
+    source.fetch({
+      ...{ registry, name: `fx-${index}`, kind: 'full', validators: undefined, signal },
+      ...{ retries: undefined, delegate: 'member', credentialsAt: () => undefined },
+    }),
+  )
+  expect(await Promise.all(fetching)).toEqual(Array(documents).fill(fromRegistry))
+  expect({ questions, heardLate }).toEqual({ questions: MAX_AT_ONCE, heardLate: 0 })
+  expect(new Set(missed)).toEqual(new Set(['slow']))
 })
 
 test('no member is asked for what is private, changed here, doubted, or wanted from the registry itself', () => {

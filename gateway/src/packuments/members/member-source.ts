@@ -1,8 +1,8 @@
 /**
  * The registry as a source of metadata, by way of the machine that asks it for all of our certified swarm, where there is one. One
- * that is silent for a quarter of a second, or fails, costs no more than that: the registry is asked as well, and the first good answer
- * counts. Believes a member as it does the registry, whose word it says it passes on; what that is worth is looked at where documents
- * are taken in (check-member-document.ts).
+ * that is silent for a quarter of a second, is at it for two seconds, or fails, costs no more than that: the registry is asked as
+ * well, and the first good answer counts. Believes a member as it does the registry, whose word it says it passes on; what that is
+ * worth is looked at where documents are taken in (check-member-document.ts).
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import PQueue from 'p-queue'
@@ -13,7 +13,7 @@ import { MAX_AT_ONCE, MEMBER_METADATA } from './member-protocol.ts'
 export interface MemberSourceDependencies {
   readonly node: Pick<CatalogNode, 'fleet' | 'questions'>
   readonly registry: PackumentSource
-  /** Told whenever something comes from a member. */
+  /** Told whenever something comes from a member that is not late. */
   readonly heard: () => void
   readonly log: Logger
 }
@@ -23,8 +23,8 @@ const MAX_WAITING = 1_000
 const LOOK_MS = 50
 /** Looks are counted and not time: a machine that is too busy to read for a second has looked once. */
 const SILENT_LOOKS = 5
-/** However often it says that it is at it. */
-const MOST_LOOKS = 400
+/** However often it says that it is at it: a registry seldom takes longer. */
+const MOST_LOOKS = 40
 
 type Miss = 'silent' | 'slow'
 
@@ -32,16 +32,19 @@ export function createMemberSource(deps: MemberSourceDependencies): PackumentSou
   const { node, registry } = deps
   const { metadata } = node.fleet
   const queue = new PQueue({ concurrency: MAX_AT_ONCE })
-  const listening = new Listening(deps.heard)
+  const listening = new Listening()
 
-  function askRegistry(request: SourceRequest): Promise<Received> {
-    // What confirms a member's document must be a member: a registry confirms a tag, and that may be of another text.
-    const validators = request.validators?.member === undefined ? request.validators : undefined
-    return registry.fetch({ ...request, validators })
-  }
+  const askRegistry = (request: SourceRequest) => fromRegistryItself(registry, request)
 
-  /** The first good answer of the two, of which the registry's begins when the member's is late or there is none. */
-  async function askBoth(member: string, request: SourceRequest): Promise<Received> {
+  /**
+   * The first good answer of the two, of which the registry's begins when the member's is late or there is none.
+   * @param onLate told then
+   */
+  async function askBoth(
+    member: string,
+    request: SourceRequest,
+    onLate: () => void,
+  ): Promise<Received> {
     const over = new AbortController()
     const signal = AbortSignal.any([request.signal, over.signal])
     const heard = listening.to(member)
@@ -50,7 +53,11 @@ export function createMemberSource(deps: MemberSourceDependencies): PackumentSou
     /** Its failure, or that it was late. */
     let isCounted = false
     const fromMember = askMember(deps, member, {
-      ...{ request: { ...request, signal }, onHeard: heard.note },
+      request: { ...request, signal },
+      onHeard() {
+        heard.note()
+        if (!isCounted) deps.heard()
+      },
     })
     fromMember.catch((error: unknown) => {
       if (!signal.aborted) blame(deps, member, { error, isCounted })
@@ -67,6 +74,7 @@ export function createMemberSource(deps: MemberSourceDependencies): PackumentSou
     )
     const fromRegistry = turn.then(() => {
       signal.throwIfAborted()
+      onLate()
       return askRegistry({ ...request, signal })
     })
     // A member that is at it is waited for where the registry has failed, until it is silent again.
@@ -91,31 +99,42 @@ export function createMemberSource(deps: MemberSourceDependencies): PackumentSou
   return {
     by: 'registry',
     async fetch(request) {
-      const { delegate, signal } = request
+      const { delegate, name, signal } = request
       if (delegate === undefined || queue.size >= MAX_WAITING) return await askRegistry(request)
-      return await queue.add(() => askBoth(delegate, request), { signal })
+      const of = { registry: request.registry.url, name }
+      const asked = await queue.add(
+        async () => {
+          // Another one by now where that was late with others.
+          const member = metadata.delegateOf(of)
+          if (member === undefined) return undefined
+          const { promise: late, resolve: onLate } = Promise.withResolvers<void>()
+          const answer = askBoth(member, request, onLate)
+          await Promise.race([late, answer.catch(() => undefined)])
+          return { answer }
+        },
+        { signal },
+      )
+      return await (asked?.answer ?? askRegistry(request))
     },
   }
+}
+
+function fromRegistryItself(registry: PackumentSource, request: SourceRequest): Promise<Received> {
+  // It confirms a tag, and that may be of another text than a member's.
+  const validators = request.validators?.member === undefined ? request.validators : undefined
+  return registry.fetch({ ...request, validators })
 }
 
 /** What comes from members that are being asked: another answer too is a sign of life, this one may wait behind it. */
 class Listening {
   readonly #members = new Map<string, { heard: number; questions: number }>()
-  readonly #onHeard: () => void
-
-  constructor(onHeard: () => void) {
-    this.#onHeard = onHeard
-  }
 
   to(member: string): { note: () => void; count: () => number; end: () => void } {
     const state = this.#members.get(member) ?? { heard: 0, questions: 0 }
     this.#members.set(member, state)
     state.questions += 1
     return {
-      note: () => {
-        state.heard += 1
-        this.#onHeard()
-      },
+      note: () => void (state.heard += 1),
       count: () => state.heard,
       end: () => {
         state.questions -= 1
@@ -131,9 +150,11 @@ async function askMember(
   { request, onHeard }: { readonly request: SourceRequest; readonly onHeard: () => void },
 ): Promise<Received> {
   const { registry, name, kind, validators, signal } = request
+  // The registry's own word it cannot renew: that would be its own, and count as the registry's.
+  const known = validators?.member === undefined ? '' : (validators.hash ?? '')
   const said = await node.questions.ask(MEMBER_METADATA, {
     ...{ peer: member, signal, onHeard },
-    request: { registry: registry.url, name, kind, known: validators?.hash ?? '' },
+    request: { registry: registry.url, name, kind, known },
   })
   // It may have been revoked meanwhile.
   if (said === undefined || said.status === 'failed' || !node.fleet.metadata.isMember(member)) {
@@ -151,7 +172,7 @@ async function askMember(
       url: new URL(registry.url + name.replace('/', '%2f')),
     }
   }
-  if (validators?.hash !== undefined) {
+  if (known !== '') {
     return { status: 'unchanged', lifetimeMs: said.lifetimeMs, member }
   }
   throw new CatalogError('PEER_MISBEHAVED', `${name}: confirmed what was not named`)
