@@ -93,7 +93,7 @@ export async function run({ rounds, megabytes, line }: Options): Promise<unknown
       measured.push({ kind, path, ...value, ...load })
     }
   }
-  print(measured, line)
+  print(measured, { rounds, megabytes, line })
   return { megabytes, line, measured }
 }
 
@@ -127,7 +127,7 @@ async function fill(
   return digest
 }
 
-function print(measured: readonly Measured[], line: Line | undefined): void {
+function print(measured: readonly Measured[], { megabytes, line }: Options): void {
   const rate = ({ bytes, ms }: Got): number => bytes / MB / (ms / 1000)
   const of = (kind: Kind, path: Path): Measured[] =>
     measured.filter((each) => each.kind === kind && each.path === path)
@@ -161,7 +161,7 @@ function print(measured: readonly Measured[], line: Line | undefined): void {
         ? 'hashing alone leaves 0.78 on two cores (README: how to read)'
         : undefined
     for (const path of ['one provider', 'three providers'] as const) {
-      const what = `200 MB from ${path} over ${kind === 'QUIC' ? kind : 'a carrier'} ${place}, of bare`
+      const what = `${megabytes} MB from ${path} over ${kind === 'QUIC' ? kind : 'a carrier'} ${place}, of bare`
       noteGoal(what, ofBare(kind, path), { atLeast: 0.9 }, limit)
     }
   }
