@@ -18,6 +18,7 @@ import { prepareGateway } from './prepare-gateway.ts'
 import { runCommand, type CommandEnd } from './run-command.ts'
 import { seed } from './seeding.ts'
 import { numberOf, relaySignals, sharesTerminal, type SignalRelay } from './signal-relay.ts'
+import { onUnforeseen } from '../shell/unforeseen.ts'
 import { withVariables } from '../../clients/variables.ts'
 import { isYes } from './wanted-settings.ts'
 
@@ -55,6 +56,10 @@ export async function execCommand(
   const output = createExecOutput(terminal, { ...options, json: config.json })
   // Not process.stdin: opening it would make a pipe non-blocking, for the command too.
   const relay = relaySignals(sharesTerminal())
+  // The command goes on: whatever it asks of a gateway that no longer works fails, or is asked of its registry.
+  const forgive = onUnforeseen((error) =>
+    output.warn(`something failed that should not; please report it: ${stackOf(error)}`),
+  )
   try {
     const session = { terminal, config, options, relay, output, seedMs }
     const { command, reuse } = options
@@ -71,8 +76,13 @@ export async function execCommand(
       prepared.refused === true ? refuse(session, prepared) : runWithout(session, prepared)
     return await code.finally(() => prepared.leave?.())
   } finally {
+    forgive()
     relay.dispose()
   }
+}
+
+function stackOf(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error)
 }
 
 async function runWith(session: Session, prepared: PreparedGateway): Promise<number> {

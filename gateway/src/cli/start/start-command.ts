@@ -11,6 +11,7 @@ import { EXIT, exitCodeOfSignal } from '../shell/exit-codes.ts'
 import { writeCompiled } from '../shell/compile-cache.ts'
 import { formatBytes } from '../shell/format.ts'
 import type { Terminal } from '../shell/terminal.ts'
+import { onUnforeseen } from '../shell/unforeseen.ts'
 import { askUpstream } from './upstream-probe.ts'
 import { redactUrl } from '../../http/redact-url.ts'
 import { createDaemonLog } from './daemon-log.ts'
@@ -46,10 +47,16 @@ export async function startCommand(
   })
   let daemon: RunningDaemon | undefined
   let idle: IdleCollector | undefined
-  const signals = listenForStop((_, number) => {
+  const leave = (code: number): never => {
     progress.current?.clear()
     if (daemon !== undefined) rmSync(daemonFile(config.storePath), { force: true })
-    exit(exitCodeOfSignal(number))
+    return exit(code)
+  }
+  const signals = listenForStop((_, number) => leave(exitCodeOfSignal(number)))
+  // What is on disk is whole at any moment; what is in memory may no longer be right.
+  const forgive = onUnforeseen((error) => {
+    log.error('daemon.died', { error, hint: 'please report it, with what `catalog bug` collects' })
+    leave(EXIT.failed)
   })
   try {
     const previous = await upstreamBeforeUse(useDependencies(terminal))
@@ -68,6 +75,7 @@ export async function startCommand(
     idle?.stop()
     progress.current?.stop()
     signals.dispose()
+    forgive()
   }
 }
 
