@@ -25,7 +25,12 @@ export { isKeyId, keyIdFromBytes, keyIdOf, keyIdToBytes, parseKeyId } from './si
 export type { KeyId } from './signing/key-id.ts'
 export { decodeCanonical, encodeCanonical } from './signing/canonical.ts'
 export type { CanonicalValue } from './signing/canonical.ts'
-export { openStatement, signStatement, STATEMENT_OVERHEAD_BYTES } from './signing/statement.ts'
+export {
+  claimedSigner,
+  openStatement,
+  signStatement,
+  STATEMENT_OVERHEAD_BYTES,
+} from './signing/statement.ts'
 export type { OpenedStatement } from './signing/statement.ts'
 export {
   issueCertificate,

@@ -62,12 +62,30 @@ export function openStatement(
   expected: { readonly type: string; readonly maxBytes: number; readonly vouchedBy?: KeyId },
 ): OpenedStatement {
   const { type, maxBytes, vouchedBy } = expected
-  try {
+  return readable(() => {
     const { publicKey, body, signature } = readEnvelope(bytes, expected)
     const signer = keyIdOf(publicKey)
     if (vouchedBy === undefined) verify(bytes, type, { publicKey, body, signature })
     else if (signer !== vouchedBy) throw rejected('another signer than who vouches for it')
     return { body: decodeCanonical(body, { maxBytes }), signer, publicKey }
+  })
+}
+
+/**
+ * Whose key it names, before anything is verified: only to leave unopened what nobody who counts has signed.
+ * @throws CatalogError INVALID_STATEMENT
+ */
+export function claimedSigner(
+  bytes: Uint8Array,
+  expected: { readonly type: string; readonly maxBytes: number },
+): KeyId {
+  return readable(() => keyIdOf(readEnvelope(bytes, expected).publicKey))
+}
+
+/** @throws CatalogError INVALID_STATEMENT for what can't be read */
+function readable<Result>(read: () => Result): Result {
+  try {
+    return read()
   } catch (error) {
     if (error instanceof MalformedError) throw rejected(error.message, error)
     if (isCatalogError(error, 'INVALID_KEY')) throw rejected(error.message, error)

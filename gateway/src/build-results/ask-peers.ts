@@ -1,10 +1,11 @@
 /**
  * Build results from the peers of the private swarm: asked all at once, and for so short a time that a local build is hardly later for
- * it. What comes counts only when a writer whom this machine trusts has signed it; whoever sends anything forged is disconnected.
+ * it. What comes counts only when a writer whom this machine trusts has signed it, and what says that somebody else has is not even
+ * verified: peers could keep this machine at it. Whoever forges such a writer's word is disconnected.
  */
 import { isCatalogError, type CatalogNode, type KeyId, type Logger } from '@catalog-p2p/core'
 import { BUILD_RESULTS } from './build-messages.ts'
-import { openBuild, type BuildStatement } from './build-statement.ts'
+import { openBuild, signerOfBuild, type BuildStatement } from './build-statement.ts'
 
 export interface AskPeersDependencies {
   readonly node: Pick<CatalogNode, 'questions'>
@@ -13,7 +14,7 @@ export interface AskPeersDependencies {
 
 export interface PeersAnswer {
   readonly trusted: readonly BuildStatement[]
-  /** Well signed, by nobody who may. */
+  /** Of nobody who may; whether they are signed at all nobody has looked. */
   readonly untrusted: number
 }
 
@@ -21,6 +22,8 @@ export interface PeersAnswer {
 const MAX_PEERS = 8
 /** A peer that has kept a build waiting is left out for so long. */
 const PATIENCE_MS = 10_000
+
+const NOTHING: PeersAnswer = { trusted: [], untrusted: 0 }
 
 export class BuildPeers {
   readonly #deps: AskPeersDependencies
@@ -43,17 +46,19 @@ export class BuildPeers {
       if (!peers.includes(peer)) this.#silent.delete(peer)
     }
     const asked = peers.filter((peer) => !this.#isSilent(peer)).slice(0, MAX_PEERS)
-    if (writers.length === 0 || asked.length === 0) return { trusted: [], untrusted: 0 }
+    if (writers.length === 0 || asked.length === 0) return NOTHING
     const late = new AbortController()
     const timer = setTimeout(() => late.abort(new Error('a build does not wait')), this.#waitMs)
     const limit = AbortSignal.any([signal, late.signal])
     const asking = asked.map((peer) =>
-      this.#askOne(peer, key, { signal: limit, late: late.signal }),
+      this.#askOne(peer, { key, writers }, { signal: limit, late: late.signal }),
     )
-    const said = (await Promise.all(asking).finally(() => clearTimeout(timer))).flat()
+    const said = await Promise.all(asking).finally(() => clearTimeout(timer))
     signal.throwIfAborted()
-    const trusted = said.filter(({ signer }) => writers.includes(signer))
-    return { trusted, untrusted: said.length - trusted.length }
+    return {
+      trusted: said.flatMap(({ trusted }) => trusted),
+      untrusted: said.reduce((sum, { untrusted }) => sum + untrusted, 0),
+    }
   }
 
   #isSilent(peer: string): boolean {
@@ -63,23 +68,23 @@ export class BuildPeers {
 
   async #askOne(
     peer: string,
-    key: string,
+    { key, writers }: { readonly key: string; readonly writers: readonly KeyId[] },
     { signal, late }: { readonly signal: AbortSignal; readonly late: AbortSignal },
-  ): Promise<BuildStatement[]> {
+  ): Promise<PeersAnswer> {
     const { node, log } = this.#deps
     try {
-      const found = await node.questions.ask(BUILD_RESULTS, {
-        peer,
-        request: { mark: key },
-        signal,
-      })
+      const request = { mark: key }
+      const said = await node.questions.ask(BUILD_RESULTS, { peer, request, signal })
       this.#silent.delete(peer)
-      return (found ?? []).map((each) => openAsked(each, key))
+      const found = said ?? []
+      const theirs = found.filter((each) => writers.includes(signerOfBuild(each)))
+      const trusted = theirs.map((each) => openAsked(each, key))
+      return { trusted, untrusted: found.length - trusted.length }
     } catch (error) {
       if (late.aborted) this.#silent.set(peer, performance.now())
       if (isOffence(error)) node.questions.penalize(peer, `build results: ${String(error)}`)
       log.debug('builds.not-from-peer', { peer, error })
-      return []
+      return NOTHING
     }
   }
 }

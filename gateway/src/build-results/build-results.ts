@@ -53,7 +53,7 @@ export interface BuildResultsStats {
   readonly written: number
   /** Of those written, by no key that may: for this machine only. */
   readonly unsigned: number
-  /** What peers offered, signed by nobody who may. */
+  /** What peers offered, of nobody who may. */
   readonly untrusted: number
   /** Tasks for which writers who may have given different results. */
   readonly conflicts: number

@@ -4,6 +4,7 @@
  */
 import {
   CatalogError,
+  claimedSigner,
   findDigest,
   openStatement,
   signStatement,
@@ -36,6 +37,7 @@ const TYPE = 'catalog/build-result/1'
 const FIELDS = ['digest', 'duration', 'key', 'size', 'tag']
 const TAG = /^[\x21-\x7e]{0,600}$/
 export const MAX_BUILD_STATEMENT_BYTES = STATEMENT_OVERHEAD_BYTES + 1_024
+const EXPECTED = { type: TYPE, maxBytes: MAX_BUILD_STATEMENT_BYTES }
 
 export function isTag(text: string): boolean {
   return TAG.test(text)
@@ -47,10 +49,14 @@ export function signBuild(claims: BuildClaims, key: HybridKey): Uint8Array {
   return signStatement({ type: TYPE, body }, key)
 }
 
+/** Whose it says it is; nothing is verified. @throws CatalogError INVALID_STATEMENT */
+export function signerOfBuild(statement: Uint8Array): KeyId {
+  return claimedSigner(statement, EXPECTED)
+}
+
 /** @throws CatalogError INVALID_STATEMENT */
 export function openBuild(statement: Uint8Array): BuildStatement {
-  const expected = { type: TYPE, maxBytes: MAX_BUILD_STATEMENT_BYTES }
-  const { body, signer } = openStatement(statement, expected)
+  const { body, signer } = openStatement(statement, EXPECTED)
   const claims = toClaims(body)
   if (claims === undefined) {
     throw new CatalogError('INVALID_STATEMENT', 'a build result with fields that make no sense')

@@ -103,6 +103,9 @@ describe('a book of certificates', () => {
     const book = openBook()
     const forged = certify(ADA, { by: strangerKey })
     expect((await book.take(ROOT, only(forged))).offence).toContain('not of')
+    // What comes behind it is not even verified.
+    const behind = await book.take(ROOT, only(forged, certify(ADA)))
+    expect(behind).toMatchObject({ isChanged: false })
     const whole = certify(ADA)
     const broken = whole.with(-300, (whole.at(-300) ?? 0) ^ 1)
     expect((await book.take(ROOT, only(broken))).offence).toContain('refused')

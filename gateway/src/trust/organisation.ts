@@ -59,6 +59,8 @@ export function takeIn(
   )
   const certificates = new Map(known.certificates.map((each) => [keyOf(each), each]))
   for (const bytes of offered.certificates) {
+    // Whoever has sent such a thing is disconnected: the rest is not worth verifying.
+    if (offences.length > 0) break
     const certificate = opened(bytes, openCertificate, known.root)
     if (typeof certificate === 'string') offences.push(certificate)
     else certificates.set(keyOf(certificate), certificate)

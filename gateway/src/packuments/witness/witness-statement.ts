@@ -6,6 +6,7 @@
 import { createHash } from 'node:crypto'
 import {
   CatalogError,
+  claimedSigner,
   openStatement,
   signStatement,
   STATEMENT_OVERHEAD_BYTES,
@@ -35,6 +36,7 @@ export interface SignedList {
 export const WITNESS_TYPE = 'catalog/witness/1'
 const MAX_BODY_BYTES = 4096
 export const MAX_STATEMENT_BYTES = STATEMENT_OVERHEAD_BYTES + MAX_BODY_BYTES
+const EXPECTED = { type: WITNESS_TYPE, maxBytes: MAX_STATEMENT_BYTES }
 const HASH_BYTES = 64
 
 export function signWitness(
@@ -45,10 +47,14 @@ export function signWitness(
   return signStatement({ type: WITNESS_TYPE, body }, key)
 }
 
+/** Whose it says it is; nothing is verified. @throws CatalogError INVALID_STATEMENT */
+export function claimedWitness({ statement }: SignedList): KeyId {
+  return claimedSigner(statement, EXPECTED)
+}
+
 /** @throws CatalogError INVALID_STATEMENT unless both signatures hold, and it is of this list */
 export function openWitness({ statement, list }: SignedList): WitnessStatement {
-  const expected = { type: WITNESS_TYPE, maxBytes: MAX_STATEMENT_BYTES }
-  const { body, signer } = openStatement(statement, expected)
+  const { body, signer } = openStatement(statement, EXPECTED)
   const { registry, name, seenAt, list: hash, ...others } = fieldsOf(body)
   const isWhole = typeof registry === 'string' && typeof name === 'string'
   const isTime = typeof seenAt === 'number' && seenAt >= 0

@@ -16,7 +16,12 @@ import type { PackumentCache } from '../packument-cache.ts'
 import type { StatementStore } from './statement-store.ts'
 import type { WitnessedJob } from './verdict.ts'
 import { WITNESSES } from './witness-protocol.ts'
-import { openWitness, type SignedList, type WitnessedPackage } from './witness-statement.ts'
+import {
+  claimedWitness,
+  openWitness,
+  type SignedList,
+  type WitnessedPackage,
+} from './witness-statement.ts'
 
 export interface Witnesses {
   /** Whether there is anybody whose word counts. */
@@ -88,10 +93,11 @@ export function createWitnesses(
 
   /** @throws CatalogError INVALID_STATEMENT */
   function take(list: SignedList, { registry, name }: WitnessedPackage): boolean {
+    // Of a witness that was not asked for: not even verified, or peers could keep this machine at it.
+    if (!believed.has(claimedWitness(list))) return false
     const said = openWitness(list)
-    // Of a witness that was not asked for, or of another package: nothing that one could use.
-    if (!believed.has(said.witness) || said.registry !== registry || said.name !== name)
-      return false
+    // Of another package: nothing that one could use.
+    if (said.registry !== registry || said.name !== name) return false
     return statements.keep({ ...said, ...list })
   }
 
