@@ -4,13 +4,16 @@
  */
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { request } from 'node:http'
+import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { digestOf } from '@catalog-p2p/core'
 import { freePort } from '../../test/support/free-port.ts'
 import { makePackage } from '../../test/support/fixture-packages.ts'
 import { gatewayWorld, TOKEN, type GatewayWorld } from '../../test/support/gateway-world.ts'
+import { sharePath } from './sharing/share-address.ts'
 
 const open = makePackage('left-pad', '1.0.0')
 const paid = makePackage('@corp/lib', '1.0.0')
@@ -46,6 +49,17 @@ function ask(path: string, { method = 'GET', headers = {}, body, at }: Asked = {
   req.once('error', reject)
   req.end(body)
   return promise
+}
+
+/** All at once over one connection. */
+async function pipeline(paths: readonly string[]): Promise<string> {
+  const socket = connect(socketPath)
+  const requests = paths.map((path, index) => {
+    const end = index === paths.length - 1 ? 'connection: close\r\n' : ''
+    return `GET ${path} HTTP/1.1\r\nhost: localhost\r\n${end}\r\n`
+  })
+  socket.write(requests.join(''))
+  return await text(socket)
 }
 
 async function refresh(): Promise<readonly { problem: string | null }[]> {
@@ -160,6 +174,45 @@ describe.skipIf(process.platform === 'win32')('a guest', () => {
     expect(world.upstream.seen).toEqual([])
     const health = await ask('/-/catalog/health')
     expect(JSON.parse(health.body)).toEqual({ status: 'ok', id: world.node.id, bridge: true })
+  })
+
+  test('names no hash in a private swarm, where what its members share is public', async () => {
+    await world.restart({ privateSwarm: true, privateScopes: [], shareScopes: ['@acme'] })
+    expect((await world.get('/@acme/tool/-/tool-1.0.0.tgz')).status).toBe(200)
+    const digest = digestOf(scoped.tarball)
+    expect(world.node.entry(digest)?.visibility).toBe('public')
+    const byHash = `/${sharePath({ digest, name: 'left-pad', version: '1.0.0' })}`
+    expect((await world.get(byHash)).body.equals(scoped.tarball)).toBe(true)
+    expect((await ask(byHash)).status).toBe(403)
+    const secret = scoped.tarball.toString('latin1')
+    const headers = { 'pacote-integrity': scoped.integrity }
+    for (const more of [{}, { 'x-catalog-upstream': 'never' }]) {
+      for (const path of ['/left-pad/-/left-pad-1.0.0.tgz', '/other/-/other-1.0.0.tgz']) {
+        expect((await ask(path, { headers: { ...headers, ...more } })).body).not.toBe(secret)
+        world.upstream.fault(/./, { kind: 'status', status: 503 })
+        expect((await ask(path, { headers: { ...headers, ...more } })).body).not.toBe(secret)
+        world.upstream.heal()
+      }
+    }
+    const own = { headers: { 'pacote-integrity': open.integrity } }
+    expect((await ask('/left-pad/-/left-pad-1.0.0.tgz', own)).status).toBe(200)
+  })
+
+  test('leaves connections to the registry for this machine, however much it asks', async () => {
+    await world.restart({ upstreamSockets: 20 })
+    const held = Promise.withResolvers<void>()
+    world.upstream.fault(/held/, { kind: 'hold', until: held.promise })
+    const asked = 280
+    const answers = pipeline(Array.from({ length: asked }, (_, index) => `/held-${index}`))
+    await expect.poll(() => world.upstream.count(/held/)).toBe(16)
+    expect((await world.http.get('/left-pad')).status).toBe(200)
+    expect(world.upstream.count(/held/)).toBe(16)
+    held.resolve()
+    const statuses = (await answers).match(/(?<=HTTP\/1\.1 )\d+/g) ?? []
+    expect(statuses).toHaveLength(asked)
+    expect(statuses.filter((status) => status === '503')).toHaveLength(asked - 16 - 256)
+    world.upstream.heal()
+    expect((await ask('/left-pad')).status).toBe(200)
   })
 
   test('may bring its audit, without credentials of its own', async () => {

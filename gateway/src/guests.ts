@@ -4,7 +4,8 @@ import { CatalogError, isCatalogError, type CatalogNode } from '@catalog-p2p/cor
 import type { GatewayDependencies } from './api.ts'
 import { createMarks } from './artifacts/privacy.ts'
 import { createBridges, type Bridges } from './bridges/bridges.ts'
-import { dropCredentials, guestProblem } from './bridges/guest-request.ts'
+import { dropHeaders, guestProblem } from './bridges/guest-request.ts'
+import { GuestTurns } from './bridges/guest-turns.ts'
 import type { Exchange } from './http/exchange.ts'
 import type { HostCheck } from './http/host-check.ts'
 import { sendJson } from './http/respond.ts'
@@ -15,13 +16,33 @@ export const NO_BRIDGES: Bridges = {
   stop: () => Promise.resolve(),
 }
 
+/** Of one bridge: a guest that opens many leaves this process its file descriptors. */
+const MAX_SOCKETS = 128
+
+/** No token of ours opens anything, and no list of packages is taken. */
+export const GUEST_OPTIONS = {
+  ...{ adminToken: undefined, publishToken: undefined, buildToken: undefined, hints: false },
+} as const
+
+type Answer<Context> = (context: Context, exchange: Exchange) => Promise<void>
+
 /** A file of bridges that can't be read or makes no sense keeps nobody else from being served. */
-export async function openBridges(
+export async function openBridges<Context>(
   { log }: Pick<GatewayDependencies, 'log'>,
   options: ParsedGatewayOptions,
-  handlerFor: (hosts: HostCheck) => RequestListener,
+  guests: {
+    readonly handler: (hosts: HostCheck, answer: Answer<Context>) => RequestListener
+    readonly answer: Answer<Context>
+  },
 ): Promise<Bridges> {
-  const bridges = createBridges({ log, handlerFor }, { path: options.bridgesPath, server: options })
+  const turns = new GuestTurns()
+  const server = { ...options, maxSockets: Math.min(options.maxSockets, MAX_SOCKETS) }
+  const inTurn: Answer<Context> = (context, exchange) =>
+    turns.take(exchange.signal, () => guests.answer(context, exchange))
+  const bridges = createBridges(
+    { log, handlerFor: (hosts) => guests.handler(hosts, inTurn) },
+    { path: options.bridgesPath, server },
+  )
   await bridges.refresh().catch((error: unknown) => {
     if (!isCatalogError(error)) throw error
     log.warn('bridges.unreadable', { reason: error.message })
@@ -30,16 +51,20 @@ export async function openBridges(
 }
 
 /**
- * Takes away what a guest has sent of credentials; answers what is about this gateway itself.
+ * Takes away what a guest may not send; answers what is about this gateway itself.
  * @throws CatalogError INVALID_OPTIONS with status 403
  */
 export function answeredForGuest(
   { req, res, target }: Exchange,
   { node, options }: { node: CatalogNode; options: ParsedGatewayOptions },
 ): boolean {
-  dropCredentials(req.headers)
-  const isPrivate = createMarks([...options.privateScopes, ...options.shareScopes])
-  const problem = guestProblem(target, isPrivate)
+  const { privateScopes, shareScopes, privateSwarm } = options
+  const rules = {
+    isPrivate: createMarks([...privateScopes, ...shareScopes]),
+    isInSwarm: privateSwarm || shareScopes.length > 0,
+  }
+  dropHeaders(req.headers, rules)
+  const problem = guestProblem(target, rules)
   if (problem !== undefined) {
     throw new CatalogError('INVALID_OPTIONS', `${problem}: this is a bridge`, {
       status: 403,

@@ -119,7 +119,9 @@ export function createListener(
 
 /** Package managers try again after a 503, and close this connection for others. */
 function refuse(res: ServerResponse): void {
-  const body = JSON.stringify({ error: 'too many connections: --max-sockets sets the limit' })
+  const body = JSON.stringify({
+    error: 'too many connections: --max-sockets sets the limit (128 over a bridge)',
+  })
   res.writeHead(503, {
     ...{ 'retry-after': '1', connection: 'close', 'content-type': 'application/json' },
     'content-length': Buffer.byteLength(body),
