@@ -24,7 +24,7 @@ import type { Exchange } from './http/exchange.ts'
 import { answerDistTags, answerPing } from './registry-api/fallback.ts'
 import { answerBuilds } from './build-results/answer-builds.ts'
 import { answerHints } from './hints/answer-hints.ts'
-import { answeredForGuest, NO_BRIDGES, openBridges } from './guests.ts'
+import { answeredForGuest, GUEST_OPTIONS, NO_BRIDGES, openBridges } from './guests.ts'
 import { createHostCheck, type HostCheck } from './http/host-check.ts'
 import { createMetrics, type Metrics } from './admin/metrics.ts'
 import { viewerOf, type Viewer } from './admin/viewer.ts'
@@ -34,7 +34,7 @@ import { parseGatewayOptions, type GatewayOptions, type ParsedGatewayOptions } f
 import { answerPackument } from './packuments/answer-packument.ts'
 import { answerNetwork } from './publishing/answer-network.ts'
 import { answerWebLogin } from './publishing/answer-web-login.ts'
-import { takeOwnToken } from './publishing/publish-token.ts'
+import { takeOwnToken } from './publishing/own-token.ts'
 import { newInstance, openParts, type Parts } from './parts.ts'
 import type { TarballRoute } from './http/route.ts'
 import { requireScope } from './http/scope-mount.ts'
@@ -98,7 +98,7 @@ export function createGateway(deps: GatewayDependencies, input: GatewayOptions =
       const main = parts.registries.main
       const upstream = main && redactUrl(main.url)
       phase = 'serving'
-      bridges = await openBridges(deps, options, (hosts) => handler(hosts, answerGuest))
+      bridges = await openBridges(deps, options, { handler, answer: answerGuest })
       deps.log.info('gateway.started', { urls: started.urls, upstream })
       return started
     } catch (error) {
@@ -162,7 +162,7 @@ async function answerGuest(context: Context, exchange: Exchange): Promise<void> 
   await answer(
     {
       ...{ ...context, parts: { ...parts, ...parts.forGuests } },
-      options: { ...options, adminToken: undefined, publishToken: undefined, hints: false },
+      options: { ...options, ...GUEST_OPTIONS },
     },
     exchange,
   )
@@ -202,6 +202,7 @@ async function answer(context: Context, asked: Exchange): Promise<void> {
   const { route } = target
   requireScope(target.scope, route, parts.registries)
   const isOwner = takeOwnToken(asked.req, options.publishToken)
+  const isBuilder = takeOwnToken(asked.req, options.buildToken)
   const cacheOnly = parseCacheOnly(asked.req.headers, route)
   const exchange: Exchange = { ...asked, target, ...(cacheOnly && { upstream: 'never' }) }
   const { maxUploadBytes, privateScopes } = options
@@ -254,7 +255,7 @@ async function answer(context: Context, asked: Exchange): Promise<void> {
     case 'explain':
       return explain(context, exchange)
     case 'builds':
-      return answerBuilds(parts.builds, { isOwner, maxUploadBytes }, { exchange, route })
+      return answerBuilds(parts.builds, { isBuilder, maxUploadBytes }, { exchange, route })
     case 'ready':
       return ready(context, exchange)
     case 'invalid':

@@ -99,6 +99,8 @@ const schema = z.strictObject({
   keyFolderPath: z.string().min(1).optional(),
   /** What clients must show to publish to the network; undefined: nobody can. */
   publishToken: z.string().min(16).optional(),
+  /** What build tools must show to write build results, and may do nothing else with; undefined: none can. */
+  buildToken: z.string().min(16).optional(),
   /** Peers that are asked to keep what is published here; 0: none. */
   replication: z.number().int().min(0).max(20).default(3),
   /** A package that no registry has belongs to whoever is seen to publish it first. */

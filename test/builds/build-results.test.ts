@@ -14,7 +14,7 @@ import { CertificateBook } from '../../gateway/src/trust/certificate-book.ts'
 import { certificatesPath } from '../../gateway/src/trust/trust-file.ts'
 import { createCollectingLogger } from '../support/collecting-logger.ts'
 import { meet, quietNode, type Machine } from '../support/machine.ts'
-import { ann, annsKey, networkMachines, TOKEN } from '../support/network-machine.ts'
+import { ann, annsKey, BUILD_TOKEN, networkMachines, TOKEN } from '../support/network-machine.ts'
 import { keyOf } from '../support/publishing.ts'
 import { until } from '../support/until.ts'
 
@@ -65,7 +65,7 @@ async function put(
   body: string,
   headers: Record<string, string> = {},
 ): Promise<number> {
-  const authorization = `Bearer ${TOKEN}`
+  const authorization = `Bearer ${BUILD_TOKEN}`
   const sent = { authorization, 'content-type': 'application/octet-stream', ...headers }
   return (await ask(machine, path, { method: 'PUT', body, headers: sent })).status
 }
@@ -82,8 +82,20 @@ describe('who may write', () => {
     expect(await put(reader, turbo('w1'), 'x')).toBe(403)
     expect(await put(writer, turbo('w1'), 'x', { authorization: '' })).toBe(401)
     expect(await put(writer, turbo('w1'), 'x', { authorization: 'Bearer other' })).toBe(401)
+    // What may publish is no token for jobs.
+    expect(await put(writer, turbo('w1'), 'x', { authorization: `Bearer ${TOKEN}` })).toBe(401)
     expect((await ask(writer, turbo('w1'))).status).toBe(404)
     expect(builds(writer).written).toBe(0)
+  })
+
+  test('and that token opens nothing else', async () => {
+    const publish = async (token: string): Promise<number> => {
+      const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' }
+      const sent = { method: 'PUT', headers, body: '{}' }
+      return (await fetch(`${writer.url}/@build-results%2fpackage`, sent)).status
+    }
+    expect(await publish(BUILD_TOKEN)).toBe(403)
+    expect(await publish(TOKEN)).toBe(400)
   })
 
   const endless = (): ReadableStream =>
@@ -94,7 +106,10 @@ describe('who may write', () => {
     const putting = Array.from({ length: 103 }, (_, index) =>
       fetch(`${writer.url}/-/catalog/builds/${nx(`many${index}`)}`, {
         ...{ method: 'PUT', body: endless(), duplex: 'half', signal: leaving.signal },
-        headers: { authorization: `Bearer ${TOKEN}`, 'content-type': 'application/octet-stream' },
+        headers: {
+          authorization: `Bearer ${BUILD_TOKEN}`,
+          'content-type': 'application/octet-stream',
+        },
       }),
     )
     expect((await Promise.race(putting)).status).toBe(503)
@@ -216,6 +231,20 @@ describe('peers that do harm', () => {
       expect((await ask(reader, nx('f1'))).status).toBe(404)
       await until(() => !reader.node.peers().some(({ peer }) => peer === liar.id))
     }
+  })
+
+  test('what nobody who counts has signed is not even verified', async () => {
+    const claims = { digest: digestOf(Buffer.from('x')), size: 1, durationMs: 0, tag: '' }
+    const forged = signBuild({ ...claims, key: keyOfNx('f2') }, bobsKey)
+    forged[forged.byteLength - 1]! ^= 1
+    await using crowd = await quietNode()
+    crowd.questions.answer(BUILD_RESULTS, {
+      ...{ maxStreamsPerPeer: 1, answer: () => Promise.resolve(Array(4).fill(forged)) },
+    })
+    await meet(reader.node, crowd, 0)
+    const { untrusted } = builds(reader)
+    expect((await ask(reader, nx('f2'))).status).toBe(404)
+    expect(builds(reader).untrusted).toBe(untrusted + 4)
   })
 
   test('who stays silent keeps one build waiting, and not the next', async () => {

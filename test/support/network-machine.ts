@@ -10,6 +10,8 @@ import { quietNode, startMachine, type Machine } from './machine.ts'
 import { keyOf } from './publishing.ts'
 
 export const TOKEN = 'catalog_a-token-for-tests-only'
+/** Of build tools, which may do nothing else. */
+export const BUILD_TOKEN = 'catalog_a-token-for-builds-only'
 /** Of each machine, for what its owner alone may do. */
 export const ADMIN_TOKEN = 'an-admin-token-for-tests-only'
 export const annsKey = keyOf('ann')
@@ -57,7 +59,7 @@ export async function networkMachines(): Promise<NetworkMachines> {
         ...{ node, peersOnly: true, upstream: 'http://127.0.0.1:9/' },
         gateway: {
           ...{ trustPath, keyFolderPath: config },
-          ...{ publishToken: TOKEN, adminToken: ADMIN_TOKEN, ...gateway },
+          ...{ publishToken: TOKEN, buildToken: BUILD_TOKEN, adminToken: ADMIN_TOKEN, ...gateway },
         },
       })
       machines.push(made)

@@ -1,6 +1,6 @@
 /**
  * The addresses of build tools, below `/-/catalog/builds/TEAM`: each tool's own API, on the same results. Anybody on this machine who
- * knows a task's hash may read, as with the registry itself; writing needs the mode for it and this gateway's token. What fails on
+ * knows a task's hash may read, as with the registry itself; writing needs the mode for it and the token of build tools. What fails on
  * our side is a miss, so that no build ever fails by it.
  */
 import { CatalogError } from '@catalog-p2p/core'
@@ -14,7 +14,8 @@ import type { BuildResults } from './build-results.ts'
 import { isTag } from './build-statement.ts'
 
 export interface AnswerBuildsOptions {
-  readonly isOwner: boolean
+  /** It has shown the token of build tools. */
+  readonly isBuilder: boolean
   readonly maxUploadBytes: number
 }
 
@@ -77,7 +78,7 @@ function sayOf({ res }: Exchange, { durationMs, tag }: { durationMs: number; tag
 
 async function write(
   builds: BuildResults,
-  { isOwner, maxUploadBytes }: AnswerBuildsOptions,
+  { isBuilder, maxUploadBytes }: AnswerBuildsOptions,
   { exchange, route: name }: { readonly exchange: Exchange; readonly route: BuildName },
 ): Promise<void> {
   const { req, res, signal } = exchange
@@ -86,9 +87,9 @@ async function write(
       ...{ status: 403, hint: 'the daemon takes them with --build-results write' },
     })
   }
-  if (!isOwner) {
-    throw new CatalogError('DENIED', "writing a build result needs this gateway's token", {
-      ...{ status: 401, hint: '"catalog token" prints it' },
+  if (!isBuilder) {
+    throw new CatalogError('DENIED', 'writing a build result needs the token for that', {
+      ...{ status: 401, hint: '"catalog token --builds" prints it' },
     })
   }
   const said = { durationMs: durationOf(req.headers), tag: tagOf(req.headers) }

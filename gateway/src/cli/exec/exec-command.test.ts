@@ -146,9 +146,9 @@ describe('the command', { timeout: 60_000 }, () => {
     expect(await run.ended).toBe(7)
     expect(run.stdout()).toBe(`${JSON.stringify(words)}\n300000\n`)
     expect(run.stderr()).toBe('')
-    // One command leaves no token to publish with behind.
+    // One command leaves no token behind.
     const left = readdirSync(home, { recursive: true }).map(String)
-    expect(left.filter((path) => path.endsWith('publish-token'))).toEqual([])
+    expect(left.filter((path) => path.endsWith('-token'))).toEqual([])
   })
 
   test('keeps its code when nobody reads what we say', async () => {

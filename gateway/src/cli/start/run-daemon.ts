@@ -29,7 +29,7 @@ import {
 import type { DaemonInfo } from '../../admin/daemon-client.ts'
 import { createEvidenceVerifier } from '../../keys/record-evidence.ts'
 import { keyringPath } from '../../keys/keyring.ts'
-import { openPublishToken, publishTokenPath } from '../../publishing/publish-token.ts'
+import { openOwnToken, ownTokenPath, type OwnTokenUse } from '../../publishing/own-token.ts'
 import { trustFilePath } from '../../trust/trust-file.ts'
 import { WITNESS_KEY_FILE } from '../../packuments/witness/witness-key.ts'
 import { tracesFrom, type TraceSettings } from '../../tracing/otel-environment.ts'
@@ -97,7 +97,8 @@ export async function runDaemon(given: DaemonSetup): Promise<RunningDaemon> {
       keyringPath: keyringPath(defaultConfigFolder()),
       trustPath: trustFilePath(defaultConfigFolder()),
       keyFolderPath: defaultConfigFolder(),
-      publishToken: publishTokenOrNone(log, { make: !temporary }),
+      publishToken: tokenOrNone(log, 'publish', { make: !temporary }),
+      buildToken: tokenOrNone(log, 'build', { make: !temporary }),
       ownerKeyPath: join(defaultConfigFolder(), 'owner.key'),
       witnessKeyPath: join(defaultConfigFolder(), WITNESS_KEY_FILE),
       keepPrivate: config.node.store?.keepPrivate ?? true,
@@ -167,15 +168,19 @@ async function openNode(
 }
 
 /**
- * Without one the daemon serves as ever, and publishes nothing to the network: where its folder cannot be written, and for one
- * command (`make`: false), which leaves no file behind.
+ * Without one the daemon serves as ever, and publishes nothing to the network, or takes no build results: where its folder cannot be
+ * written, and for one command (`make`: false), which leaves no file behind.
  */
-function publishTokenOrNone(log: Logger, { make }: { make: boolean }): string | undefined {
-  const path = publishTokenPath(defaultConfigFolder())
+function tokenOrNone(
+  log: Logger,
+  use: OwnTokenUse,
+  { make }: { make: boolean },
+): string | undefined {
+  const path = ownTokenPath(defaultConfigFolder(), use)
   try {
-    return make || existsSync(path) ? openPublishToken(path) : undefined
+    return make || existsSync(path) ? openOwnToken(path) : undefined
   } catch (error) {
-    log.warn('publish-token.unavailable', { error })
+    log.warn(`${use}-token.unavailable`, { error })
     return undefined
   }
 }

@@ -7,8 +7,10 @@ export function addTokenCommand(program: Command, deps: ProgramDependencies): vo
   const token = program
     .command('token')
     .description('print the token with which clients publish to the network through this gateway')
-  act(addCommonSettings(token), deps, async (invocation) => {
+    .option('--builds', 'the one with which build tools write their results, and nothing else')
+  act(addCommonSettings(token), deps, async (invocation, [options]) => {
     const { tokenCommand } = await import('./token-command.ts')
-    return tokenCommand(invocation)
+    const { builds = false } = options as { builds?: boolean }
+    return tokenCommand(invocation, builds ? 'build' : 'publish')
   })
 }

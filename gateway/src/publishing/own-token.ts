@@ -1,6 +1,7 @@
 /**
- * The token that clients publish with: made once, in a file for this user alone, so that what `npm login` or .npmrc has kept is still
- * good after a restart. It is this gateway's own: no registry ever gets it.
+ * The tokens that clients publish with and that build tools write results with: each made once, in a file for this user alone, so that
+ * what `npm login`, .npmrc or a job's variables have kept is still good after a restart. Neither opens what the other does, since
+ * any script of a build reads its variables. They are this gateway's own: no registry ever gets them.
  */
 import { randomBytes } from 'node:crypto'
 import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
@@ -12,12 +13,14 @@ import { isToken } from '../http/is-token.ts'
 const FORM = /^catalog_[\w-]{43}$/
 const MAX_BYTES = 1_000
 
-export function publishTokenPath(configFolder: string): string {
-  return join(configFolder, 'publish-token')
+export type OwnTokenUse = 'publish' | 'build'
+
+export function ownTokenPath(configFolder: string, use: OwnTokenUse): string {
+  return join(configFolder, `${use}-token`)
 }
 
 /** Made if there is none. @throws CatalogError STORE_FAILED when the file is not a token's, or cannot be read or made */
-export function openPublishToken(path: string): string {
+export function openOwnToken(path: string): string {
   try {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
     const token = `catalog_${randomBytes(32).toString('base64url')}`
@@ -30,7 +33,7 @@ export function openPublishToken(path: string): string {
 }
 
 /**
- * Whether the request shows this gateway's own token. If so it is taken out of the request, so that no registry ever sees it.
+ * Whether the request shows this token of the gateway's own. If so it is taken out of the request, so that no registry ever sees it.
  * @param token undefined: there is none
  */
 export function takeOwnToken({ headers }: IncomingMessage, token: string | undefined): boolean {
@@ -53,7 +56,7 @@ function readToken(path: string): string {
 
 function failed(path: string, cause: unknown): CatalogError {
   const reason = cause instanceof Error ? cause.message : String(cause)
-  return new CatalogError('STORE_FAILED', `the token for publishing in ${path}: ${reason}`, {
+  return new CatalogError('STORE_FAILED', `the token in ${path}: ${reason}`, {
     cause,
     hint: 'delete the file, and a new one is made',
   })
