@@ -48,7 +48,7 @@ export function openAnsweringParts(
   return { registries, upstream, packuments, artifacts }
 }
 
-/** The same for guests. */
+/** The same for guests: with half of the connections for what is fetched ahead of them, the rest is for this machine. */
 export function openGuestParts(
   deps: AnsweringDependencies,
   options: ParsedGatewayOptions,
@@ -60,6 +60,6 @@ export function openGuestParts(
       upstream: withoutCertificate(deps.upstream),
       privateAccess: deps.privateAccess.forGuests(),
     },
-    options,
+    { ...options, upstreamSockets: options.upstreamSockets >> 1 },
   )
 }

@@ -205,7 +205,7 @@ describe.skipIf(process.platform === 'win32')('a guest', () => {
     const asked = 280
     const answers = pipeline(Array.from({ length: asked }, (_, index) => `/held-${index}`))
     await expect.poll(() => world.upstream.count(/held/)).toBe(16)
-    expect((await world.http.get('/left-pad')).status).toBe(200)
+    expect((await world.http.get('/not-at-hand')).status).toBe(404)
     expect(world.upstream.count(/held/)).toBe(16)
     held.resolve()
     const statuses = (await answers).match(/(?<=HTTP\/1\.1 )\d+/g) ?? []
@@ -213,6 +213,21 @@ describe.skipIf(process.platform === 'win32')('a guest', () => {
     expect(statuses.filter((status) => status === '503')).toHaveLength(asked - 16 - 256)
     world.upstream.heal()
     expect((await ask('/left-pad')).status).toBe(200)
+  })
+
+  test('leaves them too when much is fetched ahead of it', async () => {
+    await world.restart({ upstreamSockets: 20 })
+    const names = Array.from({ length: 40 }, (_, index) => [`fx-held-${index}`, '1'] as const)
+    world.upstream.add(makePackage('fx-many', '1.0.0', { dependencies: Object.fromEntries(names) }))
+    const held = Promise.withResolvers<void>()
+    world.upstream.fault(/fx-held/, { kind: 'hold', until: held.promise })
+    expect((await ask('/fx-many')).status).toBe(200)
+    await expect.poll(() => world.upstream.count(/fx-held/)).toBe(10)
+    expect((await world.http.get('/not-here-either')).status).toBe(404)
+    expect(world.upstream.count(/fx-held/)).toBe(10)
+    world.upstream.heal()
+    held.resolve()
+    await expect.poll(() => world.upstream.count(/fx-held/)).toBe(40)
   })
 
   test('may bring its audit, without credentials of its own', async () => {

@@ -78,6 +78,8 @@ export interface PackumentsOptions {
   readonly maxBytes: number
   /** Fetch ahead of clients what documents that they were given depend on. */
   readonly metadataAhead: boolean
+  /** Documents on their way to clients that resolve, and ahead of them, together. */
+  readonly upstreamSockets: number
 }
 
 export interface PackumentsDependencies {

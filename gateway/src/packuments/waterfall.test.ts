@@ -63,7 +63,7 @@ test('when the client has stopped asking, nothing more is begun', async () => {
         await held.promise
       },
     },
-    { metadataAhead: true },
+    { metadataAhead: true, upstreamSockets: 64 },
   )
   const { signal } = new AbortController()
   const form = { policy: 'self', base: '', isKept: false } as const

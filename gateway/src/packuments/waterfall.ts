@@ -24,8 +24,6 @@ export interface Waterfall {
   follow<T>(request: PackumentRequest, answer: () => Promise<T>): Promise<T>
 }
 
-/** Documents on their way to clients that resolve, and ahead of them, together. */
-const MAX_OPEN = 64
 /** What waits for its turn; more than that is left to the client. */
 const MAX_WAITING = 1_000
 /** Documents whose dependencies are remembered, and names that are not fetched ahead once more, for as long as an install takes. */
@@ -36,22 +34,28 @@ const PAUSE_MS = 1_000
 
 export function createWaterfall(
   deps: WaterfallDependencies,
-  { metadataAhead }: { readonly metadataAhead: boolean },
+  {
+    metadataAhead,
+    upstreamSockets,
+  }: { readonly metadataAhead: boolean; readonly upstreamSockets: number },
 ): Waterfall {
-  if (metadataAhead) return new DependencyWaterfall(deps)
+  if (metadataAhead) return new DependencyWaterfall(deps, { maxOpen: upstreamSockets })
   return { arrived: () => undefined, follow: (_request, answer) => answer() }
 }
 
 class DependencyWaterfall implements Waterfall {
   readonly #deps: WaterfallDependencies
+  /** Documents on their way to clients that resolve, and ahead of them, together. */
+  readonly #maxOpen: number
   readonly #dependencies = new LRUCache<string, readonly string[]>(REMEMBERED)
   readonly #begun = new LRUCache<string, true>(REMEMBERED)
   readonly #waiting: PackumentRequest[] = []
   #open = 0
   #askedMs = 0
 
-  constructor(deps: WaterfallDependencies) {
+  constructor(deps: WaterfallDependencies, { maxOpen }: { readonly maxOpen: number }) {
     this.#deps = deps
+    this.#maxOpen = maxOpen
   }
 
   arrived(registry: string, name: string, dependencies: readonly string[]): void {
@@ -91,7 +95,7 @@ class DependencyWaterfall implements Waterfall {
 
   #pump(): void {
     if (this.#deps.now() - this.#askedMs > PAUSE_MS) this.#waiting.length = 0
-    while (this.#open < MAX_OPEN) {
+    while (this.#open < this.#maxOpen) {
       const next = this.#waiting.shift()
       if (next === undefined) return
       this.#open += 1
