@@ -17,6 +17,7 @@ test('the public surface is small, and grows only on purpose', () => {
     'STATEMENT_OVERHEAD_BYTES',
     'SWARM_KEY_PREFIX',
     'carrierPortOf',
+    'claimedSigner',
     'createInviteSecret',
     'createNode',
     'createSwarmKey',
