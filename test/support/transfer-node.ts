@@ -1,4 +1,5 @@
 /** One machine of an in-memory network, with transfers, a fleet, a store and a discovery of its own. Whoever starts it stops it. */
+import type { Carriers } from '../../core/src/carrier/carrier.ts'
 import {
   createMemoryDiscovery,
   type MemoryDirectory,
@@ -49,7 +50,11 @@ export interface SharedWorld {
 export async function startTransferNode(
   name: string,
   { network, directory, neighbours, clock }: SharedWorld,
-  options: { transfer: NodeOptions['transfer']; store: { quotaBytes: number } },
+  options: {
+    transfer: NodeOptions['transfer']
+    store: { quotaBytes: number }
+    carriers?: Carriers | undefined
+  },
 ): Promise<StartedTransferNode> {
   const transferOptions = parseNodeOptions({ transfer: options.transfer }).transfer
   const { chunkSize } = transferOptions
@@ -73,7 +78,8 @@ export async function startTransferNode(
     },
     transferOptions,
   )
-  const deps = { host, store, records, discovery, scores, fleet, clock, log }
+  const { carriers } = options
+  const deps = { host, store, records, discovery, scores, fleet, carriers, clock, log }
   const transfer = createTransfer(deps, transferOptions)
   await store.start()
   await host.start()

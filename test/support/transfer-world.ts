@@ -4,6 +4,7 @@
  */
 import { onTestFinished } from 'vitest'
 import type { Origin } from '../../core/src/api.ts'
+import type { Carriers } from '../../core/src/carrier/carrier.ts'
 import { systemClock, type Clock } from '../../core/src/timing/clock.ts'
 import type { Digest } from '../../core/src/content/digest.ts'
 import type { Visibility } from '../../core/src/content/visibility.ts'
@@ -28,6 +29,7 @@ export interface World {
     name: string,
     transfer?: NodeOptions['transfer'],
     store?: { quotaBytes: number },
+    carriers?: Carriers,
   ): Promise<Node>
   /** A peer that says it holds these, and answers as told. */
   addPeer(name: string, claims: readonly Blob[], answer: Answering): Promise<Node>
@@ -42,9 +44,10 @@ export function createWorld(clock: Clock = systemClock): World {
     name: string,
     transfer: NodeOptions['transfer'] = {},
     store: { quotaBytes: number } = { quotaBytes: 1e9 },
+    carriers?: Carriers,
   ): Promise<Node> {
     neighbours.add(name)
-    const options = { transfer: { chunkSize: CHUNK_SIZE, ...transfer }, store }
+    const options = { transfer: { chunkSize: CHUNK_SIZE, ...transfer }, store, carriers }
     const node = await startTransferNode(name, { network, directory, neighbours, clock }, options)
     onTestFinished(() => node.stop())
     return node
