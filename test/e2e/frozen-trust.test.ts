@@ -48,6 +48,14 @@ const evil = [
   ),
 ]
 const TOKEN = 'a token that the attacker knows'
+/** What every exec of these tests asks a catalog for (`ALONE` of exec-run.ts), as daemon.json has it. */
+const ASKED_FOR = {
+  'loopback-only': true,
+  mdns: false,
+  dht: false,
+  upnp: false,
+  'relay-client': false,
+}
 const posix = process.platform !== 'win32'
 
 let workspace: Workspace
@@ -216,7 +224,10 @@ describe('a planted daemon.json', { tags: ['long'], timeout: 60_000 }, () => {
     }
     await writeFile(
       join(store, 'daemon.json'),
-      JSON.stringify({ ...info, settings: { 'public-registry': [`${registry.url}/`] } }),
+      JSON.stringify({
+        ...info,
+        settings: { ...ASKED_FOR, 'public-registry': [`${registry.url}/`] },
+      }),
     )
   }
 
