@@ -10,6 +10,7 @@ import { join } from 'node:path'
 import { execute, isolatedEnvironment } from '../test/support/client.ts'
 import { whyNoNamespaces } from '../test/support/namespaces.ts'
 import type { Child } from './lib/child.ts'
+import { fill } from './lib/fill.ts'
 import { waitForInventories } from './lib/inventories.ts'
 import { LOOPBACK, type BenchMachine } from './lib/machine.ts'
 import { noteGoal, ratios, summarize, summarizeBy, toMarkdownTable } from './lib/measure.ts'
@@ -79,16 +80,6 @@ export async function run(options: { rounds: number; quick: boolean }): Promise<
   }
   print(measured)
   return { bytes, measured }
-}
-
-async function fill(
-  providers: readonly StartedNode[],
-  seed: number,
-  bytes: number,
-): Promise<string> {
-  let digest = ''
-  for (const { child } of providers) digest = await child.call<string>('putRandom', { bytes, seed })
-  return digest
 }
 
 /** A server of the same file on each provider's machine; the result downloads and checks it. */

@@ -5,6 +5,7 @@
  */
 import type { Line } from '../test/support/namespaces.ts'
 import type { Carrier } from './lib/bare-stream-child.ts'
+import { fill } from './lib/fill.ts'
 import { waitForInventories } from './lib/inventories.ts'
 import { withLoad, type Load } from './lib/load.ts'
 import { LOOPBACK, lineShare, type BenchMachine } from './lib/machine.ts'
@@ -115,16 +116,6 @@ async function startBare(
     client.call<Got>('get', { address: addresses[0], bytes })
   await get(WARM_UP_BYTES)
   return (_, bytes) => get(bytes)
-}
-
-async function fill(
-  providers: readonly StartedNode[],
-  seed: number,
-  bytes: number,
-): Promise<string> {
-  let digest = ''
-  for (const { child } of providers) digest = await child.call<string>('putRandom', { bytes, seed })
-  return digest
 }
 
 function print(measured: readonly Measured[], { megabytes, line }: Options): void {

@@ -5,6 +5,7 @@
  */
 import type { AddressInfo, Socket } from 'node:net'
 import { createServer, type Server, type TLSSocket } from 'node:tls'
+import { errnoOf } from '../disk/errno.ts'
 import { CatalogError } from '../errors.ts'
 import { FairShare } from '../limits/fair-share.ts'
 import { addressIn, ipGroup, type AddressGroup } from '../limits/address-group.ts'
@@ -54,7 +55,7 @@ export function createCarrierListener(deps: CarrierListenerDeps): CarrierListene
         servers.push(server)
       } catch (error) {
         server.close()
-        if (!FAMILY_MISSING.has(codeOf(error))) throw error
+        if (!FAMILY_MISSING.has(errnoOf(error) ?? '')) throw error
       }
     }
     return servers.length > 0 ? port : undefined
@@ -137,11 +138,6 @@ async function listen(server: Server, host: string, port: number): Promise<numbe
     server.off('error', reject)
   }
   return (server.address() as AddressInfo).port
-}
-
-function codeOf(error: unknown): string {
-  const { code } = error as NodeJS.ErrnoException
-  return code ?? ''
 }
 
 interface Handshake {

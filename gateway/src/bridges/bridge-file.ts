@@ -57,7 +57,7 @@ export async function readBridges(path: string): Promise<readonly Bridge[]> {
   }
 }
 
-/** With `bridge` in place of the one of its kind. */
+/** With `bridge` in place of the one of its kind. @throws CatalogError INVALID_OPTIONS, the file is as before then */
 export async function writeBridge(path: string, bridge: Bridge): Promise<void> {
   const others = (await readBridges(path)).filter(({ kind }) => kind !== bridge.kind)
   await write(path, [...others, bridge])
@@ -71,7 +71,14 @@ export async function removeBridge(path: string, kind: BridgeKind): Promise<bool
   return others.length < all.length
 }
 
+/** @throws CatalogError INVALID_OPTIONS rather than write what could not be read back */
 async function write(path: string, bridges: readonly Bridge[]): Promise<void> {
+  const { error } = fileSchema.safeParse({ bridges })
+  if (error !== undefined) {
+    throw new CatalogError('INVALID_OPTIONS', `no such bridge: ${z.prettifyError(error)}`, {
+      hint: 'see docs/bridges.md',
+    })
+  }
   const text = `${JSON.stringify({ bridges }, null, 2)}\n`
   await replaceFile(path, Buffer.from(text), { mode: 0o600, keepMode: false })
 }

@@ -10,6 +10,7 @@ import { duration } from '../../config/setting.ts'
 import { readValue } from '../../config/values.ts'
 import { loadConfig, type Invocation } from '../shell/invocation.ts'
 import { EXIT, exitCodeOfSignal } from '../shell/exit-codes.ts'
+import { traceOf } from '../shell/failure.ts'
 import { withUnfailingNotes, type Terminal } from '../shell/terminal.ts'
 import type { PreparedGateway, Unprepared } from './exec-gateway.ts'
 import { createExecOutput, type ExecOutput } from './exec-output.ts'
@@ -58,7 +59,7 @@ export async function execCommand(
   const relay = relaySignals(sharesTerminal())
   // The command goes on: whatever it asks of a gateway that no longer works fails, or is asked of its registry.
   const forgive = onUnforeseen((error) =>
-    output.warn(`something failed that should not; please report it: ${stackOf(error)}`),
+    output.warn(`something failed that should not; please report it: ${traceOf(error)}`),
   )
   try {
     const session = { terminal, config, options, relay, output, seedMs }
@@ -79,10 +80,6 @@ export async function execCommand(
     forgive()
     relay.dispose()
   }
-}
-
-function stackOf(error: unknown): string {
-  return error instanceof Error ? (error.stack ?? error.message) : String(error)
 }
 
 async function runWith(session: Session, prepared: PreparedGateway): Promise<number> {

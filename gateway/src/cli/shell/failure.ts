@@ -15,9 +15,8 @@ export function reportFailure(terminal: Terminal, error: unknown, json: boolean)
     return known === undefined ? EXIT.failed : exitCodeOf(known.code)
   }
   if (known === undefined) {
-    // A bug of ours: a report needs the trace.
-    const trace = error instanceof Error ? (error.stack ?? message) : message
-    terminal.note(`${terminal.paintNote('red', 'catalog: unexpected error')}\n${trace}`)
+    // A report needs the trace.
+    terminal.note(`${terminal.paintNote('red', 'catalog: unexpected error')}\n${traceOf(error)}`)
     return EXIT.failed
   }
   for (const line of lines(known)) {
@@ -25,6 +24,11 @@ export function reportFailure(terminal: Terminal, error: unknown, json: boolean)
   }
   if (known.hint !== undefined) terminal.note(`  ${terminal.paintNote('cyan', known.hint)}`)
   return exitCodeOf(known.code)
+}
+
+/** Of a bug of ours. */
+export function traceOf(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error)
 }
 
 function lines(error: CatalogError): string[] {
