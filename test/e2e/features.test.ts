@@ -159,7 +159,10 @@ const CELLS: Cells = {
     project.home = await workspace.folder('home') // nothing in any cache
     const file = join(project.cwd, findClient(project.column.client).lockfile)
     const lockfile = await readFile(file, 'utf8')
-    if (project.column.mode === 'behind-verdaccio') await forgetTarballs(inFrontFolder)
+    if (project.column.mode === 'behind-verdaccio') {
+      const tarballs = [`${locked}-1.1.0.tgz`, `${VULNERABLE}-1.0.0.tgz`]
+      await forgetTarballs(inFrontFolder, tarballs)
+    }
     const before = tarballsSent()
     await run(project, cell)
     expect(await inside(project)).toEqual([`${locked}@1.1.0`, `${VULNERABLE}@1.0.0`])

@@ -4,7 +4,7 @@
  * may name it.
  */
 import { readdir, rm } from 'node:fs/promises'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { nameKeyOf, packageKeyOf } from '@catalog-p2p/core'
 import { expect, vi } from 'vitest'
 import { mustRunClient, type Workspace } from './client.ts'
@@ -115,9 +115,20 @@ export async function startGone(workspace: Workspace, plugin: string): Promise<G
   }
 }
 
-/** What a Verdaccio has kept of its uplink's packages, so that it has to ask again. */
-export async function forgetTarballs(folder: string): Promise<void> {
-  const found = await readdir(join(folder, 'storage'), { recursive: true })
-  const tarballs = found.filter((path) => path.endsWith('.tgz'))
-  for (const path of tarballs) await rm(join(folder, 'storage', path))
+/**
+ * What a Verdaccio has kept of its uplink's packages, so that it has to ask again. It keeps a tarball some time after it has
+ * sent it: those expected are waited for, or they would appear after this.
+ */
+export async function forgetTarballs(
+  folder: string,
+  expected: readonly string[] = [],
+): Promise<void> {
+  const storage = join(folder, 'storage')
+  const tarballs = await vi.waitFor(async () => {
+    const found = await readdir(storage, { recursive: true })
+    const kept = found.filter((path) => path.endsWith('.tgz'))
+    expect(kept.map((path) => basename(path))).toEqual(expect.arrayContaining([...expected]))
+    return kept
+  }, 10_000)
+  for (const path of tarballs) await rm(join(storage, path))
 }
