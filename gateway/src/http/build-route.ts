@@ -18,13 +18,13 @@ export interface BuildRoute {
 }
 
 /** What can be a package's name behind a scope, since the trust file names it so. */
-const TEAM = /^[a-z0-9][a-z0-9._-]{0,63}$/
+export const BUILD_TEAM = /^[a-z0-9][a-z0-9._-]{0,63}$/
 const HASH = /^[\w-]{1,128}$/
 
 /** @param path segments behind `builds` */
 export function buildRoute(method: string, path: readonly string[]): BuildRoute | undefined {
   const [team = '', version, kind, last = ''] = path
-  if (path.length !== 4 || !TEAM.test(team)) return undefined
+  if (path.length !== 4 || !BUILD_TEAM.test(team)) return undefined
   const tool = TOOLS[`${version}/${kind}`]
   if (tool === undefined) return undefined
   const about = { route: 'builds', tool, team } as const

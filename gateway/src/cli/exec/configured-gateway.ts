@@ -4,7 +4,12 @@
  * catalog answers there, the client's registry from before `catalog use` is taken. Never assumes the public registry when the
  * registry is not known.
  */
-import { daemonAt, readDaemonFile, type DaemonClient } from '../../admin/daemon-client.ts'
+import {
+  daemonAt,
+  findDaemon,
+  readDaemonFile,
+  type DaemonClient,
+} from '../../admin/daemon-client.ts'
 import type { Config } from '../../config/resolve.ts'
 import { redactUrl } from '../../http/redact-url.ts'
 import { parseGatewayOptions } from '../../options.ts'
@@ -12,6 +17,8 @@ import { upstreamBeforeUse } from '../use/upstream-before-use.ts'
 import { portOf, useDependencies } from '../shell/invocation.ts'
 import type { Environment } from '../../upstream/npmrc.ts'
 import type { Terminal } from '../shell/terminal.ts'
+import { directTo, type Variables } from '../../clients/variables.ts'
+import { buildVariables } from './build-variables.ts'
 import type { ExecStatus, PreparedGateway } from './exec-gateway.ts'
 import { daemonGateway } from './own-daemon.ts'
 import { OTHER_PORTS } from './own-gateway.ts'
@@ -81,7 +88,24 @@ export async function useConfigured(
   const why = `${name} is configured with ${url}, a catalog that runs already, and stays there`
   const note =
     options.length === 0 ? undefined : `${why}: ${options.join(', ')} can't be heeded there`
-  return { gateway: { ...gateway, url }, before, note, variables: {}, close: leave }
+  const variables = await buildsThere(url, { config, env }, before)
+  return { gateway: { ...gateway, url }, before, note, variables, close: leave }
+}
+
+/** The client's registry is believed for packages, which have hashes; build results only of a daemon that has proved to be this user's. */
+async function buildsThere(
+  url: string,
+  { config, env }: Pick<ConfiguredUse, 'config' | 'env'>,
+  { gateway: { builds } }: { readonly gateway: Partial<ExecStatus['gateway']> },
+): Promise<Variables> {
+  const { mode = 'off' } = builds ?? {}
+  if (mode === 'off') return {}
+  const { port } = new URL(url)
+  const client = await findDaemon(config.storePath, Number(port))
+  if (client?.info?.port !== Number(port)) return {}
+  const token = daemonGateway(client).buildToken()
+  const variables = buildVariables({ url: client.url, mode, token }, env)
+  return { ...directTo(client.url, env, undefined), ...variables }
 }
 
 /** Options of this command that differ from those of the running catalog, as far as daemon.json tells. */

@@ -257,6 +257,24 @@ describe('the command', { timeout: 60_000 }, () => {
   })
 })
 
+/** As a build tool would: writes a result and reads it again; then says what else its token opens. */
+const BUILD = `
+  const { TURBO_API, TURBO_TOKEN, TURBO_TEAM } = process.env
+  const at = TURBO_API + '/v8/artifacts/aa?slug=' + TURBO_TEAM
+  const headers = { authorization: 'Bearer ' + TURBO_TOKEN, 'content-type': 'application/octet-stream' }
+  const put = await fetch(at, { method: 'PUT', body: 'built', headers })
+  const prune = new URL('/-/catalog/store/prune', TURBO_API)
+  const other = await fetch(prune, { method: 'POST', body: '{}', headers })
+  console.log('put', put.status, await (await fetch(at)).text(), 'prune', other.status)`
+
+test('build tools of a command find the results here, where those were asked for', async () => {
+  const run = exec(['--build-results', 'write'], script(BUILD))
+  expect(await run.ended).toBe(0)
+  expect(run.stdout()).toBe('put 202 built prune 403\n')
+  const left = readdirSync(home, { recursive: true }).map(String)
+  expect(left.filter((path) => path.endsWith('-token'))).toEqual([])
+})
+
 describe('what came from where', { timeout: 60_000 }, () => {
   let peer: CatalogNode
   let options: string[]
@@ -564,19 +582,26 @@ describe('the gateway', { timeout: 90_000, tags: ['long'] }, () => {
     const company = await startUpstream([one])
     cleanups.push(() => company.stop())
     writeFileSync(join(home, '.npmrc'), `registry=http://127.0.0.1:${port}/\n`)
-    const args = [...ALONE, '--port', String(port), '--upstream', company.url]
+    const builds = ['--build-results', 'write']
+    const args = [...ALONE, '--port', String(port), '--upstream', company.url, ...builds]
     await using daemon = await startDaemon({ args, home, port })
     // Of another configuration, so that it looks for one elsewhere.
     const others = ['--store', join(home, 'elsewhere'), '--no-seed']
-    const run = exec([...REPORT, ...others], script(FETCH_CONFIGURED))
+    const source = `${FETCH_CONFIGURED}; console.log(process.env.TURBO_API ?? 'no builds')`
+    const run = exec([...REPORT, ...others], script(source))
     expect(await run.ended).toBe(0)
+    // It is asked for packages wherever it is from, and for results of builds only where it has proved to be this user's.
+    expect(run.stdout()).toContain('no builds')
     expect(report()).toMatchObject({
       ...{ gateway: 'daemon', upstream: company.url },
       sources: { origin: { artifacts: 1 } },
     })
     expect(report().note).toContain("--no-seed can't be heeded there")
-    const inCi = exec(REPORT, script(FETCH_CONFIGURED), { port, env: { CI: 'true' } })
+    const inCi = exec(REPORT, script(`{${FETCH_CONFIGURED}};{${BUILD}}`), {
+      ...{ port, env: { CI: 'true' } },
+    })
     expect(await inCi.ended).toBe(0)
+    expect(inCi.stdout()).toContain('put 202 built')
     expect(report()).toMatchObject({ gateway: 'daemon' })
     expect(report().note).toMatch(/--unbound-digests.* can't be heeded there/)
     expect((await daemon.status()).gateway.tarballs.origin.artifacts).toBe(1)

@@ -12,6 +12,8 @@ export interface ExecGateway {
   /** daemon: it ran before and goes on; own: ends with stop(). */
   readonly kind: 'daemon' | 'own'
   status(): Promise<ExecStatus>
+  /** With which build tools write here. undefined: it may be somebody else's, or they do not write. */
+  buildToken(): string | undefined
   /** Peers were named: it is of little use before it is connected to one. */
   readonly expectsPeers: boolean
   /** Artifacts that peers are known to hold. */

@@ -4,7 +4,9 @@
  * command was given. In doubt it is only a peer.
  */
 import { findDaemon, type DaemonClient, type DaemonStatus } from '../../admin/daemon-client.ts'
+import { defaultConfigFolder } from '../../config/config-file.ts'
 import type { Config } from '../../config/resolve.ts'
+import { openOwnToken, ownTokenPath } from '../../publishing/own-token.ts'
 import type { Environment } from '../../upstream/npmrc.ts'
 import { withoutUser } from '../../upstream/registries.ts'
 import { portOf } from '../shell/invocation.ts'
@@ -49,7 +51,17 @@ export function daemonGateway(client: DaemonClient): ExecGateway {
   return {
     ...{ url: client.url, kind: 'daemon', expectsPeers: false, knownArtifacts: () => 0 },
     status: () => statusOf(client),
+    buildToken: () => (client.info === undefined ? undefined : buildTokenOfThisUser()),
     stop: async () => undefined,
+  }
+}
+
+/** The daemon has made it, in the same user's folder. */
+function buildTokenOfThisUser(): string | undefined {
+  try {
+    return openOwnToken(ownTokenPath(defaultConfigFolder(), 'build'))
+  } catch {
+    return undefined // build tools then only read
   }
 }
 

@@ -2,6 +2,7 @@
  * A node and a gateway in this process for as long as a command runs: on the configured store or, while another catalog holds
  * that, on a temporary folder that is removed afterwards.
  */
+import { randomBytes } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -104,11 +105,15 @@ async function start(
     }))
     late.catch(() => undefined) // the node may fail before it
     const { gateway: given } = config
-    const gateway = { keepPrivate, ...given, unboundDigests, port, frozenTrust } as const
+    // Of this command alone, and in no file.
+    const buildToken = randomBytes(32).toString('base64url')
+    const own = { keepPrivate, ...given, buildToken }
+    const gateway = { ...own, unboundDigests, port, frozenTrust } as const
     const node = { ...config.node, store: { ...config.node.store, keepPrivate } }
     try {
       const daemon = await runDaemon({ ...setup, config: { ...config, gateway, node }, late })
-      return { ...asExecGateway(daemon, config, afterwards), failure: () => failures.reason() }
+      const exec = asExecGateway(daemon, config, afterwards)
+      return { ...exec, buildToken: () => buildToken, failure: () => failures.reason() }
     } catch (error) {
       if (!isCatalogError(error, 'PORT_IN_USE')) throw error
       failure = error // taken since we looked
@@ -121,7 +126,7 @@ function asExecGateway(
   daemon: RunningDaemon,
   config: Config,
   afterwards: () => Promise<void>,
-): ExecGateway {
+): Omit<ExecGateway, 'buildToken'> {
   const { node, gateway, info } = daemon
   let stopping: Promise<void> | undefined
   return {

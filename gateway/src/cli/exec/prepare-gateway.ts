@@ -33,6 +33,7 @@ import { readRegistry, type OwnRegistry } from '../../clients/own-registry.ts'
 import type { SignalRelay } from './signal-relay.ts'
 import { SkippedClient } from '../../clients/skipped-client.ts'
 import { directTo } from '../../clients/variables.ts'
+import { buildVariables } from './build-variables.ts'
 import { waitForPeers } from './wait-for-peers.ts'
 import { fillYarnMirror } from '../../clients/yarn/yarn-classic-mirror.ts'
 
@@ -183,11 +184,14 @@ async function redirect(preparation: Preparation, opened: Opened): Promise<Prepa
   }
   const variables = plan.variables(gateway.url, probe.tarball)
   const before = await gateway.status()
+  const { mode } = before.gateway.builds
+  const place = { url: gateway.url, mode, token: gateway.buildToken() }
+  const builds = buildVariables(place, terminal.env)
   const files = await writeFiles(preparation, opened)
   const direct = directTo(gateway.url, terminal.env, own.npm.get('noproxy'))
   return {
     ...{ gateway, before },
-    variables: { ...direct, ...variables, ...files?.variables },
+    variables: { ...direct, ...builds, ...variables, ...files?.variables },
     async close() {
       await files?.remove().catch(() => undefined)
       await leave()
