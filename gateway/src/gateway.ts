@@ -158,7 +158,7 @@ function tarballRequest({ name, version, file }: TarballRoute): VisitRequest {
 /** Of a bridge's other side: no token of ours opens anything, and no name gets bound to a publisher. */
 async function answerGuest(context: Context, exchange: Exchange): Promise<void> {
   const { parts, options, deps } = context
-  if (answeredForGuest(exchange, { node: deps.node, options })) return
+  if (answeredForGuest(exchange, { ...parts, node: deps.node, options })) return
   await answer(
     {
       ...{ ...context, parts: { ...parts, ...parts.forGuests } },

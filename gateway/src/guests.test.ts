@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { digestOf } from '@catalog-p2p/core'
+import { digestOf, keyIdFromBytes } from '@catalog-p2p/core'
 import { freePort } from '../../test/support/free-port.ts'
 import { makePackage } from '../../test/support/fixture-packages.ts'
 import { gatewayWorld, TOKEN, type GatewayWorld } from '../../test/support/gateway-world.ts'
@@ -73,6 +73,22 @@ async function refresh(): Promise<readonly { problem: string | null }[]> {
 
 async function writeBridges(bridges: readonly object[]): Promise<void> {
   await writeFile(join(folder, 'bridges.json'), JSON.stringify({ bridges }))
+}
+
+/** The node finds one version of it, which that publisher has signed. */
+function publish(name: string, publisher: ReturnType<typeof keyIdFromBytes>): { asked: string[] } {
+  const [asked, digest] = [[] as string[], digestOf(scoped.tarball)]
+  const manifest = JSON.stringify({ name, version: '1.0.0', description: 'of the team' })
+  const made = { name, publisher, digest, previous: undefined, changedAtMs: 1, sequence: 1 }
+  Object.assign(world.node.publications, {
+    head: async () => {
+      asked.push(name)
+      const releases = new Map([['1.0.0', { statement: digest }]])
+      return { ...made, releases, tags: new Map([['latest', '1.0.0']]), unpublished: [] }
+    },
+    release: async () => ({ ...made, version: '1.0.0', size: 1, manifest, publishedAtMs: 1 }),
+  })
+  return { asked }
 }
 
 beforeAll(async () => {
@@ -196,6 +212,31 @@ describe.skipIf(process.platform === 'win32')('a guest', () => {
     }
     const own = { headers: { 'pacote-integrity': open.integrity } }
     expect((await ask('/left-pad/-/left-pad-1.0.0.tgz', own)).status).toBe(200)
+  })
+
+  test('gets what trusted publishers give to everybody, and nothing of what they give a private swarm', async () => {
+    const trustPath = join(folder, 'trusted-publishers.txt')
+    const ann = keyIdFromBytes(new Uint8Array(32).fill(1))
+    await writeFile(trustPath, `@team key ${ann}\n`, { mode: 0o600 })
+    const { asked } = publish('@team/tool', ann)
+    const url = new URL('/api/npm/', world.upstream.url).href
+    const behind = '/-/catalog/as-upstream/api/npm'
+    const paths = ['', behind].flatMap((mount) => [
+      `${mount}/@team%2ftool`,
+      `${mount}/@team/tool/-/tool-1.0.0.tgz`,
+      `${mount}/-/package/@team%2ftool/dist-tags`,
+    ])
+    await world.restart({ trustPath })
+    expect((await ask('/@team%2ftool')).status).toBe(200)
+    await world.restart({ trustPath, privateSwarm: true, upstream: url })
+    expect((await world.get('/@team%2ftool')).status).toBe(200)
+    asked.length = 0
+    for (const path of paths) {
+      const { status, body } = await ask(path)
+      expect({ path, status }).toEqual({ path, status: 403 })
+      expect(body).not.toContain('of the team')
+    }
+    expect({ asked, seen: world.upstream.seen }).toEqual({ asked: [], seen: [] })
   })
 
   test('leaves connections to the registry for this machine, however much it asks', async () => {

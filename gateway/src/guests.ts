@@ -8,8 +8,11 @@ import { dropHeaders, guestProblem } from './bridges/guest-request.ts'
 import { GuestTurns } from './bridges/guest-turns.ts'
 import type { Exchange } from './http/exchange.ts'
 import type { HostCheck } from './http/host-check.ts'
+import { withoutRegistryPath } from './http/request-target.ts'
 import { sendJson } from './http/respond.ts'
 import type { ParsedGatewayOptions } from './options.ts'
+import type { NameOrigins } from './trust/origin-of-name.ts'
+import type { Registries } from './upstream/registries.ts'
 
 export const NO_BRIDGES: Bridges = {
   refresh: () => Promise.resolve([]),
@@ -50,21 +53,31 @@ export async function openBridges<Context>(
   return bridges
 }
 
+interface GuestDependencies {
+  readonly node: CatalogNode
+  readonly options: ParsedGatewayOptions
+  readonly registries: Registries
+  readonly network: { readonly originOf: NameOrigins }
+}
+
 /**
  * Takes away what a guest may not send; answers what is about this gateway itself.
  * @throws CatalogError INVALID_OPTIONS with status 403
  */
 export function answeredForGuest(
   { req, res, target }: Exchange,
-  { node, options }: { node: CatalogNode; options: ParsedGatewayOptions },
+  { node, options, registries, network: { originOf } }: GuestDependencies,
 ): boolean {
   const { privateScopes, shareScopes, privateSwarm } = options
   const rules = {
     isPrivate: createMarks([...privateScopes, ...shareScopes]),
+    isOfNetwork: (name: string) => originOf(name).kind === 'network',
     isInSwarm: privateSwarm || shareScopes.length > 0,
   }
   dropHeaders(req.headers, rules)
-  const problem = guestProblem(target, rules)
+  // A path may name another package behind that of the registry than before it.
+  const atRegistry = withoutRegistryPath(target, (name) => registries.homeOf(name))
+  const problem = guestProblem(target, rules) ?? guestProblem(atRegistry, rules)
   if (problem !== undefined) {
     throw new CatalogError('INVALID_OPTIONS', `${problem}: this is a bridge`, {
       status: 403,

@@ -11,6 +11,8 @@ import { isPackageRead } from '../registry-api/package-read.ts'
 export interface GuestRules {
   /** Names that the user keeps to himself, or shares with his swarm. */
   readonly isPrivate: (name: string) => boolean
+  /** Names that come from publishers of the network, and no registry. */
+  readonly isOfNetwork: (name: string) => boolean
   /** Whether what is public here is so for members of a private swarm alone. */
   readonly isInSwarm: boolean
 }
@@ -23,11 +25,14 @@ const SECRET_HEADERS = [
 /** Why it is refused; undefined: it is not. */
 export function guestProblem(
   target: RequestTarget,
-  { isPrivate, isInSwarm }: GuestRules,
+  { isPrivate, isOfNetwork, isInSwarm }: GuestRules,
 ): string | undefined {
   const { route } = target
   const name = route.route === 'shared' ? route.tarball.name : 'name' in route && route.name
-  if (typeof name === 'string' && isPrivate(name)) return `${name} is private on this machine`
+  if (typeof name === 'string') {
+    if (isPrivate(name)) return `${name} is private on this machine`
+    if (isInSwarm && isOfNetwork(name)) return `${name} is published in this swarm, for its members`
+  }
   if (route.route === 'shared' && isInSwarm) return 'what this swarm shares is for its members'
   return isAllowed(target) ? undefined : 'guests may read public packages, and nothing else'
 }
