@@ -20,7 +20,7 @@ import type { AddressInfo } from 'node:net'
 import { constants, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { parseDigest, type CatalogNode } from '@catalog-p2p/core'
+import { createSwarmKey, parseDigest, swarmFileToText, type CatalogNode } from '@catalog-p2p/core'
 import { isolatedEnvironment } from '../../../../test/support/client.ts'
 import { pidOf, startDaemon } from '../../../../test/support/daemon.ts'
 import { ALONE } from '../../../../test/support/exec-run.ts'
@@ -496,7 +496,17 @@ describe('the gateway', { timeout: 90_000, tags: ['long'] }, () => {
 
   test('is the daemon only if it has proved to be ours, and has our settings', async () => {
     const port = await freePort()
-    const daemon = { args: [...ALONE, '--port', String(port)], home, port }
+    // The swarm brings more of the same; that is no setting of either.
+    const keys = [{ key: createSwarmKey() }]
+    const text = {
+      name: 'team',
+      keys,
+      shareScopes: ['@team'],
+      bootstrap: ['/ip4/127.0.0.1/udp/9/quic-v1'],
+    }
+    writeFileSync(join(home, 'swarm.txt'), swarmFileToText(text), { mode: 0o600 })
+    const inSwarm = ['--swarm', join(home, 'swarm.txt'), '--share-scope', '@acme']
+    const daemon = { args: [...ALONE, ...inSwarm, '--port', String(port)], home, port }
     const { host } = new URL(upstream.url)
     const token = (secret: string): void =>
       writeFileSync(
@@ -509,7 +519,7 @@ describe('the gateway', { timeout: 90_000, tags: ['long'] }, () => {
       return report().gateway
     }
     await using running = await startDaemon(daemon)
-    expect(await took()).toBe('daemon')
+    expect(await took(inSwarm)).toBe('daemon')
     // In a file that the daemon has read, or will read.
     token('hush')
     expect(await took()).toBe('daemon')

@@ -117,7 +117,8 @@ export async function runDaemon(given: DaemonSetup): Promise<RunningDaemon> {
     const { port, urls } = await gateway.start()
     const url = urls.find((one) => one.startsWith('http://127.0.0.1:')) ?? urls[0] ?? ''
     const identity = { pid: process.pid, id: node.id, startedAtMs: Date.now() }
-    const settings = daemonSettings(config)
+    // As they were given: what the swarm's file adds is the same for every command in that swarm.
+    const settings = daemonSettings(given.config)
     const info: DaemonInfo = { ...identity, port, url, token, version, settings }
     if (cachePath !== undefined) await keepDaemonFile(cachePath, info, log)
     let stopping: Promise<void> | undefined
