@@ -118,6 +118,9 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
   publishing: {
     run: async () => await (await import('./publishing.ts')).run({ rounds }),
   },
+  'build-results': {
+    run: async () => await (await import('./build-results.ts')).run({ rounds, quick }),
+  },
   'network-signatures': {
     run: async () => await (await import('./network-signatures.ts')).run({ rounds }),
   },

@@ -1,4 +1,4 @@
-/** A machine of a network without a registry, as a child process: node and gateway; it trusts one key for @acme, and may hold it. */
+/** A machine of a network without a registry, as a child process: node and gateway; it trusts one key for @acme and for build results, and may hold it. */
 import {
   createNode,
   importSecret,
@@ -7,7 +7,12 @@ import {
   type HybridKey,
   type NodeOptions,
 } from '@catalog-p2p/core'
-import { createGateway, npmConfigFrom, type Gateway } from '@catalog-p2p/gateway'
+import {
+  createGateway,
+  npmConfigFrom,
+  type Gateway,
+  type GatewayOptions,
+} from '@catalog-p2p/gateway'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { toKeyFile } from '../../gateway/src/publisher-keys/key-file.ts'
@@ -26,6 +31,8 @@ export interface NetworkMachineOptions {
   readonly isPublisher: boolean
   readonly token: string
   readonly replication: number
+  /** Beside these. */
+  readonly gateway?: GatewayOptions
 }
 
 /** What a client needs to know to ask for it. */
@@ -54,7 +61,8 @@ answerCalls(
       const publisher = keyIdOf(key.publicKey)
       await mkdir(folder, { recursive: true })
       const trustPath = join(folder, 'trust.txt')
-      await writeFile(trustPath, `@acme key ${publisher}\n`, { mode: 0o600 })
+      const trusted = `@acme key ${publisher}\n@build-results key ${publisher}\n`
+      await writeFile(trustPath, trusted, { mode: 0o600 })
       if (isPublisher) {
         const file = await toKeyFile(key, { passphrase: undefined, createdAt: new Date() })
         await openKeyFolder(folder).add('default', file)
@@ -66,7 +74,7 @@ answerCalls(
         { node, log, npmConfig: npmConfigFrom({}) },
         {
           ...{ port: 0, addresses: ['127.0.0.1'], upstream: null, trustPath, replication },
-          ...{ keyFolderPath: folder, publishToken: token },
+          ...{ keyFolderPath: folder, publishToken: token, ...options.gateway },
         },
       )
       const { port } = await gateway.start()
