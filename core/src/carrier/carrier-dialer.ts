@@ -7,6 +7,7 @@ import { isCatalogError } from '../errors.ts'
 import type { Host, PeerConnection, PeerId } from '../host/host.ts'
 import type { Logger } from '../log.ts'
 import { ask } from '../rpc/ask.ts'
+import { backOffMs } from '../timing/back-off.ts'
 import type { Clock } from '../timing/clock.ts'
 import { withDeadline } from '../timing/deadline.ts'
 import type { CarrierOffer } from '../wire/carrier-messages.ts'
@@ -17,8 +18,7 @@ import type { ClosedWhy } from './tls-stream.ts'
 
 /** From the first packet to the end of the handshake. */
 const DIAL_TIMEOUT_MS = 3_000
-const FIRST_BACKOFF_MS = 5_000
-const MAX_BACKOFF_MS = 3_600_000
+const BACK_OFF = { firstMs: 5_000, maxMs: 3_600_000, factor: 4 }
 /** A carrier that has lived so long broke for a new reason. */
 const HEALTHY_MS = 60_000
 /** What listens below belongs to the system; no catalog does. */
@@ -71,10 +71,9 @@ export function createCarrierDialer(deps: CarrierDialerDeps): CarrierDialer {
   function failed(standing: Standing): void {
     // Two dials share an offer: what fails both is one failure.
     if (clock.now() < standing.notBeforeMs) return
-    const backoffMs = Math.min(MAX_BACKOFF_MS, FIRST_BACKOFF_MS * 4 ** standing.failures)
     standing.failures += 1
     standing.offer = undefined
-    standing.notBeforeMs = clock.now() + backoffMs
+    standing.notBeforeMs = clock.now() + backOffMs(standing.failures, BACK_OFF)
   }
 
   async function dial(peer: PeerId): Promise<TLSSocket | undefined> {

@@ -4,6 +4,7 @@
  * short. A network of our own is never banned: all machines of a LAN share its IPv6 prefix. Bounded; pure but for the clock.
  */
 import { LRUCache } from 'lru-cache'
+import { backOffMs } from '../timing/back-off.ts'
 import type { Clock } from '../timing/clock.ts'
 import type { PeerId } from '../host/host.ts'
 import { isRelayGroup, networkOf, type AddressGroup } from '../limits/address-group.ts'
@@ -11,8 +12,7 @@ import { isRelayGroup, networkOf, type AddressGroup } from '../limits/address-gr
 /** Ids of one address that have to lie within the hour. */
 const LIARS_BEFORE_BAN = 3
 const LIE_MEMORY_MS = 3600_000
-const FIRST_BAN_MS = 5 * 60_000
-const MAX_BAN_MS = 3600_000
+const BAN = { firstMs: 5 * 60_000, maxMs: 3600_000, factor: 4 }
 const MAX_GROUPS = 1_000
 /** Of one group; more say nothing more. */
 const MAX_LIARS = 16
@@ -61,8 +61,8 @@ export class GroupBans {
     }
     record.liars.set(peer, now)
     if (record.liars.size < LIARS_BEFORE_BAN || record.bannedUntilMs > now) return undefined
-    const forMs = Math.min(MAX_BAN_MS, FIRST_BAN_MS * 4 ** record.strikes)
     record.strikes += 1
+    const forMs = backOffMs(record.strikes, BAN)
     record.bannedUntilMs = now + forMs
     return { group, strikes: record.strikes, forMs }
   }

@@ -2,6 +2,7 @@
  * What we have learned about one peer: how fast it answers, how often it was too late, whether it lied. Pure: time is given,
  * and what follows from it is for its user to do.
  */
+import { backOffMs } from '../timing/back-off.ts'
 
 /** A request is never given less, however quick the peer has been: a garbage collection pause is not a failure. */
 const MIN_HEDGE_MS = 40
@@ -10,10 +11,8 @@ const MAX_HEDGE_MS = 90
 const UNKNOWN_HEDGE_MS = 60
 /** Timeouts in a row before a back-off; fewer are a busy moment. */
 const TIMEOUTS_BEFORE_BACKOFF = 3
-const FIRST_BACKOFF_MS = 500
-const MAX_BACKOFF_MS = 60_000
-const FIRST_BAN_MS = 60_000
-const MAX_BAN_MS = 24 * 3600_000
+const BACK_OFF = { firstMs: 500, maxMs: 60_000 }
+const BAN = { firstMs: 60_000, maxMs: 24 * 3600_000, factor: 4 }
 /** Times in a row that a peer may have passed on a lie that could be another's, before it counts as its own. */
 const LIE_AFTER_SUSPICIONS = 3
 /** Added to the cost of a peer that is backed off: it comes after all others. */
@@ -51,9 +50,8 @@ export class PeerRecord {
 
   backOff(nowMs: number): void {
     if (this.isBackedOff(nowMs)) return
-    const forMs = Math.min(MAX_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** this.#backoffs)
-    this.#backedOffUntilMs = nowMs + forMs
     this.#backoffs++
+    this.#backedOffUntilMs = nowMs + backOffMs(this.#backoffs, BACK_OFF)
   }
 
   isBackedOff(nowMs: number): boolean {
@@ -70,7 +68,7 @@ export class PeerRecord {
   penalize(nowMs: number): number {
     this.strikes++
     this.#suspicions = 0
-    const forMs = Math.min(MAX_BAN_MS, FIRST_BAN_MS * 4 ** (this.strikes - 1))
+    const forMs = backOffMs(this.strikes, BAN)
     this.#bannedUntilMs = nowMs + forMs
     return forMs
   }

@@ -3,6 +3,7 @@
  * bounded rate, a few at once, and wait while no DHT server takes them. No caller ever waits for an announcement.
  * docs/protocol.md, section DHT
  */
+import { backOffMs } from '../../timing/back-off.ts'
 import type { Clock } from '../../timing/clock.ts'
 import { digestToBytes, type Digest } from '../../content/digest.ts'
 import { CatalogError } from '../../errors.ts'
@@ -16,8 +17,7 @@ import { createWakeup, type Wakeup } from '../../timing/wakeup.ts'
 const CONCURRENCY = 3
 const SPACING_MS = 200
 const PROVIDE_TIMEOUT_MS = 60_000
-const FIRST_BACKOFF_MS = 5000
-const MAX_BACKOFF_MS = 600_000
+const BACK_OFF = { firstMs: 5_000, maxMs: 600_000 }
 /** One that fails may be bad luck. So many in a row are worth a line in the log, now and then. */
 const WARN_FAILURES = 3
 const WARN_EVERY_MS = 3_600_000
@@ -155,9 +155,9 @@ export class Announcer {
       if (!this.#toWithdraw.has(digest)) this.#plan.failed(digest, clock.epochMs())
       this.#failures += 1
       this.#failuresInRow += 1
-      const backoffMs = Math.min(MAX_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** (this.#failuresInRow - 1))
-      this.#pausedUntilMs = clock.now() + backoffMs
-      log.debug('announce.failed', { digest, backoffMs, error })
+      const pauseMs = backOffMs(this.#failuresInRow, BACK_OFF)
+      this.#pausedUntilMs = clock.now() + pauseMs
+      log.debug('announce.failed', { digest, pauseMs, error })
       this.#warn(error)
     }
   }
@@ -189,7 +189,7 @@ export class Announcer {
 
   /** A server may be there now: the reason for waiting may be gone. */
   #onConnected(): void {
-    const soonMs = this.#deps.clock.now() + FIRST_BACKOFF_MS
+    const soonMs = this.#deps.clock.now() + BACK_OFF.firstMs
     this.#pausedUntilMs = Math.min(this.#pausedUntilMs, soonMs)
     this.#wakeup.wake()
   }

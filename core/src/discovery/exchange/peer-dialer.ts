@@ -3,6 +3,7 @@
  * answer less and less often. What it remembers is bounded, as peers can be made up.
  */
 import { LRUCache } from 'lru-cache'
+import { backOffMs } from '../../timing/back-off.ts'
 import type { Clock } from '../../timing/clock.ts'
 import { CatalogError, isCatalogError } from '../../errors.ts'
 import type { Host, PeerId } from '../../host/host.ts'
@@ -16,7 +17,7 @@ const MAX_DIALING = 4
 /** Connections with one address, after which its other ids are not dialled: they are as good as these. */
 const MAX_OF_GROUP = 4
 const DIAL_TIMEOUT_MS = 10_000
-const RETRY_MS = 30_000
+const RETRY = { firstMs: 60_000, maxMs: 3_600_000 }
 const MAX_FAILURES = 3
 /** A peer that was given up is not dialled again for so long because others tell of it. */
 const GIVEN_UP_MS = 600_000
@@ -126,7 +127,7 @@ export class PeerDialer {
       if (signal.aborted) return
       log.debug('peers.dial.failed', { peer, error })
       candidate.failures += 1
-      candidate.nextTryAtMs = clock.now() + RETRY_MS * 2 ** candidate.failures
+      candidate.nextTryAtMs = clock.now() + backOffMs(candidate.failures, RETRY)
       const isHopeless = isCatalogError(error, 'PEER_REFUSED') || !isCatalogError(error)
       if (isHopeless || candidate.failures >= MAX_FAILURES) this.#giveUp(peer)
     }

@@ -3,6 +3,7 @@
  * encoded once for all peers; a peer that does not keep up gets its stream dropped and starts again with a new snapshot, so
  * nothing here grows with a slow peer. It lists only what it is told to. docs/protocol.md, section Inventory
  */
+import { backOffMs } from '../../timing/back-off.ts'
 import type { Clock } from '../../timing/clock.ts'
 import { CatalogError, isCatalogError } from '../../errors.ts'
 import type { ByteStream, Host, PeerId } from '../../host/host.ts'
@@ -27,10 +28,9 @@ const KEEP_ALIVE_MS = 60_000
 const GOODBYE_MS = 1000
 /** A session that lasted this long was no failure. */
 const STEADY_MS = 60_000
-const FIRST_BACKOFF_MS = 1000
-const MAX_BACKOFF_MS = 60_000
+const BACK_OFF = { firstMs: 1_000, maxMs: 60_000 }
 /** For a peer that does not speak the protocol: it may be starting still, or be something else altogether. */
-const MAX_UNSUPPORTED_BACKOFF_MS = 600_000
+const UNSUPPORTED = { ...BACK_OFF, maxMs: 600_000 }
 const MAX_QUEUED_FRAMES = 128
 const FOREVER_MS = 3_600_000
 
@@ -129,18 +129,18 @@ export class InventorySender {
     let failures = 0
     while (!signal.aborted) {
       const startedAtMs = clock.now()
-      let maxBackoffMs = MAX_BACKOFF_MS
+      let growth = BACK_OFF
       try {
         await this.#runSession(peer, signal)
       } catch (error) {
         if (signal.aborted) return
         log.debug('inventory.send.broken', { peer, error })
-        if (isCatalogError(error, 'PEER_REFUSED')) maxBackoffMs = MAX_UNSUPPORTED_BACKOFF_MS
+        if (isCatalogError(error, 'PEER_REFUSED')) growth = UNSUPPORTED
       }
       failures = clock.now() - startedAtMs > STEADY_MS ? 0 : failures + 1
-      const backoffMs = Math.min(maxBackoffMs, FIRST_BACKOFF_MS * 2 ** Math.max(0, failures - 1))
+      const waitMs = backOffMs(Math.max(1, failures), growth)
       // Jitter, so that peers of a node that hiccuped do not all come back at once.
-      await clock.sleep(jittered(backoffMs, 0.25, this.#deps.random), signal)
+      await clock.sleep(jittered(waitMs, 0.25, this.#deps.random), signal)
     }
   }
 

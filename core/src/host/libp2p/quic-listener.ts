@@ -8,6 +8,7 @@
  */
 import type { Listener, Transport } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
+import { backOffMs } from '../../timing/back-off.ts'
 import type { CancelTimer, Clock } from '../../timing/clock.ts'
 import type { Logger } from '../../log.ts'
 import type { NetworkProblems } from './network-problems.ts'
@@ -22,8 +23,7 @@ export interface QuicListenerDependencies {
 
 /** Inbound handshakes under way at once; each ends after 10 s at the latest. */
 const MAX_HANDSHAKES = 256
-const FIRST_DELAY_MS = 1_000
-const MAX_DELAY_MS = 60_000
+const BACK_OFF = { firstMs: 1_000, maxMs: 60_000 }
 /** One that has lived so long died of something new. */
 const HEALTHY_MS = 60_000
 /** A dead endpoint has nothing to wait for; this is for the case that it does. */
@@ -115,9 +115,7 @@ function restartOnFailure(
   }
 
   function nextDelayMs(): number {
-    const delayMs = failures === 0 ? 0 : FIRST_DELAY_MS * 2 ** (failures - 1)
-    failures++
-    return Math.min(MAX_DELAY_MS, delayMs)
+    return backOffMs(failures++, BACK_OFF)
   }
 
   function reopenAfter(delayMs: number, address: Multiaddr): void {
