@@ -26,6 +26,7 @@ test('the public surface is small, and grows only on purpose', () => {
     'defaultStorePath',
     'digestOf',
     'encodeCanonical',
+    'errnoOf',
     'findDigest',
     'formatAssetId',
     'generateKey',

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { mkdir, open, rename, rm, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { errnoOf } from '@catalog-p2p/core'
 
 const RENAME_TRIES = 5
 
@@ -42,7 +43,7 @@ async function modeOf(path: string, otherwise: number): Promise<number> {
   try {
     return (await stat(path)).mode & 0o7777
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return otherwise
+    if (errnoOf(error) === 'ENOENT') return otherwise
     throw error
   }
 }
@@ -54,7 +55,7 @@ async function renameOver(from: string, to: string): Promise<void> {
       await rename(from, to)
       return
     } catch (error) {
-      const code = (error as NodeJS.ErrnoException).code ?? ''
+      const code = errnoOf(error) ?? ''
       const isBusy = process.platform === 'win32' && ['EPERM', 'EACCES', 'EBUSY'].includes(code)
       if (!isBusy || tries === RENAME_TRIES) throw error
       await sleep(20 * tries)

@@ -6,7 +6,7 @@ import { isIP } from 'node:net'
 import { readFile } from 'node:fs/promises'
 import { isAbsolute, join } from 'node:path'
 import { z } from 'zod'
-import { CatalogError } from '@catalog-p2p/core'
+import { CatalogError, errnoOf } from '@catalog-p2p/core'
 import { replaceFile } from '../replace-file.ts'
 
 /** A listener for one kind of guest. */
@@ -40,7 +40,7 @@ export async function readBridges(path: string): Promise<readonly Bridge[]> {
   try {
     text = await readFile(path, 'utf8')
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
+    const code = errnoOf(error)
     if (code === 'ENOENT') return []
     throw new CatalogError('INVALID_OPTIONS', `${path}: can't be read (${code})`, {
       cause: error,

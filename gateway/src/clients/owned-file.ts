@@ -4,7 +4,7 @@
  */
 import { lstat, readFile, readlink, rm, stat } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
-import { CatalogError } from '@catalog-p2p/core'
+import { CatalogError, errnoOf } from '@catalog-p2p/core'
 import { requireRegularFile } from '../regular-file.ts'
 import { replaceFile } from '../replace-file.ts'
 
@@ -23,7 +23,7 @@ export async function readOwnedFile(path: string): Promise<Buffer | undefined> {
     }
     return await readFile(path)
   } catch (error) {
-    if (codeOf(error) === 'ENOENT') return undefined
+    if (errnoOf(error) === 'ENOENT') return undefined
     throw failed(`${path}: can't be read`, error)
   }
 }
@@ -58,17 +58,13 @@ async function followLinks(path: string): Promise<string> {
 }
 
 function ifMissing(error: unknown): undefined {
-  if (codeOf(error) === 'ENOENT') return undefined
+  if (errnoOf(error) === 'ENOENT') return undefined
   throw error
-}
-
-function codeOf(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error ? String(error.code) : undefined
 }
 
 function failed(message: string, cause: unknown): CatalogError {
   if (cause instanceof CatalogError) return cause
-  return new CatalogError('STORE_FAILED', `${message} (${codeOf(cause) ?? 'unknown reason'})`, {
+  return new CatalogError('STORE_FAILED', `${message} (${errnoOf(cause) ?? 'unknown reason'})`, {
     cause,
   })
 }

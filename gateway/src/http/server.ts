@@ -5,7 +5,7 @@
 import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http'
 import type { ListenOptions, Socket } from 'node:net'
 import { isAbsolute } from 'node:path'
-import { CatalogError, type Logger } from '@catalog-p2p/core'
+import { CatalogError, errnoOf, type Logger } from '@catalog-p2p/core'
 
 export interface ServerOptions {
   readonly port: number
@@ -142,19 +142,19 @@ function urlOf(address: string, port: number): string {
 
 // A machine without IPv6 (or without IPv4) listens on what it has.
 function isUnavailable(error: unknown): boolean {
-  const { code } = error as NodeJS.ErrnoException
+  const code = errnoOf(error)
   return code === 'EADDRNOTAVAIL' || code === 'EAFNOSUPPORT'
 }
 
 function toListenError(error: unknown, address: string, port: number): CatalogError {
-  const { code, message } = error as NodeJS.ErrnoException
-  if (code === 'EADDRINUSE') {
+  if (errnoOf(error) === 'EADDRINUSE') {
     return new CatalogError('PORT_IN_USE', `port ${port} on ${address} is in use`, {
       cause: error,
       hint: 'perhaps catalog runs already (catalog status); otherwise choose another port with --port',
     })
   }
-  return new CatalogError('HOST_FAILED', `cannot listen on ${address} port ${port}: ${message}`, {
+  const reason = error instanceof Error ? error.message : String(error)
+  return new CatalogError('HOST_FAILED', `cannot listen on ${address} port ${port}: ${reason}`, {
     cause: error,
     hint: 'choose another port with --port, or other addresses',
   })

@@ -13,7 +13,7 @@ import {
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { LRUCache } from 'lru-cache'
-import { CatalogError, type Logger } from '@catalog-p2p/core'
+import { CatalogError, errnoOf, type Logger } from '@catalog-p2p/core'
 import { fingerprintOf, KEY_TYPE, type RegistryKey } from './registry-key.ts'
 
 export interface GatewaySignatures {
@@ -75,7 +75,7 @@ function newKey(): KeyObject {
 
 async function read(path: string): Promise<KeyObject | undefined> {
   const text = await readFile(path, 'utf8').catch((error: unknown) => {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+    if (errnoOf(error) !== 'ENOENT') throw error
   })
   if (text === undefined) return undefined
   const key = createPrivateKey(text)
@@ -92,7 +92,7 @@ async function make(path: string): Promise<KeyObject> {
     return key
   } catch (error) {
     // Another gateway of this user was quicker.
-    const theirs = (error as NodeJS.ErrnoException).code === 'EEXIST' && (await read(path))
+    const theirs = errnoOf(error) === 'EEXIST' && (await read(path))
     if (theirs !== false && theirs !== undefined) return theirs
     throw error
   }

@@ -5,7 +5,7 @@
 import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
-import { CatalogError, isCatalogError, type Logger } from '@catalog-p2p/core'
+import { CatalogError, errnoOf, isCatalogError, type Logger } from '@catalog-p2p/core'
 import { DEFAULT_REGISTRY } from '../upstream/default-registry.ts'
 import { replaceFile } from '../replace-file.ts'
 import { PINNED_KEYS } from './pinned-keys.ts'
@@ -58,7 +58,7 @@ export async function readKeyring(path: string): Promise<Keyring> {
       ]),
     )
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return new Map()
+    if (errnoOf(error) === 'ENOENT') return new Map()
     throw new CatalogError(
       'STORE_CORRUPT',
       `${path}: not a keyring that "catalog registry-keys" wrote`,

@@ -8,7 +8,7 @@ import { mkdir, readFile, readdir, rename, rm, writeFile } from 'node:fs/promise
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { gunzip } from 'node:zlib'
-import type { Logger } from '@catalog-p2p/core'
+import { errnoOf, type Logger } from '@catalog-p2p/core'
 
 const unzip = promisify(gunzip)
 
@@ -125,5 +125,5 @@ export class BodyDisk {
 }
 
 function isMissing(error: unknown): boolean {
-  return (error as NodeJS.ErrnoException).code === 'ENOENT'
+  return errnoOf(error) === 'ENOENT'
 }

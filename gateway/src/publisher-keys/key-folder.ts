@@ -4,7 +4,7 @@
  */
 import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { CatalogError, type KeyId } from '@catalog-p2p/core'
+import { CatalogError, errnoOf, type KeyId } from '@catalog-p2p/core'
 import { replaceFile } from '../replace-file.ts'
 import { requireRegularFile } from '../regular-file.ts'
 import {
@@ -107,7 +107,7 @@ async function writeNew(folder: string, path: string, file: KeyFile): Promise<vo
   try {
     await writeFile(path, '', { flag: 'wx', mode: 0o600 })
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+    if (errnoOf(error) !== 'EEXIST') throw error
     throw new CatalogError('INVALID_OPTIONS', `there is a key at ${path} already`, {
       hint: 'name the new one otherwise; catalog key rotate replaces a key and keeps the old one',
     })
@@ -127,5 +127,5 @@ function notFound(name: string): CatalogError {
 }
 
 function ignoreAbsent(error: unknown): undefined {
-  if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+  if (errnoOf(error) !== 'ENOENT') throw error
 }

@@ -7,7 +7,7 @@ import { randomBytes } from 'node:crypto'
 import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import type { IncomingMessage } from 'node:http'
 import { dirname, join } from 'node:path'
-import { CatalogError } from '@catalog-p2p/core'
+import { CatalogError, errnoOf } from '@catalog-p2p/core'
 import { isToken } from '../http/is-token.ts'
 
 const FORM = /^catalog_[\w-]{43}$/
@@ -27,7 +27,7 @@ export function openOwnToken(path: string): string {
     writeFileSync(path, `${token}\n`, { mode: 0o600, flag: 'wx' })
     return token
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw failed(path, error)
+    if (errnoOf(error) !== 'EEXIST') throw failed(path, error)
   }
   return readToken(path)
 }

@@ -7,7 +7,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { z } from 'zod'
-import { CatalogError, inviteIdOf, type OpenInvite } from '@catalog-p2p/core'
+import { CatalogError, errnoOf, inviteIdOf, type OpenInvite } from '@catalog-p2p/core'
 import { replaceFile } from '../replace-file.ts'
 
 const inviteSchema = z.strictObject({
@@ -102,7 +102,7 @@ async function moveAway(from: string, to: string): Promise<boolean> {
     await rename(from, to)
     return true
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false
+    if (errnoOf(error) === 'ENOENT') return false
     throw new CatalogError('STORE_FAILED', 'the invite could not be noted as used', {
       cause: error,
     })

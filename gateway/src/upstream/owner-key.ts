@@ -5,7 +5,7 @@
 import { randomBytes } from 'node:crypto'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import type { Logger } from '@catalog-p2p/core'
+import { errnoOf, type Logger } from '@catalog-p2p/core'
 
 const KEY_BYTES = 32
 
@@ -25,7 +25,7 @@ export async function readOwnerKey(path: string, log: Logger): Promise<Uint8Arra
 
 async function read(path: string): Promise<Uint8Array | undefined> {
   const text = await readFile(path, 'utf8').catch((error: unknown) => {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+    if (errnoOf(error) !== 'ENOENT') throw error
   })
   if (text === undefined) return undefined
   const key = Buffer.from(text.trim(), 'hex')
@@ -41,7 +41,7 @@ async function make(path: string, key: Uint8Array): Promise<Uint8Array> {
     return key
   } catch (error) {
     // Another gateway of this user was quicker.
-    const theirs = (error as NodeJS.ErrnoException).code === 'EEXIST' && (await read(path))
+    const theirs = errnoOf(error) === 'EEXIST' && (await read(path))
     if (theirs instanceof Uint8Array) return theirs
     throw error
   }

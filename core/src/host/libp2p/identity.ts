@@ -22,6 +22,7 @@ import {
   privateKeyToProtobuf,
 } from '@libp2p/crypto/keys'
 import type { PrivateKey } from '@libp2p/interface'
+import { errnoOf } from '../../disk/errno.ts'
 import { CatalogError, isCatalogError } from '../../errors.ts'
 import type { Logger } from '../../log.ts'
 
@@ -52,7 +53,7 @@ function readKey(file: string): PrivateKey | undefined {
   try {
     bytes = readFileSync(file)
   } catch (error) {
-    if (isErrno(error, 'ENOENT')) return undefined
+    if (errnoOf(error) === 'ENOENT') return undefined
     throw error
   }
   try {
@@ -80,7 +81,7 @@ function createKey(path: string, file: string): PrivateKey {
     placeOnce(temporary, file)
     return key
   } catch (error) {
-    if (isErrno(error, 'EEXIST')) return readKey(file) ?? key
+    if (errnoOf(error) === 'EEXIST') return readKey(file) ?? key
     throw error
   } finally {
     removeQuietly(temporary)
@@ -100,7 +101,7 @@ function placeOnce(temporary: string, file: string): void {
   try {
     linkSync(temporary, file)
   } catch (error) {
-    if (isErrno(error, 'EEXIST')) throw error
+    if (errnoOf(error) === 'EEXIST') throw error
     // Not every file system has links.
     renameSync(temporary, file)
   }
@@ -120,8 +121,4 @@ function failed(message: string, cause: unknown): CatalogError {
     cause,
     hint: 'move it away to get a new identity',
   })
-}
-
-function isErrno(error: unknown, code: string): boolean {
-  return error instanceof Error && (error as NodeJS.ErrnoException).code === code
 }

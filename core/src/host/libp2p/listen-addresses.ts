@@ -6,6 +6,7 @@
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { createServer } from 'node:net'
+import { errnoOf } from '../../disk/errno.ts'
 import { CatalogError } from '../../errors.ts'
 import type { Logger } from '../../log.ts'
 import type { ParsedNodeOptions } from '../../options.ts'
@@ -123,7 +124,7 @@ async function tryUdp(host: string, family: IpFamily, port: number): Promise<Pro
     await listening
     return { port: socket.address().port }
   } catch (error) {
-    return { code: codeOf(error) }
+    return { code: requireErrno(error) }
   } finally {
     await new Promise<void>((resolve) => socket.close(resolve))
   }
@@ -139,15 +140,15 @@ async function tryTcp(host: string, family: IpFamily, port: number): Promise<Pro
     if (address === null || typeof address === 'string') throw new Error('a TCP server has a port')
     return { port: address.port }
   } catch (error) {
-    return { code: codeOf(error) }
+    return { code: requireErrno(error) }
   } finally {
     if (server.listening) await new Promise<void>((resolve) => server.close(() => resolve()))
   }
 }
 
 /** @throws what is no system error: that would be a bug */
-function codeOf(error: unknown): string {
-  const code = error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined
+function requireErrno(error: unknown): string {
+  const code = errnoOf(error)
   if (code === undefined) throw error
   return code
 }

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 import { open, rm } from 'node:fs/promises'
 import { resolve } from 'node:path'
-import { CatalogError } from '@catalog-p2p/core'
+import { CatalogError, errnoOf } from '@catalog-p2p/core'
 import type { DaemonClient } from '../../admin/daemon-client.ts'
 import { parseAsset } from '../../assets/parse-asset.ts'
 import type { AssetInfo } from '../../assets/resolve-asset.ts'
@@ -45,7 +45,7 @@ async function save(
   { path, info }: { readonly path: string; readonly info: AssetInfo },
 ): Promise<void> {
   const file = await open(path, 'wx').catch((error: unknown) => {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+    if (errnoOf(error) !== 'EEXIST') throw error
     throw new CatalogError('INVALID_OPTIONS', `${path} is there already`, {
       hint: 'name another file with --output',
     })

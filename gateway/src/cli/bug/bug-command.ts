@@ -6,7 +6,7 @@ import { execFile } from 'node:child_process'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { availableParallelism, release, totalmem } from 'node:os'
 import { dirname, resolve } from 'node:path'
-import { CatalogError } from '@catalog-p2p/core'
+import { CatalogError, errnoOf } from '@catalog-p2p/core'
 import { findDaemon } from '../../admin/daemon-client.ts'
 import type { Config } from '../../config/resolve.ts'
 import { settingsReport } from '../config/config-command.ts'
@@ -115,7 +115,7 @@ async function write(path: string, text: string): Promise<string> {
     await writeFile(path, text, { flag: 'wx', mode: 0o600 })
     return path
   } catch (error) {
-    const exists = (error as NodeJS.ErrnoException).code === 'EEXIST'
+    const exists = errnoOf(error) === 'EEXIST'
     const why = exists ? 'is there already, and was left as it is' : "can't be written"
     const hint = 'name another file, or none: then it is printed'
     throw new CatalogError('INVALID_OPTIONS', `${path}: ${why}`, { cause: error, hint })

@@ -1,7 +1,7 @@
 /** `catalog config init`, `validate` and `schema`: the config file written, checked and described. Never overwrites one. */
 import { mkdir, writeFile } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
-import { CatalogError, defaultStorePath } from '@catalog-p2p/core'
+import { CatalogError, defaultStorePath, errnoOf } from '@catalog-p2p/core'
 import { defaultConfigFolder, findConfigFile } from '../../config/config-file.ts'
 import { configFileSchema } from '../../config/config-schema.ts'
 import { configTemplate } from '../../config/config-template.ts'
@@ -22,7 +22,7 @@ export async function configInitCommand(
     // It may come to hold addresses with passwords in them.
     await writeFile(path, configTemplate(), { flag: 'wx', mode: 0o600 })
   } catch (error) {
-    const exists = (error as NodeJS.ErrnoException).code === 'EEXIST'
+    const exists = errnoOf(error) === 'EEXIST'
     if (exists) throw alreadyThere(path)
     throw new CatalogError('INVALID_OPTIONS', `${path}: can't be written`, { cause: error })
   }

@@ -1,6 +1,6 @@
 /** `catalog key new|list|show|export|import|rotate`: publishers' keys of this user. Works on their files; needs no daemon. */
 import { resolve } from 'node:path'
-import { CatalogError, generateKey } from '@catalog-p2p/core'
+import { CatalogError, errnoOf, generateKey } from '@catalog-p2p/core'
 import { defaultConfigFolder } from '../../config/config-file.ts'
 import {
   formatKeyFile,
@@ -95,7 +95,7 @@ export async function keyImportCommand(
   const { name } = options
   const path = resolve(invocation.terminal.cwd, options.file)
   const file = await readKeyFile(path).catch((error: unknown) => {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+    if (errnoOf(error) !== 'ENOENT') throw error
     throw new CatalogError('INVALID_OPTIONS', `there is no file ${path}`)
   })
   // Opened before it is taken: a key that can't be used is found out now.

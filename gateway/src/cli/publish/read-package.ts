@@ -7,7 +7,7 @@ import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import spawn from 'cross-spawn'
-import { CatalogError } from '@catalog-p2p/core'
+import { CatalogError, errnoOf } from '@catalog-p2p/core'
 
 /** What the daemon takes by default, as it stands in JSON. */
 const MAX_BYTES = 190 * 1024 * 1024
@@ -58,7 +58,7 @@ async function pack(path: string, folder: string, { env, signal }: Run): Promise
     if (code === 0) return
   } catch (error) {
     signal.throwIfAborted()
-    const isMissing = (error as NodeJS.ErrnoException).code === 'ENOENT'
+    const isMissing = errnoOf(error) === 'ENOENT'
     throw new CatalogError(
       'INVALID_OPTIONS',
       isMissing ? 'there is no npm here to pack a folder with' : 'npm cannot be run',

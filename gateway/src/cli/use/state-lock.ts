@@ -8,7 +8,7 @@ import { link, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
-import { CatalogError } from '@catalog-p2p/core'
+import { CatalogError, errnoOf } from '@catalog-p2p/core'
 
 const WAIT_MS = 10_000
 const RETRY_MS = 25
@@ -53,7 +53,7 @@ async function makeFolder(path: string): Promise<void> {
   try {
     await mkdir(path, { recursive: true })
   } catch (error) {
-    const { code = '' } = error as NodeJS.ErrnoException
+    const code = errnoOf(error) ?? ''
     throw new CatalogError('STORE_FAILED', `${path}: can't be made (${code})`, { cause: error })
   }
 }
@@ -68,7 +68,7 @@ async function create(path: string, nonce: string): Promise<boolean> {
     }
     return true
   } catch (error) {
-    const { code = '' } = error as NodeJS.ErrnoException
+    const code = errnoOf(error) ?? ''
     // On Windows a file that is just being removed can't be opened for a moment.
     if (code === 'EEXIST' || (code === 'EPERM' && process.platform === 'win32')) return false
     throw new CatalogError('STORE_FAILED', `${path}: can't be made (${code})`, { cause: error })
@@ -87,7 +87,7 @@ async function readLock(path: string): Promise<Lock | undefined> {
     const [text, { mtimeMs }] = [await readFile(path, 'utf8'), await stat(path)]
     return { text, pid: holderOf(text), ageMs: Date.now() - mtimeMs }
   } catch (error) {
-    const { code = '' } = error as NodeJS.ErrnoException
+    const code = errnoOf(error) ?? ''
     if (code === 'ENOENT') return undefined
     throw new CatalogError('STORE_FAILED', `${path}: can't be read (${code})`, { cause: error })
   }
@@ -111,7 +111,7 @@ function isAlive(pid: number): boolean {
     process.kill(pid, 0)
     return true
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code !== 'ESRCH' // it is there, and somebody else's
+    return errnoOf(error) !== 'ESRCH' // it is there, and somebody else's
   }
 }
 
@@ -123,7 +123,7 @@ async function takeAway(path: string, { text }: Lock, nonce: string): Promise<bo
     if ((await readFile(aside, 'utf8')) !== text) await link(aside, path)
     return true
   } catch (error) {
-    const { code = '' } = error as NodeJS.ErrnoException
+    const code = errnoOf(error) ?? ''
     if (!['ENOENT', 'EEXIST', 'EPERM', 'EACCES', 'EBUSY'].includes(code)) throw error
     return false // somebody else has done so, or holds it open
   } finally {

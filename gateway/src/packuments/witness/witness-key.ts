@@ -4,7 +4,7 @@
  */
 import { mkdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { CatalogError, generateKey, importSecret, type HybridKey } from '@catalog-p2p/core'
+import { CatalogError, errnoOf, generateKey, importSecret, type HybridKey } from '@catalog-p2p/core'
 
 const MAX_BYTES = 16 * 1024
 
@@ -22,7 +22,7 @@ async function read(path: string): Promise<HybridKey | undefined> {
     if (size > MAX_BYTES) throw new Error(`${size} bytes are too many`)
     text = await readFile(path, 'utf8')
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    if (errnoOf(error) === 'ENOENT') return undefined
     throw failed(path, "can't be read", error)
   }
   try {
@@ -44,7 +44,7 @@ async function make(path: string): Promise<HybridKey> {
     return key
   } catch (error) {
     // Another process of this user was quicker.
-    const isThere = (error as NodeJS.ErrnoException).code === 'EEXIST'
+    const isThere = errnoOf(error) === 'EEXIST'
     const theirs = isThere ? await read(path) : undefined
     if (theirs !== undefined) return theirs
     throw failed(path, "can't be made", error)
