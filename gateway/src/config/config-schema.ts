@@ -1,6 +1,6 @@
 /**
- * The JSON schema of the config file, for editors: made from the settings table. Says of which form a value is, not which ranges it
- * may have: those are the options' own, and `catalog config validate` checks them. Pure.
+ * The JSON schema of the config file, for editors: made from the settings table. Says of which form a value is; of ranges only that of
+ * ports: the others are the options' own, and `catalog config validate` checks them. Pure.
  */
 import { z } from 'zod'
 import { defaultValue, shownDefault } from './options-document.ts'
@@ -12,7 +12,8 @@ const SIZE = '\\d+(?:\\.\\d+)?\\s*(?:[bB]|[kKmMgGtT](?:[iI]?[bB])?)?'
 const DURATION = /^\d+(?:\.\d+)?\s*(?:[mM]?[sS]|[mMhHdD])$/
 
 const FORMS: Readonly<Record<SettingType, z.ZodType>> = {
-  integer: z.int(),
+  integer: z.int().min(0),
+  port: z.int().min(0).max(65_535),
   bytes: z.union([z.int().min(0), z.string().regex(new RegExp(`^${SIZE}$`))]),
   rate: z.union([z.int().min(0), z.string().regex(new RegExp(`^${SIZE}(?:/[sS]|[pP][sS])?$`))]),
   duration: z.union([z.literal(0), z.string().regex(DURATION)]),

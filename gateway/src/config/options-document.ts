@@ -66,6 +66,7 @@ function signature(setting: Setting): string {
 
 const TYPE_WORDS: Readonly<Record<SettingType, string>> = {
   integer: 'number',
+  port: 'number',
   bytes: 'size',
   rate: 'size a second',
   duration: 'time',

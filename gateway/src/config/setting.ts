@@ -5,7 +5,7 @@
 
 /** How text becomes a value; values.ts has a reader for each. */
 export type SettingType =
-  'integer' | 'bytes' | 'rate' | 'duration' | 'boolean' | 'text' | 'list' | 'path'
+  'integer' | 'port' | 'bytes' | 'rate' | 'duration' | 'boolean' | 'text' | 'list' | 'path'
 
 export type SettingGroup = 'Registry' | 'Network' | 'Store' | 'Transfer' | 'Limits' | 'Output'
 
@@ -31,6 +31,7 @@ type Draft = Omit<Setting, 'name' | 'group'>
 type Kind = (target: SettingTarget, help: string, value?: string) => Draft
 
 export const integer: Kind = kind('integer', 'number')
+export const port: Kind = kind('port', 'number')
 export const bytes: Kind = kind('bytes', 'size')
 export const rate: Kind = kind('rate', 'size')
 export const duration: Kind = kind('duration', 'time')

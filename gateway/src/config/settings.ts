@@ -4,11 +4,11 @@
  */
 import { LIMIT_SETTINGS } from './limit-settings.ts'
 import { advanced, boolean, bytes, choice, duration, group, integer } from './setting.ts'
-import { list, path, rate, text, type Setting } from './setting.ts'
+import { list, path, port, rate, text, type Setting } from './setting.ts'
 
 export const SETTINGS: readonly Setting[] = [
   ...group('Registry', {
-    port: integer('gateway:port', 'port of the registry; lockfiles and caches remember it'),
+    port: port('gateway:port', 'port of the registry; lockfiles and caches remember it'),
     host: list(
       'gateway:addresses',
       'address to listen on; anything but loopback opens the registry to the network',
@@ -133,7 +133,7 @@ export const SETTINGS: readonly Setting[] = [
       'ipv4',
       'ipv6',
     ]),
-    'network.port': integer(
+    'network.port': port(
       'node:network.port',
       'UDP (QUIC) and TCP port for peers; 0 lets the system choose',
     ),
@@ -178,7 +178,7 @@ export const SETTINGS: readonly Setting[] = [
       boolean('node:network.carrier', 'move bytes between peers over TLS connections of their own'),
     ),
     'carrier-port': advanced(
-      integer(
+      port(
         'node:network.carrierPort',
         'TCP port where peers open TLS connections for bytes; default: the one after --network.port',
       ),

@@ -36,12 +36,8 @@ export function durationOf(given: string, place: string): number {
 }
 
 const READERS: Readonly<Record<SettingType, Reader>> = {
-  integer: (given) => {
-    if (Number.isSafeInteger(given)) return yes(given)
-    return typeof given === 'string' && /^-?\d{1,15}$/.test(given.trim())
-      ? yes(Number(given))
-      : no('a whole number')
-  },
+  integer,
+  port: integer,
   bytes: (given) => measured(given, BYTES, 'a size like 512MiB, 20GB or 65536'),
   rate: (given) => {
     const plain = typeof given === 'string' ? given.replace(/\/s$|ps$/i, '') : given
@@ -72,6 +68,13 @@ const READERS: Readonly<Record<SettingType, Reader>> = {
       ),
     )
   },
+}
+
+function integer(given: unknown): ReadValue {
+  if (Number.isSafeInteger(given)) return yes(given)
+  return typeof given === 'string' && /^-?\d{1,15}$/.test(given.trim())
+    ? yes(Number(given))
+    : no('a whole number')
 }
 
 const BYTES: Readonly<Record<string, number>> = {
