@@ -6,14 +6,16 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { createPlan, type Plan } from '../../core/src/transfer/chunks/plan.ts'
 
-const LATE_MS = 1_000
+const CHUNK_MS = 200
 
 interface PeerModel {
   readonly name: string
   /** Chunks it holds; undefined: all. */
   readonly holds: ReadonlySet<number> | undefined
-  /** Requests under way, with when they left. */
-  readonly owed: Map<number, number>
+  /** Requests under way, in the order in which they left. */
+  readonly owed: Set<number>
+  /** Since when it has sent nothing. */
+  silentSinceMs: number
   present: boolean
 }
 
@@ -76,7 +78,8 @@ function build(setup: Setup): World {
   const peers = setup.holdings.map((held, index): PeerModel => ({
     name: `peer-${index}`,
     holds: held && new Set(held),
-    owed: new Map(),
+    owed: new Set(),
+    silentSinceMs: 0,
     present: false,
   }))
   const world: World = { plan, chunks, window, perPeer, peers, arrived: new Set(), nowMs: 0 }
@@ -96,10 +99,19 @@ function leave({ plan }: World, peer: PeerModel): void {
   plan.removePeer(peer.name)
 }
 
+/** Each chunk takes a while, and one that has been silent may be for as long again. */
+function expectedMs({ nowMs }: World, { owed, silentSinceMs }: PeerModel, place: number): number {
+  return place * CHUNK_MS + (owed.size > 0 ? nowMs - silentSinceMs : 0)
+}
+
 /** Asks once; checks all that must hold of the choice. */
 function ask(world: World, peer: PeerModel): number | undefined {
   const { plan, peers, nowMs } = world
-  const index = plan.next(peer.name, nowMs, LATE_MS)
+  const index = plan.next(peer.name, (name, place) => {
+    const found = peers.find((each) => each.name === name)
+    if (found === undefined) throw new Error(`asks about ${name}`)
+    return expectedMs(world, found, place)
+  })
   if (index === undefined) return undefined
   expect(peer.present).toBe(true)
   expect(world.arrived.has(index)).toBe(false)
@@ -108,18 +120,20 @@ function ask(world: World, peer: PeerModel): number | undefined {
   expect(peer.owed.size).toBeLessThan(world.perPeer)
   expect(index).toBeGreaterThanOrEqual(plan.firstMissing)
   expect(index).toBeLessThan(plan.firstMissing + world.window)
-  const askedBefore = peers.flatMap((other) => [...(other.owed.has(index) ? [other] : [])])
-  expect(askedBefore.length).toBeLessThan(2)
-  for (const other of askedBefore) {
-    expect(nowMs - (other.owed.get(index) ?? nowMs)).toBeGreaterThanOrEqual(LATE_MS)
+  const mineMs = expectedMs(world, peer, peer.owed.size + 1)
+  for (const other of peers) {
+    const place = [...other.owed].indexOf(index) + 1
+    if (place > 0) expect(expectedMs(world, other, place)).toBeGreaterThan(2 * mineMs)
   }
-  plan.asked(peer.name, index, nowMs)
-  peer.owed.set(index, nowMs)
+  plan.asked(peer.name, index)
+  if (peer.owed.size === 0) peer.silentSinceMs = nowMs
+  peer.owed.add(index)
   expect(plan.owes(peer.name)).toBe(peer.owed.size)
   return index
 }
 
-function arrive(world: World, index: number): void {
+function arrive(world: World, from: PeerModel, index: number): void {
+  from.silentSinceMs = world.nowMs
   expect(world.plan.arrived(index)).toBe(!world.arrived.has(index))
   world.arrived.add(index)
   for (const peer of world.peers) peer.owed.delete(index)
@@ -158,9 +172,9 @@ function take(world: World, step: Step): void {
       break
     case 'arrive':
     case 'fail': {
-      const index = [...peer.owed.keys()][step.which % Math.max(1, peer.owed.size)]
+      const index = [...peer.owed][step.which % Math.max(1, peer.owed.size)]
       if (index === undefined) return
-      if (step.do === 'arrive') return arrive(world, index)
+      if (step.do === 'arrive') return arrive(world, peer, index)
       peer.owed.delete(index)
       world.plan.failed(peer.name, index)
     }
@@ -171,10 +185,10 @@ function take(world: World, step: Step): void {
 /** Everybody answers all they are asked, round by round, until nobody is asked any more. */
 function finish(world: World): void {
   for (let round = 0; round <= world.chunks * 4; round++) {
-    world.nowMs += LATE_MS
+    world.nowMs += CHUNK_MS
     for (const peer of world.peers) {
       if (!peer.present) continue
-      for (const index of [...peer.owed.keys()]) arrive(world, index)
+      for (const index of [...peer.owed]) arrive(world, peer, index)
       while (ask(world, peer) !== undefined) {
         // as many as it may owe
       }
@@ -194,7 +208,8 @@ describe('plan', () => {
         const whole: PeerModel = {
           name: 'peer-9',
           holds: undefined,
-          owed: new Map(),
+          owed: new Set(),
+          silentSinceMs: 0,
           present: false,
         }
         const complete = { ...world, peers: [...world.peers, whole] }
@@ -206,39 +221,47 @@ describe('plan', () => {
     )
   })
 
-  test('a chunk is asked for a second time only when the first is late', () => {
-    const plan = createPlan({ chunks: 2, window: 8, perPeer: () => 8 })
+  /** All take 100 ms for a chunk, but for those that are said to stay silent for longer. */
+  const expected =
+    (silentMs: Record<string, number> = {}) =>
+    (peer: string, place: number): number =>
+      place * 100 + (silentMs[peer] ?? 0)
+
+  test('a peer that would wait takes the end of the longest queue', () => {
+    const plan = createPlan({ chunks: 6, window: 8, perPeer: () => 8 })
     for (const peer of ['a', 'b', 'c']) plan.addPeer(peer, undefined)
-    plan.asked('a', 0, 0)
-    plan.asked('a', 1, 500)
-    expect(plan.next('b', 999, LATE_MS)).toBeUndefined()
-    expect(plan.next('b', 1000, LATE_MS)).toBe(0)
-    plan.asked('b', 0, 1000)
-    expect(plan.next('c', 9999, LATE_MS)).toBe(1)
-    expect(plan.next('a', 9999, LATE_MS)).toBeUndefined()
-    plan.asked('c', 1, 9999)
-    // Each further asker has those before it given twice as long.
-    expect(plan.next('b', 9999 + 2 * LATE_MS - 1, LATE_MS)).toBeUndefined()
-    expect(plan.next('b', 9999 + 2 * LATE_MS, LATE_MS)).toBe(1)
+    for (const index of [0, 1, 2, 3]) plan.asked('a', index)
+    for (const index of [4, 5]) plan.asked('b', index)
+    expect(plan.next('c', expected())).toBe(3)
+    plan.asked('c', 3)
+    // One more would come from c no earlier than half of what it takes a.
+    expect(plan.next('c', expected())).toBeUndefined()
+    expect(plan.next('b', expected())).toBeUndefined()
+    plan.arrived(3)
+    expect([plan.owes('a'), plan.owes('c')]).toEqual([3, 0])
+    expect(plan.next('c', expected())).toBe(2)
   })
 
-  test('a request that was held back counts from when it left', () => {
+  test('what a silent peer owes goes to another, and on to a third when that is silent too', () => {
     const plan = createPlan({ chunks: 1, window: 8, perPeer: () => 8 })
-    plan.addPeer('a', undefined)
-    plan.addPeer('b', undefined)
-    plan.asked('a', 0, 0)
-    plan.sent('a', 0, 5_000)
-    plan.sent('b', 0, 0)
-    expect(plan.next('b', 5_999, LATE_MS)).toBeUndefined()
-    expect(plan.next('b', 6_000, LATE_MS)).toBe(0)
+    for (const peer of ['a', 'b', 'c']) plan.addPeer(peer, undefined)
+    plan.asked('a', 0)
+    expect(plan.next('b', expected({ a: 149 }))).toBeUndefined()
+    expect(plan.next('b', expected({ a: 150 }))).toBe(0)
+    plan.asked('b', 0)
+    expect(plan.next('c', expected({ a: 1_000, b: 149 }))).toBeUndefined()
+    expect(plan.next('c', expected({ a: 1_000, b: 150 }))).toBe(0)
+    plan.removePeer('a')
+    plan.removePeer('b')
+    expect(plan.next('c', expected())).toBe(0)
   })
 
   test('rarest first where peers hold only parts', () => {
     const plan = createPlan({ chunks: 4, window: 8, perPeer: () => 8 })
     plan.addPeer('all', undefined)
     plan.addPeer('some', (index) => index !== 2)
-    expect(plan.next('all', 0, LATE_MS)).toBe(2)
-    plan.asked('all', 2, 0)
-    expect(plan.next('all', 0, LATE_MS)).toBe(0)
+    expect(plan.next('all', expected())).toBe(2)
+    plan.asked('all', 2)
+    expect(plan.next('all', expected())).toBe(0)
   })
 })

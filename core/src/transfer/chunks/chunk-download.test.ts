@@ -44,6 +44,7 @@ function createWorld(
     places?: number
     join?: PeerId[]
     spares?: PeerId[]
+    chunkSize?: number
   } = {},
 ): World {
   const clock = createFakeClock()
@@ -60,11 +61,12 @@ function createWorld(
   const has = new Set<number>()
   const throttled = new Set<PeerId>()
   const verified = Promise.withResolvers<void>()
-  const size = chunks * CHUNK_SIZE
+  const { chunkSize = CHUNK_SIZE } = options
+  const size = chunks * chunkSize
   const good = Buffer.alloc(1)
   const bad = Buffer.alloc(2)
   const assembly: Partial<Assembly> = {
-    geometry: { digest, size, chunkSize: CHUNK_SIZE },
+    geometry: { digest, size, chunkSize },
     chunks,
     has: (index) => has.has(index),
     async add(index, bytes) {
@@ -131,6 +133,26 @@ const after =
     return 'good'
   }
 
+/** One chunk after another, as a line carries them; one that is cancelled before its turn is not sent. */
+function line(clock: () => FakeClock, ms: number): { behaviour: Behaviour; chunks: () => number } {
+  let last: Promise<unknown> = Promise.resolve()
+  let chunks = 0
+  return {
+    async behaviour(_, signal) {
+      const mine = last.then(async () => {
+        if (signal.aborted) return
+        chunks += 1
+        await clock().sleep(ms)
+      })
+      last = mine
+      await mine
+      signal.throwIfAborted()
+      return 'good'
+    },
+    chunks: () => chunks,
+  }
+}
+
 async function settle(world: World, running: Promise<unknown>, maxMs: number): Promise<unknown> {
   let outcome: { value: unknown } | undefined
   void running.then((value) => (outcome = { value }))
@@ -140,21 +162,32 @@ async function settle(world: World, running: Promise<unknown>, maxMs: number): P
 
 describe('downloadChunks', () => {
   test('every chunk comes, once, and every place is given back', async () => {
-    const world: World = createWorld(40, {
-      a: after(() => world.clock, 20),
-      b: after(() => world.clock, 30),
-    })
+    const [a, b] = [line(() => world.clock, 20), line(() => world.clock, 30)]
+    const world: World = createWorld(40, { a: a.behaviour, b: b.behaviour })
     expect(await settle(world, world.run(), 10_000)).toBeUndefined()
     expect(world.has.size).toBe(40)
-    expect(world.asked.map(({ index }) => index).sort((x, y) => x - y)).toEqual(
-      Array.from({ length: 40 }, (_, index) => index),
-    )
+    expect(a.chunks() + b.chunks()).toBe(40)
     expect(new Set(world.asked.map(({ peer }) => peer))).toEqual(new Set(['a', 'b']))
     expect(world.slots.taken('a') + world.slots.taken('b')).toBe(0)
     expect(world.clock.sleepers).toBe(0)
     // What they are worth, who knows: the score of a peer is for the candidate to give.
     expect(world.scores.receivedBytes('a')).toBe(0)
     expect((world.credited.get('a') ?? 0) + (world.credited.get('b') ?? 0)).toBe(40 * CHUNK_SIZE)
+  })
+
+  test('four peers on equal lines: no chunk travels twice, and all lines are busy to the end', async () => {
+    const chunkMs = 170
+    const four = ['a', 'b', 'c', 'd'].map(
+      (name) => [name, line(() => world.clock, chunkMs)] as const,
+    )
+    const behaviours = Object.fromEntries(four.map(([name, { behaviour }]) => [name, behaviour]))
+    const world: World = createWorld(101, behaviours, { chunkSize: 1024 * 1024 })
+    const running = world.run()
+    expect(await settle(world, running, 60_000)).toBeUndefined()
+    const atBest = Math.ceil(101 / 4) * chunkMs
+    const sent = four.reduce((sum, [, { chunks }]) => sum + chunks(), 0)
+    expect(sent).toBeLessThanOrEqual(103)
+    expect(world.clock.now()).toBeLessThanOrEqual(atBest + 2 * chunkMs)
   })
 
   test('a fast peer that leaves does not make those who stay look slow', async () => {
@@ -260,8 +293,9 @@ describe('downloadChunks', () => {
 
   test('one that hangs up and sends nothing more is asked three times again, with pauses', async () => {
     const world: World = createWorld(60, {
-      async a(index) {
+      async a(index, signal) {
         if (index < 2) return 'good'
+        await world.clock.sleep(1, signal)
         throw new CatalogError('PEER_UNREACHABLE', 'reset')
       },
     })
@@ -273,7 +307,7 @@ describe('downloadChunks', () => {
     expect(world.clock.now()).toBeLessThan(5_000)
   })
 
-  test('a chunk that is late is asked of another peer as well', async () => {
+  test('what a silent peer owes is asked of another one as well', async () => {
     const world: World = createWorld(2, {
       async stuck(_, signal) {
         await world.clock.sleep(1e9, signal)
@@ -285,7 +319,8 @@ describe('downloadChunks', () => {
     expect(world.asked.filter(({ peer }) => peer === 'stuck')).toHaveLength(2)
     const again = world.asked.filter(({ peer }) => peer === 'good')
     expect(again.map(({ index }) => index).sort()).toEqual([0, 1])
-    for (const { atMs } of again) expect(atMs).toBeGreaterThanOrEqual(1_000)
+    // A peer may take a while before its first chunk.
+    for (const { atMs } of again) expect(atMs).toBeGreaterThanOrEqual(250)
   })
 
   test('silent peers hold a chunk up, but not for good, however many', async () => {

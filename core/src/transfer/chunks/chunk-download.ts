@@ -3,19 +3,14 @@
  * busy or hung up, and gives up when all together send next to nothing. It never verifies the whole: the assembly does. Until
  * then its bytes may be worth nothing, so it gives no peer credit for them and decides nothing about other sources.
  */
-import { leafAt } from '../../content/merkle.ts'
-import type { Clock } from '../../timing/clock.ts'
 import { CatalogError, isCatalogError } from '../../errors.ts'
 import type { PeerId } from '../../host/host.ts'
 import type { Assembly } from './assembly.ts'
 import type { BulkSlots } from './bulk-slots.ts'
-import type { ChunkPool } from './chunk-pool.ts'
-import type { PeerLinks } from '../asking/peer-link.ts'
-import type { PeerScores } from '../peer-score.ts'
 import { createRequestWindow, type RequestWindow } from '../asking/request-window.ts'
+import { createChunkFetcher, type ChunkFetcher, type ChunkFetcherDeps } from './chunk-fetcher.ts'
 import { createPlan, type Plan } from './plan.ts'
 import { createProgress } from './progress.ts'
-import type { RateLimit } from '../rate-limit.ts'
 import { createStalledPeers, type StalledPeers } from './stalled-peers.ts'
 import { HANG_UP_BACKOFF_MS } from '../sources/retry-peers.ts'
 
@@ -24,7 +19,6 @@ const WINDOW_BYTES = 32 * 1024 * 1024
 /** Bytes one peer may owe us: enough for 150 MB/s at 50 ms. */
 const PER_PEER_BYTES = 8 * 1024 * 1024
 const TICK_MS = 50
-const LATE_CHUNK_MS = 1_000
 /** How long a peer that said BUSY is left alone. */
 const BUSY_BACKOFF_MS = 250
 /** All peers together are given up when less than this comes in that time; one that sends nothing at all is given up earlier. */
@@ -42,14 +36,9 @@ export interface ChunkPeers {
   readonly hasSpares: boolean
 }
 
-export interface ChunkDownloadDeps {
-  readonly links: PeerLinks
-  readonly scores: PeerScores
-  readonly clock: Clock
-  readonly limitOf: (peer: PeerId) => RateLimit
+export interface ChunkDownloadDeps extends ChunkFetcherDeps {
   /** Places for artifacts that come in bulk from one peer. */
   readonly slots: BulkSlots
-  readonly pool: ChunkPool
 }
 
 export interface ChunkDownloadOptions {
@@ -81,6 +70,7 @@ class ChunkDownload {
   readonly #deps: ChunkDownloadDeps
   readonly #options: ChunkDownloadOptions
   readonly #window: RequestWindow
+  readonly #fetcher: ChunkFetcher
   readonly #plan: Plan
   readonly #stalled: StalledPeers
   readonly #stop = new AbortController()
@@ -91,8 +81,8 @@ class ChunkDownload {
   readonly #backedOffUntilMs = new Map<PeerId, number>()
   /** Times in a row. */
   readonly #hangUps = new Map<PeerId, number>()
-  /** Requests that our own limit holds back. */
-  #throttled = 0
+  /** Requests under way, each with what cancels it, by the chunk that it asks for. */
+  readonly #requests = new Map<AbortController, number>()
 
   constructor(
     assembly: Assembly,
@@ -107,6 +97,8 @@ class ChunkDownload {
     this.#options = options
     const { chunkSize } = assembly.geometry
     this.#window = createRequestWindow({ chunkSize, maxBytes: PER_PEER_BYTES })
+    const { leaves } = options
+    this.#fetcher = createChunkFetcher(assembly, deps, { leaves, window: this.#window })
     this.#plan = createPlan({
       chunks: assembly.chunks,
       window: Math.max(4, Math.floor(WINDOW_BYTES / chunkSize)),
@@ -134,6 +126,7 @@ class ChunkDownload {
     } finally {
       signal.removeEventListener('abort', onAbort)
       this.#stop.abort(new Error('the download is over'))
+      for (const cancel of this.#requests.keys()) cancel.abort(this.#stop.signal.reason)
       for (const peer of [...this.#withSlot]) this.#releaseSlot(peer)
     }
   }
@@ -141,6 +134,9 @@ class ChunkDownload {
   #pump(): void {
     if (this.#stop.signal.aborted) return
     const { clock, scores } = this.#deps
+    const nowMs = clock.now()
+    const expectedMs = (peer: PeerId, place: number): number =>
+      this.#window.expectedMs(peer, place, nowMs)
     for (const peer of this.#plan.peers) {
       if (scores.isBanned(peer)) {
         this.#dropPeer(peer, new CatalogError('PEER_REFUSED', 'the peer is banned', { peer }))
@@ -148,7 +144,7 @@ class ChunkDownload {
       }
       if (!this.#canAsk(peer)) continue
       for (;;) {
-        const index = this.#plan.next(peer, clock.now(), LATE_CHUNK_MS)
+        const index = this.#plan.next(peer, expectedMs)
         if (index === undefined) break
         this.#start(peer, index)
       }
@@ -165,54 +161,41 @@ class ChunkDownload {
   }
 
   #start(peer: PeerId, index: number): void {
-    const { clock } = this.#deps
-    this.#plan.asked(peer, index, clock.now())
-    this.#fetch(peer, index).then(
-      () => {
-        this.#plan.arrived(index)
-        if (this.#plan.complete) this.#over.resolve()
-        else this.#pump()
+    const cancel = new AbortController()
+    this.#requests.set(cancel, index)
+    this.#plan.asked(peer, index)
+    this.#fetcher.fetch(peer, index, cancel.signal).then(
+      (bytes) => {
+        this.#requests.delete(cancel)
+        this.#onArrived(peer, index, bytes)
       },
       (error: unknown) => {
-        if (this.#stop.signal.aborted) return
-        this.#plan.failed(peer, index)
-        const backoffMs = this.#backoffMsAfter(peer, error)
-        if (backoffMs === undefined) this.#dropPeer(peer, error)
-        else this.#backedOffUntilMs.set(peer, clock.now() + backoffMs)
-        this.#pump()
+        this.#requests.delete(cancel)
+        if (!cancel.signal.aborted) this.#onFailed(peer, index, error)
       },
     )
   }
 
-  async #fetch(peer: PeerId, index: number): Promise<void> {
-    const { links, clock, scores, pool } = this.#deps
-    const { digest, chunkSize, size } = this.#assembly.geometry
-    const { signal } = this.#stop
-    const limit = this.#deps.limitOf(peer)
-    const length = Math.min(chunkSize, size - index * chunkSize)
-    const leaf = leafAt(this.#options.leaves, index)
-    await this.#takeLimit(limit, length)
-    if (this.#assembly.has(index)) return limit.spend(-length)
-    this.#plan.sent(peer, index, clock.now())
-    this.#window.sent(peer, clock.now())
-    const stream = await links.stream(peer, 'bulk')
-    const bytes = await stream.wantChunk(digest, { index, size: length, leaf }, { signal })
-    this.#window.arrived(peer, length, clock.now())
-    if (!(await this.#assembly.add(index, bytes, () => pool.give(bytes)))) {
-      scores.penalize(peer, 'a chunk that does not match its manifest')
-      throw new CatalogError('PEER_MISBEHAVED', 'a chunk does not match its manifest', { peer })
+  #onArrived(peer: PeerId, index: number, bytes: number): void {
+    if (bytes > 0) {
+      this.#hangUps.delete(peer)
+      this.#options.onChunk(peer, bytes)
     }
-    this.#hangUps.delete(peer)
-    this.#options.onChunk(peer, length)
+    this.#plan.arrived(index)
+    // Others that were asked for it too need not send it.
+    for (const [cancel, other] of this.#requests) {
+      if (other === index) cancel.abort(new Error('another peer was quicker'))
+    }
+    if (this.#plan.complete) this.#over.resolve()
+    else this.#pump()
   }
 
-  async #takeLimit(limit: RateLimit, bytes: number): Promise<void> {
-    this.#throttled++
-    try {
-      await limit.take(bytes, this.#stop.signal)
-    } finally {
-      this.#throttled--
-    }
+  #onFailed(peer: PeerId, index: number, error: unknown): void {
+    this.#plan.failed(peer, index)
+    const backoffMs = this.#backoffMsAfter(peer, error)
+    if (backoffMs === undefined) this.#dropPeer(peer, error)
+    else this.#backedOffUntilMs.set(peer, this.#deps.clock.now() + backoffMs)
+    this.#pump()
   }
 
   /** How long to leave it alone before it is asked again; undefined: for good. */
@@ -247,7 +230,7 @@ class ChunkDownload {
   #replaceStalled(): void {
     for (const peer of this.#plan.peers) {
       // Not for a while in which we, or it on purpose, were what is slow.
-      const isHeldBack = this.#throttled > 0 || this.#deps.links.isThrottled(peer)
+      const isHeldBack = this.#fetcher.heldBack > 0 || this.#deps.links.isThrottled(peer)
       const owes = isHeldBack ? 0 : this.#plan.owes(peer)
       if (!this.#stalled.isStalled(peer, owes) || !this.#peers.hasSpares) continue
       this.#dropPeer(peer, new CatalogError('PEER_TIMEOUT', 'the peer sends nothing', { peer }))
@@ -270,7 +253,7 @@ class ChunkDownload {
       this.#pump()
       const now = progress.total(this.#plan.peers) // at every tick: a peer may leave, what it sent has arrived
       // We are what is slow, or wait for a place.
-      if (this.#throttled > 0 || this.#withSlot.size === 0) sinceMs = clock.now()
+      if (this.#fetcher.heldBack > 0 || this.#withSlot.size === 0) sinceMs = clock.now()
       const isThrottled = this.#plan.peers.some((peer) => links.isThrottled(peer))
       if (clock.now() - sinceMs < (isThrottled ? THROTTLED_GRACE_MS : GRACE_MS)) continue
       if (now - bytes < MIN_BYTES) {

@@ -1,7 +1,7 @@
 /**
  * Which peer is asked for which chunk: pure bookkeeping for one artifact and several peers, no IO, no timers. Chunks are
- * asked for within a window after the first missing one, rarest first; when none is left, chunks that are late are asked for
- * again from another peer.
+ * asked for within a window after the first missing one, rarest first. When none is left, a peer that would wait takes over what
+ * another would send much later: no peer is called slow, it is only not waited for.
  */
 import type { PeerId } from '../../host/host.ts'
 
@@ -13,16 +13,21 @@ export interface PlanOptions {
   readonly perPeer: (peer: PeerId) => number
 }
 
+/** Milliseconds until the chunk at that place of what the peer owes comes; 1 is the next one. */
+export type ExpectedMs = (peer: PeerId, place: number) => number
+
+/** A chunk that is under way is asked for again from a peer that would take less than half as long, and spare us so much. */
+const SOONER = 2
+const WORTH_MS = 50
+
 export interface Plan {
   /** `hasChunk` undefined: the peer holds all of it. */
   addPeer(peer: PeerId, hasChunk: ((index: number) => boolean) | undefined): void
   removePeer(peer: PeerId): void
   readonly peers: readonly PeerId[]
-  /** The next chunk to ask `peer` for, or undefined when it should wait. `lateAfterMs`: age at which a chunk counts as late. */
-  next(peer: PeerId, nowMs: number, lateAfterMs: number): number | undefined
-  asked(peer: PeerId, index: number, nowMs: number): void
-  /** The request, held back until now, has left: its age counts from here. */
-  sent(peer: PeerId, index: number, nowMs: number): void
+  /** The next chunk to ask `peer` for, or undefined when it should wait. */
+  next(peer: PeerId, expectedMs: ExpectedMs): number | undefined
+  asked(peer: PeerId, index: number): void
   /** Chunks that `peer` has been asked for and that are still wanted. */
   owes(peer: PeerId): number
   /** The request ended without the chunk. */
@@ -44,8 +49,9 @@ type HasChunk = ((index: number) => boolean) | undefined
 class RarestFirstPlan implements Plan {
   readonly #options: PlanOptions
   readonly #present: Uint8Array
-  readonly #peers = new Map<PeerId, { hasChunk: HasChunk; owes: number }>()
-  readonly #requests = new OpenRequests()
+  readonly #peers = new Map<PeerId, { hasChunk: HasChunk; readonly owes: Set<number> }>()
+  /** Which peers have been asked for a chunk. */
+  readonly #askers = new Map<number, Set<PeerId>>()
   #presentCount = 0
   #firstMissing = 0
 
@@ -55,11 +61,13 @@ class RarestFirstPlan implements Plan {
   }
 
   addPeer(peer: PeerId, hasChunk: HasChunk): void {
-    this.#peers.set(peer, { hasChunk, owes: this.owes(peer) })
+    const known = this.#peers.get(peer)
+    if (known === undefined) this.#peers.set(peer, { hasChunk, owes: new Set() })
+    else known.hasChunk = hasChunk
   }
 
   removePeer(peer: PeerId): void {
-    this.#requests.removePeer(peer)
+    for (const index of this.#peers.get(peer)?.owes ?? []) this.failed(peer, index)
     this.#peers.delete(peer)
   }
 
@@ -67,34 +75,35 @@ class RarestFirstPlan implements Plan {
     return [...this.#peers.keys()]
   }
 
-  next(peer: PeerId, nowMs: number, lateAfterMs: number): number | undefined {
+  next(peer: PeerId, expectedMs: ExpectedMs): number | undefined {
     const state = this.#peers.get(peer)
     if (state === undefined || this.complete) return undefined
-    if (state.owes >= this.#options.perPeer(peer)) return undefined
-    const { hasChunk } = state
-    return this.#rarestMissing(hasChunk) ?? this.#requests.late(peer, hasChunk, nowMs, lateAfterMs)
+    if (state.owes.size >= this.#options.perPeer(peer)) return undefined
+    return this.#rarestMissing(state.hasChunk) ?? this.#latest(peer, expectedMs)
   }
 
-  asked(peer: PeerId, index: number, nowMs: number): void {
+  asked(peer: PeerId, index: number): void {
     const state = this.#peers.get(peer)
-    if (state !== undefined && this.#requests.add(peer, index, nowMs)) state.owes++
-  }
-
-  sent(peer: PeerId, index: number, nowMs: number): void {
-    this.#requests.restart(peer, index, nowMs)
+    if (state === undefined) return
+    state.owes.add(index)
+    const askers = this.#askers.get(index)
+    if (askers === undefined) this.#askers.set(index, new Set([peer]))
+    else askers.add(peer)
   }
 
   owes(peer: PeerId): number {
-    return this.#peers.get(peer)?.owes ?? 0
+    return this.#peers.get(peer)?.owes.size ?? 0
   }
 
   failed(peer: PeerId, index: number): void {
-    const state = this.#peers.get(peer)
-    if (this.#requests.remove(peer, index) && state !== undefined) state.owes--
+    this.#peers.get(peer)?.owes.delete(index)
+    const askers = this.#askers.get(index)
+    askers?.delete(peer)
+    if (askers?.size === 0) this.#askers.delete(index)
   }
 
   arrived(index: number): boolean {
-    for (const peer of this.#requests.askedFor(index)) this.failed(peer, index)
+    for (const peer of this.#askers.get(index) ?? []) this.failed(peer, index)
     if (this.isPresent(index)) return false
     this.#present[index] = 1
     this.#presentCount++
@@ -126,7 +135,7 @@ class RarestFirstPlan implements Plan {
     let best: number | undefined
     let bestHolders = Infinity
     for (let index = this.#firstMissing; index < end; index++) {
-      if (this.isPresent(index) || this.#requests.isAsked(index)) continue
+      if (this.isPresent(index) || this.#askers.has(index)) continue
       if (hasChunk !== undefined && !hasChunk(index)) continue
       if (allHaveAll) return index
       const holders = this.#holders(index)
@@ -145,60 +154,34 @@ class RarestFirstPlan implements Plan {
     }
     return holders
   }
-}
-
-/** Which peers have been asked for which chunk, and when. */
-class OpenRequests {
-  readonly #askedMs = new Map<number, Map<PeerId, number>>()
-
-  /** False when the peer had been asked for it already; it counts from now on. */
-  add(peer: PeerId, index: number, nowMs: number): boolean {
-    let asked = this.#askedMs.get(index)
-    if (asked === undefined) this.#askedMs.set(index, (asked = new Map<PeerId, number>()))
-    const isNew = !asked.has(peer)
-    asked.set(peer, nowMs)
-    return isNew
-  }
-
-  restart(peer: PeerId, index: number, nowMs: number): void {
-    const asked = this.#askedMs.get(index)
-    if (asked?.has(peer) === true) asked.set(peer, nowMs)
-  }
-
-  /** False when there was none. */
-  remove(peer: PeerId, index: number): boolean {
-    const asked = this.#askedMs.get(index)
-    if (asked?.delete(peer) !== true) return false
-    if (asked.size === 0) this.#askedMs.delete(index)
-    return true
-  }
-
-  removePeer(peer: PeerId): void {
-    for (const index of [...this.#askedMs.keys()]) this.remove(peer, index)
-  }
-
-  isAsked(index: number): boolean {
-    return this.#askedMs.has(index)
-  }
-
-  askedFor(index: number): PeerId[] {
-    return [...(this.#askedMs.get(index)?.keys() ?? [])]
-  }
 
   /**
-   * The one that has been waited for the longest, if that is too long. Each further peer gives the last one twice as long:
-   * silent peers, however many, hold a chunk up but not for good.
+   * Of the chunks under way, the one that would come last from those asked for it, if `peer` would be much sooner. Peers that stay
+   * silent hold it up but not for good, however many: each one more has to have been silent for longer than the last.
    */
-  late(peer: PeerId, hasChunk: HasChunk, nowMs: number, afterMs: number): number | undefined {
-    let oldest: number | undefined
-    let oldestMs = Infinity
-    for (const [index, asked] of this.#askedMs) {
-      if (asked.has(peer) || (hasChunk !== undefined && !hasChunk(index))) continue
-      const lastMs = Math.max(...asked.values())
-      if (nowMs - lastMs < afterMs * 2 ** (asked.size - 1) || lastMs >= oldestMs) continue
-      oldest = index
-      oldestMs = lastMs
+  #latest(peer: PeerId, expectedMs: ExpectedMs): number | undefined {
+    const { hasChunk, owes } = this.#peers.get(peer) ?? { owes: new Set() }
+    let latest: number | undefined
+    let latestMs = SOONER * expectedMs(peer, owes.size + 1) + WORTH_MS
+    for (const [index, soonestMs] of this.#underWay(expectedMs)) {
+      if (owes.has(index) || soonestMs < latestMs) continue
+      if (hasChunk !== undefined && !hasChunk(index)) continue
+      latest = index
+      latestMs = soonestMs
     }
-    return oldest
+    return latest
+  }
+
+  /** When each chunk that has been asked for would come, from the quickest of those who owe it. */
+  #underWay(expectedMs: ExpectedMs): Map<number, number> {
+    const soonest = new Map<number, number>()
+    for (const [peer, { owes }] of this.#peers) {
+      let place = 0
+      for (const index of owes) {
+        const ms = expectedMs(peer, ++place)
+        soonest.set(index, Math.min(ms, soonest.get(index) ?? Infinity))
+      }
+    }
+    return soonest
   }
 }

@@ -30,9 +30,19 @@ export class AnswerWriter {
    * @throws CatalogError PEER_TIMEOUT when the reader takes too little; what the stream throws
    */
   async send(...answers: readonly Answer[]): Promise<void> {
-    const write = this.#last.then(() => this.#write(answers))
+    await this.sendIf(() => true, ...answers)
+  }
+
+  /** The same, unless it is not wanted any more when its turn comes: false then. */
+  async sendIf(isWanted: () => boolean, ...answers: readonly Answer[]): Promise<boolean> {
+    let isSent = false
+    const write = this.#last.then(async () => {
+      isSent = isWanted()
+      if (isSent) await this.#write(answers)
+    })
     this.#last = write.catch(() => undefined) // its caller sees it
     await write
+    return isSent
   }
 
   /** Since a write last ended, in ms. */

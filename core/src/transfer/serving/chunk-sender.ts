@@ -49,12 +49,12 @@ export class ChunkSender {
     const encoded = await this.#encoder.encode(encoding, digest, bytes)
     const body = encoded ?? bytes
     await this.#holdBack(id, body.byteLength)
-    if (isCancelled(id)) {
+    const chunk = { id, index, encoding: encoded ? encoding : 'none', bytes: body } as const
+    const isWanted = (): boolean => !isCancelled(id)
+    if (!(await writer.sendIf(isWanted, ...before, { type: 'chunk', ...chunk }))) {
       throttle.giveBack(body.byteLength)
       return 'cancelled'
     }
-    const chunk = { id, index, encoding: encoded ? encoding : 'none', bytes: body } as const
-    await writer.send(...before, { type: 'chunk', ...chunk })
     this.#deps.onServed(body.byteLength, index === 0)
     return undefined
   }
