@@ -21,6 +21,7 @@ import { ALONE } from './support/exec-run.ts'
 import { expectedInstall, fixturePackages, fixtureProject } from './support/fixture-packages.ts'
 import { freePort } from './support/free-port.ts'
 import { asInstalled, readInstalled } from './support/installed.ts'
+import { kubeTool, whyNoKubeTools } from './support/kube-tools.ts'
 import { startRegistry, type LoopbackRegistry } from './support/registry.ts'
 import { quietNetwork, startVerdaccio, nodeIsUp } from './support/verdaccio.ts'
 
@@ -346,10 +347,11 @@ describe('kubernetes', () => {
     expect(config.node.network?.bootstrap).toHaveLength(2)
   })
 
-  test('kubectl renders it', ({ skip }) => {
-    const folder = join(EXAMPLES, 'kubernetes')
-    const ran = spawnSync('kubectl', ['kustomize', folder], { encoding: 'utf8' })
-    if (ran.error !== undefined) skip('there is no kubectl here')
+  test('kubectl renders it', async ({ skip }) => {
+    const reason = whyNoKubeTools()
+    if (reason !== undefined) skip(reason)
+    const args = ['kustomize', join(EXAMPLES, 'kubernetes')]
+    const ran = spawnSync(await kubeTool('kubectl'), args, { encoding: 'utf8' })
     expect(ran.stderr).toBe('')
     expect(ran.stdout).toContain('image: images.example.com/catalog-p2p:0.1.0')
     const rendered = (parseAllDocuments(ran.stdout) as ReturnType<typeof parseDocument>[]).map(
