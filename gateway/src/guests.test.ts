@@ -175,6 +175,8 @@ describe.skipIf(process.platform === 'win32')('a guest', () => {
         ['PUT', '/left-pad'],
         ['GET', '/-/whoami'],
         ['GET', '/-/v1/search?text=a'],
+        ['GET', '/-/catalog/builds/acme/v1/cache/11'],
+        ['PUT', '/-/catalog/builds/acme/v8/artifacts/11'],
       ],
       ...[
         ['DELETE', '/left-pad/-rev/1'],

@@ -2,7 +2,9 @@
  * Results of build tasks between machines over real QUIC, as their tools ask for them over HTTP: what a writer that is trusted has
  * signed is taken, and nothing else is, whoever offers it.
  */
+import { once } from 'node:events'
 import { writeFile } from 'node:fs/promises'
+import { request, type IncomingMessage } from 'node:http'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { digestOf, issueCertificate, keyIdOf, signRevocations, type KeyId } from '@catalog-p2p/core'
@@ -118,6 +120,17 @@ describe('who may write', () => {
     await expect.poll(() => put(writer, nx('after'), 'x'), POLL).toBe(200)
   })
 
+  test('no more than 256 MiB', async () => {
+    const length = { authorization: `Bearer ${BUILD_TOKEN}`, 'content-length': String(2 ** 28 + 1) }
+    const path = `/-/catalog/builds/${nx('huge')}`
+    const put = request(`${writer.url}${path}`, { method: 'PUT', headers: length })
+    put.on('error', () => undefined) // it is hung up on
+    put.flushHeaders()
+    const [answer] = (await once(put, 'response')) as [IncomingMessage]
+    expect(answer.statusCode).toBe(413)
+    put.destroy()
+  })
+
   test('the first result of a task stands', async () => {
     expect(await put(writer, nx('11'), 'first')).toBe(200)
     expect(await put(writer, nx('11'), 'second')).toBe(409)
@@ -171,9 +184,9 @@ describe('what a reader takes', () => {
     await expect.poll(async () => (await ask(reader, nx('struck'))).status, POLL).toBe(200)
   })
 
-  test('of two writers that differ one, and always the same', async () => {
+  test('of two writers that differ one, and always the same; its own before both', async () => {
     const other = await world.machine('both', undefined, {
-      ...{ trust: TRUSTS_BOTH, gateway: options('read') },
+      ...{ trust: TRUSTS_BOTH, gateway: options('write') },
     })
     await Promise.all([put(writer, nx('both'), 'of ann'), put(stranger, nx('both'), 'of bob')])
     await Promise.all([meet(other.node, writer.node, 1), meet(other.node, stranger.node, 1)])
@@ -181,8 +194,38 @@ describe('what a reader takes', () => {
     await expect.poll(async () => (await ask(other, nx('both'))).text, POLL).toBe(first)
     expect((await ask(other, nx('both'))).text).toBe(first)
     expect(builds(other).conflicts).toBe(1)
+    expect(await put(other, nx('both'), 'its own')).toBe(200)
+    expect((await ask(other, nx('both'))).text).toBe('its own')
+  })
+
+  test('of a writer named for one team that team’s alone', async () => {
+    const theirs = await world.machine('one team', undefined, {
+      ...{ trust: `@build-results/acme key ${ann}\n`, gateway: options('read') },
+    })
+    await meet(theirs.node, writer.node, 0)
+    await put(writer, nx('team'), 'of acme')
+    await put(writer, 'other/v1/cache/team', 'of others')
+    await expect.poll(async () => (await ask(theirs, nx('team'))).text, POLL).toBe('of acme')
+    const { untrusted } = builds(theirs)
+    expect((await ask(theirs, 'other/v1/cache/team')).status).toBe(404)
+    // It was not even asked for: nobody may write it.
+    expect(builds(theirs).untrusted).toBe(untrusted)
+  })
+
+  test('no list of what there is', async () => {
+    for (const path of ['', 'acme', 'acme/v1/cache', 'acme/v8/artifacts']) {
+      expect({ path, status: (await ask(reader, path)).status }).toEqual({ path, status: 404 })
+    }
   })
 })
+
+let written = 0
+/** Writes one more, and says whether a key has signed it. */
+async function writesSigned(machine: Machine): Promise<boolean> {
+  const { unsigned } = builds(machine)
+  expect(await put(machine, nx(`signed${++written}`), `result ${written}`)).toBe(200)
+  return builds(machine).unsigned === unsigned
+}
 
 test('who its organisation has certified writes and is read, until that is taken back', async () => {
   const here = await world.machine('certified', bobsKey, {
@@ -192,25 +235,30 @@ test('who its organisation has certified writes and is read, until that is taken
   const path = certificatesPath(join(world.folder, 'certified'))
   const book = new CertificateBook(path, { log: createCollectingLogger() })
   const notBeforeMs = Date.now() - 3_600_000
-  const certify = (key: KeyId): Uint8Array =>
+  const certify = (key: KeyId, lifetimeMs: number): Uint8Array =>
     issueCertificate(
       {
         ...{ subject: { kind: 'publisher', key }, names: ['@build-results'], note: '' },
-        ...{ notBeforeMs, notAfterMs: notBeforeMs + 7_200_000 },
+        ...{ notBeforeMs, notAfterMs: notBeforeMs + lifetimeMs },
       },
       rootKey,
     )
+  const [EXPIRED, VALID] = [60_000, 7_200_000]
   const asked = async (): Promise<number> => (await ask(here, nx('certified'))).status
   await put(writer, nx('certified'), 'theirs')
   expect(await asked()).toBe(404)
   await put(here, nx('own1'), 'mine')
   expect(builds(here).unsigned).toBe(1)
+  expect(here.node.entry(digestOf(Buffer.from('mine')))?.visibility).toBe('private')
 
-  await book.take(root, { revocations: undefined, certificates: [certify(ann), certify(bob)] })
+  const bobs = certify(bob, VALID)
+  const expired = [certify(ann, EXPIRED), bobs]
+  await book.take(root, { revocations: undefined, certificates: expired })
+  // It has read them: Bob may write now.
+  await expect.poll(() => writesSigned(here), POLL).toBe(true)
+  expect(await asked()).toBe(404)
+  await book.take(root, { revocations: undefined, certificates: [certify(ann, VALID), bobs] })
   await expect.poll(asked, POLL).toBe(200)
-  await put(here, nx('own2'), 'mine too')
-  expect(builds(here)).toMatchObject({ written: 2, unsigned: 1 })
-
   const list = { sequence: 1, issuedAtMs: notBeforeMs, subjects: [ann] }
   await book.take(root, { revocations: signRevocations(list, rootKey), certificates: [] })
   await expect.poll(asked, POLL).toBe(404)
