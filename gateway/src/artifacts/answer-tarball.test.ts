@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { readdir, rm } from 'node:fs/promises'
 import { request as httpRequest } from 'node:http'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { digestOf, parseDigest } from '@catalog-p2p/core'
 import { incompressibleBytes, makePackage } from '../../../test/support/fixture-packages.ts'
 import { gatewayWorld, type GatewayWorld } from '../../../test/support/gateway-world.ts'
@@ -68,6 +68,14 @@ describe('a tarball', () => {
     expect(second.headers['x-catalog-source']).toBe('store')
     expect(world.upstream.count(/tgz/)).toBe(1)
     expect(world.gateway.stats().tarballs.store.bytes).toBe(small.tarball.length)
+  })
+
+  test('of which all is known is not looked up again', async () => {
+    const path = '/fx-small/-/fx-small-1.0.0.tgz'
+    for (const each of ['/fx-small', path, path]) await world.get(each)
+    const lookUps = vi.spyOn(world.node, 'findRecord')
+    expect((await world.get(path)).headers['x-catalog-source']).toBe('store')
+    expect(lookUps).not.toHaveBeenCalled()
   })
 
   test('comes from a peer, and upstream is asked only what that version is', async () => {

@@ -18,3 +18,33 @@ test('what an earlier version kept binds nobody who has credentials', async () =
   expect(createBindings(database).namesOf(digest)).toHaveLength(1)
   database.close()
 })
+
+test('what is remembered of a version is what its rows say', async () => {
+  const database = await openDatabase(':memory:')
+  const other = digestOf(Buffer.from('another'))
+  const one = { ...named, owner: '' }
+  let nowMs = 1
+  const bindings = createBindings(database, { maxRows: 2, now: () => nowMs })
+  expect(bindings.has(one, digest)).toBe(false)
+  bindings.add(one, digest)
+  expect([bindings.has(one, digest), bindings.digestOf(one)]).toEqual([true, digest])
+  bindings.add(one, digest, 'valid')
+  expect(bindings.signature(one, digest)).toBe('valid')
+  bindings.add(one, other)
+  expect([bindings.has(one, other), bindings.digestOf(one)]).toEqual([true, undefined])
+  bindings.forget(named.name)
+  expect(bindings.has(one, digest)).toBe(false)
+  // A use within a day is not written down; a later one is, and what was not used longest goes.
+  bindings.add(one, digest)
+  nowMs += 1
+  bindings.add({ ...one, version: '2.0.0' }, digest)
+  nowMs += 86_400_001
+  expect(bindings.has(one, digest)).toBe(true)
+  for (const version of ['3.0.0', '4.0.0']) bindings.add({ ...one, version }, digest)
+  const known = ['1.0.0', '2.0.0', '3.0.0', '4.0.0'].filter((version) =>
+    bindings.has({ ...one, version }, digest),
+  )
+  expect(known).toEqual(bindings.versionsOf(named.name).map(({ version }) => version))
+  expect(known).not.toContain('2.0.0')
+  database.close()
+})

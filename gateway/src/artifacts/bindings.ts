@@ -3,6 +3,7 @@
  * registry and whom it told to digest. Never what a client, a lockfile or a peer says. It also tells what names a stored artifact has. What is
  * forgotten is asked for anew.
  */
+import { LRUCache } from 'lru-cache'
 import { isDigest, type Database, type Digest } from '@catalog-p2p/core'
 
 export interface NamedVersion {
@@ -41,6 +42,8 @@ const MAX_BINDINGS = 200_000
 const TRIM_ROWS = 1_000
 /** A day: frequent reads must not become frequent writes. */
 const TOUCH_AFTER_MS = 86_400_000
+/** Versions whose rows are remembered: every tarball that is asked for is looked up several times. */
+const REMEMBERED = { maxSize: 8_192, sizeCalculation: () => 1 }
 
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS version_bindings (
@@ -80,7 +83,74 @@ export function createBindings(
 ): Bindings {
   database.exec(SCHEMA)
   takeOver(database)
-  const sql = {
+  const sql = prepare(database)
+  let rows = (sql.count.get() as { rows: number }).rows
+
+  const remembered = new LRUCache<string, readonly Row[]>(REMEMBERED)
+
+  const find = (named: NamedVersion): readonly Row[] => {
+    const key = keyOf(named)
+    const known = remembered.get(key)
+    if (known !== undefined) return known
+    const { registry, owner, name, version } = named
+    const found = sql.find.all(name, version, registry, owner) as unknown as Row[]
+    remembered.set(key, found)
+    return found
+  }
+
+  const findOne = (version: NamedVersion, digest: Digest): Row | undefined =>
+    find(version).find((row) => row.digest === digest)
+
+  return {
+    has(version, digest) {
+      const row = findOne(version, digest)
+      if (row === undefined) return false
+      if (now() - row.used_ms > TOUCH_AFTER_MS) {
+        sql.touch.run(now(), row.name, row.version, row.registry, row.owner)
+        remembered.delete(keyOf(version))
+      }
+      return true
+    },
+    signature: (version, digest) => toState(findOne(version, digest)?.signature),
+    add(named, digest, signature) {
+      const { registry, owner, name, version } = named
+      remembered.delete(keyOf(named))
+      sql.add.run(registry, owner, name, version, digest, signature ?? null, now())
+      // An update counts as well: then it is trimmed, and counted anew, a little early.
+      rows += 1
+      if (rows < maxRows + Math.min(TRIM_ROWS, maxRows)) return
+      rows = (sql.count.get() as { rows: number }).rows
+      if (rows <= maxRows) return
+      sql.trim.run(rows - maxRows)
+      remembered.clear()
+      rows = maxRows
+    },
+    digestOf(version) {
+      const [row, another] = find(version)
+      return another === undefined && row !== undefined && isDigest(row.digest)
+        ? row.digest
+        : undefined
+    },
+    forget(name) {
+      sql.forget.run(name)
+      remembered.clear()
+    },
+    names: () => (sql.names.all() as { name: string }[]).map(({ name }) => name),
+    versionsOf: (name) =>
+      (sql.byName.all(name) as { version: string; digest: string }[]).flatMap(
+        ({ version, digest }) => (isDigest(digest) ? [{ version, digest }] : []),
+      ),
+    namesOf: (digest) =>
+      (sql.byDigest.all(digest) as unknown as Row[]).map(
+        ({ registry, owner, name, version, signature }) => {
+          return { registry, owner, name, version, signature: toState(signature) }
+        },
+      ),
+  }
+}
+
+function prepare(database: Database) {
+  return {
     find: database.prepare(
       'SELECT * FROM version_bindings WHERE name = ? AND version = ? AND registry = ? AND owner = ?',
     ),
@@ -103,53 +173,6 @@ export function createBindings(
       `DELETE FROM version_bindings WHERE (name, version, registry, owner, digest) IN
          (SELECT name, version, registry, owner, digest FROM version_bindings ORDER BY used_ms LIMIT ?)`,
     ),
-  }
-  let rows = (sql.count.get() as { rows: number }).rows
-
-  const find = ({ registry, owner, name, version }: NamedVersion): Row[] =>
-    sql.find.all(name, version, registry, owner) as unknown as Row[]
-
-  const findOne = (version: NamedVersion, digest: Digest): Row | undefined =>
-    find(version).find((row) => row.digest === digest)
-
-  return {
-    has(version, digest) {
-      const row = findOne(version, digest)
-      if (row === undefined) return false
-      if (now() - row.used_ms > TOUCH_AFTER_MS) {
-        sql.touch.run(now(), row.name, row.version, row.registry, row.owner)
-      }
-      return true
-    },
-    signature: (version, digest) => toState(findOne(version, digest)?.signature),
-    add({ registry, owner, name, version }, digest, signature) {
-      sql.add.run(registry, owner, name, version, digest, signature ?? null, now())
-      // An update counts as well: then it is trimmed, and counted anew, a little early.
-      rows += 1
-      if (rows < maxRows + Math.min(TRIM_ROWS, maxRows)) return
-      rows = (sql.count.get() as { rows: number }).rows
-      if (rows <= maxRows) return
-      sql.trim.run(rows - maxRows)
-      rows = maxRows
-    },
-    digestOf(version) {
-      const [row, another] = find(version)
-      return another === undefined && row !== undefined && isDigest(row.digest)
-        ? row.digest
-        : undefined
-    },
-    forget: (name) => void sql.forget.run(name),
-    names: () => (sql.names.all() as { name: string }[]).map(({ name }) => name),
-    versionsOf: (name) =>
-      (sql.byName.all(name) as { version: string; digest: string }[]).flatMap(
-        ({ version, digest }) => (isDigest(digest) ? [{ version, digest }] : []),
-      ),
-    namesOf: (digest) =>
-      (sql.byDigest.all(digest) as unknown as Row[]).map(
-        ({ registry, owner, name, version, signature }) => {
-          return { registry, owner, name, version, signature: toState(signature) }
-        },
-      ),
   }
 }
 
@@ -177,6 +200,10 @@ export function splitBindings(
     versionsOf: (name) => [...kept.versionsOf(name), ...unkept.versionsOf(name)],
     namesOf: (digest) => [...kept.namesOf(digest), ...unkept.namesOf(digest)],
   }
+}
+
+function keyOf({ registry, owner, name, version }: NamedVersion): string {
+  return `${name}\n${version}\n${registry}\n${owner}`
 }
 
 function toState(text: string | null | undefined): SignatureState {

@@ -3,6 +3,7 @@
  * signature; and what the registry itself has said here, kept as records for others. Only of packages that are public as far as
  * is known: no peer is asked about any other, and a registry that is not public never gets an answer that npm has signed.
  */
+import { LRUCache } from 'lru-cache'
 import {
   isCatalogError,
   nameKeyOf,
@@ -39,11 +40,18 @@ export interface NamedRecordsDependencies extends TargetDependencies {
   readonly log: Logger
 }
 
+/**
+ * Versions of which all has been kept that the metadata at hand has, and so that nothing need be looked up when they are asked for
+ * again. Not for ever: a key may have been dropped, or come, since.
+ */
+const NOTED = { maxSize: 20_000, sizeCalculation: () => 1, ttl: 600_000 }
+
 export function createNamedRecords(deps: NamedRecordsDependencies): NamedRecords {
   const { node, registries, isKnownPublic, log } = deps
   /** Registries of which delegates have no records: only who has a digest can ask a delegate. */
   const mute = createUnsignedRegistries()
   const unsigned = createUnsignedRegistries()
+  const noted = new LRUCache<string, Digest>(NOTED)
 
   function versionOf({ name, version }: ArtifactRequest): PackageVersion | undefined {
     if (version === undefined || !isKnownPublic(name)) return undefined
@@ -68,21 +76,19 @@ export function createNamedRecords(deps: NamedRecordsDependencies): NamedRecords
   }
 
   async function keep(access: ArtifactAccess, digest: Digest): Promise<void> {
-    const version = versionOf(access.request)
-    if (version === undefined || node.findRecord(version)?.digest === digest) return
-    const { request, viewer } = access
-    const facts = access.target.facts ?? (await factsOf(request, viewer))
-    if (facts === undefined) return deps.missing?.note(version, digest)
-    for (const record of recordsOf(version, facts)) {
-      if (record.digest === digest && (await node.addRecord(record)) === 'valid') return
+    const { request, viewer, target } = access
+    const version = versionOf(request)
+    if (version === undefined) return
+    const key = `${version.registry}\n${version.name}\n${version.version}`
+    if (noted.get(key) === digest) return
+    if (node.findRecord(version)?.digest !== digest) {
+      const facts = target.facts ?? (await factsOf(deps, request, viewer))
+      if (facts === undefined) return deps.missing?.note(version, digest)
+      for (const record of recordsOf(version, facts)) {
+        if (record.digest === digest && (await node.addRecord(record)) === 'valid') break
+      }
     }
-  }
-
-  async function factsOf(
-    request: ArtifactRequest,
-    viewer: Viewer,
-  ): Promise<VersionFacts | undefined> {
-    return deps.documents.recent(request, viewer) ?? (await factsAtHand(deps, request, viewer))
+    noted.set(key, digest)
   }
 
   return {
@@ -122,4 +128,12 @@ export function createNamedRecords(deps: NamedRecordsDependencies): NamedRecords
       keep(access, digest).catch((error: unknown) => log.debug('records.not-kept', { error }))
     },
   }
+}
+
+async function factsOf(
+  deps: NamedRecordsDependencies,
+  request: ArtifactRequest,
+  viewer: Viewer,
+): Promise<VersionFacts | undefined> {
+  return deps.documents.recent(request, viewer) ?? (await factsAtHand(deps, request, viewer))
 }

@@ -47,8 +47,8 @@ const SCHEMA = `
 /** Rows that `oldest` returns, at most. */
 const OLDEST_ROWS = 50
 
-/** Rows, and ids that have none, remembered: a request looks each of its documents up several times. */
-const MAX_REMEMBERED = 4_096
+/** Rows, and ids and names that have none, remembered: a request looks each of its documents up several times. */
+const REMEMBERED = { maxSize: 4_096, sizeCalculation: () => 1 }
 
 interface Remembered {
   /** undefined: there is none. */
@@ -61,10 +61,8 @@ type Statements = ReturnType<typeof prepare>
 
 export class PackumentRows {
   readonly #sql: Statements
-  readonly #remembered = new LRUCache<string, Remembered>({
-    maxSize: MAX_REMEMBERED,
-    sizeCalculation: () => 1,
-  })
+  readonly #remembered = new LRUCache<string, Remembered>(REMEMBERED)
+  readonly #named = new LRUCache<string, readonly CachedDocument[]>(REMEMBERED)
   #bytes: number
 
   /** Throws what SQLite throws where the database cannot be written. */
@@ -89,8 +87,12 @@ export class PackumentRows {
     return this.#row(id).bytes
   }
 
-  byName(name: string): CachedDocument[] {
-    return (this.#sql.byName.all(name) as unknown as Row[]).map(toDocument)
+  byName(name: string): readonly CachedDocument[] {
+    const known = this.#named.get(name)
+    if (known !== undefined) return known
+    const found = (this.#sql.byName.all(name) as unknown as Row[]).map(toDocument)
+    this.#named.set(name, found)
+    return found
   }
 
   /** Those that anybody may see, the latest confirmed first. */
@@ -100,8 +102,10 @@ export class PackumentRows {
 
   /** Whose documents of that package the registry has given us. */
   ownersOf(registry: string, name: string): string[] {
-    const rows = this.#sql.owners.all(name, registry) as { owner: string }[]
-    return rows.map(({ owner }) => owner)
+    return this.byName(name).flatMap((document) => {
+      const isIts = document.registry === registry && document.peerFetchedAtMs === undefined
+      return isIts ? [document.owner] : []
+    })
   }
 
   /** Ids of the documents that were confirmed longest ago. */
@@ -122,7 +126,7 @@ export class PackumentRows {
       document.witness === undefined ? null : JSON.stringify(document.witness),
       document.member ?? null,
     )
-    this.#remembered.delete(id)
+    this.#forget(document)
     this.#bytes += bytes - before.bytes
   }
 
@@ -133,28 +137,30 @@ export class PackumentRows {
   }
 
   /** Of that text and whose it was: another may have come since it was asked about. */
-  update({ id, hash, member }: CachedDocument, said: Confirmed): void {
+  update(document: CachedDocument, said: Confirmed): void {
+    const { id, hash, member } = document
     const { confirmedAtMs, lifetimeMs, freshness, peerFetchedAtMs } = said
     const given = [confirmedAtMs, lifetimeMs ?? null, freshness, peerFetchedAtMs ?? null]
     this.#sql.update.run(...given, id, hash, member ?? null)
-    this.#remembered.delete(id)
+    this.#forget(document)
   }
 
   remove(id: string): void {
-    this.#bytes -= this.#row(id).bytes
+    const { document, bytes } = this.#row(id)
+    this.#bytes -= bytes
     this.#removeForms(id)
     this.#sql.remove.run(id)
-    this.#remembered.delete(id)
+    if (document !== undefined) this.#forget(document)
   }
 
   markChanged(name: string): void {
     this.#sql.markChanged.run(name)
-    this.#remembered.clear()
+    this.#forgetAll()
   }
 
   markAllChanged(): void {
     this.#sql.markAllChanged.run()
-    this.#remembered.clear()
+    this.#forgetAll()
   }
 
   #row(id: string): Remembered {
@@ -164,6 +170,16 @@ export class PackumentRows {
     const found = { document: row && toDocument(row), bytes: row?.bytes ?? 0 }
     this.#remembered.set(id, found)
     return found
+  }
+
+  #forget({ id, name }: Pick<CachedDocument, 'id' | 'name'>): void {
+    this.#remembered.delete(id)
+    this.#named.delete(name)
+  }
+
+  #forgetAll(): void {
+    this.#remembered.clear()
+    this.#named.clear()
   }
 
   #removeForms(id: string): void {
@@ -177,9 +193,6 @@ function prepare(database: Database) {
   return {
     find: sql('SELECT * FROM packuments WHERE id = ?'),
     byName: sql('SELECT * FROM packuments WHERE name = ?'),
-    owners: sql(
-      'SELECT owner FROM packuments WHERE name = ? AND registry = ? AND peer_fetched_ms IS NULL',
-    ),
     open: sql("SELECT * FROM packuments WHERE owner = '' ORDER BY confirmed_ms DESC LIMIT ?"),
     oldest: sql('SELECT id FROM packuments ORDER BY confirmed_ms LIMIT ?'),
     save: sql('INSERT OR REPLACE INTO packuments VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)'),

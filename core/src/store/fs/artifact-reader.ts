@@ -113,6 +113,12 @@ export class ArtifactReader {
   }
 
   async #readWhole(digest: Digest, size: number): Promise<Uint8Array> {
+    const { whole, layout, marks } = this.#deps
+    const here = whole.readNow(layout.artifact(digest), { digest, size, mark: marks.of(digest) })
+    if (here !== undefined) {
+      this.remember(digest, here)
+      return here
+    }
     const underway = this.#reading.get(digest)
     if (underway !== undefined) return await underway
     const reading = this.#guarded(digest, undefined, () =>

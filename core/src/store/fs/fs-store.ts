@@ -75,7 +75,7 @@ class FsStore implements Store {
   constructor({ clock, log, files: given }: FsStoreDeps, options: FsStoreOptions) {
     const files = given ?? createNodeFiles()
     // Files of a test's own see every operation.
-    const whole = given ? createPooledReads(given) : createReadThread(files)
+    const whole = given ? createPooledReads(given) : createReadThread(files, clock)
     this.#options = options
     this.#health = new DiskHealth({ clock, log }, options.path)
     const entries = this.#entries

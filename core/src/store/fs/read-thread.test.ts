@@ -11,6 +11,9 @@ import { createPooledReads, createReadThread, type WholeFiles } from './read-thr
 let folder: string
 let thread: WholeFiles
 let opened: number
+/** Of a clock that moves by so much whenever it is looked at. */
+let nowMs: number
+let passingMs: number
 
 const files = createNodeFiles()
 const counting = {
@@ -24,7 +27,9 @@ const counting = {
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'catalog-read-'))
   opened = 0
-  thread = createReadThread(counting)
+  nowMs = 0
+  passingMs = 0
+  thread = createReadThread(counting, { now: () => (nowMs += passingMs) })
 })
 afterEach(async () => {
   await thread.stop()
@@ -74,6 +79,37 @@ test('after it has stopped, reads and hashes still work, without it', async () =
   expect(Buffer.from((await thread.read(path, expected(four))).bytes)).toEqual(four)
   expect((await thread.hash(path)).digest).toBe(digestOf(four))
   expect(opened).toBeGreaterThan(0)
+})
+
+describe('at once', () => {
+  const markedFile = async (bytes: Uint8Array): Promise<[string, Expected]> => {
+    const path = await file('a', bytes)
+    return [path, expected(bytes, await files.mark(path))]
+  }
+
+  test('reads a small file that looks as expected, and leaves all others to who can wait', async () => {
+    const [path, looks] = await markedFile(four)
+    expect(thread.readNow(path, looks)).toEqual(four)
+    expect(thread.readNow(path, { ...looks, mark: undefined })).toBeUndefined()
+    expect(thread.readNow(path, { ...looks, mark: `${looks.mark}x` })).toBeUndefined()
+    expect(thread.readNow(path, { ...looks, size: 5 })).toBeUndefined()
+    expect(thread.readNow(join(folder, 'none'), looks)).toBeUndefined()
+    expect(thread.readNow(...(await markedFile(Buffer.alloc(64 * 1024 + 1))))).toBeUndefined()
+    expect(thread.readNow(...(await markedFile(Buffer.alloc(64 * 1024))))).toHaveLength(64 * 1024)
+  })
+
+  test('leaves a disk alone that has kept it waiting, ten times as long', async () => {
+    const [path, looks] = await markedFile(four)
+    passingMs = 6
+    expect(thread.readNow(path, looks)).toBeDefined()
+    const endedMs = nowMs
+    passingMs = 0
+    nowMs = endedMs + 59
+    expect(thread.readNow(path, looks)).toBeUndefined()
+    nowMs = endedMs + 60
+    expect(thread.readNow(path, looks)).toBeDefined()
+    expect(thread.readNow(path, looks)).toBeDefined()
+  })
 })
 
 describe.each([

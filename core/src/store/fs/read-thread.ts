@@ -1,10 +1,12 @@
 /**
- * Reads files, and hashes them where need be, in a thread of its own (read-worker.ts). It takes only so many at once: what a
- * slow disk leaves waiting goes through the thread pool as everything else does, and so does all of it where no thread can
- * be started.
+ * Reads files, and hashes them where need be: small ones that are known at once (prompt-reads.ts), all others in a thread of its own
+ * (read-worker.ts). That takes only so many at once: what a slow disk leaves waiting goes through the thread pool as everything
+ * else does, and so does all of it where no thread can be started.
  */
+import type { Clock } from '../../timing/clock.ts'
 import { createWorkerThread, workerUrl, type WorkerThread } from '../../disk/worker-thread.ts'
 import type { StoreFiles } from './files.ts'
+import { PromptReads } from './prompt-reads.ts'
 import { DamagedFileError, hashFile, readWhole } from './reader.ts'
 import type { Expected, HashedFile, VerifiedBytes } from './reader.ts'
 import type { HashRequest, ReadReply, ReadRequest } from './read-worker.ts'
@@ -15,6 +17,8 @@ export interface WholeFiles {
    * @throws DamagedFileError, or Node's error (ENOENT, EIO, ...)
    */
   read(path: string, expected: Expected): Promise<VerifiedBytes>
+  /** What is expected, by the looks of the file, where that can be had without waiting. */
+  readNow(path: string, expected: Expected): Uint8Array | undefined
   /** @throws Node's error */
   hash(path: string): Promise<HashedFile>
   stop(): Promise<void>
@@ -26,15 +30,17 @@ const MAX_WAITING = 64
 export function createPooledReads(files: StoreFiles): WholeFiles {
   return {
     read: (path, expected) => readWhole(files, path, expected),
+    readNow: () => undefined,
     hash: (path) => hashFile(files, path),
     stop: () => Promise.resolve(),
   }
 }
 
-/** The thread starts with the first read. */
-export function createReadThread(files: StoreFiles): WholeFiles {
+/** The thread starts with the first read that is not had at once. */
+export function createReadThread(files: StoreFiles, clock: Pick<Clock, 'now'>): WholeFiles {
   const pooled = createPooledReads(files)
   const thread = new ReadThread()
+  const prompt = new PromptReads(clock)
 
   /** Through the pool when the thread is lost or busy. */
   async function eitherWay<T>(inThread: () => Promise<T>, inPool: () => Promise<T>): Promise<T> {
@@ -53,6 +59,7 @@ export function createReadThread(files: StoreFiles): WholeFiles {
         () => thread.read(path, expected),
         () => pooled.read(path, expected),
       ),
+    readNow: (path, expected) => prompt.read(path, expected),
     hash: (path) =>
       eitherWay(
         () => thread.hash(path),

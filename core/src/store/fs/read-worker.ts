@@ -3,13 +3,14 @@
  * it hashes piece by piece, in between. One message there and back with four quick calls between costs a third of what the
  * calls through the thread pool cost, and an install reads a thousand. It decides nothing else: dropping an artifact is up to the caller.
  */
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
+import { closeSync, fstatSync, openSync } from 'node:fs'
 import { setImmediate as turn } from 'node:timers/promises'
 import { parentPort } from 'node:worker_threads'
 import { createDigester, digestOf } from '../../content/digest.ts'
 import { errnoOf } from '../../disk/errno.ts'
-import { fingerprintOf, type FileFingerprint } from './file-fingerprint.ts'
+import { fingerprintOf } from './file-fingerprint.ts'
 import type { Expected, HashedFile, VerifiedBytes } from './reader.ts'
+import { fillSync, readMarkedSync, withFileSync } from './read-sync.ts'
 
 export interface ReadRequest extends Expected {
   readonly id: number
@@ -36,54 +37,24 @@ const REPLY_BYTES = 256 * 1024
 const PIECE_BYTES = 1024 * 1024
 
 function readOne(request: ReadRequest): ReadReply {
-  const { id } = request
+  const { id, path } = request
   try {
-    const file = openSync(request.path, 'r')
-    try {
-      return { id, ...readExpected(file, request) }
-    } finally {
-      closeSync(file)
-    }
+    return withFileSync(path, (file) => ({ id, ...readExpected(file, request) }))
   } catch (error) {
     return { id, error: toReply(error) }
   }
 }
 
 function readExpected(file: number, { digest, size, mark }: Expected): Whole | { damaged: string } {
-  const first = readMarked(file, size)
+  const first = readMarkedSync(file, size)
   if ('damaged' in first) return first
   if (first.mark === mark) return { bytes: first.bytes }
   // Again: only what a file looked like before and after tells that it did not change in between.
-  const again = readMarked(file, size)
+  const again = readMarkedSync(file, size)
   if ('damaged' in again) return again
   if (digestOf(again.bytes) !== digest) return { damaged: 'other bytes' }
   const hashed = { mark: again.mark === first.mark ? again.mark : undefined }
   return { bytes: again.bytes, hashed }
-}
-
-/** Looks at the file after it has read it: what was written to it before that shows. */
-function readMarked(
-  file: number,
-  size: number,
-): { bytes: Uint8Array<ArrayBuffer>; mark: FileFingerprint } | { damaged: string } {
-  const bytes = new Uint8Array(size)
-  const filled = fillSync(file, bytes, 0)
-  const stats = fstatSync(file, { bigint: true })
-  if (filled !== size || stats.size !== BigInt(size)) {
-    return { damaged: `${stats.size} bytes, ${size} expected` }
-  }
-  return { bytes, mark: fingerprintOf(stats) }
-}
-
-function fillSync(file: number, buffer: Uint8Array, position: number): number {
-  let filled = 0
-  while (filled < buffer.byteLength) {
-    const rest = buffer.byteLength - filled
-    const count = readSync(file, buffer, filled, rest, position + filled)
-    if (count === 0) break
-    filled += count
-  }
-  return filled
 }
 
 async function hashOne({ id, hash }: HashRequest): Promise<ReadReply> {
