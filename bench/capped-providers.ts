@@ -13,11 +13,10 @@ import type { Child } from './lib/child.ts'
 import { fill } from './lib/fill.ts'
 import { waitForInventories } from './lib/inventories.ts'
 import { LOOPBACK, type BenchMachine } from './lib/machine.ts'
-import { noteGoal, ratios, summarize, summarizeBy, toMarkdownTable } from './lib/measure.ts'
+import { MB, noteGoal, ratios, summarize, summarizeBy, toMarkdownTable } from './lib/measure.ts'
 import { quiesce } from './lib/quiesce.ts'
 import { Stage, type StartedNode } from './lib/stage.ts'
 
-const MB = 1_000_000
 const LAN = { bitsPerSecond: 1_000_000_000 }
 const CAPPED = { bitsPerSecond: 50_000_000 }
 const NAMES = ['provider-0', 'provider-1', 'provider-2', 'provider-3'] as const

@@ -6,10 +6,8 @@ import type { Line } from '../test/support/namespaces.ts'
 import type { Carrier } from './lib/bare-stream-child.ts'
 import { withLoad, type Load } from './lib/load.ts'
 import { LOOPBACK, lineShare } from './lib/machine.ts'
-import { summarizeBy, toMarkdownTable } from './lib/measure.ts'
+import { MB, summarizeBy, toMarkdownTable } from './lib/measure.ts'
 import { Stage } from './lib/stage.ts'
-
-const MB = 1_000_000
 
 const NAMES: Readonly<Record<Carrier, string>> = {
   quic: 'libp2p QUIC',

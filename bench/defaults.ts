@@ -10,12 +10,11 @@ import { loadCorpusOf } from './lib/corpus.ts'
 import { cpuMs } from './lib/child.ts'
 import { forEachConcurrently } from './lib/concurrently.ts'
 import { waitForInventories } from './lib/inventories.ts'
-import { summarizeBy, toMarkdownTable } from './lib/measure.ts'
+import { MB, summarizeBy, toMarkdownTable } from './lib/measure.ts'
 import { quiesce } from './lib/quiesce.ts'
 import { startReplayClient } from './lib/replay-client.ts'
 import { Stage } from './lib/stage.ts'
 
-const MB = 1_000_000
 const KIB = 1024
 const CHUNK_SIZES = [256, 512, 1024, 2048, 4096].map((kib) => kib * KIB)
 const TRANSFERS = [4, 10, 20]

@@ -9,11 +9,10 @@ import { fill } from './lib/fill.ts'
 import { waitForInventories } from './lib/inventories.ts'
 import { withLoad, type Load } from './lib/load.ts'
 import { LOOPBACK, lineShare, type BenchMachine } from './lib/machine.ts'
-import { noteGoal, ratios, summarize, summarizeBy, toMarkdownTable } from './lib/measure.ts'
+import { MB, noteGoal, ratios, summarize, summarizeBy, toMarkdownTable } from './lib/measure.ts'
 import { quiesce } from './lib/quiesce.ts'
 import { Stage, type StartedNode } from './lib/stage.ts'
 
-const MB = 1_000_000
 const WARM_UP_BYTES = 30 * MB
 const WARM_UP_SEED = 1_000_000
 const PROVIDERS = 3

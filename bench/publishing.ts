@@ -6,12 +6,11 @@
  */
 import { generateKey } from '@catalog-p2p/core'
 import { createHash, randomBytes } from 'node:crypto'
-import { join } from 'node:path'
 import { packTarball } from '../test/support/tarball.ts'
 import { waitForInventories } from './lib/inventories.ts'
-import { LOOPBACK, networkOf } from './lib/machine.ts'
+import { LOOPBACK } from './lib/machine.ts'
 import { summarizeBy, toMarkdownTable } from './lib/measure.ts'
-import type { NetworkMachineOptions } from './lib/network-child.ts'
+import { startNetworkMachine } from './lib/network-machine.ts'
 import { startReplayClient } from './lib/replay-client.ts'
 import { startVerdaccio } from './lib/rivals.ts'
 import { Stage } from './lib/stage.ts'
@@ -51,29 +50,15 @@ export async function run(options: { rounds: number }): Promise<unknown> {
 async function measureNetwork(way: string, replication: number): Promise<Sample[]> {
   await using stage = await Stage.open()
   const secret = generateKey().exportSecret()
-  const start = async (name: string) => {
-    const child = stage.start('lib/network-child.ts')
-    const options: NetworkMachineOptions = {
-      folder: join(stage.folder, name),
-      node: {
-        network: networkOf(LOOPBACK),
-        store: { path: join(stage.folder, name, 'store') },
-        transfer: { fleet: false },
-      },
-      ...{ secret, isPublisher: name === 'publisher', token: TOKEN, replication },
-    }
-    const { addresses, port } = await child.call<{ addresses: string[]; port: number }>(
-      'start',
-      options,
-    )
-    return { child, addresses, url: `http://127.0.0.1:${port}` }
-  }
-  const [publisher, other] = [await start('publisher'), await start('other')]
-  const quic = publisher.addresses.filter((each) => each.includes('/quic'))
-  await other.child.call('connect', quic)
+  const how = { secret, token: TOKEN, replication }
+  const publisher = await startNetworkMachine(stage, 'publisher', how)
+  const other = await startNetworkMachine(stage, 'other', how)
+  await other.child.call('connect', publisher.addresses)
   await waitForInventories(other.child, 1, 0)
-  return await measureAll(way, publisher.url, other.url)
+  return await measureAll(way, urlOf(publisher), urlOf(other))
 }
+
+const urlOf = ({ port }: { port: number }): string => `http://127.0.0.1:${port}`
 
 async function measureVerdaccio(): Promise<Sample[]> {
   await using stage = await Stage.open()
@@ -81,7 +66,7 @@ async function measureVerdaccio(): Promise<Sample[]> {
   const client = startReplayClient(stage)
   const verdaccio = await startVerdaccio(upstream.port, { stage, machine: LOOPBACK, client })
   if (verdaccio === undefined) return []
-  const url = `http://127.0.0.1:${verdaccio.port}`
+  const url = urlOf(verdaccio)
   return await measureAll('Verdaccio', url, url)
 }
 

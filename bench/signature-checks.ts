@@ -9,35 +9,24 @@ import { writeKeyring } from '../test/support/signed-swarm.ts'
 import { loadPackages, type Corpus } from './lib/corpus.ts'
 import type { InstallResult } from './lib/install-child.ts'
 import { waitForInventories } from './lib/inventories.ts'
-import { summarizeBy, toMarkdownTable } from './lib/measure.ts'
+import {
+  COUNTING,
+  measureBothWays,
+  measureCheck,
+  type SignatureCost,
+  type Way,
+} from './lib/signature-cost.ts'
 import { Stage, type StartedNode } from './lib/stage.ts'
 
 /** Beside the one that is installed. */
 const OLD_VERSIONS = 20
 const CONCURRENCY = 32
-const WAYS = ['frozen', 'fresh'] as const
-type Way = (typeof WAYS)[number]
-
-interface Measured {
-  readonly way: Way
-  readonly result: InstallResult
-  readonly checks: number
-  /** Of the gateway. */
-  readonly cpuMs: number
-  /** Of one check, on this machine at that time. */
-  readonly checkMs: number
-}
 
 export async function run(options: { rounds: number }): Promise<unknown> {
-  const rounds: Measured[] = []
-  for (let round = 0; round < options.rounds; round += 1) {
-    for (const way of WAYS) rounds.push(await measure(way))
-  }
-  print(rounds)
-  return rounds
+  return await measureBothWays(options.rounds, measure)
 }
 
-async function measure(way: Way): Promise<Measured> {
+async function measure(way: Way): Promise<SignatureCost> {
   await using stage = await Stage.open()
   const corpus = await loadPackages(stage.folder)
   const upstream = await stage.startUpstream([corpus], {
@@ -58,54 +47,23 @@ async function measure(way: Way): Promise<Measured> {
     })
   await install(peer, true)
   await upstream.child.close()
-  const node = await stage.startNode('node', { gateway, flags: ['--import', COUNTING] })
+  const node = await stage.startNode('node', { gateway, flags: COUNTING })
   await node.child.call('connect', [peer.address])
   await waitForInventories(node.child, 1, corpus.files.length)
   const cpuBefore = await node.child.call<number>('cpu')
   const result = await install(node, way === 'fresh')
   const cpuMs = (await node.child.call<number>('cpu')) - cpuBefore
   const checks = await node.child.call<number>('checks')
-  return { way, result, checks, cpuMs, checkMs: measureCheck() }
+  return { way, result, checks, cpuMs, checkMs: measureCheck(checkOne(), 2_000) }
 }
-
-const COUNTING = new URL('./lib/count-checks.ts', import.meta.url).href
 
 function namesOf({ files }: Corpus): string[] {
   return [...new Set(files.map(({ name }) => name))]
 }
 
-/** In processor time, milliseconds. */
-function measureCheck(): number {
+function checkOne(): () => void {
   const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   const text = createHash('sha512').update('some-package').digest()
   const signature = sign('sha256', text, privateKey)
-  const times = 2_000
-  const before = process.cpuUsage()
-  for (let at = 0; at < times; at += 1) verify('sha256', text, publicKey, signature)
-  const { user, system } = process.cpuUsage(before)
-  return (user + system) / 1000 / times
-}
-
-function print(rounds: readonly Measured[]): void {
-  const rows = WAYS.map((way) => {
-    const all = rounds.filter((each) => each.way === way)
-    return {
-      install: way,
-      seconds: summarizeBy(all, ({ result }) => result.seconds, 2),
-      'CPU of the gateway, s': summarizeBy(all, ({ cpuMs }) => cpuMs / 1000, 2),
-      checks: summarizeBy(all, ({ checks }) => checks, 0),
-      'µs each': summarizeBy(all, ({ checkMs }) => checkMs * 1000, 0),
-      '% of the CPU': summarizeBy(
-        all,
-        (each) => (100 * each.checks * each.checkMs) / each.cpuMs,
-        1,
-      ),
-      '% of the time': summarizeBy(
-        all,
-        ({ checks, checkMs, result }) => (checks * checkMs) / (10 * result.seconds),
-        1,
-      ),
-    }
-  })
-  console.log(toMarkdownTable(rows))
+  return () => void verify('sha256', text, publicKey, signature)
 }

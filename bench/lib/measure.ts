@@ -1,5 +1,7 @@
 /** Figures and tables. A figure is the median of its rounds with their range; ratios are taken round by round. */
 
+export const MB = 1_000_000
+
 export interface Spread {
   readonly median: number
   readonly min: number

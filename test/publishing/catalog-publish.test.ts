@@ -2,7 +2,7 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { digestOf } from '@catalog-p2p/core'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { writeDaemonFile } from '../../gateway/src/admin/daemon-client.ts'
 import { documentOf } from '../../gateway/src/cli/publish/document.ts'
 import { readPackage } from '../../gateway/src/cli/publish/read-package.ts'
@@ -10,12 +10,7 @@ import { sharePath } from '../../gateway/src/sharing/share-address.ts'
 import { isolatedEnvironment, mustRunClient } from '../support/client.ts'
 import type { ClientName } from '../support/clients.ts'
 import { makePackage } from '../support/fixture-packages.ts'
-import {
-  ADMIN_TOKEN,
-  annsKey,
-  networkMachines,
-  type NetworkMachines,
-} from '../support/network-machine.ts'
+import { ADMIN_TOKEN, annsKey, machinesOfEachTest } from '../support/network-machine.ts'
 import { meet, type Machine } from '../support/machine.ts'
 import { signalOf } from '../support/publishing.ts'
 import { runCatalog, type CatalogRun } from '../support/run-catalog.ts'
@@ -23,11 +18,7 @@ import { packTarball } from '../support/tarball.ts'
 
 const NAME = '@acme/tool'
 
-let world: NetworkMachines
-beforeEach(async () => {
-  world = await networkMachines()
-})
-afterEach(() => world[Symbol.asyncDispose]())
+const world = machinesOfEachTest()
 
 type Catalog = (...args: readonly string[]) => Promise<CatalogRun>
 

@@ -1,25 +1,15 @@
 /** Each client's own publish to the network, and what it makes of our answer; npm's is in npm-publish.test.ts. */
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { mustRunClient, runClient } from '../support/client.ts'
 import { tagsOf, type ClientName } from '../support/clients.ts'
 import { meet, type Machine } from '../support/machine.ts'
-import {
-  ann,
-  annsKey,
-  networkMachines,
-  TOKEN,
-  type NetworkMachines,
-} from '../support/network-machine.ts'
+import { ann, annsKey, machinesOfEachTest, TOKEN } from '../support/network-machine.ts'
 
 const NAME = '@acme/tool'
 
-let world: NetworkMachines
-beforeEach(async () => {
-  world = await networkMachines()
-})
-afterEach(() => world[Symbol.asyncDispose]())
+const world = machinesOfEachTest()
 
 interface Way {
   readonly args: readonly string[]

@@ -1,17 +1,13 @@
 /** Searches find packages of the network, as their trusted publishers describe them. */
 import { keyIdOf } from '@catalog-p2p/core'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { meet, type Machine } from '../support/machine.ts'
-import { annsKey, networkMachines, type NetworkMachines } from '../support/network-machine.ts'
+import { annsKey, machinesOfEachTest } from '../support/network-machine.ts'
 import { keyOf, packageOf, signalOf } from '../support/publishing.ts'
 
 const NAME = '@acme/tool'
 
-let world: NetworkMachines
-beforeEach(async () => {
-  world = await networkMachines()
-})
-afterEach(() => world[Symbol.asyncDispose]())
+const world = machinesOfEachTest()
 
 async function publish({ node, url }: Machine, key = annsKey): Promise<void> {
   const about = { description: 'a hammer for nails', keywords: ['nails'] }

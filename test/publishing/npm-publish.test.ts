@@ -4,27 +4,21 @@
  */
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { mustRunClient, runClient, type ClientResult } from '../support/client.ts'
 import type { ClientName } from '../support/clients.ts'
 import { meet, type Machine } from '../support/machine.ts'
 import {
   ann as publisher,
   annsKey as key,
-  networkMachines,
+  machinesOfEachTest,
   TOKEN,
-  type NetworkMachines,
 } from '../support/network-machine.ts'
 
 const NAME = '@acme/tool'
 
-let world: NetworkMachines
-beforeEach(async () => {
-  world = await networkMachines()
-})
-afterEach(() => world[Symbol.asyncDispose]())
-const machine: NetworkMachines['machine'] = (...args) => world.machine(...args)
-const project: NetworkMachines['project'] = (...args) => world.project(...args)
+const world = machinesOfEachTest()
+const { machine, project } = world
 
 async function npm(
   at: Machine,

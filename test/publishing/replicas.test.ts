@@ -1,27 +1,17 @@
 /** What is published on one machine is kept by others that trust its publisher, over real QUIC, within bounds of their own. */
 import type { Digest, NodeOptions } from '@catalog-p2p/core'
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { documentOf } from '../../gateway/src/cli/publish/document.ts'
 import { REPLICAS } from '../../gateway/src/publishing/replica-messages.ts'
 import { makePackage } from '../support/fixture-packages.ts'
 import { meet, quietNode, type Machine } from '../support/machine.ts'
-import {
-  ann,
-  annsKey,
-  networkMachines,
-  TOKEN,
-  type NetworkMachines,
-} from '../support/network-machine.ts'
+import { ann, annsKey, machinesOfEachTest, TOKEN } from '../support/network-machine.ts'
 import { keyOf, packageOf, signalOf } from '../support/publishing.ts'
 
 const NAME = '@acme/tool'
 const WAITING = { timeout: 20_000 }
 
-let world: NetworkMachines
-beforeEach(async () => {
-  world = await networkMachines()
-})
-afterEach(() => world[Symbol.asyncDispose]())
+const world = machinesOfEachTest()
 
 /** What is said of it. */
 async function publish({ url }: Machine, version: string): Promise<string | null> {

@@ -2,6 +2,7 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { afterEach, beforeEach } from 'vitest'
 import { keyIdOf, type CatalogNode, type HybridKey, type NodeOptions } from '@catalog-p2p/core'
 import type { GatewayOptions } from '@catalog-p2p/gateway'
 import { toKeyFile } from '../../gateway/src/publisher-keys/key-file.ts'
@@ -32,6 +33,29 @@ export interface NetworkMachines extends AsyncDisposable {
   ): Promise<Machine>
   /** A folder with these two files. */
   project(name: string, manifest: object): Promise<string>
+}
+
+/** Machines anew for each test of the file that calls it. */
+export function machinesOfEachTest(): Omit<NetworkMachines, typeof Symbol.asyncDispose> {
+  let current: NetworkMachines | undefined
+  const now = (): NetworkMachines => {
+    if (current === undefined) throw new Error('there are machines within a test only')
+    return current
+  }
+  beforeEach(async () => {
+    current = await networkMachines()
+  })
+  afterEach(() => current?.[Symbol.asyncDispose]())
+  return {
+    get folder() {
+      return now().folder
+    },
+    get machines() {
+      return now().machines
+    },
+    machine: (...args) => now().machine(...args),
+    project: (...args) => now().project(...args),
+  }
 }
 
 export async function networkMachines(): Promise<NetworkMachines> {

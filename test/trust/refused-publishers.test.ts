@@ -5,20 +5,14 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { issueCertificate, keyIdOf, signRevocations, type HybridKey } from '@catalog-p2p/core'
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { documentOf } from '../../gateway/src/cli/publish/document.ts'
 import { CertificateBook } from '../../gateway/src/trust/certificate-book.ts'
 import { certificatesPath } from '../../gateway/src/trust/trust-file.ts'
 import { createCollectingLogger } from '../support/collecting-logger.ts'
 import { makePackage } from '../support/fixture-packages.ts'
 import { meet, type Machine } from '../support/machine.ts'
-import {
-  ann,
-  annsKey,
-  networkMachines,
-  TOKEN,
-  type NetworkMachines,
-} from '../support/network-machine.ts'
+import { ann, annsKey, machinesOfEachTest, TOKEN } from '../support/network-machine.ts'
 import { keyOf, packageOf, signalOf } from '../support/publishing.ts'
 
 const NAME = '@acme/tool'
@@ -27,11 +21,7 @@ const rootKey = keyOf('root')
 const root = keyIdOf(rootKey.publicKey)
 const UNDER_ROOT = `@acme root ${root}\n`
 
-let world: NetworkMachines
-beforeEach(async () => {
-  world = await networkMachines()
-})
-afterEach(() => world[Symbol.asyncDispose]())
+const world = machinesOfEachTest()
 
 /** A machine that knows one who has it, signed by that key. */
 async function beside(key: HybridKey, trust?: string): Promise<Machine> {
