@@ -118,14 +118,11 @@ function callersFolder() {
 }
 
 function run(node, args, cwd = root) {
-  const child = spawn(node, args, {
-    cwd,
-    stdio: 'inherit',
-    env: environment(node),
-  })
+  const child = spawn(node, args, { cwd, stdio: 'inherit', env: environment(node) })
   const forward = (signal) => {
-    // A terminal sends Ctrl-C to the whole group: the child has it already.
-    if (signal !== 'SIGINT' || !process.stdin.isTTY) child.kill(signal)
+    // A terminal sends Ctrl-C to the whole group, Windows the news of its end to all: the child has it already.
+    const hasIt = signal === 'SIGINT' ? process.stdin.isTTY : isWindows && signal === 'SIGHUP'
+    if (!hasIt) child.kill(signal)
   }
   const signals = ['SIGINT', 'SIGTERM', 'SIGHUP']
   for (const signal of signals) process.on(signal, forward)

@@ -59,6 +59,7 @@ test('the public surface is small, and grows only on purpose', () => {
     'parseNodeOptions',
     'parseSwarmFile',
     'registryOf',
+    'renameOver',
     'signRevocations',
     'signStatement',
     'swarmFileToText',

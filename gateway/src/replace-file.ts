@@ -1,11 +1,8 @@
 /** Puts a small file in place in one step: a temporary file beside it, synced, then renamed. Never leaves half of one. */
 import { randomBytes } from 'node:crypto'
-import { mkdir, open, rename, rm, stat } from 'node:fs/promises'
+import { mkdir, open, rm, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
-import { errnoOf } from '@catalog-p2p/core'
-
-const RENAME_TRIES = 5
+import { errnoOf, renameOver } from '@catalog-p2p/core'
 
 export interface ReplaceOptions {
   /** Permissions of a new file. */
@@ -45,20 +42,5 @@ async function modeOf(path: string, otherwise: number): Promise<number> {
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') return otherwise
     throw error
-  }
-}
-
-// On Windows a virus scanner or an indexer may hold the old file for a moment.
-async function renameOver(from: string, to: string): Promise<void> {
-  for (let tries = 1; ; tries++) {
-    try {
-      await rename(from, to)
-      return
-    } catch (error) {
-      const code = errnoOf(error) ?? ''
-      const isBusy = process.platform === 'win32' && ['EPERM', 'EACCES', 'EBUSY'].includes(code)
-      if (!isBusy || tries === RENAME_TRIES) throw error
-      await sleep(20 * tries)
-    }
   }
 }

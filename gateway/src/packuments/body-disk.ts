@@ -4,11 +4,11 @@
  * a disk that refuses is left alone for a while, with one log line each way.
  */
 import { randomBytes } from 'node:crypto'
-import { mkdir, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { gunzip } from 'node:zlib'
-import { errnoOf, type Logger } from '@catalog-p2p/core'
+import { errnoOf, renameOver, type Logger } from '@catalog-p2p/core'
 
 const unzip = promisify(gunzip)
 
@@ -104,7 +104,7 @@ export class BodyDisk {
     const once = async (): Promise<void> => {
       await mkdir(dirname(file), { recursive: true, mode: 0o700 })
       await writeFile(aside, bytes, { mode: 0o600 })
-      await rename(aside, file)
+      await renameOver(aside, file)
     }
     try {
       // The folder may be cleared between mkdir and write.

@@ -4,10 +4,10 @@
  * after it costs the invite, never the swarm.
  */
 import { existsSync, readFileSync } from 'node:fs'
-import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises'
+import { mkdir, readdir, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { z } from 'zod'
-import { CatalogError, errnoOf, inviteIdOf, type OpenInvite } from '@catalog-p2p/core'
+import { CatalogError, errnoOf, inviteIdOf, renameOver, type OpenInvite } from '@catalog-p2p/core'
 import { replaceFile } from '../replace-file.ts'
 
 const inviteSchema = z.strictObject({
@@ -99,7 +99,7 @@ function read(path: string): StoredInvite | undefined {
 /** False when somebody else was first. @throws CatalogError STORE_FAILED: then it is not known to be used, and counts for nobody */
 async function moveAway(from: string, to: string): Promise<boolean> {
   try {
-    await rename(from, to)
+    await renameOver(from, to)
     return true
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') return false

@@ -7,6 +7,7 @@ const log = { debug: vi.fn(), info: vi.fn(), warn: vi.fn(), error: vi.fn() }
 
 class FakeProcess extends EventEmitter {
   readonly pid = 1234
+  platform: NodeJS.Platform = 'linux'
   readonly killed: string[] = []
   kill(_pid: number, signal: string): void {
     this.killed.push(signal)
@@ -34,6 +35,13 @@ test('a signal that nobody else hears ends the process, after the node', async (
   await vi.waitFor(() => expect(host.killed).toEqual(['SIGTERM']))
   expect(stopped).toHaveBeenCalledTimes(1)
   expect(host.listenerCount('SIGTERM')).toBe(0)
+})
+
+test('a console that is closed on Windows ends it by a signal that can be sent there', async () => {
+  const { host } = world()
+  host.platform = 'win32'
+  host.emit('SIGHUP')
+  await vi.waitFor(() => expect(host.killed).toEqual(['SIGTERM']))
 })
 
 test('where somebody else handles it, the end is theirs', async () => {

@@ -12,6 +12,7 @@ export interface ProcessLike {
   on(signal: NodeJS.Signals, listener: () => void): unknown
   off(signal: NodeJS.Signals, listener: () => void): unknown
   listenerCount(signal: NodeJS.Signals): number
+  readonly platform: NodeJS.Platform
   kill(pid: number, signal: NodeJS.Signals): unknown
 }
 
@@ -45,7 +46,9 @@ export function onShutdown(
     const isOurs = host.listenerCount(signal) <= 1 + waitingListeners(host)
     void finish().then(() => {
       for (const [each, listener] of listeners) host.off(each, listener)
-      if (isOurs) host.kill(host.pid, signal)
+      // Windows knows SIGHUP as news of a closed console, and nobody can send it.
+      const ends = signal === 'SIGHUP' && host.platform === 'win32' ? 'SIGTERM' : signal
+      if (isOurs) host.kill(host.pid, ends)
     })
   }
 

@@ -2,11 +2,11 @@
  * The few file operations that the store is made of, each one step of its crash-safety: tests wrap them to fail or to kill
  * the process between any two. Never decides anything; errors are Node's own.
  */
-import { open, readdir, rename, stat, unlink, writeFile, type FileHandle } from 'node:fs/promises'
-import { setTimeout as sleep } from 'node:timers/promises'
+import { open, readdir, stat, unlink, writeFile, type FileHandle } from 'node:fs/promises'
 import { errnoOf } from '../../disk/errno.ts'
 import { fingerprintOf, type FileFingerprint } from './file-fingerprint.ts'
 import { makeFolder } from '../../disk/make-folder.ts'
+import { renameOver } from '../../disk/rename-over.ts'
 
 export interface StoreFiles {
   /** With its parents; for this user alone. */
@@ -40,7 +40,7 @@ export function createNodeFiles(): StoreFiles {
     async create(path, bytes) {
       await writeFile(path, bytes, { flag: 'wx', mode: 0o600 })
     },
-    rename: renameWithPatience,
+    rename: renameOver,
     async remove(path) {
       return (await orAbsent(unlink(path).then(() => true))) ?? false
     },
@@ -76,20 +76,4 @@ async function orAbsent<T>(operation: Promise<T>): Promise<T | undefined> {
     if (errnoOf(error) === 'ENOENT') return undefined
     throw error
   }
-}
-
-// A virus scanner or indexer on Windows holds new files open for a moment, and the rename is refused meanwhile.
-const RENAME_DELAYS_MS = process.platform === 'win32' ? [10, 30, 100, 300] : []
-
-async function renameWithPatience(from: string, to: string): Promise<void> {
-  for (const delayMs of RENAME_DELAYS_MS) {
-    try {
-      await rename(from, to)
-      return
-    } catch (error) {
-      if (!['EPERM', 'EACCES', 'EBUSY'].includes(errnoOf(error) ?? '')) throw error
-      await sleep(delayMs)
-    }
-  }
-  await rename(from, to)
 }

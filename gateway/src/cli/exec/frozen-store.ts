@@ -6,7 +6,7 @@
  */
 import { lstat, mkdtemp, readdir, realpath, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { dirname, join, relative, isAbsolute } from 'node:path'
+import { dirname, isAbsolute, join, relative, sep } from 'node:path'
 import { CatalogError, makeFolder } from '@catalog-p2p/core'
 import { defaultConfigFolder } from '../../config/config-file.ts'
 import type { Config } from '../../config/resolve.ts'
@@ -85,7 +85,7 @@ async function realPlace(path: string): Promise<string> {
 
 function isInside(root: string, path: string): boolean {
   const way = relative(root, path)
-  return way === '' || !(way.startsWith('..') || isAbsolute(way))
+  return way !== '..' && !way.startsWith(`..${sep}`) && !isAbsolute(way)
 }
 
 async function staleFolders(storePath: string): Promise<string[]> {

@@ -69,10 +69,14 @@ async function create(path: string, nonce: string): Promise<boolean> {
     return true
   } catch (error) {
     const code = errnoOf(error) ?? ''
-    // On Windows a file that is just being removed can't be opened for a moment.
-    if (code === 'EEXIST' || (code === 'EPERM' && process.platform === 'win32')) return false
+    if (code === 'EEXIST' || isBeingRemoved(code)) return false
     throw new CatalogError('STORE_FAILED', `${path}: can't be made (${code})`, { cause: error })
   }
+}
+
+/** On Windows such a file can't be opened for a moment. */
+function isBeingRemoved(code: string): boolean {
+  return code === 'EPERM' && process.platform === 'win32'
 }
 
 interface Lock {
@@ -89,6 +93,7 @@ async function readLock(path: string): Promise<Lock | undefined> {
   } catch (error) {
     const code = errnoOf(error) ?? ''
     if (code === 'ENOENT') return undefined
+    if (isBeingRemoved(code)) return { text: '', pid: undefined, ageMs: 0 }
     throw new CatalogError('STORE_FAILED', `${path}: can't be read (${code})`, { cause: error })
   }
 }
