@@ -92,7 +92,8 @@ export function createGateway(deps: GatewayDependencies, input: GatewayOptions =
       traces = await openTraces({ activity, log: deps.log }, options.traces)
       const { guard, artifacts: names } = parts
       const { node } = deps
-      const sources = { node, stats, activity, guard, names, sinceMs: Date.now() }
+      const { keptBy } = parts.network.replication
+      const sources = { node, stats, activity, guard, names, keptBy, sinceMs: Date.now() }
       live = new LiveEvents((viewer) => sectionsFor(sources, viewer))
       const started = await listener.start()
       const main = parts.registries.main

@@ -1,4 +1,5 @@
 /** The dashboard in a real Chromium: it shows what happens while it happens, and nothing in it breaks its own policy. */
+import axe from 'axe-core'
 import type { Browser, ConsoleMessage, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { dashboardUrl } from '../../gateway/src/cli/ui/ui-command.ts'
@@ -70,6 +71,13 @@ test('tells of the install: each package, whence it came, and where the time wen
   await page.getByText('npm/11.6.0').waitFor()
   const row = page.getByRole('row', { name: 'left-side@1.0.0' })
   expect(await row.textContent()).toContain('this machine')
+  // As many as there are columns: who hears the table would else be told the wrong ones.
+  const columns = await page
+    .getByRole('columnheader', { name: 'when' })
+    .locator('..')
+    .locator('th')
+    .count()
+  expect(1 + (await row.getByRole('cell').count())).toBe(columns)
   await page.getByText('Last install').waitFor()
   await page.getByText('Where the time went').waitFor()
   expect(complaints).toEqual([])
@@ -95,6 +103,7 @@ test.for([
         expect.toSatisfy(isReadable),
       ])
     }
+    expect(await accessibilityProblems(page)).toEqual([])
     await page.close()
   },
 )
@@ -146,6 +155,22 @@ test('says that the gateway has gone, and goes on when it is back', async ({ ski
   await state.getByText('live').waitFor()
   await page.close()
 })
+
+/** What axe-core finds against WCAG 2.2 AA and its own best practices; it runs beside the page's policy, as a reader's tools do. */
+async function accessibilityProblems(page: Page): Promise<string[]> {
+  const context = page.context()
+  const session = await context.newCDPSession(page)
+  const { frameTree } = await session.send('Page.getFrameTree')
+  const world = await session.send('Page.createIsolatedWorld', { frameId: frameTree.frame.id })
+  const { executionContextId: contextId } = world
+  await session.send('Runtime.evaluate', { contextId, expression: axe.source })
+  const { result } = await session.send('Runtime.evaluate', {
+    ...{ contextId, awaitPromise: true, returnByValue: true },
+    expression:
+      'axe.run(document).then(({ violations }) => violations.flatMap(({ id, nodes }) => nodes.map(({ html }) => `${id}: ${html}`)))',
+  })
+  return result.value as string[]
+}
 
 /** With everything that the browser had to say against it. */
 async function open(url: string): Promise<{ page: Page; complaints: string[] }> {

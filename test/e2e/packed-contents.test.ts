@@ -1,9 +1,10 @@
 /**
  * What is in the tarballs that npm makes of our packages: everything that package.json points to, the licence, and nothing
- * of the sources or tests. Publint finds what clients and bundlers would stumble over.
+ * of the sources or tests. Publint finds what clients and bundlers would stumble over, are-the-types-wrong what TypeScript would.
  */
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { checkPackage, createPackageFromTarballData } from '@arethetypeswrong/core'
 import { publint } from 'publint'
 import { formatMessage } from 'publint/utils'
 import { list } from 'tar'
@@ -14,6 +15,10 @@ import { repositoryRoot } from '../support/source-tree.ts'
 const BUILD_TIMEOUT_MS = 240_000
 /** Of the sources in this repository alone: what is packed has no such file, and nobody else sets that condition. */
 const SOURCE_CONDITION = '@catalog-p2p/source'
+/** Of these programs import something; the others are run, or read by their client. */
+const TYPED: readonly string[] = ['core', 'gateway', 'plugins/verdaccio']
+/** What are-the-types-wrong says of every package that is ES modules alone ("esm-only" of its command line). */
+const OF_MODULES_ALONE: readonly string[] = ['NoResolution', 'CJSResolvesToESM']
 
 describe.each(OURS)('%s', (folder) => {
   test(
@@ -47,6 +52,18 @@ describe.each(OURS)('%s', (folder) => {
       const { messages, pkg = {} } = await publint({ pack: { tarball }, strict: true })
       const others = messages.filter(({ path }) => !path.includes(SOURCE_CONDITION))
       expect(others.map((message) => formatMessage(message, pkg))).toEqual([])
+    },
+    BUILD_TIMEOUT_MS,
+  )
+
+  test(
+    'its types are found, and are those of what runs',
+    async () => {
+      const packed = createPackageFromTarballData(new Uint8Array(await packedTarball(folder)))
+      const { types, ...found } = await checkPackage(packed)
+      expect(types !== false).toBe(TYPED.includes(folder))
+      const problems = 'problems' in found ? found.problems : []
+      expect(problems.filter(({ kind }) => !OF_MODULES_ALONE.includes(kind))).toEqual([])
     },
     BUILD_TIMEOUT_MS,
   )

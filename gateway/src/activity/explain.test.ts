@@ -66,6 +66,16 @@ test('causes come longest first, with what was counted and what it would take', 
   expect(JSON.stringify(hidden)).not.toMatch(/lodash|secret|npm\//)
 })
 
+test('what only its registry may give is said, with what would change that', () => {
+  const times = { startedMs: 0, locatedMs: 1, firstMs: 600, endMs: 900 }
+  const { findings, next } = explain({
+    ...factsOf([visit({ ...times, source: 'origin', isPublic: false, course })]),
+    peers: 1,
+  })
+  expect(findings[0]).toMatch(/^1 came from the registry: .*private/)
+  expect(next.join('\n')).toMatch(/1 package could not come from peers: .*--public-registry URL/)
+})
+
 test('a fast one gets no advice, and nothing is said of what was not counted', () => {
   const visits = [visit({ startedMs: 0, locatedMs: 1, firstMs: 2, endMs: 3, source: 'store' })]
   const said = explain({ ...factsOf(visits), install: { ...install, lastMs: 3 } })

@@ -72,7 +72,7 @@ function findingsOf({ visits, install, peers }: ExplainFacts): string[] {
   const overtaken = count(
     ({ course }) => course !== undefined && course.asked > 0 && course.late + course.failed === 0,
   )
-  const hidden = count(({ isPublic }) => isPublic === false)
+  const hidden = fetched.filter(isHidden).length
   const hedged = visits.filter(({ course, source }) => source === 'peer' && (course?.late ?? 0) > 0)
   const lines: [number, string][] = [
     [
@@ -126,6 +126,7 @@ function adviceFor(
   const registry = share('registry-wait', 'registry-bytes')
   const metadata = share('metadata-registry', 'finding')
   const documents = countMetadata(visits)
+  const hidden = visits.filter(isHidden).length
   const { origin } = install.tarballs
   const isRepeated = isStoreWritable && origin.artifacts > 0
   const lines: (readonly [number, string] | false)[] = [
@@ -139,10 +140,15 @@ function adviceFor(
         registry / 2,
         `${times(origin.artifacts, 'package')} came from the registry this time and are kept now; "catalog prefetch LOCKFILE" gets a project's before its first install`,
       ],
+    registry >= WORTH &&
+      hidden > 0 && [
+        registry / 3,
+        `${times(hidden, 'package')} could not come from peers: of a registry that is not npm's own everything is private but what npm has signed. If anybody may have it: --public-registry URL`,
+      ],
     metadata >= WORTH &&
       documents > 0 && [
         metadata,
-        `${times(documents, 'question')} about versions went to the registry: an install from a lockfile (npm ci, pnpm install --frozen-lockfile) asks fewer`,
+        `${times(documents, 'question')} about versions went to the registry: an install from a lockfile asks fewer (npm: from one that says where each tarball is, with "resolved")`,
       ],
     !isStoreWritable && [
       1,
@@ -157,6 +163,11 @@ function adviceFor(
     .filter((line) => line !== false)
     .toSorted(([a], [b]) => b - a)
     .map(([, text]) => text)
+}
+
+/** A tarball that only the registry may give, as nobody has proven that it is public. */
+function isHidden({ kind, source, isPublic }: Visit): boolean {
+  return kind === 'tarball' && source === 'origin' && isPublic === false
 }
 
 function countMetadata(visits: readonly Visit[]): number {

@@ -62,7 +62,9 @@ function readText(path: string): string {
     return readFileSync(path, 'utf8')
   } catch (error) {
     if (error instanceof CatalogError) throw error
-    throw new CatalogError('INVALID_OPTIONS', `${path}: can't be read`, { cause: error })
+    throw new CatalogError('INVALID_OPTIONS', `${path}: can't be read`, {
+      ...{ cause: error, hint: '"catalog config init FILE" writes one to begin with' },
+    })
   }
 }
 

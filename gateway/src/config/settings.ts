@@ -257,7 +257,7 @@ export const SETTINGS: readonly Setting[] = [
     ),
     'fleet-metadata': boolean(
       'gateway:fleetMetadata',
-      'in a private swarm with a root, share metadata too: a certified machine is then believed as the registry is (docs/fleet.md)',
+      'share metadata too, in a private swarm with a root: a certified machine is then believed as the registry is (docs/fleet.md)',
     ),
     hints: boolean(
       'gateway:hints',

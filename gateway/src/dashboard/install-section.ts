@@ -80,12 +80,15 @@ export function maySee(visit: Visit, viewer: Viewer, { isKnownPublic }: NameRule
   return viewer === 'neighbour' && (visit.isPublic ?? isKnownPublic(visit.name))
 }
 
+/** What was refused or failed comes before all others. */
 function longest(
   visits: readonly Visit[],
   nowMs: number,
 ): { shown: Visit[]; others: InstallSection['others'] } {
   const tookMs = (visit: Visit): number => (visit.endMs ?? nowMs) - visit.startedMs
-  const sorted = visits.toSorted((a, b) => tookMs(b) - tookMs(a))
+  const isWrong = ({ outcome }: Visit): number =>
+    Number(outcome === 'denied' || outcome === 'failed')
+  const sorted = visits.toSorted((a, b) => isWrong(b) - isWrong(a) || tookMs(b) - tookMs(a))
   const next = sorted[MAX_ROWS]
   return {
     shown: sorted.slice(0, MAX_ROWS).sort((a, b) => a.number - b.number),

@@ -1,5 +1,12 @@
 /** What is shown, and to whom. */
-import { CatalogError, type CatalogNode, type NodePeer } from '@catalog-p2p/core'
+import {
+  CatalogError,
+  digestOf,
+  keyIdFromBytes,
+  type CatalogNode,
+  type Head,
+  type NodePeer,
+} from '@catalog-p2p/core'
 import { expect, test } from 'vitest'
 import { NO_BUILDS } from '../build-results/build-results.ts'
 import { createFakeNode } from '../../../test/support/fake-node.ts'
@@ -9,6 +16,8 @@ import { findProblems } from './problems.ts'
 import { sectionsFor, type SectionSources } from './sections.ts'
 import { tierOf } from './swarm-section.ts'
 
+const PUBLISHER = keyIdFromBytes(Buffer.alloc(32, 1))
+const DIGEST = digestOf(Buffer.from('a'))
 const PEER: NodePeer = {
   ...{ peer: 'their-id', address: '/ip4/192.168.7.9/udp/4875/quic-v1', group: '192.168.7.9' },
   ...({ direction: 'outbound', transport: 'quic' } as const),
@@ -37,6 +46,29 @@ test('a program of this machine sees peers, and the names that are public', asyn
   expect(guard.refusals).toMatchObject([{ text: 'left-pad@1.3.0 is denied', next: 'wait' }])
   const hidden = { ...sources, names: { isKnownPublic: () => false } }
   expect(JSON.stringify(sectionsFor(hidden, 'neighbour'))).not.toContain('left-pad')
+})
+
+test('what was published is named to its owner; to others what is public, to strangers nothing', async () => {
+  const sources = await worldOf()
+  const heads = ['@acme/hidden', 'left-over'].map((name, index) => headOf(name, index))
+  const { node } = sources
+  const world = {
+    ...{ ...sources, keptBy: () => 2 },
+    node: {
+      ...node,
+      publications: { ...node.publications, own: () => heads, told: () => heads.slice(1) },
+    },
+    names: { isKnownPublic: (name: string) => name === 'left-over' },
+  }
+  const [owner, neighbour, stranger] = (['owner', 'neighbour', 'stranger'] as const).map(
+    (viewer) => sectionsFor(world, viewer).publications,
+  )
+  expect(owner?.list).toMatchObject([
+    { name: 'left-over', latest: '1.2.0', versions: 1, kept: 2 },
+    { name: '@acme/hidden', kept: null },
+  ])
+  expect(neighbour?.list?.map(({ name }) => name)).toEqual(['left-over', null])
+  expect(stranger).toMatchObject({ packages: 2, short: 1, wanted: 3, list: null })
 })
 
 test('every problem has a next step, and a stranger hears of none', async () => {
@@ -92,6 +124,7 @@ async function worldOf(): Promise<SectionSources> {
   const stats = {
     tarballs,
     builds,
+    replication: { wanted: 3, packages: 2, short: 1 },
     upstream: 'https://registry.example.org/team-path/',
   } as GatewayStats
   const guard = {
@@ -103,7 +136,15 @@ async function worldOf(): Promise<SectionSources> {
   }
   return {
     ...{ node, activity, guard, stats: () => stats, sinceMs: 1 },
-    names: { isKnownPublic: () => true },
+    ...{ names: { isKnownPublic: () => true }, keptBy: () => 0 },
+  }
+}
+
+function headOf(name: string, changedAtMs: number): Head {
+  const releases = new Map([['1.2.0', { statement: DIGEST }]])
+  return {
+    ...{ name, changedAtMs, releases, tags: new Map([['latest', '1.2.0']]), unpublished: [] },
+    ...{ publisher: PUBLISHER, digest: DIGEST, sequence: 1, previous: undefined },
   }
 }
 

@@ -2,23 +2,19 @@
  * The state of gateway and node as the dashboard shows it, as much of it as who looks may see: a stranger gets numbers, nothing
  * of where this machine and its peers are, and no package's name.
  */
-import type { CatalogNode } from '@catalog-p2p/core'
 import type { Activity } from '../activity/activity.ts'
 import { gatewayStatsFor, type Viewer } from '../admin/viewer.ts'
-import type { GatewayStats } from '../api.ts'
 import type { Guard } from '../guard/guard.ts'
 import { guardSection } from './guard-section.ts'
-import { installSection, type NameRules } from './install-section.ts'
+import { installSection } from './install-section.ts'
 import { findProblems } from './problems.ts'
+import { publicationsSection, type PublicationSources } from './publications-section.ts'
 import type { Snapshot, StoreSection, TotalsSection } from './snapshot.ts'
 import { swarmSection } from './swarm-section.ts'
 
-export interface SectionSources {
-  readonly node: CatalogNode
-  readonly stats: () => GatewayStats
+export interface SectionSources extends PublicationSources {
   readonly activity: Activity
   readonly guard: Pick<Guard, 'status'>
-  readonly names: NameRules
   /** When the gateway began. */
   readonly sinceMs: number
 }
@@ -33,6 +29,7 @@ export function sectionsFor(sources: SectionSources, viewer: Viewer): Snapshot {
     traffic: sources.activity.traffic.read(),
     swarm: swarmSection(sources.node, stats, viewer),
     store: storeSection(stats.store),
+    publications: publicationsSection(sources, viewer),
     guard: guardSection(sources, viewer),
   }
 }

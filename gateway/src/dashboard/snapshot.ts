@@ -19,6 +19,7 @@ export interface Snapshot {
   readonly traffic: TrafficSection
   readonly swarm: SwarmSection
   readonly store: StoreSection
+  readonly publications: PublicationsSection
   readonly guard: GuardSection
 }
 
@@ -54,6 +55,31 @@ export interface StoreSection {
   readonly quotaBytes: number
   readonly pinned: number
   readonly writable: boolean
+}
+
+/** One package that was published from this machine. */
+export interface Publication {
+  /** null: not for this viewer. */
+  readonly name: string | null
+  /** Version of that tag; null: there is none. */
+  readonly latest: string | null
+  readonly versions: number
+  /** By the publisher's clock, milliseconds since 1970. */
+  readonly changedAtMs: number
+  /** Connected machines beside this one that keep it; null: peers are not told of it. */
+  readonly kept: number | null
+}
+
+export interface PublicationsSection {
+  readonly packages: number
+  /** Those that fewer than `wanted` machines keep. */
+  readonly short: number
+  readonly wanted: number
+  /** Kept here for others, and how much that may be. */
+  readonly replicaBytes: number
+  readonly replicaQuotaBytes: number
+  /** The newest first; null: not for this viewer. */
+  readonly list: readonly Publication[] | null
 }
 
 /** `local`: in a private network; `near`: answers within 30 ms; `far`; `new`: it has answered nothing yet. */

@@ -122,7 +122,7 @@ async function writeNew(folder: string, path: string, file: KeyFile): Promise<vo
 
 function notFound(name: string): CatalogError {
   return new CatalogError('NOT_FOUND', `there is no key "${name}"`, {
-    hint: 'catalog key list shows those that are there; catalog key new makes one',
+    hint: 'catalog key list shows those that are there; catalog key new makes one, catalog ca init that of a root',
   })
 }
 

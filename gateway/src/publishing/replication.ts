@@ -14,6 +14,8 @@ import { REPLICAS, type ReplicaRequest } from './replica-messages.ts'
 export interface Replication {
   /** How many peers keep it now, and how many should. Never rejects. */
   spread(published: PublishedName, signal: AbortSignal): Promise<Spread>
+  /** Of those who said last that they keep it, how many are connected. */
+  readonly keptBy: (published: PublishedName) => number
   stats(): ReplicationStats
   stop(): Promise<void>
 }
@@ -96,7 +98,7 @@ export function createReplication(
       if (woken.aborted) pause = new AbortController()
       for (const head of node.publications.told()) {
         if (signal.aborted) return
-        if (!woken.aborted || keptBy(head, connected()) < wanted) await spread(head, signal)
+        if (!woken.aborted || keptBy(head) < wanted) await spread(head, signal)
       }
       if (signal.aborted) return
       const { packages, short } = stats()
@@ -108,8 +110,7 @@ export function createReplication(
     return new Set(node.questions.peers())
   }
 
-  /** Of those who said so last, how many are connected. */
-  function keptBy(published: PublishedName, peers: ReadonlySet<string>): number {
+  function keptBy(published: PublishedName, peers = connected()): number {
     return (keepers.get(idOf(published)) ?? []).filter((peer) => peers.has(peer)).length
   }
 
@@ -123,7 +124,7 @@ export function createReplication(
   }
 
   return {
-    ...{ spread, stats },
+    ...{ spread, stats, keptBy: (published) => keptBy(published) },
     async stop() {
       unsubscribe()
       stopping.abort(new Error('the gateway is stopping'))

@@ -9,7 +9,7 @@ const FORCE =
 export function addServiceCommands(program: Command, deps: ProgramDependencies): void {
   const service = program
     .command('service')
-    .description('run the daemon as a service of this user (systemd, launchd)')
+    .description('run the daemon as a service of this user (systemd, launchd, Task Scheduler)')
   const install = service
     .command('install')
     .description('write the service, with the options given here, and start it')

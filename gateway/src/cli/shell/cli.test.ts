@@ -149,6 +149,13 @@ describe('without a daemon', { timeout: 90_000 }, () => {
     expect(start.stdout).toContain('--network.family <any|ipv4|ipv6>')
     expect(start.stdout).toContain('--no-mdns')
     expect(start.stdout).not.toContain('--max-sockets')
+    // What is off can be switched on, and the other way round: as docs/options.md has it, which comes from the defaults.
+    const page = readFileSync(new URL('../../../../docs/options.md', import.meta.url), 'utf8')
+    const rows = [...page.matchAll(/^\| `--(no-)?([\w-]+)` +\|.*\| yes\/no +\| (yes|no) /gm)]
+    expect(rows.length).toBeGreaterThan(15)
+    for (const [, , name, byDefault] of rows) {
+      expect(start.stdout).not.toMatch(byDefault === 'no' ? `--no-${name} ` : ` --${name} `)
+    }
   })
 
   test('wrong usage exits with 2', async () => {

@@ -7,6 +7,8 @@ import { SETTINGS } from '../../config/settings.ts'
 const OFF_BY_DEFAULT = new Set([
   'peers-only',
   'countersign',
+  'fleet-metadata',
+  'upnp',
   'relay',
   'bootstrap-server',
   'loopback-only',

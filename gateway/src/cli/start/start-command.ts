@@ -13,6 +13,7 @@ import { formatBytes } from '../shell/format.ts'
 import type { Terminal } from '../shell/terminal.ts'
 import { onUnforeseen } from '../shell/unforeseen.ts'
 import { askUpstream } from './upstream-probe.ts'
+import { updateNotice, wantsNotice } from './update-notice.ts'
 import { redactUrl } from '../../http/redact-url.ts'
 import { createDaemonLog } from './daemon-log.ts'
 import { collectWhenIdle, type IdleCollector } from './idle-collector.ts'
@@ -47,6 +48,13 @@ export async function startCommand(
   })
   let daemon: RunningDaemon | undefined
   let idle: IdleCollector | undefined
+  const tellOfUpdate = async (running: RunningDaemon): Promise<void> => {
+    if (running.gateway.stats().upstream === null) return
+    const notice = await updateNotice(running.info.url, version)
+    if (notice === undefined) return
+    progress.current?.clear()
+    terminal.note(notice)
+  }
   const leave = (code: number): never => {
     progress.current?.clear()
     if (daemon !== undefined) rmSync(daemonFile(config.storePath), { force: true })
@@ -70,6 +78,9 @@ export async function startCommand(
     progress.current.start()
     idle = collectWhenIdle(() => workOf(running))
     void warnOfUpstream(running, log)
+    if (rewrite && wantsNotice(terminal)) {
+      setTimeout(() => void tellOfUpdate(running), SETTLED_MS).unref()
+    }
     return await runUntilSignal(running, { signals, log, config, progress: progress.current })
   } finally {
     idle?.stop()

@@ -1,5 +1,5 @@
 /** One snapshot as lines of a terminal, the most important first. Pure. Foreign text is shown without control characters. */
-import type { Snapshot, Source, SwarmPeer } from '../../dashboard/snapshot.ts'
+import type { PublicationsSection, Snapshot, Source, SwarmPeer } from '../../dashboard/snapshot.ts'
 import { formatBytes, formatMs, formatTable, plural } from '../shell/format.ts'
 
 export interface ScreenSize {
@@ -16,7 +16,7 @@ const MAX_PEERS = 8
 
 /** @param nowMs since 1970 */
 export function screenLines(snapshot: Snapshot, size: ScreenSize, nowMs: number): string[] {
-  const { totals, problems, store, guard } = snapshot
+  const { totals, problems, store, publications, guard } = snapshot
   const lines = [
     `catalog, up ${formatMs(Math.max(0, nowMs - totals.sinceMs))}; ${totals.upstream ?? 'peers only'}`,
     ...problems.map(({ text, next }) => `PROBLEM ${text} -> ${next}`),
@@ -25,6 +25,7 @@ export function screenLines(snapshot: Snapshot, size: ScreenSize, nowMs: number)
     '',
     `store    ${plural(store.artifacts, 'artifact')}, ${formatBytes(store.bytes)} of ${formatBytes(store.quotaBytes)}`,
     `given    ${plural(totals.uploaded.artifacts, 'artifact')}, ${formatBytes(totals.uploaded.bytes)} to peers`,
+    ...publishedLine(publications),
     ...(guard.refused > 0 ? [`guard    ${plural(guard.refused, 'version')} refused`] : []),
     '',
     ...peerLines(snapshot),
@@ -32,6 +33,12 @@ export function screenLines(snapshot: Snapshot, size: ScreenSize, nowMs: number)
     ...installLines(snapshot),
   ]
   return lines.slice(0, size.rows).map((line) => shown(line, size.columns))
+}
+
+function publishedLine({ packages, short, wanted }: PublicationsSection): string[] {
+  if (packages === 0) return []
+  const missing = short > 0 ? `, ${short} kept by fewer than ${plural(wanted, 'machine')}` : ''
+  return [`published  ${plural(packages, 'package')}${missing}`]
 }
 
 function sourceLines({ totals, traffic }: Snapshot, nowMs: number): string[] {
@@ -86,7 +93,8 @@ function installLines({ install }: Snapshot): string[] {
     ...chosen.map(({ name, version, total, source, outcome }) => {
       const time = total === null ? '' : formatMs(total)
       const what = [name ?? 'a private package', version].filter((part) => part !== null).join('@')
-      return `  ${time.padStart(8)}  ${(source ?? outcome).padEnd(8)}  ${what}`
+      const from = SOURCES.find(([each]) => each === source)?.[1] ?? outcome
+      return `  ${time.padStart(8)}  ${from.padEnd(8)}  ${what}`
     }),
   ]
 }

@@ -44,6 +44,9 @@ const SNAPSHOT: Snapshot = {
   store: {
     ...{ artifacts: 3, bytes: 1, partialBytes: 0, quotaBytes: 20e9, pinned: 0, writable: true },
   },
+  publications: {
+    ...{ packages: 2, short: 1, wanted: 3, replicaBytes: 0, replicaQuotaBytes: 1, list: null },
+  },
   guard: {
     ...{ minReleaseAgeMs: 0, trustDowngrade: 'off', malware: null, refusals: null, refused: 0 },
   },
@@ -54,6 +57,7 @@ test('a screen has sources with their rates, peers, the install, problems, and n
   const text = lines.join('\n')
   expect(text).toMatch(/^peers +3 +3\.0 MB +200 kB$/m)
   expect(text).toMatch(/^abcdefgh +local +2 ms +3\.0 MB +0 B$/m)
+  expect(text).toMatch(/^published +2 packages, 1 kept by fewer than 3 machines$/m)
   expect(text).toContain('PROBLEM the disk is full -> make room')
   expect(text).toContain('npm runs, 1 under way: 3 packages')
   expect(text).toContain('evil?[2J@1.0.0')

@@ -10,6 +10,7 @@ import { axisOf, barOf, endOf } from './waterfall.ts'
 
 const TICK_MS = 250
 const FEW = 14
+const LONGER_THAN_ANY_MS = 1e9
 
 const OUTCOMES: Readonly<Record<RowOutcome, string>> = {
   running: 'on its way',
@@ -35,7 +36,7 @@ export function Install({ install }: { install: InstallSection }): View {
       rows.length > FEW &&
       html`<p class="more">
         <button type="button" aria-expanded=${isLong} onClick=${() => setLong(!isLong)}>
-          ${isLong ? 'show only the slowest' : `show ${rows.length} requests`}
+          ${isLong ? 'show only the slowest and what failed' : `show ${rows.length} requests`}
         </button>
         ${
           others.count > 0 &&
@@ -60,9 +61,11 @@ function useNow(isRunning: boolean): number {
   return serverNow()
 }
 
-/** In the order in which they began. */
+/** And what was refused or failed, however quickly; in the order in which they began. */
 function slowest(rows: readonly InstallRow[], nowMs: number): readonly InstallRow[] {
-  const took = (row: InstallRow): number => endOf(row, nowMs) - row.at
+  const isWrong = ({ outcome }: InstallRow): boolean => outcome === 'denied' || outcome === 'failed'
+  const took = (row: InstallRow): number =>
+    endOf(row, nowMs) - row.at + (isWrong(row) ? LONGER_THAN_ANY_MS : 0)
   return rows
     .toSorted((a, b) => took(b) - took(a))
     .slice(0, FEW)
@@ -121,7 +124,7 @@ function waterfall(rows: readonly InstallRow[], install: InstallSection, nowMs: 
 }
 
 function requestRow(row: InstallRow, axisMs: number, nowMs: number): View {
-  const { number, name, version, kind, source, outcome, total, wait } = row
+  const { number, name, version, kind, source, outcome, at, total, wait } = row
   const bar = barOf(row, axisMs, nowMs)
   const label = name === null ? 'a private package' : version === null ? name : `${name}@${version}`
   return html`<tr key=${number} class=${outcome}>
@@ -129,7 +132,8 @@ function requestRow(row: InstallRow, axisMs: number, nowMs: number): View {
       <span class="name">${label}</span
       >${kind === 'metadata' && html`<span class="quiet">${' versions'}</span>`}
     </th>
-    <td class="track" aria-hidden="true">
+    <td class="track">
+      <span class="hidden">${`at ${duration(at)}`}</span>
       <span class="waiting" style=${{ left: bar.left, width: bar.waitWidth }}></span>
       ${hasBar(row) && html`<span class=${`moving ${source ?? 'none'}`} style=${{ left: bar.moveLeft, width: bar.moveWidth }}></span>`}
     </td>

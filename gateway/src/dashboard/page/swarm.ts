@@ -72,13 +72,14 @@ function picture(peers: readonly SwarmPeer[]): View {
   // Where they stand close their names would only hide each other.
   const named = peers.length > MAX_LABELLED ? [] : peers.slice(0, LABELLED)
   const labelled = new Set(named.map(({ id }) => id))
-  const rings = (['far', 'near', 'local'] as const).filter(
-    (tier) => tier !== 'far' || peers.some((peer) => peer.tier === 'far' || peer.tier === 'new'),
-  )
+  const rings = ringsFor(peers)
+  const [outerX, outerY] = RINGS[rings[0] ?? 'local']
+  const [halfX, halfY] = [outerX + 40, outerY + 28]
   const rest = peers.length - placed.length
   return html`<figure>
     <svg
-      viewBox="-320 -178 640 356"
+      viewBox=${`${-halfX} ${-halfY} ${2 * halfX} ${2 * halfY}`}
+      style=${{ maxWidth: `${(520 * halfX) / 320}px` }}
       role="img"
       aria-label=${`${peers.length} peers around this machine; the table has the numbers`}
     >
@@ -99,6 +100,15 @@ function picture(peers: readonly SwarmPeer[]): View {
       ${rest > 0 && ` · ${rest} more than the ${MAX_PLACED} drawn`}
     </figcaption>
   </figure>`
+}
+
+/** From the outermost where somebody is; at least one. */
+function ringsFor(peers: readonly SwarmPeer[]): readonly Exclude<Tier, 'new'>[] {
+  const all = ['far', 'near', 'local'] as const
+  const outermost = all.findIndex((ring) =>
+    peers.some(({ tier }) => (tier === 'new' ? 'far' : tier) === ring),
+  )
+  return all.slice(Math.max(0, outermost))
 }
 
 /** Side by side, so that both directions are seen. */

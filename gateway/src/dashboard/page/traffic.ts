@@ -105,7 +105,7 @@ function optionsOf(shown: Shown, width: number): uPlot.Options {
   const stepped = uPlot.paths.stepped?.({ align: 1 })
   const axis = { stroke: () => colour('quiet'), font: '12px system-ui, sans-serif' }
   return {
-    ...{ width, height: HEIGHT, padding: [8, 8, 0, 0] },
+    ...{ width, height: HEIGHT, padding: [8, 20, 0, 0] },
     cursor: { points: { show: false }, drag: { x: false, y: false } },
     scales: {
       y: { range: (_plot, _min, max) => [0, Math.max(max * 1.08, LEAST[shown.measure])] },

@@ -1,0 +1,35 @@
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { expect, test } from 'vitest'
+import { updateNotice, wantsNotice } from './update-notice.ts'
+
+test('is for people at a terminal; CI never sees it, nor who has said no', () => {
+  expect(wantsNotice({ env: {}, canRewrite: true })).toBe(true)
+  expect(wantsNotice({ env: { CI: 'false' }, canRewrite: true })).toBe(true)
+  expect(wantsNotice({ env: {}, canRewrite: false })).toBe(false)
+  expect(wantsNotice({ env: { CI: 'true' }, canRewrite: true })).toBe(false)
+  expect(wantsNotice({ env: { NO_UPDATE_NOTIFIER: '1' }, canRewrite: true })).toBe(false)
+})
+
+test.each([
+  ['{"latest":"0.10.0"}', 'catalog 0.10.0 is out, this is 0.9.1: npm install --global'],
+  ['{"latest":"0.9.1"}', undefined],
+  ['{"latest":"0.9.0","next":"1.0.0"}', undefined],
+  ['{"latest":"1; rm -rf"}', undefined],
+  ['{"error":"not found"}', undefined],
+  ['null', undefined],
+  ['<html>', undefined],
+])('a registry that says %s', async (body, said) => {
+  const asked: (string | undefined)[] = []
+  const server = createServer((request, response) => {
+    asked.push(request.url)
+    response.end(body)
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  const notice = await updateNotice(`http://127.0.0.1:${port}/`, '0.9.1')
+  server.close()
+  expect(asked).toEqual(['/-/package/%40catalog-p2p%2Fgateway/dist-tags'])
+  if (said === undefined) expect(notice).toBeUndefined()
+  else expect(notice).toContain(said)
+})

@@ -1,0 +1,44 @@
+/**
+ * What was published from this machine, how many others keep each of it, and what is kept here for others. A package's name is for
+ * its owner, and for programs of this machine where it is known to be public; a stranger gets numbers alone.
+ */
+import type { CatalogNode, PublishedName } from '@catalog-p2p/core'
+import type { Viewer } from '../admin/viewer.ts'
+import type { GatewayStats } from '../api.ts'
+import type { NameRules } from './install-section.ts'
+import type { Publication, PublicationsSection } from './snapshot.ts'
+
+export interface PublicationSources {
+  readonly node: CatalogNode
+  readonly stats: () => GatewayStats
+  readonly names: NameRules
+  /** How many connected machines keep a package of this one, by what they said last. */
+  readonly keptBy: (published: PublishedName) => number
+}
+
+const MAX_NAMED = 50
+
+export function publicationsSection(
+  { node, stats, names, keptBy }: PublicationSources,
+  viewer: Viewer,
+): PublicationsSection {
+  const { wanted, short } = stats().replication
+  const { replicaBytes, replicaQuotaBytes } = node.stats().store
+  const own = node.publications.own()
+  const told = new Set(node.publications.told().map(({ name, publisher }) => name + publisher))
+  const named = own
+    .toSorted((a, b) => b.changedAtMs - a.changedAtMs)
+    .slice(0, MAX_NAMED)
+    .map((head): Publication => {
+      const { name, publisher, tags, releases, changedAtMs } = head
+      return {
+        name: viewer === 'owner' || names.isKnownPublic(name) ? name : null,
+        ...{ latest: tags.get('latest') ?? null, versions: releases.size, changedAtMs },
+        kept: told.has(name + publisher) ? keptBy(head) : null,
+      }
+    })
+  return {
+    ...{ packages: own.length, short, wanted, replicaBytes, replicaQuotaBytes },
+    list: viewer === 'stranger' ? null : named,
+  }
+}
