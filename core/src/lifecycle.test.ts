@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { createFakeClock } from '../../test/support/fake-clock.ts'
-import { startAll, stopAll, type Part } from './lifecycle.ts'
+import { startAll, startLater, stopAll, type Part } from './lifecycle.ts'
 import type { Logger } from './log.ts'
 
 const never = new Promise<void>(() => undefined)
@@ -39,6 +39,32 @@ test('a start that fails stops what has started, and nothing else', async () => 
     'no network',
   )
   expect(done).toEqual(['+store', '-store'])
+})
+
+test('late parts: when it is time, and never after they were stopped', async () => {
+  const { done, part, deps } = world()
+  const [first, second] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+  const late = startLater([part('host'), part('seeder')], first.promise, deps)
+  expect(done).toEqual([])
+  first.resolve()
+  await first.promise
+  await late.stop()
+  expect(done).toEqual(['+host', '+seeder', '-seeder', '-host'])
+  const tooLate = startLater([part('other')], second.promise, deps)
+  await tooLate.stop()
+  second.resolve()
+  await second.promise
+  expect(done).toHaveLength(4)
+})
+
+test('late parts that fail: it is said, and nothing is left of them', async () => {
+  const { done, part, deps, errors } = world()
+  const broken: Part = { ...part('seeder'), start: () => Promise.reject(new Error('no network')) }
+  const late = startLater([part('host'), broken], Promise.resolve(), deps)
+  await Promise.resolve()
+  await late.stop()
+  expect(done).toEqual(['+host', '-host'])
+  expect(errors).toHaveLength(1)
 })
 
 test('parts that never stop: the others are stopped all the same, in a bounded time', async () => {

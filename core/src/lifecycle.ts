@@ -35,6 +35,71 @@ export async function startAll(parts: readonly Part[], deps: LifecycleDependenci
   }
 }
 
+/**
+ * The local ones at once, the others after them or, as `startLater` has it, when `after` resolves.
+ * @throws what the first part that fails throws; those before it have been stopped then
+ */
+export async function startParts(
+  parts: {
+    readonly local: readonly Part[]
+    readonly shared: readonly Part[]
+    readonly after: Promise<void> | undefined
+  },
+  deps: LifecycleDependencies,
+): Promise<{ readonly stop: () => Promise<void> }> {
+  const { local, shared, after } = parts
+  if (after === undefined) {
+    const all = [...local, ...shared]
+    await startAll(all, deps)
+    return { stop: () => stopAll(all, deps) }
+  }
+  await startAll(local, deps)
+  const late = startLater(shared, after, deps)
+  return {
+    async stop() {
+      await late.stop()
+      await stopAll(local, deps)
+    },
+  }
+}
+
+/** Parts that nobody waits for: a failure of theirs is not that of the others. */
+export interface LateParts {
+  /** Of those that have started; none starts any more. Never rejects. */
+  stop(): Promise<void>
+}
+
+/** Starts these as soon as `after` resolves. A failure is logged, and leaves none of them started. */
+export function startLater(
+  parts: readonly Part[],
+  after: Promise<void>,
+  deps: LifecycleDependencies,
+): LateParts {
+  let isStopped = false
+  let starting: Promise<boolean> | undefined
+  async function start(): Promise<boolean> {
+    try {
+      await startAll(parts, deps)
+      return true
+    } catch (error) {
+      deps.log.error('node.start-failed', { error })
+      return false
+    }
+  }
+  void after.then(
+    () => {
+      if (!isStopped) starting = start()
+    },
+    () => undefined, // then they never start
+  )
+  return {
+    async stop() {
+      isStopped = true
+      if ((await starting) === true) await stopAll(parts, deps)
+    },
+  }
+}
+
 /** Never rejects: the others must still stop. */
 export async function stopAll(parts: readonly Part[], deps: LifecycleDependencies): Promise<void> {
   const endsAtMs = deps.clock.now() + STOP_MS
@@ -60,4 +125,17 @@ async function stopInTime(part: Part, maxMs: number, deps: LifecycleDependencies
   } finally {
     cancel()
   }
+}
+
+/** What needs no start. */
+export function closing(name: string, part: { close(): void | Promise<void> }): Part {
+  return { name, start: () => undefined, stop: () => part.close(), isLocal: true }
+}
+
+export function named(
+  name: string,
+  part: Pick<Part, 'start' | 'stop'>,
+  options: Pick<Part, 'isLocal'> = {},
+): Part {
+  return { name, start: () => part.start(), stop: () => part.stop(), ...options }
 }

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import { readAll } from '../../test/support/read-all.ts'
 import { until } from '../../test/support/until.ts'
 import type { CatalogNode } from './api.ts'
@@ -56,6 +56,33 @@ test('what the host finds wrong shows in the status', async () => {
   expect(node.stats().problems).toEqual([])
   Object.assign(host, { problems: () => ['the port is gone'] })
   expect(node.stats().problems).toEqual(['the port is gone'])
+})
+
+test('a node that is to meet its peers later gives what its store and origins have before', async () => {
+  const network = createMemoryNetwork({})
+  const options = { network: { dht: false, peerExchange: false } }
+  const holder = await createNode(options, { host: network.createHost('holder') })
+  onTestFinished(() => holder.close())
+  const [early, late] = [randomBytes(1_000), randomBytes(1_000)]
+  const held = await holder.put(late)
+  const now = Promise.withResolvers<void>()
+  const host = network.createHost('late')
+  const node = await createNode(options, { host, meetAfter: now.promise })
+  onTestFinished(() => node.close())
+  const origin = {
+    visibility: 'public' as const,
+    open: () => Promise.resolve({ size: early.byteLength, body: once(early) }),
+  }
+  const got = await node.get(digestOf(early), { origin })
+  expect(got.source).toBe('origin')
+  expect((await readAll(got.body)).equals(early)).toBe(true)
+  await expect(node.connect('/memory/holder')).rejects.toThrow()
+
+  now.resolve()
+  await vi.waitFor(() => node.connect('/memory/holder'))
+  await until(() => node.peers()[0]?.artifacts === 1)
+  expect((await node.get(held)).source).toBe('peer')
+  await until(() => holder.peers()[0]?.artifacts === 2)
 })
 
 test('a liar is banned after a restart too', async () => {

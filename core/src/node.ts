@@ -13,7 +13,7 @@ import { createSwarmDiscovery } from './discovery/swarm-discovery.ts'
 import { findGateways } from './host/gateways.ts'
 import type { Host, PeerConnection } from './host/host.ts'
 import { isOnOwnNetwork, isOwnNetwork } from './host/neighbourhood.ts'
-import { startAll, stopAll, type Part } from './lifecycle.ts'
+import { closing, named, startParts, type Part } from './lifecycle.ts'
 import { createRepeatLog } from './limits/repeat-log.ts'
 import { silentLogger, type Logger } from './log.ts'
 import { parseNodeOptions, type NodeOptions, type ParsedNodeOptions } from './options.ts'
@@ -64,6 +64,11 @@ export interface NodeDependencies {
   readonly trustsPublisher?: TrustsPublisher
   /** An identity for this run only: that of the store folder is neither read nor made. Default false. */
   readonly ephemeralIdentity?: boolean
+  /**
+   * Peers are met when this resolves. Until then the node has none, and answers from its store and from origins; not being able to
+   * meet them is then no failure of its start. Absent: the start waits for what is needed to meet them.
+   */
+  readonly meetAfter?: Promise<void> | undefined
 }
 
 /** What every part is built with. */
@@ -120,7 +125,6 @@ export async function createNode(
     options.transfer,
   )
   const seeder = createSeeder({ store, records, discovery, log }, { seed: options.transfer.seed })
-
   const questions = createPeerQuestions(
     { host, clock, log, discovery, scores, uploads: transfer.uploads },
     options.transfer,
@@ -132,7 +136,7 @@ export async function createNode(
   })
 
   // In this order; stopped in reverse.
-  const parts: readonly Part[] = [
+  const local: readonly Part[] = [
     closing('bans', bans),
     closing('records', recordStore),
     closing('heads', headBook),
@@ -142,6 +146,8 @@ export async function createNode(
       stop: () => undefined,
     }),
     named('events', createEventRelay(context, { host, store, transfer, scores })),
+  ]
+  const shared: readonly Part[] = [
     named('host', host),
     ...(swarm ? [named('expulsion', createExpulsion({ host, clock, log, ...swarm }))] : []),
     named('transfer', transfer),
@@ -150,16 +156,15 @@ export async function createNode(
     named('seeder', seeder),
     named('publications', publications),
   ]
-  await startAll(parts, { clock, log })
+  const { stop } = await startParts({ local, shared, after: given.meetAfter }, { clock, log })
 
   return new RunningNode({
     ...{ clock, host, store, records, discovery, transfer, scores, fleet },
-    ...{ questions, publications, carriers },
+    ...{ questions, publications, carriers, stop },
     onEvent(listener) {
       listeners.add(listener)
       return () => void listeners.delete(listener)
     },
-    stop: () => stopAll(parts, { clock, log }),
   })
 }
 
@@ -281,17 +286,4 @@ function createEventRelay(
     },
     stop: () => subscriptions.forEach((unsubscribe) => unsubscribe()),
   }
-}
-
-/** What needs no start. */
-function closing(name: string, part: { close(): void | Promise<void> }): Part {
-  return { name, start: () => undefined, stop: () => part.close(), isLocal: true }
-}
-
-function named(
-  name: string,
-  part: Pick<Part, 'start' | 'stop'>,
-  options: Pick<Part, 'isLocal'> = {},
-): Part {
-  return { name, start: () => part.start(), stop: () => part.stop(), ...options }
 }

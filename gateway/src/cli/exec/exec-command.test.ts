@@ -250,10 +250,18 @@ describe('the command', { timeout: 60_000 }, () => {
 
   test('runs without us when we cannot start, and says so once', async () => {
     const source = `console.log(process.env.npm_config_registry ?? 'as it was')`
-    const run = exec(['--no-quic', '--no-tcp'], script(source))
+    // RFC 5737: no machine has this address.
+    const run = exec(['--host', '192.0.2.1'], script(source))
     expect(await run.ended).toBe(0)
     expect(run.stdout()).toBe('as it was\n')
     expect(run.stderr()).toMatch(/^catalog: warning: the gateway did not start: .*\n$/)
+  })
+
+  test('gets its packages, and is told so, where no peer can be met', async () => {
+    const run = exec(['--no-quic', '--no-tcp'], script(FETCH_ONE))
+    expect(await run.ended).toBe(0)
+    expect(run.stdout()).toMatch(/^got 200 \d+ origin\n$/)
+    expect(run.stderr()).toContain('node.start-failed')
   })
 })
 

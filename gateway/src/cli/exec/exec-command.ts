@@ -84,10 +84,13 @@ export async function execCommand(
 
 async function runWith(session: Session, prepared: PreparedGateway): Promise<number> {
   const { terminal, output } = session
-  const { variables, note } = prepared
+  const { gateway, variables, note } = prepared
   try {
     if (note !== undefined) output.note(note)
-    const end = await run(session, withVariables(withoutSwarm(terminal.env), variables))
+    const ending = run(session, withVariables(withoutSwarm(terminal.env), variables))
+    // It takes a while until it asks for its first package.
+    gateway.meetPeers?.()
+    const end = await ending
     // The command has ended: nothing that fails from here on may change its exit code.
     await reportAndSeed(session, prepared, end).catch((error: unknown) =>
       output.warn(`no report: ${String(error)}`),

@@ -1,9 +1,12 @@
-/** The types that the parts of `catalog exec` share: the gateway of a command, and how it is prepared. */
+/** What the parts of `catalog exec` share: the gateway of a command, and how it is prepared. */
 import type { Logger } from '@catalog-p2p/core'
 import type { Config } from '../../config/resolve.ts'
 import type { DaemonStatus } from '../../admin/daemon-client.ts'
 import type { Environment, NpmConfig } from '../../upstream/npmrc.ts'
 import type { Variables } from '../../clients/variables.ts'
+
+/** Tried in this order when the configured port is taken. Fixed, because caches and lockfiles remember the URL. */
+export const OTHER_PORTS = [48_740, 48_741, 48_742, 48_743, 0]
 
 export type ExecStatus = Pick<DaemonStatus, 'gateway' | 'node'>
 
@@ -16,6 +19,10 @@ export interface ExecGateway {
   buildToken(): string | undefined
   /** Peers were named: it is of little use before it is connected to one. */
   readonly expectsPeers: boolean
+  /** Whether its registry gives this package's metadata, at the least cost; absent or false: nothing is known. May reject. */
+  isGiven?(name: string, options: { readonly signal: AbortSignal }): Promise<boolean>
+  /** Looks for peers from now on, if it does not yet; before, it has its store and the registry. */
+  meetPeers?(): void
   /** Artifacts that peers are known to hold. */
   knownArtifacts(): number
   /** Why its registry failed, if that is known. */

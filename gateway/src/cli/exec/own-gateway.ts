@@ -12,13 +12,10 @@ import type { Config } from '../../config/resolve.ts'
 import { portOf } from '../shell/invocation.ts'
 import { knowsMembers } from '../start/configured-swarm.ts'
 import { runDaemon, type RunningDaemon } from '../start/run-daemon.ts'
-import type { ExecGateway, GatewayRequest } from './exec-gateway.ts'
+import { OTHER_PORTS, type ExecGateway, type GatewayRequest } from './exec-gateway.ts'
 import { openFrozenStore } from './frozen-store.ts'
 import { rememberFailure } from './upstream-failure.ts'
 import { isCi, unboundDigestsFor } from './wanted-settings.ts'
-
-/** Tried in this order when the configured port is taken. Fixed, because caches and lockfiles remember the URL. */
-export const OTHER_PORTS = [48_740, 48_741, 48_742, 48_743, 0]
 
 /** On the store if it is free, else on a temporary folder. @throws CatalogError when neither is possible */
 export async function startOwn(
@@ -99,6 +96,7 @@ async function start(
     const unboundDigests = unboundDigestsFor(config, env)
     // A store in a CI cache is read by jobs of other people.
     const keepPrivate = config.node.store?.keepPrivate ?? !isCi(env)
+    const meeting = Promise.withResolvers<void>()
     const late = upstream.then(({ registry, npmConfig }) => ({
       npmConfig,
       gateway: { upstream: config.peersOnly ? null : registry },
@@ -111,9 +109,16 @@ async function start(
     const gateway = { ...own, unboundDigests, port, frozenTrust } as const
     const node = { ...config.node, store: { ...config.node.store, keepPrivate } }
     try {
-      const daemon = await runDaemon({ ...setup, config: { ...config, gateway, node }, late })
-      const exec = asExecGateway(daemon, config, afterwards)
-      return { ...exec, buildToken: () => buildToken, failure: () => failures.reason() }
+      const daemon = await runDaemon({
+        ...{ ...setup, late, meetAfter: meeting.promise },
+        config: { ...config, gateway, node },
+      })
+      return {
+        ...asExecGateway(daemon, config, afterwards),
+        buildToken: () => buildToken,
+        meetPeers: () => meeting.resolve(),
+        failure: () => failures.reason(),
+      }
     } catch (error) {
       if (!isCatalogError(error, 'PORT_IN_USE')) throw error
       failure = error // taken since we looked
@@ -134,6 +139,7 @@ function asExecGateway(
     kind: 'own',
     expectsPeers: (config.node.network?.bootstrap ?? []).length > 0 || knowsMembers(config),
     status: async () => ({ gateway: gateway.stats(), node: node.stats() }),
+    isGiven: (name, options) => gateway.isGiven(name, options),
     knownArtifacts: () => node.peers().reduce((sum, { artifacts }) => sum + artifacts, 0),
     stop: () => (stopping ??= daemon.stop().finally(afterwards)),
   }

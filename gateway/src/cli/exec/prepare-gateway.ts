@@ -6,6 +6,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Config } from '../../config/resolve.ts'
 import { createDaemonLog } from '../start/daemon-log.ts'
+import { whyNotLoaded } from '../shell/fallback.ts'
 import type { Terminal } from '../shell/terminal.ts'
 import {
   accountCommand,
@@ -24,7 +25,6 @@ import { gatewayNpmConfig, hasOwnConnection } from '../../clients/npm/gateway-np
 import type { ConfigContext } from '../../clients/npm/gateway-npm-config.ts'
 import { namesInRegistry } from '../../clients/names-in-registry.ts'
 import { writeNpmGlobalFile, type TemporaryFiles } from '../../clients/npm/npm-global-file.ts'
-import { openGateway } from './open-gateway.ts'
 import { planRedirect } from '../../clients/redirect-plan.ts'
 import type { RedirectPlan } from '../../clients/redirect.ts'
 import { isOutOfReach } from './out-of-reach.ts'
@@ -51,6 +51,8 @@ export interface Preparation {
 /** After this the command starts without us. */
 const START_TIMEOUT_MS = 20_000
 const STOP_TIMEOUT_MS = 20_000
+/** A registry that has not answered within this is far away: the node looks for its peers meanwhile, and else beside the command. */
+const IDLE_MS = 20
 
 export async function prepareGateway(
   preparation: Preparation,
@@ -78,6 +80,7 @@ export async function prepareGateway(
     }
     const gateway = await inTime(starting, relay.signal)
     if (gateway === undefined) return { problem: 'the gateway did not start in time', leave }
+    if (gateway.expectsPeers || config.peersOnly) gateway.meetPeers?.()
     await waitForPeers(gateway, relay.signal)
     return await redirect(preparation, { ...chosen, client, gateway, leave })
   } catch (error) {
@@ -157,7 +160,10 @@ async function open(
     }
   })
   upstream.catch(() => undefined) // awaiting the choice says why
-  return openGateway({ config, env, upstream, log, version, reuse, frozenTrust })
+  // Most of what there is to load: the client is being asked meanwhile.
+  const loaded = await import('./open-gateway.ts').catch(whyNotLoaded)
+  if (typeof loaded === 'string') throw new Error(loaded)
+  return loaded.openGateway({ config, env, upstream, log, version, reuse, frozenTrust })
 }
 
 interface Opened {
@@ -175,9 +181,11 @@ async function redirect(preparation: Preparation, opened: Opened): Promise<Prepa
   const { needsTarballUrl, registry } = plan
   const { signal } = relay
   const names = namesInRegistry(registry, client?.family ?? 'npm', client?.cwd ?? terminal.cwd)
+  const waiting = setTimeout(() => gateway.meetPeers?.(), IDLE_MS)
   const probe = config.peersOnly
     ? {}
     : await probeRegistry(gateway, names, { needsTarballUrl, signal })
+  clearTimeout(waiting)
   // Offline the client alone would get nothing, while the store or a peer may have the locked packages.
   if (probe.problem !== undefined && !(await isOutOfReach(own, terminal.env, signal))) {
     throw new SkippedClient(probe.problem)

@@ -2,7 +2,6 @@
  * One request through the gateway to the registry before a client is redirected; if it fails, the client is not redirected.
  * This catches a gateway whose credentials, certificate authorities or proxies differ from the client's. Never throws.
  */
-import { request } from 'undici'
 import { UPSTREAM_VIEW } from '../../http/request-target.ts'
 import type { ExecGateway } from './exec-gateway.ts'
 
@@ -26,6 +25,9 @@ export async function probeRegistry(
   const signal = AbortSignal.any([options.signal, AbortSignal.timeout(TIMEOUT_MS)])
   try {
     if (names.length === 0) return await ping(gateway, signal)
+    const [first = ''] = names
+    // Metadata is read and parsed only where that has to be: a frozen install may need none.
+    if (!options.needsTarballUrl && (await isGiven(gateway, first, signal))) return {}
     let status = 0
     for (const name of names) {
       const found = await ask(gateway, { name, signal, needsBody: options.needsTarballUrl })
@@ -39,10 +41,16 @@ export async function probeRegistry(
   }
 }
 
+/** A gateway of exec's own tries it without reading metadata. Whatever is wrong, the question that follows says. */
+async function isGiven(gateway: ExecGateway, name: string, signal: AbortSignal): Promise<boolean> {
+  return (await gateway.isGiven?.(name, { signal }).catch(() => false)) ?? false
+}
+
 /** Weaker than asking for a package: many registries answer a ping without credentials, and some do not know it. */
 async function ping(gateway: ExecGateway, signal: AbortSignal): Promise<Probe> {
   const failures = async (): Promise<number> => (await gateway.status()).gateway.upstreamFailures
   const before = await failures()
+  const { request } = await import('undici')
   const { statusCode, body } = await request(new URL('-/ping', gateway.url), { signal })
   await body.dump()
   if (statusCode === 401 || statusCode === 403 || statusCode >= 500) {
@@ -64,6 +72,7 @@ async function ask(
 ): Promise<Probe & { readonly status: number }> {
   const place = needsBody ? `${url.replace(/\/$/, '')}${UPSTREAM_VIEW}/` : url
   const method = needsBody ? 'GET' : 'HEAD'
+  const { request } = await import('undici')
   const response = await request(new URL(name, place), { method, signal, headers: ACCEPT })
   const status = response.statusCode
   let text = ''

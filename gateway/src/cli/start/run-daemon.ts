@@ -66,6 +66,8 @@ export interface DaemonSetup {
   readonly env?: Readonly<Record<string, string | undefined>>
   /** Options of the gateway that are known later: the node starts meanwhile, and stops if this rejects. */
   readonly late?: Promise<LateSetup>
+  /** Peers are met when this resolves; else the start waits for what is needed to meet them. */
+  readonly meetAfter?: Promise<void>
 }
 
 export interface LateSetup {
@@ -140,9 +142,10 @@ export async function runDaemon(given: DaemonSetup): Promise<RunningDaemon> {
 
 /** Applies this run's privacy rules to the store before anything is announced. */
 async function openNode(
-  { config, log, swarm, ephemeralIdentity = false }: DaemonSetup & Pick<ConfiguredSwarm, 'swarm'>,
+  setup: DaemonSetup & Pick<ConfiguredSwarm, 'swarm'>,
   { options, cachePath }: { options: NodeOptions; cachePath: string | undefined },
 ): Promise<CatalogNode> {
+  const { config, log, swarm, ephemeralIdentity = false, meetAfter } = setup
   const rules = parseGatewayOptions(config.gateway)
   const visibility = await openStoredVisibility(
     { log },
@@ -151,7 +154,7 @@ async function openNode(
   try {
     const { judge } = visibility
     const node = await createNode(options, {
-      ...{ log, ephemeralIdentity, swarm },
+      ...{ log, ephemeralIdentity, swarm, meetAfter },
       verifyEvidence: createEvidenceVerifier(
         { log },
         { keyringPath: rules.keyringPath ?? keyringPath(defaultConfigFolder()) },

@@ -11,7 +11,6 @@ import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import PQueue from 'p-queue'
 import { findDigest } from '@catalog-p2p/core'
-import { request } from 'undici'
 import { DEFAULT_REGISTRY, isYarnAlias } from '../../upstream/default-registry.ts'
 import { parseLockfile } from '../../lockfiles/lockfile.ts'
 import type { LockfilePackage } from '../../lockfiles/package-collector.ts'
@@ -142,6 +141,8 @@ async function fetchInto(
   const file = join(folder, `${slug(name)}-${version}.tgz`)
   const url = `${gateway}${name}/-/${name.split('/').at(-1)}-${version}.tgz`
   try {
+    // Large, and every start of exec comes by this file.
+    const { request } = await import('undici')
     const response = await request(url, {
       ...{ signal, headersTimeout: SILENCE_MS, bodyTimeout: SILENCE_MS },
       headers: { 'pacote-integrity': integrity ?? '' },
