@@ -126,6 +126,27 @@ describe('at start-up', () => {
     expect(world.files.take().filter((line) => line.startsWith('open'))).toEqual([])
   })
 
+  test('a file that was not synced is hashed when the machine has started anew, or it looks different', async () => {
+    const world = await createFsWorld()
+    const opened = (): string[] => world.files.take().filter((line) => line.startsWith('open'))
+    const [same, touched] = [blob(50_000, 1), blob(50_000, 2)]
+    const store = await world.open()
+    await putAll(store, [same, touched])
+    await store.stop() // the clock stands still: nothing is synced in the background
+    expect(world.files.take().filter((line) => line.startsWith('sync'))).toEqual([])
+    await writeFile(world.layout.artifact(touched.digest), touched.bytes)
+    const again = await world.open()
+    expect(opened()).toEqual([`open ${world.layout.artifact(touched.digest)}`])
+    await again.stop()
+    await (await world.open()).stop()
+    expect(opened()).toEqual([])
+
+    world.files.startMachine()
+    const later = await world.open()
+    expect(opened()).toHaveLength(2)
+    expect(later.usage()).toMatchObject({ artifacts: 2 })
+  })
+
   test('a file without a row is adopted as private, or removed when it lies', async () => {
     const world = await createFsWorld()
     const store = await world.open()

@@ -66,6 +66,7 @@ function hashedAgain(world: FsWorld): unknown[] {
 async function filled(world: FsWorld, blobs: readonly Blob[]): Promise<void> {
   const store = await world.open()
   await putAll(store, blobs)
+  await store.flush()
   await store.stop()
 }
 

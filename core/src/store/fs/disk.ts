@@ -22,8 +22,6 @@ import { takeOver } from './take-over.ts'
 import { FsWriter } from './writer.ts'
 import { makeSpace, strengthen, type QuotaDeps } from '../quota.ts'
 
-/** Of fsync when stopping; what is left is hashed at the next start. */
-const STOP_SYNC_BUDGET_MS = 2000
 const MAINTENANCE_EVERY_MS = 30_000
 
 export interface DiskDeps {
@@ -66,7 +64,9 @@ export async function openDisk(deps: DiskDeps): Promise<{ disk: Disk; found: Rec
   const limits = { maxBytes: quota.quotaBytes }
   try {
     const foreign = isForeign && { takeOver: () => takeOver(deps, limits) }
-    const found = await reconcile({ ...deps, index, ...foreign })
+    const bootId = await deps.files.bootId()
+    const found = await reconcile({ ...deps, index, bootId, ...foreign })
+    index.noteBoot(bootId)
     const disk = assemble(deps, index, found)
     for (const row of found.entries) if (!row.synced) disk.durability.add(row.digest)
     return { disk, found }
@@ -163,7 +163,7 @@ async function close({ index, writer, durability, partials }: Disk): Promise<voi
   try {
     await partials.stop()
     await writer.drain()
-    await durability.stop({ budgetMs: STOP_SYNC_BUDGET_MS })
+    await durability.stop()
   } finally {
     index.close()
   }

@@ -2,7 +2,8 @@
  * Power failures. A kill -9 loses nothing that was written, since the system keeps it; only a power failure can, so fsync
  * (0.3 ms of CPU a file here, many milliseconds on a spinning disk) stays off the path of an install. A file counts as
  * unsynced, and its row says so, until it and its folder were synced in the background; unsynced files are hashed again
- * after a restart before they are trusted. Never touches what is not in its list.
+ * before they are trusted when the machine has started anew since, or may have, and when they do not look as they did. Never
+ * touches what is not in its list.
  */
 import type { Clock } from '../../timing/clock.ts'
 import type { Digest } from '../../content/digest.ts'
@@ -15,6 +16,8 @@ import type { FsLayout } from './layout.ts'
 
 /** Quiet time before syncing begins, so that an install is over when it does. */
 const DELAY_MS = 1000
+/** Of syncing when stopping; what is left is hashed at the next start. */
+const STOP_BUDGET_MS = 2000
 const GROUP_ITEMS = 64
 /** Bounds the memory of what was removed since the last checkpoint. */
 const MAX_REMOVED = 10_000
@@ -83,10 +86,19 @@ export class Durability {
     await this.#syncing
   }
 
-  async stop(options: { budgetMs: number }): Promise<void> {
+  /** Syncs no more where it can be told that the machine has not failed meanwhile: whoever stops waits for this. */
+  async stop(): Promise<void> {
+    const { files, index, marks, log } = this.#deps
     this.#stopped.abort()
     await this.#background
-    await this.sync(options)
+    const canTell = (await files.bootId()) !== undefined
+    await this.sync({ budgetMs: canTell ? 0 : STOP_BUDGET_MS })
+    try {
+      const left = this.#unsynced.keys()
+      index.apply({ marked: left.map((digest) => ({ digest, mark: marks.of(digest) })) })
+    } catch (error) {
+      log.debug('store.marks-not-written', { reason: String(error) }) // they are hashed
+    }
   }
 
   async #syncLater(): Promise<void> {

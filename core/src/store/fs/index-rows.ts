@@ -4,26 +4,19 @@
  */
 import type { SQLInputValue, StatementSync } from 'node:sqlite'
 import { CatalogError } from '../../errors.ts'
-import { digestFromBytes, digestToBytes, type Digest } from '../../content/digest.ts'
-import type { ChunkTable, Description, Manifest } from '../../content/manifest.ts'
+import { digestToBytes, type Digest } from '../../content/digest.ts'
+import type { Description } from '../../content/manifest.ts'
 import { openDatabase, openReadOnly, type Database } from '../../disk/database.ts'
-import type { FileFingerprint } from './file-fingerprint.ts'
-import type { Visibility } from '../../content/visibility.ts'
-import type { Retention, StoreEntry } from '../store.ts'
+import {
+  toEntryRow,
+  toManifest,
+  toPartialRow,
+  type EntryRow,
+  type PartialRow,
+  type Row,
+} from './row-values.ts'
 
-export interface EntryRow extends StoreEntry {
-  /** The file is known to be on the disk itself; if not, it is hashed again after a restart before it is trusted. */
-  readonly synced: boolean
-  /** Of the file when it was last hashed, or written from bytes that were. */
-  readonly mark: FileFingerprint | undefined
-}
-
-export interface PartialRow extends ChunkTable {
-  readonly visibility: Visibility
-  /** Encoded Bitfield of the chunks present. */
-  readonly bitfield: Uint8Array
-  readonly updatedAtMs: number
-}
+export type { EntryRow, PartialRow } from './row-values.ts'
 
 /** What changes of a partial's row while chunks land. */
 export interface PartialProgress {
@@ -38,6 +31,8 @@ export interface IndexChanges {
   readonly entries?: Iterable<EntryRow>
   readonly descriptions?: Iterable<Description>
   readonly synced?: Iterable<Pick<EntryRow, 'digest' | 'mark'>>
+  /** What they look like now. */
+  readonly marked?: Iterable<Pick<EntryRow, 'digest' | 'mark'>>
   readonly removedPartials?: Iterable<Digest>
   readonly partials?: Iterable<PartialRow>
   readonly progress?: Iterable<PartialProgress>
@@ -55,6 +50,7 @@ const SCHEMA = `
   CREATE TABLE IF NOT EXISTS partials (
     digest BLOB PRIMARY KEY, size INTEGER NOT NULL, public INTEGER NOT NULL, updated INTEGER NOT NULL,
     chunk_size INTEGER NOT NULL, root BLOB NOT NULL, leaves BLOB NOT NULL, bitfield BLOB NOT NULL);
+  CREATE TABLE IF NOT EXISTS boot (id TEXT NOT NULL);
   PRAGMA user_version = ${SCHEMA_VERSION};`
 
 const STATEMENTS = {
@@ -66,6 +62,10 @@ const STATEMENTS = {
     retention = excluded.retention`,
   describe: 'UPDATE entries SET chunk_size = ?, root = ?, leaves = ? WHERE digest = ?',
   synced: 'UPDATE entries SET synced = 1, mark = ? WHERE digest = ?',
+  marked: 'UPDATE entries SET mark = ? WHERE digest = ?',
+  boot: 'SELECT id FROM boot',
+  forgetBoot: 'DELETE FROM boot',
+  noteBoot: 'INSERT INTO boot VALUES (?)',
   removePartial: 'DELETE FROM partials WHERE digest = ?',
   upsertPartial: `INSERT OR REPLACE INTO partials (digest, size, public, updated, chunk_size, root, leaves, bitfield)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
@@ -81,8 +81,6 @@ const STATEMENTS = {
 const FIRST_COLUMNS = ['digest', 'size', 'public', 'pinned', 'added', 'used', 'synced'] as const
 /** Of `entries`: they came after the first version. */
 const LATER_COLUMNS = { mark: 'TEXT', retention: "TEXT NOT NULL DEFAULT 'cache'" } as const
-
-type Row = Record<string, unknown>
 
 export class FsIndex {
   readonly #database: Database
@@ -132,6 +130,18 @@ export class FsIndex {
     return row && { manifest: toManifest(digest, row), leaves: row['leaves'] as Uint8Array }
   }
 
+  /** Since this start of the machine all rows that are not synced were written, or their files hashed; undefined: not known. */
+  boot(): string | undefined {
+    const row: Row | undefined = this.#statement('boot').get()
+    return typeof row?.['id'] === 'string' ? row['id'] : undefined
+  }
+
+  noteBoot(id: string | undefined): void {
+    if (id === this.boot()) return
+    this.#run('forgetBoot')
+    if (id !== undefined) this.#run('noteBoot', id)
+  }
+
   /** All or nothing. */
   apply(changes: IndexChanges): void {
     this.#database.exec('BEGIN')
@@ -175,6 +185,9 @@ export class FsIndex {
     }
     for (const { digest, mark } of changes.synced ?? []) {
       run('synced', mark ?? null, digestToBytes(digest))
+    }
+    for (const { digest, mark } of changes.marked ?? []) {
+      run('marked', mark ?? null, digestToBytes(digest))
     }
   }
 
@@ -243,49 +256,4 @@ function prepared(database: Database, path: string, prepare: (index: FsIndex) =>
     database.close()
     throw error
   }
-}
-
-function toEntryRow(row: Row): EntryRow {
-  return {
-    digest: digestFromBytes(row['digest'] as Uint8Array),
-    size: Number(row['size']),
-    visibility: toVisibility(row),
-    retention: toRetention(row),
-    pinned: row['pinned'] === 1,
-    addedAtMs: Number(row['added']),
-    usedAtMs: Number(row['used']),
-    synced: row['synced'] === 1,
-    mark: typeof row['mark'] === 'string' ? row['mark'] : undefined,
-  }
-}
-
-function toPartialRow(row: Row): PartialRow {
-  return {
-    geometry: {
-      digest: digestFromBytes(row['digest'] as Uint8Array),
-      size: Number(row['size']),
-      chunkSize: Number(row['chunk_size']),
-    },
-    leaves: row['leaves'] as Uint8Array,
-    visibility: toVisibility(row),
-    bitfield: row['bitfield'] as Uint8Array,
-    updatedAtMs: Number(row['updated']),
-  }
-}
-
-function toManifest(digest: Digest, row: Row): Manifest {
-  return {
-    digest,
-    size: Number(row['size']),
-    chunkSize: Number(row['chunk_size']),
-    root: row['root'] as Uint8Array,
-  }
-}
-
-function toRetention({ retention }: Row): Retention {
-  return retention === 'replica' || retention === 'own' ? retention : 'cache'
-}
-
-function toVisibility(row: Row): Visibility {
-  return row['public'] === 1 ? 'public' : 'private'
 }

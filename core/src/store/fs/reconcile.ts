@@ -1,12 +1,13 @@
 /**
  * Start-up: brings the index and the files into agreement, whatever ended the last run. A row without its file is dropped; a
- * row whose file may not have reached the disk is hashed first; a file without a row is hashed and adopted, or deleted when
+ * row whose file may not have reached the disk is hashed first, unless the machine still runs that wrote it; a file without a row is hashed and adopted, or deleted when
  * it is not what its name says. No stat per file: 100,000 artifacts cost 256 directory listings and one query.
  */
 import { join } from 'node:path'
 import type { Digest } from '../../content/digest.ts'
 import type { Logger } from '../../log.ts'
 import { errnoOf } from '../../disk/errno.ts'
+import { statFingerprint } from './file-fingerprint.ts'
 import type { StoreFiles } from './files.ts'
 import type { EntryRow, FsIndex, PartialRow } from './index-rows.ts'
 import { digestOfFileName, isUnresumablePartial, SHARDS, type FsLayout } from './layout.ts'
@@ -17,6 +18,8 @@ export interface ReconcileDeps {
   readonly layout: FsLayout
   readonly index: FsIndex
   readonly log: Logger
+  /** Of this start of the machine. */
+  readonly bootId: string | undefined
   /** Where the artifacts may be anybody's files: looks at them instead. */
   readonly takeOver?: (() => Promise<EntryRow[]>) | undefined
 }
@@ -46,7 +49,7 @@ export async function reconcile(deps: ReconcileDeps): Promise<Reconciled> {
 }
 
 /** The same for a folder that may not be written: takes what is sound, repairs nothing. */
-export async function findIntact(deps: ReconcileDeps): Promise<Reconciled> {
+export async function findIntact(deps: Omit<ReconcileDeps, 'bootId'>): Promise<Reconciled> {
   const { rows, present } = await compare(deps)
   const entries: EntryRow[] = []
   for (const row of rows.values()) {
@@ -94,7 +97,11 @@ async function reconcileArtifacts(
   return { entries, orphans }
 }
 
-async function compare({ files, layout, index }: ReconcileDeps): Promise<{
+async function compare({
+  files,
+  layout,
+  index,
+}: Pick<ReconcileDeps, 'files' | 'layout' | 'index'>): Promise<{
   /** Least recently used first. */
   rows: ReadonlyMap<Digest, EntryRow>
   /** Rows that have a file. */
@@ -119,7 +126,7 @@ async function compare({ files, layout, index }: ReconcileDeps): Promise<{
 
 async function verifyUnsynced(deps: ReconcileDeps, row: EntryRow): Promise<EntryRow | undefined> {
   const { digest, size, synced } = row
-  if (synced) return row
+  if (synced || (await isAsWritten(deps, row))) return row
   try {
     const found = await hashOrphan(deps, digest)
     if (found?.size === size) return { ...row, mark: found.mark }
@@ -131,6 +138,15 @@ async function verifyUnsynced(deps: ReconcileDeps, row: EntryRow): Promise<Entry
   deps.log.warn('store.corrupt', { digest, found: 'at start-up' })
   await deps.files.remove(deps.layout.artifact(digest))
   return undefined
+}
+
+/** The system has not stopped since, so what it was given is there: only the disk may lack it. */
+async function isAsWritten(
+  { files, layout, index, bootId }: ReconcileDeps,
+  { digest, mark }: EntryRow,
+): Promise<boolean> {
+  if (mark === undefined || bootId === undefined || index.boot() !== bootId) return false
+  return (await statFingerprint(files, layout.artifact(digest))) === mark
 }
 
 async function reconcilePartials(
