@@ -16,7 +16,7 @@ import type { Sent } from './lib/upstream-child.ts'
 const PACKAGES = 200
 const UPLINK = { delayMs: 20, bytesPerSecond: 25_000_000 }
 /** Other numbers of machines: `FLEET_SIZES=4`. */
-const SIZES = (process.env.FLEET_SIZES ?? '1,2,4,8').split(',').map(Number)
+const SIZES = (process.env.FLEET_SIZES ?? '1,2,4,8,16').split(',').map(Number)
 
 interface Way {
   readonly machines: number
@@ -31,17 +31,21 @@ interface Measured {
   readonly sends: number
   readonly requests: number
   readonly lastSeconds: number
+  /** Of processor time: of a machine without its client, and of all that ran. */
+  readonly cpuOfMachine: number
+  readonly cpuOfAll: number
   /** Why delegates have not given what they were asked for, of all machines. */
   readonly misses: Readonly<Record<string, number>>
 }
 
-export async function run(options: { rounds: number }): Promise<unknown> {
+/** @param options `quick`: nothing beside the fleets */
+export async function run(options: { rounds: number; quick: boolean }): Promise<unknown> {
   await using stage = await Stage.open()
   const corpus = await loadCorpusOf(stage.folder, PACKAGES)
   const upstream = await stage.startUpstream([corpus], { distance: UPLINK, isSigned: true })
   const ways = SIZES.flatMap((machines): Way[] =>
     [true, false].flatMap((sendIntegrity) =>
-      (machines === 1 ? [false] : [true, false]).map((fleet) => ({
+      (machines === 1 ? [false] : options.quick ? [true] : [true, false]).map((fleet) => ({
         ...{ machines, fleet, sendIntegrity },
       })),
     ),
@@ -70,6 +74,13 @@ export async function run(options: { rounds: number }): Promise<unknown> {
         measured.map(({ lastSeconds }) => lastSeconds),
         2,
       ),
+      'CPU of a machine, of all, s': `${summarize(
+        measured.map(({ cpuOfMachine }) => cpuOfMachine),
+        1,
+      )}; ${summarize(
+        measured.map(({ cpuOfAll }) => cpuOfAll),
+        1,
+      )}`,
       'delegates missed': measured.map(({ misses }) => missesText(misses)).join('; '),
     }
   })
@@ -114,6 +125,10 @@ function sumOf(all: readonly Readonly<Record<string, number>>[]): Record<string,
   return sum
 }
 
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((all, each) => all + each, 0)
+}
+
 async function measure(
   stage: Stage,
   {
@@ -142,15 +157,23 @@ async function measure(
   const clients = nodes.map(() => startReplayClient(stage))
   await upstream.child.call<Sent>('takeSent')
   const { sendIntegrity } = way
+  const cpuSoFar = async (): Promise<number[]> =>
+    await Promise.all([upstream, ...nodes].map(({ child }) => child.call<number>('cpu')))
+  const before = await cpuSoFar()
   const results = await Promise.all(
     nodes.map(async ({ port }, index) =>
       clients[index]?.ask({ port }, corpus.files, { sendIntegrity }),
     ),
   )
+  const spent = (await cpuSoFar()).map((ms, index) => (ms - (before[index] ?? 0)) / 1000)
+  const [, ...ofNodes] = spent
+  const ofClients = results.map((result) => (result?.cpuMs ?? 0) / 1000)
   const { requests, bytes, tarballs } = await upstream.child.call<Sent>('takeSent')
   const stats = await Promise.all(nodes.map(({ child }) => child.call<NodeStats>('stats')))
   await Promise.all(nodes.map(({ child }) => child.close()))
   return {
+    cpuOfMachine: sum(ofNodes) / nodes.length,
+    cpuOfAll: sum([...spent, ...ofClients]),
     copies: bytes / corpus.bytes,
     sends: tarballs / corpus.files.length,
     requests,

@@ -113,7 +113,7 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
     run: async () => await (await import('./fleet-simulation.ts')).run({ rounds }),
   },
   'cold-fleet': {
-    run: async () => await (await import('./cold-fleet.ts')).run({ rounds }),
+    run: async () => await (await import('./cold-fleet.ts')).run({ rounds, quick }),
   },
   publishing: {
     run: async () => await (await import('./publishing.ts')).run({ rounds }),

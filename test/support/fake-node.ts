@@ -2,6 +2,8 @@
  * A CatalogNode in memory, for tests of what stands in front of one: verifies digests, shares downloads, streams what is
  * large and holds its end back until it is verified, as the real one does. Its peers are a map that the test fills.
  */
+import { Lookout, Manners } from '../../core/src/fleet/watch.ts'
+import { systemClock } from '../../core/src/timing/clock.ts'
 import {
   CatalogError,
   digestOf,
@@ -185,6 +187,7 @@ export function createFakeNode(): FakeNode {
         join: () => undefined,
         delegateOf: () => undefined,
         isMember: () => false,
+        watch: (_, options) => new Lookout(systemClock).watch(new Manners(systemClock), options),
         succeeded: () => undefined,
         missed: () => undefined,
         gave: () => undefined,

@@ -7,9 +7,9 @@ import type { Host, PeerConnection, PeerId } from '../host/host.ts'
 import type { PeerScores } from '../transfer/peer-score.ts'
 import type { Clock } from '../timing/clock.ts'
 import { responsibleFor } from './rendezvous.ts'
+import { Lookout, Manners, type Miss, type Watch, type WatchOptions } from './watch.ts'
 
-/** Why a delegate did not give it: nothing came from it, it took too long, it does not fetch for us, or it could not. */
-export type Miss = 'silent' | 'slow' | 'refused' | 'failed'
+export type { Miss } from './watch.ts'
 
 export interface DelegatesDeps {
   readonly host: Pick<Host, 'id' | 'peers'>
@@ -40,16 +40,19 @@ interface Standing {
   slowAtMs: number
   pauseMs: number
   pausedUntilMs: number
+  readonly manners: Manners
 }
 
 export class Delegates {
   readonly #deps: DelegatesDeps
   readonly #standings = new Map<PeerId, Standing>()
+  readonly #lookout: Lookout
   #received = 0
   readonly #misses: Record<Miss, number> = { silent: 0, slow: 0, refused: 0, failed: 0 }
 
   constructor(deps: DelegatesDeps) {
     this.#deps = deps
+    this.#lookout = new Lookout(deps.clock)
   }
 
   /** undefined: this machine, or there is no other. @param takesPart false: it does nothing for others, who know that it refuses */
@@ -78,6 +81,12 @@ export class Delegates {
   isMember(peer: PeerId): boolean {
     const connection = this.#deps.host.peers().find((each) => each.peer === peer)
     return connection !== undefined && this.#belongs(connection)
+  }
+
+  /** Begins when it is asked. */
+  watch(peer: PeerId, options: WatchOptions): Watch {
+    const manners = this.#standings.get(peer)?.manners ?? new Manners(this.#deps.clock)
+    return this.#lookout.watch(manners, options)
   }
 
   /** It has given what it was asked for. */
@@ -132,6 +141,7 @@ export class Delegates {
     if (known?.address === address) return known
     const standing = {
       ...{ failures: 0, failedAtMs: -Infinity, slowAtMs: -Infinity, pauseMs: 0, pausedUntilMs: 0 },
+      manners: new Manners(this.#deps.clock),
       ...known,
       ...{ address, isNeighbour: this.#deps.isNeighbour(connection) },
     }

@@ -8,10 +8,12 @@ import type { Digest } from '../content/digest.ts'
 import { CatalogError } from '../errors.ts'
 import type { PeerId } from '../host/host.ts'
 import { Delegates, type DelegatesDeps, type Miss } from './delegates.ts'
+import type { Watch, WatchOptions } from './watch.ts'
 import { MetadataFleet, type SharedMetadata, type SharedMetadataStats } from './metadata-fleet.ts'
 
 export type { Miss } from './delegates.ts'
 export type { SharedMetadata } from './metadata-fleet.ts'
+export type { Watch, WatchOptions } from './watch.ts'
 
 /** What a machine of the fleet would like to have fetched. */
 export interface FetchWish {
@@ -42,6 +44,8 @@ export interface FleetStats {
 export interface Fleet {
   /** Whom to ask for that version; undefined when it is this machine that fetches it. */
   delegateOf(version: PackageVersion): PeerId | undefined
+  /** Whether it is late with what it is asked for now. */
+  watch(peer: PeerId, options: WatchOptions): Watch
   /** It has given what it was asked for. */
   succeeded(peer: PeerId): void
   /** It did not give it: after some of those others do its part, for a time that grows; for long when it does not fetch for us. */
@@ -86,6 +90,10 @@ class ArtifactFleet implements Fleet {
     if (!this.#enabled) return undefined
     const takesPart = this.#fetcher !== undefined
     return this.#delegates.responsibleFor(nameKeyOf(version), { takesPart })
+  }
+
+  watch(peer: PeerId, options: WatchOptions): Watch {
+    return this.#delegates.watch(peer, options)
   }
 
   succeeded(peer: PeerId): void {

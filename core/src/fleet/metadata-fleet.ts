@@ -6,6 +6,7 @@
 import { packageKeyOf, type PackageVersion } from '../content/name-key.ts'
 import type { PeerId } from '../host/host.ts'
 import type { Delegates, Miss } from './delegates.ts'
+import type { Watch, WatchOptions } from './watch.ts'
 
 export interface SharedMetadataStats {
   /** Certified machines that this one shares with, itself not counted; 0 where metadata is not shared. */
@@ -26,6 +27,8 @@ export interface SharedMetadata {
   delegateOf(of: Omit<PackageVersion, 'version'>): PeerId | undefined
   /** Whether a peer may be answered now. */
   isMember(peer: PeerId): boolean
+  /** Whether it is late with what it is asked for now. */
+  watch(peer: PeerId, options: WatchOptions): Watch
   /** A delegate has given what it was asked for. */
   succeeded(peer: PeerId): void
   /** It did not; see Fleet. */
@@ -56,6 +59,10 @@ export class MetadataFleet implements SharedMetadata {
 
   isMember(peer: PeerId): boolean {
     return this.#hasJoined && this.#delegates.isMember(peer)
+  }
+
+  watch(peer: PeerId, options: WatchOptions): Watch {
+    return this.#delegates.watch(peer, options)
   }
 
   succeeded(peer: PeerId): void {

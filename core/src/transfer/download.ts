@@ -112,6 +112,7 @@ function createRace(
     ...{ digest, visibility, origin, course, signal: end.signal, alone },
     claims: createClaims(deps, visibility),
     delivery: createDelivery(digest, course),
+    delegate: () => 'none',
     silent: new Set(),
     retries: createRetryRound(deps.clock, { hasOrigin }),
     end: (error) => end.abort(error),

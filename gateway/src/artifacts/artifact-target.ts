@@ -95,8 +95,8 @@ async function askPeersAndRegistry(
   const digest = await (isPatient || !hasSomebody ? asking : withinMoment(asking))
   if (digest !== undefined) return boundTarget(deps, request, { viewer, digest })
   const asked = deps.askFacts(request, viewer)
-  // Of what a peer has, the registry need only say which bytes it is.
-  const mayOpen = canAsk && !deps.named.isListed(request)
+  // Of what a peer has, or a delegate is at though it was late, the registry need only say which bytes it is.
+  const mayOpen = canAsk && !isPatient && !deps.named.isListed(request)
   const opened = mayOpen ? deps.early.open({ ...request, viewer }) : undefined
   const early = opened && { early: opened }
   const fromRegistry = asked.then(async (facts): Promise<ResolvedArtifact> => {

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest'
 import { createFakeClock } from '../../../../test/support/fake-clock.ts'
 import { digestOf } from '../../content/digest.ts'
 import type { Miss } from '../../fleet/fleet.ts'
+import { Lookout, Manners } from '../../fleet/watch.ts'
 import { createPeerScores } from '../peer-score.ts'
 import { createPeerLimits } from '../rate-limit.ts'
 import { askDelegate, type DelegateHooks } from './delegate.ts'
@@ -17,6 +18,8 @@ function asked(hooks: DelegateHooks = {}): {
   const clock = createFakeClock()
   const link = { receivedBytes: 7 }
   const misses: Miss[] = []
+  const lookout = new Lookout(clock)
+  const manners = new Manners(clock)
   const attempt = askDelegate(
     'delegate',
     {
@@ -30,7 +33,11 @@ function asked(hooks: DelegateHooks = {}): {
         stream: () => new Promise(() => undefined),
         receivedBytes: () => link.receivedBytes,
       },
-      fleet: { missed: (_, why) => misses.push(why), succeeded: () => undefined },
+      fleet: {
+        missed: (_, why) => misses.push(why),
+        succeeded: () => undefined,
+        watch: (_, options) => lookout.watch(manners, options),
+      },
     },
     hooks,
   )

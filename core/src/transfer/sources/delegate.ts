@@ -1,10 +1,12 @@
 /**
  * Asking the delegate of a version (fleet/fleet.ts) to fetch it for us. It says at once that it is at it, and goes on saying
- * so; one that falls silent is late, and the next source begins. What it sends is checked like the bytes of any peer.
+ * so; one that falls silent is late (fleet/watch.ts), and the next source begins. What it sends is checked like the bytes of any peer.
  */
 import { digestOf, type Digest } from '../../content/digest.ts'
+import { nameKeyOf } from '../../content/name-key.ts'
 import { CatalogError, isCatalogError } from '../../errors.ts'
 import type { FetchWish, Fleet } from '../../fleet/fleet.ts'
+import { LOOK_MS, type Miss, type Seen, type Watch } from '../../fleet/watch.ts'
 import type { PeerId } from '../../host/host.ts'
 import type { PeerLinks } from '../asking/peer-link.ts'
 import type { FetchedResult } from '../asking/request-stream.ts'
@@ -15,19 +17,13 @@ import type { Found } from './found.ts'
 import type { Attempt } from './hedge.ts'
 import type { Race } from './source.ts'
 
-export interface DelegateDeps extends Pick<TransferDeps, 'scores' | 'clock' | 'limitOf'> {
+export interface DelegateDeps extends Pick<TransferDeps, 'scores' | 'limitOf'> {
   readonly links: Pick<PeerLinks, 'stream' | 'receivedBytes'>
-  readonly fleet: Pick<Fleet, 'missed' | 'succeeded'>
+  readonly fleet: Pick<Fleet, 'missed' | 'succeeded' | 'watch'>
 }
 
-/**
- * A delegate from which nothing comes in so many looks is late: the registry is asked as well. Looks are counted and not time:
- * a machine that is too busy to read for a second has looked once.
- */
-const SILENT_LOOKS = 5
 /** When it has all of it, and chunks are on their way to many: they come in turns, and one that is busy says so every 250 ms. */
-const SILENT_LOOKS_BETWEEN_CHUNKS = 20
-const LOOK_MS = 50
+const QUIET_BETWEEN_CHUNKS_MS = 1_000
 /** However often it says that it is at it: large artifacts take long where many share one line to the registry. */
 const LONGEST_WAIT_MS = 30_000
 /** At the pace of what has arrived all of it may take so long: whoever trickles to keep others waiting has to send it to the end. */
@@ -40,48 +36,58 @@ export interface DelegateHooks {
   readonly arrived?: () => number | undefined
 }
 
+/** What is to be expected of a delegate: that it may still give it, that it is at it though it was late, or nothing. */
+export type Outlook = 'silent' | 'at-it' | 'none'
+
+export interface DelegateAttempt extends Attempt<FetchedResult> {
+  readonly outlook: () => Outlook
+}
+
 export function askDelegate(
   peer: PeerId,
   wish: FetchWish,
   deps: DelegateDeps,
   { onLate, arrived }: DelegateHooks = {},
-): Attempt<FetchedResult> {
-  const { links, clock, fleet } = deps
-  let startedMs = Infinity
-  let heard = 0
-  let seen = 0
-  let silentLooks = 0
-  let isSilent = false
-  let isLate = false
+): DelegateAttempt {
+  const { links, fleet } = deps
+  let watch: Watch | undefined
+  let why: Miss | undefined
+  let hasFailed = false
+  /** Other answers too: this one may wait behind them. */
+  const seen = (): Seen => {
+    const share = arrived?.()
+    const signs = links.receivedBytes(peer) - receivedBefore + (share ?? 0)
+    return share === undefined ? { signs } : { signs, quietMs: QUIET_BETWEEN_CHUNKS_MS }
+  }
+  let receivedBefore = 0
+  const longestMs = (): number => LONGEST_WAIT_MS + (arrived?.() ?? 0) * LONGEST_DOWNLOAD_MS
   return {
     hedgeMs: LOOK_MS,
     isProgressing() {
-      // Other answers too: this one may wait behind them.
-      const share = arrived?.()
-      const now = heard + links.receivedBytes(peer) + (share ?? 0)
-      silentLooks = now === seen ? silentLooks + 1 : 0
-      seen = now
-      isSilent = silentLooks >= (share === undefined ? SILENT_LOOKS : SILENT_LOOKS_BETWEEN_CHUNKS)
-      const allowedMs = LONGEST_WAIT_MS + (share ?? 0) * LONGEST_DOWNLOAD_MS
-      return !isSilent && clock.now() - startedMs < allowedMs
+      why = watch?.look(seen())
+      return why === undefined
     },
     onLate() {
-      isLate = true
-      fleet.missed(peer, isSilent ? 'silent' : 'slow')
+      fleet.missed(peer, why ?? 'silent')
       onLate?.()
+    },
+    outlook() {
+      if (hasFailed || watch === undefined || why === 'slow') return 'none'
+      return watch.isBack(seen()) ? 'at-it' : 'silent'
     },
     async run(signal) {
       try {
-        startedMs = clock.now()
-        seen = links.receivedBytes(peer)
+        receivedBefore = links.receivedBytes(peer)
+        watch = fleet.watch(peer, { about: nameKeyOf(wish.version), longestMs })
         await deps.limitOf(peer).take(0, signal) // how much it is, the answer will say
         const stream = await links.stream(peer, 'session')
-        const onFetching = (): void => void (heard += 1)
+        const onFetching = (): void => watch?.heard()
         const result = await stream.wantFetch(wish, { signal, onFetching })
         check(peer, wish, result, deps)
         return result
       } catch (error) {
-        if (!signal.aborted && !isLate) blame(fleet, peer, error)
+        hasFailed = true
+        if (!signal.aborted && why === undefined) blame(fleet, peer, error)
         throw error
       }
     },
@@ -121,6 +127,9 @@ export function delegateSource(
     // It has all of it by then: another source would only cost a second copy, unless nothing comes.
     arrived: () => claims.leader()?.share,
   })
+  let isOver = false
+  // Who must not wait for it does not wait for its return either.
+  race.delegate = () => (isOver || race.alone.aborted ? 'none' : asking.outlook())
   return {
     ...asking,
     async run(signal, startNext) {
@@ -128,14 +137,18 @@ export function delegateSource(
       race.alone.addEventListener('abort', startNext, { once: true, signal })
       if (race.alone.aborted) startNext()
       course.asked += 1
-      const { record, manifest, bytes } = await asking.run(signal, startNext)
-      if (record !== undefined) await deps.records.add(record) // believed only if it verifies
-      const found = await (bytes === undefined
-        ? claims.take(claimOf(peer, race.digest, manifest))
-        : ({ source: 'peer', bytes } as const))
-      deps.fleet.succeeded(peer)
-      course.gave(peer)
-      return found
+      try {
+        const { record, manifest, bytes } = await asking.run(signal, startNext)
+        if (record !== undefined) await deps.records.add(record) // believed only if it verifies
+        const found = await (bytes === undefined
+          ? claims.take(claimOf(peer, race.digest, manifest))
+          : ({ source: 'peer', bytes } as const))
+        deps.fleet.succeeded(peer)
+        course.gave(peer)
+        return found
+      } finally {
+        isOver = true
+      }
     },
   }
 }

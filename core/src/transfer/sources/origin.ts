@@ -1,7 +1,8 @@
 /**
  * The origin (the HTTP registry) as a source. It stays in the race until an artifact has been verified, whatever its source.
  * Its bytes are read as they arrive unless peers are ahead. While peers are clearly ahead it is stopped, at most once, and
- * started again when they do not keep the pace that they had.
+ * started again when they do not keep the pace that they had. So it is when a delegate that was late, and may have been no more
+ * than busy, is at it after all: two copies through one line would make both slower.
  */
 import type { Origin } from '../../api.ts'
 import { isCatalogError } from '../../errors.ts'
@@ -134,9 +135,12 @@ async function compareWithPeers(
   signal: AbortSignal,
 ): Promise<void> {
   const { claims, delivery } = race
-  while (claims.count > 0) {
+  while (claims.count > 0 || race.delegate() !== 'none') {
     await deps.clock.sleep(POLL_MS, signal)
+    const mayStop = !stream.isLast && stream.assembly.share < CLEARLY_AHEAD
+    if (mayStop && race.delegate() === 'at-it') return stream.overtake()
     if (deps.clock.now() - stream.startedMs < COMPARE_AFTER_MS) continue
+    if (claims.count === 0) break
     const ownMs = remainingOf(stream, deps)
     const peersMs = claims.leader()?.remainingMs ?? Infinity
     if (ownMs < Infinity && ownMs <= peersMs) break
@@ -150,14 +154,15 @@ function remainingOf({ assembly, startedMs }: RunningStream, { clock }: Transfer
   return remainingMs(assembly.share, assembly.share, clock.now() - startedMs)
 }
 
-/** As soon as they would no longer be done before the origin would have been. */
+/** As soon as they would no longer be done before the origin would have been, and no delegate is at it. */
 async function untilPeersFallBehind(
-  { claims }: Race,
+  { claims, delegate }: Race,
   { clock }: TransferDeps,
   { withinMs, signal }: { withinMs: number; signal: AbortSignal },
 ): Promise<void> {
   const dueAtMs = clock.now() + withinMs
-  while (clock.now() + (claims.leader()?.remainingMs ?? Infinity) < dueAtMs) {
+  const isAtIt = (): boolean => delegate() === 'at-it'
+  while (isAtIt() || clock.now() + (claims.leader()?.remainingMs ?? Infinity) < dueAtMs) {
     await clock.sleep(POLL_MS, signal)
   }
 }

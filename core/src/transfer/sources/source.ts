@@ -10,6 +10,7 @@ import type { PeerId } from '../../host/host.ts'
 import type { Visibility } from '../../content/visibility.ts'
 import type { Course } from '../course.ts'
 import type { Claims } from './claims.ts'
+import type { Outlook } from './delegate.ts'
 import type { Delivery } from './delivery.ts'
 import type { RetryRound } from './retry-peers.ts'
 
@@ -30,6 +31,8 @@ export interface Race {
   readonly delivery: Delivery
   readonly retries: RetryRound
   readonly course: Course
+  /** What is to be expected of the delegate, where one has been asked. */
+  delegate: () => Outlook
   /** Peers that say they have it and did not answer when they were asked last. */
   readonly silent: Set<PeerId>
   /** Aborted when somebody waits for it who must not wait for a delegate. */

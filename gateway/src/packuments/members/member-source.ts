@@ -1,14 +1,14 @@
 /**
  * The registry as a source of metadata, by way of the machine that asks it for all of our certified swarm, where there is one. One
- * that is silent for a quarter of a second, is at it for two seconds, or fails, costs no more than that: the registry is asked as
- * well, and the first good answer counts. Believes a member as it does the registry, whose word it says it passes on; what that is
+ * that is silent (core's fleet/watch.ts), is at it for two seconds and twice as long as the registry takes, or fails, costs no more
+ * than that: the registry is asked as well, and the first good answer counts. Believes a member as it does the registry, whose word it says it passes on; what that is
  * worth is looked at where documents are taken in (check-member-document.ts).
  */
-import { setTimeout as sleep } from 'node:timers/promises'
 import PQueue from 'p-queue'
 import { CatalogError, isCatalogError, type CatalogNode, type Logger } from '@catalog-p2p/core'
 import type { PackumentSource, Received, SourceRequest } from '../packument-source.ts'
 import { MAX_AT_ONCE, MEMBER_METADATA } from './member-protocol.ts'
+import { createRegistryPace } from './registry-pace.ts'
 
 export interface MemberSourceDependencies {
   readonly node: Pick<CatalogNode, 'fleet' | 'questions'>
@@ -20,21 +20,15 @@ export interface MemberSourceDependencies {
 
 /** Questions whose turn has not come; beyond them the registry is asked. */
 const MAX_WAITING = 1_000
-const LOOK_MS = 50
-/** Looks are counted and not time: a machine that is too busy to read for a second has looked once. */
-const SILENT_LOOKS = 5
-/** However often it says that it is at it: a registry seldom takes longer. */
-const MOST_LOOKS = 40
-
-type Miss = 'silent' | 'slow'
 
 export function createMemberSource(deps: MemberSourceDependencies): PackumentSource {
   const { node, registry } = deps
   const { metadata } = node.fleet
   const queue = new PQueue({ concurrency: MAX_AT_ONCE })
-  const listening = new Listening()
+  const pace = createRegistryPace()
 
-  const askRegistry = (request: SourceRequest) => fromRegistryItself(registry, request)
+  const askRegistry = (request: SourceRequest) =>
+    pace.timed(request.registry.origin, () => fromRegistryItself(registry, request))
 
   /**
    * The first good answer of the two, of which the registry's begins when the member's is late or there is none.
@@ -47,15 +41,17 @@ export function createMemberSource(deps: MemberSourceDependencies): PackumentSou
   ): Promise<Received> {
     const over = new AbortController()
     const signal = AbortSignal.any([request.signal, over.signal])
-    const heard = listening.to(member)
-    const late = (): Promise<Miss> => whenLate(heard.count, signal)
+    // Where the registry is slow with us as well, it is not the member that is late.
+    const longestMs = (): number => pace.allowedMs(request.registry.origin)
+    const options = { about: `${request.registry.url} ${request.name}`, longestMs }
+    const watch = metadata.watch(member, options)
     const { promise: turn, resolve: goOn } = Promise.withResolvers<void>()
     /** Its failure, or that it was late. */
     let isCounted = false
     const fromMember = askMember(deps, member, {
       request: { ...request, signal },
       onHeard() {
-        heard.note()
+        watch.heard()
         if (!isCounted) deps.heard()
       },
     })
@@ -64,7 +60,7 @@ export function createMemberSource(deps: MemberSourceDependencies): PackumentSou
       isCounted = true
       goOn()
     })
-    late().then(
+    watch.late(signal).then(
       (why) => {
         if (!isCounted) metadata.missed(member, why)
         isCounted = true
@@ -79,7 +75,7 @@ export function createMemberSource(deps: MemberSourceDependencies): PackumentSou
     })
     // A member that is at it is waited for where the registry has failed, until it is silent again.
     const inTime = fromRegistry.catch(async (error: unknown) => {
-      await late()
+      await metadata.watch(member, options).late(signal)
       throw error
     })
     const first = Promise.any([fromMember, fromRegistry]).catch(() => fromRegistry)
@@ -92,7 +88,6 @@ export function createMemberSource(deps: MemberSourceDependencies): PackumentSou
       throw error
     } finally {
       over.abort()
-      heard.end()
     }
   }
 
@@ -123,25 +118,6 @@ function fromRegistryItself(registry: PackumentSource, request: SourceRequest): 
   // It confirms a tag, and that may be of another text than a member's.
   const validators = request.validators?.member === undefined ? request.validators : undefined
   return registry.fetch({ ...request, validators })
-}
-
-/** What comes from members that are being asked: another answer too is a sign of life, this one may wait behind it. */
-class Listening {
-  readonly #members = new Map<string, { heard: number; questions: number }>()
-
-  to(member: string): { note: () => void; count: () => number; end: () => void } {
-    const state = this.#members.get(member) ?? { heard: 0, questions: 0 }
-    this.#members.set(member, state)
-    state.questions += 1
-    return {
-      note: () => void (state.heard += 1),
-      count: () => state.heard,
-      end: () => {
-        state.questions -= 1
-        if (state.questions === 0) this.#members.delete(member)
-      },
-    }
-  }
 }
 
 async function askMember(
@@ -176,19 +152,6 @@ async function askMember(
     return { status: 'unchanged', lifetimeMs: said.lifetimeMs, member }
   }
   throw new CatalogError('PEER_MISBEHAVED', `${name}: confirmed what was not named`)
-}
-
-/** Why it is. @throws `signal.reason` */
-async function whenLate(heard: () => number, signal: AbortSignal): Promise<Miss> {
-  let seen = heard()
-  let silentLooks = 0
-  for (let looks = 0; looks < MOST_LOOKS; looks += 1) {
-    await sleep(LOOK_MS, undefined, { signal, ref: false })
-    silentLooks = heard() === seen ? silentLooks + 1 : 0
-    seen = heard()
-    if (silentLooks >= SILENT_LOOKS) return 'silent'
-  }
-  return 'slow'
 }
 
 /** @param failure `isCounted`: that it was late is counted already */
