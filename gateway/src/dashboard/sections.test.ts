@@ -38,6 +38,18 @@ test('a stranger gets numbers: no package, no peer, no address, no path, no clie
   }
 })
 
+test('what machines share is shown, metadata too', async () => {
+  const sources = await worldOf()
+  const stats = sources.node.stats()
+  const metadata = { ...stats.fleet.metadata, members: 2, received: 30, given: 10, failed: 1 }
+  const fleet = { ...stats.fleet, members: 3, received: 4, metadata }
+  Object.assign(sources.node, { stats: () => ({ ...stats, fleet }) })
+  expect(sectionsFor(sources, 'stranger').swarm.fleet).toEqual({
+    ...{ members: 3, received: 4, fetched: 0, failed: 0 },
+    metadata: { members: 2, received: 30, given: 10, failed: 1 },
+  })
+})
+
 test('a program of this machine sees peers, and the names that are public', async () => {
   const sources = await worldOf()
   const { swarm, install, guard } = sectionsFor(sources, 'neighbour')

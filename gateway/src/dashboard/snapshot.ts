@@ -106,6 +106,13 @@ export interface FleetSection {
   readonly fetched: number
   /** Times that one did not give what it was asked for. */
   readonly failed: number
+  /** Documents of metadata; no members where it is not shared. */
+  readonly metadata: {
+    readonly members: number
+    readonly received: number
+    readonly given: number
+    readonly failed: number
+  }
 }
 
 export interface SwarmSection {

@@ -1,7 +1,7 @@
 /** Peers as the dashboard shows them: how far away each is, and who gave whom how much. Pure. */
 import type { CatalogNode, NodePeer, NodeStats } from '@catalog-p2p/core'
 import type { Viewer } from '../admin/viewer.ts'
-import type { SwarmPeer, SwarmSection, Tier } from './snapshot.ts'
+import type { FleetSection, SwarmPeer, SwarmSection, Tier } from './snapshot.ts'
 
 /** More are counted and not shown. */
 const MAX_PEERS = 200
@@ -17,12 +17,17 @@ const REACHED: Readonly<Record<NodeStats['network']['reachedFrom'], string>> = {
 export function swarmSection(node: CatalogNode, stats: NodeStats, viewer: Viewer): SwarmSection {
   const { id, peers: count, bannedPeers: banned, network } = stats
   const { members, received, fetched, failed } = stats.fleet
-  const fleet = { members, received, fetched, failed }
+  const fleet = { members, received, fetched, failed, metadata: metadataOf(stats) }
   if (viewer === 'stranger') return { id, count, banned, fleet, reached: null, peers: null }
   const peers = node.peers().map(shownPeer)
   peers.sort((a, b) => trafficOf(b) - trafficOf(a) || (a.id < b.id ? -1 : 1))
   const reached = REACHED[network.reachedFrom]
   return { id, count, banned, fleet, reached, peers: peers.slice(0, MAX_PEERS) }
+}
+
+function metadataOf({ fleet: { metadata } }: NodeStats): FleetSection['metadata'] {
+  const { members, received, given, failed } = metadata
+  return { members, received, given, failed }
 }
 
 function shownPeer(peer: NodePeer): SwarmPeer {

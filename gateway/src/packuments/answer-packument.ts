@@ -3,10 +3,10 @@
  */
 import { promisify } from 'node:util'
 import { gunzip } from 'node:zlib'
-import { CatalogError } from '@catalog-p2p/core'
 import { sourceOf, type SourceCounts } from './answer-source.ts'
 import { noteFirstBytes, type Visit } from '../activity/visit.ts'
 import { namesBase, tarballPolicy } from './client-policy.ts'
+import { getVariant } from './get-variant.ts'
 import { clientCredentials } from '../upstream/client-credentials.ts'
 import type { Guard } from '../guard/guard.ts'
 import type { Exchange } from '../http/exchange.ts'
@@ -122,24 +122,6 @@ async function sendRaw(
 
 function contentType(kind: PackumentKind): string {
   return kind === 'abbreviated' ? ABBREVIATED : 'application/json; charset=utf-8'
-}
-
-type VariantRequest = Parameters<Packuments['variant']>[0]
-
-async function getVariant(
-  packuments: Packuments,
-  request: VariantRequest,
-): Promise<{ answer: PackumentAnswer; variant: PackumentVariant }> {
-  const answer = await packuments.get(request)
-  const variant = await packuments.variant(request, answer)
-  if (variant !== undefined) return { answer, variant }
-  // The cache has lost the body: once more from upstream.
-  const again = await packuments.get({ ...request, revalidate: true })
-  const second = await packuments.variant(request, again)
-  if (second !== undefined) return { answer: again, variant: second }
-  throw new CatalogError('STORE_FAILED', `${request.name}: metadata cannot be kept`, {
-    hint: 'the metadata cache is too small for it: raise metadataMemoryBytes',
-  })
 }
 
 /** pnpm, Yarn 1, Bun and npm's lighter commands name the abbreviated form first; a client that does not name it gets everything. */

@@ -33,7 +33,10 @@ const SNAPSHOT: Snapshot = {
   },
   swarm: {
     ...{ id: 'me', count: 1, banned: 0, reached: null },
-    fleet: { members: 0, received: 0, fetched: 0, failed: 0 },
+    fleet: {
+      ...{ members: 0, received: 0, fetched: 0, failed: 0 },
+      metadata: { members: 0, received: 0, given: 0, failed: 0 },
+    },
     peers: [
       {
         ...{ id: '12D3KooWabcdefgh', tier: 'local', transport: 'quic', address: '', artifacts: 1 },

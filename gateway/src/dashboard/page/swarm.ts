@@ -50,14 +50,25 @@ function swarmText({ count: total, banned, reached }: SwarmSection): View {
 }
 
 /** Nothing where no machine shares with this one. */
-function fleetText({ members, received, fetched, failed }: FleetSection): View {
+function fleetText({ members, received, fetched, failed, metadata }: FleetSection): View {
   if (members === 0) return null
-  const times = failed === 1 ? 'once' : `${count(failed)} times`
-  const missed = failed > 0 ? `; ${times} one did not give what it was asked for` : ''
   return html`<p class="quiet fleet">
     ${`A fleet with ${plural(members, 'other machine')}: ${plural(received, 'package')} fetched by them for this one, `}
-    ${`${count(fetched)} by this one for them${missed}.`}
+    ${`${count(fetched)} by this one for them${missedText(failed)}.`} ${metadataText(metadata)}
   </p>`
+}
+
+/** Nothing where metadata is not shared. */
+function metadataText({ members, received, given, failed }: FleetSection['metadata']): string {
+  if (members === 0) return ''
+  const got = `${plural(received, 'document')} from them`
+  return ` Metadata shared with ${count(members)}: ${got}, ${count(given)} to them${missedText(failed)}.`
+}
+
+function missedText(failed: number): string {
+  if (failed === 0) return ''
+  const times = failed === 1 ? 'once' : `${count(failed)} times`
+  return `; ${times} one did not give what it was asked for`
 }
 
 function nobody(): View {
