@@ -18,6 +18,7 @@ import { sharePath } from './sharing/share-address.ts'
 const open = makePackage('left-pad', '1.0.0')
 const paid = makePackage('@corp/lib', '1.0.0')
 const scoped = makePackage('@acme/tool', '1.0.0')
+const shared = makePackage('fx-shared', '1.0.0')
 const USERS = 'Bearer users-secret'
 const PAID_FILE = '/@corp/lib/-/lib-1.0.0.tgz'
 
@@ -100,7 +101,7 @@ beforeAll(async () => {
     ...(process.platform === 'win32' ? [] : [{ kind: 'sandbox', path: socketPath }]),
   ])
   world = await gatewayWorld({
-    packages: [open, paid, scoped],
+    packages: [open, paid, scoped, shared],
     npmrc: { '//{host}/:_authToken': 'users-secret' },
     ...{ privateScopes: ['@acme'], bridgesPath: join(folder, 'bridges.json') },
     publishToken: 'a token for publishing',
@@ -119,6 +120,17 @@ describe.skipIf(process.platform === 'win32')('a guest', () => {
     expect({ status, body }).toEqual({ status: 200, body: open.tarball.toString('latin1') })
     expect(world.upstream.seen.length).toBeGreaterThan(0)
     for (const { headers } of world.upstream.seen) expect(headers.authorization).toBeUndefined()
+  })
+
+  test('and all others of one host cost the registry one copy, though they ask at once', async () => {
+    const paths = ['/fx-shared', '/fx-shared/-/fx-shared-1.0.0.tgz']
+    const places = [{}, { at: 'docker' }, {}, { at: 'docker' }, {}, {}] as const
+    const all = places.map(async (place) => {
+      // Metadata first, as clients do.
+      for (const path of paths) expect((await ask(path, place)).status).toBe(200)
+    })
+    await Promise.all(all)
+    expect(world.upstream.seen.map(({ url }) => url)).toEqual(paths)
   })
 
   const registries = [

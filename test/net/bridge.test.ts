@@ -46,9 +46,9 @@ describeMachines('over a bridge', await whyNoNamespaces(), () => {
     'npm installs in a container, and nothing is lent to it',
     { timeout: 120_000, tags: ['long'] },
     async () => {
-      await using lan = await createLan(['host', 'container'])
+      await using lan = await createLan(['host', 'container', 'another'])
       await using workspace = await createWorkspace()
-      const [host, container] = lan.machines as [Machine, Machine]
+      const [host, container, another] = lan.machines as [Machine, Machine, Machine]
       await using registry = await startRegistryOn(host, ['@fx(/|%2f)beta', 'Bearer users-secret'])
       const home = await workspace.folder('home-host')
       const { host: place } = new URL(registry.url)
@@ -78,6 +78,17 @@ describeMachines('over a bridge', await whyNoNamespaces(), () => {
       expect(await readFile(join(cwd, 'node_modules', OPEN, 'package.json'), 'utf8')).toContain(
         OPEN,
       )
+
+      // Another container of that host, with nothing of its own: all of it is there.
+      const origin = async (): Promise<number> =>
+        (await daemon.status()).gateway.tarballs.origin.artifacts
+      const before = await origin()
+      expect(before).toBeGreaterThan(0)
+      const second = { ...inside, cwd: await workspace.folder('second') }
+      await writeFile(join(second.cwd, 'package.json'), '{"name":"app","version":"1.0.0"}')
+      const fresh = { ...second, home: await workspace.folder('home-another'), env }
+      await mustRunClient(CLIENT, ['install', OPEN], { ...fresh, prefix: another.prefix })
+      expect(await origin()).toBe(before)
 
       // The user himself gets it, and so has it in his store.
       const tarball = `/${PRIVATE}/-/beta-2.2.0.tgz`
