@@ -13,7 +13,7 @@ import { MetadataFleet, type SharedMetadata, type SharedMetadataStats } from './
 
 export type { Miss } from './delegates.ts'
 export type { SharedMetadata } from './metadata-fleet.ts'
-export type { Watch, WatchOptions } from './watch.ts'
+export { LOOK_MS, type Seen, type Watch, type WatchOptions } from './watch.ts'
 
 /** What a machine of the fleet would like to have fetched. */
 export interface FetchWish {

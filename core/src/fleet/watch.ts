@@ -171,7 +171,7 @@ class Watching implements Watch {
   }
 
   #is(why: Miss): Miss {
-    this.#lateMs = this.#deps.clock.now()
+    this.#lateMs = Math.min(this.#lateMs, this.#deps.clock.now())
     return why
   }
 

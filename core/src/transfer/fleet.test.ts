@@ -1,8 +1,8 @@
 /** Machines that share what their registries send: one of them fetches each artifact, whatever the others do meanwhile. */
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { blob, CHUNK_SIZE, type Blob } from '../../../test/support/blobs.ts'
 import { createFakeClock } from '../../../test/support/fake-clock.ts'
-import { answering } from '../../../test/support/hostile-peer.ts'
+import { answering, serving } from '../../../test/support/hostile-peer.ts'
 import {
   createWorld,
   getBytes,
@@ -13,7 +13,14 @@ import {
 } from '../../../test/support/transfer-world.ts'
 import type { PackageVersion } from '../content/name-key.ts'
 import { CatalogError } from '../errors.ts'
-import { TRANSFER_PROTOCOL, type Answer, type WantFetch } from '../wire/transfer-messages.ts'
+import type { ByteStream } from '../host/host.ts'
+import { describeBytes } from '../content/manifest.ts'
+import {
+  encodeAnswer,
+  TRANSFER_PROTOCOL,
+  type Answer,
+  type WantFetch,
+} from '../wire/transfer-messages.ts'
 
 const versionOf = ({ digest }: Blob): PackageVersion => ({
   ...{ registry: 'http://registry.test/', name: 'pkg', version: digest.slice(-12) },
@@ -69,6 +76,11 @@ async function fleetOf(
 
 const ONE_CHUNK = {
   ...{ chunkSize: CHUNK_SIZE, leaves: new Uint8Array(0), present: undefined },
+}
+
+function described({ digest, bytes }: Blob): { size: number; leaves: Uint8Array } {
+  const { manifest, leaves } = describeBytes(digest, bytes, CHUNK_SIZE)
+  return { size: manifest.size, leaves }
 }
 
 /** A peer that answers requests to fetch as told, and nothing else. */
@@ -174,6 +186,34 @@ describe('a delegate', () => {
     }
     expect(its.length).toBeGreaterThan(5)
     expect(a.fleet.stats()).toMatchObject({ members: 0, failed: 5 })
+  })
+
+  test('that was only busy is waited for after all, and the registry need not send what is large twice', async () => {
+    const world = createWorld()
+    const a = await machine(world, 'a', [large])
+    const busy = await world.add('busy')
+    const { size, leaves } = described(large)
+    const isSo = async (of: keyof TestOrigin): Promise<void> =>
+      void (await vi.waitUntil(() => a.origins.get(large.digest)?.[of], { timeout: 10_000 }))
+    const late = async (stream: ByteStream, id: number): Promise<void> => {
+      await isSo('opened')
+      await stream.write(encodeAnswer({ type: 'fetching', id }))
+      // Without that it would never come.
+      await isSo('aborted')
+      await stream.write(encodeAnswer({ type: 'manifest', id, size, ...ONE_CHUNK, leaves }))
+    }
+    const serve = serving(large.bytes, CHUNK_SIZE)
+    busy.host.handle(
+      TRANSFER_PROTOCOL,
+      (stream) => answering(serve, ({ id }) => (void late(stream, id), []))(stream),
+      { maxStreamsPerPeer: 8 },
+    )
+    await a.host.connect('busy', { signal: soon() })
+    Object.assign(a.fleet, { delegateOf: () => 'busy' })
+    const { bytes, source } = await a.want(large, new Promise(() => undefined))
+    expect(source).toBe('peer')
+    expect(Buffer.compare(bytes, large.bytes)).toBe(0)
+    expect(a.fleet.stats()).toMatchObject({ received: 1, misses: { silent: 1 } })
   })
 
   test('that dies on the way costs nothing more than its death', async () => {

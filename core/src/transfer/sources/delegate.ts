@@ -5,8 +5,14 @@
 import { digestOf, type Digest } from '../../content/digest.ts'
 import { nameKeyOf } from '../../content/name-key.ts'
 import { CatalogError, isCatalogError } from '../../errors.ts'
-import type { FetchWish, Fleet } from '../../fleet/fleet.ts'
-import { LOOK_MS, type Miss, type Seen, type Watch } from '../../fleet/watch.ts'
+import {
+  LOOK_MS,
+  type FetchWish,
+  type Fleet,
+  type Miss,
+  type Seen,
+  type Watch,
+} from '../../fleet/fleet.ts'
 import type { PeerId } from '../../host/host.ts'
 import type { PeerLinks } from '../asking/peer-link.ts'
 import type { FetchedResult } from '../asking/request-stream.ts'
@@ -15,7 +21,7 @@ import type { TransferDeps } from '../transfer-deps.ts'
 import type { ManifestClaim } from './ask-peer.ts'
 import type { Found } from './found.ts'
 import type { Attempt } from './hedge.ts'
-import type { Race } from './source.ts'
+import type { Outlook, Race } from './source.ts'
 
 export interface DelegateDeps extends Pick<TransferDeps, 'scores' | 'limitOf'> {
   readonly links: Pick<PeerLinks, 'stream' | 'receivedBytes'>
@@ -35,9 +41,6 @@ export interface DelegateHooks {
   /** Of what it has promised, from whomever, 0 to 1; undefined before that. */
   readonly arrived?: () => number | undefined
 }
-
-/** What is to be expected of a delegate: that it may still give it, that it is at it though it was late, or nothing. */
-export type Outlook = 'silent' | 'at-it' | 'none'
 
 export interface DelegateAttempt extends Attempt<FetchedResult> {
   readonly outlook: () => Outlook

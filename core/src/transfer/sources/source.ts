@@ -10,7 +10,6 @@ import type { PeerId } from '../../host/host.ts'
 import type { Visibility } from '../../content/visibility.ts'
 import type { Course } from '../course.ts'
 import type { Claims } from './claims.ts'
-import type { Outlook } from './delegate.ts'
 import type { Delivery } from './delivery.ts'
 import type { RetryRound } from './retry-peers.ts'
 
@@ -21,6 +20,9 @@ export interface OriginState {
   isAlive: boolean
   failure: { readonly error: unknown } | undefined
 }
+
+/** What is to be expected of a delegate: that it may still give it, that it is at it though it was late, or nothing. */
+export type Outlook = 'silent' | 'at-it' | 'none'
 
 /** One download, as its sources see it. */
 export interface Race {

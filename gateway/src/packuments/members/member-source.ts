@@ -27,8 +27,8 @@ export function createMemberSource(deps: MemberSourceDependencies): PackumentSou
   const queue = new PQueue({ concurrency: MAX_AT_ONCE })
   const pace = createRegistryPace()
 
-  const askRegistry = (request: SourceRequest) =>
-    pace.timed(request.registry.origin, () => fromRegistryItself(registry, request))
+  const askRegistry = (asked: SourceRequest) =>
+    pace.timed(asked.registry.origin, () => fromRegistryItself(registry, asked))
 
   /**
    * The first good answer of the two, of which the registry's begins when the member's is late or there is none.
@@ -42,8 +42,8 @@ export function createMemberSource(deps: MemberSourceDependencies): PackumentSou
     const over = new AbortController()
     const signal = AbortSignal.any([request.signal, over.signal])
     // Where the registry is slow with us as well, it is not the member that is late.
-    const longestMs = (): number => pace.allowedMs(request.registry.origin)
-    const options = { about: `${request.registry.url} ${request.name}`, longestMs }
+    const { url, origin } = request.registry
+    const options = { about: `${url} ${request.name}`, longestMs: () => pace.allowedMs(origin) }
     const watch = metadata.watch(member, options)
     const { promise: turn, resolve: goOn } = Promise.withResolvers<void>()
     /** Its failure, or that it was late. */
@@ -96,11 +96,10 @@ export function createMemberSource(deps: MemberSourceDependencies): PackumentSou
     async fetch(request) {
       const { delegate, name, signal } = request
       if (delegate === undefined || queue.size >= MAX_WAITING) return await askRegistry(request)
-      const of = { registry: request.registry.url, name }
       const asked = await queue.add(
         async () => {
           // Another one by now where that was late with others.
-          const member = metadata.delegateOf(of)
+          const member = metadata.delegateOf({ registry: request.registry.url, name })
           if (member === undefined) return undefined
           const { promise: late, resolve: onLate } = Promise.withResolvers<void>()
           const answer = askBoth(member, request, onLate)
