@@ -3,7 +3,7 @@ import type { GatewayStats } from './api.ts'
 import { NO_BUILDS } from './build-results/build-results.ts'
 import type { Counters } from './http/counters.ts'
 import { ROUTE_NAMES, type RouteName } from './http/route.ts'
-import type { Parts } from './parts.ts'
+import type { Parts } from './parts/parts.ts'
 
 const NO_SOURCES = {
   answers: { registry: 0, member: 0, kept: 0, verified: 0, peer: 0 },

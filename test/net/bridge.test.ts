@@ -1,7 +1,7 @@
 /**
  * `catalog bridge` between network namespaces, which is what containers and sandboxes are: npm installs in one that reaches the
  * daemon's machine by an address only, and in one that has nothing but a socket's folder a request gets through, too. What the
- * daemon's user may have with his token neither of them gets. What else goes over a bridge: gateway/src/guests.test.ts.
+ * daemon's user may have with his token neither of them gets. What else goes over a bridge: gateway/src/bridges/guests.test.ts.
  */
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'

@@ -10,10 +10,10 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { digestOf, keyIdFromBytes } from '@catalog-p2p/core'
-import { freePort } from '../../test/support/free-port.ts'
-import { makePackage } from '../../test/support/fixture-packages.ts'
-import { gatewayWorld, TOKEN, type GatewayWorld } from '../../test/support/gateway-world.ts'
-import { sharePath } from './sharing/share-address.ts'
+import { freePort } from '../../../test/support/free-port.ts'
+import { makePackage } from '../../../test/support/fixture-packages.ts'
+import { gatewayWorld, TOKEN, type GatewayWorld } from '../../../test/support/gateway-world.ts'
+import { sharePath } from '../sharing/share-address.ts'
 
 const open = makePackage('left-pad', '1.0.0')
 const paid = makePackage('@corp/lib', '1.0.0')

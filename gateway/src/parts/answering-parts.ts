@@ -6,18 +6,18 @@ import {
   createArtifacts,
   type Artifacts,
   type ArtifactsDependencies,
-} from './artifacts/artifacts.ts'
-import { EarlyTarballs } from './artifacts/early-tarballs.ts'
-import { createVersionDocuments } from './artifacts/version-documents.ts'
-import type { ParsedGatewayOptions } from './options.ts'
+} from '../artifacts/artifacts.ts'
+import { EarlyTarballs } from '../artifacts/early-tarballs.ts'
+import { createVersionDocuments } from '../artifacts/version-documents.ts'
+import type { ParsedGatewayOptions } from '../options.ts'
 import {
   createPackuments,
   type Packuments,
   type PackumentsDependencies,
-} from './packuments/packument-service.ts'
-import { withoutCertificate, withoutCredentials } from './upstream/guest-upstream.ts'
-import type { Registries } from './upstream/registries.ts'
-import type { Upstream } from './upstream/upstream.ts'
+} from '../packuments/packument-service.ts'
+import { withoutCertificate, withoutCredentials } from '../upstream/guest-upstream.ts'
+import type { Registries } from '../upstream/registries.ts'
+import type { Upstream } from '../upstream/upstream.ts'
 
 export interface AnsweringParts {
   readonly registries: Registries

@@ -3,14 +3,14 @@
  * others are given. Where it is not wanted there is none of it.
  */
 import type { CatalogNode, Logger } from '@catalog-p2p/core'
-import type { TrustedKeys } from './keys/trusted-keys.ts'
-import type { ParsedGatewayOptions } from './options.ts'
-import { createMemberSource } from './packuments/members/member-source.ts'
-import { createMembers, type Members } from './packuments/members/members.ts'
-import { serveMembers } from './packuments/members/serve-members.ts'
-import type { PackumentCache } from './packuments/packument-cache.ts'
-import type { PackumentsDependencies, Packuments } from './packuments/packument-service.ts'
-import type { Registries } from './upstream/registries.ts'
+import type { TrustedKeys } from '../keys/trusted-keys.ts'
+import type { ParsedGatewayOptions } from '../options.ts'
+import { createMemberSource } from '../packuments/members/member-source.ts'
+import { createMembers, type Members } from '../packuments/members/members.ts'
+import { serveMembers } from '../packuments/members/serve-members.ts'
+import type { PackumentCache } from '../packuments/packument-cache.ts'
+import type { PackumentsDependencies, Packuments } from '../packuments/packument-service.ts'
+import type { Registries } from '../upstream/registries.ts'
 
 export interface MemberPartsDependencies {
   readonly node: Pick<CatalogNode, 'fleet' | 'questions'>

@@ -3,14 +3,14 @@
  * results, which the same keys sign.
  */
 import type { CatalogNode, Database, Logger } from '@catalog-p2p/core'
-import { BuildResults } from './build-results/build-results.ts'
-import type { ParsedGatewayOptions } from './options.ts'
+import { BuildResults } from '../build-results/build-results.ts'
+import type { ParsedGatewayOptions } from '../options.ts'
 import type { Origins } from './origins.ts'
-import type { PackumentCache } from './packuments/packument-cache.ts'
-import { openNetwork, type Network } from './publishing/network.ts'
-import { createShares, type Shares } from './sharing/shares.ts'
-import type { LocalIndex } from './search/local-index.ts'
-import { createSearch, type Search } from './search/search.ts'
+import type { PackumentCache } from '../packuments/packument-cache.ts'
+import { openNetwork, type Network } from '../publishing/network.ts'
+import { createShares, type Shares } from '../sharing/shares.ts'
+import type { LocalIndex } from '../search/local-index.ts'
+import { createSearch, type Search } from '../search/search.ts'
 
 export interface NetworkPartsDependencies {
   readonly node: CatalogNode

@@ -1,24 +1,27 @@
 /** What the gateway gets packages from, built first: whom to trust for which name, the registries, and the way to them. */
 import { dirname } from 'node:path'
 import { isCatalogError, type CatalogNode, type KeyId, type Logger } from '@catalog-p2p/core'
-import { createMarks } from './artifacts/privacy.ts'
+import { createMarks } from '../artifacts/privacy.ts'
 import {
   gatewayKeyPath,
   openGatewaySignatures,
   type GatewaySignatures,
-} from './keys/gateway-signature.ts'
-import { scopeOf } from './http/route.ts'
-import type { ParsedGatewayOptions } from './options.ts'
-import { startCertificateExchange, type CertificateExchange } from './trust/certificate-exchange.ts'
-import { startFirstUse, type FirstUse } from './trust/first-use.ts'
-import type { FirstUseFacts } from './trust/origin-of-name.ts'
-import { openTrust, type Trust } from './trust/trust.ts'
-import { createIdentify } from './upstream/credentials.ts'
-import { createDispatcher } from './upstream/dispatcher.ts'
-import type { Environment, NpmConfig } from './upstream/npmrc.ts'
-import { readOwnerKey } from './upstream/owner-key.ts'
-import { createRegistries, type Registries } from './upstream/registries.ts'
-import { createUpstream, type Upstream } from './upstream/upstream.ts'
+} from '../keys/gateway-signature.ts'
+import { scopeOf } from '../http/route.ts'
+import type { ParsedGatewayOptions } from '../options.ts'
+import {
+  startCertificateExchange,
+  type CertificateExchange,
+} from '../trust/certificate-exchange.ts'
+import { startFirstUse, type FirstUse } from '../trust/first-use.ts'
+import type { FirstUseFacts } from '../trust/origin-of-name.ts'
+import { openTrust, type Trust } from '../trust/trust.ts'
+import { createIdentify } from '../upstream/credentials.ts'
+import { createDispatcher } from '../upstream/dispatcher.ts'
+import type { Environment, NpmConfig } from '../upstream/npmrc.ts'
+import { readOwnerKey } from '../upstream/owner-key.ts'
+import { createRegistries, type Registries } from '../upstream/registries.ts'
+import { createUpstream, type Upstream } from '../upstream/upstream.ts'
 
 export interface Origins {
   readonly trust: Trust

@@ -1,10 +1,10 @@
 /** The guard with the lists that it is told to have, started. */
 import type { Logger } from '@catalog-p2p/core'
-import { Guard } from './guard/guard.ts'
-import { signaturePolicyOf, type SignaturePolicy } from './guard/signature-policy.ts'
-import type { ParsedGatewayOptions } from './options.ts'
-import type { Registries } from './upstream/registries.ts'
-import type { Upstream } from './upstream/upstream.ts'
+import { Guard } from '../guard/guard.ts'
+import { signaturePolicyOf, type SignaturePolicy } from '../guard/signature-policy.ts'
+import type { ParsedGatewayOptions } from '../options.ts'
+import type { Registries } from '../upstream/registries.ts'
+import type { Upstream } from '../upstream/upstream.ts'
 
 export interface GuardRules {
   readonly guard: Guard
