@@ -36,6 +36,7 @@ afterEach(async () => {
 const failures = [
   ['is down', () => world.upstream.stop()],
   ['stumbles', () => world.upstream.fault(/tgz/, { kind: 'status', status: 503 })],
+  ['is asked too much', () => world.upstream.fault(/tgz/, { kind: 'status', status: 429 })],
 ] as const
 
 test.each(failures)(
@@ -51,6 +52,14 @@ test.each(failures)(
   },
 )
 
+test('gives what metadata that is here names by its hash', async () => {
+  await start()
+  expect((await world.get('/left-pad')).status).toBe(200)
+  await world.upstream.stop()
+  expect((await world.get(fileOf(open))).body.equals(open.tarball)).toBe(true)
+  expect(second.seen.map(({ url }) => url)).toEqual([fileOf(open)])
+})
+
 test('gives it where there is no first one', async () => {
   await start({ upstream: null })
   expect((await world.get(fileOf(open), hashOf(open))).body.equals(open.tarball)).toBe(true)
@@ -59,8 +68,10 @@ test('gives it where there is no first one', async () => {
 
 test('is not asked for metadata, nor for what has no hash, nor for what the first one refuses', async () => {
   await start()
-  world.upstream.fault(/left-pad/, { kind: 'status', status: 403 })
-  await world.get(fileOf(open), hashOf(open))
+  for (const status of [403, 404]) {
+    world.upstream.fault(/left-pad/, { kind: 'status', status })
+    await world.get(fileOf(open), hashOf(open))
+  }
   await world.upstream.stop()
   expect((await world.get('/left-pad')).status).toBeGreaterThanOrEqual(500)
   expect((await world.get(fileOf(open))).status).toBeGreaterThanOrEqual(500)

@@ -276,6 +276,8 @@ describe.skipIf(process.platform === 'win32')('a guest', () => {
     world.upstream.add(makePackage('fx-many', '1.0.0', { dependencies: Object.fromEntries(names) }))
     const held = Promise.withResolvers<void>()
     world.upstream.fault(/fx-held/, { kind: 'hold', until: held.promise })
+    // The thread that reads documents has begun: nothing is fetched ahead of a guest that has been silent for a second.
+    expect((await ask('/left-pad')).status).toBe(200)
     expect((await ask('/fx-many')).status).toBe(200)
     await expect.poll(() => world.upstream.count(/fx-held/)).toBe(10)
     expect((await world.http.get('/not-here-either')).status).toBe(404)
