@@ -103,7 +103,10 @@ async function start(options: {
       response.writeHead(200, {
         'content-type': 'application/json',
         ...(isPacked && { 'content-encoding': 'gzip' }),
+        // pnpm needs no more of a package that is old enough.
+        ...(options.hasTimes === true && { 'last-modified': new Date(LONG_AGO).toUTCString() }),
       })
+      if (request.method === 'HEAD') return void response.end()
       await send(response, isPacked ? document : gunzipSync(document))
     })()
   })

@@ -56,12 +56,6 @@ export interface Gateway {
   /** Stops accepting, lets answers under way finish (bounded), closes the cache; idempotent. Does not close the node. */
   stop(): Promise<void>
   stats(): GatewayStats
-  /**
-   * Whether the registry gives a package's metadata, by a request with the gateway's own credentials, authorities and proxies whose
-   * answer is not read. False says little: some registries answer no such request.
-   * @throws CatalogError UPSTREAM_UNREACHABLE; NODE_STOPPED before start(); `signal.reason`
-   */
-  isGiven(name: string, options: { readonly signal: AbortSignal }): Promise<boolean>
   /** The Express application, for mounting elsewhere; answers 503 before start(). */
   readonly app: Application
 }

@@ -127,7 +127,6 @@ export function createGateway(deps: GatewayDependencies, input: GatewayOptions =
   return {
     app: createApp(handle),
     stats,
-    isGiven: async (name, { signal }) => running().parts.packuments.isGiven({ name, signal }),
     async start() {
       if (starting !== undefined) throw new Error('the gateway is running already')
       stopping = undefined

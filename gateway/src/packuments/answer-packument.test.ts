@@ -67,13 +67,26 @@ describe('a packument', () => {
   })
 
   test('answers HEAD with everything but the body', async () => {
-    const got = await world.http.head('/fx-one').set('accept-encoding', 'gzip')
     const full = await world.http.get('/fx-one')
+    const got = await world.http.head('/fx-one').set('accept-encoding', 'gzip')
     expect(got.status).toBe(200)
     for (const name of ['etag', 'last-modified', 'content-length', 'content-type']) {
       expect(got.headers[name]).toBe(full.headers[name])
     }
     expect(got.headers['last-modified']).toBe('Fri, 02 Jan 2026 03:04:05 GMT')
+  })
+
+  test('that is not at hand answers HEAD with what upstream says, and is not fetched for it', async () => {
+    const got = await world.http.head('/fx-one')
+    expect(got.status).toBe(200)
+    expect(got.headers).toMatchObject({
+      'content-type': expect.stringContaining('application/json') as unknown,
+      'last-modified': 'Fri, 02 Jan 2026 03:04:05 GMT',
+    })
+    expect(got.headers.etag).toBeUndefined()
+    expect((await world.http.head('/fx-none')).status).toBe(404)
+    const seen = world.upstream.seen.map(({ method, url }) => `${method} ${url}`)
+    expect(seen).toEqual(['HEAD /fx-one', 'HEAD /fx-none', 'GET /fx-none'])
   })
 
   test('that upstream does not know is 404 in its own words', async () => {

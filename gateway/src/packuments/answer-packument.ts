@@ -45,6 +45,12 @@ export async function answerPackument(
   const kind = kindFor(req.headers.accept)
   const revalidate = wantsRevalidation(req.headers)
   const request = { name, kind, client, form, revalidate, upstream, signal }
+  // What nobody has read may hold versions that clients are not given.
+  const head =
+    req.method === 'HEAD' && !deps.guard.mayDeny(name)
+      ? await deps.packuments.head(request)
+      : undefined
+  if (head !== undefined) return sendHead(exchange, visit, { ...head, kind })
   const found = await getVariant(deps.packuments, request).catch((error: unknown) => {
     const unread = error instanceof UnreadablePackument ? error.document : undefined
     // What nobody can read nobody can take versions out of.
@@ -81,6 +87,21 @@ export async function answerPackument(
   res.setHeader('content-length', visit.bytes)
   if (req.method === 'HEAD') res.end()
   else res.end(gzip ? variant.body : await unzip(variant.body))
+}
+
+/** Without what only the whole document would tell: RFC 9110 9.3.2 lets a server leave that out. */
+function sendHead(
+  { res }: Exchange,
+  visit: Visit,
+  { lastModified, kind }: { lastModified: string | undefined; kind: PackumentKind },
+): void {
+  noteFirstBytes(visit, undefined)
+  visit.source = 'origin'
+  res.setHeader('content-type', contentType(kind))
+  res.setHeader('cache-control', 'no-store')
+  res.setHeader('vary', 'Accept, Accept-Encoding, User-Agent, Host')
+  if (lastModified !== undefined) res.setHeader('last-modified', lastModified)
+  res.end()
 }
 
 /** Whose word it is, and how old: on the answer and in the counts. */

@@ -12,7 +12,7 @@ import {
   renewBehind,
   type AskDependencies,
 } from './ask-sources.ts'
-import { askWhetherGiven } from './ask-whether-given.ts'
+import { askHead, type PackumentHead } from './ask-head.ts'
 import { findAnswer } from './documents-at-hand.ts'
 import type { PackumentForm } from './packument-document.ts'
 import type { CachedDocument } from './cached-document.ts'
@@ -52,8 +52,8 @@ export interface Packuments {
    *   NOT_FOUND when there is no upstream
    */
   get(request: PackumentRequest): Promise<PackumentAnswer>
-  /** Whether the registry gives it, at the least cost (ask-whether-given.ts). @throws CatalogError as `get` does */
-  isGiven(asked: Pick<PackumentRequest, 'name' | 'signal'>): Promise<boolean>
+  /** Where a request for the head alone is cheaper than `get`, what it says (ask-head.ts). Rejects with the signal's reason. */
+  head(request: PackumentRequest): Promise<PackumentHead | undefined>
   /** The bytes to send; `undefined` when the cache lost them (the caller gets the document anew). */
   variant(
     request: PackumentRequest & { form: PackumentForm },
@@ -175,11 +175,10 @@ export function createPackuments(
       for (const each of [found.document, found.beside]) if (each) deps.evidence.given(each)
       return await variants.variant(request, found)
     },
-    isGiven: (asked) => {
-      const request = { ...asked, kind: 'abbreviated', client: undefined } as const
-      const registry = registries.homeOf(asked.name)
-      const view = viewer(asked.name, undefined)
-      return askWhetherGiven({ ...deps, ...asking }, { request, view, registry })
+    head(request) {
+      const registry = registries.homeOf(request.name)
+      const view = viewer(request.name, request.client)
+      return askHead({ ...deps, ...asking }, { request, view, registry })
     },
     ownWord: (asked) => {
       const registry = registries.homeOf(asked.name)

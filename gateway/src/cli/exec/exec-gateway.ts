@@ -19,8 +19,6 @@ export interface ExecGateway {
   buildToken(): string | undefined
   /** Peers were named: it is of little use before it is connected to one. */
   readonly expectsPeers: boolean
-  /** Whether its registry gives this package's metadata, at the least cost; absent or false: nothing is known. May reject. */
-  isGiven?(name: string, options: { readonly signal: AbortSignal }): Promise<boolean>
   /** Looks for peers from now on, if it does not yet; before, it has its store and the registry. */
   meetPeers?(): void
   /** Artifacts that peers are known to hold. */

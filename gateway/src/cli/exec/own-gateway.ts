@@ -139,7 +139,6 @@ function asExecGateway(
     kind: 'own',
     expectsPeers: (config.node.network?.bootstrap ?? []).length > 0 || knowsMembers(config),
     status: async () => ({ gateway: gateway.stats(), node: node.stats() }),
-    isGiven: (name, options) => gateway.isGiven(name, options),
     knownArtifacts: () => node.peers().reduce((sum, { artifacts }) => sum + artifacts, 0),
     stop: () => (stopping ??= daemon.stop().finally(afterwards)),
   }

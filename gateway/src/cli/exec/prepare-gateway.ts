@@ -52,7 +52,7 @@ export interface Preparation {
 const START_TIMEOUT_MS = 20_000
 const STOP_TIMEOUT_MS = 20_000
 /** A registry that has not answered within this is far away: the node looks for its peers meanwhile, and else beside the command. */
-const IDLE_MS = 20
+const IDLE_MS = 75
 
 export async function prepareGateway(
   preparation: Preparation,

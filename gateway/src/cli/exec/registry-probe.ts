@@ -25,9 +25,6 @@ export async function probeRegistry(
   const signal = AbortSignal.any([options.signal, AbortSignal.timeout(TIMEOUT_MS)])
   try {
     if (names.length === 0) return await ping(gateway, signal)
-    const [first = ''] = names
-    // Metadata is read and parsed only where that has to be: a frozen install may need none.
-    if (!options.needsTarballUrl && (await isGiven(gateway, first, signal))) return {}
     let status = 0
     for (const name of names) {
       const found = await ask(gateway, { name, signal, needsBody: options.needsTarballUrl })
@@ -39,11 +36,6 @@ export async function probeRegistry(
   } catch (error) {
     return failed(gateway, String(error))
   }
-}
-
-/** A gateway of exec's own tries it without reading metadata. Whatever is wrong, the question that follows says. */
-async function isGiven(gateway: ExecGateway, name: string, signal: AbortSignal): Promise<boolean> {
-  return (await gateway.isGiven?.(name, { signal }).catch(() => false)) ?? false
 }
 
 /** Weaker than asking for a package: many registries answer a ping without credentials, and some do not know it. */
