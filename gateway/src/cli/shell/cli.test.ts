@@ -244,14 +244,17 @@ describe('without a daemon', { timeout: 90_000 }, () => {
 
   test('use and unuse, and the same as JSON', async () => {
     writeFileSync(join(home, '.npmrc'), 'fund=false\n')
-    const used = await catalog(['use', 'npm', '--port=4999', '--json'])
+    const port = await freePort()
+    const used = await catalog(['use', 'npm', `--port=${port}`, '--json'])
     expect(json(used.stdout)).toMatchObject({
       client: 'npm',
-      url: 'http://127.0.0.1:4999/',
+      url: `http://127.0.0.1:${port}/`,
       running: false,
       files: [{ path: join(home, '.npmrc'), action: 'written' }],
     })
-    expect(readFileSync(join(home, '.npmrc'), 'utf8')).toContain('registry=http://127.0.0.1:4999/')
+    expect(readFileSync(join(home, '.npmrc'), 'utf8')).toContain(
+      `registry=http://127.0.0.1:${port}/`,
+    )
     const undone = await catalog(['unuse', 'npm'])
     expect(undone).toMatchObject({ code: EXIT.ok })
     expect(readFileSync(join(home, '.npmrc'), 'utf8')).toBe('fund=false\n')
