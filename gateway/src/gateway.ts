@@ -90,10 +90,10 @@ export function createGateway(deps: GatewayDependencies, input: GatewayOptions =
       const env = deps.npmConfig === undefined ? npmConfigContext().env : {}
       parts = await openParts({ node: deps.node, log: deps.log, config, env }, options)
       traces = await openTraces({ activity, log: deps.log }, options.traces)
-      const { guard, artifacts: names } = parts
-      const { node } = deps
-      const { keptBy } = parts.network.replication
-      const sources = { node, stats, activity, guard, names, keptBy, sinceMs: Date.now() }
+      const { guard, artifacts: names, network } = parts
+      const seen = { node: deps.node, stats, activity, guard, names, sinceMs: Date.now() }
+      const { privateSwarm: isInSwarm } = options
+      const sources = { ...seen, isInSwarm, keptBy: network.replication.keptBy }
       live = new LiveEvents((viewer) => sectionsFor(sources, viewer))
       const started = await listener.start()
       const main = parts.registries.main

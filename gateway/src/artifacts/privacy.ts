@@ -50,9 +50,9 @@ export function createPrivacy(
     isProven: (name) => proofs.isProven(name),
     isShared,
     isKnownPublic(name) {
+      if (isShared(name) || isMarked(name) || !registries.hasHome(name)) return false
       const home = registries.homeOf(name)
-      if (isShared(name) || isMarked(name) || !home.isPublic || registries.isCertified(home))
-        return false
+      if (!home.isPublic || registries.isCertified(home)) return false
       if (proofs.isProven(name)) return true
       const known = cache.visibilityOf(home.url, name)
       return known === undefined && packuments.viewer(name, undefined).credentials === undefined

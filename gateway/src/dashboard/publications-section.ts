@@ -1,17 +1,17 @@
 /**
  * What was published from this machine, how many others keep each of it, and what is kept here for others. A package's name is for
- * its owner, and for programs of this machine where it is known to be public; a stranger gets numbers alone.
+ * its owner, and for programs of this machine where everybody is told of it; a stranger gets numbers alone.
  */
 import type { CatalogNode, PublishedName } from '@catalog-p2p/core'
 import type { Viewer } from '../admin/viewer.ts'
 import type { GatewayStats } from '../api.ts'
-import type { NameRules } from './install-section.ts'
 import type { Publication, PublicationsSection } from './snapshot.ts'
 
 export interface PublicationSources {
   readonly node: CatalogNode
   readonly stats: () => GatewayStats
-  readonly names: NameRules
+  /** What peers are told, only members of a private swarm are. */
+  readonly isInSwarm: boolean
   /** How many connected machines keep a package of this one, by what they said last. */
   readonly keptBy: (published: PublishedName) => number
 }
@@ -19,7 +19,7 @@ export interface PublicationSources {
 const MAX_NAMED = 50
 
 export function publicationsSection(
-  { node, stats, names, keptBy }: PublicationSources,
+  { node, stats, isInSwarm, keptBy }: PublicationSources,
   viewer: Viewer,
 ): PublicationsSection {
   const { wanted, short } = stats().replication
@@ -31,10 +31,11 @@ export function publicationsSection(
     .slice(0, MAX_NAMED)
     .map((head): Publication => {
       const { name, publisher, tags, releases, changedAtMs } = head
+      const isTold = told.has(name + publisher)
       return {
-        name: viewer === 'owner' || names.isKnownPublic(name) ? name : null,
+        name: viewer === 'owner' || (isTold && !isInSwarm) ? name : null,
         ...{ latest: tags.get('latest') ?? null, versions: releases.size, changedAtMs },
-        kept: told.has(name + publisher) ? keptBy(head) : null,
+        kept: isTold ? keptBy(head) : null,
       }
     })
   return {

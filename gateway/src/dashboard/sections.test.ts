@@ -60,7 +60,7 @@ test('a program of this machine sees peers, and the names that are public', asyn
   expect(JSON.stringify(sectionsFor(hidden, 'neighbour'))).not.toContain('left-pad')
 })
 
-test('what was published is named to its owner; to others what is public, to strangers nothing', async () => {
+test('what was published is named to its owner; to programs here what everybody is told, to strangers nothing', async () => {
   const sources = await worldOf()
   const heads = ['@acme/hidden', 'left-over'].map((name, index) => headOf(name, index))
   const { node } = sources
@@ -70,7 +70,6 @@ test('what was published is named to its owner; to others what is public, to str
       ...node,
       publications: { ...node.publications, own: () => heads, told: () => heads.slice(1) },
     },
-    names: { isKnownPublic: (name: string) => name === 'left-over' },
   }
   const [owner, neighbour, stranger] = (['owner', 'neighbour', 'stranger'] as const).map(
     (viewer) => sectionsFor(world, viewer).publications,
@@ -80,6 +79,8 @@ test('what was published is named to its owner; to others what is public, to str
     { name: '@acme/hidden', kept: null },
   ])
   expect(neighbour?.list?.map(({ name }) => name)).toEqual(['left-over', null])
+  const inSwarm = sectionsFor({ ...world, isInSwarm: true }, 'neighbour').publications
+  expect(inSwarm.list?.map(({ name }) => name)).toEqual([null, null])
   expect(stranger).toMatchObject({ packages: 2, short: 1, wanted: 3, list: null })
 })
 
@@ -148,7 +149,7 @@ async function worldOf(): Promise<SectionSources> {
   }
   return {
     ...{ node, activity, guard, stats: () => stats, sinceMs: 1 },
-    ...{ names: { isKnownPublic: () => true }, keptBy: () => 0 },
+    ...{ names: { isKnownPublic: () => true }, keptBy: () => 0, isInSwarm: false },
   }
 }
 

@@ -6,7 +6,7 @@ import type { Activity } from '../activity/activity.ts'
 import { gatewayStatsFor, type Viewer } from '../admin/viewer.ts'
 import type { Guard } from '../guard/guard.ts'
 import { guardSection } from './guard-section.ts'
-import { installSection } from './install-section.ts'
+import { installSection, type NameRules } from './install-section.ts'
 import { findProblems } from './problems.ts'
 import { publicationsSection, type PublicationSources } from './publications-section.ts'
 import type { Snapshot, StoreSection, TotalsSection } from './snapshot.ts'
@@ -15,6 +15,7 @@ import { swarmSection } from './swarm-section.ts'
 export interface SectionSources extends PublicationSources {
   readonly activity: Activity
   readonly guard: Pick<Guard, 'status'>
+  readonly names: NameRules
   /** When the gateway began. */
   readonly sinceMs: number
 }

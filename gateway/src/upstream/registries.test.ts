@@ -1,5 +1,7 @@
 import { createRequire } from 'node:module'
+import { keyIdFromBytes } from '@catalog-p2p/core'
 import { describe, expect, test } from 'vitest'
+import { NOBODY_TRUSTED } from '../trust/trust.ts'
 import { DEFAULT_REGISTRY } from './default-registry.ts'
 import { npmConfigFrom } from './npmrc.ts'
 import { createRegistries, type Registries, type RegistriesOptions } from './registries.ts'
@@ -42,6 +44,32 @@ describe('the upstream', () => {
       { upstream: 'https://b.invalid' },
     )
     expect(main?.url).toBe('https://b.invalid/')
+  })
+
+  test('of a package of the network there is none, and asking whether there is one is no error', () => {
+    const publishers = [keyIdFromBytes(Buffer.alloc(32, 1))]
+    const network = {
+      kind: 'network',
+      publishers,
+      roots: [],
+      subject: '@team',
+      how: 'added',
+    } as const
+    const known = createRegistries(
+      {
+        ...{ config: npmConfigFrom({}), log },
+        trust: {
+          ...NOBODY_TRUSTED,
+          originOf: (name) => (name.startsWith('@team/') ? network : { kind: 'registry' }),
+        },
+      },
+      {
+        ...{ upstream: undefined, previousRegistry: undefined, port: 4874 },
+        addresses: ['127.0.0.1'],
+      },
+    )
+    expect(['@team/tool', 'left-pad'].map((name) => known.hasHome(name))).toEqual([false, true])
+    expect(() => known.homeOf('@team/tool')).toThrow('no registry is asked')
   })
 
   test('is none with peers only, though packages keep their home', () => {

@@ -55,6 +55,8 @@ export interface Registries {
    *   that the network's publishers have
    */
   homeOf(name: string | undefined): Registry
+  /** Whether `homeOf` has an answer: some registry has the package, as far as configuration and trust say. */
+  hasHome(name: string): boolean
   /** Whether some packages belong elsewhere than to the default registry. */
   hasOthers(): boolean
   /** Whether a package belongs to that registry; false where its own is not known. */
@@ -137,6 +139,8 @@ export function createRegistries(
     if (homeless.has(scope)) throw noRegistryOf(scope)
     return scopes.get(scope) ?? main
   }
+  const hasHome = (name: string): boolean =>
+    !homeless.has(scopeOf(name)?.toLowerCase() ?? '') && trust.originOf(name).kind === 'registry'
   const credentialsFor = (url: URL): Credentials | undefined => {
     const owner = [...fromUrl].find(([base]) => url.href.startsWith(base))
     if (owner !== undefined || !hosts().has(url.host)) return owner?.[1]
@@ -156,11 +160,8 @@ export function createRegistries(
     },
     homeOf,
     hasOthers: () => scopes.size + homeless.size + trust.entries().length > 0,
-    isHome(registry, name) {
-      const isHomeless = homeless.has(scopeOf(name)?.toLowerCase() ?? '')
-      if (isHomeless || trust.originOf(name).kind !== 'registry') return false
-      return homeOf(name).url === registry.url
-    },
+    hasHome,
+    isHome: (registry, name) => hasHome(name) && homeOf(name).url === registry.url,
     all: () =>
       [[null, main] as const, ...scopes].map(([scope, { url, isPublicDefault }]) => {
         return { scope, url, isPublicDefault }
