@@ -21,7 +21,7 @@ export class HintLists {
     { name, version }: { name: string; version: string | undefined },
     nowMs: number,
   ): { ahead: number; isListed: boolean } {
-    if (version === undefined) return { ahead: 0, isListed: false }
+    if (version === undefined || this.#lists.length === 0) return { ahead: 0, isListed: false }
     const key = hintKey({ name, version })
     const claims = this.#lists.map((list) => list.claim(key, nowMs))
     const ahead = claims.filter((claim) => claim === 'ahead').length

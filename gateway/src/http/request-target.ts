@@ -34,14 +34,16 @@ export interface RequestTarget {
 }
 
 export function parseTarget(method: string, url: string): RequestTarget {
-  const [mount = ''] = UPSTREAM_MOUNT.exec(url) ?? []
+  // Nothing else begins like that, and most requests do not.
+  const isMounted = url.startsWith('/-/')
+  const [mount = ''] = (isMounted && UPSTREAM_MOUNT.exec(url)) || []
   if (mount !== '') {
     const path = rooted(url.slice(mount.length))
     const isUsualMount = mount === UPSTREAM_VIEW
     const route = parseRoute(method, path)
     return { method, mount, isUsualMount, scope: undefined, view: 'upstream', route, path }
   }
-  const own = parseScopeMount(url)
+  const own = isMounted ? parseScopeMount(url) : undefined
   const path = own?.url ?? url
   return {
     method,

@@ -105,7 +105,7 @@ export function plainPhrase(text: string): string {
 export function isNotModified(req: IncomingMessage, etag: string): boolean {
   const given = req.headers['if-none-match']
   if (given === undefined) return false
-  if (given.trim() === '*') return true
+  if (given === etag || given.trim() === '*') return true
   const opaque = (tag: string): string => tag.trim().replace(/^W\//, '')
   return given.split(',').some((one) => opaque(one) === opaque(etag))
 }

@@ -15,6 +15,7 @@ import type { PackumentKind } from './cached-document.ts'
 import type { PackumentAnswer, Packuments, PackumentVariant } from './packument-service.ts'
 import type { TarballCheck } from './peers/tarball-check.ts'
 import type { Registries } from '../upstream/registries.ts'
+import { remembered } from '../http/remembered.ts'
 import { isNotModified } from '../http/respond.ts'
 import { mayServeRaw, UnreadablePackument, type RawDocument } from './poison-documents.ts'
 
@@ -146,19 +147,19 @@ function contentType(kind: PackumentKind): string {
 }
 
 /** pnpm, Yarn 1, Bun and npm's lighter commands name the abbreviated form first; a client that does not name it gets everything. */
-export function kindFor(accept: string | undefined): PackumentKind {
+export const kindFor = remembered((accept): PackumentKind => {
   const found = accept?.split(',').find((one) => one.trim().startsWith(ABBREVIATED))
   if (found === undefined || /;\s*q=0(\.0*)?\s*$/.test(found)) return 'full'
   return 'abbreviated'
-}
+})
 
 /** True when the client takes gzip: named, or `*`, and not with q=0. */
-export function acceptsGzip(header: string | undefined): boolean {
+export const acceptsGzip = remembered((header): boolean => {
   const parts = (header ?? '').split(',').map((part) => part.trim().toLowerCase())
   const named =
     parts.find((part) => /^(x-)?gzip\b/.test(part)) ?? parts.find((part) => part[0] === '*')
   return named !== undefined && !/;\s*q=0(\.0*)?$/.test(named)
-}
+})
 
 /** As long as we would serve it without asking upstream; an old copy must be asked for again. */
 function cacheControl(

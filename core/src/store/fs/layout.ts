@@ -3,7 +3,7 @@
  * names and leaves the old ones alone. One shard level of 256 folders: 100,000 artifacts are 400 files a folder, and start-up
  * reads 256 folders instead of the 65,536 that two levels would make.
  */
-import { join } from 'node:path'
+import { join, sep } from 'node:path'
 import { DIGEST_BYTES, digestFromBytes, digestToHex, type Digest } from '../../content/digest.ts'
 
 export interface FsLayout {
@@ -42,7 +42,7 @@ export function createFsLayout(root: string, artifactsRoot = root): FsLayout {
     shard: (digest) => join(artifacts, digestToHex(digest).slice(0, 2)),
     artifact: (digest) => {
       const hex = digestToHex(digest)
-      return join(artifacts, hex.slice(0, 2), hex)
+      return `${artifacts}${sep}${hex.slice(0, 2)}${sep}${hex}` // as join has it, at a tenth of its cost
     },
     partial: (digest, number) =>
       join(partials, `${digestToHex(digest)}${number === undefined ? '' : `.${number}`}`),
