@@ -43,7 +43,7 @@ export function createBridges(
 ): Bridges {
   const open = new Map<string, OpenBridge>()
   let turn: Promise<unknown> = Promise.resolve()
-  const retry = setInterval(() => void inTurn(tryAll), RETRY_MS).unref()
+  let retry: NodeJS.Timeout | undefined
 
   /** One change at a time. */
   function inTurn<T>(change: () => Promise<T>): Promise<T> {
@@ -52,8 +52,12 @@ export function createBridges(
     return result
   }
 
+  /** Again after a while, as long as one of them can't. */
   async function tryAll(): Promise<void> {
+    clearTimeout(retry)
     for (const each of open.values()) if (each.problem !== null) await listen(deps.log, each)
+    if (![...open.values()].some(({ problem }) => problem !== null)) return
+    retry = setTimeout(() => void inTurn(tryAll), RETRY_MS).unref()
   }
 
   async function closeAllBut(wanted: ReadonlySet<string>): Promise<void> {
@@ -78,7 +82,7 @@ export function createBridges(
       }),
     stop: () =>
       inTurn(async () => {
-        clearInterval(retry)
+        clearTimeout(retry)
         await closeAllBut(new Set())
       }),
   }

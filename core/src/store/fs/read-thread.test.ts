@@ -175,3 +175,31 @@ describe('what a file looks like', () => {
     expect((await thread.read(path, expected(four, mark))).hashed).toBeUndefined()
   })
 })
+
+test('to hash a small file takes little memory: a start may have ten thousand to hash', async () => {
+  const path = await file('a', four)
+  const taken: number[] = []
+  const watched = {
+    ...files,
+    async open(...rest: Parameters<typeof files.open>) {
+      const opened = await files.open(...rest)
+      const read = opened.read.bind(opened) as (
+        buffer: Uint8Array,
+        offset: number,
+        length: number,
+        position: number,
+      ) => ReturnType<typeof opened.read>
+      const watchedRead = (
+        buffer: Uint8Array,
+        ...range: [number, number, number]
+      ): ReturnType<typeof opened.read> => {
+        taken.push(buffer.buffer.byteLength)
+        return read(buffer, ...range)
+      }
+      return Object.assign(opened, { read: watchedRead })
+    },
+  }
+  const hashed = await createPooledReads(watched).hash(path)
+  expect(hashed).toMatchObject({ digest: digestOf(four), size: 4 })
+  expect(Math.max(...taken)).toBeLessThan(1024)
+})

@@ -71,14 +71,15 @@ async function hashOne({ id, hash }: HashRequest): Promise<ReadReply> {
 }
 
 async function hashOpen(file: number): Promise<HashedFile> {
-  const before = fingerprintOf(fstatSync(file, { bigint: true }))
+  const stats = fstatSync(file, { bigint: true })
+  const before = fingerprintOf(stats)
   const digester = createDigester()
-  const buffer = new Uint8Array(PIECE_BYTES)
+  const buffer = new Uint8Array(Math.min(PIECE_BYTES, Number(stats.size) + 1))
   for (let size = 0; ; await turn()) {
     const count = fillSync(file, buffer, size)
     digester.update(buffer.subarray(0, count))
     size += count
-    if (count === PIECE_BYTES) continue
+    if (count === buffer.byteLength) continue
     const after = fingerprintOf(fstatSync(file, { bigint: true }))
     return { digest: digester.digest(), size, mark: before === after ? after : undefined }
   }

@@ -90,9 +90,11 @@ export async function hashFile(
 ): Promise<HashedFile> {
   const file = await files.open(path, 'read')
   try {
-    const before = fingerprintOf(await file.stat({ bigint: true }))
+    const stats = await file.stat({ bigint: true })
+    const before = fingerprintOf(stats)
     const digester = createDigester()
-    const buffer = Buffer.allocUnsafeSlow(PIECE_BYTES)
+    // A store may have thousands of small ones. A byte more than it has: that it ends there shows with the first read.
+    const buffer = Buffer.allocUnsafeSlow(Math.min(PIECE_BYTES, Number(stats.size) + 1))
     for (let size = 0; ;) {
       signal?.throwIfAborted()
       const count = await fill(file, buffer, size)
