@@ -104,7 +104,7 @@ export async function createNode(
   const host = given.host ?? (await createHost(context, { swarm, folder, told }))
   const bans = await openBanHistory(folder, context)
   const scores = createScores(context, { host, bans })
-  const recordStore = await openRecordStore(folder, { log })
+  const recordStore = await openRecordStore(told, { log })
   const headBook = await openHeadBook(told, { clock, log })
   const records = createRecords({
     ...{ records: recordStore, store, log },

@@ -1,7 +1,7 @@
 /**
- * Where a machine keeps what a network has told it, and what it tells there (peers, DHT records, heads): each private swarm has a
- * folder of its own, so that nothing of one reaches members of another, or the open network. It comes along when the swarm has
- * another key. Never finds that of a swarm whose key, or root, is not in hand.
+ * Where a machine keeps what a network has told it, and what it tells there (peers, DHT records, heads, which bytes a name is):
+ * each private swarm has a folder of its own, so that nothing of one reaches members of another, or the open network. It comes
+ * along when the swarm has another key. Never finds that of a swarm whose key, or root, is not in hand.
  */
 import { rename, stat } from 'node:fs/promises'
 import { join } from 'node:path'
