@@ -142,6 +142,16 @@ test('a machine that lies costs one more question, and the package is installed 
   said.set('fx-many-0', await truth('fx-many-0'))
   expect(await resolve(victim, ['fx-many-0'])).toEqual(['member'])
 
+  // The limit that docs/threat-model.md names: dependencies are believed, and the bytes are the registry's all the same.
+  const [, forged] = many
+  if (forged === undefined) throw new Error('no package')
+  const { versions } = await truth(forged.name)
+  Object.assign(versions['1.0.0'] ?? {}, { dependencies: { 'fx-many-0': '1.0.0' } })
+  said.set(forged.name, { ...(await truth(forged.name)), versions })
+  expect(await resolve(victim, [forged.name])).toEqual(['member'])
+  const bytes = await (await fetch(victim.url + tarballPath(forged))).arrayBuffer()
+  expect(Buffer.compare(Buffer.from(bytes), forged.tarball)).toBe(0)
+
   await lie(stripped, '1.0.0', (dist) => delete dist.signatures)
   expect(await resolve(victim, [stripped])).toEqual(['registry'])
 
