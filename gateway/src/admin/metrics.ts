@@ -7,6 +7,7 @@ import type { CatalogNode, NetworkStats, NodeStats } from '@catalog-p2p/core'
 import type { GatewayStats } from '../api.ts'
 import type { Counters } from '../http/counters.ts'
 import { ROUTE_NAMES, type RouteName } from '../http/route.ts'
+import { countEach, countTotal, mapValues } from './derived-counters.ts'
 import { processMetrics } from './process-metrics.ts'
 
 export interface Metrics {
@@ -98,84 +99,56 @@ function answerMetrics(registry: Registry, { counters, stats }: GatewaySources):
       }
     },
   })
-  new Counter({
-    name: 'catalog_gateway_tarball_bytes_total',
-    help: 'Bytes of tarballs sent to clients, by where they came from',
-    labelNames: ['source'],
-    registers,
-    collect() {
-      this.reset()
-      for (const [source, { bytes }] of Object.entries(counters.tarballs)) {
-        this.inc({ source }, bytes)
-      }
+  const { tarballs } = counters
+  countEach(
+    registry,
+    {
+      name: 'catalog_gateway_tarball_bytes_total',
+      help: 'Bytes of tarballs sent to clients, by where they came from',
     },
-  })
-  new Counter({
-    name: 'catalog_gateway_tarballs_total',
-    help: 'Tarballs sent to clients, by where they came from',
-    labelNames: ['source'],
-    registers,
-    collect() {
-      this.reset()
-      for (const [source, { artifacts }] of Object.entries(counters.tarballs)) {
-        this.inc({ source }, artifacts)
-      }
+    { label: 'source', counts: () => mapValues(tarballs, ({ bytes }) => bytes) },
+  )
+  countEach(
+    registry,
+    {
+      name: 'catalog_gateway_tarballs_total',
+      help: 'Tarballs sent to clients, by where they came from',
     },
-  })
-  new Counter({
-    name: 'catalog_gateway_packuments_total',
-    help: 'Metadata answers: fresh from the cache, fetched from upstream, or stale because upstream failed',
-    labelNames: ['state'],
-    registers,
-    collect() {
-      this.reset()
-      for (const [state, count] of Object.entries(stats().packuments)) this.inc({ state }, count)
+    { label: 'source', counts: () => mapValues(tarballs, ({ artifacts }) => artifacts) },
+  )
+  countEach(
+    registry,
+    {
+      name: 'catalog_gateway_packuments_total',
+      help: 'Metadata answers: fresh from the cache, fetched from upstream, or stale because upstream failed',
     },
-  })
-  new Counter({
-    name: 'catalog_gateway_metadata_total',
-    help: "Metadata answers by whose word they were: the registry's, current or kept or by way of a certified machine, or that of peers, verified by witnesses or not",
-    labelNames: ['source'],
-    registers,
-    collect() {
-      this.reset()
-      for (const [source, count] of Object.entries(stats().metadata.answers)) {
-        this.inc({ source }, count)
-      }
+    { label: 'state', counts: () => ({ ...stats().packuments }) },
+  )
+  countEach(
+    registry,
+    {
+      name: 'catalog_gateway_metadata_total',
+      help: "Metadata answers by whose word they were: the registry's, current or kept or by way of a certified machine, or that of peers, verified by witnesses or not",
     },
-  })
+    { label: 'source', counts: () => ({ ...stats().metadata.answers }) },
+  )
 }
 
 function buildMetrics(registry: Registry, stats: () => GatewayStats): void {
-  new Counter({
-    name: 'catalog_gateway_build_results_total',
-    help: 'Results of build tasks: given from the store or from peers, missed, written here, offered by nobody who may',
-    labelNames: ['outcome'],
-    registers: [registry],
-    collect() {
-      this.reset()
-      const { store, peer, missed, written, untrusted } = stats().builds
-      const outcomes = { store, peer, missed, written, untrusted }
-      for (const [outcome, count] of Object.entries(outcomes)) this.inc({ outcome }, count)
+  countEach(
+    registry,
+    {
+      name: 'catalog_gateway_build_results_total',
+      help: 'Results of build tasks: given from the store or from peers, missed, written here, offered by nobody who may',
     },
-  })
-}
-
-/** A counter that shows a total counted elsewhere. */
-function countTotal(
-  registry: Registry,
-  { name, help }: { name: string; help: string },
-  value: () => number,
-): void {
-  new Counter({
-    name,
-    help,
-    registers: [registry],
-    collect() {
-      this.reset()
-      this.inc(value())
+    {
+      label: 'outcome',
+      counts: () => {
+        const { store, peer, missed, written, untrusted } = stats().builds
+        return { store, peer, missed, written, untrusted }
+      },
     },
-  })
+  )
 }
 
 function nodeMetrics(registry: Registry, stats: () => NodeStats): void {
