@@ -27,6 +27,8 @@ test('a tag publishes all packages, with provenance and without a token', () => 
   expect(publishing).toEqual(
     workspaces.map((each) => `npm publish --provenance --access public --workspace ${each}`),
   )
-  expect(text).toContain(`for package in ${workspaces.join(' ')}; do`)
+  // Of the version, and of where it is from: provenance is refused without a repository.
+  expect(text.split(`for package in ${workspaces.join(' ')}; do`)).toHaveLength(3)
+  expect(text).toMatch(/npm pkg set repository\.type=git "repository\.url=git\+\$home\.git"/)
   expect(text).not.toMatch(/secrets\.|_TOKEN|https?:/)
 })
