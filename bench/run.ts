@@ -128,6 +128,10 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
     run: async () => await (await import('./discovery.ts')).run(),
     hasRounds: false,
   },
+  replication: {
+    run: async () => await (await import('./replication.ts')).run(),
+    hasRounds: false,
+  },
   start: {
     run: async () => await (await import('./start.ts')).run({ rounds, full, quick }),
     flags: ['full'],

@@ -8,7 +8,7 @@ import type { SignVersion } from './network-packument.ts'
 import { createNetworkPackages, type NetworkPackages } from './network-packages.ts'
 import { networkSummary } from './network-summary.ts'
 import { keepReplicas } from './keep-replicas.ts'
-import { createReplication, type Replication } from './replication.ts'
+import { askToKeep, createReplication, type Replication } from './replication.ts'
 import { WebLogins } from './web-logins.ts'
 import { createOwnKeys, type OwnKeys } from './own-keys.ts'
 
@@ -52,7 +52,7 @@ export function openNetwork(
   })
   const isPrivate = createMarks(options.privateScopes)
   const replication = createReplication(
-    { node, log, isShared: (name) => !isPrivate(name) },
+    { node, ask: askToKeep({ node, log }), log, isShared: (name) => !isPrivate(name) },
     options,
   )
   const trusts = trustsPublisherOf(trust)

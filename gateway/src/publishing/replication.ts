@@ -2,7 +2,7 @@
  * Has peers keep what was published here: so many as the user wants, asked one after the other until that many do, at each change and
  * again now and then. Never asks for what is private. Publishing never fails because of it.
  */
-import { setTimeout as sleep } from 'node:timers/promises'
+import { setTimeout as wait } from 'node:timers/promises'
 import {
   isCatalogError,
   type CatalogNode,
@@ -34,6 +34,26 @@ export interface ReplicationStats {
   readonly short: number
 }
 
+/** What it needs of a node. */
+export interface PublishingNode {
+  readonly questions: { peers(): readonly string[] }
+  readonly publications: {
+    told(): readonly PublishedName[]
+    offered(published: PublishedName): Uint8Array | undefined
+  }
+  readonly onEvent: CatalogNode['onEvent']
+}
+
+/** Whether that peer has it now. Never rejects. */
+export type AskToKeep = (question: {
+  readonly peer: string
+  readonly request: ReplicaRequest
+  readonly signal: AbortSignal
+}) => Promise<boolean>
+
+/** Keeps no process alive. @throws when the signal aborts */
+export type Sleep = (ms: number, signal: AbortSignal) => Promise<unknown>
+
 /** The publisher's client waits for it. */
 const SPREAD_MS = 10_000
 const MAX_ASKED = 20
@@ -45,20 +65,23 @@ const SOON_MS = 500
 
 export function createReplication(
   deps: {
-    readonly node: CatalogNode
+    readonly node: PublishingNode
+    readonly ask: AskToKeep
     readonly isShared: (name: string) => boolean
     readonly log: Logger
+    /** The system's timers unless given. */
+    readonly sleep?: Sleep
   },
   { replication: wanted }: { readonly replication: number },
 ): Replication {
-  const { node, isShared, log } = deps
+  const { node, ask, isShared, log, sleep = systemSleep } = deps
   /** By package and publisher: who keeps it. */
   const keepers = new Map<string, readonly string[]>()
   const stopping = new AbortController()
   let pause = new AbortController()
   const unsubscribe = node.onEvent(({ type }) => {
     if (type !== 'peer-connected' || stats().short === 0) return
-    setTimeout(() => pause.abort(), SOON_MS).unref()
+    sleep(SOON_MS, stopping.signal).then(() => pause.abort(), ignoreStop)
   })
   const repairing = wanted === 0 ? undefined : repair(stopping.signal)
 
@@ -78,7 +101,7 @@ export function createReplication(
     /** Finds one that keeps it. */
     const findOne = async (): Promise<void> => {
       for (let peer = left.shift(); peer !== undefined; peer = left.shift()) {
-        if (!(await askOne(deps, { peer, request, signal }))) continue
+        if (!(await ask({ peer, request, signal }))) continue
         kept.push(peer)
         return
       }
@@ -93,7 +116,7 @@ export function createReplication(
     for (let waitMs = FIRST_MS; ; waitMs = REPAIR_MS) {
       const woken = AbortSignal.any([signal, pause.signal])
       // Its only rejections are a peer that has come, and the end.
-      await sleep(waitMs, undefined, { signal: woken, ref: false }).catch(() => undefined)
+      await sleep(waitMs, woken).catch(() => undefined)
       // Who comes from now on ends the next pause.
       if (woken.aborted) pause = new AbortController()
       for (const head of node.publications.told()) {
@@ -133,24 +156,29 @@ export function createReplication(
   }
 }
 
-async function askOne(
-  { node, log }: { readonly node: CatalogNode; readonly log: Logger },
-  question: {
-    readonly peer: string
-    readonly request: ReplicaRequest
-    readonly signal: AbortSignal
-  },
-): Promise<boolean> {
-  const { peer } = question
-  try {
-    return (await node.questions.ask(REPLICAS, question)) ?? false
-  } catch (error) {
-    if (isCatalogError(error, 'PEER_MISBEHAVED')) node.questions.penalize(peer, error.message)
-    log.debug('replicas.not-answered', { peer, error })
-    return false
+export function askToKeep({
+  node,
+  log,
+}: {
+  readonly node: CatalogNode
+  readonly log: Logger
+}): AskToKeep {
+  return async (question) => {
+    const { peer } = question
+    try {
+      return (await node.questions.ask(REPLICAS, question)) ?? false
+    } catch (error) {
+      if (isCatalogError(error, 'PEER_MISBEHAVED')) node.questions.penalize(peer, error.message)
+      log.debug('replicas.not-answered', { peer, error })
+      return false
+    }
   }
 }
 
 function idOf({ name, publisher }: PublishedName): string {
   return `${name}\n${publisher}`
 }
+
+const systemSleep: Sleep = (ms, signal) => wait(ms, undefined, { signal, ref: false })
+
+const ignoreStop = (): void => undefined
