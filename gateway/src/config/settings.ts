@@ -212,7 +212,10 @@ export const SETTINGS: readonly Setting[] = [
     'metadata-quota': advanced(bytes('gateway:metadataQuotaBytes', 'disk space for metadata')),
     memory: advanced(bytes('node:store.memoryBytes', 'memory for artifacts before the disk')),
     'memory-artifacts': advanced(
-      integer('node:store.memoryArtifacts', 'artifacts in memory before the disk, at most'),
+      integer(
+        'node:store.memoryArtifacts',
+        'artifacts in memory before the disk, at most; small ones that were read stay beside them, 8 MB at most',
+      ),
     ),
     'metadata-memory': advanced(
       bytes('gateway:metadataMemoryBytes', 'memory for metadata before the disk'),

@@ -17,6 +17,10 @@ import type { WholeFiles } from './read-thread.ts'
 
 /** Artifacts up to this size are always read whole and kept in the cache, even for a range, bytes. */
 const WHOLE_BYTES = 1024 * 1024
+/** Of small ones that were read, beside the number of those in memory: an install asks for hundreds, most of them smaller. */
+const SMALL_BYTES = 8 * 1024 * 1024
+/** What an entry costs beside its bytes, about. */
+const ENTRY_BYTES = 300
 /** A file that looks different after each of so many times it was hashed is not to be relied on. */
 const MAX_HASHED = 3
 
@@ -43,6 +47,7 @@ export interface ReaderDeps {
 export class ArtifactReader {
   readonly #deps: ReaderDeps
   readonly #cache: LRUCache<Digest, Uint8Array> | undefined
+  readonly #small: LRUCache<Digest, Uint8Array> | undefined
   readonly #reading = new Map<Digest, Promise<Uint8Array>>()
   readonly #hashing = new Map<Digest, Promise<void>>()
 
@@ -55,6 +60,8 @@ export class ArtifactReader {
         maxSize: memoryBytes,
         sizeCalculation: (bytes) => Math.max(1, bytes.byteLength),
       })
+      const maxSize = Math.min(SMALL_BYTES, memoryBytes)
+      this.#small = new LRUCache({ maxSize, sizeCalculation: withEntry })
     }
   }
 
@@ -64,6 +71,7 @@ export class ArtifactReader {
 
   forget(digest: Digest): void {
     this.#cache?.delete(digest)
+    this.#small?.delete(digest)
     this.#reading.delete(digest)
     this.#hashing.delete(digest)
   }
@@ -109,14 +117,14 @@ export class ArtifactReader {
   }
 
   #inMemory(digest: Digest): Uint8Array | undefined {
-    return this.#cache?.get(digest) ?? this.#deps.pending(digest)
+    return this.#cache?.get(digest) ?? this.#small?.get(digest) ?? this.#deps.pending(digest)
   }
 
   async #readWhole(digest: Digest, size: number): Promise<Uint8Array> {
     const { whole, layout, marks } = this.#deps
     const here = whole.readNow(layout.artifact(digest), { digest, size, mark: marks.of(digest) })
     if (here !== undefined) {
-      this.remember(digest, here)
+      this.#small?.set(digest, here)
       return here
     }
     const underway = this.#reading.get(digest)
@@ -202,6 +210,10 @@ export class ArtifactReader {
       throw new CatalogError('STORE_FAILED', `cannot read ${digest}`, { cause: error })
     }
   }
+}
+
+function withEntry({ byteLength }: Uint8Array): number {
+  return byteLength + ENTRY_BYTES
 }
 
 /** Gone, a disk that can't read it any more, or other bytes. */
