@@ -3,6 +3,7 @@
  * each document about once. Others do not, nothing private goes that way, and what a machine says that lies, or is revoked, is not
  * what gets installed.
  */
+import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -50,6 +51,11 @@ async function resolve(machine: Machine, names: readonly string[]): Promise<stri
     return response.headers.get('x-catalog-metadata') ?? ''
   })
   return await Promise.all(asked)
+}
+
+async function untilAborted(signal: AbortSignal): Promise<never> {
+  await once(signal, 'abort')
+  throw signal.reason
 }
 
 /** Documents that the registry was asked for since this was called last, for each of so many packages. */
@@ -109,7 +115,9 @@ test('a machine that lies costs one more question, and the package is installed 
   const victim = await group.machine()
   const liar = await group.machine({ gateway: { fleetMetadata: false } })
   const { fleet } = victim.node
-  Object.assign(fleet.metadata, { delegateOf: () => liar.node.id })
+  // Never late, however busy this machine is: what is late is tried elsewhere.
+  const patient = { heard: () => undefined, late: untilAborted }
+  Object.assign(fleet.metadata, { delegateOf: () => liar.node.id, watch: () => patient })
   const said = new Map<string, unknown>()
   const answering = liar.node.questions.answer(MEMBER_METADATA, {
     maxStreamsPerPeer: 8,
