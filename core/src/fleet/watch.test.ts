@@ -74,3 +74,14 @@ test('where this machine itself is late, others may be; but who says that he is 
   }
   expect([why, clock.now() - since]).toEqual(['slow', 2_000])
 })
+
+test('one that was silent and came back is waited for no longer than any other', async () => {
+  const watch = new Lookout(clock).watch(new Manners(clock), about)
+  const sinceMs = clock.now()
+  await silenceOf(watch)
+  do {
+    await clock.advance(100)
+    watch.heard()
+  } while (watch.isBack() && clock.now() - sinceMs < 60_000)
+  expect(clock.now() - sinceMs).toBe(30_050)
+})

@@ -80,7 +80,7 @@ export interface Watch {
   heard(): void
   /** To be asked every LOOK_MS until it is late: why it is, or undefined. */
   look(seen?: Seen): Miss | undefined
-  /** Of one that was late: it has been heard since, and is not silent again. To be asked as often as it is of use. */
+  /** Of one that was late: it has been heard since, is not silent again, and has time left. To be asked as often as it is of use. */
   isBack(seen?: Seen): boolean
   /** Resolves when it is late, as far as `heard` tells. @throws `signal.reason` */
   late(signal: AbortSignal): Promise<Miss>
@@ -159,6 +159,8 @@ class Watching implements Watch {
 
   isBack(seen: Seen = NOTHING): boolean {
     this.#sees(seen)
+    const { clock, longestMs } = this.#deps
+    if (clock.now() - this.#startedMs >= longestMs()) return false
     return this.#heardMs > this.#lateMs && this.#maySay(seen, Infinity)
   }
 

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { digestOf } from '@catalog-p2p/core'
 import { createFakeNode } from '../../../test/support/fake-node.ts'
@@ -15,27 +16,39 @@ const registries = createRegistries(
   { upstream: registry, previousRegistry: undefined, port: 4874, addresses: ['127.0.0.1'] },
 )
 
-test('what has begun for another machine goes on though that has gone to the registry itself', async () => {
+/** Asks for errands that begin, and come to an end by `done` alone. */
+async function serving() {
   const node = createFakeNode()
-  const begun = Promise.withResolvers<ArtifactRequest>()
-  const serving = Promise.withResolvers<Parameters<typeof node.fleet.serve>[0]>()
-  Object.assign(node.fleet, { serve: serving.resolve })
-  const got = Promise.withResolvers<never>()
+  const served = Promise.withResolvers<Parameters<typeof node.fleet.serve>[0]>()
+  Object.assign(node.fleet, { serve: served.resolve })
+  const begun: ArtifactRequest[] = []
+  const { promise, reject } = Promise.withResolvers<never>()
   serveFleet({
     node,
     registries,
     artifacts: {
-      get: (request) => (begun.resolve(request), got.promise),
+      get: (request) => (begun.push(request), promise),
       ensureRecord: async () => undefined,
       isKnownPublic: () => true,
     },
   })
-  const fetch = await serving.promise
-  const asker = new AbortController()
-  const version = { registry, name: 'fx', version: '1.0.0' }
-  const errand = fetch({ version, digest }, { signal: asker.signal })
-  const { signal } = await begun.promise
-  asker.abort(new Error('gone'))
-  await expect(errand).rejects.toThrow('gone')
-  expect(signal.aborted).toBe(false)
+  const fetch = await served.promise
+  const ask = (index: number, signal: AbortSignal): Promise<unknown> =>
+    fetch({ version: { registry, name: `fx-${index}`, version: '1.0.0' }, digest }, { signal })
+  return { ask, begun, done: () => reject(new Error('done')) }
+}
+
+test('what has begun for another machine goes on, and keeps its place, though that has left; what waits does not', async () => {
+  const { ask, begun, done } = await serving()
+  const leaving = new AbortController()
+  const askers = Array.from({ length: 33 }, (_, index) => ask(index, leaving.signal))
+  leaving.abort(new Error('gone'))
+  await expect(askers[32]).rejects.toThrow('gone')
+  const next = ask(33, new AbortController().signal)
+  await setImmediate()
+  expect(begun).toHaveLength(32)
+  expect(begun.some(({ signal }) => signal.aborted)).toBe(false)
+  done()
+  await Promise.allSettled([...askers, next])
+  expect(begun.map(({ name }) => name).slice(32)).toEqual(['fx-33'])
 })

@@ -46,9 +46,18 @@ export function serveFleet({ node, registries, artifacts }: FleetErrandsDependen
     if (registries.forName(name)?.url !== registry) throw refused('another registry')
     if (!artifacts.isKnownPublic(name)) throw refused('not known to be public')
     if (queue.size >= MAX_WAITING) throw new CatalogError('PEER_BUSY', 'too many errands')
-    // What has begun goes on though its asker may have left: this machine and others will want it, and begun anew it costs more.
-    const { signal: unending } = new AbortController()
-    return await queue.add(() => fetch(version, { digest, signal: unending }), { signal })
+    signal.throwIfAborted()
+    const leaving = new AbortController()
+    const leave = (): void => leaving.abort(signal.reason)
+    signal.addEventListener('abort', leave, { once: true })
+    return await queue.add(
+      () => {
+        // What has begun goes on, and counts, though its asker may have left: this machine and others will want it.
+        signal.removeEventListener('abort', leave)
+        return fetch(version, { digest, signal: leaving.signal })
+      },
+      { signal: leaving.signal },
+    )
   })
 }
 
