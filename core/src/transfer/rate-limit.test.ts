@@ -119,4 +119,17 @@ describe('combineRateLimits', () => {
     wide.spend(0)
     expect(combineRateLimits(unlimited, unlimited)).toBe(unlimited)
   })
+
+  test('who leaves while one of them makes it wait has spent nothing', async () => {
+    const clock = createFakeClock()
+    const [wide, narrow] = [createRateLimit(clock, KB), createRateLimit(clock, KB)]
+    narrow.spend(KB)
+    const stop = new AbortController()
+    const leaving = combineRateLimits(wide, narrow).take(1000 * KB, stop.signal)
+    await clock.advance(1)
+    stop.abort(new Error('gone'))
+    await expect(leaving).rejects.toThrow('gone')
+    await wide.take(0, never)
+    expect(clock.sleepers).toBe(0)
+  })
 })

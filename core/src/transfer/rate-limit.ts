@@ -59,7 +59,16 @@ export function combineRateLimits(...limits: readonly RateLimit[]): RateLimit {
   if (real.length === 0) return unlimited
   return {
     async take(bytes, signal) {
-      for (const limit of real) await limit.take(bytes, signal)
+      const taken: RateLimit[] = []
+      try {
+        for (const limit of real) {
+          await limit.take(bytes, signal)
+          taken.push(limit)
+        }
+      } catch (error) {
+        for (const limit of taken) limit.spend(-bytes)
+        throw error
+      }
     },
     spend(bytes) {
       for (const limit of real) limit.spend(bytes)

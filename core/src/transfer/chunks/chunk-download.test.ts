@@ -358,6 +358,31 @@ describe('downloadChunks', () => {
     expect(world.clock.now()).toBeGreaterThan(18 * 4_000)
   })
 
+  test('of our own limit only what has come is spent', async () => {
+    let spent = 0
+    const limit: RateLimit = {
+      take: async (bytes) => void (spent += bytes),
+      spend: (bytes) => void (spent += bytes),
+    }
+    let busy = 1
+    const world: World = createWorld(
+      6,
+      {
+        async stuck(_, signal) {
+          if (busy-- > 0) throw new CatalogError('PEER_BUSY', 'the peer is busy')
+          await world.clock.sleep(1e9, signal)
+          return 'good'
+        },
+        good: after(() => world.clock, 10),
+      },
+      { limit: () => limit },
+    )
+    expect(await settle(world, world.run(), 5_000)).toBeUndefined()
+    await world.clock.advance(0)
+    expect(world.asked.length).toBeGreaterThan(6)
+    expect(spent).toBe(6 * CHUNK_SIZE)
+  })
+
   test('waiting for a place is no fault, however long it takes', async () => {
     const world: World = createWorld(4, { a: after(() => world.clock, 10) }, { places: 1 })
     world.slots.take('a', otherDigest)

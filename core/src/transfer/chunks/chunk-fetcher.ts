@@ -74,7 +74,10 @@ export function createChunkFetcher(
         limit.spend(-length)
         return 0
       }
-      const bytes = await ask(peer, index, signal)
+      const bytes = await ask(peer, index, signal).catch((error: unknown) => {
+        limit.spend(-length) // its holder leaves out what is cancelled, but for one that it is writing
+        throw error
+      })
       if (!(await assembly.add(index, bytes, () => pool.give(bytes)))) {
         scores.penalize(peer, 'a chunk that does not match its manifest')
         throw new CatalogError('PEER_MISBEHAVED', 'a chunk does not match its manifest', { peer })
