@@ -103,6 +103,13 @@ describe('a version of a document', () => {
     expect(evidence.forged('fx-other', integrity)).toBeUndefined()
   })
 
+  test('is looked at once where two clients want all of them verified, and both are told', async () => {
+    const lied = await told([signed('1.0.0'), signed('1.0.1', '9.9.9')], { quietMs: LONG_MS })
+    const ask = () => lied.evidence.isAllSigned(lied.saved)
+    expect(await Promise.all([ask(), ask()])).toEqual([false, false])
+    expect(lied.penalize).toHaveBeenCalledOnce()
+  })
+
   test('that nobody uses is looked at once it is quiet', async () => {
     const lied = await told([signed('1.0.0'), signed('1.0.1', '9.9.9')], { quietMs: 1 })
     await vi.waitFor(() => expect(lied.isThere()).toBe(false))

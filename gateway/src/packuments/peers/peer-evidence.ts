@@ -80,6 +80,8 @@ class EvidenceOfPeers implements PeerEvidence {
     maxSize: MAX_WAITING,
     sizeCalculation: () => 1,
   })
+  /** What comes of each that is being looked through. */
+  readonly #examining = new Map<string, Promise<string | undefined>>()
   /** By their ids. */
   readonly #waiting = new Map<string, CachedDocument>()
   #usedAtMs = -Infinity
@@ -175,13 +177,22 @@ class EvidenceOfPeers implements PeerEvidence {
   async #lookThrough(document: CachedDocument): Promise<boolean> {
     this.#waiting.delete(document.id)
     const lie = await this.#examine(document)
-    this.#examined.set(keyOf(document), true)
-    if (lie !== undefined) await this.#distrust(document, lie)
+    if (lie === undefined) this.#examined.set(keyOf(document), true)
+    else await this.#distrust(document, lie)
     return lie === undefined
   }
 
-  /** What is wrong with it; whoever is to blame for that is penalized. */
-  async #examine(document: CachedDocument): Promise<string | undefined> {
+  /** What is wrong with it; whoever is to blame for that is penalized. Once for all who ask meanwhile. */
+  #examine(document: CachedDocument): Promise<string | undefined> {
+    const key = keyOf(document)
+    const running =
+      this.#examining.get(key) ??
+      this.#readThrough(document).finally(() => this.#examining.delete(key))
+    this.#examining.set(key, running)
+    return running
+  }
+
+  async #readThrough(document: CachedDocument): Promise<string | undefined> {
     const { cache, jobs, trustedKeys, node, log } = this.#deps
     const { id, hash, registry, name } = document
     const keys = await trustedKeys(registry)
