@@ -74,6 +74,9 @@ describe('a packument', () => {
       expect(got.headers[name]).toBe(full.headers[name])
     }
     expect(got.headers['last-modified']).toBe('Fri, 02 Jan 2026 03:04:05 GMT')
+    // An old one is confirmed as for GET, with all the patience and the other sources that this has.
+    await world.http.head('/fx-one').set('cache-control', 'no-cache')
+    expect(world.upstream.seen.map(({ method }) => method)).toEqual(['GET', 'GET'])
   })
 
   test('that is not at hand answers HEAD with what upstream says, and is not fetched for it', async () => {
