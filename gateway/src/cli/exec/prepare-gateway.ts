@@ -220,6 +220,8 @@ async function writeFiles(
   const { npm } = own
   const context = contextOf(terminal, client)
   const { url } = gateway
+  // It fetches all that is missing, while the command waits.
+  gateway.meetPeers?.()
   const request = { ...{ command, context, npm }, registry: own.registry, gateway: url }
   return fillYarnMirror({ ...request, signal: relay.signal }).catch(() => undefined)
 }
