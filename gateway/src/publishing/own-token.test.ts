@@ -1,11 +1,11 @@
 /** The tokens of this gateway: made once, for this user alone, one for each use, and never passed on. */
-import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { IncomingMessage } from 'node:http'
 import { Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { openOwnToken, ownTokenPath, takeOwnToken } from './own-token.ts'
+import { openOwnToken, ownTokenPath, readOwnToken, takeOwnToken } from './own-token.ts'
 
 let folder: string
 beforeEach(() => {
@@ -20,6 +20,13 @@ test('one for each use, made once, readable by this user alone', () => {
   expect(openOwnToken(publish)).not.toBe(token)
   if (process.platform === 'win32') return // where folders of the user have their own rules
   expect(statSync(build).mode & 0o777).toBe(0o600)
+})
+
+test('one that is only read is never made', () => {
+  const path = ownTokenPath(folder, 'build')
+  expect(() => readOwnToken(path)).toThrow('ENOENT')
+  expect(existsSync(path)).toBe(false)
+  expect(openOwnToken(path)).toBe(readOwnToken(path))
 })
 
 test('a file that holds none is said, and not replaced', () => {

@@ -6,7 +6,7 @@
 import { findDaemon, type DaemonClient, type DaemonStatus } from '../../admin/daemon-client.ts'
 import { defaultConfigFolder } from '../../config/config-file.ts'
 import type { Config } from '../../config/resolve.ts'
-import { openOwnToken, ownTokenPath } from '../../publishing/own-token.ts'
+import { ownTokenPath, readOwnToken } from '../../publishing/own-token.ts'
 import type { Environment } from '../../upstream/npmrc.ts'
 import { withoutUser } from '../../upstream/registries.ts'
 import { portOf } from '../shell/invocation.ts'
@@ -56,10 +56,10 @@ export function daemonGateway(client: DaemonClient): ExecGateway {
   }
 }
 
-/** The daemon has made it, in the same user's folder. */
+/** If the daemon has made one, in the same user's folder. */
 function buildTokenOfThisUser(): string | undefined {
   try {
-    return openOwnToken(ownTokenPath(defaultConfigFolder(), 'build'))
+    return readOwnToken(ownTokenPath(defaultConfigFolder(), 'build'))
   } catch {
     return undefined // build tools then only read
   }
