@@ -11,7 +11,7 @@ test('is for people at a terminal; CI never sees it, nor who has said no', () =>
   expect(wantsNotice({ env: { NO_UPDATE_NOTIFIER: '1' }, canRewrite: true })).toBe(false)
 })
 
-test.each([
+test.each<[string, string | undefined, { status?: number; spaces?: number }?]>([
   ['{"latest":"0.10.0"}', 'catalog 0.10.0 is out, this is 0.9.1: npm install --global'],
   ['{"latest":"0.9.1"}', undefined],
   ['{"latest":"0.9.0","next":"1.0.0"}', undefined],
@@ -19,11 +19,14 @@ test.each([
   ['{"error":"not found"}', undefined],
   ['null', undefined],
   ['<html>', undefined],
-])('a registry that says %s', async (body, said) => {
+  ['{"latest":"0.10.1"}', undefined, { status: 500 }],
+  ['{"latest":"0.10.2"}', undefined, { spaces: 70_000 }],
+])('a registry that says %s', async (body, said, { status = 200, spaces = 0 } = {}) => {
   const asked: (string | undefined)[] = []
   const server = createServer((request, response) => {
     asked.push(request.url)
-    response.end(body)
+    response.statusCode = status
+    response.end(' '.repeat(spaces) + body)
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const { port } = server.address() as AddressInfo

@@ -4,12 +4,13 @@
  * anything), and whatever fails is silent. It must never hold anything up.
  */
 import { get, type IncomingMessage } from 'node:http'
-import { json } from 'node:stream/consumers'
 import { gt, valid } from 'semver'
 import type { Terminal } from '../shell/terminal.ts'
 
 const NAME = '@catalog-p2p/gateway'
 const TIMEOUT_MS = 15_000
+/** A project has a few tags. */
+const MAX_LENGTH = 64 * 1024
 
 /** Nobody reads it in CI, and `NO_UPDATE_NOTIFIER` is what other programs heed, npm's among them. */
 export function wantsNotice({ env, canRewrite }: Pick<Terminal, 'env' | 'canRewrite'>): boolean {
@@ -33,6 +34,16 @@ async function latestOf(gatewayUrl: string): Promise<string | undefined> {
   const response = await new Promise<IncomingMessage>((resolve, reject) => {
     get(url, { signal, agent: false }, resolve).once('error', reject)
   })
-  const tags = (await json(response)) as { latest?: unknown } | null
-  return typeof tags?.latest === 'string' ? tags.latest : undefined
+  try {
+    if (response.statusCode !== 200) return undefined
+    let text = ''
+    for await (const part of response.setEncoding('utf8') as AsyncIterable<string>) {
+      text += part
+      if (text.length > MAX_LENGTH) return undefined
+    }
+    const tags = JSON.parse(text) as { latest?: unknown } | null
+    return typeof tags?.latest === 'string' ? tags.latest : undefined
+  } finally {
+    response.destroy()
+  }
 }
