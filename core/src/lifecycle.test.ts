@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { createFakeClock } from '../../test/support/fake-clock.ts'
-import { startAll, startLater, stopAll, type Part } from './lifecycle.ts'
+import { startAll, startLater, startParts, stopAll, type Part } from './lifecycle.ts'
 import type { Logger } from './log.ts'
 
 const never = new Promise<void>(() => undefined)
@@ -65,6 +65,40 @@ test('late parts that fail: it is said, and nothing is left of them', async () =
   await late.stop()
   expect(done).toEqual(['+host', '-host'])
   expect(errors).toHaveLength(1)
+})
+
+test('late parts that are still starting are not waited for without end, and stopped when they have started', async () => {
+  const { clock, done, part, deps } = world()
+  const ready = Promise.withResolvers<void>()
+  const slow: Part = { ...part('host'), start: () => ready.promise }
+  const shared = [slow, part('seeder', () => never)]
+  const parts = { local: [part('store')], shared, after: Promise.resolve() }
+  const { stop } = await startParts(parts, deps)
+  await clock.advance(0)
+  let isOver = false
+  const stopping = stop().then(() => (isOver = true))
+  await clock.advance(14_000)
+  expect({ isOver, done }).toEqual({ isOver: false, done: ['+store'] })
+  await clock.advance(1_000)
+  await stopping
+  expect(done).toEqual(['+store', '-store'])
+  ready.resolve()
+  await clock.advance(0)
+  await clock.advance(1_000)
+  expect(done.slice(2)).toEqual(['+seeder', '-seeder', '-host'])
+})
+
+test('late parts and the others have one time together', async () => {
+  const { clock, done, part, deps } = world()
+  const local = [part('store'), part('downloads', () => never)]
+  const parts = { local, shared: [part('host', () => never)], after: Promise.resolve() }
+  const { stop } = await startParts(parts, deps)
+  await clock.advance(0)
+  const stopping = stop()
+  await clock.advance(15_000)
+  await clock.advance(1_000)
+  await stopping
+  expect(done).toEqual(['+store', '+downloads', '+host', '-host', '-downloads', '-store'])
 })
 
 test('parts that never stop: the others are stopped all the same, in a bounded time', async () => {

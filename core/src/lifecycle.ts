@@ -57,16 +57,21 @@ export async function startParts(
   const late = startLater(shared, after, deps)
   return {
     async stop() {
-      await late.stop()
-      await stopAll(local, deps)
+      const endsAtMs = deps.clock.now() + STOP_MS
+      await late.stop(endsAtMs)
+      await stopAll(local, deps, endsAtMs)
     },
   }
 }
 
 /** Parts that nobody waits for: a failure of theirs is not that of the others. */
 export interface LateParts {
-  /** Of those that have started; none starts any more. Never rejects. */
-  stop(): Promise<void>
+  /**
+   * Of those that have started; none starts any more. Never rejects. Those that are still starting at the end are stopped when they
+   * have started, and not waited for.
+   * @param endsAtMs of the clock; default: as `stopAll` has it
+   */
+  stop(endsAtMs?: number): Promise<void>
 }
 
 /** Starts these as soon as `after` resolves. A failure is logged, and leaves none of them started. */
@@ -93,35 +98,56 @@ export function startLater(
     () => undefined, // then they never start
   )
   return {
-    async stop() {
+    async stop(endsAtMs = deps.clock.now() + STOP_MS) {
       isStopped = true
-      if ((await starting) === true) await stopAll(parts, deps)
+      if (starting === undefined) return
+      const stopping = starting.then((isStarted) =>
+        isStarted ? stopAll(parts, deps, endsAtMs) : undefined,
+      )
+      try {
+        await inTime(starting, 'what is starting', endsAtMs, deps)
+      } catch (error) {
+        deps.log.error('node.stop-failed', { error })
+        return
+      }
+      await stopping
     },
   }
 }
 
 /** Never rejects: the others must still stop. */
-export async function stopAll(parts: readonly Part[], deps: LifecycleDependencies): Promise<void> {
-  const endsAtMs = deps.clock.now() + STOP_MS
+export async function stopAll(
+  parts: readonly Part[],
+  deps: LifecycleDependencies,
+  endsAtMs: number = deps.clock.now() + STOP_MS,
+): Promise<void> {
   for (const part of [...parts].reverse()) {
     try {
-      if (part.isLocal === true) await part.stop()
-      else await stopInTime(part, Math.max(LEAST_STOP_MS, endsAtMs - deps.clock.now()), deps)
+      const stopping = part.stop()
+      if (part.isLocal === true) await stopping
+      else await inTime(stopping, part.name, endsAtMs, deps)
     } catch (error) {
       deps.log.error('node.stop-failed', { part: part.name, error })
     }
   }
 }
 
-async function stopInTime(part: Part, maxMs: number, deps: LifecycleDependencies): Promise<void> {
+/** @throws Error when it is not over by `endsAtMs`, or within a moment if that has come */
+async function inTime(
+  ending: unknown,
+  name: string,
+  endsAtMs: number,
+  { clock }: LifecycleDependencies,
+): Promise<void> {
+  const maxMs = Math.max(LEAST_STOP_MS, endsAtMs - clock.now())
   const late = Promise.withResolvers<never>()
-  const cancel = deps.clock.after(maxMs, () =>
-    late.reject(new Error(`${part.name} has not stopped within ${Math.round(maxMs)} ms`)),
+  const cancel = clock.after(maxMs, () =>
+    late.reject(new Error(`${name} has not stopped within ${Math.round(maxMs)} ms`)),
   )
-  const stopping = Promise.resolve(part.stop())
-  stopping.catch(() => undefined) // it may still fail after the deadline
+  const over = Promise.resolve(ending)
+  over.catch(() => undefined) // it may still fail after the deadline
   try {
-    await Promise.race([stopping, late.promise])
+    await Promise.race([over, late.promise])
   } finally {
     cancel()
   }

@@ -85,6 +85,41 @@ test('a node that is to meet its peers later gives what its store and origins ha
   await until(() => holder.peers()[0]?.artifacts === 2)
 })
 
+test.each(['before it meets peers', 'while it starts to', 'after it could not'])(
+  'a download from the origin ends when its node is closed %s',
+  async (when) => {
+    const now = Promise.withResolvers<void>()
+    const begun = Promise.withResolvers<void>()
+    const host = createMemoryNetwork({}).createHost('late')
+    host.start = () => {
+      begun.resolve()
+      const starting = Promise.withResolvers<void>()
+      if (when === 'after it could not') starting.reject(new Error('no network'))
+      else setImmediate(starting.resolve)
+      return starting.promise
+    }
+    const options = { network: { dht: false, peerExchange: false } }
+    const node = await createNode(options, { host, meetAfter: now.promise })
+    const reading = Promise.withResolvers<void>()
+    const body = (async function* () {
+      yield Buffer.from('first')
+      reading.resolve()
+      await new Promise(() => undefined)
+    })()
+    const origin = { visibility: 'public', open: () => Promise.resolve({ body }) } as const
+    const got = node.get(digestOf(Buffer.from('never comes')), { origin })
+    got.catch(() => undefined)
+    await reading.promise
+    if (when !== 'before it meets peers') {
+      now.resolve()
+      await begun.promise
+      if (when === 'after it could not') await new Promise(setImmediate)
+    }
+    await node.close()
+    await expect(got).rejects.toMatchObject({ code: 'NODE_STOPPED' })
+  },
+)
+
 test('a liar is banned after a restart too', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'catalog-node-'))
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }))

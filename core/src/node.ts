@@ -106,10 +106,8 @@ export async function createNode(
   const scores = createScores(context, { host, bans })
   const recordStore = await openRecordStore(told, { log })
   const headBook = await openHeadBook(told, { clock, log })
-  const records = createRecords({
-    ...{ records: recordStore, store, log },
-    verify: createEvidenceCheck(headBook, given),
-  })
+  const verify = createEvidenceCheck(headBook, given)
+  const records = createRecords({ records: recordStore, store, log, verify })
   const discovery = createSwarmDiscovery(
     { host, clock, random, log, onMisbehaviour: scores.penalize },
     {
@@ -141,6 +139,8 @@ export async function createNode(
     closing('records', recordStore),
     closing('heads', headBook),
     named('store', store, { isLocal: true }),
+    // There may be some before there are peers, and the store is not closed under them.
+    { name: 'downloads', start: () => undefined, stop: () => transfer.stop() },
     named('visibility', {
       start: () => judgeVisibility && reviewVisibility(store, judgeVisibility),
       stop: () => undefined,

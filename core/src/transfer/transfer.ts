@@ -54,6 +54,7 @@ export interface Transfer {
   warmPeer(peer: PeerId): void
   readonly activeDownloads: number
   readonly uploads: Uploads
+  /** Also of what was never started; idempotent. */
   stop(): Promise<void>
 }
 
