@@ -1,6 +1,6 @@
 /**
  * The real Host: libp2p with QUIC first and TCP second, on IPv6 and IPv4. This file keeps the port's promises (events, gate,
- * errors in our terms); the node itself comes from libp2p-node.ts. Starting waits for nothing on the network.
+ * errors in our terms); the node itself (libp2p-node.ts) is loaded when it starts. Starting waits for nothing on the network.
  */
 import type { Connection, PrivateKey } from '@libp2p/interface'
 import { isMultiaddr } from '@multiformats/multiaddr'
@@ -21,7 +21,7 @@ import {
 } from '../host.ts'
 import { loadIdentity } from './identity.ts'
 import { isAddressInUse, toHostError } from './libp2p-errors.ts'
-import { buildLibp2pNode, type BuiltNode } from './libp2p-node.ts'
+import type { BuiltNode } from './libp2p-node.ts'
 import type {
   Libp2pHost,
   Libp2pHostDependencies,
@@ -227,6 +227,7 @@ class LibP2PHost implements Libp2pHost {
   }
 
   async #startOnce(): Promise<void> {
+    const { buildLibp2pNode } = await import('./libp2p-node.ts')
     const node = await buildLibp2pNode(
       {
         ...this.#deps,
@@ -251,8 +252,7 @@ class LibP2PHost implements Libp2pHost {
   }
 
   #key(): PrivateKey {
-    this.#identity ??= loadIdentity(this.#options.path, this.#deps.log)
-    return this.#identity
+    return (this.#identity ??= loadIdentity(this.#options.path, this.#deps.log))
   }
 
   #running(): BuiltNode {
