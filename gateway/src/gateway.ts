@@ -211,7 +211,8 @@ async function answer(context: Context, asked: Exchange): Promise<void> {
   const passing = { maxUploadBytes, instance: context.instance, isPrivate }
   const name = 'name' in route ? route.name : undefined
   if (name !== undefined && parts.network.originOf(name).kind === 'network') {
-    return answerNetwork(parts.network, { isOwner, maxUploadBytes }, { exchange, route, name })
+    const deps = { ...parts, ...parts.network, activity, counters }
+    return answerNetwork(deps, { ...passing, isOwner }, { exchange, route, name })
   }
   switch (route.route) {
     case 'tarball':

@@ -98,15 +98,20 @@ describe('resolveConfig', () => {
     const problems = problemsOf(() =>
       config({
         flags: { port: '70000', upstream: 'ftp://example.com' },
-        env: { CATALOG_MDNS: 'maybe', CATALOG_CHUNK_SIZE: '100000' },
+        env: {
+          CATALOG_MDNS: 'maybe',
+          CATALOG_CHUNK_SIZE: '100000',
+          CATALOG_MIN_RELEASE_AGE: '99999d',
+        },
       }),
     )
-    expect(problems).toHaveLength(7)
+    expect(problems).toHaveLength(8)
     const all = problems.join('\n')
     expect(all).toMatch(/^--port: .*65535.*"70000"$/m)
     expect(all).toMatch(/^--upstream: must be an http or https URL/m)
     expect(all).toContain('CATALOG_MDNS: expected true or false, got "maybe"')
     expect(all).toMatch(/^CATALOG_CHUNK_SIZE: must be a power of two/m)
+    expect(all).toMatch(/^CATALOG_MIN_RELEASE_AGE: .*<=366d, got "99999d"$/m)
     expect(all).toContain(`${file}:1: quota: expected a size`)
     expect(all).toContain(`${file}:4: maxAge: expected a time`)
     expect(all).toContain(

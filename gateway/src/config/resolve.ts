@@ -16,7 +16,7 @@ import {
   usualSwarm,
   type SwarmPlace,
 } from './swarm-place.ts'
-import { readValue } from './values.ts'
+import { inUnits, readValue } from './values.ts'
 
 export type Environment = Readonly<Record<string, string | undefined>>
 export type LogLevel = 'silent' | 'error' | 'warn' | 'info' | 'debug'
@@ -146,7 +146,12 @@ function checkOne(
     return undefined
   } catch (error) {
     if (!(error instanceof CatalogError)) throw error
-    return `${error.message.replace(/^[\w.]+: /, '')}, got ${shown(found.value)}`
+    const expected = error.message
+      .replace(/^[\w.]+: /, '')
+      .replace(/([<>]=?)(\d+)$/m, (_, sign: string, bound: string) => {
+        return sign + inUnits(setting, Number(bound))
+      })
+    return `${expected}, got ${shown(found.value)}`
   }
 }
 

@@ -102,6 +102,17 @@ const MILLISECONDS: Readonly<Record<string, number>> = {
   d: 86_400_000,
 }
 
+/** A bound as a user would write it, `366d` or `4GiB`; where its type has no units, the number. */
+export function inUnits({ type }: Pick<Setting, 'type'>, value: number): string {
+  const [words, units] =
+    type === 'duration'
+      ? [['ms', 's', 'm', 'h', 'd'], MILLISECONDS]
+      : [type === 'bytes' ? ['KiB', 'MiB', 'GiB', 'TiB'] : [], BYTES]
+  const fits = (word: string): boolean => value % (units[word.toLowerCase()] ?? NaN) === 0
+  const word = value === 0 ? undefined : words.findLast(fits)
+  return word === undefined ? String(value) : value / (units[word.toLowerCase()] ?? 1) + word
+}
+
 function measured(
   given: unknown,
   units: Readonly<Record<string, number>>,

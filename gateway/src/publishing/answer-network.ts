@@ -3,7 +3,14 @@
  * holds this gateway's token. No registry hears of any of them.
  */
 import { CatalogError, isCatalogError } from '@catalog-p2p/core'
-import { sendImmutable } from '../artifacts/send-immutable.ts'
+import type { Activity } from '../activity/activity.ts'
+import { noteFirstBytes, type Visit } from '../activity/visit.ts'
+import type { LedgerOf } from '../artifacts/answer-tarball.ts'
+import { agentOf, sendImmutable } from '../artifacts/send-immutable.ts'
+import { deniedBytes, deniedError } from '../guard/denied-error.ts'
+import type { Guard } from '../guard/guard.ts'
+import { malwareDenial } from '../guard/policy.ts'
+import type { Counters } from '../http/counters.ts'
 import type { Exchange } from '../http/exchange.ts'
 import { isNotModified, sendJson } from '../http/respond.ts'
 import type { Route } from '../http/route.ts'
@@ -14,15 +21,35 @@ import { packumentOf } from './network-packument.ts'
 import { OWNERS_HINT } from './owners-hint.ts'
 import type { Network } from './network.ts'
 
-/** @param options `isOwner`: the client has shown this gateway's token */
+export interface NetworkAnswers extends Network {
+  readonly activity: Activity
+  readonly counters: Counters
+  readonly ledger: LedgerOf
+  readonly guard: Pick<Guard, 'malwareId' | 'isBad'>
+}
+
+/** @param options `isOwner`: the client has shown this gateway's token; `isPrivate`: no peer may hear of a name */
 export async function answerNetwork(
-  deps: Network,
-  options: { readonly isOwner: boolean; readonly maxUploadBytes: number },
+  deps: NetworkAnswers,
+  options: {
+    readonly isOwner: boolean
+    readonly maxUploadBytes: number
+    readonly isPrivate: ((name: string) => boolean) | undefined
+  },
   { exchange, route, name }: { exchange: Exchange; route: Route; name: string },
 ): Promise<void> {
-  if (route.route === 'packument') return sendPackument(deps, exchange, name)
+  const isPublic = options.isPrivate?.(name) !== true
+  if (route.route === 'packument') {
+    const asked = { kind: 'metadata', name, version: undefined } as const
+    return deps.activity.track(exchange, asked, (visit) =>
+      sendPackument(deps, exchange, { name, seen: { visit, isPublic } }),
+    )
+  }
   if (route.route === 'tarball') {
-    return sendTarball(deps, exchange, { name, version: route.version })
+    const { version = '' } = route
+    return deps.activity.track(exchange, { kind: 'tarball', name, version }, (visit) =>
+      sendTarball(deps, exchange, { name, version, seen: { visit, isPublic } }),
+    )
   }
   if (route.route === 'dist-tags') {
     const { tags } = await deps.networkPackages.find(name, exchange)
@@ -31,24 +58,36 @@ export async function answerNetwork(
   const { method, path } = exchange.target
   const change = parseChange(method, path, name)
   // `?write=true`: the document that a client is about to change.
-  if (change === 'read') return sendPackument(deps, exchange, name)
+  if (change === 'read') return sendPackument(deps, exchange, { name })
   if (change === undefined) throw notForThese(name)
   return answerChange(deps, options, { exchange, name, change })
 }
 
+/** The request, as those see it who ask why an install was slow. */
+interface Seen {
+  readonly visit: Visit
+  readonly isPublic: boolean
+}
+
 async function sendPackument(
-  { networkPackages, sign }: Network,
+  { node, networkPackages, sign }: Network,
   exchange: Exchange,
-  name: string,
+  { name, seen }: { readonly name: string; readonly seen?: Seen },
 ): Promise<void> {
   const { req, res, base } = exchange
   const found = await networkPackages.find(name, exchange)
+  if (seen !== undefined) {
+    noteFirstBytes(seen.visit, seen.isPublic)
+    // Whoever is connected is asked for something newer.
+    seen.visit.source = node.stats().peers > 0 ? 'peer' : 'store'
+  }
   const etag = `W/"${found.revision}"`
   res.setHeader('etag', etag)
   res.setHeader('vary', 'Accept, Host')
   res.setHeader('cache-control', 'no-cache')
   res.setHeader('x-catalog-metadata', 'network')
   if (isNotModified(req, etag)) {
+    if (seen !== undefined) seen.visit.outcome = 'unchanged'
     res.statusCode = 304
     res.end()
     return
@@ -57,17 +96,38 @@ async function sendPackument(
 }
 
 async function sendTarball(
-  { node, networkPackages }: Network,
+  { node, networkPackages, counters, ledger, guard }: NetworkAnswers,
   { req, res, signal }: Exchange,
-  { name, version }: { readonly name: string; readonly version: string | undefined },
+  {
+    name,
+    version,
+    seen: { visit, isPublic },
+  }: { readonly name: string; readonly version: string; readonly seen: Seen },
 ): Promise<void> {
-  const { digest } = await networkPackages.release({ name, version: version ?? '' }, { signal })
+  // Of the guard's rules this one: how old it is, and who signed it, its publisher has said, who is trusted here.
+  const malware = malwareDenial(guard.malwareId(name, version))
+  if (malware !== undefined) throw deniedError({ name, version }, malware)
+  const { digest } = await networkPackages.release({ name, version }, { signal })
+  if (guard.isBad(digest)) throw deniedBytes({ name, version })
+  visit.locatedMs = performance.now()
   const artifact = await node.get(digest, { signal }).catch((error: unknown) => {
     // It has been published: that nobody gives it now does not make it absent.
     const isPassing = isCatalogError(error) && ['absent', 'peer'].includes(error.kind)
-    throw isPassing ? unanswered(`${name}@${version ?? ''}`, error) : error
+    throw isPassing ? unanswered(`${name}@${version}`, error) : error
   })
-  await sendImmutable(req, res, { artifact, visibility: 'public' })
+  noteFirstBytes(visit, isPublic)
+  visit.course = artifact.course
+  const bytes = await sendImmutable(req, res, { artifact, visibility: 'public' })
+  if (bytes === 'unchanged') {
+    visit.outcome = bytes
+    return
+  }
+  counters.tarball(artifact.source, bytes)
+  visit.source = artifact.source
+  visit.bytes = bytes
+  if (req.method === 'HEAD') return
+  const served = { name, version, digest, client: agentOf(req) }
+  ledger(isPublic ? 'public' : 'private').note(served)
 }
 
 function notForThese(name: string): CatalogError {

@@ -6,8 +6,8 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gunzipSync, gzipSync } from 'node:zlib'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { findDigest, keyIdFromBytes } from '@catalog-p2p/core'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import { digestOf, keyIdFromBytes } from '@catalog-p2p/core'
 import { makePackage } from '../../../test/support/fixture-packages.ts'
 import { gatewayWorld, TOKEN, type GatewayWorld } from '../../../test/support/gateway-world.ts'
 import { tarballPath } from '../../../test/support/registry.ts'
@@ -17,7 +17,7 @@ import { changeTrustFile, trustFilePath } from './trust-file.ts'
 const KEY = keyIdFromBytes(new Uint8Array(32).fill(1))
 const squatted = makePackage('@acme/tool', '1.0.0')
 const plain = makePackage('fx-plain', '1.0.0')
-const digest = findDigest(squatted.integrity) ?? ''
+const digest = digestOf(squatted.tarball)
 
 let folder: string
 let path: string
@@ -68,7 +68,10 @@ describe('a bound scope is asked of no registry', () => {
   beforeAll(async () => {
     await makeFolder()
     await bind('@acme')
-    await open({ npmrc: { '@acme:registry': '{upstream}' } })
+    const affected = [{ package: { ecosystem: 'npm', name: '@acme/tool' }, versions: ['6.6.6'] }]
+    const malwareList = join(folder, 'osv.json')
+    await writeFile(malwareList, JSON.stringify({ id: 'MAL-1', affected }))
+    await open({ npmrc: { '@acme:registry': '{upstream}' }, malwareList })
   })
   beforeEach(() => world.upstream.forget())
   afterAll(close)
@@ -131,6 +134,37 @@ describe('a bound scope is asked of no registry', () => {
     const headers = { 'pacote-integrity': squatted.integrity, 'x-catalog-upstream': 'never' }
     expect((await world.get(tarballPath(squatted), headers)).status).toBe(404)
     expect(world.node.asked.filter((each) => each.digest === digest)).toEqual([])
+  })
+
+  test('what is on the list of malware is not given, whoever has published it', async () => {
+    const { status, body } = await world.get('/@acme/tool/-/tool-6.6.6.tgz')
+    expect(status).toBe(403)
+    expect(body.toString()).toContain('known malware (MAL-1)')
+  })
+
+  test('what its publisher gives is counted and explained as any install is', async () => {
+    const { node, gateway } = world
+    const known = { name: '@acme/tool', publisher: KEY, sequence: 1, digest }
+    const dates = { previous: undefined, changedAtMs: 1, tags: new Map(), unpublished: [] }
+    const releases = new Map([['1.0.0', { statement: digest }]])
+    vi.spyOn(node.publications, 'head').mockResolvedValue({ ...known, ...dates, releases })
+    vi.spyOn(node.publications, 'release').mockResolvedValue({
+      ...{ name: '@acme/tool', version: '1.0.0', digest, size: 1, chunkSize: 65_536 },
+      ...{ root: new Uint8Array(32), manifest: '{}', publishedAtMs: 1, publisher: KEY },
+    })
+    await node.put(squatted.tarball, { visibility: 'public' })
+    const before = gateway.stats().tarballs.store.artifacts
+    const headers = { 'npm-session': 'of-the-network' }
+    expect((await world.get('/@acme/tool', headers)).status).toBe(200)
+    expect((await world.get(tarballPath(squatted), headers)).status).toBe(200)
+    expect(gateway.stats().tarballs.store.artifacts).toBe(before + 1)
+    const { body } = await world.get('/-/catalog/explain', { 'x-catalog-token': TOKEN })
+    const { explanation } = JSON.parse(body.toString())
+    expect(explanation).toMatchObject({ requests: 2, counted: 2 })
+    const texts = explanation.slowest.map(({ text }: { text: string }) => text)
+    expect(texts).toContainEqual(expect.stringMatching(/^its versions, from /))
+    expect(texts).toContainEqual(expect.stringMatching(/^from this machine/))
+    vi.restoreAllMocks()
   })
 
   test("other packages are the registry's as ever", async () => {

@@ -34,7 +34,9 @@ export async function readLockfiles(
 
 async function readOne(cwd: string, path: string): Promise<ReadLockfile> {
   const file = await stat(path).catch((error: unknown) => {
-    throw new CatalogError('INVALID_OPTIONS', `${path}: no such lockfile`, { cause: error })
+    throw new CatalogError('INVALID_OPTIONS', `${path}: no such lockfile`, {
+      ...{ cause: error, hint: `name a file or its folder; known are ${NAMES.join(', ')}` },
+    })
   })
   if (file.isDirectory()) return readOne(cwd, await findIn(path))
   if (file.size > MAX_LOCKFILE_LENGTH) {

@@ -145,7 +145,11 @@ describe('without a daemon', { timeout: 90_000 }, () => {
     ]) {
       expect(help.stdout).toMatch(new RegExp(`^  ${command}\\b`, 'm'))
     }
-    const start = await catalog(['start', '--help'])
+    expect(await catalog(['help', 'key', 'nosuch'])).toEqual({
+      ...{ code: EXIT.usage, stdout: '' },
+      stderr: expect.stringContaining('no such command: key nosuch'),
+    })
+    const start = await catalog(['help', 'start'])
     expect(start.stdout).toContain('--network.family <any|ipv4|ipv6>')
     expect(start.stdout).toContain('--no-mdns')
     expect(start.stdout).not.toContain('--max-sockets')

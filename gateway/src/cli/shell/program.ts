@@ -40,7 +40,6 @@ export function createProgram(deps: ProgramDependencies): Command {
     .description('An npm registry on this machine that gets its packages from the machines around.')
     .version(deps.version, '-V, --version', 'print the version')
     .helpOption('-h, --help', 'print help')
-    .helpCommand('help [command]', 'print help of a command')
     .configureOutput({
       writeOut: (text) => deps.terminal.print(text.replace(/\n$/, '')),
       writeErr: (text) => deps.terminal.raw(text),
@@ -78,7 +77,25 @@ export function createProgram(deps: ProgramDependencies): Command {
   addCaCommands(program, deps)
   addWitnessCommands(program, deps)
   addCompletionCommands(program, deps)
+  addHelpCommand(program)
   return program
+}
+
+/** Commander's own shows the help of everything for a command that there is not. */
+function addHelpCommand(program: Command): void {
+  program
+    .command('help')
+    .description('print help of a command')
+    .argument('[command...]', 'as "key new"')
+    .action((words: string[]) => {
+      let found = program
+      for (const word of words) {
+        const next = found.commands.find((each) => each.name() === word)
+        if (next === undefined) program.error(`error: no such command: ${words.join(' ')}`)
+        found = next
+      }
+      found.help()
+    })
 }
 
 function epilogue(): string {
