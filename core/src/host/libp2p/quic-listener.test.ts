@@ -4,7 +4,7 @@ import { quic } from '@chainsafe/libp2p-quic'
 import type { Listener, Transport } from '@libp2p/interface'
 import { multiaddr, type Multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p, type Libp2p } from 'libp2p'
-import { describe, expect, onTestFinished, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { createFakeClock } from '../../../../test/support/fake-clock.ts'
 import { until } from '../../../../test/support/until.ts'
 import { systemClock } from '../../timing/clock.ts'
@@ -100,6 +100,19 @@ describe('real endpoints', () => {
     expect(events.filter((event) => event === 'host.quic-listens-again').length).toBeLessThan(3)
   })
 
+  test('one that was dialled waits for no deadline when it stops', async () => {
+    const listening = await create(['/ip4/127.0.0.1/udp/0/quic-v1'])
+    const [address] = listening.getMultiaddrs()
+    if (address === undefined) throw new Error('it does not listen')
+    await connect(await create([]), address)
+    await until(() => listening.getConnections().length === 1)
+    const timeout = vi.spyOn(AbortSignal, 'timeout')
+    onTestFinished(() => timeout.mockRestore())
+    timeout.mockImplementation(() => new AbortController().signal)
+    await listening.stop()
+    expect(listening.status).toBe('stopped')
+  })
+
   test('one that dials dies: the next dial makes another one', async () => {
     const seen = await spy()
     const events: string[] = []
@@ -142,7 +155,13 @@ describe('an endpoint that does not come back', () => {
           },
           abort: async () => undefined,
         }
-        fake.state = { status: 'listening', listener, listenAddr, controller }
+        fake.state = {
+          status: 'listening',
+          listener,
+          listenAddr,
+          controller,
+          connections: new Set(),
+        }
         void fake.awaitInboundConnections()
       },
       async awaitInboundConnections() {

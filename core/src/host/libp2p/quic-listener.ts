@@ -1,10 +1,11 @@
 /**
- * libp2p's QUIC listener with two repairs:
+ * libp2p's QUIC listener with three repairs:
  *
  * - Several handshakes at a time. It accepts one after another, so a dialer that falls silent in the middle of its handshake,
  *   by accident or on purpose, would keep all others out for 10 s.
  * - When the native endpoint fails (a socket error ends it), libp2p asks it for connections without end, which would take a
  *   whole processor. Here that stops, is logged once, and the listener is opened again, with growing delays.
+ * - Closing it leaves the connections to libp2p, which closes them anyway.
  */
 import type { Listener, Transport } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
@@ -44,6 +45,8 @@ interface Listening {
   readonly listenAddr: Multiaddr
   /** Ends the loops that accept connections. */
   readonly controller: AbortController
+  /** That it aborts when it is closed. */
+  readonly connections: { clear(): void }
 }
 
 interface QuicListener extends Listener {
@@ -147,6 +150,8 @@ function restartOnFailure(
     cancelTimer?.()
     await reopening
     problems.clear(listener)
+    // libp2p, which closes all connections at that time, would wait half a second for those to say that they are closed.
+    if (isListening(listener)) listener.state.connections.clear()
     await close()
   }
 }
