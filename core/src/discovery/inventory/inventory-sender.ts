@@ -23,13 +23,8 @@ import { startWatchdog, type Watchdog } from '../../timing/watchdog.ts'
 const OPEN_TIMEOUT_MS = 10_000
 /** A write that is not taken for so long ends the stream. */
 const STALL_MS = 60_000
-/**
- * Idle streams and connections are closed after two minutes, by the transports and by those who listen. All sessions that were
- * silent lately show their signs of life together: a processor that is woken once for a hundred of them rests the longer.
- */
-const ALIVE_EVERY_MS = 50_000
-const SILENT_MS = 10_000
-const MAX_SILENCE_MS = ALIVE_EVERY_MS + SILENT_MS
+/** Idle streams and connections are closed after two minutes, by the transports and by those who listen. */
+const KEEP_ALIVE_MS = 60_000
 const GOODBYE_MS = 1000
 /** A session that lasted this long was no failure. */
 const STEADY_MS = 60_000
@@ -56,7 +51,6 @@ interface Session {
   readonly queue: Uint8Array[]
   readonly wakeup: Wakeup
   readonly watchdog: Watchdog
-  wroteAtMs: number
   isOver: boolean
 }
 
@@ -78,7 +72,6 @@ export class InventorySender {
   start(): void {
     this.#stopping = new AbortController()
     this.#track(this.#flushLoop(this.#stopping.signal))
-    this.#track(this.#aliveLoop(this.#stopping.signal))
   }
 
   /** Says goodbye on each stream; afterwards nothing of it runs. */
@@ -115,18 +108,6 @@ export class InventorySender {
       while (this.#pending.size > 0) {
         await clock.sleep(this.#pending.windowMs(this.#sessions.size, clock.now()), signal)
         this.#flush()
-      }
-    }
-  }
-
-  async #aliveLoop(signal: AbortSignal): Promise<void> {
-    const { clock } = this.#deps
-    for (;;) {
-      await clock.sleep(ALIVE_EVERY_MS, signal)
-      for (const session of this.#sessions) {
-        if (session.queue.length > 0 || clock.now() - session.wroteAtMs < SILENT_MS) continue
-        session.queue.push(ALIVE)
-        session.wakeup.wake()
       }
     }
   }
@@ -174,7 +155,6 @@ export class InventorySender {
       watchdog: startWatchdog(clock, STALL_MS, () =>
         endSession(session, new CatalogError('PEER_TIMEOUT', 'peer does not read our inventory')),
       ),
-      wroteAtMs: clock.now(),
       isOver: false,
     }
     const onAbort = (): void => session.watchdog.extend(GOODBYE_MS)
@@ -204,16 +184,19 @@ export class InventorySender {
       await stream.write(frame)
       if (!signal.aborted) watchdog.extend(STALL_MS)
     }
-    for (;;) {
-      session.wroteAtMs = this.#deps.clock.now()
-      if (!signal.aborted) watchdog.extend(MAX_SILENCE_MS + STALL_MS)
-      while (queue.length === 0 && !session.isOver && !signal.aborted) {
+    if (!signal.aborted) watchdog.extend(KEEP_ALIVE_MS + STALL_MS)
+    let wroteAtMs = this.#deps.clock.now()
+    while (!session.isOver && !signal.aborted) {
+      const idleMs = this.#deps.clock.now() - wroteAtMs
+      const frame = queue.shift() ?? (idleMs >= KEEP_ALIVE_MS ? ALIVE : undefined)
+      if (frame === undefined) {
         // Its only rejection is the abort that the loop looks for.
-        await wakeup.wait(FOREVER_MS, signal).catch(() => undefined)
+        await wakeup.wait(KEEP_ALIVE_MS - idleMs, signal).catch(() => undefined)
+        continue
       }
-      const frame = queue.shift()
-      if (frame === undefined || session.isOver || signal.aborted) return
       await stream.write(frame)
+      wroteAtMs = this.#deps.clock.now()
+      if (!signal.aborted) watchdog.extend(KEEP_ALIVE_MS + STALL_MS)
     }
   }
 
