@@ -6,6 +6,7 @@
 import { negotiateEncoding, type Encoding } from '../../content/compression.ts'
 import { CatalogError, isCatalogError } from '../../errors.ts'
 import type { ByteStream } from '../../host/host.ts'
+import type { CancelTimer } from '../../timing/clock.ts'
 import { readFrames } from '../../wire/frames.ts'
 import {
   decodeRequest,
@@ -46,6 +47,8 @@ class ServedStream {
   /** Undefined until the asker's hello. */
   #encoding: Encoding | undefined
   #idle: PromiseWithResolvers<void> | undefined
+  /** Of the next look at whether the asker does its part. */
+  #cancelLook: CancelTimer | undefined
 
   constructor(stream: ByteStream, deps: ServeDeps, options: ServeOptions) {
     this.#stream = stream
@@ -72,9 +75,7 @@ class ServedStream {
   }
 
   async run(): Promise<void> {
-    this.#watch().catch((error: unknown) => {
-      if (!this.#stop.signal.aborted) this.#abort(error)
-    })
+    this.#cancelLook = this.#deps.clock.after(HELLO_DEADLINE_MS, () => this.#expectHello())
     try {
       const { encodings } = this.#options
       await this.#writer.send({ type: 'hello', version: TRANSFER_VERSION, encodings })
@@ -87,6 +88,7 @@ class ServedStream {
       await this.#stream.end()
     } finally {
       this.#stop.abort(new Error('the stream is over'))
+      this.#cancelLook?.()
       this.#queue.clear()
       this.#errands.clear()
     }
@@ -129,6 +131,7 @@ class ServedStream {
       const request = this.#queue.start()
       if (request === undefined) break
       if (wasIdle) this.#writer.resetIdle()
+      this.#lookLater()
       this.#answer(request)
         .catch((error: unknown) => this.#abort(error))
         .finally(() => {
@@ -166,20 +169,26 @@ class ServedStream {
     }
   }
 
-  /** Ends the stream of an asker that says no hello, or takes nothing of what is written for it. */
-  async #watch(): Promise<void> {
-    const { clock } = this.#deps
-    const { signal } = this.#stop
-    await clock.sleep(HELLO_DEADLINE_MS, signal)
+  #expectHello(): void {
+    this.#cancelLook = undefined
     if (this.#encoding === undefined) {
       return this.#abort(new CatalogError('PEER_TIMEOUT', 'no hello'))
     }
-    for (;;) {
-      await clock.sleep(STUCK_MS / 4, signal)
-      const isOurFault = this.#queue.active === this.#throttle.held
-      if (isOurFault || this.#writer.idleMs < STUCK_MS) continue
-      return this.#abort(new CatalogError('PEER_TIMEOUT', 'the peer takes nothing'))
-    }
+    this.#lookLater()
+  }
+
+  /** Only while there is something to be taken: a node at rest wakes for none of its peers. */
+  #lookLater(): void {
+    if (this.#queue.active === 0 || this.#stop.signal.aborted) return
+    this.#cancelLook ??= this.#deps.clock.after(STUCK_MS / 4, () => this.#look())
+  }
+
+  /** Ends the stream of an asker that takes nothing of what is written for it. */
+  #look(): void {
+    this.#cancelLook = undefined
+    const isOurFault = this.#queue.active === this.#throttle.held
+    if (isOurFault || this.#writer.idleMs < STUCK_MS) return this.#lookLater()
+    this.#abort(new CatalogError('PEER_TIMEOUT', 'the peer takes nothing'))
   }
 
   #abort(error: unknown): void {
