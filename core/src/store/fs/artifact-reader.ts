@@ -1,7 +1,7 @@
 /**
  * The bytes of complete artifacts: from the memory cache, from what is still being written, else from the file (read once,
  * however many ask at the same time). Never hands out bytes of a file that does not look as it did when it was last hashed
- * (file-mark.ts): that one is hashed first, once, and is damaged unless it has its digest.
+ * (file-fingerprint.ts): that one is hashed first, once, and is damaged unless it has its digest.
  */
 import { LRUCache } from 'lru-cache'
 import type { Digest } from '../../content/digest.ts'
@@ -17,7 +17,7 @@ import type { WholeFiles } from './read-thread.ts'
 
 /** Artifacts up to this size are always read whole and kept in the cache, even for a range, bytes. */
 const WHOLE_BYTES = 1024 * 1024
-/** Of small ones that were read, beside the number of those in memory: an install asks for hundreds, most of them smaller. */
+/** Of small ones that were read, however many: an install asks for more than the cache takes (`memoryArtifacts`). */
 const SMALL_BYTES = 8 * 1024 * 1024
 /** What an entry costs beside its bytes, about. */
 const ENTRY_BYTES = 300

@@ -1,9 +1,9 @@
 /**
  * Power failures. A kill -9 loses nothing that was written, since the system keeps it; only a power failure can, so fsync
  * (0.3 ms of CPU a file here, many milliseconds on a spinning disk) stays off the path of an install. A file counts as
- * unsynced, and its row says so, until it and its folder were synced in the background; unsynced files are hashed again
- * before they are trusted when the machine has started anew since, or may have, and when they do not look as they did. Never
- * touches what is not in its list.
+ * unsynced, and its row says so, until it and its folder were synced in the background; after a restart unsynced files are
+ * hashed before a byte of them is given: at once when the machine has started anew since, or may have, else when they are
+ * first read. Never touches what is not in its list.
  */
 import type { Clock } from '../../timing/clock.ts'
 import type { Digest } from '../../content/digest.ts'
@@ -71,7 +71,7 @@ export class Durability {
     if (this.#removed.size > MAX_REMOVED) this.#checkpoint()
   }
 
-  /** Syncs all there is now, or as much as fits in `budgetMs`. What is left is hashed again after a restart. */
+  /** Syncs all there is now, or as much as fits in `budgetMs`. */
   async sync(options: { budgetMs?: number; signal?: AbortSignal } = {}): Promise<void> {
     const { clock } = this.#deps
     const deadlineMs = clock.now() + (options.budgetMs ?? Infinity)
@@ -86,19 +86,15 @@ export class Durability {
     await this.#syncing
   }
 
-  /** Syncs no more where it can be told that the machine has not failed meanwhile: whoever stops waits for this. */
+  /**
+   * Syncs no more where the next start can tell that the machine has not failed meanwhile: whoever stops waits for this, and to
+   * hash what is used again costs less.
+   */
   async stop(): Promise<void> {
-    const { files, index, marks, log } = this.#deps
     this.#stopped.abort()
     await this.#background
-    const canTell = (await files.bootId()) !== undefined
+    const canTell = (await this.#deps.files.bootId()) !== undefined
     await this.sync({ budgetMs: canTell ? 0 : STOP_BUDGET_MS })
-    try {
-      const left = this.#unsynced.keys()
-      index.apply({ marked: left.map((digest) => ({ digest, mark: marks.of(digest) })) })
-    } catch (error) {
-      log.debug('store.marks-not-written', { reason: String(error) }) // they are hashed
-    }
   }
 
   async #syncLater(): Promise<void> {

@@ -31,8 +31,6 @@ export interface IndexChanges {
   readonly entries?: Iterable<EntryRow>
   readonly descriptions?: Iterable<Description>
   readonly synced?: Iterable<Pick<EntryRow, 'digest' | 'mark'>>
-  /** What they look like now. */
-  readonly marked?: Iterable<Pick<EntryRow, 'digest' | 'mark'>>
   readonly removedPartials?: Iterable<Digest>
   readonly partials?: Iterable<PartialRow>
   readonly progress?: Iterable<PartialProgress>
@@ -62,7 +60,6 @@ const STATEMENTS = {
     retention = excluded.retention`,
   describe: 'UPDATE entries SET chunk_size = ?, root = ?, leaves = ? WHERE digest = ?',
   synced: 'UPDATE entries SET synced = 1, mark = ? WHERE digest = ?',
-  marked: 'UPDATE entries SET mark = ? WHERE digest = ?',
   boot: 'SELECT id FROM boot',
   forgetBoot: 'DELETE FROM boot',
   noteBoot: 'INSERT INTO boot VALUES (?)',
@@ -185,9 +182,6 @@ export class FsIndex {
     }
     for (const { digest, mark } of changes.synced ?? []) {
       run('synced', mark ?? null, digestToBytes(digest))
-    }
-    for (const { digest, mark } of changes.marked ?? []) {
-      run('marked', mark ?? null, digestToBytes(digest))
     }
   }
 

@@ -1,13 +1,13 @@
 /**
  * Start-up: brings the index and the files into agreement, whatever ended the last run. A row without its file is dropped; a
- * row whose file may not have reached the disk is hashed first, unless the machine still runs that wrote it; a file without a row is hashed and adopted, or deleted when
- * it is not what its name says. No stat per file: 100,000 artifacts cost 256 directory listings and one query.
+ * row whose file may not have reached the disk is hashed first, or, where the machine still runs that wrote it, when it is first
+ * read; a file without a row is hashed and adopted, or deleted when it is not what its name says. No stat per file: 100,000
+ * artifacts cost 256 directory listings and one query.
  */
 import { join } from 'node:path'
 import type { Digest } from '../../content/digest.ts'
 import type { Logger } from '../../log.ts'
 import { errnoOf } from '../../disk/errno.ts'
-import { statFingerprint } from './file-fingerprint.ts'
 import type { StoreFiles } from './files.ts'
 import type { EntryRow, FsIndex, PartialRow } from './index-rows.ts'
 import { digestOfFileName, isUnresumablePartial, SHARDS, type FsLayout } from './layout.ts'
@@ -126,7 +126,9 @@ async function compare({
 
 async function verifyUnsynced(deps: ReconcileDeps, row: EntryRow): Promise<EntryRow | undefined> {
   const { digest, size, synced } = row
-  if (synced || (await isAsWritten(deps, row))) return row
+  if (synced) return row
+  // Most likely as it was written, but a volume may have been lost and mounted anew: without its mark it is hashed when read.
+  if (isSameBoot(deps)) return { ...row, mark: undefined }
   try {
     const found = await hashOrphan(deps, digest)
     if (found?.size === size) return { ...row, mark: found.mark }
@@ -140,13 +142,9 @@ async function verifyUnsynced(deps: ReconcileDeps, row: EntryRow): Promise<Entry
   return undefined
 }
 
-/** The system has not stopped since, so what it was given is there: only the disk may lack it. */
-async function isAsWritten(
-  { files, layout, index, bootId }: ReconcileDeps,
-  { digest, mark }: EntryRow,
-): Promise<boolean> {
-  if (mark === undefined || bootId === undefined || index.boot() !== bootId) return false
-  return (await statFingerprint(files, layout.artifact(digest))) === mark
+/** The system has not stopped since, so it lacks nothing that it was given, as far as it has kept the disk. */
+function isSameBoot({ index, bootId }: ReconcileDeps): boolean {
+  return bootId !== undefined && index.boot() === bootId
 }
 
 async function reconcilePartials(

@@ -9,7 +9,7 @@ import type { FileFingerprint } from './file-fingerprint.ts'
 export type Row = Record<string, unknown>
 
 export interface EntryRow extends StoreEntry {
-  /** The file is known to be on the disk itself; if not, it is hashed again after the machine has started anew before it is trusted. */
+  /** The file is known to be on the disk itself; if not, it is hashed after a restart before a byte of it is given. */
   readonly synced: boolean
   /** Of the file when it was last hashed, or written from bytes that were. */
   readonly mark: FileFingerprint | undefined
