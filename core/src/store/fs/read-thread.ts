@@ -39,8 +39,8 @@ export function createPooledReads(files: StoreFiles): WholeFiles {
 /** The thread starts with the first read that is not had at once. */
 export function createReadThread(files: StoreFiles, clock: Pick<Clock, 'now'>): WholeFiles {
   const pooled = createPooledReads(files)
-  const thread = new ReadThread()
   const prompt = new PromptReads(clock)
+  const thread = new ReadThread((ms) => prompt.took(ms))
 
   /** Through the pool when the thread is lost or busy. */
   async function eitherWay<T>(inThread: () => Promise<T>, inPool: () => Promise<T>): Promise<T> {
@@ -72,12 +72,15 @@ export function createReadThread(files: StoreFiles, clock: Pick<Clock, 'now'>): 
 /** Asks read-worker.ts; reads that are asked for in one turn of the event loop go in one message. */
 class ReadThread {
   readonly #thread: WorkerThread<readonly ReadRequest[] | HashRequest>
+  readonly #onRead: (ms: number) => void
   readonly #waiting = new Map<number, PromiseWithResolvers<ReadReply>>()
   #batch: ReadRequest[] = []
   #nextId = 1
   #isLost = false
 
-  constructor() {
+  /** @param onRead a file was read, in so many ms of the thread's */
+  constructor(onRead: (ms: number) => void) {
+    this.#onRead = onRead
     this.#thread = createWorkerThread(workerUrl('read-worker', import.meta.url), {
       message: (replies: readonly ReadReply[]) => replies.forEach((reply) => this.#accept(reply)),
       lost: (error) => this.#lose(error),
@@ -140,6 +143,7 @@ class ReadThread {
   #accept(reply: ReadReply): void {
     const asked = this.#waiting.get(reply.id)
     this.#waiting.delete(reply.id)
+    if ('bytes' in reply) this.#onRead(reply.tookMs)
     if ('error' in reply) asked?.reject(Object.assign(new Error(), reply.error))
     else if ('damaged' in reply) asked?.reject(new DamagedFileError(reply.damaged))
     else asked?.resolve(reply)

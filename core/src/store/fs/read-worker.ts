@@ -8,6 +8,7 @@ import { setImmediate as turn } from 'node:timers/promises'
 import { parentPort } from 'node:worker_threads'
 import { createDigester, digestOf } from '../../content/digest.ts'
 import { errnoOf } from '../../disk/errno.ts'
+import { systemClock } from '../../timing/clock.ts'
 import { fingerprintOf } from './file-fingerprint.ts'
 import type { Expected, HashedFile, VerifiedBytes } from './reader.ts'
 import { fillSync, readMarkedSync, withFileSync } from './read-sync.ts'
@@ -23,7 +24,7 @@ export interface HashRequest {
 }
 
 export type ReadReply =
-  | ({ readonly id: number } & Whole)
+  | ({ readonly id: number; readonly tookMs: number } & Whole)
   | { readonly id: number; readonly file: HashedFile }
   /** Of Node's; a message between threads loses an error's code. */
   | { readonly id: number; readonly error: { message: string; code: string | undefined } }
@@ -38,8 +39,10 @@ const PIECE_BYTES = 1024 * 1024
 
 function readOne(request: ReadRequest): ReadReply {
   const { id, path } = request
+  const startedMs = systemClock.now()
   try {
-    return withFileSync(path, (file) => ({ id, ...readExpected(file, request) }))
+    const found = withFileSync(path, (file) => readExpected(file, request))
+    return { id, tookMs: systemClock.now() - startedMs, ...found }
   } catch (error) {
     return { id, error: toReply(error) }
   }
