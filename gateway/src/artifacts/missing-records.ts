@@ -5,6 +5,7 @@
  * name that is not known to be public, never on a request's path.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
+import { LRUCache } from 'lru-cache'
 import {
   isCatalogError,
   type CatalogNode,
@@ -27,6 +28,8 @@ export interface MissingRecordsDependencies {
   readonly log: Logger
 }
 
+/** Versions that the registry has answered of: not asked again for a while, whatever it has said. */
+const ANSWERED = { maxSize: 20_000, sizeCalculation: () => 1, ttl: 600_000 }
 /** Versions that wait; the oldest give way. About 300 bytes each. */
 const MAX_WAITING = 20_000
 /** Requests at once. */
@@ -44,6 +47,7 @@ interface Waiting {
 export class MissingRecords {
   readonly #deps: MissingRecordsDependencies
   readonly #waiting = new Map<string, Waiting>()
+  readonly #answered = new LRUCache<string, Digest>(ANSWERED)
   readonly #closing = new AbortController()
   #notedAtMs = 0
   #isRunning = false
@@ -55,8 +59,9 @@ export class MissingRecords {
   /** These are the version's bytes, by the registry's word, and nothing that it has signed is at hand. */
   note(version: PackageVersion, digest: Digest): void {
     if (this.#closing.signal.aborted) return
+    const key = keyOf(version)
+    if (this.#answered.get(key) === digest) return
     this.#notedAtMs = performance.now()
-    const key = `${version.registry} ${version.name} ${version.version}`
     this.#waiting.delete(key)
     this.#waiting.set(key, { version, digest })
     const [oldest] = this.#waiting.keys()
@@ -105,6 +110,7 @@ export class MissingRecords {
     const question = { registry, name, version: version.version, viewer, isStranger: true, signal }
     try {
       const answer = await requestVersionDocument({ upstream, registries }, question)
+      this.#answered.set(keyOf(version), digest)
       if (typeof answer !== 'object') return 'done'
       for (const record of recordsOf(version, answer.facts)) {
         if (record.digest === digest && (await node.addRecord(record)) === 'valid') break
@@ -120,4 +126,8 @@ export class MissingRecords {
   async #pause(ms: number): Promise<void> {
     await sleep(ms, undefined, { signal: this.#closing.signal, ref: false })
   }
+}
+
+function keyOf({ registry, name, version }: PackageVersion): string {
+  return `${registry} ${name} ${version}`
 }

@@ -7,6 +7,7 @@ import { LRUCache } from 'lru-cache'
 import {
   isCatalogError,
   nameKeyOf,
+  type ArtifactRecord,
   type CatalogNode,
   type Digest,
   type Logger,
@@ -41,8 +42,8 @@ export interface NamedRecordsDependencies extends TargetDependencies {
 }
 
 /**
- * Versions of which all has been kept that the metadata at hand has, and so that nothing need be looked up when they are asked for
- * again. Not for ever: a key may have been dropped, or come, since.
+ * Versions whose record is kept, or of which the metadata at hand has none, so that nothing need be looked up when they are asked
+ * for again. Not for ever: a key may have been dropped since, or metadata come that has one.
  */
 const NOTED = { maxSize: 20_000, sizeCalculation: () => 1, ttl: 600_000 }
 
@@ -84,11 +85,17 @@ export function createNamedRecords(deps: NamedRecordsDependencies): NamedRecords
     if (node.findRecord(version)?.digest !== digest) {
       const facts = target.facts ?? (await factsOf(deps, request, viewer))
       if (facts === undefined) return deps.missing?.note(version, digest)
-      for (const record of recordsOf(version, facts)) {
-        if (record.digest === digest && (await node.addRecord(record)) === 'valid') break
-      }
+      const records = recordsOf(version, facts).filter((record) => record.digest === digest)
+      // Its key may still come.
+      if (records.length > 0 && !(await isKept(records))) return
     }
     noted.set(key, digest)
+  }
+
+  /** One of them. */
+  async function isKept(records: readonly ArtifactRecord[]): Promise<boolean> {
+    for (const record of records) if ((await node.addRecord(record)) === 'valid') return true
+    return false
   }
 
   return {
@@ -114,11 +121,7 @@ export function createNamedRecords(deps: NamedRecordsDependencies): NamedRecords
         return
       try {
         const facts = await deps.documents.facts(request, viewer)
-        let isSigned = false
-        for (const record of recordsOf(version, facts)) {
-          isSigned ||= (await node.addRecord(record)) === 'valid'
-        }
-        unsigned.note(version.registry, version.name, isSigned)
+        unsigned.note(version.registry, version.name, await isKept(recordsOf(version, facts)))
       } catch (error) {
         if (!isCatalogError(error)) throw error
         log.debug('records.not-learned', { ...version, error })
