@@ -6,7 +6,7 @@
  */
 import type { Artifact, Origin } from '../api.ts'
 import type { Digest } from '../content/digest.ts'
-import type { PackageVersion } from '../content/name-key.ts'
+import { nameKeyOf, type NameKey, type PackageVersion } from '../content/name-key.ts'
 import { isCatalogError } from '../errors.ts'
 import type { Visibility } from '../content/visibility.ts'
 import { Course } from './course.ts'
@@ -110,6 +110,7 @@ function createRace(
   const origin: OriginState = { origin: request.origin, isAlive: hasOrigin, failure: undefined }
   return {
     ...{ digest, visibility, origin, course, signal: end.signal, alone },
+    name: nameOf(request, deps),
     claims: createClaims(deps, visibility),
     delivery: createDelivery(digest, course),
     delegate: () => 'none',
@@ -117,6 +118,14 @@ function createRace(
     retries: createRetryRound(deps.clock, { hasOrigin }),
     end: (error) => end.abort(error),
   }
+}
+
+function nameOf(
+  { digest, visibility, fetchAs }: DownloadRequest,
+  { records }: TransferDeps,
+): NameKey | undefined {
+  if (fetchAs === undefined || visibility !== 'public') return undefined
+  return records.find(fetchAs)?.digest === digest ? undefined : nameKeyOf(fetchAs)
 }
 
 /** In the order of their turns. */

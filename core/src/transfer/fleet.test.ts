@@ -11,7 +11,8 @@ import {
   type TestOrigin,
   type World,
 } from '../../../test/support/transfer-world.ts'
-import type { PackageVersion } from '../content/name-key.ts'
+import { recordOf } from '../../../test/support/records.ts'
+import { nameKeyOf, type PackageVersion } from '../content/name-key.ts'
 import { CatalogError } from '../errors.ts'
 import type { ByteStream } from '../host/host.ts'
 import { describeBytes } from '../content/manifest.ts'
@@ -155,6 +156,56 @@ describe('a fleet', () => {
     Object.assign(a.fleet, { delegateOf: () => b.name })
     expect((await a.want(artifact)).source).toBe('origin')
     expect(a.fleet.stats()).toMatchObject({ members: 1, failed: 0 })
+  })
+})
+
+describe('a neighbour that lists the name of what it has', () => {
+  test('sends the signature with it, as a delegate does; one that is known is not sent', async () => {
+    const world = createWorld()
+    const [a, b] = await fleetOf(world, ['a', 'b'], [])
+    if (a === undefined || b === undefined) throw new Error('no machines')
+    for (const [index, artifact] of [large, ...smalls.slice(0, 2)].entries()) {
+      const record = recordOf(artifact.digest, { version: `${index}.0.0` })
+      await b.put(artifact)
+      await b.records.add(record)
+      if (index < 2) b.discovery.announceName(nameKeyOf(record))
+      const how = { origin: originOf(artifact), fetchAs: record }
+      expect((await getBytes(a, artifact.digest, how)).source).toBe('peer')
+      expect(a.records.find(record)).toEqual(index < 2 ? record : undefined)
+    }
+    expect(b.fleet.stats().fetched).toBe(0)
+  })
+
+  test.each([
+    ['lies about it is banned', { verdict: 'invalid' }, ['liar']],
+    ['has another version is banned', { version: '6.6.6' }, ['liar']],
+    ['has other bytes under it is left', {}, []],
+  ])('and %s, and the registry gives it', async (_, how, bans) => {
+    const world = createWorld()
+    const a = await machine(world, 'a', smalls)
+    const [artifact = large, other = large] = smalls
+    const version = recordOf(artifact.digest)
+    const record = recordOf(bans.length > 0 ? artifact.digest : other.digest, how)
+    const liar = await world.add('liar')
+    const answers = (id: number): Answer[] => [
+      { type: 'record', id, record },
+      { type: 'manifest', id, size: artifact.bytes.length, ...ONE_CHUNK },
+      { type: 'chunk', id, index: 0, encoding: 'none', bytes: artifact.bytes },
+    ]
+    const serve = answering(
+      async () => undefined,
+      ({ type, id }) =>
+        type === 'want-named' ? answers(id) : [{ type: 'status', id, status: 'refused' }],
+    )
+    liar.host.handle(TRANSFER_PROTOCOL, serve, { maxStreamsPerPeer: 8 })
+    liar.discovery.announce(artifact.digest)
+    liar.discovery.announceName(nameKeyOf(version))
+    await a.host.connect('liar', { signal: soon() })
+    const origin = originOf(artifact)
+    const got = await getBytes(a, artifact.digest, { origin, fetchAs: version })
+    expect(got.source).toBe('origin')
+    expect(a.bans).toEqual(bans)
+    expect(a.records.find({ ...version, version: '6.6.6' })).toBeUndefined()
   })
 })
 

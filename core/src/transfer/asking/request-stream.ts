@@ -30,6 +30,7 @@ export interface WantResult {
   readonly manifest: ManifestAnswer
   /** The whole artifact, when it is one chunk. */
   readonly bytes: Uint8Array | undefined
+  readonly record?: ArtifactRecord | undefined
 }
 
 export interface NamedResult extends WantResult {

@@ -1,12 +1,15 @@
 /**
  * Asking one peer for one artifact. What it answers is either the whole, which is checked here, or a manifest: that is a
- * claim, and stays one until the sha512 of all its chunks has matched.
+ * claim, and stays one until the sha512 of all its chunks has matched. Asked by name it sends the registry's signature along.
  */
 import type { ArtifactGeometry } from '../../content/manifest.ts'
 import { digestOf, type Digest } from '../../content/digest.ts'
+import { nameKeyOf, type NameKey } from '../../content/name-key.ts'
+import type { ArtifactRecord } from '../../content/record.ts'
 import type { Clock } from '../../timing/clock.ts'
 import { CatalogError, isCatalogError } from '../../errors.ts'
 import type { PeerId } from '../../host/host.ts'
+import type { Records } from '../../records/records.ts'
 import type { Attempt } from './hedge.ts'
 import type { PeerLinks } from '../asking/peer-link.ts'
 import type { PeerScores } from '../peer-score.ts'
@@ -29,8 +32,16 @@ export type PeerAnswer =
 export interface AskDeps {
   readonly links: PeerLinks
   readonly scores: PeerScores
+  readonly records: Pick<Records, 'add'>
   readonly clock: Clock
   readonly limitOf: (peer: PeerId) => RateLimit
+}
+
+export interface AskOptions {
+  /** It has failed once, which has been recorded. */
+  readonly isRetry: boolean
+  /** Of a version that the peer lists, and of which there is no record here. */
+  readonly name: NameKey | undefined
 }
 
 /** Bytes within one hedge interval that count as progress. */
@@ -38,12 +49,11 @@ const PROGRESS_BYTES = 8 * 1024
 /** However much moves, an answer that takes longer is late: other answers may be what moves. */
 const MAX_PROGRESS_MS = 2_000
 
-/** @param options `isRetry`: it has failed once, which has been recorded */
 export function askPeer(
   peer: PeerId,
   digest: Digest,
   deps: AskDeps,
-  options: { isRetry: boolean },
+  options: AskOptions,
 ): Attempt<PeerAnswer> {
   const { links, scores, clock } = deps
   const recordTimeout = (): void => {
@@ -65,7 +75,7 @@ export function askPeer(
     async run(signal) {
       try {
         const onAsked = (): void => void (askedMs = clock.now())
-        return await requestArtifact(peer, digest, deps, { signal, onAsked })
+        return await requestArtifact(peer, digest, deps, { name: options.name, signal, onAsked })
       } catch (error) {
         if (!signal.aborted && !isCatalogError(error, 'NOT_FOUND')) recordTimeout()
         throw error
@@ -79,15 +89,20 @@ export async function requestArtifact(
   peer: PeerId,
   digest: Digest,
   deps: AskDeps,
-  { signal, onAsked }: { signal: AbortSignal; onAsked?: () => void },
+  how: Pick<AskOptions, 'name'> & { signal: AbortSignal; onAsked?: () => void },
 ): Promise<PeerAnswer> {
+  const { name, signal, onAsked } = how
   const { links, scores, clock } = deps
   const limit = deps.limitOf(peer)
   await limit.take(0, signal) // how much it is, the answer will say
   onAsked?.()
   const startedMs = clock.now()
   const stream = await links.stream(peer, 'session')
-  const { manifest, bytes } = await stream.want(digest, { signal })
+  const asking =
+    name === undefined ? stream.want(digest, { signal }) : stream.wantNamed(name, { signal })
+  const { manifest, bytes, record } = await asking
+  limit.spend(bytes?.byteLength ?? 0)
+  if (record !== undefined) await learn(peer, record, deps, { digest, name })
   if (bytes === undefined) {
     const { size, chunkSize, leaves, present } = manifest
     const hasChunk = present && ((index: number) => present.has(index))
@@ -96,13 +111,29 @@ export async function requestArtifact(
       claim: { peer, geometry: { digest, size, chunkSize }, leaves, hasChunk },
     }
   }
-  limit.spend(bytes.byteLength)
-  if (digestOf(bytes) !== digest) {
-    scores.penalize(peer, 'bytes that are not what the digest names')
-    throw new CatalogError('PEER_MISBEHAVED', 'the bytes are not what the digest names', { peer })
-  }
+  if (digestOf(bytes) !== digest)
+    throw caught(peer, 'bytes that are not what the digest names', deps)
   scores.answered(peer, { answerMs: clock.now() - startedMs, bytes: bytes.byteLength })
   return { kind: 'whole', bytes }
+}
+
+/** Keeps a record that verifies. @throws CatalogError PEER_MISBEHAVED; NOT_FOUND when that name is other bytes there */
+async function learn(
+  peer: PeerId,
+  record: ArtifactRecord,
+  deps: AskDeps,
+  { digest, name }: { digest: Digest; name: NameKey | undefined },
+): Promise<void> {
+  if (nameKeyOf(record) !== name) throw caught(peer, 'a record of another version', deps)
+  const verdict = await deps.records.add(record)
+  if (verdict === 'invalid') throw caught(peer, 'a record with a false signature', deps)
+  if (record.digest === digest) return
+  throw new CatalogError('NOT_FOUND', 'the peer has other bytes under that name', { peer })
+}
+
+function caught(peer: PeerId, what: string, { scores }: Pick<AskDeps, 'scores'>): CatalogError {
+  scores.penalize(peer, what)
+  return new CatalogError('PEER_MISBEHAVED', `the peer sent ${what}`, { peer })
 }
 
 /** By the leaves and not by a root: comparing costs nothing, hashing the leaves of a claim nobody takes does. */

@@ -139,7 +139,7 @@ export class Candidate {
     try {
       await clock.sleep(REFRESH_MS, signal)
       if (!this.#claimants.isActive(peer)) return
-      const answer = await requestArtifact(peer, digest, this.#deps, { signal })
+      const answer = await requestArtifact(peer, digest, this.#deps, { name: undefined, signal })
       if (!this.#claimants.isActive(peer) || answer.kind !== 'claim') return
       if (isSameClaim(answer.claim, this.claim)) this.join(answer.claim)
     } catch (error) {

@@ -5,6 +5,7 @@
  */
 import type { Origin } from '../../api.ts'
 import type { Digest } from '../../content/digest.ts'
+import type { NameKey } from '../../content/name-key.ts'
 import { CatalogError } from '../../errors.ts'
 import type { PeerId } from '../../host/host.ts'
 import type { Visibility } from '../../content/visibility.ts'
@@ -27,6 +28,8 @@ export type Outlook = 'silent' | 'at-it' | 'none'
 /** One download, as its sources see it. */
 export interface Race {
   readonly digest: Digest
+  /** Of the version in a fleet, where its record is missing: peers that list it send that along. */
+  readonly name: NameKey | undefined
   readonly visibility: Visibility
   readonly origin: OriginState
   readonly claims: Claims

@@ -32,8 +32,10 @@ export function createPeerAsker(race: Race, deps: TransferDeps): PeerAsker {
   const contacted = new Set<PeerId>()
 
   function attempt(peer: PeerId, isRetry: boolean): Attempt<Found> {
-    const { course } = race
-    const asking = askPeer(peer, race.digest, deps, { isRetry })
+    const { course, name: known } = race
+    const isListed = known !== undefined && deps.discovery.nameHolders(known).includes(peer)
+    const name = isListed ? known : undefined
+    const asking = askPeer(peer, race.digest, deps, { isRetry, name })
     return {
       ...asking,
       onLate() {
