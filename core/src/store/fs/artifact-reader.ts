@@ -216,9 +216,12 @@ function withEntry({ byteLength }: Uint8Array): number {
   return byteLength + ENTRY_BYTES
 }
 
-/** Gone, a disk that can't read it any more, or other bytes. */
+/** Gone, a disk that can't read it any more, a link or a pipe in its place, or other bytes. */
 function isDamage(error: unknown): boolean {
-  return error instanceof DamagedFileError || ['ENOENT', 'EIO'].includes(errnoOf(error) ?? '')
+  return (
+    error instanceof DamagedFileError ||
+    ['ENOENT', 'EIO', 'ELOOP', 'ESPIPE'].includes(errnoOf(error) ?? '')
+  )
 }
 
 export function notFound(digest: Digest): CatalogError {

@@ -7,6 +7,7 @@ import { errnoOf } from '../../disk/errno.ts'
 import { fingerprintOf, type FileFingerprint } from './file-fingerprint.ts'
 import { makeFolder } from '../../disk/make-folder.ts'
 import { renameOver } from '../../disk/rename-over.ts'
+import { READ_FLAGS } from './read-sync.ts'
 
 export interface StoreFiles {
   /** With its parents; for this user alone. */
@@ -74,7 +75,7 @@ export function createNodeFiles(): StoreFiles {
       if (process.platform !== 'linux') return undefined
       return (await readFile(BOOT_ID, 'utf8').catch(() => '')).trim() || undefined
     },
-    open: (path, mode) => open(path, { read: 'r', write: 'r+', create: 'wx+' }[mode], 0o600),
+    open: (path, mode) => open(path, { read: READ_FLAGS, write: 'r+', create: 'wx+' }[mode], 0o600),
   }
 }
 

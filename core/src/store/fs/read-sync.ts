@@ -1,6 +1,12 @@
 /** Reads files by synchronous calls, and looks at them afterwards. For threads that may wait; on others prompt-reads.ts says when. */
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs'
 import { fingerprintOf, type FileFingerprint } from './file-fingerprint.ts'
+
+/**
+ * In a folder that others have filled (a cache of CI) a pipe may stand in a file's place, whose opening would wait for a writer for
+ * ever, or a link to somewhere else. Windows knows neither flag: there they are undefined, and count as 0.
+ */
+export const READ_FLAGS = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW
 
 export interface MarkedBytes {
   readonly bytes: Uint8Array<ArrayBuffer>
@@ -9,7 +15,7 @@ export interface MarkedBytes {
 
 /** @throws Node's error, or what `work` throws */
 export function withFileSync<T>(path: string, work: (file: number) => T): T {
-  const file = openSync(path, 'r')
+  const file = openSync(path, READ_FLAGS)
   try {
     return work(file)
   } finally {

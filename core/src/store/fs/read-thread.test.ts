@@ -1,4 +1,5 @@
-import { appendFile, mkdtemp, rm, utimes, writeFile } from 'node:fs/promises'
+import { execFileSync } from 'node:child_process'
+import { appendFile, mkdtemp, rm, symlink, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
@@ -81,6 +82,27 @@ test('after it has stopped, reads and hashes still work, without it', async () =
   expect((await thread.hash(path)).digest).toBe(digestOf(four))
   expect(opened).toBeGreaterThan(0)
 })
+
+test.skipIf(process.platform === 'win32')(
+  'a pipe or a link in a file’s place is not read, and keeps nobody waiting',
+  async () => {
+    const [pipe, link] = [join(folder, 'pipe'), join(folder, 'link')]
+    execFileSync('mkfifo', [pipe])
+    await symlink(await file('a', four), link)
+    const looks = expected(four, await files.mark(link))
+    const looked = async (): Promise<void> => {
+      await expect(thread.read(pipe, looks)).rejects.toMatchObject({ code: 'ESPIPE' })
+      await expect(thread.hash(pipe)).rejects.toMatchObject({ code: 'ESPIPE' })
+      await expect(thread.read(link, looks)).rejects.toMatchObject({ code: 'ELOOP' })
+      await expect(thread.hash(link)).rejects.toMatchObject({ code: 'ELOOP' })
+    }
+    expect(thread.readNow(pipe, looks)).toBeUndefined()
+    expect(thread.readNow(link, looks)).toBeUndefined()
+    await looked()
+    await thread.stop()
+    await looked() // through the pool
+  },
+)
 
 describe('at once', () => {
   const markedFile = async (bytes: Uint8Array): Promise<[string, Expected]> => {

@@ -11,7 +11,7 @@ import { errnoOf } from '../../disk/errno.ts'
 import { systemClock } from '../../timing/clock.ts'
 import { fingerprintOf } from './file-fingerprint.ts'
 import type { Expected, HashedFile, VerifiedBytes } from './reader.ts'
-import { fillSync, readMarkedSync, withFileSync } from './read-sync.ts'
+import { fillSync, READ_FLAGS, readMarkedSync, withFileSync } from './read-sync.ts'
 
 export interface ReadRequest extends Expected {
   readonly id: number
@@ -62,7 +62,7 @@ function readExpected(file: number, { digest, size, mark }: Expected): Whole | {
 
 async function hashOne({ id, hash }: HashRequest): Promise<ReadReply> {
   try {
-    const file = openSync(hash, 'r')
+    const file = openSync(hash, READ_FLAGS)
     try {
       return { id, file: await hashOpen(file) }
     } finally {
