@@ -18,38 +18,43 @@ const MOST_MS = 30_000
 const MARGIN = 2
 const MAX_ORIGINS = 1_000
 
-/** Answers that are remembered. */
+/** Answers that are remembered, and for how long: what was slow once need not be. */
 const MAX_LAST = 8
+const LATELY_MS = 60_000
 
+/** Times as of `performance.now()`. */
 interface Pace {
-  /** What its last answers took. */
-  readonly lastMs: number[]
-  /** When those that are under way began, as `performance.now()`. */
+  readonly last: { readonly atMs: number; readonly tookMs: number }[]
+  /** When those that are under way began. */
   readonly asked: Set<number>
 }
 
 export function createRegistryPace(): RegistryPace {
   const paces = new LRUCache<string, Pace>({ max: MAX_ORIGINS })
   const paceOf = (origin: string): Pace => {
-    const pace = paces.get(origin) ?? { lastMs: [], asked: new Set<number>() }
+    const pace = paces.get(origin) ?? { last: [], asked: new Set<number>() }
     paces.set(origin, pace)
     return pace
   }
 
   return {
     allowedMs(origin) {
-      const { lastMs, asked } = paceOf(origin)
-      const [oldest] = asked
-      const waitingMs = oldest === undefined ? 0 : performance.now() - oldest
-      return Math.min(MOST_MS, Math.max(LEAST_MS, MARGIN * Math.max(waitingMs, ...lastMs)))
+      const { last, asked } = paceOf(origin)
+      const nowMs = performance.now()
+      const [oldest = nowMs] = asked
+      // Since somebody was answered it is that one question that hangs, and not the registry.
+      const silentMs = nowMs - Math.max(oldest, last.at(-1)?.atMs ?? 0)
+      const tookMs = last.filter(({ atMs }) => nowMs - atMs < LATELY_MS).map((one) => one.tookMs)
+      return Math.min(MOST_MS, Math.max(LEAST_MS, MARGIN * Math.max(silentMs, ...tookMs)))
     },
     async timed(origin, ask) {
-      const { asked, lastMs } = paceOf(origin)
+      const { asked, last } = paceOf(origin)
       const sinceMs = performance.now()
       asked.add(sinceMs)
       try {
         const answer = await ask()
-        if (lastMs.push(performance.now() - sinceMs) > MAX_LAST) lastMs.shift()
+        const atMs = performance.now()
+        if (last.push({ atMs, tookMs: atMs - sinceMs }) > MAX_LAST) last.shift()
         return answer
       } finally {
         asked.delete(sinceMs)
