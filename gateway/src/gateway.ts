@@ -92,8 +92,8 @@ export function createGateway(deps: GatewayDependencies, input: GatewayOptions =
       traces = await openTraces({ activity, log: deps.log }, options.traces)
       const { guard, artifacts: names, network } = parts
       const seen = { node: deps.node, stats, activity, guard, names, sinceMs: Date.now() }
-      const { privateSwarm: isInSwarm } = options
-      const sources = { ...seen, isInSwarm, keptBy: network.replication.keptBy }
+      const { keptBy, isShared } = network.replication
+      const sources = { ...seen, keptBy, isShared, isInSwarm: options.privateSwarm }
       live = new LiveEvents((viewer) => sectionsFor(sources, viewer))
       const started = await listener.start()
       const main = parts.registries.main

@@ -1,6 +1,7 @@
 /**
  * What was published from this machine, how many others keep each of it, and what is kept here for others. A package's name is for
- * its owner, and for programs of this machine where everybody is told of it; a stranger gets numbers alone.
+ * its owner, and for programs of this machine where everybody is told of it and its owner does not call it private; a stranger gets
+ * numbers alone.
  */
 import type { CatalogNode, PublishedName } from '@catalog-p2p/core'
 import type { Viewer } from '../admin/viewer.ts'
@@ -12,6 +13,8 @@ export interface PublicationSources {
   readonly stats: () => GatewayStats
   /** What peers are told, only members of a private swarm are. */
   readonly isInSwarm: boolean
+  /** Its name is of nothing that the owner calls private. */
+  readonly isShared: (name: string) => boolean
   /** How many connected machines keep a package of this one, by what they said last. */
   readonly keptBy: (published: PublishedName) => number
 }
@@ -19,7 +22,7 @@ export interface PublicationSources {
 const MAX_NAMED = 50
 
 export function publicationsSection(
-  { node, stats, isInSwarm, keptBy }: PublicationSources,
+  { node, stats, isInSwarm, isShared, keptBy }: PublicationSources,
   viewer: Viewer,
 ): PublicationsSection {
   const { wanted, short } = stats().replication
@@ -32,9 +35,11 @@ export function publicationsSection(
     .map((head): Publication => {
       const { name, publisher, tags, releases, changedAtMs } = head
       const isTold = told.has(name + publisher)
+      const isNamed = viewer === 'owner' || (isTold && !isInSwarm && isShared(name))
+      const latest = tags.get('latest') ?? null
       return {
-        name: viewer === 'owner' || (isTold && !isInSwarm) ? name : null,
-        ...{ latest: tags.get('latest') ?? null, versions: releases.size, changedAtMs },
+        ...(isNamed ? { name, latest } : { name: null, latest: null }),
+        ...{ versions: releases.size, changedAtMs },
         kept: isTold ? keptBy(head) : null,
       }
     })

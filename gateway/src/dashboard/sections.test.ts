@@ -78,7 +78,12 @@ test('what was published is named to its owner; to programs here what everybody 
     { name: 'left-over', latest: '1.2.0', versions: 1, kept: 2 },
     { name: '@acme/hidden', kept: null },
   ])
-  expect(neighbour?.list?.map(({ name }) => name)).toEqual(['left-over', null])
+  expect(neighbour?.list).toMatchObject([
+    { name: 'left-over', latest: '1.2.0' },
+    { name: null, latest: null },
+  ])
+  const isPrivate = sectionsFor({ ...world, isShared: () => false }, 'neighbour').publications
+  expect(isPrivate.list?.map(({ name, latest }) => name ?? latest)).toEqual([null, null])
   const inSwarm = sectionsFor({ ...world, isInSwarm: true }, 'neighbour').publications
   expect(inSwarm.list?.map(({ name }) => name)).toEqual([null, null])
   expect(stranger).toMatchObject({ packages: 2, short: 1, wanted: 3, list: null })
@@ -150,6 +155,7 @@ async function worldOf(): Promise<SectionSources> {
   return {
     ...{ node, activity, guard, stats: () => stats, sinceMs: 1 },
     ...{ names: { isKnownPublic: () => true }, keptBy: () => 0, isInSwarm: false },
+    isShared: () => true,
   }
 }
 
