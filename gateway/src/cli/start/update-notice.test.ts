@@ -11,28 +11,35 @@ test('is for people at a terminal; CI never sees it, nor who has said no', () =>
   expect(wantsNotice({ env: { NO_UPDATE_NOTIFIER: '1' }, canRewrite: true })).toBe(false)
 })
 
-test.each<[string, string | undefined, { status?: number; spaces?: number }?]>([
-  ['{"latest":"0.10.0"}', 'catalog 0.10.0 is out, this is 0.9.1: npm install --global'],
-  ['{"latest":"0.9.1"}', undefined],
-  ['{"latest":"0.9.0","next":"1.0.0"}', undefined],
-  ['{"latest":"1; rm -rf"}', undefined],
+test.each<[string, string | undefined, { status?: number; spaces?: number; source?: string }?]>([
+  ['{"version":"0.10.0"}', 'catalog 0.10.0 is out, this is 0.9.1: npm install --global'],
+  ['{"version":"0.9.1"}', undefined],
+  ['{"version":"0.9.0"}', undefined],
+  ['{"version":"1; rm -rf"}', undefined],
   ['{"error":"not found"}', undefined],
   ['null', undefined],
   ['<html>', undefined],
-  ['{"latest":"0.10.1"}', undefined, { status: 500 }],
-  ['{"latest":"0.10.2"}', undefined, { spaces: 70_000 }],
-])('a registry that says %s', async (body, said, { status = 200, spaces = 0 } = {}) => {
-  const asked: (string | undefined)[] = []
-  const server = createServer((request, response) => {
-    asked.push(request.url)
-    response.statusCode = status
-    response.end(' '.repeat(spaces) + body)
-  })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as AddressInfo
-  const notice = await updateNotice(`http://127.0.0.1:${port}/`, '0.9.1')
-  server.close()
-  expect(asked).toEqual(['/-/package/%40catalog-p2p%2Fgateway/dist-tags'])
-  if (said === undefined) expect(notice).toBeUndefined()
-  else expect(notice).toContain(said)
-})
+  ['{"version":"0.10.1"}', undefined, { status: 500 }],
+  ['{"version":"0.10.2"}', undefined, { spaces: 70_000 }],
+  // What the guard refuses, and what is not the registry's word.
+  ['{"version":"0.10.3"}', undefined, { status: 403 }],
+  ['{"version":"0.10.4"}', undefined, { source: 'peer' }],
+])(
+  'a registry that says %s',
+  async (body, said, { status = 200, spaces = 0, source = '' } = {}) => {
+    const asked: (string | undefined)[] = []
+    const server = createServer((request, response) => {
+      asked.push(request.url)
+      response.statusCode = status
+      if (source !== '') response.setHeader('x-catalog-metadata', source)
+      response.end(' '.repeat(spaces) + body)
+    })
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    const { port } = server.address() as AddressInfo
+    const notice = await updateNotice(`http://127.0.0.1:${port}/`, '0.9.1')
+    server.close()
+    expect(asked).toEqual(['/%40catalog-p2p%2Fgateway/latest'])
+    if (said === undefined) expect(notice).toBeUndefined()
+    else expect(notice).toContain(said)
+  },
+)

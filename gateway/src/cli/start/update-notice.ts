@@ -1,7 +1,7 @@
 /**
- * Whether there is a newer release of this program: asked once, a while after a start at a terminal, of the registry behind the
- * daemon and of nobody else, through the daemon as upstream-probe.ts does. Never in CI, never without a registry (peers may say
- * anything), and whatever fails is silent. It must never hold anything up.
+ * Whether there is a newer release of this program: asked once, a while after a start at a terminal, through the daemon as a client
+ * would ask, so that its guard counts. Believes the registry alone, since peers may say anything. Never in CI, never without a
+ * registry, and whatever fails is silent. It must never hold anything up.
  */
 import { get, type IncomingMessage } from 'node:http'
 import { gt, valid } from 'semver'
@@ -9,7 +9,7 @@ import type { Terminal } from '../shell/terminal.ts'
 
 const NAME = '@catalog-p2p/gateway'
 const TIMEOUT_MS = 15_000
-/** A project has a few tags. */
+/** Of a version's own document. */
 const MAX_LENGTH = 64 * 1024
 
 /** Nobody reads it in CI, and `NO_UPDATE_NOTIFIER` is what other programs heed, npm's among them. */
@@ -29,20 +29,21 @@ export async function updateNotice(
 }
 
 async function latestOf(gatewayUrl: string): Promise<string | undefined> {
-  const url = new URL(`-/package/${encodeURIComponent(NAME)}/dist-tags`, gatewayUrl)
+  const url = new URL(`${encodeURIComponent(NAME)}/latest`, gatewayUrl)
   const signal = AbortSignal.timeout(TIMEOUT_MS)
   const response = await new Promise<IncomingMessage>((resolve, reject) => {
     get(url, { signal, agent: false }, resolve).once('error', reject)
   })
   try {
-    if (response.statusCode !== 200) return undefined
+    const isRegistrys = response.headers['x-catalog-metadata'] === undefined
+    if (response.statusCode !== 200 || !isRegistrys) return undefined
     let text = ''
     for await (const part of response.setEncoding('utf8') as AsyncIterable<string>) {
       text += part
       if (text.length > MAX_LENGTH) return undefined
     }
-    const tags = JSON.parse(text) as { latest?: unknown } | null
-    return typeof tags?.latest === 'string' ? tags.latest : undefined
+    const document = JSON.parse(text) as { version?: unknown } | null
+    return typeof document?.version === 'string' ? document.version : undefined
   } finally {
     response.destroy()
   }
