@@ -2,6 +2,7 @@
  * Over a bridge (bridges/) a guest gets what a stranger would get of the registry, and nothing of this machine's user: not his
  * credentials, not what they have brought into the store, nothing that changes anything.
  */
+import { once } from 'node:events'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { request } from 'node:http'
 import { connect } from 'node:net'
@@ -253,6 +254,18 @@ describe.skipIf(process.platform === 'win32')('a guest', () => {
     expect({ asked, seen: world.upstream.seen }).toEqual({ asked: [], seen: [] })
   })
 
+  test('has 128 connections; one more is told to come again', async () => {
+    const statusWith = async (): Promise<number> => (await ask('/-/catalog/health')).status
+    const crowd = Array.from({ length: 127 }, () => connect(socketPath))
+    await Promise.all(crowd.map((socket) => once(socket, 'connect')))
+    await expect.poll(statusWith).toBe(200)
+    const last = connect(socketPath)
+    await once(last, 'connect')
+    expect(await statusWith()).toBe(503)
+    for (const socket of [last, ...crowd]) socket.destroy()
+    await expect.poll(statusWith).toBe(200)
+  })
+
   test('leaves connections to the registry for this machine, however much it asks', async () => {
     await world.restart({ upstreamSockets: 20 })
     const held = Promise.withResolvers<void>()
@@ -283,8 +296,13 @@ describe.skipIf(process.platform === 'win32')('a guest', () => {
     expect((await world.http.get('/not-here-either')).status).toBe(404)
     expect(world.upstream.count(/fx-held/)).toBe(10)
     world.upstream.heal()
-    held.resolve()
-    await expect.poll(() => world.upstream.count(/fx-held/)).toBe(40)
+    // The guest goes on asking, however long all this takes: what waits for one that is silent for a second is dropped.
+    const asking = async (): Promise<number> => {
+      expect((await ask('/left-pad')).status).toBe(200)
+      held.resolve()
+      return world.upstream.count(/fx-held/)
+    }
+    await expect.poll(asking).toBe(40)
   })
 
   test('may bring its audit, without credentials of its own', async () => {
