@@ -111,6 +111,7 @@ export function createGateway(deps: GatewayDependencies, input: GatewayOptions =
   async function shut(): Promise<void> {
     phase = 'stopping'
     live?.close()
+    parts?.builds.runTokens.close()
     await Promise.all([bridges?.stop(), listener.stop()])
     await traces?.close()
     await parts?.close()
@@ -203,10 +204,10 @@ async function answer(context: Context, asked: Exchange): Promise<void> {
   const { route } = target
   requireScope(target.scope, route, parts.registries)
   const isOwner = takeOwnToken(asked.req, options.publishToken)
-  const isBuilder = takeOwnToken(asked.req, options.buildToken)
+  const isBuilder = takeOwnToken(asked.req, options.buildToken, ...parts.builds.runTokens.all())
   const cacheOnly = parseCacheOnly(asked.req.headers, route)
   const exchange: Exchange = { ...asked, target, ...(cacheOnly && { upstream: 'never' }) }
-  const { maxUploadBytes, privateScopes } = options
+  const { maxUploadBytes, privateScopes, publishToken: token } = options
   const isPrivate = privateScopes.length > 0 ? createMarks(privateScopes) : undefined
   const passing = { maxUploadBytes, instance: context.instance, isPrivate }
   const name = 'name' in route ? route.name : undefined
@@ -246,10 +247,8 @@ async function answer(context: Context, asked: Exchange): Promise<void> {
       return answerCatalogSearch({ ...parts, log }, exchange)
     case 'changed':
       return answerChanged(parts, exchange)
-    case 'login': {
-      const { publishToken: token } = options
+    case 'login':
       return answerWebLogin({ logins: parts.network.logins, token }, exchange, route)
-    }
     case 'ui':
       return answerPage(exchange, route.file)
     case 'events':
@@ -273,6 +272,7 @@ async function answer(context: Context, asked: Exchange): Promise<void> {
     case 'guard':
     case 'bridges':
     case 'asset':
+    case 'build-token':
       return admin(context, exchange, route)
   }
 }

@@ -4,6 +4,7 @@
  */
 import { CatalogError, type CatalogNode } from '@catalog-p2p/core'
 import { answerAsset } from './answer-asset.ts'
+import type { BuildResults } from '../build-results/build-results.ts'
 import type { Bridges } from '../bridges/bridges.ts'
 import type { AssetDependencies } from '../assets/resolve-asset.ts'
 import { runGuardAction, type GuardActions } from './admin-guard.ts'
@@ -35,6 +36,7 @@ export interface AdminDependencies extends GuardActions, AssetDependencies, Shar
   readonly metrics: Metrics
   readonly stats: () => GatewayStats
   readonly bridges: Pick<Bridges, 'refresh'>
+  readonly builds: Pick<BuildResults, 'runTokens'>
 }
 
 export interface AdminOptions {
@@ -46,7 +48,8 @@ export interface AdminOptions {
 }
 
 type ReadRoute = 'health' | 'status' | 'metrics' | 'peers'
-type ActionRoute = 'prefetch' | 'publish' | 'store' | 'guard' | 'asset' | 'share' | 'bridges'
+type ActionRoute =
+  'prefetch' | 'publish' | 'store' | 'guard' | 'asset' | 'share' | 'bridges' | 'build-token'
 export type AdminRoute = Extract<Route, { route: ReadRoute | ActionRoute }>
 
 const MAX_BODY_BYTES = 16 * 1024 * 1024
@@ -65,7 +68,8 @@ export async function answerAdmin(
     route.route === 'guard' ||
     route.route === 'asset' ||
     route.route === 'share' ||
-    route.route === 'bridges'
+    route.route === 'bridges' ||
+    route.route === 'build-token'
   ) {
     return act(deps, options, { exchange, route })
   }
@@ -123,6 +127,8 @@ async function act(
     case 'bridges':
       // Whatever the action is called: what counts is what the file says now.
       return json({ bridges: await deps.bridges.refresh() })
+    case 'build-token':
+      return deps.builds.runTokens.hold(res)
     case 'publish':
       return json(await publishForOwner(deps.network, body, signal))
     case 'prefetch': {

@@ -22,6 +22,7 @@ import { BUILD_RESULTS, MAX_STATEMENTS } from './build-messages.ts'
 import { signBuild } from './build-statement.ts'
 import { openBuildTable, type BuildTable, type KnownBuild } from './build-table.ts'
 import { buildWriters } from './build-writers.ts'
+import { RunTokens } from './run-tokens.ts'
 
 export type BuildMode = 'off' | 'read' | 'write'
 
@@ -80,6 +81,8 @@ type Counts = { -readonly [Name in keyof BuildResultsStats]: BuildResultsStats[N
 export class BuildResults {
   /** Each result is whole in memory while it is taken in. */
   readonly uploads = new PQueue({ concurrency: UPLOADS_AT_ONCE })
+  /** Beside the one that stays good. */
+  readonly runTokens = new RunTokens()
   readonly #deps: BuildResultsDependencies
   readonly #options: BuildResultsOptions
   readonly #table: BuildTable

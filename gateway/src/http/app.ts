@@ -51,8 +51,8 @@ function handle(deps: AppDependencies, req: MountedRequest, res: ServerResponse)
   const { method, mount, route } = target
   const url = mount + redactPath(target.path)
   const controller = new AbortController()
-  // A page that looks on is nothing that a client waits for.
-  const weight = route.route === 'events' ? 0 : 1
+  // A page that looks on, or a command that runs, is nothing that a client waits for.
+  const weight = route.route === 'events' || route.route === 'build-token' ? 0 : 1
   deps.counters.active += weight
   res.once('close', () => {
     deps.counters.active -= weight

@@ -32,6 +32,7 @@ export const ROUTE_NAMES = [
   'events',
   'explain',
   'builds',
+  'build-token',
   'invalid',
 ] as const
 
@@ -77,7 +78,7 @@ export type Route =
   | PassthroughRoute
   | { readonly route: 'ready' }
   | { readonly route: 'health' | 'status' | 'metrics' | 'peers' }
-  | { readonly route: 'prefetch' | 'publish' }
+  | { readonly route: 'prefetch' | 'publish' | 'build-token' }
   | { readonly route: 'hints' | 'changed' | 'search' | 'events' | 'explain' }
   | { readonly route: 'ui'; readonly file: string | undefined }
   | { readonly route: 'store' | 'guard' | 'asset' | 'share' | 'bridges'; readonly action: string }
@@ -155,6 +156,7 @@ function catalogRoute(method: string, segments: readonly string[]): Route {
     case 'peers':
     case 'prefetch':
     case 'publish':
+    case 'build-token':
     case 'hints':
     case 'changed':
     case 'search':

@@ -29,14 +29,10 @@ export function openOwnToken(path: string): string {
   } catch (error) {
     if (errnoOf(error) !== 'EEXIST') throw failed(path, error)
   }
-  return readOwnToken(path)
+  return readToken(path)
 }
 
-/**
- * Never made here: whoever made it knows it, and nobody else would.
- * @throws CatalogError STORE_FAILED when there is none, or the file is not a token's
- */
-export function readOwnToken(path: string): string {
+function readToken(path: string): string {
   let text = ''
   try {
     if (statSync(path).size <= MAX_BYTES) text = readFileSync(path, 'utf8').trim()
@@ -48,12 +44,17 @@ export function readOwnToken(path: string): string {
 }
 
 /**
- * Whether the request shows this token of the gateway's own. If so it is taken out of the request, so that no registry ever sees it.
- * @param token undefined: there is none
+ * Whether the request shows one of these tokens of the gateway's own. If so it is taken out of the request, so that no registry ever
+ * sees it.
+ * @param tokens undefined: there is none
  */
-export function takeOwnToken({ headers }: IncomingMessage, token: string | undefined): boolean {
+export function takeOwnToken(
+  { headers }: IncomingMessage,
+  ...tokens: readonly (string | undefined)[]
+): boolean {
   const [, given] = /^bearer (.+)$/i.exec(headers.authorization ?? '') ?? []
-  if (token === undefined || given === undefined || !isToken(token, given)) return false
+  if (given === undefined) return false
+  if (!tokens.some((token) => token !== undefined && isToken(token, given))) return false
   delete headers.authorization
   return true
 }

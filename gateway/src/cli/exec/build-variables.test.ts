@@ -1,6 +1,6 @@
 /** Which variables build tools get, and that those of the user stand. */
 import { expect, test } from 'vitest'
-import { buildVariables } from './build-variables.ts'
+import { buildsFor, buildVariables } from './build-variables.ts'
 
 const writes = { url: 'http://127.0.0.1:4874/', mode: 'write', token: 'a-token' } as const
 const reads = { ...writes, mode: 'read' } as const
@@ -48,3 +48,15 @@ test.each(['NX_SELF_HOSTED_REMOTE_CACHE_SERVER', 'NX_CLOUD_ACCESS_TOKEN'])(
     expect(buildVariables(writes, { [name]: 'theirs' })).toEqual(TURBO)
   },
 )
+
+test('a command that only installs is given no token, since scripts of its packages run in it', async () => {
+  const asked: string[] = []
+  const buildToken = async (): Promise<string> => `token-${asked.push('')}`
+  const gateway = { url: writes.url, buildToken }
+  const tokenOf = async (mode: 'read' | 'write', isInstall: boolean): Promise<string | undefined> =>
+    (await buildsFor(gateway, { mode, isInstall }, {})).TURBO_TOKEN
+  expect(await tokenOf('write', true)).toBe('reads-only')
+  expect(await tokenOf('read', false)).toBe('reads-only')
+  expect(asked).toEqual([])
+  expect(await tokenOf('write', false)).toBe('token-1')
+})

@@ -1,12 +1,13 @@
 /**
  * How build tools of a command find the results that its gateway has: by their own variables, each tool's only where the user has
  * said nothing to that tool, since a token of theirs must not come to us, nor ours to somebody else. The token is the one that writes
- * build results and opens nothing else. Pure.
+ * build results and opens nothing else.
  */
 import type { BuildMode } from '../../build-results/build-results.ts'
 import type { Variables } from '../../clients/variables.ts'
 import { BUILD_TEAM } from '../../http/build-route.ts'
 import type { Environment } from '../../upstream/npmrc.ts'
+import type { ExecGateway } from './exec-gateway.ts'
 
 export interface CommandBuilds {
   /** Of the gateway, with a slash at its end. */
@@ -14,6 +15,19 @@ export interface CommandBuilds {
   readonly mode: BuildMode
   /** undefined: the gateway is not known to be this user's own. */
   readonly token: string | undefined
+}
+
+/**
+ * For a command of that gateway. One that only installs gets no token: scripts of packages, whoever made them, run in it, and no
+ * build is asked for.
+ */
+export async function buildsFor(
+  gateway: Pick<ExecGateway, 'url' | 'buildToken'>,
+  { mode, isInstall }: { readonly mode: BuildMode; readonly isInstall: boolean },
+  env: Environment,
+): Promise<Variables> {
+  const token = mode === 'write' && !isInstall ? await gateway.buildToken() : undefined
+  return buildVariables({ url: gateway.url, mode, token }, env)
 }
 
 /** Of whom `TURBO_TEAM` says nothing that is a team's name here. */

@@ -18,8 +18,13 @@ import { portOf, useDependencies } from '../shell/invocation.ts'
 import type { Environment } from '../../upstream/npmrc.ts'
 import type { Terminal } from '../shell/terminal.ts'
 import { directTo, type Variables } from '../../clients/variables.ts'
-import { buildVariables } from './build-variables.ts'
-import { OTHER_PORTS, type ExecStatus, type PreparedGateway } from './exec-gateway.ts'
+import { buildsFor } from './build-variables.ts'
+import {
+  OTHER_PORTS,
+  type ExecGateway,
+  type ExecStatus,
+  type PreparedGateway,
+} from './exec-gateway.ts'
 import { daemonGateway } from './own-daemon.ts'
 import { isLoopback } from '../../clients/same-registry.ts'
 import { SkippedClient } from '../../clients/skipped-client.ts'
@@ -73,13 +78,14 @@ export interface ConfiguredUse {
   readonly reuse: boolean
   /** The client. */
   readonly name: string
+  readonly isInstall: boolean
   /** Stops the gateway that was started in the meantime. */
   readonly leave: () => Promise<void>
 }
 
 export async function useConfigured(
   { url, daemon }: ConfiguredGateway,
-  { config, env, reuse, name, leave }: ConfiguredUse,
+  { config, env, reuse, name, isInstall, leave }: ConfiguredUse,
 ): Promise<PreparedGateway> {
   const gateway = daemonGateway(daemon)
   const before = await gateway.status()
@@ -87,24 +93,30 @@ export async function useConfigured(
   const why = `${name} is configured with ${url}, a catalog that runs already, and stays there`
   const note =
     options.length === 0 ? undefined : `${why}: ${options.join(', ')} can't be heeded there`
-  const variables = await buildsThere(url, { config, env }, before)
-  return { gateway: { ...gateway, url }, before, note, variables, close: leave }
+  const builds = await buildsThere(url, { config, env, isInstall }, before)
+  return {
+    ...{ gateway: { ...gateway, url }, before, note, variables: builds?.variables ?? {} },
+    async close() {
+      await builds?.gateway.stop()
+      await leave()
+    },
+  }
 }
 
 /** The client's registry is believed for packages, which have hashes; build results only of a daemon that has proved to be this user's. */
 async function buildsThere(
   url: string,
-  { config, env }: Pick<ConfiguredUse, 'config' | 'env'>,
+  { config, env, isInstall }: Pick<ConfiguredUse, 'config' | 'env' | 'isInstall'>,
   { gateway: { builds } }: { readonly gateway: Partial<ExecStatus['gateway']> },
-): Promise<Variables> {
+): Promise<{ readonly gateway: ExecGateway; readonly variables: Variables } | undefined> {
   const { mode = 'off' } = builds ?? {}
-  if (mode === 'off') return {}
+  if (mode === 'off') return undefined
   const { port } = new URL(url)
   const client = await findDaemon(config.storePath, Number(port))
-  if (client?.info?.port !== Number(port)) return {}
-  const token = daemonGateway(client).buildToken()
-  const variables = buildVariables({ url: client.url, mode, token }, env)
-  return { ...directTo(client.url, env, undefined), ...variables }
+  if (client?.info?.port !== Number(port)) return undefined
+  const gateway = daemonGateway(client)
+  const variables = await buildsFor(gateway, { mode, isInstall }, env)
+  return { gateway, variables: { ...directTo(client.url, env, undefined), ...variables } }
 }
 
 /** Options of this command that differ from those of the running catalog, as far as daemon.json tells. */

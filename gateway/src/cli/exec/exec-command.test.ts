@@ -125,8 +125,8 @@ const NPM = `
     new Run('require', source)(require)
   }`
 /** "npm ci", which runs this; it may await. */
-const script = (source: string): string[] => [
-  ...[process.execPath, join(home, 'npm-cli.cjs'), 'ci', '--eval', source],
+const script = (source: string, verb = 'ci'): string[] => [
+  ...[process.execPath, join(home, 'npm-cli.cjs'), verb, '--eval', source],
 ]
 /** Fetches fx-one as npm would, and prints its length and where it came from. */
 const FETCH_ONE = `
@@ -276,7 +276,9 @@ const BUILD = `
   console.log('put', put.status, await (await fetch(at)).text(), 'prune', other.status)`
 
 test('build tools of a command find the results here, where those were asked for', async () => {
-  const run = exec(['--build-results', 'write'], script(BUILD))
+  rmSync(join(home, '.npmrc')) // so that what installs nothing gets a gateway
+  const given = ['--build-results', 'write', '--upstream', upstream.url]
+  const run = exec(given, [process.execPath, '--input-type=module', '--eval', BUILD])
   expect(await run.ended).toBe(0)
   expect(run.stdout()).toBe('put 202 built prune 403\n')
   const left = readdirSync(home, { recursive: true }).map(String)
@@ -615,11 +617,23 @@ describe('the gateway', { timeout: 90_000, tags: ['long'] }, () => {
       sources: { origin: { artifacts: 1 } },
     })
     expect(report().note).toContain("--no-seed can't be heeded there")
-    const inCi = exec(REPORT, script(`{${FETCH_CONFIGURED}};{${BUILD}}`), {
-      ...{ port, env: { CI: 'true' } },
-    })
+    const inCi = exec(
+      REPORT,
+      script(
+        `{${FETCH_CONFIGURED}};{${BUILD}};console.log('token', process.env.TURBO_TOKEN)`,
+        'run',
+      ),
+      {
+        ...{ port, env: { CI: 'true' } },
+      },
+    )
     expect(await inCi.ended).toBe(0)
     expect(inCi.stdout()).toContain('put 202 built')
+    const [kept = ''] = readdirSync(home, { recursive: true })
+      .map(String)
+      .filter((path) => path.endsWith('build-token'))
+    expect(inCi.stdout()).toMatch(/^token catalog_/m)
+    expect(inCi.stdout()).not.toContain(readFileSync(join(home, kept), 'utf8').trim())
     expect(report()).toMatchObject({ gateway: 'daemon' })
     expect(report().note).toMatch(/--unbound-digests.* can't be heeded there/)
     expect((await daemon.status()).gateway.tarballs.origin.artifacts).toBe(1)

@@ -15,8 +15,8 @@ export interface ExecGateway {
   /** daemon: it ran before and goes on; own: ends with stop(). */
   readonly kind: 'daemon' | 'own'
   status(): Promise<ExecStatus>
-  /** With which build tools write here. undefined: it may be somebody else's, or they do not write. */
-  buildToken(): string | undefined
+  /** With which build tools write here until `stop`, and no longer. undefined: it may be somebody else's, or they do not write. */
+  buildToken(): Promise<string | undefined>
   /** Peers were named: it is of little use before it is connected to one. */
   readonly expectsPeers: boolean
   /** Looks for peers from now on, if it does not yet; before, it has its store and the registry. */

@@ -4,9 +4,8 @@
  * command was given. In doubt it is only a peer.
  */
 import { findDaemon, type DaemonClient, type DaemonStatus } from '../../admin/daemon-client.ts'
-import { defaultConfigFolder } from '../../config/config-file.ts'
+import { holdBuildToken, type HeldToken } from '../../admin/hold-build-token.ts'
 import type { Config } from '../../config/resolve.ts'
-import { ownTokenPath, readOwnToken } from '../../publishing/own-token.ts'
 import type { Environment } from '../../upstream/npmrc.ts'
 import { withoutUser } from '../../upstream/registries.ts'
 import { portOf } from '../shell/invocation.ts'
@@ -48,20 +47,18 @@ export function isUsable(
 
 /** If it stops meanwhile, the client's requests fail as with any registry that is down. */
 export function daemonGateway(client: DaemonClient): ExecGateway {
+  const { url, info } = client
+  let held: HeldToken | undefined
   return {
-    ...{ url: client.url, kind: 'daemon', expectsPeers: false, knownArtifacts: () => 0 },
+    ...{ url, kind: 'daemon', expectsPeers: false, knownArtifacts: () => 0 },
     status: () => statusOf(client),
-    buildToken: () => (client.info === undefined ? undefined : buildTokenOfThisUser()),
-    stop: async () => undefined,
-  }
-}
-
-/** If the daemon has made one, in the same user's folder. */
-function buildTokenOfThisUser(): string | undefined {
-  try {
-    return readOwnToken(ownTokenPath(defaultConfigFolder(), 'build'))
-  } catch {
-    return undefined // build tools then only read
+    async buildToken() {
+      if (info === undefined) return undefined
+      // Without one build tools only read.
+      held ??= await holdBuildToken({ url, token: info.token }).catch(() => undefined)
+      return held?.token
+    },
+    stop: async () => held?.end(),
   }
 }
 

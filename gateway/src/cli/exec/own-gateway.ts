@@ -115,7 +115,7 @@ async function start(
       })
       return {
         ...asExecGateway(daemon, config, afterwards),
-        buildToken: () => buildToken,
+        buildToken: async () => buildToken,
         meetPeers: () => meeting.resolve(),
         failure: () => failures.reason(),
       }

@@ -33,7 +33,7 @@ import { readRegistry, type OwnRegistry } from '../../clients/own-registry.ts'
 import type { SignalRelay } from './signal-relay.ts'
 import { SkippedClient } from '../../clients/skipped-client.ts'
 import { directTo } from '../../clients/variables.ts'
-import { buildVariables } from './build-variables.ts'
+import { buildsFor } from './build-variables.ts'
 import { waitForPeers } from './wait-for-peers.ts'
 import { fillYarnMirror } from '../../clients/yarn/yarn-classic-mirror.ts'
 
@@ -75,7 +75,8 @@ export async function prepareGateway(
     starting.catch(() => undefined) // it may fail because of the choice, which is awaited first
     const chosen = await choosing
     if ('configured' in chosen) {
-      const use = { config, env: terminal.env, reuse, name, leave }
+      const { isInstall = false } = client ?? {}
+      const use = { config, env: terminal.env, reuse, name, isInstall, leave }
       return await useConfigured(chosen.configured, use)
     }
     const gateway = await inTime(starting, relay.signal)
@@ -193,8 +194,8 @@ async function redirect(preparation: Preparation, opened: Opened): Promise<Prepa
   const variables = plan.variables(gateway.url, probe.tarball)
   const before = await gateway.status()
   const { mode } = before.gateway.builds
-  const place = { url: gateway.url, mode, token: gateway.buildToken() }
-  const builds = buildVariables(place, terminal.env)
+  const { isInstall = false } = client ?? {}
+  const builds = await buildsFor(gateway, { mode, isInstall }, terminal.env)
   const files = await writeFiles(preparation, opened)
   const direct = directTo(gateway.url, terminal.env, own.npm.get('noproxy'))
   return {
