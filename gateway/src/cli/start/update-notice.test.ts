@@ -1,6 +1,8 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { expect, test } from 'vitest'
+import { makePackage } from '../../../../test/support/fixture-packages.ts'
+import { gatewayWorld } from '../../../../test/support/gateway-world.ts'
 import { updateNotice, wantsNotice } from './update-notice.ts'
 
 test('is for people at a terminal; CI never sees it, nor who has said no', () => {
@@ -38,8 +40,22 @@ test.each<[string, string | undefined, { status?: number; spaces?: number; sourc
     const { port } = server.address() as AddressInfo
     const notice = await updateNotice(`http://127.0.0.1:${port}/`, '0.9.1')
     server.close()
-    expect(asked).toEqual(['/%40catalog-p2p%2Fgateway/latest'])
+    expect(asked).toEqual(['/@catalog-p2p%2fgateway/latest'])
     if (said === undefined) expect(notice).toBeUndefined()
     else expect(notice).toContain(said)
   },
 )
+
+test('what the guard refuses to clients is not told of', async () => {
+  const name = '@catalog-p2p/gateway'
+  await using world = await gatewayWorld({ packages: [makePackage(name, '9.9.9')] })
+  const document = world.upstream.document(name)
+  document.time['9.9.9'] = new Date().toISOString()
+  const body = JSON.stringify(document.versions['9.9.9'])
+  world.upstream.fault(/latest$/, { kind: 'body', body, type: 'application/json' })
+  const said = async (): Promise<string> =>
+    (await updateNotice(`${world.url}/`, '0.9.1')) ?? 'nothing'
+  expect(await said()).toContain('catalog 9.9.9 is out')
+  await world.restart({ minReleaseAgeMs: 86_400_000 })
+  expect(await said()).toBe('nothing')
+})

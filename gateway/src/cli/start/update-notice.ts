@@ -29,7 +29,7 @@ export async function updateNotice(
 }
 
 async function latestOf(gatewayUrl: string): Promise<string | undefined> {
-  const url = new URL(`${encodeURIComponent(NAME)}/latest`, gatewayUrl)
+  const url = new URL(`${NAME.replace('/', '%2f')}/latest`, gatewayUrl)
   const signal = AbortSignal.timeout(TIMEOUT_MS)
   const response = await new Promise<IncomingMessage>((resolve, reject) => {
     get(url, { signal, agent: false }, resolve).once('error', reject)
