@@ -10,7 +10,7 @@ import { formatMessage } from 'publint/utils'
 import { list } from 'tar'
 import { describe, expect, test } from 'vitest'
 import { OURS, packedTarball } from '../support/published.ts'
-import { repositoryRoot } from '../support/source-tree.ts'
+import { readText, repositoryRoot } from '../support/source-tree.ts'
 
 const BUILD_TIMEOUT_MS = 240_000
 /** Of the sources in this repository alone: what is packed has no such file, and nobody else sets that condition. */
@@ -45,6 +45,18 @@ describe.each(OURS)('%s', (folder) => {
   })
 
   test(
+    'is as large as docs/operating.md says, to a tenth',
+    async () => {
+      const { name } = await readManifest(folder)
+      const row = new RegExp(`^\\| \`${name}\` +\\| ([\\d,]+) +\\|$`, 'm')
+      const kB = Number(row.exec(readText('docs/operating.md'))?.[1]?.replace(',', ''))
+      const packed = (await packedTarball(folder)).byteLength / 1000
+      expect(Math.abs(packed - kB), `${packed} kB`).toBeLessThanOrEqual(Math.max(1, kB / 10))
+    },
+    BUILD_TIMEOUT_MS,
+  )
+
+  test(
     'publint has nothing to say',
     async () => {
       const packed = await packedTarball(folder)
@@ -70,6 +82,7 @@ describe.each(OURS)('%s', (folder) => {
 })
 
 interface Manifest {
+  readonly name: string
   readonly man?: string
   readonly keywords?: readonly string[]
   readonly exports?: unknown
