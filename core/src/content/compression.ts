@@ -5,12 +5,7 @@
  */
 import { promisify } from 'node:util'
 import * as zlib from 'node:zlib'
-import {
-  compress as lz4Compress,
-  compressSync as lz4CompressSync,
-  uncompress as lz4Uncompress,
-  uncompressSync as lz4UncompressSync,
-} from 'lz4-napi'
+import type * as Lz4 from 'lz4-napi'
 import { MalformedError } from './malformed.ts'
 
 /** How the bytes of a chunk are encoded on the wire. */
@@ -36,6 +31,7 @@ const SAMPLE_BYTES = 16 * 1024
 const MIN_BYTES = 256
 const MIN_SAVING = 0.03
 
+let loadingLz4: Promise<typeof Lz4> | undefined
 const zstdCompress = promisify(zlib.zstdCompress)
 const zstdDecompress = promisify(zlib.zstdDecompress)
 const gzip = promisify(zlib.gzip)
@@ -95,8 +91,10 @@ async function encode(encoding: Exclude<Encoding, 'none'>, bytes: Uint8Array): P
       return small ? zlib.zstdCompressSync(bytes, ZSTD) : zstdCompress(bytes, ZSTD)
     case 'gzip':
       return small ? zlib.gzipSync(bytes, GZIP) : gzip(bytes, GZIP)
-    case 'lz4':
-      return small ? lz4CompressSync(asBuffer(bytes)) : lz4Compress(bytes)
+    case 'lz4': {
+      const lz4 = await loadLz4()
+      return small ? lz4.compressSync(asBuffer(bytes)) : lz4.compress(bytes)
+    }
   }
 }
 
@@ -112,13 +110,20 @@ async function decode(
       return small ? zlib.zstdDecompressSync(bytes, bound) : zstdDecompress(bytes, bound)
     case 'gzip':
       return small ? zlib.gunzipSync(bytes, bound) : gunzip(bytes, bound)
-    case 'lz4':
+    case 'lz4': {
       // The block says in front how much it will give, and the library allocates that: believe it only if it is what we expect.
       if (bytes.byteLength < 4 || asBuffer(bytes).readUInt32LE(0) !== expectedBytes) {
         throw new RangeError('its length is not what was expected')
       }
-      return small ? lz4UncompressSync(bytes) : lz4Uncompress(bytes)
+      const lz4 = await loadLz4()
+      return small ? lz4.uncompressSync(bytes) : lz4.uncompress(bytes)
+    }
   }
+}
+
+/** Native code, which takes 10 ms of every start; peers that know zstd never ask for it. */
+function loadLz4(): Promise<typeof Lz4> {
+  return (loadingLz4 ??= import('lz4-napi'))
 }
 
 function looksIncompressible(bytes: Uint8Array): boolean {
