@@ -207,9 +207,9 @@ async function answer(context: Context, asked: Exchange): Promise<void> {
   const isBuilder = takeOwnToken(asked.req, options.buildToken, ...parts.builds.runTokens.all())
   const cacheOnly = parseCacheOnly(asked.req.headers, route)
   const exchange: Exchange = { ...asked, target, ...(cacheOnly && { upstream: 'never' }) }
-  const { maxUploadBytes, privateScopes, publishToken: token } = options
+  const { maxUploadBytes, privateScopes, publishToken: token, privateSwarm: isInSwarm } = options
   const isPrivate = privateScopes.length > 0 ? createMarks(privateScopes) : undefined
-  const passing = { maxUploadBytes, instance: context.instance, isPrivate }
+  const passing = { maxUploadBytes, instance: context.instance, isPrivate, isInSwarm }
   const name = 'name' in route ? route.name : undefined
   if (name !== undefined && parts.network.originOf(name).kind === 'network') {
     const deps = { ...parts, ...parts.network, activity, counters }

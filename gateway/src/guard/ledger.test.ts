@@ -28,7 +28,7 @@ test('remembers who got what, first and last, and under which minimum age', asyn
   ])
   expect(ledger.wasAllowed('fx', '1.0.0', 7)).toBe(true)
   expect(ledger.wasAllowed('fx', '1.0.0', 8)).toBe(false)
-  ledger.note(served('2.0.0'), { isByHash: true })
+  ledger.note(served('2.0.0'), { isUnjudged: true })
   expect(ledger.find('fx', '2.0.0')).toHaveLength(1)
   expect(ledger.wasAllowed('fx', '2.0.0', 7)).toBe(false)
   ledger.note(served('2.0.0'))

@@ -15,8 +15,8 @@ export interface ServedVersion {
 }
 
 export interface ServedAs {
-  /** By its hash alone: then its name is the client's word, and no rule about versions was asked. */
-  readonly isByHash: boolean
+  /** No rule about versions was asked: by its hash alone, when its name is the client's word, or of a publisher of the network. */
+  readonly isUnjudged: boolean
 }
 
 export interface LedgerRow extends ServedVersion {
@@ -92,9 +92,12 @@ export class SqliteLedger implements Ledger {
     return this.#rows
   }
 
-  note({ name, version, digest, client }: ServedVersion, { isByHash } = { isByHash: false }): void {
+  note(
+    { name, version, digest, client }: ServedVersion,
+    { isUnjudged } = { isUnjudged: false },
+  ): void {
     const short = client.slice(0, MAX_CLIENT_CHARS)
-    const minAgeMs = isByHash ? 0 : this.#minAgeMs
+    const minAgeMs = isUnjudged ? 0 : this.#minAgeMs
     const key = [name, version, digest, short, minAgeMs].join('\n')
     if (this.#recent.has(key)) return
     this.#recent.set(key, true)

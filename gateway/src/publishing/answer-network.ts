@@ -2,7 +2,7 @@
  * Registry calls about a package of the network, answered from what its publishers have signed: reads for everybody, changes for who
  * holds this gateway's token. No registry hears of any of them.
  */
-import { CatalogError, isCatalogError } from '@catalog-p2p/core'
+import { CatalogError, isCatalogError, type Head } from '@catalog-p2p/core'
 import type { Activity } from '../activity/activity.ts'
 import { noteFirstBytes, type Visit } from '../activity/visit.ts'
 import type { LedgerOf } from '../artifacts/answer-tarball.ts'
@@ -28,17 +28,21 @@ export interface NetworkAnswers extends Network {
   readonly guard: Pick<Guard, 'malwareId' | 'isBad'>
 }
 
-/** @param options `isOwner`: the client has shown this gateway's token; `isPrivate`: no peer may hear of a name */
+/**
+ * @param options `isOwner`: the client has shown this gateway's token; `isInSwarm`: its packages are its machines' alone; `isPrivate`:
+ * no peer may hear of a name
+ */
 export async function answerNetwork(
   deps: NetworkAnswers,
   options: {
     readonly isOwner: boolean
     readonly maxUploadBytes: number
+    readonly isInSwarm: boolean
     readonly isPrivate: ((name: string) => boolean) | undefined
   },
   { exchange, route, name }: { exchange: Exchange; route: Route; name: string },
 ): Promise<void> {
-  const isPublic = options.isPrivate?.(name) !== true
+  const isPublic = !options.isInSwarm && isTold(deps, name)
   if (route.route === 'packument') {
     const asked = { kind: 'metadata', name, version: undefined } as const
     return deps.activity.track(exchange, asked, (visit) =>
@@ -61,6 +65,13 @@ export async function answerNetwork(
   if (change === 'read') return sendPackument(deps, exchange, { name })
   if (change === undefined) throw notForThese(name)
   return answerChange(deps, options, { exchange, name, change })
+}
+
+/** Whether peers hear of the name, of each of this machine's keys that has published it: who asks may see it, then. */
+function isTold({ node: { publications }, replication }: NetworkAnswers, name: string): boolean {
+  const count = (heads: readonly Head[]): number =>
+    heads.filter((head) => head.name === name).length
+  return replication.isShared(name) && count(publications.own()) === count(publications.told())
 }
 
 /** The request, as those see it who ask why an install was slow. */
@@ -127,7 +138,7 @@ async function sendTarball(
   visit.bytes = bytes
   if (req.method === 'HEAD') return
   const served = { name, version, digest, client: agentOf(req) }
-  ledger(isPublic ? 'public' : 'private').note(served)
+  ledger(isPublic ? 'public' : 'private').note(served, { isUnjudged: true })
 }
 
 function notForThese(name: string): CatalogError {

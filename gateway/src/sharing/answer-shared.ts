@@ -39,7 +39,7 @@ export async function answerShared(
     visit.bytes = bytes
     if (req.method === 'HEAD') return
     const served = { name, version: version ?? file, digest, client: agentOf(req) }
-    deps.ledger('public').note(served, { isByHash: true })
+    deps.ledger('public').note(served, { isUnjudged: true })
   } finally {
     // Gives up what nobody read (HEAD, 304, a failure); harmless when all was sent.
     if (req.method === 'HEAD' || res.statusCode !== 200 || !res.writableEnded) giveUp()

@@ -147,7 +147,8 @@ describe('a bound scope is asked of no registry', () => {
     const known = { name: '@acme/tool', publisher: KEY, sequence: 1, digest }
     const dates = { previous: undefined, changedAtMs: 1, tags: new Map(), unpublished: [] }
     const releases = new Map([['1.0.0', { statement: digest }]])
-    vi.spyOn(node.publications, 'head').mockResolvedValue({ ...known, ...dates, releases })
+    const head = { ...known, ...dates, releases }
+    vi.spyOn(node.publications, 'head').mockResolvedValue(head)
     vi.spyOn(node.publications, 'release').mockResolvedValue({
       ...{ name: '@acme/tool', version: '1.0.0', digest, size: 1, chunkSize: 65_536 },
       ...{ root: new Uint8Array(32), manifest: '{}', publishedAtMs: 1, publisher: KEY },
@@ -164,6 +165,14 @@ describe('a bound scope is asked of no registry', () => {
     const texts = explanation.slowest.map(({ text }: { text: string }) => text)
     expect(texts).toContainEqual(expect.stringMatching(/^its versions, from /))
     expect(texts).toContainEqual(expect.stringMatching(/^from this machine/))
+
+    // What other programs of this machine see.
+    expect((await world.get('/-/catalog/explain')).body.toString()).toContain('@acme/tool')
+    vi.spyOn(node.publications, 'own').mockReturnValue([head]) // of this machine, and no peer is told
+    await world.get(tarballPath(squatted), { 'npm-session': 'of-what-is-not-told' })
+    const others = (await world.get('/-/catalog/explain')).body.toString()
+    expect(JSON.parse(others)).toMatchObject({ explanation: { requests: 1 } })
+    expect(others).not.toContain('@acme/tool')
     vi.restoreAllMocks()
   })
 

@@ -216,12 +216,12 @@ function withEntry({ byteLength }: Uint8Array): number {
   return byteLength + ENTRY_BYTES
 }
 
-/** Gone, a disk that can't read it any more, a link or a pipe in its place, or other bytes. */
+/** The last are a link's (of some systems), a pipe's, a folder's and a socket's. */
+const NO_FILE = ['ENOENT', 'EIO', 'ELOOP', 'EMLINK', 'ESPIPE', 'EISDIR', 'ENXIO']
+
+/** Gone, a disk that can't read it any more, something in its place that is no file, or other bytes. */
 function isDamage(error: unknown): boolean {
-  return (
-    error instanceof DamagedFileError ||
-    ['ENOENT', 'EIO', 'ELOOP', 'ESPIPE'].includes(errnoOf(error) ?? '')
-  )
+  return error instanceof DamagedFileError || NO_FILE.includes(errnoOf(error) ?? '')
 }
 
 export function notFound(digest: Digest): CatalogError {

@@ -26,13 +26,13 @@ const LATELY_MS = 60_000
 interface Pace {
   readonly last: { readonly atMs: number; readonly tookMs: number }[]
   /** When those that are under way began. */
-  readonly asked: Set<number>
+  readonly asked: Set<{ readonly atMs: number }>
 }
 
 export function createRegistryPace(): RegistryPace {
   const paces = new LRUCache<string, Pace>({ max: MAX_ORIGINS })
   const paceOf = (origin: string): Pace => {
-    const pace = paces.get(origin) ?? { last: [], asked: new Set<number>() }
+    const pace = paces.get(origin) ?? { last: [], asked: new Set<{ readonly atMs: number }>() }
     paces.set(origin, pace)
     return pace
   }
@@ -41,23 +41,24 @@ export function createRegistryPace(): RegistryPace {
     allowedMs(origin) {
       const { last, asked } = paceOf(origin)
       const nowMs = performance.now()
-      const [oldest = nowMs] = asked
-      // Since somebody was answered it is that one question that hangs, and not the registry.
-      const silentMs = nowMs - Math.max(oldest, last.at(-1)?.atMs ?? 0)
+      // One that was under way when another was answered hangs by itself: it says nothing of the registry.
+      const answeredMs = last.at(-1)?.atMs ?? -Infinity
+      const oldest = [...asked].find(({ atMs }) => atMs >= answeredMs)
+      const silentMs = oldest === undefined ? 0 : nowMs - oldest.atMs
       const tookMs = last.filter(({ atMs }) => nowMs - atMs < LATELY_MS).map((one) => one.tookMs)
       return Math.min(MOST_MS, Math.max(LEAST_MS, MARGIN * Math.max(silentMs, ...tookMs)))
     },
     async timed(origin, ask) {
       const { asked, last } = paceOf(origin)
-      const sinceMs = performance.now()
-      asked.add(sinceMs)
+      const question = { atMs: performance.now() }
+      asked.add(question)
       try {
         const answer = await ask()
         const atMs = performance.now()
-        if (last.push({ atMs, tookMs: atMs - sinceMs }) > MAX_LAST) last.shift()
+        if (last.push({ atMs, tookMs: atMs - question.atMs }) > MAX_LAST) last.shift()
         return answer
       } finally {
-        asked.delete(sinceMs)
+        asked.delete(question)
       }
     },
   }
