@@ -92,8 +92,8 @@ export function createGateway(deps: GatewayDependencies, input: GatewayOptions =
       traces = await openTraces({ activity, log: deps.log }, options.traces)
       const { guard, artifacts: names, network } = parts
       const seen = { node: deps.node, stats, activity, guard, names, sinceMs: Date.now() }
-      const { keptBy, isShared } = network.replication
-      const sources = { ...seen, keptBy, isShared, isInSwarm: options.privateSwarm }
+      const { isOpenName, replication } = network
+      const sources = { ...seen, isOpenName, keptBy: replication.keptBy }
       live = new LiveEvents((viewer) => sectionsFor(sources, viewer))
       const started = await listener.start()
       const main = parts.registries.main
@@ -207,9 +207,9 @@ async function answer(context: Context, asked: Exchange): Promise<void> {
   const isBuilder = takeOwnToken(asked.req, options.buildToken, ...parts.builds.runTokens.all())
   const cacheOnly = parseCacheOnly(asked.req.headers, route)
   const exchange: Exchange = { ...asked, target, ...(cacheOnly && { upstream: 'never' }) }
-  const { maxUploadBytes, privateScopes, publishToken: token, privateSwarm: isInSwarm } = options
+  const { maxUploadBytes, privateScopes, publishToken: token } = options
   const isPrivate = privateScopes.length > 0 ? createMarks(privateScopes) : undefined
-  const passing = { maxUploadBytes, instance: context.instance, isPrivate, isInSwarm }
+  const passing = { maxUploadBytes, instance: context.instance, isPrivate }
   const name = 'name' in route ? route.name : undefined
   if (name !== undefined && parts.network.originOf(name).kind === 'network') {
     const deps = { ...parts, ...parts.network, activity, counters }

@@ -2,21 +2,16 @@
  * GET and HEAD of a tarball. The hot path of an install: no parsing, no copying, nothing asked twice.
  */
 import type { IncomingHttpHeaders } from 'node:http'
-import { findDigest } from '@catalog-p2p/core'
-import { noteFirstBytes, type Visit } from '../activity/visit.ts'
+import { findDigest, type Artifact, type ArtifactSource } from '@catalog-p2p/core'
+import type { Visit } from '../activity/visit.ts'
 import type { Artifacts } from './artifacts.ts'
 import { clientCredentials } from '../upstream/client-credentials.ts'
 import type { Exchange } from '../http/exchange.ts'
-import type { Ledger } from '../guard/ledger.ts'
 import type { Hints } from '../hints/hints.ts'
 import type { Registries } from '../upstream/registries.ts'
 import type { TarballRoute } from '../http/route.ts'
-import type { Visibility } from '../packuments/cached-document.ts'
-import { agentOf, sendImmutable } from './send-immutable.ts'
+import { sendNoted, type LedgerOf } from './send-noted.ts'
 import type { Counters } from '../http/counters.ts'
-
-/** Where private artifacts leave no trace on disk they have a ledger of their own. */
-export type LedgerOf = (visibility: Visibility) => Pick<Ledger, 'note'>
 
 export async function answerTarball(
   deps: {
@@ -32,7 +27,7 @@ export async function answerTarball(
 ): Promise<void> {
   const { req, res, signal, giveUp } = exchange
   const { name, version, file } = route
-  const { visit } = deps
+  const { visit, hints } = deps
   const integrity = header(req.headers, 'pacote-integrity')
   const client = clientCredentials(deps.registries, exchange, name)
   try {
@@ -40,25 +35,11 @@ export async function answerTarball(
     const onLocated = (): void => void (visit.locatedMs = performance.now())
     const request = { name, version, file, integrity, client, upstream, signal, onLocated }
     const { artifact, visibility } = await deps.artifacts.get(request)
-    noteFirstBytes(visit, visibility === 'public')
-    visit.course = artifact.course
-    const bytes = await sendImmutable(req, res, { artifact, visibility })
-    if (bytes === 'unchanged') {
-      visit.outcome = bytes
-      return
-    }
-    if (req.method !== 'HEAD') {
-      const { digest } = artifact
-      const given = { name, version: version ?? file, digest, client: agentOf(req) }
-      deps.ledger(visibility).note(given)
-    }
     // What was fetched a moment ago because of a hint did not come from the store.
-    const ahead = deps.hints.prefetchedFrom(artifact.digest)
-    const source = (artifact.source === 'store' ? ahead : undefined) ?? artifact.source
-    deps.counters.tarball(source, bytes)
-    visit.source = source
-    visit.isAhead = source !== artifact.source
-    visit.bytes = bytes
+    const ahead = ({ source, digest }: Artifact): ArtifactSource | undefined =>
+      source === 'store' ? hints.prefetchedFrom(digest) : undefined
+    const sent = { artifact, name, version: version ?? file, visibility, isUnjudged: false }
+    await sendNoted({ ...deps, ahead }, exchange, sent)
   } finally {
     // Gives up what nobody read (HEAD, 304, a failure); harmless when all was sent.
     if (req.method === 'HEAD' || res.statusCode !== 200 || !res.writableEnded) {

@@ -7,6 +7,7 @@ import PQueue from 'p-queue'
 import { CatalogError, type CatalogNode, type Digest, type PackageVersion } from '@catalog-p2p/core'
 import { parseRoute } from '../http/route.ts'
 import { tarballFile } from '../packuments/client-policy.ts'
+import { queueUntilBegun } from '../queue-until-begun.ts'
 import type { Registries } from '../upstream/registries.ts'
 import type { ArtifactRequest } from './artifact-target.ts'
 import type { Artifacts } from './artifacts.ts'
@@ -46,18 +47,9 @@ export function serveFleet({ node, registries, artifacts }: FleetErrandsDependen
     if (registries.forName(name)?.url !== registry) throw refused('another registry')
     if (!artifacts.isKnownPublic(name)) throw refused('not known to be public')
     if (queue.size >= MAX_WAITING) throw new CatalogError('PEER_BUSY', 'too many errands')
-    signal.throwIfAborted()
-    const leaving = new AbortController()
-    const leave = (): void => leaving.abort(signal.reason)
-    signal.addEventListener('abort', leave, { once: true })
-    return await queue.add(
-      () => {
-        // What has begun goes on, and counts, though its asker may have left: this machine and others will want it.
-        signal.removeEventListener('abort', leave)
-        return fetch(version, { digest, signal: leaving.signal })
-      },
-      { signal: leaving.signal },
-    )
+    // What has begun goes on though its asker may have left: this machine and others will want it.
+    const { signal: unending } = new AbortController()
+    return await queueUntilBegun(queue, signal, () => fetch(version, { digest, signal: unending }))
   })
 }
 

@@ -4,6 +4,7 @@
  */
 import PQueue from 'p-queue'
 import { CatalogError } from '@catalog-p2p/core'
+import { queueUntilBegun } from '../queue-until-begun.ts'
 
 /** About what one package manager asks at once. */
 const AT_ONCE = 16
@@ -23,13 +24,6 @@ export class GuestTurns {
         ...{ status: 503, retryAfter: '1', hint: 'ask again in a moment' },
       })
     }
-    const waiting = new AbortController()
-    const leave = (): void => waiting.abort(signal.reason)
-    signal.addEventListener('abort', leave, { once: true })
-    const begin = (): Promise<void> => {
-      signal.removeEventListener('abort', leave)
-      return answer()
-    }
-    await this.#queue.add(begin, { signal: waiting.signal })
+    await queueUntilBegun(this.#queue, signal, answer)
   }
 }

@@ -11,10 +11,8 @@ import type { Publication, PublicationsSection } from './snapshot.ts'
 export interface PublicationSources {
   readonly node: CatalogNode
   readonly stats: () => GatewayStats
-  /** What peers are told, only members of a private swarm are. */
-  readonly isInSwarm: boolean
-  /** Its name is of nothing that the owner calls private. */
-  readonly isShared: (name: string) => boolean
+  /** Anybody may see it named. */
+  readonly isOpenName: (name: string) => boolean
   /** How many connected machines keep a package of this one, by what they said last. */
   readonly keptBy: (published: PublishedName) => number
 }
@@ -22,7 +20,7 @@ export interface PublicationSources {
 const MAX_NAMED = 50
 
 export function publicationsSection(
-  { node, stats, isInSwarm, isShared, keptBy }: PublicationSources,
+  { node, stats, isOpenName, keptBy }: PublicationSources,
   viewer: Viewer,
 ): PublicationsSection {
   const { wanted, short } = stats().replication
@@ -35,7 +33,7 @@ export function publicationsSection(
     .map((head): Publication => {
       const { name, publisher, tags, releases, changedAtMs } = head
       const isTold = told.has(name + publisher)
-      const isNamed = viewer === 'owner' || (isTold && !isInSwarm && isShared(name))
+      const isNamed = viewer === 'owner' || isOpenName(name)
       const latest = tags.get('latest') ?? null
       return {
         ...(isNamed ? { name, latest } : { name: null, latest: null }),

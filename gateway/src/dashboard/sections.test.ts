@@ -12,8 +12,10 @@ import { NO_BUILDS } from '../build-results/build-results.ts'
 import { createFakeNode } from '../../../test/support/fake-node.ts'
 import { Activity } from '../activity/activity.ts'
 import type { GatewayStats } from '../api.ts'
+import { createOpenNames, type OpenNameRules } from '../publishing/open-names.ts'
 import { findProblems } from './problems.ts'
 import { sectionsFor, type SectionSources } from './sections.ts'
+import type { PublicationsSection } from './snapshot.ts'
 import { tierOf } from './swarm-section.ts'
 
 const PUBLISHER = keyIdFromBytes(Buffer.alloc(32, 1))
@@ -64,12 +66,11 @@ test('what was published is named to its owner; to programs here what everybody 
   const sources = await worldOf()
   const heads = ['@acme/hidden', 'left-over'].map((name, index) => headOf(name, index))
   const { node } = sources
+  const publications = { ...node.publications, own: () => heads, told: () => heads.slice(1) }
+  const rules = { publications, isInSwarm: false, isPrivate: () => false }
   const world = {
-    ...{ ...sources, keptBy: () => 2 },
-    node: {
-      ...node,
-      publications: { ...node.publications, own: () => heads, told: () => heads.slice(1) },
-    },
+    ...{ ...sources, keptBy: () => 2, isOpenName: createOpenNames(rules) },
+    node: { ...node, publications },
   }
   const [owner, neighbour, stranger] = (['owner', 'neighbour', 'stranger'] as const).map(
     (viewer) => sectionsFor(world, viewer).publications,
@@ -82,9 +83,13 @@ test('what was published is named to its owner; to programs here what everybody 
     { name: 'left-over', latest: '1.2.0' },
     { name: null, latest: null },
   ])
-  const isPrivate = sectionsFor({ ...world, isShared: () => false }, 'neighbour').publications
+  const seenWith = (changed: Partial<OpenNameRules>): PublicationsSection => {
+    const isOpenName = createOpenNames({ ...rules, ...changed })
+    return sectionsFor({ ...world, isOpenName }, 'neighbour').publications
+  }
+  const isPrivate = seenWith({ isPrivate: () => true })
   expect(isPrivate.list?.map(({ name, latest }) => name ?? latest)).toEqual([null, null])
-  const inSwarm = sectionsFor({ ...world, isInSwarm: true }, 'neighbour').publications
+  const inSwarm = seenWith({ isInSwarm: true })
   expect(inSwarm.list?.map(({ name }) => name)).toEqual([null, null])
   expect(stranger).toMatchObject({ packages: 2, short: 1, wanted: 3, list: null })
 })
@@ -154,8 +159,7 @@ async function worldOf(): Promise<SectionSources> {
   }
   return {
     ...{ node, activity, guard, stats: () => stats, sinceMs: 1 },
-    ...{ names: { isKnownPublic: () => true }, keptBy: () => 0, isInSwarm: false },
-    isShared: () => true,
+    ...{ names: { isKnownPublic: () => true }, keptBy: () => 0, isOpenName: () => true },
   }
 }
 

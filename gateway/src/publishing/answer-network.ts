@@ -2,11 +2,10 @@
  * Registry calls about a package of the network, answered from what its publishers have signed: reads for everybody, changes for who
  * holds this gateway's token. No registry hears of any of them.
  */
-import { CatalogError, isCatalogError, type Head } from '@catalog-p2p/core'
+import { CatalogError, isCatalogError } from '@catalog-p2p/core'
 import type { Activity } from '../activity/activity.ts'
 import { noteFirstBytes, type Visit } from '../activity/visit.ts'
-import type { LedgerOf } from '../artifacts/answer-tarball.ts'
-import { agentOf, sendImmutable } from '../artifacts/send-immutable.ts'
+import { sendNoted, type LedgerOf } from '../artifacts/send-noted.ts'
 import { deniedBytes, deniedError } from '../guard/denied-error.ts'
 import type { Guard } from '../guard/guard.ts'
 import { malwareDenial } from '../guard/policy.ts'
@@ -28,21 +27,17 @@ export interface NetworkAnswers extends Network {
   readonly guard: Pick<Guard, 'malwareId' | 'isBad'>
 }
 
-/**
- * @param options `isOwner`: the client has shown this gateway's token; `isInSwarm`: its packages are its machines' alone; `isPrivate`:
- * no peer may hear of a name
- */
+/** @param options `isOwner`: the client has shown this gateway's token; `isPrivate`: no peer may hear of a name */
 export async function answerNetwork(
   deps: NetworkAnswers,
   options: {
     readonly isOwner: boolean
     readonly maxUploadBytes: number
-    readonly isInSwarm: boolean
     readonly isPrivate: ((name: string) => boolean) | undefined
   },
   { exchange, route, name }: { exchange: Exchange; route: Route; name: string },
 ): Promise<void> {
-  const isPublic = !options.isInSwarm && isTold(deps, name)
+  const isPublic = deps.isOpenName(name)
   if (route.route === 'packument') {
     const asked = { kind: 'metadata', name, version: undefined } as const
     return deps.activity.track(exchange, asked, (visit) =>
@@ -65,13 +60,6 @@ export async function answerNetwork(
   if (change === 'read') return sendPackument(deps, exchange, { name })
   if (change === undefined) throw notForThese(name)
   return answerChange(deps, options, { exchange, name, change })
-}
-
-/** Whether peers hear of the name, of each of this machine's keys that has published it: who asks may see it, then. */
-function isTold({ node: { publications }, replication }: NetworkAnswers, name: string): boolean {
-  const count = (heads: readonly Head[]): number =>
-    heads.filter((head) => head.name === name).length
-  return replication.isShared(name) && count(publications.own()) === count(publications.told())
 }
 
 /** The request, as those see it who ask why an install was slow. */
@@ -108,13 +96,14 @@ async function sendPackument(
 
 async function sendTarball(
   { node, networkPackages, counters, ledger, guard }: NetworkAnswers,
-  { req, res, signal }: Exchange,
+  exchange: Exchange,
   {
     name,
     version,
     seen: { visit, isPublic },
   }: { readonly name: string; readonly version: string; readonly seen: Seen },
 ): Promise<void> {
+  const { signal } = exchange
   // Of the guard's rules this one: how old it is, and who signed it, its publisher has said, who is trusted here.
   const malware = malwareDenial(guard.malwareId(name, version))
   if (malware !== undefined) throw deniedError({ name, version }, malware)
@@ -126,19 +115,10 @@ async function sendTarball(
     const isPassing = isCatalogError(error) && ['absent', 'peer'].includes(error.kind)
     throw isPassing ? unanswered(`${name}@${version}`, error) : error
   })
-  noteFirstBytes(visit, isPublic)
-  visit.course = artifact.course
-  const bytes = await sendImmutable(req, res, { artifact, visibility: 'public' })
-  if (bytes === 'unchanged') {
-    visit.outcome = bytes
-    return
-  }
-  counters.tarball(artifact.source, bytes)
-  visit.source = artifact.source
-  visit.bytes = bytes
-  if (req.method === 'HEAD') return
-  const served = { name, version, digest, client: agentOf(req) }
-  ledger(isPublic ? 'public' : 'private').note(served, { isUnjudged: true })
+  await sendNoted({ counters, ledger, visit }, exchange, {
+    ...{ artifact, name, version, visibility: 'public' },
+    ...{ named: isPublic ? 'public' : 'private', isUnjudged: true },
+  })
 }
 
 function notForThese(name: string): CatalogError {

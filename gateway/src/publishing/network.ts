@@ -8,6 +8,7 @@ import type { SignVersion } from './network-packument.ts'
 import { createNetworkPackages, type NetworkPackages } from './network-packages.ts'
 import { networkSummary } from './network-summary.ts'
 import { keepReplicas } from './keep-replicas.ts'
+import { createOpenNames } from './open-names.ts'
 import { askToKeep, createReplication, type Replication } from './replication.ts'
 import { WebLogins } from './web-logins.ts'
 import { createOwnKeys, type OwnKeys } from './own-keys.ts'
@@ -19,6 +20,8 @@ export interface Network {
   readonly ownKeys: OwnKeys
   readonly sign: SignVersion | undefined
   readonly replication: Replication
+  /** Whether anybody may see a name here. */
+  readonly isOpenName: (name: string) => boolean
   /** Of clients that want to publish. */
   readonly logins: WebLogins
   /** Peers are asked, and answered, no more. */
@@ -42,6 +45,7 @@ export function openNetwork(
     /** It ends soon, so nobody should count on it. */
     readonly temporary: boolean
     readonly privateScopes: readonly string[]
+    readonly privateSwarm: boolean
   },
 ): Network {
   const { node, log, trust, gatewaySignatures, localIndex, env } = deps
@@ -55,12 +59,14 @@ export function openNetwork(
     { node, ask: askToKeep({ node, log }), log, isShared: (name) => !isPrivate(name) },
     options,
   )
+  const { publications } = node
   const trusts = trustsPublisherOf(trust)
   const isTrusted = (published: PublishedName): boolean =>
     !isPrivate(published.name) && trusts(published)
   const keeping = options.temporary ? undefined : keepReplicas({ node, isTrusted, log })
   return {
     ...{ node, originOf, networkPackages, replication },
+    isOpenName: createOpenNames({ publications, isPrivate, isInSwarm: options.privateSwarm }),
     ownKeys: createOwnKeys(options.keyFolderPath, env['CATALOG_KEY_PASSPHRASE']),
     logins: new WebLogins(),
     sign: gatewaySignatures?.sign,

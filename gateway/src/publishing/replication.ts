@@ -16,8 +16,6 @@ export interface Replication {
   spread(published: PublishedName, signal: AbortSignal): Promise<Spread>
   /** Of those who said last that they keep it, how many are connected. */
   readonly keptBy: (published: PublishedName) => number
-  /** Whether peers may be told of that name at all. */
-  readonly isShared: (name: string) => boolean
   stats(): ReplicationStats
   stop(): Promise<void>
 }
@@ -149,7 +147,7 @@ export function createReplication(
   }
 
   return {
-    ...{ spread, stats, isShared, keptBy: (published) => keptBy(published) },
+    ...{ spread, stats, keptBy: (published) => keptBy(published) },
     async stop() {
       unsubscribe()
       stopping.abort(new Error('the gateway is stopping'))

@@ -2,10 +2,9 @@
  * GET and HEAD of /-/catalog/share/HASH/NAME/-/FILE: a package that somebody shares, for every client that installs a tarball by its
  * address. What is not public here nobody gets, and no registry is asked.
  */
-import { noteFirstBytes, type Visit } from '../activity/visit.ts'
-import type { LedgerOf } from '../artifacts/answer-tarball.ts'
+import type { Visit } from '../activity/visit.ts'
 import type { Artifacts } from '../artifacts/artifacts.ts'
-import { agentOf, sendImmutable } from '../artifacts/send-immutable.ts'
+import { sendNoted, type LedgerOf } from '../artifacts/send-noted.ts'
 import type { Counters } from '../http/counters.ts'
 import type { Exchange } from '../http/exchange.ts'
 import type { SharedRoute } from '../http/route.ts'
@@ -23,23 +22,12 @@ export async function answerShared(
 ): Promise<void> {
   const { req, res, signal, giveUp } = exchange
   const { name, version, file } = route.tarball
-  const { visit, counters } = deps
   const digest = digestOfRoute(route)
   try {
     const artifact = await deps.artifacts.getShared({ digest, name, version, signal })
-    noteFirstBytes(visit, true)
-    visit.course = artifact.course
-    const bytes = await sendImmutable(req, res, { artifact, visibility: 'public' })
-    if (bytes === 'unchanged') {
-      visit.outcome = bytes
-      return
-    }
-    counters.tarball(artifact.source, bytes)
-    visit.source = artifact.source
-    visit.bytes = bytes
-    if (req.method === 'HEAD') return
-    const served = { name, version: version ?? file, digest, client: agentOf(req) }
-    deps.ledger('public').note(served, { isUnjudged: true })
+    await sendNoted(deps, exchange, {
+      ...{ artifact, name, version: version ?? file, visibility: 'public', isUnjudged: true },
+    })
   } finally {
     // Gives up what nobody read (HEAD, 304, a failure); harmless when all was sent.
     if (req.method === 'HEAD' || res.statusCode !== 200 || !res.writableEnded) giveUp()
