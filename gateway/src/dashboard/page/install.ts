@@ -10,7 +10,6 @@ import { axisOf, barOf, endOf } from './waterfall.ts'
 
 const TICK_MS = 250
 const FEW = 14
-const LONGER_THAN_ANY_MS = 1e9
 
 const OUTCOMES: Readonly<Record<RowOutcome, string>> = {
   running: 'on its way',
@@ -63,11 +62,11 @@ function useNow(isRunning: boolean): number {
 
 /** And what was refused or failed, however quickly; in the order in which they began. */
 function slowest(rows: readonly InstallRow[], nowMs: number): readonly InstallRow[] {
-  const isWrong = ({ outcome }: InstallRow): boolean => outcome === 'denied' || outcome === 'failed'
-  const took = (row: InstallRow): number =>
-    endOf(row, nowMs) - row.at + (isWrong(row) ? LONGER_THAN_ANY_MS : 0)
+  const isWrong = ({ outcome }: InstallRow): number =>
+    Number(outcome === 'denied' || outcome === 'failed')
+  const took = (row: InstallRow): number => endOf(row, nowMs) - row.at
   return rows
-    .toSorted((a, b) => took(b) - took(a))
+    .toSorted((a, b) => isWrong(b) - isWrong(a) || took(b) - took(a))
     .slice(0, FEW)
     .sort((a, b) => a.number - b.number)
 }
