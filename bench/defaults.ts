@@ -1,8 +1,9 @@
 /**
  * Question: are the defaults right, each beside its neighbours? The size of a chunk, how many large artifacts move from a peer at
- * once, how many artifacts are kept in memory, how chunks are compressed. Processor time, which a busy machine hardly changes, and
+ * once, how many artifacts are kept in memory, how chunks are compressed; and what it costs to verify one. Processor time, which a busy machine hardly changes, and
  * the time by the clock. Not replication: so many copies cost so many uploads, and what they are good for is no matter of time.
  */
+import { randomBytes } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { constants, gunzipSync, gzipSync, zstdCompressSync, zstdDecompressSync } from 'node:zlib'
 import { compressSync as lz4, uncompressSync as unLz4 } from 'lz4-napi'
@@ -10,7 +11,8 @@ import { loadCorpusOf } from './lib/corpus.ts'
 import { cpuMs } from './lib/child.ts'
 import { forEachConcurrently } from './lib/concurrently.ts'
 import { waitForInventories } from './lib/inventories.ts'
-import { MB, summarizeBy, toMarkdownTable } from './lib/measure.ts'
+import { hashLeaves, matchesLeaf } from '../core/src/content/merkle.ts'
+import { MB, noteGoal, summarizeBy, toMarkdownTable } from './lib/measure.ts'
 import { quiesce } from './lib/quiesce.ts'
 import { startReplayClient } from './lib/replay-client.ts'
 import { Stage } from './lib/stage.ts'
@@ -55,7 +57,9 @@ export async function run(options: Options): Promise<unknown> {
   print('artifacts in memory, 300 small ones asked for in turn', memory)
   const compression = await compress(options.quick ? 1 : 20)
   console.log(`\n${toMarkdownTable(compression)}`)
-  return { chunk, transfers, memory, compression }
+  const verified = verifyChunks(options.quick ? 20 : 200)
+  noteGoal('a chunk of 1 MiB verified, ms of CPU', verified, { atMost: 2 })
+  return { chunk, transfers, memory, compression, verified }
 }
 
 async function each<T>(
@@ -116,6 +120,19 @@ async function fromStore(memoryArtifacts: number, rest: () => Promise<void>): Pr
   const cpuSeconds = ((await node.child.call<number>('cpu')) - cpuBefore) / 1000
   const mib = (await node.child.call<number>('rss')) / 2 ** 20
   return { setting: String(memoryArtifacts), seconds, cpuSeconds, mib }
+}
+
+/** Milliseconds of processor time for each of `times` chunks of 1 MiB; the first ones warm up and don't count. */
+function verifyChunks(times: number): number[] {
+  const chunk = randomBytes(KIB * KIB)
+  const leaves = hashLeaves(chunk, chunk.byteLength)
+  const verify = (): number => {
+    const before = cpuMs()
+    if (!matchesLeaf(chunk, leaves, 0)) throw new Error('a chunk does not match its own leaf')
+    return cpuMs() - before
+  }
+  for (let at = 0; at < 10; at += 1) verify()
+  return Array.from({ length: times }, verify)
 }
 
 /** Of metadata: a lockfile has names, versions, ranges and hashes as packuments do. In this process, in processor time. */
