@@ -91,6 +91,32 @@ test('a peer that says it keeps it and does not costs a copy, and is not counted
   expect(gateway.stats().replication).toEqual({ wanted: 3, packages: 1, short: 1 })
 })
 
+test('of a private scope no peer is told or asked, unless the swarm shares it', async () => {
+  const options = { gateway: { privateScopes: ['@acme'] } }
+  const here = await world.machine('here', annsKey, options)
+  const [stranger, reader] = [
+    await world.machine('stranger'),
+    await world.machine('reader', undefined, options),
+  ]
+  const asked = vi.spyOn(reader.node.publications, 'head')
+  for (const each of [stranger, reader]) await meet(each.node, here.node, 0)
+  expect(await publish(here, '1.0.0')).toContain('(private: on this machine alone)')
+  expect(await versions(here)).toEqual(['1.0.0'])
+  expect(here.node.publications.told()).toEqual([])
+  for (const each of [stranger, reader]) expect(await versions(each)).toEqual([])
+  const change = await fetch(`${reader.url}/-/package/@acme%2ftool/dist-tags/next`, {
+    ...{ method: 'PUT', body: '"1.0.0"' },
+    headers: { 'content-type': 'application/json', authorization: `Bearer ${TOKEN}` },
+  })
+  expect(change.status).toBe(403)
+  expect(asked).not.toHaveBeenCalled()
+
+  const swarm = { gateway: { ...options.gateway, shareScopes: ['@acme'] } }
+  const member = await world.machine('member', annsKey, swarm)
+  await meet(stranger.node, member.node, 0)
+  expect(await publish(member, '1.0.0')).toContain('(kept by 1 machine besides this one)')
+})
+
 test('a peer with no space for replicas says so', async () => {
   const small: NodeOptions = { store: { replicaQuotaBytes: 1_000 } }
   const here = await world.machine('here', annsKey)

@@ -11,7 +11,7 @@ import {
   type Release,
 } from '@catalog-p2p/core'
 import type { Artifacts } from '../artifacts/artifacts.ts'
-import { findHeads } from '../trust/find-heads.ts'
+import type { FindHeads } from '../trust/find-heads.ts'
 import type { NameOrigins } from '../trust/origin-of-name.ts'
 
 export interface WantedAsset {
@@ -43,6 +43,7 @@ export interface AssetDependencies {
   readonly node: CatalogNode
   readonly artifacts: Pick<Artifacts, 'get'>
   readonly trust: { readonly originOf: NameOrigins }
+  readonly network: { readonly findHeads: FindHeads }
 }
 
 /** @throws CatalogError NOT_FOUND, DIGEST_MISMATCH for another root than the Asset ID says; `signal.reason` */
@@ -65,12 +66,13 @@ export async function resolveAsset(
 }
 
 async function ofNetwork(
-  { node }: AssetDependencies,
+  { node, network }: AssetDependencies,
   { wanted, publishers }: { wanted: WantedAsset; publishers: readonly KeyId[] },
   signal: AbortSignal,
 ): Promise<AssetInfo> {
   const { name } = wanted
-  const heads = await findHeads(node, { name, publishers, version: wanted.version }, signal)
+  const asked = { name, publishers, version: wanted.version }
+  const heads = await network.findHeads(asked, signal)
   for (const head of heads) {
     const version = wanted.version ?? head.tags.get('latest')
     if (version === undefined) continue

@@ -2,7 +2,7 @@
  * Changes of a package of the network: a new version, tags, deprecations, versions withdrawn. Each is one signed head; until that is made
  * nothing has changed. Only with this gateway's token, and only with a key of this machine that the trust file names.
  */
-import { CatalogError, type CatalogNode, type HybridKey } from '@catalog-p2p/core'
+import { CatalogError, keyIdOf, type CatalogNode, type HybridKey } from '@catalog-p2p/core'
 import type { Exchange } from '../http/exchange.ts'
 import { readJson } from '../http/json-body.ts'
 import { sendJson } from '../http/respond.ts'
@@ -96,14 +96,18 @@ async function changeDocument(
 }
 
 async function apply(
-  { node, replication }: Network,
+  { node, replication, isPrivate }: Network,
   { exchange, name, key }: Change,
   change: Parameters<CatalogNode['publications']['change']>[1],
 ): Promise<void> {
   const { signal } = exchange
+  const publisher = keyIdOf(key.publicKey)
+  if (isPrivate(name) && !node.publications.knownHead({ name, publisher })) {
+    throw new CatalogError('NOT_FOUND', `${name} has not been published with this key`)
+  }
   const head = await node.publications.change(name, change, { key, signal }).catch(refuse)
-  const kept = keptText(await replication.spread(head, signal))
-  exchange.res.setHeader('npm-notice', `signed for the network as ${head.publisher}${kept}`)
+  const kept = keptText(await replication.spread(head, signal), isPrivate(name))
+  exchange.res.setHeader('npm-notice', `signed as ${head.publisher}${kept}`)
   done(exchange, 201, { ok: true, id: name, sequence: head.sequence })
 }
 

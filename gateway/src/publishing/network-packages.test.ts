@@ -2,6 +2,7 @@ import { CatalogError, digestOf, keyIdFromBytes } from '@catalog-p2p/core'
 import { expect, test, vi } from 'vitest'
 import { createFakeNode } from '../../../test/support/fake-node.ts'
 import { originsBy } from '../trust/origin-of-name.ts'
+import { createFindHeads } from '../trust/find-heads.ts'
 import { createNetworkPackages, revisionOf } from './network-packages.ts'
 
 vi.mock('node:timers/promises', () => ({ setTimeout: async () => undefined }))
@@ -34,7 +35,8 @@ function packages(publications: Partial<Publications>) {
   const entries = [ann, bob].map((id) => {
     return { subject: '@acme', kind: 'key', id, how: 'added', comment: '' } as const
   })
-  return createNetworkPackages(node, originsBy(entries), () => undefined)
+  const findHeads = createFindHeads(node, () => false)
+  return createNetworkPackages({ node, originOf: originsBy(entries), findHeads }, () => undefined)
 }
 
 test('peers that are busy are asked again while the client waits, and then it may try again', async () => {

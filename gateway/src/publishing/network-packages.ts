@@ -11,7 +11,7 @@ import {
   type KeyId,
   type Release,
 } from '@catalog-p2p/core'
-import { findHeads, unanswered } from '../trust/find-heads.ts'
+import { unanswered, type FindHeads } from '../trust/find-heads.ts'
 import type { NameOrigins } from '../trust/origin-of-name.ts'
 
 export interface NetworkVersion {
@@ -47,8 +47,15 @@ export interface NetworkPackages {
 const NOBODY = { publishers: [], roots: [] }
 
 export function createNetworkPackages(
-  node: Pick<CatalogNode, 'publications'>,
-  originOf: NameOrigins,
+  {
+    node,
+    originOf,
+    findHeads,
+  }: {
+    readonly node: Pick<CatalogNode, 'publications'>
+    readonly originOf: NameOrigins
+    readonly findHeads: FindHeads
+  },
   onFound: (found: NetworkPackage) => void,
 ): NetworkPackages {
   async function headsOf(
@@ -58,7 +65,7 @@ export function createNetworkPackages(
     const origin = originOf(name)
     const { publishers, roots } = origin.kind === 'network' ? origin : NOBODY
     if (publishers.length === 0 && roots.length > 0) throw uncertified(name, roots)
-    const [first, ...others] = await findHeads(node, { name, publishers, version }, signal)
+    const [first, ...others] = await findHeads({ name, publishers, version }, signal)
     if (first === undefined) throw unpublished(name, publishers)
     return [first, ...others]
   }

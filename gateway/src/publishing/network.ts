@@ -2,6 +2,7 @@
 import type { CatalogNode, Logger, PublishedName } from '@catalog-p2p/core'
 import { createMarks } from '../artifacts/privacy.ts'
 import type { LocalIndex } from '../search/local-index.ts'
+import { createFindHeads, type FindHeads } from '../trust/find-heads.ts'
 import type { NameOrigins } from '../trust/origin-of-name.ts'
 import { trustsPublisherOf } from '../trust/trusts-publisher.ts'
 import type { SignVersion } from './network-packument.ts'
@@ -20,6 +21,9 @@ export interface Network {
   readonly ownKeys: OwnKeys
   readonly sign: SignVersion | undefined
   readonly replication: Replication
+  readonly findHeads: FindHeads
+  /** Names that never reach a peer: private scopes, but those that all members of the private swarm may have. */
+  readonly isPrivate: (name: string) => boolean
   /** Whether anybody may see a name here. */
   readonly isOpenName: (name: string) => boolean
   /** Of clients that want to publish. */
@@ -45,16 +49,22 @@ export function openNetwork(
     /** It ends soon, so nobody should count on it. */
     readonly temporary: boolean
     readonly privateScopes: readonly string[]
+    readonly shareScopes: readonly string[]
     readonly privateSwarm: boolean
   },
 ): Network {
   const { node, log, trust, gatewaySignatures, localIndex, env } = deps
   const { originOf } = trust
-  const networkPackages = createNetworkPackages(node, originOf, (found) => {
+  const [isMarked, isListed] = [
+    createMarks(options.privateScopes),
+    createMarks(options.shareScopes),
+  ]
+  const isPrivate = (name: string): boolean => isMarked(name) && !isListed(name)
+  const findHeads = createFindHeads(node, isPrivate)
+  const networkPackages = createNetworkPackages({ node, originOf, findHeads }, (found) => {
     const noted = networkSummary(found)
     if (noted !== undefined) localIndex.note(noted.key, noted.summary)
   })
-  const isPrivate = createMarks(options.privateScopes)
   const replication = createReplication(
     { node, ask: askToKeep({ node, log }), log, isShared: (name) => !isPrivate(name) },
     options,
@@ -65,7 +75,7 @@ export function openNetwork(
     !isPrivate(published.name) && trusts(published)
   const keeping = options.temporary ? undefined : keepReplicas({ node, isTrusted, log })
   return {
-    ...{ node, originOf, networkPackages, replication },
+    ...{ node, originOf, networkPackages, replication, findHeads, isPrivate },
     isOpenName: createOpenNames({ publications, isPrivate, isInSwarm: options.privateSwarm }),
     ownKeys: createOwnKeys(options.keyFolderPath, env['CATALOG_KEY_PASSPHRASE']),
     logins: new WebLogins(),

@@ -32,7 +32,7 @@ export async function publishForOwner(
 
 /** @throws CatalogError DENIED without a key, INVALID_OPTIONS, ALREADY_PUBLISHED with status 409 */
 export async function publishVersion(
-  { node, originOf, ownKeys, networkPackages, replication }: Network,
+  { node, originOf, ownKeys, networkPackages, replication, isPrivate }: Network,
   wanted: {
     readonly name: string
     readonly document: PackageDocument
@@ -43,8 +43,9 @@ export async function publishVersion(
   const origin = originOf(name)
   const key = await ownKeys.keyFor(name, origin.kind === 'network' ? origin.publishers : [])
   const version = await newVersionOf(document)
+  const isHidden = isPrivate(name)
   const { release, assetId } = await node.publications
-    .publish(version, key, { signal })
+    .publish({ ...version, visibility: isHidden ? 'private' : 'public' }, key, { signal })
     .catch(refuse)
   const { publisher } = release
   const [spread] = await Promise.all([
@@ -52,12 +53,14 @@ export async function publishVersion(
     // From now on searches find it.
     networkPackages.find(name, { signal }).catch(() => undefined),
   ])
-  const notice = `published to the network as ${publisher}: ${assetId}${keptText(spread)}`
+  const where = isHidden ? 'signed' : 'published to the network'
+  const notice = `${where} as ${publisher}: ${assetId}${keptText(spread, isHidden)}`
   return { ...{ assetId, publisher, notice }, kept: spread.kept }
 }
 
 /** Empty where no peer was to keep it. */
-export function keptText({ kept, wanted }: Spread): string {
+export function keptText({ kept, wanted }: Spread, isPrivate: boolean): string {
+  if (isPrivate) return ' (private: on this machine alone)'
   if (wanted === 0) return ''
   const machines = kept === 1 ? '1 machine' : `${kept} machines`
   return kept === 0 ? ' (only on this machine as yet)' : ` (kept by ${machines} besides this one)`

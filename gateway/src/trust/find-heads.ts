@@ -28,8 +28,23 @@ export interface WantedHeads {
  * nothing under that name would otherwise cost all of them, as soon as a peer says that it has it.
  * @throws CatalogError PEER_TIMEOUT with status 503 when peers did not answer and nothing else is known; `signal.reason`
  */
-export async function findHeads(
+export type FindHeads = (wanted: WantedHeads, signal: AbortSignal) => Promise<readonly Head[]>
+
+/** @param isPrivate names that never reach a peer, not even as a hash: what is known here is all that there is of them */
+export function createFindHeads(
   { publications }: Pick<CatalogNode, 'publications'>,
+  isPrivate: (name: string) => boolean,
+): FindHeads {
+  return (wanted, signal) => {
+    const { name, publishers } = wanted
+    if (!isPrivate(name)) return findAmongPeers(publications, wanted, signal)
+    const known = publishers.map((publisher) => publications.knownHead({ name, publisher }))
+    return Promise.resolve(known.filter((head) => head !== undefined))
+  }
+}
+
+async function findAmongPeers(
+  publications: CatalogNode['publications'],
   wanted: WantedHeads,
   signal: AbortSignal,
 ): Promise<Head[]> {
