@@ -7,10 +7,17 @@ import { join } from 'node:path'
 import { describe, expect, test, vi } from 'vitest'
 import { digestOf, type Digest } from '../../core/src/content/digest.ts'
 import { describeBytes } from '../../core/src/content/manifest.ts'
+import { openDatabase } from '../../core/src/disk/database.ts'
 import { FsIndex } from '../../core/src/store/fs/index-rows.ts'
 import type { Store } from '../../core/src/store/store.ts'
 import { blob, CHUNK_SIZE, plain, plainTable, type Blob } from '../support/blobs.ts'
-import { createFsWorld, digestsOf, putAll, type FsWorld } from '../support/fs-store-world.ts'
+import {
+  createFsWorld,
+  digestsOf,
+  hashedAgain,
+  putAll,
+  type FsWorld,
+} from '../support/fs-store-world.ts'
 
 const PUBLIC = { visibility: 'public' } as const
 const DAY_MS = 24 * 3600 * 1000
@@ -42,6 +49,11 @@ async function zeroUnseen({ layout, files }: FsWorld, digest: Digest): Promise<v
   const rows = [...index.entries()].filter((row) => row.digest === digest)
   index.apply({ entries: rows.map((row) => ({ ...row, mark })) })
   index.close()
+}
+
+/** Files, since the last time. */
+function opened(world: FsWorld): number {
+  return world.files.take().filter((line) => line.startsWith('open')).length
 }
 
 describe('an artifact whose file', () => {
@@ -107,24 +119,32 @@ describe('at start-up', () => {
     expect(again.usage()).toMatchObject({ artifacts: 1, bytes: 20 })
   })
 
-  test('a file that was not on the disk itself is hashed before it is believed', async () => {
+  test('a file that was not on the disk itself is hashed before a byte of it is given', async () => {
     const world = await createFsWorld()
     const store = await world.open()
     const [zeroed, whole] = [blob(50_000, 1), blob(50_000, 2)]
+    const large = blob(3 * 1024 * 1024, 4)
     const { manifest, leaves } = describeBytes(...pair(blob(CHUNK_SIZE, 3)), CHUNK_SIZE)
     const partial = await store.openPartial(manifest, leaves, PUBLIC)
     await partial.writeChunk(0, blob(CHUNK_SIZE, 3).bytes)
     await partial.commit({ verified: true })
-    await putAll(store, [zeroed, whole])
+    await putAll(store, [zeroed, whole, large])
     await store.pin(whole.digest, true) // written, but the clock stands still: nothing is synced
     const after = await killedCopy(world)
-    after.files.startMachine()
-    // What a file system may leave of unsynced files when the power goes: the right length, and zeros.
-    await writeFile(after.layout.artifact(zeroed.digest), Buffer.alloc(50_000))
-    await writeFile(after.layout.artifact(manifest.digest), Buffer.alloc(CHUNK_SIZE))
+    // What a file system may leave of unsynced files when the power goes: the right length and times, and zeros.
+    const lost = [zeroed.digest, manifest.digest, large.digest]
+    for (const digest of lost) await zeroUnseen(after, digest)
+    after.files.take()
     const again = await after.open()
+    expect(opened(after)).toBe(0)
+    const corrupt = { code: 'STORE_CORRUPT' }
+    for (const digest of lost) {
+      await expect(again.read(digest, { start: 5, end: 9 })).rejects.toMatchObject(corrupt)
+    }
+    expect(digestOf(await again.read(whole.digest))).toBe(whole.digest)
     expect(digestsOf(again)).toEqual([whole.digest])
     expect(again.entry(whole.digest)).toMatchObject({ pinned: true, visibility: 'public' })
+    await again.flush()
     expect(await readdir(after.layout.shard(zeroed.digest))).toEqual([])
   })
 
@@ -139,28 +159,27 @@ describe('at start-up', () => {
     expect(world.files.take().filter((line) => line.startsWith('open'))).toEqual([])
   })
 
-  test('a file that was not synced is hashed at a new start of the machine, else before it is given', async () => {
+  test('a file that was not synced is hashed after every restart until it is', async () => {
     const world = await createFsWorld()
-    const opened = (): number => world.files.take().filter((line) => line.startsWith('open')).length
-    const [same, zeroed] = [blob(50_000, 1), blob(50_000, 2)]
-    const store = await world.open()
-    await putAll(store, [same, zeroed])
+    const made = blob(50_000, 1)
+    let store = await world.open()
+    await putAll(store, [made])
     await store.stop() // the clock stands still: nothing is synced in the background
     expect(world.files.take().filter((line) => line.startsWith('sync'))).toEqual([])
-    await zeroUnseen(world, zeroed.digest)
-    const again = await world.open()
-    expect(opened()).toBe(0)
-    expect(Buffer.compare(await again.read(same.digest), same.bytes)).toBe(0)
-    await expect(again.read(zeroed.digest)).rejects.toMatchObject({ code: 'STORE_CORRUPT' })
-    await again.stop()
-    opened()
-    await (await world.open()).stop()
-    expect(opened()).toBe(0)
-
-    world.files.startMachine()
-    const later = await world.open()
-    expect(opened()).toBe(1)
-    expect(digestsOf(later)).toEqual([same.digest])
+    for (let start = 0; start < 3; start += 1) {
+      store = await world.open()
+      if (start > 1) await store.flush() // synced
+      expect(opened(world)).toBe(0)
+      for (let read = 0; read < 2; read += 1) {
+        expect(digestOf(await store.read(made.digest))).toBe(made.digest)
+      }
+      expect(hashedAgain(world)).toHaveLength(start + 1)
+      await store.stop()
+      world.files.take()
+    }
+    store = await world.open()
+    expect(digestOf(await store.read(made.digest))).toBe(made.digest)
+    expect(hashedAgain(world)).toHaveLength(3)
   })
 
   test('a file without a row is adopted as private, or removed when it lies', async () => {
@@ -432,19 +451,52 @@ describe('a power failure', () => {
     ])
   })
 
-  test('can not vouch by an old row for a new file: what comes back is synced first', async () => {
+  test('can not vouch by an old row for a new file', async () => {
     const world = await createFsWorld()
     const store = await world.open()
     const made = blob(100, 1)
     await putAll(store, [made])
-    await store.flush()
+    await store.flush() // its row is synced, and in the database itself
+    const before = await readFile(world.layout.database)
     await store.delete(made.digest)
-    world.files.take()
     await putAll(store, [made])
     await store.pin(made.digest, false)
-    const steps = world.files.take().map((line) => line.split(' ')[0])
-    expect(steps.indexOf('sync')).toBeGreaterThan(steps.indexOf('create'))
-    expect(steps.indexOf('rename')).toBeGreaterThan(steps.indexOf('sync'))
+    const after = await killedCopy(world)
+    // What was not synced: the log of the index, and the bytes of the new file.
+    await writeFile(after.layout.database, before)
+    await rm(`${after.layout.database}-wal`)
+    await writeFile(after.layout.artifact(made.digest), Buffer.alloc(100))
+    const again = await after.open()
+    expect(digestsOf(again)).toEqual([made.digest])
+    await expect(again.read(made.digest)).rejects.toMatchObject({ code: 'STORE_CORRUPT' })
+  })
+
+  test('leaves an index as it was at some moment, wherever its log ends', async () => {
+    const world = await createFsWorld()
+    const store = await world.open()
+    const blobs = Array.from({ length: 8 }, (_, seed) => blob(100, seed))
+    for (const made of blobs) {
+      await putAll(store, [made])
+      await store.pin(made.digest, true) // a transaction
+    }
+    const whole = await killedCopy(world)
+    const log = await readFile(`${whole.layout.database}-wal`)
+    const found = new Set<number>()
+    for (let share = 0; share <= 16; share += 1) {
+      const cutOff = await killedCopy(whole)
+      // Behind what has reached the disk: nothing, or zeros.
+      const length = Math.floor((log.byteLength * share) / 16)
+      const rest = share % 2 === 0 ? 0 : log.byteLength - length
+      const path = `${cutOff.layout.database}-wal`
+      await writeFile(path, Buffer.concat([log.subarray(0, length), Buffer.alloc(rest)]))
+      const index = await openDatabase(cutOff.layout.database)
+      expect(index.prepare('PRAGMA integrity_check').get()).toEqual({ integrity_check: 'ok' })
+      index.close()
+      const digests = digestsOf(await cutOff.open())
+      expect(digests).toEqual(blobs.slice(0, digests.length).map(({ digest }) => digest))
+      found.add(digests.length)
+    }
+    expect(found.has(0) && found.has(8) && found.size > 2).toBe(true)
   })
 })
 

@@ -13,7 +13,13 @@ import { FsIndex } from '../../core/src/store/fs/index-rows.ts'
 import { createFsStore } from '../../core/src/store/fs/fs-store.ts'
 import type { Store } from '../../core/src/store/store.ts'
 import { blob, CHUNK_SIZE, plain, type Blob } from '../support/blobs.ts'
-import { createFsWorld, digestsOf, putAll, type FsWorld } from '../support/fs-store-world.ts'
+import {
+  createFsWorld,
+  digestsOf,
+  hashedAgain,
+  putAll,
+  type FsWorld,
+} from '../support/fs-store-world.ts'
 
 const MiB = 1024 * 1024
 const PUBLIC = { visibility: 'public' } as const
@@ -55,12 +61,6 @@ const swap: Damage = async (world, { digest, bytes }) => {
   await writeFile(other, blob(bytes.byteLength, 99).bytes)
   await utimes(other, atime, mtime)
   await rename(other, path)
-}
-
-function hashedAgain(world: FsWorld): unknown[] {
-  return world.log.lines
-    .filter(({ event }) => event === 'store.hashed-again')
-    .map(({ facts }) => facts['digest'])
 }
 
 async function filled(world: FsWorld, blobs: readonly Blob[]): Promise<void> {

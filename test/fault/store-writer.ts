@@ -51,7 +51,6 @@ function killing(files: StoreFiles): StoreFiles {
   return {
     open,
     list: (folder) => files.list(folder),
-    bootId: () => files.bootId(),
     mark: (file) => files.mark(file),
     makeFolder: (folder) => step(() => files.makeFolder(folder)),
     create: (file, bytes) => step(() => files.create(file, bytes)),

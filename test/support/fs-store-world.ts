@@ -57,14 +57,19 @@ export function digestsOf(store: Store): Digest[] {
   return Array.from(store.entries(), ({ digest }) => digest)
 }
 
-export type FileOperation = Exclude<keyof StoreFiles, 'bootId'> | 'write'
+/** Digests of files that were not believed as they were. */
+export function hashedAgain(world: FsWorld): unknown[] {
+  return world.log.lines
+    .filter(({ event }) => event === 'store.hashed-again')
+    .map(({ facts }) => facts['digest'])
+}
+
+export type FileOperation = keyof StoreFiles | 'write'
 
 export interface FaultyFiles extends StoreFiles {
   /** These fail from now on, with Node's error of this code. */
   fail(operations: readonly FileOperation[], code: string): void
   heal(): void
-  /** Anew: what was not synced may be lost. */
-  startMachine(): void
   /** These wait from now on, until the function returned is called. */
   hold(operations: readonly FileOperation[]): () => void
   /** `operation path` of each since the last time. */
@@ -79,7 +84,6 @@ export function createFaultyFiles(): FaultyFiles {
   let held: readonly FileOperation[] = []
   let gate = Promise.withResolvers<void>()
   let done: string[] = []
-  let bootId = 'boot'
 
   async function run<T>(
     name: FileOperation,
@@ -113,8 +117,6 @@ export function createFaultyFiles(): FaultyFiles {
     sync: (path) => run('sync', path, () => real.sync(path)),
     syncFolder: (path) => run('syncFolder', path, () => real.syncFolder(path)),
     mark: (path) => run('mark', path, () => real.mark(path)),
-    bootId: async () => bootId,
-    startMachine: () => (bootId += '+'),
     fail(operations, code) {
       failing = operations
       failureCode = code

@@ -64,9 +64,7 @@ export async function openDisk(deps: DiskDeps): Promise<{ disk: Disk; found: Rec
   const limits = { maxBytes: quota.quotaBytes }
   try {
     const foreign = isForeign && { takeOver: () => takeOver(deps, limits) }
-    const bootId = await deps.files.bootId()
-    const found = await reconcile({ ...deps, index, bootId, ...foreign })
-    index.noteBoot(bootId)
+    const found = await reconcile({ ...deps, index, ...foreign })
     const disk = assemble(deps, index, found)
     for (const row of found.entries) if (!row.synced) disk.durability.add(row.digest)
     return { disk, found }
@@ -172,7 +170,7 @@ async function close({ index, writer, durability, partials }: Disk): Promise<voi
 /**
  * Gives a finished download its name. Rename first, row second: the other way a kill in between would lose the download;
  * this way its row among the partials still tells start-up what the nameless-in-the-index file is. Nothing is synced here:
- * the row says so, and the file is hashed again if the machine dies before durability.ts got to it.
+ * the row says so, and the file is hashed again if this run ends before durability.ts got to it.
  */
 async function place(deps: DiskDeps, disk: Disk, request: CommitRequest): Promise<boolean> {
   const { files, layout, clock, entries, health } = deps
@@ -181,7 +179,6 @@ async function place(deps: DiskDeps, disk: Disk, request: CommitRequest): Promis
   try {
     await disk.writer.settle(digest) // an earlier delete must not take the new file
     await disk.writer.makeShard(digest)
-    if (disk.durability.mustSyncFirst(digest)) await files.sync(request.path)
     if (!entries.has(digest)) {
       // Of an origin it has been made; what peers claimed may have some only now that it is known to be true.
       if (!request.isReserved && !makeSpace(deps.quota, size, request.options.retention))

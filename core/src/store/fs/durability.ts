@@ -1,9 +1,8 @@
 /**
  * Power failures. A kill -9 loses nothing that was written, since the system keeps it; only a power failure can, so fsync
  * (0.3 ms of CPU a file here, many milliseconds on a spinning disk) stays off the path of an install. A file counts as
- * unsynced, and its row says so, until it and its folder were synced in the background; after a restart unsynced files are
- * hashed before a byte of them is given: at once when the machine has started anew since, or may have, else when they are
- * first read. Never touches what is not in its list.
+ * unsynced, and its row says so, until it and its folder were synced in the background; what a start finds unsynced has no
+ * fingerprint that is believed, so the reader hashes it before a byte of it is given. Never touches what is not in its list.
  */
 import type { Clock } from '../../timing/clock.ts'
 import type { Digest } from '../../content/digest.ts'
@@ -16,11 +15,7 @@ import type { FsLayout } from './layout.ts'
 
 /** Quiet time before syncing begins, so that an install is over when it does. */
 const DELAY_MS = 1000
-/** Of syncing when stopping; what is left is hashed at the next start. */
-const STOP_BUDGET_MS = 2000
 const GROUP_ITEMS = 64
-/** Bounds the memory of what was removed since the last checkpoint. */
-const MAX_REMOVED = 10_000
 
 export interface DurabilityDeps {
   readonly files: StoreFiles
@@ -37,11 +32,6 @@ export class Durability {
   readonly #unsynced = new Set<Digest>()
   /** Those of them still to be tried. */
   readonly #queue = new Set<Digest>()
-  /**
-   * Removed since the last checkpoint: after a power failure the row may be back, marked synced. If the artifact is stored
-   * again meanwhile, that old row would vouch for a new file that is not on the disk itself.
-   */
-  readonly #removed = new Set<Digest>()
   readonly #stopped = new AbortController()
   #background: Promise<void> | undefined
   #syncing: Promise<void> = Promise.resolve()
@@ -54,53 +44,42 @@ export class Durability {
     return !this.#unsynced.has(digest)
   }
 
-  mustSyncFirst(digest: Digest): boolean {
-    return this.#removed.has(digest)
-  }
-
   add(digest: Digest): void {
     this.#unsynced.add(digest)
     this.#queue.add(digest)
     this.#background ??= this.#syncLater()
   }
 
+  /**
+   * A power failure may bring its row back, marked synced; but that has the fingerprint of the old file, and a new one under the
+   * name another.
+   */
   removed(digest: Digest): void {
     this.#unsynced.delete(digest)
     this.#queue.delete(digest)
-    this.#removed.add(digest)
-    if (this.#removed.size > MAX_REMOVED) this.#checkpoint()
   }
 
-  /** Syncs all there is now, or as much as fits in `budgetMs`. */
-  async sync(options: { budgetMs?: number; signal?: AbortSignal } = {}): Promise<void> {
-    const { clock } = this.#deps
-    const deadlineMs = clock.now() + (options.budgetMs ?? Infinity)
+  /** Syncs all there is now. */
+  async sync(signal?: AbortSignal): Promise<void> {
     // One at a time: syncing in parallel would take all the threads that reads need.
     const before = this.#syncing
     this.#syncing = before.then(async () => {
-      while (this.#queue.size > 0 && clock.now() < deadlineMs && !options.signal?.aborted) {
-        await this.#syncGroup()
-      }
+      while (this.#queue.size > 0 && !signal?.aborted) await this.#syncGroup()
       this.#checkpoint()
     })
     await this.#syncing
   }
 
-  /**
-   * Syncs no more where the next start can tell that the machine has not failed meanwhile: whoever stops waits for this, and to
-   * hash what is used again costs less.
-   */
+  /** Syncs no more: whoever stops waits for this, and to hash what is used again costs less. */
   async stop(): Promise<void> {
     this.#stopped.abort()
     await this.#background
-    const canTell = (await this.#deps.files.bootId()) !== undefined
-    await this.sync({ budgetMs: canTell ? 0 : STOP_BUDGET_MS })
   }
 
   async #syncLater(): Promise<void> {
     try {
       await this.#deps.clock.sleep(DELAY_MS, this.#stopped.signal)
-      await this.sync({ signal: this.#stopped.signal })
+      await this.sync(this.#stopped.signal)
     } catch (error) {
       if (!this.#stopped.signal.aborted) throw error
     } finally {
@@ -150,7 +129,6 @@ export class Durability {
   #checkpoint(): void {
     try {
       this.#deps.index.checkpoint()
-      this.#removed.clear()
     } catch (error) {
       this.#deps.log.debug('store.checkpoint-failed', { reason: String(error) })
     }

@@ -2,7 +2,7 @@
  * The few file operations that the store is made of, each one step of its crash-safety: tests wrap them to fail or to kill
  * the process between any two. Never decides anything; errors are Node's own.
  */
-import { open, readdir, readFile, stat, unlink, writeFile, type FileHandle } from 'node:fs/promises'
+import { open, readdir, stat, unlink, writeFile, type FileHandle } from 'node:fs/promises'
 import { errnoOf } from '../../disk/errno.ts'
 import { fingerprintOf, type FileFingerprint } from './file-fingerprint.ts'
 import { makeFolder } from '../../disk/make-folder.ts'
@@ -25,17 +25,12 @@ export interface StoreFiles {
   sync(path: string): Promise<void>
   /** Makes renames inside survive a power failure, where the platform can. */
   syncFolder(path: string): Promise<void>
-  /** Another one each time the machine has started; undefined where the system has none. */
-  bootId(): Promise<string | undefined>
   /** For positional reads and writes. `create`: it must not exist yet. */
   open(path: string, mode: 'read' | 'write' | 'create'): Promise<OpenFile>
 }
 
 /** What the store uses of a FileHandle. `close` waits for operations under way. */
 export type OpenFile = Pick<FileHandle, 'read' | 'write' | 'stat' | 'close'>
-
-// proc_sys_kernel(5)
-const BOOT_ID = '/proc/sys/kernel/random/boot_id'
 
 export function createNodeFiles(): StoreFiles {
   return {
@@ -70,10 +65,6 @@ export function createNodeFiles(): StoreFiles {
       } finally {
         await folder.close()
       }
-    },
-    async bootId() {
-      if (process.platform !== 'linux') return undefined
-      return (await readFile(BOOT_ID, 'utf8').catch(() => '')).trim() || undefined
     },
     open: (path, mode) => open(path, { read: READ_FLAGS, write: 'r+', create: 'wx+' }[mode], 0o600),
   }

@@ -48,7 +48,6 @@ const SCHEMA = `
   CREATE TABLE IF NOT EXISTS partials (
     digest BLOB PRIMARY KEY, size INTEGER NOT NULL, public INTEGER NOT NULL, updated INTEGER NOT NULL,
     chunk_size INTEGER NOT NULL, root BLOB NOT NULL, leaves BLOB NOT NULL, bitfield BLOB NOT NULL);
-  CREATE TABLE IF NOT EXISTS boot (id TEXT NOT NULL);
   PRAGMA user_version = ${SCHEMA_VERSION};`
 
 const STATEMENTS = {
@@ -60,9 +59,6 @@ const STATEMENTS = {
     retention = excluded.retention`,
   describe: 'UPDATE entries SET chunk_size = ?, root = ?, leaves = ? WHERE digest = ?',
   synced: 'UPDATE entries SET synced = 1, mark = ? WHERE digest = ?',
-  boot: 'SELECT id FROM boot',
-  forgetBoot: 'DELETE FROM boot',
-  noteBoot: 'INSERT INTO boot VALUES (?)',
   removePartial: 'DELETE FROM partials WHERE digest = ?',
   upsertPartial: `INSERT OR REPLACE INTO partials (digest, size, public, updated, chunk_size, root, leaves, bitfield)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
@@ -125,18 +121,6 @@ export class FsIndex {
   description(digest: Digest): Description | undefined {
     const row: Row | undefined = this.#statement('description').get(digestToBytes(digest))
     return row && { manifest: toManifest(digest, row), leaves: row['leaves'] as Uint8Array }
-  }
-
-  /** Since this start of the machine all rows that are not synced were written, or their files hashed; undefined: not known. */
-  boot(): string | undefined {
-    const row: Row | undefined = this.#statement('boot').get()
-    return typeof row?.['id'] === 'string' ? row['id'] : undefined
-  }
-
-  noteBoot(id: string | undefined): void {
-    if (id === this.boot()) return
-    this.#run('forgetBoot')
-    if (id !== undefined) this.#run('noteBoot', id)
   }
 
   /** All or nothing. */

@@ -1,8 +1,8 @@
 /**
  * Start-up: brings the index and the files into agreement, whatever ended the last run. A row without its file is dropped; a
- * row whose file may not have reached the disk is hashed first, or, where the machine still runs that wrote it, when it is first
- * read; a file without a row is hashed and adopted, or deleted when it is not what its name says. No stat per file: 100,000
- * artifacts cost 256 directory listings and one query.
+ * row whose file may not have reached the disk loses its fingerprint, so that the file is hashed before a byte of it is given;
+ * a file without a row is hashed and adopted, or deleted when it is not what its name says. No stat per file: 100,000 artifacts
+ * cost 256 directory listings and one query.
  */
 import { join } from 'node:path'
 import type { Digest } from '../../content/digest.ts'
@@ -18,8 +18,6 @@ export interface ReconcileDeps {
   readonly layout: FsLayout
   readonly index: FsIndex
   readonly log: Logger
-  /** Of this start of the machine. */
-  readonly bootId: string | undefined
   /** Where the artifacts may be anybody's files: looks at them instead. */
   readonly takeOver?: (() => Promise<EntryRow[]>) | undefined
 }
@@ -49,17 +47,8 @@ export async function reconcile(deps: ReconcileDeps): Promise<Reconciled> {
 }
 
 /** The same for a folder that may not be written: takes what is sound, repairs nothing. */
-export async function findIntact(deps: Omit<ReconcileDeps, 'bootId'>): Promise<Reconciled> {
-  const { rows, present } = await compare(deps)
-  const entries: EntryRow[] = []
-  for (const row of rows.values()) {
-    if (!present.has(row.digest)) continue
-    if (row.synced) entries.push(row)
-    else {
-      const found = await hashOrphan(deps, row.digest)
-      if (found?.size === row.size) entries.push({ ...row, mark: found.mark })
-    }
-  }
+export async function findIntact(deps: ReconcileDeps): Promise<Reconciled> {
+  const { entries } = await compare(deps)
   return { entries, partials: [], orphans: [] }
 }
 
@@ -81,70 +70,39 @@ export async function hashOrphan(
 async function reconcileArtifacts(
   deps: ReconcileDeps,
 ): Promise<{ entries: EntryRow[]; orphans: Digest[] }> {
-  const { index, log } = deps
-  const { rows, present, orphans } = await compare(deps)
-  const entries: EntryRow[] = []
-  const dropped: Digest[] = []
-  for (const row of rows.values()) {
-    const whole = present.has(row.digest) ? await verifyUnsynced(deps, row) : undefined
-    if (whole) entries.push(whole)
-    else dropped.push(row.digest)
-  }
-  if (dropped.length > 0) {
-    index.apply({ removed: dropped })
-    log.info('store.rows-dropped', { artifacts: dropped.length })
+  const { entries, missing, orphans } = await compare(deps)
+  if (missing.length > 0) {
+    deps.index.apply({ removed: missing })
+    deps.log.info('store.rows-dropped', { artifacts: missing.length })
   }
   return { entries, orphans }
 }
 
-async function compare({
-  files,
-  layout,
-  index,
-}: Pick<ReconcileDeps, 'files' | 'layout' | 'index'>): Promise<{
-  /** Least recently used first. */
-  rows: ReadonlyMap<Digest, EntryRow>
-  /** Rows that have a file. */
-  present: ReadonlySet<Digest>
+async function compare({ files, layout, index }: ReconcileDeps): Promise<{
+  /** Rows that have a file, least recently used first. */
+  entries: EntryRow[]
+  /** Rows that have none. */
+  missing: Digest[]
   /** Files that have no row. */
   orphans: Digest[]
 }> {
-  const rows = new Map<Digest, EntryRow>()
-  for (const row of index.entries()) rows.set(row.digest, row)
-  const present = new Set<Digest>()
+  const rows = [...index.entries()]
+  const missing = new Set(rows.map(({ digest }) => digest))
   const orphans: Digest[] = []
   for (const shard of SHARDS) {
     for (const name of await files.list(join(layout.artifacts, shard))) {
       const digest = digestOfFileName(name)
       if (digest === undefined || !name.startsWith(shard)) continue // not ours: leave it alone
-      if (rows.has(digest)) present.add(digest)
-      else orphans.push(digest)
+      if (!missing.delete(digest)) orphans.push(digest)
     }
   }
-  return { rows, present, orphans }
+  const present = rows.filter(({ digest }) => !missing.has(digest))
+  return { entries: present.map(withTrustedMark), missing: [...missing], orphans }
 }
 
-async function verifyUnsynced(deps: ReconcileDeps, row: EntryRow): Promise<EntryRow | undefined> {
-  const { digest, size, synced } = row
-  if (synced) return row
-  // Most likely as it was written, but a volume may have been lost and mounted anew: without its mark it is hashed when read.
-  if (isSameBoot(deps)) return { ...row, mark: undefined }
-  try {
-    const found = await hashOrphan(deps, digest)
-    if (found?.size === size) return { ...row, mark: found.mark }
-  } catch (error) {
-    // One unreadable file must not keep all the others away; the next start looks at it again.
-    deps.log.warn('store.unreadable', { digest, reason: String(error) })
-    return undefined
-  }
-  deps.log.warn('store.corrupt', { digest, found: 'at start-up' })
-  await deps.files.remove(deps.layout.artifact(digest))
-  return undefined
-}
-
-/** The system has not stopped since, so it lacks nothing that it was given, as far as it has kept the disk. */
-function isSameBoot({ index, bootId }: ReconcileDeps): boolean {
-  return bootId !== undefined && index.boot() === bootId
+/** After a power failure a file may look as its row says, and have none of its bytes: no fingerprint tells that. */
+function withTrustedMark(row: EntryRow): EntryRow {
+  return row.synced ? row : { ...row, mark: undefined }
 }
 
 async function reconcilePartials(

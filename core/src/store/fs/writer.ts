@@ -207,17 +207,13 @@ export class FsWriter {
       await files.remove(layout.artifact(digest))
       durability.removed(digest)
     })
-    const written = await this.#each(writes, (write) => this.#writeTemporary(write))
+    const written = await this.#each(writes, ({ temporary, bytes }) =>
+      files.create(temporary, bytes),
+    )
     const recorded = this.#record(removed, written) ? written : []
     const placed = await this.#each(recorded, (write) => this.#place(write))
     if (placed.length > 0 && placed.length === writes.length) health.succeeded()
     await this.#giveUp(writes, placed)
-  }
-
-  async #writeTemporary({ digest, bytes, temporary }: Write): Promise<void> {
-    await this.#deps.files.create(temporary, bytes)
-    // A file that an earlier delete may bring back after a power failure, row and all, must be whole under its name.
-    if (this.#deps.durability.mustSyncFirst(digest)) await this.#deps.files.sync(temporary)
   }
 
   async #place({ digest, temporary }: Write): Promise<void> {
