@@ -463,6 +463,53 @@ describe('an origin beside peers', () => {
     expect(b.bans).toEqual([])
   })
 
+  /** Takes a second at this rate: too long for who has shown nothing yet. */
+  test.each([
+    { before: true, asked: 0 },
+    { before: false, asked: 1 },
+  ])(
+    'is asked $asked times beside a peer that keeps a pace, good bytes before: $before',
+    async (how) => {
+      const clock = createFakeClock()
+      const world = createWorld(clock)
+      const [a, b] = [await world.add('a', { uploadRate: 5_000_000 }), await world.add('b')]
+      await a.put(artifact)
+      await a.put(small)
+      await a.store.describe(artifact.digest)
+      await getBytes(b, large.digest, { origin: originOf(large) })
+      if (how.before) expect((await getBytes(b, small.digest, {})).source).toBe('peer')
+      const origin = originOf(artifact, { gate: new Promise<void>(() => undefined) })
+      const getting = getBytes(b, artifact.digest, { origin })
+      let isOver = false
+      void getting.finally(() => (isOver = true))
+      await advanceUntil(clock, () => isOver)
+      expect((await getting).source).toBe('peer')
+      expect(origin.opened).toBe(how.asked)
+    },
+  )
+
+  test('is asked at once when a proven peer falls silent', async () => {
+    const clock = createFakeClock()
+    const world = createWorld(clock)
+    const [a, b] = [await world.add('a', { uploadRate: 5_000_000 }), await world.add('b')]
+    await a.put(artifact)
+    await a.put(small)
+    await a.store.describe(artifact.digest)
+    await getBytes(b, large.digest, { origin: originOf(large) })
+    await getBytes(b, small.digest, {})
+    const origin = originOf(artifact)
+    const startedMs = clock.now()
+    const getting = getBytes(b, artifact.digest, { origin })
+    let isOver = false
+    void getting.finally(() => (isOver = true))
+    await advanceUntil(clock, () => clock.now() - startedMs > 200)
+    world.network.silence('a')
+    await advanceUntil(clock, () => origin.opened > 0)
+    expect(clock.now() - startedMs).toBeLessThan(600)
+    await advanceUntil(clock, () => isOver)
+    expect((await getting).source).toBe('origin')
+  })
+
   test('that says nothing: unverified bytes are not read, however long it takes', async () => {
     const { clock, b } = await slowWorld()
     const gate = Promise.withResolvers<never>()

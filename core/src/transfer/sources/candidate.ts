@@ -28,6 +28,9 @@ export class Candidate {
   readonly #stop = new AbortController()
   readonly #startedMs: number
   #landedMs: number
+  /** From its peers, by any stream, and when it was seen to be more. */
+  #heardBytes = 0
+  #heardMs: number
   #droppedMs: number | undefined
   #keep = true
   #assembly: Assembly | undefined
@@ -39,7 +42,7 @@ export class Candidate {
     this.#deps = deps
     this.#visibility = visibility
     this.#startedMs = deps.clock.now()
-    this.#landedMs = this.#startedMs
+    this.#landedMs = this.#heardMs = this.#startedMs
     this.#claimants = new Claimants(deps.scores, (peer) => void this.#refresh(peer))
     this.#claimants.join(first)
     this.verified = this.#run().finally(() => this.#stop.abort(new Error('the download is over')))
@@ -74,6 +77,16 @@ export class Candidate {
   /** Since the last chunk came; it stands still once it has been dropped. */
   get idleMs(): number {
     return (this.#droppedMs ?? this.#deps.clock.now()) - this.#landedMs
+  }
+
+  /** Looks what has come from its peers, whatever it was: milliseconds since a look found more. */
+  listen(): number {
+    const { clock, links } = this.#deps
+    const peers = [...this.claimants.keys()]
+    const heardBytes = peers.reduce((sum, peer) => sum + links.receivedBytes(peer), 0)
+    if (heardBytes !== this.#heardBytes) this.#heardMs = clock.now()
+    this.#heardBytes = heardBytes
+    return clock.now() - this.#heardMs
   }
 
   /** Of the claimed size, 0 to 1. */

@@ -24,6 +24,10 @@ const HOPELESS_MS = 60_000
 const PLACE_POLL_MS = 250
 /** A claim that is complete so soon after it was made is left alone: another source would only get in its way. */
 const ALMOST_DONE_MS = 500
+/** One of a peer that has sent good bytes before has longer, the more the larger it is, up to a bound: a lie may still come. */
+const PROVEN_MS = 1_000
+const PROVEN_BYTES_PER_MS = 10_000
+const MAX_PROVEN_MS = 5_000
 /** A claim without a chunk for so long has stalled. */
 const STALLED_MS = 250
 /** Bytes that are hashed to compare a small artifact with a claim: little enough not to hold up the event loop. */
@@ -48,10 +52,18 @@ export interface Claims {
   judge(truth: Found): void
 }
 
-/** True while the leader moves and would be complete a moment after the claim was made. */
-export function isAlmostDone(claims: Claims): boolean {
-  const leader = claims.leader()
-  return leader !== undefined && leader.ageMs + leader.remainingMs < ALMOST_DONE_MS
+/** True while the leader moves and would be complete in time: nothing else is asked beside it. */
+export function isWellUnderWay(claims: Claims): boolean {
+  const leader = claims.leader({ provenFirst: true })
+  if (leader === undefined) return false
+  const { ageMs, remainingMs } = leader
+  if (!leader.isProven) return ageMs + remainingMs < ALMOST_DONE_MS
+  // Its chunks may wait behind what else it is sending.
+  if (leader.listen() > STALLED_MS) return false
+  // Before its first chunk it has no pace yet.
+  const leftMs = remainingMs === Infinity ? 0 : remainingMs
+  const wholeMs = PROVEN_MS + leader.claim.geometry.size / PROVEN_BYTES_PER_MS
+  return ageMs + leftMs < Math.min(wholeMs, MAX_PROVEN_MS)
 }
 
 export function createClaims(deps: TransferDeps, visibility: Visibility): Claims {

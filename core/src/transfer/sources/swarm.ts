@@ -1,6 +1,6 @@
 /**
  * The peers that are said to hold an artifact: asked one after another, hedged, best first. A claim is no answer, so the next
- * peer is asked at once, and the next source (an origin) starts a moment later unless the chunks are almost complete.
+ * peer is asked at once, and the next source (an origin) starts a moment later unless the chunks come well enough.
  * It never waits for a peer that is backed off while there is an origin.
  */
 import type { Digest } from '../../content/digest.ts'
@@ -9,7 +9,7 @@ import type { PeerId } from '../../host/host.ts'
 import type { TransferDeps } from '../transfer-deps.ts'
 import { askPeer } from './ask-peer.ts'
 import { MAX_CHUNK_PEERS } from './claimants.ts'
-import { isAlmostDone } from './claims.ts'
+import { isWellUnderWay } from './claims.ts'
 import { hedge, type Attempt } from './hedge.ts'
 import type { Found } from './found.ts'
 import type { Race } from './source.ts'
@@ -155,14 +155,14 @@ function enough({ claims }: Race): boolean {
   return (claims.leader()?.chunkPeers ?? 0) >= MAX_CHUNK_PEERS
 }
 
-/** After a first claim: another source may begin unless its chunks are almost complete. */
+/** After a first claim: another source may begin unless its chunks come well enough. */
 async function startOthers(
   race: Race,
   { clock }: TransferDeps,
   { startNext, signal }: { startNext: () => void; signal: AbortSignal },
 ): Promise<void> {
   await clock.sleep(CLAIM_HEDGE_MS, signal)
-  while (isAlmostDone(race.claims)) await clock.sleep(CLAIM_POLL_MS, signal)
+  while (isWellUnderWay(race.claims)) await clock.sleep(CLAIM_POLL_MS, signal)
   startNext()
 }
 
