@@ -120,32 +120,45 @@ async function byExec(install: Install): Promise<Took> {
     const silent = content.replace(/^.*\bregistry\b.*\n|^npmRegistryServer.*\n/gim, '')
     await writeFile(join(home, path), silent)
   }
-  const report = join(folder, 'report.json')
+  const command = [...clientCommand(client), ...frozenArgs(name)]
+  const place = { cwd: cwdOf(folder), home, env: client.variables(home) }
+  const { seconds, said } = await runExec(world, command, place)
+  return { seconds, clientSeconds: said.durationMs / 1000, fromPeer: shareOfPeers(said) }
+}
+
+export interface ExecPlace {
+  readonly cwd: string
+  readonly home: string
+  readonly env: Readonly<Record<string, string>>
+}
+
+/** `catalog exec` of a command on the client's machine. @throws Error when it fails, or runs without a gateway of its own */
+export async function runExec(
+  world: InstallWorld,
+  command: readonly string[],
+  { cwd, home, env }: ExecPlace,
+): Promise<{ seconds: number; said: ExecReport }> {
+  const report = join(cwd, '..', 'report.json')
   const own = ['exec', '--report', report, ...world.options, '--']
-  const command = [...world.catalog, ...own, ...clientCommand(client), ...frozenArgs(name)]
-  const [program = '', ...args] = [...world.desk.prefix, ...command]
+  const [program = '', ...args] = [...world.desk.prefix, ...world.catalog, ...own, ...command]
   const result = await execute(program, args, {
-    cwd: cwdOf(folder),
+    cwd,
     env: {
       ...isolatedEnvironment(home),
-      ...client.variables(home),
+      ...env,
       CATALOG_PUBLIC_REGISTRY: `${REGISTRY}/`,
       CI: 'true',
     },
     timeoutMs: TIMEOUT_MS,
   })
-  if (result.exitCode !== 0) throw new Error(`exec of ${name}: ${result.output.slice(-4000)}`)
-  const seconds = result.durationMs / 1000
+  const what = command.join(' ')
+  if (result.exitCode !== 0) throw new Error(`exec of ${what}: ${result.output.slice(-4000)}`)
   const said = JSON.parse(await readFile(report, 'utf8')) as ExecReport
-  if (said.gateway !== 'own') throw new Error(`exec of ${name} ran without: ${said.problem}`)
-  return {
-    seconds,
-    clientSeconds: said.durationMs / 1000,
-    fromPeer: shareOfPeers(said),
-  }
+  if (said.gateway !== 'own') throw new Error(`exec of ${what} ran without: ${said.problem}`)
+  return { seconds: result.durationMs / 1000, said }
 }
 
-function shareOfPeers({ sources }: ExecReport): number {
+export function shareOfPeers({ sources }: ExecReport): number {
   if (sources === undefined) return NaN
   const { peer, origin, store } = sources
   return peer.artifacts / (peer.artifacts + origin.artifacts + store.artifacts)
