@@ -59,6 +59,9 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
     hasLine: true,
     flags: ['megabytes'],
   },
+  'bytes-path': {
+    run: async () => await (await import('./bytes-path.ts')).run({ rounds }),
+  },
   replay: {
     run: async (line) => await (await import('./replay.ts')).run({ rounds, mirror, fresh, line }),
     hasLine: true,
