@@ -13,7 +13,7 @@ import { startReplayClient } from './lib/replay-client.ts'
 import { Stage } from './lib/stage.ts'
 import type { Sent } from './lib/upstream-child.ts'
 
-const PACKAGES = 200
+const PACKAGES = Number(process.env.FLEET_PACKAGES ?? 200)
 const UPLINK = { delayMs: 20, bytesPerSecond: 25_000_000 }
 /** Other numbers of machines: `FLEET_SIZES=4`. */
 const SIZES = (process.env.FLEET_SIZES ?? '1,2,4,8,16').split(',').map(Number)
@@ -30,6 +30,7 @@ interface Measured {
   /** Of all tarballs, whatever their sizes: one large one decides about the bytes. */
   readonly sends: number
   readonly requests: number
+  readonly kinds: Sent['kinds']
   readonly lastSeconds: number
   /** Of processor time: of a machine without its client, and of all that ran. */
   readonly cpuOfMachine: number
@@ -70,6 +71,7 @@ export async function run(options: { rounds: number; quick: boolean }): Promise<
         measured.map(({ requests }) => requests),
         0,
       ),
+      kinds: measured.map(({ kinds }) => kindsText(kinds)).join('; '),
       'last machine, seconds': summarize(
         measured.map(({ lastSeconds }) => lastSeconds),
         2,
@@ -110,6 +112,10 @@ function nameOf({ machines, fleet, sendIntegrity }: Way): string {
   const asked = sendIntegrity ? 'as npm asks' : 'no digests'
   if (machines === 1) return `1 machine, ${asked}`
   return `${machines} machines, ${fleet ? 'a fleet' : 'each for itself'}, ${asked}`
+}
+
+function kindsText(kinds: Sent['kinds']): string {
+  return Object.entries(kinds).map(([kind, { asked, different }]) => `${asked} ${kind} (${different})`).join(', ')
 }
 
 function missesText(misses: Readonly<Record<string, number>>): string {
@@ -168,14 +174,15 @@ async function measure(
   const spent = (await cpuSoFar()).map((ms, index) => (ms - (before[index] ?? 0)) / 1000)
   const [, ...ofNodes] = spent
   const ofClients = results.map((result) => (result?.cpuMs ?? 0) / 1000)
-  const { requests, bytes, tarballs } = await upstream.child.call<Sent>('takeSent')
+  const { requests, bytes, kinds } = await upstream.child.call<Sent>('takeSent')
   const stats = await Promise.all(nodes.map(({ child }) => child.call<NodeStats>('stats')))
   await Promise.all(nodes.map(({ child }) => child.close()))
   return {
     cpuOfMachine: sum(ofNodes) / nodes.length,
     cpuOfAll: sum([...spent, ...ofClients]),
     copies: bytes / corpus.bytes,
-    sends: tarballs / corpus.files.length,
+    sends: kinds.tarball.asked / corpus.files.length,
+    kinds,
     requests,
     misses: sumOf(stats.map(({ fleet }) => fleet.misses)),
     lastSeconds: Math.max(...results.map((result) => result?.seconds ?? NaN)),

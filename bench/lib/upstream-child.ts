@@ -22,18 +22,25 @@ export interface Distance {
   readonly bytesPerSecond: number
 }
 
+/** What it is asked for: `other` has no place here. */
+export type Kind = 'tarball' | 'version' | 'packument' | 'other'
+
 /** Since the last time it was asked for. */
 export interface Sent {
   readonly requests: number
   readonly bytes: number
-  /** Tarballs, begun or whole. */
-  readonly tarballs: number
+  /** By kind: how often it was asked, for how many different things. */
+  readonly kinds: Readonly<Record<Kind, { readonly asked: number; readonly different: number }>>
 }
 
 let server: Server | undefined
 let distance: Distance = { delayMs: 0, bytesPerSecond: 0 }
 let lineFreeAtMs = 0
-const sent = { requests: 0, bytes: 0, tarballs: 0 }
+const sent = { requests: 0, bytes: 0 }
+/** How often each place was asked for, by kind. */
+const asked: Record<Kind, Map<string, number>> = {
+  ...{ tarball: new Map(), version: new Map(), packument: new Map(), other: new Map() },
+}
 
 const PIECE = 64 * 1024
 const LONG_AGO = '2020-02-02T02:02:02.000Z'
@@ -86,8 +93,8 @@ async function start(options: {
       if (distance.delayMs > 0) await sleep(distance.delayMs)
       const path = decodeURIComponent(request.url ?? '/')
       const tarball = tarballs.get(path)
+      count(path, { isTarball: tarball !== undefined, isDocument: documents.has(path) })
       if (tarball !== undefined) {
-        sent.tarballs += 1
         response.writeHead(200, {
           'content-type': 'application/octet-stream',
           'content-length': tarball.byteLength,
@@ -169,10 +176,28 @@ function packument(
   }
 }
 
+function count(path: string, what: { isTarball: boolean; isDocument: boolean }): void {
+  const isVersion = /^\/(?:@[^/]+\/)?[^/]+\/[^/]+$/.test(path)
+  const document = isVersion ? 'version' : 'packument'
+  const of = asked[what.isTarball ? 'tarball' : what.isDocument ? document : 'other']
+  of.set(path, (of.get(path) ?? 0) + 1)
+}
+
 /** What it was asked and has sent since the last time. */
 function takeSent(): Sent {
-  const taken = { ...sent }
-  Object.assign(sent, { requests: 0, bytes: 0, tarballs: 0 })
+  const counted = (kind: Kind): Sent['kinds'][Kind] => {
+    const times = [...asked[kind].values()]
+    asked[kind].clear()
+    return { asked: times.reduce((sum, each) => sum + each, 0), different: times.length }
+  }
+  const taken = {
+    ...sent,
+    kinds: {
+      ...{ tarball: counted('tarball'), version: counted('version') },
+      ...{ packument: counted('packument'), other: counted('other') },
+    },
+  }
+  Object.assign(sent, { requests: 0, bytes: 0 })
   return taken
 }
 
