@@ -71,7 +71,7 @@ export async function run(options: { rounds: number; quick: boolean }): Promise<
         measured.map(({ requests }) => requests),
         0,
       ),
-      kinds: measured.map(({ kinds }) => kindsText(kinds)).join('; '),
+      'asked for (different ones)': measured.map(({ kinds }) => kindsText(kinds)).join('; '),
       'last machine, seconds': summarize(
         measured.map(({ lastSeconds }) => lastSeconds),
         2,
@@ -114,8 +114,11 @@ function nameOf({ machines, fleet, sendIntegrity }: Way): string {
   return `${machines} machines, ${fleet ? 'a fleet' : 'each for itself'}, ${asked}`
 }
 
-function kindsText(kinds: Sent['kinds']): string {
-  return Object.entries(kinds).map(([kind, { asked, different }]) => `${asked} ${kind} (${different})`).join(', ')
+function kindsText({ tarball, version, packument, other }: Sent['kinds']): string {
+  const [tarballs, versions, packuments] = [tarball, version, packument].map(
+    ({ asked, different }) => `${asked} (${different})`,
+  )
+  return `${tarballs} tarballs, ${versions} of versions, ${packuments} packuments, ${other.asked} other`
 }
 
 function missesText(misses: Readonly<Record<string, number>>): string {

@@ -6,6 +6,8 @@
 export interface SingleFlight<T> {
   /** Joins the work under `key`, or starts it. Rejects with `signal.reason` when this caller's signal aborts. */
   run(key: string, work: (signal: AbortSignal) => Promise<T>, signal: AbortSignal): Promise<T>
+  /** Whether it is under way. */
+  has(key: string): boolean
   /** Works under way. */
   readonly size: number
 }
@@ -32,6 +34,7 @@ export function createSingleFlight<T>(): SingleFlight<T> {
   }
 
   return {
+    has: (key) => flights.has(key),
     get size() {
       return flights.size
     },

@@ -131,10 +131,13 @@ function nameOf(
 /** In the order of their turns. */
 function listSources(request: DownloadRequest, race: Race, deps: TransferDeps): Attempt<Found>[] {
   const { digest, origin } = request
-  const beyond = request.peers ? peerSources(digest, race, deps) : undefined
+  const delegates = delegateSources(request, race, deps)
+  const hasDelegate = delegates.length > 0
+  const beyond = request.peers ? peerSources(digest, race, deps, { hasDelegate }) : undefined
   return [
     ...(beyond?.favoured ? [beyond.favoured] : []),
-    ...delegateSources(request, race, deps),
+    ...delegates,
+    ...(beyond?.unsigned ? [beyond.unsigned] : []),
     ...(origin ? [originSource(race, origin, deps)] : []),
     ...(beyond ? [beyond.rest, beyond.search] : []),
   ]
@@ -156,10 +159,11 @@ function peerSources(
   digest: Digest,
   race: Race,
   deps: TransferDeps,
+  how: { readonly hasDelegate: boolean },
 ): Swarm & { readonly search: Attempt<Found> } {
   const asker = createPeerAsker(race, deps)
   const search = createSearchAttempt(digest, { ...deps, ask: asker.ask })
-  return { ...createSwarm(race, deps, asker), search }
+  return { ...createSwarm(race, deps, asker, how), search }
 }
 
 /** The origin's own error if there is one, which says more than that no peer has it. */

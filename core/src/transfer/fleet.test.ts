@@ -176,6 +176,22 @@ describe('a neighbour that lists the name of what it has', () => {
     expect(b.fleet.stats().fetched).toBe(0)
   })
 
+  test('is asked before a delegate; one that has it without the signature after that', async () => {
+    const [a, b, c] = await fleetOf(createWorld(), ['a', 'b', 'c'], smalls)
+    if (a === undefined || b === undefined || c === undefined) throw new Error('no machines')
+    Object.assign(a.fleet, { delegateOf: () => c.name })
+    for (const [index, artifact] of smalls.slice(0, 2).entries()) {
+      const record = recordOf(artifact.digest, { version: `${index}.0.0` })
+      await b.put(artifact)
+      await (index === 0 ? b : c).records.add(record)
+      if (index === 0) b.discovery.announceName(nameKeyOf(record))
+      const how = { origin: originOf(artifact), fetchAs: record }
+      expect((await getBytes(a, artifact.digest, how)).source).toBe('peer')
+      expect(a.records.find(record)).toEqual(record)
+      expect(c.fleet.stats().fetched).toBe(index)
+    }
+  })
+
   test.each([
     ['lies about it is banned', { verdict: 'invalid' }, ['liar']],
     ['has another version is banned', { version: '6.6.6' }, ['liar']],

@@ -20,6 +20,7 @@ import type { ArtifactRequest } from './artifact-request.ts'
 import type { Bindings, NamedVersion } from './bindings.ts'
 import type { EarlyTarball, EarlyTarballs } from './early-tarballs.ts'
 import type { RecordLookup } from './record-lookup.ts'
+import { withinMs } from './within-ms.ts'
 import { hashesOf, namesDigest } from './version-hashes.ts'
 
 export type { ArtifactRequest } from './artifact-request.ts'
@@ -47,7 +48,7 @@ export interface TargetDependencies {
 export interface LocateDependencies extends TargetDependencies {
   readonly named: RecordLookup
   readonly bindings: Bindings
-  readonly early: Pick<EarlyTarballs, 'open'>
+  readonly early: Pick<EarlyTarballs, 'open' | 'join'>
   /** What the registry says of a version that nothing is known of. */
   readonly askFacts: (request: ArtifactRequest, viewer: Viewer) => Promise<VersionFacts>
   /** What a registry said of a version a moment ago. */
@@ -68,7 +69,20 @@ export async function locateArtifact(
   viewer: Viewer,
 ): Promise<ResolvedArtifact> {
   const asked = findDigest(request.integrity ?? '')
-  if (asked !== undefined) return locateAsked(deps, request, { asked, viewer })
+  const target = await (asked === undefined
+    ? locateNamed(deps, request, viewer)
+    : locateAsked(deps, request, { asked, viewer }))
+  if (target.early !== undefined || request.upstream === 'never') return target
+  // Another request may have opened it: two downloads of one tarball would be two copies.
+  const early = deps.early.join({ ...request, viewer })
+  return early === undefined ? target : { ...target, early }
+}
+
+async function locateNamed(
+  deps: LocateDependencies,
+  request: ArtifactRequest,
+  viewer: Viewer,
+): Promise<ResolvedArtifact> {
   const query = queryOf(deps.registries, request, viewer)
   const known = (await deps.index.find(query)) ?? deps.recentFacts(request, viewer)
   if (known !== undefined) return targetOf(deps, request, known)
@@ -92,7 +106,7 @@ async function askPeersAndRegistry(
   const isPatient = !canAsk || deps.named.isFetchedByName(request)
   const hasSomebody = isPatient || deps.named.isListed(request)
   const asking = hasSomebody ? deps.named.resolve(request, { fetch: canAsk }) : NOBODY
-  const digest = await (isPatient || !hasSomebody ? asking : withinMoment(asking))
+  const digest = await (isPatient || !hasSomebody ? asking : withinMs(PEERS_FIRST_MS, asking))
   if (digest !== undefined) return boundTarget(deps, request, { viewer, digest })
   const asked = deps.askFacts(request, viewer)
   // Of what a peer has, or a delegate is at though it was late, the registry need only say which bytes it is.
@@ -113,19 +127,6 @@ async function askPeersAndRegistry(
   } catch (error) {
     opened?.release()
     throw error
-  }
-}
-
-/** undefined too when it is not there yet. */
-async function withinMoment(asking: Promise<Digest | undefined>): Promise<Digest | undefined> {
-  let timer: NodeJS.Timeout | undefined
-  const moment = new Promise<undefined>((resolve) => {
-    timer = setTimeout(resolve, PEERS_FIRST_MS, undefined)
-  })
-  try {
-    return await Promise.race([asking, moment])
-  } finally {
-    clearTimeout(timer)
   }
 }
 
@@ -160,7 +161,9 @@ async function locateAsked(
     // What the registry has signed says as much as the registry, and spares the question.
     const signed =
       deps.named.known(request) ??
-      (deps.named.isListed(request) ? await withinMoment(deps.named.resolve(request)) : undefined)
+      (deps.named.isListed(request)
+        ? await withinMs(PEERS_FIRST_MS, deps.named.resolve(request))
+        : undefined)
     return signed === asked ? { ...target, isBound: true } : target
   }
   if (namesDigest(known.integrity, asked)) return { ...target, facts: known, isBound: true }

@@ -78,6 +78,19 @@ describe('the version document and the tarball', () => {
     expect(world.upstream.seen).toHaveLength(2)
   })
 
+  test('are shared by a client that names the digest meanwhile', async () => {
+    const gate = Promise.withResolvers<void>()
+    world.upstream.fault(DOCUMENT, { kind: 'hold', until: gate.promise })
+    const first = world.get(path)
+    await expect.poll(() => world.upstream.seen.length).toBe(2)
+    const headers = { 'pacote-integrity': small.integrity }
+    const second = await fetch(world.url + path, { headers })
+    expect(Buffer.from(await second.arrayBuffer()).equals(small.tarball)).toBe(true)
+    gate.resolve()
+    expect((await first).body.equals(small.tarball)).toBe(true)
+    expect(world.upstream.count(/tgz$/)).toBe(1)
+  })
+
   test('give nothing of other bytes than the document names', async () => {
     world.upstream.fault(/tgz$/, { kind: 'wrong-bytes' })
     const got = await world.http.get(path)

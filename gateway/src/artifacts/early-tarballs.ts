@@ -58,10 +58,8 @@ export class EarlyTarballs {
   open({ name, version, viewer }: EarlyQuestion): EarlyTarball | undefined {
     const { registries, upstream } = this.#deps
     const registry = registries.forName(name)
-    if (registry === null || version === undefined || viewer.credentials !== undefined) return
-    const url = new URL(
-      `${registry.url}${name}/-/${encodeURIComponent(tarballFile(name, version))}`,
-    )
+    const url = registry && usualPlace(registry, { name, version, viewer })
+    if (registry === null || !url) return undefined
     const credentialsFor = tarballCredentials(registries, registry, undefined)
     const isOpenly = credentialsFor(url) === undefined && !registries.isCertified(registry)
     if (!isOpenly || upstream.isDown(registry.origin) || this.#mayPeersHaveIt()) return
@@ -79,6 +77,14 @@ export class EarlyTarballs {
     return tarball.join()
   }
 
+  /** Joins a request that is under way, if there is one: its bytes are on their way already. The caller releases it once. */
+  join(question: EarlyQuestion): EarlyTarball | undefined {
+    if (this.#open.size === 0) return undefined
+    const registry = this.#deps.registries.forName(question.name)
+    const url = registry && usualPlace(registry, question)
+    return url ? this.#open.get(url.href)?.join() : undefined
+  }
+
   /** No peer has told this version by its name; one that tells none may have its bytes all the same. */
   #mayPeersHaveIt(): boolean {
     return this.#deps.node.peers().some(({ artifacts, names }) => artifacts > 0 && names === 0)
@@ -89,6 +95,12 @@ export class EarlyTarballs {
     this.#guesses.set(url, known)
     return known
   }
+}
+
+/** Where registries have it by default; undefined for what is not asked for early. */
+function usualPlace(registry: Registry, { name, version, viewer }: EarlyQuestion): URL | undefined {
+  if (version === undefined || viewer.credentials !== undefined) return undefined
+  return new URL(`${registry.url}${name}/-/${encodeURIComponent(tarballFile(name, version))}`)
 }
 
 /** While nothing is known of the registry, what is open may all be misses. */

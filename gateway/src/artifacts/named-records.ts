@@ -68,7 +68,9 @@ export function createNamedRecords(deps: NamedRecordsDependencies): NamedRecords
   function isFetchedByName(request: ArtifactRequest): boolean {
     const version = delegated(request)
     if (version === undefined || mute.has(version.registry)) return false
-    return !isListed(request)
+    const holders = node.questions.holders(nameKeyOf(version))
+    const delegate = node.fleet.delegateOf(version)
+    return holders.length === 0 || (delegate !== undefined && holders.includes(delegate))
   }
 
   function isListed(request: ArtifactRequest): boolean {

@@ -7,10 +7,10 @@ import { LRUCache } from 'lru-cache'
 import { isCatalogError } from '@catalog-p2p/core'
 import type { Viewer } from '../packuments/packument-service.ts'
 import type { VersionFacts } from '../packuments/version-lines.ts'
-import { createSingleFlight } from '../single-flight.ts'
 import { scopeOf } from '../http/route.ts'
 import type { Registry } from '../upstream/registries.ts'
 import { unreachable, type Upstream } from '../upstream/upstream.ts'
+import { createPacedFlights } from './paced-flights.ts'
 import type { PublicNames } from './public-names.ts'
 import { fetchFacts, type ArtifactRequest, type TargetDependencies } from './artifact-target.ts'
 import { SilentRegistries } from './silent-registries.ts'
@@ -53,7 +53,7 @@ const KEPT = { maxSize: 5_000, sizeCalculation: () => 1, ttl: 300_000 }
 export function createVersionDocuments(deps: VersionDocumentsDependencies): VersionDocuments {
   const { registries, upstream, publicNames } = deps
   const recent = new LRUCache<string, VersionFacts>(KEPT)
-  const flights = createSingleFlight<VersionFacts>()
+  const flights = createPacedFlights<VersionFacts>()
   const silent = new SilentRegistries(upstream)
   /** Registries that know versions, but have no documents of them. */
   const without = new Set<string>()
@@ -88,30 +88,22 @@ export function createVersionDocuments(deps: VersionDocumentsDependencies): Vers
     return facts
   }
 
-  async function askInTime(question: Question, signal: AbortSignal): Promise<VersionFacts> {
-    const { registry } = question
-    const askedMs = performance.now()
-    const timeout = AbortSignal.timeout(TIMEOUT_MS)
-    try {
-      return await ask(question, AbortSignal.any([signal, timeout]))
-    } catch (error) {
-      if (!timeout.aborted) throw error
-      silent.noteNoAnswer(registry, askedMs)
-      throw unreachable(new URL(registry.url), timeout.reason)
-    }
-  }
-
   function keyOf({ name, version, file }: ArtifactRequest, { credentials }: Viewer): string {
     const { url } = registries.homeOf(name)
     return [name, version ?? file, url, credentials?.fingerprint].join('\n')
   }
 
   async function share(question: Question): Promise<VersionFacts> {
-    const { request, viewer, isPatient } = question
-    const key = keyOf(request, viewer)
-    const work = (signal: AbortSignal): Promise<VersionFacts> =>
-      isPatient ? ask(question, signal) : askInTime(question, signal)
-    const facts = await flights.run(`${isPatient} ${key}`, work, request.signal)
+    const key = keyOf(question.request, question.viewer)
+    const { registry, isPatient } = question
+    const { signal } = question.request
+    const work = (until: AbortSignal): Promise<VersionFacts> => ask(question, until)
+    const facts = await (isPatient
+      ? flights.patient(key, work, signal)
+      : flights.hurried(key, work, {
+          inTime: (asking, until) => inTime(silent, registry, { asking, signal: until }),
+          signal,
+        }))
     recent.set(key, facts)
     return facts
   }
@@ -136,5 +128,25 @@ export function createVersionDocuments(deps: VersionDocumentsDependencies): Vers
       }
       return await share({ registry, request, viewer, isPatient: true })
     },
+  }
+}
+
+/** @throws CatalogError UPSTREAM_UNREACHABLE when it has not said within TIMEOUT_MS; what asking throws */
+async function inTime(
+  silent: SilentRegistries,
+  registry: Registry,
+  {
+    asking,
+    signal,
+  }: { asking: (until: AbortSignal) => Promise<VersionFacts>; signal: AbortSignal },
+): Promise<VersionFacts> {
+  const askedMs = performance.now()
+  const timeout = AbortSignal.timeout(TIMEOUT_MS)
+  try {
+    return await asking(AbortSignal.any([signal, timeout]))
+  } catch (error) {
+    if (!timeout.aborted) throw error
+    silent.noteNoAnswer(registry, askedMs)
+    throw unreachable(new URL(registry.url), timeout.reason)
   }
 }

@@ -17,7 +17,7 @@ import { hedge, type Attempt } from './hedge.ts'
 
 export interface NamedRequests {
   /**
-   * The record of that version, from peers that list it; undefined when no peer does, or none could give one with evidence.
+   * The record of that version, from peers that list it, or with `fetch` from its delegate if there is one; undefined when no peer does, or none could give one with evidence.
    * Its artifact is in the store if it came with it. Ends within RESOLVE_MS.
    * @throws `signal.reason`
    */
@@ -69,9 +69,11 @@ export function createNamedRequests(deps: NamedDeps): NamedRequests {
       const key = nameKeyOf(version)
       let asking = running.get(key)
       if (asking === undefined) {
-        const peers = scores.rank(discovery.nameHolders(key), links.outstanding).slice(0, MAX_ASKED)
-        const attempts = peers.map((peer) => attemptOf(deps, peer, key))
-        if (attempts.length === 0 && fetch) attempts.push(...delegateAttempts(deps, version))
+        const attempts = fetch ? delegateAttempts(deps, version) : []
+        if (attempts.length === 0) {
+          const peers = scores.rank(discovery.nameHolders(key), links.outstanding)
+          attempts.push(...peers.slice(0, MAX_ASKED).map((peer) => attemptOf(deps, peer, key)))
+        }
         if (attempts.length === 0) return undefined
         asking = ask(key, attempts)
         running.set(key, asking)

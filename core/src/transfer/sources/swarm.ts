@@ -82,17 +82,25 @@ function isUnanswered(error: unknown): boolean {
 export interface Swarm {
   /** Those worth waiting for: all of them when there is no origin; undefined: there are none. */
   readonly favoured: Attempt<Found> | undefined
+  /** Those too, but for the registry's signature, which a delegate sends along and the registry would be asked for. */
+  readonly unsigned: Attempt<Found> | undefined
   /** The others, for when an origin fails or is slow. */
   readonly rest: Attempt<Found>
 }
 
-export function createSwarm(race: Race, deps: TransferDeps, asker: PeerAsker): Swarm {
+export function createSwarm(
+  race: Race,
+  deps: TransferDeps,
+  asker: PeerAsker,
+  { hasDelegate }: { readonly hasDelegate: boolean },
+): Swarm {
   const { clock, scores } = deps
   const peers = holdersOf(race.digest, deps)
-  const favoured =
+  const worthIt =
     race.origin.origin === undefined
       ? [...peers]
       : peers.filter((peer) => !scores.isBackedOff(peer)).slice(0, MAX_FAVOURED)
+  const mayWait = (peer: PeerId): boolean => hasDelegate && lacksRecord(peer, race, deps)
 
   function nextOf(queue: PeerId[]): Attempt<Found> | undefined {
     for (let peer = queue.shift(); peer !== undefined; peer = queue.shift()) {
@@ -102,7 +110,7 @@ export function createSwarm(race: Race, deps: TransferDeps, asker: PeerAsker): S
     return undefined
   }
 
-  const ask: Attempt<Found> = {
+  const askAll = (queue: PeerId[]): Attempt<Found> => ({
     hedgeMs: undefined,
     async run(signal, startNext) {
       const over = new AbortController()
@@ -114,7 +122,7 @@ export function createSwarm(race: Race, deps: TransferDeps, asker: PeerAsker): S
       }
       race.claims.onFirst(onClaim)
       const next = (): Attempt<Found> | undefined => {
-        const attempt = enough(race) ? undefined : nextOf(favoured)
+        const attempt = enough(race) ? undefined : nextOf(queue)
         if (attempt === undefined && race.claims.count === 0) startNext()
         return attempt
       }
@@ -128,9 +136,11 @@ export function createSwarm(race: Race, deps: TransferDeps, asker: PeerAsker): S
         over.abort(new Error('the peers have been asked'))
       }
     },
-  }
+  })
+  const [unsigned, favoured] = [worthIt.filter(mayWait), worthIt.filter((peer) => !mayWait(peer))]
   return {
-    favoured: favoured.length > 0 ? ask : undefined,
+    favoured: favoured.length > 0 ? askAll(favoured) : undefined,
+    unsigned: unsigned.length > 0 ? askAll(unsigned) : undefined,
     rest: {
       hedgeMs: undefined,
       async run(signal, startNext) {
@@ -143,6 +153,11 @@ export function createSwarm(race: Race, deps: TransferDeps, asker: PeerAsker): S
       },
     },
   }
+}
+
+/** What the registry has signed is missing here, and this peer does not say that it has it. */
+function lacksRecord(peer: PeerId, { name }: Race, { discovery }: TransferDeps): boolean {
+  return name !== undefined && !discovery.nameHolders(name).includes(peer)
 }
 
 /** Best first. */
