@@ -11,6 +11,7 @@ import { backOffMs } from '../timing/back-off.ts'
 import type { Clock } from '../timing/clock.ts'
 import { withDeadline } from '../timing/deadline.ts'
 import type { CarrierOffer } from '../wire/carrier-messages.ts'
+import { LentReads } from './lent-reads.ts'
 import { CARRIER_OFFERS } from './offer-protocol.ts'
 import { identityOf } from './tickets.ts'
 import { dialSettings } from './tls-settings.ts'
@@ -34,9 +35,14 @@ export interface CarrierDialerDeps {
   readonly connectionOf: (peer: PeerId) => PeerConnection | undefined
 }
 
+export interface Dialled {
+  readonly socket: TLSSocket
+  readonly reads: LentReads
+}
+
 export interface CarrierDialer {
   /** Undefined where there is no way just now. Never rejects. */
-  dial(peer: PeerId): Promise<TLSSocket | undefined>
+  dial(peer: PeerId): Promise<Dialled | undefined>
   /** One that was dialled is closed. */
   closed(peer: PeerId, why: ClosedWhy): void
   forget(peer: PeerId): void
@@ -76,7 +82,7 @@ export function createCarrierDialer(deps: CarrierDialerDeps): CarrierDialer {
     standing.notBeforeMs = clock.now() + backOffMs(standing.failures, BACK_OFF)
   }
 
-  async function dial(peer: PeerId): Promise<TLSSocket | undefined> {
+  async function dial(peer: PeerId): Promise<Dialled | undefined> {
     const ip = ipOf(deps.connectionOf(peer)?.address ?? '')
     if (ip === undefined || deps.isGateway(ip)) return undefined
     const standing = standingOf(peer)
@@ -93,11 +99,11 @@ export function createCarrierDialer(deps: CarrierDialerDeps): CarrierDialer {
         standing.notBeforeMs = Infinity
         return undefined
       }
-      const socket = await withDeadline({ clock, timeoutMs: DIAL_TIMEOUT_MS, signal }, (limit) =>
+      const dialled = await withDeadline({ clock, timeoutMs: DIAL_TIMEOUT_MS, signal }, (limit) =>
         connectTo(ip, offer, limit),
       )
       standing.openedAtMs = clock.now()
-      return socket
+      return dialled
     } catch (error) {
       log.debug('carrier.not-made', { peer, error })
       failed(standing)
@@ -132,13 +138,16 @@ async function connectTo(
   host: string,
   { port, ticket, key }: CarrierOffer,
   signal: AbortSignal,
-): Promise<TLSSocket> {
-  const { promise, resolve, reject } = Promise.withResolvers<TLSSocket>()
+): Promise<Dialled> {
+  const { promise, resolve, reject } = Promise.withResolvers<Dialled>()
+  const reads = new LentReads()
   const settings = dialSettings({ identity: identityOf(ticket), psk: key })
-  const socket = connect({ host, port, ...settings })
+  // Of net.Socket's options, which tls.connect passes on; its types leave it out.
+  const options = { host, port, onread: reads.onread, ...settings }
+  const socket = connect(options)
   const onAbort = (): void => void socket.destroy()
   signal.addEventListener('abort', onAbort, { once: true })
-  socket.once('secureConnect', () => resolve(socket))
+  socket.once('secureConnect', () => resolve({ socket, reads }))
   socket.on('error', reject) // also later: its stream has listeners of its own
   socket.once('close', () => reject(new Error('closed before the handshake was done')))
   try {

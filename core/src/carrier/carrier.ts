@@ -119,13 +119,15 @@ class TlsCarriers implements Carriers {
   }
 
   async open(peer: PeerId): Promise<ByteStream | undefined> {
-    const socket = await this.#dialer.dial(peer)
-    if (socket === undefined) return undefined
+    const dialled = await this.#dialer.dial(peer)
+    if (dialled === undefined) return undefined
+    const { socket, reads } = dialled
     if (this.#unsubscribe === undefined || !this.#deps.host.isConnected(peer)) {
       socket.destroy()
       return undefined
     }
     return this.#adopt(socket, peer, {
+      reads,
       idleMs: IDLE_MS.dialled,
       onUnread: () => undefined, // it is what we have asked for
       onClosed: (why) => this.#dialer.closed(peer, why),
@@ -199,7 +201,7 @@ class TlsCarriers implements Carriers {
   #adopt(
     socket: TLSSocket,
     peer: PeerId,
-    { onClosed, ...options }: Pick<TlsStreamOptions, 'idleMs' | 'onUnread' | 'onClosed'>,
+    { onClosed, ...options }: Pick<TlsStreamOptions, 'reads' | 'idleMs' | 'onUnread' | 'onClosed'>,
   ): ByteStream {
     const streams = this.#open.get(peer) ?? new Set()
     const stream = toByteStream(socket, {

@@ -8,6 +8,7 @@ import { CatalogError, isCatalogError } from '../errors.ts'
 import type { ByteStream, PeerId } from '../host/host.ts'
 import { createInboundQueue, type InboundQueue } from '../host/inbound-queue.ts'
 import type { CancelTimer, Clock } from '../timing/clock.ts'
+import type { LentReads } from './lent-reads.ts'
 
 /** Unread bytes at which reading pauses, and at which it goes on. */
 const UNREAD_HIGH_BYTES = 256 * 1024
@@ -26,6 +27,8 @@ export interface TlsStreamOptions {
   readonly clock: Clock
   readonly peer: PeerId
   readonly protocol: string
+  /** Of a connection that was dialled with them. */
+  readonly reads?: LentReads
   /** A connection over which nothing has come, and nothing that waited has left, for so long is closed. */
   readonly idleMs: number
   /** What is received and unread has grown by so much, or shrunk when negative. */
@@ -59,13 +62,19 @@ class TlsByteStream implements ByteStream {
     this.source = createInboundQueue({
       maxBytes: UNREAD_HIGH_BYTES + UNREAD_SLACK_BYTES,
       onQueued: (bytes) => this.#balance(bytes),
+      isLent: options.reads !== undefined,
       onOverflow: () => this.#close('ours', new CatalogError('PEER_MISBEHAVED', 'too much unread')),
     })
     socket.setNoDelay(true)
-    socket.on('data', (bytes: Buffer) => {
+    const onBytes = (bytes: Uint8Array): void => {
       this.#movedAtMs = options.clock.now()
       this.source.push(bytes)
-    })
+    }
+    if (options.reads === undefined) socket.on('data', onBytes)
+    else {
+      options.reads.to(onBytes)
+      socket.resume()
+    }
     socket.on('drain', () => {
       this.#movedAtMs = options.clock.now()
       this.#drained?.resolve()

@@ -9,6 +9,16 @@ import type { AddressGroup } from '../limits/address-group.ts'
 /** The text form of a libp2p peer id: the hash of a peer's public key, so it can't be claimed. */
 export type PeerId = string
 
+/** What the remote of a stream sends, for one reader. */
+export interface ByteSource extends AsyncIterable<Uint8Array> {
+  /**
+   * In place of iterating, for a reader that gets through each read at once: nothing waits, and no promise is made for it. Where
+   * a transport has it. The bytes are lent, and may change when `onBytes` has returned. Resolves when the remote has ended its
+   * side; rejects when the stream was aborted, and with what `onBytes` throws.
+   */
+  readonly consume?: (onBytes: (bytes: Uint8Array) => void) => Promise<void>
+}
+
 /** Ordered, reliable bytes both ways. */
 export interface ByteStream {
   readonly peer: PeerId
@@ -19,7 +29,7 @@ export interface ByteStream {
    * protocols must ask for no more than they can hold: 32 MiB on a stream that we opened, `maxUnreadBytes` on others, less
    * while all streams together hold much.
    */
-  readonly source: AsyncIterable<Uint8Array>
+  readonly source: ByteSource
   /** Resolves when the transport takes more; await it before writing on. Rejects when the stream has failed. */
   write(bytes: Uint8Array): Promise<void>
   /** Ends our side after what is written; the remote's side stays open. */

@@ -82,4 +82,54 @@ describe('inbound queue', () => {
     queue[Symbol.asyncIterator]()
     expect(() => queue[Symbol.asyncIterator]()).toThrow('read once')
   })
+
+  describe('consumed', () => {
+    it('is handed on at once, from what came before to the end', async () => {
+      const { queue } = create()
+      queue.push(Buffer.from('a'))
+      let read = ''
+      const over = queue.consume((bytes) => (read += Buffer.from(bytes).toString()))
+      queue.push(Buffer.from('b'))
+      expect(read).toBe('ab')
+      expect(queue.queuedBytes).toBe(0)
+      queue.end()
+      await over
+      expect(() => queue.consume(() => undefined)).toThrow('can be read once')
+    })
+
+    it('ends with the failure of the stream, or of its reader', async () => {
+      const failing = create().queue
+      const failed = failing.consume(() => undefined)
+      failing.fail(new Error('reset'))
+      await expect(failed).rejects.toThrow('reset')
+
+      const { queue, overflows } = create(10)
+      let reads = 0
+      const refused = queue.consume(() => {
+        reads += 1
+        throw new Error('refused')
+      })
+      for (let count = 0; count < 3; count += 1) queue.push(Buffer.from('a'))
+      await expect(refused).rejects.toThrow('refused')
+      expect([reads, overflows(), queue.queuedBytes]).toEqual([1, 0, 0])
+    })
+  })
+
+  it('keeps a copy of what is lent', async () => {
+    const queue = createInboundQueue({
+      maxBytes: 1000,
+      onOverflow: () => undefined,
+      isLent: true,
+    })
+    const lent = Buffer.from('a')
+    const early = Buffer.from('x')
+    queue.push(early)
+    early.write('?')
+    const read = readAll(queue)
+    await new Promise(setImmediate)
+    queue.push(lent)
+    lent.write('?')
+    queue.end()
+    expect(await read).toBe('xa')
+  })
 })

@@ -4,8 +4,11 @@
  * nothing of streams or peers.
  */
 
-export interface InboundQueue extends AsyncIterable<Uint8Array> {
+import type { ByteSource } from './host.ts'
+
+export interface InboundQueue extends ByteSource {
   push(bytes: Uint8Array): void
+  readonly consume: NonNullable<ByteSource['consume']>
   /** The remote has ended its side: what is queued can still be read. */
   end(): void
   /** The stream has failed: what is queued is dropped, the reader gets `error`. */
@@ -21,6 +24,11 @@ type State =
   // The consumer left its loop: what still comes is dropped, so that nothing piles up.
   | { readonly kind: 'discarding' }
 
+interface Consumer {
+  readonly onBytes: (bytes: Uint8Array) => void
+  readonly over: PromiseWithResolvers<void>
+}
+
 interface Waiter {
   resolve(result: IteratorResult<Uint8Array, undefined>): void
   reject(error: Error): void
@@ -35,6 +43,8 @@ const READ_OVERHEAD_BYTES = 256
 export interface InboundQueueOptions {
   readonly maxBytes: number
   readonly onOverflow: () => void
+  /** What is pushed is lent: copied, unless its reader takes it at once. */
+  readonly isLent?: boolean
   /** What is queued has grown by so much, or shrunk when negative. */
   readonly onQueued?: (bytes: number) => void
 }
@@ -103,6 +113,7 @@ class SingleReaderQueue implements InboundQueue {
   readonly #queue: CountedFifo
   #state: State = { kind: 'open' }
   #waiter: Waiter | undefined
+  #consumer: Consumer | undefined
   #isConsumed = false
 
   constructor(options: InboundQueueOptions) {
@@ -116,20 +127,25 @@ class SingleReaderQueue implements InboundQueue {
 
   push(bytes: Uint8Array): void {
     if (this.#state.kind !== 'open' || bytes.byteLength === 0) return
+    if (this.#consumer !== undefined) {
+      this.#hand(this.#consumer, bytes)
+      return
+    }
     if (this.#waiter !== undefined) {
-      this.#wake((waiting) => waiting.resolve({ done: false, value: bytes }))
+      this.#wake((waiting) => waiting.resolve({ done: false, value: this.#own(bytes) }))
       return
     }
     if (this.queuedBytes + CountedFifo.costOf(bytes) > this.#options.maxBytes) {
       this.#options.onOverflow()
       return
     }
-    this.#queue.push(bytes)
+    this.#queue.push(this.#own(bytes))
   }
 
   end(): void {
     if (this.#state.kind !== 'open') return
     this.#state = { kind: 'ended' }
+    this.#consumer?.over.resolve()
     this.#wake((waiting) => waiting.resolve(DONE))
   }
 
@@ -137,13 +153,43 @@ class SingleReaderQueue implements InboundQueue {
     if (this.#state.kind === 'failed' || this.#state.kind === 'discarding') return
     this.#state = { kind: 'failed', error }
     this.#queue.clear()
+    this.#consumer?.over.reject(error)
     this.#wake((waiting) => waiting.reject(error))
   }
 
+  consume(onBytes: (bytes: Uint8Array) => void): Promise<void> {
+    this.#beginReading()
+    const consumer = { onBytes, over: Promise.withResolvers<void>() }
+    for (let bytes = this.#queue.shift(); bytes !== undefined; bytes = this.#queue.shift()) {
+      this.#hand(consumer, bytes)
+    }
+    if (this.#state.kind === 'ended') consumer.over.resolve()
+    if (this.#state.kind === 'failed') consumer.over.reject(this.#state.error)
+    this.#consumer = consumer
+    return consumer.over.promise
+  }
+
   [Symbol.asyncIterator](): AsyncIterator<Uint8Array, undefined> {
+    this.#beginReading()
+    return { next: () => this.#next(), return: () => this.#stopReading() }
+  }
+
+  #beginReading(): void {
     if (this.#isConsumed) throw new Error('the source of a stream can be read once')
     this.#isConsumed = true
-    return { next: () => this.#next(), return: () => this.#stopReading() }
+  }
+
+  #hand({ onBytes, over }: Consumer, bytes: Uint8Array): void {
+    try {
+      onBytes(bytes)
+    } catch (error) {
+      void this.#stopReading()
+      over.reject(error)
+    }
+  }
+
+  #own(bytes: Uint8Array): Uint8Array {
+    return this.#options.isLent === true ? Uint8Array.from(bytes) : bytes
   }
 
   #next(): Promise<IteratorResult<Uint8Array, undefined>> {

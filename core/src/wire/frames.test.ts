@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { isCatalogError } from '../errors.ts'
-import { createFrameSplitter, encodeFrame, readFrames } from './frames.ts'
+import { createInboundQueue } from '../host/inbound-queue.ts'
+import { createFrameSplitter, eachFrame, encodeFrame, readFrames } from './frames.ts'
 
 const bytes = (...values: number[]): Uint8Array => Uint8Array.from(values)
 const misbehaved = expect.toSatisfy((error: unknown) => isCatalogError(error, 'PEER_MISBEHAVED'))
@@ -120,5 +121,54 @@ describe('readFrames', () => {
       throw new Error('reset')
     }
     await expect(readFrames(source(), { maxFrameBytes: 8 }).next()).rejects.toThrow('reset')
+  })
+})
+
+describe('eachFrame', () => {
+  const stream = Buffer.concat([
+    encodeFrame(bytes(1)),
+    encodeFrame(bytes(2, 3)),
+    encodeFrame(bytes(4)),
+  ])
+
+  test.each([1, 3, 7, stream.length])(
+    'hands out bodies that stay as they are, of reads of %i bytes that do not',
+    async (size) => {
+      const queue = createInboundQueue({ maxBytes: 1000, onOverflow: () => undefined })
+      const frames: Uint8Array[] = []
+      let read = 0
+      const options = { maxFrameBytes: 8, onRead: (count: number) => (read += count) }
+      const over = eachFrame(queue, options, (frame) => frames.push(frame))
+      const lent = Buffer.alloc(size)
+      for (let from = 0; from < stream.length; from += size) {
+        queue.push(lent.subarray(0, stream.copy(lent, 0, from, from + size)))
+        lent.fill(9)
+      }
+      queue.end()
+      await over
+      expect(frames.map((frame) => [...frame])).toEqual([[1], [2, 3], [4]])
+      expect(read).toBe(stream.length)
+    },
+  )
+
+  test('iterates where a source knows no better, and rejects with what its reader throws', async () => {
+    async function* source(): AsyncGenerator<Uint8Array> {
+      yield stream
+    }
+    const seen: number[] = []
+    const over = eachFrame(source(), { maxFrameBytes: 8 }, ([first]) => {
+      seen.push(first ?? 0)
+      if (seen.length === 2) throw new Error('enough')
+    })
+    await expect(over).rejects.toThrow('enough')
+    expect(seen).toEqual([1, 2])
+  })
+
+  test('an end inside a frame is misbehaviour', async () => {
+    const queue = createInboundQueue({ maxBytes: 1000, onOverflow: () => undefined })
+    const over = eachFrame(queue, { maxFrameBytes: 8 }, () => undefined)
+    queue.push(bytes(0, 0))
+    queue.end()
+    await expect(over).rejects.toEqual(misbehaved)
   })
 })

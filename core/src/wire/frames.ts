@@ -3,6 +3,7 @@
  * anything is allocated. Used by every protocol of ours; docs/protocol.md, section Frames.
  */
 import { CatalogError } from '../errors.ts'
+import type { ByteSource } from '../host/host.ts'
 
 export const FRAME_HEADER_BYTES = 4
 
@@ -43,10 +44,34 @@ export async function* readFrames(
   splitter.end()
 }
 
-/** The state between two reads, apart from IO so that it can be tested byte by byte. */
+/**
+ * The same for a reader that gets through each frame at once, at a fraction of the cost: a connection brings thousands of reads
+ * a second. Bodies are the reader's own. Resolves when the source has ended, and rejects with what the reader throws as well.
+ */
+export async function eachFrame(
+  source: ByteSource,
+  options: FrameOptions & { readonly onRead?: (bytes: number) => void },
+  onFrame: (body: Uint8Array) => void,
+): Promise<void> {
+  const { maxFrameBytes, allocate, onRead } = options
+  const splitter = createFrameSplitter(maxFrameBytes, allocate, { isLent: true })
+  const onBytes = (bytes: Uint8Array): void => {
+    onRead?.(bytes.byteLength)
+    for (const frame of splitter.push(bytes)) onFrame(frame)
+  }
+  if (source.consume !== undefined) await source.consume(onBytes)
+  else for await (const bytes of source) onBytes(bytes)
+  splitter.end()
+}
+
+/**
+ * The state between two reads, apart from IO so that it can be tested byte by byte.
+ * @param isLent what is pushed may change afterwards, so no body is a view of it
+ */
 export function createFrameSplitter(
   maxFrameBytes: number,
   allocate?: FrameOptions['allocate'],
+  { isLent = false }: { isLent?: boolean } = {},
 ): {
   push(bytes: Uint8Array): Uint8Array[]
   end(): void
@@ -80,7 +105,8 @@ export function createFrameSplitter(
         offset += take
         if (headerFilled < FRAME_HEADER_BYTES) break
         const length = header.readUInt32BE(0)
-        if (length > 0 && length <= maxFrameBytes && bytes.byteLength - offset >= length) {
+        const isHere = bytes.byteLength - offset >= length
+        if (!isLent && isHere && length > 0 && length <= maxFrameBytes) {
           // The whole frame is in this read: no copy.
           headerFilled = 0
           frames.push(bytes.subarray(offset, offset + length))

@@ -11,7 +11,7 @@ import { CatalogError, isCatalogError } from '../../errors.ts'
 import type { FetchWish } from '../../fleet/fleet.ts'
 import type { ByteStream, PeerId } from '../../host/host.ts'
 import type { Clock } from '../../timing/clock.ts'
-import { readFrames } from '../../wire/frames.ts'
+import { eachFrame } from '../../wire/frames.ts'
 import {
   decodeAnswer,
   encodeRequest,
@@ -212,22 +212,16 @@ class PipelinedRequests implements RequestStream {
 
   async #readAnswers(): Promise<void> {
     const { allocate } = this.#deps
-    const frames = readFrames(this.#received(), {
+    const { peer, source } = this.#stream
+    const options = {
       maxFrameBytes: MAX_ANSWER_FRAME_BYTES,
       ...(allocate && { allocate }),
-    })
-    for await (const batch of frames) {
-      for (const frame of batch) this.#answers.accept(decodeAnswer(frame))
+      onRead: (bytes: number) => {
+        if (this.#answers.isGreeted) this.#receivedBytes += bytes
+      },
     }
-    const { peer } = this.#stream
+    await eachFrame(source, options, (frame) => this.#answers.accept(decodeAnswer(frame)))
     throw new CatalogError('PEER_UNREACHABLE', 'the peer ended the stream', { peer })
-  }
-
-  async *#received(): AsyncGenerator<Uint8Array> {
-    for await (const bytes of this.#stream.source) {
-      if (this.#answers.isGreeted) this.#receivedBytes += bytes.byteLength
-      yield bytes
-    }
   }
 
   #fail(error: unknown): void {
