@@ -1,4 +1,5 @@
 /** What is published on one machine is kept by others that trust its publisher, over real QUIC, within bounds of their own. */
+import { createHash } from 'node:crypto'
 import type { Digest, NodeOptions } from '@catalog-p2p/core'
 import { expect, test, vi } from 'vitest'
 import { documentOf } from '../../gateway/src/cli/publish/document.ts'
@@ -14,8 +15,13 @@ const WAITING = { timeout: 20_000 }
 const world = machinesOfEachTest()
 
 /** What is said of it. */
-async function publish({ url }: Machine, version: string): Promise<string | null> {
+async function publish(
+  { url }: Machine,
+  version: string,
+  attached: object = {},
+): Promise<string | null> {
   const document = await documentOf(makePackage(NAME, version).tarball, undefined)
+  if ('_attachments' in document) Object.assign(document._attachments as object, attached)
   const response = await fetch(`${url}/@acme%2ftool`, {
     method: 'PUT',
     headers: { 'content-type': 'application/json', authorization: `Bearer ${TOKEN}` },
@@ -60,14 +66,34 @@ test('peers that trust its publisher keep it, and it is installed from them when
   expect(Buffer.from(await tarball.arrayBuffer())).toEqual(makePackage(NAME, '1.1.0').tarball)
 })
 
-test('what was published alone is kept by a peer that comes later', async () => {
+test('what was published alone is kept by a peer that comes later, with its provenance', async () => {
   const here = await world.machine('here', annsKey)
-  expect(await publish(here, '1.0.0')).toContain('(only on this machine as yet)')
+  const sha512 = createHash('sha512').update(makePackage(NAME, '1.0.0').tarball).digest('hex')
+  const predicateType = 'https://slsa.dev/provenance/v1'
+  const statement = { predicateType, subject: [{ name: 'tool', digest: { sha512 } }] }
+  const payload = Buffer.from(JSON.stringify(statement)).toString('base64')
+  const bundle = { mediaType: 'bundle', dsseEnvelope: { payload, signatures: [] } }
+  // As npm attaches it.
+  const attached = { [`${NAME}-1.0.0.sigstore`]: { data: JSON.stringify(bundle) } }
+  expect(await publish(here, '1.0.0', attached)).toContain('(only on this machine as yet)')
   const later = await world.machine('later')
   await meet(later.node, here.node, 0)
   const digest = (await here.node.publications.releases(ownHead(here), signalOf()))[0]?.digest
   await vi.waitFor(() => expect(digest && retentions(later, digest)).toBe('replica'), WAITING)
+  const found = (await (await fetch(`${later.url}/${NAME}`)).json()) as Packument
+  const { dist, ...fields } = found.versions['1.0.0'] ?? {}
+  expect(Object.keys(fields)).not.toContain('_provenance')
+  expect(dist?.attestations?.provenance).toEqual({ predicateType })
+  const told = await fetch(dist?.attestations?.url ?? '')
+  expect(await told.json()).toEqual({ attestations: [{ predicateType, bundle }] })
 })
+
+interface Packument {
+  readonly versions: Record<
+    string,
+    { dist?: { attestations?: { url: string; provenance: object } } }
+  >
+}
 
 function ownHead({ node }: Machine) {
   const [head] = node.publications.own()

@@ -16,9 +16,10 @@ import type { Route } from '../http/route.ts'
 import { unanswered } from '../trust/find-heads.ts'
 import { answerChange } from './answer-change.ts'
 import { parseChange } from './change-request.ts'
-import { packumentOf } from './network-packument.ts'
+import { ATTESTATIONS, packumentOf } from './network-packument.ts'
 import { OWNERS_HINT } from './owners-hint.ts'
 import type { Network } from './network.ts'
+import { provenanceOf } from './provenance.ts'
 
 export interface NetworkAnswers extends Network {
   readonly activity: Activity
@@ -55,6 +56,9 @@ export async function answerNetwork(
     return sendJson(exchange.req, exchange.res, { status: 200, body: Object.fromEntries(tags) })
   }
   const { method, path } = exchange.target
+  if (method === 'GET' && path.startsWith(ATTESTATIONS)) {
+    return sendAttestations(deps, exchange, name)
+  }
   const change = parseChange(method, path, name)
   // `?write=true`: the document that a client is about to change.
   if (change === 'read') return sendPackument(deps, exchange, { name })
@@ -119,6 +123,22 @@ async function sendTarball(
     ...{ artifact, name, version, visibility: 'public' },
     ...{ named: isPublic ? 'public' : 'private', isUnjudged: true },
   })
+}
+
+/** As `npm audit signatures` asks for them. */
+async function sendAttestations(
+  { networkPackages }: Network,
+  { req, res, target, signal }: Exchange,
+  name: string,
+): Promise<void> {
+  const version = decodeURIComponent(target.path).slice(`${ATTESTATIONS}${name}@`.length)
+  const { manifest } = await networkPackages.release({ name, version }, { signal })
+  const found = provenanceOf(manifest)
+  if (found === undefined) {
+    throw new CatalogError('NOT_FOUND', `${name}@${version} was published without provenance`)
+  }
+  const { predicateType, bundle } = found
+  sendJson(req, res, { status: 200, body: { attestations: [{ predicateType, bundle }] } })
 }
 
 function notForThese(name: string): CatalogError {

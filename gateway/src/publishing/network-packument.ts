@@ -3,6 +3,7 @@
  * https://github.com/npm/registry/blob/main/docs/responses/package-metadata.md
  */
 import { tarballFile } from '../packuments/client-policy.ts'
+import { provenanceOf, PROVENANCE_FIELD } from './provenance.ts'
 import type { NetworkPackage, NetworkVersion } from './network-packages.ts'
 
 export interface PackumentContext {
@@ -11,6 +12,9 @@ export interface PackumentContext {
   /** The gateway's own signature, for clients: the publisher's has been verified. */
   readonly sign: SignVersion | undefined
 }
+
+/** Before the version, as at npm's registry: clients know the path. */
+export const ATTESTATIONS = '/-/npm/v1/attestations/'
 
 export type SignVersion = (version: {
   readonly name: string
@@ -43,10 +47,17 @@ export function versionOf(
   const { name, version, manifest, digest, publisher } = release
   const tarball = `${base}/${name}/-/${encodeURIComponent(tarballFile(name, version))}`
   const signed = { name, version, integrity: digest }
+  // Checked to be an object of this name and version.
+  const { [PROVENANCE_FIELD]: _, ...fields } = JSON.parse(manifest) as Record<string, unknown>
+  const { predicateType } = provenanceOf(manifest) ?? {}
+  const url = `${base}${ATTESTATIONS}${name}@${version}`
   return {
-    ...(JSON.parse(manifest) as object), // checked to be an object of this name and version
+    ...fields,
     ...{ _id: `${name}@${version}`, _npmUser: { name: publisher } },
-    dist: { tarball, integrity: digest, ...(sign && { signatures: [sign(signed)] }) },
+    dist: {
+      ...{ tarball, integrity: digest, ...(sign && { signatures: [sign(signed)] }) },
+      ...(predicateType !== undefined && { attestations: { url, provenance: { predicateType } } }),
+    },
     ...(deprecated !== undefined && { deprecated }),
   }
 }

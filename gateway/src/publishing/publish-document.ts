@@ -7,6 +7,7 @@ import { z } from 'zod'
 import { CatalogError, digestOf, findDigest } from '@catalog-p2p/core'
 import { parseBody } from '../http/json-body.ts'
 import { readTarballManifest } from '../packuments/peers/tarball-manifest.ts'
+import { parseProvenance, PROVENANCE_FIELD } from './provenance.ts'
 
 const versionSchema = z.looseObject({
   name: z.string(),
@@ -20,7 +21,7 @@ const schema = z.looseObject({
   _rev: z.string().optional(),
   versions: z.record(z.string(), versionSchema).optional(),
   'dist-tags': z.record(z.string(), z.string()).default({}),
-  _attachments: z.record(z.string(), z.looseObject({ data: z.base64() })).optional(),
+  _attachments: z.record(z.string(), z.looseObject({ data: z.string() })).optional(),
 })
 
 export type PackageDocument = z.output<typeof schema>
@@ -50,7 +51,7 @@ export async function newVersionOf(document: PackageDocument): Promise<NewVersio
   const { name, versions = {}, 'dist-tags': tags, _attachments = {} } = document
   const [[version, said] = [], ...others] = Object.entries(versions)
   const attached = Object.entries(_attachments).filter(([file]) => file.endsWith('.tgz'))
-  const [tarball] = attached.map(([, { data }]) => Buffer.from(data, 'base64'))
+  const [tarball] = attached.map(([, { data }]) => fromBase64(data))
   if (name === undefined || version === undefined || said === undefined || others.length > 0) {
     throw refused('one version at a time is published')
   }
@@ -63,9 +64,13 @@ export async function newVersionOf(document: PackageDocument): Promise<NewVersio
     throw refused('the tarball is not what dist.integrity says')
   }
   await checkTarball(tarball, { name, version })
-  const kept = Object.entries(said).filter(
+  const kept: [string, unknown][] = Object.entries(said).filter(
     ([field]) => !LEFT_OUT.has(field) && !/^_(?!hasShrinkwrap)/.test(field),
   )
+  const [bundle] = Object.entries(_attachments).filter(([file]) => file.endsWith('.sigstore'))
+  if (bundle !== undefined) {
+    kept.push([PROVENANCE_FIELD, parseProvenance(bundle[1].data, digestOf(tarball))])
+  }
   const tagged = Object.entries(tags).filter(([, each]) => each === version)
   return {
     ...{ name, version, tarball, manifest: JSON.stringify(Object.fromEntries(kept)) },
@@ -91,6 +96,11 @@ async function checkTarball(
     if (error instanceof CatalogError) throw error
     throw refused(`its tarball cannot be read: ${error instanceof Error ? error.message : ''}`)
   }
+}
+
+function fromBase64(data: string): Buffer {
+  if (z.base64().safeParse(data).success) return Buffer.from(data, 'base64')
+  throw refused('its tarball is not in base64')
 }
 
 function refused(why: string): CatalogError {

@@ -1,0 +1,69 @@
+/**
+ * The provenance of a version: what a build service has signed about how it was built (a Sigstore bundle), as `npm publish --provenance`
+ * attaches it. It is kept in what the publisher signs, and shown where clients look for it. Whether it holds is for them to check (`npm
+ * audit signatures`), since trusting a build service is no matter of ours; that it is of these very bytes is checked here.
+ * https://github.com/npm/provenance, https://docs.sigstore.dev/about/bundle/. Pure.
+ */
+import { z } from 'zod'
+import { CatalogError, type Digest } from '@catalog-p2p/core'
+
+/** In a release's manifest, beside package.json's own fields: none of those begins so. */
+export const PROVENANCE_FIELD = '_provenance'
+/** With the fields of package.json it must fit into a release. */
+const MAX_BYTES = 40_000
+
+const bundleSchema = z.looseObject({
+  mediaType: z.string(),
+  dsseEnvelope: z.looseObject({ payload: z.base64() }),
+})
+const statementSchema = z.looseObject({
+  predicateType: z.url(),
+  subject: z.array(z.looseObject({ digest: z.looseObject({ sha512: z.hex() }) })).min(1),
+})
+
+export interface Provenance {
+  readonly predicateType: string
+  readonly bundle: object
+}
+
+/** @param text of the attachment. @throws CatalogError INVALID_OPTIONS unless it is a bundle about these bytes */
+export function parseProvenance(text: string, digest: Digest): object {
+  if (Buffer.byteLength(text) > MAX_BYTES) {
+    throw refused(`its provenance has more than ${MAX_BYTES} bytes`)
+  }
+  const found = provenanceIn(parsed(text))
+  if (found === undefined) throw refused('its provenance is no Sigstore bundle')
+  const sha512 = Buffer.from(digest.slice('sha512-'.length), 'base64').toString('hex')
+  if (found.sha512.includes(sha512)) return found.bundle
+  throw refused('its provenance is of other bytes')
+}
+
+/** undefined: the version has none. */
+export function provenanceOf(manifest: string): Provenance | undefined {
+  const fields = parsed(manifest)
+  if (typeof fields !== 'object' || fields === null) return undefined
+  return provenanceIn(Reflect.get(fields, PROVENANCE_FIELD))
+}
+
+function provenanceIn(value: unknown): (Provenance & { sha512: readonly string[] }) | undefined {
+  const bundle = bundleSchema.safeParse(value)
+  if (!bundle.success) return undefined
+  const { payload } = bundle.data.dsseEnvelope
+  const statement = statementSchema.safeParse(parsed(Buffer.from(payload, 'base64').toString()))
+  if (!statement.success) return undefined
+  const { predicateType, subject } = statement.data
+  const sha512 = subject.map(({ digest }) => digest.sha512.toLowerCase())
+  return { predicateType, bundle: bundle.data, sha512 }
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+function refused(why: string): CatalogError {
+  return new CatalogError('INVALID_OPTIONS', `nothing was published: ${why}`)
+}
