@@ -84,6 +84,8 @@ test('what was published alone is kept by a peer that comes later, with its prov
   const { dist, ...fields } = found.versions['1.0.0'] ?? {}
   expect(Object.keys(fields)).not.toContain('_provenance')
   expect(dist?.attestations?.provenance).toEqual({ predicateType })
+  const seen = await fetch(`${later.url}/-/package/@acme%2ftool/visibility`)
+  expect(await seen.json()).toEqual({ public: true })
   const told = await fetch(dist?.attestations?.url ?? '')
   expect(await told.json()).toEqual({ attestations: [{ predicateType, bundle }] })
 })
@@ -147,7 +149,10 @@ test('a peer with no space for replicas says so', async () => {
   const small: NodeOptions = { store: { replicaQuotaBytes: 1_000 } }
   const here = await world.machine('here', annsKey)
   await meet((await world.machine('small', undefined, { node: small })).node, here.node, 0)
+  // Nor is the list looked for anew, at whoever may be silent: it has just been signed.
+  const asked = vi.spyOn(here.node.publications, 'head')
   expect(await publish(here, '1.0.0')).toContain('(only on this machine as yet)')
+  expect(asked).not.toHaveBeenCalled()
 })
 
 test('a head that somebody else has signed is misbehaviour', async () => {

@@ -106,7 +106,9 @@ async function apply(
     throw new CatalogError('NOT_FOUND', `${name} has not been published with this key`)
   }
   const head = await node.publications.change(name, change, { key, signal }).catch(refuse)
-  const kept = keptText(await replication.spread(head, signal), isPrivate(name))
+  const kept = keptText(await replication.spread(head, signal), {
+    isPrivate: isPrivate(name),
+  })
   exchange.res.setHeader('npm-notice', `signed as ${head.publisher}${kept}`)
   done(exchange, 201, { ok: true, id: name, sequence: head.sequence })
 }

@@ -59,6 +59,10 @@ export async function answerNetwork(
   if (method === 'GET' && path.startsWith(ATTESTATIONS)) {
     return sendAttestations(deps, exchange, name)
   }
+  // npm asks before it has a build service sign the name for all to see.
+  if (method === 'GET' && /^\/-\/package\/[^?]+\/visibility$/.test(path)) {
+    return sendJson(exchange.req, exchange.res, { status: 200, body: { public: isPublic } })
+  }
   const change = parseChange(method, path, name)
   // `?write=true`: the document that a client is about to change.
   if (change === 'read') return sendPackument(deps, exchange, { name })

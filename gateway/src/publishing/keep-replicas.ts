@@ -14,7 +14,7 @@ import {
   type Logger,
   type PublishedName,
 } from '@catalog-p2p/core'
-import { REPLICAS, type ReplicaRequest } from './replica-messages.ts'
+import { MAX_REPLICA_BYTES, REPLICAS, type ReplicaRequest } from './replica-messages.ts'
 
 export interface KeepReplicasDeps {
   readonly node: CatalogNode
@@ -33,8 +33,6 @@ const AGAIN_MS = 250
 const MAX_RELEASES = 1_000
 /** The DHT has only a pointer to a larger one: the head itself is then an artifact like others. */
 const MAX_HEAD_VALUE_BYTES = 8 * 1024
-/** It passes through memory. */
-const MAX_TARBALL_BYTES = 64 * 1024 * 1024
 
 export function keepReplicas({ node, isTrusted, log }: KeepReplicasDeps): Answering {
   let running = 0
@@ -104,7 +102,7 @@ async function keepAll(node: CatalogNode, head: Head, signal: AbortSignal): Prom
   }
   const release = await node.publications.release(head, newest, { signal })
   if (release === undefined) throw new CatalogError('NOT_FOUND', `${head.name}@${newest}`)
-  if (release.size > Math.min(MAX_TARBALL_BYTES, quotaOf(node))) return false
+  if (release.size > Math.min(MAX_REPLICA_BYTES, quotaOf(node))) return false
   return await keepArtifact(node, release.digest, signal)
 }
 
@@ -128,12 +126,12 @@ async function keepArtifact(
   // Its publisher may know its hash and not have it: nothing of this machine becomes public that way.
   if (node.entry(digest)?.visibility === 'private') return false
   const { body, size } = await node.get(digest, { signal })
-  if (size !== undefined && size > MAX_TARBALL_BYTES) return false
+  if (size !== undefined && size > MAX_REPLICA_BYTES) return false
   const parts: Uint8Array[] = []
   let bytes = 0
   for await (const part of body) {
     bytes += part.byteLength
-    if (bytes > MAX_TARBALL_BYTES) return false
+    if (bytes > MAX_REPLICA_BYTES) return false
     parts.push(Uint8Array.from(part))
   }
   await node.put(Buffer.concat(parts, bytes), { visibility: 'public', retention: 'replica' })

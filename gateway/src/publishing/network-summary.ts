@@ -9,7 +9,8 @@ export function networkSummary({
   name,
   versions,
   tags,
-}: NetworkPackage): { readonly key: DocumentKey; readonly summary: PackageSummary } | undefined {
+}: Pick<NetworkPackage, 'name' | 'versions' | 'tags'>):
+  { readonly key: DocumentKey; readonly summary: PackageSummary } | undefined {
   const latest = tags.get('latest') ?? [...versions.keys()].at(-1) ?? ''
   const { release } = versions.get(latest) ?? {}
   if (release === undefined) return undefined

@@ -6,7 +6,11 @@ import { createFindHeads, type FindHeads } from '../trust/find-heads.ts'
 import type { NameOrigins } from '../trust/origin-of-name.ts'
 import { trustsPublisherOf } from '../trust/trusts-publisher.ts'
 import type { SignVersion } from './network-packument.ts'
-import { createNetworkPackages, type NetworkPackages } from './network-packages.ts'
+import {
+  createNetworkPackages,
+  type NetworkPackage,
+  type NetworkPackages,
+} from './network-packages.ts'
 import { networkSummary } from './network-summary.ts'
 import { keepReplicas } from './keep-replicas.ts'
 import { createOpenNames } from './open-names.ts'
@@ -22,6 +26,8 @@ export interface Network {
   readonly sign: SignVersion | undefined
   readonly replication: Replication
   readonly findHeads: FindHeads
+  /** From now on searches find it, if its latest version is among these. */
+  noteForSearch(found: Pick<NetworkPackage, 'name' | 'versions' | 'tags'>): void
   /** Names that never reach a peer: private scopes, but those that all members of the private swarm may have. */
   readonly isPrivate: (name: string) => boolean
   /** Whether anybody may see a name here. */
@@ -61,10 +67,11 @@ export function openNetwork(
   ]
   const isPrivate = (name: string): boolean => isMarked(name) && !isListed(name)
   const findHeads = createFindHeads(node, isPrivate)
-  const networkPackages = createNetworkPackages({ node, originOf, findHeads }, (found) => {
+  const noteForSearch: Network['noteForSearch'] = (found) => {
     const noted = networkSummary(found)
     if (noted !== undefined) localIndex.note(noted.key, noted.summary)
-  })
+  }
+  const networkPackages = createNetworkPackages({ node, originOf, findHeads }, noteForSearch)
   const replication = createReplication(
     { node, ask: askToKeep({ node, log }), log, isShared: (name) => !isPrivate(name) },
     options,
@@ -75,7 +82,7 @@ export function openNetwork(
     !isPrivate(published.name) && trusts(published)
   const keeping = options.temporary ? undefined : keepReplicas({ node, isTrusted, log })
   return {
-    ...{ node, originOf, networkPackages, replication, findHeads, isPrivate },
+    ...{ node, originOf, networkPackages, replication, findHeads, isPrivate, noteForSearch },
     isOpenName: createOpenNames({ publications, isPrivate, isInSwarm: options.privateSwarm }),
     ownKeys: createOwnKeys(options.keyFolderPath, env['CATALOG_KEY_PASSPHRASE']),
     logins: new WebLogins(),

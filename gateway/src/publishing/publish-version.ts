@@ -4,6 +4,7 @@ import { CatalogError, isCatalogError } from '@catalog-p2p/core'
 import { parseBody } from '../http/json-body.ts'
 import type { Network } from './network.ts'
 import { newVersionOf, parseDocument, type PackageDocument } from './publish-document.ts'
+import { MAX_REPLICA_BYTES } from './replica-messages.ts'
 import type { Spread } from './replication.ts'
 
 export interface Published {
@@ -32,36 +33,41 @@ export async function publishForOwner(
 
 /** @throws CatalogError DENIED without a key, INVALID_OPTIONS, ALREADY_PUBLISHED with status 409 */
 export async function publishVersion(
-  { node, originOf, ownKeys, networkPackages, replication, isPrivate }: Network,
+  network: Network,
   wanted: {
     readonly name: string
     readonly document: PackageDocument
     readonly signal: AbortSignal
   },
 ): Promise<Published> {
+  const { node, originOf, ownKeys, replication, isPrivate } = network
   const { name, document, signal } = wanted
   const origin = originOf(name)
   const key = await ownKeys.keyFor(name, origin.kind === 'network' ? origin.publishers : [])
   const version = await newVersionOf(document)
   const isHidden = isPrivate(name)
-  const { release, assetId } = await node.publications
+  const { release, head, assetId } = await node.publications
     .publish({ ...version, visibility: isHidden ? 'private' : 'public' }, key, { signal })
     .catch(refuse)
   const { publisher } = release
-  const [spread] = await Promise.all([
-    replication.spread(release, signal),
-    // From now on searches find it.
-    networkPackages.find(name, { signal }).catch(() => undefined),
-  ])
+  const versions = new Map([[release.version, { release, deprecated: undefined }]])
+  network.noteForSearch({ name, versions, tags: head.tags })
+  const spread = await replication.spread(release, signal)
   const where = isHidden ? 'signed' : 'published to the network'
-  const notice = `${where} as ${publisher}: ${assetId}${keptText(spread, isHidden)}`
+  const notice = `${where} as ${publisher}: ${assetId}${keptText(spread, { isPrivate: isHidden, size: release.size })}`
   return { ...{ assetId, publisher, notice }, kept: spread.kept }
 }
 
 /** Empty where no peer was to keep it. */
-export function keptText({ kept, wanted }: Spread, isPrivate: boolean): string {
+export function keptText(
+  { kept, wanted }: Spread,
+  { isPrivate, size }: { readonly isPrivate: boolean; readonly size?: number },
+): string {
   if (isPrivate) return ' (private: on this machine alone)'
   if (wanted === 0) return ''
+  if (size !== undefined && size > MAX_REPLICA_BYTES) {
+    return ` (on this machine, and where it gets installed: others keep copies of up to ${MAX_REPLICA_BYTES} bytes)`
+  }
   const machines = kept === 1 ? '1 machine' : `${kept} machines`
   return kept === 0 ? ' (only on this machine as yet)' : ` (kept by ${machines} besides this one)`
 }

@@ -1,11 +1,23 @@
 import { parseKeyId, type KeyId } from '@catalog-p2p/core'
 import { expect, test } from 'vitest'
 import { ann } from '../../../test/support/network-machine.ts'
+import { keptText } from './publish-version.ts'
 import { publishWords } from './publish-words.ts'
 
 const of = { name: '@acme/tool', registry: 'https://me:secret@registry.example/npm/' }
 const wordsOf = (keys: readonly KeyId[], method: string, path: string, name = of.name) =>
   publishWords({ ownKeys: { ids: () => Promise.resolve(keys) } }, { method, path }, { ...of, name })
+
+test('say how many machines keep it, or why none does', () => {
+  const spread = { kept: 1, wanted: 3 }
+  const words = (size: number, isPrivate = false, { kept, wanted } = spread): string =>
+    keptText({ kept, wanted }, { isPrivate, size })
+  expect(words(1)).toBe(' (kept by 1 machine besides this one)')
+  expect(words(1, false, { kept: 0, wanted: 3 })).toBe(' (only on this machine as yet)')
+  expect(words(1, false, { kept: 0, wanted: 0 })).toBe('')
+  expect(words(1, true)).toBe(' (private: on this machine alone)')
+  expect(words(64 * 1024 * 1024 + 1)).toContain('others keep copies of up to 67108864 bytes')
+})
 
 test('say where a publication went, and how it goes to the network', async () => {
   for (const path of ['/@acme%2ftool', '/@acme/tool', '/@acme%2Ftool/-rev/7-a']) {

@@ -13,6 +13,8 @@ import {
 } from '@catalog-p2p/core'
 import { isPackageName } from '../http/route.ts'
 
+/** Of a tarball: it passes through the memory of who keeps it. */
+export const MAX_REPLICA_BYTES = 64 * 1024 * 1024
 const MAX_NAME_BYTES = 214
 const KEY_ID_BYTES = 32
 const MAX_HEAD_BYTES = 1024 * 1024
