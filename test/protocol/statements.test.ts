@@ -1,6 +1,7 @@
 /**
- * What is signed, byte by byte. The vectors are made from docs/protocol.md by another program: CBOR and base32 by hand, Ed25519
- * by another library; only the Falcon half, which differs each time, is of the library that we use.
+ * What is signed, byte by byte. The vectors are made from docs/protocol.md by another program: CBOR and base32 by hand, Ed25519 by
+ * another library, and the Falcon half, which differs each time, by liboqs 0.14 (its WebAssembly of npm, Falcon-padded-512) from the
+ * secret key that stands there. What we sign is checked by a verifier of its own, written from Falcon's specification.
  */
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
@@ -13,6 +14,7 @@ import {
 import { importSecret } from '../../core/src/signing/hybrid-key.ts'
 import { keyIdFromBytes, keyIdOf, keyIdToBytes, parseKeyId } from '../../core/src/signing/key-id.ts'
 import { openStatement, signStatement } from '../../core/src/signing/statement.ts'
+import { isFalconSignature } from '../support/falcon-verifier.ts'
 
 interface Vectors {
   readonly key: { secret: string; public: string; idBytes: string; id: string }
@@ -26,6 +28,7 @@ const vectors = JSON.parse(readFileSync(path, 'utf8')) as Vectors
 const fromHex = (hex: string): Buffer => Buffer.from(hex.replaceAll(' ', ''), 'hex')
 const toHex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
 const FALCON_BYTES = 666
+const FALCON_KEY_BYTES = 897
 
 test.each(vectors.canonical)('canonical: $name', ({ value, encoded }) => {
   expect(toHex(encodeCanonical(value))).toBe(encoded.replaceAll(' ', ''))
@@ -60,6 +63,12 @@ test('a statement', () => {
   )
   expect(signed).toBe(expected)
   expect(openStatement(again, { type, maxBytes: 2000 }).body).toEqual(value)
+  const falconKey = fromHex(vectors.key.public).subarray(-FALCON_KEY_BYTES)
+  for (const each of [again, fromHex(encoded)]) {
+    const falcon = each.subarray(-FALCON_BYTES)
+    expect(isFalconSignature(falcon, fromHex(message), falconKey)).toBe(true)
+    expect(isFalconSignature(falcon, fromHex(`${message}00`), falconKey)).toBe(false)
+  }
   // Ed25519 is the same each time: it is over this message and no other.
   const ed25519 = toHex(key.sign(fromHex(message))).slice(2, 2 + 128)
   expect(toHex(fromHex(encoded))).toContain(ed25519)
