@@ -126,13 +126,27 @@ describeMachines('a private swarm, with no registry', await whyNoNamespaces(), (
     await copyFile(join(a.home, 'key.json'), join(b.home, 'key.json'))
     await b.type(importing)
     const manifest = { name: NAME, version: '2.0.0', description: 'hammers, of the swarm' }
-    await b.type('catalog publish', { cwd: await story.project('tool', manifest) })
+    await b.type('catalog publish --tag next', { cwd: await story.project('tool', manifest) })
+    await b.type(token)
+    await b.type(publishingPage.line('npm dist-tag add @acme/tool@2.0.0 latest'))
     await eventually(async () => {
       const cwd = await app()
       await c.type(`npm install ${NAME}`, { cwd })
       expect(await installedVersion(cwd, NAME)).toBe('2.0.0')
     }, FIND_TIMEOUT_MS)
     expect(await c.type('catalog search hammers')).toContain(NAME)
+  })
+
+  step('a deprecation is shown there, and what is unpublished is gone', async () => {
+    await b.type(publishingPage.line('npm deprecate @acme/tool@1.0.0 "use 2"'))
+    const first = `npm install ${NAME}@1.0.0`
+    await eventually(async () => {
+      expect(await c.type(first, { cwd: await app() })).toMatch(/deprecated.*use 2/)
+    }, FIND_TIMEOUT_MS)
+    await b.type(publishingPage.line('npm unpublish @acme/tool@1.0.0'))
+    await eventually(async () => {
+      expect(await c.fails(first, { cwd: await app() })).toContain('1.0.0')
+    }, FIND_TIMEOUT_MS)
   })
 
   step('the key is changed, and a machine leaves', async () => {

@@ -48,11 +48,11 @@ export function versionOf(
   const tarball = `${base}/${name}/-/${encodeURIComponent(tarballFile(name, version))}`
   const signed = { name, version, integrity: digest }
   // Checked to be an object of this name and version.
-  const { [PROVENANCE_FIELD]: _, ...fields } = JSON.parse(manifest) as Record<string, unknown>
+  const fields = Object.entries(JSON.parse(manifest) as object)
   const { predicateType } = provenanceOf(manifest) ?? {}
   const url = `${base}${ATTESTATIONS}${name}@${version}`
   return {
-    ...fields,
+    ...Object.fromEntries(fields.filter(([field]) => field !== PROVENANCE_FIELD)),
     ...{ _id: `${name}@${version}`, _npmUser: { name: publisher } },
     dist: {
       ...{ tarball, integrity: digest, ...(sign && { signatures: [sign(signed)] }) },

@@ -58,4 +58,6 @@ test('a key is made, sealed, taken to another machine and replaced there', async
     { name: 'default', sealed: true, replaces: id },
     { id, sealed: true, replaces: null },
   ])
+  // To be compared by voice with what `catalog trust add` prints.
+  expect((await first(['show', 'work'])).output).toMatch(/words {5}(?:[a-z]+ ){11}[a-z]+/)
 })

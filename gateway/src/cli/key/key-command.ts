@@ -15,6 +15,7 @@ import {
   type KeyFolder,
   type NamedKey,
 } from '../../publisher-keys/key-folder.ts'
+import { wordsOf } from '../../trust/key-words.ts'
 import { EXIT } from '../shell/exit-codes.ts'
 import { formatTable } from '../shell/format.ts'
 import { loadConfig, type Invocation } from '../shell/invocation.ts'
@@ -69,6 +70,7 @@ export async function keyShowCommand(
   const key = await folderOf().read(name)
   return report(invocation, key, [
     `key       ${key.id}`,
+    `words     ${wordsOf(key.id)}`,
     `made      ${key.createdAt.slice(0, 10)}`,
     `secret    ${key.isSealed ? 'sealed with a passphrase' : 'in its file, for this user alone'}`,
     ...(key.replaces === undefined ? [] : [`replaces  ${key.replaces}`]),

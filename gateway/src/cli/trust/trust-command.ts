@@ -85,6 +85,10 @@ export async function trustListCommand(invocation: Invocation): Promise<number> 
     return EXIT.ok
   }
   terminal.print(`trust file  ${path}`)
+  if (entries.length === 0) {
+    terminal.print('nothing comes from the network: "catalog trust add" says what does')
+    return EXIT.ok
+  }
   const rows = entries.map(({ subject, kind, id, how, comment }) => [
     ...[subject, kind, id, how === 'added' ? '' : 'first use: not compared', comment],
   ])
