@@ -14,8 +14,8 @@ export interface LaterRecords {
   stop(): Promise<void>
 }
 
-/** Without a reader: longer than between two of one install. */
-const IDLE_MS = 250
+/** Without a reader: longer than between two of one install, whose client unpacks meanwhile. */
+const IDLE_MS = 1_000
 const MAX_WAITING = 2_000
 
 export function createLaterRecords(deps: {
