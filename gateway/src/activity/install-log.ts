@@ -31,20 +31,27 @@ const AGENT = /^[\w@.+~-]{1,40}(?:\/[\w.+~-]{1,40})?/
 export class InstallLog {
   /** By session or client; the one with the oldest request first. */
   readonly #installs = new Map<string, Install>()
+  /** Of the last request. */
+  #lastKey = ''
+  #lastAgent = { text: '', client: clientOf() }
   #count = 0
 
   /** The install that a request belongs to. */
   of(headers: IncomingHttpHeaders, nowMs: number): Install {
-    const client = AGENT.exec(headers['user-agent'] ?? '')?.[0] ?? 'a client without a name'
+    const agent = headers['user-agent'] ?? ''
+    if (agent !== this.#lastAgent.text) this.#lastAgent = { text: agent, client: clientOf(agent) }
+    const { client } = this.#lastAgent
     const session = headers['npm-session']
     const isNamed = typeof session === 'string' && SESSION.test(session)
     const key = isNamed ? `session ${session}` : client
     const known = this.#installs.get(key)
-    this.#installs.delete(key)
     const pauseMs = isNamed ? SESSION_PAUSE_MS : PAUSE_MS
     const isSame = known !== undefined && (known.running > 0 || nowMs - known.lastMs < pauseMs)
+    if (isSame && key === this.#lastKey) return known
+    this.#installs.delete(key)
     const install = isSame ? known : this.#begin(client, nowMs)
     this.#installs.set(key, install)
+    this.#lastKey = key
     return install
   }
 
@@ -73,4 +80,9 @@ export class InstallLog {
 
 function rank({ tarballRequests, startedMs }: Install): number {
   return tarballRequests > 0 ? startedMs : startedMs - 1e12
+}
+
+/** Its name and version, of what it says of itself. */
+function clientOf(agent = ''): string {
+  return AGENT.exec(agent)?.[0] ?? 'a client without a name'
 }

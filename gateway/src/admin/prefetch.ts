@@ -5,7 +5,7 @@
  */
 import { once } from 'node:events'
 import { z } from 'zod'
-import { isCatalogError } from '@catalog-p2p/core'
+import { findDigest, isCatalogError } from '@catalog-p2p/core'
 import { parseBody } from '../http/json-body.ts'
 import type { Artifacts } from '../artifacts/artifacts.ts'
 import { errorBody } from '../http/respond.ts'
@@ -108,7 +108,9 @@ async function prefetchOne(
   signal: AbortSignal,
 ): Promise<PrefetchLine> {
   try {
-    const request = { name, version, file: undefined, integrity, client: undefined, signal }
+    const expected = findDigest(integrity ?? '')
+    const asked = { name, version, file: undefined, integrity: expected }
+    const request = { ...asked, client: undefined, signal }
     const { artifact } = await artifacts.get(request)
     let bytes = artifact.bytes?.byteLength ?? 0
     if (artifact.bytes === undefined) {

@@ -2,7 +2,7 @@
  * GET and HEAD of a tarball. The hot path of an install: no parsing, no copying, nothing asked twice.
  */
 import type { IncomingHttpHeaders } from 'node:http'
-import { findDigest, type Artifact, type ArtifactSource } from '@catalog-p2p/core'
+import { findDigest, type Digest } from '@catalog-p2p/core'
 import type { Visit } from '../activity/visit.ts'
 import type { Artifacts } from './artifacts.ts'
 import { clientCredentials } from '../upstream/client-credentials.ts'
@@ -20,15 +20,13 @@ export async function answerTarball(
     counters: Counters
     ledger: LedgerOf
     hints: Pick<Hints, 'prefetchedFrom'>
-    visit: Visit
   },
   exchange: Exchange,
-  route: TarballRoute,
+  { route, visit }: { readonly route: TarballRoute; readonly visit: Visit },
 ): Promise<void> {
   const { req, res, signal, giveUp } = exchange
   const { name, version, file } = route
-  const { visit, hints } = deps
-  const integrity = header(req.headers, 'pacote-integrity')
+  const integrity = integrityOf(req.headers)
   const client = clientCredentials(deps.registries, exchange, name)
   try {
     const { upstream } = exchange
@@ -36,10 +34,10 @@ export async function answerTarball(
     const request = { name, version, file, integrity, client, upstream, signal, onLocated }
     const { artifact, visibility } = await deps.artifacts.get(request)
     // What was fetched a moment ago because of a hint did not come from the store.
-    const ahead = ({ source, digest }: Artifact): ArtifactSource | undefined =>
-      source === 'store' ? hints.prefetchedFrom(digest) : undefined
-    const sent = { artifact, name, version: version ?? file, visibility, isUnjudged: false }
-    await sendNoted({ ...deps, ahead }, exchange, sent)
+    const isOurs = artifact.source === 'store'
+    const ahead = isOurs ? deps.hints.prefetchedFrom(artifact.digest) : undefined
+    const sent = { artifact, name, version: version ?? file, visibility, ahead, isUnjudged: false }
+    await sendNoted(deps, exchange, { sent, visit })
   } finally {
     // Gives up what nobody read (HEAD, 304, a failure); harmless when all was sent.
     if (req.method === 'HEAD' || res.statusCode !== 200 || !res.writableEnded) {
@@ -48,9 +46,9 @@ export async function answerTarball(
   }
 }
 
-/** One SRI value; npm sends it as `pacote-integrity`. Junk counts as absent. */
-function header(headers: IncomingHttpHeaders, name: string): string | undefined {
-  const value = headers[name]
+/** One SRI value, which npm sends. Junk counts as absent. */
+function integrityOf(headers: IncomingHttpHeaders): Digest | undefined {
+  const value = headers['pacote-integrity']
   if (typeof value !== 'string' || value.length > 1024) return undefined
-  return findDigest(value) === undefined ? undefined : value
+  return findDigest(value)
 }

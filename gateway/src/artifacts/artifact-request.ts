@@ -1,4 +1,5 @@
 /** What a client, or another machine of the fleet, asks for. Types only. */
+import type { Digest } from '@catalog-p2p/core'
 import type { Credentials } from '../upstream/credentials.ts'
 
 export interface ArtifactRequest {
@@ -6,8 +7,8 @@ export interface ArtifactRequest {
   readonly version: string | undefined
   /** As the client asked for it. */
   readonly file: string | undefined
-  /** Subresource Integrity that the client, or its lockfile, expects. */
-  readonly integrity: string | undefined
+  /** That the client, or its lockfile, expects. */
+  readonly integrity: Digest | undefined
   readonly client: Credentials | undefined
   /** From the store or from peers, or not at all; with metadata at hand, if it takes any. */
   readonly upstream?: 'never' | undefined

@@ -3,13 +3,7 @@
  * (npm's `pacote-integrity`) picks among the registry's own bytes and never others: it counts where metadata at hand agrees,
  * else until somebody has been asked (binding-check.ts). And where upstream keeps it.
  */
-import {
-  CatalogError,
-  findDigest,
-  isCatalogError,
-  type Digest,
-  type Logger,
-} from '@catalog-p2p/core'
+import { CatalogError, isCatalogError, type Digest, type Logger } from '@catalog-p2p/core'
 import { tarballFile } from '../packuments/client-policy.ts'
 import type { Packuments, Viewer } from '../packuments/packument-service.ts'
 import type { PeerEvidence } from '../packuments/peers/peer-evidence.ts'
@@ -35,6 +29,8 @@ export interface ResolvedArtifact {
   readonly facts: VersionFacts | undefined
   /** The registry has these bytes under this name, or none is meant; false: only the client says so. */
   readonly isBound: boolean
+  /** It is known from the table of bindings, which need not be told. */
+  readonly isNoted?: boolean
   /** Its bytes, asked of the registry already; whoever has located the artifact releases it. */
   readonly early?: EarlyTarball
 }
@@ -68,7 +64,7 @@ export async function locateArtifact(
   request: ArtifactRequest,
   viewer: Viewer,
 ): Promise<ResolvedArtifact> {
-  const asked = findDigest(request.integrity ?? '')
+  const asked = request.integrity
   const target = await (asked === undefined
     ? locateNamed(deps, request, viewer)
     : locateAsked(deps, request, { asked, viewer }))
@@ -145,18 +141,17 @@ async function locateAsked(
   { asked, viewer }: { asked: Digest; viewer: Viewer },
 ): Promise<ResolvedArtifact> {
   const target = byDigest(deps, request, { viewer, digest: asked })
-  const query = queryOf(deps.registries, request, viewer)
   if (request.upstream === 'never') {
     // Bytes by their hash, of no registry in particular; but the client may have it from a peer, whose words are looked at here.
-    await deps.index.find(query)
+    await factsAtHand(deps, request, viewer)
     const lie = deps.evidence.forged(request.name, asked)
     if (lie !== undefined) throw lie
     return { ...target, isBound: true }
   }
   if (deps.bindings.has(namedVersion(deps.registries, request, viewer), asked)) {
-    return { ...target, isBound: true }
+    return { ...target, isBound: true, isNoted: true }
   }
-  const known = (await deps.index.find(query)) ?? deps.recentFacts(request, viewer)
+  const known = (await factsAtHand(deps, request, viewer)) ?? deps.recentFacts(request, viewer)
   if (known === undefined) {
     // What the registry has signed says as much as the registry, and spares the question.
     const signed =
@@ -254,9 +249,8 @@ function byDigest(
   request: ArtifactRequest,
   { viewer, digest }: { viewer: Viewer; digest: Digest },
 ): ResolvedArtifact {
-  const query = queryOf(deps.registries, request, viewer)
   const url = async (): Promise<URL> =>
-    tarballLocation(deps.registries, request, await deps.index.find(query))
+    tarballLocation(deps.registries, request, await factsAtHand(deps, request, viewer))
   return { digest, hashes: undefined, url, facts: undefined, isBound: false }
 }
 

@@ -167,7 +167,7 @@ function noteOutcome(deps: FetchByDigestDependencies, access: Attempt, isOrigins
     if (isOpenly && !privacy.isProven(request.name)) publicNames.add(home.url, request.name)
   }
   const isBoundNow = isOrigins || target.isBound
-  if (isBoundNow) rememberBound(deps, access, digest)
+  if (isBoundNow && target.isNoted !== true) rememberBound(deps, access, digest)
   if (isProvenPublic(deps, access)) {
     // It may have been kept as private for somebody else, or since nothing was known of its name.
     const isNamed = isBoundNow || bindings.has(namedVersion(registries, request, viewer), digest)

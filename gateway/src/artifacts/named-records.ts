@@ -52,7 +52,7 @@ export function createNamedRecords(deps: NamedRecordsDependencies): NamedRecords
   /** Registries of which delegates have no records: only who has a digest can ask a delegate. */
   const mute = createUnsignedRegistries()
   const unsigned = createUnsignedRegistries()
-  const noted = new LRUCache<string, Digest>(NOTED)
+  const noted = new LRUCache<Digest, PackageVersion>(NOTED)
 
   function versionOf({ name, version }: ArtifactRequest): PackageVersion | undefined {
     if (version === undefined || !isKnownPublic(name)) return undefined
@@ -78,12 +78,16 @@ export function createNamedRecords(deps: NamedRecordsDependencies): NamedRecords
     return version !== undefined && node.questions.holders(nameKeyOf(version)).length > 0
   }
 
+  /** Of bytes that have several names, the last one. */
+  function isNoted({ name, version }: ArtifactRequest, digest: Digest): boolean {
+    const { name: last, version: of, registry } = noted.get(digest) ?? {}
+    return last === name && of === version && registry === registries.homeOf(name).url
+  }
+
   async function keep(access: ArtifactAccess, digest: Digest): Promise<void> {
     const { request, viewer, target } = access
     const version = versionOf(request)
     if (version === undefined) return
-    const key = `${version.registry}\n${version.name}\n${version.version}`
-    if (noted.get(key) === digest) return
     if (node.findRecord(version)?.digest !== digest) {
       const facts = target.facts ?? (await factsOf(deps, request, viewer))
       if (facts === undefined) return deps.missing?.note(version, digest)
@@ -91,7 +95,7 @@ export function createNamedRecords(deps: NamedRecordsDependencies): NamedRecords
       // Its key may still come.
       if (records.length > 0 && !(await isKept(records))) return
     }
-    noted.set(key, digest)
+    noted.set(digest, version)
   }
 
   /** One of them. */
@@ -130,6 +134,7 @@ export function createNamedRecords(deps: NamedRecordsDependencies): NamedRecords
       }
     },
     note(access, digest) {
+      if (isNoted(access.request, digest)) return
       keep(access, digest).catch((error: unknown) => log.debug('records.not-kept', { error }))
     },
   }

@@ -90,6 +90,7 @@ export function createPrivacy(
 /** Scopes, with their `@`, and names of packages, in any case. */
 export function createMarks(marks: readonly string[]): (name: string) => boolean {
   const marked = new Set(marks.map((mark) => mark.toLowerCase()))
+  if (marked.size === 0) return () => false
   return (name) => {
     const lower = name.toLowerCase()
     return marked.has(lower) || marked.has(scopeOf(lower) ?? '')

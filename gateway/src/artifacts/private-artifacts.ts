@@ -56,10 +56,10 @@ export function createPrivateArtifacts(
   const owners = createOwners(database)
   const arriving = new Map<Digest, number>()
   const isDenied = (digest: Digest, owner: string, rule: 'open' | 'denied'): boolean => {
-    const isKept = node.entry(digest)?.visibility === 'private'
-    if (!arriving.has(digest) && !isKept) return false
+    const isArriving = arriving.size > 0 && arriving.has(digest)
+    if (!isArriving && node.entry(digest)?.visibility !== 'private') return false
     if (owners.has(digest, [owner, ''])) return false
-    return arriving.has(digest) || rule === 'denied' || owners.knows(digest)
+    return isArriving || rule === 'denied' || owners.knows(digest)
   }
   const access: PrivateArtifacts = {
     isDenied: (digest, owner = '') => isDenied(digest, owner, unowned),

@@ -29,5 +29,7 @@ export async function sendImmutable(
 
 /** As the ledger names a client: `npm/11.0.0`. */
 export function agentOf({ headers }: Pick<IncomingMessage, 'headers'>): string {
-  return headers['user-agent']?.split(' ', 1)[0] ?? ''
+  const agent = headers['user-agent'] ?? ''
+  const space = agent.indexOf(' ')
+  return space === -1 ? agent : agent.slice(0, space)
 }

@@ -19,6 +19,8 @@ export interface SentPackage extends ServedAs {
   readonly visibility: Visibility
   /** Of the name, where it is not as the bytes are: who may see it here. */
   readonly named?: Visibility
+  /** Where from, where it was fetched ahead of the client. */
+  readonly ahead?: ArtifactSource | undefined
 }
 
 /** Rejects as `sendImmutable` does. */
@@ -26,14 +28,11 @@ export async function sendNoted(
   deps: {
     readonly counters: Counters
     readonly ledger: LedgerOf
-    readonly visit: Visit
-    /** Of what was fetched ahead of the client: where from. */
-    readonly ahead?: (artifact: Artifact) => ArtifactSource | undefined
   },
   { req, res }: Pick<Exchange, 'req' | 'res'>,
-  sent: SentPackage,
+  { sent, visit }: { readonly sent: SentPackage; readonly visit: Visit },
 ): Promise<void> {
-  const { counters, ledger, visit, ahead } = deps
+  const { counters, ledger } = deps
   const { artifact, name, version, visibility, named = visibility, isUnjudged } = sent
   noteFirstBytes(visit, named === 'public')
   visit.course = artifact.course
@@ -46,7 +45,7 @@ export async function sendNoted(
     const served = { name, version, digest: artifact.digest, client: agentOf(req) }
     ledger(named).note(served, { isUnjudged })
   }
-  const source = ahead?.(artifact) ?? artifact.source
+  const source = sent.ahead ?? artifact.source
   counters.tarball(source, bytes)
   visit.source = source
   visit.isAhead = source !== artifact.source

@@ -59,33 +59,39 @@ export function createTarballOrigin(
   upstream: Upstream,
   options: TarballOriginOptions,
 ): TarballOrigin {
-  let asked = false
-  let givenTo: TarballOrigin['givenTo']
-  return {
-    visibility: options.visibility,
-    get asked() {
-      return asked
-    },
-    get givenTo() {
-      return givenTo
-    },
-    async open({ signal }) {
-      asked = true
-      const url = await options.url()
-      const { credentialsFor } = options
-      const request = { url, signal, ...(credentialsFor && { credentialsFor }) }
-      const opened = options.opened?.take(url, signal)
-      const response = await (opened ?? upstream.request({ ...request, headers: tarballHeaders() }))
-      if (response.status !== 200) throw await refusalOf(response, { about: '', signal })
-      givenTo = response.withCredentials ? 'owner' : 'anyone'
-      const length = response.headers['content-length']
-      const size = length === undefined ? undefined : Number(length)
-      const codings = codingsOf(response)
-      const from = { first: response, size, now: options.now ?? monotonic }
-      const body = readOn(upstream, request, from)
-      if (codings.length > 0) return { body: withoutCodings(body, codings, url) }
-      return { ...(size !== undefined && { size }), body }
-    },
+  return new RegistryTarball(upstream, options)
+}
+
+class RegistryTarball implements TarballOrigin {
+  asked = false
+  givenTo: TarballOrigin['givenTo']
+  readonly visibility: Origin['visibility']
+  readonly #upstream: Upstream
+  readonly #options: TarballOriginOptions
+
+  constructor(upstream: Upstream, options: TarballOriginOptions) {
+    this.visibility = options.visibility
+    this.#upstream = upstream
+    this.#options = options
+  }
+
+  async open({ signal }: { signal: AbortSignal }): ReturnType<Origin['open']> {
+    this.asked = true
+    const url = await this.#options.url()
+    const { credentialsFor, now = monotonic } = this.#options
+    const request = { url, signal, ...(credentialsFor && { credentialsFor }) }
+    const asking =
+      this.#options.opened?.take(url, signal) ??
+      this.#upstream.request({ ...request, headers: tarballHeaders() })
+    const response = await asking
+    if (response.status !== 200) throw await refusalOf(response, { about: '', signal })
+    this.givenTo = response.withCredentials ? 'owner' : 'anyone'
+    const length = response.headers['content-length']
+    const size = length === undefined ? undefined : Number(length)
+    const codings = codingsOf(response)
+    const body = readOn(this.#upstream, request, { first: response, size, now })
+    if (codings.length > 0) return { body: withoutCodings(body, codings, url) }
+    return { ...(size !== undefined && { size }), body }
   }
 }
 

@@ -43,6 +43,8 @@ const FLUSH_MS = 1_000
 const MAX_BATCH = 500
 const REWRITE_AFTER_MS = 86_400_000
 const MAX_CLIENT_CHARS = 60
+/** Notes of the same bytes that are remembered: to different clients, and under different names. */
+const MAX_SAME_BYTES = 8
 
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS served_versions (
@@ -63,11 +65,10 @@ export class SqliteLedger implements Ledger {
   readonly #maxRows: number
   /** In force now: what is noted was allowed under it. */
   readonly #minAgeMs: number
-  /** Written within a day. */
-  readonly #recent = new LRUCache<string, true>({
+  /** What was noted last of the same bytes. */
+  readonly #recent = new LRUCache<string, readonly WaitingRow[]>({
     maxSize: 20_000,
     sizeCalculation: () => 1,
-    ttl: REWRITE_AFTER_MS,
   })
   #waiting: WaitingRow[] = []
   #timer: NodeJS.Timeout | undefined
@@ -98,12 +99,19 @@ export class SqliteLedger implements Ledger {
   ): void {
     const short = client.slice(0, MAX_CLIENT_CHARS)
     const minAgeMs = isUnjudged ? 0 : this.#minAgeMs
-    const key = [name, version, digest, short, minAgeMs].join('\n')
-    if (this.#recent.has(key)) return
-    this.#recent.set(key, true)
     const now = this.#now()
+    const recent = this.#recent.get(digest)
+    const isSame = (row: WaitingRow): boolean =>
+      row.client === short &&
+      row.version === version &&
+      row.name === name &&
+      row.minAgeMs === minAgeMs &&
+      now - row.lastMs < REWRITE_AFTER_MS
+    if (recent?.some(isSame) === true) return
     const times = { firstMs: now, lastMs: now, minAgeMs }
-    this.#waiting.push({ name, version, digest, client: short, ...times })
+    const row = { name, version, digest, client: short, ...times }
+    this.#recent.set(digest, [row, ...(recent ?? []).slice(0, MAX_SAME_BYTES - 1)])
+    this.#waiting.push(row)
     if (this.#waiting.length >= MAX_BATCH) return this.#flush()
     this.#timer ??= setTimeout(() => this.#flush(), FLUSH_MS).unref()
   }

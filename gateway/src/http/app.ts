@@ -27,6 +27,8 @@ export interface AppDependencies {
   readonly instance: string
 }
 
+const REFUSED_METHODS: ReadonlySet<string> = new Set(['OPTIONS', 'TRACE', 'CONNECT'])
+
 /** `baseUrl`: the path that the application is mounted at in a program of its user. */
 type MountedRequest = IncomingMessage & { readonly baseUrl?: string }
 
@@ -49,7 +51,7 @@ function handle(deps: AppDependencies, req: MountedRequest, res: ServerResponse)
   setSecurityHeaders(res)
   const target = parseTarget(req.method ?? 'GET', req.url ?? '/')
   const { method, mount, route } = target
-  const url = mount + redactPath(target.path)
+  const url = (): string => mount + redactPath(target.path)
   const controller = new AbortController()
   // A page that looks on, or a command that runs, is nothing that a client waits for.
   const weight = route.route === 'events' || route.route === 'build-token' ? 0 : 1
@@ -62,7 +64,8 @@ function handle(deps: AppDependencies, req: MountedRequest, res: ServerResponse)
     if (weight > 0) deps.observe(route.route, ms)
     if (route.route === 'health' || route.route === 'ready') return
     const { statusCode: status } = res
-    deps.log.debug('request.done', { method, url, route: route.route, status, ms: Math.round(ms) })
+    const done = { method, url: url(), route: route.route, status, ms: Math.round(ms) }
+    deps.log.debug('request.done', done)
   })
   const refused = refuse(deps, req, route)
   if (refused !== undefined) {
@@ -80,7 +83,7 @@ function handle(deps: AppDependencies, req: MountedRequest, res: ServerResponse)
   }
   deps.answer(exchange).catch((error: unknown) => {
     if (controller.signal.aborted && res.destroyed) return // the client has gone
-    logFailure(deps.log, url, error)
+    logFailure(deps.log, url(), error)
     sendError(req, res, error)
   })
 }
@@ -97,7 +100,7 @@ function refuse(
     return bad(508, 'this request came from this gateway itself: its upstream leads back to it')
   }
   // No answer to a preflight: no web page of another origin gets leave to do anything here.
-  if (['OPTIONS', 'TRACE', 'CONNECT'].includes(method)) return bad(405, `no ${method} here`)
+  if (REFUSED_METHODS.has(method)) return bad(405, `no ${method} here`)
   return route.route === 'invalid' ? bad(404, route.reason) : undefined
 }
 

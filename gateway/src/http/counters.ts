@@ -2,7 +2,9 @@
 import type { ArtifactSource } from '@catalog-p2p/core'
 import { ROUTE_NAMES, type RouteName } from './route.ts'
 
-export type StatusClass = '1xx' | '2xx' | '3xx' | '4xx' | '5xx'
+const CLASSES = ['1xx', '2xx', '3xx', '4xx', '5xx'] as const
+
+export type StatusClass = (typeof CLASSES)[number]
 
 export interface RouteCount {
   requests: number
@@ -40,8 +42,10 @@ export function createCounters(): Counters {
       tarballs[source].bytes += bytes
     },
     request(route, status) {
-      routes[route].requests += 1
-      routes[route].byStatus[`${Math.trunc(status / 100)}xx` as StatusClass] += 1
+      const count = routes[route]
+      count.requests += 1
+      const byClass = CLASSES[Math.trunc(status / 100) - 1]
+      if (byClass !== undefined) count.byStatus[byClass] += 1
     },
   }
 }

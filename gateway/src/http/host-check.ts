@@ -3,6 +3,7 @@
  * requests carry that name in Host. Pure. Requests from pages of other origins are for browser-guard.ts.
  */
 import { isIP } from 'node:net'
+import { remembered } from './remembered.ts'
 
 export interface HostCheck {
   /** Why the request is refused; undefined when it is not. */
@@ -28,15 +29,16 @@ export function createHostCheck(options: {
   const names = ['localhost', ...options.addresses, ...options.allowedHosts]
   const allowed = new Set(names.map((name) => name.toLowerCase()))
   const own = new Set(['127.0.0.1', '::1', ...allowed].map(asHost))
+  const isAllowed = remembered((host = '') => {
+    const name = hostName(host)
+    // A literal address cannot be rebound.
+    return name !== undefined && (isIP(name) !== 0 || allowed.has(name))
+  })
   return {
     problem({ host }) {
       if (host === undefined || host === '') return 'the request has no Host header'
-      const name = hostName(host)
-      // A literal address cannot be rebound.
-      if (name === undefined || (isIP(name) === 0 && !allowed.has(name))) {
-        return 'this Host is not allowed; add it with --allowed-host if it is yours'
-      }
-      return undefined
+      if (isAllowed(host)) return undefined
+      return 'this Host is not allowed; add it with --allowed-host if it is yours'
     },
     isOwn(host = '', { localAddress = '', localPort }) {
       // Behind a proxy on the usual port it is named without one.

@@ -4,6 +4,7 @@
  * what the client sent. Pure. Says nothing about what the client may see; that is for host-check.ts, browser-guard.ts and
  * scope-mount.ts.
  */
+import { remembered } from './remembered.ts'
 import { isPackageName, parseRoute, type Route } from './route.ts'
 import { parseScopeMount } from './scope-mount.ts'
 
@@ -33,7 +34,16 @@ export interface RequestTarget {
   readonly path: string
 }
 
+/** Metadata and tarballs of an install of two thousand packages. */
+const MAX_TARGETS = 4_096
+
 export function parseTarget(method: string, url: string): RequestTarget {
+  return method === 'GET' ? parseRead(url) : parse(method, url)
+}
+
+const parseRead = remembered((url = '') => parse('GET', url), { maxTexts: MAX_TARGETS })
+
+function parse(method: string, url: string): RequestTarget {
   // Nothing else begins like that, and most requests do not.
   const isMounted = url.startsWith('/-/')
   const [mount = ''] = (isMounted && UPSTREAM_MOUNT.exec(url)) || []

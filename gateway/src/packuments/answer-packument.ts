@@ -28,14 +28,17 @@ export interface PackumentAnswerDependencies {
   readonly guard: Guard
   readonly sources: SourceCounts
   readonly tarballCheck: Pick<TarballCheck, 'forgive'>
+}
+
+export interface PackumentLimits {
   readonly maxAgeMs: number
-  readonly maxBytes: number
+  readonly maxPackumentBytes: number
 }
 
 export async function answerPackument(
   deps: PackumentAnswerDependencies,
   exchange: Exchange,
-  { visit, visit: { name } }: { visit: Visit },
+  { visit, visit: { name }, limits }: { readonly visit: Visit; readonly limits: PackumentLimits },
 ): Promise<void> {
   const { req, res, signal, base } = exchange
   const policy =
@@ -60,7 +63,7 @@ export async function answerPackument(
     if (unread === undefined || !mayServe) throw error
     return unread
   })
-  if ('gzipped' in found) return sendRaw(exchange, found, deps.maxBytes)
+  if ('gzipped' in found) return sendRaw(exchange, found, limits.maxPackumentBytes)
   const { answer, variant } = found
   noteFirstBytes(visit, undefined)
   visit.source = cameFrom(answer)
@@ -70,9 +73,9 @@ export async function answerPackument(
   const { document } = answer
   res.setHeader('etag', etag)
   res.setHeader('vary', 'Accept, Accept-Encoding, User-Agent, Host')
-  res.setHeader('cache-control', cacheControl(answer, variant, deps.maxAgeMs))
+  res.setHeader('cache-control', cacheControl(answer, variant, limits.maxAgeMs))
   if (document.lastModified !== undefined) res.setHeader('last-modified', document.lastModified)
-  saySource(deps, exchange, answer)
+  saySource({ sources: deps.sources, maxAgeMs: limits.maxAgeMs }, exchange, answer)
   // Whoever asks after a lie of a peer is told the truth now.
   if (document.peerFetchedAtMs === undefined && document.member === undefined)
     deps.tarballCheck.forgive(name)
@@ -107,7 +110,7 @@ function sendHead(
 
 /** Whose word it is, and how old: on the answer and in the counts. */
 function saySource(
-  { sources, maxAgeMs }: Pick<PackumentAnswerDependencies, 'sources' | 'maxAgeMs'>,
+  { sources, maxAgeMs }: { readonly sources: SourceCounts; readonly maxAgeMs: number },
   { res }: Exchange,
   { document, beside, state }: PackumentAnswer,
 ): void {

@@ -126,6 +126,8 @@ class IndexedCache implements PackumentCache {
   }
 
   find(key: DocumentKey, by: SaidBy = 'registry'): CachedDocument | undefined {
+    // Of nearly every package there is none, and each tarball asks.
+    if (by === 'peers' && !this.#rows.byName(key.name).some(isOfPeers)) return undefined
     return this.#rows.find(this.#idOf(key, by))
   }
 
@@ -150,9 +152,9 @@ class IndexedCache implements PackumentCache {
   }
 
   visibilityOf(registry: string, name: string): Visibility | undefined {
-    const owners = this.#rows.ownersOf(registry, name)
-    if (owners.length === 0) return undefined
-    return owners.includes('') ? 'public' : 'private'
+    const documents = this.#rows.givenBy(registry, name)
+    if (documents.length === 0) return undefined
+    return documents.some(({ owner }) => owner === '') ? 'public' : 'private'
   }
 
   save(facts: Omit<CachedDocument, 'id'>, bytes: number): CachedDocument {
@@ -235,6 +237,10 @@ class IndexedCache implements PackumentCache {
       if (id !== newest && this.#rows.bytes > this.#quotaBytes) this.remove({ id })
     }
   }
+}
+
+function isOfPeers({ peerFetchedAtMs }: CachedDocument): boolean {
+  return peerFetchedAtMs !== undefined
 }
 
 /** Without what peers said before the same registry did. */

@@ -100,12 +100,11 @@ export class PackumentRows {
     return (this.#sql.open.all(limit) as unknown as Row[]).map(toDocument)
   }
 
-  /** Whose documents of that package the registry has given us. */
-  ownersOf(registry: string, name: string): string[] {
-    return this.byName(name).flatMap((document) => {
-      const isIts = document.registry === registry && document.peerFetchedAtMs === undefined
-      return isIts ? [document.owner] : []
-    })
+  /** Of that package the registry has given us. */
+  givenBy(registry: string, name: string): readonly CachedDocument[] {
+    return this.byName(name).filter(
+      (document) => document.registry === registry && document.peerFetchedAtMs === undefined,
+    )
   }
 
   /** Ids of the documents that were confirmed longest ago. */

@@ -123,10 +123,9 @@ async function sendTarball(
     const isPassing = isCatalogError(error) && ['absent', 'peer'].includes(error.kind)
     throw isPassing ? unanswered(`${name}@${version}`, error) : error
   })
-  await sendNoted({ counters, ledger, visit }, exchange, {
-    ...{ artifact, name, version, visibility: 'public' },
-    ...{ named: isPublic ? 'public' : 'private', isUnjudged: true },
-  })
+  const named = isPublic ? 'public' : 'private'
+  const sent = { artifact, name, version, visibility: 'public', named, isUnjudged: true } as const
+  await sendNoted({ counters, ledger }, exchange, { sent, visit })
 }
 
 /** As `npm audit signatures` asks for them. */

@@ -15,19 +15,17 @@ export async function answerShared(
     readonly artifacts: Pick<Artifacts, 'getShared'>
     readonly counters: Counters
     readonly ledger: LedgerOf
-    readonly visit: Visit
   },
   exchange: Exchange,
-  route: SharedRoute,
+  { route, visit }: { readonly route: SharedRoute; readonly visit: Visit },
 ): Promise<void> {
   const { req, res, signal, giveUp } = exchange
   const { name, version, file } = route.tarball
   const digest = digestOfRoute(route)
   try {
     const artifact = await deps.artifacts.getShared({ digest, name, version, signal })
-    await sendNoted(deps, exchange, {
-      ...{ artifact, name, version: version ?? file, visibility: 'public', isUnjudged: true },
-    })
+    const sent = { artifact, name, version: version ?? file, isUnjudged: true } as const
+    await sendNoted(deps, exchange, { sent: { ...sent, visibility: 'public' }, visit })
   } finally {
     // Gives up what nobody read (HEAD, 304, a failure); harmless when all was sent.
     if (req.method === 'HEAD' || res.statusCode !== 200 || !res.writableEnded) giveUp()

@@ -35,6 +35,8 @@ const REGISTRY: RegistryOrigin = { kind: 'registry' }
 export function originsBy(entries: readonly TrustEntry[]): NameOrigins {
   const added = originsOf(entries.filter(({ how }) => how === 'added'))
   const learned = originsOf(entries.filter(({ how }) => how === 'first-use'))
+  // Most have no entry, and the question comes up several times in each request.
+  if (entries.length === 0) return () => REGISTRY
   return (name) => {
     const key = name.toLowerCase()
     const scope = scopeOf(key) ?? ''

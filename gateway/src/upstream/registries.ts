@@ -133,14 +133,17 @@ export function createRegistries(
   const hosts = memoHosts(deps.config)
   const isCertified = certifiedRegistries(deps.config)
   const homeOf = (name: string | undefined): Registry => {
-    const scope = name === undefined ? undefined : scopeOf(name)?.toLowerCase()
-    if (name !== undefined) requireRegistry(name, trust.originOf)
+    if (name === undefined) return main
+    requireRegistry(name, trust.originOf)
+    if (scopes.size + homeless.size === 0) return main
+    const scope = scopeOf(name)?.toLowerCase()
     if (scope === undefined) return main
     if (homeless.has(scope)) throw noRegistryOf(scope)
     return scopes.get(scope) ?? main
   }
   const hasHome = (name: string): boolean =>
-    !homeless.has(scopeOf(name)?.toLowerCase() ?? '') && trust.originOf(name).kind === 'registry'
+    (homeless.size === 0 || !homeless.has(scopeOf(name)?.toLowerCase() ?? '')) &&
+    trust.originOf(name).kind === 'registry'
   const credentialsFor = (url: URL): Credentials | undefined => {
     const owner = [...fromUrl].find(([base]) => url.href.startsWith(base))
     if (owner !== undefined || !hosts().has(url.host)) return owner?.[1]

@@ -74,10 +74,10 @@ export function createTarballCheck(
     if (version === undefined) return undefined
     const key = { registry: registries.homeOf(name).url, name, owner: '' }
     const kept = cache.find(key, 'peers')
-    const lie = refused.get(nameOf(name, version))
+    const lie = refused.size > 0 ? refused.get(nameOf(name, version)) : undefined
     if (kept === undefined && lie !== undefined) throw lie
     // A client that was told more than the lie goes by the rest.
-    const last = kept === undefined ? dropped.get(name) : undefined
+    const last = kept === undefined && dropped.size > 0 ? dropped.get(name) : undefined
     const document = kept ?? (last?.document.registry === key.registry ? last.document : undefined)
     if (document === undefined || compared.has(keyOf(document, version))) return undefined
     // A client that was told something by peers a moment ago installs that, whatever the registry has said since.
