@@ -1,6 +1,6 @@
 /**
  * Question: are the defaults right, each beside its neighbours? The size of a chunk, how many large artifacts move from a peer at
- * once, how many artifacts are kept in memory, how chunks are compressed; and what it costs to verify one. Processor time, which a busy machine hardly changes, and
+ * once, how much of them is kept in memory, how chunks are compressed; and what it costs to verify one. Processor time, which a busy machine hardly changes, and
  * the time by the clock. Not replication: so many copies cost so many uploads, and what they are good for is no matter of time.
  */
 import { randomBytes } from 'node:crypto'
@@ -20,7 +20,8 @@ import { Stage } from './lib/stage.ts'
 const KIB = 1024
 const CHUNK_SIZES = [256, 512, 1024, 2048, 4096].map((kib) => kib * KIB)
 const TRANSFERS = [4, 10, 20]
-const MEMORY = [0, 100, 400]
+/** MiB; of the 12 MB asked for: none, a third, all. */
+const MEMORY = [0, 4, 64]
 const CLIENTS = 32
 
 interface Cost {
@@ -51,10 +52,10 @@ export async function run(options: Options): Promise<unknown> {
       String(count),
     ),
   )
-  const memory = await each(options, MEMORY, (count) => fromStore(count, rest))
+  const memory = await each(options, MEMORY, (mib) => fromStore(mib, rest))
   print('chunk size, one artifact', chunk)
   print('artifacts at once, 2 MB each', transfers)
-  print('artifacts in memory, 300 small ones asked for in turn', memory)
+  print('MiB of artifacts in memory, 300 small ones (12 MB) asked for in turn', memory)
   const compression = await compress(options.quick ? 1 : 20)
   console.log(`\n${toMarkdownTable(compression)}`)
   const verified = verifyChunks(options.quick ? 20 : 200)
@@ -102,14 +103,14 @@ async function transfer(
 }
 
 /** What a client asks for again comes from the store. */
-async function fromStore(memoryArtifacts: number, rest: () => Promise<void>): Promise<Cost> {
+async function fromStore(memoryMib: number, rest: () => Promise<void>): Promise<Cost> {
   await using stage = await Stage.open()
   const all = await loadCorpusOf(stage.folder, 350)
   const files = all.files.filter(({ bytes }) => bytes < MB).slice(0, 300)
   const { port } = await stage.startUpstream([{ ...all, files }])
   const node = await stage.startNode('node', {
     gateway: { port: 0, upstream: `http://127.0.0.1:${port}/` },
-    store: { memoryArtifacts },
+    store: { memoryBytes: memoryMib * KIB * KIB },
   })
   const client = startReplayClient(stage)
   await client.ask(node, files)
@@ -119,7 +120,7 @@ async function fromStore(memoryArtifacts: number, rest: () => Promise<void>): Pr
   for (let pass = 0; pass < 5; pass += 1) seconds += (await client.ask(node, files)).seconds
   const cpuSeconds = ((await node.child.call<number>('cpu')) - cpuBefore) / 1000
   const mib = (await node.child.call<number>('rss')) / 2 ** 20
-  return { setting: String(memoryArtifacts), seconds, cpuSeconds, mib }
+  return { setting: String(memoryMib), seconds, cpuSeconds, mib }
 }
 
 /** Milliseconds of processor time for each of `times` chunks of 1 MiB; the first ones warm up and don't count. */

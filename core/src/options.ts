@@ -54,9 +54,7 @@ const storeSchema = z.strictObject({
   replicaQuotaBytes: bytes.optional(),
   /** Private artifacts too; false: they pass through, and nothing of them reaches the folder. */
   keepPrivate: z.boolean().default(true),
-  /** Artifacts kept in memory in front of the disk. */
-  memoryArtifacts: z.number().int().min(0).max(100_000).default(100),
-  /** Bytes kept in memory in front of the disk, at most. */
+  /** Of artifacts up to 1 MiB, kept in memory in front of the disk. */
   memoryBytes: bytes.default(64 * MiB),
 })
 

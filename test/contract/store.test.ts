@@ -27,7 +27,7 @@ async function memoryWorld(): Promise<StoreWorld> {
   }
 }
 
-function fsWorld(memory: { memoryArtifacts: number; memoryBytes: number }) {
+function fsWorld(memory: { memoryBytes: number }) {
   return async (context: TestContext): Promise<StoreWorld> => {
     const clock = createFakeClock()
     const path = await mkdtemp(join(tmpdir(), 'catalog-store-'))
@@ -49,8 +49,8 @@ function fsWorld(memory: { memoryArtifacts: number; memoryBytes: number }) {
   }
 }
 
-const withCache = fsWorld({ memoryArtifacts: 100, memoryBytes: 64 * KiB * KiB })
-const withoutCache = fsWorld({ memoryArtifacts: 0, memoryBytes: 0 })
+const withCache = fsWorld({ memoryBytes: 64 * KiB * KiB })
+const withoutCache = fsWorld({ memoryBytes: 0 })
 
 const worlds: readonly (readonly [string, WithStore])[] = [
   ['memory store', memoryWorld],

@@ -76,7 +76,7 @@ test.for(['npm-12', 'yarn-4'] as const)('%s', async (name, { skip }) => {
 
 /** A daemon that keeps nothing in memory. */
 async function onStore(path: string, work: (machine: Machine) => Promise<void>): Promise<void> {
-  const node = await quietNode({ store: { path, memoryArtifacts: 0 } })
+  const node = await quietNode({ store: { path, memoryBytes: 0 } })
   try {
     await using machine = await startMachine({ upstream: registry.url, node })
     await work(machine)

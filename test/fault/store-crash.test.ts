@@ -75,7 +75,7 @@ async function open(path: string): Promise<Store> {
     { clock: systemClock, log: silentLogger },
     {
       ...{ path, quotaBytes: 1e9, chunkSize: CHUNK_SIZE },
-      ...{ memoryArtifacts: 0, memoryBytes: 0 },
+      memoryBytes: 0,
     },
   )
   await store.start()

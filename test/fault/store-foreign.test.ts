@@ -55,7 +55,7 @@ async function createWorld(): Promise<World> {
     for (const store of stores) await store.stop()
     await rm(root, { recursive: true })
   })
-  const options = { quotaBytes: 1e9, chunkSize: CHUNK_SIZE, memoryArtifacts: 0, memoryBytes: 0 }
+  const options = { quotaBytes: 1e9, chunkSize: CHUNK_SIZE, memoryBytes: 0 }
   const first = createFsStore({ clock, log }, { ...options, path })
   await first.start()
   await putAll(first, all)

@@ -34,7 +34,7 @@ test('two stores of one process can not share a folder either', async () => {
     { clock: world.clock, log: silentLogger },
     {
       ...{ path: world.path, quotaBytes: 1e9, chunkSize: CHUNK_SIZE },
-      ...{ memoryArtifacts: 0, memoryBytes: 0 },
+      memoryBytes: 0,
     },
   )
   await expect(second.start()).rejects.toMatchObject({ code: 'STORE_LOCKED' })

@@ -8,7 +8,7 @@ const store = createFsStore(
   { clock: systemClock, log: silentLogger },
   {
     ...{ path: process.argv[2] ?? '', quotaBytes: 1e9, chunkSize: CHUNK_SIZE },
-    ...{ memoryArtifacts: 0, memoryBytes: 0 },
+    memoryBytes: 0,
   },
 )
 await store.start()

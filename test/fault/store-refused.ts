@@ -15,7 +15,7 @@ const store = createFsStore(
   { clock: systemClock, log },
   {
     ...{ path, quotaBytes: 1e9, chunkSize: CHUNK_SIZE },
-    ...{ memoryArtifacts: 0, memoryBytes: 0 },
+    memoryBytes: 0,
   },
 )
 await store.start()

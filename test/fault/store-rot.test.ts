@@ -145,7 +145,7 @@ test('a node takes elsewhere what has rotted, and then has it again', async () =
   const world = await createFsWorld()
   const open = async (): Promise<CatalogNode> =>
     createNode({
-      store: { path: world.path, memoryArtifacts: 0 },
+      store: { path: world.path, memoryBytes: 0 },
       network: { loopbackOnly: true, port: 0, quic: false, mdns: false, dht: false },
     })
   const blobs = [blob(50_000, 1), blob(3 * MiB, 2)]
@@ -315,7 +315,7 @@ describe('hashed once', () => {
       },
     }
     const options = { path: world.path, quotaBytes: 1e9, chunkSize: CHUNK_SIZE }
-    const memory = { memoryArtifacts: 0, memoryBytes: 0 }
+    const memory = { memoryBytes: 0 }
     const deps = { clock: world.clock, log: world.log, files }
     const store = createFsStore(deps, { ...options, ...memory })
     onTestFinished(() => store.stop())

@@ -80,7 +80,7 @@ async function work(): Promise<void> {
     { clock: systemClock, log: silentLogger, files: killing(createNodeFiles()) },
     {
       ...{ path, quotaBytes: 1e9, chunkSize: CHUNK_SIZE },
-      ...{ memoryArtifacts: 10, memoryBytes: 1e6 },
+      ...{ memoryBytes: 1e6 },
     },
   )
   await store.start()

@@ -34,7 +34,7 @@ export async function createFsWorld(): Promise<FsWorld> {
   return {
     ...{ path, clock, log, files, layout: createFsLayout(path) },
     async open({ quotaBytes = 1e9, ownThread = false } = {}) {
-      const memory = { memoryArtifacts: 0, memoryBytes: 0 }
+      const memory = { memoryBytes: 0 }
       const options = { path, quotaBytes, chunkSize: CHUNK_SIZE, ...memory }
       const deps = ownThread ? { clock, log } : { clock, log, files }
       const store = createFsStore(deps, options)

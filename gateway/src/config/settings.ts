@@ -210,12 +210,8 @@ export const SETTINGS: readonly Setting[] = [
       'keep private packages on disk; without, they and their metadata are gone after the run',
     ),
     'metadata-quota': advanced(bytes('gateway:metadataQuotaBytes', 'disk space for metadata')),
-    memory: advanced(bytes('node:store.memoryBytes', 'memory for artifacts before the disk')),
-    'memory-artifacts': advanced(
-      integer(
-        'node:store.memoryArtifacts',
-        'artifacts in memory before the disk, at most; small ones that were read stay beside them, 8 MB at most',
-      ),
+    memory: advanced(
+      bytes('node:store.memoryBytes', 'memory for artifacts up to 1 MiB before the disk'),
     ),
     'metadata-memory': advanced(
       bytes('gateway:metadataMemoryBytes', 'memory for metadata before the disk'),

@@ -7,7 +7,7 @@ import { FileFingerprints } from './file-fingerprint.ts'
 import { createNodeFiles } from './files.ts'
 import { createFsLayout } from './layout.ts'
 
-test('small artifacts are read once, however many there are, and again when they were forgotten', async () => {
+test('small artifacts are read once, whatever large ones come, and again when they were forgotten', async () => {
   const artifacts = Array.from({ length: 20 }, (_, index) => Buffer.from(`artifact ${index}`))
   const entries = new Entries()
   for (const bytes of artifacts) {
@@ -32,11 +32,18 @@ test('small artifacts are read once, however many there are, and again when they
       ...{ ...deps, whole, entries, marks: new FileFingerprints(), pending: () => undefined },
       ...{ onRehashed: nobody, drop: nobody },
     },
-    { memoryArtifacts: 2, memoryBytes: 1_000_000 },
+    { memoryBytes: 2_000_000 },
   )
   for (let times = 0; times < 2; times += 1) {
     for (const bytes of artifacts) expect(await reader.read(digestOf(bytes))).toEqual(bytes)
   }
+  expect(reads).toHaveLength(artifacts.length)
+  // A large one would take the place of a thousand.
+  for (const fill of [1, 2]) {
+    const large = Buffer.alloc(1_500_000, fill)
+    reader.remember(digestOf(large), large)
+  }
+  for (const bytes of artifacts) expect(await reader.read(digestOf(bytes))).toEqual(bytes)
   expect(reads).toHaveLength(artifacts.length)
   const [first = Buffer.of()] = artifacts
   reader.forget(digestOf(first))

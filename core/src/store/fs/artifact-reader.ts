@@ -15,10 +15,11 @@ import type { FsLayout } from './layout.ts'
 import { DamagedFileError, readRange, type FileRange } from './reader.ts'
 import type { WholeFiles } from './read-thread.ts'
 
-/** Artifacts up to this size are always read whole and kept in the cache, even for a range, bytes. */
+/**
+ * Artifacts up to this size are always read whole, even for a range, and only they are kept in memory: nearly all of an install,
+ * and a third of its bytes. Bytes.
+ */
 const WHOLE_BYTES = 1024 * 1024
-/** Of small ones that were read, however many: an install asks for more than the cache takes (`memoryArtifacts`). */
-const SMALL_BYTES = 8 * 1024 * 1024
 /** What an entry costs beside its bytes, about. */
 const ENTRY_BYTES = 300
 /** A file that looks different after each of so many times it was hashed is not to be relied on. */
@@ -47,21 +48,17 @@ export interface ReaderDeps {
 export class ArtifactReader {
   readonly #deps: ReaderDeps
   readonly #cache: LRUCache<Digest, Uint8Array> | undefined
-  readonly #small: LRUCache<Digest, Uint8Array> | undefined
   readonly #reading = new Map<Digest, Promise<Uint8Array>>()
   readonly #hashing = new Map<Digest, Promise<void>>()
 
-  constructor(deps: ReaderDeps, options: { memoryArtifacts: number; memoryBytes: number }) {
+  constructor(deps: ReaderDeps, { memoryBytes }: { memoryBytes: number }) {
     this.#deps = deps
-    const { memoryArtifacts, memoryBytes } = options
-    if (memoryArtifacts > 0 && memoryBytes > 0) {
+    if (memoryBytes > 0) {
+      const maxEntrySize = Math.min(memoryBytes, WHOLE_BYTES + ENTRY_BYTES)
       this.#cache = new LRUCache({
-        max: memoryArtifacts,
-        maxSize: memoryBytes,
-        sizeCalculation: (bytes) => Math.max(1, bytes.byteLength),
+        ...{ maxSize: memoryBytes, maxEntrySize },
+        sizeCalculation: ({ byteLength }) => byteLength + ENTRY_BYTES,
       })
-      const maxSize = Math.min(SMALL_BYTES, memoryBytes)
-      this.#small = new LRUCache({ maxSize, sizeCalculation: withEntry })
     }
   }
 
@@ -71,7 +68,6 @@ export class ArtifactReader {
 
   forget(digest: Digest): void {
     this.#cache?.delete(digest)
-    this.#small?.delete(digest)
     this.#reading.delete(digest)
     this.#hashing.delete(digest)
   }
@@ -117,14 +113,14 @@ export class ArtifactReader {
   }
 
   #inMemory(digest: Digest): Uint8Array | undefined {
-    return this.#cache?.get(digest) ?? this.#small?.get(digest) ?? this.#deps.pending(digest)
+    return this.#cache?.get(digest) ?? this.#deps.pending(digest)
   }
 
   async #readWhole(digest: Digest, size: number): Promise<Uint8Array> {
     const { whole, layout, marks } = this.#deps
     const here = whole.readNow(layout.artifact(digest), { digest, size, mark: marks.of(digest) })
     if (here !== undefined) {
-      this.#small?.set(digest, here)
+      this.remember(digest, here)
       return here
     }
     const underway = this.#reading.get(digest)
@@ -210,10 +206,6 @@ export class ArtifactReader {
       throw new CatalogError('STORE_FAILED', `cannot read ${digest}`, { cause: error })
     }
   }
-}
-
-function withEntry({ byteLength }: Uint8Array): number {
-  return byteLength + ENTRY_BYTES
 }
 
 /** The last are a link's (of some systems), a pipe's, a folder's and a socket's. */

@@ -43,7 +43,6 @@ export interface FsStoreOptions {
   readonly replicaQuotaBytes?: number | undefined
   /** Default true. */
   readonly keepPrivate?: boolean
-  readonly memoryArtifacts: number
   readonly memoryBytes: number
   /** For artifacts that this store describes, bytes. */
   readonly chunkSize: number

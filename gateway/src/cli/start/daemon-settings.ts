@@ -20,7 +20,7 @@ export const MAY_DIFFER: ReadonlySet<string> = new Set([
   ...['port', 'host', 'allowed-host', 'store', 'upstream', 'peers-only'],
   ...['network.port', 'carrier-port', 'max-connections'],
   // How much memory it takes, and how long it waits.
-  ...['memory', 'memory-artifacts', 'metadata-memory', 'metadata-quota'],
+  ...['memory', 'metadata-memory', 'metadata-quota'],
   ...['chunk-size', 'compression', 'max-concurrent-transfers', 'build-results-wait'],
   ...LIMIT_SETTINGS.map(({ name }) => name),
   // What is printed is exec's own.
