@@ -132,6 +132,7 @@ test('of a private scope no peer is told or asked, unless the swarm shares it', 
   expect(await versions(here)).toEqual(['1.0.0'])
   expect(here.node.publications.told()).toEqual([])
   for (const each of [stranger, reader]) expect(await versions(each)).toEqual([])
+  expect(await (await fetch(`${reader.url}/${NAME}`)).text()).toContain('is of a private scope')
   const change = await fetch(`${reader.url}/-/package/@acme%2ftool/dist-tags/next`, {
     ...{ method: 'PUT', body: '"1.0.0"' },
     headers: { 'content-type': 'application/json', authorization: `Bearer ${TOKEN}` },
@@ -143,6 +144,9 @@ test('of a private scope no peer is told or asked, unless the swarm shares it', 
   const member = await world.machine('member', annsKey, swarm)
   await meet(stranger.node, member.node, 0)
   expect(await publish(member, '1.0.0')).toContain('(kept by 1 machine besides this one)')
+  const found = async ({ url }: Machine) => (await fetch(`${url}/-/v1/search?text=tool`)).text()
+  expect(await found(member)).toContain(NAME)
+  expect(await found(here)).not.toContain(NAME)
 })
 
 test('a peer with no space for replicas says so', async () => {

@@ -87,6 +87,18 @@ export function createPrivacy(
   }
 }
 
+/** Names that never reach a peer: private scopes and packages, but those that all members of the private swarm may have. */
+export function createPrivateNames(options: {
+  readonly privateScopes: readonly string[]
+  readonly shareScopes: readonly string[]
+}): (name: string) => boolean {
+  const [isMarked, isListed] = [
+    createMarks(options.privateScopes),
+    createMarks(options.shareScopes),
+  ]
+  return (name) => isMarked(name) && !isListed(name)
+}
+
 /** Scopes, with their `@`, and names of packages, in any case. */
 export function createMarks(marks: readonly string[]): (name: string) => boolean {
   const marked = new Set(marks.map((mark) => mark.toLowerCase()))

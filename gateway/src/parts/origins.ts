@@ -1,7 +1,7 @@
 /** What the gateway gets packages from, built first: whom to trust for which name, the registries, and the way to them. */
 import { dirname } from 'node:path'
 import { isCatalogError, type CatalogNode, type KeyId, type Logger } from '@catalog-p2p/core'
-import { createMarks } from '../artifacts/privacy.ts'
+import { createPrivateNames } from '../artifacts/privacy.ts'
 import {
   gatewayKeyPath,
   openGatewaySignatures,
@@ -55,11 +55,12 @@ export async function openOrigins(
 
 export function openCertificates(
   { node, trust, log }: { node: CatalogNode; log: Logger; trust: Trust },
-  { privateScopes, swarmRoot }: ParsedGatewayOptions,
+  options: ParsedGatewayOptions,
 ): CertificateExchange | undefined {
   const { book } = trust
   if (book === undefined) return undefined
-  const isPrivate = createMarks(privateScopes)
+  const { swarmRoot } = options
+  const isPrivate = createPrivateNames(options)
   const roots = (): KeyId[] => [
     ...new Set([...trust.roots(), ...(swarmRoot === undefined ? [] : [swarmRoot])]),
   ]
@@ -69,13 +70,15 @@ export function openCertificates(
 /** What peers publish under names that nobody has bound; undefined without a trust file. */
 export function openFirstUse(
   deps: { node: CatalogNode; log: Logger } & Pick<Origins, 'trust' | 'registries'>,
-  { privateScopes, trustOnFirstUse: isWanted }: ParsedGatewayOptions,
+  options: ParsedGatewayOptions,
 ): FirstUse | undefined {
   const { registries, trust } = deps
   if (trust.book === undefined) return undefined
   const atRegistry = (name: string, error: unknown): AtRegistry =>
     knownAtRegistry(registries, name, error)
-  return startFirstUse({ ...deps, isPrivate: createMarks(privateScopes), atRegistry }, { isWanted })
+  const isPrivate = createPrivateNames(options)
+  const { trustOnFirstUse: isWanted } = options
+  return startFirstUse({ ...deps, isPrivate, atRegistry }, { isWanted })
 }
 
 type AtRegistry = FirstUseFacts['atRegistry']

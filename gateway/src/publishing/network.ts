@@ -1,6 +1,6 @@
 /** Packages of the network, and the keys of this user that publish them: what answers about them needs, put together. */
 import type { CatalogNode, Logger, PublishedName } from '@catalog-p2p/core'
-import { createMarks } from '../artifacts/privacy.ts'
+import { createPrivateNames } from '../artifacts/privacy.ts'
 import type { LocalIndex } from '../search/local-index.ts'
 import { createFindHeads, type FindHeads } from '../trust/find-heads.ts'
 import type { NameOrigins } from '../trust/origin-of-name.ts'
@@ -61,11 +61,7 @@ export function openNetwork(
 ): Network {
   const { node, log, trust, gatewaySignatures, localIndex, env } = deps
   const { originOf } = trust
-  const [isMarked, isListed] = [
-    createMarks(options.privateScopes),
-    createMarks(options.shareScopes),
-  ]
-  const isPrivate = (name: string): boolean => isMarked(name) && !isListed(name)
+  const isPrivate = createPrivateNames(options)
   const findHeads = createFindHeads(node, isPrivate)
   const noteForSearch: Network['noteForSearch'] = (found) => {
     const noted = networkSummary(found)

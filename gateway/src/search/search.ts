@@ -8,7 +8,7 @@ import {
   type HeadRelease,
   type PublishedName,
 } from '@catalog-p2p/core'
-import { createMarks } from '../artifacts/privacy.ts'
+import { createPrivateNames } from '../artifacts/privacy.ts'
 import { isPackageName, scopeOf } from '../http/route.ts'
 import type { PackumentCache } from '../packuments/packument-cache.ts'
 import type { Registries } from '../upstream/registries.ts'
@@ -52,11 +52,11 @@ const NO_PEERS = { asked: 0, answers: [] } as const
 
 export function createSearch(
   deps: SearchDependencies,
-  options: { readonly privateScopes: readonly string[] },
+  options: { readonly privateScopes: readonly string[]; readonly shareScopes: readonly string[] },
 ): Search {
   const { node, index, log } = deps
   const { questions } = node
-  const visible = new PublicPackages(deps, createMarks(options.privateScopes))
+  const visible = new PublicPackages(deps, createPrivateNames(options))
   const local = (words: readonly string[], limit: number): FoundPackage[] =>
     index.find(words, { limit, isShown: (row) => visible.isShown(row) })
   const answering = answerPeers({ questions, now: () => performance.now() }, local)

@@ -39,8 +39,19 @@ export function createFindHeads(
     const { name, publishers } = wanted
     if (!isPrivate(name)) return findAmongPeers(publications, wanted, signal)
     const known = publishers.map((publisher) => publications.knownHead({ name, publisher }))
-    return Promise.resolve(known.filter((head) => head !== undefined))
+    const found = known.filter((head) => head !== undefined)
+    return found.length > 0 ? Promise.resolve(found) : Promise.reject(unknownHere(name))
   }
+}
+
+function unknownHere(name: string): CatalogError {
+  return new CatalogError(
+    'NOT_FOUND',
+    `${name} is of a private scope: no peer is asked for it, and nothing of it is here`,
+    {
+      hint: 'in a private swarm, "share" lines of its file (or --share-scope) say which scopes its members have',
+    },
+  )
 }
 
 async function findAmongPeers(
