@@ -68,7 +68,7 @@ export function createRecordStore(database: Database, { maxRows = MAX_RECORDS } 
 
   return {
     get(key) {
-      const body = isOpen ? sql.get.get(nameKeyToBytes(key))?.['body'] : undefined
+      const body = isOpen && rows > 0 ? sql.get.get(nameKeyToBytes(key))?.['body'] : undefined
       return body instanceof Uint8Array ? recordIn(body, key) : undefined
     },
     put(record) {
@@ -86,7 +86,7 @@ export function createRecordStore(database: Database, { maxRows = MAX_RECORDS } 
       rows = maxRows
     },
     keysOf: (digest) =>
-      isOpen
+      isOpen && rows > 0
         ? sql.keysOf
             .all(digestToBytes(digest))
             .flatMap(({ key }) => (key instanceof Uint8Array ? [nameKeyFromBytes(key)] : []))

@@ -47,15 +47,17 @@ export interface Download {
 
 /** Made once: an error of its own for each download costs more than the rest of its end. */
 const OVERTAKEN = new Error('another source was quicker')
+const NEVER = new AbortController().signal
 
 export function startDownload(
   request: DownloadRequest,
   deps: TransferDeps,
-  signal: AbortSignal,
+  cancel: AbortController,
 ): Download {
   const { digest } = request
-  const alone = new AbortController()
-  const race = createRace(request, deps, { signal, alone: alone.signal })
+  // Only a delegate is waited for.
+  const alone = request.fetchAs === undefined ? undefined : new AbortController()
+  const race = createRace(request, deps, { cancel, alone: alone?.signal ?? NEVER })
   const { claims, delivery } = race
   const relay = createRelay(request, deps, claims)
   offerUnverified(race, deps)
@@ -91,7 +93,7 @@ export function startDownload(
     get inFlight() {
       return relay.inFlight
     },
-    goAlone: () => alone.abort(new Error('another machine waits for it')),
+    goAlone: () => alone?.abort(new Error('another machine waits for it')),
     finished: run(),
   }
 }
@@ -99,24 +101,21 @@ export function startDownload(
 function createRace(
   request: DownloadRequest,
   deps: TransferDeps,
-  { signal, alone }: Pick<Race, 'signal' | 'alone'>,
+  { cancel, alone }: Pick<Race, 'alone'> & { cancel: AbortController },
 ): Race {
   const { digest, visibility } = request
   const hasOrigin = request.origin !== undefined
-  const end = new AbortController()
-  if (signal.aborted) end.abort(signal.reason)
-  signal.addEventListener('abort', () => end.abort(signal.reason), { once: true })
   const course = new Course(deps.clock)
   const origin: OriginState = { origin: request.origin, isAlive: hasOrigin, failure: undefined }
   return {
-    ...{ digest, visibility, origin, course, signal: end.signal, alone },
+    ...{ digest, visibility, origin, course, signal: cancel.signal, alone },
     name: nameOf(request, deps),
     claims: createClaims(deps, visibility),
     delivery: createDelivery(digest, course),
     delegate: () => 'none',
     silent: new Set(),
     retries: createRetryRound(deps.clock, { hasOrigin }),
-    end: (error) => end.abort(error),
+    end: (error) => cancel.abort(error),
   }
 }
 

@@ -85,7 +85,7 @@ export class Downloads {
     const cancel = new AbortController()
     const visibility = origin?.visibility ?? 'public'
     const request = { digest, origin, peers, visibility, fetchAs }
-    const download = startDownload(request, this.#deps, cancel.signal)
+    const download = startDownload(request, this.#deps, cancel)
     const shared = { download, cancel, hasOrigin: origin !== undefined, waiting: 1 }
     const key = keyOf(digest, peers)
     this.#running.set(key, shared)

@@ -77,6 +77,8 @@ interface Row extends NamedVersion {
   readonly used_ms: number
 }
 
+const NONE: readonly Row[] = []
+
 export function createBindings(
   database: Database,
   { maxRows = MAX_BINDINGS, now = Date.now }: { maxRows?: number; now?: () => number } = {},
@@ -89,6 +91,7 @@ export function createBindings(
   const remembered = new LRUCache<string, readonly Row[]>(REMEMBERED)
 
   const find = (named: NamedVersion): readonly Row[] => {
+    if (rows === 0) return NONE // of a fresh machine, which has most to do
     const key = keyOf(named)
     const known = remembered.get(key)
     if (known !== undefined) return known

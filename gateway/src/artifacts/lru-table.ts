@@ -59,8 +59,8 @@ export function createLruTable(database: Database, options: LruTableOptions): Lr
   }
 
   return {
-    has: (one, others) => others.some((other) => isThere(one, other)),
-    knows: (one) => sql.knows.get(one) !== undefined,
+    has: (one, others) => rows > 0 && others.some((other) => isThere(one, other)),
+    knows: (one) => rows > 0 && sql.knows.get(one) !== undefined,
     add(one, other) {
       rows += Number(sql.add.run(one, other, now()).changes)
       if (rows >= maxRows + Math.min(TRIM_ROWS, maxRows)) trim()

@@ -30,21 +30,18 @@ export function createOwners(database: Database): LruTable {
     },
     now: Date.now,
   })
-  takeOver(database)
+  takeOver(database, owners)
   return owners
 }
 
 /** Earlier versions noted as anybody's what a registry gave, after a redirect, to a request with credentials. */
-function takeOver(database: Database): void {
+function takeOver(database: Database, owners: LruTable): void {
   const find = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'private_owners'"
   if (database.prepare(find).get() === undefined) return
-  database.exec(`
-    BEGIN;
-    INSERT OR IGNORE INTO artifact_owners
-      SELECT digest, owner, ${Date.now()} FROM private_owners WHERE owner <> '';
-    DROP TABLE private_owners;
-    COMMIT;
-  `)
+  database.exec('BEGIN')
+  const rows = database.prepare("SELECT digest, owner FROM private_owners WHERE owner <> ''").all()
+  for (const { digest, owner } of rows) owners.add(String(digest), String(owner))
+  database.exec('DROP TABLE private_owners; COMMIT')
 }
 
 /** `unowned`: private artifacts in the store of which no owner is known. */

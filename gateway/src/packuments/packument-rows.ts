@@ -57,6 +57,9 @@ interface Remembered {
   readonly bytes: number
 }
 
+const NO_ROW: Remembered = { document: undefined, bytes: 0 }
+const NO_DOCUMENTS: readonly CachedDocument[] = []
+
 type Statements = ReturnType<typeof prepare>
 
 export class PackumentRows {
@@ -64,6 +67,8 @@ export class PackumentRows {
   readonly #remembered = new LRUCache<string, Remembered>(REMEMBERED)
   readonly #named = new LRUCache<string, readonly CachedDocument[]>(REMEMBERED)
   #bytes: number
+  /** Nothing needs to be asked for then: a fresh machine installs by its lockfile. */
+  #isEmpty: boolean
 
   /** Throws what SQLite throws where the database cannot be written. */
   constructor(database: Database) {
@@ -71,6 +76,7 @@ export class PackumentRows {
     addColumns(database)
     this.#sql = prepare(database)
     this.#bytes = totalIn(database)
+    this.#isEmpty = this.oldest().length === 0
   }
 
   /** Of all documents and forms. */
@@ -88,6 +94,7 @@ export class PackumentRows {
   }
 
   byName(name: string): readonly CachedDocument[] {
+    if (this.#isEmpty) return NO_DOCUMENTS
     const known = this.#named.get(name)
     if (known !== undefined) return known
     const found = (this.#sql.byName.all(name) as unknown as Row[]).map(toDocument)
@@ -125,6 +132,7 @@ export class PackumentRows {
       document.witness === undefined ? null : JSON.stringify(document.witness),
       document.member ?? null,
     )
+    this.#isEmpty = false
     this.#forget(document)
     this.#bytes += bytes - before.bytes
   }
@@ -163,6 +171,7 @@ export class PackumentRows {
   }
 
   #row(id: string): Remembered {
+    if (this.#isEmpty) return NO_ROW
     const remembered = this.#remembered.get(id)
     if (remembered !== undefined) return remembered
     const row = this.#sql.find.get(id) as Row | undefined

@@ -26,7 +26,8 @@ export interface RetryRound {
 export function createRetryRound(clock: Clock, options: { hasOrigin: boolean }): RetryRound {
   const opened = Promise.withResolvers<void>()
   const alone = Promise.withResolvers<void>()
-  const closed = new AbortController()
+  let closed: AbortController | undefined // of most downloads nobody is asked again
+  const closing = (): AbortController => (closed ??= new AbortController())
   if (!options.hasOrigin) alone.resolve()
 
   async function untilAlone(signal: AbortSignal): Promise<void> {
@@ -55,7 +56,7 @@ export function createRetryRound(clock: Clock, options: { hasOrigin: boolean }):
       }
       const backoffMs = HANG_UP_BACKOFF_MS[hangUps++]
       if (!isCatalogError(error, 'PEER_UNREACHABLE') || backoffMs === undefined) throw error
-      const until = AbortSignal.any([signal, closed.signal])
+      const until = AbortSignal.any([signal, closing().signal])
       await untilOr(opened.promise, until)
       await clock.sleep(backoffMs, until)
     }
@@ -65,7 +66,7 @@ export function createRetryRound(clock: Clock, options: { hasOrigin: boolean }):
     open: opened.resolve,
     originFailed(isFinal) {
       alone.resolve()
-      if (isFinal) closed.abort(new Error('there is nothing to ask again for'))
+      if (isFinal) closing().abort(new Error('there is nothing to ask again for'))
     },
     withRetries: (first, again) => ({
       ...first,

@@ -113,9 +113,12 @@ export function createSwarm(
   const askAll = (queue: PeerId[]): Attempt<Found> => ({
     hedgeMs: undefined,
     async run(signal, startNext) {
-      const over = new AbortController()
+      let isOver = false
+      let over: AbortController | undefined // made only for large artifacts
       const newcomer = Promise.withResolvers<Found>()
       const onClaim = (): void => {
+        if (isOver) return
+        over = new AbortController()
         const until = AbortSignal.any([signal, over.signal])
         ignoreAbort(startOthers(race, deps, { startNext, signal: until }), until)
         ignoreAbort(askNewcomers(race, deps, asker, { found: newcomer.resolve, until }), until)
@@ -133,7 +136,8 @@ export function createSwarm(
         signal.throwIfAborted()
         return await Promise.race([late, race.claims.drained().then(() => Promise.reject(error))])
       } finally {
-        over.abort(new Error('the peers have been asked'))
+        isOver = true
+        over?.abort(new Error('the peers have been asked'))
       }
     },
   })
