@@ -13,8 +13,12 @@ import type { FileFingerprints } from './file-fingerprint.ts'
 import type { FsIndex } from './index-rows.ts'
 import type { FsLayout } from './layout.ts'
 
-/** Quiet time before syncing begins, so that an install is over when it does. */
-const DELAY_MS = 1000
+/**
+ * Without a new file before syncing begins, and how long after the first one at most: an install is over by then, and so may be a
+ * machine that was started for one; and the system has written most of it by itself.
+ */
+const QUIET_MS = 30_000
+const MAX_DELAY_MS = 300_000
 const GROUP_ITEMS = 64
 
 export interface DurabilityDeps {
@@ -34,6 +38,7 @@ export class Durability {
   readonly #queue = new Set<Digest>()
   readonly #stopped = new AbortController()
   #background: Promise<void> | undefined
+  #addedAtMs = 0
   #syncing: Promise<void> = Promise.resolve()
 
   constructor(deps: DurabilityDeps) {
@@ -47,6 +52,7 @@ export class Durability {
   add(digest: Digest): void {
     this.#unsynced.add(digest)
     this.#queue.add(digest)
+    this.#addedAtMs = this.#deps.clock.now()
     this.#background ??= this.#syncLater()
   }
 
@@ -76,9 +82,19 @@ export class Durability {
     await this.#background
   }
 
+  async #untilQuiet(): Promise<void> {
+    const { clock } = this.#deps
+    const latestMs = clock.now() + MAX_DELAY_MS
+    for (;;) {
+      const leftMs = Math.min(this.#addedAtMs + QUIET_MS, latestMs) - clock.now()
+      if (leftMs <= 0) return
+      await clock.sleep(leftMs, this.#stopped.signal)
+    }
+  }
+
   async #syncLater(): Promise<void> {
     try {
-      await this.#deps.clock.sleep(DELAY_MS, this.#stopped.signal)
+      await this.#untilQuiet()
       await this.sync(this.#stopped.signal)
     } catch (error) {
       if (!this.#stopped.signal.aborted) throw error

@@ -16,6 +16,7 @@ import { Entries } from '../entries.ts'
 import { FileFingerprints, type FileFingerprint } from './file-fingerprint.ts'
 import type { Disk, DiskDeps } from './disk.ts'
 import { createNodeFiles, type StoreFiles } from './files.ts'
+import { createPromptWrites } from './prompt-writes.ts'
 import { createPooledReads, createReadThread } from './read-thread.ts'
 import { FsFolder } from './folder.ts'
 import { createFsLayout } from './layout.ts'
@@ -72,7 +73,7 @@ class FsStore implements Store {
   #state: 'new' | 'running' | 'stopped' = 'new'
 
   constructor({ clock, log, files: given }: FsStoreDeps, options: FsStoreOptions) {
-    const files = given ?? createNodeFiles()
+    const files = given ?? createPromptWrites(createNodeFiles(), clock)
     // Files of a test's own see every operation.
     const whole = given ? createPooledReads(given) : createReadThread(files, clock)
     this.#options = options

@@ -1,0 +1,64 @@
+/**
+ * Writing, naming and looking at a small file at once on the thread that asks, while the disk answers promptly (promptness.ts): an
+ * install stores a thousand, and each of these through the thread pool costs several times the call itself. In turns, so that
+ * requests wait no longer than for one of them. Errors are Node's own, as those of the files that it stands before.
+ */
+import { renameSync, statSync, writeFileSync } from 'node:fs'
+import { setImmediate as turn } from 'node:timers/promises'
+import type { Clock } from '../../timing/clock.ts'
+import { fingerprintOf } from './file-fingerprint.ts'
+import type { StoreFiles } from './files.ts'
+import { Promptness } from './promptness.ts'
+
+/** Larger ones take longer to copy than to hand over. */
+const PROMPT_BYTES = 1024 * 1024
+/** Of one turn. */
+const TURN_MS = 2
+
+export function createPromptWrites(
+  files: StoreFiles,
+  clock: Pick<Clock, 'now'>,
+  { platform }: { platform: NodeJS.Platform } = process,
+): StoreFiles {
+  const prompt = new Promptness(clock)
+  let spentMs = 0
+
+  async function either<T>(now: () => T, inPool: () => Promise<T>): Promise<T> {
+    const startedMs = prompt.begin()
+    if (startedMs === undefined) {
+      const askedMs = clock.now()
+      const result = await inPool()
+      prompt.took(clock.now() - askedMs)
+      return result
+    }
+    try {
+      return now()
+    } finally {
+      spentMs += prompt.end(startedMs)
+      if (spentMs >= TURN_MS) {
+        spentMs = 0
+        await turn()
+      }
+    }
+  }
+
+  return {
+    ...files,
+    create(path, bytes) {
+      const inPool = (): Promise<void> => files.create(path, bytes)
+      if (bytes.byteLength > PROMPT_BYTES) return inPool()
+      return either(() => writeFileSync(path, bytes, { flag: 'wx', mode: 0o600 }), inPool)
+    },
+    rename(from, to) {
+      const inPool = (): Promise<void> => files.rename(from, to)
+      // Others may hold the file open there, and it is tried again.
+      if (platform === 'win32') return inPool()
+      return either(() => renameSync(from, to), inPool)
+    },
+    mark: (path) =>
+      either(
+        () => fingerprintOf(statSync(path, { bigint: true })),
+        () => files.mark(path),
+      ),
+  }
+}
