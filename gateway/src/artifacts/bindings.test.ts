@@ -41,10 +41,15 @@ test('what is remembered of a version is what its rows say', async () => {
   nowMs += 86_400_001
   expect(bindings.has(one, digest)).toBe(true)
   for (const version of ['3.0.0', '4.0.0']) bindings.add({ ...one, version }, digest)
+  const listed = bindings.versionsOf(named.name).map(({ version }) => version)
   const known = ['1.0.0', '2.0.0', '3.0.0', '4.0.0'].filter((version) =>
     bindings.has({ ...one, version }, digest),
   )
-  expect(known).toEqual(bindings.versionsOf(named.name).map(({ version }) => version))
+  expect(known).toEqual(listed)
   expect(known).not.toContain('2.0.0')
+  bindings.add({ ...one, version: '5.0.0' }, digest, 'valid')
+  bindings.close()
+  const later = createBindings(database)
+  expect(later.signature({ ...one, version: '5.0.0' }, digest)).toBe('valid')
   database.close()
 })

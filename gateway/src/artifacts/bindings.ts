@@ -1,10 +1,11 @@
 /**
  * Which bytes a registry has under a name and version, as it has shown or said itself, kept over restarts: name@version,
  * registry and whom it told to digest. Never what a client, a lockfile or a peer says. It also tells what names a stored artifact has. What is
- * forgotten is asked for anew.
+ * forgotten is asked for anew, so rows are written together, a little later.
  */
 import { LRUCache } from 'lru-cache'
-import { isDigest, type Database, type Digest } from '@catalog-p2p/core'
+import { isDigest, type Database, type Digest, type Logger } from '@catalog-p2p/core'
+import { WaitingRows } from './waiting-rows.ts'
 
 export interface NamedVersion {
   /** The registry's URL. */
@@ -34,6 +35,8 @@ export interface Bindings {
   versionsOf(name: string): { version: string; digest: Digest }[]
   /** All that is known of what an artifact is called. */
   namesOf(digest: Digest): (NamedVersion & { signature: SignatureState })[]
+  /** Writes what waits. */
+  close(): void
 }
 
 /** About 300 bytes each. */
@@ -44,6 +47,9 @@ const TRIM_ROWS = 1_000
 const TOUCH_AFTER_MS = 86_400_000
 /** Versions whose rows are remembered: every tarball that is asked for is looked up several times. */
 const REMEMBERED = { maxSize: 8_192, sizeCalculation: () => 1 }
+/** What is added waits for so long, or until there is so much of it. */
+const FLUSH_MS = 1_000
+const MAX_BATCH = 500
 
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS version_bindings (
@@ -79,22 +85,35 @@ interface Row extends NamedVersion {
 
 const NONE: readonly Row[] = []
 
+export interface BindingsOptions {
+  readonly maxRows?: number
+  readonly now?: () => number
+  /** Told of what could not be written. */
+  readonly log?: Pick<Logger, 'warn'>
+}
+
 export function createBindings(
   database: Database,
-  { maxRows = MAX_BINDINGS, now = Date.now }: { maxRows?: number; now?: () => number } = {},
+  { maxRows = MAX_BINDINGS, now = Date.now, log }: BindingsOptions = {},
 ): Bindings {
   database.exec(SCHEMA)
   takeOver(database)
   const sql = prepare(database)
-  let rows = (sql.count.get() as { rows: number }).rows
+  const count = (): number => (sql.count.get() as { rows: number }).rows
+  let rows = count()
 
   const remembered = new LRUCache<string, readonly Row[]>(REMEMBERED)
+  const waiting = new WaitingRows<Row>(database, {
+    ...{ write: sql.write, onWritten: trim, log },
+    ...{ flushMs: FLUSH_MS, maxRows: MAX_BATCH },
+  })
 
   const find = (named: NamedVersion): readonly Row[] => {
-    if (rows === 0) return NONE // of a fresh machine, which has most to do
     const key = keyOf(named)
     const known = remembered.get(key)
     if (known !== undefined) return known
+    if (waiting.has(key)) waiting.flush() // forgotten before it was written
+    if (rows === 0) return NONE // of a fresh machine, which has most to do
     const { registry, owner, name, version } = named
     const found = sql.find.all(name, version, registry, owner) as unknown as Row[]
     remembered.set(key, found)
@@ -104,11 +123,23 @@ export function createBindings(
   const findOne = (version: NamedVersion, digest: Digest): Row | undefined =>
     find(version).find((row) => row.digest === digest)
 
+  // An update counts as well: then it is trimmed, and counted anew, a little early.
+  function trim(written: number): void {
+    rows += written
+    if (rows < maxRows + Math.min(TRIM_ROWS, maxRows)) return
+    rows = count()
+    if (rows <= maxRows) return
+    sql.trim.run(rows - maxRows)
+    remembered.clear()
+    rows = maxRows
+  }
+
   return {
     has(version, digest) {
       const row = findOne(version, digest)
       if (row === undefined) return false
       if (now() - row.used_ms > TOUCH_AFTER_MS) {
+        waiting.flush()
         sql.touch.run(now(), row.name, row.version, row.registry, row.owner)
         remembered.delete(keyOf(version))
       }
@@ -117,16 +148,13 @@ export function createBindings(
     signature: (version, digest) => toState(findOne(version, digest)?.signature),
     add(named, digest, signature) {
       const { registry, owner, name, version } = named
-      remembered.delete(keyOf(named))
-      sql.add.run(registry, owner, name, version, digest, signature ?? null, now())
-      // An update counts as well: then it is trimmed, and counted anew, a little early.
-      rows += 1
-      if (rows < maxRows + Math.min(TRIM_ROWS, maxRows)) return
-      rows = (sql.count.get() as { rows: number }).rows
-      if (rows <= maxRows) return
-      sql.trim.run(rows - maxRows)
-      remembered.clear()
-      rows = maxRows
+      const known = find(named)
+      const old = known.find((row) => row.digest === digest)
+      const state = signature ?? old?.signature ?? null
+      const row = { registry, owner, name, version, digest, signature: state, used_ms: now() }
+      const key = keyOf(named)
+      remembered.set(key, [...known.filter((each) => each !== old), row])
+      waiting.add(key, digest, row)
     },
     digestOf(version) {
       const [row, another] = find(version)
@@ -135,24 +163,48 @@ export function createBindings(
         : undefined
     },
     forget(name) {
+      waiting.flush()
       sql.forget.run(name)
       remembered.clear()
     },
-    names: () => (sql.names.all() as { name: string }[]).map(({ name }) => name),
-    versionsOf: (name) =>
-      (sql.byName.all(name) as { version: string; digest: string }[]).flatMap(
-        ({ version, digest }) => (isDigest(digest) ? [{ version, digest }] : []),
-      ),
-    namesOf: (digest) =>
-      (sql.byDigest.all(digest) as unknown as Row[]).map(
+    ...namesIn(sql, () => waiting.flush()),
+    close: () => waiting.flush(),
+  }
+}
+
+/** All rows, those that waited too. */
+function namesIn(
+  sql: ReturnType<typeof prepare>,
+  flush: () => void,
+): Pick<Bindings, 'names' | 'versionsOf' | 'namesOf'> {
+  return {
+    names() {
+      flush()
+      return (sql.names.all() as { name: string }[]).map(({ name }) => name)
+    },
+    versionsOf(name) {
+      flush()
+      const found = sql.byName.all(name) as { version: string; digest: string }[]
+      return found.flatMap(({ version, digest }) => (isDigest(digest) ? [{ version, digest }] : []))
+    },
+    namesOf(digest) {
+      flush()
+      return (sql.byDigest.all(digest) as unknown as Row[]).map(
         ({ registry, owner, name, version, signature }) => {
           return { registry, owner, name, version, signature: toState(signature) }
         },
-      ),
+      )
+    },
   }
 }
 
 function prepare(database: Database) {
+  const add = database.prepare(
+    `INSERT INTO version_bindings (registry, owner, name, version, digest, signature, used_ms)
+       VALUES (?,?,?,?,?,?,?)
+       ON CONFLICT DO UPDATE SET used_ms = excluded.used_ms,
+         signature = coalesce(excluded.signature, signature)`,
+  )
   return {
     find: database.prepare(
       'SELECT * FROM version_bindings WHERE name = ? AND version = ? AND registry = ? AND owner = ?',
@@ -164,12 +216,9 @@ function prepare(database: Database) {
       `UPDATE version_bindings SET used_ms = ?
          WHERE name = ? AND version = ? AND registry = ? AND owner = ?`,
     ),
-    add: database.prepare(
-      `INSERT INTO version_bindings (registry, owner, name, version, digest, signature, used_ms)
-         VALUES (?,?,?,?,?,?,?)
-         ON CONFLICT DO UPDATE SET used_ms = excluded.used_ms,
-           signature = coalesce(excluded.signature, signature)`,
-    ),
+    write: ({ registry, owner, name, version, digest, signature, used_ms }: Row): void => {
+      add.run(registry, owner, name, version, digest, signature, used_ms)
+    },
     forget: database.prepare('DELETE FROM version_bindings WHERE name = ?'),
     count: database.prepare('SELECT count(*) AS rows FROM version_bindings'),
     trim: database.prepare(
@@ -202,6 +251,10 @@ export function splitBindings(
     names: () => [...new Set([...kept.names(), ...unkept.names()])],
     versionsOf: (name) => [...kept.versionsOf(name), ...unkept.versionsOf(name)],
     namesOf: (digest) => [...kept.namesOf(digest), ...unkept.namesOf(digest)],
+    close() {
+      kept.close()
+      unkept.close()
+    },
   }
 }
 

@@ -117,6 +117,7 @@ describe('a store that was in a private swarm', () => {
     const registry = 'http://registry.invalid/'
     bindings.add({ registry, owner: '', name: '@corp/listed', version: '1.0.0' }, ofCorp)
     bindings.add({ registry, owner: '', name: 'open', version: '1.0.0' }, ofAll)
+    bindings.close()
     createOwners(database)
     database.close()
     const before = [ofCorp, ofAll]
@@ -138,7 +139,9 @@ describe('a store that was in a private swarm', () => {
     const [published, ofAll] = digests as [Digest, Digest]
     const database = await openDatabase(join(path, METADATA_FILE))
     const registry = 'http://registry.invalid/'
-    createBindings(database).add({ registry, owner: '', name: 'open', version: '1.0.0' }, ofAll)
+    const bindings = createBindings(database)
+    bindings.add({ registry, owner: '', name: 'open', version: '1.0.0' }, ofAll)
+    bindings.close()
     database.close()
     const before = [published, ofAll]
     const found = async (...swarms: string[]): Promise<Digest[]> =>

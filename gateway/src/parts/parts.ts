@@ -132,7 +132,7 @@ export async function openParts(
   const kept = new KeptAnswers(database)
   const hearing = { onSummary: localIndex.note.bind(localIndex), onRefused: kept.forget.bind(kept) }
   const publicNames = createPublicNames(database)
-  const bindings = createSplitBindings(caches, publicNames, options)
+  const bindings = createSplitBindings({ ...caches, log, publicNames }, options)
   const ledgers = createLedgers(log, caches, options)
   const tarballCheck = createTarballCheck({ ...sharing, dropped }, { maxBytes })
   const missing = options.fetchRecords ? new MissingRecords({ ...sharing, upstream }) : undefined
@@ -173,6 +173,7 @@ export async function openParts(
       await ofNetwork.close()
       guard.close()
       ledgers.both.close()
+      bindings.close()
       await upstream.close()
       await jobs.close()
       localIndex.close()
@@ -247,15 +248,19 @@ function openPrivateArtifacts(
 
 /** Bindings of names that are not known to be public go where private packages go. */
 function createSplitBindings(
-  { database, unkeptDatabase }: Caches,
-  publicNames: PublicNames,
+  {
+    database,
+    unkeptDatabase,
+    log,
+    publicNames,
+  }: Caches & { readonly log: Logger; readonly publicNames: PublicNames },
   { publicRegistries }: ParsedGatewayOptions,
 ): Bindings {
   const isOpen = ({ registry, name }: NamedVersion): boolean =>
     isPublicUrl(new URL(registry), publicRegistries) &&
     (scopeOf(name) === undefined || publicNames.has(registry, name))
-  const unkept = unkeptDatabase && createBindings(unkeptDatabase)
-  return splitBindings(createBindings(database), { unkept, isOpen })
+  const unkept = unkeptDatabase && createBindings(unkeptDatabase, { log })
+  return splitBindings(createBindings(database, { log }), { unkept, isOpen })
 }
 
 /** Private artifacts go where their metadata goes. */
