@@ -4,8 +4,8 @@
  */
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Readable } from 'node:stream'
-import type { Dispatcher } from 'undici'
 import { CatalogError, isCatalogError } from '@catalog-p2p/core'
+import { askOnce } from './ask-once.ts'
 import { createBackOff } from './back-off.ts'
 import { createStallGuard } from './stall-guard.ts'
 import type { Credentials } from './credentials.ts'
@@ -40,7 +40,7 @@ export interface UpstreamResponse {
   readonly statusText: string
   readonly headers: IncomingHttpHeaders
   /** Must be read to its end, or given to `discard`. */
-  readonly body: Dispatcher.ResponseData['body']
+  readonly body: Readable
   /** After redirects. */
   readonly url: URL
   /** True when any hop carried credentials: the target of a redirect may be meant for their owner alone. */
@@ -194,7 +194,7 @@ class HttpUpstream implements Upstream {
     const silenceMs = Math.min(timeoutMs, MAX_SILENCE_MS)
     const credentials = request.credentialsFor?.(url)
     const dispatcher = this.#dispatcher.to(url, { certificate: request.certificate !== false })
-    const response = await dispatcher.request({
+    const answer = await askOnce(dispatcher, {
       origin: url.origin,
       path: url.pathname + url.search,
       method: request.method ?? 'GET',
@@ -208,11 +208,7 @@ class HttpUpstream implements Upstream {
       headersTimeout: Math.min(request.timeoutMs ?? Infinity, timeoutMs),
       bodyTimeout: silenceMs,
     })
-    const { statusCode: status, statusText, headers, body } = response
-    // Its reader sees the error; one of a body that is not read any more must not end the process.
-    body.on('error', () => undefined)
-    const withCredentials = credentials !== undefined
-    return { status, statusText, headers, body, url, withCredentials, silenceMs }
+    return { ...answer, url, withCredentials: credentials !== undefined, silenceMs }
   }
 }
 
@@ -235,8 +231,12 @@ function nextHop(from: URL, location: string): URL {
 }
 
 /** Gives up a body that is not wanted; a short one is read, so that its connection can be used again. */
-export function discard(response: UpstreamResponse): void {
-  response.body.dump({ limit: MAX_DISCARDED_BYTES }).catch(() => undefined) // it is not wanted
+export function discard({ body }: Pick<UpstreamResponse, 'body'>): void {
+  let left = MAX_DISCARDED_BYTES
+  body.on('data', (chunk: Buffer) => {
+    left -= chunk.byteLength
+    if (left < 0) body.destroy()
+  })
 }
 
 /**
