@@ -106,7 +106,7 @@ async function startServers(stage: Stage): Promise<Map<ServerName, Server>> {
   const bareTarget = await bare.call<Target>('start', { folder: root, paths })
   servers.set('bare node:http', await serverOf(bareTarget, files, plain))
   servers.set('gateway', await serverOf(await targetOf(node), files, packed, node))
-  const verdaccio = await startVerdaccio(port, rivals)
+  const verdaccio = await startVerdaccio(`http://127.0.0.1:${port}`, rivals)
   if (verdaccio !== undefined) {
     await client.ask(verdaccio, files)
     servers.set('Verdaccio', await serverOf(verdaccio, files, files.map(metadataOf)))

@@ -1,6 +1,6 @@
 /**
  * Question: what does the gateway cost when it has no peers? A cold replay through it to a registry, beside the same replay
- * straight to that registry: the whole lockfile, and its files over 1 MB. Once with the registry on loopback (three processes
+ * straight to that registry, which speaks TLS: the whole lockfile, and its files over 1 MB. Once with the registry on loopback (three processes
  * then share the cores), once as far away as registries are (20 ms, 1 Gbit/s).
  */
 import { loadCorpora, type CorpusFile } from './lib/corpus.ts'
@@ -8,6 +8,7 @@ import { noteGoal, ratios, summarize, toMarkdownTable } from './lib/measure.ts'
 import type { ReplayResult } from './lib/replay-child.ts'
 import { startReplayClient } from './lib/replay-client.ts'
 import { quiesce } from './lib/quiesce.ts'
+import { certify } from './lib/registry-certificate.ts'
 import { Stage } from './lib/stage.ts'
 
 const LARGE_BYTES = 1_000_000
@@ -26,16 +27,17 @@ export async function run(options: {
     'whole lockfile': corpus.files,
     'files over 1 MB': corpus.files.filter((file) => file.bytes > LARGE_BYTES),
   }
+  const tls = await certify(stage) // before the client, which has to trust it
   const client = startReplayClient(stage)
   const rows: Record<string, string>[] = []
   const results: unknown[] = []
   for (const [distanceName, distance] of Object.entries(DISTANCES)) {
-    const upstream = await stage.startUpstream([corpus, warmUp], { distance })
+    const upstream = await stage.startUpstream([corpus, warmUp], { distance, tls })
     const { port } = upstream
     for (const [setName, files] of Object.entries(sets)) {
       const pairs: { direct: ReplayResult; through: ReplayResult }[] = []
       for (let round = 0; round < options.rounds; round++) {
-        const direct = await client.ask({ port }, files)
+        const direct = await client.ask({ port, isTls: true }, files)
         pairs.push({
           direct,
           through: await throughGateway(port, files, `${results.length}-${round}`),
@@ -66,7 +68,7 @@ export async function run(options: {
     files: readonly CorpusFile[],
     name: string,
   ): Promise<ReplayResult> {
-    const gateway = { port: 0, upstream: `http://127.0.0.1:${upstreamPort}/` }
+    const gateway = { port: 0, upstream: `https://127.0.0.1:${upstreamPort}/` }
     const node = await stage.startNode(`node-${name}`, { gateway })
     await client.ask(node, warmUp.files) // as a daemon that has been running for hours
     await quiesce()

@@ -64,7 +64,7 @@ async function measureVerdaccio(): Promise<Sample[]> {
   await using stage = await Stage.open()
   const upstream = await stage.startUpstream([])
   const client = startReplayClient(stage)
-  const verdaccio = await startVerdaccio(upstream.port, { stage, machine: LOOPBACK, client })
+  const verdaccio = await startVerdaccio(urlOf(upstream), { stage, machine: LOOPBACK, client })
   if (verdaccio === undefined) return []
   const url = urlOf(verdaccio)
   return await measureAll('Verdaccio', url, url)

@@ -87,7 +87,7 @@ async function startRivals(
   const options = { stage, machine: far, client }
   const nginx = await startNginx(join(corpus.folder, 'tarballs'), options)
   if (nginx) rivals.set('nginx, the files', nginx)
-  const verdaccio = await startVerdaccio(port, options)
+  const verdaccio = await startVerdaccio(`http://127.0.0.1:${port}`, options)
   if (verdaccio) {
     rivals.set(VERDACCIO, verdaccio)
     await client.ask(verdaccio, corpus.files) // fills its cache

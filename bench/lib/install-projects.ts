@@ -87,6 +87,11 @@ export async function checkOut(
   if (lockfile !== undefined) await writeFile(join(cwd, name), lockfile)
 }
 
+/** Yarn's file (clients.ts) names a proxy that keeps it from the internet, without exceptions; here is none to be kept from. */
+export function straight(name: BenchClient): Readonly<Record<string, string>> {
+  return name === 'yarn-4' ? { YARN_HTTPS_PROXY: '' } : {}
+}
+
 /** Resolves on the registry's own machine, as somebody has done before, and keeps what a frozen install there leaves in its cache. */
 export async function prepare(
   name: BenchClient,
@@ -98,8 +103,8 @@ export async function prepare(
   const run = async (step: string, args: readonly string[], lockfile?: string): Promise<string> => {
     const [cwd, home] = [join(at.folder, step, 'project'), join(at.folder, step, 'home')]
     await checkOut(cwd, project, client, lockfile)
-    const timeoutMs = INSTALL_TIMEOUT_MS
-    await mustRunClient(name, args, { cwd, home, registry, prefix: machine.prefix, timeoutMs })
+    const how = { prefix: machine.prefix, timeoutMs: INSTALL_TIMEOUT_MS, env: straight(name) }
+    await mustRunClient(name, args, { cwd, home, registry, ...how })
     return join(at.folder, step)
   }
   const resolved = await run('resolved', [...client.install, ...ignoringScripts(name)])
@@ -121,5 +126,5 @@ function ignoringScripts(name: BenchClient): readonly string[] {
 function portable(name: BenchClient, lockfile: string, registry: string): string {
   if (name === 'npm-12') return lockfile.replaceAll(`${registry}/`, `${publicRegistry()}/`)
   if (name !== 'bun') return lockfile
-  return lockfile.replaceAll(/"http:\/\/127\.0\.0\.1:\d+\/[^"]*"/g, '""')
+  return lockfile.replaceAll(/"https?:\/\/127\.0\.0\.1:\d+\/[^"]*"/g, '""')
 }

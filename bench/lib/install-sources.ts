@@ -13,6 +13,7 @@ import {
   checkOut,
   frozenArgs,
   PACKER,
+  straight,
   type BenchClient,
   type Prepared,
   type Project,
@@ -85,6 +86,7 @@ async function runClient(
     env: {
       ...proxies,
       no_proxy: proxies.NO_PROXY,
+      ...straight(name),
       ...(name === 'yarn-4' && { YARN_UNSAFE_HTTP_WHITELIST: proxies.NO_PROXY }),
     },
   })

@@ -11,6 +11,7 @@ import type { Child } from './child.ts'
 import type { Corpus } from './corpus.ts'
 import { LOOPBACK, type BenchMachine } from './machine.ts'
 import { installPacked } from './packed-catalog.ts'
+import { certify } from './registry-certificate.ts'
 import { startReplayClient, type Target } from './replay-client.ts'
 import { startVerdaccio } from './rivals.ts'
 import type { Stage } from './stage.ts'
@@ -24,7 +25,7 @@ export const GATEWAY_PORT = 4874
 const PEER_PORT = 4875
 const FIND_TIMEOUT_MS = 60_000
 
-export const REGISTRY = `http://127.0.0.1:${REGISTRY_PORT}`
+export const REGISTRY = `https://127.0.0.1:${REGISTRY_PORT}`
 export const STORAGE = `http://127.0.0.1:${STORAGE_PORT}`
 /** A daemon that finds its neighbours on the LAN, and nobody else: there is no internet here. */
 const NEIGHBOURS = ['--no-dht', '--no-relay-client']
@@ -54,8 +55,9 @@ export async function startInstallWorld(stage: Stage, corpus: Corpus): Promise<I
   const names = ['desk', 'office', 'registry']
   const machines = await stage.machines(names, LAN, { registry: UPLINK })
   const [desk = LOOPBACK, office = LOOPBACK, registryMachine = LOOPBACK] = machines
+  const tls = await certify(stage)
   const { child: registry, key } = await stage.startUpstream([corpus], {
-    ...{ machine: registryMachine, openPort: REGISTRY_PORT, isSigned: true, hasTimes: true },
+    ...{ machine: registryMachine, openPort: REGISTRY_PORT, isSigned: true, hasTimes: true, tls },
   })
   const archives = join(stage.folder, 'archives')
   await mkdir(archives)
@@ -64,7 +66,8 @@ export async function startInstallWorld(stage: Stage, corpus: Corpus): Promise<I
   const relayTo = async (machine: BenchMachine, port: number): Promise<void> => {
     const to = { host: registryMachine.ipv4, port }
     const relay = stage.start('lib/relay-child.ts', machine)
-    await relay.call('start', { port, to, roundTripMs: ROUND_TRIP_MS })
+    const speaksTls = port === REGISTRY_PORT
+    await relay.call('start', { port, to, speaksTls, roundTripMs: ROUND_TRIP_MS })
   }
   await relayTo(desk, REGISTRY_PORT)
   await relayTo(desk, STORAGE_PORT)
@@ -73,7 +76,7 @@ export async function startInstallWorld(stage: Stage, corpus: Corpus): Promise<I
   const keyring = join(stage.folder, 'registry-keys.json')
   if (key !== undefined) await writeKeyring(keyring, `${REGISTRY}/`, key)
   const ask = startReplayClient(stage, office)
-  const verdaccio = await startVerdaccio(REGISTRY_PORT, { stage, machine: office, client: ask })
+  const verdaccio = await startVerdaccio(REGISTRY, { stage, machine: office, client: ask })
   const fill = async (target: Target): Promise<void> => {
     await ask.ask(target, corpus.files, { sendIntegrity: false })
   }

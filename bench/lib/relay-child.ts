@@ -11,10 +11,12 @@ export interface RelayOptions {
   readonly port: number
   readonly to: { readonly host: string; readonly port: number }
   readonly roundTripMs: number
+  /** What is passed on is TLS: its greetings take their round trips by themselves. */
+  readonly speaksTls: boolean
 }
 
-/** TCP's own, and TLS 1.3's, which is not spoken here but by every registry. */
-const GREETINGS = 2
+/** TCP's own, and TLS 1.3's, which every such server speaks in life. */
+const GREETINGS = { tcp: 1, tls: 1 }
 /** Under way in one direction, as what a receiver lets a sender send: 50 ms of 640 Mbit/s. */
 const WINDOW_BYTES = 4_000_000
 
@@ -73,11 +75,12 @@ function passOn(
 answerCalls(
   {
     /** The port that it listens on. */
-    async start({ port, to, roundTripMs }: RelayOptions): Promise<number> {
+    async start({ port, to, roundTripMs, speaksTls }: RelayOptions): Promise<number> {
+      const greetings = GREETINGS.tcp + (speaksTls ? 0 : GREETINGS.tls)
       const server = createServer({ allowHalfOpen: true, noDelay: true }, (near) => {
         const far = connect({ ...to, noDelay: true, allowHalfOpen: true })
         const delayMs = roundTripMs / 2
-        const begunMs = performance.now() + GREETINGS * roundTripMs
+        const begunMs = performance.now() + greetings * roundTripMs
         passOn(near, far, { delayMs, notBeforeMs: begunMs })
         passOn(far, near, { delayMs, notBeforeMs: 0 })
       })

@@ -12,13 +12,14 @@ const CONCURRENCY = 32
 async function replay(options: {
   host: string
   port: number
+  isTls?: boolean | undefined
   files: readonly CorpusFile[]
   sendIntegrity: boolean
   headers?: Readonly<Record<string, string>> | undefined
 }): Promise<ReplayResult> {
-  const { host, port, ...asked } = options
+  const { host, port, isTls = false, ...asked } = options
   const cpuBefore = cpuMs()
-  const registry = `http://${host}:${port}`
+  const registry = `${isTls ? 'https' : 'http'}://${host}:${port}`
   const result = await replayRequests({ ...asked, registry, concurrency: CONCURRENCY })
   return { ...result, cpuMs: cpuMs() - cpuBefore }
 }

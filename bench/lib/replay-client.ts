@@ -9,6 +9,8 @@ export interface Target {
   /** This machine's loopback, by default. */
   readonly host?: string
   readonly port: number
+  /** It speaks TLS. */
+  readonly isTls?: boolean
   /** Of the process that serves there, where it is known. */
   readonly pid?: number
 }
@@ -32,8 +34,8 @@ const READY_DEADLINE_MS = 30_000
 export function startReplayClient(stage: Stage, machine: BenchMachine = LOOPBACK): ReplayClient {
   const child = stage.start('lib/replay-child.ts', machine)
   return {
-    async ask({ host = LOOPBACK.ipv4, port }, files, how = { sendIntegrity: true }) {
-      const options = { host, port, files, ...how }
+    async ask({ host = LOOPBACK.ipv4, port, isTls }, files, how = { sendIntegrity: true }) {
+      const options = { host, port, isTls, files, ...how }
       const result = await child.call<ReplayResult>('replay', options)
       if (result.bad > 0) throw new Error(`${result.bad} of ${result.files} artifacts were wrong`)
       return result

@@ -22,7 +22,7 @@ export const VERDACCIO = fileURLToPath(
 
 /** Undefined, with the reason printed, when Verdaccio is not installed. */
 export async function startVerdaccio(
-  upstreamPort: number,
+  upstream: string,
   options: RivalOptions,
 ): Promise<Target | undefined> {
   if (!existsSync(VERDACCIO)) {
@@ -35,7 +35,7 @@ export async function startVerdaccio(
     config,
     `storage: ./storage
 auth: { htpasswd: { file: ./htpasswd } }
-uplinks: { up: { url: 'http://127.0.0.1:${upstreamPort}/', maxage: 1h, timeout: 60s, max_fails: 1000 } }
+uplinks: { up: { url: '${upstream}/', maxage: 1h, timeout: 60s, max_fails: 1000 } }
 packages: { '**': { access: $all, publish: $all, proxy: up } }
 log: { type: stdout, format: json, level: error }
 `,
@@ -72,7 +72,7 @@ http {
 async function prepare(
   name: string,
   { stage, machine }: RivalOptions,
-): Promise<{ folder: string; target: Required<Omit<Target, 'pid'>> }> {
+): Promise<{ folder: string; target: Required<Pick<Target, 'host' | 'port'>> }> {
   const folder = join(stage.folder, name)
   await mkdir(folder, { recursive: true })
   // A port that is free on loopback; on a machine of a line all are free.

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { NodeOptions } from '@catalog-p2p/core'
 import type { GatewayOptions } from '@catalog-p2p/gateway'
+import type { SelfSigned } from '../../test/support/features-certificate.ts'
 import { createLan, type Line } from '../../test/support/namespaces.ts'
 import { startChild, type Child } from './child.ts'
 import type { Corpus } from './corpus.ts'
@@ -94,6 +95,8 @@ export class Stage implements AsyncDisposable {
       readonly isSigned?: boolean
       /** For other machines too, on this port; its documents name it by loopback, where a relay takes it (relay-child.ts). */
       readonly openPort?: number
+      /** It speaks TLS. */
+      readonly tls?: SelfSigned
     } = {},
   ): Promise<{ child: Child; port: number; key: object | undefined }> {
     const { machine, ...served } = options

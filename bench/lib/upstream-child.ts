@@ -4,12 +4,15 @@
  */
 import { randomBytes } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
-import { createServer, type Server, type ServerResponse } from 'node:http'
+import * as http from 'node:http'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import * as https from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { gunzipSync, gzipSync } from 'node:zlib'
 import { importableSigner } from '../../test/support/signed-swarm.ts'
+import type { SelfSigned } from '../../test/support/features-certificate.ts'
 import type { RegistrySigner } from '../../test/support/features-signatures.ts'
 import { answerCalls, cpuMs } from './child.ts'
 import type { Corpus, CorpusFile } from './corpus.ts'
@@ -69,12 +72,16 @@ async function start(options: {
   isSigned?: boolean | undefined
   /** Where it listens for other machines as well. */
   openPort?: number | undefined
+  /** It speaks TLS. */
+  tls?: SelfSigned | undefined
 }): Promise<{ port: number; key: object | undefined }> {
   if (options.distance) distance = options.distance
   const tarballs = new Map<string, Buffer>()
   const versions = new Map<string, CorpusFile[]>()
   const documents = new Map<string, Buffer>()
-  const origin = (): string => `http://127.0.0.1:${(server?.address() as AddressInfo).port}`
+  const { tls } = options
+  const scheme = tls === undefined ? 'http' : 'https'
+  const origin = (): string => `${scheme}://127.0.0.1:${(server?.address() as AddressInfo).port}`
   const send = async (response: ServerResponse, bytes: Buffer): Promise<void> => {
     if (distance.bytesPerSecond > 0) return await sendOverLine(response, bytes)
     sent.bytes += bytes.byteLength
@@ -87,7 +94,7 @@ async function start(options: {
     tarballs.set(`/${file.path}`, await readFile(join(folder, 'tarballs', file.path)))
     versions.set(file.name, [...(versions.get(file.name) ?? []), file])
   }
-  server = createServer({ keepAliveTimeout: 60_000 }, (request, response) => {
+  const answer = (request: IncomingMessage, response: ServerResponse): void => {
     sent.requests += 1
     void (async () => {
       if (distance.delayMs > 0) await sleep(distance.delayMs)
@@ -116,7 +123,12 @@ async function start(options: {
       if (request.method === 'HEAD') return void response.end()
       await send(response, isPacked ? document : gunzipSync(document))
     })()
-  })
+  }
+  const kept = { keepAliveTimeout: 60_000 }
+  server =
+    tls === undefined
+      ? http.createServer(kept, answer)
+      : https.createServer({ ...kept, cert: tls.certificate, key: tls.key }, answer)
   const { openPort } = options
   const listening = openPort === undefined ? { port: 0, host: '127.0.0.1' } : { port: openPort }
   await new Promise<void>((resolve) => server?.listen(listening, resolve))

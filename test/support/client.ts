@@ -92,8 +92,9 @@ export function isolatedEnvironment(home: string): Record<string, string> {
     TEMP: join(home, 'tmp'),
     TMP: join(home, 'tmp'),
   }
-  // The compile cache of this test run (test-run.ts) is the one thing that programs share.
-  const inherited = ['SystemRoot', 'ComSpec', 'PATHEXT', 'LD_LIBRARY_PATH', 'NODE_COMPILE_CACHE']
+  // The compile cache of this test run (test-run.ts), and whom a benchmark's registry is certified by, are all that programs share.
+  const shared = ['NODE_COMPILE_CACHE', 'NODE_EXTRA_CA_CERTS']
+  const inherited = ['SystemRoot', 'ComSpec', 'PATHEXT', 'LD_LIBRARY_PATH', ...shared]
   return {
     ...Object.fromEntries(inherited.flatMap((key) => entryOf(key))),
     ...folders,
