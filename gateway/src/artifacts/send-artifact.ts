@@ -9,43 +9,48 @@ import { parseRange, type ByteRange } from '../http/range.ts'
 
 const ALL: ByteRange = { start: 0, end: Number.POSITIVE_INFINITY }
 
+export interface ArtifactAnswer {
+  readonly req: IncomingMessage
+  readonly res: ServerResponse
+  /** Names and values in turn, beside those that say which part of it this is, and how long. */
+  readonly headers: readonly string[]
+}
+
 /**
- * Sets status and length (the other headers are the caller's), sends, and resolves to the bytes sent.
- * Rejects with the artifact's error: before any byte was sent, the caller can still answer with an error.
+ * Resolves to the bytes sent. Rejects with the artifact's error: before any byte was sent, the caller can still answer with an
+ * error.
  */
-export async function sendArtifact(
-  req: IncomingMessage,
-  res: ServerResponse,
-  artifact: Artifact,
-): Promise<number> {
+export async function sendArtifact(answer: ArtifactAnswer, artifact: Artifact): Promise<number> {
+  const { req, res } = answer
   const { size } = artifact
   let range = ALL
   if (size !== undefined && req.headers.range !== undefined && isCurrent(req, artifact.digest)) {
     const asked = parseRange(req.headers.range, size)
-    if (asked === 'unsatisfiable') return refuseRange(res, size)
+    if (asked === 'unsatisfiable') return refuseRange(answer, size)
     if (asked !== 'whole') range = asked
   }
   const partial = range !== ALL
   const length = partial ? range.end - range.start : size
   if (req.method !== 'HEAD' && artifact.bytes !== undefined) {
     const part = partial ? artifact.bytes.subarray(range.start, range.end) : artifact.bytes
-    writeHead(res, { size, length, range: partial ? range : undefined })
+    writeHead(answer, { size, length, range: partial ? range : undefined })
     res.end(part)
     return part.byteLength
   }
   if (req.method === 'HEAD') {
-    writeHead(res, { size, length, range: partial ? range : undefined })
+    writeHead(answer, { size, length, range: partial ? range : undefined })
     res.end()
     return 0
   }
-  return stream(res, artifact, { range, length })
+  return stream(answer, artifact, { range, length })
 }
 
 async function stream(
-  res: ServerResponse,
+  answer: ArtifactAnswer,
   artifact: Artifact,
   want: { range: ByteRange; length: number | undefined },
 ): Promise<number> {
+  const { res } = answer
   let offset = 0
   let sent = 0
   // One piece behind, so that the last one of the range waits for the verification of the whole.
@@ -53,7 +58,7 @@ async function stream(
   const send = async (piece: Uint8Array): Promise<void> => {
     if (!res.headersSent) {
       const range = want.range === ALL ? undefined : want.range
-      writeHead(res, { size: artifact.size, length: want.length, range })
+      writeHead(answer, { size: artifact.size, length: want.length, range })
     }
     sent += piece.byteLength
     if (!res.write(piece)) await drained(res)
@@ -67,7 +72,7 @@ async function stream(
     held = chunk.subarray(from, to)
   }
   if (held !== undefined) await send(held)
-  if (!res.headersSent) writeHead(res, { size: 0, length: 0, range: undefined })
+  if (!res.headersSent) writeHead(answer, { size: 0, length: 0, range: undefined })
   res.end()
   return sent
 }
@@ -91,21 +96,19 @@ interface Head {
   readonly range: ByteRange | undefined
 }
 
-function writeHead(res: ServerResponse, { size, length, range }: Head): void {
-  if (length !== undefined) res.setHeader('content-length', length)
+function writeHead({ res, headers }: ArtifactAnswer, { size, length, range }: Head): void {
+  const lengths = length === undefined ? [] : ['content-length', String(length)]
   if (range === undefined) {
-    res.statusCode = 200
+    res.writeHead(200, [...headers, ...lengths])
     return
   }
-  res.statusCode = 206
-  res.setHeader('content-range', `bytes ${range.start}-${range.end - 1}/${size ?? '*'}`)
+  const part = `bytes ${range.start}-${range.end - 1}/${size ?? '*'}`
+  res.writeHead(206, [...headers, ...lengths, 'content-range', part])
 }
 
-function refuseRange(res: ServerResponse, size: number): number {
-  res.statusCode = 416
-  res.setHeader('content-range', `bytes */${size}`)
-  res.setHeader('content-length', 0)
-  res.end()
+function refuseRange({ res, headers }: ArtifactAnswer, size: number): number {
+  const none = ['content-range', `bytes */${size}`, 'content-length', '0']
+  res.writeHead(416, [...headers, ...none]).end()
   return 0
 }
 

@@ -14,17 +14,16 @@ export async function sendImmutable(
   { artifact, visibility }: { readonly artifact: Artifact; readonly visibility: Visibility },
 ): Promise<number | 'unchanged'> {
   const etag = `"${artifact.digest}"`
-  res.setHeader('etag', etag)
-  res.setHeader('cache-control', `${visibility}, max-age=${YEAR_S}, immutable`)
-  res.setHeader('x-catalog-source', artifact.source)
+  const headers = [
+    ...['etag', etag, 'cache-control', `${visibility}, max-age=${YEAR_S}, immutable`],
+    ...['x-catalog-source', artifact.source],
+  ]
   if (isNotModified(req, etag)) {
-    res.statusCode = 304
-    res.end()
+    res.writeHead(304, headers).end()
     return 'unchanged'
   }
-  res.setHeader('content-type', 'application/octet-stream')
-  res.setHeader('accept-ranges', 'bytes')
-  return await sendArtifact(req, res, artifact)
+  headers.push('content-type', 'application/octet-stream', 'accept-ranges', 'bytes')
+  return await sendArtifact({ req, res, headers }, artifact)
 }
 
 /** As the ledger names a client: `npm/11.0.0`. */

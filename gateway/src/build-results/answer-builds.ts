@@ -58,22 +58,20 @@ async function read(builds: BuildResults, exchange: Exchange, name: BuildName): 
   if (target.method === 'HEAD') {
     const known = await builds.find(name, signal)
     if (known === undefined) throw missing()
-    sayOf(exchange, known)
-    res.setHeader('content-length', known.size)
-    res.end()
+    res.writeHead(200, [...headersOf(known), 'content-length', String(known.size)]).end()
     return
   }
   const found = await builds.open(name, signal)
   if (found === undefined) throw missing()
-  sayOf(exchange, found.build)
-  await sendArtifact(req, res, found.artifact)
+  await sendArtifact({ req, res, headers: headersOf(found.build) }, found.artifact)
 }
 
-function sayOf({ res }: Exchange, { durationMs, tag }: { durationMs: number; tag: string }): void {
-  res.setHeader('content-type', 'application/octet-stream')
-  res.setHeader('cache-control', 'no-store')
-  res.setHeader('x-artifact-duration', durationMs)
-  if (tag !== '') res.setHeader('x-artifact-tag', tag)
+function headersOf({ durationMs, tag }: { durationMs: number; tag: string }): string[] {
+  return [
+    ...['content-type', 'application/octet-stream', 'cache-control', 'no-store'],
+    ...['x-artifact-duration', String(durationMs)],
+    ...(tag === '' ? [] : ['x-artifact-tag', tag]),
+  ]
 }
 
 async function write(

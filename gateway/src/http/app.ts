@@ -14,7 +14,7 @@ import { redactPath } from './redact-url.ts'
 import { parseTarget } from './request-target.ts'
 import { sendError } from './respond.ts'
 import type { Route } from './route.ts'
-import { setSecurityHeaders } from './security-headers.ts'
+import { SecuredResponse, setSecurityHeaders } from './security-headers.ts'
 
 export interface AppDependencies {
   readonly log: Logger
@@ -48,7 +48,8 @@ export function createApp(handler: RequestListener): Application {
 
 function handle(deps: AppDependencies, req: MountedRequest, res: ServerResponse): void {
   const startedMs = performance.now()
-  setSecurityHeaders(res)
+  // A program's own server, where it is mounted, makes answers of another kind.
+  if (!(res instanceof SecuredResponse)) setSecurityHeaders(res)
   const target = parseTarget(req.method ?? 'GET', req.url ?? '/')
   const { method, mount, route } = target
   const url = (): string => mount + redactPath(target.path)

@@ -67,5 +67,8 @@ describe('a gateway', () => {
     await using world = await gatewayWorld({ packages })
     const { headers } = await world.get(path)
     expect(headers).toMatchObject(SECURITY_HEADERS)
+    if (headers.etag === undefined) return
+    const known = await world.get(path, { 'if-none-match': headers.etag })
+    expect(known).toMatchObject({ status: 304, headers: SECURITY_HEADERS })
   })
 })

@@ -6,6 +6,7 @@ import { createServer, type RequestListener, type Server, type ServerResponse } 
 import type { ListenOptions, Socket } from 'node:net'
 import { isAbsolute } from 'node:path'
 import { CatalogError, errnoOf, type Logger } from '@catalog-p2p/core'
+import { SecuredResponse } from './security-headers.ts'
 
 export interface ServerOptions {
   readonly port: number
@@ -47,6 +48,7 @@ export function createListener(
         keepAliveTimeout: options.keepAliveMs,
         connectionsCheckingInterval: 5_000,
         noDelay: true,
+        ServerResponse: SecuredResponse,
       },
       (req, res) => (tooMany.has(req.socket) ? refuse(res) : deps.handle(req, res)),
     )

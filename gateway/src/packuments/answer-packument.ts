@@ -20,6 +20,7 @@ import { isNotModified } from '../http/respond.ts'
 import { mayServeRaw, UnreadablePackument, type RawDocument } from './poison-documents.ts'
 
 const unzip = promisify(gunzip)
+const VARY = 'Accept, Accept-Encoding, User-Agent, Host'
 const ABBREVIATED = 'application/vnd.npm.install-v1+json'
 
 export interface PackumentAnswerDependencies {
@@ -71,26 +72,24 @@ export async function answerPackument(
   // Weak, because it stands for the document and not for its bytes, packed or not (RFC 9110 8.8.1).
   const etag = `W/"${variant.tag}"`
   const { document } = answer
-  res.setHeader('etag', etag)
-  res.setHeader('vary', 'Accept, Accept-Encoding, User-Agent, Host')
-  res.setHeader('cache-control', cacheControl(answer, variant, limits.maxAgeMs))
-  if (document.lastModified !== undefined) res.setHeader('last-modified', document.lastModified)
-  saySource({ sources: deps.sources, maxAgeMs: limits.maxAgeMs }, exchange, answer)
+  const headers = ['etag', etag, 'vary', VARY]
+  headers.push('cache-control', cacheControl(answer, variant, limits.maxAgeMs))
+  if (document.lastModified !== undefined) headers.push('last-modified', document.lastModified)
+  headers.push(...saySource(deps.sources, limits, answer))
   // Whoever asks after a lie of a peer is told the truth now.
   if (document.peerFetchedAtMs === undefined && document.member === undefined)
     deps.tarballCheck.forgive(name)
   if (isNotModified(req, etag)) {
-    res.statusCode = 304
-    res.end()
+    res.writeHead(304, headers).end()
     visit.outcome = 'unchanged'
     return
   }
   visit.bytes = gzip ? variant.body.byteLength : unpackedLength(variant.body)
-  res.setHeader('content-type', contentType(variant.kind))
-  if (gzip) res.setHeader('content-encoding', 'gzip')
-  res.setHeader('content-length', visit.bytes)
-  if (req.method === 'HEAD') res.end()
-  else res.end(gzip ? variant.body : await unzip(variant.body))
+  headers.push('content-type', contentType(variant.kind), 'content-length', String(visit.bytes))
+  if (gzip) headers.push('content-encoding', 'gzip')
+  const body = gzip || req.method === 'HEAD' ? variant.body : await unzip(variant.body)
+  res.writeHead(200, headers)
+  res.end(req.method === 'HEAD' ? undefined : body)
 }
 
 /** Without what only the whole document would tell: RFC 9110 9.3.2 lets a server leave that out. */
@@ -103,24 +102,25 @@ function sendHead(
   visit.source = 'origin'
   res.setHeader('content-type', contentType(kind))
   res.setHeader('cache-control', 'no-store')
-  res.setHeader('vary', 'Accept, Accept-Encoding, User-Agent, Host')
+  res.setHeader('vary', VARY)
   if (lastModified !== undefined) res.setHeader('last-modified', lastModified)
   res.end()
 }
 
 /** Whose word it is, and how old: on the answer and in the counts. */
 function saySource(
-  { sources, maxAgeMs }: { readonly sources: SourceCounts; readonly maxAgeMs: number },
-  { res }: Exchange,
+  sources: SourceCounts,
+  { maxAgeMs }: Pick<PackumentLimits, 'maxAgeMs'>,
   { document, beside, state }: PackumentAnswer,
-): void {
+): string[] {
   const now = Date.now()
   const isFresh = state === 'fetched' || freshForMs(document, maxAgeMs, now) > 0
   const said = sourceOf({ document, beside, isCurrent: state !== 'stale' && isFresh }, now)
   sources.note(said)
-  res.setHeader('x-catalog-metadata', said.source)
-  if (document.witness !== undefined) res.setHeader('x-catalog-witnesses', document.witness.note)
-  if (said.source !== 'registry') res.setHeader('age', Math.floor(said.ageMs / 1000))
+  const headers = ['x-catalog-metadata', said.source]
+  if (document.witness !== undefined) headers.push('x-catalog-witnesses', document.witness.note)
+  if (said.source !== 'registry') headers.push('age', String(Math.floor(said.ageMs / 1000)))
+  return headers
 }
 
 function cameFrom({ document, state }: PackumentAnswer): Visit['source'] {
@@ -139,7 +139,7 @@ async function sendRaw(
   const bytes = gzipped && !gzip ? await unzip(body, { maxOutputLength: maxBytes }) : body
   res.setHeader('content-type', contentType(kind))
   res.setHeader('cache-control', 'no-store')
-  res.setHeader('vary', 'Accept, Accept-Encoding, User-Agent, Host')
+  res.setHeader('vary', VARY)
   if (gzip) res.setHeader('content-encoding', 'gzip')
   res.setHeader('content-length', bytes.byteLength)
   res.end(req.method === 'HEAD' ? undefined : bytes)

@@ -4,6 +4,7 @@
  */
 import { createHash } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
+import { remembered } from '../http/remembered.ts'
 import { DEFAULT_REGISTRY_HOST } from '../upstream/default-registry.ts'
 
 /**
@@ -19,16 +20,16 @@ import { DEFAULT_REGISTRY_HOST } from '../upstream/default-registry.ts'
 export type TarballPolicy = 'leave' | 'verbatim' | 'self' | 'usual' | 'usual-if-open' | 'omit'
 
 /** The policy for a client, by its User-Agent. */
-export function tarballPolicy(userAgent: string | undefined): TarballPolicy {
+export const tarballPolicy = remembered((userAgent = ''): TarballPolicy => {
   // Not /^npm/: Verdaccio says `npm (hidden)` and would go around its uplink.
-  if (/^npm\//.test(userAgent ?? '')) return 'leave'
-  if (/^Deno\//.test(userAgent ?? '')) return 'leave'
-  if (/^catalog-yarn-plugin\//.test(userAgent ?? '')) return 'verbatim'
+  if (/^npm\//.test(userAgent)) return 'leave'
+  if (/^Deno\//.test(userAgent)) return 'leave'
+  if (/^catalog-yarn-plugin\//.test(userAgent)) return 'verbatim'
   // Yarn 4 says what its HTTP library says. Yarn 1's lockfile names a host in any case.
-  if (/^got /.test(userAgent ?? '')) return 'usual-if-open'
-  if (/^pnpm\//.test(userAgent ?? '')) return 'usual'
-  return /^Bun\//.test(userAgent ?? '') ? 'omit' : 'self'
-}
+  if (/^got /.test(userAgent)) return 'usual-if-open'
+  if (/^pnpm\//.test(userAgent)) return 'usual'
+  return /^Bun\//.test(userAgent) ? 'omit' : 'self'
+})
 
 export interface VariantForm {
   readonly policy: TarballPolicy

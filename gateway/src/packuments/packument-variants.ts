@@ -101,8 +101,7 @@ export function createPackumentVariants(
     return Buffer.from(variant.buffer, variant.byteOffset, variant.byteLength)
   }
 
-  async function besideOf(document: CachedDocument | undefined): Promise<Beside | undefined> {
-    if (document === undefined) return undefined
+  async function besideOf(document: CachedDocument): Promise<Beside | undefined> {
     try {
       const leftOut = await leftOutOf(deps, document)
       return leftOut && { document, leftOut }
@@ -119,11 +118,8 @@ export function createPackumentVariants(
       const { policy } = form
       const leftOut = await leftOutOf(deps, document)
       if (leftOut === undefined) return undefined
-      const beside = await besideOf(told)
-      const leaveOut = [...leftOut.versions, ...(beside?.leftOut.versions ?? [])]
-      const tag = [leftOut.tag, beside?.document.hash, beside?.leftOut.tag]
-        .filter(Boolean)
-        .join('-')
+      const beside = told && (await besideOf(told))
+      const { leaveOut, tag } = without(leftOut, beside)
       const untilMs = Math.min(leftOut.untilMs, beside?.leftOut.untilMs ?? Infinity)
       const keepsUrls = policy === 'verbatim' || (policy === 'leave' && document.publicUrls)
       const untouched = keepsUrls && leaveOut.length === 0 && beside === undefined
@@ -157,6 +153,17 @@ async function leftOutOf(
   const leftOut = await judgements.leftOut(document)
   if (leftOut === undefined || leftOut.versions.length === 0) return leftOut
   return (await evidence.isAllSigned(document)) ? leftOut : undefined
+}
+
+/** `tag` tells this form from those without other versions. */
+function without(
+  leftOut: LeftOut,
+  beside: Beside | undefined,
+): { readonly leaveOut: readonly string[]; readonly tag: string } {
+  if (beside === undefined) return { leaveOut: leftOut.versions, tag: leftOut.tag }
+  const tags = [leftOut.tag, beside.document.hash, beside.leftOut.tag]
+  const leaveOut = [...leftOut.versions, ...beside.leftOut.versions]
+  return { leaveOut, tag: tags.filter(Boolean).join('-') }
 }
 
 function variantOf(

@@ -78,6 +78,7 @@ class DependencyWaterfall implements Waterfall {
   }
 
   #lead(request: PackumentRequest): void {
+    if (this.#dependencies.size === 0) return
     const { registries, viewer } = this.#deps
     const registry = registries.forName(request.name)
     if (registry === null) return
