@@ -59,11 +59,13 @@ describe('QUIC reads', () => {
 describe('the size of the next read', () => {
   it('grows while reads come back full and shrinks when they do not, within bounds', () => {
     const KiB = 1024
+    expect(nextReadSize(2 * KiB, 2 * KiB)).toBe(16 * KiB)
     expect(nextReadSize(16 * KiB, 16 * KiB)).toBe(64 * KiB)
     expect(nextReadSize(64 * KiB, 64 * KiB)).toBe(256 * KiB)
     expect(nextReadSize(256 * KiB, 256 * KiB)).toBe(256 * KiB)
     expect(nextReadSize(256 * KiB, 100 * KiB)).toBe(256 * KiB)
     expect(nextReadSize(256 * KiB, 10)).toBe(64 * KiB)
-    expect(nextReadSize(16 * KiB, 10)).toBe(16 * KiB)
+    expect(nextReadSize(4 * KiB, 10)).toBe(2 * KiB)
+    expect(nextReadSize(2 * KiB, 10)).toBe(2 * KiB)
   })
 })

@@ -27,7 +27,7 @@ import { startWatchdog, type Watchdog } from '../../timing/watchdog.ts'
 /** For a snapshot: this, and what its bytes take at the slowest rate we bear. */
 const SNAPSHOT_MS = 30_000
 const MIN_BYTES_PER_MS = 32
-/** Senders are never silent for longer than half of it. */
+/** Senders are never silent for longer than three quarters of it. */
 const SILENCE_MS = 120_000
 /** A broken stream is soon replaced; until then the old list is better than none. */
 const STALE_MS = 30_000

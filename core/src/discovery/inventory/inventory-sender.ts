@@ -23,8 +23,11 @@ import { startWatchdog, type Watchdog } from '../../timing/watchdog.ts'
 const OPEN_TIMEOUT_MS = 10_000
 /** A write that is not taken for so long ends the stream. */
 const STALL_MS = 60_000
-/** Idle streams and connections are closed after two minutes, by the transports and by those who listen. */
-const KEEP_ALIVE_MS = 60_000
+/**
+ * Idle streams and connections are closed after two minutes, by the transports and by those who listen. No sooner than that takes: it is most
+ * of what a node does at rest.
+ */
+const KEEP_ALIVE_MS = 90_000
 const GOODBYE_MS = 1000
 /** A session that lasted this long was no failure. */
 const STEADY_MS = 60_000

@@ -1,7 +1,7 @@
 /**
  * Two repairs of @chainsafe/libp2p-quic, made on the native stream class that its JavaScript calls:
  *
- * - It reads 4096 bytes a call, which costs a receiver 7 times the CPU of large reads. A read here takes 16 to 256 KiB.
+ * - It reads 4096 bytes a call, which costs a receiver 7 times the CPU of large reads. A read here takes up to 256 KiB.
  * - It takes any read error for the end of the stream, so a reset or a lost connection would look like a complete answer.
  *   The error gets another code here, and the stream is aborted instead.
  *
@@ -9,7 +9,10 @@
  * to delete this file.
  */
 
-const MIN_READ_BYTES = 16 * 1024
+/** What a stream waits with that has little to say: four wait on each connection, for hours. */
+const MIN_READ_BYTES = 2 * 1024
+/** After a read that came back full. */
+const MIN_GROWN_BYTES = 16 * 1024
 const MAX_READ_BYTES = 256 * 1024
 
 /** Marks a class as repaired: hosts in one process share it. */
@@ -40,7 +43,7 @@ export async function applyQuicReadSize(): Promise<boolean> {
 
 /** The size of the next read: it grows while reads come back full, and shrinks when they no longer do. */
 export function nextReadSize(size: number, got: number): number {
-  if (got >= size) return Math.min(size * 4, MAX_READ_BYTES)
+  if (got >= size) return Math.min(Math.max(size * 4, MIN_GROWN_BYTES), MAX_READ_BYTES)
   if (got < size / 8) return Math.max(size / 4, MIN_READ_BYTES)
   return size
 }
@@ -48,7 +51,7 @@ export function nextReadSize(size: number, got: number): number {
 function repair({ prototype }: NativeStreamClass): boolean {
   if (prototype[REPAIRED] === true) return true
   const { read } = prototype
-  // Each pending read holds a buffer of its size, so an idle stream must not wait with a large one.
+  // Each pending read holds a buffer of its size.
   const sizes = new WeakMap<object, number>()
 
   async function readMore(this: NativeStream, maxBytes: number): Promise<Uint8Array | null> {

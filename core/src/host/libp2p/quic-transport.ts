@@ -36,7 +36,7 @@ const QUIC_OPTIONS = {
   // UDP as well (30 s is the least that is seen). Requests to it have gone elsewhere long before, and most of what a node with 100
   // peers does at rest is this.
   maxIdleTimeout: 30_000,
-  keepAliveInterval: 15_000,
+  keepAliveInterval: 20_000,
   receiveBufferSize: 1_000_000,
   sendBufferSize: 1_000_000,
 } as const
