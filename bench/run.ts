@@ -24,10 +24,11 @@ const { values, positionals } = parseArgs({
     line: { type: 'string' },
     fresh: { type: 'boolean', default: false },
     full: { type: 'boolean', default: false },
+    idle: { type: 'string' },
     quick: { type: 'boolean', default: false },
   },
 })
-const { mirror, fresh, full, quick } = values
+const { mirror, fresh, full, idle, quick } = values
 const rounds = Number(values.rounds)
 const megabytes = Number(values.megabytes)
 for (const [flag, value] of Object.entries({ rounds, megabytes })) {
@@ -35,7 +36,7 @@ for (const [flag, value] of Object.entries({ rounds, megabytes })) {
 }
 
 /** What changes what is measured. */
-type Flag = 'megabytes' | 'mirror' | 'fresh' | 'full'
+type Flag = 'megabytes' | 'mirror' | 'fresh' | 'full' | 'idle'
 
 interface Benchmark {
   /** On loopback without a line. */
@@ -136,8 +137,8 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
     hasRounds: false,
   },
   start: {
-    run: async () => await (await import('./start.ts')).run({ rounds, full, quick }),
-    flags: ['full'],
+    run: async () => await (await import('./start.ts')).run({ rounds, idle, quick }),
+    flags: ['idle'],
   },
   'no-peers': {
     run: async () => await (await import('./no-peers.ts')).run({ rounds, mirror }),
@@ -208,6 +209,7 @@ async function runOne(name: string, benchmark: Benchmark, over?: Line): Promise<
 function flagsOf({ flags = [] }: Benchmark): string[] {
   return flags.flatMap((flag) => {
     if (flag === 'megabytes') return megabytes === DEFAULT_MEGABYTES ? [] : `${flag} ${megabytes}`
+    if (flag === 'idle') return idle === undefined ? [] : `${flag} ${idle}`
     return { mirror: mirror !== undefined, fresh, full }[flag] ? flag : []
   })
 }

@@ -29,10 +29,6 @@ const CASES = [
   { peers: 0, artifacts: 0 },
   { peers: 100, artifacts: 10_000 },
 ]
-const MORE_CASES = [
-  { peers: 10, artifacts: 10_000 },
-  { peers: 100, artifacts: 100_000 },
-]
 
 type Subject =
   | 'node -e 0'
@@ -43,40 +39,54 @@ type Subject =
   | 'catalog'
   | 'catalog, its first peer'
 
-/** `full`: more peers and artifacts, which takes minutes. */
+/** `idle`: this case alone, like `100x10000` for 100 peers and 10,000 artifacts, and no starts. */
 export async function run(options: {
   rounds: number
-  full: boolean
+  idle?: string | undefined
   quick: boolean
 }): Promise<unknown> {
+  const only = options.idle === undefined ? undefined : parseCase(options.idle)
   await using stage = await Stage.open()
   const catalog = await installPacked(stage.folder)
+  const times = options.quick ? QUICK_TIMES : TIMES
+  if (only !== undefined) {
+    const idle = [await measureIdle(catalog, only, times)]
+    showIdle(idle)
+    return { idle }
+  }
   const starts: Partial<Record<Subject, Time>>[] = []
   for (let round = 0; round < options.rounds; round += 1) {
     starts.push(await measureStarts(stage, catalog, join(stage.folder, `round-${round}`)))
   }
   showStarts(starts)
-  const times = options.quick ? QUICK_TIMES : TIMES
   const idle: Idle[] = await measureIdleRivals(catalog, times)
-  for (const each of casesOf(options)) idle.push(await measureIdle(catalog, each, times))
-  console.log(`\n${toMarkdownTable(idle.map(rowOf))}`)
+  for (const each of options.quick ? QUICK_CASES : CASES) {
+    idle.push(await measureIdle(catalog, each, times))
+  }
+  showIdle(idle)
   noteGoal(
     'start to serving, packed, ms',
     starts.map(({ catalog: time }) => time?.ms ?? NaN),
     { atMost: GOAL_MS },
   )
+  return { starts, idle }
+}
+
+/** @throws Error when it is none */
+function parseCase(text: string): Case {
+  const [, peers, artifacts] = /^(\d{1,3})x(\d{1,6})$/.exec(text) ?? []
+  if (peers !== undefined) return { peers: Number(peers), artifacts: Number(artifacts) }
+  throw new Error(`--idle is like 100x10000, peers and artifacts; not ${text}`)
+}
+
+function showIdle(idle: readonly Idle[]): void {
+  console.log(`\n${toMarkdownTable(idle.map(rowOf))}`)
   for (const { name, peers, artifacts, mib, cpuPercent } of idle) {
     if (peers === 0) continue
     noteGoal(`${name}: % of a core`, [cpuPercent], { atMost: 0.5 })
     // 120 MB are 114 MiB.
     if (artifacts <= 10_000) noteGoal(`${name}: MiB resident`, [mib], { atMost: 114 })
   }
-  return { starts, idle }
-}
-
-function casesOf({ full, quick }: { full: boolean; quick: boolean }): readonly Case[] {
-  if (quick) return QUICK_CASES
-  return full ? [...CASES, ...MORE_CASES] : CASES
 }
 
 async function measureStarts(

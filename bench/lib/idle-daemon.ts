@@ -11,7 +11,7 @@ import type { PackedCatalog } from './packed-catalog.ts'
 import { VERDACCIO } from './rivals.ts'
 import { Stage } from './stage.ts'
 import { startBare, startCatalog, startVerdaccio, timeOf } from './start-programs.ts'
-import { cpuMsOf, memoryMibOf } from './timed-process.ts'
+import { cpuMsOf, memoryMibOf, ownMemoryMibOf } from './timed-process.ts'
 
 const HOUR_MS = 3_600_000
 
@@ -32,6 +32,7 @@ export interface Idle extends Case {
   /** Artifacts that one of the peers knows this one to have. */
   readonly heard: number
   readonly mib: number
+  readonly ownMib: number
   readonly cpuPercent: number
   readonly bytesPerHour: number
 }
@@ -72,6 +73,7 @@ export async function measureIdle(
     name: `catalog, ${connected} of ${peers} peers, ${artifacts.toLocaleString('en')} artifacts`,
     ...{ peers, artifacts, connected, heard, cpuPercent },
     mib: memoryMibOf(daemon.pid),
+    ownMib: ownMemoryMibOf(daemon.pid),
     bytesPerHour: (bytes * HOUR_MS) / watchMs,
   }
 }
@@ -93,6 +95,7 @@ export async function measureIdleRivals(
   return subjects.map(({ name, pid, cpuBefore }) => ({
     ...{ name, peers: 0, artifacts: 0, connected: 0, heard: 0, bytesPerHour: NaN },
     mib: memoryMibOf(pid),
+    ownMib: ownMemoryMibOf(pid),
     cpuPercent: (100 * (cpuMsOf(pid) - cpuBefore)) / watchMs,
   }))
 }
@@ -115,6 +118,7 @@ export function rowOf({
   name,
   peers,
   mib,
+  ownMib,
   cpuPercent,
   bytesPerHour,
 }: Idle): Record<string, string> {
@@ -122,6 +126,7 @@ export function rowOf({
   return {
     idle: name,
     'MiB resident': mib.toFixed(0),
+    'of it not of files': ownMib.toFixed(0),
     '% of a core': cpuPercent.toFixed(2),
     'MB an hour with all peers': isKnown ? (bytesPerHour / 1e6).toFixed(1) : '',
     'kB an hour and peer': isKnown && peers > 0 ? (bytesPerHour / 1e3 / peers).toFixed(0) : '',

@@ -81,6 +81,11 @@ export function memoryMibOf(pid: number): number {
   return Number(/^VmRSS:\s*(\d+) kB/m.exec(read(`/proc/${pid}/status`) ?? '')?.[1]) / 1024
 }
 
+/** Of the resident, what is this process's alone: the rest are pages of files, its program first, that others may have too. */
+export function ownMemoryMibOf(pid: number): number {
+  return Number(/^RssAnon:\s*(\d+) kB/m.exec(read(`/proc/${pid}/status`) ?? '')?.[1]) / 1024
+}
+
 function read(path: string): string | undefined {
   try {
     return readFileSync(path, 'utf8')
