@@ -105,6 +105,8 @@ export interface NodeStats {
   readonly problems: readonly string[]
   readonly network: NetworkStats
   readonly peers: number
+  /** Those of them that have told what they hold, be it nothing. */
+  readonly inventories: number
   readonly bannedPeers: number
   readonly store: StoreUsage
   /** Artifacts and bytes handed to callers, by source, this run. */
@@ -203,7 +205,7 @@ export interface CatalogNode {
   describe(digest: Digest): Promise<Manifest>
   stats(): NodeStats
   /** Of `stats`, what somebody looks at all the time: cheap. */
-  counts(): Pick<NodeStats, 'peers' | 'uploaded'>
+  counts(): Pick<NodeStats, 'peers' | 'inventories' | 'uploaded'>
   peers(): readonly NodePeer[]
   /** Connects to a multiaddr. */
   connect(address: string, options?: { signal?: AbortSignal }): Promise<PeerId>

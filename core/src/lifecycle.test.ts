@@ -32,6 +32,18 @@ test('in order, and in reverse', async () => {
   expect(done).toEqual(['+store', '+host', '-host', '-store'])
 })
 
+test('what a stop would wait for begins before the parts that are stopped first', async () => {
+  const { done, part, deps } = world()
+  const store: Part = { ...part('store'), prepareStop: () => void done.push('~store') }
+  for (const after of [undefined, Promise.resolve()]) {
+    done.length = 0
+    const { stop } = await startParts({ local: [store], shared: [part('host')], after }, deps)
+    await Promise.resolve()
+    await stop()
+    expect(done).toEqual(['+store', '+host', '~store', '-host', '-store'])
+  }
+})
+
 test('a start that fails stops what has started, and nothing else', async () => {
   const { done, part, deps } = world()
   const broken: Part = { ...part('host'), start: () => Promise.reject(new Error('no network')) }

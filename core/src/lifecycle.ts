@@ -9,6 +9,8 @@ export interface Part {
   readonly name: string
   start(): unknown
   stop(): unknown
+  /** Begins what its stop would wait for, while the parts after it are still being stopped. Never throws. */
+  readonly prepareStop?: () => void
   /** Its stop must not be cut off: it waits for this machine only, never for a peer. */
   readonly isLocal?: boolean
 }
@@ -51,17 +53,27 @@ export async function startParts(
   if (after === undefined) {
     const all = [...local, ...shared]
     await startAll(all, deps)
-    return { stop: () => stopAll(all, deps) }
+    return {
+      stop() {
+        prepareStop(all)
+        return stopAll(all, deps)
+      },
+    }
   }
   await startAll(local, deps)
   const late = startLater(shared, after, deps)
   return {
     async stop() {
       const endsAtMs = deps.clock.now() + STOP_MS
+      prepareStop(local)
       await late.stop(endsAtMs)
       await stopAll(local, deps, endsAtMs)
     },
   }
+}
+
+function prepareStop(parts: readonly Part[]): void {
+  for (const part of parts) part.prepareStop?.()
 }
 
 /** Parts that nobody waits for: a failure of theirs is not that of the others. */
@@ -161,7 +173,7 @@ export function closing(name: string, part: { close(): void | Promise<void> }): 
 export function named(
   name: string,
   part: Pick<Part, 'start' | 'stop'>,
-  options: Pick<Part, 'isLocal'> = {},
+  options: Pick<Part, 'isLocal' | 'prepareStop'> = {},
 ): Part {
   return { name, start: () => part.start(), stop: () => part.stop(), ...options }
 }

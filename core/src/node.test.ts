@@ -83,6 +83,11 @@ test('a node that is to meet its peers later gives what its store and origins ha
   await until(() => node.peers()[0]?.artifacts === 1)
   expect((await node.get(held)).source).toBe('peer')
   await until(() => holder.peers()[0]?.artifacts === 2)
+  // Who has nothing says so, and need not be waited for.
+  const empty = await createNode(options, { host: network.createHost('empty') })
+  onTestFinished(() => empty.close())
+  await empty.connect('/memory/holder')
+  await until(() => holder.counts().inventories === 2)
 })
 
 test.each(['before it meets peers', 'while it starts to', 'after it could not'])(

@@ -138,7 +138,7 @@ export async function createNode(
     closing('bans', bans),
     closing('records', recordStore),
     closing('heads', headBook),
-    named('store', store, { isLocal: true }),
+    storePart(store),
     // There may be some before there are peers, and the store is not closed under them.
     { name: 'downloads', start: () => undefined, stop: () => transfer.stop() },
     named('visibility', {
@@ -187,6 +187,12 @@ function createEvidenceCheck(
         ? isTrustedRelease(record, trusts)
         : verifyEvidence?.stillCounts?.(record) !== false,
   })
+}
+
+/** What is still to be written is, while peers are taken leave of. */
+function storePart(store: Store): Part {
+  const prepareStop = (): void => void store.drain().catch(() => undefined)
+  return named('store', store, { isLocal: true, prepareStop })
 }
 
 function createStore({ options, clock, log }: Context): Store {

@@ -119,10 +119,11 @@ export class RunningNode implements CatalogNode {
     return (await this.#parts.store.describe(digest)).manifest
   }
 
-  counts(): Pick<NodeStats, 'peers' | 'uploaded'> {
-    const { host, transfer } = this.#parts
+  counts(): Pick<NodeStats, 'peers' | 'inventories' | 'uploaded'> {
+    const { host, discovery, transfer } = this.#parts
     const { artifacts, bytes } = transfer.uploads
-    return { peers: host.peers().length, uploaded: { artifacts, bytes } }
+    const { inventories } = discovery.stats()
+    return { peers: host.peers().length, inventories, uploaded: { artifacts, bytes } }
   }
 
   stats(): NodeStats {

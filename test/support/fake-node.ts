@@ -228,9 +228,10 @@ export function createFakeNode(): FakeNode {
       const times = { addedAtMs: 1, usedAtMs: 1 }
       return { digest, size: bytes.byteLength, visibility, retention: 'cache', pinned, ...times }
     },
-    counts: () => ({ peers: 0, uploaded: { artifacts: 0, bytes: 0 } }),
+    counts: () => ({ peers: 0, inventories: 0, uploaded: { artifacts: 0, bytes: 0 } }),
     stats: () => ({
-      ...{ id: 'fake-node', addresses: [], problems: [], peers: 0, bannedPeers: 0, announced: 0 },
+      ...{ id: 'fake-node', addresses: [], problems: [], peers: 0, inventories: 0 },
+      ...{ bannedPeers: 0, announced: 0 },
       network: {
         ...{ reachedFrom: 'nowhere', mapped: [], relayed: [], relayReservations: 0, dht: 'off' },
         ...{ announceBacklog: 0, announceFailures: 0, isAnnounceFailing: false },

@@ -114,6 +114,10 @@ class MemoryStore implements Store {
     this.#assertRunning()
   }
 
+  async drain(): Promise<void> {
+    this.#assertRunning()
+  }
+
   async read(digest: Digest, range?: ByteRange): Promise<Uint8Array> {
     this.#assertRunning()
     const bytes = this.#bytes.get(digest)

@@ -91,6 +91,9 @@ export interface Store {
   /** Waits until all that `put` accepted is on disk (synced) or given up. */
   flush(): Promise<void>
 
+  /** Waits until all that `put` accepted has been written or given up: it outlives this process, though not a power failure. */
+  drain(): Promise<void>
+
   /**
    * Bytes [start, end) of a complete artifact; marks it used. The result may be shared: never write to it.
    * @throws CatalogError NOT_FOUND, STORE_CORRUPT (the entry is dropped then)

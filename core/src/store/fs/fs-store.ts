@@ -78,8 +78,7 @@ class FsStore implements Store {
     const whole = given ? createPooledReads(given) : createReadThread(files, clock)
     this.#options = options
     this.#health = new DiskHealth({ clock, log }, options.path)
-    const entries = this.#entries
-    const marks = this.#marks
+    const [entries, marks] = [this.#entries, this.#marks]
     const layout = createFsLayout(options.path, options.artifactsOf)
     const shared = { log, files, layout, entries, marks }
     const read = (digest: Digest, range: ByteRange) => this.#reader.read(digest, range)
@@ -168,10 +167,14 @@ class FsStore implements Store {
   }
 
   async flush(): Promise<void> {
-    this.#assertRunning()
     await this.#folder.adopted()
-    await this.#disk?.writer.drain()
+    await this.drain()
     await this.#disk?.durability.sync()
+  }
+
+  async drain(): Promise<void> {
+    this.#assertRunning()
+    await this.#disk?.writer.drain()
   }
 
   async read(digest: Digest, range?: ByteRange): Promise<Uint8Array> {
@@ -232,8 +235,7 @@ class FsStore implements Store {
   }
 
   async verify(options: Parameters<Store['verify']>[0]): Promise<VerifyReport> {
-    this.#assertRunning()
-    await this.#disk?.writer.drain()
+    await this.drain()
     return await verifyFiles(this.#maintenance(), options)
   }
 

@@ -139,7 +139,7 @@ function asExecGateway(
     kind: 'own',
     expectsPeers: (config.node.network?.bootstrap ?? []).length > 0 || knowsMembers(config),
     status: async () => ({ gateway: gateway.stats(), node: node.stats() }),
-    knownArtifacts: () => node.peers().reduce((sum, { artifacts }) => sum + artifacts, 0),
+    hasHeardOfOne: () => node.counts().inventories > 0,
     stop: () => (stopping ??= daemon.stop().finally(afterwards)),
   }
 }

@@ -1,6 +1,6 @@
 /**
  * A command asks for packages at once, while a node that has just started has no peers yet. If peers were named, exec waits
- * briefly for the first connection; if they must be found first, there may be none, and exec does not wait.
+ * briefly until one has told what it holds, be it nothing; if they must be found first, there may be none, and exec does not wait.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { ExecGateway } from './exec-gateway.ts'
@@ -12,7 +12,7 @@ export async function waitForPeers(gateway: ExecGateway, signal: AbortSignal): P
   if (!gateway.expectsPeers) return
   const deadline = performance.now() + WAIT_MS
   while (performance.now() < deadline && !signal.aborted) {
-    if (gateway.knownArtifacts() > 0) return
+    if (gateway.hasHeardOfOne()) return
     await sleep(LOOK_MS, undefined, { signal }).catch(() => undefined)
   }
 }

@@ -3,6 +3,7 @@ import { constants } from 'node:os'
 import { CommanderError } from 'commander'
 import { packageVersion } from '../../package-folder.ts'
 import { EXIT, exitCodeOfSignal } from './exit-codes.ts'
+import type { ProgramDependencies } from './act.ts'
 import { createProgram } from './program.ts'
 import { reportNotLoaded } from './fallback.ts'
 import { processTerminal } from './terminal.ts'
@@ -13,7 +14,7 @@ export async function main(argv: readonly string[]): Promise<number> {
   const readers = surviveClosedPipes()
   const interrupt = interruptible()
   let exitCode: number = EXIT.ok
-  const program = createProgram({
+  const dependencies: ProgramDependencies = {
     terminal,
     version: packageVersion(),
     signal: interrupt.signal,
@@ -32,7 +33,8 @@ export async function main(argv: readonly string[]): Promise<number> {
         }
       }
     },
-  })
+  }
+  const program = createProgram(dependencies, argv[2])
   if (argv.length <= 2) {
     program.outputHelp()
     return EXIT.usage

@@ -34,7 +34,14 @@ import { addWitnessCommands } from '../witness/witness-program.ts'
 import type { ProgramDependencies } from './act.ts'
 import { EXIT, EXIT_MEANINGS } from './exit-codes.ts'
 
-export function createProgram(deps: ProgramDependencies): Command {
+/** Where their name is the first word, they are all that is made: with dozens of options each, the others take 15 ms. */
+const ALONE: Readonly<Record<string, (program: Command, deps: ProgramDependencies) => void>> = {
+  exec: addExecCommand,
+  start: addStartCommand,
+}
+
+/** @param wanted the first word of the command line, where there is one: what else there is need not be known then */
+export function createProgram(deps: ProgramDependencies, wanted = ''): Command {
   const program = new Command('catalog')
   program
     .description('An npm registry on this machine that gets its packages from the machines around.')
@@ -49,6 +56,13 @@ export function createProgram(deps: ProgramDependencies): Command {
     .enablePositionalOptions()
     .exitOverride()
     .addHelpText('after', epilogue())
+  const add = Object.hasOwn(ALONE, wanted) ? ALONE[wanted] : undefined
+  if (add === undefined) addAll(program, deps)
+  else add(program, deps)
+  return program
+}
+
+function addAll(program: Command, deps: ProgramDependencies): void {
   addStartCommand(program, deps)
   addStatusCommands(program, deps)
   addTopCommand(program, deps)
@@ -78,7 +92,6 @@ export function createProgram(deps: ProgramDependencies): Command {
   addWitnessCommands(program, deps)
   addCompletionCommands(program, deps)
   addHelpCommand(program)
-  return program
 }
 
 /** Commander's own shows the help of everything for a command that there is not. */
