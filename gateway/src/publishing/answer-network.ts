@@ -19,7 +19,7 @@ import { parseChange } from './change-request.ts'
 import { ATTESTATIONS, packumentOf } from './network-packument.ts'
 import { OWNERS_HINT } from './owners-hint.ts'
 import type { Network } from './network.ts'
-import { provenanceOf } from './provenance.ts'
+import { splitManifest } from './provenance.ts'
 
 export interface NetworkAnswers extends Network {
   readonly activity: Activity
@@ -136,11 +136,11 @@ async function sendAttestations(
 ): Promise<void> {
   const version = decodeURIComponent(target.path).slice(`${ATTESTATIONS}${name}@`.length)
   const { manifest } = await networkPackages.release({ name, version }, { signal })
-  const found = provenanceOf(manifest)
-  if (found === undefined) {
+  const { provenance } = splitManifest(manifest)
+  if (provenance === undefined) {
     throw new CatalogError('NOT_FOUND', `${name}@${version} was published without provenance`)
   }
-  const { predicateType, bundle } = found
+  const { predicateType, bundle } = provenance
   sendJson(req, res, { status: 200, body: { attestations: [{ predicateType, bundle }] } })
 }
 

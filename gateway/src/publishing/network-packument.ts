@@ -3,7 +3,7 @@
  * https://github.com/npm/registry/blob/main/docs/responses/package-metadata.md
  */
 import { tarballFile } from '../packuments/client-policy.ts'
-import { provenanceOf, PROVENANCE_FIELD } from './provenance.ts'
+import { splitManifest } from './provenance.ts'
 import type { NetworkPackage, NetworkVersion } from './network-packages.ts'
 
 export interface PackumentContext {
@@ -47,16 +47,16 @@ export function versionOf(
   const { name, version, manifest, digest, publisher } = release
   const tarball = `${base}/${name}/-/${encodeURIComponent(tarballFile(name, version))}`
   const signed = { name, version, integrity: digest }
-  // Checked to be an object of this name and version.
-  const fields = Object.entries(JSON.parse(manifest) as object)
-  const { predicateType } = provenanceOf(manifest) ?? {}
+  const { fields, provenance } = splitManifest(manifest)
   const url = `${base}${ATTESTATIONS}${name}@${version}`
   return {
-    ...Object.fromEntries(fields.filter(([field]) => field !== PROVENANCE_FIELD)),
+    ...fields,
     ...{ _id: `${name}@${version}`, _npmUser: { name: publisher } },
     dist: {
       ...{ tarball, integrity: digest, ...(sign && { signatures: [sign(signed)] }) },
-      ...(predicateType !== undefined && { attestations: { url, provenance: { predicateType } } }),
+      ...(provenance && {
+        attestations: { url, provenance: { predicateType: provenance.predicateType } },
+      }),
     },
     ...(deprecated !== undefined && { deprecated }),
   }

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { digestOf, isCatalogError } from '@catalog-p2p/core'
 import { expect, test } from 'vitest'
-import { parseProvenance, provenanceOf } from './provenance.ts'
+import { parseProvenance, splitManifest } from './provenance.ts'
 
 const tarball = Buffer.from('the tarball')
 const bytes = digestOf(tarball)
@@ -21,9 +21,11 @@ test('is kept to the letter', () => {
   const kept = parseProvenance(bundle(), bytes)
   expect(kept).toEqual(JSON.parse(bundle()))
   const manifest = JSON.stringify({ name: 'a', version: '1.0.0', _provenance: kept })
-  expect(provenanceOf(manifest)).toMatchObject({ predicateType: PREDICATE, bundle: kept })
-  for (const without of ['{"name":"a"}', '{"_provenance":{"mediaType":"x"}}', '[]']) {
-    expect(provenanceOf(without)).toBeUndefined()
+  const { fields, provenance } = splitManifest(manifest)
+  expect(fields).toEqual({ name: 'a', version: '1.0.0' })
+  expect(provenance).toMatchObject({ predicateType: PREDICATE, bundle: kept })
+  for (const without of ['{"name":"a"}', '{"_provenance":{"mediaType":"x"}}']) {
+    expect(splitManifest(without).provenance).toBeUndefined()
   }
 })
 

@@ -38,11 +38,17 @@ export function parseProvenance(text: string, digest: Digest): object {
   throw refused('its provenance is of other bytes')
 }
 
-/** undefined: the version has none. */
-export function provenanceOf(manifest: string): Provenance | undefined {
-  const fields = parsed(manifest)
-  if (typeof fields !== 'object' || fields === null) return undefined
-  return provenanceIn(Reflect.get(fields, PROVENANCE_FIELD))
+/** @param manifest of a release, which was checked to be an object. `provenance`: undefined where the version has none */
+export function splitManifest(manifest: string): {
+  readonly fields: object
+  readonly provenance: Provenance | undefined
+} {
+  const all = Object.entries(JSON.parse(manifest) as object) as [string, unknown][]
+  const [, bundle] = all.find(([field]) => field === PROVENANCE_FIELD) ?? []
+  return {
+    fields: Object.fromEntries(all.filter(([field]) => field !== PROVENANCE_FIELD)),
+    provenance: bundle === undefined ? undefined : provenanceIn(bundle),
+  }
 }
 
 function provenanceIn(value: unknown): (Provenance & { sha512: readonly string[] }) | undefined {
