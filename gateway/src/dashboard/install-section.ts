@@ -6,6 +6,7 @@ import type { Explanation } from '../activity/explanation.ts'
 import type { Install } from '../activity/install-log.ts'
 import type { Visit } from '../activity/visit.ts'
 import type { Viewer } from '../admin/viewer.ts'
+import { mostTelling } from './page/row-order.ts'
 import type { InstallRow, InstallSection } from './snapshot.ts'
 
 export interface NameRules {
@@ -46,7 +47,7 @@ function makeSection(sources: InstallSources, install: Install, viewer: Viewer):
   const { number, client, startedMs, tarballs, tarballRequests, metadataRequests } = install
   const { running, denied, failed } = install
   const isStranger = viewer === 'stranger'
-  const { shown, others } = longest(activity.visitsOf(install), nowMs)
+  const { shown, others } = mostOf(activity.visitsOf(install), nowMs)
   return {
     ...{ number, tarballs, tarballRequests, metadataRequests, running, denied, failed, others },
     client: isStranger ? null : client,
@@ -80,20 +81,16 @@ export function maySee(visit: Visit, viewer: Viewer, { isKnownPublic }: NameRule
   return viewer === 'neighbour' && (visit.isPublic ?? isKnownPublic(visit.name))
 }
 
-/** What was refused or failed comes before all others. */
-function longest(
+function mostOf(
   visits: readonly Visit[],
   nowMs: number,
 ): { shown: Visit[]; others: InstallSection['others'] } {
   const tookMs = (visit: Visit): number => (visit.endMs ?? nowMs) - visit.startedMs
-  const isWrong = ({ outcome }: Visit): number =>
-    Number(outcome === 'denied' || outcome === 'failed')
-  const sorted = visits.toSorted((a, b) => isWrong(b) - isWrong(a) || tookMs(b) - tookMs(a))
-  const next = sorted[MAX_ROWS]
+  const { shown, next } = mostTelling(visits, tookMs, MAX_ROWS)
   return {
-    shown: sorted.slice(0, MAX_ROWS).sort((a, b) => a.number - b.number),
+    shown,
     others: {
-      count: Math.max(0, sorted.length - MAX_ROWS),
+      count: visits.length - shown.length,
       longestMs: next === undefined ? 0 : round(tookMs(next)),
     },
   }

@@ -5,6 +5,7 @@ import { serverNow } from './clock.ts'
 import { bytes, clockTime, count, duration, plural, shortId } from './format.ts'
 import { html, type View } from './html.ts'
 import { explanation } from './explanation.ts'
+import { mostTelling } from './row-order.ts'
 import { SOURCES, SOURCE_WORDS } from './sources.ts'
 import { axisOf, barOf, endOf } from './waterfall.ts'
 
@@ -24,7 +25,7 @@ export function Install({ install }: { install: InstallSection }): View {
   const nowMs = useNow(install.running > 0) - install.startedMs
   const [isLong, setLong] = useState(false)
   const { rows, others } = install
-  const shown = rows === null ? [] : isLong ? rows : slowest(rows, nowMs)
+  const shown = rows === null ? [] : isLong ? rows : few(rows, nowMs)
   return html`<section class="panel install" aria-labelledby="install">
     <h2 id="install">${install.tookMs === null ? 'Install running now' : 'Last install'}</h2>
     <p class="lead">${summary(install, nowMs)}</p>
@@ -60,15 +61,8 @@ function useNow(isRunning: boolean): number {
   return serverNow()
 }
 
-/** And what was refused or failed, however quickly; in the order in which they began. */
-function slowest(rows: readonly InstallRow[], nowMs: number): readonly InstallRow[] {
-  const isWrong = ({ outcome }: InstallRow): number =>
-    Number(outcome === 'denied' || outcome === 'failed')
-  const took = (row: InstallRow): number => endOf(row, nowMs) - row.at
-  return rows
-    .toSorted((a, b) => isWrong(b) - isWrong(a) || took(b) - took(a))
-    .slice(0, FEW)
-    .sort((a, b) => a.number - b.number)
+function few(rows: readonly InstallRow[], nowMs: number): readonly InstallRow[] {
+  return mostTelling(rows, (row) => endOf(row, nowMs) - row.at, FEW).shown
 }
 
 function summary(install: InstallSection, nowMs: number): View {
