@@ -126,10 +126,18 @@ class LibP2PByteStream implements ByteStream {
 
   #account(bytes: number): void {
     this.#held.add(bytes)
-    if (bytes < 0) return
+    if (bytes < 0) {
+      this.#forgetIfOver()
+      return
+    }
     for (let next = this.#unread.offender(); next; next = this.#unread.offender()) {
       next.cut(new CatalogError('PEER_BUSY', 'too much is unread; this stream has the most'))
     }
+  }
+
+  /** The share knows this stream, and by it all that has to do with it, until it is told: at the latest when the last byte is read. */
+  #forgetIfOver(): void {
+    if (this.#isClosed && this.#held.amount === 0) this.#held.release()
   }
 
   #listen(): void {
@@ -178,6 +186,7 @@ class LibP2PByteStream implements ByteStream {
     if (error !== undefined || !this.#isRemoteEnded || isReset) this.#failWith(error)
     else this.#endIfDrained()
     this.#isClosed = true
+    this.#forgetIfOver()
     this.#rejectWriters(this.#failure ?? new CatalogError('PEER_UNREACHABLE', 'stream closed'))
     this.#onClosed()
   }
