@@ -6,7 +6,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 
 const FILES = ['.npmrc', '.yarnrc.yml', 'bunfig.toml']
-const LOOPBACK = /http:\/\/127\.0\.0\.1:\d+(?:\/[^\s'"]*)?/g
+const LOOPBACK = /https?:\/\/127\.0\.0\.1:\d+(?:\/[^\s'"]*)?/g
 
 /** All that `--upstream` among the arguments, or a client's settings in one of the folders, names. */
 export async function publicRegistry(
