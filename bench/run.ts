@@ -22,6 +22,7 @@ const { values, positionals } = parseArgs({
     megabytes: { type: 'string', default: String(DEFAULT_MEGABYTES) },
     mirror: { type: 'string' },
     line: { type: 'string' },
+    uplink: { type: 'string' },
     fresh: { type: 'boolean', default: false },
     full: { type: 'boolean', default: false },
     idle: { type: 'string' },
@@ -36,7 +37,7 @@ for (const [flag, value] of Object.entries({ rounds, megabytes })) {
 }
 
 /** What changes what is measured. */
-type Flag = 'megabytes' | 'mirror' | 'fresh' | 'full' | 'idle'
+type Flag = 'megabytes' | 'mirror' | 'fresh' | 'full' | 'idle' | 'uplink'
 
 interface Benchmark {
   /** On loopback without a line. */
@@ -116,8 +117,12 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
   'fleet-simulation': {
     run: async () => await (await import('./fleet-simulation.ts')).run({ rounds }),
   },
+  'failing-delegate': {
+    run: async () => await (await import('./failing-delegate.ts')).run({ rounds }),
+  },
   'cold-fleet': {
-    run: async () => await (await import('./cold-fleet.ts')).run({ rounds, quick }),
+    run: async () => await (await import('./cold-fleet.ts')).run({ rounds, quick, uplink }),
+    flags: ['uplink'],
   },
   publishing: {
     run: async () => await (await import('./publishing.ts')).run({ rounds }),
@@ -146,6 +151,10 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
   },
 }
 
+const uplink = values.uplink === undefined ? undefined : parseLine(values.uplink)
+if (values.uplink !== undefined && uplink === undefined) {
+  refuse(`--uplink is a rate like 20mbit, 1mbit at least; not ${values.uplink}`)
+}
 const rate = values.line ?? DEFAULT_LINE
 const line = rate === 'none' ? undefined : parseLine(rate)
 if (rate !== 'none' && line === undefined) {
@@ -210,6 +219,7 @@ function flagsOf({ flags = [] }: Benchmark): string[] {
   return flags.flatMap((flag) => {
     if (flag === 'megabytes') return megabytes === DEFAULT_MEGABYTES ? [] : `${flag} ${megabytes}`
     if (flag === 'idle') return idle === undefined ? [] : `${flag} ${idle}`
+    if (flag === 'uplink') return uplink === undefined ? [] : `${flag} ${values.uplink}`
     return { mirror: mirror !== undefined, fresh, full }[flag] ? flag : []
   })
 }

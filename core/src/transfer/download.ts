@@ -8,6 +8,8 @@ import type { Artifact, Origin } from '../api.ts'
 import type { Digest } from '../content/digest.ts'
 import { nameKeyOf, type NameKey, type PackageVersion } from '../content/name-key.ts'
 import { isCatalogError } from '../errors.ts'
+import type { FetchWish } from '../fleet/fleet.ts'
+import type { PeerId } from '../host/host.ts'
 import type { Visibility } from '../content/visibility.ts'
 import { Course } from './course.ts'
 import type { Assembly } from './chunks/assembly.ts'
@@ -20,7 +22,7 @@ import { createRetryRound } from './sources/retry-peers.ts'
 import { createSearchAttempt } from './sources/search.ts'
 import type { Found } from './sources/found.ts'
 import { noProviders, type OriginState, type Race } from './sources/source.ts'
-import { createPeerAsker, createSwarm, type Swarm } from './sources/swarm.ts'
+import { createPeerAsker, createSwarm, type PeerAsker, type Swarm } from './sources/swarm.ts'
 import { offerUnverified } from './sources/unverified-readers.ts'
 import { createRelay } from './relay.ts'
 import type { TransferDeps } from './transfer-deps.ts'
@@ -130,12 +132,14 @@ function nameOf(
 /** In the order of their turns. */
 function listSources(request: DownloadRequest, race: Race, deps: TransferDeps): Attempt<Found>[] {
   const { digest, origin } = request
-  const delegates = delegateSources(request, race, deps)
-  const hasDelegate = delegates.length > 0
+  const delegate = delegateFor(request, deps)
+  const hasDelegate = delegate !== undefined
   const beyond = request.peers ? peerSources(digest, race, deps, { hasDelegate }) : undefined
   return [
     ...(beyond?.favoured ? [beyond.favoured] : []),
-    ...delegates,
+    ...(delegate && beyond
+      ? [delegateSource(race, { ...delegate, asker: beyond.asker }, deps)]
+      : []),
     ...(beyond?.unsigned ? [beyond.unsigned] : []),
     ...(origin ? [originSource(race, origin, deps)] : []),
     ...(beyond ? [beyond.rest, beyond.search] : []),
@@ -143,15 +147,13 @@ function listSources(request: DownloadRequest, race: Race, deps: TransferDeps): 
 }
 
 /** Only where there is an origin to fetch it from, and nothing private is meant. */
-function delegateSources(
-  { origin, peers, visibility, fetchAs: version }: DownloadRequest,
-  race: Race,
-  deps: TransferDeps,
-): Attempt<Found>[] {
-  if (!origin || !peers || visibility !== 'public' || version === undefined) return []
-  const peer = deps.fleet.delegateOf(version)
-  if (peer === undefined) return []
-  return [delegateSource(race, { peer, wish: { version, digest: race.digest } }, deps)]
+function delegateFor(
+  { digest, origin, peers, visibility, fetchAs: version }: DownloadRequest,
+  { fleet }: TransferDeps,
+): { readonly peer: PeerId; readonly wish: FetchWish } | undefined {
+  if (!origin || !peers || visibility !== 'public' || version === undefined) return undefined
+  const peer = fleet.delegateOf(version)
+  return peer === undefined ? undefined : { peer, wish: { version, digest } }
 }
 
 function peerSources(
@@ -159,10 +161,10 @@ function peerSources(
   race: Race,
   deps: TransferDeps,
   how: { readonly hasDelegate: boolean },
-): Swarm & { readonly search: Attempt<Found> } {
+): Swarm & { readonly search: Attempt<Found>; readonly asker: PeerAsker } {
   const asker = createPeerAsker(race, deps)
   const search = createSearchAttempt(digest, { ...deps, ask: asker.ask })
-  return { ...createSwarm(race, deps, asker, how), search }
+  return { ...createSwarm(race, deps, asker, how), search, asker }
 }
 
 /** The origin's own error if there is one, which says more than that no peer has it. */

@@ -15,6 +15,7 @@ import { recordOf } from '../../../test/support/records.ts'
 import { nameKeyOf, type PackageVersion } from '../content/name-key.ts'
 import { CatalogError } from '../errors.ts'
 import type { ByteStream } from '../host/host.ts'
+import type { NodeOptions } from '../options.ts'
 import { describeBytes } from '../content/manifest.ts'
 import {
   encodeAnswer,
@@ -37,8 +38,13 @@ interface Machine extends Node {
 }
 
 /** A machine with a registry of its own that has everything, and that fetches for the others. */
-async function machine(world: World, name: string, artifacts: readonly Blob[]): Promise<Machine> {
-  const node = await world.add(name)
+async function machine(
+  world: World,
+  name: string,
+  artifacts: readonly Blob[],
+  transfer: NodeOptions['transfer'] = {},
+): Promise<Machine> {
+  const node = await world.add(name, transfer)
   const origins = new Map<string, TestOrigin>()
   const origin = (artifact: Blob, gate?: Promise<void>): TestOrigin => {
     const made = originOf(artifact, gate && { gate })
@@ -65,10 +71,11 @@ async function fleetOf(
   world: World,
   names: readonly string[],
   artifacts: readonly Blob[],
+  transfer: NodeOptions['transfer'] = {},
 ): Promise<Machine[]> {
   const machines: Machine[] = []
   for (const name of names) {
-    const added = await machine(world, name, artifacts)
+    const added = await machine(world, name, artifacts, transfer)
     for (const other of machines) await added.host.connect(other.name, { signal: soon() })
     machines.push(added)
   }
@@ -118,6 +125,17 @@ describe('a fleet', () => {
     expect(opened(machines, large)).toBeLessThanOrEqual(2)
     const shares = machines.map(({ fleet }) => fleet.stats().fetched)
     expect(shares.filter((share) => share > 0).length).toBeGreaterThan(1)
+  })
+
+  test('passes what is large on among its machines, while it arrives at them', async () => {
+    const names = ['a', 'b', 'c', 'd']
+    const larger = blob(40 * CHUNK_SIZE, 3)
+    const machines = await fleetOf(createWorld(), names, [larger], { uploadRate: 1_500_000 })
+    const [delegate, ...others] = machines
+    if (delegate === undefined) throw new Error('no machines')
+    for (const each of others) Object.assign(each.fleet, { delegateOf: () => delegate.name })
+    await Promise.all(others.map((each) => each.want(larger)))
+    expect(others.some(({ transfer }) => transfer.uploads.bytes > 0)).toBe(true)
   })
 
   test('two that each take the other for the delegate do not wait for each other', async () => {

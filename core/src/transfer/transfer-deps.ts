@@ -3,7 +3,7 @@ import type { Clock } from '../timing/clock.ts'
 import type { Digest } from '../content/digest.ts'
 import type { Fleet } from '../fleet/fleet.ts'
 import type { Discovery } from '../discovery/discovery.ts'
-import type { PeerId } from '../host/host.ts'
+import type { Host, PeerId } from '../host/host.ts'
 import type { Logger } from '../log.ts'
 import type { Records } from '../records/records.ts'
 import type { Store } from '../store/store.ts'
@@ -15,6 +15,7 @@ import type { PeerScores } from './peer-score.ts'
 import type { RateLimit } from './rate-limit.ts'
 
 export interface TransferDeps {
+  readonly host: Pick<Host, 'id'>
   readonly store: Store
   readonly discovery: Discovery
   readonly links: PeerLinks

@@ -8,7 +8,7 @@ import type { PeerId } from '../../host/host.ts'
 import type { Assembly } from './assembly.ts'
 import { createBulkSlots } from './bulk-slots.ts'
 import { createChunkPool } from './chunk-pool.ts'
-import { downloadChunks } from './chunk-download.ts'
+import { downloadChunks, type SharedPeer } from './chunk-download.ts'
 import type { PeerLinks } from '../asking/peer-link.ts'
 import { createPeerScores } from '../peer-score.ts'
 import { createRateLimit, unlimited, type RateLimit } from '../rate-limit.ts'
@@ -32,7 +32,7 @@ interface World {
   readonly slots: ReturnType<typeof createBulkSlots>
   readonly has: Set<number>
   readonly throttled: Set<PeerId>
-  run(options?: { signal?: AbortSignal }): Promise<unknown>
+  run(options?: { signal?: AbortSignal; shared?: SharedPeer }): Promise<unknown>
   join(peer: PeerId): void
 }
 
@@ -110,7 +110,7 @@ function createWorld(
   return {
     ...{ clock, received, asked, scores, banned, late, credited, slots, has, throttled },
     join: (peer) => listener?.(peer, undefined),
-    run: async ({ signal = new AbortController().signal } = {}) =>
+    run: async ({ signal = new AbortController().signal, shared } = {}) =>
       downloadChunks(
         assembly as Assembly,
         peers,
@@ -118,6 +118,7 @@ function createWorld(
         {
           leaves: Buffer.alloc(chunks * 32),
           present: [],
+          shared,
           onChunk: (peer, bytes) => credited.set(peer, (credited.get(peer) ?? 0) + bytes),
           signal,
         },
@@ -188,6 +189,16 @@ describe('downloadChunks', () => {
     const sent = four.reduce((sum, [, { chunks }]) => sum + chunks(), 0)
     expect(sent).toBeLessThanOrEqual(103)
     expect(world.clock.now()).toBeLessThanOrEqual(atBest + 2 * chunkMs)
+  })
+
+  test('a peer that many ask at once owes two chunks at most, and not the same ones as to others', async () => {
+    const quick = line(() => world.clock, 1)
+    const world: World = createWorld(20, { quick: quick.behaviour })
+    const running = world.run({ shared: { peer: 'quick', from: 0.5 } })
+    await world.clock.advance(0)
+    expect(world.asked.map(({ index }) => index)).toEqual([10, 11])
+    expect(await settle(world, running, 10_000)).toBeUndefined()
+    expect([world.has.size, quick.chunks()]).toEqual([20, 20])
   })
 
   test('a fast peer that leaves does not make those who stay look slow', async () => {

@@ -18,6 +18,8 @@ import { HANG_UP_BACKOFF_MS } from '../sources/retry-peers.ts'
 const WINDOW_BYTES = 32 * 1024 * 1024
 /** Bytes one peer may owe us: enough for 150 MB/s at 50 ms. */
 const PER_PEER_BYTES = 8 * 1024 * 1024
+/** What a peer may owe us that many ask at once: more of it would only wait there, and come from others sooner. */
+const CHUNKS_OF_SHARED = 2
 const TICK_MS = 50
 /** How long a peer that said BUSY is left alone. */
 const BUSY_BACKOFF_MS = 250
@@ -41,10 +43,18 @@ export interface ChunkDownloadDeps extends ChunkFetcherDeps {
   readonly slots: BulkSlots
 }
 
+export interface SharedPeer {
+  readonly peer: PeerId
+  /** Where in the window this machine begins, 0 to 1: whoever begins elsewhere soon has what others have not. */
+  readonly from: number
+}
+
 export interface ChunkDownloadOptions {
   readonly leaves: Uint8Array
   /** Chunks that are there already. */
   readonly present: readonly number[]
+  /** Many ask this peer for all of it at once, and have chunks for each other soon. */
+  readonly shared?: SharedPeer | undefined
   /** A chunk of so many bytes has come and matched its leaf. */
   readonly onChunk: (peer: PeerId, bytes: number) => void
   readonly signal: AbortSignal
@@ -97,12 +107,13 @@ class ChunkDownload {
     this.#options = options
     const { chunkSize } = assembly.geometry
     this.#window = createRequestWindow({ chunkSize, maxBytes: PER_PEER_BYTES })
-    const { leaves } = options
+    const { leaves, shared } = options
     this.#fetcher = createChunkFetcher(assembly, deps, { leaves, window: this.#window })
     this.#plan = createPlan({
       chunks: assembly.chunks,
+      from: shared?.from ?? 0,
       window: Math.max(4, Math.floor(WINDOW_BYTES / chunkSize)),
-      perPeer: (peer) => this.#window.chunks(peer),
+      perPeer: (peer) => (peer === shared?.peer ? CHUNKS_OF_SHARED : this.#window.chunks(peer)),
     })
     for (const index of options.present) this.#plan.arrived(index)
   }

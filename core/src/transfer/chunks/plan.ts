@@ -9,6 +9,8 @@ export interface PlanOptions {
   readonly chunks: number
   /** Chunks asked for beyond the first missing one, at most: bounds what waits in memory for its turn. */
   readonly window: number
+  /** Where in the window to begin, 0 to 1: of chunks that are as rare, the next one from there comes first. */
+  readonly from?: number
   /** Chunks that a peer may owe us at once, just now. */
   readonly perPeer: (peer: PeerId) => number
 }
@@ -129,12 +131,15 @@ class RarestFirstPlan implements Plan {
 
   /** Of those within the window that nobody has been asked for. */
   #rarestMissing(hasChunk: HasChunk): number | undefined {
-    const { chunks, window } = this.#options
-    const end = Math.min(chunks, this.#firstMissing + window)
+    const { chunks, window, from = 0 } = this.#options
+    const start = this.#firstMissing
+    const length = Math.min(chunks - start, window)
+    const ahead = Math.floor(from * length)
     const allHaveAll = [...this.#peers.values()].every((peer) => peer.hasChunk === undefined)
     let best: number | undefined
     let bestHolders = Infinity
-    for (let index = this.#firstMissing; index < end; index++) {
+    for (let step = 0; step < length; step++) {
+      const index = start + ((ahead + step) % length)
       if (this.isPresent(index) || this.#askers.has(index)) continue
       if (hasChunk !== undefined && !hasChunk(index)) continue
       if (allHaveAll) return index

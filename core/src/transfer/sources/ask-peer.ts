@@ -23,6 +23,8 @@ export interface ManifestClaim {
   readonly leaves: Uint8Array
   /** Undefined: the peer says it holds all of it, and so answers for the manifest. */
   readonly hasChunk: ((index: number) => boolean) | undefined
+  /** Others ask the same peer for all of it at the same time. */
+  readonly isForMany?: boolean
 }
 
 export type PeerAnswer =

@@ -3,18 +3,19 @@
  * far it has come as a share of what is claimed, so that a huge claim with a trickle of bytes counts for the little that it
  * is. Its peers are given credit for their chunks only when the whole has matched; it decides nothing about other candidates.
  */
+import { hash } from 'node:crypto'
 import { isCatalogError } from '../../errors.ts'
 import type { Visibility } from '../../content/visibility.ts'
 import type { PeerId } from '../../host/host.ts'
 import type { Assembly } from '../chunks/assembly.ts'
-import { downloadChunks } from '../chunks/chunk-download.ts'
+import { downloadChunks, type SharedPeer } from '../chunks/chunk-download.ts'
 import type { TransferDeps } from '../transfer-deps.ts'
 import { isSameClaim, requestArtifact, type ManifestClaim } from './ask-peer.ts'
 import { Claimants } from './claimants.ts'
 import { remainingMs } from './pace.ts'
 
 /** Before a peer that is still downloading is asked again what it has got. */
-const REFRESH_MS = 300
+const REFRESH_MS = 100
 
 export class Candidate {
   readonly claim: Pick<ManifestClaim, 'geometry' | 'leaves'>
@@ -37,7 +38,11 @@ export class Candidate {
   /** The share that an earlier run had left. */
   #resumedShare = 0
 
+  readonly #shared: SharedPeer | undefined
+
   constructor(first: ManifestClaim, deps: TransferDeps, visibility: Visibility) {
+    const { peer, isForMany = false } = first
+    this.#shared = isForMany ? { peer, from: placeOf(deps.host.id, first) } : undefined
     this.claim = { geometry: first.geometry, leaves: first.leaves }
     this.#deps = deps
     this.#visibility = visibility
@@ -140,7 +145,7 @@ export class Candidate {
       this.#landedMs = this.#deps.clock.now()
       this.#receivedBytes.set(peer, (this.#receivedBytes.get(peer) ?? 0) + bytes)
     }
-    const options = { leaves: this.claim.leaves, present, signal, onChunk }
+    const options = { leaves: this.claim.leaves, present, signal, onChunk, shared: this.#shared }
     await downloadChunks(assembly, this.#claimants, this.#deps, options)
   }
 
@@ -159,4 +164,10 @@ export class Candidate {
       if (!signal.aborted) log.debug('download.claim-failed', { digest, peer, error })
     }
   }
+}
+
+/** As even as a hash. */
+function placeOf(machine: PeerId, { geometry }: ManifestClaim): number {
+  const hashed = hash('sha256', `${machine} ${geometry.digest}`, 'buffer')
+  return hashed.readUInt32BE() / 2 ** 32
 }

@@ -22,6 +22,7 @@ import type { ManifestClaim } from './ask-peer.ts'
 import type { Found } from './found.ts'
 import type { Attempt } from './hedge.ts'
 import type { Outlook, Race } from './source.ts'
+import { besideNewcomers, type PeerAsker } from './swarm.ts'
 
 export interface DelegateDeps extends Pick<TransferDeps, 'scores' | 'limitOf'> {
   readonly links: Pick<PeerLinks, 'stream' | 'receivedBytes'>
@@ -121,10 +122,11 @@ function blame(fleet: DelegateDeps['fleet'], peer: PeerId, error: unknown): void
 /** The delegate as a source of a download, before the origin. */
 export function delegateSource(
   race: Race,
-  { peer, wish }: { readonly peer: PeerId; readonly wish: FetchWish },
+  how: { readonly peer: PeerId; readonly wish: FetchWish; readonly asker: PeerAsker },
   deps: TransferDeps,
 ): Attempt<Found> {
   const { course, claims } = race
+  const { peer, wish, asker } = how
   const asking = askDelegate(peer, wish, deps, {
     onLate: () => (course.late += 1),
     // It has all of it by then: another source would only cost a second copy, unless nothing comes.
@@ -140,15 +142,17 @@ export function delegateSource(
       race.alone.addEventListener('abort', startNext, { once: true, signal })
       if (race.alone.aborted) startNext()
       course.asked += 1
-      try {
-        const { record, manifest, bytes } = await asking.run(signal, startNext)
-        if (record !== undefined) await deps.records.add(record) // believed only if it verifies
-        const found = await (bytes === undefined
-          ? claims.take(claimOf(peer, race.digest, manifest))
-          : ({ source: 'peer', bytes } as const))
+      const given = asking.run(signal, startNext).then(async (result) => {
+        const found = await foundOf(race, peer, result, deps)
         deps.fleet.succeeded(peer)
         course.gave(peer)
         return found
+      })
+      try {
+        // All of the fleet ask for it at once: they pass on to each other what has come, or its one card would send it to all.
+        return await besideNewcomers(race, deps, {
+          ...{ asker, signal, asking: given, onFailed: startNext },
+        })
       } finally {
         isOver = true
       }
@@ -156,8 +160,19 @@ export function delegateSource(
   }
 }
 
+async function foundOf(
+  { claims, digest }: Race,
+  peer: PeerId,
+  { record, manifest, bytes }: FetchedResult,
+  { records }: TransferDeps,
+): Promise<Found> {
+  if (record !== undefined) await records.add(record) // believed only if it verifies
+  if (bytes !== undefined) return { source: 'peer', bytes }
+  return await claims.take(claimOf(peer, digest, manifest))
+}
+
 function claimOf(peer: PeerId, digest: Digest, manifest: ManifestAnswer): ManifestClaim {
   const { size, chunkSize, leaves, present } = manifest
   const hasChunk = present && ((index: number) => present.has(index))
-  return { peer, geometry: { digest, size, chunkSize }, leaves, hasChunk }
+  return { peer, geometry: { digest, size, chunkSize }, leaves, hasChunk, isForMany: true }
 }

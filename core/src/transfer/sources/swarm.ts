@@ -20,7 +20,7 @@ const MAX_FAVOURED = 6
 const CLAIM_HEDGE_MS = 60
 const CLAIM_POLL_MS = 30
 /** Between two looks at which further peers have come to hold it. */
-const NEWCOMERS_MS = 300
+const NEWCOMERS_MS = 100
 
 /** Asks each peer once, however often it is named. */
 export interface PeerAsker {
@@ -113,32 +113,16 @@ export function createSwarm(
   const askAll = (queue: PeerId[]): Attempt<Found> => ({
     hedgeMs: undefined,
     async run(signal, startNext) {
-      let isOver = false
-      let over: AbortController | undefined // made only for large artifacts
-      const newcomer = Promise.withResolvers<Found>()
-      const onClaim = (): void => {
-        if (isOver) return
-        over = new AbortController()
-        const until = AbortSignal.any([signal, over.signal])
-        ignoreAbort(startOthers(race, deps, { startNext, signal: until }), until)
-        ignoreAbort(askNewcomers(race, deps, asker, { found: newcomer.resolve, until }), until)
-      }
-      race.claims.onFirst(onClaim)
       const next = (): Attempt<Found> | undefined => {
         const attempt = enough(race) ? undefined : nextOf(queue)
         if (attempt === undefined && race.claims.count === 0) startNext()
         return attempt
       }
-      const late = Promise.race([newcomer.promise, race.claims.won])
-      try {
-        return await Promise.race([hedge(next, { clock, signal }), late])
-      } catch (error) {
-        signal.throwIfAborted()
-        return await Promise.race([late, race.claims.drained().then(() => Promise.reject(error))])
-      } finally {
-        isOver = true
-        over?.abort(new Error('the peers have been asked'))
-      }
+      return await besideNewcomers(race, deps, {
+        ...{ asker, signal, asking: hedge(next, { clock, signal }) },
+        onClaim: (until) =>
+          ignoreAbort(startOthers(race, deps, { startNext, signal: until }), until),
+      })
     },
   })
   const [unsigned, favoured] = [worthIt.filter(mayWait), worthIt.filter((peer) => !mayWait(peer))]
@@ -167,6 +151,45 @@ function lacksRecord(peer: PeerId, { name }: Race, { discovery }: TransferDeps):
 /** Best first. */
 function holdersOf(digest: Digest, { discovery, scores, links }: TransferDeps): PeerId[] {
   return scores.rank(discovery.holders(digest), links.outstanding)
+}
+
+/**
+ * What `asking` gives, or, once there is a claim, what peers give that have come to hold it meanwhile. Where it fails they go on.
+ * @param how `onClaim`: the first one is there; `onFailed`: `asking` has failed, and they go on
+ */
+export async function besideNewcomers(
+  race: Race,
+  deps: TransferDeps,
+  how: {
+    readonly asker: PeerAsker
+    readonly asking: Promise<Found>
+    readonly signal: AbortSignal
+    readonly onClaim?: (until: AbortSignal) => void
+    readonly onFailed?: () => void
+  },
+): Promise<Found> {
+  const { asker, asking, signal, onClaim, onFailed } = how
+  let isOver = false
+  let over: AbortController | undefined // made only for large artifacts
+  const newcomer = Promise.withResolvers<Found>()
+  race.claims.onFirst(() => {
+    if (isOver) return
+    over = new AbortController()
+    const until = AbortSignal.any([signal, over.signal])
+    onClaim?.(until)
+    ignoreAbort(askNewcomers(race, deps, asker, { found: newcomer.resolve, until }), until)
+  })
+  const late = Promise.race([newcomer.promise, race.claims.won])
+  try {
+    return await Promise.race([asking, late])
+  } catch (error) {
+    signal.throwIfAborted()
+    onFailed?.()
+    return await Promise.race([late, race.claims.drained().then(() => Promise.reject(error))])
+  } finally {
+    isOver = true
+    over?.abort(new Error('the peers have been asked'))
+  }
 }
 
 /** More peers for the same chunks would not make them come sooner. */
