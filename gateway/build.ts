@@ -3,7 +3,6 @@
  * file by file.
  */
 import { copyFile, readFile, writeFile } from 'node:fs/promises'
-import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import type { Plugin } from 'rolldown'
 import { buildPackage, compile } from '../packaging/bundle.ts'
@@ -13,26 +12,12 @@ import { processTerminal } from './src/cli/shell/terminal.ts'
 
 const home = import.meta.dirname
 const PAGE = join('dashboard', 'page')
-/** See smallUndici. */
-const SMALL_UNDICI = `import Agent from 'undici/lib/dispatcher/agent.js'
-import Dispatcher from 'undici/lib/dispatcher/dispatcher.js'
-import EnvHttpProxyAgent from 'undici/lib/dispatcher/env-http-proxy-agent.js'
-import ask from 'undici/lib/api/api-request.js'
-Dispatcher.prototype.request = ask
-export { Agent, EnvHttpProxyAgent }
-let agent
-export function request(url, options = {}) {
-  agent ??= new Agent()
-  const { origin, pathname, search } = new URL(url)
-  return agent.request({ ...options, origin, path: pathname + search, method: options.method ?? 'GET' })
-}
-`
 
 await buildPackage({
   home,
   entries: { index: 'src/index.ts', cli: 'src/cli.ts' },
   outside: ['@catalog-p2p/core'],
-  plugins: [withoutBodyParser(), withoutTypesOfFiles(), smallUndici()],
+  plugins: [withoutBodyParser()],
   placed: [
     /commander[\\/]lib[\\/]command\.js$/, // in comments
     /undici[\\/]index\.js$/, // if it is there, for traces
@@ -67,39 +52,5 @@ function withoutBodyParser(): Plugin {
     name: 'without-body-parser',
     resolveId: (id) => (id === 'body-parser' ? virtual : null),
     load: (id) => (id === virtual ? 'module.exports = {}' : null),
-  }
-}
-
-/** Express knows the types of 2,500 kinds of files by a table that nothing here asks: all answers say their type themselves. */
-function withoutTypesOfFiles(): Plugin {
-  const few = ['application/json', 'application/octet-stream', 'text/html', 'text/plain']
-  return {
-    name: 'without-types-of-files',
-    load(id) {
-      if (!/[\\/]mime-db[\\/]index\.js$/.test(id)) return null
-      const db = createRequire(id)(id) as Record<string, unknown>
-      return `module.exports = ${JSON.stringify(Object.fromEntries(few.map((type) => [type, db[type]])))}`
-    },
-  }
-}
-
-/**
- * Of undici only what is imported here, as its index has it: that brings fetch, WebSocket, caches, mocks and HTTP/2 along, most of a
- * megabyte that V8 keeps as source and half of that as code. A name that is missing fails the build where it is imported statically.
- */
-function smallUndici(): Plugin {
-  const virtual = '\0small-undici'
-  const nothing = '\0not-in-small-undici.cjs'
-  return {
-    name: 'small-undici',
-    resolveId(id, importer = '') {
-      if (id === 'undici') return virtual
-      if (!/[\\/]undici[\\/]lib[\\/]/.test(importer)) return null
-      return /\/(?:client-h2|fetch\/body)\.js$/.test(id) ? nothing : null
-    },
-    load(id) {
-      if (id === nothing) return 'module.exports = {}'
-      return id === virtual ? SMALL_UNDICI : null
-    },
   }
 }

@@ -73,10 +73,14 @@ log: { type: stdout, format: json, level: error }
   return await startTimed({ args, env: environment(folder), cwd: folder }, isUp)
 }
 
+/** As the service has it, and the same for rivals. */
+const MALLOC = { MALLOC_ARENA_MAX: '2' }
+
 /** A home that is empty at first, and nothing else that would change a start. */
 export function environment(home: string): NodeJS.ProcessEnv {
   const { PATH, SystemRoot } = process.env
-  return { PATH, SystemRoot, HOME: home, USERPROFILE: home, LOCALAPPDATA: home, APPDATA: home }
+  const folders = { HOME: home, USERPROFILE: home, LOCALAPPDATA: home, APPDATA: home }
+  return { PATH, SystemRoot, ...folders, ...MALLOC }
 }
 
 export async function timeOf(starting: Promise<Started>): Promise<Time> {
@@ -89,5 +93,7 @@ export async function timeOf(starting: Promise<Started>): Promise<Time> {
 export async function startBare(catalog: PackedCatalog): Promise<Started> {
   const bare = join(catalog.modules, '@catalog-p2p', 'core', 'bare-libp2p.mjs')
   await copyFile(new URL('bare-libp2p.mjs', import.meta.url), bare)
-  return await startTimed({ args: [bare] }, (said) => said.includes('ready'))
+  return await startTimed({ args: [bare], env: { ...process.env, ...MALLOC } }, (said) =>
+    said.includes('ready'),
+  )
 }

@@ -16,9 +16,6 @@ process.exit()
 async function run(argv: readonly string[]): Promise<number> {
   const tooOld = whyNodeIsTooOld(process.versions.node)
   if (tooOld !== undefined) return runFallback(argv, tooOld)
-  await import('./cli/start/few-arenas.ts')
-    .then(({ beginWithFewArenas }) => beginWithFewArenas())
-    .catch(() => undefined) // it takes more memory then
   await import('./cli/shell/compile-cache.ts')
     .then(({ keepCompiled }) => keepCompiled())
     .catch(() => undefined) // slower then
