@@ -14,7 +14,6 @@ import { fill } from './lib/fill.ts'
 import { waitForInventories } from './lib/inventories.ts'
 import { LOOPBACK, type BenchMachine } from './lib/machine.ts'
 import { MB, noteGoal, ratios, summarize, summarizeBy, toMarkdownTable } from './lib/measure.ts'
-import { quiesce } from './lib/quiesce.ts'
 import { Stage, type StartedNode } from './lib/stage.ts'
 
 const LAN = { bitsPerSecond: 1_000_000_000 }
@@ -65,7 +64,7 @@ export async function run(options: { rounds: number; quick: boolean }): Promise<
   const measured: Measured[] = []
   for (let round = 0; round < options.rounds; round += 1) {
     const digest = await fill(providers, round, bytes)
-    await quiesce()
+    await stage.quiesce()
     const take = async (way: Way, get: () => Promise<Got>): Promise<void> => {
       const got = await get()
       measured.push({ way, ...got })

@@ -9,7 +9,6 @@ import { loadCorpora } from './lib/corpus.ts'
 import type { Child } from './lib/child.ts'
 import { ratios, summarize, toMarkdownTable } from './lib/measure.ts'
 import type { ReplayResult } from './lib/replay-child.ts'
-import { quiesce } from './lib/quiesce.ts'
 import { startReplayClient } from './lib/replay-client.ts'
 import { Stage } from './lib/stage.ts'
 import type { Sent } from './lib/upstream-child.ts'
@@ -62,12 +61,12 @@ export async function run(options: {
   async function measure(way: Way, round: number): Promise<Measured> {
     const { by, sendIntegrity, isWarm } = WAYS[way]
     if (by === undefined) {
-      await quiesce()
+      await stage.quiesce()
       return { ...(await ask(upstream.port, sendIntegrity)), cpuMs: 0 }
     }
     const { child, port } = await startBetween(by, `${NAMES.indexOf(way)}-${round}`)
     if (isWarm) await client.ask({ port }, warmUp.files, { sendIntegrity })
-    await quiesce()
+    await stage.quiesce()
     const before = await child.call<number>('cpu')
     const result = await ask(port, sendIntegrity)
     const cpuMs = (await child.call<number>('cpu')) - before

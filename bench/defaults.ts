@@ -13,7 +13,6 @@ import { forEachConcurrently } from './lib/concurrently.ts'
 import { waitForInventories } from './lib/inventories.ts'
 import { hashLeaves, matchesLeaf } from '../core/src/content/merkle.ts'
 import { MB, noteGoal, summarizeBy, toMarkdownTable } from './lib/measure.ts'
-import { quiesce } from './lib/quiesce.ts'
 import { startReplayClient } from './lib/replay-client.ts'
 import { Stage } from './lib/stage.ts'
 
@@ -41,7 +40,8 @@ interface Options {
 export async function run(options: Options): Promise<unknown> {
   const artifact = (options.quick ? 8 : 100) * MB
   const many = options.quick ? 8 : 40
-  const rest = options.quick ? () => Promise.resolve() : quiesce
+  const rest = (stage: Stage): Promise<void> =>
+    options.quick ? Promise.resolve() : stage.quiesce()
   const chunk = await each(options, CHUNK_SIZES, (size) =>
     transfer({ chunkSize: size }, { count: 1, bytes: artifact, rest }, `${size / KIB} KiB`),
   )
@@ -78,7 +78,7 @@ async function each<T>(
 /** From one fresh node to another, both so set; a first artifact warms them up. */
 async function transfer(
   options: { chunkSize?: number; maxConcurrentTransfers?: number },
-  { count, bytes, rest }: { count: number; bytes: number; rest: () => Promise<void> },
+  { count, bytes, rest }: { count: number; bytes: number; rest: (stage: Stage) => Promise<void> },
   setting: string,
 ): Promise<Cost> {
   await using stage = await Stage.open()
@@ -92,7 +92,7 @@ async function transfer(
   await getter.child.call('connect', [provider.address])
   await waitForInventories(getter.child, 1, count + 1)
   await getter.child.call('get', warmUp)
-  await rest()
+  await rest(stage)
   const cpu = async (): Promise<number> =>
     (await provider.child.call<number>('cpu')) + (await getter.child.call<number>('cpu'))
   const [cpuBefore, startedMs] = [await cpu(), performance.now()]
@@ -103,7 +103,7 @@ async function transfer(
 }
 
 /** What a client asks for again comes from the store. */
-async function fromStore(memoryMib: number, rest: () => Promise<void>): Promise<Cost> {
+async function fromStore(memoryMib: number, rest: (stage: Stage) => Promise<void>): Promise<Cost> {
   await using stage = await Stage.open()
   const all = await loadCorpusOf(stage.folder, 350)
   const files = all.files.filter(({ bytes }) => bytes < MB).slice(0, 300)
@@ -114,7 +114,7 @@ async function fromStore(memoryMib: number, rest: () => Promise<void>): Promise<
   })
   const client = startReplayClient(stage)
   await client.ask(node, files)
-  await rest()
+  await rest(stage)
   const cpuBefore = await node.child.call<number>('cpu')
   let seconds = 0
   for (let pass = 0; pass < 5; pass += 1) seconds += (await client.ask(node, files)).seconds

@@ -11,7 +11,6 @@ import { noteGoal, ratios, summarize, summarizeBy, toMarkdownTable } from './lib
 import { fetchPackuments, metadataOf, NPM_METADATA } from './lib/packument-files.ts'
 import { startReplayClient, type Target } from './lib/replay-client.ts'
 import { startNginx, startVerdaccio } from './lib/rivals.ts'
-import { quiesce } from './lib/quiesce.ts'
 import { Stage, type StartedNode } from './lib/stage.ts'
 import { cpuMsOf } from './lib/timed-process.ts'
 import { putUnderLoad, rawRequest, whyNoWrk, type Load } from './lib/wrk.ts'
@@ -53,7 +52,7 @@ export async function run(options: { rounds: number; quick: boolean }): Promise<
   const servers = await startServers(stage)
   const how = { connections: CONNECTIONS, seconds: options.quick ? 1 : SECONDS }
   const measured: Measured[] = []
-  await quiesce()
+  await stage.quiesce()
   for (let round = -1; round < options.rounds; round += 1) {
     for (const kind of KINDS) {
       for (const [name, server] of servers) {

@@ -8,7 +8,6 @@ import { join } from 'node:path'
 import { loadCorpora, type Corpus } from './lib/corpus.ts'
 import { ratios, summarize, toMarkdownTable } from './lib/measure.ts'
 import { metadataOf, NPM_METADATA } from './lib/packument-files.ts'
-import { quiesce } from './lib/quiesce.ts'
 import type { ReplayResult } from './lib/replay-child.ts'
 import { startReplayClient, type ReplayClient } from './lib/replay-client.ts'
 import { Stage, type StartedNode } from './lib/stage.ts'
@@ -47,7 +46,7 @@ export async function run(options: { rounds: number }): Promise<unknown> {
     }
     const [off, on] = [await start('off'), await start('on')]
     for (const node of [off, on]) await replay(client, node, corpus)
-    await quiesce()
+    await stage.quiesce()
     rounds.push({
       off: await replay(client, off, corpus),
       on: await replay(client, on, corpus),

@@ -9,7 +9,6 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { waitForInventories } from './lib/inventories.ts'
 import { ratios, summarize, toMarkdownTable } from './lib/measure.ts'
-import { quiesce } from './lib/quiesce.ts'
 import { Stage, type StartedNode } from './lib/stage.ts'
 
 const NAMES = ['small-a', 'small-b', 'small-c', 'small-d', 'small-e'] as const
@@ -49,7 +48,7 @@ export async function run(options: { rounds: number }): Promise<unknown> {
       if (honest) await joinHonest(scene, gateway, registry, npm)
       for (let count = 0; count < liars; count++) await joinLiar(scene, gateway, registry)
       await waitForInventories(gateway.child, liars + (honest ? 1 : 0), NAMES.length)
-      await quiesce()
+      await scene.quiesce()
       seconds[name].push(await npm(urlOf(gateway)))
     }
   }

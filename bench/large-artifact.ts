@@ -10,7 +10,6 @@ import { waitForInventories } from './lib/inventories.ts'
 import { withLoad, type Load } from './lib/load.ts'
 import { LOOPBACK, lineShare, type BenchMachine } from './lib/machine.ts'
 import { MB, noteGoal, ratios, summarize, summarizeBy, toMarkdownTable } from './lib/measure.ts'
-import { quiesce } from './lib/quiesce.ts'
 import { Stage, type StartedNode } from './lib/stage.ts'
 
 const WARM_UP_BYTES = 30 * MB
@@ -88,7 +87,7 @@ export async function run({ rounds, megabytes, line }: Options): Promise<unknown
     const digest = await fill(providers, round, bytes)
     await first.call<Got>('get', digest) // once the providers have served it, their disks are at rest
     for (const { kind, path, get } of ways) {
-      await quiesce()
+      await stage.quiesce()
       const { value, load } = await withLoad(stage, () => get(digest, bytes))
       measured.push({ kind, path, ...value, ...load })
     }

@@ -7,7 +7,6 @@ import { loadCorpora, type CorpusFile } from './lib/corpus.ts'
 import { noteGoal, ratios, summarize, toMarkdownTable } from './lib/measure.ts'
 import type { ReplayResult } from './lib/replay-child.ts'
 import { startReplayClient } from './lib/replay-client.ts'
-import { quiesce } from './lib/quiesce.ts'
 import { certify } from './lib/registry-certificate.ts'
 import { Stage } from './lib/stage.ts'
 
@@ -71,7 +70,7 @@ export async function run(options: {
     const gateway = { port: 0, upstream: `https://127.0.0.1:${upstreamPort}/` }
     const node = await stage.startNode(`node-${name}`, { gateway })
     await client.ask(node, warmUp.files) // as a daemon that has been running for hours
-    await quiesce()
+    await stage.quiesce()
     const result = await client.ask(node, files)
     await node.child.close()
     return result

@@ -9,7 +9,6 @@ import { loadCorpora, type CorpusFile } from './lib/corpus.ts'
 import { LOOPBACK } from './lib/machine.ts'
 import { ratios, summarize, summarizeBy, toMarkdownTable } from './lib/measure.ts'
 import { fetchPackuments, NPM_METADATA, plainPaths } from './lib/packument-files.ts'
-import { quiesce } from './lib/quiesce.ts'
 import type { ReplayResult } from './lib/replay-child.ts'
 import { startReplayClient, type ReplayClient, type Target } from './lib/replay-client.ts'
 import { startNginx } from './lib/rivals.ts'
@@ -52,7 +51,7 @@ async function replay(options: { rounds: number }): Promise<Round[]> {
     const names = [...new Set(corpus.files.map(({ name }) => name))]
     const files = await fetchPackuments(node.port, names, root)
     nginx ??= await startNginx(root, { stage, machine: LOOPBACK, client })
-    await quiesce()
+    await stage.quiesce()
     await client.ask(node, files, HOW)
     rounds.push({
       nginx: nginx && (await throughNginx(client, nginx, files)),

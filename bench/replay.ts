@@ -13,7 +13,6 @@ import { noteGoal, medianBy, ratios, summarize, toMarkdownTable } from './lib/me
 import type { ReplayResult } from './lib/replay-child.ts'
 import { startReplayClient, type ReplayClient, type Target } from './lib/replay-client.ts'
 import { startNginx, startVerdaccio } from './lib/rivals.ts'
-import { quiesce } from './lib/quiesce.ts'
 import { Stage, type StartedNode } from './lib/stage.ts'
 
 const VERDACCIO = 'Verdaccio 6, warm'
@@ -104,7 +103,7 @@ async function throughB(world: World, round: number, carrier: boolean): Promise<
   await b.child.call('connect', [a.address])
   await waitForInventories(b.child, 1, corpus.files.length + warmUp.files.length)
   if (!fresh) await client.ask(b, warmUp.files)
-  await quiesce()
+  await stage.quiesce()
   const before = await b.child.call<Served>('stats')
   const cpu = async (): Promise<number[]> => [
     await a.child.call<number>('cpu'),

@@ -10,6 +10,7 @@ const COLLECTOR_FLAGS = [
 ]
 
 export interface Child {
+  readonly isRunning: boolean
   call<T>(op: string, argument?: unknown): Promise<T>
   close(): Promise<void>
 }
@@ -51,7 +52,11 @@ export function startChild(
   child.on('exit', (code) => {
     for (const call of waiting.values()) call.reject(new Error(`${script} ended with code ${code}`))
   })
+  const isRunning = (): boolean => child.exitCode === null && child.signalCode === null
   return {
+    get isRunning() {
+      return isRunning()
+    },
     async call<T>(op: string, argument?: unknown): Promise<T> {
       const id = nextId++
       const call = Promise.withResolvers<unknown>()
@@ -70,7 +75,7 @@ export function startChild(
       }
     },
     async close() {
-      if (child.exitCode !== null || child.signalCode !== null) return
+      if (!isRunning()) return
       if (child.connected) child.disconnect()
       const timer = setTimeout(() => child.kill('SIGKILL'), EXIT_DEADLINE_MS)
       await exited

@@ -65,6 +65,7 @@ answerCalls(
     },
     peers: () => theNode().peers(),
     stats: () => theNode().stats(),
+    flush: () => theNode().flush(),
     cpu: () => cpuMs(),
     rss: () => process.memoryUsage.rss(),
     pid: () => process.pid,

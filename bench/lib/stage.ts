@@ -12,6 +12,7 @@ import { createLan, type Line } from '../../test/support/namespaces.ts'
 import { startChild, type Child } from './child.ts'
 import type { Corpus } from './corpus.ts'
 import { LOOPBACK, machineAt, networkOf, type BenchMachine } from './machine.ts'
+import { rest } from './rest.ts'
 import type { Distance } from './upstream-child.ts'
 
 export interface StartedNode {
@@ -27,6 +28,7 @@ const SIGNALS = { SIGINT: 130, SIGTERM: 143 } as const
 export class Stage implements AsyncDisposable {
   readonly folder: string
   readonly #stack = new AsyncDisposableStack()
+  readonly #nodes: Child[] = []
   #disposed: Promise<void> | undefined
   #droppedPackets: () => Promise<number> = () => Promise.resolve(0)
 
@@ -128,6 +130,7 @@ export class Stage implements AsyncDisposable {
     const { machine = LOOPBACK, gateway, flags, fleet = true, carrier = true } = options
     const { transfer, store } = options
     const child = this.start('lib/node-child.ts', machine, flags)
+    this.#nodes.push(child)
     const node = {
       network: { ...networkOf(machine), carrier },
       store: { path: join(this.folder, name), ...store },
@@ -140,6 +143,13 @@ export class Stage implements AsyncDisposable {
     const address = addresses.find((each) => each.startsWith(`/ip4/${machine.ipv4}/udp/`))
     if (address === undefined) throw new Error(`${name} has only ${addresses.join(', ')}`)
     return { child, address, port }
+  }
+
+  /** Between a warm-up and a measurement: nodes have written and synced what they stored, and everything rests. */
+  async quiesce(): Promise<void> {
+    const running = this.#nodes.filter(({ isRunning }) => isRunning)
+    await Promise.all(running.map((node) => node.call('flush')))
+    await rest()
   }
 
   /** Runs when the stage is removed. */

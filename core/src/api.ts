@@ -219,6 +219,8 @@ export interface CatalogNode {
     onProgress?: (checked: number, total: number) => void
   }): Promise<VerifyReport>
   prune(options?: { targetBytes?: number; signal?: AbortSignal }): Promise<PruneReport>
+  /** Waits until what is stored so far is on the disk itself, where a power failure can't take it, or was given up. */
+  flush(): Promise<void>
   onEvent(listener: (event: NodeEvent) => void): () => void
   /** Stops in order, lets writes under way finish; idempotent. */
   close(): Promise<void>

@@ -186,6 +186,10 @@ export class RunningNode implements CatalogNode {
     return this.#parts.store.prune(options)
   }
 
+  flush(): Promise<void> {
+    return this.#parts.store.flush()
+  }
+
   onEvent(listener: (event: NodeEvent) => void): () => void {
     return this.#parts.onEvent(listener)
   }

@@ -273,6 +273,7 @@ export function createFakeNode(): FakeNode {
       stored.clear()
       return { removed, freed: 0 }
     },
+    flush: async () => undefined,
     onEvent: () => () => undefined,
     close: async () => undefined,
     [Symbol.asyncDispose]: async () => undefined,

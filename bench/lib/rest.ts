@@ -1,17 +1,17 @@
 /**
- * Between a warm-up and a measurement: waits until nodes have written and synced in the background, and gets the machine its memory
- * back. A virtual machine returns free memory to its host within a second, and getting it back costs up to 3 ms per MB, which only
- * the first process to use it would pay.
+ * The rest before a measurement (stage.ts): for what processes do within seconds of their last request, and to get the machine its
+ * memory back. A virtual machine returns free memory to its host within a second, and getting it back costs up to 3 ms per MB, which
+ * only the first process to use it would pay.
  */
 import { spawnSync } from 'node:child_process'
 import { setTimeout as sleep } from 'node:timers/promises'
 
-/** A store writes after half a second without requests and syncs a second later. */
+/** A gateway writes its tables a second after the last request. */
 const BACKGROUND_MS = 3_000
 /** More than any part of a benchmark allocates. */
 const TOUCHED_BYTES = 1_500_000_000
 
-export async function quiesce(): Promise<void> {
+export async function rest(): Promise<void> {
   await sleep(BACKGROUND_MS)
   if (process.platform !== 'win32') spawnSync('sync')
   touchMemory()
