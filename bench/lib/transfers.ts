@@ -98,11 +98,7 @@ async function transfer(
   const [request, result] = [join(folder, 'request.json'), join(folder, 'result.json')]
   await writeFile(request, JSON.stringify({ ...WAYS[way], files }))
   const command = [process.execPath, CLIENT, request, result]
-  const place = {
-    cwd,
-    home,
-    env: process.env.EXEC_MARKS ? { EXEC_MARKS: process.env.EXEC_MARKS } : {},
-  }
+  const place = { cwd, home, env: {} }
   await world.registry.call<Sent>('takeSent')
   const took = byExec
     ? await runExec(world, command, place).then(({ seconds, said }) => ({
