@@ -23,7 +23,7 @@ export function encodeFrame(...parts: readonly Uint8Array[]): Uint8Array {
 
 export interface FrameOptions {
   readonly maxFrameBytes: number
-  /** Memory for a body that does not come in one read; undefined: an ordinary buffer. */
+  /** Gives the buffer for a body that is put together from several reads. Where it gives none, one is allocated. */
   readonly allocate?: (bytes: number) => Buffer | undefined
 }
 

@@ -24,8 +24,8 @@ const OPEN_TIMEOUT_MS = 10_000
 /** A write that is not taken for so long ends the stream. */
 const STALL_MS = 60_000
 /**
- * Idle streams and connections are closed after two minutes, by the transports and by those who listen. No sooner than that takes: it is most
- * of what a node does at rest.
+ * A stream that is idle for two minutes is ended, by libp2p and by those who listen to it. Not much sooner than that, because signs of
+ * life are most of what a node does at rest.
  */
 const KEEP_ALIVE_MS = 90_000
 const GOODBYE_MS = 1000

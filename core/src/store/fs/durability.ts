@@ -14,8 +14,9 @@ import type { FsIndex } from './index-rows.ts'
 import type { FsLayout } from './layout.ts'
 
 /**
- * Without a new file before syncing begins, and how long after the first one at most: an install is over by then, and so may be a
- * machine that was started for one; and the system has written most of it by itself.
+ * Syncing begins when no new file has come for QUIET_MS, and MAX_DELAY_MS after the first file at the latest. By then an install is
+ * over, and the system has written most files by itself, so that there is little left to sync. A machine that was started for one
+ * install may be gone by then, and never syncs.
  */
 const QUIET_MS = 30_000
 const MAX_DELAY_MS = 300_000

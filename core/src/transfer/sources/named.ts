@@ -17,8 +17,8 @@ import { hedge, type Attempt } from './hedge.ts'
 
 export interface NamedRequests {
   /**
-   * The record of that version, from peers that list it, or with `fetch` from its delegate if there is one; undefined when no peer does, or none could give one with evidence.
-   * Its artifact is in the store if it came with it. Ends within RESOLVE_MS.
+   * The record of that version: from peers that list it, or with `fetch` from its delegate if there is one. If its artifact came with
+   * it, that is in the store. Undefined when nobody gave a record with evidence. Ends within RESOLVE_MS.
    * @throws `signal.reason`
    */
   resolve(
