@@ -147,7 +147,7 @@ function print(measured: readonly Measured[], { megabytes, line }: Options): voi
   for (const kind of KINDS) {
     const limit =
       line === undefined && kind === 'QUIC'
-        ? 'hashing alone leaves 0.78 on two cores (README: how to read)'
+        ? 'hashing alone leaves 0.78 on two cores (README: limits that stand)'
         : undefined
     for (const path of ['one provider', 'three providers'] as const) {
       const what = `${megabytes} MB from ${path} over ${kind === 'QUIC' ? kind : 'a carrier'} ${place}, of bare`

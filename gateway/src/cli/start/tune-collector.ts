@@ -2,7 +2,7 @@
  * Two settings of V8's garbage collector, for the daemon's own process only. Without them every 64 MB that pass through
  * buffers start a full collection, which has nothing to collect in the heap and takes as much time again as the transfer:
  * `--external-memory-accounted-in-global-limit` counts buffers with the heap instead, and `--heap-growing-percent` lets both
- * grow to five times what lives before the next one (some 200 MB here). bench/README.md has what it is worth.
+ * grow to five times what lives before the next one (some 200 MB here). bench/profiles.md has it among what helped most.
  */
 import { setFlagsFromString } from 'node:v8'
 
