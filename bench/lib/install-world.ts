@@ -5,6 +5,7 @@
  */
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { startDaemon, eventually, type Daemon } from '../../test/support/daemon.ts'
 import { writeKeyring } from '../../test/support/signed-swarm.ts'
 import type { Child } from './child.ts'
@@ -27,6 +28,8 @@ const FIND_TIMEOUT_MS = 60_000
 
 export const REGISTRY = `https://127.0.0.1:${REGISTRY_PORT}`
 export const STORAGE = `http://127.0.0.1:${STORAGE_PORT}`
+/** A daemon syncs what it stores 30 s after the last file, and that should not fall into a round. */
+const SYNCED_MS = 40_000
 /** A daemon that finds its neighbours on the LAN, and nobody else: there is no internet here. */
 const NEIGHBOURS = ['--no-dht', '--no-relay-client']
 
@@ -44,7 +47,7 @@ export interface InstallWorld {
   readonly catalog: readonly [string, string]
   /** Options of a daemon or of `catalog exec` that are the same everywhere. */
   readonly options: readonly string[]
-  /** Starts the peer on the office server, and gives it all packages. */
+  /** Starts the peer on the office server, gives it all packages, and waits until it rests. */
   startPeer(): Promise<void>
   /** A daemon of its own on the client's machine, as soon as it knows what the peer has. */
   startDaemon(home: string): Promise<Daemon>
@@ -97,6 +100,7 @@ export async function startInstallWorld(stage: Stage, corpus: Corpus): Promise<I
       const peer = await start(office, join(stage.folder, 'peer'))
       stage.defer(async () => void (await peer.stop()))
       await fill({ port: GATEWAY_PORT })
+      await sleep(SYNCED_MS)
     },
     async startDaemon(home) {
       const daemon = await start(desk, home)
