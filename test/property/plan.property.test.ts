@@ -256,12 +256,31 @@ describe('plan', () => {
     expect(plan.next('c', expected())).toBe(0)
   })
 
-  test('rarest first where peers hold only parts', () => {
+  test('the first missing one, then rarest first where peers hold only parts', () => {
     const plan = createPlan({ chunks: 4, window: 8, perPeer: () => 8 })
     plan.addPeer('all', undefined)
     plan.addPeer('some', (index) => index !== 2)
-    expect(plan.next('all', expected())).toBe(2)
-    plan.asked('all', 2)
-    expect(plan.next('all', expected())).toBe(0)
+    for (const index of [0, 2, 1]) {
+      expect(plan.next('all', expected())).toBe(index)
+      plan.asked('all', index)
+    }
+  })
+
+  test('of a peer that many ask it begins elsewhere, not far ahead; of others with what all behind it waits for', () => {
+    const from = (peer: string): number | undefined => (peer === 'shared' ? 0.99 : undefined)
+    const plan = createPlan({ chunks: 100, window: 32, perPeer: () => 40, from })
+    plan.addPeer('shared', undefined)
+    plan.addPeer('other', (index) => index < 20)
+    expect(plan.next('other', expected())).toBe(0)
+    // Those that nobody else has come first, and of the rest those from there on.
+    const asked: (number | undefined)[] = []
+    for (let count = 0; count < 32; count++) {
+      const index = plan.next('shared', expected())
+      asked.push(index)
+      if (index !== undefined) plan.asked('shared', index)
+    }
+    expect(asked.slice(0, 12)).toEqual([20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31])
+    expect(asked.slice(12, 16)).toEqual([15, 0, 1, 2])
+    expect(asked.slice(-4)).toEqual([16, 17, 18, 19])
   })
 })

@@ -15,6 +15,7 @@ import {
 } from '../../../test/support/transfer-world.ts'
 import { until } from '../../../test/support/until.ts'
 import { Bitfield } from '../content/bitfield.ts'
+import { describeBytes } from '../content/manifest.ts'
 import type { Origin } from '../api.ts'
 import { CatalogError, isCatalogError, type ErrorCode } from '../errors.ts'
 import { TRANSFER_PROTOCOL } from '../wire/transfer-messages.ts'
@@ -508,6 +509,43 @@ describe('an origin beside peers', () => {
     expect(clock.now() - startedMs).toBeLessThan(600)
     await advanceUntil(clock, () => isOver)
     expect((await getting).source).toBe('origin')
+  })
+
+  test('is asked at once beside a proven peer that goes on answering and has no chunk, which is asked less and less', async () => {
+    const clock = createFakeClock()
+    const world = createWorld(clock)
+    const b = await world.add('b')
+    const described = describeBytes(artifact.digest, artifact.bytes, CHUNK_SIZE)
+    const present = new Bitfield(64)
+    const wantedAtMs: number[] = []
+    await world.addPeer('a', [small, artifact], async (request, reply) => {
+      if (request.digest === small.digest) return serving(small.bytes, CHUNK_SIZE)(request, reply)
+      if (request.type !== 'want') return
+      const { size } = described.manifest
+      const about = { size, chunkSize: CHUNK_SIZE, leaves: described.leaves, present }
+      wantedAtMs.push(clock.now())
+      await reply.send({ type: 'manifest', id: request.id, ...about })
+    })
+    expect((await getBytes(b, small.digest, {})).source).toBe('peer')
+    let openedAtMs = Infinity
+    const open = async (): Promise<never> => {
+      openedAtMs = clock.now()
+      return new Promise(() => undefined)
+    }
+    const startedMs = clock.now()
+    const getting = getBytes(b, artifact.digest, { origin: { ...originOf(artifact), open } })
+    const stopped = expect(getting).rejects.toEqual(withCode('NODE_STOPPED'))
+    await advanceUntil(clock, () => openedAtMs < Infinity)
+    expect(openedAtMs - startedMs).toBeLessThan(350)
+    await advanceUntil(clock, () => clock.now() - startedMs > 5_000)
+    expect(wantedAtMs.length).toBeLessThanOrEqual(10)
+    expect(wantedAtMs.length).toBeGreaterThan(7)
+    present.add(3)
+    const seen = wantedAtMs.length
+    await advanceUntil(clock, () => wantedAtMs.length === seen + 2)
+    expect((wantedAtMs[seen + 1] ?? 0) - (wantedAtMs[seen] ?? 0)).toBeLessThan(200)
+    await b.transfer.stop()
+    await stopped
   })
 
   test('that says nothing: unverified bytes are not read, however long it takes', async () => {

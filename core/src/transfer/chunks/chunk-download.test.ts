@@ -8,7 +8,7 @@ import type { PeerId } from '../../host/host.ts'
 import type { Assembly } from './assembly.ts'
 import { createBulkSlots } from './bulk-slots.ts'
 import { createChunkPool } from './chunk-pool.ts'
-import { downloadChunks, type SharedPeer } from './chunk-download.ts'
+import { downloadChunks } from './chunk-download.ts'
 import type { PeerLinks } from '../asking/peer-link.ts'
 import { createPeerScores } from '../peer-score.ts'
 import { createRateLimit, unlimited, type RateLimit } from '../rate-limit.ts'
@@ -32,7 +32,7 @@ interface World {
   readonly slots: ReturnType<typeof createBulkSlots>
   readonly has: Set<number>
   readonly throttled: Set<PeerId>
-  run(options?: { signal?: AbortSignal; shared?: SharedPeer }): Promise<unknown>
+  run(options?: { signal?: AbortSignal; from?: number }): Promise<unknown>
   join(peer: PeerId): void
 }
 
@@ -44,6 +44,7 @@ function createWorld(
     places?: number
     join?: PeerId[]
     spares?: PeerId[]
+    shared?: PeerId[]
     chunkSize?: number
   } = {},
 ): World {
@@ -102,6 +103,7 @@ function createWorld(
       const spare = spares.shift()
       if (spare !== undefined) listener?.(spare, undefined)
     },
+    isShared: (peer: PeerId) => options.shared?.includes(peer) === true,
     get hasSpares() {
       return spares.length > 0
     },
@@ -110,7 +112,7 @@ function createWorld(
   return {
     ...{ clock, received, asked, scores, banned, late, credited, slots, has, throttled },
     join: (peer) => listener?.(peer, undefined),
-    run: async ({ signal = new AbortController().signal, shared } = {}) =>
+    run: async ({ signal = new AbortController().signal, from = 0 } = {}) =>
       downloadChunks(
         assembly as Assembly,
         peers,
@@ -118,7 +120,7 @@ function createWorld(
         {
           leaves: Buffer.alloc(chunks * 32),
           present: [],
-          shared,
+          from,
           onChunk: (peer, bytes) => credited.set(peer, (credited.get(peer) ?? 0) + bytes),
           signal,
         },
@@ -193,10 +195,10 @@ describe('downloadChunks', () => {
 
   test('a peer that many ask at once owes two chunks at most, and not the same ones as to others', async () => {
     const quick = line(() => world.clock, 1)
-    const world: World = createWorld(20, { quick: quick.behaviour })
-    const running = world.run({ shared: { peer: 'quick', from: 0.5 } })
+    const world: World = createWorld(20, { quick: quick.behaviour }, { shared: ['quick'] })
+    const running = world.run({ from: 0.5 })
     await world.clock.advance(0)
-    expect(world.asked.map(({ index }) => index)).toEqual([10, 11])
+    expect(world.asked.map(({ index }) => index)).toEqual([8, 9])
     expect(await settle(world, running, 10_000)).toBeUndefined()
     expect([world.has.size, quick.chunks()]).toEqual([20, 20])
   })

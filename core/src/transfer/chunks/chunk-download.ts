@@ -34,6 +34,8 @@ export interface ChunkPeers {
   onPeer(listener: (peer: PeerId, has: ((index: number) => boolean) | undefined) => void): void
   /** It is asked no more; another that claims the same may join in its place, before this returns. */
   left(peer: PeerId): void
+  /** Many ask this peer for all of it at once, and have chunks for each other soon. */
+  isShared(peer: PeerId): boolean
   /** More claim the same than can take part at once. */
   readonly hasSpares: boolean
 }
@@ -43,18 +45,12 @@ export interface ChunkDownloadDeps extends ChunkFetcherDeps {
   readonly slots: BulkSlots
 }
 
-export interface SharedPeer {
-  readonly peer: PeerId
-  /** Where in the window this machine begins, 0 to 1: whoever begins elsewhere soon has what others have not. */
-  readonly from: number
-}
-
 export interface ChunkDownloadOptions {
   readonly leaves: Uint8Array
   /** Chunks that are there already. */
   readonly present: readonly number[]
-  /** Many ask this peer for all of it at once, and have chunks for each other soon. */
-  readonly shared?: SharedPeer | undefined
+  /** Where this machine begins with what many ask for, 0 to 1: whoever begins elsewhere soon has what others have not. */
+  readonly from?: number
   /** A chunk of so many bytes has come and matched its leaf. */
   readonly onChunk: (peer: PeerId, bytes: number) => void
   readonly signal: AbortSignal
@@ -107,13 +103,13 @@ class ChunkDownload {
     this.#options = options
     const { chunkSize } = assembly.geometry
     this.#window = createRequestWindow({ chunkSize, maxBytes: PER_PEER_BYTES })
-    const { leaves, shared } = options
+    const { leaves, from = 0 } = options
     this.#fetcher = createChunkFetcher(assembly, deps, { leaves, window: this.#window })
     this.#plan = createPlan({
       chunks: assembly.chunks,
-      from: shared?.from ?? 0,
+      from: (peer) => (peers.isShared(peer) ? from : undefined),
       window: Math.max(4, Math.floor(WINDOW_BYTES / chunkSize)),
-      perPeer: (peer) => (peer === shared?.peer ? CHUNKS_OF_SHARED : this.#window.chunks(peer)),
+      perPeer: (peer) => (peers.isShared(peer) ? CHUNKS_OF_SHARED : this.#window.chunks(peer)),
     })
     for (const index of options.present) this.#plan.arrived(index)
   }

@@ -1,6 +1,6 @@
 /**
  * Which peer is asked for which chunk: pure bookkeeping for one artifact and several peers, no IO, no timers. Chunks are
- * asked for within a window after the first missing one, rarest first. When none is left, a peer that would wait takes over what
+ * asked for within a window after the first missing one, that one first, then rarest first. When none is left, a peer that would wait takes over what
  * another would send much later: no peer is called slow, it is only not waited for.
  */
 import type { PeerId } from '../../host/host.ts'
@@ -9,8 +9,8 @@ export interface PlanOptions {
   readonly chunks: number
   /** Chunks asked for beyond the first missing one, at most: bounds what waits in memory for its turn. */
   readonly window: number
-  /** Where in the window to begin, 0 to 1: of chunks that are as rare, the next one from there comes first. */
-  readonly from?: number
+  /** Where to begin with a peer that many ask at once, 0 to 1 of AHEAD_CHUNKS; undefined for others. */
+  readonly from?: (peer: PeerId) => number | undefined
   /** Chunks that a peer may owe us at once, just now. */
   readonly perPeer: (peer: PeerId) => number
 }
@@ -21,6 +21,12 @@ export type ExpectedMs = (peer: PeerId, place: number) => number
 /** A chunk that is under way is asked for again from a peer that would take less than half as long, and spare us so much. */
 const SOONER = 2
 const WORTH_MS = 50
+
+/**
+ * Machines that ask one peer for all of it begin apart within so many chunks. No more: until the first missing one has come none
+ * behind it can be hashed in order, and their memory stays lent.
+ */
+const AHEAD_CHUNKS = 16
 
 export interface Plan {
   /** `hasChunk` undefined: the peer holds all of it. */
@@ -81,7 +87,7 @@ class RarestFirstPlan implements Plan {
     const state = this.#peers.get(peer)
     if (state === undefined || this.complete) return undefined
     if (state.owes.size >= this.#options.perPeer(peer)) return undefined
-    return this.#rarestMissing(state.hasChunk) ?? this.#latest(peer, expectedMs)
+    return this.#rarestMissing(peer, state.hasChunk) ?? this.#latest(peer, expectedMs)
   }
 
   asked(peer: PeerId, index: number): void {
@@ -129,20 +135,25 @@ class RarestFirstPlan implements Plan {
     return this.#firstMissing
   }
 
-  /** Of those within the window that nobody has been asked for. */
-  #rarestMissing(hasChunk: HasChunk): number | undefined {
-    const { chunks, window, from = 0 } = this.#options
+  /**
+   * Of those within the window that nobody has been asked for; the first missing one before all others, since what is behind it
+   * waits for it in memory. (But not of a peer that many ask: it would send that one to each of them.)
+   */
+  #rarestMissing(peer: PeerId, hasChunk: HasChunk): number | undefined {
+    const { chunks, window } = this.#options
     const start = this.#firstMissing
     const length = Math.min(chunks - start, window)
-    const ahead = Math.floor(from * length)
+    const from = this.#options.from?.(peer)
+    const turned = Math.min(length, AHEAD_CHUNKS)
+    const ahead = Math.floor((from ?? 0) * turned)
     const allHaveAll = [...this.#peers.values()].every((peer) => peer.hasChunk === undefined)
     let best: number | undefined
     let bestHolders = Infinity
     for (let step = 0; step < length; step++) {
-      const index = start + ((ahead + step) % length)
+      const index = start + (step < turned ? (ahead + step) % turned : step)
       if (this.isPresent(index) || this.#askers.has(index)) continue
       if (hasChunk !== undefined && !hasChunk(index)) continue
-      if (allHaveAll) return index
+      if (allHaveAll || (from === undefined && index === start)) return index
       const holders = this.#holders(index)
       if (holders < bestHolders) {
         best = index

@@ -2,6 +2,7 @@
  * Asking one peer for one artifact. What it answers is either the whole, which is checked here, or a manifest: that is a
  * claim, and stays one until the sha512 of all its chunks has matched. Asked by name it sends the registry's signature along.
  */
+import type { Bitfield } from '../../content/bitfield.ts'
 import type { ArtifactGeometry } from '../../content/manifest.ts'
 import { digestOf, type Digest } from '../../content/digest.ts'
 import { nameKeyOf, type NameKey } from '../../content/name-key.ts'
@@ -22,7 +23,7 @@ export interface ManifestClaim {
   /** SHA-256 of each chunk, concatenated. */
   readonly leaves: Uint8Array
   /** Undefined: the peer says it holds all of it, and so answers for the manifest. */
-  readonly hasChunk: ((index: number) => boolean) | undefined
+  readonly present: Bitfield | undefined
   /** Others ask the same peer for all of it at the same time. */
   readonly isForMany?: boolean
 }
@@ -107,10 +108,9 @@ export async function requestArtifact(
   if (record !== undefined) await learn(peer, record, deps, { digest, name })
   if (bytes === undefined) {
     const { size, chunkSize, leaves, present } = manifest
-    const hasChunk = present && ((index: number) => present.has(index))
     return {
       kind: 'claim',
-      claim: { peer, geometry: { digest, size, chunkSize }, leaves, hasChunk },
+      claim: { peer, geometry: { digest, size, chunkSize }, leaves, present },
     }
   }
   if (digestOf(bytes) !== digest)

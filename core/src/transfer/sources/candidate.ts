@@ -4,18 +4,23 @@
  * is. Its peers are given credit for their chunks only when the whole has matched; it decides nothing about other candidates.
  */
 import { hash } from 'node:crypto'
+import type { Digest } from '../../content/digest.ts'
 import { isCatalogError } from '../../errors.ts'
 import type { Visibility } from '../../content/visibility.ts'
 import type { PeerId } from '../../host/host.ts'
 import type { Assembly } from '../chunks/assembly.ts'
-import { downloadChunks, type SharedPeer } from '../chunks/chunk-download.ts'
+import { downloadChunks } from '../chunks/chunk-download.ts'
+import { createProgress, type Progress } from '../chunks/progress.ts'
 import type { TransferDeps } from '../transfer-deps.ts'
 import { isSameClaim, requestArtifact, type ManifestClaim } from './ask-peer.ts'
 import { Claimants } from './claimants.ts'
 import { remainingMs } from './pace.ts'
 
-/** Before a peer that is still downloading is asked again what it has got. */
+/** Before a peer that is still downloading is asked again what it has got; twice as long each time that it is nothing new, up to a bound. */
 const REFRESH_MS = 100
+const MAX_REFRESH_MS = 800
+/** Fewer bytes are no part of a chunk: a peer may say any number of times that it will send one. */
+const MIN_HEARD_BYTES = 4 * 1024
 
 export class Candidate {
   readonly claim: Pick<ManifestClaim, 'geometry' | 'leaves'>
@@ -29,7 +34,8 @@ export class Candidate {
   readonly #stop = new AbortController()
   readonly #startedMs: number
   #landedMs: number
-  /** From its peers, by any stream, and when it was seen to be more. */
+  /** What has come of chunks from its peers, of this artifact and others, and when it was seen to be more. */
+  readonly #heard: Progress
   #heardBytes = 0
   #heardMs: number
   #droppedMs: number | undefined
@@ -37,18 +43,21 @@ export class Candidate {
   #assembly: Assembly | undefined
   /** The share that an earlier run had left. */
   #resumedShare = 0
-
-  readonly #shared: SharedPeer | undefined
+  /** Peers that are still downloading: how many chunks each had when it was asked last, and how long it is left alone. */
+  readonly #arriving = new Map<PeerId, { chunks: number; waitMs: number }>()
+  /** Those of them that will be asked again. */
+  readonly #waiting = new Set<PeerId>()
 
   constructor(first: ManifestClaim, deps: TransferDeps, visibility: Visibility) {
-    const { peer, isForMany = false } = first
-    this.#shared = isForMany ? { peer, from: placeOf(deps.host.id, first) } : undefined
     this.claim = { geometry: first.geometry, leaves: first.leaves }
     this.#deps = deps
     this.#visibility = visibility
     this.#startedMs = deps.clock.now()
     this.#landedMs = this.#heardMs = this.#startedMs
-    this.#claimants = new Claimants(deps.scores, (peer) => void this.#refresh(peer))
+    this.#heard = createProgress((peer) => deps.links.receivedBytes(peer, 'bulk'))
+    this.#heard.total([first.peer])
+    const onIncomplete = (peer: PeerId, chunks: number) => void this.#refresh(peer, chunks)
+    this.#claimants = new Claimants(deps.scores, onIncomplete)
     this.#claimants.join(first)
     this.verified = this.#run().finally(() => this.#stop.abort(new Error('the download is over')))
     this.verified.catch(() => undefined) // its user sees it; it may be dropped before there is one
@@ -84,14 +93,16 @@ export class Candidate {
     return (this.#droppedMs ?? this.#deps.clock.now()) - this.#landedMs
   }
 
-  /** Looks what has come from its peers, whatever it was: milliseconds since a look found more. */
+  /** Looks what has come of chunks from its peers, this artifact's or another's: milliseconds since a look found more. */
   listen(): number {
-    const { clock, links } = this.#deps
-    const peers = [...this.claimants.keys()]
-    const heardBytes = peers.reduce((sum, peer) => sum + links.receivedBytes(peer), 0)
-    if (heardBytes !== this.#heardBytes) this.#heardMs = clock.now()
-    this.#heardBytes = heardBytes
-    return clock.now() - this.#heardMs
+    const { clock } = this.#deps
+    const heardBytes = this.#heard.total([...this.claimants.keys()])
+    if (heardBytes - this.#heardBytes >= MIN_HEARD_BYTES) {
+      this.#heardBytes = heardBytes
+      this.#heardMs = clock.now()
+    }
+    // Chunks may be small on their way.
+    return clock.now() - Math.max(this.#heardMs, this.#landedMs)
   }
 
   /** Of the claimed size, 0 to 1. */
@@ -145,17 +156,24 @@ export class Candidate {
       this.#landedMs = this.#deps.clock.now()
       this.#receivedBytes.set(peer, (this.#receivedBytes.get(peer) ?? 0) + bytes)
     }
-    const options = { leaves: this.claim.leaves, present, signal, onChunk, shared: this.#shared }
+    const from = placeOf(this.#deps.host.id, this.claim.geometry.digest)
+    const options = { leaves: this.claim.leaves, present, signal, onChunk, from }
     await downloadChunks(assembly, this.#claimants, this.#deps, options)
   }
 
   /** What is still arriving at a peer grows. */
-  async #refresh(peer: PeerId): Promise<void> {
+  async #refresh(peer: PeerId, chunks: number): Promise<void> {
+    if (this.#waiting.has(peer)) return
+    const last = this.#arriving.get(peer)
+    const isNew = last === undefined || last.chunks !== chunks
+    const waitMs = isNew ? REFRESH_MS : Math.min(2 * last.waitMs, MAX_REFRESH_MS)
+    this.#arriving.set(peer, { chunks, waitMs })
+    this.#waiting.add(peer)
     const { clock, log } = this.#deps
     const { digest } = this.claim.geometry
     const { signal } = this.#stop
     try {
-      await clock.sleep(REFRESH_MS, signal)
+      await clock.sleep(waitMs, signal).finally(() => this.#waiting.delete(peer))
       if (!this.#claimants.isActive(peer)) return
       const answer = await requestArtifact(peer, digest, this.#deps, { name: undefined, signal })
       if (!this.#claimants.isActive(peer) || answer.kind !== 'claim') return
@@ -167,7 +185,7 @@ export class Candidate {
 }
 
 /** As even as a hash. */
-function placeOf(machine: PeerId, { geometry }: ManifestClaim): number {
-  const hashed = hash('sha256', `${machine} ${geometry.digest}`, 'buffer')
+function placeOf(machine: PeerId, digest: Digest): number {
+  const hashed = hash('sha256', `${machine} ${digest}`, 'buffer')
   return hashed.readUInt32BE() / 2 ** 32
 }

@@ -22,13 +22,13 @@ const MAX_CANDIDATES = 4
 const SETTLED_MS = 2_000
 const HOPELESS_MS = 60_000
 const PLACE_POLL_MS = 250
-/** A claim that is complete so soon after it was made is left alone: another source would only get in its way. */
+/** A claim that is complete so soon after it was made is left alone: another source would only get in its way. So long the first chunk of any may take. */
 const ALMOST_DONE_MS = 500
 /** One of a peer that has sent good bytes before has longer, the more the larger it is, up to a bound: a lie may still come. */
 const PROVEN_MS = 1_000
 const PROVEN_BYTES_PER_MS = 10_000
 const MAX_PROVEN_MS = 5_000
-/** A claim without a chunk for so long has stalled. */
+/** A claim without bytes of a chunk for so long has stalled. */
 const STALLED_MS = 250
 /** Bytes that are hashed to compare a small artifact with a claim: little enough not to hold up the event loop. */
 const MAX_COMPARED_BYTES = 1024 * 1024
@@ -61,9 +61,9 @@ export function isWellUnderWay(claims: Claims): boolean {
   // Its chunks may wait behind what else it is sending.
   if (leader.listen() > STALLED_MS) return false
   // Before its first chunk it has no pace yet.
-  const leftMs = remainingMs === Infinity ? 0 : remainingMs
+  if (remainingMs === Infinity) return ageMs < ALMOST_DONE_MS
   const wholeMs = PROVEN_MS + leader.claim.geometry.size / PROVEN_BYTES_PER_MS
-  return ageMs + leftMs < Math.min(wholeMs, MAX_PROVEN_MS)
+  return ageMs + remainingMs < Math.min(wholeMs, MAX_PROVEN_MS)
 }
 
 export function createClaims(deps: TransferDeps, visibility: Visibility): Claims {

@@ -173,6 +173,5 @@ async function foundOf(
 
 function claimOf(peer: PeerId, digest: Digest, manifest: ManifestAnswer): ManifestClaim {
   const { size, chunkSize, leaves, present } = manifest
-  const hasChunk = present && ((index: number) => present.has(index))
-  return { peer, geometry: { digest, size, chunkSize }, leaves, hasChunk, isForMany: true }
+  return { peer, geometry: { digest, size, chunkSize }, leaves, present, isForMany: true }
 }
