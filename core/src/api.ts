@@ -190,8 +190,8 @@ export interface CatalogNode {
   /** What is known here of a version. */
   findRecord(version: PackageVersion): ArtifactRecord | undefined
   /**
-   * What peers say of a version, with evidence that has been verified. Asks only peers that list it, and where none does and
-   * `fetch` is true the machine of the fleet that fetches it for all; undefined, without any network traffic, when there is
+   * What peers say of a version, with evidence that has been verified. Asks only peers that list it, and with
+   * `fetch` before them the machine of the fleet that fetches it for all; undefined, without any network traffic, when there is
    * neither. A small artifact comes with it, and is then in the store.
    * @throws CatalogError NODE_STOPPED, `signal.reason`
    */

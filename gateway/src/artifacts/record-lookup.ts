@@ -15,6 +15,6 @@ export interface RecordLookup {
   isListed(request: ArtifactRequest): boolean
   /** What another machine of the fleet fetches for all; undefined: this one does, or there is no fleet. */
   delegated(request: ArtifactRequest): PackageVersion | undefined
-  /** `resolve` with `fetch` asks that machine, which has it or fetches it, and nobody else. */
+  /** `resolve` with `fetch` asks that machine, which has it or fetches it, before all others. */
   isFetchedByName(request: ArtifactRequest): boolean
 }

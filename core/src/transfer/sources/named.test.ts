@@ -1,6 +1,7 @@
 /** Versions asked for by name: what one round trip brings, who is asked, and what a liar achieves. */
 import { describe, expect, test } from 'vitest'
 import { blob, CHUNK_SIZE, type Blob } from '../../../../test/support/blobs.ts'
+import { createFakeClock } from '../../../../test/support/fake-clock.ts'
 import { answering } from '../../../../test/support/hostile-peer.ts'
 import { recordOf } from '../../../../test/support/records.ts'
 import { createWorld, type Node, type World } from '../../../../test/support/transfer-world.ts'
@@ -95,6 +96,24 @@ describe('a version by its name', () => {
     expect(found.map((record) => record?.digest)).toEqual(Array(3).fill(small.digest))
     expect(a.transfer.uploads.artifacts).toBe(1)
   })
+})
+
+test('that a delegate is late with is asked of the others that list it, for a moment', async () => {
+  const clock = createFakeClock()
+  const world = createWorld(clock)
+  await liar(world, () => [], 'delegate')
+  const b = await world.add('b')
+  Object.assign(b.fleet, { delegateOf: () => 'delegate' })
+  for (const found of [undefined, recordOf(small.digest)]) {
+    if (found === undefined) await liar(world, () => [], 'silent')
+    else await holder(world, 'holder', small)
+    let isOver = false
+    const resolving = b.transfer.resolve(recordOf(small.digest), { signal, fetch: true })
+    void resolving.finally(() => (isOver = true))
+    const tookMs = await clock.advanceUntil(() => isOver, { maxMs: 1_000 })
+    expect(await resolving).toEqual(found)
+    expect(tookMs).toBeLessThanOrEqual(410)
+  }
 })
 
 describe('lies about a name', () => {

@@ -10,6 +10,7 @@ import { CatalogError, isCatalogError } from '../../errors.ts'
 import type { PeerId } from '../../host/host.ts'
 import type { Records } from '../../records/records.ts'
 import { raceSignal } from '../../timing/race-signal.ts'
+import type { Clock } from '../../timing/clock.ts'
 import type { NamedResult } from '../asking/request-stream.ts'
 import type { TransferDeps } from '../transfer-deps.ts'
 import { askDelegate } from './delegate.ts'
@@ -17,8 +18,8 @@ import { hedge, type Attempt } from './hedge.ts'
 
 export interface NamedRequests {
   /**
-   * The record of that version: from peers that list it, or with `fetch` from its delegate if there is one. If its artifact came with
-   * it, that is in the store. Undefined when nobody gave a record with evidence. Ends within RESOLVE_MS.
+   * The record of that version: from peers that list it, and with `fetch` from its delegate, if there is one, before them. If its
+   * artifact came with it, that is in the store. Undefined when nobody gave a record with evidence. Ends within RESOLVE_MS.
    * @throws `signal.reason`
    */
   resolve(
@@ -39,6 +40,8 @@ export interface NamedDeps extends Pick<
 /** One after another, the next when those before it have not got it or are late: a few that list what they have not hide nothing. */
 const MAX_ASKED = 16
 const RESOLVE_MS = 30_000
+/** For those that list it when a delegate has had its time before them: there is a registry to ask. */
+const AFTER_DELEGATE_MS = 150
 
 export function createNamedRequests(deps: NamedDeps): NamedRequests {
   const { discovery, scores, links, clock } = deps
@@ -48,17 +51,12 @@ export function createNamedRequests(deps: NamedDeps): NamedRequests {
     key: NameKey,
     attempts: Attempt<ArtifactRecord>[],
   ): Promise<ArtifactRecord | undefined> {
-    const expired = new AbortController()
-    const stop = clock.after(RESOLVE_MS, () =>
-      expired.abort(new CatalogError('PEER_TIMEOUT', 'no peer has told it in time')),
-    )
     try {
-      return await hedge(() => attempts.shift(), { clock, signal: expired.signal })
+      return await hedgeWithin(RESOLVE_MS, attempts, { clock })
     } catch (error) {
       if (isCatalogError(error)) return undefined // each has been recorded with its peer
       throw error
     } finally {
-      stop()
       running.delete(key)
     }
   }
@@ -69,11 +67,15 @@ export function createNamedRequests(deps: NamedDeps): NamedRequests {
       const key = nameKeyOf(version)
       let asking = running.get(key)
       if (asking === undefined) {
-        const attempts = fetch ? delegateAttempts(deps, version) : []
-        if (attempts.length === 0) {
-          const peers = scores.rank(discovery.nameHolders(key), links.outstanding)
-          attempts.push(...peers.slice(0, MAX_ASKED).map((peer) => attemptOf(deps, peer, key)))
-        }
+        const delegate = fetch ? deps.fleet.delegateOf(version) : undefined
+        const peers = scores
+          .rank(discovery.nameHolders(key), links.outstanding)
+          .filter((peer) => peer !== delegate)
+        const holders = peers.slice(0, MAX_ASKED).map((peer) => attemptOf(deps, peer, key))
+        const attempts =
+          delegate === undefined
+            ? holders
+            : [delegateAttempt(deps, delegate, version), afterDelegate(deps, holders)]
         if (attempts.length === 0) return undefined
         asking = ask(key, attempts)
         running.set(key, asking)
@@ -83,32 +85,63 @@ export function createNamedRequests(deps: NamedDeps): NamedRequests {
   }
 }
 
-/** One that is late has had its chance: the registry is asked instead. */
-function delegateAttempts(deps: NamedDeps, version: PackageVersion): Attempt<ArtifactRecord>[] {
+async function hedgeWithin(
+  ms: number,
+  attempts: Attempt<ArtifactRecord>[],
+  { clock, signal }: { clock: Clock; signal?: AbortSignal },
+): Promise<ArtifactRecord> {
+  const expired = new AbortController()
+  const stop = clock.after(ms, () =>
+    expired.abort(new CatalogError('PEER_TIMEOUT', 'no peer has told it in time')),
+  )
+  const until = signal ? AbortSignal.any([signal, expired.signal]) : expired.signal
+  try {
+    return await hedge(() => attempts.shift(), { clock, signal: until })
+  } finally {
+    stop()
+  }
+}
+
+/** Those that list it, within what the caller has left for them. */
+function afterDelegate(
+  { clock }: NamedDeps,
+  holders: Attempt<ArtifactRecord>[],
+): Attempt<ArtifactRecord> {
+  return {
+    hedgeMs: undefined,
+    async run(signal) {
+      if (holders.length === 0) throw new CatalogError('NO_PROVIDERS', 'no peer lists it')
+      return await hedgeWithin(AFTER_DELEGATE_MS, holders, { clock, signal })
+    },
+  }
+}
+
+/** One that is late has had its chance: others are asked instead. */
+function delegateAttempt(
+  deps: NamedDeps,
+  peer: PeerId,
+  version: PackageVersion,
+): Attempt<ArtifactRecord> {
   const { fleet } = deps
-  const peer = fleet.delegateOf(version)
-  if (peer === undefined) return []
   const late = new AbortController()
   const asking = askDelegate(peer, { version, digest: undefined }, deps, {
     onLate: () => late.abort(new CatalogError('PEER_TIMEOUT', 'the delegate is silent', { peer })),
   })
   const run: typeof asking.run = async (signal, startNext) =>
     asking.run(AbortSignal.any([signal, late.signal]), startNext)
-  return [
-    {
-      ...asking,
-      async run(signal, startNext) {
-        const result = await run(signal, startNext)
-        if (result.record === undefined) {
-          throw new CatalogError('NOT_FOUND', 'the delegate has no record of it', { peer })
-        }
-        const given = { key: nameKeyOf(version), result: { ...result, record: result.record } }
-        const record = await accept(deps, peer, given)
-        fleet.succeeded(peer)
-        return record
-      },
+  return {
+    ...asking,
+    async run(signal, startNext) {
+      const result = await run(signal, startNext)
+      if (result.record === undefined) {
+        throw new CatalogError('NOT_FOUND', 'the delegate has no record of it', { peer })
+      }
+      const given = { key: nameKeyOf(version), result: { ...result, record: result.record } }
+      const record = await accept(deps, peer, given)
+      fleet.succeeded(peer)
+      return record
     },
-  ]
+  }
 }
 
 function attemptOf(deps: NamedDeps, peer: PeerId, key: NameKey): Attempt<ArtifactRecord> {
