@@ -468,6 +468,12 @@ describe('a power failure', () => {
     await writeFile(after.layout.database, before)
     await rm(`${after.layout.database}-wal`)
     await writeFile(after.layout.artifact(made.digest), Buffer.alloc(100))
+    // A copy looks like no other file; so must the new one where it was written.
+    const index = await FsIndex.open(after.layout.database)
+    const [row] = index.entries()
+    index.close()
+    expect(row).toMatchObject({ digest: made.digest, synced: true, mark: expect.any(String) })
+    expect(await world.files.mark(world.layout.artifact(made.digest))).not.toBe(row?.mark)
     const again = await after.open()
     expect(digestsOf(again)).toEqual([made.digest])
     await expect(again.read(made.digest)).rejects.toMatchObject({ code: 'STORE_CORRUPT' })

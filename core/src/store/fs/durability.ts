@@ -66,12 +66,15 @@ export class Durability {
     this.#queue.delete(digest)
   }
 
-  /** Syncs all there is now. */
+  /** Syncs all there is now; what is added meanwhile has its own quiet to wait for. */
   async sync(signal?: AbortSignal): Promise<void> {
     // One at a time: syncing in parallel would take all the threads that reads need.
     const before = this.#syncing
     this.#syncing = before.then(async () => {
-      while (this.#queue.size > 0 && !signal?.aborted) await this.#syncGroup()
+      const queue = [...this.#queue]
+      while (queue.length > 0 && !signal?.aborted) {
+        await this.#syncGroup(queue.splice(0, GROUP_ITEMS))
+      }
       this.#checkpoint()
     })
     await this.#syncing
@@ -107,15 +110,13 @@ export class Durability {
     }
   }
 
-  async #syncGroup(): Promise<void> {
+  async #syncGroup(group: readonly Digest[]): Promise<void> {
     const { files, layout, index, marks, log } = this.#deps
-    const group = [...this.#queue.keys().take(GROUP_ITEMS)]
     const shards = new Set<string>()
     const synced: Digest[] = []
     try {
       for (const digest of group) {
-        this.#queue.delete(digest)
-        if (await this.#syncFile(digest)) {
+        if (this.#queue.delete(digest) && (await this.#syncFile(digest))) {
           synced.push(digest)
           shards.add(layout.shard(digest))
         }

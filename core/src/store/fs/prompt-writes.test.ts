@@ -61,3 +61,32 @@ test('a disk that was slow is left to the thread pool', async () => {
   await files.mark(path)
   expect(pooled).toEqual(['create', 'mark'])
 })
+
+test('a pool that is slow to answer says nothing of the disk', async () => {
+  const path = join(folder, '1')
+  passingMs = 50
+  await files.create(path, Buffer.from('one'))
+  passingMs = 1
+  await files.mark(path)
+  expect(pooled).toEqual(['create'])
+})
+
+test('several that write hold up a turn together for no longer than one does', async () => {
+  const path = join(folder, '1')
+  await files.create(path, Buffer.from('one'))
+  const marking = Promise.all(
+    [1, 2, 3].map(async () => {
+      for (let count = 0; count < 4; count++) await files.mark(path)
+    }),
+  )
+  let isOver = false
+  void marking.finally(() => (isOver = true))
+  let longestMs = 0
+  while (!isOver) {
+    const beforeMs = nowMs
+    await new Promise(setImmediate)
+    longestMs = Math.max(longestMs, nowMs - beforeMs)
+  }
+  expect(pooled).toEqual(['create'])
+  expect(longestMs).toBeLessThanOrEqual(9) // each looks at the clock three times, and two of them are a turn
+})

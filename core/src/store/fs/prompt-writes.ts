@@ -1,7 +1,7 @@
 /**
  * Writing, naming and looking at a small file at once on the thread that asks, while the disk answers promptly (promptness.ts): an
- * install stores a thousand, and each of these through the thread pool costs several times the call itself. In turns, so that
- * requests wait no longer than for one of them. Errors are Node's own, as those of the files that it stands before.
+ * install stores a thousand, and each of these through the thread pool costs several times the call itself. In turns: together
+ * they hold up a request for TURN_MS and one call at most. Errors are Node's own, as those of the files that it stands before.
  */
 import { renameSync, statSync, writeFileSync } from 'node:fs'
 import { setImmediate as turn } from 'node:timers/promises'
@@ -12,7 +12,7 @@ import { Promptness } from './promptness.ts'
 
 /** Larger ones take longer to copy than to hand over. */
 const PROMPT_BYTES = 1024 * 1024
-/** Of one turn. */
+/** Of one turn, for all that write. */
 const TURN_MS = 2
 
 export function createPromptWrites(
@@ -22,23 +22,28 @@ export function createPromptWrites(
 ): StoreFiles {
   const prompt = new Promptness(clock)
   let spentMs = 0
+  /** All wait for it together: each that waited for its own would have a turn of its own. */
+  let nextTurn: Promise<void> | undefined
+
+  async function giveWay(): Promise<void> {
+    await turn()
+    spentMs = 0
+    nextTurn = undefined
+  }
 
   async function either<T>(now: () => T, inPool: () => Promise<T>): Promise<T> {
+    while (nextTurn !== undefined) await nextTurn
     const startedMs = prompt.begin()
     if (startedMs === undefined) {
-      const askedMs = clock.now()
       const result = await inPool()
-      prompt.took(clock.now() - askedMs)
+      prompt.cameBack()
       return result
     }
     try {
       return now()
     } finally {
       spentMs += prompt.end(startedMs)
-      if (spentMs >= TURN_MS) {
-        spentMs = 0
-        await turn()
-      }
+      if (spentMs >= TURN_MS) await (nextTurn ??= giveWay())
     }
   }
 

@@ -35,6 +35,11 @@ export class Promptness {
     return ms
   }
 
+  /** One of the thread pool has come back: how long that took says nothing, since it waited for its turn there and for one here. */
+  cameBack(): void {
+    this.#promptUntilMs = this.#clock.now() + PROMPT_FOR_MS
+  }
+
   /** A call has just taken so long, on whatever thread. */
   took(ms: number): void {
     const nowMs = this.#clock.now()
