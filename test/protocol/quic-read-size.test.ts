@@ -6,7 +6,7 @@ import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
-import { nextReadSize } from '../../core/src/host/libp2p/quic-read-size.ts'
+import { nextReadSize, repairReads } from '../../core/src/host/libp2p/quic-read-size.ts'
 
 const UPSTREAM_READ_BYTES = 4096
 const OURS = 'core/src/host/libp2p/quic-read-size.ts'
@@ -53,6 +53,24 @@ describe('QUIC reads', () => {
       size,
       `@chainsafe/libp2p-quic reads ${size} bytes at once now: delete ${OURS} and this test, if resets are seen too`,
     ).toBeLessThan(64 * 1024)
+  })
+})
+
+describe('the size of a read', () => {
+  it('is that of what the stream has to say, and not what its JavaScript asks for', async () => {
+    const sizes: number[] = []
+    class Native {
+      readonly #coming = [10, 3_000, 100_000, 2_047, 300]
+      async read(size: number): Promise<Uint8Array> {
+        sizes.push(size)
+        return new Uint8Array(Math.min(size, this.#coming.shift() ?? 0))
+      }
+    }
+    expect(repairReads(Native)).toBe(true)
+    const stream = new Native()
+    for (let read = 0; read < 6; read++) await stream.read(4_096)
+    const KiB = 1024
+    expect(sizes).toEqual([2 * KiB, 2 * KiB, 16 * KiB, 64 * KiB, 16 * KiB, 4 * KiB])
   })
 })
 

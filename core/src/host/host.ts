@@ -11,12 +11,13 @@ export type PeerId = string
 
 /** What the remote of a stream sends, for one reader. */
 export interface ByteSource extends AsyncIterable<Uint8Array> {
+  /** What `consume` gives may change when `onBytes` has returned. */
+  readonly isLent: boolean
   /**
-   * In place of iterating, for a reader that gets through each read at once: nothing waits, and no promise is made for it. Where
-   * a transport has it. The bytes are lent, and may change when `onBytes` has returned. Resolves when the remote has ended its
-   * side; rejects when the stream was aborted, and with what `onBytes` throws.
+   * In place of iterating, for a reader that gets through each read at once: nothing waits, and no promise is made for it.
+   * Resolves when the remote has ended its side; rejects when the stream was aborted, and with what `onBytes` throws.
    */
-  readonly consume?: (onBytes: (bytes: Uint8Array) => void) => Promise<void>
+  readonly consume: (onBytes: (bytes: Uint8Array) => void) => Promise<void>
 }
 
 /** Ordered, reliable bytes both ways. */

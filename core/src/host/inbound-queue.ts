@@ -8,7 +8,6 @@ import type { ByteSource } from './host.ts'
 
 export interface InboundQueue extends ByteSource {
   push(bytes: Uint8Array): void
-  readonly consume: NonNullable<ByteSource['consume']>
   /** The remote has ended its side: what is queued can still be read. */
   end(): void
   /** The stream has failed: what is queued is dropped, the reader gets `error`. */
@@ -125,6 +124,10 @@ class SingleReaderQueue implements InboundQueue {
     return this.#queue.queuedBytes
   }
 
+  get isLent(): boolean {
+    return this.#options.isLent === true
+  }
+
   push(bytes: Uint8Array): void {
     if (this.#state.kind !== 'open' || bytes.byteLength === 0) return
     if (this.#consumer !== undefined) {
@@ -189,7 +192,7 @@ class SingleReaderQueue implements InboundQueue {
   }
 
   #own(bytes: Uint8Array): Uint8Array {
-    return this.#options.isLent === true ? Uint8Array.from(bytes) : bytes
+    return this.isLent ? Uint8Array.from(bytes) : bytes
   }
 
   #next(): Promise<IteratorResult<Uint8Array, undefined>> {

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { createFakeClock, type FakeClock } from '../../../test/support/fake-clock.ts'
 import { CatalogError } from '../errors.ts'
 import type { Host } from '../host/host.ts'
+import { createInboundQueue } from '../host/inbound-queue.ts'
 import { createMemoryNetwork } from '../host/memory-host.ts'
 import { silentLogger } from '../log.ts'
 import { encodeFrame } from '../wire/frames.ts'
@@ -169,9 +170,9 @@ test('an answer counts as memory held, even where the peer does not take the wor
   if (handler === undefined) throw new Error('nobody answers')
   const written = vi.fn(() => new Promise<void>(() => undefined))
   const abort = vi.fn()
-  const source = (async function* () {
-    yield encodeFrame(Buffer.from('hello'))
-  })()
+  const source = createInboundQueue({ maxBytes: 1_000, onOverflow: () => undefined })
+  source.push(encodeFrame(Buffer.from('hello')))
+  source.end()
   const stalled = { peer: 'a', protocol: slow.id, source, write: written, abort }
   await within(Promise.resolve(handler({ ...stalled, end: async () => undefined })))
   expect(written).toHaveBeenCalledTimes(1)

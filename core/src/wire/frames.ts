@@ -46,7 +46,7 @@ export async function* readFrames(
 
 /**
  * The same for a reader that gets through each frame at once, at a fraction of the cost: a connection brings thousands of reads
- * a second. Bodies are the reader's own. Resolves when the source has ended, and rejects with what the reader throws as well.
+ * a second. Bodies may be views of the bytes read here too. Resolves when the source has ended, and rejects with what the reader throws as well.
  */
 export async function eachFrame(
   source: ByteSource,
@@ -54,13 +54,11 @@ export async function eachFrame(
   onFrame: (body: Uint8Array) => void,
 ): Promise<void> {
   const { maxFrameBytes, allocate, onRead } = options
-  const splitter = createFrameSplitter(maxFrameBytes, allocate, { isLent: true })
-  const onBytes = (bytes: Uint8Array): void => {
+  const splitter = createFrameSplitter(maxFrameBytes, allocate, { isLent: source.isLent })
+  await source.consume((bytes) => {
     onRead?.(bytes.byteLength)
     for (const frame of splitter.push(bytes)) onFrame(frame)
-  }
-  if (source.consume !== undefined) await source.consume(onBytes)
-  else for await (const bytes of source) onBytes(bytes)
+  })
   splitter.end()
 }
 

@@ -20,11 +20,11 @@ const REPAIRED = Symbol.for('@catalog-p2p/quic-read-size')
 
 type Read = (this: NativeStream, maxBytes: number) => Promise<Uint8Array | null>
 
-interface NativeStream {
+export interface NativeStream {
   read: Read
 }
 
-interface NativeStreamClass {
+export interface NativeStreamClass {
   readonly prototype: NativeStream & { [REPAIRED]?: true }
 }
 
@@ -34,7 +34,7 @@ export async function applyQuicReadSize(): Promise<boolean> {
     const entry = import.meta.resolve('@chainsafe/libp2p-quic')
     const binding: unknown = await import(new URL('napi.js', entry).href)
     const stream = (binding as { Stream?: unknown }).Stream
-    return isNativeStreamClass(stream) && repair(stream)
+    return isNativeStreamClass(stream) && repairReads(stream)
   } catch {
     // No such file, or no such package any more: its own reads are slow, but they work.
     return false
@@ -48,16 +48,18 @@ export function nextReadSize(size: number, got: number): number {
   return size
 }
 
-function repair({ prototype }: NativeStreamClass): boolean {
+/** True when it is repaired, now or before. */
+export function repairReads({ prototype }: NativeStreamClass): boolean {
   if (prototype[REPAIRED] === true) return true
   const { read } = prototype
   // Each pending read holds a buffer of its size.
   const sizes = new WeakMap<object, number>()
 
-  async function readMore(this: NativeStream, maxBytes: number): Promise<Uint8Array | null> {
+  // Whatever its JavaScript asks for.
+  async function readMore(this: NativeStream): Promise<Uint8Array | null> {
     const size = sizes.get(this) ?? MIN_READ_BYTES
     try {
-      const bytes = await read.call(this, Math.max(size, maxBytes))
+      const bytes = await read.call(this, size)
       if (bytes !== null) sizes.set(this, nextReadSize(size, bytes.byteLength))
       return bytes
     } catch (error) {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { ByteStream } from '../../host/host.ts'
+import { createInboundQueue } from '../../host/inbound-queue.ts'
 import { createOutbox } from './outbox.ts'
 
 const turn = (): Promise<void> => new Promise(setImmediate)
@@ -11,7 +12,7 @@ function slowStream(): { stream: ByteStream; written: string[]; next: (error?: E
   const stream: ByteStream = {
     peer: 'p',
     protocol: '/x',
-    source: (async function* () {})(),
+    source: createInboundQueue({ maxBytes: 0, onOverflow: () => undefined }),
     write(bytes) {
       if (ends !== undefined) throw new Error('two writes at once')
       written.push(Buffer.from(bytes).toString())
