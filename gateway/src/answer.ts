@@ -105,7 +105,7 @@ async function answer(context: Context, asked: Exchange): Promise<void> {
       : { ...asked, target, ...(cacheOnly && { upstream: 'never' as const }) }
   const name = 'name' in route ? route.name : undefined
   if (name !== undefined && parts.network.originOf(name).kind === 'network') {
-    const rights = { ...passing, isPrivate: passing.isPrivate, isOwner: shown.isOwner }
+    const rights = { ...passing, isOwner: shown.isOwner }
     return answerNetwork({ ...parts, ...parts.network }, rights, { exchange, route, name })
   }
   if (!isRegistryCall(route)) {

@@ -28,14 +28,10 @@ export interface NetworkAnswers extends Network {
   readonly guard: Pick<Guard, 'malwareId' | 'isBad'>
 }
 
-/** @param options `isOwner`: the client has shown this gateway's token; `isPrivate`: no peer may hear of a name */
+/** @param options `isOwner`: the client has shown this gateway's token */
 export async function answerNetwork(
   deps: NetworkAnswers,
-  options: {
-    readonly isOwner: boolean
-    readonly maxUploadBytes: number
-    readonly isPrivate: ((name: string) => boolean) | undefined
-  },
+  options: { readonly isOwner: boolean; readonly maxUploadBytes: number },
   { exchange, route, name }: { exchange: Exchange; route: Route; name: string },
 ): Promise<void> {
   const isPublic = deps.isOpenName(name)
@@ -134,7 +130,8 @@ async function sendAttestations(
   { req, res, target, signal }: Exchange,
   name: string,
 ): Promise<void> {
-  const version = decodeURIComponent(target.path).slice(`${ATTESTATIONS}${name}@`.length)
+  const path = decodeURIComponent(target.path.replace(/\/?(?:\?.*)?$/s, ''))
+  const version = path.slice(`${ATTESTATIONS}${name}@`.length)
   const { manifest } = await networkPackages.release({ name, version }, { signal })
   const { provenance } = splitManifest(manifest)
   if (provenance === undefined) {

@@ -66,7 +66,7 @@ export function keptText(
   if (isPrivate) return ' (private: on this machine alone)'
   if (wanted === 0) return ''
   if (size !== undefined && size > MAX_REPLICA_BYTES) {
-    return ` (on this machine, and where it gets installed: others keep copies of up to ${MAX_REPLICA_BYTES} bytes)`
+    return ` (on this machine, and where it gets installed: others keep copies of up to ${MAX_REPLICA_BYTES / 2 ** 20} MiB)`
   }
   const machines = kept === 1 ? '1 machine' : `${kept} machines`
   return kept === 0 ? ' (only on this machine as yet)' : ` (kept by ${machines} besides this one)`

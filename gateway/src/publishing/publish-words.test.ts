@@ -16,7 +16,7 @@ test('say how many machines keep it, or why none does', () => {
   expect(words(1, false, { kept: 0, wanted: 3 })).toBe(' (only on this machine as yet)')
   expect(words(1, false, { kept: 0, wanted: 0 })).toBe('')
   expect(words(1, true)).toBe(' (private: on this machine alone)')
-  expect(words(64 * 1024 * 1024 + 1)).toContain('others keep copies of up to 67108864 bytes')
+  expect(words(64 * 1024 * 1024 + 1)).toContain('others keep copies of up to 64 MiB')
 })
 
 test('say where a publication went, and how it goes to the network', async () => {
