@@ -138,6 +138,27 @@ describe('a peer that answers for a head', () => {
     expect((await look(victim))?.sequence).toBe(1)
   })
 
+  test('is not asked for a change that nobody may hear of, and what it knows is not changed', async () => {
+    const ann = await node('ann')
+    const { publications } = ann
+    const { head } = await publications.publish(packageOf(NAME, '1.0.0'), key, signalOf())
+    const known = publications.offered(head) ?? Buffer.alloc(0)
+    let asked = 0
+    const holder = await liar('holder', () => {
+      asked += 1
+      return known
+    })
+    await meet(ann, holder)
+    const change = { tags: { next: '1.0.0' } }
+    const options = { key, ...signalOf() }
+    const hidden = publications.change(NAME, change, { ...options, visibility: 'private' })
+    await expect(hidden).rejects.toMatchObject({ code: 'INVALID_OPTIONS' })
+    expect(publications.told()).toEqual([head])
+    expect(asked).toBe(0)
+    expect((await publications.change(NAME, change, options)).sequence).toBe(2)
+    expect(asked).toBe(1)
+  })
+
   test('a replayed old head changes nothing, not even after a restart', async () => {
     const path = await mkdtemp(join(tmpdir(), 'catalog-heads-'))
     cleanups.push(() => rm(path, { recursive: true }))

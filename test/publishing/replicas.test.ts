@@ -10,6 +10,7 @@ import { ann, annsKey, machinesOfEachTest, TOKEN } from '../support/network-mach
 import { keyOf, packageOf, signalOf } from '../support/publishing.ts'
 
 const NAME = '@acme/tool'
+const OTHER = '@acme/other'
 const WAITING = { timeout: 20_000 }
 
 const world = machinesOfEachTest()
@@ -35,6 +36,13 @@ async function versions({ url }: Machine): Promise<string[]> {
   const response = await fetch(`${url}/${NAME}`)
   const { versions: found = {} } = (await response.json()) as { versions?: object }
   return Object.keys(found)
+}
+
+function setTag({ url }: Machine, name = NAME): Promise<Response> {
+  return fetch(`${url}/-/package/${name.replace('/', '%2f')}/dist-tags/next`, {
+    ...{ method: 'PUT', body: '"1.0.0"' },
+    headers: { 'content-type': 'application/json', authorization: `Bearer ${TOKEN}` },
+  })
 }
 
 const retentions = ({ node }: Machine, digest: Digest) => node.entry(digest)?.retention
@@ -86,7 +94,7 @@ test('what was published alone is kept by a peer that comes later, with its prov
   expect(dist?.attestations?.provenance).toEqual({ predicateType })
   const seen = await fetch(`${later.url}/-/package/@acme%2ftool/visibility`)
   expect(await seen.json()).toEqual({ public: true })
-  const told = await fetch(dist?.attestations?.url ?? '')
+  const told = await fetch(`${dist?.attestations?.url}/?write=%`)
   expect(await told.json()).toEqual({ attestations: [{ predicateType, bundle }] })
 })
 
@@ -133,12 +141,16 @@ test('of a private scope no peer is told or asked, unless the swarm shares it', 
   expect(here.node.publications.told()).toEqual([])
   for (const each of [stranger, reader]) expect(await versions(each)).toEqual([])
   expect(await (await fetch(`${reader.url}/${NAME}`)).text()).toContain('is of a private scope')
-  const change = await fetch(`${reader.url}/-/package/@acme%2ftool/dist-tags/next`, {
-    ...{ method: 'PUT', body: '"1.0.0"' },
-    headers: { 'content-type': 'application/json', authorization: `Bearer ${TOKEN}` },
-  })
-  expect(change.status).toBe(403)
+  expect((await setTag(reader)).status).toBe(403) // it has no key
   expect(asked).not.toHaveBeenCalled()
+  expect((await setTag(here)).headers.get('npm-notice')).toContain('(private: on this machine')
+  // What was public before its scope was private is not changed as if nobody knew of it.
+  const { publications } = here.node
+  const open = await publications.publish(packageOf(OTHER, '1.0.0'), annsKey, signalOf())
+  const refused = await setTag(here, OTHER)
+  expect(refused.status).toBe(400)
+  expect(await refused.text()).toContain('is public: nothing of it can be private')
+  expect(publications.told()).toEqual([open.head])
 
   const swarm = { gateway: { ...options.gateway, shareScopes: ['@acme'] } }
   const member = await world.machine('member', annsKey, swarm)

@@ -122,7 +122,9 @@ test('what is too large is not published, and it is said what is', async () => {
   const here = await world.machine('publishes', annsKey)
   const answer = await publish(here, { description: 'x'.repeat(60_000) })
   expect(answer.status).toBe(400)
-  expect(await answer.text()).toContain("package.json's fields take more than 60000 bytes")
+  expect(await answer.text()).toContain(
+    "package.json's fields and the provenance take more than 60000 bytes",
+  )
   expect(here.node.publications.own()).toEqual([])
 })
 

@@ -72,11 +72,19 @@ export interface Publisher {
     key: HybridKey,
     options: { readonly signal: AbortSignal },
   ): Promise<Publication>
-  /** @throws CatalogError NOT_FOUND for a package or a version that is not there, INVALID_STATEMENT; `signal.reason` */
+  /**
+   * A package stays as private, or as public, as it is.
+   * @param options.visibility private: nobody is asked, and of a package that peers may know nothing is changed
+   * @throws CatalogError NOT_FOUND for a package or a version that is not there, INVALID_OPTIONS, INVALID_STATEMENT; `signal.reason`
+   */
   change(
     name: string,
     change: HeadChange,
-    options: { readonly key: HybridKey; readonly signal: AbortSignal },
+    options: {
+      readonly key: HybridKey
+      readonly signal: AbortSignal
+      readonly visibility?: Visibility
+    },
   ): Promise<Head>
 }
 
@@ -84,8 +92,13 @@ export function createPublisher(deps: PublisherDeps): Publisher {
   const { book, clock, findHead } = deps
   const inTurn = createTurns()
 
-  async function current(id: PublishedName, signal: AbortSignal): Promise<KnownHead | undefined> {
-    return (await findHead(id, { signal })) ?? book.get(headKeyOf(id))
+  async function current(
+    id: PublishedName,
+    { signal, isPrivate }: { readonly signal: AbortSignal; readonly isPrivate: boolean },
+  ): Promise<KnownHead | undefined> {
+    // Nobody is asked for what nobody may hear of.
+    const found = isPrivate ? undefined : await findHead(id, { signal })
+    return found ?? book.get(headKeyOf(id))
   }
 
   function nextOf(known: KnownHead | undefined, name: string): HeadFields {
@@ -111,8 +124,7 @@ export function createPublisher(deps: PublisherDeps): Publisher {
       return inTurn({ key: headKeyOf(id), signal }, async () => {
         checkNames(input)
         const isPrivate = (input.visibility ?? 'public') === 'private'
-        // Nobody is asked for what nobody may hear of.
-        const known = isPrivate ? book.get(headKeyOf(id)) : await current(id, signal)
+        const known = await current(id, { signal, isPrivate })
         const fields = nextOf(known, input.name)
         checkVisibility(known, isPrivate)
         checkIsNew(fields, input.version)
@@ -134,11 +146,13 @@ export function createPublisher(deps: PublisherDeps): Publisher {
       })
     },
 
-    change: (name, change, { key, signal }) => {
+    change: (name, change, { key, signal, visibility }) => {
       const id = { name, publisher: keyIdOf(key.publicKey) }
       return inTurn({ key: headKeyOf(id), signal }, async () => {
-        const known = await current(id, signal)
+        const isPrivate = visibility === 'private'
+        const known = await current(id, { signal, isPrivate })
         if (known === undefined) throw notFound(`${name} has not been published with this key`)
+        if (isPrivate) checkVisibility(known, isPrivate)
         const origin = known.origin === 'hidden' ? 'hidden' : 'own'
         const fields = applyChange(nextOf(known, name), change)
         return await keepHead(deps, { fields, key, origin })
@@ -197,7 +211,7 @@ function checkVisibility(known: KnownHead | undefined, isPrivate: boolean): void
   const [is, asked] = isPrivate ? ['public', 'private'] : ['private', 'public']
   throw new CatalogError(
     'INVALID_OPTIONS',
-    `${known.head.name} is ${is}: a version of it can't be ${asked}`,
+    `${known.head.name} is ${is}: nothing of it can be ${asked}`,
     { hint: 'publish it under another name, or with another key' },
   )
 }

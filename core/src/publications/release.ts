@@ -15,7 +15,7 @@ import { openStatement, signStatement } from '../signing/statement.ts'
 export const RELEASE_TYPE = 'catalog/release/1'
 /** With both signatures and all; a record has room for no more. */
 export const MAX_RELEASE_BYTES = 65_535
-/** Of package.json's fields, as JSON. */
+/** Of package.json's fields, as JSON, and of what is kept beside them (its provenance). */
 export const MAX_MANIFEST_BYTES = 60_000
 
 export interface ReleaseFields {
@@ -38,7 +38,7 @@ export interface Release extends ReleaseFields {
   readonly publisher: KeyId
 }
 
-const TOO_LARGE = `package.json's fields take more than ${MAX_MANIFEST_BYTES} bytes`
+const TOO_LARGE = `package.json's fields and the provenance take more than ${MAX_MANIFEST_BYTES} bytes together`
 const bodySchema = z.strictObject({
   name: z.string().refine(isPackageName, 'not a package name'),
   version: z.string().refine(isPackageVersion, 'not a version'),

@@ -2,7 +2,7 @@
  * Changes of a package of the network: a new version, tags, deprecations, versions withdrawn. Each is one signed head; until that is made
  * nothing has changed. Only with this gateway's token, and only with a key of this machine that the trust file names.
  */
-import { CatalogError, keyIdOf, type CatalogNode, type HybridKey } from '@catalog-p2p/core'
+import { CatalogError, type CatalogNode, type HybridKey } from '@catalog-p2p/core'
 import type { Exchange } from '../http/exchange.ts'
 import { readJson } from '../http/json-body.ts'
 import { sendJson } from '../http/respond.ts'
@@ -101,13 +101,12 @@ async function apply(
   change: Parameters<CatalogNode['publications']['change']>[1],
 ): Promise<void> {
   const { signal } = exchange
-  const publisher = keyIdOf(key.publicKey)
-  if (isPrivate(name) && !node.publications.knownHead({ name, publisher })) {
-    throw new CatalogError('NOT_FOUND', `${name} has not been published with this key`)
-  }
-  const head = await node.publications.change(name, change, { key, signal }).catch(refuse)
+  const visibility = isPrivate(name) ? 'private' : 'public'
+  const options = { key, signal, visibility } as const
+  const head = await node.publications.change(name, change, options).catch(refuse)
   const kept = keptText(await replication.spread(head, signal), {
-    isPrivate: isPrivate(name),
+    // Of what was private before, nothing is offered either.
+    isPrivate: node.publications.offered(head) === undefined,
   })
   exchange.res.setHeader('npm-notice', `signed as ${head.publisher}${kept}`)
   done(exchange, 201, { ok: true, id: name, sequence: head.sequence })
