@@ -234,7 +234,7 @@ export function createFakeNode(): FakeNode {
       ...{ bannedPeers: 0, announced: 0 },
       network: {
         ...{ reachedFrom: 'nowhere', mapped: [], relayed: [], relayReservations: 0, dht: 'off' },
-        ...{ announceBacklog: 0, announceFailures: 0, isAnnounceFailing: false },
+        ...{ unmet: 0, announceBacklog: 0, announceFailures: 0, isAnnounceFailing: false },
       },
       ...{ activeDownloads: flights.size, misbehaviour: 0, served },
       uploaded: { artifacts: 0, bytes: 0 },

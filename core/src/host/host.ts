@@ -71,6 +71,8 @@ export interface NetworkState {
   readonly relayReservations: number
   /** Whether we answer the queries of others. */
   readonly dht: 'server' | 'client' | 'off'
+  /** Bootstrap addresses at which no peer has let us in yet, this run. */
+  readonly unmet: number
 }
 
 /** Of a host that is not started, or has no network but itself. */
@@ -80,6 +82,7 @@ export const OFFLINE: NetworkState = {
   relayed: [],
   relayReservations: 0,
   dht: 'off',
+  unmet: 0,
 }
 
 export interface HandleOptions {

@@ -230,6 +230,7 @@ function connectParts(deps: NodeDependencies, parts: Parts): BuiltNode {
         relayed: relayed.map(String),
         relayReservations: parts.relay?.reservations.size ?? 0,
         dht: dht?.getMode() ?? 'off',
+        unmet: finder.unmet,
       }
     },
     get problems() {

@@ -146,10 +146,12 @@ describe('peer finder', () => {
 
   it('knows by its answer who is behind a bootstrap address, and does not dial it twice', async () => {
     const { finder, dials, tick } = create({ bootstrap: ['/boot'], answers: () => 'peer' })
+    expect(finder.unmet).toBe(1)
     finder.start()
     await settle()
     await tick()
     expect(dials).toEqual(['/boot'])
+    expect(finder.unmet).toBe(0)
     await finder.stop()
   })
 

@@ -38,6 +38,8 @@ export interface PeerFinder {
   found(peer: PeerId): void
   /** There are so few peers that it goes on looking. */
   readonly isLonely: boolean
+  /** Bootstrap addresses at which no peer has let us in yet. */
+  readonly unmet: number
   /** A connection was lost: look again soon, though not at once, for the peer may have meant it. */
   onDisconnected(): void
   /** We left this peer on purpose: do not come back for a while. */
@@ -94,6 +96,10 @@ class Dialer {
 
   onLeft(peer: PeerId): void {
     this.#left.set(peer, true)
+  }
+
+  hasMet(target: string): boolean {
+    return this.#answeredBy.has(target)
   }
 
   /** Not queue.clear(): what was waiting would never settle. It ends at once, as everything here heeds the signal. */
@@ -203,6 +209,10 @@ class SwarmKeeper implements PeerFinder {
 
   get isLonely(): boolean {
     return this.#deps.connectedGroups() < ENOUGH_GROUPS
+  }
+
+  get unmet(): number {
+    return this.#options.bootstrap.filter((target) => !this.#dialer.hasMet(target)).length
   }
 
   found(peer: PeerId): void {

@@ -70,7 +70,14 @@ describe('machine', () => {
 })
 
 const QUIET: NetworkStats = {
-  ...{ reachedFrom: 'nowhere', mapped: [], relayed: [], relayReservations: 0, dht: 'off' },
+  ...{
+    reachedFrom: 'nowhere',
+    mapped: [],
+    relayed: [],
+    relayReservations: 0,
+    dht: 'off',
+    unmet: 0,
+  },
   ...{ announceBacklog: 0, announceFailures: 0, isAnnounceFailing: false },
 }
 

@@ -21,8 +21,8 @@ export interface ExecGateway {
   readonly expectsPeers: boolean
   /** Looks for peers from now on, if it does not yet; before, it has its store and the registry. */
   meetPeers?(): void
-  /** A peer has told what it holds. */
-  hasHeardOfOne(): boolean
+  /** A peer has something, or those that were named have told what they hold, be it nothing. */
+  hasHeardEnough(): boolean
   /** Why its registry failed, if that is known. */
   failure?(): string | undefined
   /** Idempotent. */

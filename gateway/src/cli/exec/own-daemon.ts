@@ -50,7 +50,7 @@ export function daemonGateway(client: DaemonClient): ExecGateway {
   const { url, info } = client
   let held: HeldToken | undefined
   return {
-    ...{ url, kind: 'daemon', expectsPeers: false, hasHeardOfOne: () => false },
+    ...{ url, kind: 'daemon', expectsPeers: false, hasHeardEnough: () => false },
     status: () => statusOf(client),
     async buildToken() {
       if (info === undefined) return undefined

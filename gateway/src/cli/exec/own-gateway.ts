@@ -15,6 +15,7 @@ import { runDaemon, type RunningDaemon } from '../start/run-daemon.ts'
 import { OTHER_PORTS, type ExecGateway, type GatewayRequest } from './exec-gateway.ts'
 import { openFrozenStore } from './frozen-store.ts'
 import { rememberFailure } from './upstream-failure.ts'
+import { hasHeardEnough } from './wait-for-peers.ts'
 import { isCi, unboundDigestsFor } from './wanted-settings.ts'
 
 /** On the store if it is free, else on a temporary folder. @throws CatalogError when neither is possible */
@@ -139,7 +140,7 @@ function asExecGateway(
     kind: 'own',
     expectsPeers: (config.node.network?.bootstrap ?? []).length > 0 || knowsMembers(config),
     status: async () => ({ gateway: gateway.stats(), node: node.stats() }),
-    hasHeardOfOne: () => node.counts().inventories > 0,
+    hasHeardEnough: () => hasHeardEnough(node),
     stop: () => (stopping ??= daemon.stop().finally(afterwards)),
   }
 }

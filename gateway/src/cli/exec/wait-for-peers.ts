@@ -1,6 +1,7 @@
 /**
  * A command asks for packages at once, while a node that has just started has no peers yet. If peers were named, exec waits
- * briefly until one has told what it holds, be it nothing; if they must be found first, there may be none, and exec does not wait.
+ * briefly until a peer has something, or until the named ones have told that they have nothing, whoever else is there; if peers must be
+ * found first, there may be none, and exec does not wait.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { ExecGateway } from './exec-gateway.ts'
@@ -12,7 +13,24 @@ export async function waitForPeers(gateway: ExecGateway, signal: AbortSignal): P
   if (!gateway.expectsPeers) return
   const deadline = performance.now() + WAIT_MS
   while (performance.now() < deadline && !signal.aborted) {
-    if (gateway.hasHeardOfOne()) return
+    if (gateway.hasHeardEnough()) return
     await sleep(LOOK_MS, undefined, { signal }).catch(() => undefined)
   }
+}
+
+/** What it needs of a node. */
+interface NodeWithPeers {
+  peers(): readonly { readonly artifacts: number }[]
+  stats(): {
+    readonly peers: number
+    readonly inventories: number
+    readonly network: { readonly unmet: number }
+  }
+}
+
+export function hasHeardEnough(node: NodeWithPeers): boolean {
+  if (node.peers().some(({ artifacts }) => artifacts > 0)) return true
+  const { peers, inventories, network } = node.stats()
+  // Who of those that are there was named is not told apart: each of them has told.
+  return network.unmet === 0 && inventories > 0 && inventories >= peers
 }

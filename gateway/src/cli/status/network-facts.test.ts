@@ -3,7 +3,14 @@ import { expect, test } from 'vitest'
 import { networkFacts } from './network-facts.ts'
 
 const QUIET: NetworkStats = {
-  ...{ reachedFrom: 'nowhere', mapped: [], relayed: [], relayReservations: 0, dht: 'off' },
+  ...{
+    reachedFrom: 'nowhere',
+    mapped: [],
+    relayed: [],
+    relayReservations: 0,
+    dht: 'off',
+    unmet: 0,
+  },
   ...{ announceBacklog: 0, announceFailures: 0, isAnnounceFailing: false },
 }
 const RELAYED = '/p2p/Relay/p2p-circuit/p2p/Us'
