@@ -1,22 +1,23 @@
 /**
- * One question about each thing at a time, whether who waits for the answer is patient or in a hurry: the one joins what the other
- * has asked. A hurried caller gives up for itself alone; a patient one asks again when a hurried question that it joined has failed.
+ * One question about each thing at a time, whether who waits for the answer is patient or in a hurry: who is in a hurry joins what a
+ * patient one has asked, and each gives up for itself alone. Who is patient never joins a hurried question, which is asked less often
+ * when it fails.
  */
 import { createSingleFlight } from '../single-flight.ts'
 
 type Work<T> = (signal: AbortSignal) => Promise<T>
 
 export interface PacedFlights<T> {
-  patient(key: string, work: Work<T>, signal: AbortSignal): Promise<T>
+  readonly patient: (key: string, work: Work<T>, signal: AbortSignal) => Promise<T>
   /** @param inTime ends what it is given when it takes too long for this caller */
-  hurried(
+  readonly hurried: (
     key: string,
     work: Work<T>,
     how: {
       readonly inTime: (work: Work<T>, signal: AbortSignal) => Promise<T>
-      signal: AbortSignal
+      readonly signal: AbortSignal
     },
-  ): Promise<T>
+  ) => Promise<T>
 }
 
 export function createPacedFlights<T>(): PacedFlights<T> {
@@ -24,19 +25,8 @@ export function createPacedFlights<T>(): PacedFlights<T> {
   const hurried = createSingleFlight<T>()
 
   return {
-    async patient(key, work, signal) {
-      if (hurried.has(key)) {
-        try {
-          return await hurried.run(key, work, signal)
-        } catch {
-          signal.throwIfAborted()
-        }
-      }
-      return await patient.run(key, work, signal)
-    },
-    async hurried(key, work, { inTime, signal }) {
-      if (!patient.has(key)) return await hurried.run(key, (all) => inTime(work, all), signal)
-      return await inTime((until) => patient.run(key, work, until), signal)
-    },
+    patient: (key, work, signal) => patient.run(key, work, signal),
+    hurried: (key, work, { inTime, signal }) =>
+      inTime((until) => (patient.has(key) ? patient : hurried).run(key, work, until), signal),
   }
 }
