@@ -5,7 +5,7 @@
  */
 import { LRUCache } from 'lru-cache'
 import { isDigest, type Database, type Digest, type Logger } from '@catalog-p2p/core'
-import { WaitingRows } from './waiting-rows.ts'
+import { WaitingRows } from '../waiting-rows.ts'
 
 export interface NamedVersion {
   /** The registry's URL. */
@@ -104,7 +104,7 @@ export function createBindings(
 
   const remembered = new LRUCache<string, readonly Row[]>(REMEMBERED)
   const waiting = new WaitingRows<Row>(database, {
-    ...{ write: sql.write, onWritten: trim, log },
+    ...{ write: sql.write, onWritten: trim, log, event: 'metadata.not-written' },
     ...{ flushMs: FLUSH_MS, maxRows: MAX_BATCH },
   })
 

@@ -5,6 +5,7 @@
  */
 import { LRUCache } from 'lru-cache'
 import type { Database, Logger } from '@catalog-p2p/core'
+import { WaitingRows } from '../waiting-rows.ts'
 
 export interface ServedVersion {
   readonly name: string
@@ -58,9 +59,8 @@ type Statements = ReturnType<typeof prepare>
 type WaitingRow = LedgerRow & { readonly minAgeMs: number }
 
 export class SqliteLedger implements Ledger {
-  readonly #database: Database
   readonly #sql: Statements
-  readonly #log: Logger
+  readonly #waiting: WaitingRows<WaitingRow>
   readonly #now: () => number
   readonly #maxRows: number
   /** In force now: what is noted was allowed under it. */
@@ -70,8 +70,6 @@ export class SqliteLedger implements Ledger {
     maxSize: 20_000,
     sizeCalculation: () => 1,
   })
-  #waiting: WaitingRow[] = []
-  #timer: NodeJS.Timeout | undefined
   #rows: number
 
   constructor(
@@ -79,9 +77,12 @@ export class SqliteLedger implements Ledger {
     { log, minAgeMs, now = Date.now, maxRows = MAX_LEDGER_ROWS }: LedgerOptions,
   ) {
     database.exec(SCHEMA)
-    this.#database = database
     this.#sql = prepare(database)
-    this.#log = log
+    this.#waiting = new WaitingRows(database, {
+      write: (row) => this.#write(row),
+      onWritten: () => this.#trim(),
+      ...{ log, event: 'guard.ledger-not-written', flushMs: FLUSH_MS, maxRows: MAX_BATCH },
+    })
     this.#now = now
     this.#maxRows = maxRows
     this.#minAgeMs = minAgeMs
@@ -89,7 +90,7 @@ export class SqliteLedger implements Ledger {
   }
 
   get rows(): number {
-    this.#flush()
+    this.#waiting.flush()
     return this.#rows
   }
 
@@ -111,56 +112,35 @@ export class SqliteLedger implements Ledger {
     const times = { firstMs: now, lastMs: now, minAgeMs }
     const row = { name, version, digest, client: short, ...times }
     this.#recent.set(digest, [row, ...(recent ?? []).slice(0, MAX_SAME_BYTES - 1)])
-    this.#waiting.push(row)
-    if (this.#waiting.length >= MAX_BATCH) return this.#flush()
-    this.#timer ??= setTimeout(() => this.#flush(), FLUSH_MS).unref()
+    // Under another minimum age it was allowed by another rule.
+    this.#waiting.add(digest, [name, version, short, minAgeMs].join('\n'), row)
   }
 
   find(name: string, version?: string): LedgerRow[] {
-    this.#flush()
+    this.#waiting.flush()
     const rows = (this.#sql.byName.all(name) as unknown as Row[]).map(toRow)
     return version === undefined ? rows : rows.filter((each) => each.version === version)
   }
 
   names(): string[] {
-    this.#flush()
+    this.#waiting.flush()
     return (this.#sql.names.all() as { name: string }[]).map(({ name }) => name)
   }
 
   wasAllowed(name: string, version: string, minAgeMs: number): boolean {
-    this.#flush()
+    this.#waiting.flush()
     return this.#sql.allowed.get(name, version, minAgeMs) !== undefined
   }
 
   close(): void {
-    this.#flush()
+    this.#waiting.flush()
   }
 
-  /** A disk that refuses costs entries, never an answer. */
-  #flush(): void {
-    clearTimeout(this.#timer)
-    this.#timer = undefined
-    const batch = this.#waiting
-    if (batch.length === 0) return
-    this.#waiting = []
-    try {
-      this.#write(batch)
-    } catch (error) {
-      this.#log.warn('guard.ledger-not-written', { entries: batch.length, error })
-    }
+  #write({ name, version, digest, client, firstMs, lastMs, minAgeMs }: WaitingRow): void {
+    this.#sql.add.run(name, version, digest, client, minAgeMs, firstMs, lastMs)
   }
 
-  #write(batch: readonly WaitingRow[]): void {
-    this.#database.exec('BEGIN')
-    try {
-      for (const { name, version, digest, client, firstMs, lastMs, minAgeMs } of batch) {
-        this.#sql.add.run(name, version, digest, client, minAgeMs, firstMs, lastMs)
-      }
-      this.#database.exec('COMMIT')
-    } catch (error) {
-      this.#database.exec('ROLLBACK')
-      throw error
-    }
+  #trim(): void {
     this.#rows = this.#count()
     if (this.#rows < this.#maxRows + Math.min(TRIM_ROWS, this.#maxRows)) return
     this.#sql.trim.run(this.#rows - this.#maxRows)

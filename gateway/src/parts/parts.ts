@@ -172,11 +172,12 @@ export async function openParts(
       await listed.stop()
       await ofNetwork.close()
       guard.close()
-      ledgers.both.close()
-      bindings.close()
       await upstream.close()
       await jobs.close()
       localIndex.close()
+      // Last, but before their database: what is answered until now is written too.
+      ledgers.both.close()
+      bindings.close()
       await cache.close()
     },
   }

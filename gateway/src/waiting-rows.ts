@@ -9,6 +9,8 @@ export interface WaitingRowsOptions<Row> {
   /** So many have been. */
   readonly onWritten: (rows: number) => void
   readonly log: Pick<Logger, 'warn'> | undefined
+  /** Of the line about rows that are lost. */
+  readonly event: string
   /** How long they wait at most. */
   readonly flushMs: number
   /** So many do not wait any longer. */
@@ -49,10 +51,17 @@ export class WaitingRows<Row> {
     const batch = [...this.#rows.values()].flatMap((rows) => [...rows.values()])
     this.#rows.clear()
     this.#count = 0
+    const { event, log, onWritten } = this.#options
     try {
       this.#write(batch)
     } catch (error) {
-      this.#options.log?.warn('metadata.not-written', { entries: batch.length, error })
+      log?.warn(event, { entries: batch.length, error })
+      return
+    }
+    try {
+      onWritten(batch.length)
+    } catch (error) {
+      log?.warn('rows.not-trimmed', { error })
     }
   }
 
@@ -65,6 +74,5 @@ export class WaitingRows<Row> {
       if (this.#database.isTransaction) this.#database.exec('ROLLBACK')
       throw error
     }
-    this.#options.onWritten(batch.length)
   }
 }
