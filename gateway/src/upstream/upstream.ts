@@ -231,8 +231,10 @@ function nextHop(from: URL, location: string): URL {
 }
 
 /** Gives up a body that is not wanted; a short one is read, so that its connection can be used again. */
-export function discard({ body }: Pick<UpstreamResponse, 'body'>): void {
-  let left = MAX_DISCARDED_BYTES
+export function discard({ body, headers }: Pick<UpstreamResponse, 'body' | 'headers'>): void {
+  // Not before the first bytes: the answer to HEAD declares a length and has none.
+  const isLong = Number(headers['content-length'] ?? 0) > MAX_DISCARDED_BYTES
+  let left = isLong ? 0 : MAX_DISCARDED_BYTES
   body.on('data', (chunk: Buffer) => {
     left -= chunk.byteLength
     if (left < 0) body.destroy()
