@@ -1,7 +1,9 @@
 import { expect, test } from 'vitest'
 import { createFakeClock } from '../../../test/support/fake-clock.ts'
 import type { PeerConnection } from '../host/host.ts'
-import { createFleet } from './fleet.ts'
+import { digestOf, type Digest } from '../content/digest.ts'
+import type { Clock } from '../timing/clock.ts'
+import { createFleet, type Fleet } from './fleet.ts'
 
 const version = { registry: 'http://registry.test/', name: 'pkg', version: '1.0.0' }
 const connection: PeerConnection = {
@@ -9,9 +11,8 @@ const connection: PeerConnection = {
   ...{ direction: 'inbound', transport: 'tcp', connectedAtMs: 0 },
 }
 
-test('who keeps others waiting for long is left out for longer each time, though it gives now and then', async () => {
-  const clock = createFakeClock()
-  const fleet = createFleet(
+function fleetBeside(clock: Clock): Fleet {
+  return createFleet(
     {
       host: { id: 'me', peers: () => [connection] },
       scores: { isBanned: () => false },
@@ -19,6 +20,26 @@ test('who keeps others waiting for long is left out for longer each time, though
     },
     { fleet: true },
   )
+}
+
+test('errands of one machine are bounded whatever streams they come by, and count until they are over', async () => {
+  const fleet = fleetBeside(createFakeClock())
+  const { promise, resolve } = Promise.withResolvers<Digest>()
+  fleet.serve(() => promise)
+  const digest = digestOf(Buffer.from('pkg'))
+  const leaving = new AbortController()
+  const ask = () => fleet.fetchFor('other', { version, digest }, { signal: leaving.signal })
+  const begun = Array.from({ length: 64 }, ask)
+  leaving.abort()
+  await expect(ask()).rejects.toMatchObject({ code: 'PEER_BUSY' })
+  resolve(digest)
+  await Promise.all(begun)
+  expect(await ask()).toBe(digest)
+})
+
+test('who keeps others waiting for long is left out for longer each time, though it gives now and then', async () => {
+  const clock = createFakeClock()
+  const fleet = fleetBeside(clock)
   const leftOutMs = async (): Promise<number> => {
     expect(fleet.delegateOf(version)).toBe('other')
     fleet.missed('other', 'slow')

@@ -28,6 +28,11 @@ export interface FetchWish {
  */
 export type Fetcher = (wish: FetchWish, options: { signal: AbortSignal }) => Promise<Digest>
 
+/**
+ * For one machine at once. What is no longer wanted by it counts until it is over: to ask, cancel and ask again gains nothing.
+ */
+const MAX_ERRANDS_PER_PEER = 64
+
 export interface FleetStats {
   /** Machines that this one shares with, itself not counted. */
   readonly members: number
@@ -52,7 +57,7 @@ export interface Fleet {
   missed(peer: PeerId, why: Miss): void
   /** Fetches for others from now on. */
   serve(fetch: Fetcher): void
-  /** @throws CatalogError PEER_REFUSED when this machine does not fetch for that one; what the fetcher throws */
+  /** @throws CatalogError PEER_REFUSED when this machine does not fetch for that one, PEER_BUSY when it is at enough for it; what the fetcher throws */
   fetchFor(
     peer: PeerId,
     wish: FetchWish,
@@ -79,6 +84,7 @@ class ArtifactFleet implements Fleet {
   readonly #enabled: boolean
   #fetcher: Fetcher | undefined
   #fetched = 0
+  readonly #errands = new Map<PeerId, number>()
 
   constructor({ isCertified, ...deps }: FleetDeps, enabled: boolean) {
     this.#delegates = new Delegates(deps)
@@ -116,9 +122,24 @@ class ArtifactFleet implements Fleet {
     if (this.#fetcher === undefined || !this.#delegates.isMember(peer)) {
       throw new CatalogError('PEER_REFUSED', 'this machine does not fetch for that one')
     }
-    const digest = await this.#fetcher(wish, options)
-    this.#fetched++
-    return digest
+    const errands = this.#errands.get(peer) ?? 0
+    if (errands >= MAX_ERRANDS_PER_PEER) {
+      throw new CatalogError('PEER_BUSY', 'this machine fetches enough for that one', { peer })
+    }
+    this.#errands.set(peer, errands + 1)
+    try {
+      const digest = await this.#fetcher(wish, options)
+      this.#fetched++
+      return digest
+    } finally {
+      this.#errandOver(peer)
+    }
+  }
+
+  #errandOver(peer: PeerId): void {
+    const left = (this.#errands.get(peer) ?? 1) - 1
+    if (left > 0) this.#errands.set(peer, left)
+    else this.#errands.delete(peer)
   }
 
   stats(): FleetStats {
