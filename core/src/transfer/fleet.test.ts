@@ -335,6 +335,35 @@ describe('a delegate', () => {
     expect(a.bans).toEqual(['liar'])
   })
 
+  test.each([
+    ['with a false signature', { verdict: 'invalid' }],
+    ['of another version', { version: '6.6.6' }],
+  ] as const)(
+    'that sends a record %s is found out, with it or without a digest',
+    async (_, how) => {
+      const world = createWorld()
+      const [a, b] = [await machine(world, 'a', smalls), await machine(world, 'b', smalls)]
+      const [artifact = large] = smalls
+      await hostile(world, 'liar', ({ id }) => [
+        { type: 'record', id, record: recordOf(artifact.digest, how) },
+        { type: 'manifest', id, size: artifact.bytes.length, ...ONE_CHUNK },
+        { type: 'chunk', id, index: 0, encoding: 'none', bytes: artifact.bytes },
+      ])
+      for (const each of [a, b]) {
+        await each.host.connect('liar', { signal: soon() })
+        Object.assign(each.fleet, { delegateOf: () => 'liar' })
+      }
+      const fetchAs = recordOf(artifact.digest)
+      const signal = soon()
+      expect(await a.transfer.resolve(fetchAs, { signal, fetch: true })).toBeUndefined()
+      const origin = originOf(artifact)
+      expect((await getBytes(b, artifact.digest, { origin, fetchAs })).source).toBe('origin')
+      for (const { bans, records } of [a, b]) {
+        expect([bans, records.find(fetchAs)]).toEqual([['liar'], undefined])
+      }
+    },
+  )
+
   test('fetches for its own network only', async () => {
     const world = createWorld()
     const a = await machine(world, 'a', smalls)

@@ -120,10 +120,10 @@ export async function requestArtifact(
 }
 
 /** Keeps a record that verifies. @throws CatalogError PEER_MISBEHAVED; NOT_FOUND when that name is other bytes there */
-async function learn(
+export async function learn(
   peer: PeerId,
   record: ArtifactRecord,
-  deps: AskDeps,
+  deps: Pick<AskDeps, 'records' | 'scores'>,
   { digest, name }: { digest: Digest; name: NameKey | undefined },
 ): Promise<void> {
   if (nameKeyOf(record) !== name) throw caught(peer, 'a record of another version', deps)

@@ -36,6 +36,8 @@ const MAX_COMPARED_BYTES = 1024 * 1024
 export interface Claims {
   /** Fetches it beside the others. Resolves when its bytes have matched; rejects when they did not come, or were others. */
   take(claim: ManifestClaim): Promise<Found>
+  /** The download of what is claimed there, while it is fetched. */
+  of(claim: ManifestClaim): Candidate | undefined
   /** Manifests being fetched, or waiting for it. */
   readonly count: number
   /** The one that will be complete first, at its pace so far; `provenFirst`: of those that are proven, if any is. */
@@ -104,6 +106,10 @@ class RivalClaims implements Claims {
     }
   }
 
+  of(claim: ManifestClaim): Candidate | undefined {
+    return [...this.#open].find((candidate) => isSameClaim(candidate.claim, claim))
+  }
+
   get count(): number {
     return this.#open.size + this.#waiting
   }
@@ -153,7 +159,7 @@ class RivalClaims implements Claims {
   async #placeFor(claim: ManifestClaim): Promise<Candidate | undefined> {
     for (;;) {
       if (this.#closed !== undefined) throw this.#closed
-      const same = [...this.#open].find((candidate) => isSameClaim(candidate.claim, claim))
+      const same = this.of(claim)
       if (same !== undefined || this.#open.size < MAX_CANDIDATES) return same
       const victim = this.#hopeless()
       if (victim === undefined) await this.#deps.clock.sleep(PLACE_POLL_MS)

@@ -82,27 +82,23 @@ test('its other answers show that it is there, for half a minute', async () => {
 })
 
 test('between chunks of a large artifact it may be silent for a second', async () => {
-  const one = asked({ arrived: () => 0 })
+  const one = asked({ arrived: () => ({ bytes: 0, ageMs: 0 }) })
   const { hedgeMs = NaN } = one.attempt
   expect(hedgeMs * (await looks(one, { msBetween: hedgeMs, bytesBetween: 0 }))).toBe(1_000)
 })
 
-test('what takes longer than that is waited for as long as it arrives, and not at a trickle', async () => {
-  const arriving = (wholeMs: number): ReturnType<typeof asked> => {
-    const one: ReturnType<typeof asked> = asked({
-      arrived: () => Math.min(1, one.clock.now() / wholeMs),
-    })
-    return one
-  }
-  const steady = arriving(120_000)
-  const { hedgeMs = NaN } = steady.attempt
-  for (let ms = 0; ms < 120_000; ms += hedgeMs) {
-    await steady.clock.advance(hedgeMs)
-    expect(steady.attempt.isProgressing?.()).toBe(true)
-  }
-  const trickle = arriving(86_400_000)
-  const count = await looks(trickle, { msBetween: hedgeMs, bytesBetween: 1 })
-  expect(count * hedgeMs).toBeLessThan(31_000)
-  trickle.attempt.onLate?.()
-  expect(trickle.misses).toEqual(['slow'])
+test.each([
+  ['two chunks of 64 KiB a second, whatever share that is', 128 * 1024, 5_000],
+  ['a pace of a network', 2 * 1024 * 1024, 30_000],
+])('what it has promised and sends at %s is waited for so long', async (_, perSecond, ms) => {
+  const one: ReturnType<typeof asked> = asked({
+    arrived: () => {
+      const ageMs = one.clock.now()
+      return { bytes: Math.floor(ageMs / 500) * (perSecond / 2), ageMs }
+    },
+  })
+  const { hedgeMs = NaN } = one.attempt
+  expect((await looks(one, { msBetween: hedgeMs, bytesBetween: 9 })) * hedgeMs).toBe(ms)
+  one.attempt.onLate?.()
+  expect(one.misses).toEqual(['slow'])
 })

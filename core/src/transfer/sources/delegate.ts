@@ -18,7 +18,7 @@ import type { PeerLinks } from '../asking/peer-link.ts'
 import type { FetchedResult } from '../asking/request-stream.ts'
 import type { ManifestAnswer } from '../../wire/transfer-messages.ts'
 import type { TransferDeps } from '../transfer-deps.ts'
-import type { ManifestClaim } from './ask-peer.ts'
+import { learn, type ManifestClaim } from './ask-peer.ts'
 import type { Found } from './found.ts'
 import type { Attempt } from './hedge.ts'
 import type { Outlook, Race } from './source.ts'
@@ -31,16 +31,24 @@ export interface DelegateDeps extends Pick<TransferDeps, 'scores' | 'limitOf'> {
 
 /** When it has all of it, and chunks are on their way to many: they come in turns, and one that is busy says so every 250 ms. */
 const QUIET_BETWEEN_CHUNKS_MS = 1_000
-/** However often it says that it is at it: large artifacts take long where many share one line to the registry. */
+/** However often it says that it is at it, and whatever comes: large artifacts take long where many share one line to the registry. */
 const LONGEST_WAIT_MS = 30_000
-/** At the pace of what has arrived all of it may take so long: whoever trickles to keep others waiting has to send it to the end. */
-const LONGEST_DOWNLOAD_MS = 600_000
+/** Of that, once it has all of it, without chunks that come at the pace of a network of one's own: whoever trickles keeps nobody waiting. */
+const LONGEST_WITHOUT_PACE_MS = 5_000
+const PACE_BYTES_PER_MS = (1024 * 1024) / 1_000
 
 export interface DelegateHooks {
   /** It has been silent too long: called once at most. */
   readonly onLate?: () => void
-  /** Of what it has promised, from whomever, 0 to 1; undefined before that. */
-  readonly arrived?: () => number | undefined
+  /** What has come of what it has promised; undefined before that. */
+  readonly arrived?: () => Arrived | undefined
+}
+
+/** Of the manifest that the delegate claims, and of no other one. */
+export interface Arrived {
+  readonly bytes: number
+  /** Since it has claimed it. */
+  readonly ageMs: number
 }
 
 export interface DelegateAttempt extends Attempt<FetchedResult> {
@@ -59,12 +67,13 @@ export function askDelegate(
   let hasFailed = false
   /** Other answers too: this one may wait behind them. */
   const seen = (): Seen => {
-    const share = arrived?.()
-    const signs = links.receivedBytes(peer) - receivedBefore + (share ?? 0)
-    return share === undefined ? { signs } : { signs, quietMs: QUIET_BETWEEN_CHUNKS_MS }
+    const bytes = arrived?.()?.bytes
+    const signs = links.receivedBytes(peer) - receivedBefore + (bytes ?? 0)
+    return bytes === undefined ? { signs } : { signs, quietMs: QUIET_BETWEEN_CHUNKS_MS }
   }
   let receivedBefore = 0
-  const longestMs = (): number => LONGEST_WAIT_MS + (arrived?.() ?? 0) * LONGEST_DOWNLOAD_MS
+  const longestMs = (): number =>
+    keepsPace(arrived?.()) ? LONGEST_WAIT_MS : LONGEST_WITHOUT_PACE_MS
   return {
     hedgeMs: LOOK_MS,
     isProgressing() {
@@ -98,6 +107,11 @@ export function askDelegate(
   }
 }
 
+function keepsPace(arrived: Arrived | undefined): boolean {
+  if (arrived === undefined || arrived.ageMs < LONGEST_WITHOUT_PACE_MS) return true
+  return arrived.bytes >= arrived.ageMs * PACE_BYTES_PER_MS
+}
+
 /** @throws CatalogError PEER_MISBEHAVED */
 function check(
   peer: PeerId,
@@ -125,13 +139,25 @@ export function delegateSource(
   how: { readonly peer: PeerId; readonly wish: FetchWish; readonly asker: PeerAsker },
   deps: TransferDeps,
 ): Attempt<Found> {
-  const { course, claims } = race
+  const { course, claims, digest } = race
   const { peer, wish, asker } = how
+  const name = nameKeyOf(wish.version)
+  let claimed: (() => Arrived) | undefined
   const asking = askDelegate(peer, wish, deps, {
     onLate: () => (course.late += 1),
     // It has all of it by then: another source would only cost a second copy, unless nothing comes.
-    arrived: () => claims.leader()?.share,
+    arrived: () => claimed?.(),
   })
+  const take = async (manifest: ManifestAnswer): Promise<Found> => {
+    const claim = claimOf(peer, digest, manifest)
+    const taken = claims.take(claim)
+    const sinceMs = deps.clock.now()
+    claimed = () => ({
+      bytes: (claims.of(claim)?.share ?? 0) * claim.geometry.size,
+      ageMs: deps.clock.now() - sinceMs,
+    })
+    return await taken
+  }
   let isOver = false
   // Who must not wait for it does not wait for its return either.
   race.delegate = () => (isOver || race.alone.aborted ? 'none' : asking.outlook())
@@ -143,7 +169,11 @@ export function delegateSource(
       if (race.alone.aborted) startNext()
       course.asked += 1
       const given = asking.run(signal, startNext).then(async (result) => {
-        const found = await foundOf(race, peer, result, deps)
+        const { record, manifest, bytes } = result
+        if (record !== undefined) await learn(peer, record, deps, { digest, name })
+        const found = await (bytes === undefined
+          ? take(manifest)
+          : { source: 'peer' as const, bytes })
         deps.fleet.succeeded(peer)
         course.gave(peer)
         return found
@@ -158,17 +188,6 @@ export function delegateSource(
       }
     },
   }
-}
-
-async function foundOf(
-  { claims, digest }: Race,
-  peer: PeerId,
-  { record, manifest, bytes }: FetchedResult,
-  { records }: TransferDeps,
-): Promise<Found> {
-  if (record !== undefined) await records.add(record) // believed only if it verifies
-  if (bytes !== undefined) return { source: 'peer', bytes }
-  return await claims.take(claimOf(peer, digest, manifest))
 }
 
 function claimOf(peer: PeerId, digest: Digest, manifest: ManifestAnswer): ManifestClaim {

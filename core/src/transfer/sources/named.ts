@@ -122,7 +122,7 @@ function delegateAttempt(
   peer: PeerId,
   version: PackageVersion,
 ): Attempt<ArtifactRecord> {
-  const { fleet } = deps
+  const { fleet, scores } = deps
   const late = new AbortController()
   const asking = askDelegate(peer, { version, digest: undefined }, deps, {
     onLate: () => late.abort(new CatalogError('PEER_TIMEOUT', 'the delegate is silent', { peer })),
@@ -137,7 +137,10 @@ function delegateAttempt(
         throw new CatalogError('NOT_FOUND', 'the delegate has no record of it', { peer })
       }
       const given = { key: nameKeyOf(version), result: { ...result, record: result.record } }
-      const record = await accept(deps, peer, given)
+      const record = await accept(deps, peer, given).catch((error: unknown) => {
+        if (isCatalogError(error, 'PEER_MISBEHAVED')) scores.penalize(peer, error.message)
+        throw error
+      })
       fleet.succeeded(peer)
       return record
     },
