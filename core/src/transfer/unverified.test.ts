@@ -164,7 +164,7 @@ test('ids that have shown nothing push out no slow peer that has been honest, no
   const got = getIntact(node, large).finally(() => (isOver = true))
   got.catch(() => undefined) // it is awaited below
   await until(() => node.store.usage().partialBytes >= 3 * sent * CHUNK_SIZE)
-  await clock.advanceUntil(() => isOver, { maxMs: 100_000, stepMs: 50 })
+  await clock.advanceUntil(() => isOver, { maxMs: 200_000, stepMs: 50 })
   expect(await got).toBe('peer')
 })
 
