@@ -62,6 +62,8 @@ export interface NodeDependencies {
   readonly swarm?: SwarmDependencies | undefined
   /** Whose releases of a name count. Absent: only those made with keys of this machine. */
   readonly trustsPublisher?: TrustsPublisher
+  /** Names that no peer may hear of, not even by a hash: packages of them are told to nobody, whatever was before. Absent: none. */
+  readonly isPrivateName?: ((name: string) => boolean) | undefined
   /** An identity for this run only: that of the store folder is neither read nor made. Default false. */
   readonly ephemeralIdentity?: boolean
   /**
@@ -131,6 +133,7 @@ export async function createNode(
     ...{ store, host, questions, records, transfer, clock, random, log, book: headBook },
     routing: options.network.dht ? host.routing : undefined,
     trusts: given.trustsPublisher ?? (() => false),
+    isPrivate: given.isPrivateName,
   })
 
   // In this order; stopped in reverse.

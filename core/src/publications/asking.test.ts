@@ -134,6 +134,22 @@ test('a release that peers list and do not give is not absent', async () => {
   })
 })
 
+test('no peer is asked for a release of a private name', async () => {
+  const asked: (boolean | undefined)[] = []
+  const read = (isPrivate: (name: string) => boolean) =>
+    createReleaseReader({
+      fetch: (_digest, { peers }) => {
+        asked.push(peers)
+        return Promise.reject(new CatalogError('NO_PROVIDERS', 'nobody'))
+      },
+      onRelease: async () => undefined,
+      ...{ isPrivate, clock: createFakeClock(), log },
+    }).readAll(openHead(first), { signal })
+  expect(await read((name) => name === id.name)).toEqual([])
+  expect(await read(() => false)).toEqual([])
+  expect(asked).toEqual([false, true])
+})
+
 test('records are made of what was read when nothing is read for a moment, and not while something is', async () => {
   const clock = createFakeClock()
   const kept: Digest[] = []

@@ -32,9 +32,9 @@ import type { Head } from './head.ts'
 import { HEADS, MAX_HEAD_STREAMS, type HeadRequest } from './heads-protocol.ts'
 import { createPublisher, type HeadChange, type Publisher } from './publisher.ts'
 import { recordOf } from './release-evidence.ts'
-import { createReleaseReader, type ReleaseReader } from './release-reader.ts'
+import { createReleaseReader, type FetchOptions, type ReleaseReader } from './release-reader.ts'
 import type { Release } from './release.ts'
-import { createRepublisher } from './republisher.ts'
+import { createRepublisher, type IsTold } from './republisher.ts'
 
 /** A head younger than this is not looked for again. */
 const FRESH_MS = 30_000
@@ -56,7 +56,7 @@ export interface Publications extends Publisher {
   ): Promise<Head | undefined>
   /** What is known here, without asking anybody. */
   knownHead(name: PublishedName): Head | undefined
-  /** What is known here as it was signed; undefined for a private package. */
+  /** What is known here as it was signed; undefined for a private package, one that was public before too. */
   offered(name: PublishedName): Uint8Array | undefined
   /**
    * A head that a peer has sent, for this very name and publisher: the newest that is known afterwards. Undefined when it contradicts
@@ -77,7 +77,7 @@ export interface Publications extends Publisher {
   releases(head: Head, options: { readonly signal: AbortSignal }): Promise<Release[]>
   /** Packages that were published with keys of this machine. */
   own(): Head[]
-  /** Those of them that peers are told of. */
+  /** Those of them that peers are told of: neither published as private, nor private since. */
   told(): Head[]
   /** Publishers that have signed two different heads of one number, with both. */
   forks(): Fork[]
@@ -102,10 +102,12 @@ export interface PublicationsDeps {
   readonly records: Pick<Records, 'add'>
   /** Whose heads this machine keeps in the DHT for them. */
   readonly trusts: (published: PublishedName) => boolean
+  /** Names that no peer may hear of, not even by a hash, whatever it was told before. undefined: there are none. */
+  readonly isPrivate: ((name: string) => boolean) | undefined
   readonly transfer: {
     get(
       digest: Digest,
-      options: { readonly signal: AbortSignal },
+      options: { readonly signal: AbortSignal; readonly peers?: boolean },
     ): Promise<{ readonly body: AsyncIterable<Uint8Array> }>
   }
   readonly clock: Clock
@@ -117,13 +119,15 @@ export interface PublicationsDeps {
 export function createPublications(
   deps: PublicationsDeps,
 ): Publications & { start(): void; stop(): Promise<void> } {
-  const { book, questions, routing, clock, log, transfer, records } = deps
+  const { book, questions, routing, clock, log, transfer, records, isPrivate } = deps
   routing?.acceptValues(headValueKind({ newest: (key) => book.get(key)?.head.sequence ?? 0 }))
   const onRelease = async (release: Release, statement: Uint8Array): Promise<void> => {
     await records.add(recordOf(release, statement))
   }
-  const onHead = ({ head, origin }: KnownHead): void => {
-    if (origin === 'hidden') return
+  const { isTold, toldKeys, answer } = createTold(deps)
+  const onHead = (known: KnownHead): void => {
+    if (!isTold(known)) return
+    const { head } = known
     questions.announce(headKeyOf(head))
     republisher?.put(headKeyOf(head))
   }
@@ -133,16 +137,16 @@ export function createPublications(
   }
   const fetch = async (
     digest: Digest,
-    { signal, maxBytes }: { readonly signal: AbortSignal; readonly maxBytes: number },
-  ): Promise<Uint8Array> => await collect((await transfer.get(digest, { signal })).body, maxBytes)
+    { maxBytes, ...options }: FetchOptions,
+  ): Promise<Uint8Array> => await collect((await transfer.get(digest, options)).body, maxBytes)
   const lookup = createHeadLookup({ book, questions, routing, fetch, clock, log, onNewer })
   const republisher =
     routing &&
-    createRepublisher({ ...deps, routing, look: (key, signal) => lookup.walk(key, signal) })
+    createRepublisher({ ...deps, routing, isTold, look: (key, signal) => lookup.walk(key, signal) })
   const findHead = (name: PublishedName, { signal }: { signal: AbortSignal }) =>
     lookup.find(name, { signal, maxAgeMs: 0 })
   const publisher = createPublisher({ ...deps, findHead, onHead, onRelease })
-  const reader = createReleaseReader({ fetch, onRelease, clock, log })
+  const reader = createReleaseReader({ fetch, onRelease, isPrivate, clock, log })
   let answering: Answering | undefined
   let unsubscribe: (() => void) | undefined
 
@@ -159,7 +163,7 @@ export function createPublications(
       return (await lookup.find(name, { ...options, maxAgeMs }))?.head
     },
     knownHead: (name) => book.get(headKeyOf(name))?.head,
-    offered: (name) => answerTo(book, { key: headKeyOf(name), known: undefined }),
+    offered: (name) => answer({ key: headKeyOf(name), known: undefined }),
     take: (name, statement) => takeHead({ book, onNewer }, headKeyOf(name), statement),
     release: (head, version, options) => reader.read(head, version, options),
     releases: (head, options) => reader.readAll(head, options),
@@ -167,7 +171,7 @@ export function createPublications(
       (['own', 'hidden'] as const).flatMap((origin) =>
         book.keys(origin).flatMap((key) => book.get(key)?.head ?? []),
       ),
-    told: () => book.keys('own').flatMap((key) => book.get(key)?.head ?? []),
+    told: () => toldKeys('own').flatMap((key) => book.get(key)?.head ?? []),
     forks: () => book.forks(),
     forget(name) {
       questions.withdraw(headKeyOf(name))
@@ -175,13 +179,13 @@ export function createPublications(
     },
     start() {
       for (const origin of ['own', 'cache'] as const) {
-        for (const key of book.keys(origin)) questions.announce(key)
+        for (const key of toldKeys(origin)) questions.announce(key)
       }
       answering = questions.answer(HEADS, {
         maxStreamsPerPeer: MAX_HEAD_STREAMS,
         // As large as it is: by the largest that there may be, a few who ask at once would take all memory.
-        bytesFor: (request) => answerTo(book, request)?.byteLength ?? 0,
-        answer: async (request) => answerTo(book, request),
+        bytesFor: (request) => answer(request)?.byteLength ?? 0,
+        answer: async (request) => answer(request),
       })
       unsubscribe = deps.host.onEvent(({ type }) => {
         if (type === 'connected') republisher?.retry()
@@ -220,11 +224,36 @@ function takeHead(
   return verdict === 'fork' ? undefined : book.get(key)?.head
 }
 
+/** What of the heads that are known here peers may have. */
+function createTold({ book, isPrivate }: Pick<PublicationsDeps, 'book' | 'isPrivate'>): {
+  readonly isTold: IsTold
+  readonly toldKeys: (origin: 'own' | 'cache') => NameKey[]
+  readonly answer: (request: HeadRequest) => Uint8Array | undefined
+} {
+  const isTold: IsTold = ({ origin, head }) => origin !== 'hidden' && !isPrivate?.(head.name)
+  const find = (key: NameKey): KnownHead | undefined => {
+    const known = book.get(key)
+    return known !== undefined && isTold(known) ? known : undefined
+  }
+  return {
+    isTold,
+    toldKeys(origin) {
+      const keys = book.keys(origin)
+      // Most machines have no private names, and open no head for this.
+      return isPrivate === undefined ? keys : keys.filter((key) => find(key) !== undefined)
+    },
+    answer({ key, known }) {
+      const found = find(key)
+      return found && newsOf(found, known)
+    },
+  }
+}
+
 /** Undefined unless it is newer than what the asker has, or contradicts it. */
-function answerTo(book: HeadBook, { key, known }: HeadRequest): Uint8Array | undefined {
-  const found = book.get(key)
-  if (found === undefined || found.origin === 'hidden') return undefined
-  const { head, statement } = found
+function newsOf(
+  { head, statement }: KnownHead,
+  known: HeadRequest['known'],
+): Uint8Array | undefined {
   const isNews =
     known === undefined ||
     head.sequence > known.sequence ||

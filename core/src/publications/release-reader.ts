@@ -7,7 +7,6 @@ import PQueue from 'p-queue'
 import type { Digest } from '../content/digest.ts'
 import { CatalogError, isCatalogError } from '../errors.ts'
 import type { Logger } from '../log.ts'
-import type { KeyId } from '../signing/key-id.ts'
 import type { Clock } from '../timing/clock.ts'
 import type { Head } from './head.ts'
 import { createLaterRecords } from './later-records.ts'
@@ -15,8 +14,17 @@ import { MAX_RELEASE_BYTES, openRelease, type Release } from './release.ts'
 
 /** Fetched at once. */
 const MAX_FETCHES = 16
-/** Kept opened, a few KB each. */
-const MAX_OPENED = 2_000
+/** Kept opened. Most take a few KB; a publisher may make them as large as a release may be. */
+const MAX_OPENED_BYTES = 16 * 1024 * 1024
+/** Beside its manifest. */
+const OPENED_OVERHEAD_BYTES = 1_000
+
+export interface FetchOptions {
+  readonly signal: AbortSignal
+  readonly maxBytes: number
+  /** Whether peers may be asked for it. Default true. */
+  readonly peers?: boolean
+}
 
 export interface ReleaseReader {
   /**
@@ -34,26 +42,34 @@ export interface ReleaseReader {
 }
 
 export function createReleaseReader(deps: {
-  readonly fetch: (
-    digest: Digest,
-    options: { readonly signal: AbortSignal; readonly maxBytes: number },
-  ) => Promise<Uint8Array>
+  readonly fetch: (digest: Digest, options: FetchOptions) => Promise<Uint8Array>
   /** Of each that was read for the first time, some time later. Its own signature has not been looked at. */
   readonly onRelease: (release: Release, statement: Uint8Array) => Promise<void>
+  /** Names that no peer is asked for, not even by a hash: what is not here is not had. */
+  readonly isPrivate?: ((name: string) => boolean) | undefined
   readonly clock: Clock
   readonly log: Logger
 }): ReleaseReader {
-  const { fetch, onRelease, clock, log } = deps
-  const opened = new LRUCache<Digest, Release>({ max: MAX_OPENED })
+  const { fetch, onRelease, isPrivate, clock, log } = deps
+  const opened = new LRUCache<Digest, Release>({
+    maxSize: MAX_OPENED_BYTES,
+    // Two bytes a character, if not all of them are Latin.
+    sizeCalculation: ({ manifest }) => OPENED_OVERHEAD_BYTES + 2 * manifest.length,
+  })
   const later = createLaterRecords({ clock, keep })
 
-  async function open(digest: Digest, publisher: KeyId, signal: AbortSignal): Promise<Release> {
+  async function open(
+    digest: Digest,
+    { publisher, name }: Head,
+    signal: AbortSignal,
+  ): Promise<Release> {
     const known = opened.get(digest)
     if (known !== undefined) {
       later.postpone()
       return known
     }
-    const statement = await fetch(digest, { signal, maxBytes: MAX_RELEASE_BYTES })
+    const peers = !isPrivate?.(name)
+    const statement = await fetch(digest, { signal, peers, maxBytes: MAX_RELEASE_BYTES })
     const release = openRelease(statement, { vouchedBy: publisher })
     opened.set(digest, release)
     later.add(digest)
@@ -64,7 +80,9 @@ export function createReleaseReader(deps: {
     const release = opened.get(digest)
     if (release === undefined) return
     try {
-      await onRelease(release, await fetch(digest, { signal, maxBytes: MAX_RELEASE_BYTES }))
+      // It is here; peers are asked for nothing that nobody waits for.
+      const options = { signal, peers: false, maxBytes: MAX_RELEASE_BYTES }
+      await onRelease(release, await fetch(digest, options))
     } catch (error) {
       log.debug('releases.not-recorded', { digest, error })
     }
@@ -79,7 +97,7 @@ export function createReleaseReader(deps: {
     if (statement === undefined) return undefined
     const { name, publisher } = head
     try {
-      const release = await open(statement, publisher, signal)
+      const release = await open(statement, head, signal)
       if (release.name === name && release.version === version && release.publisher === publisher) {
         return release
       }

@@ -1,11 +1,14 @@
 /** Heads in the DHT when their publisher has gone: in memory, with time that the test moves. */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { createFakeClock } from '../../../test/support/fake-clock.ts'
 import { keyOf, packageOf } from '../../../test/support/publishing.ts'
 import type { CatalogNode } from '../api.ts'
 import type { FoundValue } from '../host/host.ts'
 import { createMemoryNetwork } from '../host/memory-host.ts'
-import { createNode } from '../node.ts'
+import { createNode, type NodeDependencies } from '../node.ts'
 import { keyIdOf } from '../signing/key-id.ts'
 import { HEAD_VALUE_PREFIX, headKeyOf, headValueKey } from './head-key.ts'
 
@@ -90,4 +93,41 @@ test('a head that is larger than a value is kept by the pointer that its publish
   await author.close()
   await clock.advance(90 * HOUR_MS)
   expect(await find()).toBeDefined()
+})
+
+test('what is called private is told to nobody from the next start, whoever has published it', async () => {
+  const path = await mkdtemp(join(tmpdir(), 'catalog-heads-'))
+  onTestFinished(() => rm(path, { recursive: true, force: true }))
+  const clock = createFakeClock()
+  let network = createMemoryNetwork({ clock })
+  const { signal } = new AbortController()
+  const start = async (name: string, deps: NodeDependencies = {}) =>
+    await createNode(
+      { network: { peerExchange: false }, store: { path: join(path, name) } },
+      { host: network.createHost(name), clock, trustsPublisher: () => true, ...deps },
+    )
+  const author = await start('author')
+  await author.publications.publish(packageOf(NAME, '1.0.0'), key, { signal })
+  const before = author.publications.offered(published)
+  const copier = await start('copier')
+  copier.publications.take(published, before ?? new Uint8Array())
+  await Promise.all([author.close(), copier.close()])
+
+  network = createMemoryNetwork({ clock })
+  const rules: NodeDependencies = {
+    isPrivateName: (name) => name === NAME,
+    judgeVisibility: () => 'private',
+  }
+  const stranger = await start('stranger')
+  const again = [await start('author', rules), await start('copier', rules)]
+  for (const node of [stranger, ...again]) onTestFinished(() => node.close())
+  await Promise.all(['author', 'copier'].map((name) => stranger.connect(`/memory/${name}`)))
+  await clock.advance(26 * HOUR_MS)
+  expect(stranger.peers().map(({ names }) => names)).toEqual([0, 0])
+  expect(await stranger.publications.head(published, { signal })).toBeUndefined()
+  for (const { publications } of again) {
+    expect(publications.knownHead(published)?.sequence).toBe(1)
+    expect(publications.offered(published)).toBeUndefined()
+    expect(publications.told()).toEqual([])
+  }
 })

@@ -37,11 +37,15 @@ export interface Republisher {
   stop(): Promise<void>
 }
 
+/** Whether peers may have it. */
+export type IsTold = (known: KnownHead) => boolean
+
 export interface RepublisherDeps {
   readonly book: HeadBook
   readonly routing: ValueRouting
   /** Whose heads are worth keeping though they are not ours. */
   readonly trusts: (published: PublishedName) => boolean
+  readonly isTold: IsTold
   /** What the DHT has; the book knows it afterwards. */
   readonly look: (key: NameKey, signal: AbortSignal) => Promise<FoundValue | undefined>
   readonly clock: Clock
@@ -114,12 +118,12 @@ export function createRepublisher(deps: RepublisherDeps): Republisher {
 
 /** False: it is not for us to keep. @throws CatalogError PEER_UNREACHABLE when no server takes it */
 async function keepOne(
-  { book, routing, trusts, look }: RepublisherDeps,
+  { book, routing, trusts, isTold, look }: RepublisherDeps,
   key: NameKey,
   signal: AbortSignal,
 ): Promise<boolean> {
   const before = book.get(key)
-  if (before === undefined || before.origin === 'hidden') return false
+  if (before === undefined || !isTold(before)) return false
   const isOwn = before.origin === 'own'
   if (!isOwn && !trusts(before.head)) return false
   const found = isOwn ? undefined : await look(key, signal)

@@ -19,6 +19,17 @@ test('what an earlier version kept binds nobody who has credentials', async () =
   database.close()
 })
 
+test('what was told to credentials is written at once', async () => {
+  const database = await openDatabase(':memory:')
+  const bindings = createBindings(database)
+  bindings.add({ ...named, owner: 'alice' }, digest)
+  bindings.add({ ...named, owner: '', version: '2.0.0' }, digest)
+  const versions = createBindings(database).versionsOf(named.name)
+  expect(versions.map(({ version }) => version)).toEqual(['1.0.0'])
+  bindings.close()
+  database.close()
+})
+
 test('what is remembered of a version is what its rows say', async () => {
   const database = await openDatabase(':memory:')
   const other = digestOf(Buffer.from('another'))

@@ -1,7 +1,8 @@
 /**
  * Which bytes a registry has under a name and version, as it has shown or said itself, kept over restarts: name@version,
  * registry and whom it told to digest. Never what a client, a lockfile or a peer says. It also tells what names a stored artifact has. What is
- * forgotten is asked for anew, so rows are written together, a little later.
+ * forgotten is asked for anew, so rows are written together, a little later; what a registry told to credentials at once, so that no
+ * private artifact that was shared is ever without its name.
  */
 import { LRUCache } from 'lru-cache'
 import { isDigest, type Database, type Digest, type Logger } from '@catalog-p2p/core'
@@ -155,6 +156,7 @@ export function createBindings(
       const key = keyOf(named)
       remembered.set(key, [...known.filter((each) => each !== old), row])
       waiting.add(key, digest, row)
+      if (owner !== '') waiting.flush()
     },
     digestOf(version) {
       const [row, another] = find(version)

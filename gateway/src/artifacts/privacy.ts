@@ -41,8 +41,8 @@ export function createPrivacy(
   options: { privateScopes: readonly string[]; shareScopes: readonly string[] },
 ): Privacy {
   const { registries, packuments, cache, privateAccess, publicNames } = deps
-  const isMarked = createMarks(options.privateScopes)
-  const isShared = createMarks(options.shareScopes)
+  const markOf = createMarkOf(options)
+  const isShared = (name: string): boolean => markOf(name) === 'shared'
   const proofs = new PublicProofs(deps)
 
   return {
@@ -50,7 +50,7 @@ export function createPrivacy(
     isProven: (name) => proofs.isProven(name),
     isShared,
     isKnownPublic(name) {
-      if (isShared(name) || isMarked(name) || !registries.hasHome(name)) return false
+      if (markOf(name) !== undefined || !registries.hasHome(name)) return false
       const home = registries.homeOf(name)
       if (!home.isPublic || registries.isCertified(home)) return false
       if (proofs.isProven(name)) return true
@@ -59,8 +59,8 @@ export function createPrivacy(
     },
     async of(request, target, viewer) {
       const { name } = request
-      if (isShared(name)) return 'public'
-      if (isMarked(name)) return 'private'
+      const mark = markOf(name)
+      if (mark !== undefined) return mark === 'shared' ? 'public' : 'private'
       const home = registries.homeOf(name)
       const known = (): Visibility => cache.visibilityOf(home.url, name) ?? 'public'
       // A hash that the client brings itself need not be of any package of the registry that it wants left out.
@@ -88,15 +88,33 @@ export function createPrivacy(
 }
 
 /** Names that never reach a peer: private scopes and packages, but those that all members of the private swarm may have. */
-export function createPrivateNames(options: {
+export function createPrivateNames(options: MarkedScopes): (name: string) => boolean {
+  const markOf = createMarkOf(options)
+  return (name) => markOf(name) === 'private'
+}
+
+export interface MarkedScopes {
   readonly privateScopes: readonly string[]
+  /** In a private swarm. What this machine's user has marked private is in it only if that user says so (configured-swarm.ts). */
   readonly shareScopes: readonly string[]
-}): (name: string) => boolean {
-  const [isMarked, isListed] = [
-    createMarks(options.privateScopes),
-    createMarks(options.shareScopes),
-  ]
-  return (name) => isMarked(name) && !isListed(name)
+}
+
+/**
+ * What the user's marks say of a name; undefined: nothing. A package's own mark counts before that of its scope, and of the same scope or
+ * package listed as both, that it is shared.
+ */
+export function createMarkOf({
+  privateScopes,
+  shareScopes,
+}: MarkedScopes): (name: string) => 'private' | 'shared' | undefined {
+  const marks = new Map<string, 'private' | 'shared'>()
+  for (const mark of privateScopes) marks.set(mark.toLowerCase(), 'private')
+  for (const mark of shareScopes) marks.set(mark.toLowerCase(), 'shared')
+  return (name) => {
+    if (marks.size === 0) return undefined
+    const lower = name.toLowerCase()
+    return marks.get(lower) ?? marks.get(scopeOf(lower) ?? '')
+  }
 }
 
 /** Scopes, with their `@`, and names of packages, in any case. */

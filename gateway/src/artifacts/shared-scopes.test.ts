@@ -159,5 +159,9 @@ describe('a store that was in a private swarm', () => {
     expect((await rotated(['next', 'one'])).found).toEqual(before)
     expect((await rotated(['next'])).found).toEqual(before)
     expect(await found('two', 'three')).toEqual([ofAll])
+    // What it was called may have been lost: nobody gets it by its hash alone.
+    const later = await openDatabase(join(path, METADATA_FILE))
+    expect(createOwners(later).knows(published)).toBe(false)
+    later.close()
   })
 })

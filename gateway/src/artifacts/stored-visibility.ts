@@ -20,7 +20,7 @@ import type { ParsedGatewayOptions } from '../options.ts'
 import { METADATA_FILE } from '../packuments/packument-cache.ts'
 import { isPublicUrl } from '../upstream/registries.ts'
 import { createBindings, type Bindings } from './bindings.ts'
-import { createMarks } from './privacy.ts'
+import { createMarkOf, createMarks } from './privacy.ts'
 import { createOwners } from './private-artifacts.ts'
 
 type Rules = Pick<ParsedGatewayOptions, 'privateScopes' | 'publicRegistries' | 'shareScopes'> & {
@@ -99,12 +99,11 @@ function createJudge(
   hidden: Hidden,
 ): JudgeVisibility {
   const wasShared = createMarks(sharedBefore(database))
-  const isShared = createMarks(shareScopes)
+  const markOf = createMarkOf({ privateScopes, shareScopes })
   const bindings = createBindings(database)
   const owners = createOwners(database)
-  const isMarked = createMarks(privateScopes)
   const isPublic = (digest: Digest, names: ReturnType<Bindings['namesOf']>): boolean => {
-    if (names.some(({ name }) => isShared(name))) return true
+    if (names.some(({ name }) => markOf(name) === 'shared')) return true
     // Of a private swarm that was left: private as before, for those whose credentials its registry accepts.
     if (names.some(({ name }) => wasShared(name))) return false
     const isOpen = names.some(({ registry, name, signature }) => {
@@ -112,9 +111,9 @@ function createJudge(
       if (isPublicUrl(new URL(registry), publicRegistries)) return true
       return signature === 'valid' && scopeOf(name) === undefined
     })
-    if (isOpen && !names.some(({ name }) => isMarked(name))) return true
-    // Until now every user of this machine could have it.
-    owners.add(digest, '')
+    if (isOpen && !names.some(({ name }) => markOf(name) === 'private')) return true
+    // Until now every user of this machine could have it. What has no name may have lost that of a private package that was shared.
+    if (names.length > 0) owners.add(digest, '')
     return false
   }
   return (digest, visibility) => {

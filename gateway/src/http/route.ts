@@ -256,7 +256,8 @@ export function isVersion(version: string): boolean {
 
 /** The scope of a name with its `@`, if it has one. */
 export function scopeOf(name: string): string | undefined {
-  return name.startsWith('@') ? name.slice(0, name.indexOf('/')) : undefined
+  const end = name.startsWith('@') ? name.indexOf('/') : -1
+  return end === -1 ? undefined : name.slice(0, end)
 }
 
 function decodeSegments(path: string): string[] | undefined {

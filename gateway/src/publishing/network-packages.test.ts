@@ -92,6 +92,25 @@ test('a release that a head names is there, whether anybody gives it or not', as
   expect([...versions.keys()]).toEqual(['2.0.0'])
 })
 
+test('of more than a document holds the newest versions are in it, read a few at a time', async () => {
+  const versions = Array.from({ length: 700 }, (_, index) => `1.${index}.0`)
+  const manifest = ' '.repeat(60_000)
+  let [running, most] = [0, 0]
+  const release = async (_: Head, version: string) => {
+    most = Math.max(most, (running += 1))
+    await new Promise(setImmediate)
+    running -= 1
+    return { ...releaseOf(version), manifest }
+  }
+  const head = async () => headOf(ann, ...versions)
+  const got = packages({ head, release })
+  const found = (await got.find(NAME, { signal })).versions
+  expect(found.size * 60_000).toBeLessThan(34 * 1024 * 1024)
+  expect(new Set(found.keys())).toEqual(new Set(versions.slice(-found.size)))
+  expect(most).toBe(16)
+  expect((await got.release({ name: NAME, version: '1.0.0' }, { signal })).version).toBe('1.0.0')
+})
+
 test('a revision can stand in a URL, whatever the hash is', () => {
   const digests = Array.from({ length: 100 }, (_, index) => digestOf(Buffer.from(`${index}`)))
   expect(digests.some((digest) => digest.slice(7, 15).includes('/'))).toBe(true)

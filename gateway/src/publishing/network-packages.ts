@@ -3,6 +3,7 @@
  * the releases that it names. Of a version that two of them have published, the one counts whom the trust file names first; tags are
  * those of the first who has published at all. It asks no registry, and believes nobody but those publishers.
  */
+import PQueue from 'p-queue'
 import {
   CatalogError,
   isCatalogError,
@@ -13,6 +14,7 @@ import {
 } from '@catalog-p2p/core'
 import { unanswered, type FindHeads } from '../trust/find-heads.ts'
 import type { NameOrigins } from '../trust/origin-of-name.ts'
+import { newestFirst } from './keep-replicas.ts'
 
 export interface NetworkVersion {
   readonly release: Release
@@ -22,7 +24,7 @@ export interface NetworkVersion {
 
 export interface NetworkPackage {
   readonly name: string
-  /** Newest last, as they were published. */
+  /** Newest last, as they were published. Of more than a document holds the oldest are left out; `release` gives them. */
   readonly versions: ReadonlyMap<string, NetworkVersion>
   readonly tags: ReadonlyMap<string, string>
   readonly changedAtMs: number
@@ -43,6 +45,11 @@ export interface NetworkPackages {
     options: { readonly signal: AbortSignal },
   ): Promise<Release>
 }
+
+/** Of the releases in one document, as of a registry's: a publisher may sign 5,000 versions of 60,000 bytes. */
+const MAX_PACKAGE_BYTES = 32 * 1024 * 1024
+/** Read at once. */
+const MAX_READS = 16
 
 const NOBODY = { publishers: [], roots: [] }
 
@@ -83,23 +90,10 @@ export function createNetworkPackages(
     }
   }
 
-  async function versionsOf(
-    head: Head,
-    signal: AbortSignal,
-  ): Promise<(readonly [string, NetworkVersion])[]> {
-    const all = await Promise.all(
-      [...head.releases].map(async ([version, { deprecated }]) => {
-        const release = await releaseOf(head, version, signal)
-        return release && ([version, { release, deprecated }] as const)
-      }),
-    )
-    return all.filter((each) => each !== undefined)
-  }
-
   return {
     async find(name, { signal }) {
       const heads = await headsOf(name, { signal })
-      const lists = await Promise.all(heads.map((head) => versionsOf(head, signal)))
+      const lists = await versionsOf(heads, (head, version) => releaseOf(head, version, signal))
       const versions = new Map(
         [...new Map(lists.toReversed().flat())].toSorted(
           ([, a], [, b]) => a.release.publishedAtMs - b.release.publishedAtMs,
@@ -129,6 +123,29 @@ export function createNetworkPackages(
       throw new CatalogError('NOT_FOUND', `${name}@${version} has not been published`)
     },
   }
+}
+
+/** Of one publisher after the other the newest that there are, as far as one document has room. */
+async function versionsOf(
+  heads: readonly Head[],
+  releaseOf: (head: Head, version: string) => Promise<Release | undefined>,
+): Promise<(readonly [string, NetworkVersion])[][]> {
+  const queue = new PQueue({ concurrency: MAX_READS })
+  let bytes = 0
+  const read = async (head: Head, version: string) => {
+    if (bytes > MAX_PACKAGE_BYTES) return undefined
+    const release = await releaseOf(head, version)
+    if (release === undefined) return undefined
+    bytes += release.manifest.length
+    const { deprecated } = head.releases.get(version) ?? {}
+    return [version, { release, deprecated }] as const
+  }
+  return await Promise.all(
+    heads.map(async (head) => {
+      const reading = newestFirst(head).map((version) => queue.add(() => read(head, version)))
+      return (await Promise.all(reading)).filter((each) => each !== undefined)
+    }),
+  )
 }
 
 /** Stands in URLs as it is: `npm unpublish` does not escape it, and a slash of base64 would end it. */

@@ -6,6 +6,7 @@ import {
   type Logger,
   type SwarmDependencies,
 } from '@catalog-p2p/core'
+import { createPrivateNames } from '../../artifacts/privacy.ts'
 import { defaultConfigFolder } from '../../config/config-file.ts'
 import type { Config } from '../../config/resolve.ts'
 import { swarmFilePath } from '../../config/swarm-place.ts'
@@ -43,10 +44,10 @@ export function withSwarm(config: Config, log: Logger): ConfiguredSwarm {
     log,
     revokedBy: (root) => (lastRevoked = book.of(root).revocations?.said.subjects ?? lastRevoked),
   })
-  const { bootstrap, shareScopes, root } = source.file()
+  const { bootstrap, root } = source.file()
   const { network = {} } = config.node
   const peers = [...new Set([...(network.bootstrap ?? []), ...bootstrap])]
-  const scopes = [...new Set([...listed, ...shareScopes])]
+  const scopes = sharedScopes(config, { said: source.file().shareScopes, log })
   const folder = inviteFolder(
     config.swarm.kind === 'file' ? config.swarm.path : swarmFilePath(defaultConfigFolder()),
   )
@@ -66,6 +67,26 @@ export function withSwarm(config: Config, log: Logger): ConfiguredSwarm {
     },
     swarm: { state: () => source.state(), findInvite: (id) => invites.find(id) },
   }
+}
+
+/**
+ * What this machine shares. The swarm's file may be somebody else's, who invited it: no line of it shares what is private on this
+ * machine, unless its own settings list it too.
+ */
+function sharedScopes(
+  { gateway: { privateScopes = [], shareScopes: listed = [] } }: Config,
+  { said, log }: { readonly said: readonly string[]; readonly log: Logger },
+): string[] {
+  const isPrivate = createPrivateNames({ privateScopes, shareScopes: listed })
+  const refused = said.filter((scope) => isPrivate(scope))
+  if (refused.length > 0) {
+    log.warn('swarm.not-shared', {
+      scopes: refused,
+      why: "the swarm's file shares them, and a --private-scope of this machine keeps them private",
+      hint: 'to share them from this machine as well, list them with --share-scope',
+    })
+  }
+  return [...new Set([...listed, ...said.filter((scope) => !isPrivate(scope))])]
 }
 
 /** Whether the swarm says where a member is. */

@@ -19,6 +19,7 @@ import { defaultConfigFolder } from '../../config/config-file.ts'
 import type { Config } from '../../config/resolve.ts'
 import { createGateway } from '../../gateway.ts'
 import { parseGatewayOptions, type GatewayOptions } from '../../options.ts'
+import { createPrivateNames } from '../../artifacts/privacy.ts'
 import { openStoredVisibility } from '../../artifacts/stored-visibility.ts'
 import {
   probeDaemon,
@@ -163,6 +164,7 @@ async function openNode(
         rules.trustPath ?? trustFilePath(defaultConfigFolder()),
       ),
       ...(judge !== undefined && { judgeVisibility: judge }),
+      isPrivateName: rules.privateScopes.length > 0 ? createPrivateNames(rules) : undefined,
     })
     visibility.accept()
     return node
