@@ -116,6 +116,22 @@ test('that a delegate is late with is asked of the others that list it, for a mo
   }
 })
 
+test('that a delegate is at for long is asked of the others that list it meanwhile', async () => {
+  const clock = createFakeClock()
+  const world = createWorld(clock)
+  const [delegate, b] = [await world.add('delegate'), await world.add('b')]
+  delegate.fleet.serve(() => new Promise(() => undefined))
+  await holder(world, 'holder', small)
+  await b.host.connect('delegate', { signal })
+  Object.assign(b.fleet, { delegateOf: () => 'delegate' })
+  let isOver = false
+  const resolving = b.transfer.resolve(recordOf(small.digest), { signal, fetch: true })
+  void resolving.finally(() => (isOver = true))
+  const tookMs = await clock.advanceUntil(() => isOver, { maxMs: 31_000 })
+  expect(await resolving).toEqual(recordOf(small.digest))
+  expect(tookMs).toBeLessThanOrEqual(410)
+})
+
 describe('lies about a name', () => {
   const lies: Record<string, (id: number) => Answer[]> = {
     'a false signature': (id) => whole(id, recordOf(small.digest, { verdict: 'invalid' }), small),

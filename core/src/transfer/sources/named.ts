@@ -40,6 +40,8 @@ export interface NamedDeps extends Pick<
 /** One after another, the next when those before it have not got it or are late: a few that list what they have not hide nothing. */
 const MAX_ASKED = 16
 const RESOLVE_MS = 30_000
+/** One that is at it for longer is not waited for alone: those that list it are asked beside it. */
+const BESIDE_DELEGATE_MS = 250
 /** For those that list it when a delegate has had its time before them: there is a registry to ask. */
 const AFTER_DELEGATE_MS = 150
 
@@ -122,14 +124,14 @@ function delegateAttempt(
   peer: PeerId,
   version: PackageVersion,
 ): Attempt<ArtifactRecord> {
-  const { fleet, scores } = deps
+  const { fleet, scores, clock } = deps
   const late = new AbortController()
   const asking = askDelegate(peer, { version, digest: undefined }, deps, {
     onLate: () => late.abort(new CatalogError('PEER_TIMEOUT', 'the delegate is silent', { peer })),
   })
   const run: typeof asking.run = async (signal, startNext) =>
     asking.run(AbortSignal.any([signal, late.signal]), startNext)
-  return {
+  const attempt: Attempt<ArtifactRecord> = {
     ...asking,
     async run(signal, startNext) {
       const result = await run(signal, startNext)
@@ -143,6 +145,15 @@ function delegateAttempt(
       })
       fleet.succeeded(peer)
       return record
+    },
+  }
+  return {
+    hedgeMs: undefined,
+    async run(signal, startNext) {
+      const stop = clock.after(BESIDE_DELEGATE_MS, startNext)
+      const attempts = [attempt]
+      // It goes on being watched though others have been asked.
+      return await hedge(() => attempts.shift(), { clock, signal }).finally(stop)
     },
   }
 }
