@@ -548,6 +548,32 @@ describe('an origin beside peers', () => {
     await stopped
   })
 
+  test('is not held off by proven peers that claim one after another, however many', async () => {
+    const clock = createFakeClock()
+    const world = createWorld(clock)
+    const b = await world.add('b')
+    const { leaves } = describeBytes(artifact.digest, artifact.bytes, CHUNK_SIZE)
+    const { length } = artifact.bytes
+    for (const [turn, name] of ['l', 'm', 'n', 'o', 'p', 'q'].entries()) {
+      await world.addPeer(name, [artifact], async ({ type, id }, { send }) => {
+        const claim = { size: length - turn, chunkSize: CHUNK_SIZE, leaves, present: undefined }
+        await clock.sleep(type === 'want' ? 200 * turn : 240)
+        if (type === 'want') await send({ type: 'manifest', id, ...claim })
+        else await send({ type: 'status', id, status: 'not-found' })
+      })
+      b.scores.answered(name, { answerMs: 1, bytes: 1 })
+    }
+    const origin = originOf(artifact)
+    const getting = getBytes(b, artifact.digest, { origin })
+    let isOver = false
+    void getting.finally(() => (isOver = true))
+    const startedMs = clock.now()
+    await advanceUntil(clock, () => origin.opened > 0)
+    expect(clock.now() - startedMs).toBeLessThan(650)
+    await advanceUntil(clock, () => isOver)
+    expect((await getting).source).toBe('origin')
+  })
+
   test('that says nothing: unverified bytes are not read, however long it takes', async () => {
     const { clock, b } = await slowWorld()
     const gate = Promise.withResolvers<never>()

@@ -24,7 +24,10 @@ const HOPELESS_MS = 60_000
 const PLACE_POLL_MS = 250
 /** A claim that is complete so soon after it was made is left alone: another source would only get in its way. So long the first chunk of any may take. */
 const ALMOST_DONE_MS = 500
-/** One of a peer that has sent good bytes before has longer, the more the larger it is, up to a bound: a lie may still come. */
+/**
+ * One of a peer that has sent good bytes before has longer, the more the larger it is, up to a bound: a lie may still come. All time
+ * is counted from the first claim of the download, or ids that claim one after another would each have it anew.
+ */
 const PROVEN_MS = 1_000
 const PROVEN_BYTES_PER_MS = 10_000
 const MAX_PROVEN_MS = 5_000
@@ -40,6 +43,8 @@ export interface Claims {
   of(claim: ManifestClaim): Candidate | undefined
   /** Manifests being fetched, or waiting for it. */
   readonly count: number
+  /** Milliseconds since the first claim; 0 before it. */
+  readonly ageMs: number
   /** The one that will be complete first, at its pace so far; `provenFirst`: of those that are proven, if any is. */
   leader(options?: { provenFirst: boolean }): Candidate | undefined
   /** Resolves with the first that is verified. */
@@ -58,7 +63,8 @@ export interface Claims {
 export function isWellUnderWay(claims: Claims): boolean {
   const leader = claims.leader({ provenFirst: true })
   if (leader === undefined) return false
-  const { ageMs, remainingMs } = leader
+  const { remainingMs } = leader
+  const { ageMs } = claims
   if (!leader.isProven) return ageMs + remainingMs < ALMOST_DONE_MS
   // Its chunks may wait behind what else it is sending.
   if (leader.listen() > STALLED_MS) return false
@@ -81,6 +87,7 @@ class RivalClaims implements Claims {
   readonly #won = Promise.withResolvers<Found>()
   /** Undefined once the first claim is there. */
   #firstListeners: (() => void)[] | undefined = []
+  #firstMs: number | undefined
   /** Claims that wait for a place. */
   #waiting = 0
   #closed: Error | undefined
@@ -149,7 +156,12 @@ class RivalClaims implements Claims {
     this.#unproven.clear()
   }
 
+  get ageMs(): number {
+    return this.#deps.clock.now() - (this.#firstMs ?? this.#deps.clock.now())
+  }
+
   #announceFirst(): void {
+    this.#firstMs ??= this.#deps.clock.now()
     const listeners = this.#firstListeners ?? []
     this.#firstListeners = undefined
     for (const listener of listeners) listener()
