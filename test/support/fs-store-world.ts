@@ -64,7 +64,7 @@ export function hashedAgain(world: FsWorld): unknown[] {
     .map(({ facts }) => facts['digest'])
 }
 
-export type FileOperation = keyof StoreFiles | 'write'
+export type FileOperation = Exclude<keyof StoreFiles, 'now'> | 'write'
 
 export interface FaultyFiles extends StoreFiles {
   /** These fail from now on, with Node's error of this code. */
@@ -91,8 +91,12 @@ export function createFaultyFiles(): FaultyFiles {
     operation: () => Promise<T>,
   ): Promise<T> {
     if (held.includes(name)) await gate.promise
+    return await runNow(name, path, operation)
+  }
+
+  function runNow<T>(name: FileOperation, path: string, operation: () => T): T {
     done.push(`${name} ${path}`)
-    if (!failing.includes(name)) return await operation()
+    if (!failing.includes(name)) return operation()
     throw Object.assign(new Error(`${failureCode}: ${name} '${path}'`), { code: failureCode })
   }
 
@@ -107,7 +111,19 @@ export function createFaultyFiles(): FaultyFiles {
     }
   }
 
+  const { now } = real
+  const faultyNow = now && {
+    create: (path: string, bytes: Uint8Array) =>
+      runNow('create', path, () => now.create(path, bytes)),
+    rename: (from: string, to: string) => runNow('rename', to, () => now.rename(from, to)),
+    mark: (path: string) => runNow('mark', path, () => now.mark(path)),
+  }
+
   return {
+    /** What is held waits, as nothing does that is done at once. */
+    get now() {
+      return held.length > 0 ? undefined : faultyNow
+    },
     open,
     list: (path) => run('list', path, () => real.list(path)),
     makeFolder: (path) => run('makeFolder', path, () => real.makeFolder(path)),

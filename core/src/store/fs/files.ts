@@ -2,6 +2,7 @@
  * The few file operations that the store is made of, each one step of its crash-safety: tests wrap them to fail or to kill
  * the process between any two. Never decides anything; errors are Node's own.
  */
+import { renameSync, statSync, writeFileSync } from 'node:fs'
 import { open, readdir, stat, unlink, writeFile, type FileHandle } from 'node:fs/promises'
 import { errnoOf } from '../../disk/errno.ts'
 import { fingerprintOf, type FileFingerprint } from './file-fingerprint.ts'
@@ -9,7 +10,17 @@ import { makeFolder } from '../../disk/make-folder.ts'
 import { renameOver } from '../../disk/rename-over.ts'
 import { READ_FLAGS } from './read-sync.ts'
 
+/** On the thread that asks, before they return. */
+export interface FilesNow {
+  create(path: string, bytes: Uint8Array): void
+  /** Not on Windows, where others may hold the file open there, and it is tried again. */
+  rename(from: string, to: string): void
+  mark(path: string): FileFingerprint
+}
+
 export interface StoreFiles {
+  /** Some of the following, for prompt-writes.ts; undefined: not now. */
+  readonly now?: FilesNow | undefined
   /** With its parents; for this user alone. */
   makeFolder(path: string): Promise<void>
   /** Names; none when there is no such folder. */
@@ -34,6 +45,11 @@ export type OpenFile = Pick<FileHandle, 'read' | 'write' | 'stat' | 'close'>
 
 export function createNodeFiles(): StoreFiles {
   return {
+    now: {
+      create: (path, bytes) => writeFileSync(path, bytes, { flag: 'wx', mode: 0o600 }),
+      rename: renameSync,
+      mark: (path) => fingerprintOf(statSync(path, { bigint: true })),
+    },
     makeFolder,
     async list(path) {
       return (await orAbsent(readdir(path))) ?? []

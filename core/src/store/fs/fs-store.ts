@@ -73,9 +73,9 @@ class FsStore implements Store {
   #state: 'new' | 'running' | 'stopped' = 'new'
 
   constructor({ clock, log, files: given }: FsStoreDeps, options: FsStoreOptions) {
-    const files = given ?? createPromptWrites(createNodeFiles(), clock)
+    const files = createPromptWrites(given ?? createNodeFiles(), clock)
     // Files of a test's own see every operation.
-    const whole = given ? createPooledReads(given) : createReadThread(files, clock)
+    const whole = given ? createPooledReads(files) : createReadThread(files, clock)
     this.#options = options
     this.#health = new DiskHealth({ clock, log }, options.path)
     const [entries, marks] = [this.#entries, this.#marks]

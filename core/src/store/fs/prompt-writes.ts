@@ -3,11 +3,9 @@
  * install stores a thousand, and each of these through the thread pool costs several times the call itself. In turns: together
  * they hold up a request for TURN_MS and one call at most. Errors are Node's own, as those of the files that it stands before.
  */
-import { renameSync, statSync, writeFileSync } from 'node:fs'
 import { setImmediate as turn } from 'node:timers/promises'
 import type { Clock } from '../../timing/clock.ts'
-import { fingerprintOf } from './file-fingerprint.ts'
-import type { StoreFiles } from './files.ts'
+import type { FilesNow, StoreFiles } from './files.ts'
 import { Promptness } from './promptness.ts'
 
 /** Larger ones take longer to copy than to hand over. */
@@ -31,16 +29,17 @@ export function createPromptWrites(
     nextTurn = undefined
   }
 
-  async function either<T>(now: () => T, inPool: () => Promise<T>): Promise<T> {
+  async function either<T>(now: (files: FilesNow) => T, inPool: () => Promise<T>): Promise<T> {
     while (nextTurn !== undefined) await nextTurn
+    const { now: filesNow } = files
     const startedMs = prompt.begin()
-    if (startedMs === undefined) {
+    if (startedMs === undefined || filesNow === undefined) {
       const result = await inPool()
       prompt.cameBack()
       return result
     }
     try {
-      return now()
+      return now(filesNow)
     } finally {
       spentMs += prompt.end(startedMs)
       if (spentMs >= TURN_MS) await (nextTurn ??= giveWay())
@@ -52,17 +51,16 @@ export function createPromptWrites(
     create(path, bytes) {
       const inPool = (): Promise<void> => files.create(path, bytes)
       if (bytes.byteLength > PROMPT_BYTES) return inPool()
-      return either(() => writeFileSync(path, bytes, { flag: 'wx', mode: 0o600 }), inPool)
+      return either((now) => now.create(path, bytes), inPool)
     },
     rename(from, to) {
       const inPool = (): Promise<void> => files.rename(from, to)
-      // Others may hold the file open there, and it is tried again.
       if (platform === 'win32') return inPool()
-      return either(() => renameSync(from, to), inPool)
+      return either((now) => now.rename(from, to), inPool)
     },
     mark: (path) =>
       either(
-        () => fingerprintOf(statSync(path, { bigint: true })),
+        (now) => now.mark(path),
         () => files.mark(path),
       ),
   }
