@@ -7,12 +7,13 @@ import { resolveAsset, type AssetDependencies } from '../assets/resolve-asset.ts
 import type { Exchange } from '../http/exchange.ts'
 import { parseBody } from '../http/json-body.ts'
 import { sendJson } from '../http/respond.ts'
+import type { Network } from '../publishing/network.ts'
 
 const bodySchema = z.strictObject({ asset: z.string().min(1).max(1_000) })
 
 /** @throws CatalogError INVALID_OPTIONS for a bad body, NOT_FOUND for an action that does not exist, and what resolving throws */
 export async function answerAsset(
-  deps: AssetDependencies,
+  deps: AssetDependencies & { readonly network: Pick<Network, 'isPrivate'> },
   action: string,
   { exchange, body }: { exchange: Exchange; body: unknown },
 ): Promise<void> {
@@ -23,7 +24,9 @@ export async function answerAsset(
   if (action !== 'bytes') {
     throw new CatalogError('NOT_FOUND', `no such asset action: ${action.slice(0, 40)}`)
   }
-  const artifact = await deps.node.get(info.digest, { signal })
+  // The release is here; peers hear of no private name, not even by the hash of its bytes.
+  const peers = !deps.network.isPrivate(info.name)
+  const artifact = await deps.node.get(info.digest, { signal, peers })
   res.setHeader('content-type', 'application/octet-stream')
   res.setHeader('content-length', info.size)
   for await (const chunk of artifact.body) {

@@ -19,7 +19,7 @@ import { parseChange } from './change-request.ts'
 import { ATTESTATIONS, packumentOf } from './network-packument.ts'
 import { OWNERS_HINT } from './owners-hint.ts'
 import type { Network } from './network.ts'
-import { splitManifest } from './provenance.ts'
+import { provenanceOf } from './provenance.ts'
 
 export interface NetworkAnswers extends Network {
   readonly activity: Activity
@@ -99,7 +99,7 @@ async function sendPackument(
 }
 
 async function sendTarball(
-  { node, networkPackages, counters, ledger, guard }: NetworkAnswers,
+  { node, networkPackages, counters, ledger, guard, isPrivate }: NetworkAnswers,
   exchange: Exchange,
   {
     name,
@@ -114,11 +114,13 @@ async function sendTarball(
   const { digest } = await networkPackages.release({ name, version }, { signal })
   if (guard.isBad(digest)) throw deniedBytes({ name, version })
   visit.locatedMs = performance.now()
-  const artifact = await node.get(digest, { signal }).catch((error: unknown) => {
-    // It has been published: that nobody gives it now does not make it absent.
-    const isPassing = isCatalogError(error) && ['absent', 'peer'].includes(error.kind)
-    throw isPassing ? unanswered(`${name}@${version}`, error) : error
-  })
+  const artifact = await node
+    .get(digest, { signal, peers: !isPrivate(name) })
+    .catch((error: unknown) => {
+      // It has been published: that nobody gives it now does not make it absent.
+      const isPassing = isCatalogError(error) && ['absent', 'peer'].includes(error.kind)
+      throw isPassing ? unanswered(`${name}@${version}`, error) : error
+    })
   const named = isPublic ? 'public' : 'private'
   const sent = { artifact, name, version, visibility: 'public', named, isUnjudged: true } as const
   await sendNoted({ counters, ledger }, exchange, { sent, visit })
@@ -132,10 +134,9 @@ async function sendAttestations(
 ): Promise<void> {
   const path = decodeURIComponent(target.path.replace(/\/?(?:\?.*)?$/s, ''))
   const version = path.slice(`${ATTESTATIONS}${name}@`.length)
-  const { manifest } = await networkPackages.release({ name, version }, { signal })
-  const { provenance } = splitManifest(manifest)
+  const provenance = provenanceOf(await networkPackages.release({ name, version }, { signal }))
   if (provenance === undefined) {
-    throw new CatalogError('NOT_FOUND', `${name}@${version} was published without provenance`)
+    throw new CatalogError('NOT_FOUND', `${name}@${version} has no provenance of these bytes`)
   }
   const { predicateType, bundle } = provenance
   sendJson(req, res, { status: 200, body: { attestations: [{ predicateType, bundle }] } })

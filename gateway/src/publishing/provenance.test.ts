@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { digestOf, isCatalogError } from '@catalog-p2p/core'
 import { expect, test } from 'vitest'
-import { parseProvenance, splitManifest } from './provenance.ts'
+import { parseProvenance, provenanceOf, splitManifest } from './provenance.ts'
 
 const tarball = Buffer.from('the tarball')
 const bytes = digestOf(tarball)
@@ -27,6 +27,14 @@ test('is kept to the letter', () => {
   for (const without of ['{"name":"a"}', '{"_provenance":{"mediaType":"x"}}']) {
     expect(splitManifest(without).provenance).toBeUndefined()
   }
+})
+
+test('that another machine has kept is given to clients only if it is of the version that they get', () => {
+  const kept = parseProvenance(bundle(), bytes)
+  const manifest = JSON.stringify({ name: 'a', version: '1.0.0', _provenance: kept })
+  expect(provenanceOf({ manifest, digest: bytes })).toEqual(kept)
+  expect(provenanceOf({ manifest, digest: digestOf(Buffer.from('another')) })).toBeUndefined()
+  expect(provenanceOf({ manifest: '{}', digest: bytes })).toBeUndefined()
 })
 
 test.each([

@@ -2,11 +2,11 @@
  * The provenance of a version: what a build service has signed about how it was built (a Sigstore bundle), as `npm publish --provenance`
  * attaches it. It is kept in what the publisher signs, and shown where clients look for it. Whether it holds is for them to check (`npm
  * audit signatures`), since trusting a build service is no matter of ours; that it is of these very bytes is checked here, before it is
- * kept, with what kind it is: whoever lists versions does not open it.
+ * kept and before a client gets it: another machine may have kept it. Whoever lists versions does not open it.
  * https://github.com/npm/provenance, https://docs.sigstore.dev/about/bundle/. Pure.
  */
 import { z } from 'zod'
-import { CatalogError, type Digest } from '@catalog-p2p/core'
+import { CatalogError, type Digest, type Release } from '@catalog-p2p/core'
 
 /** In a release's manifest, beside package.json's own fields: none of those begins so. */
 export const PROVENANCE_FIELD = '_provenance'
@@ -31,15 +31,20 @@ export function parseProvenance(text: string, digest: Digest): Provenance {
   if (Buffer.byteLength(text) > MAX_BYTES) {
     throw refused(`its provenance has more than ${MAX_BYTES} bytes`)
   }
-  const bundle = bundleSchema.safeParse(parsed(text)).data
-  const statement = bundle && statementOf(bundle)
-  if (bundle === undefined || statement === undefined)
-    throw refused('its provenance is no Sigstore bundle')
-  const sha512 = Buffer.from(digest.slice('sha512-'.length), 'base64').toString('hex')
-  const { predicateType, subject } = statement
-  const isOfThese = subject.some((each) => each.digest.sha512.toLowerCase() === sha512)
-  if (!isOfThese) throw refused('its provenance is of other bytes')
-  return { predicateType, bundle }
+  const opened = openBundle(parsed(text))
+  if (opened === undefined) throw refused('its provenance is no Sigstore bundle')
+  const { provenance, sha512 } = opened
+  if (!sha512.includes(sha512Of(digest))) throw refused('its provenance is of other bytes')
+  return provenance
+}
+
+/** Of a release, whoever has signed it; undefined unless it is a bundle about its bytes. @param release its manifest was checked to be an object */
+export function provenanceOf({
+  manifest,
+  digest,
+}: Pick<Release, 'manifest' | 'digest'>): Provenance | undefined {
+  const opened = openBundle(splitManifest(manifest).provenance?.bundle)
+  return opened?.sha512.includes(sha512Of(digest)) ? opened.provenance : undefined
 }
 
 /** @param manifest of a release, which was checked to be an object. `provenance`: undefined where the version has none */
@@ -55,9 +60,22 @@ export function splitManifest(manifest: string): {
   }
 }
 
-function statementOf({ dsseEnvelope }: z.output<typeof bundleSchema>) {
-  const payload = Buffer.from(dsseEnvelope.payload, 'base64').toString()
-  return statementSchema.safeParse(parsed(payload)).data
+/** With the bytes that it is about, in lower-case hex; undefined for what is no bundle. */
+function openBundle(
+  value: unknown,
+): { readonly provenance: Provenance; readonly sha512: readonly string[] } | undefined {
+  const bundle = bundleSchema.safeParse(value).data
+  if (bundle === undefined) return undefined
+  const payload = Buffer.from(bundle.dsseEnvelope.payload, 'base64').toString()
+  const statement = statementSchema.safeParse(parsed(payload)).data
+  if (statement === undefined) return undefined
+  const { predicateType, subject } = statement
+  const sha512 = subject.map(({ digest }) => digest.sha512.toLowerCase())
+  return { provenance: { predicateType, bundle }, sha512 }
+}
+
+function sha512Of(digest: Digest): string {
+  return Buffer.from(digest.slice('sha512-'.length), 'base64').toString('hex')
 }
 
 function parsed(text: string): unknown {
