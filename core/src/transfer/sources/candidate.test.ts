@@ -1,29 +1,38 @@
 /** What counts as something that comes from the peers of a claim. */
 import { expect, test } from 'vitest'
 import { CHUNK_SIZE } from '../../../../test/support/blobs.ts'
-import { createFakeClock } from '../../../../test/support/fake-clock.ts'
+import { createFakeClock, type FakeClock } from '../../../../test/support/fake-clock.ts'
 import { digestOf } from '../../content/digest.ts'
 import type { PeerLinks } from '../asking/peer-link.ts'
 import { createPeerScores } from '../peer-score.ts'
 import type { TransferDeps } from '../transfer-deps.ts'
 import { Candidate } from './candidate.ts'
+import { isWellUnderWay, type Claims } from './claims.ts'
 
-test('bytes of chunks are heard since the claim; manifests, and word that a chunk will come, are not', async () => {
-  const clock = createFakeClock()
+/** A claim of forty chunks by a peer that has sent good bytes before, of which none has come whole. */
+function claimed(clock: FakeClock): {
+  candidate: Candidate
+  bytes: { session: number; bulk: number }
+} {
   const bytes = { session: 0, bulk: 1_000_000 }
   const receivedBytes: PeerLinks['receivedBytes'] = (_, lane) =>
     lane === undefined ? bytes.session + bytes.bulk : bytes[lane]
+  const scores = createPeerScores(clock, () => undefined)
+  scores.answered('a', { bytes: 1 })
   const deps: Partial<TransferDeps> = {
-    clock,
-    links: { receivedBytes } as PeerLinks,
-    scores: createPeerScores(clock, () => undefined),
+    ...{ clock, scores, links: { receivedBytes } as PeerLinks },
     assemblies: { open: () => new Promise(() => undefined) },
   }
   const geometry = {
     ...{ digest: digestOf(Buffer.of(1)), size: 40 * CHUNK_SIZE, chunkSize: CHUNK_SIZE },
   }
   const claim = { peer: 'a', geometry, leaves: Buffer.alloc(40 * 32), present: undefined }
-  const candidate = new Candidate(claim, deps as TransferDeps, 'public')
+  return { candidate: new Candidate(claim, deps as TransferDeps, 'public'), bytes }
+}
+
+test('bytes of chunks are heard since the claim; manifests, and word that a chunk will come, are not', async () => {
+  const clock = createFakeClock()
+  const { candidate, bytes } = claimed(clock)
   await clock.advance(200)
   expect(candidate.listen()).toBe(200)
   bytes.session += 10_000
@@ -35,3 +44,21 @@ test('bytes of chunks are heard since the claim; manifests, and word that a chun
   bytes.bulk += 10_000
   expect(candidate.listen()).toBe(0)
 })
+
+test.each([
+  ['half', 0.5, true],
+  ['a fiftieth', 0.02, false],
+])(
+  'a proven claim of which no chunk is whole after 600 ms, but %s has come',
+  async (_, share, isLeftAlone) => {
+    const clock = createFakeClock()
+    const { candidate, bytes } = claimed(clock)
+    const claims: Partial<Claims> = { leader: () => candidate, ageMs: 600 }
+    for (let step = 0; step < 6; step++) {
+      await clock.advance(100)
+      bytes.bulk += (share * 40 * CHUNK_SIZE) / 6
+      candidate.listen()
+    }
+    expect(isWellUnderWay(claims as Claims)).toBe(isLeftAlone)
+  },
+)

@@ -96,13 +96,25 @@ export class Candidate {
   /** Looks what has come of chunks from its peers, this artifact's or another's: milliseconds since a look found more. */
   listen(): number {
     const { clock } = this.#deps
-    const heardBytes = this.#heard.total([...this.claimants.keys()])
+    const heardBytes = this.#hear()
     if (heardBytes - this.#heardBytes >= MIN_HEARD_BYTES) {
       this.#heardBytes = heardBytes
       this.#heardMs = clock.now()
     }
     // Chunks may be small on their way.
     return clock.now() - Math.max(this.#heardMs, this.#landedMs)
+  }
+
+  /** Since the claim: of its chunks, or heard from its peers as by `listen` if that is more. */
+  get arrivedBytes(): number {
+    return Math.max(this.#hear(), this.#gained * this.claim.geometry.size)
+  }
+
+  /** As `remainingMs`, at the pace of what has arrived: before the first chunk is whole that is all that is known. */
+  get expectedMs(): number {
+    if (this.#gained > 0) return this.remainingMs
+    const arriving = this.arrivedBytes / this.claim.geometry.size
+    return remainingMs(this.share + arriving, arriving, this.ageMs)
   }
 
   /** Of the claimed size, 0 to 1. */
@@ -112,9 +124,8 @@ export class Candidate {
 
   /** Until it is complete at its pace so far, more when it has fallen silent; Infinity while nothing has come. */
   get remainingMs(): number {
-    const { share } = this
     const idleMs = this.#deps.clock.now() - this.#landedMs
-    return remainingMs(share, share - this.#resumedShare, this.ageMs, idleMs)
+    return remainingMs(this.share, this.#gained, this.ageMs, idleMs)
   }
 
   /** A claim of the same manifest: its peer takes part, at once or when there is a place. */
@@ -128,6 +139,14 @@ export class Candidate {
     this.#droppedMs ??= this.#deps.clock.now()
     this.#stop.abort(reason)
     await Promise.allSettled([this.verified])
+  }
+
+  get #gained(): number {
+    return this.share - this.#resumedShare
+  }
+
+  #hear(): number {
+    return this.#heard.total([...this.claimants.keys()])
   }
 
   async #run(): Promise<Assembly> {

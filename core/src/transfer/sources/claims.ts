@@ -22,7 +22,7 @@ const MAX_CANDIDATES = 4
 const SETTLED_MS = 2_000
 const HOPELESS_MS = 60_000
 const PLACE_POLL_MS = 250
-/** A claim that is complete so soon after it was made is left alone: another source would only get in its way. So long the first chunk of any may take. */
+/** A claim that is complete so soon after it was made is left alone: another source would only get in its way. So long a proven peer may take to begin. */
 const ALMOST_DONE_MS = 500
 /**
  * One of a peer that has sent good bytes before has longer, the more the larger it is, up to a bound: a lie may still come. All time
@@ -63,15 +63,14 @@ export interface Claims {
 export function isWellUnderWay(claims: Claims): boolean {
   const leader = claims.leader({ provenFirst: true })
   if (leader === undefined) return false
-  const { remainingMs } = leader
   const { ageMs } = claims
-  if (!leader.isProven) return ageMs + remainingMs < ALMOST_DONE_MS
+  if (!leader.isProven) return ageMs + leader.remainingMs < ALMOST_DONE_MS
   // Its chunks may wait behind what else it is sending.
   if (leader.listen() > STALLED_MS) return false
-  // Before its first chunk it has no pace yet.
-  if (remainingMs === Infinity) return ageMs < ALMOST_DONE_MS
+  // Before its first chunk it has next to no pace yet.
+  if (leader.remainingMs === Infinity && ageMs < ALMOST_DONE_MS) return true
   const wholeMs = PROVEN_MS + leader.claim.geometry.size / PROVEN_BYTES_PER_MS
-  return ageMs + remainingMs < Math.min(wholeMs, MAX_PROVEN_MS)
+  return ageMs + leader.expectedMs < Math.min(wholeMs, MAX_PROVEN_MS)
 }
 
 export function createClaims(deps: TransferDeps, visibility: Visibility): Claims {

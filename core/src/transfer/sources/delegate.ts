@@ -24,18 +24,21 @@ import type { Attempt } from './hedge.ts'
 import type { Outlook, Race } from './source.ts'
 import { besideNewcomers, type PeerAsker } from './swarm.ts'
 
-export interface DelegateDeps extends Pick<TransferDeps, 'scores' | 'limitOf'> {
+export interface DelegateDeps extends Pick<TransferDeps, 'clock' | 'scores' | 'limitOf'> {
   readonly links: Pick<PeerLinks, 'stream' | 'receivedBytes'>
   readonly fleet: Pick<Fleet, 'missed' | 'succeeded' | 'watch'>
 }
 
 /** When it has all of it, and chunks are on their way to many: they come in turns, and one that is busy says so every 250 ms. */
 const QUIET_BETWEEN_CHUNKS_MS = 1_000
-/** However often it says that it is at it, and whatever comes: large artifacts take long where many share one line to the registry. */
-const LONGEST_WAIT_MS = 30_000
-/** Of that, once it has all of it, without chunks that come at the pace of a network of one's own: whoever trickles keeps nobody waiting. */
+/**
+ * However often it says that it is at it, and whatever comes: large artifacts take long where many share one line to the registry. Anew
+ * once it has all of it: what it took to fetch is not taken from the time to send.
+ */
+export const LONGEST_WAIT_MS = 30_000
+/** From then on, without bytes that come at a pace that sixteen machines on one wireless network keep: whoever trickles keeps nobody waiting. */
 const LONGEST_WITHOUT_PACE_MS = 5_000
-const PACE_BYTES_PER_MS = (1024 * 1024) / 1_000
+const PACE_BYTES_PER_MS = (256 * 1024) / 1_000
 
 export interface DelegateHooks {
   /** It has been silent too long: called once at most. */
@@ -44,8 +47,9 @@ export interface DelegateHooks {
   readonly arrived?: () => Arrived | undefined
 }
 
-/** Of the manifest that the delegate claims, and of no other one. */
+/** From those that claim the manifest that the delegate claims, and no other one. */
 export interface Arrived {
+  /** Also of chunks that are not whole yet. */
   readonly bytes: number
   /** Since it has claimed it. */
   readonly ageMs: number
@@ -61,7 +65,7 @@ export function askDelegate(
   deps: DelegateDeps,
   { onLate, arrived }: DelegateHooks = {},
 ): DelegateAttempt {
-  const { links, fleet } = deps
+  const { links, fleet, clock } = deps
   let watch: Watch | undefined
   let why: Miss | undefined
   let hasFailed = false
@@ -72,8 +76,13 @@ export function askDelegate(
     return bytes === undefined ? { signs } : { signs, quietMs: QUIET_BETWEEN_CHUNKS_MS }
   }
   let receivedBefore = 0
-  const longestMs = (): number =>
-    keepsPace(arrived?.()) ? LONGEST_WAIT_MS : LONGEST_WITHOUT_PACE_MS
+  let startedMs = 0
+  const longestMs = (): number => {
+    const come = arrived?.()
+    if (come === undefined) return LONGEST_WAIT_MS
+    const fetchedMs = Math.min(clock.now() - startedMs - come.ageMs, LONGEST_WAIT_MS)
+    return fetchedMs + (keepsPace(come) ? LONGEST_WAIT_MS : LONGEST_WITHOUT_PACE_MS)
+  }
   return {
     hedgeMs: LOOK_MS,
     isProgressing() {
@@ -81,7 +90,10 @@ export function askDelegate(
       return why === undefined
     },
     onLate() {
-      fleet.missed(peer, why ?? 'silent')
+      const come = arrived?.()
+      // What takes longer than that at a good pace is large, and no fault of its own.
+      const isOnlyLarge = why === 'slow' && come !== undefined && keepsPace(come)
+      if (!isOnlyLarge) fleet.missed(peer, why ?? 'silent')
       onLate?.()
     },
     outlook() {
@@ -91,6 +103,7 @@ export function askDelegate(
     async run(signal) {
       try {
         receivedBefore = links.receivedBytes(peer)
+        startedMs = clock.now()
         watch = fleet.watch(peer, { about: nameKeyOf(wish.version), longestMs })
         await deps.limitOf(peer).take(0, signal) // how much it is, the answer will say
         const stream = await links.stream(peer, 'session')
@@ -107,9 +120,8 @@ export function askDelegate(
   }
 }
 
-function keepsPace(arrived: Arrived | undefined): boolean {
-  if (arrived === undefined || arrived.ageMs < LONGEST_WITHOUT_PACE_MS) return true
-  return arrived.bytes >= arrived.ageMs * PACE_BYTES_PER_MS
+function keepsPace({ bytes, ageMs }: Arrived): boolean {
+  return ageMs < LONGEST_WITHOUT_PACE_MS || bytes >= ageMs * PACE_BYTES_PER_MS
 }
 
 /** @throws CatalogError PEER_MISBEHAVED */
@@ -153,7 +165,7 @@ export function delegateSource(
     const taken = claims.take(claim)
     const sinceMs = deps.clock.now()
     claimed = () => ({
-      bytes: (claims.of(claim)?.share ?? 0) * claim.geometry.size,
+      bytes: claims.of(claim)?.arrivedBytes ?? 0,
       ageMs: deps.clock.now() - sinceMs,
     })
     return await taken
