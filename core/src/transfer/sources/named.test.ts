@@ -121,15 +121,34 @@ test('that a delegate is at for long is asked of the others that list it meanwhi
   const world = createWorld(clock)
   const [delegate, b] = [await world.add('delegate'), await world.add('b')]
   delegate.fleet.serve(() => new Promise(() => undefined))
-  await holder(world, 'holder', small)
   await b.host.connect('delegate', { signal })
   Object.assign(b.fleet, { delegateOf: () => 'delegate' })
   let isOver = false
   const resolving = b.transfer.resolve(recordOf(small.digest), { signal, fetch: true })
   void resolving.finally(() => (isOver = true))
+  await clock.advance(100)
+  await holder(world, 'holder', small)
   const tookMs = await clock.advanceUntil(() => isOver, { maxMs: 31_000 })
   expect(await resolving).toEqual(recordOf(small.digest))
-  expect(tookMs).toBeLessThanOrEqual(410)
+  expect(tookMs).toBeLessThanOrEqual(310)
+})
+
+test('that a delegate never comes to an end with is given up, and the delegate called slow', async () => {
+  const clock = createFakeClock()
+  const world = createWorld(clock)
+  const [delegate, b] = [await world.add('delegate'), await world.add('b')]
+  delegate.fleet.serve(() => new Promise(() => undefined))
+  await b.host.connect('delegate', { signal })
+  const missed: string[] = []
+  Object.assign(b.fleet, {
+    ...{ delegateOf: () => 'delegate', missed: (_: string, why: string) => missed.push(why) },
+  })
+  let isOver = false
+  const resolving = b.transfer.resolve(recordOf(small.digest), { signal, fetch: true })
+  void resolving.finally(() => (isOver = true))
+  await clock.advanceUntil(() => isOver, { maxMs: 31_000, stepMs: 1_000 })
+  expect(await resolving).toBeUndefined()
+  expect(missed).toEqual(['slow'])
 })
 
 describe('lies about a name', () => {

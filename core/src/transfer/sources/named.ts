@@ -13,7 +13,7 @@ import { raceSignal } from '../../timing/race-signal.ts'
 import type { Clock } from '../../timing/clock.ts'
 import type { NamedResult } from '../asking/request-stream.ts'
 import type { TransferDeps } from '../transfer-deps.ts'
-import { askDelegate } from './delegate.ts'
+import { askDelegate, LONGEST_WAIT_MS } from './delegate.ts'
 import { hedge, type Attempt } from './hedge.ts'
 
 export interface NamedRequests {
@@ -39,7 +39,8 @@ export interface NamedDeps extends Pick<
 
 /** One after another, the next when those before it have not got it or are late: a few that list what they have not hide nothing. */
 const MAX_ASKED = 16
-const RESOLVE_MS = 30_000
+/** Longer than a delegate may take: one that stalls has been called slow by then, even where this machine is late to look. */
+const RESOLVE_MS = LONGEST_WAIT_MS + 10_000
 /** One that is at it for longer is not waited for alone: those that list it are asked beside it. */
 const BESIDE_DELEGATE_MS = 250
 /** For those that list it when a delegate has had its time before them: there is a registry to ask. */
@@ -70,13 +71,15 @@ export function createNamedRequests(deps: NamedDeps): NamedRequests {
       let asking = running.get(key)
       if (asking === undefined) {
         const delegate = fetch ? deps.fleet.delegateOf(version) : undefined
-        const peers = scores
-          .rank(discovery.nameHolders(key), links.outstanding)
-          .filter((peer) => peer !== delegate)
-        const holders = peers.slice(0, MAX_ASKED).map((peer) => attemptOf(deps, peer, key))
+        const holders = (): Attempt<ArtifactRecord>[] =>
+          scores
+            .rank(discovery.nameHolders(key), links.outstanding)
+            .filter((peer) => peer !== delegate)
+            .slice(0, MAX_ASKED)
+            .map((peer) => attemptOf(deps, peer, key))
         const attempts =
           delegate === undefined
-            ? holders
+            ? holders()
             : [delegateAttempt(deps, delegate, version), afterDelegate(deps, holders)]
         if (attempts.length === 0) return undefined
         asking = ask(key, attempts)
@@ -104,14 +107,15 @@ async function hedgeWithin(
   }
 }
 
-/** Those that list it, within what the caller has left for them. */
+/** Those that list it by then, within what the caller has left for them. */
 function afterDelegate(
   { clock }: NamedDeps,
-  holders: Attempt<ArtifactRecord>[],
+  holdersNow: () => Attempt<ArtifactRecord>[],
 ): Attempt<ArtifactRecord> {
   return {
     hedgeMs: undefined,
     async run(signal) {
+      const holders = holdersNow()
       if (holders.length === 0) throw new CatalogError('NO_PROVIDERS', 'no peer lists it')
       return await hedgeWithin(AFTER_DELEGATE_MS, holders, { clock, signal })
     },
