@@ -71,7 +71,7 @@ export interface NetworkState {
   readonly relayReservations: number
   /** Whether we answer the queries of others. */
   readonly dht: 'server' | 'client' | 'off'
-  /** Bootstrap addresses at which no peer has let us in yet, this run. */
+  /** Bootstrap addresses that have not been dialled to an end yet this run, whether somebody was there or not. */
   readonly unmet: number
 }
 

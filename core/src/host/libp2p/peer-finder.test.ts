@@ -23,7 +23,7 @@ function create(options: {
   maxConnections?: number
   groups?: () => number
   dialled?: () => number
-  answers?: (target: string) => string
+  answers?: (target: string) => string | undefined
 }): World {
   const dials: string[] = []
   const connected = new Set<string>()
@@ -151,6 +151,18 @@ describe('peer finder', () => {
     await settle()
     await tick()
     expect(dials).toEqual(['/boot'])
+    expect(finder.unmet).toBe(0)
+    await finder.stop()
+  })
+
+  it('has done with a bootstrap address that nobody answers at once its dial has failed', async () => {
+    const { finder } = create({
+      ...{ bootstrap: ['/stale', '/boot'] },
+      answers: (target) => (target === '/stale' ? undefined : 'peer'),
+    })
+    expect(finder.unmet).toBe(2)
+    finder.start()
+    await settle()
     expect(finder.unmet).toBe(0)
     await finder.stop()
   })

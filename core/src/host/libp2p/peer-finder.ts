@@ -38,7 +38,7 @@ export interface PeerFinder {
   found(peer: PeerId): void
   /** There are so few peers that it goes on looking. */
   readonly isLonely: boolean
-  /** Bootstrap addresses at which no peer has let us in yet. */
+  /** Bootstrap addresses of which no dial has ended yet, whether a peer has let us in or not. */
   readonly unmet: number
   /** A connection was lost: look again soon, though not at once, for the peer may have meant it. */
   onDisconnected(): void
@@ -96,10 +96,6 @@ class Dialer {
 
   onLeft(peer: PeerId): void {
     this.#left.set(peer, true)
-  }
-
-  hasMet(target: string): boolean {
-    return this.#answeredBy.has(target)
   }
 
   /** Not queue.clear(): what was waiting would never settle. It ends at once, as everything here heeds the signal. */
@@ -183,6 +179,8 @@ class SwarmKeeper implements PeerFinder {
   readonly #dialer: Dialer
   readonly #lan: LanDials
   readonly #logLookFailed: ReturnType<typeof createRepeatLog>
+  /** Bootstrap addresses. */
+  readonly #tried = new Set<string>()
   #pause = new AbortController()
   #loop: Promise<void> | undefined
 
@@ -212,7 +210,7 @@ class SwarmKeeper implements PeerFinder {
   }
 
   get unmet(): number {
-    return this.#options.bootstrap.filter((target) => !this.#dialer.hasMet(target)).length
+    return this.#options.bootstrap.filter((target) => !this.#tried.has(target)).length
   }
 
   found(peer: PeerId): void {
@@ -249,8 +247,13 @@ class SwarmKeeper implements PeerFinder {
   }
 
   async #look(): Promise<void> {
-    const targets = [...this.#options.bootstrap, ...(await this.#remembered())]
-    await Promise.all(targets.map((target) => this.#dialer.dial(target)))
+    const { bootstrap } = this.#options
+    const remembered = await this.#remembered()
+    const named = bootstrap.map(async (target) => {
+      await this.#dialer.dial(target)
+      this.#tried.add(target)
+    })
+    await Promise.all([...named, ...remembered.map((target) => this.#dialer.dial(target))])
   }
 
   /** What is wrong with the database now may not be at the next look. */

@@ -1,7 +1,7 @@
 /**
  * A command asks for packages at once, while a node that has just started has no peers yet. If peers were named, exec waits
- * briefly until a peer has something, or until the named ones have told that they have nothing, whoever else is there; if peers must be
- * found first, there may be none, and exec does not wait.
+ * briefly until a peer has something, or until all named ones that could be reached have told that they have nothing, whoever else is
+ * there; while none could be, one may still come. If peers must be found first, there may be none, and exec does not wait.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { ExecGateway } from './exec-gateway.ts'
