@@ -12,7 +12,7 @@ import { canCreateFolder } from '../disk/make-folder.ts'
 import { CatalogError } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import type { Clock } from '../timing/clock.ts'
-import { openHead, type Head } from './head.ts'
+import { claimedHeadName, openHead, type Head } from './head.ts'
 import { headKeyOf } from './head-key.ts'
 
 const HEADS_FILE = 'heads.sqlite'
@@ -46,6 +46,8 @@ export type HeadVerdict = 'new' | 'same' | 'older' | 'fork'
 
 export interface HeadBook {
   get(key: NameKey): KnownHead | undefined
+  /** Of a head that is known its package, the one of that key, without verifying it anew: a signature costs milliseconds. */
+  nameOf(key: NameKey): string | undefined
   /**
    * Takes a head in, if it is newer than what is known.
    * @param options.key it was asked for: a head of any other name or publisher is refused, not put in
@@ -128,6 +130,7 @@ export function createHeadBook(
 
   return {
     get,
+    nameOf: (key) => (isOpen ? nameOfRow(key, sql.get.get(nameKeyToBytes(key))) : undefined),
     accept(statement, { key: expected, origin = 'cache', pointer }) {
       const head = openHead(statement)
       const key = headKeyOf(head)
@@ -183,6 +186,18 @@ function openRow(
   return {
     ...{ head, statement, origin },
     pointer: pointer instanceof Uint8Array ? pointer : undefined,
+  }
+}
+
+/** Undefined for one that is damaged as well: whoever opens it says so. */
+function nameOfRow(key: NameKey, row: Record<string, unknown> | undefined): string | undefined {
+  const { statement } = row ?? {}
+  if (!(statement instanceof Uint8Array)) return undefined
+  try {
+    const claimed = claimedHeadName(statement)
+    return headKeyOf(claimed) === key ? claimed.name : undefined
+  } catch {
+    return undefined
   }
 }
 

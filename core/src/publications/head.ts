@@ -15,7 +15,7 @@ import {
 import { CatalogError } from '../errors.ts'
 import type { HybridKey } from '../signing/hybrid-key.ts'
 import type { CanonicalValue } from '../signing/canonical.ts'
-import { openStatement, signStatement } from '../signing/statement.ts'
+import { claimedSigner, openStatement, signStatement } from '../signing/statement.ts'
 import type { PublishedName } from './head-key.ts'
 
 export const HEAD_TYPE = 'catalog/head/1'
@@ -72,6 +72,8 @@ const bodySchema = z.strictObject({
   unpublished: z.array(version),
 })
 
+const nameSchema = z.object({ name: bodySchema.shape.name })
+
 type Body = z.output<typeof bodySchema>
 
 /** @throws CatalogError INVALID_STATEMENT for fields that nobody would accept: it is not signed then */
@@ -102,6 +104,16 @@ export function openHead(statement: Uint8Array): Head {
     ),
     tags: new Map(Object.entries(tags)),
   }
+}
+
+/** Whose head of which package it says it is, before anything is verified. @throws CatalogError INVALID_STATEMENT */
+export function claimedHeadName(statement: Uint8Array): PublishedName {
+  const expected = { type: HEAD_TYPE, maxBytes: MAX_HEAD_BYTES }
+  const publisher = claimedSigner(statement, expected)
+  const { body } = openStatement(statement, { ...expected, vouchedBy: publisher })
+  const parsed = nameSchema.safeParse(body)
+  if (!parsed.success) throw refused('its name')
+  return { name: parsed.data.name, publisher }
 }
 
 function problemOf({ sequence, previous, releases, tags, unpublished }: Body): string | undefined {

@@ -239,8 +239,12 @@ function createTold({ book, isPrivate }: Pick<PublicationsDeps, 'book' | 'isPriv
     isTold,
     toldKeys(origin) {
       const keys = book.keys(origin)
-      // Most machines have no private names, and open no head for this.
-      return isPrivate === undefined ? keys : keys.filter((key) => find(key) !== undefined)
+      // Most machines have no private names, and read no head for this; verified it is when it is given.
+      if (isPrivate === undefined) return keys
+      return keys.filter((key) => {
+        const name = book.nameOf(key)
+        return name !== undefined && !isPrivate(name)
+      })
     },
     answer({ key, known }) {
       const found = find(key)

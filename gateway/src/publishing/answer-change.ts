@@ -2,13 +2,13 @@
  * Changes of a package of the network: a new version, tags, deprecations, versions withdrawn. Each is one signed head; until that is made
  * nothing has changed. Only with this gateway's token, and only with a key of this machine that the trust file names.
  */
-import { CatalogError, type CatalogNode, type HybridKey } from '@catalog-p2p/core'
+import { CatalogError, keyIdOf, type CatalogNode, type HybridKey } from '@catalog-p2p/core'
 import type { Exchange } from '../http/exchange.ts'
 import { readJson } from '../http/json-body.ts'
 import { sendJson } from '../http/respond.ts'
 import type { ChangeRequest } from './change-request.ts'
 import type { Network } from './network.ts'
-import type { NetworkPackage } from './network-packages.ts'
+import type { NetworkListing } from './network-packages.ts'
 import { OWNERS_HINT } from './owners-hint.ts'
 import { parseDocument, type PackageDocument } from './publish-document.ts'
 import { keptText, publishVersion, refuse } from './publish-version.ts'
@@ -39,7 +39,9 @@ export async function answerChange(
     }
     case 'unpublish': {
       const found = await requireCurrent(deps, made, change.revision)
-      return apply(deps, made, { unpublish: [...found.versions.keys()] })
+      const publisher = keyIdOf(made.key.publicKey)
+      const own = found.heads.find((head) => head.publisher === publisher)
+      return apply(deps, made, { unpublish: [...(own?.releases.keys() ?? [])] })
     }
     case 'remove-tarball':
       return done(exchange, 200, { ok: true })
@@ -66,7 +68,10 @@ async function publish(
   done(exchange, 201, { ok: true, id: name, ...said })
 }
 
-/** As `npm deprecate` and `npm unpublish` send it: the document as it shall be. */
+/**
+ * As `npm deprecate` and `npm unpublish` send it: the document as it shall be. Withdrawn is what a client has taken out of a document that
+ * had all versions, and only its revision proves that it was shown one.
+ */
 async function changeDocument(
   deps: Network,
   made: Change,
@@ -75,9 +80,10 @@ async function changeDocument(
   const wanted = document.versions
   if (wanted === undefined) throw nothingToChange(made.name)
   const found = await requireCurrent(deps, made, revision)
-  const unpublish = [...found.versions.keys()].filter((version) => wanted[version] === undefined)
+  const unpublish = [...found.releases.keys()].filter((version) => wanted[version] === undefined)
+  if (unpublish.length > 0 && revision === undefined) throw changedMeanwhile(made.name)
   const deprecations: Record<string, string | null> = {}
-  for (const [version, { deprecated }] of found.versions) {
+  for (const [version, { deprecated }] of found.releases) {
     const said = wanted[version]?.deprecated
     const reason = typeof said === 'string' && said !== '' ? said : undefined
     if (wanted[version] !== undefined && reason !== deprecated)
@@ -85,7 +91,7 @@ async function changeDocument(
   }
   const tags: Record<string, string> = {}
   for (const [tag, version] of Object.entries(document['dist-tags'])) {
-    const isThere = found.versions.has(version) && !unpublish.includes(version)
+    const isThere = found.releases.has(version) && !unpublish.includes(version)
     if (isThere && found.tags.get(tag) !== version) tags[tag] = version
   }
   const isNothing = [unpublish, Object.keys(deprecations), Object.keys(tags)].every(
@@ -117,13 +123,21 @@ async function requireCurrent(
   { networkPackages }: Network,
   { exchange, name }: Change,
   revision: string | undefined,
-): Promise<NetworkPackage> {
-  const found = await networkPackages.find(name, exchange)
+): Promise<NetworkListing> {
+  const found = await networkPackages.list(name, exchange)
   if (revision === undefined || revision === found.revision) return found
-  throw new CatalogError('INVALID_OPTIONS', `${name} has changed meanwhile`, {
-    status: 409,
-    hint: 'run the command again',
-  })
+  throw changedMeanwhile(name)
+}
+
+function changedMeanwhile(name: string): CatalogError {
+  return new CatalogError(
+    'INVALID_OPTIONS',
+    `${name} has changed meanwhile, or not all of its versions were read`,
+    {
+      status: 409,
+      hint: 'run the command again, with npm: it asks for all versions ("?write=true"), other clients may not',
+    },
+  )
 }
 
 function done(exchange: Exchange, status: number, body: object): void {

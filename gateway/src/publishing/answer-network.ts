@@ -16,7 +16,7 @@ import type { Route } from '../http/route.ts'
 import { unanswered } from '../trust/find-heads.ts'
 import { answerChange } from './answer-change.ts'
 import { parseChange } from './change-request.ts'
-import { ATTESTATIONS, packumentOf } from './network-packument.ts'
+import { ATTESTATIONS, listingDocumentOf, packumentOf } from './network-packument.ts'
 import { OWNERS_HINT } from './owners-hint.ts'
 import type { Network } from './network.ts'
 import { provenanceOf } from './provenance.ts'
@@ -48,7 +48,7 @@ export async function answerNetwork(
     )
   }
   if (route.route === 'dist-tags') {
-    const { tags } = await deps.networkPackages.find(name, exchange)
+    const { tags } = await deps.networkPackages.list(name, exchange)
     return sendJson(exchange.req, exchange.res, { status: 200, body: Object.fromEntries(tags) })
   }
   const { method, path } = exchange.target
@@ -60,8 +60,12 @@ export async function answerNetwork(
     return sendJson(exchange.req, exchange.res, { status: 200, body: { public: isPublic } })
   }
   const change = parseChange(method, path, name)
-  // `?write=true`: the document that a client is about to change.
-  if (change === 'read') return sendPackument(deps, exchange, { name })
+  // `?write=true`: the document that a client is about to change, and sends back whole.
+  if (change === 'read') {
+    const listing = await deps.networkPackages.list(name, exchange)
+    const body = listingDocumentOf(listing, exchange.base)
+    return sendJson(exchange.req, exchange.res, { status: 200, body })
+  }
   if (change === undefined) throw notForThese(name)
   return answerChange(deps, options, { exchange, name, change })
 }
@@ -75,22 +79,20 @@ interface Seen {
 async function sendPackument(
   { node, networkPackages, sign }: Network,
   exchange: Exchange,
-  { name, seen }: { readonly name: string; readonly seen?: Seen },
+  { name, seen }: { readonly name: string; readonly seen: Seen },
 ): Promise<void> {
   const { req, res, base } = exchange
   const found = await networkPackages.find(name, exchange)
-  if (seen !== undefined) {
-    noteFirstBytes(seen.visit, seen.isPublic)
-    // Whoever is connected is asked for something newer.
-    seen.visit.source = node.stats().peers > 0 ? 'peer' : 'store'
-  }
+  noteFirstBytes(seen.visit, seen.isPublic)
+  // Whoever is connected is asked for something newer.
+  seen.visit.source = node.stats().peers > 0 ? 'peer' : 'store'
   const etag = `W/"${found.revision}"`
   res.setHeader('etag', etag)
   res.setHeader('vary', 'Accept, Host')
   res.setHeader('cache-control', 'no-cache')
   res.setHeader('x-catalog-metadata', 'network')
   if (isNotModified(req, etag)) {
-    if (seen !== undefined) seen.visit.outcome = 'unchanged'
+    seen.visit.outcome = 'unchanged'
     res.statusCode = 304
     res.end()
     return

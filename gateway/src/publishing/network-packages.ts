@@ -9,6 +9,7 @@ import {
   isCatalogError,
   type CatalogNode,
   type Head,
+  type HeadRelease,
   type KeyId,
   type Release,
 } from '@catalog-p2p/core'
@@ -22,10 +23,12 @@ export interface NetworkVersion {
   readonly deprecated: string | undefined
 }
 
-export interface NetworkPackage {
+/** All that the heads say, whether anybody has the releases or not: what a change is made of. */
+export interface NetworkListing {
   readonly name: string
-  /** Newest last, as they were published. Of more than a document holds the oldest are left out; `release` gives them. */
-  readonly versions: ReadonlyMap<string, NetworkVersion>
+  readonly heads: readonly [Head, ...Head[]]
+  /** Of a version that several have, the first one's. */
+  readonly releases: ReadonlyMap<string, HeadRelease>
   readonly tags: ReadonlyMap<string, string>
   readonly changedAtMs: number
   /** Changes with every change of a publisher. */
@@ -33,7 +36,18 @@ export interface NetworkPackage {
   readonly publishers: readonly KeyId[]
 }
 
+export interface NetworkPackage extends Omit<NetworkListing, 'heads' | 'releases'> {
+  /** Newest last, as they were published. Of more than a document holds the oldest are left out; `release` gives them. */
+  readonly versions: ReadonlyMap<string, NetworkVersion>
+  /** All but those of versions that nobody gives now. */
+  readonly tags: ReadonlyMap<string, string>
+  /** Unless all versions are here it is no listing's: such a document says nothing of what is to be withdrawn. */
+  readonly revision: string
+}
+
 export interface NetworkPackages {
+  /** @throws as `find`, for the heads alone: no release is read */
+  list(name: string, options: { readonly signal: AbortSignal }): Promise<NetworkListing>
   /**
    * @throws CatalogError NOT_FOUND when no trusted publisher's head can be found; PEER_TIMEOUT with status 503 when those who have
    *   it, or a part of it, did not answer; `signal.reason`
@@ -91,23 +105,24 @@ export function createNetworkPackages(
   }
 
   return {
+    list: async (name, { signal }) => listingOf(name, await headsOf(name, { signal })),
+
     async find(name, { signal }) {
-      const heads = await headsOf(name, { signal })
-      const lists = await versionsOf(heads, (head, version) => releaseOf(head, version, signal))
+      const { heads, releases, ...said } = listingOf(name, await headsOf(name, { signal }))
+      const { lists, left } = await versionsOf(heads, (head, version) =>
+        releaseOf(head, version, signal),
+      )
       const versions = new Map(
         [...new Map(lists.toReversed().flat())].toSorted(
           ([, a], [, b]) => a.release.publishedAtMs - b.release.publishedAtMs,
         ),
       )
       // A document without any version would say that all were withdrawn.
-      const isLost = versions.size === 0 && heads.some(({ releases }) => releases.size > 0)
-      if (isLost) throw unanswered(name, undefined)
-      const tags = [...heads[0].tags].filter(([, version]) => versions.has(version))
-      const package_ = {
-        ...{ name, versions, tags: new Map(tags), publishers: heads.map((head) => head.publisher) },
-        changedAtMs: Math.max(...heads.map((head) => head.changedAtMs)),
-        revision: revisionOf(heads),
-      }
+      if (versions.size === 0 && releases.size > 0) throw unanswered(name, undefined)
+      const isWhole = versions.size === releases.size
+      const tags = [...said.tags].filter(([, to]) => versions.has(to) || left.has(to))
+      const revision = isWhole ? said.revision : `${said.revision}-part`
+      const package_ = { ...said, versions, tags: new Map(tags), revision }
       onFound(package_)
       return package_
     },
@@ -125,27 +140,50 @@ export function createNetworkPackages(
   }
 }
 
-/** Of one publisher after the other the newest that there are, as far as one document has room. */
+function listingOf(name: string, heads: readonly [Head, ...Head[]]): NetworkListing {
+  return {
+    ...{ name, heads, tags: heads[0].tags, revision: revisionOf(heads) },
+    releases: new Map(heads.toReversed().flatMap((head) => [...head.releases])),
+    changedAtMs: Math.max(...heads.map((head) => head.changedAtMs)),
+    publishers: heads.map((head) => head.publisher),
+  }
+}
+
+/**
+ * Of one publisher after the other the newest that there are, as far as one document has room: the same whichever is read first.
+ * `left`: versions that there was no room for.
+ */
 async function versionsOf(
   heads: readonly Head[],
   releaseOf: (head: Head, version: string) => Promise<Release | undefined>,
-): Promise<(readonly [string, NetworkVersion])[][]> {
+): Promise<{ lists: (readonly [string, NetworkVersion])[][]; left: ReadonlySet<string> }> {
   const queue = new PQueue({ concurrency: MAX_READS })
-  let bytes = 0
+  let bytesRead = 0
   const read = async (head: Head, version: string) => {
-    if (bytes > MAX_PACKAGE_BYTES) return undefined
-    const release = await releaseOf(head, version)
-    if (release === undefined) return undefined
-    bytes += release.manifest.length
-    const { deprecated } = head.releases.get(version) ?? {}
-    return [version, { release, deprecated }] as const
+    // They begin in order: what has been read stands before this one, and fills the document already.
+    const isLeft = bytesRead > MAX_PACKAGE_BYTES
+    const release = isLeft ? undefined : await releaseOf(head, version)
+    bytesRead += release?.manifest.length ?? 0
+    return { version, isLeft, release, deprecated: head.releases.get(version)?.deprecated }
   }
-  return await Promise.all(
-    heads.map(async (head) => {
-      const reading = newestFirst(head).map((version) => queue.add(() => read(head, version)))
-      return (await Promise.all(reading)).filter((each) => each !== undefined)
+  const lists = await Promise.all(
+    heads.map((head) =>
+      Promise.all(newestFirst(head).map((version) => queue.add(() => read(head, version)))),
+    ),
+  )
+  let bytes = 0
+  const left = new Set<string>()
+  const taken = lists.map((list) =>
+    list.flatMap(({ version, isLeft, release, deprecated }) => {
+      if (isLeft || bytes > MAX_PACKAGE_BYTES) left.add(version)
+      else if (release !== undefined) {
+        bytes += release.manifest.length
+        return [[version, { release, deprecated }] as const]
+      }
+      return []
     }),
   )
+  return { lists: taken, left }
 }
 
 /** Stands in URLs as it is: `npm unpublish` does not escape it, and a slash of base64 would end it. */

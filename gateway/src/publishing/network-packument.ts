@@ -4,7 +4,7 @@
  */
 import { tarballFile } from '../packuments/client-policy.ts'
 import { splitManifest } from './provenance.ts'
-import type { NetworkPackage, NetworkVersion } from './network-packages.ts'
+import type { NetworkListing, NetworkPackage, NetworkVersion } from './network-packages.ts'
 
 export interface PackumentContext {
   /** This gateway as the client spelled it. */
@@ -40,12 +40,33 @@ export function packumentOf(found: NetworkPackage, context: PackumentContext): o
   }
 }
 
+/** For clients that change it: every version that is published, and of each no more than its state. No release is read for it. */
+export function listingDocumentOf(
+  { name, releases, tags, changedAtMs, revision, publishers }: NetworkListing,
+  base: string,
+): object {
+  return {
+    ...{ _id: name, _rev: revision, name, modified: isoOf(changedAtMs) },
+    'dist-tags': Object.fromEntries(tags),
+    versions: Object.fromEntries(
+      [...releases].map(([version, { deprecated }]) => [
+        version,
+        {
+          ...{ name, version, dist: { tarball: tarballUrl(base, name, version) } },
+          ...(deprecated !== undefined && { deprecated }),
+        },
+      ]),
+    ),
+    maintainers: publishers.map((publisher) => ({ name: publisher })),
+  }
+}
+
 export function versionOf(
   { release, deprecated }: NetworkVersion,
   { base, sign }: PackumentContext,
 ): object {
   const { name, version, manifest, digest, publisher } = release
-  const tarball = `${base}/${name}/-/${encodeURIComponent(tarballFile(name, version))}`
+  const tarball = tarballUrl(base, name, version)
   const signed = { name, version, integrity: digest }
   const { fields, provenance } = splitManifest(manifest)
   const url = `${base}${ATTESTATIONS}${name}@${version}`
@@ -60,6 +81,10 @@ export function versionOf(
     },
     ...(deprecated !== undefined && { deprecated }),
   }
+}
+
+function tarballUrl(base: string, name: string, version: string): string {
+  return `${base}/${name}/-/${encodeURIComponent(tarballFile(name, version))}`
 }
 
 function publishedAtMs({ release }: NetworkVersion): number {

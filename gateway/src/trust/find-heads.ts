@@ -49,7 +49,7 @@ function unknownHere(name: string): CatalogError {
     'NOT_FOUND',
     `${name} is of a private scope: no peer is asked for it, and nothing of it is here`,
     {
-      hint: 'in a private swarm, "share" lines of its file (or --share-scope) say which scopes its members have',
+      hint: 'in a private swarm, --share-scope on this machine shares it with the members, and asks them',
     },
   )
 }

@@ -47,7 +47,8 @@ export function withSwarm(config: Config, log: Logger): ConfiguredSwarm {
   const { bootstrap, root } = source.file()
   const { network = {} } = config.node
   const peers = [...new Set([...(network.bootstrap ?? []), ...bootstrap])]
-  const scopes = sharedScopes(config, { said: source.file().shareScopes, log })
+  const { shared, refused } = sharedScopes(config, source.file().shareScopes)
+  warnOfRefused(refused, log)
   const folder = inviteFolder(
     config.swarm.kind === 'file' ? config.swarm.path : swarmFilePath(defaultConfigFolder()),
   )
@@ -61,7 +62,7 @@ export function withSwarm(config: Config, log: Logger): ConfiguredSwarm {
       ...config,
       node: { ...config.node, network: { ...network, bootstrap: peers } },
       gateway: {
-        ...{ ...config.gateway, shareScopes: scopes, privateSwarm: true },
+        ...{ ...config.gateway, shareScopes: shared, privateSwarm: true },
         ...(root && { swarmRoot: root }),
       },
     },
@@ -72,13 +73,21 @@ export function withSwarm(config: Config, log: Logger): ConfiguredSwarm {
 /**
  * What this machine shares. The swarm's file may be somebody else's, who invited it: no line of it shares what is private on this
  * machine, unless its own settings list it too.
+ * @param said the lines of the file
  */
-function sharedScopes(
-  { gateway: { privateScopes = [], shareScopes: listed = [] } }: Config,
-  { said, log }: { readonly said: readonly string[]; readonly log: Logger },
-): string[] {
+export function sharedScopes(
+  { gateway: { privateScopes = [], shareScopes: listed = [] } }: Pick<Config, 'gateway'>,
+  said: readonly string[],
+): { readonly shared: string[]; readonly refused: string[] } {
   const isPrivate = createPrivateNames({ privateScopes, shareScopes: listed })
   const refused = said.filter((scope) => isPrivate(scope))
+  return {
+    refused,
+    shared: [...new Set([...listed, ...said.filter((scope) => !isPrivate(scope))])],
+  }
+}
+
+function warnOfRefused(refused: readonly string[], log: Logger): void {
   if (refused.length > 0) {
     log.warn('swarm.not-shared', {
       scopes: refused,
@@ -86,7 +95,6 @@ function sharedScopes(
       hint: 'to share them from this machine as well, list them with --share-scope',
     })
   }
-  return [...new Set([...listed, ...said.filter((scope) => !isPrivate(scope))])]
 }
 
 /** Whether the swarm says where a member is. */

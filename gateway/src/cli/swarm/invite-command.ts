@@ -13,6 +13,7 @@ import { renderUnicodeCompact } from 'uqr'
 import { durationOf } from '../../config/values.ts'
 import { inviteFolder, openInviteBook } from '../../swarm/invite-book.ts'
 import { readSwarmFile, writeSwarmFile } from '../../swarm/swarm-text.ts'
+import { sharedScopes } from '../start/configured-swarm.ts'
 import { createDaemonLog } from '../start/daemon-log.ts'
 import { loadConfig, requireDaemon, type Invocation } from '../shell/invocation.ts'
 import { EXIT } from '../shell/exit-codes.ts'
@@ -90,9 +91,8 @@ export async function swarmJoinCommand(
   if (config.json) terminal.print(JSON.stringify({ name: file.name, file: path }))
   else {
     terminal.print(`joined private swarm "${file.name}": ${path}`)
-    if (file.shareScopes.length > 0) {
-      terminal.print(`its members get from this machine: ${file.shareScopes.join(', ')}`)
-    }
+    const { shared } = sharedScopes(config, file.shareScopes)
+    if (shared.length > 0) terminal.print(`its members get from this machine: ${shared.join(', ')}`)
     terminal.print('start the daemon (catalog start), or restart it, and "catalog swarm members"')
   }
   return EXIT.ok

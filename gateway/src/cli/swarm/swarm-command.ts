@@ -19,6 +19,7 @@ import { durationOf } from '../../config/values.ts'
 import { inviteFolder } from '../../swarm/invite-book.ts'
 import { readSwarmFile, writeSwarmFile } from '../../swarm/swarm-text.ts'
 import { findDaemon } from '../../admin/daemon-client.ts'
+import { sharedScopes } from '../start/configured-swarm.ts'
 import { loadConfig, portOf, type Invocation } from '../shell/invocation.ts'
 import { EXIT } from '../shell/exit-codes.ts'
 import { formatFacts, formatMs, formatTable } from '../shell/format.ts'
@@ -145,7 +146,8 @@ export async function swarmMembersCommand(invocation: Invocation): Promise<numbe
   const { path, file } = requireSwarmFile(config)
   const daemon = await findDaemon(config.storePath, portOf(config))
   const peers = daemon === undefined ? undefined : await daemon.peers({ signal })
-  const { name, root, shareScopes, keys } = file
+  const { name, root, keys } = file
+  const { shared: shareScopes } = sharedScopes(config, file.shareScopes)
   if (config.json) {
     const members = peers?.map(({ peer, address, connectedAtMs }) => ({
       peer,
@@ -163,7 +165,7 @@ export async function swarmMembersCommand(invocation: Invocation): Promise<numbe
     ['swarm', `${name} (${path})`],
     ['keys', [String(current.length), ...ending].join(', ')],
     ['root', root ?? 'none: whoever has the key is a member'],
-    ['shared scopes', shareScopes.join(', ') || 'none: what is private stays on its machine'],
+    ['shared from here', shareScopes.join(', ') || 'none: what is private stays on its machine'],
   ]
   for (const line of formatFacts(facts)) terminal.print(line)
   if (peers === undefined) terminal.note('no catalog daemon is running, so nobody is connected')

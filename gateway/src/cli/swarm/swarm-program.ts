@@ -15,7 +15,11 @@ export function addSwarmCommands(program: Command, deps: ProgramDependencies): v
 
   const init = add('init', 'make one, with this machine as its first member')
     .option('--name <name>', 'what certificates and people call it', 'swarm')
-    .option('--share <scope>', 'private scope that all its machines may have (repeatable)', collect)
+    .option(
+      '--share <scope>',
+      'scope that its members may have, but from machines that call it private (repeatable)',
+      collect,
+    )
     .option('--root <fingerprint>', 'only machines that this key has certified are members')
   act(init, deps, async (invocation, args) => {
     const { swarmInitCommand } = await import('./swarm-command.ts')
