@@ -101,9 +101,9 @@ async function transfer(
   const place = { cwd, home, env: {} }
   await world.registry.call<Sent>('takeSent')
   const took = byExec
-    ? await runExec(world, command, place).then(({ seconds, said }) => ({
-        ...{ seconds, fromPeer: shareOfPeers(said) },
-      }))
+    ? await runExec(world, command, place).then(({ seconds, said }) => {
+        return { seconds, fromPeer: shareOfPeers(said) }
+      })
     : await straight(world, command, place)
   const { bytes: sentBytes } = await world.registry.call<Sent>('takeSent')
   const { seconds: transferSeconds, bad } = JSON.parse(

@@ -13,6 +13,7 @@ import {
   type Digest,
   type GetOptions,
 } from '@catalog-p2p/core'
+import { NO_NETWORK } from './no-network.ts'
 
 type Visibility = 'public' | 'private'
 
@@ -232,10 +233,7 @@ export function createFakeNode(): FakeNode {
     stats: () => ({
       ...{ id: 'fake-node', addresses: [], problems: [], peers: 0, inventories: 0 },
       ...{ bannedPeers: 0, announced: 0 },
-      network: {
-        ...{ reachedFrom: 'nowhere', mapped: [], relayed: [], relayReservations: 0, dht: 'off' },
-        ...{ unmet: 0, announceBacklog: 0, announceFailures: 0, isAnnounceFailing: false },
-      },
+      network: NO_NETWORK,
       ...{ activeDownloads: flights.size, misbehaviour: 0, served },
       uploaded: { artifacts: 0, bytes: 0 },
       forks: [],

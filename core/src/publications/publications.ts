@@ -124,7 +124,7 @@ export function createPublications(
   const onRelease = async (release: Release, statement: Uint8Array): Promise<void> => {
     await records.add(recordOf(release, statement))
   }
-  const { isTold, toldKeys, answer } = createTold(deps)
+  const { isTold, told, toldKeys, answer } = createTold(deps)
   const onHead = (known: KnownHead): void => {
     if (!isTold(known)) return
     const { head } = known
@@ -171,7 +171,7 @@ export function createPublications(
       (['own', 'hidden'] as const).flatMap((origin) =>
         book.keys(origin).flatMap((key) => book.get(key)?.head ?? []),
       ),
-    told: () => toldKeys('own').flatMap((key) => book.get(key)?.head ?? []),
+    told,
     forks: () => book.forks(),
     forget(name) {
       questions.withdraw(headKeyOf(name))
@@ -227,6 +227,8 @@ function takeHead(
 /** What of the heads that are known here peers may have. */
 function createTold({ book, isPrivate }: Pick<PublicationsDeps, 'book' | 'isPrivate'>): {
   readonly isTold: IsTold
+  /** Of this machine's own. */
+  readonly told: () => Head[]
   readonly toldKeys: (origin: 'own' | 'cache') => NameKey[]
   readonly answer: (request: HeadRequest) => Uint8Array | undefined
 } {
@@ -237,6 +239,7 @@ function createTold({ book, isPrivate }: Pick<PublicationsDeps, 'book' | 'isPriv
   }
   return {
     isTold,
+    told: () => book.keys('own').flatMap((key) => find(key)?.head ?? []),
     toldKeys(origin) {
       const keys = book.keys(origin)
       // Most machines have no private names, and read no head for this; verified it is when it is given.

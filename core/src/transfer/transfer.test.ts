@@ -464,7 +464,17 @@ describe('an origin beside peers', () => {
     expect(b.bans).toEqual([])
   })
 
-  /** Takes a second at this rate: too long for who has shown nothing yet. */
+  /** `a` has the artifact, which takes a second at its rate: too long for who has shown nothing yet. */
+  async function besideSlowPeer(clock: ReturnType<typeof createFakeClock>) {
+    const world = createWorld(clock)
+    const [a, b] = [await world.add('a', { uploadRate: 5_000_000 }), await world.add('b')]
+    await a.put(artifact)
+    await a.put(small)
+    await a.store.describe(artifact.digest)
+    await getBytes(b, large.digest, { origin: originOf(large) })
+    return { world, b }
+  }
+
   test.each([
     { before: true, asked: 0 },
     { before: false, asked: 1 },
@@ -472,12 +482,7 @@ describe('an origin beside peers', () => {
     'is asked $asked times beside a peer that keeps a pace, good bytes before: $before',
     async (how) => {
       const clock = createFakeClock()
-      const world = createWorld(clock)
-      const [a, b] = [await world.add('a', { uploadRate: 5_000_000 }), await world.add('b')]
-      await a.put(artifact)
-      await a.put(small)
-      await a.store.describe(artifact.digest)
-      await getBytes(b, large.digest, { origin: originOf(large) })
+      const { b } = await besideSlowPeer(clock)
       if (how.before) expect((await getBytes(b, small.digest, {})).source).toBe('peer')
       const origin = originOf(artifact, { gate: new Promise<void>(() => undefined) })
       const getting = getBytes(b, artifact.digest, { origin })
@@ -491,12 +496,7 @@ describe('an origin beside peers', () => {
 
   test('is asked at once when a proven peer falls silent', async () => {
     const clock = createFakeClock()
-    const world = createWorld(clock)
-    const [a, b] = [await world.add('a', { uploadRate: 5_000_000 }), await world.add('b')]
-    await a.put(artifact)
-    await a.put(small)
-    await a.store.describe(artifact.digest)
-    await getBytes(b, large.digest, { origin: originOf(large) })
+    const { world, b } = await besideSlowPeer(clock)
     await getBytes(b, small.digest, {})
     const origin = originOf(artifact)
     const startedMs = clock.now()

@@ -67,7 +67,12 @@ test('what was published is named to its owner; to programs here what everybody 
   const heads = ['@acme/hidden', 'left-over'].map((name, index) => headOf(name, index))
   const { node } = sources
   const publications = { ...node.publications, own: () => heads, told: () => heads.slice(1) }
-  const rules = { publications, isInSwarm: false, isPrivate: () => false }
+  const offered = ({ name }: { name: string }) =>
+    name === '@acme/hidden' ? undefined : Uint8Array.of(1)
+  const rules = {
+    publications: { ...publications, offered },
+    ...{ isInSwarm: false, isPrivate: () => false },
+  }
   const world = {
     ...{ ...sources, keptBy: () => 2, isOpenName: createOpenNames(rules) },
     node: { ...node, publications },

@@ -85,7 +85,7 @@ async function sendPackument(
   const found = await networkPackages.find(name, exchange)
   noteFirstBytes(seen.visit, seen.isPublic)
   // Whoever is connected is asked for something newer.
-  seen.visit.source = node.stats().peers > 0 ? 'peer' : 'store'
+  seen.visit.source = node.counts().peers > 0 ? 'peer' : 'store'
   const etag = `W/"${found.revision}"`
   res.setHeader('etag', etag)
   res.setHeader('vary', 'Accept, Host')

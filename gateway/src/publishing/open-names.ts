@@ -5,7 +5,7 @@
 import type { CatalogNode } from '@catalog-p2p/core'
 
 export interface OpenNameRules {
-  readonly publications: Pick<CatalogNode['publications'], 'own' | 'told'>
+  readonly publications: Pick<CatalogNode['publications'], 'own' | 'offered'>
   readonly isInSwarm: boolean
   readonly isPrivate: (name: string) => boolean
 }
@@ -15,11 +15,11 @@ export function createOpenNames({
   isInSwarm,
   isPrivate,
 }: OpenNameRules): (name: string) => boolean {
-  const count = (heads: readonly { readonly name: string }[], name: string): number =>
-    heads.filter((head) => head.name === name).length
   return (name) => {
     if (isInSwarm || isPrivate(name)) return false
     // Several keys of this machine may have published it.
-    return count(publications.own(), name) === count(publications.told(), name)
+    return publications
+      .own()
+      .every((head) => head.name !== name || publications.offered(head) !== undefined)
   }
 }

@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { NetworkStats } from '@catalog-p2p/core'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { NO_NETWORK } from '../../../../test/support/no-network.ts'
 import { findDaemon, writeDaemonFile, type DaemonStatus } from '../../admin/daemon-client.ts'
 import { useClient } from '../use/use.ts'
 import { checkClients } from './client-checks.ts'
@@ -69,18 +70,6 @@ describe('machine', () => {
   })
 })
 
-const QUIET: NetworkStats = {
-  ...{
-    reachedFrom: 'nowhere',
-    mapped: [],
-    relayed: [],
-    relayReservations: 0,
-    dht: 'off',
-    unmet: 0,
-  },
-  ...{ announceBacklog: 0, announceFailures: 0, isAnnounceFailing: false },
-}
-
 describe('network', () => {
   test('a listener that died is worth a look; an old daemon that knows nothing of it is not', () => {
     const status = (problems?: string[]): DaemonStatus => {
@@ -96,7 +85,7 @@ describe('network', () => {
 
   test('a DHT that takes no announcements is worth a look; a node that nobody has reached is not', () => {
     const status = (network?: Partial<NetworkStats>): DaemonStatus => {
-      const partly = { node: network ? { network: { ...QUIET, ...network } } : {} }
+      const partly = { node: network ? { network: { ...NO_NETWORK, ...network } } : {} }
       return partly as DaemonStatus
     }
     const asleep = checkDht(status({ dht: 'client', isAnnounceFailing: true }))

@@ -12,7 +12,8 @@ test.each<[string, { artifacts: number[]; told: number; unmet: number }, boolean
 ])('with %s', (_who, { artifacts, told, unmet }, isEnough) => {
   const node = {
     peers: () => artifacts.map((each) => ({ artifacts: each })),
-    stats: () => ({ peers: artifacts.length, inventories: told, network: { unmet } }),
+    counts: () => ({ peers: artifacts.length, inventories: told }),
+    stats: () => ({ network: { unmet } }),
   }
   expect(hasHeardEnough(node)).toBe(isEnough)
 })

@@ -21,16 +21,13 @@ export async function waitForPeers(gateway: ExecGateway, signal: AbortSignal): P
 /** What it needs of a node. */
 interface NodeWithPeers {
   peers(): readonly { readonly artifacts: number }[]
-  stats(): {
-    readonly peers: number
-    readonly inventories: number
-    readonly network: { readonly unmet: number }
-  }
+  counts(): { readonly peers: number; readonly inventories: number }
+  stats(): { readonly network: { readonly unmet: number } }
 }
 
 export function hasHeardEnough(node: NodeWithPeers): boolean {
   if (node.peers().some(({ artifacts }) => artifacts > 0)) return true
-  const { peers, inventories, network } = node.stats()
-  // Who of those that are there was named is not told apart: each of them has told.
-  return network.unmet === 0 && inventories > 0 && inventories >= peers
+  const { peers, inventories } = node.counts()
+  // Who of those that are there was named is not told apart: each of them has told. What costs most is looked at last.
+  return inventories > 0 && inventories >= peers && node.stats().network.unmet === 0
 }

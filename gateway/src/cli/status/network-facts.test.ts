@@ -1,22 +1,12 @@
 import type { NetworkStats } from '@catalog-p2p/core'
 import { expect, test } from 'vitest'
+import { NO_NETWORK } from '../../../../test/support/no-network.ts'
 import { networkFacts } from './network-facts.ts'
 
-const QUIET: NetworkStats = {
-  ...{
-    reachedFrom: 'nowhere',
-    mapped: [],
-    relayed: [],
-    relayReservations: 0,
-    dht: 'off',
-    unmet: 0,
-  },
-  ...{ announceBacklog: 0, announceFailures: 0, isAnnounceFailing: false },
-}
 const RELAYED = '/p2p/Relay/p2p-circuit/p2p/Us'
 
 function shown(stats: Partial<NetworkStats>): Record<string, string> {
-  return Object.fromEntries(networkFacts({ ...QUIET, ...stats }))
+  return Object.fromEntries(networkFacts({ ...NO_NETWORK, ...stats }))
 }
 
 test('says from where the node has been reached, and how else it can be', () => {
