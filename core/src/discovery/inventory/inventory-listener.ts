@@ -27,8 +27,10 @@ import { startWatchdog, type Watchdog } from '../../timing/watchdog.ts'
 /** For a snapshot: this, and what its bytes take at the slowest rate we bear. */
 const SNAPSHOT_MS = 30_000
 const MIN_BYTES_PER_MS = 32
-/** Senders are never silent for longer than three quarters of it. */
-const SILENCE_MS = 120_000
+/** Once the list is told. Senders are never silent for longer than two thirds of it. */
+const SILENCE_MS = 900_000
+/** From a wait that is not the sender's fault, in whatever it was telling. */
+const AFTER_WAIT_MS = 120_000
 /** A broken stream is soon replaced; until then the old list is better than none. */
 const STALE_MS = 30_000
 /** Streams a peer may open: each may carry 8 MB. */
@@ -194,7 +196,7 @@ export class InventoryListener {
           const message = decodeInventoryMessage(body)
           const turn = this.#pace.take(remote.group, costOf(message))
           if (turn !== undefined) {
-            watchdog.extend(SILENCE_MS) // the wait is not its fault
+            watchdog.extend(AFTER_WAIT_MS)
             await turn
           }
           this.#accept(message, { stream, remote, session, watchdog })
@@ -246,7 +248,7 @@ export class InventoryListener {
   }
 
   /**
-   * Silence is a breach only in the middle of a snapshot; else it is how a suspended machine looks. It may try again: the
+   * Silence is a breach only in the middle of a snapshot; else it is how a process looks that hangs. It may try again: the
    * network may have been to blame.
    */
   #onStall(stream: ByteStream, { receiver }: InventorySession): void {

@@ -24,10 +24,11 @@ const OPEN_TIMEOUT_MS = 10_000
 /** A write that is not taken for so long ends the stream. */
 const STALL_MS = 60_000
 /**
- * A stream that is idle for two minutes is ended, by libp2p and by those who listen to it. Not much sooner than that, because signs of
- * life are most of what a node does at rest.
+ * A list holds as long as its stream and connection do, and a peer that is gone ends those: QUIC and silent-connections.ts see to it.
+ * A sign of life is only for a process that hangs while its transport goes on, so it is rare: a hundred peers' were most of what a
+ * node did at rest.
  */
-const KEEP_ALIVE_MS = 90_000
+const KEEP_ALIVE_MS = 600_000
 const GOODBYE_MS = 1000
 /** A session that lasted this long was no failure. */
 const STEADY_MS = 60_000
@@ -197,6 +198,7 @@ export class InventorySender {
         await wakeup.wait(KEEP_ALIVE_MS - idleMs, signal).catch(() => undefined)
         continue
       }
+      watchdog.extend(STALL_MS)
       await stream.write(frame)
       wroteAtMs = this.#deps.clock.now()
       if (!signal.aborted) watchdog.extend(KEEP_ALIVE_MS + STALL_MS)

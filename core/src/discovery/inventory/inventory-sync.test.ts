@@ -183,15 +183,27 @@ describe('inventories', () => {
     await world.until(() => b.sync.countsOf('a').artifacts === 2)
   })
 
-  it('outlives the idle timeouts of transports by a sign of life', async () => {
+  it('stays in use through hours of silence, by a sign of life every ten minutes', async () => {
     const { a, b } = await pair()
     await world.until(() => both({ a, b }))
     const quiet: number[] = []
-    for (let i = 0; i < 20; i += 1) {
+    for (let i = 0; i < 60; i += 1) {
       await world.clock.advance(60_000)
       quiet.push(b.sync.inventories)
     }
     expect(quiet).toEqual(quiet.map(() => 1))
+    const peer = await world.stranger('c')
+    let signs = 0
+    const listen = async ({ source }: ByteStream): Promise<void> => {
+      for await (const bytes of source) signs += bytes.byteLength > 0 ? 1 : 0
+    }
+    peer.handle(INVENTORY_PROTOCOL, listen, { maxStreamsPerPeer: 1 })
+    await peer.connect('a', { signal })
+    await world.until(() => signs > 0)
+    await world.clock.advance(1000)
+    signs = 0
+    await world.clock.advance(3_600_000)
+    expect(signs).toBe(6)
     a.sync.announce(digest('x'))
     expect(await world.until(() => b.sync.countsOf('a').artifacts === 1)).toBeLessThanOrEqual(50)
   })
@@ -405,7 +417,7 @@ describe('hostile tellers', () => {
   it('silence after the snapshot ends the stream without blame', async () => {
     const { a, stream, isReset } = await hostile()
     for (const piece of empty) await stream.write(piece)
-    await world.clock.advance(119_000)
+    await world.clock.advance(899_000)
     expect(isReset()).toBe(false)
     await world.clock.advance(2000)
     expect(isReset()).toBe(true)
