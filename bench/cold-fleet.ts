@@ -1,18 +1,24 @@
 /**
- * Question: how many copies does the registry send when 2, 4 and 8 machines start cold and together on one lockfile, and when is
+ * Question: how many copies does the registry send when 2, 4, 8 and 16 machines start cold and together on one lockfile, and when is
  * the last of them done? 200 packages from a registry 20 ms away behind one uplink of 200 Mbit/s for all of them, asked as npm asks
- * and as the other clients do; beside the same machines each for itself, and one machine alone. Each node is a fresh process; all
- * of them, registry and clients share the cores of this machine. With `--uplink 20mbit` one, four and eight machines, as npm asks,
- * behind an uplink so slow that it and not the cores is the limit.
+ * and as the other clients do; beside the same machines without a fleet, each alone, and with one Verdaccio on their LAN, as cold as
+ * they are. Each node is a fresh process; all of them, registry and clients share the cores of this machine. With `--uplink 20mbit`, as
+ * npm asks, behind an uplink so slow that it and not the cores is the limit; there only up to four are measured without a fleet, as
+ * each copy takes its time.
  */
+import { existsSync } from 'node:fs'
+import { cpus } from 'node:os'
 import { join } from 'node:path'
 import type { NodeStats } from '@catalog-p2p/core'
 import type { Line } from '../test/support/namespaces.ts'
 import { writeKeyring } from '../test/support/signed-swarm.ts'
 import { loadCorpusOf, type Corpus } from './lib/corpus.ts'
+import { LOOPBACK } from './lib/machine.ts'
 import { noteGoal, ratios, summarize, toMarkdownTable } from './lib/measure.ts'
-import { startReplayClient } from './lib/replay-client.ts'
+import { startReplayClient, type ReplayClient, type Target } from './lib/replay-client.ts'
+import { startVerdaccio, VERDACCIO } from './lib/rivals.ts'
 import { Stage } from './lib/stage.ts'
+import { cpuMsOf } from './lib/timed-process.ts'
 import type { Sent } from './lib/upstream-child.ts'
 
 /** Fewer, where only copies count: `FLEET_PACKAGES=100`. */
@@ -21,11 +27,14 @@ const UPLINK = { delayMs: 20, bytesPerSecond: 25_000_000 }
 /** Other numbers of machines: `FLEET_SIZES=4`. */
 const SIZES = process.env.FLEET_SIZES?.split(',').map(Number)
 const ALL_SIZES = [1, 2, 4, 8, 16]
-const SIZES_ON_SLOW_UPLINK = [1, 4, 8]
+const SLOW_SIZE = 4
+
+/** Without a fleet they are connected, and give each other what they have. */
+type Through = 'a fleet' | 'no fleet' | 'each alone' | 'one Verdaccio'
 
 interface Way {
   readonly machines: number
-  readonly fleet: boolean
+  readonly through: Through
   readonly sendIntegrity: boolean
 }
 
@@ -37,8 +46,8 @@ interface Measured {
   readonly requests: number
   readonly kinds: Sent['kinds']
   readonly lastSeconds: number
-  /** Of processor time: of a machine without its client, and of all that ran. */
-  readonly cpuOfMachine: number
+  /** Of processor time: of a machine without its client, or of Verdaccio; and of all that ran. */
+  readonly cpuOfServer: number
   readonly cpuOfAll: number
   /** Why delegates have not given what they were asked for, of all machines. */
   readonly misses: Readonly<Record<string, number>>
@@ -59,18 +68,10 @@ export async function run(options: {
     isSigned: true,
   })
   const isSlow = uplink !== undefined
-  const ways = (SIZES ?? (isSlow ? SIZES_ON_SLOW_UPLINK : ALL_SIZES)).flatMap((machines): Way[] =>
-    (isSlow ? [true] : [true, false]).flatMap((sendIntegrity) =>
-      (machines === 1 ? [false] : options.quick || isSlow ? [true] : [true, false]).map(
-        (fleet) => ({
-          ...{ machines, fleet, sendIntegrity },
-        }),
-      ),
-    ),
-  )
+  const ways = (SIZES ?? ALL_SIZES).flatMap((machines) => waysOf(machines, { ...options, isSlow }))
   const all = new Map<Way, Measured[]>(ways.map((way) => [way, []]))
   for (let round = 0; round < options.rounds; round += 1) {
-    for (const way of ways) all.get(way)?.push(await measure(stage, { corpus, upstream, way }))
+    for (const way of ways) all.get(way)?.push(await measure({ corpus, upstream, way }))
   }
   const rows = ways.map((way) => {
     const measured = all.get(way) ?? []
@@ -93,8 +94,8 @@ export async function run(options: {
         measured.map(({ lastSeconds }) => lastSeconds),
         2,
       ),
-      'CPU of a machine, of all, s': `${summarize(
-        measured.map(({ cpuOfMachine }) => cpuOfMachine),
+      'CPU of a machine (of Verdaccio), of all, s': `${summarize(
+        measured.map(({ cpuOfServer }) => cpuOfServer),
         1,
       )}; ${summarize(
         measured.map(({ cpuOfAll }) => cpuOfAll),
@@ -104,16 +105,35 @@ export async function run(options: {
     }
   })
   console.log(toMarkdownTable(rows))
-  noteGoals(all, isSlow)
+  noteGoals(all)
   return ways.map((way) => ({ way, measured: all.get(way) }))
 }
 
-function noteGoals(all: ReadonlyMap<Way, readonly Measured[]>, isSlow: boolean): void {
-  const limit = isSlow ? undefined : 'all machines, registry and clients share the cores of one'
+function waysOf(machines: number, how: { quick: boolean; isSlow: boolean }): Way[] {
+  const asking = how.isSlow ? [true] : [true, false]
+  return asking.flatMap((sendIntegrity) => {
+    const ways: Through[] = machines === 1 ? ['each alone'] : ['a fleet']
+    const isCompared = machines > 1 && !how.quick && !(how.isSlow && machines > SLOW_SIZE)
+    if (isCompared && !how.isSlow) ways.push('no fleet')
+    if (isCompared && sendIntegrity) {
+      ways.push('each alone')
+      // It asks the registry in the same way, whatever it is asked with.
+      if (existsSync(VERDACCIO)) ways.push('one Verdaccio')
+    }
+    return ways.map((through) => ({ machines, through, sendIntegrity }))
+  })
+}
+
+function noteGoals(all: ReadonlyMap<Way, readonly Measured[]>): void {
   for (const [way, measured] of all) {
-    const { machines, fleet, sendIntegrity } = way
-    if (!fleet || machines < (isSlow ? 4 : 8)) continue
+    const { machines, through, sendIntegrity } = way
+    if (through !== 'a fleet' || machines < 8) continue
     const copies = measured.map((each) => each.copies)
+    const cpu = summarize(
+      measured.map((each) => each.cpuOfAll),
+      0,
+    )
+    const limit = `all of them, clients and registry take ${cpu} s of processor time on ${cpus().length} cores`
     noteGoal(`${nameOf(way)}: copies`, copies, { atMost: 1.05 }, limit)
     const alone = [...all].find(
       ([other]) => other.machines === 1 && other.sendIntegrity === sendIntegrity,
@@ -125,10 +145,10 @@ function noteGoals(all: ReadonlyMap<Way, readonly Measured[]>, isSlow: boolean):
   }
 }
 
-function nameOf({ machines, fleet, sendIntegrity }: Way): string {
+function nameOf({ machines, through, sendIntegrity }: Way): string {
   const asked = sendIntegrity ? 'as npm asks' : 'no digests'
   if (machines === 1) return `1 machine, ${asked}`
-  return `${machines} machines, ${fleet ? 'a fleet' : 'each for itself'}, ${asked}`
+  return `${machines} machines, ${through}, ${asked}`
 }
 
 function kindsText({ tarball, version, packument, other }: Sent['kinds']): string {
@@ -155,56 +175,95 @@ function sum(numbers: readonly number[]): number {
   return numbers.reduce((all, each) => all + each, 0)
 }
 
-async function measure(
+interface World {
+  readonly corpus: Corpus
+  readonly upstream: Awaited<ReturnType<Stage['startUpstream']>>
+  readonly way: Way
+}
+
+/** What machines ask: their own daemons, or one server for all. */
+interface Served {
+  readonly targets: readonly Target[]
+  /** Milliseconds so far, of each server. */
+  cpu(): Promise<number[]>
+  misses(): Promise<Readonly<Record<string, number>>>
+}
+
+async function measure({ corpus, upstream, way }: World): Promise<Measured> {
+  await using stage = await Stage.open() // nothing of it is left for the next one
+  const clients = Array.from({ length: way.machines }, () => startReplayClient(stage))
+  const served =
+    way.through === 'one Verdaccio'
+      ? await serveByVerdaccio(stage, upstream.port, clients)
+      : await serveByDaemons(stage, { corpus, upstream, way })
+  await upstream.child.call<Sent>('takeSent')
+  const cpuSoFar = async (): Promise<number[]> => [
+    await upstream.child.call<number>('cpu'),
+    ...(await served.cpu()),
+  ]
+  const before = await cpuSoFar()
+  const { sendIntegrity } = way
+  const results = await Promise.all(
+    served.targets.map(async (target, index) =>
+      clients[index]?.ask(target, corpus.files, { sendIntegrity }),
+    ),
+  )
+  const spent = (await cpuSoFar()).map((ms, index) => (ms - (before[index] ?? 0)) / 1000)
+  const [, ...ofServers] = spent
+  const ofClients = results.map((result) => (result?.cpuMs ?? 0) / 1000)
+  const { requests, bytes, kinds } = await upstream.child.call<Sent>('takeSent')
+  const misses = await served.misses()
+  return {
+    cpuOfServer: sum(ofServers) / ofServers.length,
+    cpuOfAll: sum([...spent, ...ofClients]),
+    copies: bytes / corpus.bytes,
+    sends: kinds.tarball.asked / corpus.files.length,
+    ...{ kinds, requests, misses },
+    lastSeconds: Math.max(...results.map((result) => result?.seconds ?? NaN)),
+  }
+}
+
+async function serveByVerdaccio(
   stage: Stage,
-  {
-    corpus,
-    upstream,
-    way,
-  }: { corpus: Corpus; upstream: Awaited<ReturnType<Stage['startUpstream']>>; way: Way },
-): Promise<Measured> {
+  registryPort: number,
+  clients: readonly ReplayClient[],
+): Promise<Served> {
+  const [client] = clients
+  if (client === undefined) throw new Error('there is no client')
+  const options = { stage, machine: LOOPBACK, client }
+  const target = await startVerdaccio(`http://127.0.0.1:${registryPort}`, options)
+  if (target === undefined) throw new Error('there is no Verdaccio')
+  return {
+    targets: clients.map(() => target),
+    cpu: () => Promise.resolve([cpuMsOf(target.pid ?? NaN)]),
+    misses: () => Promise.resolve({}),
+  }
+}
+
+async function serveByDaemons(stage: Stage, { upstream, way }: World): Promise<Served> {
   const origin = `http://127.0.0.1:${upstream.port}/`
   const keyringPath = join(stage.folder, 'keys.json')
   if (upstream.key !== undefined) await writeKeyring(keyringPath, origin, upstream.key)
   const gateway = { port: 0, upstream: origin, keyringPath }
+  const fleet = way.through === 'a fleet'
   const nodes = await Promise.all(
     Array.from({ length: way.machines }, (_, index) =>
-      stage.startNode(`${nameOf(way)}-${index}-${performance.now()}`, {
-        ...{ gateway, fleet: way.fleet },
-      }),
+      stage.startNode(`machine-${index}`, { gateway, fleet }),
     ),
   )
-  for (const [index, node] of nodes.entries()) {
+  stage.defer(async () => void (await Promise.all(nodes.map(({ child }) => child.close()))))
+  for (const [index, node] of way.through === 'each alone' ? [] : nodes.entries()) {
     await node.child.call(
       'connect',
       nodes.slice(0, index).map(({ address }) => address),
     )
   }
-  const clients = nodes.map(() => startReplayClient(stage))
-  await upstream.child.call<Sent>('takeSent')
-  const { sendIntegrity } = way
-  const cpuSoFar = async (): Promise<number[]> =>
-    await Promise.all([upstream, ...nodes].map(({ child }) => child.call<number>('cpu')))
-  const before = await cpuSoFar()
-  const results = await Promise.all(
-    nodes.map(async ({ port }, index) =>
-      clients[index]?.ask({ port }, corpus.files, { sendIntegrity }),
-    ),
-  )
-  const spent = (await cpuSoFar()).map((ms, index) => (ms - (before[index] ?? 0)) / 1000)
-  const [, ...ofNodes] = spent
-  const ofClients = results.map((result) => (result?.cpuMs ?? 0) / 1000)
-  const { requests, bytes, kinds } = await upstream.child.call<Sent>('takeSent')
-  const stats = await Promise.all(nodes.map(({ child }) => child.call<NodeStats>('stats')))
-  await Promise.all(nodes.map(({ child }) => child.close()))
   return {
-    cpuOfMachine: sum(ofNodes) / nodes.length,
-    cpuOfAll: sum([...spent, ...ofClients]),
-    copies: bytes / corpus.bytes,
-    sends: kinds.tarball.asked / corpus.files.length,
-    kinds,
-    requests,
-    misses: sumOf(stats.map(({ fleet }) => fleet.misses)),
-    lastSeconds: Math.max(...results.map((result) => result?.seconds ?? NaN)),
+    targets: nodes,
+    cpu: () => Promise.all(nodes.map(({ child }) => child.call<number>('cpu'))),
+    async misses() {
+      const stats = await Promise.all(nodes.map(({ child }) => child.call<NodeStats>('stats')))
+      return sumOf(stats.map(({ fleet: { misses } }) => misses))
+    },
   }
 }

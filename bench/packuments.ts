@@ -7,7 +7,7 @@
 import { join } from 'node:path'
 import { loadCorpora, type CorpusFile } from './lib/corpus.ts'
 import { LOOPBACK } from './lib/machine.ts'
-import { ratios, summarize, summarizeBy, toMarkdownTable } from './lib/measure.ts'
+import { noteGoal, ratios, summarize, summarizeBy, toMarkdownTable } from './lib/measure.ts'
 import { fetchPackuments, NPM_METADATA, plainPaths } from './lib/packument-files.ts'
 import type { ReplayResult } from './lib/replay-child.ts'
 import { startReplayClient, type ReplayClient, type Target } from './lib/replay-client.ts'
@@ -86,4 +86,6 @@ function print(rounds: readonly Round[]): void {
     }
   })
   console.log(toMarkdownTable(rows))
+  const mine = rounds.map(({ gateway }) => gateway.seconds)
+  noteGoal('packuments at hand: time, of nginx', ratios(mine, base), { atMost: 1.5 })
 }

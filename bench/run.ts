@@ -69,6 +69,9 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
     hasLine: true,
     flags: ['mirror', 'fresh'],
   },
+  'receiver-cores': {
+    run: async () => await (await import('./receiver-cores.ts')).run({ rounds, quick }),
+  },
   'real-installs': {
     run: async () => await (await import('./real-installs.ts')).run({ rounds, full, quick }),
     flags: ['full'],
@@ -142,8 +145,8 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
     hasRounds: false,
   },
   start: {
-    run: async () => await (await import('./start.ts')).run({ rounds, idle, quick }),
-    flags: ['idle'],
+    run: async () => await (await import('./start.ts')).run({ rounds, idle, full, quick }),
+    flags: ['idle', 'full'],
   },
   'no-peers': {
     run: async () => await (await import('./no-peers.ts')).run({ rounds, mirror }),

@@ -21,6 +21,20 @@ describe('links', () => {
   })
 })
 
+test('every benchmark is run by its name and stands in bench/README.md; pages name no others', () => {
+  const names = files.flatMap((path) => /^bench\/([a-z-]+)\.ts$/.exec(path)?.[1] ?? [])
+  const known = names.filter((name) => name !== 'run')
+  const [readme, program] = [readText('bench/README.md'), readText('bench/run.ts')]
+  const isListed = (name: string): boolean =>
+    readme.includes(`\`${name}.ts\``) && program.includes(`'./${name}.ts'`)
+  expect(known.filter((name) => !isListed(name))).toEqual([])
+  const named = pages.flatMap((page) =>
+    [...readText(page).matchAll(/npm run bench -- ([a-z-]+)/g)].map(([, name = '']) => name),
+  )
+  expect(named.length).toBeGreaterThan(10)
+  expect(named.filter((name) => name !== 'results' && !known.includes(name))).toEqual([])
+})
+
 test('what docs/cases.md shows of YAML and JSON is that', () => {
   const blocks = [...readText('docs/cases.md').matchAll(/^```(yaml|json)\n([\s\S]*?)^```/gm)]
   expect(blocks.length).toBeGreaterThan(3)

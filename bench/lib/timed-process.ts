@@ -71,8 +71,10 @@ export async function ask(url: string): Promise<string | undefined> {
   }
 }
 
-export function cpuMsOf(pid: number): number {
-  const fields = read(`/proc/${pid}/stat`)?.split(') ')[1]?.split(' ') ?? []
+/** @param thread one of its threads alone */
+export function cpuMsOf(pid: number, thread?: string): number {
+  const task = thread === undefined ? '' : `/task/${thread}`
+  const fields = read(`/proc/${pid}${task}/stat`)?.split(') ')[1]?.split(' ') ?? []
   return (Number(fields[11]) + Number(fields[12])) * TICK_MS
 }
 
