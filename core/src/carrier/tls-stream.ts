@@ -17,6 +17,8 @@ const UNREAD_LOW_BYTES = 64 * 1024
 const UNREAD_SLACK_BYTES = 1024 * 1024
 /** Queued bytes at which `write` starts to wait; it goes on when all of them have left. */
 const WRITE_HIGH_BYTES = 256 * 1024
+/** Writes up to this size that are made in one turn leave as one: a record, a system call and a read at the other end for each cost more. */
+const GATHERED_BYTES = 32 * 1024
 /** `end` waits so long for what is queued to leave. */
 const END_TIMEOUT_MS = 60_000
 
@@ -47,6 +49,7 @@ class TlsByteStream implements ByteStream {
   readonly source: InboundQueue
   readonly #socket: TLSSocket
   readonly #options: TlsStreamOptions
+  #isGathering = false
   #failure: Error | undefined
   #why: ClosedWhy | undefined
   #drained: PromiseWithResolvers<void> | undefined
@@ -88,6 +91,8 @@ class TlsByteStream implements ByteStream {
 
   async write(bytes: Uint8Array): Promise<void> {
     if (this.#failure !== undefined) throw this.#failure
+    if (bytes.byteLength > GATHERED_BYTES) this.#flush()
+    else this.#gather()
     this.#socket.write(bytes) // moves nothing yet: a frozen connection takes a lot
     if (this.#socket.writableLength <= WRITE_HIGH_BYTES) return
     this.#drained ??= Promise.withResolvers()
@@ -136,6 +141,19 @@ class TlsByteStream implements ByteStream {
       peer,
       cause,
     })
+  }
+
+  #gather(): void {
+    if (this.#isGathering) return
+    this.#isGathering = true
+    this.#socket.cork()
+    process.nextTick(() => this.#flush())
+  }
+
+  #flush(): void {
+    if (!this.#isGathering) return
+    this.#isGathering = false
+    this.#socket.uncork()
   }
 
   #balance(bytes: number): void {

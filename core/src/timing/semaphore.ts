@@ -6,6 +6,8 @@
 export interface Semaphore {
   /** Resolves with a place taken. Rejects with `signal.reason`, or what `close` was given. */
   acquire(signal: AbortSignal): Promise<void>
+  /** Takes a place if one is free: what costs nothing. Never throws, also not when it has been closed. */
+  tryAcquire(): boolean
   /** Gives a place back. */
   release(): void
   /** Everyone in line, and everyone later, is rejected. */
@@ -20,14 +22,18 @@ export function createSemaphore(places: number): Semaphore {
   let free = places
   let closed: Error | undefined
 
+  function tryAcquire(): boolean {
+    if (closed !== undefined || free === 0) return false
+    free--
+    return true
+  }
+
   return {
+    tryAcquire,
     async acquire(signal) {
       signal.throwIfAborted()
       if (closed !== undefined) throw closed
-      if (free > 0) {
-        free--
-        return
-      }
+      if (tryAcquire()) return
       const turn = Promise.withResolvers<void>()
       // Leaving the line and being called are both synchronous: a slot is never handed to a caller that has left.
       const leave = (): void => {

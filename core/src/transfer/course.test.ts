@@ -1,6 +1,8 @@
 /** What an artifact tells of how it came. */
 import { expect, test } from 'vitest'
 import { blob, CHUNK_SIZE } from '../../../test/support/blobs.ts'
+import { createFakeClock } from '../../../test/support/fake-clock.ts'
+import { serving } from '../../../test/support/hostile-peer.ts'
 import {
   brokenOrigin,
   createWorld,
@@ -36,4 +38,26 @@ test('a peer that was late, and the origin that was asked because of it', async 
   expect(got.course).toMatchObject({ asked: 1, late: 1, givers: [] })
   expect(got.course?.originAfterMs).toBeGreaterThan(0)
   world.network.unsilence('b')
+})
+
+test('a peer that was late is asked once, and gives it all the same', async () => {
+  const clock = createFakeClock()
+  const world = createWorld(clock)
+  const a = await world.add('a')
+  searchNoFurther(a)
+  const answer = Promise.withResolvers<void>()
+  let asked = 0
+  await world.addPeer('b', [small], async (request, reply) => {
+    asked += 1
+    await answer.promise
+    await serving(small.bytes, CHUNK_SIZE)(request, reply)
+  })
+  const origin = originOf(small, { gate: new Promise(() => undefined) })
+  const getting = a.transfer.get(small.digest, { origin })
+  for (let times = 0; times < 20 && origin.opened === 0; times += 1) await clock.advance(50)
+  expect(origin.opened).toBe(1)
+  answer.resolve()
+  const got = await getting
+  expect([got.source, asked]).toEqual(['peer', 1])
+  expect(got.course).toMatchObject({ asked: 1, late: 1, failed: 0, givers: ['b'] })
 })

@@ -1,8 +1,8 @@
 /**
- * One artifact on its way here, for all callers that asked for it. Its sources are a list, each started when those before it have
- * failed or have had their time; the first that has verified bytes wins, and only then the others end. Unverified bytes leave
- * this node while there is an origin neither to a reader nor into a decision. Ends with verified bytes in the store, or with an
- * error for all. docs/decisions/0008
+ * One artifact on its way here, for all callers that asked for it. The best peer that says it has it is asked alone first. What that does not
+ * end is a race: its sources are a list, each started when those before it have failed or have had their time; the first that has
+ * verified bytes wins, and only then the others end. Unverified bytes leave this node while there is an origin neither to a reader
+ * nor into a decision. Ends with verified bytes in the store, or with an error for all. docs/decisions/0008
  */
 import type { Artifact, Origin } from '../api.ts'
 import type { Digest } from '../content/digest.ts'
@@ -15,16 +15,24 @@ import { Course } from './course.ts'
 import type { Assembly } from './chunks/assembly.ts'
 import { createClaims } from './sources/claims.ts'
 import { delegateSource } from './sources/delegate.ts'
-import { createDelivery } from './sources/delivery.ts'
+import { createDelivery, type Delivery } from './sources/delivery.ts'
+import { askFirst, type FirstAsk } from './sources/first-ask.ts'
 import { hedge, type Attempt } from './sources/hedge.ts'
 import { originSource } from './sources/origin.ts'
 import { createRetryRound } from './sources/retry-peers.ts'
 import { createSearchAttempt } from './sources/search.ts'
 import type { Found } from './sources/found.ts'
 import { noProviders, type OriginState, type Race } from './sources/source.ts'
-import { createPeerAsker, createSwarm, type PeerAsker, type Swarm } from './sources/swarm.ts'
+import {
+  createPeerAsker,
+  createSwarm,
+  holdersOf,
+  lacksRecord,
+  type PeerAsker,
+  type Swarm,
+} from './sources/swarm.ts'
 import { offerUnverified } from './sources/unverified-readers.ts'
-import { createRelay } from './relay.ts'
+import { createRelay, type Relay } from './relay.ts'
 import type { TransferDeps } from './transfer-deps.ts'
 
 export interface DownloadRequest {
@@ -43,6 +51,10 @@ export interface Download {
   readonly inFlight: Assembly | undefined
   /** Somebody joins it who must not wait for a delegate: the origin may start. */
   goAlone(): void
+  /** No caller waits any more. */
+  cancel(reason: Error): void
+  /** Or it has failed for those who read it. */
+  readonly isCancelled: boolean
   /** Settles when nothing is left to do; never rejects. */
   readonly finished: Promise<void>
 }
@@ -51,74 +63,136 @@ export interface Download {
 const OVERTAKEN = new Error('another source was quicker')
 const NEVER = new AbortController().signal
 
-export function startDownload(
-  request: DownloadRequest,
-  deps: TransferDeps,
-  cancel: AbortController,
-): Download {
-  const { digest } = request
-  // Only a delegate is waited for.
-  const alone = request.fetchAs === undefined ? undefined : new AbortController()
-  const race = createRace(request, deps, { cancel, alone: alone?.signal ?? NEVER })
-  const { claims, delivery } = race
-  const relay = createRelay(request, deps, claims)
-  offerUnverified(race, deps)
+export function startDownload(request: DownloadRequest, deps: TransferDeps): Download {
+  return new OneDownload(request, deps)
+}
 
-  async function run(): Promise<void> {
-    const sources = listSources(request, race, deps)
+class OneDownload implements Download {
+  readonly finished: Promise<void>
+  readonly #request: DownloadRequest
+  readonly #deps: TransferDeps
+  readonly #course: Course
+  readonly #name: NameKey | undefined
+  readonly #delivery: Delivery
+  /** Only a delegate is waited for. */
+  readonly #alone: AbortController | undefined
+  #first: FirstAsk | undefined
+  #race: AbortController | undefined
+  #relay: Relay | undefined
+  #cancelled: Error | undefined
+
+  constructor(request: DownloadRequest, deps: TransferDeps) {
+    this.#request = request
+    this.#deps = deps
+    this.#course = new Course(deps.clock)
+    this.#name = nameOf(request, deps)
+    this.#delivery = createDelivery(request.digest, this.#course)
+    this.#alone = request.fetchAs === undefined ? undefined : new AbortController()
+    this.finished = this.#run()
+  }
+
+  artifact(): Promise<Artifact> {
+    return this.#delivery.artifact()
+  }
+
+  get inFlight(): Assembly | undefined {
+    return this.#relay?.inFlight
+  }
+
+  goAlone(): void {
+    this.#alone?.abort(new Error('another machine waits for it'))
+  }
+
+  get isCancelled(): boolean {
+    return this.#cancelled !== undefined
+  }
+
+  cancel(reason: Error): void {
+    this.#cancelled ??= reason
+    this.#first?.cancel(reason)
+    this.#race?.abort(reason)
+  }
+
+  async #run(): Promise<void> {
+    this.#first = askBest(this.#request, { name: this.#name, course: this.#course }, this.#deps)
+    const bytes = this.#first && (await this.#first.bytes)
+    if (bytes === undefined) return await this.#raceSources()
+    try {
+      await this.#succeed({ source: 'peer', bytes })
+    } catch (error) {
+      this.#delivery.fail(error)
+    }
+  }
+
+  async #succeed(found: Found): Promise<void> {
+    const { digest, visibility } = this.#request
+    if ('bytes' in found) await this.#deps.store.put(digest, found.bytes, { visibility })
+    this.#delivery.succeed(found)
+  }
+
+  async #raceSources(): Promise<void> {
+    const { clock, log } = this.#deps
+    const { digest } = this.#request
+    const race = this.#createRace()
+    const { claims, delivery } = race
+    this.#relay = createRelay(this.#request, this.#deps, claims)
+    offerUnverified(race, this.#deps)
+    const sources = listSources(this.#request, race, this.#deps, this.#first)
     const next = (): Attempt<Found> | undefined => {
       // Every source has been started: peers that were busy or hung up are asked again.
       if (sources.length === 0) race.retries.open()
       return sources.shift()
     }
     try {
-      const found = await hedge(next, { clock: deps.clock, signal: race.signal })
-      if ('bytes' in found) {
-        await deps.store.put(digest, found.bytes, { visibility: request.visibility })
-      }
-      delivery.succeed(found)
+      const found = await hedge(next, { clock, signal: race.signal })
+      await this.#succeed(found)
       await claims.close(OVERTAKEN, { keep: false })
       claims.judge(found)
       await delivery.offered?.closed
     } catch (error) {
       const reason = reasonOf(error, race)
       delivery.fail(reason)
-      if (!race.signal.aborted) deps.log.debug('download.failed', { digest, error: reason })
+      if (!race.signal.aborted) log.debug('download.failed', { digest, error: reason })
       await claims.close(reason, { keep: true })
     } finally {
-      relay.stop()
+      this.#relay.stop()
     }
   }
 
-  return {
-    artifact: delivery.artifact,
-    get inFlight() {
-      return relay.inFlight
-    },
-    goAlone: () => alone?.abort(new Error('another machine waits for it')),
-    finished: run(),
+  #createRace(): Race {
+    const { digest, visibility, origin } = this.#request
+    const hasOrigin = origin !== undefined
+    const state: OriginState = { origin, isAlive: hasOrigin, failure: undefined }
+    this.#race = new AbortController()
+    if (this.#cancelled !== undefined) this.#race.abort(this.#cancelled)
+    return {
+      ...{ digest, visibility, origin: state, course: this.#course, name: this.#name },
+      signal: this.#race.signal,
+      alone: this.#alone?.signal ?? NEVER,
+      claims: createClaims(this.#deps, visibility),
+      delivery: this.#delivery,
+      delegate: () => 'none',
+      silent: new Set(),
+      retries: createRetryRound(this.#deps.clock, { hasOrigin }),
+      end: (error) => this.cancel(error instanceof Error ? error : new Error(String(error))),
+    }
   }
 }
 
-function createRace(
+/** Undefined: nobody is to be asked before the others. */
+function askBest(
   request: DownloadRequest,
+  { name, course }: { readonly name: NameKey | undefined; readonly course: Course },
   deps: TransferDeps,
-  { cancel, alone }: Pick<Race, 'alone'> & { cancel: AbortController },
-): Race {
-  const { digest, visibility } = request
-  const hasOrigin = request.origin !== undefined
-  const course = new Course(deps.clock)
-  const origin: OriginState = { origin: request.origin, isAlive: hasOrigin, failure: undefined }
-  return {
-    ...{ digest, visibility, origin, course, signal: cancel.signal, alone },
-    name: nameOf(request, deps),
-    claims: createClaims(deps, visibility),
-    delivery: createDelivery(digest, course),
-    delegate: () => 'none',
-    silent: new Set(),
-    retries: createRetryRound(deps.clock, { hasOrigin }),
-    end: (error) => cancel.abort(error),
-  }
+): FirstAsk | undefined {
+  const { digest, peers } = request
+  if (!peers) return undefined
+  const [best] = holdersOf(digest, deps)
+  if (best === undefined || deps.scores.isBackedOff(best)) return undefined
+  // Who may be asked before a delegate is said in swarm.ts.
+  if (lacksRecord(best, { name }, deps) && delegateFor(request, deps) !== undefined)
+    return undefined
+  return askFirst(best, { digest, name, course }, deps)
 }
 
 function nameOf(
@@ -130,11 +204,16 @@ function nameOf(
 }
 
 /** In the order of their turns. */
-function listSources(request: DownloadRequest, race: Race, deps: TransferDeps): Attempt<Found>[] {
-  const { digest, origin } = request
+function listSources(
+  request: DownloadRequest,
+  race: Race,
+  deps: TransferDeps,
+  first: FirstAsk | undefined,
+): Attempt<Found>[] {
+  const { origin } = request
   const delegate = delegateFor(request, deps)
   const hasDelegate = delegate !== undefined
-  const beyond = request.peers ? peerSources(digest, race, deps, { hasDelegate }) : undefined
+  const beyond = request.peers ? peerSources(race, deps, { hasDelegate, first }) : undefined
   return [
     ...(beyond?.favoured ? [beyond.favoured] : []),
     ...(delegate && beyond
@@ -157,14 +236,13 @@ function delegateFor(
 }
 
 function peerSources(
-  digest: Digest,
   race: Race,
   deps: TransferDeps,
-  how: { readonly hasDelegate: boolean },
+  { hasDelegate, first }: { readonly hasDelegate: boolean; readonly first: FirstAsk | undefined },
 ): Swarm & { readonly search: Attempt<Found>; readonly asker: PeerAsker } {
-  const asker = createPeerAsker(race, deps)
-  const search = createSearchAttempt(digest, { ...deps, ask: asker.ask })
-  return { ...createSwarm(race, deps, asker, how), search, asker }
+  const asker = createPeerAsker(race, deps, first)
+  const search = createSearchAttempt(race.digest, { ...deps, ask: asker.ask })
+  return { ...createSwarm(race, deps, asker, { hasDelegate, first: first?.peer }), search, asker }
 }
 
 /** The origin's own error if there is one, which says more than that no peer has it. */

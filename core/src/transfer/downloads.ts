@@ -12,7 +12,6 @@ import type { TransferDeps } from './transfer-deps.ts'
 
 interface SharedDownload {
   readonly download: Download
-  readonly cancel: AbortController
   readonly hasOrigin: boolean
   /** Callers that wait for it. */
   waiting: number
@@ -62,7 +61,7 @@ export class Downloads {
   async stop(reason: Error): Promise<void> {
     this.#isStopped = true
     const running = [...this.#running.values()]
-    for (const { cancel } of running) cancel.abort(reason)
+    for (const { download } of running) download.cancel(reason)
     await Promise.all(running.map(({ download }) => download.finished))
   }
 
@@ -72,7 +71,7 @@ export class Downloads {
       this.#throwIfOver(options)
       const running = this.#running.get(keyOf(digest, options.peers ?? true))
       if (running === undefined) return this.#start(digest, options)
-      if (!running.cancel.signal.aborted) {
+      if (!running.download.isCancelled) {
         running.waiting++
         if (options.fetchAs === undefined) running.download.goAlone()
         return running
@@ -82,11 +81,10 @@ export class Downloads {
   }
 
   #start(digest: Digest, { origin, peers = true, fetchAs }: GetOptions): SharedDownload {
-    const cancel = new AbortController()
     const visibility = origin?.visibility ?? 'public'
     const request = { digest, origin, peers, visibility, fetchAs }
-    const download = startDownload(request, this.#deps, cancel)
-    const shared = { download, cancel, hasOrigin: origin !== undefined, waiting: 1 }
+    const download = startDownload(request, this.#deps)
+    const shared = { download, hasOrigin: origin !== undefined, waiting: 1 }
     const key = keyOf(digest, peers)
     this.#running.set(key, shared)
     void download.finished.then(() => {
@@ -107,20 +105,20 @@ async function waitFor(shared: SharedDownload, signal: AbortSignal | undefined):
   if (signal === undefined) return await download.artifact()
   if (signal.aborted) leave(shared)
   signal.throwIfAborted()
-  const aborted = Promise.withResolvers<never>()
-  const onAbort = (): void => {
-    leave(shared)
-    aborted.reject(signal.reason)
-  }
-  signal.addEventListener('abort', onAbort, { once: true })
-  void download.finished.then(() => signal.removeEventListener('abort', onAbort))
-  aborted.promise.catch(() => undefined) // raced below
-  return await Promise.race([download.artifact(), aborted.promise])
+  return await new Promise((resolve, reject) => {
+    const onAbort = (): void => {
+      leave(shared)
+      reject(signal.reason)
+    }
+    signal.addEventListener('abort', onAbort, { once: true })
+    void download.finished.then(() => signal.removeEventListener('abort', onAbort))
+    download.artifact().then(resolve, reject)
+  })
 }
 
 function leave(shared: SharedDownload): void {
   shared.waiting--
-  if (shared.waiting === 0) shared.cancel.abort(new Error('nobody waits for it any more'))
+  if (shared.waiting === 0) shared.download.cancel(new Error('nobody waits for it any more'))
 }
 
 function keyOf(digest: Digest, peers: boolean): string {

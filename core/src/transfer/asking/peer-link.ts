@@ -26,6 +26,8 @@ export type Lane = 'session' | 'bulk'
 type Way = 'host' | 'carrier'
 
 export interface PeerLinks {
+  /** One that is open: what most requests find. */
+  readonly ready: (peer: PeerId, lane: Lane) => RequestStream | undefined
   /** @throws CatalogError PEER_UNREACHABLE */
   readonly stream: (peer: PeerId, lane: Lane) => Promise<RequestStream>
   readonly outstanding: (peer: PeerId) => number
@@ -79,6 +81,7 @@ export function createPeerLinks(deps: PeerLinkDeps, options: RequestStreamOption
   }
 
   return {
+    ready: (peer, lane) => links.get(peer)?.ready(lane),
     stream,
     outstanding: (peer) => links.get(peer)?.outstanding ?? 0,
     receivedBytes: (peer, lane) => links.get(peer)?.receivedBytes(lane) ?? 0,
@@ -124,18 +127,25 @@ class PeerLink {
     this.#options = options
   }
 
-  /** @throws CatalogError PEER_UNREACHABLE */
-  stream(lane: Lane, way?: 'host'): Promise<RequestStream> {
-    const streams = this.#lanes[lane]
-    const carrier = way === undefined ? streams.open.get('carrier') : undefined
-    if (carrier?.isGreeted === true && !carrier.failed) return Promise.resolve(carrier)
+  /** One that is open. Has a carrier made where there is none, unless the host's is asked for. */
+  ready(lane: Lane, way?: 'host'): RequestStream | undefined {
+    const { open } = this.#lanes[lane]
+    const carrier = way === undefined ? open.get('carrier') : undefined
+    if (carrier?.isGreeted === true && !carrier.failed) return carrier
     if (way === undefined && carrier === undefined) this.#makeCarrier(lane)
-    const open = streams.open.get('host')
-    if (open !== undefined && !open.failed) return Promise.resolve(open)
+    const host = open.get('host')
+    return host?.failed === false ? host : undefined
+  }
+
+  /** @throws CatalogError PEER_UNREACHABLE */
+  async stream(lane: Lane, way?: 'host'): Promise<RequestStream> {
+    const ready = this.ready(lane, way)
+    if (ready !== undefined) return ready
+    const streams = this.#lanes[lane]
     streams.opening ??= this.#openStream(lane).finally(() => {
       streams.opening = undefined
     })
-    return streams.opening
+    return await streams.opening
   }
 
   get outstanding(): number {

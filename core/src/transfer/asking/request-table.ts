@@ -56,7 +56,7 @@ export class RequestTable {
     subject: PendingSubject,
     { signal, send }: { signal: AbortSignal; send: (id: number) => void },
   ): Promise<Settled> {
-    await this.#slots.acquire(signal)
+    if (!this.#slots.tryAcquire()) await this.#slots.acquire(signal)
     // Between getting the slot and arriving here, both may have happened.
     if (signal.aborted) this.#slots.release()
     signal.throwIfAborted()

@@ -48,7 +48,8 @@ export class ChunkSender {
     const encoding = this.#deps.encoding()
     const encoded = await this.#encoder.encode(encoding, digest, bytes)
     const body = encoded ?? bytes
-    await this.#holdBack(id, body.byteLength)
+    if (throttle.isOpen) writer.resetIdle()
+    else await this.#holdBack(id, body.byteLength)
     const chunk = { id, index, encoding: encoded ? encoding : 'none', bytes: body } as const
     const isWanted = (): boolean => !isCancelled(id)
     if (!(await writer.sendIf(isWanted, ...before, { type: 'chunk', ...chunk }))) {

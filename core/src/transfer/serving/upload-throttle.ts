@@ -3,7 +3,7 @@
  * what a dead peer says. It sets no limit itself.
  */
 import type { Clock } from '../../timing/clock.ts'
-import type { RateLimit } from '../rate-limit.ts'
+import { unlimited, type RateLimit } from '../rate-limit.ts'
 
 /** A third of the time after which a peer counts as silent (silence-watch.ts). */
 export const WAIT_EVERY_MS = 5_000
@@ -16,6 +16,11 @@ export class UploadThrottle {
   constructor(clock: Clock, limit: RateLimit) {
     this.#clock = clock
     this.#limit = limit
+  }
+
+  /** There is no limit: nothing is ever held back. */
+  get isOpen(): boolean {
+    return this.#limit === unlimited
   }
 
   /** Answers held back now. */

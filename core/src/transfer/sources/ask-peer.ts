@@ -14,7 +14,7 @@ import type { Records } from '../../records/records.ts'
 import type { Attempt } from './hedge.ts'
 import type { PeerLinks } from '../asking/peer-link.ts'
 import type { PeerScores } from '../peer-score.ts'
-import type { RateLimit } from '../rate-limit.ts'
+import { unlimited, type RateLimit } from '../rate-limit.ts'
 
 /** What a peer says about an artifact that it has not sent. */
 export interface ManifestClaim {
@@ -97,10 +97,10 @@ export async function requestArtifact(
   const { name, signal, onAsked } = how
   const { links, scores, clock } = deps
   const limit = deps.limitOf(peer)
-  await limit.take(0, signal) // how much it is, the answer will say
+  if (limit !== unlimited) await limit.take(0, signal) // how much it is, the answer will say
   onAsked?.()
   const startedMs = clock.now()
-  const stream = await links.stream(peer, 'session')
+  const stream = links.ready(peer, 'session') ?? (await links.stream(peer, 'session'))
   const asking =
     name === undefined ? stream.want(digest, { signal }) : stream.wantNamed(name, { signal })
   const { manifest, bytes, record } = await asking

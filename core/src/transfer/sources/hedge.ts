@@ -4,6 +4,8 @@
  */
 import type { CancelTimer, Clock } from '../../timing/clock.ts'
 
+const NOTHING = (): void => undefined
+
 export interface Attempt<T> {
   /** `startNext`: the next attempt may start beside it now, before its time is over. */
   run(signal: AbortSignal, startNext: () => void): Promise<T>
@@ -13,6 +15,36 @@ export interface Attempt<T> {
   isProgressing?(): boolean
   /** Told that a later attempt had to be started because of it, or overtook it. */
   onLate?(): void
+}
+
+/**
+ * Calls `onLate` once when it has had its time and makes no progress. The function returned ends the watch: whoever gave the attempt calls it
+ * when that has settled.
+ */
+export function watchAttempt<T>(
+  attempt: Pick<Attempt<T>, 'hedgeMs' | 'isProgressing'>,
+  clock: Pick<Clock, 'after'>,
+  onLate: () => void,
+): CancelTimer {
+  const { hedgeMs } = attempt
+  if (hedgeMs === undefined) return NOTHING
+  let isOver = false
+  let stop = NOTHING
+  const look = (): void => {
+    if (isOver) return
+    if (attempt.isProgressing?.() === true) return wait()
+    isOver = true
+    onLate()
+  }
+  const wait = (): void => {
+    // A timer that is late because the thread was busy must not beat the answer that waits behind it.
+    stop = clock.after(hedgeMs, () => void setImmediate(look))
+  }
+  wait()
+  return () => {
+    isOver = true
+    stop()
+  }
 }
 
 /**
@@ -31,13 +63,13 @@ export async function hedge<T>(
     let settled = false
     let exhausted = false
     let lastError: unknown
-    const timers = new Set<CancelTimer>()
+    const watches = new Set<CancelTimer>()
 
     function finish(action: () => void): void {
       if (settled) return
       settled = true
       signal.removeEventListener('abort', onAbort)
-      for (const stop of timers) stop()
+      for (const stop of watches) stop()
       if (running > 0) {
         cancel.abort(signal.aborted ? signal.reason : new Error('another source was quicker'))
       }
@@ -60,11 +92,15 @@ export async function hedge<T>(
       const moveOn = (): void => {
         if (movedOn) return
         movedOn = true
+        stop()
+        watches.delete(stop)
         start()
       }
-      if (attempt.hedgeMs !== undefined) {
-        watch(attempt, attempt.hedgeMs, () => movedOn || settled, moveOn)
-      }
+      const stop = watchAttempt(attempt, clock, () => {
+        attempt.onLate?.()
+        moveOn()
+      })
+      watches.add(stop)
       attempt.run(cancel.signal, moveOn).then(
         (result) => {
           running--
@@ -78,25 +114,6 @@ export async function hedge<T>(
           if (exhausted && running === 0) finish(() => reject(lastError))
         },
       )
-    }
-
-    function watch(
-      attempt: Attempt<T>,
-      hedgeMs: number,
-      isOver: () => boolean,
-      moveOn: () => void,
-    ): void {
-      const stop = clock.after(hedgeMs, () => {
-        timers.delete(stop)
-        // A timer that is late because the thread was busy must not beat the answer that waits behind it.
-        setImmediate(() => {
-          if (isOver()) return
-          if (attempt.isProgressing?.() === true) return watch(attempt, hedgeMs, isOver, moveOn)
-          attempt.onLate?.()
-          moveOn()
-        })
-      })
-      timers.add(stop)
     }
 
     signal.addEventListener('abort', onAbort, { once: true })

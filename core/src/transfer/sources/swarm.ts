@@ -10,6 +10,7 @@ import type { TransferDeps } from '../transfer-deps.ts'
 import { askPeer } from './ask-peer.ts'
 import { MAX_CHUNK_PEERS } from './claimants.ts'
 import { isWellUnderWay } from './claims.ts'
+import { nameFor, type FirstAsk } from './first-ask.ts'
 import { hedge, type Attempt } from './hedge.ts'
 import type { Found } from './found.ts'
 import type { Race } from './source.ts'
@@ -28,14 +29,18 @@ export interface PeerAsker {
   readonly ask: (peer: PeerId) => Attempt<Found> | undefined
 }
 
-export function createPeerAsker(race: Race, deps: TransferDeps): PeerAsker {
+export function createPeerAsker(
+  race: Race,
+  deps: TransferDeps,
+  first: FirstAsk | undefined,
+): PeerAsker {
   const contacted = new Set<PeerId>()
 
   function attempt(peer: PeerId, isRetry: boolean): Attempt<Found> {
-    const { course, name: known } = race
-    const isListed = known !== undefined && deps.discovery.nameHolders(known).includes(peer)
-    const name = isListed ? known : undefined
-    const asking = askPeer(peer, race.digest, deps, { isRetry, name })
+    const { course, digest } = race
+    const begun = !isRetry && first?.peer === peer ? first.attempt : undefined
+    const asking =
+      begun ?? askPeer(peer, digest, deps, { isRetry, name: nameFor(peer, race, deps) })
     return {
       ...asking,
       onLate() {
@@ -43,7 +48,7 @@ export function createPeerAsker(race: Race, deps: TransferDeps): PeerAsker {
         asking.onLate?.()
       },
       async run(signal, startNext) {
-        if (!isRetry) course.asked += 1
+        if (!isRetry && begun === undefined) course.asked += 1
         const answer = await asking.run(signal, startNext).catch((error: unknown) => {
           if (!signal.aborted && !isCatalogError(error, 'NOT_FOUND')) course.failed += 1
           if (isUnanswered(error)) race.silent.add(peer)
@@ -92,15 +97,17 @@ export function createSwarm(
   race: Race,
   deps: TransferDeps,
   asker: PeerAsker,
-  { hasDelegate }: { readonly hasDelegate: boolean },
+  { hasDelegate, first }: { readonly hasDelegate: boolean; readonly first: PeerId | undefined },
 ): Swarm {
   const { clock, scores } = deps
-  const peers = holdersOf(race.digest, deps)
+  const others = holdersOf(race.digest, deps).filter((peer) => peer !== first)
+  const peers = first === undefined ? others : [first, ...others]
   const worthIt =
     race.origin.origin === undefined
       ? [...peers]
-      : peers.filter((peer) => !scores.isBackedOff(peer)).slice(0, MAX_FAVOURED)
-  const mayWait = (peer: PeerId): boolean => hasDelegate && lacksRecord(peer, race, deps)
+      : peers.filter((peer) => peer === first || !scores.isBackedOff(peer)).slice(0, MAX_FAVOURED)
+  const mayWait = (peer: PeerId): boolean =>
+    peer !== first && hasDelegate && lacksRecord(peer, race, deps)
 
   function nextOf(queue: PeerId[]): Attempt<Found> | undefined {
     for (let peer = queue.shift(); peer !== undefined; peer = queue.shift()) {
@@ -144,12 +151,16 @@ export function createSwarm(
 }
 
 /** What the registry has signed is missing here, and this peer does not say that it has it. */
-function lacksRecord(peer: PeerId, { name }: Race, { discovery }: TransferDeps): boolean {
+export function lacksRecord(
+  peer: PeerId,
+  { name }: Pick<Race, 'name'>,
+  { discovery }: Pick<TransferDeps, 'discovery'>,
+): boolean {
   return name !== undefined && !discovery.nameHolders(name).includes(peer)
 }
 
 /** Best first. */
-function holdersOf(digest: Digest, { discovery, scores, links }: TransferDeps): PeerId[] {
+export function holdersOf(digest: Digest, { discovery, scores, links }: TransferDeps): PeerId[] {
   return scores.rank(discovery.holders(digest), links.outstanding)
 }
 
