@@ -33,6 +33,8 @@ export interface PeerLinks {
   readonly outstanding: (peer: PeerId) => number
   /** Bytes received on one of the peer's lanes, or on both. Begins anew when the peer has gone and come back. */
   readonly receivedBytes: (peer: PeerId, lane?: Lane) => number
+  /** When something came from it on a stream that is open; -Infinity before. */
+  readonly heardAtMs: (peer: PeerId) => number
   /** It has said lately that it is slow on purpose. */
   readonly isThrottled: (peer: PeerId) => boolean
   /** Opens the session ahead of the first request. */
@@ -85,6 +87,7 @@ export function createPeerLinks(deps: PeerLinkDeps, options: RequestStreamOption
     stream,
     outstanding: (peer) => links.get(peer)?.outstanding ?? 0,
     receivedBytes: (peer, lane) => links.get(peer)?.receivedBytes(lane) ?? 0,
+    heardAtMs: (peer) => links.get(peer)?.heardAtMs ?? -Infinity,
     isThrottled: (peer) => links.get(peer)?.isThrottled ?? false,
     warm(peer) {
       // The first request will say so. It also has the carrier made: most peers that come are never asked for anything.
@@ -156,6 +159,10 @@ class PeerLink {
     if (lane === undefined) return this.receivedBytes('session') + this.receivedBytes('bulk')
     const open = [...this.#lanes[lane].open.values()]
     return open.reduce((sum, stream) => sum + stream.receivedBytes, this.#closedBytes[lane])
+  }
+
+  get heardAtMs(): number {
+    return this.#streams().reduce((last, stream) => Math.max(last, stream.heardAtMs), -Infinity)
   }
 
   #hostBytes(): number {

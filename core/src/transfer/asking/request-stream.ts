@@ -60,6 +60,8 @@ export interface RequestStream {
   readonly outstanding: number
   /** Bytes received so far, without its greeting: tells a slow stream from a silent one. */
   readonly receivedBytes: number
+  /** When the last of them came; -Infinity before. */
+  readonly heardAtMs: number
   /** When the peer last said that its own upload limit holds an answer back. */
   readonly throttledAtMs: number | undefined
   readonly failed: boolean
@@ -101,6 +103,7 @@ class PipelinedRequests implements RequestStream {
   readonly #outbox: Outbox
   readonly #silence: SilenceWatch
   #receivedBytes = 0
+  #heardAtMs = -Infinity
   #failure: Error | undefined
 
   constructor(stream: ByteStream, deps: RequestStreamDeps, options: RequestStreamOptions) {
@@ -176,6 +179,10 @@ class PipelinedRequests implements RequestStream {
     return this.#receivedBytes
   }
 
+  get heardAtMs(): number {
+    return this.#heardAtMs
+  }
+
   get throttledAtMs(): number | undefined {
     return this.#answers.throttledAtMs
   }
@@ -211,13 +218,15 @@ class PipelinedRequests implements RequestStream {
   }
 
   async #readAnswers(): Promise<void> {
-    const { allocate } = this.#deps
+    const { allocate, clock } = this.#deps
     const { peer, source } = this.#stream
     const options = {
       maxFrameBytes: MAX_ANSWER_FRAME_BYTES,
       ...(allocate && { allocate }),
       onRead: (bytes: number) => {
-        if (this.#answers.isGreeted) this.#receivedBytes += bytes
+        if (!this.#answers.isGreeted) return
+        this.#receivedBytes += bytes
+        this.#heardAtMs = clock.now()
       },
     }
     await eachFrame(source, options, (frame) => this.#answers.accept(decodeAnswer(frame)))

@@ -1,16 +1,16 @@
 /**
- * Requests of one stream for what must be fetched from the registry first. Each is answered at once and again and again with
- * "fetching", so that the asker can tell a slow registry from a dead delegate, and takes its place among the requests when the
- * artifact is in the store. Bounded; it fetches nothing itself.
+ * Requests of one stream for what must be fetched from the registry first. Each is answered at once with "fetching", and one of
+ * them again and again for all, so that the asker can tell a slow registry from a dead delegate; it takes its place among the
+ * requests when the artifact is in the store. Bounded; it fetches nothing itself.
  */
 import { isCatalogError } from '../../errors.ts'
 import type { FetchWish, Fetcher } from '../../fleet/fleet.ts'
-import type { Clock } from '../../timing/clock.ts'
+import type { CancelTimer, Clock } from '../../timing/clock.ts'
 import type { Answer, Status, WantFetch } from '../../wire/transfer-messages.ts'
 
 /** At once, for one stream; beyond it the answer is BUSY. */
 const MAX_ERRANDS = 64
-/** Between two words that it is being fetched. */
+/** Between two words that something is being fetched: what they tell is that this machine goes on. */
 const HEARTBEAT_MS = 100
 
 export interface ErrandDeps {
@@ -27,6 +27,7 @@ export interface ErrandDeps {
 export class Errands {
   readonly #deps: ErrandDeps
   readonly #running = new Map<number, AbortController>()
+  #cancelBeat: CancelTimer | undefined
 
   constructor(deps: ErrandDeps) {
     this.#deps = deps
@@ -48,6 +49,7 @@ export class Errands {
     const cancel = new AbortController()
     this.#running.set(request.id, cancel)
     const { onFailed, onSettled } = this.#deps
+    this.#say(request.id)
     this.#run(request, cancel.signal).catch(onFailed).finally(onSettled)
   }
 
@@ -60,6 +62,7 @@ export class Errands {
 
   /** The stream is over. */
   clear(): void {
+    this.#cancelBeat?.()
     for (const id of [...this.#running.keys()]) this.cancel(id)
   }
 
@@ -67,18 +70,11 @@ export class Errands {
     const { send, onFetched } = this.#deps
     const { id, version } = request
     const wish: FetchWish = { version, digest: request.digest }
-    const beating = new AbortController()
-    const until = AbortSignal.any([signal, beating.signal])
-    this.#beat(id, until).catch((error: unknown) => {
-      if (!until.aborted) this.#deps.onFailed(error)
-    })
     let outcome: { digest: WantFetch['digest'] } | { status: Status }
     try {
       outcome = { digest: await this.#deps.fetch(wish, { signal }) }
     } catch (error) {
       outcome = { status: statusOf(error) }
-    } finally {
-      beating.abort(new Error('it has been fetched'))
     }
     if (signal.aborted) return // its end has been answered
     this.#running.delete(id)
@@ -86,12 +82,19 @@ export class Errands {
     else await onFetched({ ...request, digest: outcome.digest })
   }
 
-  async #beat(id: number, signal: AbortSignal): Promise<void> {
-    const { clock, send } = this.#deps
-    for (;;) {
-      await send({ type: 'fetching', id })
-      await clock.sleep(HEARTBEAT_MS, signal)
-    }
+  /** The next word follows when this one has been taken: one that does not read gets no more of them. */
+  #say(id: number): void {
+    const { send, onFailed } = this.#deps
+    send({ type: 'fetching', id }).then(() => this.#sayLater(), onFailed)
+  }
+
+  #sayLater(): void {
+    if (this.#running.size === 0) return
+    this.#cancelBeat ??= this.#deps.clock.after(HEARTBEAT_MS, () => {
+      this.#cancelBeat = undefined
+      const [id] = this.#running.keys()
+      if (id !== undefined) this.#say(id)
+    })
   }
 }
 

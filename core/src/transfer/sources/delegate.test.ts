@@ -12,11 +12,11 @@ import type { Attempt } from './hedge.ts'
 function asked(hooks: DelegateHooks = {}): {
   attempt: Attempt<unknown>
   clock: ReturnType<typeof createFakeClock>
-  link: { receivedBytes: number }
+  link: { heardAtMs: number }
   misses: Miss[]
 } {
   const clock = createFakeClock()
-  const link = { receivedBytes: 7 }
+  const link = { heardAtMs: -Infinity }
   const misses: Miss[] = []
   const lookout = new Lookout(clock)
   const manners = new Manners(clock)
@@ -31,7 +31,7 @@ function asked(hooks: DelegateHooks = {}): {
       limitOf: createPeerLimits(clock, 0, 0),
       links: {
         stream: () => new Promise(() => undefined),
-        receivedBytes: () => link.receivedBytes,
+        heardAtMs: () => link.heardAtMs,
       },
       fleet: {
         missed: (_, why) => misses.push(why),
@@ -48,19 +48,19 @@ function asked(hooks: DelegateHooks = {}): {
 /** How often it is looked at, `msBetween` each, before it is late. */
 async function looks(
   { attempt, clock, link }: ReturnType<typeof asked>,
-  { msBetween, bytesBetween }: { msBetween: number; bytesBetween: number },
+  { msBetween, isHeard = false }: { msBetween: number; isHeard?: boolean },
 ): Promise<number> {
   for (let count = 1; ; count += 1) {
     await clock.advance(msBetween)
-    link.receivedBytes += bytesBetween
+    if (isHeard) link.heardAtMs = clock.now()
     if (attempt.isProgressing?.() !== true) return count
   }
 }
 
-test('a delegate is late after a quarter of a second of silence', async () => {
+test('a delegate is late after a fifth of a second of silence', async () => {
   const one = asked()
   const { hedgeMs = NaN } = one.attempt
-  expect(hedgeMs * (await looks(one, { msBetween: hedgeMs, bytesBetween: 0 }))).toBe(250)
+  expect(hedgeMs * (await looks(one, { msBetween: hedgeMs }))).toBe(200)
   one.attempt.onLate?.()
   expect(one.misses).toEqual(['silent'])
 })
@@ -68,14 +68,14 @@ test('a delegate is late after a quarter of a second of silence', async () => {
 test('time in which this machine was too busy to read is not held against it', async () => {
   const one = asked()
   const { hedgeMs = NaN } = one.attempt
-  const idle = await looks(asked(), { msBetween: hedgeMs, bytesBetween: 0 })
-  expect(await looks(one, { msBetween: 900, bytesBetween: 0 })).toBe(idle)
+  const idle = await looks(asked(), { msBetween: hedgeMs })
+  expect(await looks(one, { msBetween: 900 })).toBe(idle)
 })
 
 test('its other answers show that it is there, for half a minute', async () => {
   const one = asked()
   const { hedgeMs = NaN } = one.attempt
-  const count = await looks(one, { msBetween: hedgeMs, bytesBetween: 1 })
+  const count = await looks(one, { msBetween: hedgeMs, isHeard: true })
   expect(count * hedgeMs).toBe(30_000)
   one.attempt.onLate?.()
   expect(one.misses).toEqual(['slow'])
@@ -84,7 +84,7 @@ test('its other answers show that it is there, for half a minute', async () => {
 test('between chunks of a large artifact it may be silent for a second', async () => {
   const one = asked({ arrived: () => ({ bytes: 0, ageMs: 0 }) })
   const { hedgeMs = NaN } = one.attempt
-  expect(hedgeMs * (await looks(one, { msBetween: hedgeMs, bytesBetween: 0 }))).toBe(1_000)
+  expect(hedgeMs * (await looks(one, { msBetween: hedgeMs }))).toBe(1_000)
 })
 
 const FETCHING_MS = 20_000
@@ -100,7 +100,7 @@ test.each<[string, number, number, Miss[]]>([
     },
   })
   const { hedgeMs = NaN } = one.attempt
-  const waitedMs = (await looks(one, { msBetween: hedgeMs, bytesBetween: 9 })) * hedgeMs
+  const waitedMs = (await looks(one, { msBetween: hedgeMs, isHeard: true })) * hedgeMs
   expect(waitedMs).toBe(FETCHING_MS + ms)
   one.attempt.onLate?.()
   expect(one.misses).toEqual(says)

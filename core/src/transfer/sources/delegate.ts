@@ -25,7 +25,7 @@ import type { Outlook, Race } from './source.ts'
 import { besideNewcomers, type PeerAsker } from './swarm.ts'
 
 export interface DelegateDeps extends Pick<TransferDeps, 'clock' | 'scores' | 'limitOf'> {
-  readonly links: Pick<PeerLinks, 'stream' | 'receivedBytes'>
+  readonly links: Pick<PeerLinks, 'stream' | 'heardAtMs'>
   readonly fleet: Pick<Fleet, 'missed' | 'succeeded' | 'watch'>
 }
 
@@ -72,10 +72,10 @@ export function askDelegate(
   /** Other answers too: this one may wait behind them. */
   const seen = (): Seen => {
     const bytes = arrived?.()?.bytes
-    const signs = links.receivedBytes(peer) - receivedBefore + (bytes ?? 0)
-    return bytes === undefined ? { signs } : { signs, quietMs: QUIET_BETWEEN_CHUNKS_MS }
+    const heardAtMs = links.heardAtMs(peer)
+    if (bytes === undefined) return { heardAtMs }
+    return { heardAtMs, signs: bytes, quietMs: QUIET_BETWEEN_CHUNKS_MS }
   }
-  let receivedBefore = 0
   let startedMs = 0
   const longestMs = (): number => {
     const come = arrived?.()
@@ -85,6 +85,7 @@ export function askDelegate(
   }
   return {
     hedgeMs: LOOK_MS,
+    nextMs: () => watch?.nextMs ?? LOOK_MS,
     isProgressing() {
       why = watch?.look(seen())
       return why === undefined
@@ -102,7 +103,6 @@ export function askDelegate(
     },
     async run(signal) {
       try {
-        receivedBefore = links.receivedBytes(peer)
         startedMs = clock.now()
         watch = fleet.watch(peer, { about: nameKeyOf(wish.version), longestMs })
         await deps.limitOf(peer).take(0, signal) // how much it is, the answer will say

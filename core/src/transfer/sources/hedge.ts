@@ -11,8 +11,9 @@ export interface Attempt<T> {
   run(signal: AbortSignal, startNext: () => void): Promise<T>
   /** Milliseconds before the next attempt starts beside this one; undefined: when it says so, or fails. */
   readonly hedgeMs: number | undefined
-  /** Asked when `hedgeMs` is over: true means it is making progress and is given as long again. */
+  /** Asked when `hedgeMs` is over: true means it is making progress and is given as long again, or for `nextMs`. */
   isProgressing?(): boolean
+  nextMs?(): number
   /** Told that a later attempt had to be started because of it, or overtook it. */
   onLate?(): void
 }
@@ -22,7 +23,7 @@ export interface Attempt<T> {
  * when that has settled.
  */
 export function watchAttempt<T>(
-  attempt: Pick<Attempt<T>, 'hedgeMs' | 'isProgressing'>,
+  attempt: Pick<Attempt<T>, 'hedgeMs' | 'isProgressing' | 'nextMs'>,
   clock: Pick<Clock, 'after'>,
   onLate: () => void,
 ): CancelTimer {
@@ -32,15 +33,15 @@ export function watchAttempt<T>(
   let stop = NOTHING
   const look = (): void => {
     if (isOver) return
-    if (attempt.isProgressing?.() === true) return wait()
+    if (attempt.isProgressing?.() === true) return wait(attempt.nextMs?.() ?? hedgeMs)
     isOver = true
     onLate()
   }
-  const wait = (): void => {
+  const wait = (ms: number): void => {
     // A timer that is late because the thread was busy must not beat the answer that waits behind it.
-    stop = clock.after(hedgeMs, () => void setImmediate(look))
+    stop = clock.after(ms, () => void setImmediate(look))
   }
-  wait()
+  wait(hedgeMs)
   return () => {
     isOver = true
     stop()
