@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers/promises'
-import { expect, test } from 'vitest'
+import { afterEach, expect, test, vi } from 'vitest'
 import { digestOf } from '@catalog-p2p/core'
 import { createFakeNode } from '../../../test/support/fake-node.ts'
 import type { ArtifactRequest } from './artifact-request.ts'
@@ -15,6 +15,8 @@ const registries = createRegistries(
   { config: npmConfigFrom({}), log },
   { upstream: registry, previousRegistry: undefined, port: 4874, addresses: ['127.0.0.1'] },
 )
+
+afterEach(() => void vi.useRealTimers())
 
 /** Asks for errands that begin, and come to an end by `done` alone. */
 async function serving() {
@@ -38,7 +40,8 @@ async function serving() {
   return { ask, begun, done: () => reject(new Error('done')) }
 }
 
-test('what has begun for another machine goes on, and keeps its place, though that has left; what waits does not', async () => {
+test('what has begun for another machine goes on for ten seconds, and keeps its place, though that has left; what waits does not', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
   const { ask, begun, done } = await serving()
   const leaving = new AbortController()
   const askers = Array.from({ length: 33 }, (_, index) => ask(index, leaving.signal))
@@ -47,7 +50,10 @@ test('what has begun for another machine goes on, and keeps its place, though th
   const next = ask(33, new AbortController().signal)
   await setImmediate()
   expect(begun).toHaveLength(32)
+  vi.advanceTimersByTime(9_999)
   expect(begun.some(({ signal }) => signal.aborted)).toBe(false)
+  vi.advanceTimersByTime(1)
+  expect(begun.every(({ signal }) => signal.aborted)).toBe(true)
   done()
   await Promise.allSettled([...askers, next])
   expect(begun.map(({ name }) => name).slice(32)).toEqual(['fx-33'])

@@ -19,6 +19,8 @@ export interface FleetErrandsDependencies {
 }
 
 const CONCURRENCY = 32
+/** What has begun is brought to its end so long after its asker has left: the other machines are about to want it as well. */
+const LEFT_MS = 10_000
 /** Errands that may wait for their turn, of all machines together. */
 const MAX_WAITING = 1_000
 
@@ -47,10 +49,33 @@ export function serveFleet({ node, registries, artifacts }: FleetErrandsDependen
     if (registries.forName(name)?.url !== registry) throw refused('another registry')
     if (!artifacts.isKnownPublic(name)) throw refused('not known to be public')
     if (queue.size >= MAX_WAITING) throw new CatalogError('PEER_BUSY', 'too many errands')
-    // What has begun goes on though its asker may have left: this machine and others will want it.
-    const { signal: unending } = new AbortController()
-    return await queueUntilBegun(queue, signal, () => fetch(version, { digest, signal: unending }))
+    return await queueUntilBegun(queue, signal, async () => {
+      const asked = staying(signal)
+      try {
+        return await fetch(version, { digest, signal: asked.signal })
+      } finally {
+        asked.end()
+      }
+    })
   })
+}
+
+/** An asker that leaves LEFT_MS later than it does. Whoever else waits for the same by then keeps it going. */
+function staying(signal: AbortSignal): { readonly signal: AbortSignal; readonly end: () => void } {
+  const left = new AbortController()
+  let timer: NodeJS.Timeout | undefined
+  const onLeft = (): void => {
+    timer = setTimeout(() => left.abort(signal.reason), LEFT_MS).unref()
+  }
+  signal.addEventListener('abort', onLeft, { once: true })
+  if (signal.aborted) onLeft()
+  return {
+    signal: left.signal,
+    end() {
+      clearTimeout(timer)
+      signal.removeEventListener('abort', onLeft)
+    },
+  }
 }
 
 /** By the rules for the URLs that clients send. */
