@@ -4,7 +4,8 @@
  * and as the other clients do; beside the same machines without a fleet, each alone, and with one Verdaccio on their LAN, as cold as
  * they are. Each node is a fresh process; all of them, registry and clients share the cores of this machine. With `--uplink 20mbit`, as
  * npm asks, behind an uplink so slow that it and not the cores is the limit; there only up to four are measured without a fleet, as
- * each copy takes its time.
+ * each copy takes its time. With `--machines 8,16` these fleets alone, beside one machine; behind `--uplink 2mbit` two cores have time to
+ * spare for sixteen machines.
  */
 import { existsSync } from 'node:fs'
 import { cpus } from 'node:os'
@@ -24,8 +25,13 @@ import type { Sent } from './lib/upstream-child.ts'
 /** Fewer, where only copies count: `FLEET_PACKAGES=100`. */
 const PACKAGES = Number(process.env.FLEET_PACKAGES ?? 200)
 const UPLINK = { delayMs: 20, bytesPerSecond: 25_000_000 }
-/** Other numbers of machines: `FLEET_SIZES=4`. */
-const SIZES = process.env.FLEET_SIZES?.split(',').map(Number)
+/**
+ * Behind less than this each tarball must come within the half minute that a delegate is waited for while it fetches, in its share of the
+ * line: tarballs of these sizes, and as many at once as npm asks for. There are 100 of them.
+ */
+const SLOW_BYTES_PER_SECOND = 1_250_000
+const MIDDLE_SIZES = [50_000, 300_000] as const
+const NPM_SOCKETS = 15
 const ALL_SIZES = [1, 2, 4, 8, 16]
 const SLOW_SIZE = 4
 
@@ -49,6 +55,8 @@ interface Measured {
   /** Of processor time: of a machine without its client, or of Verdaccio; and of all that ran. */
   readonly cpuOfServer: number
   readonly cpuOfAll: number
+  /** Of all machines together, at their end; 0 where it is not known. */
+  readonly residentBytes: number
   /** Why delegates have not given what they were asked for, of all machines. */
   readonly misses: Readonly<Record<string, number>>
 }
@@ -58,25 +66,29 @@ export async function run(options: {
   rounds: number
   quick: boolean
   uplink?: Line | undefined
+  machines?: readonly number[] | undefined
 }): Promise<unknown> {
-  const { uplink } = options
+  const { uplink, machines: others } = options
   await using stage = await Stage.open()
-  const corpus = await loadCorpusOf(stage.folder, PACKAGES)
-  const upstream = await stage.startUpstream([corpus], {
-    distance:
-      uplink === undefined ? UPLINK : { ...UPLINK, bytesPerSecond: uplink.bitsPerSecond / 8 },
-    isSigned: true,
-  })
+  const distance =
+    uplink === undefined ? UPLINK : { ...UPLINK, bytesPerSecond: uplink.bitsPerSecond / 8 }
+  const isVerySlow = distance.bytesPerSecond < SLOW_BYTES_PER_SECOND
+  const corpus = await loadCorpusOf(stage.folder, PACKAGES, isVerySlow ? MIDDLE_SIZES : undefined)
+  const concurrency = isVerySlow ? NPM_SOCKETS : undefined
+  const upstream = await stage.startUpstream([corpus], { distance, isSigned: true })
   const isSlow = uplink !== undefined
-  const ways = (SIZES ?? ALL_SIZES).flatMap((machines) => waysOf(machines, { ...options, isSlow }))
+  const quick = options.quick || others !== undefined
+  const sizes = others === undefined ? ALL_SIZES : [1, ...others.filter((each) => each > 1)]
+  const ways = sizes.flatMap((each) => waysOf(each, { quick, isSlow }))
   const all = new Map<Way, Measured[]>(ways.map((way) => [way, []]))
   for (let round = 0; round < options.rounds; round += 1) {
-    for (const way of ways) all.get(way)?.push(await measure({ corpus, upstream, way }))
+    for (const way of ways)
+      all.get(way)?.push(await measure({ corpus, upstream, way, concurrency }))
   }
   const rows = ways.map((way) => {
     const measured = all.get(way) ?? []
     return {
-      [`${PACKAGES} tarballs, ${Math.round(corpus.bytes / 1e6)} MB`]: nameOf(way),
+      [`${corpus.files.length} tarballs, ${Math.round(corpus.bytes / 1e6)} MB`]: nameOf(way),
       'copies from the registry': summarize(
         measured.map(({ copies }) => copies),
         2,
@@ -101,6 +113,10 @@ export async function run(options: {
         measured.map(({ cpuOfAll }) => cpuOfAll),
         1,
       )}`,
+      'all machines, MiB': summarize(
+        measured.map(({ residentBytes }) => residentBytes / 2 ** 20),
+        0,
+      ),
       'delegates missed': measured.map(({ misses }) => missesText(misses)).join('; '),
     }
   })
@@ -179,6 +195,8 @@ interface World {
   readonly corpus: Corpus
   readonly upstream: Awaited<ReturnType<Stage['startUpstream']>>
   readonly way: Way
+  /** Of each client; the usual one unless given. */
+  readonly concurrency: number | undefined
 }
 
 /** What machines ask: their own daemons, or one server for all. */
@@ -186,16 +204,18 @@ interface Served {
   readonly targets: readonly Target[]
   /** Milliseconds so far, of each server. */
   cpu(): Promise<number[]>
+  resident(): Promise<number[]>
   misses(): Promise<Readonly<Record<string, number>>>
 }
 
-async function measure({ corpus, upstream, way }: World): Promise<Measured> {
+async function measure(world: World): Promise<Measured> {
+  const { corpus, upstream, way, concurrency } = world
   await using stage = await Stage.open() // nothing of it is left for the next one
   const clients = Array.from({ length: way.machines }, () => startReplayClient(stage))
   const served =
     way.through === 'one Verdaccio'
       ? await serveByVerdaccio(stage, upstream.port, clients)
-      : await serveByDaemons(stage, { corpus, upstream, way })
+      : await serveByDaemons(stage, world)
   await upstream.child.call<Sent>('takeSent')
   const cpuSoFar = async (): Promise<number[]> => [
     await upstream.child.call<number>('cpu'),
@@ -205,7 +225,7 @@ async function measure({ corpus, upstream, way }: World): Promise<Measured> {
   const { sendIntegrity } = way
   const results = await Promise.all(
     served.targets.map(async (target, index) =>
-      clients[index]?.ask(target, corpus.files, { sendIntegrity }),
+      clients[index]?.ask(target, corpus.files, { sendIntegrity, concurrency }),
     ),
   )
   const spent = (await cpuSoFar()).map((ms, index) => (ms - (before[index] ?? 0)) / 1000)
@@ -219,6 +239,7 @@ async function measure({ corpus, upstream, way }: World): Promise<Measured> {
     copies: bytes / corpus.bytes,
     sends: kinds.tarball.asked / corpus.files.length,
     ...{ kinds, requests, misses },
+    residentBytes: sum(await served.resident()),
     lastSeconds: Math.max(...results.map((result) => result?.seconds ?? NaN)),
   }
 }
@@ -236,6 +257,7 @@ async function serveByVerdaccio(
   return {
     targets: clients.map(() => target),
     cpu: () => Promise.resolve([cpuMsOf(target.pid ?? NaN)]),
+    resident: () => Promise.resolve([]),
     misses: () => Promise.resolve({}),
   }
 }
@@ -261,6 +283,7 @@ async function serveByDaemons(stage: Stage, { upstream, way }: World): Promise<S
   return {
     targets: nodes,
     cpu: () => Promise.all(nodes.map(({ child }) => child.call<number>('cpu'))),
+    resident: () => Promise.all(nodes.map(({ child }) => child.call<number>('rss'))),
     async misses() {
       const stats = await Promise.all(nodes.map(({ child }) => child.call<NodeStats>('stats')))
       return sumOf(stats.map(({ fleet: { misses } }) => misses))

@@ -23,6 +23,7 @@ const { values, positionals } = parseArgs({
     mirror: { type: 'string' },
     line: { type: 'string' },
     uplink: { type: 'string' },
+    machines: { type: 'string' },
     fresh: { type: 'boolean', default: false },
     full: { type: 'boolean', default: false },
     idle: { type: 'string' },
@@ -37,7 +38,7 @@ for (const [flag, value] of Object.entries({ rounds, megabytes })) {
 }
 
 /** What changes what is measured. */
-type Flag = 'megabytes' | 'mirror' | 'fresh' | 'full' | 'idle' | 'uplink'
+type Flag = 'megabytes' | 'mirror' | 'fresh' | 'full' | 'idle' | 'uplink' | 'machines'
 
 interface Benchmark {
   /** On loopback without a line. */
@@ -124,8 +125,9 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
     run: async () => await (await import('./failing-delegate.ts')).run({ rounds }),
   },
   'cold-fleet': {
-    run: async () => await (await import('./cold-fleet.ts')).run({ rounds, quick, uplink }),
-    flags: ['uplink'],
+    run: async () =>
+      await (await import('./cold-fleet.ts')).run({ rounds, quick, uplink, machines }),
+    flags: ['uplink', 'machines'],
   },
   publishing: {
     run: async () => await (await import('./publishing.ts')).run({ rounds }),
@@ -157,6 +159,10 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
 const uplink = values.uplink === undefined ? undefined : parseLine(values.uplink)
 if (values.uplink !== undefined && uplink === undefined) {
   refuse(`--uplink is a rate like 20mbit, 1mbit at least; not ${values.uplink}`)
+}
+const machines = values.machines?.split(',').map(Number)
+if (machines?.some((each) => !Number.isInteger(each) || each < 1) === true) {
+  refuse(`--machines is a list like 8,16; not ${values.machines}`)
 }
 const rate = values.line ?? DEFAULT_LINE
 const line = rate === 'none' ? undefined : parseLine(rate)
@@ -223,6 +229,7 @@ function flagsOf({ flags = [] }: Benchmark): string[] {
     if (flag === 'megabytes') return megabytes === DEFAULT_MEGABYTES ? [] : `${flag} ${megabytes}`
     if (flag === 'idle') return idle === undefined ? [] : `${flag} ${idle}`
     if (flag === 'uplink') return uplink === undefined ? [] : `${flag} ${values.uplink}`
+    if (flag === 'machines') return machines === undefined ? [] : `${flag} ${values.machines}`
     return { mirror: mirror !== undefined, fresh, full }[flag] ? flag : []
   })
 }

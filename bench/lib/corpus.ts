@@ -50,10 +50,15 @@ export async function loadCorpora(
   return { corpus, warmUp: await makeCorpus(join(folder, 'warm-up'), warmUpList) }
 }
 
-/** The first `count` files of the list, with random contents. */
-export async function loadCorpusOf(folder: string, count: number): Promise<Corpus> {
+/** The first `count` files of the list with sizes between these, with random contents. */
+export async function loadCorpusOf(
+  folder: string,
+  count: number,
+  [least, most]: readonly [number, number] = [0, Infinity],
+): Promise<Corpus> {
   const list = JSON.parse(await readFile(LIST, 'utf8')) as readonly ListEntry[]
-  return await makeCorpus(join(folder, 'corpus'), list.slice(0, count))
+  const chosen = list.filter(([, , bytes]) => bytes >= least && bytes <= most)
+  return await makeCorpus(join(folder, 'corpus'), chosen.slice(0, count))
 }
 
 /** All files of the list as packages that can be read: about as large, with a package.json. */

@@ -16,11 +16,15 @@ async function replay(options: {
   files: readonly CorpusFile[]
   sendIntegrity: boolean
   headers?: Readonly<Record<string, string>> | undefined
+  concurrency?: number | undefined
 }): Promise<ReplayResult> {
   const { host, port, isTls = false, ...asked } = options
   const cpuBefore = cpuMs()
   const registry = `${isTls ? 'https' : 'http'}://${host}:${port}`
-  const result = await replayRequests({ ...asked, registry, concurrency: CONCURRENCY })
+  const result = await replayRequests({
+    ...asked,
+    ...{ registry, concurrency: asked.concurrency ?? CONCURRENCY },
+  })
   return { ...result, cpuMs: cpuMs() - cpuBefore }
 }
 

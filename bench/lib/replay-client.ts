@@ -23,6 +23,8 @@ export interface ReplayClient {
     options?: {
       readonly sendIntegrity: boolean
       readonly headers?: Readonly<Record<string, string>>
+      /** At a time; 32 by default. */
+      readonly concurrency?: number | undefined
     },
   ): Promise<ReplayResult>
   /** Until a server answers HTTP there; throws after a deadline. */
