@@ -61,6 +61,8 @@ test(
   async () => {
     const [npmProject, pnpmProject] = [await locked('npm-11'), await locked('pnpm-10')]
     const first = await swarm.machine({ privateScopes: ['@hidden'] })
+    const second = await swarm.machine()
+    await meet(second.node, first.node, 0) // alone it would wait for half a minute
     swarm.registry.forget()
     const all = ['@fx/scoped@2.0.0', '@hidden/one@1.0.0', 'fx-leaf@1.0.0']
     expect(await frozen('npm-11', npmProject, first)).toEqual(all)
@@ -77,10 +79,8 @@ test(
     expect(asked.map(({ path }) => path).sort()).toEqual(['/@fx/scoped/2.0.0', '/fx-leaf/1.0.0'])
     expect(first.node.findRecord(versionOf(hidden))).toBeUndefined()
 
-    const second = await swarm.machine()
     await fetch(`${second.url}/${hidden.name}/-/one-1.0.0.tgz`).then((each) => each.arrayBuffer())
     await swarm.registry.stop()
-    await meet(second.node, first.node, 2)
     await vi.waitFor(() => {
       for (const each of [leaf, scoped]) {
         const holders = second.node.questions.holders(nameKeyOf(versionOf(each)))

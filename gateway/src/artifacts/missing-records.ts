@@ -1,7 +1,7 @@
 /**
  * Records for artifacts that came by their hash alone, as npm asks for them: a machine that only ever ran `npm ci` has seen no
  * metadata, so peers that ask by name would get nothing from it. Fetches the versions' own documents, a few KB each, when clients have
- * been quiet for a moment. Only from public registries whose keys are known, as a stranger: never with credentials, never of a
+ * been quiet for a moment; while it has no peer, for longer, as an install goes on for a while after its last tarball. Only from public registries whose keys are known, as a stranger: never with credentials, never of a
  * name that is not known to be public, never on a request's path.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -15,14 +15,15 @@ import {
 } from '@catalog-p2p/core'
 import type { TrustedKeys } from '../keys/trusted-keys.ts'
 import type { Registries } from '../upstream/registries.ts'
-import type { Upstream } from '../upstream/upstream.ts'
 import { recordsOf } from './signed-records.ts'
-import { requestVersionDocument } from './version-document-request.ts'
+import { requestVersionDocument, type VersionDocumentSource } from './version-document-request.ts'
 
 export interface MissingRecordsDependencies {
-  readonly node: Pick<CatalogNode, 'findRecord' | 'addRecord' | 'has'>
-  readonly registries: Registries
-  readonly upstream: Upstream
+  readonly node: Pick<CatalogNode, 'findRecord' | 'addRecord' | 'has'> & {
+    peers(): { readonly length: number }
+  }
+  readonly registries: Pick<Registries, 'forName' | 'credentialsAt'>
+  readonly upstream: VersionDocumentSource['upstream']
   readonly trustedKeys: TrustedKeys
   readonly isKnownPublic: (name: string) => boolean
   readonly log: Logger
@@ -34,10 +35,23 @@ const ANSWERED = { maxSize: 20_000, sizeCalculation: () => 1, ttl: 600_000 }
 const MAX_WAITING = 20_000
 /** Requests at once. */
 const CONCURRENCY = 4
-/** For so long no artifact has come without a record. */
+/** For so long no artifact has come without a record, where there are peers that may ask. */
 const QUIET_MS = 1_000
+/** The same while there are none: nobody waits for it, the client still works, and what was started for one command ends before. */
+const ALONE_QUIET_MS = 30_000
 /** After the registry could not be reached. */
 const RETRY_MS = 30_000
+
+/** Milliseconds of a clock that only goes forward. */
+interface Time {
+  now(): number
+  sleep(ms: number, signal: AbortSignal): Promise<void>
+}
+
+const SYSTEM_TIME: Time = {
+  now: () => performance.now(),
+  sleep: (ms, signal) => sleep(ms, undefined, { signal, ref: false }),
+}
 
 interface Waiting {
   readonly version: PackageVersion
@@ -46,14 +60,16 @@ interface Waiting {
 
 export class MissingRecords {
   readonly #deps: MissingRecordsDependencies
+  readonly #time: Time
   readonly #waiting = new Map<string, Waiting>()
   readonly #answered = new LRUCache<string, Digest>(ANSWERED)
   readonly #closing = new AbortController()
   #notedAtMs = 0
   #isRunning = false
 
-  constructor(deps: MissingRecordsDependencies) {
+  constructor(deps: MissingRecordsDependencies, time: Time = SYSTEM_TIME) {
     this.#deps = deps
+    this.#time = time
   }
 
   /** These are the version's bytes, by the registry's word, and nothing that it has signed is at hand. */
@@ -61,7 +77,7 @@ export class MissingRecords {
     if (this.#closing.signal.aborted) return
     const key = keyOf(version)
     if (this.#answered.get(key) === digest) return
-    this.#notedAtMs = performance.now()
+    this.#notedAtMs = this.#time.now()
     this.#waiting.delete(key)
     this.#waiting.set(key, { version, digest })
     const [oldest] = this.#waiting.keys()
@@ -80,9 +96,9 @@ export class MissingRecords {
 
   async #run(): Promise<void> {
     while (this.#waiting.size > 0) {
-      const quietMs = performance.now() - this.#notedAtMs
-      if (quietMs < QUIET_MS) {
-        await this.#pause(QUIET_MS - quietMs)
+      const leftMs = this.#notedAtMs + this.#quietMs() - this.#time.now()
+      if (leftMs > 0) {
+        await this.#pause(Math.min(leftMs, QUIET_MS)) // a peer may come
         continue
       }
       const batch = [...this.#waiting].slice(0, CONCURRENCY)
@@ -123,8 +139,12 @@ export class MissingRecords {
     }
   }
 
+  #quietMs(): number {
+    return this.#deps.node.peers().length > 0 ? QUIET_MS : ALONE_QUIET_MS
+  }
+
   async #pause(ms: number): Promise<void> {
-    await sleep(ms, undefined, { signal: this.#closing.signal, ref: false })
+    await this.#time.sleep(ms, this.#closing.signal)
   }
 }
 

@@ -29,6 +29,13 @@ test('the registry is asked once for a record that it does not have, however oft
   const keyringPath = join(world.cachePath, 'keyring.json')
   await writeKeyring(keyringPath, world.upstream.url, importableSigner().key)
   await world.restart({ keyringPath })
+  // One that lists nothing: while there is none at all it waits for half a minute.
+  const peer = { peer: 'a', address: '', direction: 'inbound', transport: 'quic' } as const
+  const none = { artifacts: 0, names: 0, carriers: 0, receivedBytes: 0, sentBytes: 0, strikes: 0 }
+  const group = 'a'
+  vi.spyOn(world.node, 'peers').mockReturnValue([
+    { ...peer, ...none, group, connectedAtMs: 0, rttMs: undefined },
+  ])
   const ask = ({ name, integrity }: typeof one) =>
     world.get(`/${name}/-/${name}-1.0.0.tgz`, { 'pacote-integrity': integrity })
   const askedFor = async ({ name }: typeof one): Promise<void> =>

@@ -15,6 +15,11 @@ import {
   type UpstreamResponse,
 } from '../upstream/upstream.ts'
 
+export interface VersionDocumentSource {
+  readonly upstream: Pick<Upstream, 'request' | 'counts'>
+  readonly registries: Pick<Registries, 'credentialsAt'>
+}
+
 export interface VersionDocumentRequest {
   readonly registry: Registry
   readonly name: string
@@ -39,7 +44,7 @@ const MAX_BYTES = 256 * 1024
 
 /** @throws CatalogError UPSTREAM_UNREACHABLE, also while the registry asks for fewer requests */
 export async function requestVersionDocument(
-  { upstream, registries }: { upstream: Upstream; registries: Registries },
+  { upstream, registries }: VersionDocumentSource,
   question: VersionDocumentRequest,
 ): Promise<VersionDocumentAnswer> {
   const { registry, name, version, viewer, isStranger = false, retries, signal } = question
