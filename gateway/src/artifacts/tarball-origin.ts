@@ -101,10 +101,13 @@ export function tarballCredentials(
   registry: Registry,
   own: Credentials | undefined,
 ): (url: URL) => Credentials | undefined {
-  return (url) =>
-    registries.owns(registry, url)
+  return (url) => {
+    // Most have none, and need not take URLs apart for every request.
+    if (own === undefined && !registries.hasCredentials()) return undefined
+    return registries.owns(registry, url)
       ? registries.credentialsAt(registry, url, own)
       : registries.credentialsFor(url)
+  }
 }
 
 function codingsOf(response: UpstreamResponse): readonly ContentCoding[] {
@@ -181,24 +184,32 @@ async function* atPace(
   }
 }
 
-/** The same of a short body: what has come of it when it ends, or before it fails, in one piece. */
-async function* inOnePiece(
-  response: UpstreamResponse,
-  now: () => number,
-): AsyncGenerator<Buffer, void> {
+interface Whole {
+  /** What has come; undefined: nothing. */
+  readonly bytes: Buffer | undefined
+  /** Why it broke off before its end. */
+  readonly failure: Error | undefined
+}
+
+/** The same of a short body, in one piece. */
+async function readWhole(response: UpstreamResponse, now: () => number): Promise<Whole> {
   const guard = createTarballStallGuard(response.silenceMs)
   const startedMs = now()
   const chunks: Buffer[] = []
   let tooSlow: string | undefined
-  const reading = readChunks(response.body, (chunk) => {
-    if (tooSlow !== undefined) throw unreachable(response.url, new Error(tooSlow))
-    tooSlow = guard.record(chunk.byteLength, now() - startedMs)
-    chunks.push(chunk)
-  })
-  await reading.catch(() => undefined) // thrown below, behind what has come
+  let failure: Error | undefined
+  try {
+    await readChunks(response.body, (chunk) => {
+      if (tooSlow !== undefined) throw unreachable(response.url, new Error(tooSlow))
+      tooSlow = guard.record(chunk.byteLength, now() - startedMs)
+      chunks.push(chunk)
+    })
+  } catch (error) {
+    failure = error as Error
+  }
   const [first] = chunks
-  if (first !== undefined) yield chunks.length === 1 ? first : Buffer.concat(chunks)
-  await reading
+  const bytes = chunks.length > 1 ? Buffer.concat(chunks) : first
+  return { bytes, failure }
 }
 
 async function* readOn(
@@ -207,20 +218,32 @@ async function* readOn(
   { first, size, now }: { first: UpstreamResponse; size: number | undefined; now: () => number },
 ): AsyncGenerator<Buffer, void> {
   const { etag } = first.headers
-  const read = size !== undefined && size <= SHORT_BYTES ? inOnePiece : atPace
+  const isShort = size !== undefined && size <= SHORT_BYTES
   let response = first
   let received = 0
   // Bytes of this response that were delivered already: a server without ranges begins again.
   let skip = 0
+  /** What of a chunk is new. */
+  const take = (chunk: Buffer): Buffer => {
+    upstream.counts.bytes += chunk.byteLength
+    const fresh = chunk.subarray(Math.min(skip, chunk.byteLength))
+    skip -= chunk.byteLength - fresh.byteLength
+    received += fresh.byteLength
+    return fresh
+  }
   for (let resumes = 0; ; resumes += 1) {
     let failure: unknown
     try {
-      for await (const chunk of read(response, now)) {
-        upstream.counts.bytes += chunk.byteLength
-        const fresh = chunk.subarray(Math.min(skip, chunk.byteLength))
-        skip -= chunk.byteLength - fresh.byteLength
-        received += fresh.byteLength
-        if (fresh.byteLength > 0) yield fresh
+      if (isShort) {
+        const { bytes, failure: why } = await readWhole(response, now)
+        const fresh = bytes && take(bytes)
+        if (fresh !== undefined && fresh.byteLength > 0) yield fresh
+        if (why !== undefined) throw why
+      } else {
+        for await (const chunk of atPace(response, now)) {
+          const fresh = take(chunk)
+          if (fresh.byteLength > 0) yield fresh
+        }
       }
       if (size === undefined || received >= size) return
       failure = new Error(`${received} of ${size} bytes came`)

@@ -3,8 +3,9 @@
  * a short one does. Knows no timeouts of its own, no retries and no redirects.
  */
 import type { IncomingHttpHeaders } from 'node:http'
-import { Readable } from 'node:stream'
+import type { Readable } from 'node:stream'
 import type { Dispatcher } from 'undici'
+import { AnswerBody } from './answer-body.ts'
 
 export interface Answer {
   readonly status: number
@@ -71,7 +72,7 @@ class AnswerHandler implements Dispatcher.DispatchHandler {
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    if (this.#body?.push(chunk) === false) controller.pause()
+    if (this.#body?.came(chunk) === false) controller.pause()
   }
 
   onResponseEnd(): void {
@@ -99,34 +100,6 @@ class AnswerHandler implements Dispatcher.DispatchHandler {
 
   #leave(): void {
     this.#asked.signal.removeEventListener('abort', this.#onAbort)
-  }
-}
-
-class AnswerBody extends Readable {
-  readonly #controller: Dispatcher.DispatchController
-  #isComplete = false
-
-  constructor(controller: Dispatcher.DispatchController) {
-    super()
-    this.#controller = controller
-    this.on('error', () => undefined)
-  }
-
-  /** All of it has come. */
-  complete(): void {
-    this.#isComplete = true
-    this.push(null)
-  }
-
-  override _read(): void {
-    this.#controller.resume()
-  }
-
-  override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
-    if (!this.#isComplete && !this.#controller.aborted) {
-      this.#controller.abort(error ?? new Error('nobody reads it any more'))
-    }
-    callback(error)
   }
 }
 

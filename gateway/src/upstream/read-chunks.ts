@@ -3,12 +3,14 @@
  * all else about a short one. Only for what is bounded and wanted whole; holds nothing back, and decides nothing about the bytes.
  */
 import type { Readable } from 'node:stream'
+import { AnswerBody } from './answer-body.ts'
 
 /**
  * Resolves at its end. `onChunk` may throw: then it is given up.
  * @throws what `onChunk` throws, or why the body broke off
  */
 export function readChunks(body: Readable, onChunk: (chunk: Buffer) => void): Promise<void> {
+  if (body instanceof AnswerBody) return body.readChunks(onChunk)
   return new Promise((resolve, reject) => {
     let isOver = false
     const end = (): void => {

@@ -173,6 +173,7 @@ export function createRegistries(
     hasCredentials: () => fromUrl.size > 0 || hosts().size > 0,
     credentialsFor,
     credentialsAt(registry, url, own) {
+      if (own === undefined && fromUrl.size + hosts().size === 0) return undefined
       if (!owns(registry, url)) return undefined
       const there = credentialsFor(url)
       const home = credentialsFor(new URL(registry.url))

@@ -32,9 +32,10 @@ export async function openOrigin(
   const { smallBytes, signal } = options
   const opened = await origin.open({ signal })
   const { size } = opened
-  const body = untilAborted(opened.body, signal)
-  if (size !== undefined && size > smallBytes) return { kind: 'stream', size, body }
-  const bytes = await collect(body, size)
+  if (size !== undefined && size > smallBytes) {
+    return { kind: 'stream', size, body: untilAborted(opened.body, signal) }
+  }
+  const bytes = await collect(opened.body, size, signal)
   const got = digestOf(bytes)
   if (got === digest) return { kind: 'whole', bytes }
   throw new CatalogError('DIGEST_MISMATCH', 'the registry sent other bytes than the digest names', {
@@ -44,23 +45,52 @@ export async function openOrigin(
   })
 }
 
-async function collect(
+/** Ends with `signal.reason` though the body itself may not heed it, without a generator for each. */
+function collect(
   body: AsyncIterable<Uint8Array>,
+  size: number | undefined,
+  signal: AbortSignal,
+): Promise<Uint8Array> {
+  const iterator = body[Symbol.asyncIterator]()
+  return new Promise((resolve, reject) => {
+    const fail = (error: unknown): void => {
+      signal.removeEventListener('abort', onAbort)
+      reject(error)
+      close(iterator)
+    }
+    const onAbort = (): void => fail(signal.reason)
+    if (signal.aborted) return onAbort()
+    signal.addEventListener('abort', onAbort, { once: true })
+    readToEnd(iterator, size).then((bytes) => {
+      signal.removeEventListener('abort', onAbort)
+      resolve(bytes)
+    }, fail)
+  })
+}
+
+async function readToEnd(
+  iterator: AsyncIterator<Uint8Array>,
   size: number | undefined,
 ): Promise<Uint8Array> {
   const limit = size ?? MAX_UNSIZED_BYTES
   const parts: Uint8Array[] = []
   let length = 0
-  for await (const bytes of body) {
-    length += bytes.byteLength
+  for (let next = await iterator.next(); next.done !== true; next = await iterator.next()) {
+    const { value } = next
+    length += value.byteLength
     if (length > limit) {
       throw new CatalogError('UPSTREAM_REJECTED', `the registry sent more than ${limit} bytes`)
     }
-    parts.push(bytes)
+    parts.push(value)
   }
   if (size !== undefined && length < size) throw endedEarly(size, length)
   const [only] = parts
   return parts.length === 1 && only !== undefined ? only : Buffer.concat(parts, length)
+}
+
+/** Not awaited: a generator that is stuck in its next() would not come back from its return() either. */
+function close(iterator: AsyncIterator<Uint8Array>): void {
+  iterator.return?.().catch(() => undefined) // we have what we wanted, or an error of our own
 }
 
 /** Feeds an assembly to its end. @throws CatalogError UPSTREAM_UNREACHABLE when the body ends early */
@@ -105,8 +135,7 @@ async function* untilAborted(
     }
   } finally {
     signal.removeEventListener('abort', onAbort)
-    // Not awaited: a generator that is stuck in its next() would not come back from its return() either.
-    if (!ended) iterator.return?.().catch(() => undefined) // we have what we wanted, or an error of our own
+    if (!ended) close(iterator)
   }
 }
 
