@@ -60,6 +60,7 @@ test('the public surface is small, and grows only on purpose', () => {
     'parseSwarmFile',
     'registryOf',
     'renameOver',
+    'restNow',
     'signRevocations',
     'signStatement',
     'swarmFileToText',

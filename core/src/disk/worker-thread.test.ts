@@ -1,4 +1,5 @@
 import { afterEach, expect, test, vi } from 'vitest'
+import { restNow } from './at-rest.ts'
 import { createWorkerThread, workerUrl, type WorkerThread } from './worker-thread.ts'
 
 /** Answers with what it was sent; ends at 'end', throws at 'throw'. */
@@ -15,13 +16,16 @@ const ECHO = new URL(
 let thread: WorkerThread<string>
 let said: string[]
 let lost: string[]
+let isIdle: boolean
 
 function create(url = ECHO): void {
   said = []
   lost = []
+  isIdle = true
   thread = createWorkerThread(url, {
     message: (reply: string) => said.push(reply),
     lost: (error) => lost.push(error.message),
+    isIdle: () => isIdle,
   })
 }
 afterEach(() => thread.stop())
@@ -51,6 +55,21 @@ test('one that was stopped is not reported', async () => {
   thread.post('hello')
   await thread.stop()
   expect(thread.isRunning).toBe(false)
+  expect(lost).toEqual([])
+})
+
+test('a rest ends one that has nothing to do, and the next message starts another', async () => {
+  create()
+  thread.post('hello')
+  isIdle = false
+  restNow()
+  await vi.waitFor(() => expect(said).toEqual(['hello']), { timeout: 10_000 })
+  expect(thread.isRunning).toBe(true)
+  isIdle = true
+  restNow()
+  expect(thread.isRunning).toBe(false)
+  thread.post('again')
+  await vi.waitFor(() => expect(said).toEqual(['hello', 'again']), { timeout: 10_000 })
   expect(lost).toEqual([])
 })
 

@@ -1,9 +1,10 @@
 /**
- * One worker thread: started with the first message, and with the first after it has ended by itself; it keeps no process
- * alive. What is said, and what becomes of what was not answered, is the caller's: this is no queue.
+ * One worker thread: started with the first message, and with the first after it has ended, by itself or at a rest; it keeps no
+ * process alive. What is said, and what becomes of what was not answered, is the caller's: this is no queue.
  */
 import { extname } from 'node:path'
 import { Worker } from 'node:worker_threads'
+import { atRest } from './at-rest.ts'
 
 export interface WorkerThread<Request> {
   /** @throws Error when no thread can be started; the message is lost then */
@@ -20,13 +21,19 @@ export function createWorkerThread<Request, Reply>(
     readonly message: (reply: Reply) => void
     /** Called once per thread that ends by itself, after its last message: what it has not answered it never will. */
     readonly lost: (error: Error) => void
+    /** All that was posted is answered; then a rest ends the thread, which is not reported. */
+    readonly isIdle: () => boolean
   },
 ): WorkerThread<Request> {
   let worker: Worker | undefined
+  let isKept: (() => void) | undefined
 
   function start(): Worker {
     const started = new Worker(url)
     started.unref()
+    isKept ??= atRest(() => {
+      if (on.isIdle()) void stop()
+    })
     let failure: unknown
     started.on('message', (reply: Reply) => {
       if (worker === started) on.message(reply)
@@ -43,6 +50,14 @@ export function createWorkerThread<Request, Reply>(
     return started
   }
 
+  async function stop(): Promise<void> {
+    isKept?.()
+    isKept = undefined
+    const running = worker
+    worker = undefined
+    await running?.terminate()
+  }
+
   return {
     post(request, transfer = []) {
       worker ??= start()
@@ -51,11 +66,7 @@ export function createWorkerThread<Request, Reply>(
     get isRunning() {
       return worker !== undefined
     },
-    async stop() {
-      const running = worker
-      worker = undefined
-      await running?.terminate()
-    },
+    stop,
   }
 }
 

@@ -125,6 +125,7 @@ export function createTransfer(
       await downloads.stop(new CatalogError('NODE_STOPPED', 'the node has stopped'))
       links.stop()
       await hasher.stop()
+      pool.close()
     },
   }
 }

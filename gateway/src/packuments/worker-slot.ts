@@ -46,6 +46,7 @@ export class WorkerSlot<Job extends SlotJob> {
     this.#thread = createWorkerThread(workerUrl('packument-worker', import.meta.url), {
       message: (answer: AnswerMessage) => this.#accept(answer),
       lost: (error) => this.#lose(error),
+      isIdle: () => this.#jobs.size === 0,
     })
   }
 
@@ -56,6 +57,7 @@ export class WorkerSlot<Job extends SlotJob> {
 
   /** @throws Error when no thread can be started */
   post(job: Job): void {
+    if (!this.#thread.isRunning) this.#hasStarted = false // a rest has ended it
     const id = (this.#lastId += 1)
     this.#thread.post({ id, job: job.job }, job.isMoved ? movable(job.job) : [])
     job.state = 'queued'

@@ -84,6 +84,7 @@ class ReadThread {
     this.#thread = createWorkerThread(workerUrl('read-worker', import.meta.url), {
       message: (replies: readonly ReadReply[]) => replies.forEach((reply) => this.#accept(reply)),
       lost: (error) => this.#lose(error),
+      isIdle: () => this.#waiting.size === 0,
     })
   }
 

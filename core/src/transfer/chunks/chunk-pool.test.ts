@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { restNow } from '../../disk/at-rest.ts'
 import { createChunkPool, isPooled } from './chunk-pool.ts'
 
 const CHUNK = 1024 * 1024
@@ -28,6 +29,20 @@ describe('createChunkPool', () => {
     pool.give(first)
     expect(pool.take(CHUNK)).toBeDefined()
     expect(pool.take(CHUNK)).toBeUndefined()
+  })
+
+  test('a rest leaves what is free to the collector, and what is lent to its user', () => {
+    const pool = createChunkPool({ chunkSize: CHUNK, maxBytes: 2 * (CHUNK + 64) })
+    const [first, second] = [pool.take(CHUNK), pool.take(CHUNK)]
+    if (first === undefined || second === undefined) throw new Error('nothing lent')
+    pool.give(first)
+    restNow()
+    const third = pool.take(CHUNK)
+    expect(third?.buffer).not.toBe(first.buffer)
+    expect(pool.take(CHUNK)).toBeUndefined()
+    pool.give(second)
+    expect(pool.take(CHUNK)?.buffer).toBe(second.buffer)
+    pool.close()
   })
 
   test('neither small nor larger sizes, nor anybody else’s buffers', () => {

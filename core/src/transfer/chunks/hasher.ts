@@ -1,6 +1,6 @@
 /**
  * Hashes large artifacts in a worker thread, so that the main thread's time goes to moving bytes. The thread starts with the
- * first chunk of any job, and again after it has ended by itself. Never for small artifacts (one chunk): those are hashed
+ * first chunk of any job, and again after it has ended. Never for small artifacts (one chunk): those are hashed
  * where they are, as a message to a thread costs more.
  */
 import type { Digest } from '../../content/digest.ts'
@@ -62,6 +62,7 @@ class ThreadHasher implements Hasher {
       {
         message: (reply) => this.#jobs.get(reply.job)?.accept(reply),
         lost: (error) => this.#endAll(error),
+        isIdle: () => this.#jobs.size === 0,
       },
     )
   }

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { createWorkerThread } from '@catalog-p2p/core'
 import { collectWhenIdle, type IdleCollector } from './idle-collector.ts'
 
 const GARBAGE_BYTES = 64 * 1024 * 1024
@@ -16,12 +17,20 @@ test('memory is given back at a rest, not while something is done', () => {
   let isBusy = true
   idle = collectWhenIdle(() => (isBusy ? (work += 1) : work))
   leaveGarbage()
+  const thread = createWorkerThread<string, string>(new URL('data:text/javascript,'), {
+    message: () => undefined,
+    lost: () => undefined,
+    isIdle: () => true,
+  })
+  thread.post('hello')
   const { heapTotal } = process.memoryUsage()
   vi.advanceTimersByTime(4 * REST_MS)
   expect(process.memoryUsage().heapTotal).toBeGreaterThanOrEqual(heapTotal)
+  expect(thread.isRunning).toBe(true)
   isBusy = false
   vi.advanceTimersByTime(2 * REST_MS)
   expect(process.memoryUsage().heapTotal).toBeLessThan(heapTotal - GARBAGE_BYTES / 2)
+  expect(thread.isRunning).toBe(false)
 })
 
 /** Old enough that only a full collection finds it. */

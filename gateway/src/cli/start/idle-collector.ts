@@ -1,10 +1,11 @@
 /**
- * Gives memory back when nothing is asked for: V8 collects when a program allocates, so a daemon that has nothing to do keeps what
- * its start or the last install has left behind, for hours. One full collection takes a tenth of a second, so it waits for a rest,
- * and happens once per rest; nothing waits for it.
+ * Gives memory back when nothing is asked for: threads that wait, memory for downloads (at-rest.ts of the core), and garbage, since V8
+ * collects when a program allocates, so a daemon that has nothing to do keeps what its start or the last install has left behind, for
+ * hours. One full collection takes a tenth of a second, so it waits for a rest, and happens once per rest; nothing waits for it.
  */
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
+import { restNow } from '@catalog-p2p/core'
 
 /** As V8 offers it to its shell and to Chromium (v8/src/extensions/gc-extension.cc). */
 type Collect = (options: {
@@ -26,10 +27,13 @@ export interface IdleCollector {
 export function collectWhenIdle(work: () => number): IdleCollector {
   let seen = work()
   let left = 0
+  let hasWorked = true
   const timer = setInterval(() => {
     const now = work()
     const isResting = now === seen
     seen = now
+    if (isResting && hasWorked) restNow()
+    hasWorked = !isResting
     if (!isResting || heldBytes() - left < WORTH_BYTES) return
     collect()
     left = heldBytes()
