@@ -52,21 +52,22 @@ const PROGRESS_BYTES = 8 * 1024
 /** However much moves, an answer that takes longer is late: other answers may be what moves. */
 const MAX_PROGRESS_MS = 2_000
 
-export function askPeer(
+/** Whether an answer of a peer is on its way, whatever is asked; others may go before it. */
+export interface AnswerWatch {
+  /** The request leaves now; until then our own limit holds it back, and no peer is late. */
+  readonly asked: () => void
+  /** More has come since the last look, and it has not taken too long. */
+  readonly isProgressing: () => boolean
+}
+
+export function watchAnswer(
   peer: PeerId,
-  digest: Digest,
-  deps: AskDeps,
-  options: AskOptions,
-): Attempt<PeerAnswer> {
-  const { links, scores, clock } = deps
-  const recordTimeout = (): void => {
-    if (!options.isRetry) scores.recordTimeout(peer)
-  }
-  /** When the request left; undefined while our own limit holds it back. */
+  { links, clock }: Pick<AskDeps, 'links' | 'clock'>,
+): AnswerWatch {
   let askedMs: number | undefined
   let seenBytes = links.receivedBytes(peer)
   return {
-    hedgeMs: scores.hedgeMs(peer),
+    asked: () => void (askedMs = clock.now()),
     isProgressing() {
       if (askedMs === undefined) return true // no fault of the peer, and another one would have to wait too
       const now = links.receivedBytes(peer)
@@ -74,11 +75,28 @@ export function askPeer(
       seenBytes = now
       return moved >= PROGRESS_BYTES && clock.now() - askedMs < MAX_PROGRESS_MS
     },
+  }
+}
+
+export function askPeer(
+  peer: PeerId,
+  digest: Digest,
+  deps: AskDeps,
+  options: AskOptions,
+): Attempt<PeerAnswer> {
+  const { scores } = deps
+  const recordTimeout = (): void => {
+    if (!options.isRetry) scores.recordTimeout(peer)
+  }
+  const watch = watchAnswer(peer, deps)
+  return {
+    hedgeMs: scores.hedgeMs(peer),
+    isProgressing: watch.isProgressing,
     onLate: recordTimeout,
     async run(signal) {
       try {
-        const onAsked = (): void => void (askedMs = clock.now())
-        return await requestArtifact(peer, digest, deps, { name: options.name, signal, onAsked })
+        const { name } = options
+        return await requestArtifact(peer, digest, deps, { name, signal, onAsked: watch.asked })
       } catch (error) {
         if (!signal.aborted && !isCatalogError(error, 'NOT_FOUND')) recordTimeout()
         throw error

@@ -62,3 +62,27 @@ test.each([
     expect(isWellUnderWay(claims as Claims)).toBe(isLeftAlone)
   },
 )
+
+test.each([
+  ['sends other things that it was asked for', 2 * CHUNK_SIZE, true],
+  ['says next to nothing', 2_000, false],
+])('a proven claim whose chunks wait while its peer %s', async (_, perStep, isLeftAlone) => {
+  const clock = createFakeClock()
+  const { candidate, bytes } = claimed(clock)
+  let ageMs = 0
+  const claims: Partial<Claims> = { leader: () => candidate, count: 1 }
+  const look = async (): Promise<boolean> => {
+    await clock.advance(100)
+    ageMs += 100
+    bytes.session += perStep
+    return isWellUnderWay({ ...claims, ageMs } as Claims)
+  }
+  bytes.bulk += CHUNK_SIZE
+  await look()
+  await look()
+  await look()
+  expect(await look()).toBe(isLeftAlone)
+  // Not for long, whatever else it sends.
+  for (let step = 0; step < 8; step++) await look()
+  expect(await look()).toBe(false)
+})

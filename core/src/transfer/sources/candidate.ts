@@ -21,6 +21,8 @@ const REFRESH_MS = 100
 const MAX_REFRESH_MS = 800
 /** Fewer bytes are no part of a chunk: a peer may say any number of times that it will send one. */
 const MIN_HEARD_BYTES = 4 * 1024
+/** So much of whatever a peer was asked for is no word that something will come: it is busy. */
+const MIN_BUSY_BYTES = 64 * 1024
 
 export class Candidate {
   readonly claim: Pick<ManifestClaim, 'geometry' | 'leaves'>
@@ -38,6 +40,10 @@ export class Candidate {
   readonly #heard: Progress
   #heardBytes = 0
   #heardMs: number
+  /** The same of all that was asked of them: small artifacts go beside chunks, and share the peer's line with them. */
+  readonly #sent: Progress
+  #busyBytes = 0
+  #busyMs: number
   #droppedMs: number | undefined
   #keep = true
   #assembly: Assembly | undefined
@@ -53,9 +59,11 @@ export class Candidate {
     this.#deps = deps
     this.#visibility = visibility
     this.#startedMs = deps.clock.now()
-    this.#landedMs = this.#heardMs = this.#startedMs
+    this.#landedMs = this.#heardMs = this.#busyMs = this.#startedMs
     this.#heard = createProgress((peer) => deps.links.receivedBytes(peer, 'bulk'))
+    this.#sent = createProgress((peer) => deps.links.receivedBytes(peer))
     this.#heard.total([first.peer])
+    this.#sent.total([first.peer])
     const onIncomplete = (peer: PeerId, chunks: number) => void this.#refresh(peer, chunks)
     this.#claimants = new Claimants(deps.scores, onIncomplete)
     this.#claimants.join(first)
@@ -105,6 +113,17 @@ export class Candidate {
     return clock.now() - Math.max(this.#heardMs, this.#landedMs)
   }
 
+  /** The same of whatever its peers were asked for. */
+  listenToAll(): number {
+    const { clock } = this.#deps
+    const sentBytes = this.#sent.total([...this.claimants.keys()])
+    if (sentBytes - this.#busyBytes >= MIN_BUSY_BYTES) {
+      this.#busyBytes = sentBytes
+      this.#busyMs = clock.now()
+    }
+    return clock.now() - this.#busyMs
+  }
+
   /** Since the claim: of its chunks, or heard from its peers as by `listen` if that is more. */
   get arrivedBytes(): number {
     return Math.max(this.#hear(), this.#gained * this.claim.geometry.size)
@@ -115,6 +134,12 @@ export class Candidate {
     if (this.#gained > 0) return this.remainingMs
     const arriving = this.arrivedBytes / this.claim.geometry.size
     return remainingMs(this.share + arriving, arriving, this.ageMs)
+  }
+
+  /** Milliseconds left if its peers sent nothing else from now on, at the pace of all that they have sent since the claim. */
+  get atBestMs(): number {
+    const leftBytes = (1 - this.share) * this.claim.geometry.size
+    return (leftBytes * this.ageMs) / this.#sent.total([...this.claimants.keys()])
   }
 
   /** Of the claimed size, 0 to 1. */

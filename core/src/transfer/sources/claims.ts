@@ -31,8 +31,9 @@ const ALMOST_DONE_MS = 500
 const PROVEN_MS = 1_000
 const PROVEN_BYTES_PER_MS = 10_000
 const MAX_PROVEN_MS = 5_000
-/** A claim without bytes of a chunk for so long has stalled. */
+/** A claim without bytes of a chunk for so long has stalled; for BUSY_MS where its peer sends other things that were asked of it. */
 const STALLED_MS = 250
+const BUSY_MS = 1_000
 /** Bytes that are hashed to compare a small artifact with a claim: little enough not to hold up the event loop. */
 const MAX_COMPARED_BYTES = 1024 * 1024
 
@@ -66,11 +67,13 @@ export function isWellUnderWay(claims: Claims): boolean {
   const { ageMs } = claims
   if (!leader.isProven) return ageMs + leader.remainingMs < ALMOST_DONE_MS
   // Its chunks may wait behind what else it is sending.
-  if (leader.listen() > STALLED_MS) return false
+  const [silentMs, idleMs] = [leader.listen(), leader.listenToAll()]
+  if (silentMs > (idleMs > STALLED_MS ? STALLED_MS : BUSY_MS)) return false
   // Before its first chunk it has next to no pace yet.
   if (leader.remainingMs === Infinity && ageMs < ALMOST_DONE_MS) return true
   const wholeMs = PROVEN_MS + leader.claim.geometry.size / PROVEN_BYTES_PER_MS
-  return ageMs + leader.expectedMs < Math.min(wholeMs, MAX_PROVEN_MS)
+  const leftMs = Math.min(leader.expectedMs, leader.atBestMs)
+  return ageMs + leftMs < Math.min(wholeMs, MAX_PROVEN_MS)
 }
 
 export function createClaims(deps: TransferDeps, visibility: Visibility): Claims {

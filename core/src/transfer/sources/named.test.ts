@@ -7,7 +7,8 @@ import { recordOf } from '../../../../test/support/records.ts'
 import { createWorld, type Node, type World } from '../../../../test/support/transfer-world.ts'
 import { nameKeyOf } from '../../content/name-key.ts'
 import type { ArtifactRecord } from '../../content/record.ts'
-import { TRANSFER_PROTOCOL, type Answer } from '../../wire/transfer-messages.ts'
+import type { ByteStream } from '../../host/host.ts'
+import { encodeAnswer, TRANSFER_PROTOCOL, type Answer } from '../../wire/transfer-messages.ts'
 
 const small = blob(40_000, 1)
 const large = blob(20 * CHUNK_SIZE + 11, 2)
@@ -96,6 +97,50 @@ describe('a version by its name', () => {
     expect(found.map((record) => record?.digest)).toEqual(Array(3).fill(small.digest))
     expect(a.transfer.uploads.artifacts).toBe(1)
   })
+})
+
+test('many at once are no fault of the peer that answers one after another', async () => {
+  const clock = createFakeClock()
+  const world = createWorld(clock)
+  const peer = await world.addPeer('busy', [], async () => undefined)
+  const asked = Array.from({ length: 12 }, (_, seed) => blob(30_000, 10 + seed))
+  const records = asked.map(({ digest }, index) => recordOf(digest, { name: `package-${index}` }))
+  for (const record of records) peer.discovery.announceName(nameKeyOf(record))
+  let turn = Promise.resolve()
+  const inTurn = async (stream: ByteStream): Promise<void> => {
+    const behave = answering(
+      async () => undefined,
+      ({ id, ...request }) => {
+        const index = records.findIndex(
+          (each) => 'key' in request && nameKeyOf(each) === request.key,
+        )
+        const [record, artifact] = [records[index], asked[index]]
+        if (record === undefined || artifact === undefined) throw new Error('not asked for here')
+        turn = turn.then(async () => {
+          await clock.sleep(50)
+          for (const each of whole(id, record, artifact)) await stream.write(encodeAnswer(each))
+        })
+        return []
+      },
+    )
+    await behave(stream)
+  }
+  peer.host.handle(TRANSFER_PROTOCOL, inTurn, { maxStreamsPerPeer: 8 })
+  const b = await world.add('b')
+  let isOver = false
+  const resolving = Promise.all(records.map((record) => b.transfer.resolve(record, { signal })))
+  void resolving.finally(() => (isOver = true))
+  let isLeftAlone = false
+  await clock.advanceUntil(
+    () => {
+      isLeftAlone ||= b.scores.isBackedOff('busy')
+      return isOver
+    },
+    { maxMs: 2_000 },
+  )
+  expect((await resolving).map((record) => record?.digest)).toEqual(records.map((r) => r.digest))
+  // What is asked for by its digest meanwhile would go to a registry.
+  expect(isLeftAlone).toBe(false)
 })
 
 test('that a delegate is late with is asked of the others that list it, for a moment', async () => {

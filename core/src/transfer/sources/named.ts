@@ -13,6 +13,7 @@ import { raceSignal } from '../../timing/race-signal.ts'
 import type { Clock } from '../../timing/clock.ts'
 import type { NamedResult } from '../asking/request-stream.ts'
 import type { TransferDeps } from '../transfer-deps.ts'
+import { watchAnswer } from './ask-peer.ts'
 import { askDelegate, LONGEST_WAIT_MS } from './delegate.ts'
 import { hedge, type Attempt } from './hedge.ts'
 
@@ -164,12 +165,15 @@ function delegateAttempt(
 
 function attemptOf(deps: NamedDeps, peer: PeerId, key: NameKey): Attempt<ArtifactRecord> {
   const { scores, links, clock, limitOf } = deps
+  const watch = watchAnswer(peer, deps)
   return {
     hedgeMs: scores.hedgeMs(peer),
+    isProgressing: watch.isProgressing,
     onLate: () => scores.recordTimeout(peer),
     async run(signal) {
       try {
         await limitOf(peer).take(0, signal) // how much it is, the answer will say
+        watch.asked()
         const startedMs = clock.now()
         const stream = await links.stream(peer, 'session')
         const result = await stream.wantNamed(key, { signal })
