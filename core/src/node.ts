@@ -133,7 +133,7 @@ export async function createNode(
     ...{ store, host, questions, records, transfer, clock, random, log, book: headBook },
     routing: options.network.dht ? host.routing : undefined,
     trusts: given.trustsPublisher ?? (() => false),
-    isPrivate: given.isPrivateName,
+    ...{ isPrivate: given.isPrivateName, newcomersTold: discovery.newcomersTold },
   })
 
   // In this order; stopped in reverse.

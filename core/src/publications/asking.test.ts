@@ -47,15 +47,21 @@ const fails =
 const late: Answer = (until) =>
   new Promise((_, reject) => until.addEventListener('abort', () => reject(until.reason)))
 
-/** A lookup among peers that all list the head, each with its answer. */
-async function lookup(answers: readonly Answer[], known?: Uint8Array) {
+/** A lookup among peers that list the head once they have told what they hold, each with its answer. */
+async function lookup(
+  answers: readonly Answer[],
+  known?: Uint8Array,
+  newcomersTold = (): Promise<void> => Promise.resolve(),
+) {
   const clock = createFakeClock()
   const book = createHeadBook(await openDatabase(':memory:'), { clock, log })
   if (known !== undefined) book.accept(known, {})
+  let isTold = known !== undefined
   const { find } = createHeadLookup({
     ...{ book, clock, log, routing: undefined, onNewer: () => undefined },
+    newcomersTold: () => newcomersTold().then(() => void (isTold = true)),
     questions: {
-      holders: () => answers.map((_, index) => String(index)),
+      holders: () => (isTold ? answers.map((_, index) => String(index)) : []),
       // Only heads are asked for here.
       ask: <Response>(_: unknown, question: { peer: string; signal: AbortSignal }) =>
         (answers[Number(question.peer)] ?? none)(question.signal) as Promise<Response | undefined>,
@@ -97,12 +103,21 @@ test('peers that have none, or that lie, make it absent', async () => {
   expect(await (await lookup([none], first))({ certain: true })).toBe(1)
 })
 
+test('who has not told yet what it holds is waited for, unless something is known', async () => {
+  const told = Promise.withResolvers<void>()
+  const finding = (await lookup([says(first)], undefined, () => told.promise))()
+  told.resolve()
+  expect(await finding).toBe(1)
+  const never = (): Promise<void> => Promise.withResolvers<void>().promise
+  expect(await (await lookup([says(second)], first, never))()).toBe(2)
+})
+
 test('a head that the DHT points to and nobody gives is waited for ten seconds', async () => {
   const clock = createFakeClock()
   const book = createHeadBook(await openDatabase(':memory:'), { clock, log })
   const value = signHeadPointer(openHead(first), key)
   const { walk } = createHeadLookup({
-    ...{ book, clock, log, onNewer: () => undefined },
+    ...{ book, clock, log, onNewer: () => undefined, newcomersTold: () => Promise.resolve() },
     questions: { holders: () => [], ask: () => Promise.reject(signal.reason), penalize: () => {} },
     routing: {
       async *findValue() {

@@ -38,6 +38,8 @@ export interface HeadLookupDeps {
     digest: Digest,
     options: { readonly signal: AbortSignal; readonly maxBytes: number },
   ) => Promise<Uint8Array>
+  /** Resolves when peers that came a moment ago have told what they hold, or have had their time. */
+  readonly newcomersTold: () => Promise<void>
   /** A head has become the newest. */
   readonly onNewer: (key: NameKey) => void
   readonly clock: Clock
@@ -93,7 +95,12 @@ export function createHeadLookup(deps: HeadLookupDeps): HeadLookup {
     await walk(deps, key, { signal: timeoutSignal(clock, WALK_MS), onKnown })
   }
 
-  async function look(key: NameKey, maxAgeMs: number): Promise<boolean> {
+  async function look(
+    key: NameKey,
+    { maxAgeMs, certain }: { readonly maxAgeMs: number; readonly certain: boolean },
+  ): Promise<boolean> {
+    // That nobody lists it says little while somebody has not told yet.
+    if (certain || book.get(key) === undefined) await deps.newcomersTold()
     const answered = await askPeers(key)
     const known = Promise.withResolvers<void>()
     const walking = askNetwork(key, maxAgeMs, known.resolve)
@@ -114,7 +121,7 @@ export function createHeadLookup(deps: HeadLookupDeps): HeadLookup {
       if (known !== undefined && checkedAt.isWithin(key, maxAgeMs)) return known
       let looking = running.get(key)
       if (looking === undefined) {
-        looking = look(key, maxAgeMs).finally(() => running.delete(key))
+        looking = look(key, { maxAgeMs, certain }).finally(() => running.delete(key))
         running.set(key, looking)
       }
       const answered = await raceSignal(looking, signal)

@@ -29,12 +29,13 @@ import { headKeyOf, type PublishedName } from './head-key.ts'
 import { createHeadLookup, type SwarmQuestions } from './head-lookup.ts'
 import { headValueKind } from './head-pointer.ts'
 import type { Head } from './head.ts'
-import { HEADS, MAX_HEAD_STREAMS, type HeadRequest } from './heads-protocol.ts'
+import { HEADS, MAX_HEAD_STREAMS } from './heads-protocol.ts'
 import { createPublisher, type HeadChange, type Publisher } from './publisher.ts'
 import { recordOf } from './release-evidence.ts'
 import { createReleaseReader, type FetchOptions, type ReleaseReader } from './release-reader.ts'
 import type { Release } from './release.ts'
-import { createRepublisher, type IsTold } from './republisher.ts'
+import { createRepublisher } from './republisher.ts'
+import { createTold } from './told-heads.ts'
 
 /** A head younger than this is not looked for again. */
 const FRESH_MS = 30_000
@@ -110,6 +111,8 @@ export interface PublicationsDeps {
       options: { readonly signal: AbortSignal; readonly peers?: boolean },
     ): Promise<{ readonly body: AsyncIterable<Uint8Array> }>
   }
+  /** Resolves when peers that came a moment ago have told what they hold, or have had their time. */
+  readonly newcomersTold: () => Promise<void>
   readonly clock: Clock
   readonly random: Random
   readonly log: Logger
@@ -124,7 +127,7 @@ export function createPublications(
   const onRelease = async (release: Release, statement: Uint8Array): Promise<void> => {
     await records.add(recordOf(release, statement))
   }
-  const { isTold, told, toldKeys, answer } = createTold(deps)
+  const { isTold, told, announceAll, answer } = createTold(deps)
   const onHead = (known: KnownHead): void => {
     if (!isTold(known)) return
     const { head } = known
@@ -139,7 +142,7 @@ export function createPublications(
     digest: Digest,
     { maxBytes, ...options }: FetchOptions,
   ): Promise<Uint8Array> => await collect((await transfer.get(digest, options)).body, maxBytes)
-  const lookup = createHeadLookup({ book, questions, routing, fetch, clock, log, onNewer })
+  const lookup = createHeadLookup({ ...deps, fetch, onNewer })
   const republisher =
     routing &&
     createRepublisher({ ...deps, routing, isTold, look: (key, signal) => lookup.walk(key, signal) })
@@ -148,7 +151,8 @@ export function createPublications(
   const publisher = createPublisher({ ...deps, findHead, onHead, onRelease })
   const reader = createReleaseReader({ fetch, onRelease, isPrivate, clock, log })
   let answering: Answering | undefined
-  let unsubscribe: (() => void) | undefined
+  let announcing: Promise<void> | undefined
+  const stopping = new AbortController()
 
   return {
     publish: (input, key, options) => publisher.publish(input, key, options),
@@ -178,23 +182,22 @@ export function createPublications(
       return book.forget(headKeyOf(name))
     },
     start() {
-      for (const origin of ['own', 'cache'] as const) {
-        for (const key of toldKeys(origin)) questions.announce(key)
-      }
+      announcing = announceAll(stopping.signal)
       answering = questions.answer(HEADS, {
         maxStreamsPerPeer: MAX_HEAD_STREAMS,
         // As large as it is: by the largest that there may be, a few who ask at once would take all memory.
         bytesFor: (request) => answer(request)?.byteLength ?? 0,
         answer: async (request) => answer(request),
       })
-      unsubscribe = deps.host.onEvent(({ type }) => {
+      const unsubscribe = deps.host.onEvent(({ type }) => {
         if (type === 'connected') republisher?.retry()
       })
+      stopping.signal.addEventListener('abort', unsubscribe)
       republisher?.start()
     },
     async stop() {
-      unsubscribe?.()
-      await Promise.all([answering?.stop(), republisher?.stop(), reader.stop()])
+      stopping.abort()
+      await Promise.all([announcing, answering?.stop(), republisher?.stop(), reader.stop()])
     },
   }
 }
@@ -222,50 +225,6 @@ function takeHead(
   const { verdict } = book.accept(statement, { key })
   if (verdict === 'new') onNewer(key)
   return verdict === 'fork' ? undefined : book.get(key)?.head
-}
-
-/** What of the heads that are known here peers may have. */
-function createTold({ book, isPrivate }: Pick<PublicationsDeps, 'book' | 'isPrivate'>): {
-  readonly isTold: IsTold
-  /** Of this machine's own. */
-  readonly told: () => Head[]
-  readonly toldKeys: (origin: 'own' | 'cache') => NameKey[]
-  readonly answer: (request: HeadRequest) => Uint8Array | undefined
-} {
-  const isTold: IsTold = ({ origin, head }) => origin !== 'hidden' && !isPrivate?.(head.name)
-  const find = (key: NameKey): KnownHead | undefined => {
-    const known = book.get(key)
-    return known !== undefined && isTold(known) ? known : undefined
-  }
-  return {
-    isTold,
-    told: () => book.keys('own').flatMap((key) => find(key)?.head ?? []),
-    toldKeys(origin) {
-      const keys = book.keys(origin)
-      // Most machines have no private names, and read no head for this; verified it is when it is given.
-      if (isPrivate === undefined) return keys
-      return keys.filter((key) => {
-        const name = book.nameOf(key)
-        return name !== undefined && !isPrivate(name)
-      })
-    },
-    answer({ key, known }) {
-      const found = find(key)
-      return found && newsOf(found, known)
-    },
-  }
-}
-
-/** Undefined unless it is newer than what the asker has, or contradicts it. */
-function newsOf(
-  { head, statement }: KnownHead,
-  known: HeadRequest['known'],
-): Uint8Array | undefined {
-  const isNews =
-    known === undefined ||
-    head.sequence > known.sequence ||
-    (head.sequence === known.sequence && head.digest !== known.digest)
-  return isNews ? statement : undefined
 }
 
 /** @throws CatalogError INVALID_STATEMENT for more than `maxBytes` */

@@ -41,6 +41,8 @@ export interface InventoryListenerDeps {
   readonly clock: Clock
   readonly log: Logger
   readonly onMisbehaviour: (peer: PeerId, reason: string) => void
+  /** It has told all that it holds, or a change of it. */
+  readonly onTold?: (peer: PeerId) => void
 }
 
 /** A whole snapshot may wait for its turn; what all streams may hold unread is less (host/libp2p/stream-registry.ts). */
@@ -228,6 +230,7 @@ export class InventoryListener {
       if (at.remote.stream !== at.stream) return
       at.remote.inventory = receiver.inventory
       at.remote.staleSinceMs = undefined
+      this.#deps.onTold?.(at.stream.peer)
     }
   }
 

@@ -14,6 +14,7 @@ import {
   type InventoryMessage,
 } from '../../wire/inventory-messages.ts'
 import { createInventorySync, type InventorySync } from './inventory-sync.ts'
+import { Newcomers } from './newcomers.ts'
 
 const digest = (name: string): Digest => digestOf(Buffer.from(name))
 const signal = AbortSignal.timeout(60_000)
@@ -22,6 +23,7 @@ interface Node {
   readonly id: PeerId
   readonly host: Host
   readonly sync: InventorySync
+  readonly newcomers: Newcomers
   readonly misbehaved: string[]
 }
 
@@ -50,7 +52,9 @@ function createWorld(options: { latencyMs?: number } = {}): World {
       const onMisbehaviour = (peer: PeerId, reason: string): void => {
         misbehaved.push(`${peer} ${reason}`)
       }
+      const newcomers = new Newcomers({ host, clock })
       const sync = createInventorySync({
+        onTold: (peer) => newcomers.told(peer),
         host,
         clock,
         random: Math.random,
@@ -58,8 +62,9 @@ function createWorld(options: { latencyMs?: number } = {}): World {
         onMisbehaviour,
       })
       await host.start()
+      newcomers.start()
       sync.start()
-      const node = { id: name, host, sync, misbehaved }
+      const node = { id: name, host, sync, newcomers, misbehaved }
       nodes.push(node)
       return node
     },
@@ -116,6 +121,29 @@ describe('inventories', () => {
     expect(b.sync.holders(digest('nobody'))).toEqual([])
     expect(a.sync.holders(digest('b'))).toEqual(['b'])
     expect(a.sync.holders(digest('a0'))).toEqual([])
+  })
+
+  it('says when a peer that has come has told, or has had its time', async () => {
+    world = createWorld({ latencyMs: 10 })
+    const a = await world.node('a')
+    const b = await world.node('b')
+    const silent = await world.stranger('silent')
+    silent.handle(INVENTORY_PROTOCOL, async () => undefined, { maxStreamsPerPeer: 2 })
+    b.sync.announce(digest('b'))
+    await a.newcomers.allTold() // nobody is there
+    const heard = async (from: Host): Promise<{ tookMs: number; holders: readonly PeerId[] }> => {
+      const connecting = from.connect('a', { signal })
+      await world.until(() => a.host.isConnected(from.id))
+      let holders: readonly PeerId[] | undefined
+      const told = a.newcomers.allTold().then(() => (holders = a.sync.holders(digest('b'))))
+      const tookMs = await world.until(() => holders !== undefined, 6_000)
+      await Promise.all([connecting, told])
+      return { tookMs, holders: holders ?? [] }
+    }
+    expect((await heard(b.host)).holders).toEqual(['b'])
+    expect((await heard(silent)).tookMs).toBeGreaterThan(4_000)
+    await silent.disconnect('a')
+    await a.newcomers.allTold()
   })
 
   it('shows what was just announced to a connected peer within 50 ms', async () => {

@@ -38,6 +38,7 @@ export function createInventorySync(deps: {
   readonly random: Random
   readonly log: Logger
   readonly onMisbehaviour: (peer: PeerId, reason: string) => void
+  readonly onTold?: (peer: PeerId) => void
 }): InventorySync {
   const { host, log } = deps
   const listed = new Inventory()
