@@ -13,7 +13,7 @@ import type { Counters } from '../http/counters.ts'
 import type { Exchange } from '../http/exchange.ts'
 import { isNotModified, sendJson } from '../http/respond.ts'
 import type { Route } from '../http/route.ts'
-import { unanswered } from '../trust/find-heads.ts'
+import { notHere, unanswered } from '../trust/find-heads.ts'
 import { answerChange } from './answer-change.ts'
 import { parseChange } from './change-request.ts'
 import { ATTESTATIONS, listingDocumentOf, packumentOf } from './network-packument.ts'
@@ -121,7 +121,9 @@ async function sendTarball(
     .catch((error: unknown) => {
       // It has been published: that nobody gives it now does not make it absent.
       const isPassing = isCatalogError(error) && ['absent', 'peer'].includes(error.kind)
-      throw isPassing ? unanswered(`${name}@${version}`, error) : error
+      if (!isPassing) throw error
+      const what = `${name}@${version}`
+      throw isPrivate(name) ? notHere(what) : unanswered(what, error)
     })
   const named = isPublic ? 'public' : 'private'
   const sent = { artifact, name, version, visibility: 'public', named, isUnjudged: true } as const

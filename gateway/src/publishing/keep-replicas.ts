@@ -3,7 +3,6 @@
  * publishers whom this machine's user trusts for that name, within the store's own quota for replicas, and a few at once.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
-import semver from 'semver'
 import {
   CatalogError,
   isCatalogError,
@@ -14,6 +13,7 @@ import {
   type Logger,
   type PublishedName,
 } from '@catalog-p2p/core'
+import { newestFirst } from './newest-first.ts'
 import { MAX_REPLICA_BYTES, REPLICAS, type ReplicaRequest } from './replica-messages.ts'
 
 export interface KeepReplicasDeps {
@@ -104,13 +104,6 @@ async function keepAll(node: CatalogNode, head: Head, signal: AbortSignal): Prom
   if (release === undefined) throw new CatalogError('NOT_FOUND', `${head.name}@${newest}`)
   if (release.size > Math.min(MAX_REPLICA_BYTES, quotaOf(node))) return false
   return await keepArtifact(node, release.digest, signal)
-}
-
-/** What its publisher calls the latest, then the others, the highest first. */
-export function newestFirst({ tags, releases }: Pick<Head, 'tags' | 'releases'>): string[] {
-  const latest = tags.get('latest')
-  const ordered = [...releases.keys()].toSorted(semver.rcompare)
-  return [...new Set(latest === undefined ? ordered : [latest, ...ordered])]
 }
 
 function quotaOf(node: CatalogNode): number {

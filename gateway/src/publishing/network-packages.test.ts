@@ -4,6 +4,7 @@ import { createFakeNode } from '../../../test/support/fake-node.ts'
 import { originsBy } from '../trust/origin-of-name.ts'
 import { createFindHeads } from '../trust/find-heads.ts'
 import { createNetworkPackages, revisionOf } from './network-packages.ts'
+import { newestFirst } from './newest-first.ts'
 
 vi.mock('node:timers/promises', () => ({ setTimeout: async () => undefined }))
 
@@ -30,13 +31,14 @@ const releaseOf = (version: string) => ({
 })
 
 /** Of Ann and Bob, where peers answer so. */
-function packages(publications: Partial<Publications>) {
+function packages(publications: Partial<Publications>, isPrivate = (): boolean => false) {
   const node = { publications: { ...createFakeNode().publications, ...publications } }
   const entries = [ann, bob].map((id) => {
     return { subject: '@acme', kind: 'key', id, how: 'added', comment: '' } as const
   })
-  const findHeads = createFindHeads(node, () => false)
-  return createNetworkPackages({ node, originOf: originsBy(entries), findHeads }, () => undefined)
+  const findHeads = createFindHeads(node, isPrivate)
+  const deps = { node, originOf: originsBy(entries), findHeads, isPrivate }
+  return createNetworkPackages(deps, () => undefined)
 }
 
 test('peers that are busy are asked again while the client waits, and then it may try again', async () => {
@@ -85,6 +87,12 @@ test('a release that a head names is there, whether anybody gives it or not', as
     const asked = release({ name: NAME, version: '2.0.0' }, { signal })
     await expect(asked).rejects.toMatchObject(UNAVAILABLE)
   }
+  // Nobody is asked for what is private: it is not there.
+  const own = packages({ knownHead: () => headOf(ann, '2.0.0') }, () => true)
+  const absent = { code: 'NOT_FOUND', message: expect.stringContaining('private scope') as string }
+  await expect(own.find(NAME, { signal })).rejects.toMatchObject(absent)
+  const asked = own.release({ name: NAME, version: '2.0.0' }, { signal })
+  await expect(asked).rejects.toMatchObject(absent)
   // One that nobody has any more takes none of the others along.
   const release = async (_: Head, version: string) =>
     version === '2.0.0' ? releaseOf(version) : undefined
@@ -118,6 +126,15 @@ test('of more than a document holds the newest versions are in it, whichever is 
   expect([...listing.releases.keys()]).toEqual(versions)
   expect(package_.revision).toBe(`${listing.revision}-part`)
   expect((await got.release({ name: NAME, version: '1.0.0' }, { signal })).version).toBe('1.0.0')
+})
+
+test('the newest version is the one tagged latest, else the highest', () => {
+  // As heads have them: the shortest key first.
+  const { releases } = headOf(ann, '1.0.0', '2.0.0', '1.10.0', '1.9.0-rc.10', '1.9.0-rc.9')
+  expect(newestFirst({ releases, tags: new Map() })).toEqual([
+    ...['2.0.0', '1.10.0', '1.9.0-rc.10', '1.9.0-rc.9', '1.0.0'],
+  ])
+  expect(newestFirst({ releases, tags: new Map([['latest', '1.10.0']]) })[0]).toBe('1.10.0')
 })
 
 test('a revision can stand in a URL, whatever the hash is', () => {

@@ -13,9 +13,9 @@ import {
   type KeyId,
   type Release,
 } from '@catalog-p2p/core'
-import { unanswered, type FindHeads } from '../trust/find-heads.ts'
+import { notHere, unanswered, type FindHeads } from '../trust/find-heads.ts'
 import type { NameOrigins } from '../trust/origin-of-name.ts'
-import { newestFirst } from './keep-replicas.ts'
+import { newestFirst } from './newest-first.ts'
 
 export interface NetworkVersion {
   readonly release: Release
@@ -49,8 +49,8 @@ export interface NetworkPackages {
   /** @throws as `find`, for the heads alone: no release is read */
   list(name: string, options: { readonly signal: AbortSignal }): Promise<NetworkListing>
   /**
-   * @throws CatalogError NOT_FOUND when no trusted publisher's head can be found; PEER_TIMEOUT with status 503 when those who have
-   *   it, or a part of it, did not answer; `signal.reason`
+   * @throws CatalogError NOT_FOUND when no trusted publisher's head can be found, or of a private package there is nothing here;
+   *   PEER_TIMEOUT with status 503 when those who have it, or a part of it, did not answer; `signal.reason`
    */
   find(name: string, options: { readonly signal: AbortSignal }): Promise<NetworkPackage>
   /** One version, and no more than that is read. @throws as `find` */
@@ -72,10 +72,13 @@ export function createNetworkPackages(
     node,
     originOf,
     findHeads,
+    isPrivate,
   }: {
     readonly node: Pick<CatalogNode, 'publications'>
     readonly originOf: NameOrigins
     readonly findHeads: FindHeads
+    /** Names that never reach a peer: what is not here is not had. */
+    readonly isPrivate: (name: string) => boolean
   },
   onFound: (found: NetworkPackage) => void,
 ): NetworkPackages {
@@ -104,6 +107,11 @@ export function createNetworkPackages(
     }
   }
 
+  const missing = (name: string, version?: string): CatalogError => {
+    const what = version === undefined ? name : `${name}@${version}`
+    return isPrivate(name) ? notHere(what) : unanswered(what, undefined)
+  }
+
   return {
     list: async (name, { signal }) => listingOf(name, await headsOf(name, { signal })),
 
@@ -118,7 +126,7 @@ export function createNetworkPackages(
         ),
       )
       // A document without any version would say that all were withdrawn.
-      if (versions.size === 0 && releases.size > 0) throw unanswered(name, undefined)
+      if (versions.size === 0 && releases.size > 0) throw missing(name)
       const isWhole = versions.size === releases.size
       const tags = [...said.tags].filter(([, to]) => versions.has(to) || left.has(to))
       const revision = isWhole ? said.revision : `${said.revision}-part`
@@ -134,7 +142,7 @@ export function createNetworkPackages(
         const release = await releaseOf(head, version, signal)
         if (release !== undefined) return release
       }
-      if (having.length > 0) throw unanswered(`${name}@${version}`, undefined)
+      if (having.length > 0) throw missing(name, version)
       throw new CatalogError('NOT_FOUND', `${name}@${version} has not been published`)
     },
   }

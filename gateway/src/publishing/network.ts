@@ -67,7 +67,10 @@ export function openNetwork(
     const noted = networkSummary(found)
     if (noted !== undefined) localIndex.note(noted.key, noted.summary)
   }
-  const networkPackages = createNetworkPackages({ node, originOf, findHeads }, noteForSearch)
+  const networkPackages = createNetworkPackages(
+    { node, originOf, findHeads, isPrivate },
+    noteForSearch,
+  )
   const replication = createReplication(
     { node, ask: askToKeep({ node, log }), log, isShared: (name) => !isPrivate(name) },
     options,

@@ -1,8 +1,7 @@
 /** The replicas protocol, byte by byte: vectors written by hand from docs/protocol.md. */
 import { readFileSync } from 'node:fs'
-import { digestOf, isCatalogError, keyIdFromBytes } from '@catalog-p2p/core'
+import { isCatalogError, keyIdFromBytes } from '@catalog-p2p/core'
 import { expect, test } from 'vitest'
-import { newestFirst } from './keep-replicas.ts'
 import { REPLICAS } from './replica-messages.ts'
 
 interface Malformed {
@@ -23,7 +22,6 @@ interface Vectors {
 const file = new URL('../../../test/protocol/vectors/replicas.json', import.meta.url)
 const vectors = JSON.parse(readFileSync(file, 'utf8')) as Vectors
 const { request, response } = REPLICAS
-const STATEMENT = digestOf(Buffer.from('a release'))
 const fromHex = (hex: string): Buffer => Buffer.from(hex.replaceAll(' ', ''), 'hex')
 
 /** In hex. */
@@ -65,14 +63,4 @@ test.each(vectors.malformedResponses)('a response is refused: $name', ({ body })
 test('its limits are those of docs/protocol.md', () => {
   expect(REPLICAS.id).toBe('/catalog/replicas/1.0.0')
   expect([request.maxBytes, response.maxBytes]).toEqual([2 + 214 + 32 + 1024 * 1024, 1])
-})
-
-test('the newest version is the one tagged latest, else the highest', () => {
-  // As heads have them: the shortest key first.
-  const versions = ['1.0.0', '2.0.0', '1.10.0', '1.9.0-rc.10', '1.9.0-rc.9']
-  const releases = new Map(versions.map((version) => [version, { statement: STATEMENT }]))
-  expect(newestFirst({ releases, tags: new Map() })).toEqual([
-    ...['2.0.0', '1.10.0', '1.9.0-rc.10', '1.9.0-rc.9', '1.0.0'],
-  ])
-  expect(newestFirst({ releases, tags: new Map([['latest', '1.10.0']]) })[0]).toBe('1.10.0')
 })

@@ -40,14 +40,15 @@ export function createFindHeads(
     if (!isPrivate(name)) return findAmongPeers(publications, wanted, signal)
     const known = publishers.map((publisher) => publications.knownHead({ name, publisher }))
     const found = known.filter((head) => head !== undefined)
-    return found.length > 0 ? Promise.resolve(found) : Promise.reject(unknownHere(name))
+    return found.length > 0 ? Promise.resolve(found) : Promise.reject(notHere(name))
   }
 }
 
-function unknownHere(name: string): CatalogError {
+/** Of a name that no peer is asked about. */
+export function notHere(what: string): CatalogError {
   return new CatalogError(
     'NOT_FOUND',
-    `${name} is of a private scope: no peer is asked for it, and nothing of it is here`,
+    `${what} is of a private scope: no peer is asked for it, and nothing of it is here`,
     {
       hint: 'in a private swarm, --share-scope on this machine shares it with the members, and asks them',
     },
