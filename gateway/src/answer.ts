@@ -21,7 +21,7 @@ import { answerDistTags, answerPing } from './registry-api/fallback.ts'
 import type { PassthroughOptions } from './registry-api/passthrough.ts'
 import { answerBuilds } from './build-results/answer-builds.ts'
 import { answerHints } from './hints/answer-hints.ts'
-import { answeredForGuest, GUEST_OPTIONS } from './bridges/guests.ts'
+import { createGuestDoor, GUEST_OPTIONS, type GuestDoor } from './bridges/guests.ts'
 import type { Metrics } from './admin/metrics.ts'
 import { viewerOf, type Viewer } from './admin/viewer.ts'
 import { parseCacheOnly } from './http/cache-only.ts'
@@ -38,7 +38,6 @@ import { answerShared } from './sharing/answer-shared.ts'
 import { withoutRegistryPath } from './http/request-target.ts'
 import { answerTarball } from './artifacts/answer-tarball.ts'
 
-/** Made once, when the gateway begins to serve: the most frequent requests copy nothing of it. */
 export interface Context {
   readonly phase: () => Phase
   readonly parts: Parts & { readonly counters: Counters; readonly activity: Activity }
@@ -52,30 +51,42 @@ export interface Context {
   readonly stats: () => GatewayStats
 }
 
-/** Of a bridge's other side: no token of ours opens anything, and no name gets bound to a publisher. */
-export async function answerGuest(context: Context, exchange: Exchange): Promise<void> {
-  const { parts, options, deps } = context
-  if (answeredForGuest(exchange, { ...parts, node: deps.node, options })) return
-  await answer(
-    {
-      ...{ ...context, parts: { ...parts, ...parts.forGuests } },
+/** Made once, when the gateway begins to serve: no request copies anything of it. */
+export interface Serving {
+  /** For the programs of this machine. */
+  readonly own: Context
+  readonly guests: Context
+  readonly door: GuestDoor
+}
+
+export function servingOf(own: Context): Serving {
+  const { parts, options, deps } = own
+  return {
+    own,
+    guests: {
+      ...{ ...own, parts: { ...parts, ...parts.forGuests } },
       options: { ...options, ...GUEST_OPTIONS },
     },
-    exchange,
-  )
+    door: createGuestDoor({ ...parts, node: deps.node, options }),
+  }
+}
+
+/** Of a bridge's other side: no token of ours opens anything, and no name gets bound to a publisher. */
+export async function answerGuest({ guests, door }: Serving, exchange: Exchange): Promise<void> {
+  if (!door(exchange)) await answer(guests, exchange)
 }
 
 /** Metadata that could not be had may be of a package whose publisher is known from now on. */
-export async function answerOrMeet(context: Context, exchange: Exchange): Promise<void> {
+export async function answerOrMeet({ own }: Serving, exchange: Exchange): Promise<void> {
   try {
-    await answer(context, exchange)
+    await answer(own, exchange)
   } catch (error) {
     const { route } = exchange.target
     const isMissing = route.route === 'packument' && !exchange.res.headersSent
-    if (!isMissing || !(await isKnownNow(context.parts, { exchange, name: route.name, error }))) {
+    if (!isMissing || !(await isKnownNow(own.parts, { exchange, name: route.name, error }))) {
       throw error
     }
-    await answer(context, exchange)
+    await answer(own, exchange)
   }
 }
 

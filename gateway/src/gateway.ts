@@ -4,7 +4,7 @@
  */
 import type { RequestListener } from 'node:http'
 import { Activity } from './activity/activity.ts'
-import { answerGuest, answerOrMeet, type Context } from './answer.ts'
+import { answerGuest, answerOrMeet, servingOf, type Context, type Serving } from './answer.ts'
 import { notServing, type Phase } from './admin/answer-ready.ts'
 import type { Gateway, GatewayDependencies, GatewayStats } from './api.ts'
 import { LiveEvents } from './dashboard/live-events.ts'
@@ -41,7 +41,7 @@ export function createGateway(deps: GatewayDependencies, input: GatewayOptions =
   let phase: Phase = 'stopped'
   let parts: Parts | undefined
   let live: LiveEvents | undefined
-  let serving: Context | undefined
+  let serving: Serving | undefined
   let traces: InstallTraces | undefined
   let bridges: Bridges | undefined
   let starting: Promise<Started> | undefined
@@ -49,7 +49,7 @@ export function createGateway(deps: GatewayDependencies, input: GatewayOptions =
   const { temporary, frozenTrust } = options
   const stats = (): GatewayStats => ({ ...statsOf(counters, parts), temporary, frozenTrust })
   const metrics = createMetrics({ node: deps.node, counters, stats })
-  const running = (): Context => {
+  const running = (): Serving => {
     if (serving === undefined) throw notServing(phase)
     return serving
   }
@@ -69,12 +69,12 @@ export function createGateway(deps: GatewayDependencies, input: GatewayOptions =
       parts = await openParts({ node: deps.node, log: deps.log, ...npm }, options)
       traces = await openTraces({ activity, log: deps.log }, options.traces)
       live = openLive(parts, { node: deps.node, stats, activity })
-      serving = {
+      serving = servingOf({
         ...{ deps, options, metrics, stats, live, passing: passingOptions(options, instance) },
         parts: { ...parts, counters, activity },
         phase: () => phase,
         bridges: () => bridges ?? NO_BRIDGES,
-      }
+      })
       const started = await listener.start()
       const { main } = parts.registries
       phase = 'serving'

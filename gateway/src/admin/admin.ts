@@ -21,7 +21,7 @@ import { requireMethod } from './require-method.ts'
 import type { Network } from '../publishing/network.ts'
 import { publishForOwner } from '../publishing/publish-version.ts'
 import { runShareAction, type ShareActions } from '../sharing/share-actions.ts'
-import { createMarks } from '../artifacts/privacy.ts'
+import { createMarkOf, type MarkedScopes } from '../artifacts/privacy.ts'
 import type { Registries } from '../upstream/registries.ts'
 import { sendJson } from '../http/respond.ts'
 import type { Route } from '../http/route.ts'
@@ -39,12 +39,11 @@ export interface AdminDependencies extends GuardActions, AssetDependencies, Shar
   readonly builds: Pick<BuildResults, 'runTokens'>
 }
 
-export interface AdminOptions {
+export interface AdminOptions extends MarkedScopes {
   readonly token: string | undefined
   readonly maxPrefetch: number
   readonly prefetchConcurrency: number
   readonly maxUploadBytes: number
-  readonly privateScopes: readonly string[]
 }
 
 type ReadRoute = 'health' | 'status' | 'metrics' | 'peers'
@@ -121,8 +120,8 @@ async function act(
     case 'asset':
       return answerAsset(deps, route.action, { exchange, body })
     case 'share': {
-      const isPrivate = createMarks(options.privateScopes)
-      return json(await runShareAction(deps, { isPrivate }, { action: route.action, body, signal }))
+      const markOf = createMarkOf(options)
+      return json(await runShareAction(deps, { markOf }, { action: route.action, body, signal }))
     }
     case 'bridges':
       // Whatever the action is called: what counts is what the file says now.

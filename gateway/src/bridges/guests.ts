@@ -61,30 +61,36 @@ interface GuestDependencies {
 }
 
 /**
- * Takes away what a guest may not send; answers what is about this gateway itself.
+ * Takes away what a guest may not send; answers what is about this gateway itself, and says whether it has.
  * @throws CatalogError INVALID_OPTIONS with status 403
  */
-export function answeredForGuest(
-  { req, res, target }: Exchange,
-  { node, options, registries, network: { originOf } }: GuestDependencies,
-): boolean {
+export type GuestDoor = (exchange: Exchange) => boolean
+
+export function createGuestDoor({
+  node,
+  options,
+  registries,
+  network: { originOf },
+}: GuestDependencies): GuestDoor {
   const { privateScopes, shareScopes, privateSwarm } = options
   const rules = {
     isPrivate: createMarks([...privateScopes, ...shareScopes]),
     isOfNetwork: (name: string) => originOf(name).kind === 'network',
     isInSwarm: privateSwarm || shareScopes.length > 0,
   }
-  dropHeaders(req.headers, rules)
-  // A path may name another package behind that of the registry than before it.
-  const atRegistry = withoutRegistryPath(target, (name) => registries.homeOf(name))
-  const problem = guestProblem(target, rules) ?? guestProblem(atRegistry, rules)
-  if (problem !== undefined) {
-    throw new CatalogError('INVALID_OPTIONS', `${problem}: this is a bridge`, {
-      status: 403,
-      hint: 'docs/bridges.md says what goes over a bridge',
-    })
+  return ({ req, res, target }) => {
+    dropHeaders(req.headers, rules)
+    // A path may name another package behind that of the registry than before it.
+    const atRegistry = withoutRegistryPath(target, (name) => registries.homeOf(name))
+    const problem = guestProblem(target, rules) ?? guestProblem(atRegistry, rules)
+    if (problem !== undefined) {
+      throw new CatalogError('INVALID_OPTIONS', `${problem}: this is a bridge`, {
+        status: 403,
+        hint: 'docs/bridges.md says what goes over a bridge',
+      })
+    }
+    if (target.route.route !== 'health') return false
+    sendJson(req, res, { status: 200, body: { status: 'ok', id: node.id, bridge: true } })
+    return true
   }
-  if (target.route.route !== 'health') return false
-  sendJson(req, res, { status: 200, body: { status: 'ok', id: node.id, bridge: true } })
-  return true
 }

@@ -25,8 +25,8 @@ export interface ShareActions {
 }
 
 export interface ShareOptions {
-  /** Names that the user calls private. */
-  readonly isPrivate: (name: string) => boolean
+  /** What the user calls a name: private, or what all members of the private swarm may have. */
+  readonly markOf: (name: string) => 'private' | 'shared' | undefined
 }
 
 export interface ListedShare extends Share {
@@ -91,7 +91,7 @@ async function add(
 /** undefined: nothing says that it is. */
 function whyPrivate(
   { node, shares, trust, registries }: ShareActions,
-  { isPrivate }: ShareOptions,
+  { markOf }: ShareOptions,
   {
     name,
     said,
@@ -99,13 +99,15 @@ function whyPrivate(
   }: { readonly name: string; readonly said: unknown; readonly digest: Digest },
 ): string | undefined {
   if (said !== undefined && said !== false) return `the package.json of ${name} says it is private`
-  if (isPrivate(name)) return `${name} is among the private scopes of this machine`
+  const mark = markOf(name)
+  if (mark === 'private') return `${name} is among the private scopes of this machine`
   // What was shared in another swarm is private in this one until it is shared again.
   const wasShared = shares.list().some((share) => share.digest === digest)
   if (!wasShared && node.entry(digest)?.visibility === 'private') {
     return `this machine has ${name} as a private package`
   }
-  if (trust.originOf(name).kind === 'network' || isOfPublicRegistry(registries, name)) return
+  if (mark === 'shared' || trust.originOf(name).kind === 'network') return undefined
+  if (isOfPublicRegistry(registries, name)) return undefined
   return `the registry of ${name} is not a public one`
 }
 
