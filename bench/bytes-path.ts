@@ -66,6 +66,7 @@ async function measure(
   await receiver.child.call('connect', addresses.slice(0, 1))
   await waitForInventories(receiver.child, 1, digests.length)
   await receiver.child.call('get', digests.pop())
+  await stage.quiesce() // the sender has written what it is to read
   const ends = [
     { end: 'sender', trace: await trace(stage, sender, 'sender') },
     { end: 'receiver', trace: await trace(stage, receiver.child, 'receiver') },
