@@ -1,6 +1,7 @@
 /**
  * What the gateway offers its users: the CLI, tests, scripts. Types only; gateway.ts builds it.
  */
+import type { RequestListener } from 'node:http'
 import type { Application } from 'express'
 import type { ArtifactSource, CatalogNode, Logger } from '@catalog-p2p/core'
 import type { BuildResultsStats } from './build-results/build-results.ts'
@@ -9,6 +10,7 @@ import type { HintCounts } from './hints/hints.ts'
 import type { NpmConfig } from './upstream/npmrc.ts'
 import type { ReplicationStats } from './publishing/replication.ts'
 import type { RouteName } from './http/route.ts'
+import type { Listener } from './http/server.ts'
 
 export interface GatewayDependencies {
   /** The caller starts and closes it. */
@@ -16,6 +18,8 @@ export interface GatewayDependencies {
   readonly log: Logger
   /** npm's configuration; read from this user's files and environment at start() when absent. */
   readonly npmConfig?: NpmConfig
+  /** In place of sockets of its own. */
+  readonly listen?: (handle: RequestListener) => Listener
 }
 
 export interface GatewayStats {

@@ -19,6 +19,9 @@ async function run(argv: readonly string[]): Promise<number> {
   await import('./cli/shell/compile-cache.ts')
     .then(({ keepCompiled }) => keepCompiled())
     .catch(() => undefined) // slower then
+  if (argv[2] === 'exec') {
+    await import('./cli/exec/ask-ahead.ts').then(({ askFor }) => askFor(argv), whyNotLoaded)
+  }
   const loaded = await import('./cli/shell/main.ts').catch(whyNotLoaded)
   return typeof loaded === 'string' ? runFallback(argv, loaded) : loaded.main(argv)
 }

@@ -60,7 +60,7 @@ export function createGateway(deps: GatewayDependencies, input: GatewayOptions =
       answer: async (exchange) => answering(running(), exchange),
     })
   const handle = handler(createHostCheck(options), answerOrMeet)
-  const listener = createListener({ log: deps.log, handle }, options)
+  const listener = deps.listen?.(handle) ?? createListener({ log: deps.log, handle }, options)
 
   async function open(): Promise<Started> {
     phase = 'starting'

@@ -3,7 +3,8 @@
  * they win over the files of every folder. In doubt, yes. Pure but for reading package.json.
  */
 import type { ClientCommand } from './client-command.ts'
-import { foldersUpwards, projectRoot, readManifest } from './project-files.ts'
+import { foldersUpwards, readManifest } from './project-files.ts'
+import { projectRoot } from './project-root.ts'
 
 const LIFECYCLE = /^(?:pre|post)?(?:install|prepare|prepublish)$|^dependencies$/
 const CLIENTS = ['npm', 'npx', 'pnpm', 'pnpx', 'yarn', 'yarnpkg', 'bun', 'bunx', 'deno'] as const

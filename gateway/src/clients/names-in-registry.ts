@@ -6,7 +6,8 @@ import { join } from 'node:path'
 import { parseLockfile } from '../lockfiles/lockfile.ts'
 import { isYarnAlias } from '../upstream/default-registry.ts'
 import type { ClientFamily } from './client-command.ts'
-import { projectRoot, readManifest, readText, workspacePatterns } from './project-files.ts'
+import { readManifest, readText } from './project-files.ts'
+import { projectRoot, workspacePatterns } from './project-root.ts'
 
 const LOCKFILES: Readonly<Record<ClientFamily, readonly string[]>> = {
   npm: ['npm-shrinkwrap.json', 'package-lock.json'],

@@ -5,7 +5,7 @@
 import { join } from 'node:path'
 import { DEFAULT_REGISTRY, isYarnAlias } from '../upstream/default-registry.ts'
 import type { NpmConfig } from '../upstream/npmrc.ts'
-import { askClient, canBeAsked, questionFor } from './ask-client.ts'
+import { ANY_NPM, askClient, canBeAsked, questionFor } from './ask-client.ts'
 import type { ClientCommand } from './client-command.ts'
 import type { ClientSettings } from './client-question.ts'
 import { npmConfigOf, type ConfigContext } from './npm/gateway-npm-config.ts'
@@ -96,8 +96,6 @@ async function settingsOf(
     throw new SkippedClient(`it did not say which registry it asks: ${message}`)
   }
 }
-
-const ANY_NPM = { family: 'npm', program: ['npm'], handedOn: [] } as const
 
 /** The first file or variable of Bun, Deno or npm (both read npm's) that names a registry or credentials. */
 function namedSomewhere({ cwd, home, env }: RegistryContext): string | undefined {

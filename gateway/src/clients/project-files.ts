@@ -1,10 +1,9 @@
 /**
- * The root of a project, and its files, read only. A file that is missing, unreadable or too long counts as absent: the client
+ * The files of a project, read only. A file that is missing, unreadable or too long counts as absent: the client
  * itself reports that.
  */
 import { readFileSync, statSync } from 'node:fs'
-import { dirname, join, posix, relative, sep } from 'node:path'
-import { parseDocument } from 'yaml'
+import { dirname, join } from 'node:path'
 
 /** A lockfile of 100,000 packages has some 50 MB. */
 const MAX_BYTES = 128 * 1024 * 1024
@@ -35,41 +34,4 @@ export function readManifest(folder: string): Readonly<Record<string, unknown>> 
   } catch {
     return {} // the client will complain
   }
-}
-
-/**
- * The folder whose lockfile and .npmrc count: the nearest one with a package.json, or the workspace around it that lists it as
- * a member; any other project around it is ignored. `cwd` outside of every project.
- */
-export function projectRoot(cwd: string): string {
-  const folders = foldersUpwards(cwd)
-  const project = folders.find((folder) => readText(join(folder, 'package.json')) !== undefined)
-  if (project === undefined) return cwd
-  const around = foldersUpwards(dirname(project)).find((folder) =>
-    isMember(relative(folder, project).split(sep).join('/'), workspacePatterns(folder)),
-  )
-  return around ?? project
-}
-
-/** `workspaces` of package.json (npm, Yarn, Bun, Deno), `packages` of pnpm-workspace.yaml. */
-export function workspacePatterns(folder: string): readonly string[] {
-  const { workspaces } = readManifest(folder)
-  const inner = (workspaces as { packages?: unknown } | null | undefined)?.packages
-  const document = parseDocument(readText(join(folder, 'pnpm-workspace.yaml')) ?? '')
-  const yaml = (document.errors.length > 0 ? undefined : document.toJS()) as unknown
-  const pnpms = (yaml as { packages?: unknown } | null | undefined)?.packages
-  const lists: unknown[] = [workspaces, inner, pnpms]
-  return lists
-    .flatMap((list): unknown[] => (Array.isArray(list) ? list : []))
-    .filter((one) => typeof one === 'string')
-}
-
-function isMember(path: string, patterns: readonly string[]): boolean {
-  if (path.split('/').includes('node_modules')) return false
-  const matches = (pattern: string): boolean =>
-    posix.matchesGlob(path, pattern.replace(/^!?(?:\.?\/+)?/, '').replace(/\/+$/, ''))
-  const [excluded, included] = [true, false].map((isNegative) =>
-    patterns.filter((pattern) => pattern.startsWith('!') === isNegative),
-  )
-  return included?.some(matches) === true && excluded?.some(matches) !== true
 }

@@ -26,6 +26,11 @@ export interface Listener {
   stop(): Promise<void>
 }
 
+/** What clients of this machine are pointed at, of what a listener is at. */
+export function usualUrl(urls: readonly string[]): string {
+  return urls.find((one) => one.startsWith('http://127.0.0.1:')) ?? urls[0] ?? ''
+}
+
 const MAX_HEADER_BYTES = 32 * 1024
 const MAX_HEADERS = 100
 const SWEEP_MS = 20

@@ -38,11 +38,20 @@ export interface ConfiguredGateway {
 /** A string: the client's registry, which is `url` itself or the one behind it. @throws SkippedClient */
 export async function findConfiguredGateway(
   url: string,
-  { config, terminal }: { readonly config: Config; readonly terminal: Terminal },
+  {
+    config,
+    terminal,
+    ownPort,
+  }: {
+    readonly config: Config
+    readonly terminal: Terminal
+    /** Where this command listens itself, for a gateway that is still to come. */
+    readonly ownPort: number | undefined
+  },
 ): Promise<ConfiguredGateway | string> {
   const { hostname, origin, port } = new URL(url)
   if (!isLoopback(hostname)) return url
-  const daemon = await daemonAt(`${origin}/`)
+  const daemon = Number(port) === ownPort ? undefined : await daemonAt(`${origin}/`)
   if (daemon !== undefined) return { url: `${origin}/`, daemon }
   const isDaemons = [portOf(config), parseGatewayOptions({}).port].includes(Number(port))
   if (port === '' || !(isDaemons || OTHER_PORTS.includes(Number(port)))) return url
@@ -95,7 +104,12 @@ export async function useConfigured(
     options.length === 0 ? undefined : `${why}: ${options.join(', ')} can't be heeded there`
   const builds = await buildsThere(url, { config, env, isInstall }, before)
   return {
-    ...{ gateway: { ...gateway, url }, before, note, variables: builds?.variables ?? {} },
+    ...{
+      gateway: { ...gateway, url },
+      before: Promise.resolve(before),
+      note,
+      variables: builds?.variables ?? {},
+    },
     async close() {
       await builds?.gateway.stop()
       await leave()

@@ -84,13 +84,17 @@ export async function execCommand(
 
 async function runWith(session: Session, prepared: PreparedGateway): Promise<number> {
   const { terminal, output } = session
-  const { gateway, variables, note } = prepared
+  const { gateway, variables, note, before } = prepared
   try {
     if (note !== undefined) output.note(note)
     const ending = run(session, withVariables(withoutSwarm(terminal.env), variables))
     // It takes a while until it asks for its first package.
     gateway.meetPeers?.()
+    before.catch((error: unknown) => {
+      if (session.relay.received === undefined) warnOfNone(output, problemOf(error))
+    })
     const end = await ending
+    prepared.ended?.()
     // The command has ended: nothing that fails from here on may change its exit code.
     await reportAndSeed(session, prepared, end).catch((error: unknown) =>
       output.warn(`no report: ${String(error)}`),
@@ -103,13 +107,19 @@ async function runWith(session: Session, prepared: PreparedGateway): Promise<num
 
 async function reportAndSeed(
   session: Session,
-  { gateway, before, note }: PreparedGateway,
+  { gateway, before: beginning, note }: PreparedGateway,
   end: CommandEnd,
 ): Promise<void> {
   const { options, output, relay, seedMs } = session
   const command = shownCommand(options.command)
   const outcome = { command, exitCode: end.code, durationMs: Math.round(end.durationMs) }
   const noted = { ...outcome, gateway: gateway.kind, ...(note !== undefined && { note }) }
+  const before = await beginning.catch(problemOf)
+  if (typeof before === 'string') {
+    const report: ExecReport = { ...outcome, gateway: 'none', problem: before }
+    await output.summarize(report)
+    return output.finish(report)
+  }
   const look = async (): Promise<ExecReport | undefined> => {
     // A daemon may have stopped in the meantime; the command is not affected.
     const after = await gateway.status().catch(() => undefined)
@@ -137,8 +147,7 @@ async function runWithout(session: Session, without: Unprepared): Promise<number
   const { terminal, options, output } = session
   const { next } = without
   const problem = shownProblem(without.problem)
-  const step = next === undefined ? '' : `. Next step: ${next}`
-  output.warn(`${problem}; running the command without peers${step}`)
+  warnOfNone(output, problem, next)
   const end = await run(session, withVariables(withoutSwarm(terminal.env), {}))
   const report: ExecReport = {
     ...{ command: shownCommand(options.command), exitCode: end.code },
@@ -148,6 +157,16 @@ async function runWithout(session: Session, without: Unprepared): Promise<number
   await output.summarize(report)
   await output.finish(report)
   return end.code
+}
+
+function warnOfNone(output: ExecOutput, problem: string, next?: string): void {
+  const step = next === undefined ? '' : `. Next step: ${next}`
+  output.warn(`${problem}; running the command without peers${step}`)
+}
+
+/** As it may be shown. */
+function problemOf(error: unknown): string {
+  return shownProblem(error instanceof Error ? error.message : String(error))
 }
 
 /** It would believe what the user has said shall not be believed. */

@@ -1,8 +1,6 @@
 /** What the parts of `catalog exec` share: the gateway of a command, and how it is prepared. */
-import type { Logger } from '@catalog-p2p/core'
-import type { Config } from '../../config/resolve.ts'
 import type { DaemonStatus } from '../../admin/daemon-client.ts'
-import type { Environment, NpmConfig } from '../../upstream/npmrc.ts'
+import type { NpmConfig } from '../../upstream/npmrc.ts'
 import type { Variables } from '../../clients/variables.ts'
 
 /** Tried in this order when the configured port is taken. Fixed, because caches and lockfiles remember the URL. */
@@ -38,26 +36,15 @@ export interface ResolvedRegistry {
   readonly hasOwnConnection: boolean
 }
 
-export interface GatewayRequest {
-  readonly config: Config
-  readonly env: Environment
-  /** The client is still being asked while the node starts; what is started ends when this rejects. */
-  readonly upstream: Promise<ResolvedRegistry>
-  readonly log: Logger
-  readonly version: string
-  /** false: never use a daemon that runs. */
-  readonly reuse: boolean
-  /** Nothing in the store is believed but artifacts, by their hash. */
-  readonly frozenTrust: boolean
-}
-
 /** Ready to be used. */
 export interface PreparedGateway {
   readonly gateway: ExecGateway
-  /** Its counters before the command started. */
-  readonly before: ExecStatus
+  /** Its counters before it was asked for anything; rejects with the reason when there is no gateway after all. */
+  readonly before: Promise<ExecStatus>
   /** For the command. */
   readonly variables: Variables
+  /** Where the gateway was not there when the command started: it has ended, and nothing is worth waiting for. */
+  ended?(): void
   /** A message for the user. */
   readonly note?: string | undefined
   /** Never throws, never takes long. */

@@ -2,17 +2,15 @@
  * A node and a gateway in this process for as long as a command runs: on the configured store or, while another catalog holds
  * that, on a temporary folder that is removed afterwards.
  */
-import { randomBytes } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { isCatalogError } from '@catalog-p2p/core'
 import type { Config } from '../../config/resolve.ts'
-import { portOf } from '../shell/invocation.ts'
 import { knowsMembers } from '../start/configured-swarm.ts'
 import { runDaemon, type RunningDaemon } from '../start/run-daemon.ts'
-import { OTHER_PORTS, type ExecGateway, type GatewayRequest } from './exec-gateway.ts'
+import type { ExecGateway } from './exec-gateway.ts'
+import type { GatewayRequest } from './gateway-request.ts'
 import { openFrozenStore } from './frozen-store.ts'
 import { rememberFailure } from './upstream-failure.ts'
 import { hasHeardEnough } from './wait-for-peers.ts'
@@ -76,56 +74,36 @@ async function start(
   config: Config,
   afterwards: () => Promise<void>,
 ): Promise<ExecGateway> {
-  const { log, version, upstream, env, frozenTrust } = request
-  // In CI the identity is not kept in the store: a store from a CI cache is on many machines at once, and two peers with one
-  // identity cannot connect; nor does a private key belong into a cache that others can read. A key that is there stays.
-  const ephemeralIdentity = isCi(env) || frozenTrust
+  const { log, version, upstream, env, frozenTrust, buildToken } = request
   const failures = rememberFailure(log)
-  const setup = {
-    log: failures.log,
-    ...{ version, env },
-    temporary: true,
-    ephemeralIdentity,
-    previousRegistry: undefined,
+  const meeting = Promise.withResolvers<void>()
+  const late = upstream.then(({ registry, npmConfig }) => ({
+    npmConfig,
+    gateway: { upstream: config.peersOnly ? null : registry },
+  }))
+  late.catch(() => undefined) // the node may fail before it
+  const door = await request.door()
+  // A store in a CI cache is read by jobs of other people.
+  const keepPrivate = config.node.store?.keepPrivate ?? !isCi(env)
+  const unboundDigests = unboundDigestsFor(config, env)
+  const own = { keepPrivate, ...config.gateway, buildToken, unboundDigests, frozenTrust }
+  const node = { ...config.node, store: { ...config.node.store, keepPrivate } }
+  const daemon = await runDaemon({
+    ...{ log: failures.log, version, env, late },
+    ...{ temporary: true, previousRegistry: undefined },
+    // In CI the identity is not kept in the store: a store from a CI cache is on many machines at once, and two peers with one
+    // identity cannot connect; nor does a private key belong into a cache that others can read. A key that is there stays.
+    ephemeralIdentity: isCi(env) || frozenTrust,
+    config: { ...config, gateway: { ...own, port: door.port }, node },
+    meetAfter: meeting.promise,
+    listen: (handle) => door.listen(handle),
+  })
+  return {
+    ...asExecGateway(daemon, config, afterwards),
+    buildToken: async () => buildToken,
+    meetPeers: () => meeting.resolve(),
+    failure: () => failures.reason(),
   }
-  let failure = new Error('no port to listen on')
-  for (const port of [portOf(config), ...OTHER_PORTS]) {
-    if (!(await isFree(port))) {
-      failure = new Error(`port ${port} is taken`)
-      continue
-    }
-    const unboundDigests = unboundDigestsFor(config, env)
-    // A store in a CI cache is read by jobs of other people.
-    const keepPrivate = config.node.store?.keepPrivate ?? !isCi(env)
-    const meeting = Promise.withResolvers<void>()
-    const late = upstream.then(({ registry, npmConfig }) => ({
-      npmConfig,
-      gateway: { upstream: config.peersOnly ? null : registry },
-    }))
-    late.catch(() => undefined) // the node may fail before it
-    const { gateway: given } = config
-    // Of this command alone, and in no file.
-    const buildToken = randomBytes(32).toString('base64url')
-    const own = { keepPrivate, ...given, buildToken }
-    const gateway = { ...own, unboundDigests, port, frozenTrust } as const
-    const node = { ...config.node, store: { ...config.node.store, keepPrivate } }
-    try {
-      const daemon = await runDaemon({
-        ...{ ...setup, late, meetAfter: meeting.promise },
-        config: { ...config, gateway, node },
-      })
-      return {
-        ...asExecGateway(daemon, config, afterwards),
-        buildToken: async () => buildToken,
-        meetPeers: () => meeting.resolve(),
-        failure: () => failures.reason(),
-      }
-    } catch (error) {
-      if (!isCatalogError(error, 'PORT_IN_USE')) throw error
-      failure = error // taken since we looked
-    }
-  }
-  throw failure
 }
 
 function asExecGateway(
@@ -143,13 +121,4 @@ function asExecGateway(
     hasHeardEnough: () => hasHeardEnough(node),
     stop: () => (stopping ??= daemon.stop().finally(afterwards)),
   }
-}
-
-/** No guarantee; it saves starting a whole node for a port that is taken. */
-async function isFree(port: number): Promise<boolean> {
-  const server = createServer()
-  return new Promise((resolve) => {
-    server.once('error', () => resolve(false))
-    server.listen({ port, host: '127.0.0.1' }, () => server.close(() => resolve(true)))
-  })
 }

@@ -1,18 +1,18 @@
 /**
  * From a command to a gateway that it can use, or to the reason why there is none: the client is asked for its registry while a
- * node starts, the registry is tried through the gateway, and only then is the client redirected. Never throws and has a
- * deadline: a start that fails or takes too long is a reason as well.
+ * node starts, and the registry is tried through the gateway: before the client is redirected or, where it can still be sent on to
+ * its registry afterwards (ahead-of-gateway.ts), before it is answered. Never throws and has a deadline: a start that fails or takes
+ * too long is a reason as well.
  */
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { Config } from '../../config/resolve.ts'
-import { createDaemonLog } from '../start/daemon-log.ts'
-import { whyNotLoaded } from '../shell/fallback.ts'
+import type { BuildMode } from '../../build-results/build-results.ts'
 import type { Terminal } from '../shell/terminal.ts'
 import {
   accountCommand,
   readClientCommand,
   type ClientCommand,
 } from '../../clients/client-command.ts'
+import { aheadOf, mayGoAhead } from './ahead-of-gateway.ts'
 import {
   findConfiguredGateway,
   requireFrozenTrust,
@@ -27,6 +27,8 @@ import { namesInRegistry } from '../../clients/names-in-registry.ts'
 import { writeNpmGlobalFile, type TemporaryFiles } from '../../clients/npm/npm-global-file.ts'
 import { planRedirect } from '../../clients/redirect-plan.ts'
 import type { RedirectPlan } from '../../clients/redirect.ts'
+import type { FrontDoor } from './front-door.ts'
+import { beginOpening, type Opening } from './opening.ts'
 import { isOutOfReach } from './out-of-reach.ts'
 import { probeRegistry } from './registry-probe.ts'
 import { readRegistry, type OwnRegistry } from '../../clients/own-registry.ts'
@@ -48,9 +50,6 @@ export interface Preparation {
   readonly relay: SignalRelay
 }
 
-/** After this the command starts without us. */
-const START_TIMEOUT_MS = 20_000
-const STOP_TIMEOUT_MS = 20_000
 /** A registry that has not answered within this is far away: the node looks for its peers meanwhile, and else beside the command. */
 const IDLE_MS = 75
 
@@ -62,28 +61,36 @@ export async function prepareGateway(
   const account = client && accountCommand(client, command)
   if (account !== undefined) return { problem: `${account} is between you and your registry` }
   const name = client?.family ?? 'npm'
-  let starting: Promise<ExecGateway> | undefined
-  const leave = (): Promise<void> =>
-    atMost(
-      STOP_TIMEOUT_MS,
-      Promise.resolve(starting).then(stopInTime, () => undefined),
-    )
+  let opening: Opening | undefined
+  const leave = async (): Promise<void> => opening?.leave()
   try {
     if (client !== undefined) refuseUnknown(client)
-    const choosing = choose(preparation, client)
-    starting = open(preparation, { client, choosing })
-    starting.catch(() => undefined) // it may fail because of the choice, which is awaited first
+    // One that can't be opened is said where it is needed.
+    const ownPort = async (): Promise<number | undefined> =>
+      (await opening?.door.catch(() => undefined))?.port
+    const choosing = choose(preparation, client, ownPort)
+    opening = beginOpening({
+      ...{ ...preparation, signal: relay.signal, isPatient: name === 'npm' },
+      upstream: resolved(choosing, preparation, client),
+    })
     const chosen = await choosing
     if ('configured' in chosen) {
       const { isInstall = false } = client ?? {}
       const use = { config, env: terminal.env, reuse, name, isInstall, leave }
       return await useConfigured(chosen.configured, use)
     }
-    const gateway = await inTime(starting, relay.signal)
+    const asked = { ...chosen, client }
+    const door = await opening.door
+    if (door !== undefined && mayGoAhead(preparation, asked)) {
+      return await goAhead(preparation, { ...asked, opening, door, name })
+    }
+    opening.load()
+    const gateway = await opening.gateway
     if (gateway === undefined) return { problem: 'the gateway did not start in time', leave }
+    await opening.admit()
     if (gateway.expectsPeers || config.peersOnly) gateway.meetPeers?.()
     await waitForPeers(gateway, relay.signal)
-    return await redirect(preparation, { ...chosen, client, gateway, leave })
+    return await redirect(preparation, { ...asked, gateway, leave })
   } catch (error) {
     // Awaited only after the command has ended.
     const leaving = leave()
@@ -117,13 +124,15 @@ type Chosen =
 async function choose(
   preparation: Preparation,
   client: ClientCommand | undefined,
+  ownPort: () => Promise<number | undefined>,
 ): Promise<Chosen> {
   const { terminal, config, relay } = preparation
   const context = contextOf(terminal, client)
   const { signal } = relay
   const own = await readRegistry(client, { ...context, startedIn: terminal.cwd, signal })
   const { upstream } = config.gateway
-  const found = await findConfiguredGateway(own.registry, { config, terminal })
+  const known = { config, terminal, ownPort: await ownPort() }
+  const found = await findConfiguredGateway(own.registry, known)
   if (typeof found !== 'string') {
     if (preparation.frozenTrust) await requireFrozenTrust(found)
     return { configured: found }
@@ -141,65 +150,111 @@ function contextOf(terminal: Terminal, client: ClientCommand | undefined): Confi
   return { env, home, platform, cwd: client?.cwd ?? terminal.cwd, execPath: process.execPath }
 }
 
-async function open(
-  { terminal, config, version, reuse, frozenTrust }: Preparation,
-  asked: { readonly client: ClientCommand | undefined; readonly choosing: Promise<Chosen> },
-): Promise<ExecGateway> {
-  const { env } = terminal
-  const { client, choosing } = asked
-  // Standard output belongs to the command.
-  const level = config.logLevel ?? 'error'
-  const log = createDaemonLog(terminal, { level, json: false, beforeLine: () => undefined })
+/** Where the gateway goes; rejects where none is wanted. */
+function resolved(
+  choosing: Promise<Chosen>,
+  { terminal }: Preparation,
+  client: ClientCommand | undefined,
+): Promise<ResolvedRegistry> {
   const upstream = choosing.then((chosen): ResolvedRegistry => {
     if ('configured' in chosen) throw new SkippedClient('it has a gateway')
     const { npm, hasUnscopedCredentials } = chosen.own
     const context = contextOf(terminal, client)
     return {
       registry: chosen.plan.registry,
-      npmConfig: gatewayNpmConfig(npm, client?.family ?? 'npm', env),
+      npmConfig: gatewayNpmConfig(npm, client?.family ?? 'npm', terminal.env),
       hasOwnConnection: hasUnscopedCredentials || hasOwnConnection(npm, context),
     }
   })
   upstream.catch(() => undefined) // awaiting the choice says why
-  // Most of what there is to load: the client is being asked meanwhile.
-  const loaded = await import('./open-gateway.ts').catch(whyNotLoaded)
-  if (typeof loaded === 'string') throw new Error(loaded)
-  return loaded.openGateway({ config, env, upstream, log, version, reuse, frozenTrust })
+  return upstream
 }
 
-interface Opened {
+interface Asked {
   readonly client: ClientCommand | undefined
   readonly plan: RedirectPlan
   readonly own: OwnRegistry
-  readonly gateway: ExecGateway
-  readonly leave: () => Promise<void>
+}
+
+/** What is known before there is a gateway points the client at the front door. */
+async function goAhead(
+  preparation: Preparation,
+  asked: Asked & { readonly opening: Opening; readonly door: FrontDoor; readonly name: string },
+): Promise<PreparedGateway> {
+  const { opening, door, name, plan } = asked
+  const coming = aheadOf(
+    {
+      ...{ door, starting: opening.gateway, buildToken: opening.buildToken },
+      ...{ signal: preparation.relay.signal, stop: () => opening.stop() },
+      load: () => opening.load(),
+      tryRegistry: (gateway) => tryRegistry(preparation, { ...asked, gateway, headers: door.key }),
+    },
+    { name, registry: plan.registry },
+  )
+  const { gateway, before, ended } = coming
+  const { buildResults: mode = 'off' } = preparation.config.gateway
+  const pointed = { ...asked, gateway, mode, leave: () => opening.leave() }
+  return { ...(await point(preparation, pointed)), before, ended }
 }
 
 /** @throws SkippedClient */
-async function redirect(preparation: Preparation, opened: Opened): Promise<PreparedGateway> {
-  const { terminal, config, relay } = preparation
-  const { client, plan, own, gateway, leave } = opened
-  const { needsTarballUrl, registry } = plan
-  const { signal } = relay
-  const names = namesInRegistry(registry, client?.family ?? 'npm', client?.cwd ?? terminal.cwd)
+async function redirect(
+  preparation: Preparation,
+  asked: Asked & { readonly gateway: ExecGateway; readonly leave: () => Promise<void> },
+): Promise<PreparedGateway> {
+  const { gateway } = asked
   const waiting = setTimeout(() => gateway.meetPeers?.(), IDLE_MS)
-  const probe = config.peersOnly
-    ? {}
-    : await probeRegistry(gateway, names, { needsTarballUrl, signal })
+  const tarball = preparation.config.peersOnly
+    ? undefined
+    : await tryRegistry(preparation, { ...asked, headers: {} })
   clearTimeout(waiting)
+  const status = await gateway.status()
+  const { mode } = status.gateway.builds
+  const pointed = await point(preparation, { ...asked, mode, tarball })
+  return { ...pointed, before: Promise.resolve(status) }
+}
+
+/** @returns the URL of a tarball, where the plan needs one @throws SkippedClient */
+async function tryRegistry(
+  { terminal, relay: { signal } }: Preparation,
+  asked: Asked & {
+    readonly gateway: ExecGateway
+    readonly headers: Readonly<Record<string, string>>
+  },
+): Promise<string | undefined> {
+  const { client, own, gateway, headers } = asked
+  const { registry, needsTarballUrl } = asked.plan
+  const names = namesInRegistry(registry, client?.family ?? 'npm', client?.cwd ?? terminal.cwd)
+  const probe = await probeRegistry(gateway, names, { needsTarballUrl, signal, headers })
   // Offline the client alone would get nothing, while the store or a peer may have the locked packages.
   if (probe.problem !== undefined && !(await isOutOfReach(own, terminal.env, signal))) {
     throw new SkippedClient(probe.problem)
   }
-  const variables = plan.variables(gateway.url, probe.tarball)
-  const before = await gateway.status()
-  const { mode } = before.gateway.builds
+  return probe.tarball
+}
+
+interface Pointed extends Asked {
+  readonly gateway: ExecGateway
+  readonly leave: () => Promise<void>
+  /** Of results of builds. */
+  readonly mode: BuildMode
+  readonly tarball?: string | undefined
+}
+
+/** The variables, and the files behind them. @throws SkippedClient */
+async function point(
+  preparation: Preparation,
+  pointed: Pointed,
+): Promise<Omit<PreparedGateway, 'before'>> {
+  const { terminal } = preparation
+  const { client, plan, own, gateway, leave, mode, tarball } = pointed
+  const variables = plan.variables(gateway.url, tarball)
   const { isInstall = false } = client ?? {}
   const builds = await buildsFor(gateway, { mode, isInstall }, terminal.env)
-  const files = await writeFiles(preparation, opened)
+  const files = await writeFiles(preparation, pointed)
   const direct = directTo(gateway.url, terminal.env, own.npm.get('noproxy'))
   return {
-    ...{ gateway, before },
+    gateway,
     variables: { ...direct, ...builds, ...variables, ...files?.variables },
     async close() {
       await files?.remove().catch(() => undefined)
@@ -211,7 +266,7 @@ async function redirect(preparation: Preparation, opened: Opened): Promise<Prepa
 /** Beside the project, for as long as the command runs. */
 async function writeFiles(
   { terminal, command, relay }: Preparation,
-  { client, plan, own, gateway }: Opened,
+  { client, plan, own, gateway }: Asked & { readonly gateway: ExecGateway },
 ): Promise<TemporaryFiles | undefined> {
   if (plan.isWeak) {
     const original = own.settings.get('globalconfig')
@@ -225,30 +280,4 @@ async function writeFiles(
   gateway.meetPeers?.()
   const request = { ...{ command, context, npm }, registry: own.registry, gateway: url }
   return fillYarnMirror({ ...request, signal: relay.signal }).catch(() => undefined)
-}
-
-/** undefined when it takes too long, or a signal comes first. */
-async function inTime(
-  starting: Promise<ExecGateway>,
-  signal: AbortSignal,
-): Promise<ExecGateway | undefined> {
-  const done = new AbortController()
-  const late = sleep(START_TIMEOUT_MS, undefined, {
-    signal: AbortSignal.any([signal, done.signal]),
-  }).catch(() => undefined)
-  const first = await Promise.race([starting, late])
-  done.abort()
-  return first
-}
-
-/** Failures are ignored: the command has ended, and its user waits. */
-async function stopInTime(gateway: ExecGateway | undefined): Promise<void> {
-  await gateway?.stop().catch(() => undefined)
-}
-
-async function atMost(ms: number, work: Promise<void>): Promise<void> {
-  const done = new AbortController()
-  const late = sleep(ms, undefined, { signal: done.signal }).catch(() => undefined)
-  await Promise.race([work, late])
-  done.abort()
 }

@@ -20,14 +20,20 @@ const ACCEPT = { accept: 'application/vnd.npm.install-v1+json' }
 export async function probeRegistry(
   gateway: ExecGateway,
   names: readonly string[],
-  options: { readonly needsTarballUrl: boolean; readonly signal: AbortSignal },
+  options: {
+    readonly needsTarballUrl: boolean
+    readonly signal: AbortSignal
+    /** Of each question. */
+    readonly headers: Readonly<Record<string, string>>
+  },
 ): Promise<Probe> {
   const signal = AbortSignal.any([options.signal, AbortSignal.timeout(TIMEOUT_MS)])
+  const { headers, needsTarballUrl: needsBody } = options
   try {
-    if (names.length === 0) return await ping(gateway, signal)
+    if (names.length === 0) return await ping(gateway, { signal, headers })
     let status = 0
     for (const name of names) {
-      const found = await ask(gateway, { name, signal, needsBody: options.needsTarballUrl })
+      const found = await ask(gateway, { name, signal, needsBody, headers })
       if (found.status === 200) return found
       status = found.status
       if (status !== 404) break
@@ -39,11 +45,14 @@ export async function probeRegistry(
 }
 
 /** Weaker than asking for a package: many registries answer a ping without credentials, and some do not know it. */
-async function ping(gateway: ExecGateway, signal: AbortSignal): Promise<Probe> {
+async function ping(
+  gateway: ExecGateway,
+  how: Pick<Question, 'signal' | 'headers'>,
+): Promise<Probe> {
   const failures = async (): Promise<number> => (await gateway.status()).gateway.upstreamFailures
   const before = await failures()
   const { request } = await import('undici')
-  const { statusCode, body } = await request(new URL('-/ping', gateway.url), { signal })
+  const { statusCode, body } = await request(new URL('-/ping', gateway.url), how)
   await body.dump()
   if (statusCode === 401 || statusCode === 403 || statusCode >= 500) {
     return failed(gateway, `it answered ${statusCode} when it was asked whether it is there`)
@@ -56,16 +65,20 @@ interface Question {
   readonly name: string
   readonly signal: AbortSignal
   readonly needsBody: boolean
+  readonly headers: Readonly<Record<string, string>>
 }
 
 async function ask(
   { url }: ExecGateway,
-  { name, signal, needsBody }: Question,
+  { name, signal, needsBody, headers }: Question,
 ): Promise<Probe & { readonly status: number }> {
   const place = needsBody ? `${url.replace(/\/$/, '')}${UPSTREAM_VIEW}/` : url
   const method = needsBody ? 'GET' : 'HEAD'
   const { request } = await import('undici')
-  const response = await request(new URL(name, place), { method, signal, headers: ACCEPT })
+  const response = await request(new URL(name, place), {
+    ...{ method, signal },
+    headers: { ...ACCEPT, ...headers },
+  })
   const status = response.statusCode
   let text = ''
   for await (const part of response.body.setEncoding('utf8') as AsyncIterable<string>) {

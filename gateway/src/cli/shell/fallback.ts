@@ -60,7 +60,7 @@ export const FLAGS_WITHOUT_VALUE: ReadonlySet<string> = new Set([
 ])
 
 /** The command, from the first word that is not an option of ours, as exec-program.ts finds it; `--` may be missing. */
-function commandOf(words: readonly string[]): readonly string[] {
+export function commandOf(words: readonly string[]): readonly string[] {
   let at = 0
   for (; at < words.length; at++) {
     const word = words[at] ?? ''

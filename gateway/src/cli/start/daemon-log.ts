@@ -1,10 +1,6 @@
-/**
- * Log lines of the daemon: JSON through pino on standard output, or plain words on standard error. The progress line, if there
- * is one, is cleared before a line is written.
- */
+/** Log lines of the daemon in plain words, on standard error. The progress line, if there is one, is cleared before a line is written. */
 import { isCatalogError, type Logger } from '@catalog-p2p/core'
 import type { LogLevel } from '../../config/resolve.ts'
-import { createPinoLogger } from '../../pino-logger.ts'
 import type { Style, Terminal } from '../shell/terminal.ts'
 
 type Facts = Readonly<Record<string, unknown>>
@@ -20,13 +16,11 @@ const STYLES: Readonly<Record<LoudLevel, Style>> = {
 
 export interface DaemonLogOptions {
   readonly level: LogLevel
-  readonly json: boolean
   /** Called before each line. */
   readonly beforeLine: () => void
 }
 
 export function createDaemonLog(terminal: Terminal, options: DaemonLogOptions): Logger {
-  if (options.json) return createPinoLogger({ level: options.level, destination: 1 })
   const write = (level: LoudLevel) => (event: string, facts?: Facts) => {
     if (RANK[level] < RANK[options.level]) return
     options.beforeLine()

@@ -46,7 +46,7 @@ test('the line names peers, sources, speed and what was given', () => {
 
 test('on a terminal the line is rewritten each second, within its width, and goes away at the end', () => {
   let now = idle
-  const log = createDaemonLog(terminal, { level: 'info', json: false, beforeLine: () => undefined })
+  const log = createDaemonLog(terminal, { level: 'info', beforeLine: () => undefined })
   const progress = createProgress({ terminal, log, totals: () => now }, { rewrite: true })
   progress.start()
   now = busy
@@ -64,7 +64,7 @@ test('on a terminal the line is rewritten each second, within its width, and goe
 
 test('elsewhere a log line now and then, and only while something moves', () => {
   let now = idle
-  const log = createDaemonLog(terminal, { level: 'info', json: false, beforeLine: () => undefined })
+  const log = createDaemonLog(terminal, { level: 'info', beforeLine: () => undefined })
   const progress = createProgress({ terminal, log, totals: () => now }, { rewrite: false })
   progress.start()
   vi.advanceTimersByTime(60_000)
@@ -80,7 +80,6 @@ test('elsewhere a log line now and then, and only while something moves', () => 
 test('log lines: below the level nothing, facts as words, errors by message and hint', () => {
   const log = createDaemonLog(terminal, {
     level: 'warn',
-    json: false,
     beforeLine: () => notes.push('-'),
   })
   log.info('quiet')

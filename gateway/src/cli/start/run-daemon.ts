@@ -13,12 +13,13 @@ import {
   type Logger,
   type NodeOptions,
 } from '@catalog-p2p/core'
-import type { Gateway } from '../../api.ts'
+import type { Gateway, GatewayDependencies } from '../../api.ts'
 import { bridgeFilePath } from '../../bridges/bridge-file.ts'
 import { defaultConfigFolder } from '../../config/config-file.ts'
 import type { Config } from '../../config/resolve.ts'
 import { createGateway } from '../../gateway.ts'
 import { parseGatewayOptions, type GatewayOptions } from '../../options.ts'
+import { usualUrl } from '../../http/server.ts'
 import { createPrivateNames } from '../../artifacts/privacy.ts'
 import { openStoredVisibility } from '../../artifacts/stored-visibility.ts'
 import {
@@ -69,6 +70,8 @@ export interface DaemonSetup {
   readonly late?: Promise<LateSetup>
   /** Peers are met when this resolves; else the start waits for what is needed to meet them. */
   readonly meetAfter?: Promise<void>
+  /** In place of sockets of its own. */
+  readonly listen?: NonNullable<GatewayDependencies['listen']>
 }
 
 export interface LateSetup {
@@ -95,7 +98,11 @@ export async function runDaemon(given: DaemonSetup): Promise<RunningDaemon> {
     throw error
   })
   const gateway = createGateway(
-    { node, log, ...(late !== undefined && { npmConfig: late.npmConfig }) },
+    {
+      ...{ node, log },
+      ...(late !== undefined && { npmConfig: late.npmConfig }),
+      ...(setup.listen && { listen: setup.listen }),
+    },
     {
       keyringPath: keyringPath(defaultConfigFolder()),
       trustPath: trustFilePath(defaultConfigFolder()),
@@ -118,7 +125,7 @@ export async function runDaemon(given: DaemonSetup): Promise<RunningDaemon> {
   )
   try {
     const { port, urls } = await gateway.start()
-    const url = urls.find((one) => one.startsWith('http://127.0.0.1:')) ?? urls[0] ?? ''
+    const url = usualUrl(urls)
     const identity = { pid: process.pid, id: node.id, startedAtMs: Date.now() }
     // As they were given: what the swarm's file adds is the same for every command in that swarm.
     const settings = daemonSettings(given.config)

@@ -2,7 +2,7 @@
 import { rmSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from '@catalog-p2p/core'
-import type { Config } from '../../config/resolve.ts'
+import type { Config, LogLevel } from '../../config/resolve.ts'
 import { daemonFile } from '../../admin/daemon-client.ts'
 import { parseGatewayOptions } from '../../options.ts'
 import { upstreamBeforeUse } from '../use/upstream-before-use.ts'
@@ -41,11 +41,10 @@ export async function startCommand(
   const config = loadConfig(invocation)
   const progress: { current?: Progress } = {}
   const rewrite = terminal.canRewrite && !config.json
-  const log = createDaemonLog(terminal, {
-    level: config.logLevel ?? (rewrite ? 'warn' : 'info'),
-    json: config.json,
-    beforeLine: () => progress.current?.clear(),
-  })
+  const level = config.logLevel ?? (rewrite ? 'warn' : 'info')
+  const log = config.json
+    ? await jsonLog(level)
+    : createDaemonLog(terminal, { level, beforeLine: () => progress.current?.clear() })
   let daemon: RunningDaemon | undefined
   let idle: IdleCollector | undefined
   const tellOfUpdate = async (running: RunningDaemon): Promise<void> => {
@@ -88,6 +87,12 @@ export async function startCommand(
     signals.dispose()
     forgive()
   }
+}
+
+/** One JSON object a line, on standard output. */
+async function jsonLog(level: LogLevel): Promise<Logger> {
+  const { createPinoLogger } = await import('../../pino-logger.ts')
+  return createPinoLogger({ level, destination: 1 })
 }
 
 interface Running {

@@ -77,7 +77,7 @@ export async function swarmJoinCommand(
     )
   }
   const level = config.logLevel ?? 'error'
-  const log = createDaemonLog(terminal, { level, json: false, beforeLine: () => undefined })
+  const log = createDaemonLog(terminal, { level, beforeLine: () => undefined })
   const signal = AbortSignal.any([invocation.signal, AbortSignal.timeout(JOIN_TIMEOUT_MS)])
   const gift = await joinSwarm(invite, { log, signal })
   const joined = parseSwarmFile(Buffer.from(gift).toString('utf8'), 'what the inviter has given')

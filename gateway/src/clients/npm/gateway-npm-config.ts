@@ -10,7 +10,7 @@ import {
   type NpmConfig,
 } from '../../upstream/npmrc.ts'
 import type { ClientFamily } from '../client-command.ts'
-import { projectRoot } from '../project-files.ts'
+import { projectRoot } from '../project-root.ts'
 
 const SCOPE = /^@[^:/]+:registry$/
 /** How npm connects, and with which credentials. */

@@ -2,7 +2,8 @@
 import { join } from 'node:path'
 import type { ClientCommand } from '../client-command.ts'
 import { urlsIn } from '../locked-urls.ts'
-import { projectRoot, readText } from '../project-files.ts'
+import { readText } from '../project-files.ts'
+import { projectRoot } from '../project-root.ts'
 import { plainPlan, type PlanRequest, type RedirectPlan } from '../redirect.ts'
 import { SkippedClient } from '../skipped-client.ts'
 
