@@ -16,7 +16,10 @@ export const LOOK_MS = 50
 const SILENT_MS = 200
 /** That nothing comes for so long is as it should be. */
 const USUAL_GAP_MS = 150
-/** It may be silent for so many times as long as it, or this machine, was late lately, beyond what SILENT_MS leaves anyhow. */
+/**
+ * It may be silent for so many times as long as it was late lately, and for as long as this machine was, which tells less of it;
+ * beyond what SILENT_MS leaves anyhow.
+ */
 const MARGIN = 2
 const LEFT_ANYHOW_MS = SILENT_MS - USUAL_GAP_MS
 const LONGEST_SILENCE_MS = 5_000
@@ -210,7 +213,7 @@ class Watching implements Watch {
   #leftMs({ quietMs = 0 }: Seen, seenMs: number): number {
     const { own, clock } = this.#deps
     const leastMs = Math.max(SILENT_MS, quietMs)
-    const lateMs = MARGIN * Math.max(own.value, this.#manners.gaps.value)
+    const lateMs = Math.max(own.value, MARGIN * this.#manners.gaps.value)
     const extraMs = Math.max(0, lateMs - LEFT_ANYHOW_MS)
     const mostMs = Math.max(leastMs, Math.min(LONGEST_SILENCE_MS, leastMs + extraMs))
     return Math.max(leastMs - seenMs, mostMs - (clock.now() - this.#heardMs))
