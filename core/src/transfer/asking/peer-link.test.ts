@@ -101,6 +101,25 @@ describe('createPeerLinks', () => {
     await until(() => opened.length === 2)
   })
 
+  test('a stream that does not come in time is a peer that is late, and no error of ours', async () => {
+    const clock = createFakeClock()
+    const open: Host['open'] = (_, __, { signal }) =>
+      new Promise((_resolve, reject) =>
+        signal.addEventListener('abort', () => reject(signal.reason as Error)),
+      )
+    Object.assign(here, { open })
+    const pool = createChunkPool({ chunkSize: 65_536, maxBytes: 0 })
+    const late = createPeerLinks(
+      { host: here, clock, pool, onMisbehaviour: () => undefined },
+      { encodings: [], maxArtifactBytes: 1e9 },
+    )
+    const refused = expect(late.stream('there', 'session')).rejects.toEqual(
+      withCode('PEER_UNREACHABLE'),
+    )
+    await clock.advance(5_000)
+    await refused
+  })
+
   test('warming opens the session once', async () => {
     links.warm('there')
     await until(() => opened.length === 1)

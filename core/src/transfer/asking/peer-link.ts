@@ -188,7 +188,13 @@ class PeerLink {
 
   async #openStream(lane: Lane): Promise<RequestStream> {
     const signal = timeoutSignal(this.#deps.clock, OPEN_DEADLINE_MS)
-    const bytes = await this.#deps.host.open(this.#peer, TRANSFER_PROTOCOL, { signal })
+    const peer = this.#peer
+    const bytes = await this.#deps.host
+      .open(peer, TRANSFER_PROTOCOL, { signal })
+      .catch((error: unknown) => {
+        if (!signal.aborted) throw error
+        throw new CatalogError('PEER_UNREACHABLE', 'no stream in time', { peer, cause: error })
+      })
     return this.#askOn(bytes, lane, 'host')
   }
 
