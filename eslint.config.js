@@ -25,8 +25,8 @@ const CALENDAR = ['Date', 'performance'].map((object) => ({
 /** Files of the gateway that bound one HTTP request, or spread its retries, in real time. */
 const REAL_TIMEOUTS = [
   'gateway/src/admin/daemon-client.ts',
-  'gateway/src/artifacts/tarball-witness.ts',
-  'gateway/src/artifacts/version-documents.ts',
+  'gateway/src/artifacts/bindings/tarball-witness.ts',
+  'gateway/src/artifacts/versions/version-documents.ts',
   'gateway/src/clients/ask-client.ts',
   'gateway/src/clients/yarn/yarn-classic-mirror.ts',
   'gateway/src/guard/malware-source.ts',

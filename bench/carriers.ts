@@ -2,7 +2,7 @@
  * Question: what does a byte cost at both ends, and how fast does it go, over each carrier that two peers could use: a stream of
  * libp2p's QUIC, of its TCP (noise, yamux), and one TLS 1.3 connection of node:tls? Nothing is verified or stored.
  */
-import type { Line } from '../test/support/namespaces.ts'
+import type { Line } from '../test/support/machines/namespaces.ts'
 import type { Carrier } from './lib/bare-stream-child.ts'
 import { withLoad, type Load } from './lib/load.ts'
 import { LOOPBACK, lineShare } from './lib/machine.ts'

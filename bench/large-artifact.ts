@@ -3,7 +3,7 @@
  * carriers, each relative to a bare stream of the same kind? Those ceilings run in the same round, because virtual machines are
  * noisy. With a line, the getter and each provider are machines of their own.
  */
-import type { Line } from '../test/support/namespaces.ts'
+import type { Line } from '../test/support/machines/namespaces.ts'
 import type { Carrier } from './lib/bare-stream-child.ts'
 import { fill } from './lib/fill.ts'
 import { waitForInventories } from './lib/inventories.ts'

@@ -7,7 +7,7 @@
  */
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { whyNoNamespaces } from '../test/support/namespaces.ts'
+import { whyNoNamespaces } from '../test/support/machines/namespaces.ts'
 import { findClient, whyUnavailable } from '../test/support/clients.ts'
 import { loadInstallable } from './lib/corpus.ts'
 import {

@@ -5,7 +5,7 @@
  */
 import { cpus } from 'node:os'
 import { join } from 'node:path'
-import type { Line } from '../test/support/namespaces.ts'
+import type { Line } from '../test/support/machines/namespaces.ts'
 import { loadCorpora, putAll, type Corpus } from './lib/corpus.ts'
 import { waitForInventories } from './lib/inventories.ts'
 import { withLoad, type Load } from './lib/load.ts'

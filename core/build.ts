@@ -6,7 +6,7 @@ import { buildPackage } from '../packaging/bundle.ts'
 import type { Plugin } from 'rolldown'
 
 const QUIC = '@chainsafe/libp2p-quic'
-/** In its package, not among its exports: found as core/src/host/libp2p/quic-read-size.ts finds it, so that both see the same classes. */
+/** In its package, not among its exports: found as core/src/host/libp2p/quic/quic-read-size.ts finds it, so that both see the same classes. */
 const BINDING = 'napi.js'
 
 await buildPackage({

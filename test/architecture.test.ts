@@ -6,7 +6,7 @@
 import { homedir, tmpdir } from 'node:os'
 import { dirname, sep } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { publicRegistry } from './support/registry.ts'
+import { publicRegistry } from './support/registries/registry.ts'
 import {
   findCycle,
   importsOf,

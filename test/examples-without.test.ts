@@ -13,9 +13,9 @@ import { exampleShell, whyNoExamples, type ExampleShell } from './support/exampl
 import { startDaemon } from './support/daemon.ts'
 import { ALONE } from './support/exec-run.ts'
 import { expectedInstall, fixturePackages, fixtureProject } from './support/fixture-packages.ts'
-import { freePort } from './support/free-port.ts'
+import { freePort } from './support/machines/free-port.ts'
 import { asInstalled, readInstalled } from './support/installed.ts'
-import { startRegistry, type LoopbackRegistry } from './support/registry.ts'
+import { startRegistry, type LoopbackRegistry } from './support/registries/registry.ts'
 import { repositoryRoot } from './support/source-tree.ts'
 
 const packages = fixturePackages()

@@ -19,11 +19,11 @@ import { catalogLines, exampleFiles, exampleText, EXAMPLES } from './support/exa
 import { exampleShell, whyNoExamples, type ExampleShell } from './support/example-shell.ts'
 import { ALONE } from './support/exec-run.ts'
 import { expectedInstall, fixturePackages, fixtureProject } from './support/fixture-packages.ts'
-import { freePort } from './support/free-port.ts'
+import { freePort } from './support/machines/free-port.ts'
 import { asInstalled, readInstalled } from './support/installed.ts'
-import { kubeTool, whyNoKubeTools } from './support/kube-tools.ts'
-import { startRegistry, type LoopbackRegistry } from './support/registry.ts'
-import { quietNetwork, startVerdaccio, nodeIsUp } from './support/verdaccio.ts'
+import { kubeTool, whyNoKubeTools } from './support/machines/kube-tools.ts'
+import { startRegistry, type LoopbackRegistry } from './support/registries/registry.ts'
+import { quietNetwork, startVerdaccio, nodeIsUp } from './support/registries/verdaccio.ts'
 
 const packages = fixturePackages()
 const expected = expectedInstall(packages)

@@ -6,7 +6,7 @@ import { parse, parseAllDocuments } from 'yaml'
 import { parseCatalog } from './support/catalog-parser.ts'
 import { createWorkspace, execute, isolatedEnvironment } from './support/client.ts'
 import { EXAMPLES } from './support/example-files.ts'
-import { kubeTool, whyNoKubeTools } from './support/kube-tools.ts'
+import { kubeTool, whyNoKubeTools } from './support/machines/kube-tools.ts'
 import { repositoryRoot } from './support/source-tree.ts'
 
 const CHART = join(repositoryRoot, 'packaging/helm/catalog-p2p')

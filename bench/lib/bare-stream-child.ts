@@ -8,7 +8,7 @@ import { yamux } from '@chainsafe/libp2p-yamux'
 import { tcp } from '@libp2p/tcp'
 import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p, type Libp2p } from 'libp2p'
-import { applyQuicReadSize } from '../../core/src/host/libp2p/quic-read-size.ts'
+import { applyQuicReadSize } from '../../core/src/host/libp2p/quic/quic-read-size.ts'
 import { answerCalls, cpuMs } from './child.ts'
 
 export type Carrier = 'quic' | 'tcp' | 'tls'

@@ -1,6 +1,6 @@
 /** A made-up network (dht-network.ts) whose nodes have our routing, and know each other as nodes of a Kademlia network do. */
 import { createHash } from 'node:crypto'
-import { createDhtRouting, type DhtRouting } from '../../core/src/host/libp2p/dht-routing.ts'
+import { createDhtRouting, type DhtRouting } from '../../core/src/host/libp2p/dht/dht-routing.ts'
 import { headValueKind } from '../../core/src/publications/head-pointer.ts'
 import { createDhtNetwork, type DhtNetwork, type DhtNode, type RoundTrips } from './dht-network.ts'
 import { createVirtualTime, type VirtualTime } from './virtual-time.ts'

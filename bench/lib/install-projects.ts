@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { mustRunClient } from '../../test/support/client.ts'
 import { findClient, type Client, type ClientName } from '../../test/support/clients.ts'
-import { publicRegistry } from '../../test/support/registry.ts'
+import { publicRegistry } from '../../test/support/registries/registry.ts'
 import type { Corpus, CorpusFile } from './corpus.ts'
 import type { BenchMachine } from './machine.ts'
 

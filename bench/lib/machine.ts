@@ -2,8 +2,8 @@
  * Where a part of a benchmark runs: on loopback, or on a machine of its own (a network namespace) behind a line. The parent process
  * runs on none of them: it reaches its children only over IPC.
  */
-import type { Place } from '../../test/support/namespace-tools.ts'
-import type { Line, Machine } from '../../test/support/namespaces.ts'
+import type { Place } from '../../test/support/machines/namespace-tools.ts'
+import type { Line, Machine } from '../../test/support/machines/namespaces.ts'
 
 export interface BenchMachine {
   readonly ipv4: string

@@ -2,8 +2,8 @@
 import { join } from 'node:path'
 import { mkdir } from 'node:fs/promises'
 import { mustRunClient } from '../../test/support/client.ts'
-import { publishedPackages } from '../../test/support/published.ts'
-import { startRegistry } from '../../test/support/registry.ts'
+import { publishedPackages } from '../../test/support/registries/published.ts'
+import { startRegistry } from '../../test/support/registries/registry.ts'
 
 /** The file that `node` runs, and the node_modules that it is in. */
 export interface PackedCatalog {

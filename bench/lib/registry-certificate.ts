@@ -5,7 +5,7 @@
  */
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { certified, type SelfSigned } from '../../test/support/features-certificate.ts'
+import { certified, type SelfSigned } from '../../test/support/features/features-certificate.ts'
 import { LOOPBACK } from './machine.ts'
 import type { Stage } from './stage.ts'
 

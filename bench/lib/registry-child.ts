@@ -1,6 +1,6 @@
 /** A registry on loopback with a few packages of some hundred bytes, and one more to warm up with, as a child process. */
 import { makePackage } from '../../test/support/fixture-packages.ts'
-import { startRegistry, type LoopbackRegistry } from '../../test/support/registry.ts'
+import { startRegistry, type LoopbackRegistry } from '../../test/support/registries/registry.ts'
 import { answerCalls } from './child.ts'
 
 let registry: LoopbackRegistry | undefined

@@ -1,7 +1,7 @@
 /** The programs that a start is measured of, each in a home of its own that is empty at first. */
 import { copyFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { freePort } from '../../test/support/free-port.ts'
+import { freePort } from '../../test/support/machines/free-port.ts'
 import type { PackedCatalog } from './packed-catalog.ts'
 import { VERDACCIO } from './rivals.ts'
 import { ask, startTimed, type Started } from './timed-process.ts'

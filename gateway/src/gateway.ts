@@ -28,7 +28,7 @@ import { createListener } from './http/server.ts'
 import { redactUrl } from './http/redact-url.ts'
 import type { InstallTraces } from './tracing/install-traces.ts'
 import { openTraces } from './tracing/open-traces.ts'
-import { createMarks } from './artifacts/privacy.ts'
+import { createMarks } from './artifacts/visibility/privacy.ts'
 
 type Started = Awaited<ReturnType<Gateway['start']>>
 

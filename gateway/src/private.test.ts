@@ -4,7 +4,7 @@ import { afterEach, describe, expect, test } from 'vitest'
 import { digestOf, openDatabase, parseDigest } from '@catalog-p2p/core'
 import { incompressibleBytes, makePackage } from '../../test/support/fixture-packages.ts'
 import { gatewayWorld, type GatewayWorld } from '../../test/support/gateway-world.ts'
-import { startUpstream } from '../../test/support/upstream.ts'
+import { startUpstream } from '../../test/support/registries/upstream.ts'
 
 const open = makePackage('fx-open', '1.0.0')
 const secret = makePackage('@corp/secret', '1.0.0')

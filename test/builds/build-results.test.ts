@@ -15,9 +15,15 @@ import { signBuild } from '../../gateway/src/build-results/build-statement.ts'
 import { CertificateBook } from '../../gateway/src/trust/certificate-book.ts'
 import { certificatesPath } from '../../gateway/src/trust/trust-file.ts'
 import { createCollectingLogger } from '../support/collecting-logger.ts'
-import { meet, quietNode, type Machine } from '../support/machine.ts'
-import { ann, annsKey, BUILD_TOKEN, networkMachines, TOKEN } from '../support/network-machine.ts'
-import { keyOf } from '../support/publishing.ts'
+import { meet, quietNode, type Machine } from '../support/machines/machine.ts'
+import {
+  ann,
+  annsKey,
+  BUILD_TOKEN,
+  networkMachines,
+  TOKEN,
+} from '../support/machines/network-machine.ts'
+import { keyOf } from '../support/registries/publishing.ts'
 import { until } from '../support/until.ts'
 
 const bobsKey = keyOf('bob')

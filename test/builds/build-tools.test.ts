@@ -17,9 +17,9 @@ import {
   type BuildTool,
   type ToolRun,
 } from '../support/build-tools.ts'
-import { meet, type Machine } from '../support/machine.ts'
-import { ann, annsKey, BUILD_TOKEN, networkMachines } from '../support/network-machine.ts'
-import { keyOf } from '../support/publishing.ts'
+import { meet, type Machine } from '../support/machines/machine.ts'
+import { ann, annsKey, BUILD_TOKEN, networkMachines } from '../support/machines/network-machine.ts'
+import { keyOf } from '../support/registries/publishing.ts'
 
 const world = await networkMachines()
 afterAll(() => world[Symbol.asyncDispose]())

@@ -11,8 +11,8 @@ import { createWorkspace, mustRunClient, type Workspace } from '../support/clien
 import { findClient, tagsOf, whyUnavailable } from '../support/clients.ts'
 import { expectedInstall, fixturePackages, fixtureProject } from '../support/fixture-packages.ts'
 import { asInstalled, readInstalled } from '../support/installed.ts'
-import { quietNode } from '../support/machine.ts'
-import { startRegistry, type LoopbackRegistry } from '../support/registry.ts'
+import { quietNode } from '../support/machines/machine.ts'
+import { startRegistry, type LoopbackRegistry } from '../support/registries/registry.ts'
 
 const packages = fixturePackages()
 const expected = expectedInstall(packages)

@@ -15,8 +15,12 @@ import {
   makePackage,
 } from '../support/fixture-packages.ts'
 import { asInstalled, readInstalled } from '../support/installed.ts'
-import { startMachine } from '../support/machine.ts'
-import { startRegistry, tarballPath, type LoopbackRegistry } from '../support/registry.ts'
+import { startMachine } from '../support/machines/machine.ts'
+import {
+  startRegistry,
+  tarballPath,
+  type LoopbackRegistry,
+} from '../support/registries/registry.ts'
 import { startScriptedDaemon } from '../support/scripted-daemon.ts'
 import { repositoryRoot } from '../support/source-tree.ts'
 

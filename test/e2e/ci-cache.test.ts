@@ -8,7 +8,7 @@ import { createWorkspace, type Workspace } from '../support/client.ts'
 import { clientByExec, type ExecResult } from '../support/exec-run.ts'
 import { findClient } from '../support/clients.ts'
 import { incompressibleBytes, makePackage } from '../support/fixture-packages.ts'
-import { startUpstream, type FaultyUpstream } from '../support/upstream.ts'
+import { startUpstream, type FaultyUpstream } from '../support/registries/upstream.ts'
 
 const secret = makePackage('@corp/secret', '1.0.0')
 const large = makePackage('@corp/large', '1.0.0', {}, [

@@ -16,7 +16,7 @@ import {
 } from '../support/client.ts'
 import { clients, NO_RETRIES, tagsOf, whyUnavailable, type ClientName } from '../support/clients.ts'
 import { fixturePackages, fixtureProject } from '../support/fixture-packages.ts'
-import { startRegistry, type LoopbackRegistry } from '../support/registry.ts'
+import { startRegistry, type LoopbackRegistry } from '../support/registries/registry.ts'
 
 /** Beside install and frozen install; what becomes of them does not matter, only what they send. */
 const CALLS: Readonly<Record<string, readonly (readonly string[])[]>> = {

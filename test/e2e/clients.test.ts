@@ -23,8 +23,8 @@ import {
   fixtureProject,
 } from '../support/fixture-packages.ts'
 import { asInstalled, readInstalled } from '../support/installed.ts'
-import { meet, quietNode, startMachine, type Machine } from '../support/machine.ts'
-import { startRegistry, type LoopbackRegistry } from '../support/registry.ts'
+import { meet, quietNode, startMachine, type Machine } from '../support/machines/machine.ts'
+import { startRegistry, type LoopbackRegistry } from '../support/registries/registry.ts'
 
 const packages = fixturePackages()
 const expected = expectedInstall(packages)

@@ -10,7 +10,7 @@ import { createWorkspace, type Workspace } from '../support/client.ts'
 import { clientCommand, findClient, tagsOf, type ClientName } from '../support/clients.ts'
 import { catalogExec, type ExecResult } from '../support/exec-run.ts'
 import { makePackage } from '../support/fixture-packages.ts'
-import { startUpstream, type FaultyUpstream } from '../support/upstream.ts'
+import { startUpstream, type FaultyUpstream } from '../support/registries/upstream.ts'
 
 const ours = makePackage('fx-ours', '1.0.0')
 const strangers = makePackage('fx-ours', '9.9.9')

@@ -15,8 +15,8 @@ import {
 } from '../support/clients.ts'
 import { catalogExec, type ExecResult } from '../support/exec-run.ts'
 import { fixturePackages } from '../support/fixture-packages.ts'
-import { startRegistry, type LoopbackRegistry } from '../support/registry.ts'
-import { startTlsFront, type TlsFront } from '../support/tls-front.ts'
+import { startRegistry, type LoopbackRegistry } from '../support/registries/registry.ts'
+import { startTlsFront, type TlsFront } from '../support/registries/tls-front.ts'
 
 const packages = fixturePackages()
 

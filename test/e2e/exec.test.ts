@@ -19,8 +19,12 @@ import {
 import { clientByExec, type ExecResult } from '../support/exec-run.ts'
 import { expectedInstall, fixturePackages, fixtureProject } from '../support/fixture-packages.ts'
 import { asInstalled, readInstalled } from '../support/installed.ts'
-import { quietNode, startMachine } from '../support/machine.ts'
-import { publicRegistry, startRegistry, type LoopbackRegistry } from '../support/registry.ts'
+import { quietNode, startMachine } from '../support/machines/machine.ts'
+import {
+  publicRegistry,
+  startRegistry,
+  type LoopbackRegistry,
+} from '../support/registries/registry.ts'
 
 const packages = fixturePackages()
 const expected = expectedInstall(packages)

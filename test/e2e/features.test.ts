@@ -15,8 +15,8 @@ import {
   GONE_DEPENDENCIES,
   startGone,
   type GoneWorld,
-} from '../support/features-gone.ts'
-import { addAdvisories, VULNERABLE } from '../support/features-pages.ts'
+} from '../support/features/features-gone.ts'
+import { addAdvisories, VULNERABLE } from '../support/features/features-pages.ts'
 import {
   COLUMNS,
   FEATURE_NAMES,
@@ -27,14 +27,14 @@ import {
   type Cell,
   type Column,
   type Feature,
-} from '../support/features-table.ts'
-import { startWholeUpstream, type WholeUpstream } from '../support/features-upstream.ts'
-import { startPlainVerdaccio } from '../support/features-verdaccio.ts'
+} from '../support/features/features-table.ts'
+import { startWholeUpstream, type WholeUpstream } from '../support/features/features-upstream.ts'
+import { startPlainVerdaccio } from '../support/features/features-verdaccio.ts'
 import { makePackage } from '../support/fixture-packages.ts'
 import { readInstalled } from '../support/installed.ts'
-import { startMachine, type Machine } from '../support/machine.ts'
-import { startRegistry, type LoopbackRegistry } from '../support/registry.ts'
-import type { Verdaccio } from '../support/verdaccio.ts'
+import { startMachine, type Machine } from '../support/machines/machine.ts'
+import { startRegistry, type LoopbackRegistry } from '../support/registries/registry.ts'
+import type { Verdaccio } from '../support/registries/verdaccio.ts'
 import { repositoryRoot } from '../support/source-tree.ts'
 import { packPlugin, runYarn } from '../support/yarn-plugin.ts'
 

@@ -8,8 +8,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createWorkspace, mustRunClient, type Workspace } from '../support/client.ts'
 import { findClient, tagsOf, whyUnavailable, type ClientName } from '../support/clients.ts'
 import { makePackage } from '../support/fixture-packages.ts'
-import { startMachine, type Machine } from '../support/machine.ts'
-import { startUpstream, type FaultyUpstream } from '../support/upstream.ts'
+import { startMachine, type Machine } from '../support/machines/machine.ts'
+import { startUpstream, type FaultyUpstream } from '../support/registries/upstream.ts'
 
 const NAMES = ['npm-12', 'npm-10', 'pnpm-10', 'pnpm-12', 'yarn-1', 'yarn-4', 'bun', 'deno'] as const
 

@@ -15,7 +15,7 @@ import {
   expectedInstall,
 } from '../support/fixture-packages.ts'
 import { asInstalled, readInstalled } from '../support/installed.ts'
-import { startMachine, type Machine } from '../support/machine.ts'
+import { startMachine, type Machine } from '../support/machines/machine.ts'
 import {
   editedRows,
   flippedFiles,
@@ -25,7 +25,11 @@ import {
   swappedArtifacts,
   type Poison,
 } from '../support/poisoned-store.ts'
-import { startRegistry, tarballPath, type LoopbackRegistry } from '../support/registry.ts'
+import {
+  startRegistry,
+  tarballPath,
+  type LoopbackRegistry,
+} from '../support/registries/registry.ts'
 
 const packages = fixturePackages().filter(
   ({ name }) => name !== 'fx-tree' && !name.startsWith('fx-tiny'),

@@ -9,7 +9,7 @@ import { createWorkspace, mustRunClient, type Workspace } from '../support/clien
 import { clients, tagsOf, whyUnavailable } from '../support/clients.ts'
 import { expectedInstall, fixturePackages, fixtureProject } from '../support/fixture-packages.ts'
 import { asInstalled, readInstalled } from '../support/installed.ts'
-import { startRegistry, type LoopbackRegistry } from '../support/registry.ts'
+import { startRegistry, type LoopbackRegistry } from '../support/registries/registry.ts'
 
 const packages = fixturePackages()
 let registry: LoopbackRegistry

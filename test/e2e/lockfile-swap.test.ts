@@ -8,8 +8,12 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { parseDigest } from '@catalog-p2p/core'
 import { createWorkspace, runClient, type ClientResult, type Workspace } from '../support/client.ts'
 import { makePackage, type FixturePackage } from '../support/fixture-packages.ts'
-import { meet, quietNode, startMachine, type Machine } from '../support/machine.ts'
-import { startRegistry, tarballPath, type LoopbackRegistry } from '../support/registry.ts'
+import { meet, quietNode, startMachine, type Machine } from '../support/machines/machine.ts'
+import {
+  startRegistry,
+  tarballPath,
+  type LoopbackRegistry,
+} from '../support/registries/registry.ts'
 
 const real = makePackage('fx-real', '1.0.0')
 const evil = makePackage('fx-real', '1.0.0', { description: 'in no registry' })

@@ -28,12 +28,12 @@ import {
   fixtureProject,
   type FixturePackage,
 } from '../support/fixture-packages.ts'
-import { freePort } from '../support/free-port.ts'
+import { freePort } from '../support/machines/free-port.ts'
 import { answering, hostilePeer, serving, type HostilePeer } from '../support/hostile-peer.ts'
 import { asInstalled, readInstalled } from '../support/installed.ts'
-import { startMachine } from '../support/machine.ts'
+import { startMachine } from '../support/machines/machine.ts'
 import { until } from '../support/until.ts'
-import { startUpstream, type Fault, type FaultyUpstream } from '../support/upstream.ts'
+import { startUpstream, type Fault, type FaultyUpstream } from '../support/registries/upstream.ts'
 
 const packages = fixturePackages()
 const expected = expectedInstall(packages)

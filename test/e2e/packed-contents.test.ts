@@ -9,7 +9,7 @@ import { publint } from 'publint'
 import { formatMessage } from 'publint/utils'
 import { list } from 'tar'
 import { describe, expect, test } from 'vitest'
-import { OURS, packedTarball } from '../support/published.ts'
+import { OURS, packedTarball } from '../support/registries/published.ts'
 import { readText, repositoryRoot } from '../support/source-tree.ts'
 
 const BUILD_TIMEOUT_MS = 240_000

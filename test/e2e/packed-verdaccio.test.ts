@@ -9,9 +9,14 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createWorkspace, mustRunClient, type Workspace } from '../support/client.ts'
 import { expectedInstall, fixturePackages, fixtureProject } from '../support/fixture-packages.ts'
 import { asInstalled, readInstalled } from '../support/installed.ts'
-import { clientPackages, publishedPackages } from '../support/published.ts'
-import { startRegistry, type LoopbackRegistry } from '../support/registry.ts'
-import { nodeIsUp, quietNetwork, startVerdaccio, VERDACCIO_PROGRAM } from '../support/verdaccio.ts'
+import { clientPackages, publishedPackages } from '../support/registries/published.ts'
+import { startRegistry, type LoopbackRegistry } from '../support/registries/registry.ts'
+import {
+  nodeIsUp,
+  quietNetwork,
+  startVerdaccio,
+  VERDACCIO_PROGRAM,
+} from '../support/registries/verdaccio.ts'
 
 const fixtures = fixturePackages()
 const wanted = expectedInstall(fixtures)

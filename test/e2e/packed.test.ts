@@ -9,9 +9,9 @@ import { createWorkspace, mustRunClient, type Workspace } from '../support/clien
 import { startDaemon } from '../support/daemon.ts'
 import { expectedInstall, fixturePackages, fixtureProject } from '../support/fixture-packages.ts'
 import { asInstalled, readInstalled } from '../support/installed.ts'
-import { freePort } from '../support/free-port.ts'
+import { freePort } from '../support/machines/free-port.ts'
 import { installedGateway, programIn } from '../support/packed-catalog.ts'
-import { startRegistry, type LoopbackRegistry } from '../support/registry.ts'
+import { startRegistry, type LoopbackRegistry } from '../support/registries/registry.ts'
 
 const fixtures = fixturePackages()
 let workspace: Workspace

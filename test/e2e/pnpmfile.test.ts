@@ -26,8 +26,12 @@ import {
   type FixturePackage,
 } from '../support/fixture-packages.ts'
 import { asInstalled, readInstalled } from '../support/installed.ts'
-import { startMachine, type Machine } from '../support/machine.ts'
-import { startRegistry, tarballPath, type LoopbackRegistry } from '../support/registry.ts'
+import { startMachine, type Machine } from '../support/machines/machine.ts'
+import {
+  startRegistry,
+  tarballPath,
+  type LoopbackRegistry,
+} from '../support/registries/registry.ts'
 import { startScriptedDaemon, type ScriptedDaemon } from '../support/scripted-daemon.ts'
 import { catalogProgram } from '../support/catalog-program.ts'
 import { repositoryRoot } from '../support/source-tree.ts'

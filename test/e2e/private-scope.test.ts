@@ -6,8 +6,12 @@ import { createWorkspace, type Workspace } from '../support/client.ts'
 import { startDaemon, type Daemon } from '../support/daemon.ts'
 import { ALONE } from '../support/exec-run.ts'
 import { makePackage } from '../support/fixture-packages.ts'
-import { freePort } from '../support/free-port.ts'
-import { startRegistry, tarballPath, type LoopbackRegistry } from '../support/registry.ts'
+import { freePort } from '../support/machines/free-port.ts'
+import {
+  startRegistry,
+  tarballPath,
+  type LoopbackRegistry,
+} from '../support/registries/registry.ts'
 
 const thing = makePackage('@corp/thing', '1.0.0')
 const other = makePackage('fx-other', '1.0.0')

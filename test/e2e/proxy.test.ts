@@ -10,7 +10,7 @@ import type { ClientName as Family } from '../../gateway/src/clients/client.ts'
 import { createWorkspace, runClient, type Workspace } from '../support/client.ts'
 import { clients, NO_RETRIES, tagsOf, whyUnavailable } from '../support/clients.ts'
 import { makePackage } from '../support/fixture-packages.ts'
-import { startRegistry, type LoopbackRegistry } from '../support/registry.ts'
+import { startRegistry, type LoopbackRegistry } from '../support/registries/registry.ts'
 
 let workspace: Workspace
 let registry: LoopbackRegistry

@@ -24,7 +24,7 @@ import {
   addTokenExchange,
   stageIdIn,
   VULNERABLE,
-} from '../support/features-pages.ts'
+} from '../support/features/features-pages.ts'
 import {
   asIfInstalled,
   badlySigned,
@@ -32,15 +32,19 @@ import {
   npmSigned,
   signedPackument,
   type SignedVersion,
-} from '../support/features-signatures.ts'
-import { createTransparencyLog } from '../support/features-attestation.ts'
-import { startTufRepository, type TufRepository } from '../support/features-tuf.ts'
-import { pathOf, startWholeUpstream, type WholeUpstream } from '../support/features-upstream.ts'
-import { startPlainVerdaccio } from '../support/features-verdaccio.ts'
+} from '../support/features/features-signatures.ts'
+import { createTransparencyLog } from '../support/features/features-attestation.ts'
+import { startTufRepository, type TufRepository } from '../support/features/features-tuf.ts'
+import {
+  pathOf,
+  startWholeUpstream,
+  type WholeUpstream,
+} from '../support/features/features-upstream.ts'
+import { startPlainVerdaccio } from '../support/features/features-verdaccio.ts'
 import { makePackage } from '../support/fixture-packages.ts'
-import { quietNode, startMachine, type Machine } from '../support/machine.ts'
-import { startRegistry, type LoopbackRegistry } from '../support/registry.ts'
-import type { Verdaccio } from '../support/verdaccio.ts'
+import { quietNode, startMachine, type Machine } from '../support/machines/machine.ts'
+import { startRegistry, type LoopbackRegistry } from '../support/registries/registry.ts'
+import type { Verdaccio } from '../support/registries/verdaccio.ts'
 
 const NPMS: readonly ClientName[] = ['npm-10', 'npm-11', 'npm-12']
 const PASSWORD = 'a password for tests'

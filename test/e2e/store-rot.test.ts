@@ -16,8 +16,8 @@ import {
   type FixturePackage,
 } from '../support/fixture-packages.ts'
 import { asInstalled, readInstalled } from '../support/installed.ts'
-import { quietNode, startMachine, type Machine } from '../support/machine.ts'
-import { startRegistry, type LoopbackRegistry } from '../support/registry.ts'
+import { quietNode, startMachine, type Machine } from '../support/machines/machine.ts'
+import { startRegistry, type LoopbackRegistry } from '../support/registries/registry.ts'
 import { packTarball } from '../support/tarball.ts'
 
 const packages = fixturePackages()

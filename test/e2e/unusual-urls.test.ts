@@ -9,8 +9,8 @@ import { createWorkspace, mustRunClient, type Workspace } from '../support/clien
 import { findClient, tagsOf, whyUnavailable } from '../support/clients.ts'
 import { clientByExec } from '../support/exec-run.ts'
 import { makePackage } from '../support/fixture-packages.ts'
-import { startMachine, type Machine } from '../support/machine.ts'
-import { startUpstream, type FaultyUpstream } from '../support/upstream.ts'
+import { startMachine, type Machine } from '../support/machines/machine.ts'
+import { startUpstream, type FaultyUpstream } from '../support/registries/upstream.ts'
 
 const fixture = makePackage('fx-odd', '1.0.0')
 const manifest = JSON.stringify({

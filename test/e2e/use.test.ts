@@ -25,8 +25,8 @@ import {
 import { startDaemon, type Daemon } from '../support/daemon.ts'
 import { ALONE } from '../support/exec-run.ts'
 import { makePackage } from '../support/fixture-packages.ts'
-import { freePort } from '../support/free-port.ts'
-import { startRegistry, type LoopbackRegistry } from '../support/registry.ts'
+import { freePort } from '../support/machines/free-port.ts'
+import { startRegistry, type LoopbackRegistry } from '../support/registries/registry.ts'
 import { catalogProgram } from '../support/catalog-program.ts'
 
 const CATALOG = await catalogProgram()

@@ -20,18 +20,22 @@ import {
   type FixturePackage,
 } from '../support/fixture-packages.ts'
 import { asInstalled, readInstalled } from '../support/installed.ts'
-import { quietNode, startMachine } from '../support/machine.ts'
+import { quietNode, startMachine } from '../support/machines/machine.ts'
 import { readText } from '../support/source-tree.ts'
-import { startRegistry, tarballPath, type LoopbackRegistry } from '../support/registry.ts'
+import {
+  startRegistry,
+  tarballPath,
+  type LoopbackRegistry,
+} from '../support/registries/registry.ts'
 import { until } from '../support/until.ts'
-import { startUpstream, type FaultyUpstream } from '../support/upstream.ts'
+import { startUpstream, type FaultyUpstream } from '../support/registries/upstream.ts'
 import {
   nodeIsUp,
   quietNetwork,
   startVerdaccio,
   VERDACCIO_PROGRAM,
   type Verdaccio,
-} from '../support/verdaccio.ts'
+} from '../support/registries/verdaccio.ts'
 
 const unavailable = existsSync(VERDACCIO_PROGRAM)
   ? undefined

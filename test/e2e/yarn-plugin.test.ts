@@ -14,11 +14,11 @@ import {
   makePackage,
 } from '../support/fixture-packages.ts'
 import { asInstalled, readInstalled } from '../support/installed.ts'
-import { freePort } from '../support/free-port.ts'
-import { startMachine, type Machine } from '../support/machine.ts'
-import { startRegistry, type LoopbackRegistry } from '../support/registry.ts'
+import { freePort } from '../support/machines/free-port.ts'
+import { startMachine, type Machine } from '../support/machines/machine.ts'
+import { startRegistry, type LoopbackRegistry } from '../support/registries/registry.ts'
 import { catalogProgram } from '../support/catalog-program.ts'
-import { startUpstream, type Fault, type FaultyUpstream } from '../support/upstream.ts'
+import { startUpstream, type Fault, type FaultyUpstream } from '../support/registries/upstream.ts'
 import { until } from '../support/until.ts'
 import {
   mustRunYarn,

@@ -15,9 +15,9 @@ import {
 } from '../../gateway/src/packuments/members/member-protocol.ts'
 import { certifiedSwarm, type CertifiedSwarm } from '../support/certified-swarm.ts'
 import { makePackage } from '../support/fixture-packages.ts'
-import type { Machine } from '../support/machine.ts'
+import type { Machine } from '../support/machines/machine.ts'
 import { signedSwarm, type SignedSwarm } from '../support/signed-swarm.ts'
-import { tarballPath } from '../support/registry.ts'
+import { tarballPath } from '../support/registries/registry.ts'
 
 const many = Array.from({ length: 30 }, (_, index) => makePackage(`fx-many-${index}`, '1.0.0'))
 const later = Array.from({ length: 8 }, (_, index) => makePackage(`fx-later-${index}`, '1.0.0'))

@@ -7,9 +7,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { fixturePackages, type FixturePackage } from '../support/fixture-packages.ts'
-import { meet, type Machine, type MachineOptions } from '../support/machine.ts'
+import { meet, type Machine, type MachineOptions } from '../support/machines/machine.ts'
 import { signedSwarm, type SignedSwarm } from '../support/signed-swarm.ts'
-import { tarballPath } from '../support/registry.ts'
+import { tarballPath } from '../support/registries/registry.ts'
 
 const packages = fixturePackages()
 

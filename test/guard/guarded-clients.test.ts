@@ -15,8 +15,8 @@ import {
   type ClientName,
 } from '../support/clients.ts'
 import { makePackage } from '../support/fixture-packages.ts'
-import { startMachine } from '../support/machine.ts'
-import { startRegistry, type LoopbackRegistry } from '../support/registry.ts'
+import { startMachine } from '../support/machines/machine.ts'
+import { startRegistry, type LoopbackRegistry } from '../support/registries/registry.ts'
 
 const DAY_MS = 86_400_000
 const TRIED: readonly ClientName[] = ['npm-12', 'pnpm-10', 'pnpm-12', 'yarn-4', 'bun', 'deno']

@@ -10,7 +10,7 @@ import { createWorkspace, mustRunClient, type Workspace } from '../support/clien
 import { findClient, NO_RETRIES, type ClientName } from '../support/clients.ts'
 import { makePackage } from '../support/fixture-packages.ts'
 import { readInstalled } from '../support/installed.ts'
-import { meet, type Machine } from '../support/machine.ts'
+import { meet, type Machine } from '../support/machines/machine.ts'
 import { signedSwarm, type SignedSwarm } from '../support/signed-swarm.ts'
 
 const leaf = makePackage('fx-leaf', '1.0.0')

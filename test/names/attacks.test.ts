@@ -16,8 +16,8 @@ import {
 } from '../../gateway/src/packuments/witness/witness-statement.ts'
 import { packList } from '../../gateway/src/packuments/witness/witnessed-list.ts'
 import { makePackage } from '../support/fixture-packages.ts'
-import { meet, quietNode, startMachine, type Machine } from '../support/machine.ts'
-import { tarballPath } from '../support/registry.ts'
+import { meet, quietNode, startMachine, type Machine } from '../support/machines/machine.ts'
+import { tarballPath } from '../support/registries/registry.ts'
 import { signedSwarm, type SignedSwarm } from '../support/signed-swarm.ts'
 
 const NAME = 'fx-lied'

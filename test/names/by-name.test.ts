@@ -8,9 +8,9 @@ import { join } from 'node:path'
 import { nameKeyOf } from '@catalog-p2p/core'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { fixturePackages, makePackage, type FixturePackage } from '../support/fixture-packages.ts'
-import { meet, quietNode, type Machine } from '../support/machine.ts'
+import { meet, quietNode, type Machine } from '../support/machines/machine.ts'
 import { signedSwarm, type SignedSwarm } from '../support/signed-swarm.ts'
-import { tarballPath } from '../support/registry.ts'
+import { tarballPath } from '../support/registries/registry.ts'
 
 const packages = fixturePackages().slice(0, 8)
 const big = fixturePackages().find(({ name }) => name === 'fx-big')

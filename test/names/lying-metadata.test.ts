@@ -15,8 +15,8 @@ import {
   makePackage,
   type FixturePackage,
 } from '../support/fixture-packages.ts'
-import { meet, quietNode, type MachineOptions } from '../support/machine.ts'
-import { tarballPath } from '../support/registry.ts'
+import { meet, quietNode, type MachineOptions } from '../support/machines/machine.ts'
+import { tarballPath } from '../support/registries/registry.ts'
 import { signedSwarm, type SignedSwarm } from '../support/signed-swarm.ts'
 
 const small = makePackage('fx-small', '1.0.0', { dependencies: { 'fx-leaf': '^1.0.0' } })

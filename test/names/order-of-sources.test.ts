@@ -8,8 +8,8 @@ import { join } from 'node:path'
 import { packageKeyOf } from '@catalog-p2p/core'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { makePackage, type FixturePackage } from '../support/fixture-packages.ts'
-import { meet, type Machine } from '../support/machine.ts'
-import { tarballPath } from '../support/registry.ts'
+import { meet, type Machine } from '../support/machines/machine.ts'
+import { tarballPath } from '../support/registries/registry.ts'
 import { signedSwarm, type SignedSwarm } from '../support/signed-swarm.ts'
 
 const one = makePackage('fx-order', '1.0.0')

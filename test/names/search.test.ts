@@ -12,8 +12,8 @@ import type { FoundPackage } from '../../gateway/src/search/merge.ts'
 import { SEARCH_PROTOCOL } from '../../gateway/src/search/search-messages.ts'
 import { createWorkspace, mustRunClient } from '../support/client.ts'
 import { fixturePackages, makePackage } from '../support/fixture-packages.ts'
-import { meet, quietNode, type Machine } from '../support/machine.ts'
-import { tarballPath } from '../support/registry.ts'
+import { meet, quietNode, type Machine } from '../support/machines/machine.ts'
+import { tarballPath } from '../support/registries/registry.ts'
 import { signedSwarm, type SignedSwarm } from '../support/signed-swarm.ts'
 
 const leaf = makePackage('fx-react-leaf', '1.0.0', {

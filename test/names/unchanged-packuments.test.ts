@@ -6,7 +6,7 @@ import { packageKeyOf } from '@catalog-p2p/core'
 import { expect, test, vi } from 'vitest'
 import { PACKUMENTS } from '../../gateway/src/packuments/peers/packument-protocol.ts'
 import { makePackage } from '../support/fixture-packages.ts'
-import { meet, type Machine } from '../support/machine.ts'
+import { meet, type Machine } from '../support/machines/machine.ts'
 import { signedSwarm } from '../support/signed-swarm.ts'
 
 const NAME = 'fx-unchanged'

@@ -3,7 +3,7 @@
  * end, which is longer on a faster line. (How fast a line is, is for bench/ to measure: a test that times is noise.)
  */
 import { describe, expect, test } from 'vitest'
-import { createLan, whyNoNamespaces, type Line } from '../support/namespaces.ts'
+import { createLan, whyNoNamespaces, type Line } from '../support/machines/namespaces.ts'
 
 /** So slow that what is sent below takes 11 seconds, and giving it to the machine a moment. */
 const SLOW: Line = { bitsPerSecond: 1_000_000 }

@@ -5,7 +5,7 @@
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { eventually } from '../support/daemon.ts'
-import { createInternet, whyNoInternet, type Internet } from '../support/internet.ts'
+import { createInternet, whyNoInternet, type Internet } from '../support/machines/internet.ts'
 import { startProgram, type Program } from '../support/json-lines.ts'
 import { repositoryRoot } from '../support/source-tree.ts'
 

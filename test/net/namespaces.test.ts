@@ -17,8 +17,8 @@ import {
   PEER_PORT,
   startOn,
   startRegistryOn,
-} from '../support/machine-daemons.ts'
-import { createLan, whyNoNamespaces, type Machine } from '../support/namespaces.ts'
+} from '../support/machines/machine-daemons.ts'
+import { createLan, whyNoNamespaces, type Machine } from '../support/machines/namespaces.ts'
 
 interface Scenario {
   readonly name: string

@@ -11,7 +11,7 @@ import {
   whyNoInternet,
   type InternetMachine,
   type Nat,
-} from '../support/internet.ts'
+} from '../support/machines/internet.ts'
 import {
   describeMachines,
   expectAllFromPeers,
@@ -23,7 +23,7 @@ import {
   PEER_PORT,
   startOn,
   startRegistryOn,
-} from '../support/machine-daemons.ts'
+} from '../support/machines/machine-daemons.ts'
 
 const KINDS: readonly Nat[] = ['full cone', 'restricted', 'symmetric']
 

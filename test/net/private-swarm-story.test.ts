@@ -12,9 +12,13 @@ import { headKeyOf, registryOf } from '../../core/src/publications/head-key.ts'
 import { eventually } from '../support/daemon.ts'
 import { incompressibleBytes } from '../support/fixture-packages.ts'
 import { startProgram, type Program } from '../support/json-lines.ts'
-import { describeMachines, FIND_TIMEOUT_MS, PEER_PORT } from '../support/machine-daemons.ts'
-import { listenOn, type Ear } from '../support/multicast-ear.ts'
-import { whyNoNamespaces } from '../support/namespaces.ts'
+import {
+  describeMachines,
+  FIND_TIMEOUT_MS,
+  PEER_PORT,
+} from '../support/machines/machine-daemons.ts'
+import { listenOn, type Ear } from '../support/machines/multicast-ear.ts'
+import { whyNoNamespaces } from '../support/machines/namespaces.ts'
 import { repositoryRoot } from '../support/source-tree.ts'
 import {
   createStory,
@@ -23,7 +27,7 @@ import {
   typedOn,
   type Story,
   type StoryMachine,
-} from '../support/story.ts'
+} from '../support/machines/story.ts'
 
 const swarmPage = typedOn('docs/private-swarm.md')
 const publishingPage = typedOn('docs/publishing.md')

@@ -9,8 +9,8 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { mustRunClient } from '../support/client.ts'
 import type { ClientName } from '../support/clients.ts'
 import { eventually } from '../support/daemon.ts'
-import { describeMachines, FIND_TIMEOUT_MS } from '../support/machine-daemons.ts'
-import { whyNoNamespaces } from '../support/namespaces.ts'
+import { describeMachines, FIND_TIMEOUT_MS } from '../support/machines/machine-daemons.ts'
+import { whyNoNamespaces } from '../support/machines/namespaces.ts'
 import {
   createStory,
   fingerprintIn,
@@ -18,7 +18,7 @@ import {
   typedOn,
   type Story,
   type StoryMachine,
-} from '../support/story.ts'
+} from '../support/machines/story.ts'
 
 const { blocks, line } = typedOn('docs/publishing.md')
 const NAME = '@acme/tool'

@@ -1,15 +1,15 @@
 /**
- * The repairs of core/src/host/libp2p/quic-read-size.ts: that they work on real loopback QUIC, and that they are still needed. When
+ * The repairs of core/src/host/libp2p/quic/quic-read-size.ts: that they work on real loopback QUIC, and that they are still needed. When
  * a test here says so, delete that file and this one.
  */
 import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
-import { nextReadSize, repairReads } from '../../core/src/host/libp2p/quic-read-size.ts'
+import { nextReadSize, repairReads } from '../../core/src/host/libp2p/quic/quic-read-size.ts'
 
 const UPSTREAM_READ_BYTES = 4096
-const OURS = 'core/src/host/libp2p/quic-read-size.ts'
+const OURS = 'core/src/host/libp2p/quic/quic-read-size.ts'
 
 interface Seen {
   readonly largestRead: number

@@ -7,9 +7,9 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { createTrustsPublisher } from '../../gateway/src/trust/trusts-publisher.ts'
 import type { AssetInfo } from '../../gateway/src/assets/resolve-asset.ts'
 import { fixturePackages } from '../support/fixture-packages.ts'
-import { meet, quietNode, startMachine, type Machine } from '../support/machine.ts'
-import { keyOf, packageOf, signalOf } from '../support/publishing.ts'
-import { startRegistry, type LoopbackRegistry } from '../support/registry.ts'
+import { meet, quietNode, startMachine, type Machine } from '../support/machines/machine.ts'
+import { keyOf, packageOf, signalOf } from '../support/registries/publishing.ts'
+import { startRegistry, type LoopbackRegistry } from '../support/registries/registry.ts'
 
 const TOKEN = 'the-admin-token-of-this-test'
 const key = keyOf('ann')

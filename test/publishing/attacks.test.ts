@@ -28,7 +28,7 @@ import { HEADS } from '../../core/src/publications/heads-protocol.ts'
 import { createAnswering } from '../../core/src/rpc/answer.ts'
 import { systemClock } from '../../core/src/timing/clock.ts'
 import { answering, hostilePeer, serving } from '../support/hostile-peer.ts'
-import { bytesOf, keyOf, packageOf, signalOf } from '../support/publishing.ts'
+import { bytesOf, keyOf, packageOf, signalOf } from '../support/registries/publishing.ts'
 import { until } from '../support/until.ts'
 
 const key = keyOf('ann')

@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { mustRunClient, runClient } from '../support/client.ts'
 import { tagsOf, type ClientName } from '../support/clients.ts'
-import { meet, type Machine } from '../support/machine.ts'
-import { ann, annsKey, machinesOfEachTest, TOKEN } from '../support/network-machine.ts'
+import { meet, type Machine } from '../support/machines/machine.ts'
+import { ann, annsKey, machinesOfEachTest, TOKEN } from '../support/machines/network-machine.ts'
 
 const NAME = '@acme/tool'
 

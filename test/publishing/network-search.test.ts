@@ -1,9 +1,9 @@
 /** Searches find packages of the network, as their trusted publishers describe them. */
 import { keyIdOf } from '@catalog-p2p/core'
 import { expect, test } from 'vitest'
-import { meet, type Machine } from '../support/machine.ts'
-import { annsKey, machinesOfEachTest } from '../support/network-machine.ts'
-import { keyOf, packageOf, signalOf } from '../support/publishing.ts'
+import { meet, type Machine } from '../support/machines/machine.ts'
+import { annsKey, machinesOfEachTest } from '../support/machines/network-machine.ts'
+import { keyOf, packageOf, signalOf } from '../support/registries/publishing.ts'
 
 const NAME = '@acme/tool'
 

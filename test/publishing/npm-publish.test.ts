@@ -7,13 +7,13 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { mustRunClient, runClient, type ClientResult } from '../support/client.ts'
 import type { ClientName } from '../support/clients.ts'
-import { meet, type Machine } from '../support/machine.ts'
+import { meet, type Machine } from '../support/machines/machine.ts'
 import {
   ann as publisher,
   annsKey as key,
   machinesOfEachTest,
   TOKEN,
-} from '../support/network-machine.ts'
+} from '../support/machines/network-machine.ts'
 
 const NAME = '@acme/tool'
 

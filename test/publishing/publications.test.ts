@@ -7,8 +7,8 @@ import {
   type NodeOptions,
 } from '@catalog-p2p/core'
 import { afterEach, expect, test, vi } from 'vitest'
-import { meet, quietNode } from '../support/machine.ts'
-import { bytesOf, keyOf, packageOf, signalOf } from '../support/publishing.ts'
+import { meet, quietNode } from '../support/machines/machine.ts'
+import { bytesOf, keyOf, packageOf, signalOf } from '../support/registries/publishing.ts'
 
 const key = keyOf('ann')
 const publisher = keyIdOf(key.publicKey)

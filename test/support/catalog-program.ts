@@ -15,7 +15,7 @@ const FLAGS = [`--conditions=${CONDITION}`, '--disable-warning=ExperimentalWarni
 const WORKERS = [
   'core/src/store/fs/read-worker.ts',
   'core/src/transfer/chunks/hash-worker.ts',
-  'gateway/src/packuments/packument-worker.ts',
+  'gateway/src/packuments/worker/packument-worker.ts',
 ]
 
 /** The same without the bundle: each file as it is. */

@@ -8,7 +8,7 @@ import {
   type SwarmState,
 } from '@catalog-p2p/core'
 import { createEvidenceVerifier, type GatewayOptions } from '@catalog-p2p/gateway'
-import { meet, quietNode, type Machine, type MachineOptions } from './machine.ts'
+import { meet, quietNode, type Machine, type MachineOptions } from './machines/machine.ts'
 import type { SignedSwarm } from './signed-swarm.ts'
 
 export interface CertifiedSwarm extends AsyncDisposable {

@@ -11,8 +11,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { catalogProgram } from './catalog-program.ts'
 import { isolatedEnvironment } from './client.ts'
 import { startProgram, type Program } from './json-lines.ts'
-import type { Place } from './namespace-tools.ts'
-import { publicRegistry } from './public-registry.ts'
+import type { Place } from './machines/namespace-tools.ts'
+import { publicRegistry } from './registries/public-registry.ts'
 
 export interface DaemonOptions {
   /** After `catalog start`, or the other command that is a daemon. */

@@ -8,7 +8,7 @@ import { delimiter, join } from 'node:path'
 import { catalogProgram } from './catalog-program.ts'
 import { execute, isolatedEnvironment, type ClientResult } from './client.ts'
 import { clientCommand, findClient, whyUnavailable } from './clients.ts'
-import { freePort } from './free-port.ts'
+import { freePort } from './machines/free-port.ts'
 
 export interface ExampleShell {
   readonly home: string

@@ -5,7 +5,7 @@ import type { ExecReport } from '../../gateway/src/cli/exec/exec-report.ts'
 import { catalogProgram } from './catalog-program.ts'
 import { execute, isolatedEnvironment, type ClientResult } from './client.ts'
 import { clientCommand, type Client } from './clients.ts'
-import { publicRegistry } from './public-registry.ts'
+import { publicRegistry } from './registries/public-registry.ts'
 
 export interface ExecRun {
   readonly cwd: string

@@ -13,7 +13,7 @@ import {
   type Digest,
   type GetOptions,
 } from '@catalog-p2p/core'
-import { NO_NETWORK } from './no-network.ts'
+import { NO_NETWORK } from './machines/no-network.ts'
 
 type Visibility = 'public' | 'private'
 

@@ -12,7 +12,7 @@ import {
 } from '@catalog-p2p/gateway'
 import { createFakeNode, type FakeNode } from './fake-node.ts'
 import type { FixturePackage } from './fixture-packages.ts'
-import { startUpstream, type FaultyUpstream, type UpstreamOptions } from './upstream.ts'
+import { startUpstream, type FaultyUpstream, type UpstreamOptions } from './registries/upstream.ts'
 
 export interface GatewayWorld extends AsyncDisposable {
   readonly upstream: FaultyUpstream

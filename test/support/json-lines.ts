@@ -1,7 +1,7 @@
 /** Programs on other machines that do one thing after another as they are told: a line of JSON in, a line of JSON out. */
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
-import type { Place } from './namespace-tools.ts'
+import type { Place } from './machines/namespace-tools.ts'
 
 export type Json =
   string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json }

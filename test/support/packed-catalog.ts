@@ -2,8 +2,8 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { mustRunClient } from './client.ts'
-import { publishedPackages } from './published.ts'
-import { startRegistry } from './registry.ts'
+import { publishedPackages } from './registries/published.ts'
+import { startRegistry } from './registries/registry.ts'
 import { madeOnce } from './test-run.ts'
 
 /** The folder that it is installed in; nobody may change what is there. */

@@ -6,7 +6,7 @@ import { randomBytes } from 'node:crypto'
 import { quic } from '@chainsafe/libp2p-quic'
 import { createLibp2p } from 'libp2p'
 import type { Stream } from '@libp2p/interface'
-import { applyQuicReadSize } from '../../core/src/host/libp2p/quic-read-size.ts'
+import { applyQuicReadSize } from '../../core/src/host/libp2p/quic/quic-read-size.ts'
 
 const PROTOCOL = '/catalog-test/transfer/1'
 const TOTAL_BYTES = 8 * 1024 * 1024

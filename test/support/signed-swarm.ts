@@ -2,10 +2,10 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fingerprintOf } from '../../gateway/src/keys/registry-key.ts'
-import { createRegistrySigner, type RegistrySigner } from './features-signatures.ts'
+import { createRegistrySigner, type RegistrySigner } from './features/features-signatures.ts'
 import type { FixturePackage } from './fixture-packages.ts'
-import { startMachine, type Machine, type MachineOptions } from './machine.ts'
-import { startRegistry, type LoopbackRegistry } from './registry.ts'
+import { startMachine, type Machine, type MachineOptions } from './machines/machine.ts'
+import { startRegistry, type LoopbackRegistry } from './registries/registry.ts'
 
 export interface SignedSwarm extends AsyncDisposable {
   readonly registry: LoopbackRegistry

@@ -12,12 +12,12 @@ import {
   type SwarmState,
 } from '@catalog-p2p/core'
 import { expect, test } from 'vitest'
-import { openStoredVisibility } from '../../gateway/src/artifacts/stored-visibility.ts'
+import { openStoredVisibility } from '../../gateway/src/artifacts/visibility/stored-visibility.ts'
 import { createWorkspace } from '../support/client.ts'
 import { silentLogger } from '../../core/src/log.ts'
-import { meet, quietNode, startMachine, type Machine } from '../support/machine.ts'
-import { ann, annsKey } from '../support/network-machine.ts'
-import { bytesOf, packageOf, signalOf } from '../support/publishing.ts'
+import { meet, quietNode, startMachine, type Machine } from '../support/machines/machine.ts'
+import { ann, annsKey } from '../support/machines/network-machine.ts'
+import { bytesOf, packageOf, signalOf } from '../support/registries/publishing.ts'
 
 const NAME = '@acme/tool'
 const UPSTREAM = 'http://127.0.0.1:9/'

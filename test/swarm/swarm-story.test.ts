@@ -10,10 +10,10 @@ import { createWorkspace, execute, isolatedEnvironment, type Workspace } from '.
 import { startDaemon, type Daemon } from '../support/daemon.ts'
 import { ALONE } from '../support/exec-run.ts'
 import { makePackage } from '../support/fixture-packages.ts'
-import { freePort } from '../support/free-port.ts'
-import { tarballPath } from '../support/registry.ts'
+import { freePort } from '../support/machines/free-port.ts'
+import { tarballPath } from '../support/registries/registry.ts'
 import { catalogProgram } from '../support/catalog-program.ts'
-import { startUpstream, type FaultyUpstream } from '../support/upstream.ts'
+import { startUpstream, type FaultyUpstream } from '../support/registries/upstream.ts'
 
 const CATALOG = await catalogProgram()
 const listed = makePackage('@corp/listed', '1.0.0')

@@ -18,8 +18,8 @@ import {
   type ClientName,
 } from '../support/clients.ts'
 import { makePackage } from '../support/fixture-packages.ts'
-import { quietNode, startMachine, type Machine } from '../support/machine.ts'
-import { startRegistry, type LoopbackRegistry } from '../support/registry.ts'
+import { quietNode, startMachine, type Machine } from '../support/machines/machine.ts'
+import { startRegistry, type LoopbackRegistry } from '../support/registries/registry.ts'
 
 const TRIED: readonly ClientName[] = [
   'npm-12',

@@ -11,9 +11,9 @@ import { CertificateBook } from '../../gateway/src/trust/certificate-book.ts'
 import { certificatesPath } from '../../gateway/src/trust/trust-file.ts'
 import { createCollectingLogger } from '../support/collecting-logger.ts'
 import { makePackage } from '../support/fixture-packages.ts'
-import { meet, type Machine } from '../support/machine.ts'
-import { ann, annsKey, machinesOfEachTest, TOKEN } from '../support/network-machine.ts'
-import { keyOf, packageOf, signalOf } from '../support/publishing.ts'
+import { meet, type Machine } from '../support/machines/machine.ts'
+import { ann, annsKey, machinesOfEachTest, TOKEN } from '../support/machines/network-machine.ts'
+import { keyOf, packageOf, signalOf } from '../support/registries/publishing.ts'
 
 const NAME = '@acme/tool'
 const HOUR_MS = 3_600_000

@@ -1,7 +1,7 @@
 /** What becomes of heads and releases that peers list and do not give: never an absence, and an absence only by those who answer. */
 import { expect, test, vi } from 'vitest'
 import { createFakeClock } from '../../../test/support/fake-clock.ts'
-import { keyOf } from '../../../test/support/publishing.ts'
+import { keyOf } from '../../../test/support/registries/publishing.ts'
 import { digestOf, type Digest } from '../content/digest.ts'
 import { describeBytes } from '../content/manifest.ts'
 import { openDatabase } from '../disk/database.ts'

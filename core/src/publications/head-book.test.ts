@@ -1,7 +1,7 @@
 /** What the book of heads gives without looking at a signature. */
 import { expect, test } from 'vitest'
 import { createFakeClock } from '../../../test/support/fake-clock.ts'
-import { keyOf } from '../../../test/support/publishing.ts'
+import { keyOf } from '../../../test/support/registries/publishing.ts'
 import { nameKeyToBytes } from '../content/name-key.ts'
 import { openDatabase } from '../disk/database.ts'
 import { createHeadBook } from './head-book.ts'

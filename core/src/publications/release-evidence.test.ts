@@ -1,7 +1,7 @@
 /** Releases as evidence of records: only of publishers that are trusted for the name, and only of what they say themselves. */
 import { DatabaseSync } from 'node:sqlite'
 import { expect, test, vi } from 'vitest'
-import { keyOf } from '../../../test/support/publishing.ts'
+import { keyOf } from '../../../test/support/registries/publishing.ts'
 import { digestOf } from '../content/digest.ts'
 import { describeBytes } from '../content/manifest.ts'
 import type { ArtifactRecord, ReleaseEvidence } from '../content/record.ts'

@@ -10,7 +10,7 @@ import type { Exchange } from '../http/exchange.ts'
 import type { Hints } from '../hints/hints.ts'
 import type { Registries } from '../upstream/registries.ts'
 import type { TarballRoute } from '../http/route.ts'
-import { sendNoted, type LedgerOf } from './send-noted.ts'
+import { sendNoted, type LedgerOf } from './sending/send-noted.ts'
 import type { Counters } from '../http/counters.ts'
 
 export async function answerTarball(

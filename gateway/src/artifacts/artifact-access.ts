@@ -3,12 +3,12 @@
  * Also what every way of getting the bytes needs of it: the registry as an origin, and a note of what is bound to a name.
  */
 import type { Digest } from '@catalog-p2p/core'
-import type { Visibility } from '../packuments/cached-document.ts'
+import type { Visibility } from '../packuments/cache/cached-document.ts'
 import type { Viewer } from '../packuments/packument-service.ts'
 import type { Registries } from '../upstream/registries.ts'
 import type { Upstream } from '../upstream/upstream.ts'
 import { namedVersion, type ArtifactRequest, type ResolvedArtifact } from './artifact-target.ts'
-import type { Bindings } from './bindings.ts'
+import type { Bindings } from './bindings/bindings.ts'
 import { createTarballOrigin, tarballCredentials, type TarballOrigin } from './tarball-origin.ts'
 
 export interface ArtifactAccess {

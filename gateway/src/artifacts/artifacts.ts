@@ -13,23 +13,23 @@ import {
   type ResolvedArtifact,
   type LocateDependencies,
 } from './artifact-target.ts'
-import { OtherBytes } from './binding-check.ts'
+import { OtherBytes } from './bindings/binding-check.ts'
 import { fetchByDigest } from './fetch-by-digest.ts'
 import { fetchShared, type SharedRequest } from './fetch-shared.ts'
 import { UnhashedArtifacts } from './fetch-unhashed.ts'
 import { GuardedArtifacts, type GuardedArtifactsDependencies } from './guarded-artifacts.ts'
-import { createNamedRecords } from './named-records.ts'
-import { createPrivacy, type Privacy, type PrivacyDependencies } from './privacy.ts'
+import { createNamedRecords } from './records/named-records.ts'
+import { createPrivacy, type Privacy, type PrivacyDependencies } from './visibility/privacy.ts'
 import type { ParsedGatewayOptions } from '../options.ts'
 import type { SignaturePolicy } from '../guard/signature-policy.ts'
 import type { TrustedKeys } from '../keys/trusted-keys.ts'
-import type { Visibility } from '../packuments/cached-document.ts'
+import type { Visibility } from '../packuments/cache/cached-document.ts'
 import type { Viewer } from '../packuments/packument-service.ts'
 import type { PeerEvidence } from '../packuments/peers/peer-evidence.ts'
 import type { TarballCheck } from '../packuments/peers/tarball-check.ts'
-import { RequiredSignatures } from './required-signatures.ts'
-import type { VersionDocuments } from './version-documents.ts'
-import { createTarballWitness } from './tarball-witness.ts'
+import { RequiredSignatures } from './records/required-signatures.ts'
+import type { VersionDocuments } from './versions/version-documents.ts'
+import { createTarballWitness } from './bindings/tarball-witness.ts'
 
 export interface Artifacts {
   /** @throws CatalogError of every kind; respond.ts makes HTTP of it */

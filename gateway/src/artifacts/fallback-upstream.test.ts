@@ -7,7 +7,7 @@ import {
   type GatewayWorld,
   type WorldOptions,
 } from '../../../test/support/gateway-world.ts'
-import { startUpstream, type FaultyUpstream } from '../../../test/support/upstream.ts'
+import { startUpstream, type FaultyUpstream } from '../../../test/support/registries/upstream.ts'
 
 const open = makePackage('left-pad', '1.0.0')
 const scoped = makePackage('@acme/tool', '1.0.0')

@@ -15,17 +15,17 @@ import {
   type AccessDependencies,
   type ArtifactAccess,
 } from './artifact-access.ts'
-import { whenRead } from './artifact-end.ts'
+import { whenRead } from './sending/artifact-end.ts'
 import {
   createBindingCheck,
   type BindingCheck,
   type BindingCheckDependencies,
-} from './binding-check.ts'
+} from './bindings/binding-check.ts'
 import { withFallback } from './fallback-origin.ts'
-import type { NamedRecords } from './named-records.ts'
-import type { Privacy } from './privacy.ts'
-import type { PrivateArtifacts } from './private-artifacts.ts'
-import type { PublicNames } from './public-names.ts'
+import type { NamedRecords } from './records/named-records.ts'
+import type { Privacy } from './visibility/privacy.ts'
+import type { PrivateArtifacts } from './visibility/private-artifacts.ts'
+import type { PublicNames } from './visibility/public-names.ts'
 import type { TarballOrigin } from './tarball-origin.ts'
 
 export interface FetchByDigestDependencies extends AccessDependencies, BindingCheckDependencies {

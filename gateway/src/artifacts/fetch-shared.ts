@@ -13,7 +13,7 @@ import { deniedBytes, deniedError } from '../guard/denied-error.ts'
 import type { Guard } from '../guard/guard.ts'
 import { readAlong } from '../packuments/peers/read-along.ts'
 import { nameIn } from './guarded-artifacts.ts'
-import type { PrivateArtifacts } from './private-artifacts.ts'
+import type { PrivateArtifacts } from './visibility/private-artifacts.ts'
 
 export interface SharedRequest {
   readonly digest: Digest

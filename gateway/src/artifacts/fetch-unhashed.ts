@@ -12,10 +12,10 @@ import {
   type AccessDependencies,
   type ArtifactAccess,
 } from './artifact-access.ts'
-import { once } from './artifact-end.ts'
-import type { PrivateArtifacts } from './private-artifacts.ts'
+import { once } from './sending/artifact-end.ts'
+import type { PrivateArtifacts } from './visibility/private-artifacts.ts'
 import type { TarballOrigin } from './tarball-origin.ts'
-import { matchesHashes } from './version-hashes.ts'
+import { matchesHashes } from './versions/version-hashes.ts'
 
 export interface FetchUnhashedDependencies extends AccessDependencies {
   readonly node: CatalogNode

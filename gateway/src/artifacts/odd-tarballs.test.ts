@@ -4,7 +4,7 @@ import { brotliCompressSync, deflateSync, gzipSync, zstdCompressSync } from 'nod
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { makePackage } from '../../../test/support/fixture-packages.ts'
 import { gatewayWorld, type GatewayWorld } from '../../../test/support/gateway-world.ts'
-import { startUpstream } from '../../../test/support/upstream.ts'
+import { startUpstream } from '../../../test/support/registries/upstream.ts'
 
 const one = makePackage('fx-one', '1.0.0')
 const other = makePackage('fx-one', '2.0.0')

@@ -2,7 +2,7 @@
 import type { RequestListener } from 'node:http'
 import { CatalogError, isCatalogError, type CatalogNode } from '@catalog-p2p/core'
 import type { GatewayDependencies } from '../api.ts'
-import { createMarks } from '../artifacts/privacy.ts'
+import { createMarks } from '../artifacts/visibility/privacy.ts'
 import { createBridges, type Bridges } from './bridges.ts'
 import { dropHeaders, guestProblem } from './guest-request.ts'
 import { GuestTurns } from './guest-turns.ts'

@@ -4,7 +4,7 @@
  * our side is a miss, so that no build ever fails by it.
  */
 import { CatalogError } from '@catalog-p2p/core'
-import { sendArtifact } from '../artifacts/send-artifact.ts'
+import { sendArtifact } from '../artifacts/sending/send-artifact.ts'
 import type { BuildRoute } from '../http/build-route.ts'
 import type { Exchange } from '../http/exchange.ts'
 import { readBody } from '../http/json-body.ts'

@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest'
 import { keyIdOf } from '@catalog-p2p/core'
 import { createFakeNode } from '../../../test/support/fake-node.ts'
-import { keyOf } from '../../../test/support/publishing.ts'
+import { keyOf } from '../../../test/support/registries/publishing.ts'
 import { BuildPeers } from './ask-peers.ts'
 
 const log = { debug() {}, info() {}, warn() {}, error() {} }

@@ -9,7 +9,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { findDigest, parseDigest } from '@catalog-p2p/core'
 import { makePackage, type FixturePackage } from '../../../test/support/fixture-packages.ts'
 import { gatewayWorld, TOKEN, type GatewayWorld } from '../../../test/support/gateway-world.ts'
-import { tarballPath } from '../../../test/support/registry.ts'
+import { tarballPath } from '../../../test/support/registries/registry.ts'
 import { sharePath } from '../sharing/share-address.ts'
 import { Guard } from './guard.ts'
 

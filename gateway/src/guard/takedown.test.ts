@@ -2,7 +2,7 @@
 import { afterEach, expect, test } from 'vitest'
 import { makePackage } from '../../../test/support/fixture-packages.ts'
 import { gatewayWorld, type GatewayWorld } from '../../../test/support/gateway-world.ts'
-import { tarballPath } from '../../../test/support/registry.ts'
+import { tarballPath } from '../../../test/support/registries/registry.ts'
 
 const kept = makePackage('fx-down', '1.0.0')
 const removed = makePackage('fx-down', '1.1.0')

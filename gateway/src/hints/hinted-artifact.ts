@@ -3,7 +3,7 @@
  * Never asks upstream for metadata; what cannot be decided without is left to the client's own request.
  */
 import { findDigest, type Digest } from '@catalog-p2p/core'
-import type { Bindings } from '../artifacts/bindings.ts'
+import type { Bindings } from '../artifacts/bindings/bindings.ts'
 import type { Registries } from '../upstream/registries.ts'
 import type { VersionIndex } from '../packuments/version-index.ts'
 import type { Hint } from './hint.ts'

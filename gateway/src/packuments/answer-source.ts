@@ -2,7 +2,7 @@
  * Whose word an answer of metadata is, as `x-catalog-metadata` and `catalog status` say it: the registry's, current or kept from
  * when it could be asked, or that of peers, with a quorum of witnesses behind it or not. Counts per run; decides nothing.
  */
-import type { CachedDocument } from './cached-document.ts'
+import type { CachedDocument } from './cache/cached-document.ts'
 import { MAX_TAG_AGE_MS } from './witness/quorum.ts'
 
 /**

@@ -6,7 +6,7 @@
  */
 import { isCatalogError } from '@catalog-p2p/core'
 import type { Members } from './members/members.ts'
-import type { PackumentCache } from './packument-cache.ts'
+import type { PackumentCache } from './cache/packument-cache.ts'
 import type { Question } from './packument-request.ts'
 import type { SilentRegistry } from './silent-registry.ts'
 import type { Registries } from '../upstream/registries.ts'

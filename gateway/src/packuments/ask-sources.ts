@@ -9,9 +9,14 @@ import { CatalogError, isCatalogError } from '@catalog-p2p/core'
 import { isUnusable, type Upstream } from '../upstream/upstream.ts'
 import type { Registries } from '../upstream/registries.ts'
 import type { SingleFlight } from '../single-flight.ts'
-import type { CachedDocument } from './cached-document.ts'
-import { freshForMs } from './freshness.ts'
-import { bestAtHand, findAnswer, sourceKind, type AtHandDependencies } from './documents-at-hand.ts'
+import type { CachedDocument } from './cache/cached-document.ts'
+import { freshForMs } from './cache/freshness.ts'
+import {
+  bestAtHand,
+  findAnswer,
+  sourceKind,
+  type AtHandDependencies,
+} from './cache/documents-at-hand.ts'
 import {
   fetchPackument,
   poisonKey,
@@ -23,7 +28,7 @@ import { hasWanted, missingKey, type PackumentAnswer, type Question } from './pa
 import type { MemberIntake } from './members/member-intake.ts'
 import type { Members } from './members/members.ts'
 import type { PeerFallback } from './peers/peer-fallback.ts'
-import { mayServeRaw } from './poison-documents.ts'
+import { mayServeRaw } from './worker/poison-documents.ts'
 import type { SilentRegistry } from './silent-registry.ts'
 import type { StalePatience } from './stale-patience.ts'
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { isCatalogError } from '@catalog-p2p/core'
-import type { CachedDocument } from './cached-document.ts'
+import type { CachedDocument } from './cache/cached-document.ts'
 import { getVariant } from './get-variant.ts'
 import type { PackumentRequest, PackumentVariant } from './packument-service.ts'
 

@@ -6,13 +6,13 @@
 import type { Logger } from '@catalog-p2p/core'
 import type { Credentials } from '../upstream/credentials.ts'
 import { variantName } from './client-policy.ts'
-import type { Aged } from './freshness.ts'
-import type { IngestedPackument, PackumentForm } from './packument-document.ts'
-import type { CachedDocument, DocumentKey, PackumentKind } from './cached-document.ts'
+import type { Aged } from './cache/freshness.ts'
+import type { IngestedPackument, PackumentForm } from './document/packument-document.ts'
+import type { CachedDocument, DocumentKey, PackumentKind } from './cache/cached-document.ts'
 import { MembersWordRefused, wasMembers, type MemberIntake } from './members/member-intake.ts'
-import type { PackageSummary } from './package-summary.ts'
-import type { PackumentCache } from './packument-cache.ts'
-import { MAX_DEATHS, WorkerDied, type PackumentJobs } from './packument-jobs.ts'
+import type { PackageSummary } from './document/package-summary.ts'
+import type { PackumentCache } from './cache/packument-cache.ts'
+import { MAX_DEATHS, WorkerDied, type PackumentJobs } from './worker/packument-jobs.ts'
 import type { PackumentSource, ReceivedDocument } from './packument-source.ts'
 import type { RemovalWatch } from './removal-watch.ts'
 import {
@@ -20,7 +20,7 @@ import {
   UnreadablePackument,
   type PoisonDocuments,
   type RawDocument,
-} from './poison-documents.ts'
+} from './worker/poison-documents.ts'
 import { scopeOf } from '../http/route.ts'
 import type { Registry } from '../upstream/registries.ts'
 import { unusable } from '../upstream/upstream.ts'

@@ -1,8 +1,8 @@
 /** A question for a package's metadata and what answers it, as the parts of the packument service hand them on. */
 import type { Credentials } from '../upstream/credentials.ts'
 import type { Registry } from '../upstream/registries.ts'
-import type { CachedDocument, PackumentKind } from './cached-document.ts'
-import type { PackumentForm } from './packument-document.ts'
+import type { CachedDocument, PackumentKind } from './cache/cached-document.ts'
+import type { PackumentForm } from './document/packument-document.ts'
 
 export interface PackumentRequest {
   readonly name: string

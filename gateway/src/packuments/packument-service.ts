@@ -13,12 +13,12 @@ import {
   type AskDependencies,
 } from './ask-sources.ts'
 import { askHead, type PackumentHead } from './ask-head.ts'
-import { findAnswer } from './documents-at-hand.ts'
-import type { PackumentForm } from './packument-document.ts'
-import type { CachedDocument } from './cached-document.ts'
-import type { PackumentCache } from './packument-cache.ts'
+import { findAnswer } from './cache/documents-at-hand.ts'
+import type { PackumentForm } from './document/packument-document.ts'
+import type { CachedDocument } from './cache/cached-document.ts'
+import type { PackumentCache } from './cache/packument-cache.ts'
 import { documentOwner, type OnSummary } from './packument-fetch.ts'
-import type { PackumentJobs } from './packument-jobs.ts'
+import type { PackumentJobs } from './worker/packument-jobs.ts'
 import {
   hasWanted,
   missingKey,
@@ -30,7 +30,7 @@ import type { PackumentSource } from './packument-source.ts'
 import { createPackumentVariants, type PackumentVariant } from './packument-variants.ts'
 import type { Registries, Registry } from '../upstream/registries.ts'
 import { createSingleFlight } from '../single-flight.ts'
-import { createPoisonDocuments } from './poison-documents.ts'
+import { createPoisonDocuments } from './worker/poison-documents.ts'
 import { createSilentRegistry } from './silent-registry.ts'
 import { createStalePatience } from './stale-patience.ts'
 import type { RemovalWatch } from './removal-watch.ts'

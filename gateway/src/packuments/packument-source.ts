@@ -5,7 +5,7 @@
 import type { Credentials } from '../upstream/credentials.ts'
 import type { ContentCoding } from '../upstream/content-coding.ts'
 import type { Registry } from '../upstream/registries.ts'
-import type { SaidBy, PackumentKind } from './cached-document.ts'
+import type { SaidBy, PackumentKind } from './cache/cached-document.ts'
 import type { WitnessVerdict } from './witness/verdict.ts'
 
 /** What tells whether a document is still the source's own (RFC 9110 8.8). */

@@ -4,9 +4,9 @@
  */
 import type { Guard } from '../guard/guard.ts'
 import { REMOVED, type NamedPackage } from '../guard/takedowns.ts'
-import type { CachedDocument } from './cached-document.ts'
-import type { PackumentCache } from './packument-cache.ts'
-import type { DocumentBefore, VersionChanges } from './version-changes.ts'
+import type { CachedDocument } from './cache/cached-document.ts'
+import type { PackumentCache } from './cache/packument-cache.ts'
+import type { DocumentBefore, VersionChanges } from './document/version-changes.ts'
 
 export interface RemovalWatch {
   /** @param present the document at hand; undefined: there is none */

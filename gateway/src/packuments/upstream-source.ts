@@ -1,6 +1,6 @@
 /** The registry behind us as a source of metadata: one conditional request. */
-import { lifetimeOf } from './freshness.ts'
-import type { PackumentKind } from './cached-document.ts'
+import { lifetimeOf } from './cache/freshness.ts'
+import type { PackumentKind } from './cache/cached-document.ts'
 import type { PackumentSource, Validators } from './packument-source.ts'
 import { parseContentEncoding, type ContentCoding } from '../upstream/content-coding.ts'
 import { refusalOf } from '../upstream/refusal.ts'

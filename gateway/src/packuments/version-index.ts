@@ -3,10 +3,10 @@
  * peers' documents only what the registry has signed. Also other hashes to sha512, for old packages, as checked here.
  */
 import { isDigest, type Database, type Digest } from '@catalog-p2p/core'
-import type { CachedDocument } from './cached-document.ts'
-import type { PackumentCache } from './packument-cache.ts'
+import type { CachedDocument } from './cache/cached-document.ts'
+import type { PackumentCache } from './cache/packument-cache.ts'
 import type { PeerEvidence } from './peers/peer-evidence.ts'
-import { findFile, findVersion, distTagsOf, type VersionFacts } from './version-lines.ts'
+import { findFile, findVersion, distTagsOf, type VersionFacts } from './document/version-lines.ts'
 
 export interface VersionQuery {
   /** undefined: of any registry. */

@@ -7,9 +7,9 @@ import { LRUCache } from 'lru-cache'
 import { deniedError } from '../guard/denied-error.ts'
 import type { Guard } from '../guard/guard.ts'
 import type { Judgement } from '../guard/guarded-version.ts'
-import type { CachedDocument, PackumentKind } from './cached-document.ts'
-import type { PackumentCache } from './packument-cache.ts'
-import { listOrigins } from './version-lines.ts'
+import type { CachedDocument, PackumentKind } from './cache/cached-document.ts'
+import type { PackumentCache } from './cache/packument-cache.ts'
+import { listOrigins } from './document/version-lines.ts'
 
 /** What a client's form of a document must not have. */
 export interface LeftOut {

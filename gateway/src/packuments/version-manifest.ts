@@ -2,10 +2,10 @@
  * One version's own part of metadata at hand: the registry's word before that of peers, and of theirs what the registry has signed. Asks
  * nobody.
  */
-import type { PackumentCache } from './packument-cache.ts'
-import type { PackumentJobs } from './packument-jobs.ts'
+import type { PackumentCache } from './cache/packument-cache.ts'
+import type { PackumentJobs } from './worker/packument-jobs.ts'
 import type { PeerEvidence } from './peers/peer-evidence.ts'
-import { packSignatures, type VersionFacts } from './version-lines.ts'
+import { packSignatures, type VersionFacts } from './document/version-lines.ts'
 
 export interface ManifestRequest {
   /** undefined: of any registry. */

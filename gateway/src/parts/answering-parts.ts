@@ -8,7 +8,7 @@ import {
   type ArtifactsDependencies,
 } from '../artifacts/artifacts.ts'
 import { EarlyTarballs } from '../artifacts/early-tarballs.ts'
-import { createVersionDocuments } from '../artifacts/version-documents.ts'
+import { createVersionDocuments } from '../artifacts/versions/version-documents.ts'
 import type { ParsedGatewayOptions } from '../options.ts'
 import {
   createPackuments,

@@ -8,7 +8,7 @@ import type { ParsedGatewayOptions } from '../options.ts'
 import { createMemberSource } from '../packuments/members/member-source.ts'
 import { createMembers, type Members } from '../packuments/members/members.ts'
 import { serveMembers } from '../packuments/members/serve-members.ts'
-import type { PackumentCache } from '../packuments/packument-cache.ts'
+import type { PackumentCache } from '../packuments/cache/packument-cache.ts'
 import type { PackumentsDependencies, Packuments } from '../packuments/packument-service.ts'
 import type { Registries } from '../upstream/registries.ts'
 

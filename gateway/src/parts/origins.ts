@@ -1,7 +1,7 @@
 /** What the gateway gets packages from, built first: whom to trust for which name, the registries, and the way to them. */
 import { dirname } from 'node:path'
 import { isCatalogError, type CatalogNode, type KeyId, type Logger } from '@catalog-p2p/core'
-import { createPrivateNames } from '../artifacts/privacy.ts'
+import { createPrivateNames } from '../artifacts/visibility/privacy.ts'
 import {
   gatewayKeyPath,
   openGatewaySignatures,

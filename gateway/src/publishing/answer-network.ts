@@ -5,7 +5,7 @@
 import { CatalogError, isCatalogError } from '@catalog-p2p/core'
 import type { Activity } from '../activity/activity.ts'
 import { noteFirstBytes, type Visit } from '../activity/visit.ts'
-import { sendNoted, type LedgerOf } from '../artifacts/send-noted.ts'
+import { sendNoted, type LedgerOf } from '../artifacts/sending/send-noted.ts'
 import { deniedBytes, deniedError } from '../guard/denied-error.ts'
 import type { Guard } from '../guard/guard.ts'
 import { malwareDenial } from '../guard/policy.ts'

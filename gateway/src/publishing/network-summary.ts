@@ -1,7 +1,7 @@
 /** What a search shows of a package of the network, from what its publishers have signed. Pure. */
 import { registryOf } from '@catalog-p2p/core'
-import type { DocumentKey } from '../packuments/cached-document.ts'
-import { summaryOf, type PackageSummary } from '../packuments/package-summary.ts'
+import type { DocumentKey } from '../packuments/cache/cached-document.ts'
+import { summaryOf, type PackageSummary } from '../packuments/document/package-summary.ts'
 import type { NetworkPackage } from './network-packages.ts'
 
 /** `key`: of the publisher of that version, who stands for a registry; undefined when nothing can be installed. */

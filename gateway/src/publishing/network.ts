@@ -1,6 +1,6 @@
 /** Packages of the network, and the keys of this user that publish them: what answers about them needs, put together. */
 import type { CatalogNode, Logger, PublishedName } from '@catalog-p2p/core'
-import { createPrivateNames } from '../artifacts/privacy.ts'
+import { createPrivateNames } from '../artifacts/visibility/privacy.ts'
 import type { LocalIndex } from '../search/local-index.ts'
 import { createFindHeads, type FindHeads } from '../trust/find-heads.ts'
 import type { NameOrigins } from '../trust/origin-of-name.ts'

@@ -1,6 +1,6 @@
 import { parseKeyId, type KeyId } from '@catalog-p2p/core'
 import { expect, test } from 'vitest'
-import { ann } from '../../../test/support/network-machine.ts'
+import { ann } from '../../../test/support/machines/network-machine.ts'
 import { keptText } from './publish-version.ts'
 import { publishWords } from './publish-words.ts'
 

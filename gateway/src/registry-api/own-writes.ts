@@ -3,7 +3,7 @@
  * gateway sees it in its very next answer. Told before the client is, and also when upstream's answer was lost on the way,
  * because the change may have been made all the same.
  */
-import type { PackumentCache } from '../packuments/packument-cache.ts'
+import type { PackumentCache } from '../packuments/cache/packument-cache.ts'
 
 export interface OwnWriteDependencies {
   readonly cache: Pick<PackumentCache, 'expire' | 'expireAll' | 'forget'>

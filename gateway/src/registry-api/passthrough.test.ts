@@ -3,7 +3,7 @@ import { gzipSync } from 'node:zlib'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { makePackage } from '../../../test/support/fixture-packages.ts'
 import { gatewayWorld, type GatewayWorld } from '../../../test/support/gateway-world.ts'
-import { startUpstream, type FaultyUpstream } from '../../../test/support/upstream.ts'
+import { startUpstream, type FaultyUpstream } from '../../../test/support/registries/upstream.ts'
 
 let world: GatewayWorld
 async function start(options: Parameters<typeof gatewayWorld>[0] = {}): Promise<void> {

@@ -1,7 +1,7 @@
 import { openDatabase, type Database } from '@catalog-p2p/core'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { createCollectingLogger } from '../../../test/support/collecting-logger.ts'
-import { summaryOf, type PackageSummary } from '../packuments/package-summary.ts'
+import { summaryOf, type PackageSummary } from '../packuments/document/package-summary.ts'
 import { openLocalIndex, type LocalIndex } from './local-index.ts'
 
 const REGISTRY = 'http://registry.example/'

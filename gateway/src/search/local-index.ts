@@ -5,8 +5,8 @@
  * https://www.sqlite.org/fts5.html
  */
 import type { Database, Logger } from '@catalog-p2p/core'
-import type { DocumentKey } from '../packuments/cached-document.ts'
-import type { PackageSummary } from '../packuments/package-summary.ts'
+import type { DocumentKey } from '../packuments/cache/cached-document.ts'
+import type { PackageSummary } from '../packuments/document/package-summary.ts'
 import type { FoundPackage } from './merge.ts'
 
 export interface LocalIndex {

@@ -3,7 +3,11 @@
  * the protocol, proves nothing, and is believed nowhere; a malformed or oversized answer counts against the peer that sent it.
  */
 import { CatalogError, isCatalogError, type CatalogNode, type Logger } from '@catalog-p2p/core'
-import { boundedKeywords, boundedText, SUMMARY_LIMITS } from '../packuments/package-summary.ts'
+import {
+  boundedKeywords,
+  boundedText,
+  SUMMARY_LIMITS,
+} from '../packuments/document/package-summary.ts'
 import type { FoundPackage } from './merge.ts'
 import { SEARCH_PROTOCOL } from './search-messages.ts'
 import { isMatch } from './search-words.ts'

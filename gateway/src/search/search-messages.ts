@@ -10,7 +10,7 @@ import {
   type RequestProtocol,
 } from '@catalog-p2p/core'
 import { isPackageName, isVersion } from '../http/route.ts'
-import { SUMMARY_LIMITS } from '../packuments/package-summary.ts'
+import { SUMMARY_LIMITS } from '../packuments/document/package-summary.ts'
 import type { FoundPackage } from './merge.ts'
 import { MAX_TEXT_BYTES } from './search-words.ts'
 

@@ -1,5 +1,5 @@
 /** What is searched for: the words of a query as npm's clients send it. Pure. */
-import { plainText } from '../packuments/package-summary.ts'
+import { plainText } from '../packuments/document/package-summary.ts'
 import type { FoundPackage } from './merge.ts'
 
 /** Bytes of UTF-8. */

@@ -8,9 +8,9 @@ import {
   type HeadRelease,
   type PublishedName,
 } from '@catalog-p2p/core'
-import { createPrivateNames } from '../artifacts/privacy.ts'
+import { createPrivateNames } from '../artifacts/visibility/privacy.ts'
 import { isPackageName, scopeOf } from '../http/route.ts'
-import type { PackumentCache } from '../packuments/packument-cache.ts'
+import type { PackumentCache } from '../packuments/cache/packument-cache.ts'
 import type { Registries } from '../upstream/registries.ts'
 import { answerPeers } from './answer-peers.ts'
 import type { LocalIndex } from './local-index.ts'

@@ -10,7 +10,7 @@ import {
   boundedText,
   SUMMARY_LIMITS,
   toMs,
-} from '../packuments/package-summary.ts'
+} from '../packuments/document/package-summary.ts'
 import type { Registries, Registry } from '../upstream/registries.ts'
 import { discard, readBody, type Upstream } from '../upstream/upstream.ts'
 import type { FoundPackage } from './merge.ts'

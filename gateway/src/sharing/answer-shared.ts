@@ -4,7 +4,7 @@
  */
 import type { Visit } from '../activity/visit.ts'
 import type { Artifacts } from '../artifacts/artifacts.ts'
-import { sendNoted, type LedgerOf } from '../artifacts/send-noted.ts'
+import { sendNoted, type LedgerOf } from '../artifacts/sending/send-noted.ts'
 import type { Counters } from '../http/counters.ts'
 import type { Exchange } from '../http/exchange.ts'
 import type { SharedRoute } from '../http/route.ts'

@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest'
 import { createFakeNode } from '../../../test/support/fake-node.ts'
 import { makePackage } from '../../../test/support/fixture-packages.ts'
-import { createMarkOf } from '../artifacts/privacy.ts'
+import { createMarkOf } from '../artifacts/visibility/privacy.ts'
 import { runShareAction } from './share-actions.ts'
 
 test('of a private scope nothing is shared, unless all members of the swarm may have it', async () => {

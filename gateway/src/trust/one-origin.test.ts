@@ -10,7 +10,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi 
 import { digestOf, keyIdFromBytes } from '@catalog-p2p/core'
 import { makePackage } from '../../../test/support/fixture-packages.ts'
 import { gatewayWorld, TOKEN, type GatewayWorld } from '../../../test/support/gateway-world.ts'
-import { tarballPath } from '../../../test/support/registry.ts'
+import { tarballPath } from '../../../test/support/registries/registry.ts'
 import { withEntry, withoutEntries } from './trust-entries.ts'
 import { changeTrustFile, trustFilePath } from './trust-file.ts'
 

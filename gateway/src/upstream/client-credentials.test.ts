@@ -1,9 +1,9 @@
 /** A client's token is shown to the one registry that it belongs to: never to another one that only the daemon knows of. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { makePackage } from '../../../test/support/fixture-packages.ts'
-import { freePort } from '../../../test/support/free-port.ts'
+import { freePort } from '../../../test/support/machines/free-port.ts'
 import { gatewayWorld, type GatewayWorld } from '../../../test/support/gateway-world.ts'
-import { startUpstream, type FaultyUpstream } from '../../../test/support/upstream.ts'
+import { startUpstream, type FaultyUpstream } from '../../../test/support/registries/upstream.ts'
 
 const CLIENTS = 'Bearer token-of-the-main-registry'
 const CORPS = 'Bearer token-of-corp'

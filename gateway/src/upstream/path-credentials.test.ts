@@ -5,7 +5,7 @@
 import { afterEach, expect, test } from 'vitest'
 import { makePackage } from '../../../test/support/fixture-packages.ts'
 import { gatewayWorld, type GatewayWorld } from '../../../test/support/gateway-world.ts'
-import { startUpstream } from '../../../test/support/upstream.ts'
+import { startUpstream } from '../../../test/support/registries/upstream.ts'
 
 const lib = makePackage('@corp/lib', '1.0.0')
 const MINE = 'Bearer of-the-path'

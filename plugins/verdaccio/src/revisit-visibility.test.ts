@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { createNode, digestOf, findDigest, type NodeOptions } from '@catalog-p2p/core'
 import { createHash } from 'node:crypto'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { quietNode } from '../../../test/support/machine.ts'
+import { quietNode } from '../../../test/support/machines/machine.ts'
 import { revisitVisibility } from './revisit-visibility.ts'
 import type { LocalStorage } from './verdaccio.ts'
 

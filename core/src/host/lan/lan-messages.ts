@@ -5,7 +5,7 @@
  */
 import { decode, encode, type Answer, type Packet } from 'dns-packet'
 import type { LanSeal, PeerId } from '../host.ts'
-import { findAddress, peerOf } from '../libp2p/peer-addresses.ts'
+import { findAddress, peerOf } from '../libp2p/addresses/peer-addresses.ts'
 
 export const LAN_SERVICE = '_catalog-p2p._udp.local'
 

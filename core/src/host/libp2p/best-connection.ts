@@ -3,8 +3,8 @@
  * what a connection is in our terms is worked out once: the list of peers is asked for again and again.
  */
 import type { Connection } from '@libp2p/interface'
-import { transportOf } from './address-order.ts'
-import type { HostLimits } from './host-limits.ts'
+import { transportOf } from './addresses/address-order.ts'
+import type { HostLimits } from './admission/host-limits.ts'
 import type { PeerConnection, PeerId, Transport } from '../host.ts'
 
 /** Best first. */

@@ -9,7 +9,7 @@ import { Key } from 'interface-datastore/key'
 import { NotFoundError } from '@libp2p/interface'
 import type { AddressGroup } from '../../limits/address-group.ts'
 import type { Database } from '../../disk/database.ts'
-import { RECORD_LIMITS, RecordShares, type RecordLimits } from './record-shares.ts'
+import { RECORD_LIMITS, RecordShares, type RecordLimits } from './dht/record-shares.ts'
 
 const SCHEMA = 2
 const DHT_PREFIX = '/dht/'

@@ -2,10 +2,10 @@
 import type { Address, PeerStore } from '@libp2p/interface'
 import { isMultiaddr } from '@multiformats/multiaddr'
 import type { Libp2p } from 'libp2p'
-import type { AddressRule } from './address-rule.ts'
+import type { AddressRule } from './addresses/address-rule.ts'
 import type { PeerId } from '../host.ts'
 import { raceSignal } from '../../timing/race-signal.ts'
-import { parsePeer, parseTarget, peerOf, withPeer } from './peer-addresses.ts'
+import { parsePeer, parseTarget, peerOf, withPeer } from './addresses/peer-addresses.ts'
 
 export async function dial(
   { libp2p, rule }: { readonly libp2p: Libp2p; readonly rule: AddressRule },

@@ -8,8 +8,8 @@ import type { Libp2p } from 'libp2p'
 import type { Logger } from '../../log.ts'
 import type { Clock } from '../../timing/clock.ts'
 import { timeoutSignal } from '../../timing/timeout-signal.ts'
-import { transportOf } from './address-order.ts'
-import type { AddressRule } from './address-rule.ts'
+import { transportOf } from './addresses/address-order.ts'
+import type { AddressRule } from './addresses/address-rule.ts'
 import { ipScope } from '../address-scope.ts'
 
 const DIAL_TIMEOUT_MS = 10_000

@@ -29,10 +29,10 @@ import type {
 } from './libp2p-host-options.ts'
 import { raceSignal } from '../../timing/race-signal.ts'
 import { timeoutSignal } from '../../timing/timeout-signal.ts'
-import { PeerGate, type IsDenied } from './peer-gate.ts'
+import { PeerGate, type IsDenied } from './admission/peer-gate.ts'
 import { InboundProtocols, MAX_OUTBOUND_STREAMS } from './inbound-protocols.ts'
-import { parsePeer, parseTarget, peerOf } from './peer-addresses.ts'
-import { createDhtRouting, type DhtRouting } from './dht-routing.ts'
+import { parsePeer, parseTarget, peerOf } from './addresses/peer-addresses.ts'
+import { createDhtRouting, type DhtRouting } from './dht/dht-routing.ts'
 import { createStreamRegistry, type StreamHandler, type StreamOrigin } from './stream-registry.ts'
 
 const OPEN_TIMEOUT_MS = 10_000

@@ -11,12 +11,12 @@ import {
 } from '../../../../test/support/client.ts'
 import { startDaemon, type Daemon } from '../../../../test/support/daemon.ts'
 import { makePackage } from '../../../../test/support/fixture-packages.ts'
-import { freePort } from '../../../../test/support/free-port.ts'
+import { freePort } from '../../../../test/support/machines/free-port.ts'
 import {
   startRegistry,
   tarballPath,
   type LoopbackRegistry,
-} from '../../../../test/support/registry.ts'
+} from '../../../../test/support/registries/registry.ts'
 import { EXIT } from '../shell/exit-codes.ts'
 import { catalogProgram } from '../../../../test/support/catalog-program.ts'
 

@@ -22,7 +22,7 @@ import { createInterface } from 'node:readline'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { isolatedEnvironment } from '../../../../test/support/client.ts'
 import { makePackage } from '../../../../test/support/fixture-packages.ts'
-import { startRegistry } from '../../../../test/support/registry.ts'
+import { startRegistry } from '../../../../test/support/registries/registry.ts'
 import { EXIT } from './exit-codes.ts'
 import { CATALOG_SOURCES, catalogProgram } from '../../../../test/support/catalog-program.ts'
 

@@ -6,7 +6,7 @@ import {
   type Logger,
   type SwarmDependencies,
 } from '@catalog-p2p/core'
-import { createPrivateNames } from '../../artifacts/privacy.ts'
+import { createPrivateNames } from '../../artifacts/visibility/privacy.ts'
 import { defaultConfigFolder } from '../../config/config-file.ts'
 import type { Config } from '../../config/resolve.ts'
 import { swarmFilePath } from '../../config/swarm-place.ts'

@@ -20,8 +20,8 @@ import type { Config } from '../../config/resolve.ts'
 import { createGateway } from '../../gateway.ts'
 import { parseGatewayOptions, type GatewayOptions } from '../../options.ts'
 import { usualUrl } from '../../http/server.ts'
-import { createPrivateNames } from '../../artifacts/privacy.ts'
-import { openStoredVisibility } from '../../artifacts/stored-visibility.ts'
+import { createPrivateNames } from '../../artifacts/visibility/privacy.ts'
+import { openStoredVisibility } from '../../artifacts/visibility/stored-visibility.ts'
 import {
   probeDaemon,
   readDaemonFile,

@@ -1,6 +1,6 @@
 import type { NetworkStats } from '@catalog-p2p/core'
 import { expect, test } from 'vitest'
-import { NO_NETWORK } from '../../../../test/support/no-network.ts'
+import { NO_NETWORK } from '../../../../test/support/machines/no-network.ts'
 import { networkFacts } from './network-facts.ts'
 
 const RELAYED = '/p2p/Relay/p2p-circuit/p2p/Us'

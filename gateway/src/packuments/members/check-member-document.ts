@@ -4,7 +4,7 @@
  * member is believed. Pure; runs in packument-worker.ts.
  */
 import { keyObjectsOf, type TrustedKey } from '../../keys/trusted-keys.ts'
-import type { Packument } from '../packument-json.ts'
+import type { Packument } from '../document/packument-json.ts'
 import { DOCUMENT_BOUNDS, exceededBound } from '../peers/json-bounds.ts'
 import { pickableVersions } from '../peers/pickable-versions.ts'
 import { isSigned, signedManifest } from '../peers/signed-manifest.ts'

@@ -4,7 +4,7 @@
  * document. docs/protocol.md, section Metadata of a fleet
  */
 import { CatalogError, FieldReader, FieldWriter, type RequestProtocol } from '@catalog-p2p/core'
-import type { PackumentKind } from '../cached-document.ts'
+import type { PackumentKind } from '../cache/cached-document.ts'
 
 export interface MemberRequest {
   readonly registry: string

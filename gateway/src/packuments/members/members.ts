@@ -5,7 +5,7 @@
  */
 import { LRUCache } from 'lru-cache'
 import type { CatalogNode, Logger } from '@catalog-p2p/core'
-import type { CachedDocument } from '../cached-document.ts'
+import type { CachedDocument } from '../cache/cached-document.ts'
 import type { Question } from '../packument-request.ts'
 
 export interface Members {

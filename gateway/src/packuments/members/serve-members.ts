@@ -7,8 +7,8 @@ import PQueue from 'p-queue'
 import { isCatalogError, type Answering, type CatalogNode, type Logger } from '@catalog-p2p/core'
 import { isPackageName } from '../../http/route.ts'
 import type { Registries } from '../../upstream/registries.ts'
-import { freshForMs } from '../freshness.ts'
-import type { PackumentCache } from '../packument-cache.ts'
+import { freshForMs } from '../cache/freshness.ts'
+import type { PackumentCache } from '../cache/packument-cache.ts'
 import type { Packuments } from '../packument-service.ts'
 import {
   MAX_AT_ONCE,

@@ -3,8 +3,8 @@
  * for as long their tarballs are compared with it. Never shown to a client again.
  */
 import { LRUCache } from 'lru-cache'
-import type { CachedDocument } from '../cached-document.ts'
-import type { PackumentCache } from '../packument-cache.ts'
+import type { CachedDocument } from '../cache/cached-document.ts'
+import type { PackumentCache } from '../cache/packument-cache.ts'
 
 export interface DroppedDocument {
   readonly document: CachedDocument

@@ -3,7 +3,7 @@
  * runs in packument-worker.ts only, behind or after what clients wait for.
  */
 import { keyObjectsOf, type TrustedKey } from '../../keys/trusted-keys.ts'
-import type { Packument } from '../packument-json.ts'
+import type { Packument } from '../document/packument-json.ts'
 import { isSigned, signedManifest } from './signed-manifest.ts'
 import { wordOf } from './version-claims.ts'
 

@@ -12,10 +12,10 @@ import {
   type Logger,
   type NameKey,
 } from '@catalog-p2p/core'
-import type { CachedDocument, DocumentKey } from '../cached-document.ts'
-import type { PackumentCache } from '../packument-cache.ts'
+import type { CachedDocument, DocumentKey } from '../cache/cached-document.ts'
+import type { PackumentCache } from '../cache/packument-cache.ts'
 import type { TrustedKeys } from '../../keys/trusted-keys.ts'
-import type { PackumentJobs } from '../packument-jobs.ts'
+import type { PackumentJobs } from '../worker/packument-jobs.ts'
 import { createSingleFlight } from '../../single-flight.ts'
 import type { Registries } from '../../upstream/registries.ts'
 import {

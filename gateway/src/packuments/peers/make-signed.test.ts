@@ -1,6 +1,6 @@
 /** Documents of peers that kill the thread which reads them: whose it was is found out, and the others count. */
 import { describe, expect, test } from 'vitest'
-import { WorkerDied, type PackumentJobs } from '../packument-jobs.ts'
+import { WorkerDied, type PackumentJobs } from '../worker/packument-jobs.ts'
 import { makeSignedOfPeers } from './make-signed.ts'
 
 /** Threads that die of the document of `deadly`, and of nothing else. */

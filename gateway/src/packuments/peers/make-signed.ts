@@ -1,5 +1,5 @@
 /** The worker's part of it, asked for from the main thread, which never reads a peer's document. */
-import { MAX_DEATHS, WorkerDied, type PackumentJobs } from '../packument-jobs.ts'
+import { MAX_DEATHS, WorkerDied, type PackumentJobs } from '../worker/packument-jobs.ts'
 import type { SignedDocument, SignedDocumentJob } from './signed-document.ts'
 
 /**

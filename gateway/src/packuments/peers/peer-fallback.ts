@@ -3,12 +3,12 @@
  * replaces nothing of it; while it is young nobody is asked again.
  */
 import type { Logger } from '@catalog-p2p/core'
-import type { CachedDocument } from '../cached-document.ts'
-import type { PackumentCache } from '../packument-cache.ts'
+import type { CachedDocument } from '../cache/cached-document.ts'
+import type { PackumentCache } from '../cache/packument-cache.ts'
 import { fetchPackument } from '../packument-fetch.ts'
-import type { PackumentJobs } from '../packument-jobs.ts'
+import type { PackumentJobs } from '../worker/packument-jobs.ts'
 import type { PackumentSource } from '../packument-source.ts'
-import type { PoisonDocuments } from '../poison-documents.ts'
+import type { PoisonDocuments } from '../worker/poison-documents.ts'
 import { createSingleFlight } from '../../single-flight.ts'
 import type { Registry } from '../../upstream/registries.ts'
 

@@ -6,7 +6,7 @@
 import PQueue from 'p-queue'
 import { CatalogError, type CatalogNode, type Logger } from '@catalog-p2p/core'
 import type { TrustedKey, TrustedKeys } from '../../keys/trusted-keys.ts'
-import type { PackumentJobs } from '../packument-jobs.ts'
+import type { PackumentJobs } from '../worker/packument-jobs.ts'
 import type { PackumentSource, Received, SourceRequest } from '../packument-source.ts'
 import { askHolders, isUnchanged, type PeerAnswer } from './ask-holders.ts'
 import { DOCUMENT_BOUNDS } from './json-bounds.ts'

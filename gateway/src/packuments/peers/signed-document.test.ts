@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 import { gunzipSync, gzipSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
-import { createRegistrySigner } from '../../../../test/support/features-signatures.ts'
+import { createRegistrySigner } from '../../../../test/support/features/features-signatures.ts'
 import { compareVersion } from './compare-version.ts'
 import type { ClaimFields } from './version-claims.ts'
 import { uniteDocuments, type SignedDocument, type SignedDocumentJob } from './signed-document.ts'

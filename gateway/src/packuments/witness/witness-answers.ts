@@ -9,8 +9,8 @@ import {
   type CatalogNode,
   type NameKey,
 } from '@catalog-p2p/core'
-import type { CachedDocument, DocumentKey } from '../cached-document.ts'
-import type { PackumentCache } from '../packument-cache.ts'
+import type { CachedDocument, DocumentKey } from '../cache/cached-document.ts'
+import type { PackumentCache } from '../cache/packument-cache.ts'
 import type { Registries } from '../../upstream/registries.ts'
 import type { Countersigner } from './countersigner.ts'
 import type { StatementStore } from './statement-store.ts'

@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest'
 import { keyIdOf, openDatabase } from '@catalog-p2p/core'
 import { createFakeNode } from '../../../../test/support/fake-node.ts'
-import { keyOf } from '../../../../test/support/publishing.ts'
+import { keyOf } from '../../../../test/support/registries/publishing.ts'
 import { StatementStore } from './statement-store.ts'
 import { signWitness, type SignedList } from './witness-statement.ts'
 import { createWitnesses } from './witnesses.ts'

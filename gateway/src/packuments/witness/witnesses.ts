@@ -12,7 +12,7 @@ import {
   type KeyId,
   type Logger,
 } from '@catalog-p2p/core'
-import type { PackumentCache } from '../packument-cache.ts'
+import type { PackumentCache } from '../cache/packument-cache.ts'
 import type { StatementStore } from './statement-store.ts'
 import type { WitnessedJob } from './verdict.ts'
 import { WITNESSES } from './witness-protocol.ts'
