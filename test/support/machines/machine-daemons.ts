@@ -81,7 +81,7 @@ export async function startRegistryOn(
   machine: Machine,
   wall: readonly [pattern: string, authorization: string] | readonly [] = [],
 ): Promise<AsyncDisposable & { url: string }> {
-  const script = join(repositoryRoot, 'test', 'support', 'registry-process.ts')
+  const script = join(repositoryRoot, 'test', 'support', 'registries', 'registry-process.ts')
   const child = machine.spawn(process.execPath, [script, ...wall], {
     stdio: ['pipe', 'pipe', 'inherit'],
   })
