@@ -28,8 +28,7 @@ const REGISTRY = 'http://registry.test/'
 const UPLINK = { delayMs: 20, bytesPerSecond: 5_000_000 }
 /** Each machine's card, to the others. */
 const LAN = { latencyMs: 0.2, bytesPerSecond: 117_000_000 }
-/** Others: `FLEET_SIZES=16`. */
-const SIZES = (process.env.FLEET_SIZES ?? '1,2,4,8,16').split(',').map(Number)
+const SIZES = [1, 2, 4, 8, 16]
 /** What a client asks for at once, and what a machine fetches at once for others. */
 const CONCURRENCY = 32
 const PIECE = 64 * 1024
@@ -78,12 +77,17 @@ class Uplink {
   }
 }
 
-export async function run(options: { rounds: number }): Promise<unknown> {
+export async function run(options: {
+  rounds: number
+  machines?: readonly number[] | undefined
+}): Promise<unknown> {
   await using stage = await Stage.open()
   const awake = setInterval(() => undefined, 60_000) // the clock of nodes keeps no process alive
   stage.defer(async () => clearInterval(awake))
   const packages = await loadPackages(stage.folder)
-  const all = new Map<number, Measured[]>(SIZES.map((machines) => [machines, []]))
+  const all = new Map<number, Measured[]>(
+    (options.machines ?? SIZES).map((machines) => [machines, []]),
+  )
   for (let round = 0; round < options.rounds; round += 1) {
     for (const [machines, measured] of all) measured.push(await measure(packages, machines))
   }

@@ -24,6 +24,7 @@ const { values, positionals } = parseArgs({
     line: { type: 'string' },
     uplink: { type: 'string' },
     machines: { type: 'string' },
+    packages: { type: 'string' },
     fresh: { type: 'boolean', default: false },
     full: { type: 'boolean', default: false },
     idle: { type: 'string' },
@@ -38,7 +39,7 @@ for (const [flag, value] of Object.entries({ rounds, megabytes })) {
 }
 
 /** What changes what is measured. */
-type Flag = 'megabytes' | 'mirror' | 'fresh' | 'full' | 'idle' | 'uplink' | 'machines'
+type Flag = 'megabytes' | 'mirror' | 'fresh' | 'full' | 'idle' | 'uplink' | 'machines' | 'packages'
 
 interface Benchmark {
   /** On loopback without a line. */
@@ -119,15 +120,16 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
     run: async () => await (await import('./signature-checks.ts')).run({ rounds }),
   },
   'fleet-simulation': {
-    run: async () => await (await import('./fleet-simulation.ts')).run({ rounds }),
+    run: async () => await (await import('./fleet-simulation.ts')).run({ rounds, machines }),
+    flags: ['machines'],
   },
   'failing-delegate': {
     run: async () => await (await import('./failing-delegate.ts')).run({ rounds }),
   },
   'cold-fleet': {
     run: async () =>
-      await (await import('./cold-fleet.ts')).run({ rounds, quick, uplink, machines }),
-    flags: ['uplink', 'machines'],
+      await (await import('./cold-fleet.ts')).run({ rounds, quick, uplink, machines, packages }),
+    flags: ['uplink', 'machines', 'packages'],
   },
   publishing: {
     run: async () => await (await import('./publishing.ts')).run({ rounds }),
@@ -163,6 +165,10 @@ if (values.uplink !== undefined && uplink === undefined) {
 const machines = values.machines?.split(',').map(Number)
 if (machines?.some((each) => !Number.isInteger(each) || each < 1) === true) {
   refuse(`--machines is a list like 8,16; not ${values.machines}`)
+}
+const packages = values.packages === undefined ? undefined : Number(values.packages)
+if (packages !== undefined && !(Number.isInteger(packages) && packages >= 1)) {
+  refuse(`--packages is a whole number, 1 at least; not ${values.packages}`)
 }
 const rate = values.line ?? DEFAULT_LINE
 const line = rate === 'none' ? undefined : parseLine(rate)
@@ -229,6 +235,7 @@ function flagsOf({ flags = [] }: Benchmark): string[] {
     if (flag === 'megabytes') return megabytes === DEFAULT_MEGABYTES ? [] : `${flag} ${megabytes}`
     if (flag === 'idle') return idle === undefined ? [] : `${flag} ${idle}`
     if (flag === 'uplink') return uplink === undefined ? [] : `${flag} ${values.uplink}`
+    if (flag === 'packages') return packages === undefined ? [] : `${flag} ${packages}`
     if (flag === 'machines') return machines === undefined ? [] : `${flag} ${values.machines}`
     return { mirror: mirror !== undefined, fresh, full }[flag] ? flag : []
   })

@@ -1,12 +1,20 @@
 /**
  * Question: what does it cost to be there? The time from the command to the first answer, and to the first peer, of `catalog start`
  * as npm installs it; what an idle daemon holds in memory, takes of a core and says to its peers. Beside Verdaccio, a bare
- * libp2p node with QUIC, and Node alone. Goals: 0.7 s to serving; 120 MB with 100 peers and 10,000 artifacts; 0.5 % of a core.
+ * libp2p node with QUIC, and Node alone. Goals: 0.7 s to serving; 120 MB with 100 peers and 10,000 artifacts; 0.5 % of a core there, over
+ * ten minutes, as each peer gets a sign of life every ten minutes. The others are watched for a minute, which has none of them.
  */
 import { existsSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { measureIdle, measureIdleRivals, rowOf, type Case, type Idle } from './lib/idle-daemon.ts'
+import {
+  measureIdle,
+  measureIdleRivals,
+  rowOf,
+  type Case,
+  type Idle,
+  type Times,
+} from './lib/idle-daemon.ts'
 import { noteGoal, summarize, toMarkdownTable } from './lib/measure.ts'
 import { installPacked, type PackedCatalog } from './lib/packed-catalog.ts'
 import { VERDACCIO } from './lib/rivals.ts'
@@ -23,12 +31,12 @@ import { runTimed } from './lib/timed-process.ts'
 
 const GOAL_MS = 700
 const TIMES = { settleMs: 30_000, watchMs: 60_000 }
+/** One sign of life for each peer (inventory-sender.ts). */
+const GOAL_TIMES = { ...TIMES, watchMs: 600_000 }
 const QUICK_TIMES = { settleMs: 4_000, watchMs: 4_000 }
+const GOAL_CASE = { peers: 100, artifacts: 10_000 }
 const QUICK_CASES = [{ peers: 5, artifacts: 300 }]
-const CASES = [
-  { peers: 0, artifacts: 0 },
-  { peers: 100, artifacts: 10_000 },
-]
+const CASES = [{ peers: 0, artifacts: 0 }, GOAL_CASE]
 const FULL_CASES = [
   { peers: 0, artifacts: 0 },
   ...[10_000, 100_000].flatMap((artifacts) =>
@@ -58,9 +66,12 @@ export async function run(options: {
   const only = options.idle === undefined ? undefined : parseCase(options.idle)
   await using stage = await Stage.open()
   const catalog = await installPacked(stage.folder)
-  const times = options.quick ? QUICK_TIMES : TIMES
+  const timesOf = ({ peers, artifacts }: Case): Times => {
+    if (options.quick) return QUICK_TIMES
+    return peers === GOAL_CASE.peers && artifacts === GOAL_CASE.artifacts ? GOAL_TIMES : TIMES
+  }
   if (only !== undefined) {
-    const idle = [await measureIdle(catalog, only, times)]
+    const idle = [await measureIdle(catalog, only, timesOf(only))]
     showIdle(idle)
     return { idle }
   }
@@ -69,9 +80,9 @@ export async function run(options: {
     starts.push(await measureStarts(stage, catalog, join(stage.folder, `round-${round}`)))
   }
   showStarts(starts)
-  const idle: Idle[] = await measureIdleRivals(catalog, times)
+  const idle: Idle[] = await measureIdleRivals(catalog, options.quick ? QUICK_TIMES : TIMES)
   for (const each of options.quick ? QUICK_CASES : options.full ? FULL_CASES : CASES) {
-    idle.push(await measureIdle(catalog, each, times))
+    idle.push(await measureIdle(catalog, each, timesOf(each)))
   }
   showIdle(idle)
   noteGoal(
@@ -93,9 +104,11 @@ function showIdle(idle: readonly Idle[]): void {
   console.log(`\n${toMarkdownTable(idle.map(rowOf))}`)
   const bare = idle.find(({ name }) => name.startsWith('bare'))
   const limit = bare && `a bare libp2p node without a peer takes ${bare.mib.toFixed(0)}`
-  for (const { name, peers, artifacts, mib, cpuPercent } of idle) {
+  for (const { name, peers, artifacts, mib, cpuPercent, watchMs } of idle) {
     if (peers === 0) continue
-    noteGoal(`${name}: % of a core`, [cpuPercent], { atMost: 0.5 })
+    if (watchMs === GOAL_TIMES.watchMs) {
+      noteGoal(`${name}: % of a core, over ten minutes`, [cpuPercent], { atMost: 0.5 })
+    }
     // 120 MB are 114 MiB.
     if (artifacts <= 10_000) noteGoal(`${name}: MiB resident`, [mib], { atMost: 114 }, limit)
   }

@@ -35,6 +35,8 @@ export interface Idle extends Case {
   readonly ownMib: number
   readonly cpuPercent: number
   readonly bytesPerHour: number
+  /** For so long: signs of life, each ten minutes, are in it or not. */
+  readonly watchMs: number
 }
 
 /** On a machine of its own, where every byte on its loopback is of this daemon and its peers; else without that number. */
@@ -75,6 +77,7 @@ export async function measureIdle(
     mib: memoryMibOf(daemon.pid),
     ownMib: ownMemoryMibOf(daemon.pid),
     bytesPerHour: (bytes * HOUR_MS) / watchMs,
+    watchMs,
   }
 }
 
@@ -93,7 +96,7 @@ export async function measureIdleRivals(
   ].map((each) => ({ ...each, cpuBefore: cpuMsOf(each.pid) }))
   await sleep(watchMs)
   return subjects.map(({ name, pid, cpuBefore }) => ({
-    ...{ name, peers: 0, artifacts: 0, connected: 0, heard: 0, bytesPerHour: NaN },
+    ...{ name, peers: 0, artifacts: 0, connected: 0, heard: 0, bytesPerHour: NaN, watchMs },
     mib: memoryMibOf(pid),
     ownMib: ownMemoryMibOf(pid),
     cpuPercent: (100 * (cpuMsOf(pid) - cpuBefore)) / watchMs,
@@ -121,10 +124,12 @@ export function rowOf({
   ownMib,
   cpuPercent,
   bytesPerHour,
+  watchMs,
 }: Idle): Record<string, string> {
   const isKnown = !Number.isNaN(bytesPerHour)
   return {
     idle: name,
+    'watched, s': (watchMs / 1000).toFixed(0),
     'MiB resident': mib.toFixed(0),
     'of it not of files': ownMib.toFixed(0),
     '% of a core': cpuPercent.toFixed(2),

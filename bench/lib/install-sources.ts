@@ -33,7 +33,7 @@ export interface Install {
 
 export interface Installed {
   readonly seconds: number
-  /** Of these, what the client took itself. */
+  /** Of these, from its start to its end: by exec its first requests may wait in it until the gateway is there. */
   readonly clientSeconds: number
   /** Of the artifacts. */
   readonly fromPeer: number
