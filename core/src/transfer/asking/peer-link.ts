@@ -31,7 +31,7 @@ export interface PeerLinks {
   /** @throws CatalogError PEER_UNREACHABLE */
   readonly stream: (peer: PeerId, lane: Lane) => Promise<RequestStream>
   readonly outstanding: (peer: PeerId) => number
-  /** Bytes received on one of the peer's lanes, or on both. Begins anew when the peer has gone and come back. */
+  /** Bytes of answers received on one of the peer's lanes, or on both. Begins anew when the peer has gone and come back. */
   readonly receivedBytes: (peer: PeerId, lane?: Lane) => number
   /** When something came from it on a stream that is open; -Infinity before. */
   readonly heardAtMs: (peer: PeerId) => number
@@ -168,7 +168,7 @@ class PeerLink {
   #hostBytes(): number {
     const { session, bulk } = this.#lanes
     const open = [session.open.get('host'), bulk.open.get('host')]
-    return open.reduce((sum, stream) => sum + (stream?.receivedBytes ?? 0), 0)
+    return open.reduce((sum, stream) => sum + (stream?.heardBytes ?? 0), 0)
   }
 
   get isThrottled(): boolean {

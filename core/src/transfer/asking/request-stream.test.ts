@@ -116,6 +116,22 @@ describe('want', () => {
     expect(stream.receivedBytes).toBeGreaterThan(1000)
   })
 
+  test('word that an answer will come is none of its bytes, however it is cut; it is heard all the same', async () => {
+    const { stream, send, next } = world()
+    const wanted = stream.want(small.digest, { signal: never })
+    const { id } = await next()
+    const word = encodeAnswer({ type: 'wait', id })
+    send(Buffer.concat([...Array<Uint8Array>(1000).fill(word), word.subarray(0, 5)]))
+    await until(() => stream.heardBytes === 9 * 1000 + 5)
+    expect(stream.receivedBytes).toBe(5)
+    send(word.subarray(5))
+    await until(() => stream.heardBytes === 9 * 1001)
+    expect(stream.receivedBytes).toBe(5) // it never shrinks
+    send({ ...inline, id, size: 1000, present: undefined }, chunkOf(id, 0, small.bytes))
+    await wanted
+    expect(stream.receivedBytes).toBe(stream.heardBytes - 9 * 1001)
+  })
+
   test('an empty artifact', async () => {
     const { stream, send, next } = world()
     const wanted = stream.want(small.digest, { signal: never })

@@ -11,7 +11,7 @@ import { CatalogError, isCatalogError } from '../../errors.ts'
 import type { FetchWish } from '../../fleet/fleet.ts'
 import type { ByteStream, PeerId } from '../../host/host.ts'
 import type { Clock } from '../../timing/clock.ts'
-import { eachFrame } from '../../wire/frames.ts'
+import { eachFrame, FRAME_HEADER_BYTES } from '../../wire/frames.ts'
 import {
   decodeAnswer,
   encodeRequest,
@@ -58,8 +58,10 @@ export interface RequestStream {
   ): Promise<Uint8Array>
   /** Requests under way or waiting. */
   readonly outstanding: number
-  /** Bytes received so far, without its greeting: tells a slow stream from a silent one. */
+  /** Bytes of answers received so far; word that one will come (WAIT, FETCHING) is none. Never shrinks. */
   readonly receivedBytes: number
+  /** All bytes received so far but its greeting: tells a slow stream from a silent one. */
+  readonly heardBytes: number
   /** When the last of them came; -Infinity before. */
   readonly heardAtMs: number
   /** When the peer last said that its own upload limit holds an answer back. */
@@ -102,6 +104,8 @@ class PipelinedRequests implements RequestStream {
   readonly #answers: AnswerHandler
   readonly #outbox: Outbox
   readonly #silence: SilenceWatch
+  #heardBytes = 0
+  #wordBytes = 0
   #receivedBytes = 0
   #heardAtMs = -Infinity
   #failure: Error | undefined
@@ -122,7 +126,7 @@ class PipelinedRequests implements RequestStream {
       clock,
       ...(isCarrier && { afterMs: CARRIER_SILENCE_MS }),
       owesAnswers: () => this.#requests.owed > 0 || (isCarrier && !this.isGreeted),
-      receivedBytes: () => deps.heardBytes?.() ?? this.#receivedBytes,
+      receivedBytes: () => deps.heardBytes?.() ?? this.#heardBytes,
       onSilent: () => fail(isCarrier ? frozen(peer) : silent(peer)),
     })
     if (isCarrier) this.#silence.begin()
@@ -176,7 +180,13 @@ class PipelinedRequests implements RequestStream {
   }
 
   get receivedBytes(): number {
+    // The first bytes of a word are taken for those of an answer until it is whole.
+    this.#receivedBytes = Math.max(this.#receivedBytes, this.#heardBytes - this.#wordBytes)
     return this.#receivedBytes
+  }
+
+  get heardBytes(): number {
+    return this.#heardBytes
   }
 
   get heardAtMs(): number {
@@ -225,11 +235,16 @@ class PipelinedRequests implements RequestStream {
       ...(allocate && { allocate }),
       onRead: (bytes: number) => {
         if (!this.#answers.isGreeted) return
-        this.#receivedBytes += bytes
+        this.#heardBytes += bytes
         this.#heardAtMs = clock.now()
       },
     }
-    await eachFrame(source, options, (frame) => this.#answers.accept(decodeAnswer(frame)))
+    await eachFrame(source, options, (frame) => {
+      const answer = decodeAnswer(frame)
+      const isWord = answer.type === 'wait' || answer.type === 'fetching'
+      if (isWord) this.#wordBytes += FRAME_HEADER_BYTES + frame.byteLength
+      this.#answers.accept(answer)
+    })
     throw new CatalogError('PEER_UNREACHABLE', 'the peer ended the stream', { peer })
   }
 

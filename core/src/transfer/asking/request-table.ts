@@ -22,6 +22,8 @@ export const ANSWER_DEADLINE_MS = 300_000
 /** Cancelled requests without a last answer; a peer that owes more of them is stuck. */
 export const MAX_CANCELLED = 1024
 
+const DEADLINE_PRECISION_MS = 1_000
+
 export interface RequestTableDeps {
   readonly peer: PeerId
   readonly clock: Clock
@@ -37,6 +39,7 @@ export class RequestTable {
   readonly #cancelled = new Map<number, RequestState>()
   readonly #slots = createSemaphore(MAX_OUTSTANDING)
   readonly #deadlines: Deadlines
+  #renewedAtMs = -Infinity
   #nextId = 1
   #closed: Error | undefined
 
@@ -44,7 +47,7 @@ export class RequestTable {
     this.#deps = deps
     this.#deadlines = createDeadlines(deps.clock, {
       afterMs: ANSWER_DEADLINE_MS,
-      precisionMs: 1_000,
+      precisionMs: DEADLINE_PRECISION_MS,
     })
   }
 
@@ -106,6 +109,10 @@ export class RequestTable {
 
   /** The peer says that its upload limit holds answers back: the deadlines of all that wait behind it begin anew. */
   renewDeadlines(): void {
+    const nowMs = this.#deps.clock.now()
+    // However many words come, no more work than the deadlines are precise.
+    if (nowMs - this.#renewedAtMs < DEADLINE_PRECISION_MS) return
+    this.#renewedAtMs = nowMs
     for (const request of this.#pending.values()) request.renew()
   }
 

@@ -52,6 +52,11 @@ const PROGRESS_BYTES = 8 * 1024
 /** However much moves, an answer that takes longer is late: other answers may be what moves. */
 const MAX_PROGRESS_MS = 2_000
 
+/** Since when peers that are asked one after another for the same may take that long, all of them together. */
+export interface SharedPatience {
+  sinceMs: number | undefined
+}
+
 /** Whether an answer of a peer is on its way, whatever is asked; others may go before it. */
 export interface AnswerWatch {
   /** The request leaves now; until then our own limit holds it back, and no peer is late. */
@@ -63,17 +68,23 @@ export interface AnswerWatch {
 export function watchAnswer(
   peer: PeerId,
   { links, clock }: Pick<AskDeps, 'links' | 'clock'>,
+  patience: SharedPatience = { sinceMs: undefined },
 ): AnswerWatch {
-  let askedMs: number | undefined
-  let seenBytes = links.receivedBytes(peer)
+  let isAsked = false
+  let seenBytes = 0
   return {
-    asked: () => void (askedMs = clock.now()),
+    asked() {
+      isAsked = true
+      patience.sinceMs ??= clock.now()
+      seenBytes = links.receivedBytes(peer)
+    },
     isProgressing() {
-      if (askedMs === undefined) return true // no fault of the peer, and another one would have to wait too
+      if (!isAsked) return true // no fault of the peer, and another one would have to wait too
       const now = links.receivedBytes(peer)
       const moved = now - seenBytes
       seenBytes = now
-      return moved >= PROGRESS_BYTES && clock.now() - askedMs < MAX_PROGRESS_MS
+      const { sinceMs = -Infinity } = patience
+      return moved >= PROGRESS_BYTES && clock.now() - sinceMs < MAX_PROGRESS_MS
     },
   }
 }

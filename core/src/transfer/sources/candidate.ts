@@ -19,9 +19,9 @@ import { remainingMs } from './pace.ts'
 /** Before a peer that is still downloading is asked again what it has got; twice as long each time that it is nothing new, up to a bound. */
 const REFRESH_MS = 100
 const MAX_REFRESH_MS = 800
-/** Fewer bytes are no part of a chunk: a peer may say any number of times that it will send one. */
+/** Fewer bytes are no part of a chunk: what ends a request without one is an answer, too. */
 const MIN_HEARD_BYTES = 4 * 1024
-/** So much of whatever a peer was asked for is no word that something will come: it is busy. */
+/** So much of whatever else a peer was asked for: it is busy. */
 const MIN_BUSY_BYTES = 64 * 1024
 
 export class Candidate {
@@ -136,7 +136,7 @@ export class Candidate {
     return remainingMs(this.share + arriving, arriving, this.ageMs)
   }
 
-  /** Milliseconds left if its peers sent nothing else from now on, at the pace of all that they have sent since the claim. */
+  /** Milliseconds left if its peers sent nothing else from now on, at the pace of all that they have answered since the claim. */
   get atBestMs(): number {
     const leftBytes = (1 - this.share) * this.claim.geometry.size
     return (leftBytes * this.ageMs) / this.#sent.total([...this.claimants.keys()])

@@ -31,7 +31,7 @@ const ALMOST_DONE_MS = 500
 const PROVEN_MS = 1_000
 const PROVEN_BYTES_PER_MS = 10_000
 const MAX_PROVEN_MS = 5_000
-/** A claim without bytes of a chunk for so long has stalled; for BUSY_MS where its peer sends other things that were asked of it. */
+/** A claim without bytes of a chunk for so long has stalled; for BUSY_MS where its peer answers other things that were asked of it. */
 const STALLED_MS = 250
 const BUSY_MS = 1_000
 /** Bytes that are hashed to compare a small artifact with a claim: little enough not to hold up the event loop. */

@@ -1,7 +1,7 @@
 /** Versions asked for by name: what one round trip brings, who is asked, and what a liar achieves. */
 import { describe, expect, test } from 'vitest'
 import { blob, CHUNK_SIZE, type Blob } from '../../../../test/support/blobs.ts'
-import { createFakeClock } from '../../../../test/support/fake-clock.ts'
+import { createFakeClock, type FakeClock } from '../../../../test/support/fake-clock.ts'
 import { answering } from '../../../../test/support/hostile-peer.ts'
 import { recordOf } from '../../../../test/support/records.ts'
 import { createWorld, type Node, type World } from '../../../../test/support/transfer-world.ts'
@@ -142,6 +142,66 @@ test('many at once are no fault of the peer that answers one after another', asy
   // What is asked for by its digest meanwhile would go to a registry.
   expect(isLeftAlone).toBe(false)
 })
+
+/** Says what `babble` gives as often as it takes to look busy, and never comes to an end. */
+async function babbler(
+  world: World,
+  clock: FakeClock,
+  { name, babble }: { name: string; babble: (id: number) => Uint8Array[] },
+): Promise<void> {
+  const peer = await liar(world, () => [], name)
+  const behave = async (stream: ByteStream): Promise<void> => {
+    const answer = answering(
+      async () => undefined,
+      ({ id }) => {
+        void (async () => {
+          for (const bytes of babble(id)) {
+            await stream.write(bytes)
+            await clock.sleep(20)
+          }
+        })().catch(() => undefined)
+        return []
+      },
+    )
+    await answer(stream)
+  }
+  peer.host.handle(TRANSFER_PROTOCOL, behave, { maxStreamsPerPeer: 8 })
+}
+
+const big = blob(1_000_000, 4)
+
+test.each([
+  [
+    'floods with word that it will answer',
+    500,
+    (id: number) =>
+      Array<Uint8Array>(200).fill(
+        Buffer.concat(Array<Uint8Array>(1_000).fill(encodeAnswer({ type: 'wait', id }))),
+      ),
+  ],
+  [
+    'trickles',
+    2_500,
+    (id: number) => {
+      const all = Buffer.concat(whole(id, recordOf(small.digest), big).map(encodeAnswer))
+      return Array.from({ length: 90 }, (_, at) => all.subarray(at * 9_000, (at + 1) * 9_000))
+    },
+  ],
+])(
+  'that several list of which each %s: all of them together cost no more than one',
+  async (_, maxMs, babble) => {
+    const clock = createFakeClock()
+    const world = createWorld(clock)
+    for (let i = 0; i < 4; i += 1) await babbler(world, clock, { name: `liar-${i}`, babble })
+    await holder(world, 'honest', small)
+    const b = await world.add('b')
+    let isOver = false
+    const resolving = b.transfer.resolve(recordOf(small.digest), { signal })
+    void resolving.finally(() => (isOver = true))
+    await clock.advanceUntil(() => isOver, { maxMs })
+    expect((await resolving)?.digest).toBe(small.digest)
+  },
+)
 
 test('that a delegate is late with is asked of the others that list it, for a moment', async () => {
   const clock = createFakeClock()

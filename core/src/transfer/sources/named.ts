@@ -13,7 +13,7 @@ import { raceSignal } from '../../timing/race-signal.ts'
 import type { Clock } from '../../timing/clock.ts'
 import type { NamedResult } from '../asking/request-stream.ts'
 import type { TransferDeps } from '../transfer-deps.ts'
-import { watchAnswer } from './ask-peer.ts'
+import { watchAnswer, type SharedPatience } from './ask-peer.ts'
 import { askDelegate, LONGEST_WAIT_MS } from './delegate.ts'
 import { hedge, type Attempt } from './hedge.ts'
 
@@ -72,12 +72,13 @@ export function createNamedRequests(deps: NamedDeps): NamedRequests {
       let asking = running.get(key)
       if (asking === undefined) {
         const delegate = fetch ? deps.fleet.delegateOf(version) : undefined
+        const patience: SharedPatience = { sinceMs: undefined }
         const holders = (): Attempt<ArtifactRecord>[] =>
           scores
             .rank(discovery.nameHolders(key), links.outstanding)
             .filter((peer) => peer !== delegate)
             .slice(0, MAX_ASKED)
-            .map((peer) => attemptOf(deps, peer, key))
+            .map((peer) => attemptOf(deps, peer, { key, patience }))
         const attempts =
           delegate === undefined
             ? holders()
@@ -163,9 +164,13 @@ function delegateAttempt(
   }
 }
 
-function attemptOf(deps: NamedDeps, peer: PeerId, key: NameKey): Attempt<ArtifactRecord> {
+function attemptOf(
+  deps: NamedDeps,
+  peer: PeerId,
+  { key, patience }: { readonly key: NameKey; readonly patience: SharedPatience },
+): Attempt<ArtifactRecord> {
   const { scores, links, clock, limitOf } = deps
-  const watch = watchAnswer(peer, deps)
+  const watch = watchAnswer(peer, deps, patience)
   return {
     hedgeMs: scores.hedgeMs(peer),
     isProgressing: watch.isProgressing,
