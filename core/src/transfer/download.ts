@@ -53,7 +53,7 @@ export interface Download {
   goAlone(): void
   /** No caller waits any more. */
   cancel(reason: Error): void
-  /** Or it has failed for those who read it. */
+  /** No caller waits any more, or it has failed for those who read it. */
   readonly isCancelled: boolean
   /** Settles when nothing is left to do; never rejects. */
   readonly finished: Promise<void>
@@ -114,14 +114,21 @@ class OneDownload implements Download {
   }
 
   async #run(): Promise<void> {
-    this.#first = askBest(this.#request, { name: this.#name, course: this.#course }, this.#deps)
-    const bytes = this.#first && (await this.#first.bytes)
-    if (bytes === undefined) return await this.#raceSources()
     try {
-      await this.#succeed({ source: 'peer', bytes })
+      this.#first = askBest(this.#request, { name: this.#name, course: this.#course }, this.#deps)
+      const bytes = this.#first && (await this.#first.bytes)
+      if (bytes === undefined) await this.#raceSources()
+      else await this.#succeed({ source: 'peer', bytes })
     } catch (error) {
-      this.#delivery.fail(error)
+      this.#fail(this.#cancelled ?? notFound(error, this.#request))
     }
+  }
+
+  #fail(reason: Error): void {
+    const { digest } = this.#request
+    this.#delivery.fail(reason)
+    const isWanted = this.#cancelled === undefined
+    if (isWanted) this.#deps.log.debug('download.failed', { digest, error: reason })
   }
 
   async #succeed(found: Found): Promise<void> {
@@ -131,8 +138,7 @@ class OneDownload implements Download {
   }
 
   async #raceSources(): Promise<void> {
-    const { clock, log } = this.#deps
-    const { digest } = this.#request
+    const { clock } = this.#deps
     const race = this.#createRace()
     const { claims, delivery } = race
     this.#relay = createRelay(this.#request, this.#deps, claims)
@@ -151,11 +157,11 @@ class OneDownload implements Download {
       await delivery.offered?.closed
     } catch (error) {
       const reason = reasonOf(error, race)
-      delivery.fail(reason)
-      if (!race.signal.aborted) log.debug('download.failed', { digest, error: reason })
+      this.#fail(reason)
       await claims.close(reason, { keep: true })
     } finally {
       this.#relay.stop()
+      this.#first?.cancel(OVERTAKEN) // unless it has ended: a peer that is banned by now was not asked in the race
     }
   }
 
@@ -250,5 +256,9 @@ function reasonOf(error: unknown, { digest, origin, signal, silent }: Race): Err
   if (signal.aborted) return signal.reason as Error
   if (origin.failure !== undefined) return origin.failure.error as Error
   if (silent.size > 0) return noProviders(digest, error, silent.size)
+  return notFound(error, { digest })
+}
+
+function notFound(error: unknown, { digest }: Pick<DownloadRequest, 'digest'>): Error {
   return isCatalogError(error, 'NO_PROVIDERS') ? error : noProviders(digest, error)
 }

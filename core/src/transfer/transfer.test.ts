@@ -300,6 +300,41 @@ describe('those who wait for one artifact', () => {
     for (const { bytes } of all) expect(Buffer.compare(bytes, large.bytes)).toBe(0)
   })
 
+  test('when nobody waits any more it ends at once, and the peer that was asked is not to blame', async () => {
+    const clock = createFakeClock()
+    const world = createWorld(clock)
+    await world.addPeer('slow', [small], async () => undefined)
+    const b = await world.add('b')
+    const timeouts: string[] = []
+    Object.assign(b.scores, { recordTimeout: (peer: string) => timeouts.push(peer) })
+    const stop = new AbortController()
+    const getting = b.transfer.get(small.digest, { signal: stop.signal })
+    const given = expect(getting).rejects.toThrow('hung up')
+    await clock.advance(10)
+    expect(b.transfer.activeDownloads).toBe(1)
+    stop.abort(new Error('hung up'))
+    await clock.advance(0)
+    await given
+    expect(b.transfer.activeDownloads).toBe(0)
+    await clock.advance(5_000)
+    expect(timeouts).toEqual([])
+  })
+
+  test('an error of this machine itself ends it like any other: as an error for who waits', async () => {
+    const world = createWorld()
+    const [a, b] = [await world.add('a'), await world.add('b')]
+    await a.put(small)
+    const broken = async (): Promise<never> => Promise.reject(new Error('the disk is gone'))
+    Object.assign(b.store, { put: broken })
+    await expect(b.transfer.get(small.digest, {})).rejects.toEqual(withCode('NO_PROVIDERS'))
+    const holders = (): never => {
+      throw new Error('a mistake of ours')
+    }
+    Object.assign(b.discovery, { holders })
+    await expect(b.transfer.get(small.digest, {})).rejects.toEqual(withCode('NO_PROVIDERS'))
+    expect(b.transfer.activeDownloads).toBe(0)
+  })
+
   test('one that gives up gets its reason; the other gets the artifact', async () => {
     const node = await createWorld().add('a')
     const gate = Promise.withResolvers<void>()

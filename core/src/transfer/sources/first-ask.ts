@@ -13,10 +13,11 @@ import { watchAttempt, type Attempt } from './hedge.ts'
 
 export interface FirstAsk {
   readonly peer: PeerId
-  /** The whole, verified; undefined when the race is to begin. Never rejects. */
+  /** The whole, verified; undefined when the race is to begin, or it is cancelled. Never rejects. */
   readonly bytes: Promise<Uint8Array | undefined>
   /** The same question as an attempt of that race. Run once. */
   readonly attempt: Attempt<PeerAnswer>
+  /** At once; the peer is not to blame. */
   cancel(reason: unknown): void
 }
 
@@ -34,26 +35,23 @@ export function askFirst(peer: PeerId, wish: FirstWish, deps: TransferDeps): Fir
   let isLate = false
   course.asked += 1
   const answer = asking.run(cancel.signal, () => undefined)
-  const bytes = new Promise<Uint8Array | undefined>((resolve) => {
-    const stop = watchAttempt(asking, deps.clock, () => {
-      isLate = true
-      course.late += 1
-      asking.onLate?.()
-      resolve(undefined)
-    })
-    answer.then(
-      (given) => {
-        stop()
-        if (given.kind === 'claim' || isLate) return resolve(undefined)
-        course.gave(peer)
-        resolve(given.bytes)
-      },
-      () => {
-        stop()
-        resolve(undefined)
-      },
-    )
+  const { promise: bytes, resolve } = Promise.withResolvers<Uint8Array | undefined>()
+  const stop = watchAttempt(asking, deps.clock, () => {
+    isLate = true
+    course.late += 1
+    asking.onLate?.()
+    resolve(undefined)
   })
+  const end = (): void => {
+    stop()
+    resolve(undefined)
+  }
+  answer.then((given) => {
+    stop()
+    if (given.kind === 'claim' || isLate || cancel.signal.aborted) return resolve(undefined)
+    course.gave(peer)
+    resolve(given.bytes)
+  }, end)
   return {
     ...{ peer, bytes },
     attempt: {
@@ -64,7 +62,10 @@ export function askFirst(peer: PeerId, wish: FirstWish, deps: TransferDeps): Fir
         return answer
       },
     },
-    cancel: (reason) => cancel.abort(reason),
+    cancel(reason) {
+      end()
+      cancel.abort(reason)
+    },
   }
 }
 
