@@ -38,19 +38,9 @@ export function witnessKeyOf({ registry, name }: Omit<PackageVersion, 'version'>
   return keyOf(WITNESS_DOMAIN, registry, name)
 }
 
-/** Those of an install that is under way: each is asked for several times while its artifact is. Some 300 bytes each. */
-const MAX_REMEMBERED = 1_000
-const remembered = new Map<string, NameKey>()
-
 function keyOf(...parts: readonly string[]): NameKey {
   // None may hold a NUL: URLs, package names and versions never do, and the codec refuses those that would.
-  const text = parts.join('\0')
-  const known = remembered.get(text)
-  if (known !== undefined) return known
-  const key = hash('sha256', text, 'hex') as NameKey
-  if (remembered.size >= MAX_REMEMBERED) remembered.clear()
-  remembered.set(text, key)
-  return key
+  return hash('sha256', parts.join('\0'), 'hex') as NameKey
 }
 
 export function nameKeyToBytes(key: NameKey): Buffer {

@@ -1,3 +1,4 @@
+import { Worker } from 'node:worker_threads'
 import { afterEach, expect, test, vi } from 'vitest'
 import { restNow } from './at-rest.ts'
 import { createWorkerThread, workerUrl, type WorkerThread } from './worker-thread.ts'
@@ -71,6 +72,27 @@ test('a rest ends one that has nothing to do, and the next message starts anothe
   thread.post('again')
   await vi.waitFor(() => expect(said).toEqual(['hello', 'again']), { timeout: 10_000 })
   expect(lost).toEqual([])
+})
+
+test('stopped while a rest ends the thread: the end is waited for', async () => {
+  create()
+  thread.post('hello')
+  const end = Promise.withResolvers<number>()
+  const { terminate } = Worker.prototype
+  const spy = vi.spyOn(Worker.prototype, 'terminate').mockImplementation(async function (
+    this: Worker,
+  ) {
+    await end.promise
+    return await terminate.call(this)
+  })
+  restNow()
+  let isStopped = false
+  const stopping = thread.stop().then(() => (isStopped = true))
+  await new Promise(setImmediate)
+  expect(isStopped).toBe(false)
+  end.resolve(0)
+  await stopping
+  spy.mockRestore()
 })
 
 test('is the file beside the one that asks, with its extension', () => {

@@ -27,6 +27,8 @@ export function createWorkerThread<Request, Reply>(
 ): WorkerThread<Request> {
   let worker: Worker | undefined
   let isKept: (() => void) | undefined
+  /** Resolves when all that were stopped have ended. */
+  let ended: Promise<void> = Promise.resolve()
 
   function start(): Worker {
     const started = new Worker(url)
@@ -55,7 +57,9 @@ export function createWorkerThread<Request, Reply>(
     isKept = undefined
     const running = worker
     worker = undefined
-    await running?.terminate()
+    const before = ended
+    if (running !== undefined) ended = running.terminate().then(() => before)
+    await ended
   }
 
   return {
