@@ -170,6 +170,27 @@ describe('between peers that reach each other', () => {
     expect(here.carriers.count('there')).toBe(1)
   })
 
+  test('what is written in one turn comes in order, small ones as one, and all of it before an end', async () => {
+    const pieces: Uint8Array[] = []
+    there.carriers.handle(async (stream) => {
+      for await (const bytes of stream.source) pieces.push(Uint8Array.from(bytes))
+    })
+    const stream = await here.carriers.open('there')
+    if (stream === undefined) throw new Error('no carrier')
+    const write = async (...parts: Uint8Array[]): Promise<void> => {
+      const before = Buffer.concat(pieces).byteLength
+      const all = Buffer.concat(parts)
+      await Promise.all(parts.map((part) => stream.write(part)))
+      if (parts.length === 1) await stream.end()
+      await until(() => Buffer.concat(pieces).byteLength === before + all.byteLength)
+      expect(Buffer.concat(pieces).subarray(before).equals(all)).toBe(true)
+    }
+    await write(Buffer.of(1), Buffer.of(2), Buffer.of(3))
+    expect(pieces).toHaveLength(1)
+    await write(Buffer.of(4), randomBytes(100_000), Buffer.of(5))
+    await write(Buffer.of(6))
+  })
+
   test('a carrier ends with the connection that its ticket was told over, and the ticket with it', async () => {
     const stream = await here.carriers.open('there')
     if (stream === undefined) throw new Error('no carrier')

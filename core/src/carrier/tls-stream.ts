@@ -17,7 +17,10 @@ const UNREAD_LOW_BYTES = 64 * 1024
 const UNREAD_SLACK_BYTES = 1024 * 1024
 /** Queued bytes at which `write` starts to wait; it goes on when all of them have left. */
 const WRITE_HIGH_BYTES = 256 * 1024
-/** Writes up to this size that are made in one turn leave as one: a record, a system call and a read at the other end for each cost more. */
+/**
+ * Writes up to this size wait for the end of the turn and leave as one, however many they are, or with the first larger one: a record, a system
+ * call and a read at the other end for each cost more. What bounds them all is WRITE_HIGH_BYTES, as it does any write.
+ */
 const GATHERED_BYTES = 32 * 1024
 /** `end` waits so long for what is queued to leave. */
 const END_TIMEOUT_MS = 60_000

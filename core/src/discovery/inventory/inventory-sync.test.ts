@@ -349,6 +349,40 @@ describe('broken streams', () => {
     expect(opened).toBe(2)
   })
 
+  it('end a stream on which a write is not taken for a minute', async () => {
+    world = createWorld()
+    const [a, b] = [await world.node('a'), await world.node('b')]
+    const open = a.host.open.bind(a.host)
+    const streams: ByteStream[] = []
+    Object.assign(a.host, {
+      open: async (...args: Parameters<Host['open']>) => {
+        const stream = await open(...args)
+        streams.push(stream)
+        return stream
+      },
+    })
+    await a.host.connect('b', { signal })
+    await world.until(() => both({ a, b }))
+    const [stream] = streams
+    if (stream === undefined) throw new Error('no stream')
+    const abort = stream.abort.bind(stream)
+    const taken = Promise.withResolvers<void>()
+    let isReset = false
+    Object.assign(stream, {
+      write: () => taken.promise,
+      abort(reason: Error) {
+        isReset = true
+        taken.reject(reason)
+        abort(reason)
+      },
+    })
+    a.sync.announce(digest('one'))
+    await world.clock.advance(59_000)
+    expect(isReset).toBe(false)
+    await world.clock.advance(2_000)
+    expect(isReset).toBe(true)
+  })
+
   it('cost nothing but their stream when a peer does not read', async () => {
     world = createWorld()
     const a = await world.node('a')

@@ -494,6 +494,31 @@ describe('cancel', () => {
   })
 })
 
+describe('what is fetched for the asker', () => {
+  test('is told at once, and again and again in one word for all; none of what has been cancelled', async () => {
+    const fetch: ServeDeps['fetch'] = (_, { signal }) =>
+      new Promise((_resolve, reject) =>
+        signal.addEventListener('abort', () => reject(signal.reason as Error)),
+      )
+    const { send, answers } = world({ fetch })
+    const version = { registry: 'http://registry.example/', name: 'a', version: '1.0.0' }
+    const words = (): number[] =>
+      answers.flatMap((answer) => (answer.type === 'fetching' ? [answer.id] : []))
+    for (const id of [1, 2, 3]) send({ type: 'want-fetch', id, version, digest: small.digest })
+    await until(() => words().length === 3)
+    expect(words()).toEqual([1, 2, 3])
+    await clock.advance(1_000)
+    expect(words()).toEqual([1, 2, 3, ...Array<number>(10).fill(1)])
+    send({ type: 'cancel', id: 1 })
+    await until(() => answers.some(({ type }) => type === 'status'))
+    await clock.advance(1_000)
+    expect(words().slice(13)).toEqual(Array(10).fill(2))
+    send({ type: 'cancel', id: 2 }, { type: 'cancel', id: 3 })
+    await clock.advance(1_000)
+    expect(words()).toHaveLength(23)
+  })
+})
+
 describe('what breaks the protocol', () => {
   const want = encodeRequest({ type: 'want', id: 1, digest: small.digest })
   test.each<[string, (Request | Uint8Array)[], boolean]>([
