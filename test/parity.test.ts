@@ -49,6 +49,7 @@ test('the public surface is small, and grows only on purpose', () => {
     'nameKeyToBytes',
     'openCertificate',
     'openDatabase',
+    'openRenewable',
     'openRevocations',
     'openStatement',
     'packageKeyOf',

@@ -38,7 +38,7 @@ async function openStore(
 ): Promise<BanStore | undefined> {
   if (!(await canCreateFolder(folder))) return undefined
   try {
-    return await openBanStore(folder, { clock })
+    return await openBanStore(folder, { clock, log })
   } catch (error) {
     log.debug('bans.not-kept', { folder, error })
     return undefined

@@ -206,17 +206,17 @@ describe('at start-up', () => {
     expect(digestsOf(third)).toEqual([orphan.digest])
   })
 
-  test('a damaged index is put aside and made anew from the files', async () => {
+  test.each([
+    ['is no database', () => Buffer.alloc(4_096, 'this is no database, whatever its name says. ')],
+    ['has damaged pages', (bytes: Buffer) => bytes.fill(0xa5, 4_096)],
+  ])('an index that %s is put aside and made anew from the files', async (_, damaged) => {
     const world = await createFsWorld()
     const store = await world.open()
     const made = blob(50_000, 1)
     await putAll(store, [made])
     await store.flush()
     await store.stop()
-    await writeFile(
-      world.layout.database,
-      'this is no database, whatever its name says. '.repeat(99),
-    )
+    await writeFile(world.layout.database, damaged(await readFile(world.layout.database)))
     const again = await world.open()
     await again.flush()
     expect(digestsOf(again)).toEqual([made.digest])

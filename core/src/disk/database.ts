@@ -66,7 +66,8 @@ async function makePrivateFile(path: string): Promise<void> {
   }
 }
 
-function toOpenError(error: unknown, path: string): CatalogError {
+/** What opening throws for an error of SQLite or of the file system. */
+export function toOpenError(error: unknown, path: string): CatalogError {
   const message = error instanceof Error ? error.message : String(error)
   if (/locked|busy/i.test(message)) {
     return new CatalogError('STORE_LOCKED', `another process is using ${path}`, {

@@ -9,12 +9,14 @@ import { nameKeyFromBytes, nameKeyOf, nameKeyToBytes, type NameKey } from '../co
 import type { ArtifactRecord } from '../content/record.ts'
 import { isCatalogError } from '../errors.ts'
 import { openDatabase, type Database } from '../disk/database.ts'
+import { openRenewable } from '../disk/renewable-database.ts'
 import { canCreateFolder } from '../disk/make-folder.ts'
 import type { Logger } from '../log.ts'
 import { FieldReader } from '../wire/fields.ts'
 import { decodeRecord, encodeRecord } from '../wire/record-codec.ts'
 
 const RECORDS_FILE = 'records.sqlite'
+const EFFECT = 'what was known of packages is asked for anew'
 /** Some 400 bytes each. */
 const MAX_RECORDS = 500_000
 /** So many go at once: the table may be longer than its bound by so many. */
@@ -37,7 +39,9 @@ export async function openRecordStore(
 ): Promise<RecordStore> {
   try {
     if (folder !== undefined && (await canCreateFolder(folder))) {
-      return createRecordStore(await openDatabase(join(folder, RECORDS_FILE)))
+      return await openRenewable(join(folder, RECORDS_FILE), { log, effect: EFFECT }, (database) =>
+        createRecordStore(database),
+      )
     }
   } catch (error) {
     log.debug('records.not-kept', { folder, error })

@@ -5,6 +5,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import { createFakeClock } from '../../../test/support/fake-clock.ts'
 import { createBanStore, openBanStore } from './ban-store.ts'
 import { openDatabase } from '../disk/database.ts'
+import { silentLogger as log } from '../log.ts'
 
 const DAY_MS = 24 * 3600_000
 
@@ -12,14 +13,14 @@ test('bans are there after a restart, and a week after their end no more', async
   const folder = mkdtempSync(join(tmpdir(), 'catalog-bans-'))
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
   const clock = createFakeClock()
-  const first = await openBanStore(folder, { clock })
+  const first = await openBanStore(folder, { clock, log })
   const ban = { kind: 'peer', subject: 'a', strikes: 1, untilMs: clock.epochMs() + DAY_MS } as const
   first.save(ban)
   first.save({ ...ban, strikes: 2 })
   first.save({ ...ban, kind: 'group', subject: '203.0.113.7' })
   first.close()
   first.save({ ...ban, subject: 'too late' })
-  const second = await openBanStore(folder, { clock })
+  const second = await openBanStore(folder, { clock, log })
   onTestFinished(() => second.close())
   expect(second.load()).toEqual(
     expect.arrayContaining([

@@ -5,9 +5,12 @@
  */
 import { join } from 'node:path'
 import type { Clock } from '../timing/clock.ts'
-import { openDatabase, type Database } from '../disk/database.ts'
+import type { Database } from '../disk/database.ts'
+import { openRenewable } from '../disk/renewable-database.ts'
+import type { Logger } from '../log.ts'
 
 const BANS_FILE = 'bans.sqlite'
+const EFFECT = 'peers that were banned are not any more'
 const MAX_BANS = 5_000
 const FORGET_MS = 7 * 24 * 3600_000
 
@@ -27,8 +30,13 @@ export interface BanStore {
 }
 
 /** @throws CatalogError STORE_LOCKED, STORE_FAILED */
-export async function openBanStore(folder: string, deps: { clock: Clock }): Promise<BanStore> {
-  return createBanStore(await openDatabase(join(folder, BANS_FILE)), deps)
+export async function openBanStore(
+  folder: string,
+  { clock, log }: { clock: Clock; log: Logger },
+): Promise<BanStore> {
+  return await openRenewable(join(folder, BANS_FILE), { log, effect: EFFECT }, (database) =>
+    createBanStore(database, { clock }),
+  )
 }
 
 export function createBanStore(database: Database, deps: { clock: Clock }): BanStore {

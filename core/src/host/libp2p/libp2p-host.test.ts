@@ -15,7 +15,7 @@ import { parseNodeOptions, type NodeOptions } from '../../options.ts'
 import type { Host, PeerId } from '../host.ts'
 import { IDENTITY_FILE } from './identity.ts'
 import { createLibp2pHost } from './libp2p-host.ts'
-import { PEERS_FILE } from './libp2p-node.ts'
+import { PEERS_FILE } from './peers-database.ts'
 
 const DEADLINE_MS = 15_000
 const ECHO = '/catalog-test/echo/1'

@@ -2,23 +2,21 @@
  * The life of the libp2p node behind a host: what is built in which order, what goes on in the background, and how all of it
  * ends. After `stop` nothing is left: no socket, no timer, no open file.
  */
-import { join } from 'node:path'
 import type { Connection, PrivateKey } from '@libp2p/interface'
 import type { KadDHT } from '@libp2p/kad-dht'
 import type { Libp2p } from 'libp2p'
 import type { Clock } from '../../timing/clock.ts'
-import { CatalogError, isCatalogError } from '../../errors.ts'
+import { CatalogError } from '../../errors.ts'
 import type { AddressGroup } from '../../limits/address-group.ts'
 import type { Logger } from '../../log.ts'
 import type { Random } from '../../random.ts'
-import { openDatabase, type Database } from '../../disk/database.ts'
+import type { Database } from '../../disk/database.ts'
 import { ipScope } from '../address-scope.ts'
 import { transportOf } from './addresses/address-order.ts'
 import { createAddressRule, type AddressRule } from './addresses/address-rule.ts'
 import { createConnectionGater } from './admission/connection-gate.ts'
 import { createConnectionGuard } from './admission/connection-guard.ts'
 import { createResolvers } from './addresses/dns-resolver.ts'
-import { SqliteDatastore } from './datastore.ts'
 import { bestConnection } from './best-connection.ts'
 import { addressesOf, dial, isConnected } from './dial.ts'
 import { upgradeRelayed } from './direct-upgrade.ts'
@@ -34,13 +32,12 @@ import { createNetworkProblems, type NetworkProblems } from './network-problems.
 import { createOwnAddresses, type OwnAddresses } from './addresses/own-addresses.ts'
 import { findAddress, parseAddress, parsePeer } from './addresses/peer-addresses.ts'
 import { createPeerFinder, type PeerFinder } from './peer-finder.ts'
+import { openPeers } from './peers-database.ts'
 import { createPeerMemory } from './peer-memory.ts'
 import { withStopTimeout } from './stop-deadline.ts'
 import { applyQuicReadSize } from './quic/quic-read-size.ts'
 import { watchReachability } from './addresses/reachability.ts'
 import { loadQuic, type Quic } from './quic/quic-transport.ts'
-
-export const PEERS_FILE = 'peers.sqlite'
 
 export interface BuiltNode {
   readonly libp2p: Libp2p
@@ -95,21 +92,6 @@ async function withQuicIfThere(
   }
 }
 
-/**
- * Where libp2p remembers its peers: in memory when the folder can't be used, which costs a restarted node some seconds.
- * @throws CatalogError STORE_LOCKED
- */
-async function openPeers(path: string | undefined, log: Logger): Promise<Database> {
-  if (path === undefined) return openDatabase(':memory:')
-  try {
-    return await openDatabase(join(path, PEERS_FILE))
-  } catch (error) {
-    if (!isCatalogError(error, 'STORE_FAILED')) throw error
-    log.info('peers.not-kept', { path, error })
-    return openDatabase(':memory:')
-  }
-}
-
 /** @throws CatalogError HOST_FAILED, STORE_LOCKED when another process uses the folder, INVALID_OPTIONS */
 export async function buildLibp2pNode(
   deps: NodeDependencies,
@@ -117,15 +99,14 @@ export async function buildLibp2pNode(
 ): Promise<BuiltNode> {
   const { quic, network } = await withQuicIfThere(options.network, deps.log)
   for (const address of [...network.bootstrap, ...network.announceAddresses]) parseAddress(address)
-  const database = await openPeers(options.peersPath ?? options.path, deps.log)
   const self = deps.privateKey.publicKey.toString()
-  const datastore = new SqliteDatastore(database, { self, groupOf: deps.groupOf })
+  const path = options.peersPath ?? options.path
+  const { database, datastore } = await openPeers(deps, { path, self })
   const closeDatabase = (): void => {
     datastore.close()
     database.close()
   }
   try {
-    datastore.dropOwnProviderRecords(self)
     const listening = await chooseListening(network, deps.log)
     const own = createOwnAddresses(deps, { network, listening })
     const problems = createNetworkProblems()

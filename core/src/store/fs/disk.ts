@@ -7,7 +7,7 @@ import { chunkCount } from '../../content/chunking.ts'
 import type { Digest } from '../../content/digest.ts'
 import type { Description } from '../../content/manifest.ts'
 import { HASH_BYTES, merkleRoot } from '../../content/merkle.ts'
-import { isCatalogError } from '../../errors.ts'
+import { isDamage } from '../../disk/damage.ts'
 import type { Logger } from '../../log.ts'
 import type { DiskHealth } from './disk-health.ts'
 import { Durability } from './durability.ts'
@@ -58,20 +58,10 @@ export interface Disk {
  * @throws CatalogError STORE_LOCKED, STORE_FAILED; Node's errors
  */
 export async function openDisk(deps: DiskDeps): Promise<{ disk: Disk; found: Reconciled }> {
-  const index = await openIndex(deps)
-  const { layout, quota } = deps
-  const isForeign = layout.artifactsRoot !== layout.root
-  const limits = { maxBytes: quota.quotaBytes }
-  try {
-    const foreign = isForeign && { takeOver: () => takeOver(deps, limits) }
-    const found = await reconcile({ ...deps, index, ...foreign })
-    const disk = assemble(deps, index, found)
-    for (const row of found.entries) if (!row.synced) disk.durability.add(row.digest)
-    return { disk, found }
-  } catch (error) {
-    index.close()
-    throw error
-  }
+  const { index, found } = await openWhole(deps)
+  const disk = assemble(deps, index, found)
+  for (const row of found.entries) if (!row.synced) disk.durability.add(row.digest)
+  return { disk, found }
 }
 
 /**
@@ -122,26 +112,40 @@ function assemble(deps: DiskDeps, index: FsIndex, found: Reconciled): Disk {
   return disk
 }
 
-// SQLITE_CORRUPT and SQLITE_NOTADB, https://www.sqlite.org/rescode.html
-const DAMAGED: readonly unknown[] = [11, 26]
-
 /** A damaged index is put aside and made anew: it says nothing that the files can't tell, but for who may see them. */
-async function openIndex({ files, layout, log }: DiskDeps): Promise<FsIndex> {
+async function openWhole(deps: DiskDeps): Promise<Opened> {
+  const { files, layout, log } = deps
   const path = layout.database
   try {
-    return await FsIndex.open(path)
+    return await openReconciled(deps)
   } catch (error) {
-    if (!DAMAGED.includes(sqliteCodeOf(error))) throw error
-    log.warn('store.index-damaged', { path, reason: String(error), keptAs: `${path}.damaged` })
-    await files.rename(path, `${path}.damaged`)
+    if (!isDamage(error)) throw error
+    const keptAs = `${path}.damaged`
+    const effect = 'peers get of what is stored only what is asked for again'
+    log.warn('store.index-damaged', { path, reason: String(error), keptAs, effect })
+    await files.rename(path, keptAs)
     for (const suffix of ['-wal', '-shm']) await files.remove(path + suffix)
-    return await FsIndex.open(path)
+    return await openReconciled(deps)
   }
 }
 
-function sqliteCodeOf(error: unknown): unknown {
-  const cause = isCatalogError(error) ? error.cause : error
-  return cause instanceof Error && 'errcode' in cause ? cause.errcode : undefined
+interface Opened {
+  readonly index: FsIndex
+  readonly found: Reconciled
+}
+
+async function openReconciled(deps: DiskDeps): Promise<Opened> {
+  const { layout, quota } = deps
+  const limits = { maxBytes: quota.quotaBytes }
+  const index = await FsIndex.open(layout.database)
+  try {
+    const isForeign = layout.artifactsRoot !== layout.root
+    const foreign = isForeign && { takeOver: () => takeOver(deps, limits) }
+    return { index, found: await reconcile({ ...deps, index, ...foreign }) }
+  } catch (error) {
+    index.close()
+    throw error
+  }
 }
 
 async function runMaintenance(clock: Clock, disk: Disk, signal: AbortSignal): Promise<void> {

@@ -6,6 +6,7 @@ import type { SQLInputValue, StatementSync } from 'node:sqlite'
 import { CatalogError } from '../../errors.ts'
 import { digestToBytes, type Digest } from '../../content/digest.ts'
 import type { Description } from '../../content/manifest.ts'
+import { checkIfSmall } from '../../disk/damage.ts'
 import { openDatabase, openReadOnly, type Database } from '../../disk/database.ts'
 import {
   toEntryRow,
@@ -88,6 +89,7 @@ export class FsIndex {
     const database = await openDatabase(path)
     // Checkpoints sync; keep them out of the middle of an install (16 MiB of log) and make them when idle.
     return prepared(database, path, (index) => {
+      checkIfSmall(database)
       database.exec(`PRAGMA wal_autocheckpoint = 4096; ${SCHEMA}`)
       index.#addColumns()
     })

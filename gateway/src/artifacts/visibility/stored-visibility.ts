@@ -9,7 +9,7 @@ import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import {
   isCatalogError,
-  openDatabase,
+  openRenewable,
   type Database,
   type Digest,
   type JudgeVisibility,
@@ -56,23 +56,28 @@ export async function openStoredVisibility(
 ): Promise<StoredVisibility> {
   const nothing = { judge: undefined, accept: () => undefined, close: () => undefined }
   if (path === undefined) return nothing // in memory: nothing lasts
-  let database
+  const effect = 'nothing of the store is given to peers'
   try {
-    database = await openDatabase(join(path, METADATA_FILE))
-    database.exec(SCHEMA)
+    return await openRenewable(
+      join(path, METADATA_FILE),
+      { log, effect: `${effect} until it is asked for again` },
+      (database) => visibilityIn(database, { path, rules, log }),
+    )
   } catch (error) {
-    database?.close()
     if (isCatalogError(error, 'STORE_LOCKED')) throw error
-    log.warn('visibility.unknown', {
-      path,
-      error,
-      effect: 'nothing of the store is given to peers',
-    })
+    log.warn('visibility.unknown', { path, error, effect })
     return { ...nothing, judge: () => 'private' }
   }
-  const open = database
-  const now = identitiesOf(rules)
+}
+
+/** Made anew it knows no rules and no names: then everything is private. */
+function visibilityIn(
+  open: Database,
+  { path, rules, log }: { readonly path: string; readonly rules: Rules; readonly log: Logger },
+): StoredVisibility {
+  open.exec(SCHEMA)
   const row = open.prepare('SELECT rules FROM visibility_rules').get()
+  const now = identitiesOf(rules)
   const before = (row as { rules: string } | undefined)?.rules
   const isSame = before !== undefined && now.includes(before)
   if (!isSame && before !== undefined) log.info('visibility.rules-changed', { path })
