@@ -1,9 +1,10 @@
 /**
- * A command that starts before its gateway does: what it asks waits at the front door until the gateway is there, the registry has
+ * An install by npm that starts before its gateway does: what it asks waits at the front door until the gateway is there, the registry has
  * been tried through it, and peers that were named have been heard, most of which is over before a client asks for anything. Where
  * nothing comes of the gateway the registry answers: the command runs as it would without us. So this is for clients that can be sent
  * on, and for registries that want no credentials of them.
  */
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Config } from '../../config/resolve.ts'
 import type { ClientCommand } from '../../clients/client-command.ts'
 import type { OwnRegistry } from '../../clients/own-registry.ts'
@@ -15,6 +16,10 @@ import { waitForPeers } from './wait-for-peers.ts'
 
 /** Of a host, or of whatever is asked: the ways in which npm's files and variables have them. */
 const CREDENTIALS = /^\/\/|^_/
+/** Credentials on the command line, or a file that may have some; npm takes abbreviations. */
+const CREDENTIAL_WORD = /^-+(?:\/\/|_|userc|globalc)/i
+/** For which a start that is under way is waited for after the command, which may have asked for nothing. */
+const AFTERWARDS_MS = 5_000
 
 interface Chosen {
   readonly client: ClientCommand | undefined
@@ -22,13 +27,26 @@ interface Chosen {
   readonly own: OwnRegistry
 }
 
-export function mayGoAhead(
-  { config, frozenTrust }: { readonly config: Config; readonly frozenTrust: boolean },
-  { client, plan, own }: Chosen,
+interface Wanted {
+  readonly config: Pick<Config, 'peersOnly'>
+  readonly frozenTrust: boolean
+}
+
+/** As far as the command line tells: any other command may bring credentials of its own while it runs. */
+export function mightGoAhead(
+  { config, frozenTrust }: Wanted,
+  client: ClientCommand | undefined,
 ): boolean {
-  const isNpm = client === undefined || client.family === 'npm'
-  // With no registry, or a trust that must be kept, there is nothing to fall back to.
-  if (!isNpm || plan.needsTarballUrl || config.peersOnly || frozenTrust) return false
+  if (client?.family !== 'npm' || !client.isInstall) return false
+  // Without a registry nobody can be sent on; and what may be refused for the trust it needs is looked at first.
+  if (config.peersOnly || frozenTrust) return false
+  return !client.handedOn.some((word) => CREDENTIAL_WORD.test(word))
+}
+
+export function mayGoAhead(wanted: Wanted, { client, plan, own }: Chosen): boolean {
+  if (!mightGoAhead(wanted, client) || plan.needsTarballUrl) return false
+  // One that was chosen for the gateway is none that the client asks without us.
+  if (plan.registry !== own.registry) return false
   const { username, password } = new URL(plan.registry)
   const isOpen = username === '' && password === '' && !own.hasUnscopedCredentials
   return isOpen && ![...own.npm.keys()].some((key) => CREDENTIALS.test(key))
@@ -51,7 +69,7 @@ export interface ComingGateway {
 export interface AheadOf {
   readonly gateway: ExecGateway
   readonly before: Promise<ExecStatus>
-  /** The command has ended: nothing is waited for any more but a start that is under way. */
+  /** The command has ended: nothing is waited for any more but, briefly, a start that is under way. */
   readonly ended: () => void
 }
 
@@ -106,7 +124,8 @@ async function begin(
   { starting, signal, tryRegistry }: ComingGateway,
   ended: Promise<void>,
 ): Promise<ExecStatus> {
-  const gateway = await starting
+  const afterwards = ended.then(() => sleep(AFTERWARDS_MS, undefined, { ref: false }))
+  const gateway = await Promise.race([starting, afterwards])
   if (gateway === undefined) throw new Error('it did not start in time')
   const trying = tryRegistry(gateway)
   trying.catch(() => undefined) // it may be no longer wanted

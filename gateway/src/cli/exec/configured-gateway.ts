@@ -35,26 +35,30 @@ export interface ConfiguredGateway {
   readonly daemon: DaemonClient
 }
 
-/** A string: the client's registry, which is `url` itself or the one behind it. @throws SkippedClient */
+/** A string: the client's registry, which is `url` itself or the one behind it. @throws SkippedClient, TrustingCatalog */
 export async function findConfiguredGateway(
   url: string,
   {
     config,
     terminal,
-    ownPort,
+    frozenTrust,
   }: {
     readonly config: Config
     readonly terminal: Terminal
-    /** Where this command listens itself, for a gateway that is still to come. */
-    readonly ownPort: number | undefined
+    /** Nothing in a store is to be believed, nor a catalog that believes it. */
+    readonly frozenTrust: boolean
   },
 ): Promise<ConfiguredGateway | string> {
   const { hostname, origin, port } = new URL(url)
   if (!isLoopback(hostname)) return url
-  const daemon = Number(port) === ownPort ? undefined : await daemonAt(`${origin}/`)
-  if (daemon !== undefined) return { url: `${origin}/`, daemon }
+  const daemon = await daemonAt(`${origin}/`)
+  if (daemon !== undefined) {
+    if (frozenTrust) await requireFrozenTrust({ url: `${origin}/`, daemon })
+    return { url: `${origin}/`, daemon }
+  }
   const isDaemons = [portOf(config), parseGatewayOptions({}).port].includes(Number(port))
   if (port === '' || !(isDaemons || OTHER_PORTS.includes(Number(port)))) return url
+  if (frozenTrust) throw silent(`${origin}/`)
   const before = isDaemons
     ? await upstreamBeforeUse(useDependencies(terminal)).catch(() => undefined)
     : undefined
@@ -73,12 +77,22 @@ export class TrustingCatalog extends Error {
 }
 
 /** @throws TrustingCatalog */
-export async function requireFrozenTrust({ url, daemon }: ConfiguredGateway): Promise<void> {
-  const { gateway } = await daemonGateway(daemon).status()
-  if (gateway.frozenTrust) return
+async function requireFrozenTrust({ url, daemon }: ConfiguredGateway): Promise<void> {
+  const isFrozen = await daemonGateway(daemon)
+    .status()
+    .then(({ gateway }) => gateway.frozenTrust)
+    .catch(() => {
+      throw silent(url)
+    })
+  if (isFrozen) return
   throw new TrustingCatalog(
     `is configured with ${url}, a catalog that runs already and believes what its store says`,
   )
+}
+
+/** One that starts slowly may answer the client later. */
+function silent(url: string): TrustingCatalog {
+  return new TrustingCatalog(`is configured with ${url}, where no catalog says what it believes`)
 }
 
 export interface ConfiguredUse {

@@ -27,7 +27,6 @@ import { ALONE } from '../../../../test/support/exec-run.ts'
 import { makePackage } from '../../../../test/support/fixture-packages.ts'
 import { quietNode } from '../../../../test/support/machines/machine.ts'
 import { startUpstream, type FaultyUpstream } from '../../../../test/support/registries/upstream.ts'
-import { DEFAULT_REGISTRY } from '../../upstream/default-registry.ts'
 import type { ExecReport } from './exec-report.ts'
 import { catalogProgram } from '../../../../test/support/catalog-program.ts'
 
@@ -261,8 +260,8 @@ describe('the command', { timeout: 60_000 }, () => {
   test('that has started already gets its packages from its registry when we cannot start', async () => {
     const broken = join(home, 'broken-swarm')
     writeFileSync(broken, 'no swarm', { mode: 0o600 })
-    const given = ['--swarm', broken, '--upstream', upstream.url, '--report', 'report.json']
-    const run = exec(given, script(FETCH_ONE), { env: { npm_config_registry: DEFAULT_REGISTRY } })
+    const given = ['--swarm', broken, '--report', 'report.json']
+    const run = exec(given, script(FETCH_ONE), { env: { npm_config_registry: upstream.url } })
     expect(await run.ended).toBe(0)
     expect(run.stdout()).toBe(`got 200 ${one.tarball.byteLength} null\n`)
     expect(run.stderr()).toMatch(/^catalog: warning: the gateway did not start: .*\n$/)

@@ -90,10 +90,13 @@ async function runWith(session: Session, prepared: PreparedGateway): Promise<num
     const ending = run(session, withVariables(withoutSwarm(terminal.env), variables))
     // It takes a while until it asks for its first package.
     gateway.meetPeers?.()
+    let hasEnded = false
     before.catch((error: unknown) => {
-      if (session.relay.received === undefined) warnOfNone(output, problemOf(error))
+      const isRunning = !hasEnded && session.relay.received === undefined
+      if (isRunning) warnOfNone(output, problemOf(error))
     })
     const end = await ending
+    hasEnded = true
     prepared.ended?.()
     // The command has ended: nothing that fails from here on may change its exit code.
     await reportAndSeed(session, prepared, end).catch((error: unknown) =>

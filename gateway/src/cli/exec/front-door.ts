@@ -1,6 +1,6 @@
 /**
- * Where a command's gateway listens, open before there is a gateway, so that the command can start meanwhile. What is asked waits;
- * where no gateway comes of it, who asks is sent to the registry itself. Knows nothing of packages, and sends nobody anywhere while a
+ * Where a command's gateway listens, open before there is a gateway, so that the command can start meanwhile. What a client asks
+ * waits; where no gateway comes of it, who asks is sent to the registry itself. Knows nothing of packages, and sends nobody anywhere while a
  * gateway answers.
  */
 import { randomBytes } from 'node:crypto'
@@ -8,8 +8,9 @@ import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http
 import { isCatalogError, type Logger } from '@catalog-p2p/core'
 import type { Config } from '../../config/resolve.ts'
 import { browserProblem } from '../../http/browser-guard.ts'
+import { createHostCheck, type HostCheck } from '../../http/host-check.ts'
 import { createListener, usualUrl, type Listener } from '../../http/server.ts'
-import { parseGatewayOptions } from '../../options.ts'
+import { parseGatewayOptions, type ParsedGatewayOptions } from '../../options.ts'
 import { OTHER_PORTS } from './exec-gateway.ts'
 
 export interface FrontDoor {
@@ -39,7 +40,7 @@ export async function openFrontDoor(
   const options = parseGatewayOptions(config.gateway)
   const ports = [options.port, ...OTHER_PORTS]
   for (const [at, port] of ports.entries()) {
-    const door = new Door()
+    const door = new Door(options)
     const listener = createListener({ log, handle: door.handle }, { ...options, port })
     try {
       return door.at(listener, await listener.start())
@@ -53,12 +54,19 @@ export async function openFrontDoor(
 class Door implements FrontDoor {
   readonly #secret = randomBytes(16).toString('base64url')
   readonly key = { [KEY]: this.#secret }
-  /** As many as there are connections, which the listener bounds. */
   readonly #waiting = new Set<() => void>()
+  /** One connection may bring any number of requests. */
+  readonly #maxWaiting: number
+  readonly #hosts: HostCheck
   #listener: Listener | undefined
   #place: { port: number; urls: string[] } = { port: 0, urls: [] }
   #gateway: RequestListener | undefined
   #answer: RequestListener | undefined
+
+  constructor(options: ParsedGatewayOptions) {
+    this.#maxWaiting = options.maxSockets
+    this.#hosts = createHostCheck(options)
+  }
 
   at(listener: Listener, place: { port: number; urls: string[] }): this {
     this.#listener = listener
@@ -77,8 +85,12 @@ class Door implements FrontDoor {
   handle = (req: IncomingMessage, res: ServerResponse): void => {
     const isTrial = this.#gateway !== undefined && req.headers[KEY] === this.#secret
     Reflect.deleteProperty(req.headers, KEY)
-    const answer = isTrial ? this.#gateway : this.#answer
+    // Who looks for a catalog here is told at once: until there is one, that there is none.
+    const isOwn = OWN_PATH.test(req.url ?? '')
+    const answer = isTrial ? this.#gateway : (this.#answer ?? (isOwn ? this.#gateway : undefined))
     if (answer !== undefined) return answer(req, res)
+    if (this.#isForeign(req)) return refuse(res, 403)
+    if (isOwn || this.#waiting.size >= this.#maxWaiting) return refuse(res, 503)
     const go = (): void => this.#answer?.(req, res)
     this.#waiting.add(go)
     res.once('close', () => this.#waiting.delete(go))
@@ -103,12 +115,20 @@ class Door implements FrontDoor {
   }
 
   redirect(registry: string): void {
-    this.#answerBy((req, res) => sendOn(registry, req, res))
+    this.#answerBy((req, res) => {
+      if (this.#isForeign(req)) return refuse(res, 403)
+      sendOn(registry, req, res)
+    })
   }
 
   async close(): Promise<void> {
     if (this.#answer === undefined) this.#answerBy((_, res) => refuse(res, 503))
     await this.#listener?.stop()
+  }
+
+  /** From a web page: a gateway turns it away itself. */
+  #isForeign({ headers }: IncomingMessage): boolean {
+    return (this.#hosts.problem(headers) ?? browserProblem(headers)) !== undefined
   }
 
   #answerBy(answer: RequestListener): void {
@@ -120,8 +140,7 @@ class Door implements FrontDoor {
 }
 
 /** Clients go there with their own authorities and proxies; of credentials there are none (ahead-of-gateway.ts). */
-function sendOn(registry: string, { url = '', headers }: IncomingMessage, res: ServerResponse) {
-  if (browserProblem(headers) !== undefined) return refuse(res, 403)
+function sendOn(registry: string, { url = '' }: IncomingMessage, res: ServerResponse): void {
   if (!url.startsWith('/') || OWN_PATH.test(url)) return refuse(res, 404)
   res.writeHead(307, { location: registry.replace(/\/$/, '') + url, 'content-length': 0 }).end()
 }

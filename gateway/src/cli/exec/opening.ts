@@ -1,6 +1,6 @@
 /**
- * The start of a gateway beside everything else that exec does: a daemon that runs is looked for, else the front door is opened, and
- * only then is loaded what stands behind it, which is most of the program. Never throws: its promises reject, and may be left alone.
+ * The start of a gateway beside everything else that exec does: a daemon that runs is looked for, and then the gateway is loaded,
+ * which is most of the program; the front door is opened for a command that goes ahead, or for a gateway that starts. Never throws: its promises reject, and may be left alone.
  */
 import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -27,23 +27,23 @@ export interface OpeningRequest {
   /** Rejects where no gateway is wanted. */
   readonly upstream: Promise<ResolvedRegistry>
   readonly signal: AbortSignal
-  /** The command may start before what stands behind the door is loaded. */
+  /** The command may start before the gateway is loaded. */
   readonly isPatient: boolean
 }
 
 export interface Opening {
   /** undefined when it takes too long, or a signal comes first. */
   readonly gateway: Promise<ExecGateway | undefined>
-  /** The door of a gateway that will be exec's own, as soon as that is known; undefined: a daemon may be taken, or believed nothing. */
-  readonly door: Promise<FrontDoor | undefined>
+  /** Opens the door for a command that goes ahead; undefined: a daemon runs, and may be taken. @throws CatalogError PORT_IN_USE, HOST_FAILED */
+  openDoor(): Promise<FrontDoor | undefined>
   readonly buildToken: string
-  /** Nothing more urgent is to be done: what stands behind the door is loaded. */
+  /** Nothing more urgent is to be done: the gateway is loaded. */
   load(): void
   /** What is asked at the door is answered by the gateway, which has started. */
   admit(): Promise<void>
   /** Stops the gateway and leaves the door as it is. Never throws, never takes long. */
   stop(): Promise<void>
-  /** Stops all of it. Never throws, never takes long. */
+  /** Stops all of it, and loads nothing any more. Never throws, never takes long. */
   leave(): Promise<void>
 }
 
@@ -54,13 +54,13 @@ export function beginOpening(request: OpeningRequest): Opening {
   const log = createDaemonLog(terminal, { level, beforeLine: () => undefined })
   const buildToken = randomBytes(32).toString('base64url')
   const loading = Promise.withResolvers<void>()
+  loading.promise.catch(() => undefined)
   let opened: Promise<FrontDoor> | undefined
   const door = (): Promise<FrontDoor> => (opened ??= openFrontDoor(config, log))
   // What daemon.json says is part of what is not believed with --frozen-trust.
   const finding = frozenTrust ? Promise.resolve(undefined) : findRunningDaemon(config)
   const start = async (): Promise<ExecGateway> => {
     const daemon = await finding
-    if (daemon === undefined) await door()
     await Promise.race([loading.promise, isPatient ? sleep(ANSWER_MS) : undefined])
     const loaded = await import('./open-gateway.ts').catch(whyNotLoaded)
     if (typeof loaded === 'string') throw new Error(loaded)
@@ -68,20 +68,22 @@ export function beginOpening(request: OpeningRequest): Opening {
     return loaded.openGateway({ ...given, daemon, door, buildToken })
   }
   const starting = start()
-  const early = finding.then((daemon) => (daemon === undefined ? door() : undefined))
-  for (const each of [starting, early]) each.catch(() => undefined)
+  starting.catch(() => undefined)
+  let stopping: Promise<void> | undefined
   const stop = (): Promise<void> =>
-    atMost(
+    (stopping ??= atMost(
       STOP_TIMEOUT_MS,
       // A failure to stop is ignored: the command has ended, and its user waits.
       starting.then((gateway) => gateway.stop()).catch(() => undefined),
-    )
+    ))
   const gateway = inTime(starting, signal)
   gateway.catch(() => undefined)
   return {
-    ...{ gateway, door: early, buildToken, stop, load: loading.resolve },
+    ...{ gateway, buildToken, stop, load: loading.resolve },
+    openDoor: async () => ((await finding) === undefined ? door() : undefined),
     admit: async () => (await opened)?.open(),
     async leave() {
+      loading.reject(new Error('no gateway is wanted'))
       await stop()
       await opened?.then((each) => each.close()).catch(() => undefined)
     },

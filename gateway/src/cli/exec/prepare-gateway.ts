@@ -12,10 +12,9 @@ import {
   readClientCommand,
   type ClientCommand,
 } from '../../clients/client-command.ts'
-import { aheadOf, mayGoAhead } from './ahead-of-gateway.ts'
+import { aheadOf, mayGoAhead, mightGoAhead } from './ahead-of-gateway.ts'
 import {
   findConfiguredGateway,
-  requireFrozenTrust,
   TrustingCatalog,
   useConfigured,
   type ConfiguredGateway,
@@ -65,23 +64,21 @@ export async function prepareGateway(
   const leave = async (): Promise<void> => opening?.leave()
   try {
     if (client !== undefined) refuseUnknown(client)
-    // One that can't be opened is said where it is needed.
-    const ownPort = async (): Promise<number | undefined> =>
-      (await opening?.door.catch(() => undefined))?.port
-    const choosing = choose(preparation, client, ownPort)
+    const choosing = choose(preparation, client)
     opening = beginOpening({
-      ...{ ...preparation, signal: relay.signal, isPatient: name === 'npm' },
+      ...{ ...preparation, signal: relay.signal, isPatient: mightGoAhead(preparation, client) },
       upstream: resolved(choosing, preparation, client),
     })
     const chosen = await choosing
     if ('configured' in chosen) {
       const { isInstall = false } = client ?? {}
-      const use = { config, env: terminal.env, reuse, name, isInstall, leave }
+      const leaving = leave()
+      const use = { config, env: terminal.env, reuse, name, isInstall, leave: () => leaving }
       return await useConfigured(chosen.configured, use)
     }
     const asked = { ...chosen, client }
-    const door = await opening.door
-    if (door !== undefined && mayGoAhead(preparation, asked)) {
+    const door = mayGoAhead(preparation, asked) ? await opening.openDoor() : undefined
+    if (door !== undefined) {
       return await goAhead(preparation, { ...asked, opening, door, name })
     }
     opening.load()
@@ -124,19 +121,14 @@ type Chosen =
 async function choose(
   preparation: Preparation,
   client: ClientCommand | undefined,
-  ownPort: () => Promise<number | undefined>,
 ): Promise<Chosen> {
-  const { terminal, config, relay } = preparation
+  const { terminal, config, relay, frozenTrust } = preparation
   const context = contextOf(terminal, client)
   const { signal } = relay
   const own = await readRegistry(client, { ...context, startedIn: terminal.cwd, signal })
   const { upstream } = config.gateway
-  const known = { config, terminal, ownPort: await ownPort() }
-  const found = await findConfiguredGateway(own.registry, known)
-  if (typeof found !== 'string') {
-    if (preparation.frozenTrust) await requireFrozenTrust(found)
-    return { configured: found }
-  }
+  const found = await findConfiguredGateway(own.registry, { config, terminal, frozenTrust })
+  if (typeof found !== 'string') return { configured: found }
   const plan = planRedirect({
     ...{ client, settings: own.settings, npm: own.npm, registry: found },
     upstream: typeof upstream === 'string' ? upstream : undefined,
