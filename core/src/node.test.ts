@@ -49,6 +49,23 @@ test('a removed artifact is gone from the store and no longer announced', async 
   expect(await node.remove(digest)).toBe(false)
 })
 
+test('whoever meets a node can ask it for heads', async () => {
+  const host = createMemoryNetwork({}).createHost('alone')
+  const begun: string[] = []
+  const [start, handle] = [host.start.bind(host), host.handle.bind(host)]
+  host.handle = (protocol, ...how) => {
+    begun.push(protocol)
+    handle(protocol, ...how)
+  }
+  host.start = () => {
+    begun.push('host')
+    return start()
+  }
+  const node = await createNode({ network: { dht: false } }, { host })
+  onTestFinished(() => node.close())
+  expect(begun.slice(0, 2)).toEqual(['/catalog/heads/1.0.0', 'host'])
+})
+
 test('what the host finds wrong shows in the status', async () => {
   const host = createMemoryNetwork({}).createHost('alone')
   const node = await createNode({ network: { dht: false } }, { host })

@@ -133,7 +133,7 @@ export async function createNode(
     ...{ store, host, questions, records, transfer, clock, random, log, book: headBook },
     routing: options.network.dht ? host.routing : undefined,
     trusts: given.trustsPublisher ?? (() => false),
-    ...{ isPrivate: given.isPrivateName, newcomersTold: discovery.newcomersTold },
+    ...{ isPrivate: given.isPrivateName, newcomers: discovery.newcomers },
   })
 
   // In this order; stopped in reverse.
@@ -151,7 +151,8 @@ export async function createNode(
     named('events', createEventRelay(context, { host, store, transfer, scores })),
   ]
   const shared: readonly Part[] = [
-    named('host', host),
+    // Heads are in the first list that a peer is told, and given at once.
+    ...[named('heads', publications.heads), named('host', host)],
     ...(swarm ? [named('expulsion', createExpulsion({ host, clock, log, ...swarm }))] : []),
     named('transfer', transfer),
     ...(carriers ? [named('carriers', carriers)] : []),

@@ -11,15 +11,15 @@ import { Announcer } from './dht/announcer.ts'
 import type { Discovery } from './discovery.ts'
 import type { InventoryCounts } from './inventory/inventory.ts'
 import { createInventorySync } from './inventory/inventory-sync.ts'
-import { Newcomers } from './inventory/newcomers.ts'
+import { createNewcomers } from './inventory/newcomers.ts'
 import { PeerExchange } from './exchange/peer-exchange.ts'
 import { ProviderSearch } from './dht/provider-search.ts'
 
 export interface SwarmDiscovery extends Discovery {
   /** What a connected peer lists; nothing while it has told nothing. */
   inventoryCounts(peer: PeerId): InventoryCounts
-  /** Resolves when peers that came a moment ago have told what they hold, or have had their time: 5 s at most. */
-  readonly newcomersTold: () => Promise<void>
+  /** Connected peers that have not told yet what they hold, and may be asked for it now. */
+  readonly newcomers: () => PeerId[]
 }
 
 /** Start it after `host`, stop it before. */
@@ -40,16 +40,14 @@ export function createSwarmDiscovery(
 ): SwarmDiscovery {
   const { host } = deps
   const routing = options.dht ? host.routing : undefined
-  const newcomers = new Newcomers(deps)
-  const onTold = (peer: PeerId): void => newcomers.told(peer)
-  const inventory = createInventorySync({ ...deps, onTold })
+  const inventory = createInventorySync(deps)
+  const newcomers = createNewcomers({ ...deps, hasTold: (peer) => inventory.hasTold(peer) })
   const exchange = options.peerExchange ? new PeerExchange(deps, options) : undefined
   const announcer = routing && new Announcer({ ...deps, routing })
   const providers = routing && new ProviderSearch({ ...deps, routing })
 
   return {
     async start() {
-      newcomers.start()
       inventory.start()
       exchange?.start()
       announcer?.start()
@@ -57,7 +55,6 @@ export function createSwarmDiscovery(
     },
 
     async stop() {
-      newcomers.stop()
       await Promise.all([providers?.stop(), announcer?.stop(), exchange?.stop()])
       await inventory.stop()
     },
@@ -92,6 +89,6 @@ export function createSwarmDiscovery(
     withdrawName: (key) => inventory.withdrawName(key),
 
     inventoryCounts: (peer) => inventory.countsOf(peer),
-    newcomersTold: () => newcomers.allTold(),
+    newcomers,
   }
 }

@@ -47,32 +47,40 @@ const fails =
 const late: Answer = (until) =>
   new Promise((_, reject) => until.addEventListener('abort', () => reject(until.reason)))
 
-/** A lookup among peers that list the head once they have told what they hold, each with its answer. */
+/** A lookup among peers that list the head, each with its answer, and others that have not told yet what they hold. */
 async function lookup(
   answers: readonly Answer[],
   known?: Uint8Array,
-  newcomersTold = (): Promise<void> => Promise.resolve(),
+  newcomers: readonly Answer[] = [],
 ) {
   const clock = createFakeClock()
   const book = createHeadBook(await openDatabase(':memory:'), { clock, log })
   if (known !== undefined) book.accept(known, {})
-  let isTold = known !== undefined
   const { find } = createHeadLookup({
     ...{ book, clock, log, routing: undefined, onNewer: () => undefined },
-    newcomersTold: () => newcomersTold().then(() => void (isTold = true)),
+    newcomers: () => newcomers.map((_, index) => String(answers.length + index)),
     questions: {
-      holders: () => (isTold ? answers.map((_, index) => String(index)) : []),
+      holders: () => answers.map((_, index) => String(index)),
       // Only heads are asked for here.
       ask: <Response>(_: unknown, question: { peer: string; signal: AbortSignal }) =>
-        (answers[Number(question.peer)] ?? none)(question.signal) as Promise<Response | undefined>,
+        ([...answers, ...newcomers][Number(question.peer)] ?? none)(question.signal) as Promise<
+          Response | undefined
+        >,
       penalize: () => undefined,
     },
     fetch: () => Promise.reject(new CatalogError('NO_PROVIDERS', 'nobody')),
   })
-  return async (options: { readonly certain?: boolean } = {}): Promise<number | undefined> => {
-    const found = find(id, { signal, maxAgeMs: 0, ...options })
+  return async ({
+    withinMs = 3_000,
+    ...options
+  }: {
+    readonly certain?: boolean
+    readonly maxAgeMs?: number
+    readonly withinMs?: number
+  } = {}): Promise<number | undefined> => {
+    const found = find(id, { signal, maxAgeMs: 30_000, ...options })
     const settled = Promise.allSettled([found])
-    await clock.advance(3_000)
+    await clock.advance(withinMs)
     await settled
     return (await found)?.head.sequence
   }
@@ -103,13 +111,22 @@ test('peers that have none, or that lie, make it absent', async () => {
   expect(await (await lookup([none], first))({ certain: true })).toBe(1)
 })
 
-test('who has not told yet what it holds is waited for, unless something is known', async () => {
-  const told = Promise.withResolvers<void>()
-  const finding = (await lookup([says(first)], undefined, () => told.promise))()
-  told.resolve()
-  expect(await finding).toBe(1)
-  const never = (): Promise<void> => Promise.withResolvers<void>().promise
-  expect(await (await lookup([says(second)], first, never))()).toBe(2)
+test('who has not told yet what it holds is asked, unless something is known; its silence says nothing', async () => {
+  expect(await (await lookup([], undefined, [late, says(first)]))({ withinMs: 250 })).toBe(1)
+  expect(await (await lookup([none], undefined, [late, fails('PEER_REFUSED')]))()).toBeUndefined()
+  expect(await (await lookup([none], first, [late]))({ withinMs: 0 })).toBe(1)
+  // Who needs to know whether there is a newer one asks it then as well.
+  expect(await (await lookup([none], first, [says(second)]))({ certain: true })).toBe(2)
+  expect(await (await lookup([none], first, [late]))({ certain: true })).toBe(1)
+})
+
+test('one that lets the question hang costs a moment when another has answered, unless all are to be heard', async () => {
+  expect(await (await lookup([late, says(first)]))({ withinMs: 250 })).toBe(1)
+  expect(await (await lookup([late, none], first))({ withinMs: 250 })).toBe(1)
+  const atLast: Answer = (until) =>
+    new Promise((resolve) => until.addEventListener('abort', () => resolve(second)))
+  expect(await (await lookup([none, atLast], first))({ withinMs: 250 })).toBe(1)
+  expect(await (await lookup([none, atLast], first))({ maxAgeMs: 0 })).toBe(2)
 })
 
 test('a head that the DHT points to and nobody gives is waited for ten seconds', async () => {
@@ -117,7 +134,7 @@ test('a head that the DHT points to and nobody gives is waited for ten seconds',
   const book = createHeadBook(await openDatabase(':memory:'), { clock, log })
   const value = signHeadPointer(openHead(first), key)
   const { walk } = createHeadLookup({
-    ...{ book, clock, log, onNewer: () => undefined, newcomersTold: () => Promise.resolve() },
+    ...{ book, clock, log, onNewer: () => undefined, newcomers: () => [] },
     questions: { holders: () => [], ask: () => Promise.reject(signal.reason), penalize: () => {} },
     routing: {
       async *findValue() {

@@ -46,6 +46,7 @@ export type HeadVerdict = 'new' | 'same' | 'older' | 'fork'
 
 export interface HeadBook {
   get(key: NameKey): KnownHead | undefined
+  has(key: NameKey): boolean
   /** Of a head that is known its package, the one of that key, without verifying it anew: a signature costs milliseconds. */
   nameOf(key: NameKey): string | undefined
   /**
@@ -130,6 +131,7 @@ export function createHeadBook(
 
   return {
     get,
+    has: (key) => isOpen && sql.has.get(nameKeyToBytes(key)) !== undefined,
     nameOf: (key) => (isOpen ? nameOfRow(key, sql.get.get(nameKeyToBytes(key))) : undefined),
     accept(statement, { key: expected, origin = 'cache', pointer }) {
       const head = openHead(statement)
@@ -204,6 +206,7 @@ function nameOfRow(key: NameKey, row: Record<string, unknown> | undefined): stri
 function prepare(database: Database) {
   return {
     get: database.prepare('SELECT origin, statement, pointer FROM heads WHERE key = ?'),
+    has: database.prepare('SELECT 1 FROM heads WHERE key = ?'),
     // A new row each time, so that the oldest ids are those that have not changed for longest.
     put: database.prepare(
       'INSERT OR REPLACE INTO heads (key, origin, statement, pointer) VALUES (?, ?, ?, ?)',

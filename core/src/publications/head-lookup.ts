@@ -1,6 +1,6 @@
 /**
  * Looking for the newest head: what is known here, what peers that list it have, and what the DHT has. Only peers that list the
- * key are asked. Whatever comes is verified and goes through the head book, which refuses rollbacks and forks, so a peer can hide a
+ * key are asked, and those that have not told yet what they list. Whatever comes is verified and goes through the head book, which refuses rollbacks and forks, so a peer can hide a
  * newer head and do nothing else. Whoever was asked and did not answer has not said that there is none: that is told apart.
  */
 import type { Digest } from '../content/digest.ts'
@@ -38,8 +38,8 @@ export interface HeadLookupDeps {
     digest: Digest,
     options: { readonly signal: AbortSignal; readonly maxBytes: number },
   ) => Promise<Uint8Array>
-  /** Resolves when peers that came a moment ago have told what they hold, or have had their time. */
-  readonly newcomersTold: () => Promise<void>
+  /** Connected peers that have not told yet what they hold, and may be asked for it now. */
+  readonly newcomers: () => readonly PeerId[]
   /** A head has become the newest. */
   readonly onNewer: (key: NameKey) => void
   readonly clock: Clock
@@ -48,6 +48,7 @@ export interface HeadLookupDeps {
 
 export interface HeadLookup {
   /**
+   * @param options.maxAgeMs how long ago it may have been looked for; with 0 all who are asked have their whole time to answer
    * @param options.certain an older head is no answer while those that may have a newer one are silent
    * @throws CatalogError PEER_TIMEOUT when somebody who lists it did not answer and nothing is known; `signal.reason`
    */
@@ -66,6 +67,8 @@ export interface HeadLookup {
 /** More would say the same. */
 const MAX_ASKED = 5
 const ASK_MS = 3_000
+/** For the others when one has answered: half a round trip around the world more than it took. */
+const GRACE_MS = 250
 const WALK_MS = 20_000
 /** For a head that is too large for a value of the DHT: nobody may have it any more. */
 const FETCH_MS = 10_000
@@ -76,16 +79,31 @@ const MAX_REMEMBERED = 10_000
 export function createHeadLookup(deps: HeadLookupDeps): HeadLookup {
   const { book, routing, clock } = deps
   /** Whether everybody who was asked has answered. */
-  const running = new Map<NameKey, Promise<boolean>>()
+  const running = new Map<string, Promise<boolean>>()
   const checkedAt = createTimes(clock)
   const walkedAt = createTimes(clock)
 
-  /** All that list it, at once: the newest of their answers counts, and a slow one is not waited for. */
-  async function askPeers(key: NameKey): Promise<boolean> {
-    const peers = deps.questions.holders(key).slice(0, MAX_ASKED)
+  /**
+   * All at once: the newest of their answers counts. Unless everybody is to be heard, slow ones are not waited for when there is a head
+   * and one has answered; what they say then is there for the next one who asks. Whether all that list it have answered.
+   */
+  async function askPeers(key: NameKey, isThorough: boolean): Promise<boolean> {
+    const listing = deps.questions.holders(key).slice(0, MAX_ASKED)
+    const isMissing = isThorough || book.get(key) === undefined
+    // That nobody lists it says little while somebody has not told yet; that such a one is silent says nothing.
+    const peers = isMissing ? [...new Set([...listing, ...deps.newcomers()])] : listing
     const signal = timeoutSignal(clock, ASK_MS)
-    const answered = await Promise.all(peers.map((peer) => askPeer(deps, { peer, key, signal })))
-    return answered.every(Boolean)
+    const enough = Promise.withResolvers<boolean>()
+    const asking = peers.map(async (peer) => {
+      const answered = await askPeer(deps, { peer, key, signal })
+      if (answered && !isThorough && book.get(key) !== undefined)
+        clock.after(GRACE_MS, () => enough.resolve(false))
+      return answered
+    })
+    const all = Promise.all(asking).then((answered) =>
+      answered.slice(0, listing.length).every(Boolean),
+    )
+    return await Promise.race([all, enough.promise])
   }
 
   async function askNetwork(key: NameKey, maxAgeMs: number, onKnown: () => void): Promise<void> {
@@ -97,11 +115,9 @@ export function createHeadLookup(deps: HeadLookupDeps): HeadLookup {
 
   async function look(
     key: NameKey,
-    { maxAgeMs, certain }: { readonly maxAgeMs: number; readonly certain: boolean },
+    { maxAgeMs, isThorough }: { readonly maxAgeMs: number; readonly isThorough: boolean },
   ): Promise<boolean> {
-    // That nobody lists it says little while somebody has not told yet.
-    if (certain || book.get(key) === undefined) await deps.newcomersTold()
-    const answered = await askPeers(key)
+    const answered = await askPeers(key, isThorough)
     const known = Promise.withResolvers<void>()
     const walking = askNetwork(key, maxAgeMs, known.resolve)
     // What is known is not held up; what the walk brings then is there for the next one who asks.
@@ -119,10 +135,12 @@ export function createHeadLookup(deps: HeadLookupDeps): HeadLookup {
       if (known?.origin === 'hidden') return known
       // Of what is not known a peer may have told a moment ago: that it has been looked for is not enough.
       if (known !== undefined && checkedAt.isWithin(key, maxAgeMs)) return known
-      let looking = running.get(key)
+      const isThorough = certain || maxAgeMs === 0
+      const place = `${key} ${isThorough}`
+      let looking = running.get(place)
       if (looking === undefined) {
-        looking = look(key, { maxAgeMs, certain }).finally(() => running.delete(key))
-        running.set(key, looking)
+        looking = look(key, { maxAgeMs, isThorough }).finally(() => running.delete(place))
+        running.set(place, looking)
       }
       const answered = await raceSignal(looking, signal)
       const found = book.get(key)

@@ -29,7 +29,8 @@ const HAS_ONE = 1
 /** The response is the head's statement, which nobody has verified yet. */
 export const HEADS: RequestProtocol<HeadRequest, Uint8Array> = {
   id: '/catalog/heads/1.0.0',
-  timeoutMs: 5_000,
+  // Less than a lookup waits: so who lets it hang is known for it, and asked last.
+  timeoutMs: 2_500,
   // Some of those that a peer accepts are left free: it learns a moment later that one is over.
   maxAtOnce: MAX_HEAD_STREAMS - 4,
   request: {

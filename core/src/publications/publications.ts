@@ -15,12 +15,10 @@
 import type { NameKey } from '../content/name-key.ts'
 import type { Digest } from '../content/digest.ts'
 import { CatalogError } from '../errors.ts'
-import type { Host, ValueRouting } from '../host/host.ts'
+import type { Host, PeerId, ValueRouting } from '../host/host.ts'
 import type { Logger } from '../log.ts'
 import type { Random } from '../random.ts'
 import type { Records } from '../records/records.ts'
-import type { Answering, AnswerOptions } from '../rpc/answer.ts'
-import type { RequestProtocol } from '../rpc/protocol.ts'
 import { keyIdOf } from '../signing/key-id.ts'
 import type { Store } from '../store/store.ts'
 import type { Clock } from '../timing/clock.ts'
@@ -29,13 +27,12 @@ import { headKeyOf, type PublishedName } from './head-key.ts'
 import { createHeadLookup, type SwarmQuestions } from './head-lookup.ts'
 import { headValueKind } from './head-pointer.ts'
 import type { Head } from './head.ts'
-import { HEADS, MAX_HEAD_STREAMS } from './heads-protocol.ts'
 import { createPublisher, type HeadChange, type Publisher } from './publisher.ts'
 import { recordOf } from './release-evidence.ts'
 import { createReleaseReader, type FetchOptions, type ReleaseReader } from './release-reader.ts'
 import type { Release } from './release.ts'
 import { createRepublisher } from './republisher.ts'
-import { createTold } from './told-heads.ts'
+import { createTold, type PeersTold } from './told-heads.ts'
 
 /** A head younger than this is not looked for again. */
 const FRESH_MS = 30_000
@@ -89,14 +86,7 @@ export interface Publications extends Publisher {
 export interface PublicationsDeps {
   readonly book: HeadBook
   readonly store: Pick<Store, 'put' | 'describe' | 'flush' | 'delete'>
-  readonly questions: SwarmQuestions & {
-    announce(key: NameKey): void
-    withdraw(key: NameKey): void
-    answer<Request, Response>(
-      protocol: RequestProtocol<Request, Response>,
-      options: AnswerOptions<Request, Response>,
-    ): Answering
-  }
+  readonly questions: SwarmQuestions & PeersTold & { withdraw(key: NameKey): void }
   /** undefined: no DHT. */
   readonly routing: ValueRouting | undefined
   readonly host: Pick<Host, 'onEvent'>
@@ -111,23 +101,28 @@ export interface PublicationsDeps {
       options: { readonly signal: AbortSignal; readonly peers?: boolean },
     ): Promise<{ readonly body: AsyncIterable<Uint8Array> }>
   }
-  /** Resolves when peers that came a moment ago have told what they hold, or have had their time. */
-  readonly newcomersTold: () => Promise<void>
+  /** Connected peers that have not told yet what they hold, and may be asked for it now. */
+  readonly newcomers: () => readonly PeerId[]
   readonly clock: Clock
   readonly random: Random
   readonly log: Logger
 }
 
-/** `start` it after discovery, stop it before. Made before the host starts: values of the DHT need their kind by then. */
-export function createPublications(
-  deps: PublicationsDeps,
-): Publications & { start(): void; stop(): Promise<void> } {
+/**
+ * `start` it after discovery, stop it before; `heads`, which announces and answers, before the host. Made before the host starts: values
+ * of the DHT need their kind by then.
+ */
+export function createPublications(deps: PublicationsDeps): Publications & {
+  start(): void
+  stop(): Promise<void>
+  readonly heads: { start(): Promise<void>; stop(): Promise<void> }
+} {
   const { book, questions, routing, clock, log, transfer, records, isPrivate } = deps
   routing?.acceptValues(headValueKind({ newest: (key) => book.get(key)?.head.sequence ?? 0 }))
   const onRelease = async (release: Release, statement: Uint8Array): Promise<void> => {
     await records.add(recordOf(release, statement))
   }
-  const { isTold, told, announceAll, answer } = createTold(deps)
+  const { isTold, told, answer, ...heads } = createTold(deps)
   const onHead = (known: KnownHead): void => {
     if (!isTold(known)) return
     const { head } = known
@@ -150,8 +145,6 @@ export function createPublications(
     lookup.find(name, { signal, maxAgeMs: 0 })
   const publisher = createPublisher({ ...deps, findHead, onHead, onRelease })
   const reader = createReleaseReader({ fetch, onRelease, isPrivate, clock, log })
-  let answering: Answering | undefined
-  let announcing: Promise<void> | undefined
   const stopping = new AbortController()
 
   return {
@@ -181,14 +174,8 @@ export function createPublications(
       questions.withdraw(headKeyOf(name))
       return book.forget(headKeyOf(name))
     },
+    heads,
     start() {
-      announcing = announceAll(stopping.signal)
-      answering = questions.answer(HEADS, {
-        maxStreamsPerPeer: MAX_HEAD_STREAMS,
-        // As large as it is: by the largest that there may be, a few who ask at once would take all memory.
-        bytesFor: (request) => answer(request)?.byteLength ?? 0,
-        answer: async (request) => answer(request),
-      })
       const unsubscribe = deps.host.onEvent(({ type }) => {
         if (type === 'connected') republisher?.retry()
       })
@@ -197,7 +184,7 @@ export function createPublications(
     },
     async stop() {
       stopping.abort()
-      await Promise.all([announcing, answering?.stop(), republisher?.stop(), reader.stop()])
+      await Promise.all([republisher?.stop(), reader.stop()])
     },
   }
 }

@@ -11,8 +11,10 @@ import {
   type KeyId,
 } from '@catalog-p2p/core'
 
-/** Before they are asked again. With 3 s for each round less than the minute that clients wait. */
+/** Before they are asked again. With 3 s for each round 26 s, less than the minute that clients wait. */
 const PAUSES_MS = [0, 250, 500, 1_000, 2_000, 4_000]
+/** For the other publishers when one's head answers the question. */
+const OTHERS_MS = 500
 /** In seconds. Clients that do not look at it wait for longer. */
 const RETRY_AFTER = '2'
 
@@ -24,8 +26,8 @@ export interface WantedHeads {
 }
 
 /**
- * In the order of the publishers, those that there are. Of several it waits for none that is silent: a publisher who has published
- * nothing under that name would otherwise cost all of them, as soon as a peer says that it has it.
+ * In the order of the publishers, those that there are. Of several it waits half a second for the others when one is there: a publisher
+ * who has published nothing under that name would otherwise cost all of them a whole search, or more where a peer says that it has it.
  * @throws CatalogError PEER_TIMEOUT with status 503 when peers did not answer and nothing else is known; `signal.reason`
  */
 export type FindHeads = (wanted: WantedHeads, signal: AbortSignal) => Promise<readonly Head[]>
@@ -61,8 +63,7 @@ async function findAmongPeers(
   signal: AbortSignal,
 ): Promise<Head[]> {
   const { version } = wanted
-  const isEnough = (heads: readonly Head[]): boolean =>
-    version === undefined ? heads.length > 0 : heads.some((head) => says(head, version))
+  const isEnough = enoughFor(wanted)
   let failure: unknown
   for (const pauseMs of PAUSES_MS) {
     if (pauseMs > 0) await sleep(pauseMs, undefined, { signal })
@@ -86,22 +87,35 @@ export function unanswered(what: string, cause: unknown): CatalogError {
 
 async function askAll(
   publications: CatalogNode['publications'],
-  { name, publishers }: WantedHeads,
+  wanted: WantedHeads,
   options: Parameters<CatalogNode['publications']['head']>[1],
 ): Promise<{ heads: Head[]; failure: unknown }> {
+  const { name, publishers } = wanted
+  const isEnough = enoughFor(wanted)
+  const one = Promise.withResolvers<void>()
+  const later = one.promise.then(() => sleep(OTHERS_MS, undefined, { ref: false }))
   let failure: unknown
   const found = await Promise.all(
     publishers.map(async (publisher) => {
+      const known = (): Head | undefined => publications.knownHead({ name, publisher })
       try {
-        return await publications.head({ name, publisher }, options)
+        const finding = publications.head({ name, publisher }, options)
+        const head = await Promise.race([finding, later.then(known)])
+        if (head !== undefined && isEnough([head])) one.resolve()
+        return head
       } catch (error) {
         if (!isCatalogError(error, 'PEER_TIMEOUT')) throw error
         failure = error
-        return publications.knownHead({ name, publisher })
+        return known()
       }
     }),
   )
   return { heads: found.filter((head) => head !== undefined), failure }
+}
+
+function enoughFor({ version }: WantedHeads): (heads: readonly Head[]) => boolean {
+  return (heads) =>
+    version === undefined ? heads.length > 0 : heads.some((head) => says(head, version))
 }
 
 const says = ({ releases, unpublished }: Head, version: string): boolean =>

@@ -41,8 +41,6 @@ export interface InventoryListenerDeps {
   readonly clock: Clock
   readonly log: Logger
   readonly onMisbehaviour: (peer: PeerId, reason: string) => void
-  /** It has told all that it holds, or a change of it. */
-  readonly onTold?: (peer: PeerId) => void
 }
 
 /** A whole snapshot may wait for its turn; what all streams may hold unread is less (host/libp2p/stream-registry.ts). */
@@ -105,6 +103,11 @@ export class InventoryListener {
       if (remote.inventory?.has(prefix) === true && this.#isFresh(remote)) found.push(peer)
     }
     return found
+  }
+
+  /** Whether `peer` has told all that it holds. */
+  hasTold(peer: PeerId): boolean {
+    return this.#remotes.get(peer)?.inventory !== undefined
   }
 
   /** Artifacts and names that `peer` lists; none when it has told nothing. */
@@ -230,7 +233,6 @@ export class InventoryListener {
       if (at.remote.stream !== at.stream) return
       at.remote.inventory = receiver.inventory
       at.remote.staleSinceMs = undefined
-      this.#deps.onTold?.(at.stream.peer)
     }
   }
 

@@ -14,7 +14,7 @@ import {
   type InventoryMessage,
 } from '../../wire/inventory-messages.ts'
 import { createInventorySync, type InventorySync } from './inventory-sync.ts'
-import { Newcomers } from './newcomers.ts'
+import { createNewcomers } from './newcomers.ts'
 
 const digest = (name: string): Digest => digestOf(Buffer.from(name))
 const signal = AbortSignal.timeout(60_000)
@@ -23,7 +23,7 @@ interface Node {
   readonly id: PeerId
   readonly host: Host
   readonly sync: InventorySync
-  readonly newcomers: Newcomers
+  readonly newcomers: () => PeerId[]
   readonly misbehaved: string[]
 }
 
@@ -52,17 +52,15 @@ function createWorld(options: { latencyMs?: number } = {}): World {
       const onMisbehaviour = (peer: PeerId, reason: string): void => {
         misbehaved.push(`${peer} ${reason}`)
       }
-      const newcomers = new Newcomers({ host, clock })
       const sync = createInventorySync({
-        onTold: (peer) => newcomers.told(peer),
         host,
         clock,
         random: Math.random,
         log: silentLogger,
         onMisbehaviour,
       })
+      const newcomers = createNewcomers({ host, clock, hasTold: (peer) => sync.hasTold(peer) })
       await host.start()
-      newcomers.start()
       sync.start()
       const node = { id: name, host, sync, newcomers, misbehaved }
       nodes.push(node)
@@ -123,27 +121,57 @@ describe('inventories', () => {
     expect(a.sync.holders(digest('a0'))).toEqual([])
   })
 
-  it('says when a peer that has come has told, or has had its time', async () => {
+  it('has those who are here and have not told asked for what nobody lists, until they have', async () => {
     world = createWorld({ latencyMs: 10 })
+    const b = await world.stranger('b')
+    const early = await world.stranger('early')
+    const connecting = early.connect('b', { signal })
+    await world.until(() => b.isConnected('early'))
+    await connecting
+    // It was there before anything of discovery was.
+    const { clock } = world
+    const hasTold = (): boolean => false
+    expect(createNewcomers({ host: b, clock, hasTold })()).toEqual(['early'])
+
     const a = await world.node('a')
-    const b = await world.node('b')
-    const silent = await world.stranger('silent')
-    silent.handle(INVENTORY_PROTOCOL, async () => undefined, { maxStreamsPerPeer: 2 })
-    b.sync.announce(digest('b'))
-    await a.newcomers.allTold() // nobody is there
-    const heard = async (from: Host): Promise<{ tookMs: number; holders: readonly PeerId[] }> => {
-      const connecting = from.connect('a', { signal })
-      await world.until(() => a.host.isConnected(from.id))
-      let holders: readonly PeerId[] | undefined
-      const told = a.newcomers.allTold().then(() => (holders = a.sync.holders(digest('b'))))
-      const tookMs = await world.until(() => holders !== undefined, 6_000)
-      await Promise.all([connecting, told])
-      return { tookMs, holders: holders ?? [] }
-    }
-    expect((await heard(b.host)).holders).toEqual(['b'])
-    expect((await heard(silent)).tookMs).toBeGreaterThan(4_000)
-    await silent.disconnect('a')
-    await a.newcomers.allTold()
+    const c = await world.node('c')
+    const meeting = c.host.connect('a', { signal })
+    await world.until(() => a.host.isConnected('c'))
+    expect(a.newcomers()).toEqual(['c'])
+    await world.until(() => a.sync.inventories === 1)
+    await meeting
+    expect(a.newcomers()).toEqual([])
+  })
+
+  it('has nobody asked for longer than five seconds in five minutes from one address that tells nothing', async () => {
+    world = createWorld()
+    const { clock } = world
+    const at = (group: string, peer: string) =>
+      ({
+        peer,
+        group,
+        address: '',
+        direction: 'inbound',
+        transport: 'memory',
+        connectedAtMs: 0,
+      }) as const
+    let here = [at('1.2.3.4', 'x1'), at('1.2.3.4', 'x2')]
+    const newcomers = createNewcomers({ host: { peers: () => here }, clock, hasTold: () => false })
+    expect(newcomers()).toEqual(['x1', 'x2'])
+    await clock.advance(4_999)
+    // Connecting again, under whatever id, brings no time.
+    here = [at('1.2.3.4', 'x3')]
+    expect(newcomers()).toEqual(['x3'])
+    await clock.advance(1)
+    expect(newcomers()).toEqual([])
+    here = [at('1.2.3.4', 'x4'), at('5.6.7.8', 'honest')]
+    expect(newcomers()).toEqual(['honest'])
+    await clock.advance(294_999)
+    expect(newcomers()).toEqual([])
+    await clock.advance(1)
+    expect(newcomers()).toEqual(['x4'])
+    here = Array.from({ length: 100 }, (_, index) => at(`2.2.2.${index}`, `y${index}`))
+    expect(newcomers()).toHaveLength(8)
   })
 
   it('shows what was just announced to a connected peer within 50 ms', async () => {

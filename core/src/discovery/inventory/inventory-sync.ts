@@ -24,6 +24,8 @@ export interface InventorySync {
   withdrawName(key: NameKey): void
   holders(digest: Digest): readonly PeerId[]
   nameHolders(key: NameKey): readonly PeerId[]
+  /** Whether a connected peer has told all that it holds. */
+  hasTold(peer: PeerId): boolean
   /** What a connected peer lists. */
   countsOf(peer: PeerId): InventoryCounts
   /** Connected peers that have told us their inventory. */
@@ -38,7 +40,6 @@ export function createInventorySync(deps: {
   readonly random: Random
   readonly log: Logger
   readonly onMisbehaviour: (peer: PeerId, reason: string) => void
-  readonly onTold?: (peer: PeerId) => void
 }): InventorySync {
   const { host, log } = deps
   const listed = new Inventory()
@@ -109,6 +110,7 @@ export function createInventorySync(deps: {
 
     holders: (digest) => listener.holders(digestPrefix(digest)),
     nameHolders: (key) => listener.holders(namePrefix(key)),
+    hasTold: (peer) => listener.hasTold(peer),
     countsOf: (peer) => listener.countsOf(peer),
     get inventories() {
       return listener.count

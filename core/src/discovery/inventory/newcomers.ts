@@ -1,58 +1,48 @@
 /**
- * Peers that have come a moment ago and have not told yet what they hold: who looks for something then can't say that nobody has
- * it. Each is waited for a bounded time from its coming, whatever it does.
+ * Connected peers that have not told yet what they hold: of something that nobody lists, these may be asked all the same. Ids and
+ * connections cost a stranger nothing, so each address has a short time for it, and then none for some minutes, whatever comes from it.
  */
 import type { Host, PeerId } from '../../host/host.ts'
-import type { CancelTimer, Clock } from '../../timing/clock.ts'
+import type { AddressGroup } from '../../limits/address-group.ts'
+import type { Clock } from '../../timing/clock.ts'
 
-/** Most take some tens of milliseconds. */
-const TOLD_WITHIN_MS = 5_000
+/** At once. */
+const MAX_NEWCOMERS = 8
+/** From the first question on. Most have told within some tens of milliseconds. */
+const ASKED_FOR_MS = 5_000
+const AGAIN_AFTER_MS = 300_000
+const MAX_REMEMBERED = 10_000
 
-export class Newcomers {
-  readonly #deps: { readonly host: Host; readonly clock: Clock }
-  readonly #told = new Set<PeerId>()
-  readonly #waiting = new Map<PeerId, { over: PromiseWithResolvers<void>; stop: CancelTimer }>()
-  #unlisten: (() => void) | undefined
+/** @returns those to be asked now; whose time it is begins by this */
+export function createNewcomers({
+  host,
+  clock,
+  hasTold,
+}: {
+  readonly host: Pick<Host, 'peers'>
+  readonly clock: Clock
+  readonly hasTold: (peer: PeerId) => boolean
+}): () => PeerId[] {
+  /** When the time of an address has begun. The oldest first. */
+  const begunAtMs = new Map<AddressGroup, number>()
 
-  constructor(deps: { readonly host: Host; readonly clock: Clock }) {
-    this.#deps = deps
+  function isItsTime(group: AddressGroup): boolean {
+    const nowMs = clock.now()
+    const agoMs = nowMs - (begunAtMs.get(group) ?? -Infinity)
+    if (agoMs < AGAIN_AFTER_MS) return agoMs < ASKED_FOR_MS
+    begunAtMs.delete(group)
+    begunAtMs.set(group, nowMs)
+    const [oldest] = begunAtMs.keys()
+    if (begunAtMs.size > MAX_REMEMBERED && oldest !== undefined) begunAtMs.delete(oldest)
+    return true
   }
 
-  start(): void {
-    this.#unlisten ??= this.#deps.host.onEvent(({ type, peer }) => {
-      if (type === 'connected') return this.#came(peer)
-      this.#told.delete(peer)
-      this.#over(peer)
-    })
-  }
-
-  stop(): void {
-    this.#unlisten?.()
-    this.#unlisten = undefined
-    for (const peer of [...this.#waiting.keys()]) this.#over(peer)
-  }
-
-  /** It has told all that it holds; before or after its coming is known here. */
-  told(peer: PeerId): void {
-    this.#told.add(peer)
-    this.#over(peer)
-  }
-
-  /** Resolves when those that are here now have told, gone, or had their time; who comes meanwhile is not waited for. */
-  async allTold(): Promise<void> {
-    await Promise.all([...this.#waiting.values()].map(({ over }) => over.promise))
-  }
-
-  #came(peer: PeerId): void {
-    if (this.#told.has(peer) || this.#waiting.has(peer)) return
-    const stop = this.#deps.clock.after(TOLD_WITHIN_MS, () => this.#over(peer))
-    this.#waiting.set(peer, { over: Promise.withResolvers(), stop })
-  }
-
-  #over(peer: PeerId): void {
-    const waiting = this.#waiting.get(peer)
-    this.#waiting.delete(peer)
-    waiting?.stop()
-    waiting?.over.resolve()
+  return () => {
+    const found: PeerId[] = []
+    for (const { peer, group } of host.peers()) {
+      if (found.length >= MAX_NEWCOMERS) break
+      if (!hasTold(peer) && isItsTime(group)) found.push(peer)
+    }
+    return found
   }
 }
