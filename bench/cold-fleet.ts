@@ -70,6 +70,8 @@ export async function run(options: {
 }): Promise<unknown> {
   const { uplink, machines: others, packages = PACKAGES } = options
   await using stage = await Stage.open()
+  // As a packed daemon has it: sixteen that each read and compile all sources keep two cores busy for half a minute.
+  process.env.NODE_COMPILE_CACHE ??= join(stage.folder, 'compiled')
   const distance =
     uplink === undefined ? UPLINK : { ...UPLINK, bytesPerSecond: uplink.bitsPerSecond / 8 }
   const isVerySlow = distance.bytesPerSecond < SLOW_BYTES_PER_SECOND
