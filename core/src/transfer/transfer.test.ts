@@ -305,6 +305,8 @@ describe('those who wait for one artifact', () => {
     const world = createWorld(clock)
     await world.addPeer('slow', [small], async () => undefined)
     const b = await world.add('b')
+    // What can't be called back: a stream that is being opened.
+    Object.assign(b.host, { open: () => new Promise(() => undefined) })
     const timeouts: string[] = []
     Object.assign(b.scores, { recordTimeout: (peer: string) => timeouts.push(peer) })
     const stop = new AbortController()
