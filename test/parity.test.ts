@@ -49,7 +49,6 @@ test('the public surface is small, and grows only on purpose', () => {
     'nameKeyToBytes',
     'openCertificate',
     'openDatabase',
-    'openRenewable',
     'openRevocations',
     'openStatement',
     'packageKeyOf',

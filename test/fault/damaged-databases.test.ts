@@ -1,5 +1,5 @@
 /**
- * Databases of what can be learned again, damaged: each is put aside and made anew, with a warning, so a daemon starts and serves.
+ * Damaged databases: those of what can be learned again are put aside and made anew, with a warning, so a daemon starts and serves.
  * The store's index: store-damage.test.ts.
  */
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
@@ -42,8 +42,6 @@ describe.each([
       async (path, log) =>
         (await openPeers({ log, groupOf: () => undefined }, { path, self: 'me' })).database,
     ],
-    [METADATA_FILE, (path, log) => openPackumentCache({ log }, { path, ...limits })],
-    [METADATA_FILE, (path, log) => openStoredVisibility({ log }, { path, rules })],
   ])('%s', async (name, open) => {
     const folder = await newFolder()
     const path = join(folder, name)
@@ -79,6 +77,18 @@ test('what is not damage is left where it is', async () => {
   expect(again.prepare('SELECT count(*) AS rows FROM kept').get()).toEqual({ rows: 0 })
   again.close()
   expect(log.lines).toEqual([])
+})
+
+test('of packages nothing is thrown away: what was taken down or shared may stand nowhere else', async () => {
+  const path = await newFolder()
+  const log = createCollectingLogger()
+  await (await openPackumentCache({ log }, { path, ...limits })).close()
+  const file = join(path, METADATA_FILE)
+  const bytes = (await readFile(file)).fill(0xa5, PAGE_BYTES)
+  await writeFile(file, bytes)
+  await (await openPackumentCache({ log }, { path, ...limits })).close()
+  expect(log.lines).toMatchObject([{ level: 'warn', event: 'metadata.in-memory' }])
+  expect((await readFile(file)).equals(bytes)).toBe(true)
 })
 
 test('without what tells who may see it nothing that is stored is public', async () => {

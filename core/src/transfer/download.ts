@@ -120,7 +120,9 @@ class OneDownload implements Download {
       if (bytes === undefined) await this.#raceSources()
       else await this.#succeed({ source: 'peer', bytes })
     } catch (error) {
-      this.#fail(this.#cancelled ?? notFound(error, this.#request))
+      this.#fail(
+        this.#cancelled ?? (isCatalogError(error) ? error : notFound(error, this.#request)),
+      )
     }
   }
 

@@ -13,8 +13,6 @@ import {
 
 /** Before they are asked again. With 3 s for each round 26 s, less than the minute that clients wait. */
 const PAUSES_MS = [0, 250, 500, 1_000, 2_000, 4_000]
-/** For the other publishers when one's head answers the question. */
-const OTHERS_MS = 500
 /** In seconds. Clients that do not look at it wait for longer. */
 const RETRY_AFTER = '2'
 
@@ -26,8 +24,9 @@ export interface WantedHeads {
 }
 
 /**
- * In the order of the publishers, those that there are. Of several it waits half a second for the others when one is there: a publisher
- * who has published nothing under that name would otherwise cost all of them a whole search, or more where a peer says that it has it.
+ * In the order of the publishers, those that there are. Of several none that is silent makes it fail: a publisher who has published
+ * nothing under that name would otherwise cost all of them, as soon as a peer says that it has it. Each is looked for to the end, as
+ * the first of them counts most.
  * @throws CatalogError PEER_TIMEOUT with status 503 when peers did not answer and nothing else is known; `signal.reason`
  */
 export type FindHeads = (wanted: WantedHeads, signal: AbortSignal) => Promise<readonly Head[]>
@@ -63,7 +62,8 @@ async function findAmongPeers(
   signal: AbortSignal,
 ): Promise<Head[]> {
   const { version } = wanted
-  const isEnough = enoughFor(wanted)
+  const isEnough = (heads: readonly Head[]): boolean =>
+    version === undefined ? heads.length > 0 : heads.some((head) => says(head, version))
   let failure: unknown
   for (const pauseMs of PAUSES_MS) {
     if (pauseMs > 0) await sleep(pauseMs, undefined, { signal })
@@ -87,35 +87,22 @@ export function unanswered(what: string, cause: unknown): CatalogError {
 
 async function askAll(
   publications: CatalogNode['publications'],
-  wanted: WantedHeads,
+  { name, publishers }: WantedHeads,
   options: Parameters<CatalogNode['publications']['head']>[1],
 ): Promise<{ heads: Head[]; failure: unknown }> {
-  const { name, publishers } = wanted
-  const isEnough = enoughFor(wanted)
-  const one = Promise.withResolvers<void>()
-  const later = one.promise.then(() => sleep(OTHERS_MS, undefined, { ref: false }))
   let failure: unknown
   const found = await Promise.all(
     publishers.map(async (publisher) => {
-      const known = (): Head | undefined => publications.knownHead({ name, publisher })
       try {
-        const finding = publications.head({ name, publisher }, options)
-        const head = await Promise.race([finding, later.then(known)])
-        if (head !== undefined && isEnough([head])) one.resolve()
-        return head
+        return await publications.head({ name, publisher }, options)
       } catch (error) {
         if (!isCatalogError(error, 'PEER_TIMEOUT')) throw error
         failure = error
-        return known()
+        return publications.knownHead({ name, publisher })
       }
     }),
   )
   return { heads: found.filter((head) => head !== undefined), failure }
-}
-
-function enoughFor({ version }: WantedHeads): (heads: readonly Head[]) => boolean {
-  return (heads) =>
-    version === undefined ? heads.length > 0 : heads.some((head) => says(head, version))
 }
 
 const says = ({ releases, unpublished }: Head, version: string): boolean =>

@@ -9,7 +9,7 @@ import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import {
   isCatalogError,
-  openRenewable,
+  openDatabase,
   type Database,
   type Digest,
   type JudgeVisibility,
@@ -56,27 +56,23 @@ export async function openStoredVisibility(
 ): Promise<StoredVisibility> {
   const nothing = { judge: undefined, accept: () => undefined, close: () => undefined }
   if (path === undefined) return nothing // in memory: nothing lasts
-  const effect = 'nothing of the store is given to peers'
+  let database
+  let row
   try {
-    return await openRenewable(
-      join(path, METADATA_FILE),
-      { log, effect: `${effect} until it is asked for again` },
-      (database) => visibilityIn(database, { path, rules, log }),
-    )
+    database = await openDatabase(join(path, METADATA_FILE))
+    database.exec(SCHEMA)
+    row = database.prepare('SELECT rules FROM visibility_rules').get()
   } catch (error) {
+    database?.close()
     if (isCatalogError(error, 'STORE_LOCKED')) throw error
-    log.warn('visibility.unknown', { path, error, effect })
+    log.warn('visibility.unknown', {
+      path,
+      error,
+      effect: 'nothing of the store is given to peers',
+    })
     return { ...nothing, judge: () => 'private' }
   }
-}
-
-/** Made anew it knows no rules and no names: then everything is private. */
-function visibilityIn(
-  open: Database,
-  { path, rules, log }: { readonly path: string; readonly rules: Rules; readonly log: Logger },
-): StoredVisibility {
-  open.exec(SCHEMA)
-  const row = open.prepare('SELECT rules FROM visibility_rules').get()
+  const open = database
   const now = identitiesOf(rules)
   const before = (row as { rules: string } | undefined)?.rules
   const isSame = before !== undefined && now.includes(before)

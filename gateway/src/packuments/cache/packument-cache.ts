@@ -7,13 +7,7 @@
 import { hash as hashOnce } from 'node:crypto'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import {
-  isCatalogError,
-  openDatabase,
-  openRenewable,
-  type Database,
-  type Logger,
-} from '@catalog-p2p/core'
+import { isCatalogError, openDatabase, type Database, type Logger } from '@catalog-p2p/core'
 import { LRUCache } from 'lru-cache'
 import { createBodyFiles, type BodyFiles } from './body-files.ts'
 import type {
@@ -264,16 +258,18 @@ async function openIndex(
   log: Logger,
   path: string | undefined,
 ): Promise<{ database: Database; rows: PackumentRows; path: string | undefined }> {
-  const use = (database: Database) => ({ database, rows: new PackumentRows(database), path })
-  if (path === undefined) return use(await openDatabase(':memory:'))
+  let database: Database | undefined
   try {
-    const effect = 'what was known of packages is asked for anew'
-    const opened = await openRenewable(join(path, METADATA_FILE), { log, effect }, use)
-    const old = join(path, OLD_FOLDER)
-    rm(old, { recursive: true, force: true }).catch(() => undefined) // the next start tries again
-    return opened
+    database = await openDatabase(path === undefined ? ':memory:' : join(path, METADATA_FILE))
+    const rows = new PackumentRows(database)
+    if (path !== undefined) {
+      const old = join(path, OLD_FOLDER)
+      rm(old, { recursive: true, force: true }).catch(() => undefined) // the next start tries again
+    }
+    return { database, rows, path }
   } catch (error) {
-    if (isCatalogError(error, 'STORE_LOCKED')) throw error
+    database?.close()
+    if (path === undefined || isCatalogError(error, 'STORE_LOCKED')) throw error
     log.warn('metadata.in-memory', { path, error, effect: 'it is forgotten at the end' })
     return openIndex(log, undefined)
   }
