@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { createServer, request as httpRequest, type IncomingMessage } from 'node:http'
-import { connect, type AddressInfo } from 'node:net'
+import { connect, createServer as createTcpServer, type AddressInfo, type Server } from 'node:net'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { CatalogError } from '@catalog-p2p/core'
 import { makePackage } from '../../../test/support/fixture-packages.ts'
@@ -45,6 +45,52 @@ afterEach(async () => {
 })
 
 const url = (path = 'fx-one', base = here) => new URL(path, base.url)
+
+describe('HEAD', () => {
+  const head = async (base: string): Promise<number> => {
+    const response = await upstream.request({
+      url: new URL('fx-one', base),
+      method: 'HEAD',
+      signal,
+    })
+    discard(response)
+    await once(response.body, 'close')
+    return response.status
+  }
+
+  test('leaves its connection for the next request', async () => {
+    const ports = new Set<unknown>()
+    const server = createServer((request, response) => {
+      ports.add(request.socket.remotePort)
+      response.setHeader('content-length', 2).end('{}')
+    })
+    const base = await listen(server)
+    for (let times = 0; times < 9; times += 1) expect(await head(base)).toBe(200)
+    // One more where the next request comes before the connection is known to be free.
+    expect(ports.size).toBeLessThan(3)
+    server.close()
+  })
+
+  test('whose answer has a body all the same takes no other answer along', async () => {
+    const answer = 'HTTP/1.1 200 OK\r\nconnection: keep-alive\r\ncontent-length: 2\r\n\r\n{}'
+    const server = createTcpServer((socket) => {
+      socket.on('error', () => undefined).on('data', () => void socket.write(answer))
+    })
+    const base = await listen(server)
+    for (let times = 0; times < 3; times += 1) {
+      expect(await head(base)).toBe(200)
+      const response = await upstream.request({ url: new URL('fx-one', base), signal })
+      expect((await readBody(response, limits)).toString()).toBe('{}')
+    }
+    server.close()
+  })
+})
+
+async function listen(server: Server): Promise<string> {
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+}
 
 describe('retries', () => {
   test.each([

@@ -204,6 +204,7 @@ class HttpUpstream implements Upstream {
         ...(credentials && { authorization: credentials.authorization }),
       },
       body: request.body ?? null,
+      reset: false, // undici would close the connection after HEAD, of which pnpm asks hundreds
       signal: request.signal,
       headersTimeout: Math.min(request.timeoutMs ?? Infinity, timeoutMs),
       bodyTimeout: silenceMs,
@@ -218,8 +219,7 @@ function isTimeout(error: unknown): boolean {
 }
 
 function nextHop(from: URL, location: string): URL {
-  if (!URL.canParse(location, from.href))
-    throw unusable(from, 'redirects to something that is no URL')
+  if (!URL.canParse(location, from.href)) throw unusable(from, 'redirects to what is no URL')
   const to = new URL(location, from.href)
   const downgrade = from.protocol === 'https:' && to.protocol !== 'https:'
   if (downgrade || !/^https?:$/.test(to.protocol)) {
