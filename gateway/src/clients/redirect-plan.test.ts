@@ -1,8 +1,10 @@
 /** From what a client answered and what lies in the project to its variables, or to the reason why it gets none. */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { parseLockfile } from '../lockfiles/lockfile.ts'
 import { DEFAULT_REGISTRY } from '../upstream/default-registry.ts'
 import { npmConfigFrom } from '../upstream/npmrc.ts'
 import { readClientCommand } from './client-command.ts'
@@ -249,6 +251,35 @@ describe('which names the registry is asked for beforehand', () => {
     }
     write('project/package-lock.json', JSON.stringify({ lockfileVersion: 3, packages }))
     expect(namesInRegistry(CORP, 'npm', cwd)).toEqual(['a'])
+  })
+
+  const KEPT = fileURLToPath(new URL('../lockfiles/fixtures/', import.meta.url))
+
+  test.each([
+    ['pnpm', 'pnpm-v6/pnpm-lock.yaml'],
+    ['pnpm', 'pnpm-v9/pnpm-lock.yaml'],
+    ['yarn-berry', 'yarn-berry/yarn.lock'],
+  ] as const)('the first few that %s has locked, in %s', (family, file) => {
+    const text = readFileSync(join(KEPT, file), 'utf8')
+    write(`project/${basename(file)}`, text)
+    const isAnyones = ({ name, url }: { name: string; url?: string | undefined }): boolean =>
+      !name.startsWith('@') && url === undefined
+    const all = parseLockfile(file, text).packages.filter(isAnyones)
+    const named = namesInRegistry(CORP, family, cwd)
+    expect(named).not.toEqual([])
+    expect(all.map(({ name }) => name)).toEqual(expect.arrayContaining(named))
+  })
+
+  test('a lockfile without such entries is read whole', () => {
+    const elsewhere = `{integrity: sha512-AA==, tarball: https://x.example/a.tgz}`
+    const here = `{tarball: ${CORP}b/-/b-1.0.0.tgz, integrity: sha512-AA==}`
+    const entries = [
+      `  a@1.0.0:\n    resolution: ${elsewhere}`,
+      `  b@1.0.0:\n    resolution: ${here}`,
+    ]
+    const text = ["lockfileVersion: '9.0'", 'packages:', ...entries, ''].join('\n')
+    write('project/pnpm-lock.yaml', text)
+    expect(namesInRegistry(CORP, 'pnpm', cwd)).toEqual(['b'])
   })
 
   test('without a lockfile those that the project wants, but in a workspace', () => {
