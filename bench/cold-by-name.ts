@@ -83,7 +83,10 @@ export async function run(options: {
       return await stage.startNode(name, { gateway })
     }
     const child = stage.start('lib/bare-proxy-child.ts')
-    const about = { upstream: upstream.port, folder: join(stage.folder, name) }
+    const about = {
+      upstream: `http://127.0.0.1:${upstream.port}`,
+      folder: join(stage.folder, name),
+    }
     return { child, port: await child.call<number>('start', about) }
   }
 

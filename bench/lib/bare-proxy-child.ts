@@ -5,23 +5,34 @@
 import { createHash, hash } from 'node:crypto'
 import { createWriteStream } from 'node:fs'
 import { mkdir, writeFile } from 'node:fs/promises'
-import { createServer, get, Agent, type IncomingMessage, type ServerResponse } from 'node:http'
+import * as http from 'node:http'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import * as https from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { answerCalls, cpuMs } from './child.ts'
 
 /** As the gateway: up to here a tarball is sent when all of it is there. */
 const SMALL_BYTES = 1024 * 1024
+/** As the gateway. */
+const MAX_SOCKETS = 64
 
 const server = createServer({ keepAliveTimeout: 60_000 })
 
-function start({ upstream, folder }: { upstream: number; folder: string }): Promise<number> {
-  const agent = new Agent({ keepAlive: true, maxSockets: 64 })
+/** @param upstream with no slash at its end */
+function start({ upstream, folder }: { upstream: string; folder: string }): Promise<number> {
+  const { Agent, request: open } = upstream.startsWith('https:') ? https : http
+  const connections = { keepAlive: true, maxSockets: MAX_SOCKETS }
+  const agent = new Agent(connections)
+  // Tarballs that wait for these must not hold all connections.
+  const documents = new Agent(connections)
   let files = 0
 
-  function ask(path: string): Promise<IncomingMessage> {
+  function ask(path: string, by = agent, method = 'GET'): Promise<IncomingMessage> {
     return new Promise((resolve, reject) => {
-      get({ host: '127.0.0.1', port: upstream, path, agent }, resolve).on('error', reject)
+      open(upstream + path, { agent: by, method }, resolve)
+        .on('error', reject)
+        .end()
     })
   }
 
@@ -29,13 +40,14 @@ function start({ upstream, folder }: { upstream: number; folder: string }): Prom
   async function integrityOf(path: string): Promise<string> {
     const [name = '', file = ''] = path.slice(1).split('/-/')
     const version = file.slice(name.slice(name.indexOf('/') + 1).length + 1, -'.tgz'.length)
-    const body = await readAll(await ask(`/${name.replace('/', '%2f')}/${version}`))
+    const body = await readAll(await ask(`/${name.replace('/', '%2f')}/${version}`, documents))
     const { dist } = JSON.parse(body.toString()) as { dist: { integrity: string } }
     return dist.integrity
   }
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const path = request.url ?? '/'
+    if (!path.endsWith('.tgz')) return relay(await ask(path, documents, request.method), response)
     const given = request.headers['pacote-integrity']
     const asking = typeof given === 'string' ? Promise.resolve(given) : integrityOf(path)
     const tarball = await ask(path)
@@ -58,6 +70,12 @@ function start({ upstream, folder }: { upstream: number; folder: string }): Prom
       server.listen(0, '127.0.0.1', () => resolve((server.address() as AddressInfo).port))
     }, reject)
   })
+}
+
+/** As it is: documents of the registry name the registry. */
+function relay(answer: IncomingMessage, response: ServerResponse): void {
+  response.writeHead(answer.statusCode ?? 0, answer.headers)
+  answer.pipe(response)
 }
 
 /** As it comes, but for the last piece. */

@@ -46,13 +46,16 @@ type Took = Omit<Installed, 'sentBytes'>
 const TIMEOUT_MS = 240_000
 
 export const SOURCE_NAMES = ['registry', 'Verdaccio', 'gateway', 'exec', 'cache archive'] as const
-export type SourceName = (typeof SOURCE_NAMES)[number]
+/** The last is the ceiling of all that a gateway in Node could reach. */
+export const ALONE_NAMES = ['registry', 'exec', 'bare proxy'] as const
+export type SourceName = (typeof SOURCE_NAMES | typeof ALONE_NAMES)[number]
 
 const SOURCES: Readonly<Record<SourceName, (install: Install) => Promise<Took>>> = {
   registry: (install) => fromRegistry(install, REGISTRY),
   Verdaccio: fromVerdaccio,
   gateway: throughGateway,
   exec: byExec,
+  'bare proxy': throughBareProxy,
   'cache archive': fromArchive,
 }
 
@@ -113,17 +116,32 @@ async function throughGateway(install: Install): Promise<Took> {
   return { ...took, fromPeer: peer.artifacts / all }
 }
 
+/** A process that has just started, and its start is not counted either. */
+async function throughBareProxy(install: Install): Promise<Took> {
+  const { stage, desk } = install.world
+  const proxy = stage.start('lib/bare-proxy-child.ts', desk)
+  try {
+    const folder = join(install.folder, 'proxy')
+    const port = await proxy.call<number>('start', { upstream: REGISTRY, folder })
+    return await fromRegistry(install, `http://127.0.0.1:${port}`)
+  } finally {
+    await proxy.close()
+  }
+}
+
 /** As in a CI job: the command, its node, the client, and their end. */
 async function byExec(install: Install): Promise<Took> {
   const { world, client, name, folder } = install
   const home = homeOf(folder)
-  for (const [path, content] of Object.entries(client.files(''))) {
-    // It is on its own with the public registry, for which --upstream stands.
-    const silent = content.replace(/^.*\bregistry\b.*\n|^npmRegistryServer.*\n/gim, '')
-    await writeFile(join(home, path), silent)
+  // Bun can't be asked for its registry: it gets a gateway only where none is named.
+  const isNamed = name !== 'bun'
+  for (const [path, content] of Object.entries(client.files(REGISTRY))) {
+    await writeFile(join(home, path), isNamed ? content : content.replace(/^registry=.*\n/m, ''))
   }
   const command = [...clientCommand(client), ...frozenArgs(name)]
-  const place = { cwd: cwdOf(folder), home, env: client.variables(home) }
+  const options = isNamed ? [] : ['--upstream', `${REGISTRY}/`]
+  const env = { ...client.variables(home), ...straight(name) }
+  const place = { cwd: cwdOf(folder), home, env, options }
   const { seconds, said } = await runExec(world, command, place)
   return { seconds, clientSeconds: said.durationMs / 1000, fromPeer: shareOfPeers(said) }
 }
@@ -132,16 +150,18 @@ export interface ExecPlace {
   readonly cwd: string
   readonly home: string
   readonly env: Readonly<Record<string, string>>
+  /** Of exec, beside those that are the same everywhere. */
+  readonly options?: readonly string[]
 }
 
 /** `catalog exec` of a command on the client's machine. @throws Error when it fails, or runs without a gateway of its own */
 export async function runExec(
   world: InstallWorld,
   command: readonly string[],
-  { cwd, home, env }: ExecPlace,
+  { cwd, home, env, options = [] }: ExecPlace,
 ): Promise<{ seconds: number; said: ExecReport }> {
   const report = join(cwd, '..', 'report.json')
-  const own = ['exec', '--report', report, ...world.options, '--']
+  const own = ['exec', '--report', report, ...world.options, ...options, '--']
   const [program = '', ...args] = [...world.desk.prefix, ...world.catalog, ...own, ...command]
   const result = await execute(program, args, {
     cwd,

@@ -85,11 +85,11 @@ export async function startInstallWorld(stage: Stage, corpus: Corpus): Promise<I
   }
   if (verdaccio !== undefined) await fill(verdaccio)
 
-  const options = ['--upstream', `${REGISTRY}/`, '--keyring', keyring, ...NEIGHBOURS]
+  const options = ['--keyring', keyring, ...NEIGHBOURS]
   const command = [process.execPath, catalog.program] as const
   const start = async (machine: BenchMachine, home: string): Promise<Daemon> => {
     const ports = ['--port', `${GATEWAY_PORT}`, '--network.port', `${PEER_PORT}`]
-    const args = [...ports, ...options]
+    const args = [...ports, '--upstream', `${REGISTRY}/`, ...options]
     const { place } = machine
     return await startDaemon({ args, home, port: GATEWAY_PORT, catalog: command, ...at(place) })
   }

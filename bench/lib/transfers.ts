@@ -3,7 +3,7 @@
  * (light-client.ts), straight from the registry and by `catalog exec`, each on a machine where nothing is warm. Real clients take
  * as much processor time for unpacking as for the rest, which on few cores hides what the transfer takes.
  */
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { execute, isolatedEnvironment } from '../../test/support/client.ts'
 import { runExec, shareOfPeers } from './install-sources.ts'
@@ -89,7 +89,7 @@ async function transfer(
   { files }: Pick<Project, 'files'>,
   { way, byExec }: { readonly way: Way; readonly byExec: boolean },
 ): Promise<Transfer> {
-  const folder = join(world.stage.folder, 'transfer')
+  const folder = await mkdtemp(join(world.stage.folder, 'transfer-'))
   const [cwd, home] = [join(folder, 'project'), join(folder, 'home')]
   await Promise.all([
     mkdir(cwd, { recursive: true }),
@@ -101,16 +101,17 @@ async function transfer(
   const place = { cwd, home, env: {} }
   await world.registry.call<Sent>('takeSent')
   const took = byExec
-    ? await runExec(world, command, place).then(({ seconds, said }) => {
-        return { seconds, fromPeer: shareOfPeers(said) }
-      })
+    ? await runExec(world, command, { ...place, options: ['--upstream', `${REGISTRY}/`] }).then(
+        ({ seconds, said }) => {
+          return { seconds, fromPeer: shareOfPeers(said) }
+        },
+      )
     : await straight(world, command, place)
   const { bytes: sentBytes } = await world.registry.call<Sent>('takeSent')
   const { seconds: transferSeconds, bad } = JSON.parse(
     await readFile(result, 'utf8'),
   ) as ReplayResult
   if (bad > 0) throw new Error(`${bad} tarballs were wrong`)
-  await rm(folder, { recursive: true, force: true })
   return { ...took, transferSeconds, sentBytes }
 }
 
