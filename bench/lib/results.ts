@@ -1,4 +1,7 @@
-/** RESULTS.md of the newest file of each benchmark in bench/results: which goals are met, and the tables as they were printed. */
+/**
+ * RESULTS.md of the newest file of each benchmark in bench/results: which goals are met, and the tables as they were printed. What
+ * has not been run here stays as RESULTS.md has it.
+ */
 import { existsSync } from 'node:fs'
 import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { toMarkdownTable, type Goal } from './measure.ts'
@@ -25,6 +28,17 @@ Made by \`npm run bench -- results\` from the newest run of each benchmark; [REA
 is run and how its figures are read. Figures are medians with their range, ratios are taken round by round.
 `
 
+/** What RESULTS.md says of one benchmark. */
+interface Told {
+  readonly name: string
+  readonly goals: readonly GoalRow[]
+  /** With its heading. */
+  readonly section: string
+}
+
+const GOAL_COLUMNS = ['what', 'goal', 'measured', 'result', 'by', 'the limit'] as const
+type GoalRow = Readonly<Record<(typeof GOAL_COLUMNS)[number], string>>
+
 /** @param bench the folder `bench` */
 export async function writeResults(bench: URL): Promise<void> {
   const runs = await newestRuns(new URL('results/', bench))
@@ -33,13 +47,36 @@ export async function writeResults(bench: URL): Promise<void> {
     process.exitCode = 1
     return
   }
+  const file = new URL('RESULTS.md', bench)
+  const told = new Map(readTold(await readFile(file, 'utf8')).map((each) => [each.name, each]))
+  for (const run of runs) told.set(run.name, tell(run))
+  const all = [...told.values()].sort((a, b) => a.name.localeCompare(b.name))
   const earlier = await readFile(new URL('earlier-results.md', bench), 'utf8')
-  const parts = [HEAD, goalsOf(runs), ...runs.map(sectionOf), earlier]
-  await writeFile(
-    new URL('RESULTS.md', bench),
-    `${parts.map((part) => part.trim()).join('\n\n')}\n`,
-  )
+  const goals = all.flatMap((each) => each.goals)
+  const table = goals.length === 0 ? [] : [`## Goals\n\n${toMarkdownTable(goals)}`]
+  const parts = [HEAD, ...table, ...all.map(({ section }) => section), earlier]
+  await writeFile(file, `${parts.map((part) => part.trim()).join('\n\n')}\n`)
   console.log(`bench/RESULTS.md: ${runs.map(({ name }) => name).join(', ')}`)
+}
+
+/** What `writeResults` has written. */
+function readTold(results: string): Told[] {
+  const sections = results.split(/^(?=## )/m)
+  const goals = sections.filter((each) => each.startsWith('## Goals')).flatMap(readGoals)
+  return sections.flatMap((section) => {
+    const name = /^## (.+)/.exec(section)?.[1]
+    if (name === undefined || name === 'Goals' || name === 'Earlier results') return []
+    return [{ name, section, goals: goals.filter(({ by }) => by === `\`${name}\``) }]
+  })
+}
+
+function readGoals(section: string): GoalRow[] {
+  const rows = section.split('\n').filter((line) => line.startsWith('| '))
+  return rows.slice(2).map((row) => {
+    const cells = row.split('|').map((cell) => cell.trim())
+    const entries = GOAL_COLUMNS.map((column, at) => [column, cells[at + 1] ?? ''])
+    return Object.fromEntries(entries) as GoalRow
+  })
 }
 
 async function newestRuns(folder: URL): Promise<Run[]> {
@@ -58,14 +95,13 @@ function isWhole(run: Partial<Run>): run is Run {
   return run.name !== undefined && run.tables !== undefined && run.goals !== undefined
 }
 
-function goalsOf(runs: readonly Run[]): string {
-  const rows = runs.flatMap(({ name, goals }) =>
-    goals.map(({ what, measured, goal, isMet, limit = '' }) => ({
-      ...{ what, goal, measured, result: isMet ? 'met' : '**not met**', by: `\`${name}\`` },
-      'the limit': limit,
-    })),
-  )
-  return rows.length === 0 ? '' : `## Goals\n\n${toMarkdownTable(rows)}`
+function tell(run: Run): Told {
+  const { name } = run
+  const goals = run.goals.map(({ what, measured, goal, isMet, limit = '' }) => ({
+    ...{ what, goal, measured, result: isMet ? 'met' : '**not met**', by: `\`${name}\`` },
+    'the limit': limit,
+  }))
+  return { name, goals, section: sectionOf(run) }
 }
 
 function sectionOf(run: Run): string {
