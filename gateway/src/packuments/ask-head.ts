@@ -53,6 +53,7 @@ export async function askHead(
       method: 'HEAD',
       headers: { accept: ACCEPT[kind] },
       credentialsFor: (url) => registries.credentialsAt(registry, url, view.credentials),
+      keepsConnection: true, // pnpm asks for hundreds before a frozen install
       retries: 0,
       timeoutMs: TIMEOUT_MS,
       signal: AbortSignal.any([signal, leaving.signal]),

@@ -25,7 +25,7 @@ test('what is given up while it waits for a connection is never sent, and holds 
     await connections.destroy()
     server.close()
   })
-  const dispatcher = connections.to(new URL(origin), { certificate: false })
+  const dispatcher = connections.to(new URL(origin), { certificate: false, apart: false })
   const ask = (path: string, signal = new AbortController().signal) =>
     askOnce(dispatcher, { origin, path, method: 'GET', body: null, signal })
   const first = ask('/first')

@@ -13,9 +13,15 @@ export interface DispatcherOptions {
   readonly maxSockets: number
 }
 
+export interface ConnectionsOptions {
+  /** Show the client certificate that is configured for this URL, if there is one. */
+  readonly certificate: boolean
+  /** On connections that only such requests travel on. */
+  readonly apart: boolean
+}
+
 export interface Connections {
-  /** `certificate`: show the client certificate that is configured for this URL, if there is one. */
-  to(url: URL, options: { certificate: boolean }): Dispatcher
+  to(url: URL, options: ConnectionsOptions): Dispatcher
   destroy(): Promise<void>
 }
 
@@ -53,17 +59,18 @@ export function createDispatcher(
     const requestTls = { ...tls, ...own }
     return new EnvHttpProxyAgent({ ...connections, ...proxies, requestTls, proxyTls: tls })
   }
-  const plain = agent()
+  const both = (own?: { cert: string; key: string }) => ({ usual: agent(own), apart: agent(own) })
+  const plain = both()
   const certified = readClientCertificates(config).map(({ prefix, cert, key }) => {
-    return { prefix, dispatcher: agent({ cert, key }) }
+    return { prefix, ...both({ cert, key }) }
   })
   return {
-    to(url, { certificate }) {
+    to(url, { certificate, apart }) {
       const own = certificate && certified.find(({ prefix }) => liesUnder(url, prefix))
-      return own ? own.dispatcher : plain
+      return (own || plain)[apart ? 'apart' : 'usual']
     },
     async destroy() {
-      const all = [plain, ...certified.map(({ dispatcher }) => dispatcher)]
+      const all = [plain, ...certified].flatMap(({ usual, apart }) => [usual, apart])
       await Promise.all(all.map((one) => one.destroy()))
     },
   }

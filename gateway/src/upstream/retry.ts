@@ -24,3 +24,9 @@ export function backoffMs(attempt: number, retryAfter: string | undefined): numb
 export async function pause(ms: number, signal: AbortSignal): Promise<void> {
   await sleep(ms, undefined, { signal }).catch(() => signal.throwIfAborted())
 }
+
+/** Of undici. */
+export function isTimeout(error: unknown): boolean {
+  const code = (error as { code?: unknown } | undefined)?.code
+  return code === 'UND_ERR_HEADERS_TIMEOUT' || code === 'UND_ERR_CONNECT_TIMEOUT'
+}

@@ -47,43 +47,65 @@ afterEach(async () => {
 const url = (path = 'fx-one', base = here) => new URL(path, base.url)
 
 describe('HEAD', () => {
-  const head = async (base: string): Promise<number> => {
+  const head = async (base: string, keepsConnection?: true): Promise<number> => {
+    const asked = { url: new URL('fx-one', base), method: 'HEAD', retries: 0, signal } as const
     const response = await upstream.request({
-      url: new URL('fx-one', base),
-      method: 'HEAD',
-      signal,
+      ...asked,
+      ...(keepsConnection && { keepsConnection }),
     })
     discard(response)
     await once(response.body, 'close')
     return response.status
   }
+  const get = async (base: string): Promise<string> => {
+    const response = await upstream.request({ url: new URL('fx-one', base), signal })
+    return (await readBody(response, limits)).toString()
+  }
 
-  test('leaves its connection for the next request', async () => {
-    const ports = new Set<unknown>()
-    const server = createServer((request, response) => {
-      ports.add(request.socket.remotePort)
+  test('leaves its connection to others that say so, and to nothing else', async () => {
+    const ports = { HEAD: new Set<unknown>(), GET: new Set<unknown>() }
+    const server = createServer(({ method, socket }, response) => {
+      ports[method === 'HEAD' ? 'HEAD' : 'GET'].add(socket.remotePort)
       response.setHeader('content-length', 2).end('{}')
     })
     const base = await listen(server)
-    for (let times = 0; times < 9; times += 1) expect(await head(base)).toBe(200)
+    for (let times = 0; times < 9; times += 1) {
+      expect(await head(base, true)).toBe(200)
+      expect(await get(base)).toBe('{}')
+    }
     // One more where the next request comes before the connection is known to be free.
-    expect(ports.size).toBeLessThan(3)
+    expect(ports.HEAD.size).toBeLessThan(3)
+    expect(ports.HEAD.intersection(ports.GET).size).toBe(0)
     server.close()
   })
 
-  test('whose answer has a body all the same takes no other answer along', async () => {
-    const answer = 'HTTP/1.1 200 OK\r\nconnection: keep-alive\r\ncontent-length: 2\r\n\r\n{}'
-    const server = createTcpServer((socket) => {
-      socket.on('error', () => undefined).on('data', () => void socket.write(answer))
-    })
-    const base = await listen(server)
-    for (let times = 0; times < 3; times += 1) {
-      expect(await head(base)).toBe(200)
-      const response = await upstream.request({ url: new URL('fx-one', base), signal })
-      expect((await readBody(response, limits)).toString()).toBe('{}')
-    }
-    server.close()
-  })
+  test.each([undefined, true] as const)(
+    'whose answer has a body all the same is no answer to what is asked next: %s',
+    async (keepsConnection) => {
+      const answer = (body: string): string =>
+        `HTTP/1.1 200 OK\r\nconnection: keep-alive\r\ncontent-length: ${body.length}\r\n\r\n${body}`
+      const server = createTcpServer((socket) => {
+        socket
+          .on('error', () => undefined)
+          .on('data', (request) => {
+            if (!request.toString().startsWith('HEAD')) return void socket.write(answer('good'))
+            socket.write(answer('').replace('length: 0', 'length: 99'))
+            // When the connection counts as free.
+            setImmediate(() => setImmediate(() => socket.write(answer('evil'))))
+          })
+      })
+      const base = await listen(server)
+      const origin = new URL(base).origin
+      for (let times = 0; times < 9; times += 1) {
+        await head(base, keepsConnection).catch((error: unknown) => {
+          expect(error).toMatchObject({ code: 'UPSTREAM_UNREACHABLE' })
+        })
+        expect(upstream.isDown(origin)).toBe(false)
+        expect(await get(base)).toBe('good')
+      }
+      server.close()
+    },
+  )
 })
 
 async function listen(server: Server): Promise<string> {

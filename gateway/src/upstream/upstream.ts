@@ -11,7 +11,7 @@ import { createStallGuard } from './stall-guard.ts'
 import type { Credentials } from './credentials.ts'
 import type { Connections } from './dispatcher.ts'
 import { OriginHealth } from './origin-health.ts'
-import { backoffMs, isRetriedStatus, pause } from './retry.ts'
+import { backoffMs, isRetriedStatus, isTimeout, pause } from './retry.ts'
 import { readChunks } from './read-chunks.ts'
 import { redactUrl } from '../http/redact-url.ts'
 
@@ -23,6 +23,11 @@ export interface UpstreamRequest {
   readonly credentialsFor?: (url: URL) => Credentials | undefined
   /** false: without the client certificate that npm's configuration has for the place, where it would act for its user. */
   readonly certificate?: boolean
+  /**
+   * After HEAD a connection is closed: a server may send a body all the same, which would be the next answer. true: it is used again, by
+   * requests alone that say so too; one that fails then has not shown that nobody answers.
+   */
+  readonly keepsConnection?: true
   /** Sent once: a request with a body is neither retried nor redirected. */
   readonly body?: Readable
   readonly signal: AbortSignal
@@ -184,7 +189,7 @@ class HttpUpstream implements Upstream {
       this.counts.failures += 1
       // A request in a hurry that gets no answer has not shown that there is none.
       const isHasty = request.timeoutMs !== undefined && isTimeout(error)
-      if (!isHasty) this.#health.failed(origin)
+      if (!isHasty && request.keepsConnection !== true) this.#health.failed(origin)
       throw unreachable(url, error)
     }
   }
@@ -193,7 +198,8 @@ class HttpUpstream implements Upstream {
     const { timeoutMs, userAgent } = this.#options
     const silenceMs = Math.min(timeoutMs, MAX_SILENCE_MS)
     const credentials = request.credentialsFor?.(url)
-    const dispatcher = this.#dispatcher.to(url, { certificate: request.certificate !== false })
+    const { certificate = true, keepsConnection: apart = false } = request
+    const dispatcher = this.#dispatcher.to(url, { certificate, apart })
     const answer = await askOnce(dispatcher, {
       origin: url.origin,
       path: url.pathname + url.search,
@@ -204,18 +210,13 @@ class HttpUpstream implements Upstream {
         ...(credentials && { authorization: credentials.authorization }),
       },
       body: request.body ?? null,
-      reset: false, // undici would close the connection after HEAD, of which pnpm asks hundreds
+      ...(apart && { reset: false }),
       signal: request.signal,
       headersTimeout: Math.min(request.timeoutMs ?? Infinity, timeoutMs),
       bodyTimeout: silenceMs,
     })
     return { ...answer, url, withCredentials: credentials !== undefined, silenceMs }
   }
-}
-
-function isTimeout(error: unknown): boolean {
-  const code = (error as { code?: unknown } | undefined)?.code
-  return code === 'UND_ERR_HEADERS_TIMEOUT' || code === 'UND_ERR_CONNECT_TIMEOUT'
 }
 
 function nextHop(from: URL, location: string): URL {
