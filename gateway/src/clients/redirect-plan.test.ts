@@ -253,6 +253,7 @@ describe('which names the registry is asked for beforehand', () => {
     expect(namesInRegistry(CORP, 'npm', cwd)).toEqual(['a'])
   })
 
+  const HASH = '{integrity: sha512-AA==}'
   const KEPT = fileURLToPath(new URL('../lockfiles/fixtures/', import.meta.url))
 
   test.each([
@@ -269,6 +270,23 @@ describe('which names the registry is asked for beforehand', () => {
     expect(named).not.toEqual([])
     expect(all.map(({ name }) => name)).toEqual(expect.arrayContaining(named))
   })
+
+  test.each([
+    [
+      'pnpm',
+      'pnpm-lock.yaml',
+      (version: string) => `  secret@${version}:\n    resolution: ${HASH}`,
+    ],
+    ['yarn-berry', 'yarn.lock', (version: string) => `  resolution: "secret@npm:${version}"`],
+  ] as const)(
+    '%s may have locked others elsewhere, with no word of where',
+    (family, file, entry) => {
+      const others = ['work:1.0.0', 'runtime:22.0.0', 'file:../secret', 'latest', '@corp/x@1.0.0']
+      const plain = entry('1.0.0-rc.1').replace('secret', 'fx-one')
+      write(`project/${file}`, [...others.map(entry), plain, ''].join('\n'))
+      expect(namesInRegistry(CORP, family, cwd)).toEqual(['fx-one'])
+    },
+  )
 
   test('a lockfile without such entries is read whole', () => {
     const elsewhere = `{integrity: sha512-AA==, tarball: https://x.example/a.tgz}`
