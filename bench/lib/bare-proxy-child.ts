@@ -14,8 +14,10 @@ import { answerCalls, cpuMs } from './child.ts'
 
 /** As the gateway: up to here a tarball is sent when all of it is there. */
 const SMALL_BYTES = 1024 * 1024
-/** As the gateway. */
-const MAX_SOCKETS = 64
+/** Of each of two kinds: together as many as the gateway has. */
+const MAX_SOCKETS = 32
+/** Of a request for a document, which decide what is sent. */
+const ASKED_AS = ['accept', 'accept-encoding'] as const
 
 const server = createServer({ keepAliveTimeout: 60_000 })
 
@@ -28,33 +30,42 @@ function start({ upstream, folder }: { upstream: string; folder: string }): Prom
   const documents = new Agent(connections)
   let files = 0
 
-  function ask(path: string, by = agent, method = 'GET'): Promise<IncomingMessage> {
+  function ask(path: string, options: http.RequestOptions = { agent }): Promise<IncomingMessage> {
     return new Promise((resolve, reject) => {
-      open(upstream + path, { agent: by, method }, resolve)
+      open(upstream + path, options, resolve)
         .on('error', reject)
         .end()
     })
+  }
+
+  function pass({ method, url = '/', headers }: IncomingMessage): Promise<IncomingMessage> {
+    const same = ASKED_AS.flatMap((name) => (headers[name] ? [[name, headers[name]]] : []))
+    return ask(url, { agent: documents, method, headers: Object.fromEntries(same) })
   }
 
   /** Of the version's own document. */
   async function integrityOf(path: string): Promise<string> {
     const [name = '', file = ''] = path.slice(1).split('/-/')
     const version = file.slice(name.slice(name.indexOf('/') + 1).length + 1, -'.tgz'.length)
-    const body = await readAll(await ask(`/${name.replace('/', '%2f')}/${version}`, documents))
+    const body = await readAll(
+      await ask(`/${name.replace('/', '%2f')}/${version}`, { agent: documents }),
+    )
     const { dist } = JSON.parse(body.toString()) as { dist: { integrity: string } }
     return dist.integrity
   }
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const path = request.url ?? '/'
-    if (!path.endsWith('.tgz')) return relay(await ask(path, documents, request.method), response)
+    if (!path.endsWith('.tgz')) return relay(await pass(request), response)
     const given = request.headers['pacote-integrity']
     const asking = typeof given === 'string' ? Promise.resolve(given) : integrityOf(path)
     const tarball = await ask(path)
+    asking.catch(() => undefined) // awaited below, where the tarball is there
+    if (tarball.statusCode !== 200) return relay(tarball, response)
     const size = Number(tarball.headers['content-length'])
     const file = join(folder, String((files += 1)))
     response.setHeader('content-length', size)
-    if (size > SMALL_BYTES) return await pass(tarball, { response, asking, file })
+    if (size > SMALL_BYTES) return await passOn(tarball, { response, asking, file })
     const bytes = await readAll(tarball)
     if (`sha512-${hash('sha512', bytes, 'base64')}` !== (await asking))
       throw new Error('other bytes')
@@ -79,7 +90,7 @@ function relay(answer: IncomingMessage, response: ServerResponse): void {
 }
 
 /** As it comes, but for the last piece. */
-async function pass(
+async function passOn(
   tarball: IncomingMessage,
   to: { response: ServerResponse; asking: Promise<string>; file: string },
 ): Promise<void> {

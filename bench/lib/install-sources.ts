@@ -46,7 +46,7 @@ type Took = Omit<Installed, 'sentBytes'>
 const TIMEOUT_MS = 240_000
 
 export const SOURCE_NAMES = ['registry', 'Verdaccio', 'gateway', 'exec', 'cache archive'] as const
-/** The last is the ceiling of all that a gateway in Node could reach. */
+/** The last is what a process of Node that stands between costs at least, where it checks what it passes on. */
 export const ALONE_NAMES = ['registry', 'exec', 'bare proxy'] as const
 export type SourceName = (typeof SOURCE_NAMES | typeof ALONE_NAMES)[number]
 
