@@ -8,6 +8,7 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { arch, cpus, platform, totalmem } from 'node:os'
 import { parseArgs } from 'node:util'
 import { whyNoNamespaces, type Line } from '../test/support/machines/namespaces.ts'
+import { fixedWorkMs } from './lib/fixed-work.ts'
 import { parseLine } from './lib/machine.ts'
 import { takeNoted } from './lib/measure.ts'
 import { writeResults } from './lib/results.ts'
@@ -211,6 +212,7 @@ async function runOne(name: string, benchmark: Benchmark, over?: Line): Promise<
   const flags = flagsOf(benchmark)
   const heading = [name, ...flags.map((flag) => `--${flag}`)].join(' ')
   console.log(`\n## ${heading}\n`)
+  const workMs = fixedWorkMs()
   const result = await benchmark.run(over)
   const { tables, goals } = takeNoted()
   if (quick) return // whether it runs is all that it shows
@@ -219,6 +221,7 @@ async function runOne(name: string, benchmark: Benchmark, over?: Line): Promise<
   const day = new Date().toISOString().slice(0, 10)
   const run = {
     ...environment(),
+    fixedWorkMs: workMs,
     name: heading,
     ...(benchmark.hasRounds !== false && { rounds }),
     tables,

@@ -18,6 +18,8 @@ interface Run {
   readonly platform: string
   readonly cpu: string
   readonly memoryGiB: number
+  /** Undefined for one of before it was taken. */
+  readonly fixedWorkMs?: number
   readonly tables: readonly string[]
   readonly goals: readonly Goal[]
 }
@@ -25,7 +27,8 @@ interface Run {
 const HEAD = `# Results
 
 Made by \`npm run bench -- results\` from the newest run of each benchmark; [README.md](README.md) says what each one asks, how it
-is run and how its figures are read. Figures are medians with their range, ratios are taken round by round.
+is run and how its figures are read. Figures are medians with their range, ratios are taken round by round. "Fixed work" is what the
+processor took for the same piece of work just before: this virtual machine is twice as fast in one hour as in another.
 `
 
 /** What RESULTS.md says of one benchmark. */
@@ -106,7 +109,8 @@ function tell(run: Run): Told {
 
 function sectionOf(run: Run): string {
   const { name, rounds, date, commit, node, platform, cpu, memoryGiB, tables } = run
-  const machine = `${cpu}, ${memoryGiB} GiB, ${platform}, Node ${node}`
+  const speed = run.fixedWorkMs === undefined ? '' : `, fixed work ${run.fixedWorkMs.toFixed(1)} ms`
+  const machine = `${cpu}, ${memoryGiB} GiB, ${platform}, Node ${node}${speed}`
   const how = rounds === undefined ? '' : `; ${rounds} ${rounds === 1 ? 'round' : 'rounds'}`
   const when = `${date.slice(0, 10)}, commit ${commit}${how}; ${machine}.`
   return [`## ${name}`, when, ...tables].join('\n\n')
