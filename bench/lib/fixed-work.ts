@@ -1,6 +1,6 @@
 /**
- * How fast the processor is just now, by work of the kind that gateways do, on one thread. Virtual machines take twice as long in one hour as
- * in another, and a benchmark's ratios change with it wherever a line or a distance is part of them.
+ * How fast the processor is just now, by work of the kind that gateways do, on one thread. Virtual machines take twice as long on one day as
+ * on another, and a benchmark's ratios change with it wherever a line or a distance is part of them.
  */
 import { hash } from 'node:crypto'
 import { spreadOf } from './measure.ts'

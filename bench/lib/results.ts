@@ -18,7 +18,7 @@ interface Run {
   readonly platform: string
   readonly cpu: string
   readonly memoryGiB: number
-  /** Undefined for one of before it was taken. */
+  /** Undefined in a run from before it was measured. */
   readonly fixedWorkMs?: number
   readonly tables: readonly string[]
   readonly goals: readonly Goal[]
@@ -28,7 +28,7 @@ const HEAD = `# Results
 
 Made by \`npm run bench -- results\` from the newest run of each benchmark; [README.md](README.md) says what each one asks, how it
 is run and how its figures are read. Figures are medians with their range, ratios are taken round by round. "Fixed work" is what the
-processor took for the same piece of work just before: this virtual machine is twice as fast in one hour as in another.
+processor took for the same piece of work just before: this virtual machine is twice as fast on one day as on another.
 `
 
 /** What RESULTS.md says of one benchmark. */

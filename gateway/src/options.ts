@@ -163,7 +163,7 @@ const schema = z.strictObject({
   upstreamTimeoutMs: timeMs.default(300_000),
   /** Further tries of an idempotent upstream request. */
   upstreamRetries: z.number().int().min(0).max(10).default(2),
-  /** Connections to one upstream, at most. */
+  /** Connections to one upstream, at most; and as many again for HEAD of metadata. */
   upstreamSockets: z.number().int().min(1).max(512).default(64),
 
   /** Packages in one prefetch request, at most. */

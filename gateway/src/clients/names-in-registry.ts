@@ -23,8 +23,8 @@ const MAX_NAMES = 3
  * YAML of a thousand takes 0.4 s. A file without such an entry is read whole.
  */
 const PLAIN_ENTRIES: Readonly<Partial<Record<ClientFamily, RegExp>>> = {
-  pnpm: /^ {2}'?\/?(\w[\w.-]*)@\d+\.\d+\.\d+[\w.+-]*'?:\r?\n {4}resolution: \{integrity: [\w+/=-]+\}\r?$/gm,
-  'yarn-berry': /^ {2}resolution: "(\w[\w.-]*)@npm:\d+\.\d+\.\d+[\w.+-]*"\r?$/gm,
+  pnpm: /^ {2}'?\/?(\w[\w.-]*)@\d+\.\d+\.\d+(?:[-+][\w.+-]+)?'?:\r?\n {4}resolution: \{integrity: [\w+/=-]+\}\r?$/gm,
+  'yarn-berry': /^ {2}resolution: "(\w[\w.-]*)@npm:\d+\.\d+\.\d+(?:[-+][\w.+-]+)?"\r?$/gm,
 }
 
 /**

@@ -25,7 +25,7 @@ export async function pause(ms: number, signal: AbortSignal): Promise<void> {
   await sleep(ms, undefined, { signal }).catch(() => signal.throwIfAborted())
 }
 
-/** Of undici. */
+/** Whether it is one of undici's own, of headers or of connecting. */
 export function isTimeout(error: unknown): boolean {
   const code = (error as { code?: unknown } | undefined)?.code
   return code === 'UND_ERR_HEADERS_TIMEOUT' || code === 'UND_ERR_CONNECT_TIMEOUT'

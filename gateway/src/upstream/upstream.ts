@@ -24,8 +24,8 @@ export interface UpstreamRequest {
   /** false: without the client certificate that npm's configuration has for the place, where it would act for its user. */
   readonly certificate?: boolean
   /**
-   * After HEAD a connection is closed: a server may send a body all the same, which would be the next answer. true: it is used again, by
-   * requests alone that say so too; one that fails then has not shown that nobody answers.
+   * For HEAD alone. A server may send a body all the same, which would be taken for the next answer, so the connection is closed after HEAD.
+   * true: it stays open, and nothing but such requests uses it; a failure may then be such a body, and is no sign that the origin is down.
    */
   readonly keepsConnection?: true
   /** Sent once: a request with a body is neither retried nor redirected. */
@@ -122,9 +122,8 @@ class HttpUpstream implements Upstream {
     const { method = 'GET', signal } = request
     const idempotent = (method === 'GET' || method === 'HEAD') && request.body === undefined
     const tries = idempotent ? (request.retries ?? this.#options.retries) : 0
-    const waitMs = tries > 0 ? MAX_BUSY_MS : 0
     // A request that changes something is sent in any case, and once.
-    const deadlineMs = idempotent ? Date.now() + waitMs : undefined
+    const deadlineMs = idempotent ? Date.now() + (tries > 0 ? MAX_BUSY_MS : 0) : undefined
     for (let attempt = 0; ; attempt += 1) {
       try {
         const response = await this.#follow(request, deadlineMs)
@@ -198,12 +197,13 @@ class HttpUpstream implements Upstream {
     const { timeoutMs, userAgent } = this.#options
     const silenceMs = Math.min(timeoutMs, MAX_SILENCE_MS)
     const credentials = request.credentialsFor?.(url)
-    const { certificate = true, keepsConnection: apart = false } = request
+    const { certificate = true, method = 'GET', keepsConnection = false } = request
+    const apart = keepsConnection && method === 'HEAD'
     const dispatcher = this.#dispatcher.to(url, { certificate, apart })
     const answer = await askOnce(dispatcher, {
       origin: url.origin,
       path: url.pathname + url.search,
-      method: request.method ?? 'GET',
+      method,
       headers: {
         'user-agent': userAgent,
         ...request.headers,
