@@ -32,7 +32,10 @@ export const LIMIT_SETTINGS: readonly Setting[] = group('Limits', {
     integer('gateway:upstreamRetries', 'further tries of a request to upstream'),
   ),
   'upstream-sockets': advanced(
-    integer('gateway:upstreamSockets', 'connections to one upstream, at most, and as many for HEAD'),
+    integer(
+      'gateway:upstreamSockets',
+      'connections to one upstream, at most, and as many for HEAD',
+    ),
   ),
   'max-prefetch': advanced(integer('gateway:maxPrefetch', 'packages in one prefetch, at most')),
   'prefetch-concurrency': advanced(
