@@ -18,7 +18,13 @@ import {
   type Prepared,
   type Project,
 } from './install-projects.ts'
-import { GATEWAY_PORT, REGISTRY, STORAGE, type InstallWorld } from './install-world.ts'
+import {
+  BEHIND_GATEWAY,
+  GATEWAY_PORT,
+  REGISTRY,
+  STORAGE,
+  type InstallWorld,
+} from './install-world.ts'
 import type { Sent } from './upstream-child.ts'
 
 export interface Install {
@@ -139,7 +145,7 @@ async function byExec(install: Install): Promise<Took> {
     await writeFile(join(home, path), isNamed ? content : content.replace(/^registry=.*\n/m, ''))
   }
   const command = [...clientCommand(client), ...frozenArgs(name)]
-  const options = isNamed ? [] : ['--upstream', `${REGISTRY}/`]
+  const options = isNamed ? [] : BEHIND_GATEWAY
   const env = { ...client.variables(home), ...straight(name) }
   const place = { cwd: cwdOf(folder), home, env, options }
   const { seconds, said } = await runExec(world, command, place)

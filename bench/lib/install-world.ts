@@ -27,6 +27,8 @@ const PEER_PORT = 4875
 const FIND_TIMEOUT_MS = 60_000
 
 export const REGISTRY = `https://127.0.0.1:${REGISTRY_PORT}`
+/** For what does not name its registry itself. */
+export const BEHIND_GATEWAY = ['--upstream', `${REGISTRY}/`] as const
 export const STORAGE = `http://127.0.0.1:${STORAGE_PORT}`
 /** A daemon syncs what it stores 30 s after the last file, and that should not fall into a round. */
 const SYNCED_MS = 40_000
@@ -89,7 +91,7 @@ export async function startInstallWorld(stage: Stage, corpus: Corpus): Promise<I
   const command = [process.execPath, catalog.program] as const
   const start = async (machine: BenchMachine, home: string): Promise<Daemon> => {
     const ports = ['--port', `${GATEWAY_PORT}`, '--network.port', `${PEER_PORT}`]
-    const args = [...ports, '--upstream', `${REGISTRY}/`, ...options]
+    const args = [...ports, ...BEHIND_GATEWAY, ...options]
     const { place } = machine
     return await startDaemon({ args, home, port: GATEWAY_PORT, catalog: command, ...at(place) })
   }

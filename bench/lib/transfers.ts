@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { execute, isolatedEnvironment } from '../../test/support/client.ts'
 import { runExec, shareOfPeers } from './install-sources.ts'
 import type { Project } from './install-projects.ts'
-import { REGISTRY, type InstallWorld } from './install-world.ts'
+import { BEHIND_GATEWAY, REGISTRY, type InstallWorld } from './install-world.ts'
 import { withLoad, type Load } from './load.ts'
 import { noteGoal, ratios, summarize, summarizeBy, toMarkdownTable } from './measure.ts'
 import type { ReplayResult } from './replay-requests.ts'
@@ -101,7 +101,7 @@ async function transfer(
   const place = { cwd, home, env: {} }
   await world.registry.call<Sent>('takeSent')
   const took = byExec
-    ? await runExec(world, command, { ...place, options: ['--upstream', `${REGISTRY}/`] }).then(
+    ? await runExec(world, command, { ...place, options: BEHIND_GATEWAY }).then(
         ({ seconds, said }) => {
           return { seconds, fromPeer: shareOfPeers(said) }
         },
